@@ -1,0 +1,1 @@
+"""Rookery: keep many messaging sessions alive (the engine; knows no provider and no HTTP)."""

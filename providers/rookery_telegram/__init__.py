@@ -1,0 +1,1 @@
+"""Telegram bots for Rookery: Bot API long polling over httpx."""
