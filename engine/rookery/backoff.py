@@ -1,0 +1,56 @@
+"""How long to wait before the next attempt to connect, and when to give up. Pure arithmetic (B2, B3)."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+from .errors import Failure
+from .settings import EngineSettings
+
+Uniform = Callable[[float, float], float]
+
+
+class Backoff:
+    """Counts consecutive failures of one session.
+
+    A network outage and an unavailable store are retried for ever and do not use up attempts; any other kind of failure
+    is retried `reconnect_attempts` times in a row.
+    """
+
+    def __init__(self, settings: EngineSettings, *, uniform: Uniform = random.uniform) -> None:
+        self._settings = settings
+        self._uniform = uniform
+        self._base = {
+            Failure.NETWORK: settings.backoff_network,
+            Failure.STORE: settings.backoff_network,
+            Failure.SERVER: settings.backoff_server_error,
+            Failure.RATE_LIMIT: settings.backoff_rate_limit,
+            Failure.CONFLICT: settings.backoff_conflict,
+            Failure.BUG: settings.backoff_internal_error,
+        }
+        self.attempt = 0  # consecutive failures of any kind
+        self.spent = 0  # those that count against the budget
+
+    def fail(self, kind: Failure, *, retry_after: float | None = None) -> float | None:
+        """Count a failure; returns the seconds to wait, or None when the attempts are used up.
+
+        `retry_after`, the server's own word, is a lower bound: never try before it.
+        """
+        s = self._settings
+        if kind not in (Failure.NETWORK, Failure.STORE):
+            self.spent += 1
+            if self.spent > s.reconnect_attempts:
+                return None
+        # 1.5 ** 100 is beyond any maximum already; the bound keeps a long outage from overflowing the float.
+        growth = s.backoff_factor ** min(self.attempt, 100)
+        self.attempt += 1
+        delay = min(self._base[kind] * growth, max(s.backoff_max, self._base[kind]))
+        if retry_after is not None:
+            delay = retry_after
+        return delay + self._uniform(0.0, s.backoff_jitter)
+
+    def reset(self) -> None:
+        """After a stable minute, or by hand."""
+        self.attempt = 0
+        self.spent = 0

@@ -1,0 +1,138 @@
+"""What can be sent: one tagged structure per kind of message, `{"type": "text", "text": "hi"}` and so on.
+
+A provider sends the kinds that its platform knows and answers `Rejected` to the others. Unknown fields are errors.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from .errors import InvalidInput
+
+NonEmpty = Annotated[str, msgspec.Meta(min_length=1)]
+
+
+class Text(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="text"):
+    """Plain text. `format` tells how to read marks in it."""
+
+    text: Annotated[str, msgspec.Meta(min_length=1, max_length=65536)]
+    format: Literal["plain", "html", "markdown"] = "plain"
+    preview: bool = True  # show a preview of the first link
+
+
+class _Media(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", kw_only=True):
+    """A file, either by `url` or as base64 in `data`; exactly one of them."""
+
+    url: str | None = None
+    data: bytes | None = None  # base64 in JSON
+    filename: str | None = None
+    mime_type: str | None = None
+    caption: str | None = None
+
+    def __post_init__(self) -> None:
+        if (self.url is None) == (self.data is None):
+            raise ValueError("give exactly one of `url` and `data` (base64)")
+
+
+class Image(_Media, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="image"):
+    """A picture."""
+
+
+class Video(_Media, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="video"):
+    """A film."""
+
+
+class Audio(_Media, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="audio"):
+    """Music or another sound file."""
+
+
+class Voice(_Media, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="voice"):
+    """A voice note."""
+
+
+class Document(_Media, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="document"):
+    """Any file, unchanged."""
+
+
+class Sticker(_Media, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="sticker"):
+    """A sticker."""
+
+
+class Location(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="location"):
+    """A point on the map, in degrees."""
+
+    latitude: Annotated[float, msgspec.Meta(ge=-90, le=90)]
+    longitude: Annotated[float, msgspec.Meta(ge=-180, le=180)]
+    name: str | None = None
+    address: str | None = None
+
+
+class Contact(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="contact"):
+    """Somebody's address card."""
+
+    name: NonEmpty
+    phone: NonEmpty
+
+
+class Reaction(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="reaction"):
+    """An emoji on an existing message; the empty string takes it back."""
+
+    message_id: NonEmpty
+    emoji: str
+
+
+class Edit(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="edit"):
+    """New text for a message that was sent before."""
+
+    message_id: NonEmpty
+    text: NonEmpty
+    format: Literal["plain", "html", "markdown"] = "plain"
+
+
+class Delete(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="delete"):
+    """Removes a message for everybody."""
+
+    message_id: NonEmpty
+
+
+class Typing(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="typing"):
+    """Shows that somebody is busy writing (or sending a file)."""
+
+    action: str = "typing"
+
+
+Content = (
+    Text | Image | Video | Audio | Voice | Document | Sticker | Location | Contact | Reaction | Edit | Delete | Typing
+)
+
+MEDIA = (Image, Video, Audio, Voice, Document, Sticker)
+
+_ALIASES = {"photo": "image", "file": "document"}
+_decoder = msgspec.json.Decoder(Content)
+_encoder = msgspec.json.Encoder()
+
+
+def parse_content(fields: dict[str, Any]) -> Content:
+    """Turn `{"type": ..., ...}` into a `Content`; without a type it is text.
+
+    Raises:
+        InvalidInput: names the field that is wrong.
+    """
+    kind = fields.get("type", "text")
+    named = fields | {"type": _ALIASES.get(kind, kind) if isinstance(kind, str) else kind}
+    try:
+        return msgspec.convert(named, Content)  # type: ignore[no-any-return,call-overload]
+    except msgspec.ValidationError as error:
+        raise InvalidInput.from_validation(error) from None
+
+
+def encode_content(content: Content) -> bytes:
+    """JSON for the store; `decode_content` reads it."""
+    return _encoder.encode(content)
+
+
+def decode_content(data: bytes | str) -> Content:
+    """The inverse of `encode_content`."""
+    return _decoder.decode(data)

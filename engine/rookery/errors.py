@@ -1,0 +1,197 @@
+"""Every error that Rookery raises on purpose.
+
+    RookeryError
+    ├── InvalidInput            the caller's input is wrong; names the field
+    ├── NotFound                no such session, message or webhook
+    ├── AlreadyExists           the id is taken
+    ├── LimitReached            a configured limit; names it
+    ├── DataDirectoryInUse      another engine holds the store
+    ├── SecretKeyError          the secret key is missing or does not fit the stored secrets
+    ├── ProviderError           a link failed, transient: it is tried again (see `Failure`)
+    │   ├── RateLimited         the platform told how long to wait
+    │   ├── Conflict            somebody else holds the account
+    │   └── TerminalError       no waiting cures it; carries the reason
+    ├── SendError               one outbound message failed
+    │   ├── NotConnected        the session cannot send now; nothing left
+    │   ├── Busy                too many sends are waiting
+    │   ├── Rejected            the platform (or we) refused this message
+    │   ├── SendRateLimited     refused for now; try again after the time told
+    │   └── OutcomeUnknown      the bytes left, the answer never came
+    └── StoreError              state could not be read or written
+        ├── StoreUnavailable    the database does not answer
+        └── LeaseLost           another owner writes this session now; stop at once
+
+No message contains a secret: whoever raises has removed it.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .model import Action, Reason
+
+
+class RookeryError(Exception):
+    """The root of the tree."""
+
+
+class InvalidInput(RookeryError, ValueError):
+    """Input that cannot be accepted; `field` is the path of the culprit, if one field is to blame."""
+
+    def __init__(self, message: str, *, field: str | None = None) -> None:
+        super().__init__(message)
+        self.field = field
+
+    @classmethod
+    def from_validation(cls, error: Exception) -> InvalidInput:
+        """Translate a msgspec validation error ("Expected `str`, got `int` - at `$.id`")."""
+        message = str(error)
+        found = re.search(r" - at `\$\.?([^`]*)`$", message)
+        field = found.group(1) if found else None
+        if found:
+            message = message[: found.start()]
+        unknown = re.search(r"unknown field `([^`]+)`", message) or re.search(r"required field `([^`]+)`", message)
+        if unknown:
+            field = f"{field}.{unknown.group(1)}" if field else unknown.group(1)
+        return cls(f"{field}: {message}" if field else message, field=field or None)
+
+
+class NotFound(RookeryError, LookupError):
+    """No such thing. `kind` is "session", "message" or "webhook"."""
+
+    def __init__(self, kind: str, id: str) -> None:
+        super().__init__(f"there is no {kind} {id!r}")
+        self.kind = kind
+        self.id = id
+
+
+class AlreadyExists(RookeryError):
+    """The id is taken."""
+
+    def __init__(self, kind: str, id: str) -> None:
+        super().__init__(f"the {kind} {id!r} exists already")
+        self.kind = kind
+        self.id = id
+
+
+class LimitReached(RookeryError):
+    """A configured limit stands in the way; `limit` is the setting's name."""
+
+    def __init__(self, message: str, *, limit: str) -> None:
+        super().__init__(message)
+        self.limit = limit
+
+
+class DataDirectoryInUse(RookeryError):
+    """Another engine has this SQLite store open."""
+
+
+class SecretKeyError(RookeryError):
+    """The secret key is missing, malformed, or not the one that the stored secrets were encrypted with."""
+
+
+class Failure(StrEnum):
+    """Kinds of link failure; each has its own base delay (B2)."""
+
+    NETWORK = "network"
+    SERVER = "server"
+    RATE_LIMIT = "rate_limit"
+    CONFLICT = "conflict"
+    BUG = "bug"
+    STORE = "store"
+
+
+class ProviderError(RookeryError):
+    """The link failed in a way that may pass. `kind` decides the delay before the next attempt."""
+
+    kind: Failure = Failure.NETWORK
+
+    def __init__(self, message: str, *, kind: Failure | None = None) -> None:
+        super().__init__(message)
+        if kind is not None:
+            self.kind = kind
+
+
+class RateLimited(ProviderError):
+    """The platform asked for a pause of `retry_after` seconds."""
+
+    kind = Failure.RATE_LIMIT
+
+    def __init__(self, message: str, *, retry_after: float) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class Conflict(ProviderError):
+    """Somebody else uses the same bot or account (B5)."""
+
+    kind = Failure.CONFLICT
+
+
+class TerminalError(ProviderError):
+    """The session cannot work until a person acts."""
+
+    def __init__(self, message: str, *, reason: Reason, action: Action) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.action = action
+
+
+class SendError(RookeryError):
+    """One message could not be sent. `code` is for machines; the session goes on."""
+
+    code = "send_failed"
+
+
+class NotConnected(SendError):
+    """The session cannot take sends now; nothing was sent."""
+
+    code = "not_connected"
+
+
+class Busy(SendError):
+    """Too many sends wait for this session already; nothing was stored."""
+
+    code = "busy"
+
+
+class Rejected(SendError):
+    """The platform refused the message for good, with its own words."""
+
+    code = "rejected"
+
+
+class SendRateLimited(SendError):
+    """The platform refused for now; the same message may be tried again after `retry_after` seconds."""
+
+    code = "rate_limited"
+
+    def __init__(self, message: str, *, retry_after: float, whole_session: bool = False) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+        self.whole_session = whole_session
+
+
+class OutcomeUnknown(SendError):
+    """The request left but no answer came: sent or not, nobody knows. It is not repeated by itself."""
+
+    code = "unknown"
+
+
+class StoreError(RookeryError):
+    """State could not be read or written."""
+
+
+class StoreUnavailable(StoreError):
+    """The database does not answer now; the same call may work later."""
+
+
+class LeaseLost(StoreError):
+    """Another owner holds the session now: nothing was written, and this task must end."""
+
+    def __init__(self, session: str) -> None:
+        super().__init__(f"the lease of session {session!r} was lost: another owner has taken it")
+        self.session = session

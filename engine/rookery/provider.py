@@ -1,0 +1,151 @@
+"""What a messaging platform implements, and what the engine gives it.
+
+A `Provider` makes `Link`s; a link talks to the engine through an `Inbox`. Each is as small as it can be; what only some
+platforms can do are protocols of their own, and the engine asks with `isinstance`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Protocol, runtime_checkable
+
+from .model import Action, NewEvent, OutboundMessage, ProofOfLife, Reason, Receipt, Session, SessionStatus
+
+
+class Inbox(Protocol):
+    """The engine's side of one link. Owned by the engine; a provider never closes it."""
+
+    @property
+    def cursor(self) -> str | None:
+        """The source position of the last commit, as this provider wrote it."""
+
+    @property
+    def life(self) -> ProofOfLife:
+        """Fields that the provider fills as it learns them (`last_pong`, `last_inbound`, `last_ack`)."""
+
+    async def commit(self, events: Sequence[NewEvent], cursor: str | None) -> None:
+        """Store the events and the cursor in one transaction; returns when both are durable.
+
+        Events whose key is stored already are skipped. Shielded from cancellation with a deadline. Only after it returns
+        may the source be told.
+
+        Raises:
+            LeaseLost: another owner runs this session; nothing was written.
+            StoreUnavailable: nothing is known to be written; committing the same again is safe.
+        """
+
+    async def save_credentials(self, credentials: Mapping[str, str]) -> None:
+        """Store changed credentials (encrypted); returns when durable (E3). Raises like `commit`."""
+
+    def report(
+        self,
+        status: SessionStatus,
+        reason: Reason,
+        detail: str,
+        *,
+        action: Action = Action.NONE,
+        allow: float | None = None,
+    ) -> None:
+        """Say what the link is doing while it connects. Never blocks.
+
+        `allow` replaces the startup deadline by one `allow` seconds from now: a person needs longer than a socket.
+        """
+
+    def beat(self) -> None:
+        """Proof of life: the peer answered just now."""
+
+
+class Link(Protocol):
+    """One connected session. Lives inside `Provider.open_link`, which closes it."""
+
+    async def run(self) -> None:
+        """Receive until the peer hangs up.
+
+        Raises:
+            ProviderError: why the link ended; `TerminalError` when it must not be tried again.
+        """
+
+    async def send(self, message: OutboundMessage) -> Receipt:
+        """Send one message. Called from the session's own task, several at once for different chats.
+
+        Raises:
+            SendError: the message failed, the link goes on.
+            ProviderError: the link is broken.
+        """
+
+
+class Provider(Protocol):
+    """One platform. Entered by the engine before the first link and left after the last."""
+
+    @property
+    def platform(self) -> str:
+        """The name in `Session.platform`."""
+
+    def running(self) -> AbstractAsyncContextManager[object]:
+        """What all links share (certificates, worker processes), while the engine runs."""
+
+    def check(self, credentials: Mapping[str, str], settings: Mapping[str, Any]) -> None:
+        """Look at a session's input before it is stored, without I/O.
+
+        Raises:
+            InvalidInput: names what is wrong and what would be right.
+        """
+
+    def open_link(self, session: Session, inbox: Inbox) -> AbstractAsyncContextManager[Link]:
+        """Connect; the block's body runs connected. Leaving it (also cancelled) stops receiving, commits what was received
+        and tells the source, all within `ROOKERY_LINK_CLOSE_TIMEOUT` (2 s), shielded; then closes every socket.
+
+        Raises:
+            ProviderError: the connection failed.
+        """
+
+
+@runtime_checkable
+class Probeable(Protocol):
+    """A link that can be asked whether it is alive (G2)."""
+
+    async def probe(self) -> None:
+        """One round trip on the application path; returns when answered. The caller sets the deadline.
+
+        Raises:
+            ProviderError: the link is dead.
+        """
+
+
+@runtime_checkable
+class LogoutCapable(Protocol):
+    """A link that can end its own authorisation at the platform (D1, D3)."""
+
+    async def logout(self) -> None:
+        """Log out at the platform. The caller sets the deadline and survives every error."""
+
+
+@runtime_checkable
+class Concurrent(Protocol):
+    """A link that takes several sends at once."""
+
+    @property
+    def max_concurrent_sends(self) -> int:
+        """How many; links without this take 16."""
+
+
+@runtime_checkable
+class Pairable(Protocol):
+    """A provider whose sessions are authorised by a person: QR code or pairing code."""
+
+    def pairing(self, session: str) -> Pairing | None:
+        """The code to scan now, or None when there is none."""
+
+    async def request_pairing_code(self, session: str, phone: str) -> Pairing:
+        """Ask the platform for a code to type in. Raises InvalidInput, NotConnected."""
+
+
+class Pairing(Protocol):
+    """A code that authorises a session until `expires_at`."""
+
+    @property
+    def code(self) -> str: ...
+
+    @property
+    def expires_at(self) -> float: ...

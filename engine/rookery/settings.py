@@ -1,0 +1,58 @@
+"""Every interval, deadline and threshold of the engine, with its default. Seconds unless the name says otherwise."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Given to `open_engine`; `rookery serve` fills it from `ROOKERY_...` variables of the same names."""
+
+    # Limits
+    max_concurrent_sessions: int | None = None
+    max_pending_sends: int = 1000  # per session
+    auto_cleanup_on_logout: bool = True
+
+    # Deadlines
+    shutdown_grace: float = 8.0
+    startup_timeout: float = 60.0
+    link_close_timeout: float = 2.0
+    store_timeout: float = 5.0
+    send_timeout: float = 30.0
+    logout_settle: float = 3.0
+    logout_timeout: float = 5.0
+
+    # Starting
+    start_concurrency: int = 32
+    start_stagger: float = 0.002
+    recovery_interval: float = 60.0
+
+    # Reconnecting (B2, B3)
+    backoff_network: float = 5.0
+    backoff_server_error: float = 5.0
+    backoff_rate_limit: float = 5.0
+    backoff_conflict: float = 60.0
+    backoff_internal_error: float = 5.0
+    backoff_factor: float = 1.5
+    backoff_max: float = 300.0
+    backoff_jitter: float = 5.0
+    reconnect_attempts: int = 20
+    stable_after: float = 60.0
+
+    # Leases, on a shared store
+    lease_ttl: float = 15.0
+    lease_renew_interval: float = 4.0
+    lease_margin: float = 2.0
+
+    # Outbound
+    message_ttl: float = 86_400.0
+    message_retention: float = 7 * 86_400.0
+
+    # Events and webhooks
+    event_retention: float = 7 * 86_400.0
+    prune_interval: float = 300.0
+    webhook_timeout: float = 15.0
+    webhook_concurrency: int = 16  # per endpoint
+    webhook_attempts: int = 12
+    webhook_backoff: float = 1.0
+    webhook_backoff_max: float = 7_200.0
