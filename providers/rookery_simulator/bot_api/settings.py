@@ -1,0 +1,42 @@
+"""How strict and how fast a Bot API simulator is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(kw_only=True)
+class Settings:
+    """Options of a simulator; the defaults behave like the real server. Durations are seconds.
+
+    They may be changed while the simulator runs, apart from `history` and the two `max_..._bytes`.
+    """
+
+    auto_register: bool = True
+    """Take any token of the right form for a bot; otherwise only bots that were registered exist, the others get 401."""
+    known_chats_only: bool = False
+    """Refuse sends to chats that never wrote to the bot, as Telegram does; otherwise any number is a chat."""
+    repeat_wait: float = 3.0
+    """How long getUpdates waits at least when an offset is repeated within this time; 0 turns the rule off."""
+    repeat_single: float = 0.5
+    """Within this time a repeated offset gets one update only; 0 turns the rule off."""
+    conflict_hold: float = 3.0
+    """How long further 409s after a first one are held back; 0 turns the rule off."""
+    max_poll_timeout: float = 50.0
+    """The longest that getUpdates waits, whatever the client asks for."""
+    wake_delay: float = 0.0
+    """How long a waiting getUpdates lingers for more updates once one arrived; the real server takes 0.001."""
+    chat_per_second: float | None = None
+    """Messages a second that one chat takes before 429; None is no limit."""
+    group_per_minute: float | None = None
+    """Messages a minute that one group takes before 429."""
+    bot_per_second: float | None = None
+    """Messages a second that one bot may send in all before 429."""
+    new_bots_per_minute: float | None = None
+    """Bots a minute that may make their first call before 429; the real server takes 20 from one address."""
+    history: int = 100_000
+    """How many updates, messages, sends and polls are remembered for each bot."""
+    max_body_bytes: int = 64 * 1024 * 1024
+    """The largest request body; more is answered with 413."""
+    max_stored_bytes: int = 256 * 1024 * 1024
+    """Bytes of uploaded files kept for all bots together; the oldest are forgotten first."""
