@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import random
 import zlib
-from collections import Counter, deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -16,7 +15,7 @@ from .files import FileStore
 from .limits import Window
 from .polls import PollDesk
 from .settings import Settings
-from .update_queue import DEFAULT_RETENTION, MAX_EVENTS, RETENTION, Update, UpdateQueue
+from .update_queue import DEFAULT_RETENTION, MAX_EVENTS, MAX_ID, RETENTION, Update, UpdateQueue
 
 MESSAGE_KINDS = frozenset(
     {
@@ -94,12 +93,12 @@ class SimulatedBot:
         self.allowed_kinds = DEFAULT_KINDS
         self.last_allowed_updates: object = None
         """The parameter as it last came, since decoding it again in every poll costs more than the rest."""
-        # The same first id in every run, so that a failing test fails the same way again.
-        self._random = random.Random(zlib.crc32(token.encode()))  # noqa: S311
-        self.queue = UpdateQueue(self._random_id(), history=settings.history)
+        self._id_epoch = 0
+        self.queue = UpdateQueue(self._choose_first_id(), history=settings.history)
         self.polls = PollDesk(self.queue, settings)
         self.chats: dict[int, Chat] = {}
-        self.messages: dict[tuple[int, int], Message] = {}
+        # Taking the oldest out of a plain dict again and again scans over all that were taken before.
+        self.messages: OrderedDict[tuple[int, int], Message] = OrderedDict()
         self.sent: deque[Sent] = deque(maxlen=settings.history)
         """Messages the bot has sent."""
         self.actions: deque[Sent] = deque(maxlen=settings.history)
@@ -177,7 +176,7 @@ class SimulatedBot:
                 content = self._complete_message(content, now)
                 keep_for = content["date"] + DEFAULT_RETENTION - now if type(content["date"]) is int else keep_for
             elif kind.endswith("_query"):
-                content = {"id": str(self._random.getrandbits(62)), **content}
+                content = {"id": str(self.id << 20 | self.next_call_number()), **content}
                 if kind == "callback_query":
                     content = {"chat_instance": str(self.id), **content}
                     self.open_callback_queries[str(content["id"])] = now + keep_for
@@ -192,7 +191,8 @@ class SimulatedBot:
 
     def restart_ids(self) -> None:
         """Go on from another random update id, as the service does after a week of silence."""
-        self.queue.restart_ids(self._random_id(), self.clock())
+        self._id_epoch += 1
+        self.queue.restart_ids(self._choose_first_id(), self.clock())
 
     def revoke(self) -> None:
         """Make the token worthless: every call gets 401, and so does a waiting one."""
@@ -249,7 +249,7 @@ class SimulatedBot:
         """Remember a message so that it can be replied to, edited and deleted."""
         self.messages[message["chat"]["id"], message["message_id"]] = message
         if len(self.messages) > self.settings.history:
-            del self.messages[next(iter(self.messages))]
+            self.messages.popitem(last=False)
 
     def find_message(self, chat_id: int, message_id: int, purpose: str) -> Message:
         """A message of the chat. Raises ApiError 400 `message to ... not found`."""
@@ -284,5 +284,7 @@ class SimulatedBot:
         self.keep_message(message)
         return message
 
-    def _random_id(self) -> int:
-        return self._random.randint(2 * max(MAX_EVENTS, 1_000_000) + 1, 1_000_000_000)
+    def _choose_first_id(self) -> int:
+        # Where the server's would lie, but the same in every run, so that a failing test fails the same way again.
+        lowest, highest = 2 * max(MAX_EVENTS, 1_000_000) + 1, MAX_ID // 2
+        return lowest + zlib.crc32(f"{self.token} {self._id_epoch}".encode()) % (highest - lowest)

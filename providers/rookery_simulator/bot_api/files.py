@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import mimetypes
+from collections import OrderedDict
 from typing import Any
 
 MAX_DOWNLOAD_BYTES = 20 * 1024 * 1024
@@ -37,7 +38,7 @@ class FileStore:
         self._max_bytes = max_bytes
         self._bytes = 0
         self._count = 0
-        self._by_id: dict[str, StoredFile] = {}
+        self._by_id: OrderedDict[str, StoredFile] = OrderedDict()
         self._by_path: dict[str, StoredFile] = {}
 
     def add(self, content: bytes, file_name: str) -> StoredFile:
@@ -47,7 +48,7 @@ class FileStore:
         self._by_id[stored.file_id] = self._by_path[stored.file_path] = stored
         self._bytes += len(content)
         while self._bytes > self._max_bytes and len(self._by_id) > 1:
-            oldest = self._by_id.pop(next(iter(self._by_id)))
+            _, oldest = self._by_id.popitem(last=False)
             del self._by_path[oldest.file_path]
             self._bytes -= len(oldest.content)
         return stored
