@@ -1,0 +1,219 @@
+"""The one writer of a SQLite database: a thread that lets waiting writers share a transaction.
+
+Whoever waits while a transaction is being committed joins the next one. Each piece of work has a savepoint of its own, so
+one that fails takes nothing of the others with it.
+
+A caller that is cancelled does not wait. Work that was not begun is withdrawn; work that was begun happens completely and
+its result is dropped. Nothing is ever half done, and no transaction outlives the work in it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVar
+
+import outcome
+import trio
+
+from ..errors import StoreUnavailable
+from .sqlite_database import Database, translate
+
+T = TypeVar("T")
+Work = Callable[[Database], T]
+
+GROUP_LIMIT = 1000
+"""Pieces of work that share one transaction at most: bounds the wait of the first of them."""
+
+CLOSE_TIMEOUT = 5.0
+"""Seconds to wait for the last transaction at the end. The thread finishes it anyhow, and only then frees the lock."""
+
+
+class Writer(Protocol):
+    """Runs work in a transaction."""
+
+    async def run(self, work: Work[T]) -> T:
+        """Durable when it returns; what `work` raises undoes it and is raised here."""
+
+
+class _Job:
+    """One piece of work on its way. `begun` and `withdrawn` exclude each other, under the writer's lock."""
+
+    __slots__ = ("begun", "result", "task", "withdrawn", "work")
+
+    def __init__(self, work: Work[Any], task: trio.lowlevel.Task) -> None:
+        self.work = work
+        self.task: trio.lowlevel.Task | None = task  # None once the caller has gone
+        self.begun = False
+        self.withdrawn = False
+        self.result: outcome.Outcome[Any] | None = None
+
+
+class InlineWriter:
+    """The same promises without a thread, for a database in memory: no real time passes, so test clocks may jump."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def run(self, work: Work[T]) -> T:
+        await trio.lowlevel.checkpoint()
+        result: T = _alone(self._database, work).unwrap()
+        return result
+
+
+class GroupWriter:
+    """Owns the writer thread. Made inside the trio run that uses it."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._token = trio.lowlevel.current_trio_token()
+        self._opened = trio.Event()
+        self._ended = trio.Event()
+        self._failure: BaseException | None = None
+        self._open = False
+
+    async def start(self, connect: Callable[[], Database], after: Callable[[], None]) -> None:
+        """Start the thread; `connect` opens the database in it. `after` runs in it when the database is closed, always.
+
+        Shielded: once begun the opening takes its time, and the caller sees how it ended.
+        """
+        thread = threading.Thread(target=self._main, args=(connect, after), name=self._name, daemon=True)
+        thread.start()
+        with trio.CancelScope(shield=True):  # bounded: every step of `connect` has the database's busy timeout
+            await self._opened.wait()
+            if self._failure is not None:
+                await self._ended.wait()
+                raise self._failure
+        self._open = True
+
+    async def run(self, work: Work[T]) -> T:
+        if not self._open:
+            raise StoreUnavailable("the store is closed")
+        job = _Job(work, trio.lowlevel.current_task())
+        self._jobs.put(job)
+
+        def abort(_: object) -> trio.lowlevel.Abort:
+            with self._lock:
+                job.withdrawn = not job.begun
+            job.task = None
+            return trio.lowlevel.Abort.SUCCEEDED
+
+        result: T = await trio.lowlevel.wait_task_rescheduled(abort)
+        return result
+
+    async def aclose(self) -> None:
+        """Let the work that waits finish, close the database, end the thread. Waits `CLOSE_TIMEOUT` at most."""
+        self._open = False
+        self._jobs.put(None)
+        with trio.move_on_after(CLOSE_TIMEOUT, shield=True):
+            await self._ended.wait()
+
+    # What follows runs in the thread, except `_reply`.
+
+    def _main(self, connect: Callable[[], Database], after: Callable[[], None]) -> None:
+        try:
+            try:
+                database = connect()
+            except BaseException as error:
+                self._failure = error
+                return
+            finally:
+                self._tell(self._opened.set)
+            try:
+                self._serve(database)
+            finally:
+                database.close()
+        finally:
+            after()
+            self._tell(self._ended.set)
+
+    def _serve(self, database: Database) -> None:
+        closing = False
+        while not closing:
+            job = self._jobs.get()
+            waiting: list[_Job] = []
+            while True:
+                if job is None:
+                    closing = True
+                else:
+                    waiting.append(job)
+                if len(waiting) >= GROUP_LIMIT:
+                    break
+                try:
+                    job = self._jobs.get_nowait()
+                except queue.Empty:
+                    break
+            with self._lock:
+                group = [job for job in waiting if not job.withdrawn]
+                for job in group:
+                    job.begun = True
+            if group:
+                _together(database, group)
+                self._tell(lambda group=group: self._reply(group))  # type: ignore[misc]
+
+    def _tell(self, function: Callable[[], object]) -> None:
+        with contextlib.suppress(trio.RunFinishedError):  # nobody is left to hear it; the work itself is done
+            self._token.run_sync_soon(function)
+
+    @staticmethod
+    def _reply(group: list[_Job]) -> None:
+        for job in group:
+            if job.task is not None:
+                assert job.result is not None
+                trio.lowlevel.reschedule(job.task, job.result)
+
+
+def _alone(database: Database, work: Work[T]) -> outcome.Outcome[T]:
+    """One piece of work in a transaction of its own."""
+    connection = database.connection
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            result = work(database)
+            connection.execute("COMMIT")
+        except BaseException:
+            database.forget()
+            if connection.in_transaction:  # some errors, as a full disk, have undone it already
+                connection.execute("ROLLBACK")
+            raise
+        return outcome.Value(result)
+    except Exception as error:
+        return outcome.Error(translate(error, database.location))
+
+
+def _together(database: Database, group: list[_Job]) -> None:
+    """All of it in one transaction; when that transaction fails as a whole, each in its own."""
+    connection = database.connection
+    if len(group) > 1:
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            for job in group:
+                connection.execute("SAVEPOINT job")
+                try:
+                    job.result = outcome.Value(job.work(database))
+                except Exception as error:
+                    database.forget()
+                    connection.execute("ROLLBACK TO job")
+                    job.result = outcome.Error(translate(error, database.location))
+                connection.execute("RELEASE job")
+            connection.execute("COMMIT")
+        except sqlite3.Error:
+            database.forget()
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+        else:
+            return
+    for job in group:
+        job.result = _alone(database, job.work)
+
+
+class ClosedWriter:
+    """Stands in before the store is opened and after it is closed."""
+
+    async def run(self, work: Work[T]) -> T:
+        raise StoreUnavailable("the store is not open")
