@@ -1,0 +1,50 @@
+"""A simulator of the WhatsApp Web server, for tests, demos and benchmarks with the real neonize library.
+
+    async with open_whatsapp_simulator() as whatsapp:
+        alice, bob = whatsapp.phone("4915100000001", "Alice"), whatsapp.phone("4915100000002", "Bob")
+        ...                                  # start a client with whatsapp.proxy_url; it shows a QR code
+        device = await alice.scan(qr)        # link it to Alice's phone
+        sent = bob.send_text(alice, "hi")    # Bob writes, the client gets the message
+        await sent.delivered()
+        message = await bob.next_message()   # what the client sends to Bob, decrypted
+
+The client is the unmodified wheel. Its worker needs three things: `SSL_CERT_FILE` (see `environment()`), the proxy
+address, and `trust.replace_root_key(noise_root_public_key)` after the import of neonize.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .groups import Group as Group
+    from .linked_device import LinkedDevice as LinkedDevice
+    from .login import Refusal as Refusal
+    from .pairing import PairingRefused as PairingRefused
+    from .phone import Phone as Phone
+    from .records import ReceivedMessage as ReceivedMessage
+    from .records import SentMessage as SentMessage
+    from .simulator import Network as Network
+    from .simulator import WhatsAppSimulator as WhatsAppSimulator
+    from .simulator import open_whatsapp_simulator as open_whatsapp_simulator
+
+_HOMES = {
+    "Group": "groups",
+    "LinkedDevice": "linked_device",
+    "Network": "simulator",
+    "PairingRefused": "pairing",
+    "Phone": "phone",
+    "ReceivedMessage": "records",
+    "Refusal": "login",
+    "SentMessage": "records",
+    "WhatsAppSimulator": "simulator",
+    "open_whatsapp_simulator": "simulator",
+}
+
+
+def __getattr__(name: str) -> object:
+    # Workers import only `trust` from this package, and they must not load Trio.
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)

@@ -1,0 +1,220 @@
+"""The crypto work of a scripted phone: encrypting for devices, decrypting from them, receipts both ways."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from . import protobufs
+from .groups import Group
+from .jid import Jid
+from .linked_device import LinkedDevice
+from .node import Attrs, Node, node
+from .outgoing import Draft
+from .queries import bundle_nodes
+from .ratchet import UndecryptableMessage
+from .records import Receipt, ReceivedMessage, SentMessage
+
+if TYPE_CHECKING:
+    from .phone import Phone
+
+RETRY_LIMIT = 5  # requests to send one message again that a phone answers
+
+
+def send(phone: Phone, to: Phone | Group, draft: Draft) -> SentMessage:
+    """Send `draft` as `phone` to one account or to a group."""
+    address = to.jid if isinstance(to, Group) else to.lid
+    sent = _new_message(phone, address, draft)
+    accounts = [member for member in to.members if member is not phone] if isinstance(to, Group) else [to]
+    for account in accounts:
+        _hand_over(phone, account, sent)
+    for device in [device for account in [*accounts, phone] for device in account.devices.values()]:
+        _encrypt_and_deliver(phone, device, sent)
+    return sent
+
+
+def _new_message(phone: Phone, to: Jid, draft: Draft) -> SentMessage:
+    sent = SentMessage("3A" + phone.world.new_id(), to, draft)
+    phone.sent[sent.id] = sent
+    return sent
+
+
+def _hand_over(phone: Phone, account: Phone, sent: SentMessage) -> None:
+    """From scripted phone to scripted phone nothing needs encryption."""
+    world = phone.world
+    chat = sent.to if sent.to in world.groups else phone.lid
+    message = ReceivedMessage(sent.id, phone.lid, phone.number, chat, sent.draft.kind, sent.draft.message, world.now())
+    account.received.add(message)
+    if world.settings.delivery_receipts:
+        sent.receipts.add(Receipt("", account.lid, world.now()))
+
+
+def _encrypt_and_deliver(phone: Phone, device: LinkedDevice, sent: SentMessage, retry: int = 0) -> None:
+    group = phone.world.groups.get(sent.to)
+    if group is not None:
+        encrypted = _for_group_member(phone, device, sent, group, retry)
+    else:
+        message = _copy_for_own(sent) if device.phone is phone else sent.draft.message
+        encrypted = [_encrypt(phone, device, message, sent.draft, retry)]
+    device.deliver(envelope(phone, 0, device, sent.id, sent.to, sent.draft.kind, sent.draft.edit, encrypted))
+
+
+def _encrypt(phone: Phone, device: LinkedDevice, message: Any, draft: Draft, retry: int = 0) -> Node:
+    kind, data = phone.signal.encrypt(device.lid, device.take_bundle, message.SerializeToString())
+    hidden = "hide" if draft.edit or draft.kind == "reaction" else None
+    attrs: Attrs = {"v": 2, "type": kind, "mediatype": draft.media, "decrypt-fail": hidden, "count": retry or None}
+    return node("enc", attrs, data)
+
+
+def _for_group_member(phone: Phone, device: LinkedDevice, sent: SentMessage, group: Group, retry: int) -> list[Node]:
+    """The sender key for a device that does not have it yet, then the message under that key."""
+    schema = protobufs.messages()
+    members = phone.members_with_key.setdefault(group.jid, set())
+    encrypted = []
+    if retry:
+        message = schema.Message()
+        message.CopyFrom(sent.draft.message)
+        _announce_key(phone, group, message)
+        return [_encrypt(phone, device, message, sent.draft, retry)]
+    if device.lid not in members:
+        members.add(device.lid)
+        message = schema.Message()
+        _announce_key(phone, group, message)
+        encrypted.append(_encrypt(phone, device, message, Draft(message)))
+    if sent.group_ciphertext is None:
+        sent.group_ciphertext = phone.signal.encrypt_for_group(group.jid, sent.draft.message.SerializeToString())
+    attrs: Attrs = {"v": 2, "type": "skmsg", "mediatype": sent.draft.media}
+    return [*encrypted, node("enc", attrs, sent.group_ciphertext)]
+
+
+def _announce_key(phone: Phone, group: Group, message: Any) -> None:
+    announcement = message.senderKeyDistributionMessage
+    announcement.groupID = str(group.jid)
+    announcement.axolotlSenderKeyDistributionMessage = phone.signal.our_sender_key(group.jid).distribution()
+
+
+def _copy_for_own(sent: SentMessage) -> Any:
+    message = protobufs.messages().Message()
+    message.deviceSentMessage.destinationJID = str(sent.to)
+    message.deviceSentMessage.message.CopyFrom(sent.draft.message)
+    return message
+
+
+def send_to_own_device(phone: Phone, device: LinkedDevice, message: Any) -> None:
+    """A message from the phone itself to its device, not part of any chat."""
+    sent = _new_message(phone, phone.lid, Draft(message))
+    encrypted = [_encrypt(phone, device, message, sent.draft)]
+    stanza = envelope(phone, 0, device, sent.id, phone.lid, "text", None, encrypted)
+    stanza.attrs["category"] = "peer"
+    device.deliver(stanza)
+
+
+def envelope(
+    sender: Phone,
+    sender_device: int,
+    recipient: LinkedDevice,
+    message_id: str,
+    to: Jid,
+    kind: str,
+    edit: str | None,
+    content: list[Node],
+) -> Node:
+    """The `<message>` that the server gives a device; `to` is the chat as the sender sees it."""
+    world = sender.world
+    hidden, public = sender.lid.with_device(sender_device), sender.jid.with_device(sender_device)
+    attrs: Attrs = {"id": message_id, "type": kind, "t": world.now(), "notify": sender.name, "edit": edit}
+    if to in world.groups:
+        attrs |= {"from": to, "participant": hidden, "participant_pn": sender.jid, "addressing_mode": "lid"}
+    elif recipient.phone is sender:
+        other = world.phone_at(to)
+        attrs |= {"from": hidden, "recipient": to.bare, "peer_recipient_pn": other.jid if other else None}
+    elif world.settings.addressing == "lid":
+        attrs |= {"from": hidden, "sender_pn": sender.jid}
+    else:
+        attrs |= {"from": public, "sender_lid": sender.lid}
+    return node("message", attrs, content)
+
+
+def receive(phone: Phone, device: LinkedDevice, stanza: Node, group: Jid | None, encrypted: list[Node]) -> None:
+    """`phone` gets the message `stanza` of a linked device; `encrypted` are the parts meant for it."""
+    schema = protobufs.messages()
+    world, sender = phone.world, device.lid
+    for part in encrypted:
+        try:
+            if part.get("type") == "skmsg":
+                assert group is not None
+                plaintext = phone.signal.decrypt_from_group(group, sender, part.data)
+            else:
+                plaintext = phone.signal.decrypt(sender, part.get("type"), part.data)
+        except UndecryptableMessage:
+            _ask_again(phone, device, stanza, group)
+            return
+        message = schema.Message.FromString(plaintext)
+        announcement = message.senderKeyDistributionMessage
+        if announcement.axolotlSenderKeyDistributionMessage and group is not None:
+            phone.signal.learn_sender_key(group, sender, announcement.axolotlSenderKeyDistributionMessage)
+            if part is not encrypted[-1]:
+                continue
+        _record(phone, device, stanza, group, message)
+    if world.settings.delivery_receipts:
+        receipt = _receipt(phone, stanza.get("id"), group, "sender" if device.phone is phone else None)
+        device.tell(receipt)
+
+
+def _record(phone: Phone, device: LinkedDevice, stanza: Node, group: Jid | None, message: Any) -> None:
+    feed, chat = phone.received, group or device.lid.bare
+    if stanza.get("category") == "peer":
+        feed = phone.peer_messages
+    elif message.HasField("deviceSentMessage"):
+        feed, chat = phone.sent_by_devices, Jid.parse(message.deviceSentMessage.destinationJID)
+        message = message.deviceSentMessage.message
+    at = phone.world.now()
+    feed.add(
+        ReceivedMessage(
+            stanza.get("id"), device.lid, device.phone.number, chat, stanza.get("type"), message, at, stanza
+        )
+    )
+
+
+def _receipt(
+    phone: Phone, message_id: str, group: Jid | None, kind: str | None, content: list[Node] | None = None
+) -> Node:
+    attrs: Attrs = {"id": message_id, "from": group or phone.lid, "type": kind, "t": phone.world.now()}
+    if group is not None:
+        attrs["participant"] = phone.lid
+    return node("receipt", attrs, content)
+
+
+def send_receipt(phone: Phone, message: ReceivedMessage, kind: str) -> None:
+    """Confirm `message` to the account that sent it."""
+    group = message.chat if message.chat in phone.world.groups else None
+    account = phone.world.phones[message.number]
+    for device in account.devices.values():
+        device.tell(_receipt(phone, message.id, group, kind))
+    sent = account.sent.get(message.id)
+    if sent is not None:
+        sent.receipts.add(Receipt(kind, phone.lid, phone.world.now()))
+
+
+def _ask_again(phone: Phone, device: LinkedDevice, stanza: Node, group: Jid | None) -> None:
+    """A message that no session opens: ask for it again, with keys for a new session."""
+    phone.signal.forget(device.lid)
+    message_id, bundle = stanza.get("id"), bundle_nodes(phone.signal.bundle())
+    retry = node("retry", {"count": 1, "id": message_id, "t": phone.world.now(), "v": 1})
+    registration, *keys = bundle
+    device.tell(_receipt(phone, message_id, group, "retry", [retry, registration, node("keys", {}, keys)]))
+
+
+def on_receipt(phone: Phone, device: LinkedDevice, stanza: Node) -> None:
+    """A device confirms messages that `phone` sent, or asks for one again."""
+    phone.receipts.add(stanza)
+    kind = stanza.get("type")
+    listed = stanza.child("list")
+    for message_id in [stanza.get("id"), *(item.get("id") for item in (listed.children if listed else []))]:
+        sent = phone.sent.get(message_id)
+        if sent is None:
+            continue
+        sent.receipts.add(Receipt(kind, device.lid, phone.world.now()))
+        retry = stanza.child("retry")
+        if kind == "retry" and retry is not None and int(retry.get("count", "1")) <= RETRY_LIMIT:
+            phone.signal.forget(device.lid)
+            _encrypt_and_deliver(phone, device, sent, int(retry.get("count", "1")))

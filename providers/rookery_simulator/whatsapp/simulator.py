@@ -1,0 +1,115 @@
+"""Open and close the simulator: the one door for tests, demos and benchmarks."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from enum import Enum
+from functools import partial
+from pathlib import Path
+
+import trio
+
+from . import groups
+from .connection import Connection
+from .media import serve_media
+from .phone import Phone
+from .proxy import CHAT_HOST, Certificates, serve_tunnel
+from .world import World
+
+BACKLOG = 512  # connections that may wait to be accepted
+
+
+class Network(Enum):
+    """What lies between the clients and the server."""
+
+    UP = "up"
+    DOWN = "down"  # connections are refused and cut
+    BLACK_HOLE = "black hole"  # connections stay open and nothing comes back
+
+
+class WhatsAppSimulator:
+    """A running simulator; made by `open_whatsapp_simulator`."""
+
+    def __init__(self, world: World, port: int, ca_file: Path) -> None:
+        self.world = world
+        self.proxy_url = f"http://127.0.0.1:{port}"
+        self.ca_file = ca_file
+        self.noise_root_public_key = world.authority.root_public_key
+        self.network = Network.UP
+
+    def environment(self) -> dict[str, str]:
+        """What a worker process needs in its environment to trust the server's TLS certificate."""
+        return {"SSL_CERT_FILE": str(self.ca_file)}
+
+    def phone(self, number: str, name: str | None = None) -> Phone:
+        """The phone with this number (digits, country code first); made on first use, with a name of its own."""
+        return self.world.phone(number, name)
+
+    def group(self, subject: str, *members: Phone) -> groups.Group:
+        """A new group; the first member is its admin."""
+        return groups.create(self.world, subject, list(members))
+
+    @property
+    def connections(self) -> frozenset[Connection]:
+        return frozenset(self.world.connections)
+
+    def set_network(self, state: Network) -> None:
+        """Break or mend the network for everyone. A black hole swallows until the connections are given up."""
+        self.network = state
+        for connection in self.connections:
+            if state is Network.DOWN:
+                connection.drop()
+            else:
+                connection.silent = state is Network.BLACK_HOLE
+
+
+@asynccontextmanager
+async def open_whatsapp_simulator() -> AsyncIterator[WhatsAppSimulator]:
+    """Serve a simulated WhatsApp on a free port of 127.0.0.1 until the block ends; that never waits for a client.
+
+    An error inside the block arrives as it is. A bug in the simulator cancels the block and arrives instead.
+    """
+    world = World()
+    certificates = Certificates()
+    with tempfile.TemporaryDirectory(prefix="rookery-simulator-") as folder:
+        ca_file = Path(folder) / "ca.pem"
+        certificates.write_authority(ca_file)
+        listeners = await trio.open_tcp_listeners(0, host="127.0.0.1", backlog=BACKLOG)
+        simulator = WhatsAppSimulator(world, listeners[0].socket.getsockname()[1], ca_file)
+
+        async def handle(host: str, stream: trio.abc.Stream) -> None:
+            if host != CHAT_HOST:
+                await serve_media(world.media, stream)
+                return
+            connection = Connection(world, stream)
+            connection.silent = simulator.network is Network.BLACK_HOLE
+            world.connections.add(connection)
+            await connection.run()
+
+        async def accept(stream: trio.SocketStream) -> None:
+            if simulator.network is not Network.DOWN:
+                await serve_tunnel(stream, certificates.context, handle)
+
+        async with _background(partial(trio.serve_listeners, accept, listeners)):
+            yield simulator
+
+
+@asynccontextmanager
+async def _background(service: Callable[[], Awaitable[object]]) -> AsyncIterator[None]:
+    """Run `service` beside the block and cancel it afterwards; the block's own error is not wrapped in a group."""
+    failure: BaseException | None = None
+    try:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(service)
+            try:
+                yield
+            except Exception as error:
+                failure = error
+            nursery.cancel_scope.cancel()
+    except* Exception:
+        if failure is None:
+            raise
+    if failure is not None:
+        raise failure

@@ -1,0 +1,104 @@
+"""A real neonize client in a process of its own, steered from a Trio test."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import trio
+from rookery_simulator.whatsapp import WhatsAppSimulator
+from rookery_simulator.whatsapp.feed import Feed
+
+WORKER = Path(__file__).with_name("neonize_worker.py")
+LINE_LIMIT = 16 * 1024 * 1024
+
+
+class NeonizeClient:
+    """`events` holds everything that the library reported: {"event": name, "data": {...}} or a QR code."""
+
+    def __init__(self, process: trio.Process, stream: trio.SocketStream) -> None:
+        self.process = process
+        self.events: Feed[dict[str, Any]] = Feed()
+        self._stream = stream
+        self._replies: dict[int, Feed[dict[str, Any]]] = {}
+
+    async def read(self) -> None:
+        buffer = b""
+        while data := await self._stream.receive_some():
+            *lines, buffer = (buffer + bytes(data)).split(b"\n")
+            for line in lines:
+                message = json.loads(line)
+                if "reply" in message:
+                    self._replies[message["reply"]].add(message)
+                else:
+                    self.events.add(message)
+
+    async def call(self, name: str, *arguments: Any) -> Any:
+        number = len(self._replies)
+        self._replies[number] = Feed()
+        request = {"id": number, "call": name, "arguments": arguments}
+        await self._stream.send_all(json.dumps(request).encode() + b"\n")
+        reply = await self._replies[number].wait_for()
+        if "error" in reply:
+            raise RuntimeError(reply["error"])
+        return reply["result"]
+
+    async def event(
+        self, name: str, matches: Callable[[dict[str, Any]], bool] = lambda _: True, *, start: int = 0
+    ) -> dict[str, Any]:
+        """The data of the first event called `name` that `matches`."""
+        found = await self.events.wait_for(
+            lambda event: event["event"] == name and matches(event.get("data", event)), start=start
+        )
+        return found.get("data", found)
+
+    async def qr(self) -> str:
+        return str((await self.event("QR"))["code"])
+
+
+@asynccontextmanager
+async def open_neonize(
+    simulator: WhatsAppSimulator, database: Path | str, *, resume: str = ""
+) -> AsyncIterator[NeonizeClient]:
+    """Start the worker, connect, and end the process afterwards."""
+    ours, theirs = socket.socketpair()
+    command = [
+        sys.executable,
+        str(WORKER),
+        str(theirs.fileno()),
+        str(database),
+        simulator.proxy_url,
+        simulator.noise_root_public_key.hex(),
+        resume,
+    ]
+    output = None if os.environ.get("NEONIZE_LOG") else subprocess.DEVNULL
+    environment = os.environ | simulator.environment()
+    async with trio.open_nursery() as nursery:
+        process = await nursery.start(
+            lambda task_status: trio.run_process(
+                command,
+                pass_fds=[theirs.fileno()],
+                env=environment,
+                stdout=output,
+                stderr=output,
+                check=False,
+                task_status=task_status,
+            )
+        )
+        theirs.close()
+        stream = trio.SocketStream(trio.socket.from_stdlib_socket(ours))
+        client = NeonizeClient(process, stream)
+        nursery.start_soon(client.read)
+        try:
+            yield client
+        finally:
+            process.kill()
+            nursery.cancel_scope.cancel()
+            await trio.aclose_forcefully(stream)
