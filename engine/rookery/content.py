@@ -123,9 +123,10 @@ def parse_content(fields: dict[str, Any]) -> Content:
     kind = fields.get("type", "text")
     named = fields | {"type": _ALIASES.get(kind, kind) if isinstance(kind, str) else kind}
     try:
-        return msgspec.convert(named, Content)  # type: ignore[no-any-return,call-overload]
+        content: Content = msgspec.convert(named, Content)  # type: ignore[arg-type]
     except msgspec.ValidationError as error:
         raise InvalidInput.from_validation(error) from None
+    return content
 
 
 def encode_content(content: Content) -> bytes:
@@ -135,4 +136,5 @@ def encode_content(content: Content) -> bytes:
 
 def decode_content(data: bytes | str) -> Content:
     """The inverse of `encode_content`."""
-    return _decoder.decode(data)
+    content: Content = _decoder.decode(data)
+    return content

@@ -6,10 +6,11 @@ platforms can do are protocols of their own, and the engine asks with `isinstanc
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import Any, Protocol, runtime_checkable
 
+from .errors import TerminalError
 from .model import Action, NewEvent, OutboundMessage, ProofOfLife, Reason, Receipt, Session, SessionStatus
 
 
@@ -149,3 +150,27 @@ class Pairing(Protocol):
 
     @property
     def expires_at(self) -> float: ...
+
+
+class MissingProvider:
+    """Stands in for a platform that is not installed: its sessions end with a reason instead of being passed over."""
+
+    def __init__(self, platform: str) -> None:
+        self.platform = platform
+
+    def running(self) -> AbstractAsyncContextManager[object]:
+        """Nothing to share."""
+        return nullcontext()
+
+    def check(self, credentials: Mapping[str, str], settings: Mapping[str, Any]) -> None:
+        """Accepts everything; the link will tell."""
+
+    @asynccontextmanager
+    async def open_link(self, session: Session, inbox: Inbox) -> AsyncIterator[Link]:
+        """Raises TerminalError, always."""
+        raise TerminalError(
+            f"no provider for the platform {self.platform!r} is installed here",
+            reason=Reason.UNKNOWN_PLATFORM,
+            action=Action.FIX_CONFIGURATION,
+        )
+        yield

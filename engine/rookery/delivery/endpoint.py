@@ -1,0 +1,181 @@
+"""Delivers to one webhook: lanes in parallel, each lane in order, nothing held in memory but a window (F3, F5)."""
+
+from __future__ import annotations
+
+import random
+from collections import deque
+from collections.abc import Callable
+
+import httpx
+import msgspec
+import trio
+
+from ..errors import NotFound, StoreError
+from ..log import get_logger
+from ..model import Delivery, Webhook
+from ..settings import EngineSettings
+from ..store import DeliveryOutcome, DeliveryStore
+from .post import Answer, post
+
+WINDOW = 256
+"""Deliveries of one endpoint read at once."""
+
+STORE_RETRY_DELAY = 1.0  # seconds
+STRIKES = 8
+"""Failures in a row after which the whole endpoint is tried one delivery at a time."""
+
+HOLD_MAX = 30.0  # seconds between two such tries
+
+log = get_logger("DELIVERY")
+
+
+def retry_delay(
+    settings: EngineSettings, attempts: int, *, uniform: Callable[[float, float], float] = random.uniform
+) -> float:
+    """Seconds to wait after the `attempts`-th failure: tripled each time, bounded, with a tenth of jitter."""
+    delay = min(settings.webhook_backoff * 3.0 ** min(attempts - 1, 40), settings.webhook_backoff_max)
+    return delay * uniform(1.0, 1.1)
+
+
+class Endpoint:
+    """One enabled webhook. The dispatcher owns its task."""
+
+    def __init__(
+        self,
+        webhook: Webhook,
+        client: httpx.AsyncClient,
+        store: DeliveryStore,
+        settings: EngineSettings,
+        clock: Callable[[], float],
+    ) -> None:
+        self.webhook = webhook
+        self._client = client
+        self._store = store
+        self._settings = settings
+        self._clock = clock
+        self._ready: deque[tuple[str, deque[Delivery]]] = deque()
+        self._busy: set[str] = set()  # lanes that are being delivered or wait in `_ready`
+        self._active = 0
+        self._wake = trio.Event()
+        self._strikes = 0
+        self._hold_until = -float("inf")
+        self._closing = False
+        self.delivered = 0
+        self.failed = 0
+
+    def wake(self) -> None:
+        """There may be something new to deliver."""
+        self._wake.set()
+
+    async def close(self) -> None:
+        """Begin no further delivery and return when none is under way. The caller sets the deadline."""
+        self._closing = True
+        self.wake()
+        while self._active:
+            self._wake = trio.Event()
+            await self._wake.wait()
+
+    async def run(self) -> None:
+        """Deliver until cancelled or gone."""
+        async with trio.open_nursery() as nursery:
+            while not self._closing:
+                self._wake = trio.Event()
+                try:
+                    retry_at = await self._fill()
+                except NotFound:
+                    return
+                except StoreError as error:
+                    log.warning("deliveries cannot be read", webhook=self.webhook.id, error=str(error))
+                    await trio.sleep(STORE_RETRY_DELAY)
+                    continue
+                while self._ready and self._active < self._width():
+                    self._active += 1
+                    nursery.start_soon(self._deliver_lane, *self._ready.popleft())
+                deadline = min(retry_at, self._hold_until if self._ready else float("inf"))
+                with trio.move_on_at(deadline):
+                    await self._wake.wait()
+
+    def _width(self) -> int:
+        """How many lanes may be under way now."""
+        if self._strikes < STRIKES:
+            return self._settings.webhook_concurrency
+        return 1 if trio.current_time() >= self._hold_until else 0
+
+    async def _fill(self) -> float:
+        """Read a window when none is left; returns the trio time at which a parked lane is due."""
+        if self._ready or self._active >= self._settings.webhook_concurrency:
+            return float("inf")
+        now = self._clock()
+        rows = await self._store.pending_deliveries(self.webhook.id, now=now, busy=self._busy, limit=WINDOW)
+        lanes: dict[str, deque[Delivery]] = {}
+        for row in rows:
+            lanes.setdefault(row.lane, deque()).append(row)
+        self._busy.update(lanes)
+        self._ready.extend(lanes.items())
+        retry_at = await self._store.next_retry_at(self.webhook.id)
+        return float("inf") if retry_at is None else trio.current_time() + max(0.0, retry_at - now)
+
+    async def _deliver_lane(self, lane: str, queue: deque[Delivery]) -> None:
+        try:
+            while queue and not self._closing:
+                delivery = queue.popleft()
+                answer = await post(
+                    self._client, self.webhook, delivery, now=self._clock(), seconds=self._settings.webhook_timeout
+                )
+                self._judge(answer)
+                await self._record(self._outcome(delivery, answer))
+                if answer.gone:
+                    await self._disable()
+                if not answer.delivered:
+                    break
+        except StoreError as error:
+            # What was delivered but not recorded is delivered again, with the same id.
+            log.warning("a delivery could not be recorded", webhook=self.webhook.id, error=str(error))
+            await trio.sleep(STORE_RETRY_DELAY)
+        finally:
+            self._busy.discard(lane)
+            self._active -= 1
+            self.wake()
+
+    def _judge(self, answer: Answer) -> None:
+        if answer.delivered:
+            self.delivered += 1
+            self._strikes = 0
+            return
+        self.failed += 1
+        self._strikes += 1
+        if self._strikes >= STRIKES:
+            self._hold_until = trio.current_time() + min(2.0 ** min(self._strikes - STRIKES, 10), HOLD_MAX)
+
+    def _outcome(self, delivery: Delivery, answer: Answer) -> DeliveryOutcome:
+        now = self._clock()
+        attempts = delivery.attempts + 1
+        retry_at = None
+        if not answer.delivered and attempts < self._settings.webhook_attempts:
+            retry_at = now + max(retry_delay(self._settings, attempts), answer.retry_after or 0.0)
+        if not answer.delivered:
+            log.warning(
+                "a delivery failed" if retry_at else "a delivery was given up",
+                webhook=self.webhook.id,
+                session=delivery.event.session,
+                event_id=delivery.event.id,
+                attempts=attempts,
+                error=answer.error,
+            )
+        return DeliveryOutcome(
+            webhook=self.webhook.id,
+            event_id=delivery.event.id,
+            delivered=answer.delivered,
+            at=now,
+            retry_at=retry_at,
+            error=answer.error,
+        )
+
+    async def _record(self, outcome: DeliveryOutcome) -> None:
+        with trio.CancelScope(shield=True, deadline=trio.current_time() + self._settings.store_timeout):
+            await self._store.record_deliveries((outcome,))
+
+    async def _disable(self) -> None:
+        log.warning("the endpoint answered 410: the webhook is disabled", webhook=self.webhook.id)
+        self._closing = True
+        await self._store.update_webhook(msgspec.structs.replace(self.webhook, enabled=False, updated_at=self._clock()))

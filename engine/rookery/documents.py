@@ -1,0 +1,31 @@
+"""How stored things look in JSON, the same in webhooks, over HTTP and in exports."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from .model import Event
+
+
+def iso(seconds: float | None) -> str | None:
+    """A wall-clock time as ISO 8601 in UTC with milliseconds: `2026-01-31T12:00:00.000Z`."""
+    if seconds is None:
+        return None
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def event_document(event: Event) -> dict[str, Any]:
+    """An event as the API and the webhooks show it."""
+    return {
+        "id": event.id,
+        "session": event.session,
+        "platform": event.platform,
+        "type": event.type,
+        "key": event.key,
+        "time": iso(event.time),
+        "chat": event.chat,
+        "sender": event.sender,
+        "body": event.body,
+        "raw": event.raw,
+    }

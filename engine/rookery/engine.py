@@ -1,0 +1,162 @@
+"""The whole public surface: `open_engine` and `Engine`."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import trio
+
+from .errors import InvalidInput
+from .features.events import EventFeatures
+from .features.messages import MessageFeatures
+from .features.sessions import SessionFeatures
+from .features.webhooks import WebhookFeatures
+from .log import get_logger
+from .provider import Provider
+from .session import Intent
+from .settings import EngineSettings
+from .store import Store
+
+log = get_logger("SESSION")
+
+
+class Engine(SessionFeatures, MessageFeatures, EventFeatures, WebhookFeatures):
+    """Everything that Rookery can do, one call each. Made by `open_engine`; safe to use from any task of its trio run.
+
+    Errors are those of `rookery.errors`; a call that is cancelled may have happened.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        providers: Mapping[str, Provider],
+        settings: EngineSettings,
+        instance: str,
+        clock: Callable[[], float],
+    ) -> None:
+        super().__init__(store, providers, settings, instance, clock)
+        self._grace = trio.CancelScope()
+        self._services_scope = trio.CancelScope(shield=True)
+
+    @property
+    def location(self) -> str:
+        """Where the state lives, without passwords."""
+        return self._store.location
+
+    @property
+    def platforms(self) -> tuple[str, ...]:
+        """The platforms that sessions can have."""
+        return tuple(sorted(self._providers))
+
+    @property
+    def ready(self) -> bool:
+        """True while it accepts work: opened, its stored sessions looked at once, and not shutting down."""
+        return not self._closing and self._supervisor.last_pass is not None
+
+    def stop_now(self) -> None:
+        """Give up the grace of a shutdown that is under way: what is durable is durable, the rest is dropped."""
+        self._grace.deadline = -float("inf")
+
+    async def _serve(self, *, task_status: trio.TaskStatus[None]) -> None:
+        """Every task of the engine, shielded: they end when the body has ended and the sessions have been stopped."""
+        with self._services_scope:
+            async with trio.open_nursery() as nursery:
+                self._first_event = await self._store.last_event_id()
+                nursery.start_soon(self._board.run)
+                nursery.start_soon(self._dispatcher.run)
+                nursery.start_soon(self._housekeeper.run)
+                await nursery.start(self._supervisor.run)
+                task_status.started()
+
+    async def _shut_down(self) -> None:
+        """Stop taking work, then the periodic work, then every session in parallel, then deliveries (C1)."""
+        self._closing = True
+        started = trio.current_time()
+        self._grace = trio.CancelScope(deadline=started + self.settings.shutdown_grace, shield=True)
+        with self._grace:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._supervisor.stop_all, Intent.SHUTDOWN)
+                nursery.start_soon(self._dispatcher.close)
+        if self._grace.cancelled_caught:
+            log.error("the grace period is over", sessions_left=len(self._supervisor.running))
+        self._services_scope.cancel()
+
+
+def _instance_name() -> str:
+    return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"
+
+
+@asynccontextmanager
+async def open_engine(
+    *,
+    providers: Sequence[Provider],
+    store: str | Store = "sqlite:///rookery.db",
+    secret_key: str | None = None,
+    settings: EngineSettings | None = None,
+    wait: float = 0.0,
+    instance: str | None = None,
+    clock: Callable[[], float] = time.time,
+) -> AsyncIterator[Engine]:
+    """Open the store, start the enabled sessions, and run until the block is left or cancelled.
+
+    Args:
+        providers: the platforms; the engine enters and leaves them.
+        store: `sqlite:///relative.db`, `sqlite:////absolute.db`, `memory:`, `postgresql://...`, or a store that is not open.
+        secret_key: encrypts secrets at rest; several, comma separated, newest first. SQLite makes one beside the database.
+        settings: intervals, deadlines and limits.
+        wait: seconds to wait for another engine to let go of the SQLite database.
+        instance: this engine's name in leases; made up when absent.
+        clock: wall clock, seconds since the epoch.
+
+    Leaving the block, also by an exception or a cancellation, disconnects every session within `settings.shutdown_grace`
+    and closes the store last. `enabled`, credentials and authorisations are untouched. The block's own exception arrives
+    as it is. Installs no signal handlers and configures no logging.
+
+    Raises:
+        DataDirectoryInUse, SecretKeyError, StoreError, InvalidInput: it could not be opened.
+    """
+    settings = settings or EngineSettings()
+    named: dict[str, Provider] = {provider.platform: provider for provider in providers}
+    if len(named) != len(providers):
+        raise InvalidInput("two providers have the same platform", field="providers")
+    if isinstance(store, str):
+        from .stores import store_from_url
+
+        store = store_from_url(store, secret_key=secret_key, wait=wait)
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(store.open())
+        for provider in providers:
+            await stack.enter_async_context(provider.running())
+        engine = Engine(store, named, settings, instance or _instance_name(), clock)
+        await stack.enter_async_context(_running(engine))
+        yield engine
+
+
+@asynccontextmanager
+async def _running(engine: Engine) -> AsyncIterator[None]:
+    """The body runs beside the services. They are shielded from its cancellation and end after it; if one of them fails, the
+    body is cancelled and the failure arrives instead. One exception alone arrives as itself, not as a group."""
+    try:
+        async with trio.open_nursery() as nursery:
+            await nursery.start(engine._serve)
+            try:
+                yield
+            finally:
+                await engine._shut_down()
+    except BaseExceptionGroup as group:
+        error = _only_leaf(group)
+        if error is None:
+            raise
+        raise error from error.__cause__
+
+
+def _only_leaf(group: BaseExceptionGroup[BaseException]) -> BaseException | None:
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return None if isinstance(error, BaseExceptionGroup) else error

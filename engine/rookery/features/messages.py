@@ -1,0 +1,156 @@
+"""Sending messages."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import trio
+
+from ..content import parse_content
+from ..errors import InvalidInput, NotConnected, OutcomeUnknown, Rejected
+from ..model import MessageState, OutboundMessage, Receipt
+from ..parts import EngineParts
+from .validation import check_document, check_storable, check_text
+
+POLL_INTERVAL = 1.0  # seconds between looks at a message that another instance may be sending
+
+
+def new_message_id() -> str:
+    """A UUID of version 7 (RFC 9562): sorts by time, so that the index grows at its end."""
+    number = (time.time_ns() // 1_000_000) << 80 | int.from_bytes(os.urandom(10))
+    number = number & ~(0xF << 76) | 0x7 << 76
+    number = number & ~(0x3 << 62) | 0x2 << 62
+    text = f"{number:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+class MessageFeatures(EngineParts):
+    """A send belongs to the session's own task: whoever asked for it may leave."""
+
+    async def submit(
+        self,
+        session: str,
+        *,
+        to: str | int,
+        reply_to: str | None = None,
+        idempotency_key: str | None = None,
+        options: Mapping[str, Any] | None = None,
+        ttl: float | None = None,
+        **content: Any,
+    ) -> OutboundMessage:
+        """Accept a message; returns when it is stored. It is sent as soon as the session is connected.
+
+        `content` is `text="hi"`, or `type="image", url=...` and so on (see `rookery.content`). `options` go to the platform
+        as they are. `ttl` seconds after which it is not sent any more. The same `idempotency_key` for the same session returns
+        the first message.
+
+        Raises InvalidInput, NotFound, NotConnected (disabled, or waiting for a person), Busy, StoreError.
+        """
+        to = str(to)
+        check_text(to, "to", least=1)
+        if reply_to is not None:
+            check_text(reply_to, "reply_to", least=1)
+        if idempotency_key is not None:
+            check_text(idempotency_key, "idempotency_key", least=1)
+        if ttl is not None and not 0 < ttl <= 30 * 86_400:
+            raise InvalidInput("ttl: seconds, more than 0 and at most 2592000 (30 days)", field="ttl")
+        parsed = parse_content(content)
+        for field, value in content.items():
+            if isinstance(value, str):
+                check_storable(value, field)
+        runner = self._supervisor.running.get(session)
+        if runner is None or runner.stopping:
+            await self._check_sendable(session)
+        now = self._clock()
+        reserved = runner is not None and runner.outbox.reserve(to)
+        message = OutboundMessage(
+            id=new_message_id(),
+            session=session,
+            to=to,
+            content=parsed,
+            state=MessageState.SENDING if reserved else MessageState.QUEUED,
+            reply_to=reply_to,
+            options=check_document(options, "options") if options else {},
+            idempotency_key=idempotency_key,
+            created_at=now,
+            updated_at=now,
+            expires_at=now + (ttl if ttl is not None else self.settings.message_ttl),
+        )
+        created = False
+        # Shielded: a row that says SENDING must reach its sender. The bound is the store's.
+        with trio.CancelScope(shield=True, deadline=trio.current_time() + self.settings.store_timeout):
+            try:
+                message, created = await self._store.enqueue(message, pending_limit=self.settings.max_pending_sends)
+            finally:
+                if runner is not None and reserved and not created:
+                    runner.outbox.unreserve(to)
+            if runner is not None and created:
+                runner.outbox.accept(message, reserved=reserved)
+            return message
+        raise OutcomeUnknown("the store did not answer in time; the message may have been accepted")
+
+    async def send(
+        self,
+        session: str,
+        *,
+        to: str | int,
+        reply_to: str | None = None,
+        idempotency_key: str | None = None,
+        options: Mapping[str, Any] | None = None,
+        ttl: float | None = None,
+        **content: Any,
+    ) -> Receipt:
+        """`submit`, then wait for the outcome. The caller sets the deadline; leaving early does not stop the send.
+
+        Raises what `submit` raises, and Rejected or OutcomeUnknown.
+        """
+        message = await self.submit(
+            session,
+            to=to,
+            reply_to=reply_to,
+            idempotency_key=idempotency_key,
+            options=options,
+            ttl=ttl,
+            **content,
+        )
+        done = await self._wait_final(message)
+        if done.receipt is not None:
+            return done.receipt
+        if done.state is MessageState.UNKNOWN:
+            raise OutcomeUnknown(done.error or "the outcome is unknown")
+        raise Rejected(done.error or f"the message is {done.state}")
+
+    async def get_message(self, id: str) -> OutboundMessage:
+        """Raises NotFound."""
+        return await self._store.get_message(id)
+
+    async def wait_message(self, id: str, seconds: float) -> OutboundMessage:
+        """The message when it is final, or as it is after `seconds`. Raises NotFound."""
+        message = await self._store.get_message(id)
+        with trio.move_on_after(seconds):
+            return await self._wait_final(message)
+        return await self._store.get_message(id)
+
+    async def _wait_final(self, message: OutboundMessage) -> OutboundMessage:
+        if message.state.final:
+            return message
+        with self._signals.watch(message.id) as watch:
+            while True:
+                version = watch.version
+                message = await self._store.get_message(message.id)
+                if message.state.final:
+                    return message
+                with trio.move_on_after(POLL_INTERVAL):
+                    await watch.newer_than(version)
+
+    async def _check_sendable(self, session: str) -> None:
+        row = self._with_latest(await self._store.get_session(session))
+        if not row.enabled:
+            raise NotConnected(f"the session {session!r} is stopped: start it first")
+        if not row.wanted:
+            raise NotConnected(
+                f"the session {session!r} is {row.health.status} ({row.health.reason}): {row.health.detail}"
+            )

@@ -1,0 +1,222 @@
+"""Sessions: creating, changing, starting and stopping them."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+import trio
+
+from ..errors import AlreadyExists, InvalidInput, LimitReached
+from ..model import Health, ProofOfLife, Reason, Session, SessionStatus, Transition
+from ..parts import EngineParts
+from ..session import Intent
+from ..store import SessionChange, SessionQuery
+from .validation import check_credentials, check_document, check_id, check_text
+
+
+class DeleteReport(msgspec.Struct, frozen=True):
+    """What a deletion did. `logged_out` is None when there was no link to log out from, or nothing to log out of."""
+
+    id: str
+    deleted: bool
+    was_running: bool
+    logged_out: bool | None
+    detail: str
+
+
+class SessionFeatures(EngineParts):
+    """Every verb is legal in every state and idempotent (A4)."""
+
+    async def create_session(
+        self,
+        *,
+        platform: str,
+        id: str | None = None,
+        name: str | None = None,
+        credentials: Mapping[str, str] | None = None,
+        settings: Mapping[str, Any] | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        enabled: bool = True,
+        exist_ok: bool = False,
+    ) -> Session:
+        """Store a new session; an enabled one is started soon.
+
+        With `exist_ok` an existing session of that id is returned as it is.
+
+        Raises InvalidInput, AlreadyExists, LimitReached.
+        """
+        provider = self._providers.get(platform)
+        if provider is None:
+            known = ", ".join(sorted(self._providers))
+            raise InvalidInput(f"platform: {platform!r} is not one of: {known}", field="platform")
+        id = check_id(id) if id is not None else f"{platform}-{secrets.token_hex(5)}"
+        checked_credentials = check_credentials(credentials or {})
+        checked_settings = check_document(settings or {}, "settings")
+        provider.check(checked_credentials, checked_settings)
+        now = self._clock()
+        session = Session(
+            id=id,
+            platform=platform,
+            name=check_text(name, "name") if name is not None else id,
+            enabled=enabled,
+            credentials=checked_credentials,
+            settings=checked_settings,
+            metadata=check_document(metadata or {}, "metadata"),
+            health=Health(
+                status=SessionStatus.DISCONNECTED, reason=Reason.CREATED, detail="not started yet", since=now
+            ),
+            created_at=now,
+            updated_at=now,
+        )
+        if enabled:
+            await self._check_limit(besides=id)
+        try:
+            session = await self._store.create_session(session)
+        except AlreadyExists:
+            if exist_ok:
+                return await self.get_session(id)
+            raise
+        self._supervisor.nudge(id)
+        return session
+
+    async def get_session(self, id: str) -> Session:
+        """Raises NotFound."""
+        return self._with_latest(await self._store.get_session(id))
+
+    async def list_sessions(self, query: SessionQuery | None = None) -> Sequence[Session]:
+        """Ordered by id; the last one's id is the cursor of the next page."""
+        return [self._with_latest(session) for session in await self._store.list_sessions(query or SessionQuery())]
+
+    async def update_session(self, id: str, change: SessionChange) -> Session:
+        """Change what the operator may change. New credentials or settings replace a running link.
+
+        Raises NotFound, InvalidInput, LimitReached.
+        """
+        before = await self._store.get_session(id)
+        fields: dict[str, Any] = {}
+        if change.name is not msgspec.UNSET:
+            fields["name"] = check_text(change.name, "name")
+        if change.metadata is not msgspec.UNSET:
+            fields["metadata"] = check_document(change.metadata, "metadata")
+        if change.credentials is not msgspec.UNSET:
+            fields["credentials"] = check_credentials(change.credentials)
+        if change.settings is not msgspec.UNSET:
+            fields["settings"] = check_document(change.settings, "settings")
+        if "credentials" in fields or "settings" in fields:
+            if provider := self._providers.get(before.platform):
+                provider.check(fields.get("credentials", before.credentials), fields.get("settings", before.settings))
+            fields["restart"] = (
+                fields.get("credentials", before.credentials) != before.credentials
+                or fields.get("settings", before.settings) != before.settings
+            )
+        if change.enabled is not msgspec.UNSET:
+            fields["enabled"] = change.enabled
+            if change.enabled and not before.enabled:
+                await self._check_limit(besides=id)
+        fields["command"] = change.command or bool(change.enabled is True)
+        fields["restart"] = change.restart or fields.get("restart", False)
+        return await self._change(id, SessionChange(**fields))
+
+    async def delete_session(self, id: str) -> DeleteReport:
+        """Log out when connected (where the platform knows that), stop, and remove the row, whatever failed before (D3).
+
+        The session's events stay in the log until they are pruned. Raises NotFound.
+        """
+        await self._store.get_session(id)
+        runner = self._supervisor.running.get(id)
+        ended = True
+        if runner is not None:
+            runner.stop(Intent.DELETE)
+            s = self.settings
+            with trio.move_on_after(s.logout_timeout + s.link_close_timeout + s.store_timeout) as scope:
+                await self._supervisor.ended(id)
+            ended = not scope.cancelled_caught
+        deleted = await self._store.delete_session(id)
+        self._board.forget(id)
+        self._supervisor.nudge(id)
+        self._signals.webhooks.fire()
+        logged_out = runner.logged_out if runner is not None else None
+        detail = "deleted" if ended else "deleted, though the link did not close within its deadline"
+        if logged_out is False:
+            detail += "; the platform did not confirm the logout"
+        return DeleteReport(id, deleted, runner is not None, logged_out, detail)
+
+    async def start(self, id: str) -> Session:
+        """Enable it and try to connect now. Lifts a terminal reason. Raises NotFound, LimitReached."""
+        return await self.update_session(id, SessionChange(enabled=True))
+
+    async def enable(self, id: str) -> Session:
+        """The same as `start`."""
+        return await self.start(id)
+
+    async def stop(self, id: str) -> Session:
+        """Disable it and disconnect; it stays down across restarts until it is started. Raises NotFound."""
+        return await self._change(id, SessionChange(enabled=False))
+
+    async def disable(self, id: str) -> Session:
+        """The same as `stop`."""
+        return await self.stop(id)
+
+    async def restart(self, id: str) -> Session:
+        """Replace the link by a new one; a disabled session is enabled. Raises NotFound, LimitReached."""
+        return await self.update_session(id, SessionChange(enabled=True, restart=True))
+
+    async def retry(self, id: str) -> Session:
+        """Cut a wait short and forget earlier failures; live links and disabled sessions are left alone. Raises NotFound."""
+        return await self._change(id, SessionChange(command=True))
+
+    async def logout(self, id: str) -> Session:
+        """End the authorisation at the platform where it knows that, and disconnect; the session stays, disabled.
+
+        A Telegram bot has nothing to log out of (Bot API `logOut` would drop its updates): it is stopped and keeps its token.
+        Raises NotFound.
+        """
+        session = await self._store.get_session(id)
+        runner = self._supervisor.running.get(id)
+        if runner is not None:
+            runner.stop(Intent.LOGOUT)
+            with trio.move_on_after(self.settings.logout_timeout + self.settings.link_close_timeout):
+                await self._supervisor.ended(id)
+        if self.settings.auto_cleanup_on_logout:
+            return await self.stop(id)
+        return await self.get_session(session.id)
+
+    async def history(self, id: str) -> Sequence[Transition]:
+        """The last 50 status changes, newest first. Raises NotFound."""
+        return await self._store.history(id)
+
+    def proof_of_life(self, id: str) -> ProofOfLife | None:
+        """When the session last showed that it lives; None when it does not run here."""
+        runner = self._supervisor.running.get(id)
+        return runner.inbox.life if runner is not None else None
+
+    async def wait_status(self, id: str, *statuses: SessionStatus) -> Session:
+        """Return as soon as the session has one of these statuses. The caller sets the deadline. Raises NotFound."""
+        while True:
+            version = self._signals.sessions.version
+            session = await self.get_session(id)
+            if session.health.status in statuses:
+                return session
+            with trio.move_on_after(1.0):  # another instance's writes make no signal here
+                await self._signals.sessions.newer_than(version)
+
+    async def _change(self, id: str, change: SessionChange) -> Session:
+        session = await self._store.update_session(id, change, now=self._clock())
+        self._supervisor.nudge(id)
+        return self._with_latest(session)
+
+    async def _check_limit(self, *, besides: str) -> None:
+        limit = self.settings.max_concurrent_sessions
+        if limit is None:
+            return
+        counts = await self._store.count_sessions()
+        enabled = sum(count for (_, _, is_enabled), count in counts.items() if is_enabled)
+        if enabled >= limit:
+            raise LimitReached(
+                f"{enabled} sessions are enabled and MAX_CONCURRENT_SESSIONS is {limit}: "
+                f"stop another one or raise the limit before starting {besides!r}",
+                limit="MAX_CONCURRENT_SESSIONS",
+            )

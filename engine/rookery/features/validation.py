@@ -1,0 +1,86 @@
+"""Checks of input that every caller of the engine goes through, HTTP or embedded."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+
+from ..errors import InvalidInput
+
+ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._:@-]{0,127}$"
+_ID = re.compile(ID_PATTERN[:-1] + r"\Z")
+MAX_DOCUMENT = 65_536
+"""Bytes of JSON in `settings` or `metadata`."""
+
+
+def check_id(value: object, field: str = "id") -> str:
+    """An id: 1 to 128 letters, digits and `._:@-`, beginning with a letter or digit. Raises InvalidInput."""
+    if not isinstance(value, str) or not _ID.match(value):
+        raise InvalidInput(
+            f"{field}: an id has 1 to 128 letters, digits or any of ._:@- and begins with a letter or a digit",
+            field=field,
+        )
+    return value
+
+
+def check_text(value: object, field: str, *, least: int = 0, most: int = 256) -> str:
+    """Text of bounded length that every store can hold. Raises InvalidInput."""
+    if not isinstance(value, str) or not least <= len(value) <= most:
+        raise InvalidInput(f"{field}: text of {least} to {most} characters is needed", field=field)
+    check_storable(value, field)
+    return value
+
+
+def check_storable(value: str, field: str) -> None:
+    """NUL and lone surrogates cannot be stored by PostgreSQL or sent as UTF-8. Raises InvalidInput."""
+    if "\0" in value:
+        raise InvalidInput(f"{field}: a NUL character cannot be stored", field=field)
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise InvalidInput(f"{field}: half of a surrogate pair is not text", field=field) from None
+
+
+def check_document(value: object, field: str) -> dict[str, Any]:
+    """A JSON object of bounded size. Raises InvalidInput."""
+    if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
+        raise InvalidInput(f"{field}: a JSON object is needed", field=field)
+    document = dict(value)
+    try:
+        encoded = msgspec.json.encode(document)
+    except (TypeError, ValueError, OverflowError, RecursionError):
+        raise InvalidInput(f"{field}: only JSON values of moderate depth can be stored", field=field) from None
+    if len(encoded) > MAX_DOCUMENT:
+        raise InvalidInput(f"{field}: at most {MAX_DOCUMENT} bytes of JSON are stored, not {len(encoded)}", field=field)
+    if b"\\u0000" in encoded:
+        raise InvalidInput(f"{field}: a NUL character cannot be stored", field=field)
+    return document
+
+
+def check_credentials(value: object) -> dict[str, str]:
+    """Names and secrets, both text. The message never holds a secret. Raises InvalidInput."""
+    if not isinstance(value, Mapping) or not all(isinstance(k, str) and isinstance(v, str) for k, v in value.items()):
+        raise InvalidInput('credentials: an object of texts is needed, such as {"token": "..."}', field="credentials")
+    if len(value) > 16:
+        raise InvalidInput("credentials: at most 16 entries", field="credentials")
+    for key, secret in value.items():
+        check_text(key, "credentials", least=1, most=64)
+        check_text(secret, f"credentials.{key}", most=4096)
+    return dict(value)
+
+
+def check_url(value: object, field: str = "url") -> str:
+    """An http or https address. Raises InvalidInput."""
+    text = check_text(value, field, least=1, most=2048)
+    try:
+        parts = urlsplit(text)
+        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        valid = False
+    if not valid or any(character.isspace() for character in text):
+        raise InvalidInput(f"{field}: an http:// or https:// address is needed", field=field)
+    return text

@@ -1,0 +1,89 @@
+"""The engine's side of a link: where events are committed and states are reported."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import trio
+
+from .errors import StoreUnavailable
+from .model import Action, Lease, NewEvent, ProofOfLife, Reason, SessionStatus
+from .settings import EngineSettings
+from .signals import Signals
+from .store import Store
+
+RETRY_DELAYS = (0.1, 0.2, 0.5, 1.0)  # seconds; the last one repeats
+
+
+class SessionInbox:
+    """`provider.Inbox` of one session. Lives as long as the session's task, across its links."""
+
+    def __init__(
+        self,
+        lease: Lease,
+        cursor: str | None,
+        *,
+        store: Store,
+        settings: EngineSettings,
+        signals: Signals,
+        clock: Callable[[], float],
+        report: Callable[..., None],
+        trouble: Callable[[str], None],
+    ) -> None:
+        self._lease = lease
+        self._store = store
+        self._settings = settings
+        self._signals = signals
+        self._clock = clock
+        self._report = report
+        self._trouble = trouble
+        self.cursor = cursor
+        self.life = ProofOfLife()
+
+    async def commit(self, events: Sequence[NewEvent], cursor: str | None) -> None:
+        """See `provider.Inbox.commit`. While the store does not answer it tries again: nothing was confirmed to the
+        source, so waiting loses nothing, and stopping the session ends the wait."""
+        attempt = 0
+        while True:
+            try:
+                # A cancelled commit may have happened, and repeating it would be harmless; the shield only keeps the common
+                # stop from having to do so. Its bound is what keeps a dead database from holding up a shutdown.
+                with trio.CancelScope(
+                    shield=True, deadline=trio.current_time() + self._settings.store_timeout
+                ) as scope:
+                    await self._store.append(self._lease, events, cursor)
+                if scope.cancelled_caught:
+                    raise StoreUnavailable(f"storing events took longer than {self._settings.store_timeout:g} s")
+                break
+            except StoreUnavailable as error:
+                self._trouble(str(error))
+                await trio.sleep(RETRY_DELAYS[min(attempt, len(RETRY_DELAYS) - 1)])
+                attempt += 1
+        if cursor is not None:
+            self.cursor = cursor
+        if events:
+            self.life.last_inbound = self._clock()
+            self._signals.events.fire()
+
+    async def save_credentials(self, credentials: Mapping[str, str]) -> None:
+        """See `provider.Inbox.save_credentials`."""
+        with trio.CancelScope(shield=True, deadline=trio.current_time() + self._settings.store_timeout) as scope:
+            await self._store.save_credentials(self._lease, credentials)
+        if scope.cancelled_caught:
+            raise StoreUnavailable(f"storing credentials took longer than {self._settings.store_timeout:g} s")
+
+    def report(
+        self,
+        status: SessionStatus,
+        reason: Reason,
+        detail: str,
+        *,
+        action: Action = Action.NONE,
+        allow: float | None = None,
+    ) -> None:
+        """See `provider.Inbox.report`."""
+        self._report(status, reason, detail, action=action, allow=allow)
+
+    def beat(self) -> None:
+        """See `provider.Inbox.beat`."""
+        self.life.last_pong = self._clock()

@@ -1,0 +1,37 @@
+"""Spreads attempts to connect, so that a restart of a thousand sessions is a stream and not a stampede (B1)."""
+
+from __future__ import annotations
+
+import trio
+
+from .settings import EngineSettings
+
+
+class StartGate:
+    """At most `start_concurrency` sessions connect at once, each at least `start_stagger` seconds after the one before.
+
+    First come, first served.
+    """
+
+    def __init__(self, settings: EngineSettings) -> None:
+        self._limiter = trio.CapacityLimiter(settings.start_concurrency)
+        self._stagger = settings.start_stagger
+        self._next = -float("inf")
+
+    async def enter(self, who: object) -> None:
+        """Wait for a turn. `leave` gives it back; cancelled, nothing is held."""
+        await self._limiter.acquire_on_behalf_of(who)
+        try:
+            now = trio.current_time()
+            at = max(now, self._next)
+            self._next = at + self._stagger
+            if at > now:
+                await trio.sleep_until(at)
+        except BaseException:
+            self._limiter.release_on_behalf_of(who)
+            raise
+
+    def leave(self, who: object) -> None:
+        """Let the next one in. Harmless when `who` is not inside."""
+        if who in self._limiter.statistics().borrowers:
+            self._limiter.release_on_behalf_of(who)

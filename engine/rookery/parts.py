@@ -1,0 +1,51 @@
+"""The parts that an engine is assembled from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import msgspec
+
+from .delivery import Dispatcher
+from .housekeeping import Housekeeper
+from .model import Session
+from .pacing import StartGate
+from .provider import Provider
+from .session import Services
+from .settings import EngineSettings
+from .signals import Signals
+from .statuses import StatusBoard
+from .store import Store
+from .supervisor import Supervisor
+
+
+class EngineParts:
+    """Holds the parts; the feature classes add what can be done with them."""
+
+    def __init__(
+        self,
+        store: Store,
+        providers: Mapping[str, Provider],
+        settings: EngineSettings,
+        instance: str,
+        clock: Callable[[], float],
+    ) -> None:
+        self.settings = settings
+        self.instance = instance
+        self.started_at = clock()
+        self._store = store
+        self._providers = providers
+        self._clock = clock
+        self._signals = Signals()
+        self._board = StatusBoard(store, settings, self._signals, lambda id: self._supervisor.lost(id))
+        services = Services(store, settings, self._signals, self._board, StartGate(settings), clock)
+        self._supervisor = Supervisor(instance, providers, services)
+        self._dispatcher = Dispatcher(store, settings, self._signals, clock)
+        self._housekeeper = Housekeeper(store, settings, clock)
+        self._first_event = 0  # the newest event when the engine was opened
+        self._closing = False
+
+    def _with_latest(self, session: Session) -> Session:
+        """With the status as of now; the stored one may be some milliseconds behind."""
+        latest = self._board.latest.get(session.id)
+        return session if latest is None else msgspec.structs.replace(session, health=latest)

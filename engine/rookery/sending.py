@@ -1,0 +1,119 @@
+"""One attempt to send one message: the call, its deadline, and the state that it ends in (F4)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+import trio
+
+from .errors import (
+    LeaseLost,
+    NotConnected,
+    OutcomeUnknown,
+    ProviderError,
+    SendError,
+    SendRateLimited,
+    StoreError,
+)
+from .log import get_logger
+from .model import Lease, MessageState, OutboundMessage
+from .provider import Link
+from .settings import EngineSettings
+from .signals import Signals
+from .store import MessageStore, SendOutcome
+
+RETRY_DELAY = 1.0  # seconds, doubled by each attempt that could not even begin
+RETRY_DELAY_MAX = 30.0
+STORE_RETRY_DELAY = 0.2
+
+log = get_logger("SESSION")
+
+
+class Pause(msgspec.Struct, frozen=True):
+    """The message has not left and has to be tried again after `delay` seconds."""
+
+    delay: float
+    whole_session: bool
+    error: str
+
+
+class Sender:
+    """Sends messages of one session and records what became of them."""
+
+    def __init__(
+        self,
+        lease: Lease,
+        store: MessageStore,
+        *,
+        settings: EngineSettings,
+        signals: Signals,
+        clock: Callable[[], float],
+    ) -> None:
+        self._lease = lease
+        self._store = store
+        self._settings = settings
+        self._signals = signals
+        self._clock = clock
+        self._in_flight: set[trio.CancelScope] = set()
+
+    def hurry(self) -> None:
+        """The link closes: what is being sent has `link_close_timeout` left to come to its end."""
+        deadline = trio.current_time() + self._settings.link_close_timeout
+        for scope in self._in_flight:
+            scope.deadline = min(scope.deadline, deadline)
+
+    def now(self) -> float:
+        """The wall clock, seconds since the epoch."""
+        return self._clock()
+
+    async def attempt(self, link: Link, message: OutboundMessage, attempts: int) -> SendOutcome | Pause:
+        """Call the link. Shielded: once bytes may have left, a cancellation would only turn a known outcome into an
+        unknown one. Bounded by `send_timeout`, and by `hurry`."""
+        scope = trio.CancelScope(shield=True, deadline=trio.current_time() + self._settings.send_timeout)
+        self._in_flight.add(scope)
+        try:
+            with scope:
+                receipt = await link.send(message)
+                return SendOutcome(id=message.id, state=MessageState.SENT, at=self._clock(), receipt=receipt)
+            return self._unknown(message, "no answer within the deadline; it may or may not have been sent")
+        except SendRateLimited as error:
+            return Pause(error.retry_after, error.whole_session, str(error))
+        except NotConnected as error:
+            return Pause(min(RETRY_DELAY * 2**attempts, RETRY_DELAY_MAX), False, str(error))
+        except (OutcomeUnknown, ProviderError) as error:
+            return self._unknown(message, str(error))
+        except SendError as error:
+            return SendOutcome(id=message.id, state=MessageState.FAILED, at=self._clock(), error=str(error))
+        except Exception:
+            log.exception("a send failed in an unexpected way", session=self._lease.session, message_id=message.id)
+            return self._unknown(message, "internal error while sending; it may or may not have been sent")
+        finally:
+            self._in_flight.discard(scope)
+
+    def _unknown(self, message: OutboundMessage, error: str) -> SendOutcome:
+        return SendOutcome(id=message.id, state=MessageState.UNKNOWN, at=self._clock(), error=error)
+
+    async def record(self, id: str, outcome: SendOutcome | MessageState, error: str | None = None) -> bool:
+        """Store a state; False when the store did not answer within `store_timeout`: the row then keeps its old state, and
+        SENDING is told as UNKNOWN later, which is the truth.
+
+        Raises LeaseLost.
+        """
+        if isinstance(outcome, MessageState):
+            outcome = SendOutcome(id=id, state=outcome, at=self._clock(), error=error)
+        with trio.CancelScope(shield=True, deadline=trio.current_time() + self._settings.store_timeout):
+            while True:
+                try:
+                    await self._store.record_sends(self._lease, (outcome,))
+                except LeaseLost:
+                    raise
+                except StoreError:
+                    await trio.sleep(STORE_RETRY_DELAY)
+                    continue
+                self._signals.message_changed(id)
+                return True
+        log.error(
+            "the state of a send could not be stored", session=self._lease.session, message_id=id, state=outcome.state
+        )
+        return False

@@ -1,0 +1,355 @@
+"""Keeps one session connected until it is stopped or cannot go on.
+
+Which failure counts when a link ends with several at once: a lost lease, then a terminal error, then a bug of ours, then a
+conflict, a rate limit, a server error, the network, the store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from enum import StrEnum
+
+import msgspec
+import trio
+
+from .backoff import Backoff
+from .errors import Conflict, Failure, LeaseLost, ProviderError, RateLimited, StoreError, TerminalError
+from .inbox import SessionInbox
+from .log import get_logger
+from .model import Action, Health, Lease, Reason, Session, SessionStatus
+from .outbox import Outbox
+from .pacing import StartGate
+from .provider import Link, LogoutCapable, Provider
+from .sending import Sender
+from .settings import EngineSettings
+from .signals import Signals
+from .statuses import StatusBoard
+from .store import StatusWrite, Store
+
+log = get_logger("SESSION")
+
+_REASONS = {
+    Failure.NETWORK: Reason.NETWORK,
+    Failure.SERVER: Reason.SERVER_ERROR,
+    Failure.RATE_LIMIT: Reason.RATE_LIMITED,
+    Failure.CONFLICT: Reason.CONFLICT,
+    Failure.BUG: Reason.INTERNAL_ERROR,
+    Failure.STORE: Reason.STORE_ERROR,
+}
+
+
+class Intent(StrEnum):
+    """Why a running session is stopped."""
+
+    DISABLE = "disable"
+    SHUTDOWN = "shutdown"
+    HAND_OVER = "hand_over"
+    LOGOUT = "logout"
+    DELETE = "delete"
+    LEASE_LOST = "lease_lost"
+
+
+_FAREWELLS = {
+    Intent.DISABLE: (Reason.DISABLED, "stopped by the operator"),
+    Intent.SHUTDOWN: (Reason.SHUTDOWN, "the engine is shutting down; the session comes back with the next start"),
+    Intent.HAND_OVER: (Reason.HANDED_OVER, "handed over to another instance"),
+    Intent.LOGOUT: (Reason.LOGOUT, "logged out by the operator"),
+}
+
+
+class Services(msgspec.Struct, frozen=True):
+    """What all sessions of one engine share."""
+
+    store: Store
+    settings: EngineSettings
+    signals: Signals
+    board: StatusBoard
+    gate: StartGate
+    clock: Callable[[], float]
+
+
+class SessionRunner:
+    """One claimed session. `run` is the task; the other methods are synchronous and may be called from any task.
+
+    Owns the lease: `run` gives it back when it ends, unless it was lost.
+    """
+
+    def __init__(self, session: Session, provider: Provider, services: Services) -> None:
+        self.session = session
+        self.lease = Lease(session.id, session.uid, session.owner or "", session.fence)
+        self._provider = provider
+        self._services = services
+        self._settings = services.settings
+        self._scope = trio.CancelScope()
+        self._link_scope: trio.CancelScope | None = None
+        self._link: Link | None = None
+        self._link_nursery: trio.Nursery | None = None
+        self._wake = trio.Event()
+        self._intent: Intent | None = None
+        self._replaced = False
+        self._health = session.health
+        self._last_error = session.health.last_error
+        self._backoff = Backoff(services.settings)
+        self.connected_at: float | None = None  # trio time
+        self.logged_out: bool | None = None  # None: nobody tried
+        self.inbox = SessionInbox(
+            self.lease,
+            session.cursor,
+            store=services.store,
+            settings=services.settings,
+            signals=services.signals,
+            clock=services.clock,
+            report=self.report,
+            trouble=self._trouble,
+        )
+        sender = Sender(
+            self.lease, services.store, settings=self._settings, signals=services.signals, clock=services.clock
+        )
+        self.outbox = Outbox(self.lease, services.store, sender)
+
+    @property
+    def link(self) -> Link | None:
+        """The connected link, if there is one."""
+        return self._link
+
+    @property
+    def stopping(self) -> bool:
+        """True once somebody asked it to stop."""
+        return self._intent is not None
+
+    def stop(self, intent: Intent) -> None:
+        """Disconnect and end. The first intent wins, except that a lost lease overrides all."""
+        if self._intent is None or intent is Intent.LEASE_LOST:
+            self._intent = intent
+        if self._intent in (Intent.LOGOUT, Intent.DELETE) and self._link is not None and self._link_nursery is not None:
+            self._link_nursery.start_soon(self._log_out, self._link)
+        else:
+            self._scope.cancel()
+
+    def replace(self, session: Session) -> None:
+        """The operator asked for a restart, or changed what the link was opened with: connect anew, at once."""
+        self.session = session
+        self._backoff.reset()
+        self._replaced = True
+        self._wake.set()
+        if self._link_scope is not None:
+            self._link_scope.cancel()
+
+    def retry(self, session: Session) -> None:
+        """The operator asked for an attempt now: cut a wait short and forget earlier failures. A live link is left alone."""
+        self.session = session
+        if self._link is None:
+            self._backoff.reset()
+            self._wake.set()
+
+    def report(
+        self,
+        status: SessionStatus,
+        reason: Reason,
+        detail: str,
+        *,
+        action: Action = Action.NONE,
+        next_retry_at: float | None = None,
+        allow: float | None = None,
+    ) -> None:
+        """Say what the session is doing now. Never blocks."""
+        now = self._services.clock()
+        if allow is not None and self._link_scope is not None and self._link is None:
+            self._link_scope.deadline = trio.current_time() + allow
+        before = self._health
+        self._health = Health(
+            status=status,
+            reason=reason,
+            detail=detail,
+            since=before.since if before.status is status and before.reason is reason else now,
+            action=action,
+            last_error=self._last_error,
+            next_retry_at=next_retry_at,
+        )
+        self._services.board.put(StatusWrite(self.lease, self._health, self.session.commands))
+        if before.status is not status or before.reason is not reason:
+            log.info(
+                detail,
+                component="RECONNECT" if status is SessionStatus.RECONNECTING else "SESSION",
+                session=self.session.id,
+                status=status.value,
+                reason=reason.value,
+            )
+
+    async def run(self) -> None:
+        """Until stopped, or until the session cannot go on.
+
+        Raises whatever is neither a provider's nor the store's failure of this one session; the supervisor logs it.
+        """
+        try:
+            with self._scope:
+                await self._services.store.resolve_interrupted(self.lease, now=self._services.clock())
+                await self._keep_connected()
+        except LeaseLost:
+            self._intent = Intent.LEASE_LOST
+        except StoreError as error:
+            log.error("the session ends for now: the store failed", session=self.session.id, error=str(error))
+        finally:
+            with trio.CancelScope(shield=True, deadline=trio.current_time() + self._settings.store_timeout):
+                await self._finish()
+
+    async def _keep_connected(self) -> None:
+        before = self.session.health
+        restored = not before.terminal and before.reason not in (Reason.CREATED, Reason.DISABLED)
+        self.report(
+            SessionStatus.RECONNECTING if restored else SessionStatus.INITIALIZING,
+            Reason.RESTORING if restored else Reason.STARTING,
+            "connecting again" if restored else "connecting",
+        )
+        while True:
+            self._replaced = False
+            self._wake = trio.Event()
+            failure = await self._connect_once()
+            if self.connected_at is not None and trio.current_time() - self.connected_at >= self._settings.stable_after:
+                self._backoff.reset()
+            self.connected_at = None
+            if self._replaced:
+                self.report(SessionStatus.RECONNECTING, Reason.RESTARTING, "restarted by the operator")
+                continue
+            delay = self._assess(failure)
+            if delay is None:
+                return
+            with trio.move_on_after(delay):
+                await self._wake.wait()
+
+    async def _connect_once(self) -> Exception:
+        """One link, from the gate to its end; returns why it ended."""
+        gate, inside = self._services.gate, object()
+        failures: list[Exception] = []
+        await gate.enter(inside)
+        try:
+            with trio.CancelScope(deadline=trio.current_time() + self._settings.startup_timeout) as scope:
+                self._link_scope = scope
+                async with self._provider.open_link(self.session, self.inbox) as link:
+                    scope.deadline = float("inf")
+                    gate.leave(inside)
+                    await self._use(link)
+        except* Exception as group:
+            failures.extend(_leaves(group))
+        finally:
+            gate.leave(inside)
+            self._link_scope = None
+        if failures:
+            return min(failures, key=_rank)
+        if scope.cancelled_caught and not self._replaced:
+            return _TimedOut(f"no connection within {self._settings.startup_timeout:g} s")
+        return ProviderError("the connection ended")
+
+    async def _use(self, link: Link) -> None:
+        self.connected_at = trio.current_time()
+        self._last_error = None
+        self.report(SessionStatus.CONNECTED, Reason.CONNECTED, "connected")
+        try:
+            async with trio.open_nursery() as nursery:
+                self._link, self._link_nursery = link, nursery
+                self.outbox.attach(link, nursery)
+                await link.run()
+                nursery.cancel_scope.cancel()
+        finally:
+            self._link = self._link_nursery = None
+            self.outbox.detach()
+
+    def _assess(self, failure: Exception) -> float | None:
+        """Decide what a failure means: the seconds to wait, or None when this is the end."""
+        self._last_error = str(failure)
+        match failure:
+            case LeaseLost():
+                raise failure
+            case TerminalError():
+                status = (
+                    SessionStatus.AUTH_FAILURE if failure.reason is Reason.INVALID_TOKEN else SessionStatus.DISCONNECTED
+                )
+                self.report(status, failure.reason, str(failure), action=failure.action)
+                return None
+            case ProviderError():
+                kind = failure.kind
+            case StoreError():
+                kind = Failure.STORE
+            case _:
+                kind = Failure.BUG
+                self._last_error = f"internal error: {type(failure).__name__}"
+                log.error("a link failed in an unexpected way", session=self.session.id, exc_info=failure)
+        delay = self._backoff.fail(kind, retry_after=failure.retry_after if isinstance(failure, RateLimited) else None)
+        if delay is None:
+            self.report(
+                SessionStatus.DISCONNECTED,
+                Reason.RECONNECT_EXHAUSTED,
+                f"gave up after {self._settings.reconnect_attempts} attempts in a row; the last error: {self._last_error}",
+                action=Action.RETRY,
+            )
+            return None
+        self.report(
+            SessionStatus.RECONNECTING,
+            Reason.STARTUP_TIMEOUT if isinstance(failure, _TimedOut) else _REASONS[kind],
+            self._last_error,
+            action=Action.STOP_OTHER_CLIENT if kind is Failure.CONFLICT else Action.NONE,
+            next_retry_at=self._services.clock() + delay,
+        )
+        return delay
+
+    async def _log_out(self, link: Link) -> None:
+        """Runs in the link's nursery, so that no caller's cancellation ends it half-way."""
+        self.logged_out = False
+        try:
+            if isinstance(link, LogoutCapable):
+                with trio.move_on_after(self._settings.logout_timeout):
+                    await link.logout()
+                    self.logged_out = True
+        except Exception as error:  # one session's logout touches nothing else (D1)
+            log.warning("the platform refused the logout", session=self.session.id, error=str(error))
+        finally:
+            self._scope.cancel()
+
+    def _trouble(self, error: str) -> None:
+        if self._last_error != error:
+            self._last_error = error
+            log.warning("events wait: the store does not answer", session=self.session.id, error=error)
+
+    async def _finish(self) -> None:
+        if self._intent is not Intent.LEASE_LOST:
+            try:
+                await self.outbox.settle()
+                if self._intent in _FAREWELLS and not self._health.terminal:
+                    self.report(SessionStatus.DISCONNECTED, *_FAREWELLS[self._intent])
+                await self._services.board.settle(self.session.id)
+                await self._services.store.release(self.lease)
+            except StoreError as error:
+                log.error("the end of a session could not be stored", session=self.session.id, error=str(error))
+        self._services.board.forget(self.session.id)
+
+
+class _TimedOut(ProviderError):
+    """The startup deadline (A5)."""
+
+
+def _leaves(group: BaseExceptionGroup[Exception]) -> Iterator[Exception]:
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _leaves(error)
+        else:
+            yield error
+
+
+def _rank(error: Exception) -> int:
+    match error:
+        case LeaseLost():
+            return 0
+        case TerminalError():
+            return 1
+        case Conflict():
+            return 3
+        case RateLimited():
+            return 4
+        case ProviderError(kind=Failure.SERVER):
+            return 5
+        case ProviderError():
+            return 6
+        case StoreError():
+            return 7
+        case _:
+            return 2

@@ -1,0 +1,187 @@
+"""Stored sessions versus running ones: claims what is wanted, stops what is not, renews leases (B1, B6, E5)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import trio
+
+from .decisions import Lost, Orphan, Replace, Retry, Stop, decide
+from .errors import StoreError
+from .log import get_logger
+from .model import Lease, Session
+from .provider import MissingProvider, Provider
+from .session import Intent, Services, SessionRunner
+from .store import SessionQuery
+
+CLAIM_BATCH = 500
+STORE_RETRY_DELAY = 1.0  # seconds
+
+log = get_logger("SESSION")
+
+
+class Supervisor:
+    """Owns the tasks of all sessions that this engine runs. The engine owns the supervisor's own task."""
+
+    def __init__(self, owner: str, providers: Mapping[str, Provider], services: Services) -> None:
+        self.owner = owner
+        self._providers = providers
+        self._services = services
+        self._settings = services.settings
+        self.running: dict[str, SessionRunner] = {}
+        self._dirty: set[str] = set()
+        self._wake = trio.Event()
+        self._changed = trio.Event()
+        self._closing = False
+        self._rescan = False
+        self.last_pass: float | None = None  # trio time of the last complete pass
+
+    def nudge(self, id: str) -> None:
+        """The stored row of this session changed: look at it soon."""
+        self._dirty.add(id)
+        self._wake.set()
+
+    def lost(self, id: str) -> None:
+        """A write of this session was refused: another owner has it."""
+        if runner := self.running.get(id):
+            runner.stop(Intent.LEASE_LOST)
+
+    async def ended(self, id: str) -> None:
+        """Return when no task of this session runs here. The caller sets the deadline."""
+        while id in self.running:
+            await self._changed.wait()
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Reconcile until cancelled. Cancelling it cancels every session."""
+        async with trio.open_nursery() as nursery:
+            if self._services.store.shared:
+                nursery.start_soon(self._renew)
+            task_status.started()
+            full_at = trio.current_time()
+            while True:
+                if full := self._rescan or trio.current_time() >= full_at:
+                    self._rescan = False
+                    full_at = trio.current_time() + self._settings.recovery_interval
+                asked, self._dirty = self._dirty, set()
+                self._wake = trio.Event()
+                try:
+                    await self._reconcile(nursery, asked, full=full)
+                    self.last_pass = trio.current_time()
+                except StoreError as error:
+                    log.error("sessions cannot be looked at: the store failed", error=str(error))
+                    self._dirty |= asked
+                    full_at = min(full_at, trio.current_time() + STORE_RETRY_DELAY)
+                    await trio.sleep(STORE_RETRY_DELAY)
+                with trio.move_on_at(full_at):
+                    await self._wake.wait()
+
+    async def stop_all(self, intent: Intent) -> None:
+        """Stop every session in parallel and start no more; returns when all have ended. The caller sets the deadline."""
+        self._closing = True
+        for runner in list(self.running.values()):
+            runner.stop(intent)
+        while self.running:
+            await self._changed.wait()
+
+    async def _reconcile(self, nursery: trio.Nursery, asked: set[str], *, full: bool) -> None:
+        if full:
+            asked = asked | self.running.keys()
+            asked |= {row.id for row in await self._list(owner=self.owner)}
+        rows = await self._list(ids=tuple(asked)) if asked else []
+        # No await between the decisions and their execution, so that what was running still is.
+        orphans: list[Session] = []
+        for decision in decide(rows, asked, self.running, self.owner):
+            match decision:
+                case Stop(id):
+                    self.running[id].stop(Intent.DISABLE)
+                case Replace(session):
+                    self.running[session.id].replace(session)
+                case Retry(session):
+                    self.running[session.id].retry(session)
+                case Lost(id):
+                    self.running[id].stop(Intent.LEASE_LOST)
+                case Orphan(session):
+                    orphans.append(session)
+        for session in orphans:
+            await self._services.store.release(Lease(session.id, session.uid, self.owner, session.fence))
+        await self._claim(nursery, None if full else asked)
+
+    async def _claim(self, nursery: trio.Nursery, only: set[str] | None) -> None:
+        while not self._closing:
+            limit = self._settings.max_concurrent_sessions
+            room = CLAIM_BATCH if limit is None else min(CLAIM_BATCH, limit - len(self.running))
+            if room <= 0 or (only is not None and not only):
+                return
+            claimed = await self._services.store.claim(
+                self.owner, limit=room, now=self._services.clock(), ttl=self._settings.lease_ttl, only=only
+            )
+            for session in claimed:
+                self._start(nursery, session)
+            if len(claimed) < room:
+                return
+
+    def _start(self, nursery: trio.Nursery, session: Session) -> None:
+        provider = self._providers.get(session.platform)
+        if provider is None:
+            provider = MissingProvider(session.platform)
+        runner = SessionRunner(session, provider, self._services)
+        self.running[session.id] = runner
+        if self._closing:  # claimed while the engine began to stop: give it back at once
+            runner.stop(Intent.SHUTDOWN)
+        nursery.start_soon(self._run, runner)
+
+    async def _run(self, runner: SessionRunner) -> None:
+        try:
+            await runner.run()
+            self.nudge(runner.session.id)  # it may be wanted again already
+        except Exception:
+            # Not nudged: what fails at once would fail in a loop. The recovery check starts it again (B6).
+            log.exception("a session's task failed in an unexpected way", session=runner.session.id)
+        finally:
+            del self.running[runner.session.id]
+            self._changed.set()
+            self._changed = trio.Event()
+            if self._settings.max_concurrent_sessions is not None:
+                self._rescan = True  # its place is free for any session that waits
+
+    async def _list(self, *, ids: tuple[str, ...] | None = None, owner: str | None = None) -> list[Session]:
+        rows: list[Session] = []
+        after: str | None = None
+        while True:
+            page = await self._services.store.list_sessions(
+                SessionQuery(ids=ids, owner=owner, after=after, limit=CLAIM_BATCH)
+            )
+            rows += page
+            if len(page) < CLAIM_BATCH:
+                return rows
+            after = page[-1].id
+
+    async def _renew(self) -> None:
+        """Extend the leases on a shared store. A lease is trusted only until (start of its renewal + ttl - margin)."""
+        trusted: dict[str, float] = {}
+        settings = self._settings
+        while True:
+            started = trio.current_time()
+            leases = [r.lease for r in self.running.values()]
+            for lease in leases:
+                trusted.setdefault(lease.session, started + settings.lease_ttl - settings.lease_margin)
+            try:
+                with trio.move_on_after(settings.lease_renew_interval) as scope:
+                    held = await self._services.store.renew(
+                        self.owner, leases, now=self._services.clock(), ttl=settings.lease_ttl
+                    )
+                    for lease in leases:
+                        if lease.session in held:
+                            trusted[lease.session] = started + settings.lease_ttl - settings.lease_margin
+                        else:
+                            self.lost(lease.session)
+                if scope.cancelled_caught:
+                    log.error("leases could not be renewed in time")
+            except StoreError as error:
+                log.error("leases could not be renewed", error=str(error))
+            for id in [id for id in trusted if id not in self.running]:
+                del trusted[id]
+            for id, until in trusted.items():
+                if trio.current_time() >= until:
+                    self.lost(id)
+            await trio.sleep_until(started + settings.lease_renew_interval)
