@@ -30,6 +30,9 @@ HANDSHAKE_DEADLINE = 20.0  # seconds
 SEND_DEADLINE = 10.0  # seconds for one frame; a client that reads nothing for that long is dropped
 OUTBOX_SIZE = 10_000  # frames
 FLUSH_DEADLINE = 2.0  # seconds that a farewell may take
+# Seconds between the last stanza and the end of the connection. whatsmeow handles stanzas in a task that stops with the
+# connection: when both come at once it misses the stanza half of the time.
+LINGER = 0.2
 
 Reply = Callable[[Node], None]
 
@@ -102,7 +105,9 @@ class Connection:
                         break
                 if sending.cancelled_caught:
                     break
-        # Nothing more will be said: whoever asked for a farewell has closed the outbox, or the client is gone.
+            else:
+                # Somebody said farewell.
+                await trio.sleep(LINGER)
         scope.cancel()
 
     async def _next_frame(self) -> bytes:
@@ -156,7 +161,7 @@ class Connection:
         """Send one last stanza and close."""
         self.post(stanza)
         self._outbox.close()
-        self._scope.deadline = min(self._scope.deadline, trio.current_time() + FLUSH_DEADLINE + self.delay)
+        self._scope.deadline = min(self._scope.deadline, trio.current_time() + FLUSH_DEADLINE + LINGER + self.delay)
 
     def drop(self) -> None:
         """Cut the connection without a word."""

@@ -44,7 +44,8 @@ def _hand_over(phone: Phone, account: Phone, sent: SentMessage) -> None:
     chat = sent.to if sent.to in world.groups else phone.lid
     message = ReceivedMessage(sent.id, phone.lid, phone.number, chat, sent.draft.kind, sent.draft.message, world.now())
     account.received.add(message)
-    if world.settings.delivery_receipts:
+    # The receipts of linked devices are what a sender waits for; the phone's own would always be there first.
+    if world.settings.delivery_receipts and not account.devices:
         sent.receipts.add(Receipt("", account.lid, world.now()))
 
 

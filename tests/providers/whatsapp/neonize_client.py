@@ -9,10 +9,12 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import trio
+
 from rookery_simulator.whatsapp import WhatsAppSimulator
 from rookery_simulator.whatsapp.feed import Feed
 
@@ -79,19 +81,17 @@ async def open_neonize(
         resume,
     ]
     output = None if os.environ.get("NEONIZE_LOG") else subprocess.DEVNULL
-    environment = os.environ | simulator.environment()
     async with trio.open_nursery() as nursery:
-        process = await nursery.start(
-            lambda task_status: trio.run_process(
-                command,
-                pass_fds=[theirs.fileno()],
-                env=environment,
-                stdout=output,
-                stderr=output,
-                check=False,
-                task_status=task_status,
-            )
+        run = partial(
+            trio.run_process,
+            command,
+            pass_fds=[theirs.fileno()],
+            env=os.environ | simulator.environment(),
+            stdout=output,
+            stderr=output,
+            check=False,
         )
+        process = await nursery.start(run)
         theirs.close()
         stream = trio.SocketStream(trio.socket.from_stdlib_socket(ours))
         client = NeonizeClient(process, stream)

@@ -21,8 +21,7 @@ from neonize import events  # noqa: E402
 from neonize._binder import ProxySettings  # noqa: E402
 from neonize.client import NewClient  # noqa: E402
 from neonize.proto.Neonize_pb2 import JID  # noqa: E402
-from neonize.utils.enum import ChatPresence, ChatPresenceMedia, Presence, ReceiptType  # noqa: E402
-from neonize.utils.jid import build_jid  # noqa: E402
+from neonize.utils.enum import ChatPresence, ChatPresenceMedia, Presence, ReceiptType, VoteType  # noqa: E402
 
 from rookery_simulator.whatsapp.trust import replace_root_key  # noqa: E402
 
@@ -102,14 +101,13 @@ COMMANDS: dict[str, Any] = {
     "group_info": lambda group: MessageToDict(client.get_group_info(parse_jid(group))),
     "groups": lambda: [MessageToDict(each) for each in client.get_joined_groups()],
     "poll": lambda to, question, options: client.send_message(
-        parse_jid(to), client.build_poll_vote_creation(question, options, 1)
+        parse_jid(to), client.build_poll_vote_creation(question, options, VoteType.SINGLE)
     ),
     "me": lambda: MessageToDict(client.get_me()),
     "is_connected": lambda: client.is_connected,
     "is_logged_in": lambda: client.is_logged_in,
     "logout": lambda: client.logout(),
     "stop": lambda: client.stop(),
-    "pair_number": lambda: build_jid("1").User,
 }
 
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import trio
+
 from providers.whatsapp.neonize_client import open_neonize
 from rookery_simulator.whatsapp import open_whatsapp_simulator
 

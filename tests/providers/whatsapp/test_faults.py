@@ -1,0 +1,104 @@
+"""What the real neonize library reports when the server misbehaves, bans, or unlinks."""
+
+from pathlib import Path
+
+import pytest
+import trio
+
+from providers.whatsapp.conftest import PATIENCE, Linked
+from providers.whatsapp.neonize_client import open_neonize
+from rookery_simulator.whatsapp import Network, WhatsAppSimulator
+
+ALICE = "4915100000001"
+
+
+async def test_the_phone_unlinks_a_connected_device(whatsapp: WhatsAppSimulator, linked: Linked) -> None:
+    linked.device.remove()
+    event = await linked.client.event("LoggedOut")
+    assert not event.get("OnConnect")
+    await linked.device.wait_gone()
+
+
+async def test_the_phone_unlinks_a_device_that_is_away(
+    whatsapp: WhatsAppSimulator, linked: Linked, tmp_path: Path
+) -> None:
+    await linked.client.call("stop")
+    await linked.device.wait_gone()
+    linked.device.remove()
+    with trio.fail_after(PATIENCE):
+        async with open_neonize(whatsapp, tmp_path / "session.sqlite3") as client:
+            assert (await client.event("LoggedOut"))["OnConnect"]
+            # The event comes before the library has deleted its device.
+            while whatsapp.connections:
+                await trio.sleep(0.02)
+        async with open_neonize(whatsapp, tmp_path / "session.sqlite3") as client:
+            await client.qr()
+
+
+async def test_logout_from_the_client(whatsapp: WhatsAppSimulator, linked: Linked) -> None:
+    await linked.client.call("logout")
+    await linked.device.wait_gone()
+    assert linked.device.removed
+    assert not linked.phone.devices
+
+
+async def test_replaced_by_another_connection(whatsapp: WhatsAppSimulator, linked: Linked, tmp_path: Path) -> None:
+    async with open_neonize(whatsapp, tmp_path / "session.sqlite3") as second:
+        await linked.client.event("StreamReplaced")
+        await second.event("Connected")
+
+
+async def test_a_temporary_ban(whatsapp: WhatsAppSimulator, linked: Linked) -> None:
+    linked.device.ban(code=104, seconds=600)
+    event = await linked.client.event("TemporaryBan")
+    assert int(event["Expire"]) in (600, 600 * 10**9)
+
+
+@pytest.mark.parametrize(("reason", "expected"), [(405, "ClientOutdated"), (400, "ConnectFailure"), (403, "LoggedOut")])
+async def test_a_refused_login(whatsapp: WhatsAppSimulator, linked: Linked, reason: int, expected: str) -> None:
+    linked.device.refuse(reason)
+    await linked.client.event(expected)
+
+
+async def test_a_cut_connection_comes_back_with_the_messages_in_between(
+    whatsapp: WhatsAppSimulator, linked: Linked
+) -> None:
+    whatsapp.set_network(Network.DOWN)
+    await linked.device.wait_gone()
+    await linked.client.event("Disconnected")
+    sent = whatsapp.phone("4915100000002").send_text(linked.phone, "while you were away")
+    whatsapp.set_network(Network.UP)
+    await linked.client.event("Message", lambda event: event["Info"]["ID"] == sent.id)
+    await sent.delivered()
+    assert not linked.device.undelivered
+
+
+async def test_stream_error_503_leaves_a_zombie(whatsapp: WhatsAppSimulator, linked: Linked) -> None:
+    linked.device.stream_error(503, close=False)
+    while await linked.client.call("is_logged_in"):
+        await trio.sleep(0.02)
+    assert await linked.client.call("is_connected")
+    # Closed by the server, it reconnects by itself.
+    linked.device.drop()
+    await linked.client.event("Connected", start=len(linked.client.events))
+
+
+async def test_a_malformed_stanza_changes_nothing(whatsapp: WhatsAppSimulator, linked: Linked) -> None:
+    linked.device.malformed()
+    sent = whatsapp.phone("4915100000002").send_text(linked.phone, "still there?")
+    assert (await sent.delivered()).device == linked.device.lid
+
+
+async def test_silence_and_slowness_do_not_hang_the_shutdown(whatsapp: WhatsAppSimulator, linked: Linked) -> None:
+    linked.device.slow(1000)
+    linked.device.silence()
+    whatsapp.phone("4915100000002").send_text(linked.phone, "never arrives")
+
+
+async def test_a_refused_message(whatsapp: WhatsAppSimulator, linked: Linked) -> None:
+    whatsapp.phone("4915100000002")
+    linked.device.send_error = 463
+    with pytest.raises(RuntimeError, match="463"):
+        await linked.client.call("send_text", "4915100000002", "hello")
+    with pytest.raises(RuntimeError, match="no LID found"):
+        await linked.client.call("send_text", "4915100000099", "hello")
