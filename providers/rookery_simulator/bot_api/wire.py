@@ -116,13 +116,15 @@ class RequestReader:
     def on_message_complete(self) -> None:
         body = b"".join(self._body) if self._body else b""
         parser = self._parser
+        method = parser.get_method()
         self.requests.append(
             Request(
-                parser.get_method().decode("latin-1"),
+                method.decode("latin-1"),
                 self._target,
                 self._content_type,
                 body,
-                parser.should_keep_alive(),
+                # An answer to HEAD would have to come without its body.
+                keep_alive=parser.should_keep_alive() and method != b"HEAD",
             )
         )
         self._body.clear()
