@@ -21,7 +21,7 @@ from typing import Any
 import msgspec
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
-from .errors import SecretKeyError
+from .errors import InvalidInput, SecretKeyError
 
 GENERATE = "python -c 'import secrets; print(secrets.token_urlsafe(32))'"
 """The command that is shown to people who need a key."""
@@ -78,8 +78,19 @@ class SecretBox:
             ) from None
 
     def seal(self, document: Mapping[str, Any]) -> str:
-        """Encrypt a JSON document. An empty one becomes the empty string: there is nothing to hide."""
-        return self.encrypt(msgspec.json.encode(document).decode()) if document else ""
+        """Encrypt a JSON document. An empty one becomes the empty string: there is nothing to hide.
+
+        Raises:
+            InvalidInput: it is not JSON.
+        """
+        if not document:
+            return ""
+        try:
+            plain = msgspec.json.encode(document)
+        except (TypeError, UnicodeEncodeError, OverflowError, RecursionError):
+            # Without the cause: its text may quote the secret.
+            raise InvalidInput("credentials and settings have to be JSON: texts, numbers, lists, objects") from None
+        return self.encrypt(plain.decode())
 
     def unseal(self, token: str) -> dict[str, Any]:
         """The inverse of `seal`. Raises SecretKeyError."""

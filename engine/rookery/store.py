@@ -166,7 +166,10 @@ class EventStore(Protocol):
         """The newest id, 0 when the log is empty."""
 
     async def prune_events(self, *, before: float, limit: int) -> int:
-        """Delete up to `limit` events stored before `before` that no delivery needs; returns how many."""
+        """Delete up to `limit` events stored before `before` that no delivery needs; returns how many.
+
+        Dead letters that were given up before `before` go first, so that they do not keep their events for ever.
+        """
 
 
 class MessageStore(Protocol):
@@ -185,7 +188,7 @@ class MessageStore(Protocol):
     async def pending_messages(
         self, lease: Lease, *, exclude: Collection[str], limit: int
     ) -> Sequence[OutboundMessage]:
-        """The oldest QUEUED messages of the session whose ids are not in `exclude`."""
+        """The oldest QUEUED messages of the session whose ids are not in `exclude`. Raises LeaseLost."""
 
     async def record_sends(self, lease: Lease, outcomes: Sequence[SendOutcome]) -> None:
         """Write states. A final state is not overwritten by SENDING. Raises LeaseLost; an id that is gone is skipped."""
@@ -223,8 +226,12 @@ class DeliveryStore(Protocol):
     ) -> Sequence[Delivery]:
         """In event order: deliveries of lanes that are neither in `busy` nor parked (their head's `retry_at` > `now`)."""
 
-    async def next_retry_at(self, webhook: str) -> float | None:
-        """When the first parked lane may be tried again; None when none is parked."""
+    async def next_retry_at(self, webhook: str, *, after: float = 0.0) -> float | None:
+        """When the first lane that is parked beyond `after` may be tried again; None when there is none.
+
+        A lane whose time has come stays parked until its outcome is recorded: whoever waits for the next one passes the
+        present time, or would wake up for the lanes that it is busy with.
+        """
 
     async def record_deliveries(self, outcomes: Sequence[DeliveryOutcome]) -> None: ...
 

@@ -10,7 +10,8 @@ from typing import Any
 
 import msgspec
 
-from ..content import decode_content, encode_content
+from ..content import decode_content
+from ..errors import InvalidInput
 from ..model import (
     Action,
     DeadLetter,
@@ -46,8 +47,11 @@ _receipt = msgspec.json.Decoder(Receipt)
 
 
 def to_json(value: Any) -> str:
-    """JSON text."""
-    return _encode(value).decode()
+    """JSON text. Raises InvalidInput."""
+    try:
+        return _encode(value).decode()
+    except (TypeError, UnicodeEncodeError, OverflowError, RecursionError) as error:
+        raise InvalidInput(f"cannot be written as JSON: {error}") from None
 
 
 def session_from_row(row: Row, secrets: SecretBox) -> Session:
@@ -107,7 +111,7 @@ def message_to_row(message: OutboundMessage) -> Row:
         message.id,
         message.session,
         message.to,
-        encode_content(message.content),
+        to_json(message.content),
         to_json(message.options),
         message.reply_to,
         message.state.value,

@@ -81,6 +81,10 @@ class SqliteStore(SqliteSessions, SqliteEvents, SqliteMessages, SqliteDeliveries
 
     @asynccontextmanager
     async def _on_disk(self, path: Path) -> AsyncIterator[None]:
+        try:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(f"cannot create the directory {path.parent} ({error.strerror})") from None
         lock = DirectoryLock(path)
         await lock.acquire(self._wait)
         writer = GroupWriter(f"rookery-sqlite-{path.name}")

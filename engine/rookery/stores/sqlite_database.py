@@ -61,6 +61,10 @@ def connect(path: Path | None, *, full_sync: bool = False, read_only: bool = Fal
 
     `path` None is a database of its own in memory. A new file is readable by its owner only, and so are the files that
     SQLite puts beside it.
+
+    Raises:
+        StoreError: the file belongs to another program.
+        sqlite3.Error, OSError: for `translate`.
     """
     if path is None:
         target = ":memory:"
@@ -81,6 +85,10 @@ def connect(path: Path | None, *, full_sync: bool = False, read_only: bool = Fal
         if read_only:
             connection.execute("PRAGMA query_only = ON")
         else:
+            # Before anything is changed: this file may belong to somebody else.
+            tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+            if tables and "schema_migrations" not in tables:
+                raise StoreError(f"{path} is the database of another program: choose another file")
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute(f"PRAGMA synchronous = {'FULL' if full_sync else 'NORMAL'}")
             connection.execute("PRAGMA foreign_keys = ON")
@@ -104,9 +112,6 @@ def prepare(connection: sqlite3.Connection, location: str, secrets: SecretBox, c
 
 
 def _migrate(connection: sqlite3.Connection, location: str, clock: Callable[[], float]) -> None:
-    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    if tables and "schema_migrations" not in tables:
-        raise StoreError(f"{location} is the database of another program: choose another file")
     connection.execute(
         "CREATE TABLE IF NOT EXISTS schema_migrations "
         "(version INTEGER PRIMARY KEY, name TEXT NOT NULL, applied_at REAL NOT NULL)"

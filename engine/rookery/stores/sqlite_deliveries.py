@@ -100,14 +100,14 @@ class SqliteDeliveries(SqliteBase):
         avoid = to_json(list(busy))
         return await self._read(lambda connection: _pending(connection, webhook, now, avoid, limit))
 
-    async def next_retry_at(self, webhook: str) -> float | None:
+    async def next_retry_at(self, webhook: str, *, after: float = 0.0) -> float | None:
         sql = (
-            "SELECT min(retry_at) FROM lanes WHERE retry_at IS NOT NULL "
+            "SELECT min(retry_at) FROM lanes WHERE retry_at > ? "
             "AND webhook = (SELECT number FROM webhooks WHERE id = ?)"
         )
 
         def query(connection: Connection) -> float | None:
-            found: float | None = connection.execute(sql, (webhook,)).fetchone()[0]
+            found: float | None = connection.execute(sql, (after, webhook)).fetchone()[0]
             return found
 
         return await self._read(query)
@@ -184,7 +184,7 @@ def _pending(connection: Connection, webhook: str, now: float, avoid: str, limit
 
 def _record(connection: Connection, outcomes: Sequence[DeliveryOutcome]) -> None:
     numbers: dict[str, int] = dict(connection.execute("SELECT id, number FROM webhooks"))
-    lanes: dict[tuple[int, str], float | None] = {}
+    unsettled: dict[tuple[int, str], None] = {}  # an ordered set
     for outcome in outcomes:
         number = numbers.get(outcome.webhook)
         if number is None:
@@ -194,23 +194,27 @@ def _record(connection: Connection, outcomes: Sequence[DeliveryOutcome]) -> None
             rows = connection.execute(
                 "UPDATE deliveries SET attempts = attempts + 1 WHERE event = ? AND webhook = ? RETURNING lane", key
             ).fetchall()
-            connection.executemany(
-                "UPDATE lanes SET retry_at = ? WHERE webhook = ? AND lane = ? AND head = ?",
-                [(outcome.retry_at, number, lane, outcome.event_id) for (lane,) in rows],
-            )
+            for (lane,) in rows:
+                if (number, lane) in unsettled:  # this event may be the head because of an earlier outcome
+                    del unsettled[number, lane]
+                    _settle(connection, [(number, lane)])
+                connection.execute(
+                    "UPDATE lanes SET retry_at = ? WHERE webhook = ? AND lane = ? AND head = ?",
+                    (outcome.retry_at, number, lane, outcome.event_id),
+                )
             continue
         rows = connection.execute(
             "DELETE FROM deliveries WHERE event = ? AND webhook = ? RETURNING lane, attempts", key
         ).fetchall()
         for lane, attempts in rows:
-            lanes[number, lane] = None
+            unsettled[number, lane] = None
             if not outcome.delivered:
                 connection.execute(
                     "INSERT OR REPLACE INTO dead_letters (event, webhook, lane, attempts, error, at) "
                     "VALUES (?, ?, ?, ?, ?, ?)",
                     (*key, lane, attempts + 1, outcome.error or "", outcome.at),
                 )
-    _settle(connection, lanes)
+    _settle(connection, unsettled)
 
 
 def _replay(connection: Connection, webhook: str, chosen: str | None) -> int:
