@@ -1,0 +1,5 @@
+"""The calls, one module a subject. Importing this package fills `calls.TABLE`."""
+
+from . import events, messages, service, sessions, webhooks
+
+__all__ = ["events", "messages", "service", "sessions", "webhooks"]

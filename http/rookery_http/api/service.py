@@ -1,0 +1,51 @@
+"""The service itself: health, probes, description, documentation."""
+
+from __future__ import annotations
+
+from quart import Response
+
+from .. import views
+from ..calls import Answer, call
+from ..problems import Problem
+from ..state import Api
+
+TAG = "service"
+HTML = "text/html"
+
+
+@call("GET", "/healthz", tag=TAG, answers={200: views.Alive}, open=True)
+async def healthz(api: Api) -> Answer:
+    """Say that the process lives."""
+    return Answer(views.Alive("ok"))
+
+
+@call("GET", "/readyz", tag=TAG, answers={200: views.Alive}, problems={503: "it is starting or stopping"}, open=True)
+async def readyz(api: Api) -> Answer:
+    """Say whether work is accepted."""
+    if api.stopping.is_set() or not api.engine.ready:
+        raise Problem(503, "not-ready", "Not ready", "the engine is starting or stopping", headers={"Retry-After": "1"})
+    return Answer(views.Alive("ready"))
+
+
+@call("GET", "/v1/health", tag=TAG, answers={200: views.Health})
+async def health(api: Api) -> Answer:
+    """Show how the engine is."""
+    return Answer(views.Health.of(await api.engine.health()))
+
+
+@call("GET", "/openapi.json", tag=TAG, answers={200: "application/json"})
+async def openapi(api: Api) -> Answer:
+    """This description, OpenAPI 3.1."""
+    from ..openapi import describe
+
+    return Answer(describe(api.platforms))
+
+
+@call("GET", "/docs", tag=TAG, answers={200: HTML})
+async def docs(api: Api) -> Answer:
+    """The same for people; works without the internet."""
+    from ..docs import POLICY, page
+    from ..openapi import describe
+
+    headers = {"Content-Security-Policy": POLICY, "X-Content-Type-Options": "nosniff"}
+    return Answer(Response(page(describe(api.platforms)), headers=headers, content_type=f"{HTML}; charset=utf-8"))

@@ -1,0 +1,197 @@
+"""Sessions: create, look, change, steer, delete."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+
+from rookery import model
+from rookery.store import SessionChange, SessionQuery
+
+from .. import views
+from ..calls import Answer, call
+from ..shapes import NO_NEWLINE, Id, Limit
+from ..state import Api
+
+TAG = "sessions"
+NAME = Annotated[str, msgspec.Meta(max_length=256, description="for people", examples=["The shop's bot"])]
+CREDENTIALS = Annotated[
+    dict[Annotated[str, msgspec.Meta(min_length=1, max_length=64)], Annotated[str, msgspec.Meta(max_length=4096)]],
+    msgspec.Meta(max_length=16, description='what the platform asks for; Telegram: `{"token": "..."}`'),
+]
+
+
+class CreateSession(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A new session. Without an id it gets one."""
+
+    platform: Annotated[str, msgspec.Meta(min_length=1, max_length=64, examples=["telegram"])]
+    id: Id | None = None
+    name: NAME | None = None
+    credentials: CREDENTIALS = {}
+    settings: Annotated[dict[str, Any], msgspec.Meta(description="for the platform's provider")] = {}
+    metadata: Annotated[dict[str, Any], msgspec.Meta(description="yours; kept and shown as it is")] = {}
+    enabled: bool = True
+
+
+class ChangeSession(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
+    """What to change; what is absent stays. New credentials or settings restart the session."""
+
+    name: NAME | msgspec.UnsetType = msgspec.UNSET
+    enabled: bool | msgspec.UnsetType = msgspec.UNSET
+    credentials: CREDENTIALS | msgspec.UnsetType = msgspec.UNSET
+    settings: dict[str, Any] | msgspec.UnsetType = msgspec.UNSET
+    metadata: dict[str, Any] | msgspec.UnsetType = msgspec.UNSET
+
+
+class ListSessions(msgspec.Struct, frozen=True, kw_only=True):
+    """Filters; all of them must fit."""
+
+    platform: Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9_-]{1,64}$" + NO_NEWLINE)] | None = None
+    status: model.SessionStatus | None = None
+    enabled: bool | None = None
+    after: Annotated[Id, msgspec.Meta(description="`next` of the page before")] | None = None
+    limit: Limit = 100
+
+
+def _show(api: Api, session: model.Session) -> views.Session:
+    return views.Session.of(session, api.engine.proof_of_life(session.id))
+
+
+@call(
+    "POST",
+    "/v1/sessions",
+    tag=TAG,
+    answers={201: views.Session},
+    problems={409: "the id exists", 429: "a limit of sessions is reached"},
+)
+async def create_session(api: Api, *, body: CreateSession) -> Answer:
+    """Create a session, and start it unless `enabled` is false.
+
+    The answer comes as soon as it is stored; `status` then tells how connecting goes.
+    """
+    session = await api.engine.create_session(
+        id=body.id,
+        platform=body.platform,
+        name=body.name,
+        credentials=body.credentials,
+        settings=body.settings,
+        metadata=body.metadata,
+        enabled=body.enabled,
+    )
+    return Answer(_show(api, session), 201, {"Location": f"/v1/sessions/{session.id}"})
+
+
+@call("GET", "/v1/sessions", tag=TAG, answers={200: views.SessionPage})
+async def list_sessions(api: Api, *, query: ListSessions) -> Answer:
+    """List sessions, ordered by id."""
+    found = await api.engine.list_sessions(
+        SessionQuery(
+            platform=query.platform,
+            status=query.status,
+            enabled=query.enabled,
+            after=query.after,
+            limit=query.limit + 1,
+        )
+    )
+    page = [_show(api, session) for session in found[: query.limit]]
+    return Answer(views.SessionPage(page, page[-1].id if len(found) > query.limit else None))
+
+
+@call("GET", "/v1/sessions/{id}", tag=TAG, answers={200: views.Session})
+async def get_session(api: Api, id: str) -> Answer:
+    """Show one session."""
+    return Answer(_show(api, await api.engine.get_session(id)))
+
+
+@call(
+    "PATCH",
+    "/v1/sessions/{id}",
+    tag=TAG,
+    answers={200: views.Session},
+    problems={429: "a limit of sessions is reached"},
+)
+async def update_session(api: Api, id: str, *, body: ChangeSession) -> Answer:
+    """Change a session."""
+    change = SessionChange(
+        name=body.name,
+        enabled=body.enabled,
+        credentials=body.credentials,
+        settings=body.settings,
+        metadata=body.metadata,
+    )
+    return Answer(_show(api, await api.engine.update_session(id, change)))
+
+
+@call("DELETE", "/v1/sessions/{id}", tag=TAG, answers={200: views.Deletion})
+async def delete_session(api: Api, id: str) -> Answer:
+    """Delete a session with everything but its events.
+
+    It is logged out first where the platform knows that. The row goes away even when the logout fails; the answer tells
+    what really happened.
+    """
+    report = await api.engine.delete_session(id)
+    return Answer(
+        views.Deletion(
+            id=report.id,
+            deleted=report.deleted,
+            was_running=report.was_running,
+            logged_out=report.logged_out,
+            detail=report.detail,
+        )
+    )
+
+
+VERB = {202: views.Session}
+LIMITED = {429: "a limit of sessions is reached"}
+
+
+@call("POST", "/v1/sessions/{id}/start", tag=TAG, answers=VERB, problems=LIMITED)
+async def start_session(api: Api, id: str) -> Answer:
+    """Enable a session and connect it, also when it had given up."""
+    return Answer(_show(api, await api.engine.start(id)), 202)
+
+
+@call("POST", "/v1/sessions/{id}/stop", tag=TAG, answers=VERB)
+async def stop_session(api: Api, id: str) -> Answer:
+    """Disable a session and disconnect it; nothing is logged out."""
+    return Answer(_show(api, await api.engine.stop(id)), 202)
+
+
+@call("POST", "/v1/sessions/{id}/restart", tag=TAG, answers=VERB, problems=LIMITED)
+async def restart_session(api: Api, id: str) -> Answer:
+    """Replace a session's connection by a new one."""
+    return Answer(_show(api, await api.engine.restart(id)), 202)
+
+
+@call("POST", "/v1/sessions/{id}/enable", tag=TAG, answers=VERB, problems=LIMITED)
+async def enable_session(api: Api, id: str) -> Answer:
+    """Say that a session is wanted; it survives restarts."""
+    return Answer(_show(api, await api.engine.enable(id)), 202)
+
+
+@call("POST", "/v1/sessions/{id}/disable", tag=TAG, answers=VERB)
+async def disable_session(api: Api, id: str) -> Answer:
+    """Say that a session is not wanted; it survives restarts."""
+    return Answer(_show(api, await api.engine.disable(id)), 202)
+
+
+@call("POST", "/v1/sessions/{id}/logout", tag=TAG, answers=VERB)
+async def logout_session(api: Api, id: str) -> Answer:
+    """End the authorisation at the platform, where there is such a thing."""
+    return Answer(_show(api, await api.engine.logout(id)), 202)
+
+
+@call("POST", "/v1/sessions/{id}/retry", tag=TAG, answers=VERB)
+async def retry_session(api: Api, id: str) -> Answer:
+    """Try again now instead of waiting for the next attempt."""
+    return Answer(_show(api, await api.engine.retry(id)), 202)
+
+
+@call("GET", "/v1/sessions/{id}/history", tag=TAG, answers={200: views.History})
+async def session_history(api: Api, id: str) -> Answer:
+    """Show the last 50 changes of status: why was this down?"""
+    rows = await api.engine.history(id)
+    return Answer(
+        views.History([views.Transition(row.status, row.reason, row.detail, views.moment(row.at)) for row in rows])
+    )

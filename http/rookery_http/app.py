@@ -1,0 +1,144 @@
+"""The Quart application: routes from the table of calls, and one place where every error becomes a problem document."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+from quart import Request, Response, request
+from quart_trio import QuartTrio
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
+
+from rookery.errors import RookeryError
+from rookery.log import get_logger
+
+from . import api as _calls  # noqa: F401 - fills the table
+from .calls import TABLE, Answer, Call
+from .guard import check_caller
+from .problems import MEDIA_TYPE, Problem, from_error
+from .reading import NoQuery, read_body, read_json, read_query, require_json
+from .settings import SMALL_BODY
+from .shapes import is_id, read_header
+from .state import Api
+
+log = get_logger("API")
+
+OPEN_PATHS = frozenset(row.path for row in TABLE if row.open)
+HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
+
+
+def create_app(api: Api) -> QuartTrio:
+    """An ASGI application for `server.serve`; it has no lifespan of its own."""
+    app = QuartTrio("rookery_http", static_folder=None)
+    app.url_map.merge_slashes = False
+    app.config["MAX_CONTENT_LENGTH"] = max(api.settings.max_body, SMALL_BODY)
+    app.config["RESPONSE_TIMEOUT"] = api.settings.answer_timeout
+    for row in TABLE:
+        app.add_url_rule(
+            row.path.replace("{id}", "<id>"),
+            row.name,
+            _view(api, row),
+            methods=[row.method],
+            provide_automatic_options=False,
+        )
+
+    @app.before_request
+    async def check() -> Response | None:
+        if request.path in OPEN_PATHS:
+            return None
+        try:
+            check_caller(request, api.settings.key)
+        except Problem as problem:
+            return _problem_response(problem)
+        return None
+
+    @app.errorhandler(Exception)
+    async def failed(error: Exception) -> Response:
+        return _problem_response(problem_of(error))
+
+    @app.after_request
+    async def finish(response: Response) -> Response:
+        for name, value in HEADERS.items():
+            response.headers.setdefault(name, value)
+        return response
+
+    return app
+
+
+def _view(api: Api, row: Call) -> Any:
+    async def view(**path: str) -> Response:
+        try:
+            answer = await _call(api, row, request, path)
+        except (Exception, BaseExceptionGroup) as error:
+            return _problem_response(problem_of(error))
+        response = answer.response()
+        if request.method == "HEAD" and response.timeout is None:
+            return Response(b"", response.status_code, response.headers)  # the headers of a stream, not the stream
+        return response
+
+    return view
+
+
+async def _call(api: Api, row: Call, incoming: Request, path: dict[str, str]) -> Answer:
+    """Read the input in the order of the cheapest refusal, then do it."""
+    arguments: dict[str, Any] = dict(path)
+    if row.takes_id and not is_id(path["id"]):
+        raise Problem(404, "not-found", "Not found", f"there is no such id: {path['id'][:200]!r}")
+    if row.query is not None:
+        arguments["query"] = read_query(incoming.query_string, row.query)
+    elif not row.open:
+        read_query(incoming.query_string, NoQuery)
+    headers = incoming.headers
+    if row.idempotent:
+        arguments["idempotency_key"] = read_header("Idempotency-Key", headers.getlist("Idempotency-Key"))
+    if row.resumes:
+        arguments["last_event_id"] = read_header("Last-Event-ID", headers.getlist("Last-Event-ID"))
+    if row.body is not None:
+        limit = api.settings.max_body if row.large else min(SMALL_BODY, api.settings.max_body)
+        body = await read_body(incoming, limit, api.settings.body_timeout)
+        if body or row.body_required:
+            require_json(incoming)
+            arguments["body"] = read_json(body, row.body)
+        else:
+            arguments["body"] = None
+    return await row.handler(api, **arguments)
+
+
+def problem_of(error: BaseException) -> Problem:
+    """What to answer; a bug is logged with an id, and the answer tells that id and nothing else."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    match error:
+        case Problem():
+            return error
+        case MethodNotAllowed():
+            allowed = ", ".join(sorted(error.valid_methods or ()))
+            return Problem(
+                405,
+                "method-not-allowed",
+                "Method not allowed",
+                f"this path knows {allowed}",
+                headers={"Allow": allowed},
+            )
+        case HTTPException() if error.code == 404:
+            return Problem(404, "not-found", "Not found", "there is no such path; see /openapi.json")
+        case HTTPException() if error.code is not None and error.code < 500:
+            title = error.name
+            return Problem(error.code, title.lower().replace(" ", "-"), title, error.description or title)
+        case RookeryError():
+            problem = from_error(error)
+            if problem is not None:
+                return problem
+    error_id = secrets.token_hex(8)
+    log.error("unexpected error", error_id=error_id, exc_info=error)
+    return Problem(
+        500,
+        "internal-error",
+        "Internal error",
+        f"an unexpected error; the server's log has it under {error_id}",
+        error_id=error_id,
+    )
+
+
+def _problem_response(problem: Problem) -> Response:
+    return Response(problem.body(), problem.status, problem.headers, content_type=MEDIA_TYPE)

@@ -1,0 +1,112 @@
+"""The table of calls: each handler with its method, path and what it may answer.
+
+The application and the OpenAPI description are both made from this table, so that neither can promise what the other
+does not do. A handler is `async def handler(api, [id], [query], [body], [headers...]) -> Answer`; the annotations of
+`query` and `body` are the shapes of the input.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import msgspec
+from quart import Response
+
+JSON = "application/json"
+_encoder = msgspec.json.Encoder()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A successful answer: a value that becomes JSON, or a ready response."""
+
+    value: Any = None
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def response(self) -> Response:
+        """For Quart."""
+        if isinstance(self.value, Response):
+            return self.value
+        return Response(_encoder.encode(self.value), self.status, dict(self.headers), content_type=JSON)
+
+
+Handler = Callable[..., Awaitable[Answer]]
+H = TypeVar("H", bound=Handler)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One row of the table."""
+
+    method: str
+    path: str  # with {id}
+    handler: Handler
+    tag: str
+    answers: Mapping[int, Any]  # status: a struct, or a media type for what is not JSON
+    problems: Mapping[int, str]  # status: when it happens here
+    query: Any
+    body: Any
+    body_required: bool
+    large: bool  # the body may be as large as a send
+    open: bool  # works without a key
+    idempotent: bool  # takes an Idempotency-Key
+    resumes: bool  # takes a Last-Event-ID
+
+    @property
+    def name(self) -> str:
+        """The operation's id."""
+        return self.handler.__name__
+
+    @property
+    def takes_id(self) -> bool:
+        return "{id}" in self.path
+
+    @property
+    def documentation(self) -> tuple[str, str]:
+        """The first line of the handler's docstring and the rest."""
+        first, _, rest = inspect.cleandoc(self.handler.__doc__ or "").partition("\n")
+        return first.rstrip("."), rest.strip()
+
+
+TABLE: list[Call] = []
+
+
+def call(
+    method: str,
+    path: str,
+    *,
+    tag: str,
+    answers: Mapping[int, Any],
+    problems: Mapping[int, str] | None = None,
+    large: bool = False,
+    open: bool = False,
+    body_required: bool = True,
+) -> Callable[[H], H]:
+    """Put a handler into the table."""
+
+    def enter(handler: H) -> H:
+        shapes = inspect.get_annotations(handler, eval_str=True)
+        TABLE.append(
+            Call(
+                method=method,
+                path=path,
+                handler=handler,
+                tag=tag,
+                answers=answers,
+                problems=problems or {},
+                query=shapes.get("query"),
+                body=shapes.get("body"),
+                body_required=body_required,
+                large=large,
+                open=open,
+                idempotent="idempotency_key" in shapes,
+                resumes="last_event_id" in shapes,
+            )
+        )
+        return handler
+
+    return enter

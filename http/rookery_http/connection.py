@@ -1,0 +1,208 @@
+"""One HTTP/1.1 connection: hypercorn's protocol on a trio stream, with three cures for what was measured there.
+
+hypercorn's own `TCPServer` has faults that a server of quart-trio applications meets:
+
+A. After a response quart-trio cancels the request's nursery while hypercorn is still restarting the idle timer in that
+   very task. Then the keep-alive timeout is never enforced, an idle client makes a shutdown take its whole deadline, and
+   after a 413 to an unfinished body the next request on the connection hangs. Cure: whatever is not response bytes is
+   delivered inside a shield, bounded by `DELIVER_TIMEOUT`.
+B. hypercorn shields `send_all` without a deadline: a reader that stalls keeps the process alive for ever. Cure: each
+   piece of `SEND_PIECE` bytes has `SEND_TIMEOUT` seconds to leave (less while stopping); then the socket is destroyed.
+C. An answer that comes before the request's body has ended (413) is followed by a reset, and the client may lose the
+   answer. Cure: close our side only, then read on and discard, bounded in time and bytes (`LINGER_*`).
+
+Only HTTP/1.1 is spoken: an offer to upgrade to HTTP/2 is ignored, as the standard allows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any, Protocol
+
+import h11
+import msgspec
+import trio
+from hypercorn.app_wrappers import ASGIWrapper
+from hypercorn.config import Config as HypercornConfig
+from hypercorn.events import Closed, Event, RawData, Updated
+from hypercorn.protocol.h11 import H11Protocol
+from hypercorn.trio.task_group import TaskGroup
+from hypercorn.trio.worker_context import TrioSingleTask, WorkerContext
+from hypercorn.typing import ConnectionState
+from hypercorn.utils import parse_socket_addr
+
+from .problems import plain_problem
+
+RECEIVE_SIZE = 65536
+SEND_PIECE = 65536
+SEND_TIMEOUT = 30.0
+"""Seconds for a client to take one piece of an answer."""
+DELIVER_TIMEOUT = 5.0
+"""Seconds for the protocol to take notice of an event. In practice it takes none."""
+LINGER_TIMEOUT = 2.0
+LINGER_BYTES = 64 * 1024 * 1024
+
+NETWORK_ERRORS = (trio.BrokenResourceError, trio.ClosedResourceError, OSError)
+
+
+class Patience(Protocol):
+    """How long a connection may take for something; shrinks when the server stops."""
+
+    def deadline(self, seconds: float) -> float:
+        """The trio time until which a step may last that normally gets `seconds`."""
+
+    def watch(self, scope: trio.CancelScope) -> Any:
+        """A context manager: while it is open, stopping the server brings the scope's deadline forward."""
+
+
+class Http1(H11Protocol):
+    """hypercorn's HTTP/1.1 protocol, answering malformed HTTP with a problem document."""
+
+    async def _check_protocol(self, event: h11.Request) -> None:
+        """Ignore offers of HTTP/2."""
+
+    async def _send_error_response(self, status_code: int) -> None:
+        body = plain_problem(status_code, "this is not a well-formed HTTP/1.1 request")
+        headers = [
+            (b"content-type", b"application/problem+json"),
+            (b"content-length", str(len(body)).encode()),
+            (b"connection", b"close"),
+            *self.config.response_headers("h11"),
+        ]
+        await self._send_h11_event(h11.Response(status_code=status_code, headers=headers))
+        await self._send_h11_event(h11.Data(data=body))
+        await self._send_h11_event(h11.EndOfMessage())
+
+    @property
+    def body_unfinished(self) -> bool:
+        """True when the client may still be writing a request that nobody reads."""
+        return self.connection.their_state in (h11.SEND_BODY, h11.ERROR)
+
+
+class Connection:
+    """Serves one client until either side hangs up."""
+
+    def __init__(
+        self,
+        stream: trio.SocketStream,
+        app: ASGIWrapper,
+        config: HypercornConfig,
+        context: WorkerContext,
+        patience: Patience,
+    ) -> None:
+        self._stream = stream
+        self._app = app
+        self._config = config
+        self._context = context
+        self._patience = patience
+        self._idle = TrioSingleTask()
+        self._send_lock = trio.Lock()
+        self._reading = trio.CancelScope()  # cancelled when the protocol has had enough of this client
+        self._group: TaskGroup
+        self._protocol: Http1
+
+    async def run(self) -> None:
+        """Returns when the connection is closed; errors of the network end it silently."""
+        try:
+            client, server = self._addresses()
+        except OSError:  # gone before we looked
+            await trio.aclose_forcefully(self._stream)
+            return
+        try:
+            async with TaskGroup() as self._group:
+                self._protocol = Http1(
+                    self._app,
+                    self._config,
+                    self._context,
+                    self._group,
+                    ConnectionState({}),
+                    False,
+                    client,
+                    server,
+                    self._send,
+                )
+                await self._idle.restart(self._group, self._close_when_idle)
+                await self._serve()
+        finally:
+            await trio.aclose_forcefully(self._stream)
+
+    async def _serve(self) -> None:
+        with self._reading, suppress(*NETWORK_ERRORS):
+            while data := await self._stream.receive_some(RECEIVE_SIZE):
+                await self._protocol.handle(RawData(bytes(data)))
+        if self._protocol.body_unfinished:
+            await self._linger()
+        await self._idle.stop()
+        await self._protocol.handle(Closed())
+
+    async def _send(self, event: Event) -> None:
+        """What the protocol calls with bytes for the client and with news about the connection."""
+        if isinstance(event, RawData):
+            async with self._send_lock:
+                await self._send_bytes(event.data)
+            return
+        with trio.CancelScope(shield=True, deadline=self._patience.deadline(DELIVER_TIMEOUT)):
+            if isinstance(event, Closed):
+                self._reading.cancel()
+                await self._protocol.handle(Closed())
+            elif isinstance(event, Updated):
+                if event.idle:
+                    await self._idle.restart(self._group, self._close_when_idle)
+                else:
+                    await self._idle.stop()
+
+    async def _send_bytes(self, data: bytes) -> None:
+        for start in range(0, len(data), SEND_PIECE):
+            scope = trio.CancelScope(shield=True, deadline=self._patience.deadline(SEND_TIMEOUT))
+            try:
+                with self._patience.watch(scope), scope:
+                    await self._stream.send_all(data[start : start + SEND_PIECE])
+                broken = scope.cancelled_caught
+            except NETWORK_ERRORS:
+                broken = True
+            if broken:
+                await trio.aclose_forcefully(self._stream)
+                self._reading.cancel()
+                with trio.CancelScope(shield=True, deadline=self._patience.deadline(DELIVER_TIMEOUT)):
+                    await self._protocol.handle(Closed())
+                return
+
+    async def _close_when_idle(self) -> None:
+        with trio.move_on_after(self._config.keep_alive_timeout):
+            await self._context.terminated.wait()
+        self._reading.cancel()
+
+    async def _linger(self) -> None:
+        """Let the client read our answer before the socket goes: a close with unread input would be a reset."""
+        scope = trio.CancelScope(deadline=self._patience.deadline(LINGER_TIMEOUT))
+        with self._patience.watch(scope), scope, suppress(*NETWORK_ERRORS):
+            await self._stream.send_eof()
+            left = LINGER_BYTES
+            while left > 0 and (data := await self._stream.receive_some(RECEIVE_SIZE)):
+                left -= len(data)
+
+    def _addresses(self) -> tuple[Any, Any]:
+        socket = self._stream.socket
+        return (
+            parse_socket_addr(socket.family, socket.getpeername()),
+            parse_socket_addr(socket.family, socket.getsockname()),
+        )
+
+
+class Address(msgspec.Struct, frozen=True):
+    """Where a listener is."""
+
+    host: str
+    port: int
+
+    @property
+    def url(self) -> str:
+        """For people: an address that listens everywhere is shown as loopback."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self.host, self.host)  # noqa: S104 - shown, not bound
+        return f"http://{f'[{host}]' if ':' in host and not host.startswith('[') else host}:{self.port}"
+
+
+def addresses(listeners: Sequence[trio.SocketListener]) -> tuple[Address, ...]:
+    """The real addresses of listeners, with the port that the system chose for port 0."""
+    return tuple(Address(*listener.socket.getsockname()[:2]) for listener in listeners)

@@ -1,0 +1,97 @@
+"""Errors as RFC 9457 problem documents: the one place that decides which error gets which status."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Annotated, Any
+
+import msgspec
+
+from rookery import errors
+
+MEDIA_TYPE = "application/problem+json"
+RETRY_STORE = 5
+"""Seconds after which a caller may try again when the database does not answer."""
+
+
+class ProblemDocument(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename={"kind": "type"}):
+    """What every error answer holds."""
+
+    kind: Annotated[str, msgspec.Meta(description="urn:rookery:problem:..., stable, for programs")]
+    title: Annotated[str, msgspec.Meta(description="the kind of problem in words")]
+    status: Annotated[int, msgspec.Meta(description="the HTTP status")]
+    detail: Annotated[str, msgspec.Meta(description="what is wrong this time and what would be right")]
+    field: Annotated[str | None, msgspec.Meta(description="the path of the field that is to blame")] = None
+    limit: Annotated[str | None, msgspec.Meta(description="the setting that stands in the way")] = None
+    error_id: Annotated[str | None, msgspec.Meta(description="finds the error in the server's log")] = None
+
+
+class Problem(Exception):
+    """Raised anywhere below the application; becomes the answer."""
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        title: str,
+        detail: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        **members: Any,
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.headers = dict(headers or {})
+        self.document = ProblemDocument(
+            kind=f"urn:rookery:problem:{code}", title=title, status=status, detail=detail, **members
+        )
+
+    def body(self) -> bytes:
+        """The document as JSON."""
+        return msgspec.json.encode(self.document)
+
+
+def plain_problem(status: int, detail: str) -> bytes:
+    """A problem without more to say than its HTTP status."""
+    title = HTTPStatus(status).phrase
+    return Problem(status, title.lower().replace(" ", "-"), title, detail).body()
+
+
+def invalid(detail: str, field: str | None = None) -> Problem:
+    """400: the input is not what the description asks for."""
+    return Problem(400, "invalid-input", "Invalid input", detail, field=field)
+
+
+def _retry_after(seconds: float) -> dict[str, str]:
+    return {"Retry-After": str(max(1, math.ceil(seconds)))}
+
+
+def from_error(error: errors.RookeryError) -> Problem | None:
+    """The problem that an engine error is for a caller; None for one that only a bug can bring here."""
+    detail = str(error)
+    match error:
+        case errors.InvalidInput():
+            return invalid(detail, error.field)
+        case errors.NotFound():
+            return Problem(404, "not-found", f"Unknown {error.kind}", detail)
+        case errors.AlreadyExists():
+            return Problem(409, "already-exists", "Already exists", detail, field="id")
+        case errors.LimitReached():
+            return Problem(429, "limit-reached", "Limit reached", detail, limit=error.limit)
+        case errors.NotConnected():
+            return Problem(409, "not-connected", "Not connected", detail)
+        case errors.Busy():
+            return Problem(429, "busy", "Too many sends are waiting", detail, headers=_retry_after(1))
+        case errors.SendRateLimited():
+            return Problem(429, "rate-limited", "Rate limited", detail, headers=_retry_after(error.retry_after))
+        case errors.Rejected():
+            return Problem(400, "rejected", "Rejected", detail)
+        case errors.OutcomeUnknown():
+            return Problem(504, "outcome-unknown", "Outcome unknown", detail)
+        case errors.StoreError():
+            return Problem(
+                503, "store-unavailable", "The database does not answer", detail, headers=_retry_after(RETRY_STORE)
+            )
+    return None

@@ -1,0 +1,141 @@
+"""From the bytes of a request to checked values, or a 4xx that names the culprit.
+
+Strict on purpose: a parameter that is misspelt, repeated or of the wrong type is an error and never silently ignored.
+Strings hold no U+0000 anywhere, because PostgreSQL cannot store it.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, TypeVar
+from urllib.parse import parse_qsl
+
+import msgspec
+import trio
+from quart import Request
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from rookery.errors import InvalidInput
+
+from .problems import Problem, invalid
+
+MAX_DEPTH = 64
+MAX_PARAMETERS = 50
+INTEGER = re.compile(r"-?[0-9]{1,19}")
+NUMBER = re.compile(r"-?[0-9]{1,19}(\.[0-9]{1,19})?")
+
+T = TypeVar("T")
+
+
+class NoQuery(msgspec.Struct, frozen=True):
+    """The query of a call that takes none."""
+
+
+def read_query(query_string: bytes, shape: type[T]) -> T:
+    """Query parameters as a struct; text becomes bool, int or float where the struct says so.
+
+    Raises:
+        Problem: 400.
+    """
+    try:
+        pairs = parse_qsl(
+            query_string.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=MAX_PARAMETERS
+        )
+    except UnicodeDecodeError:
+        raise invalid("the query is not UTF-8 in percent-encoding") from None
+    except ValueError:
+        raise invalid(f"the query has more than {MAX_PARAMETERS} parameters") from None
+    kinds = {field.encode_name: field.type for field in msgspec.structs.fields(shape)}  # type: ignore[arg-type]
+    values: dict[str, Any] = {}
+    for name, text in pairs:
+        if name not in kinds:
+            known = ", ".join(sorted(kinds)) or "none"
+            raise invalid(f"unknown query parameter {name!r}; known here: {known}", name)
+        if name in values:
+            raise invalid(f"the query parameter {name!r} is given twice", name)
+        values[name] = _from_text(text, str(kinds[name]))
+    return _convert(values, shape)
+
+
+def _from_text(text: str, kind: str) -> Any:
+    """A value of the kind that the annotation names; what does not fit stays text and fails the conversion."""
+    if "bool" in kind:
+        return {"true": True, "false": False}.get(text, text)
+    if "float" in kind and NUMBER.fullmatch(text):
+        return float(text)
+    if "int" in kind and INTEGER.fullmatch(text):
+        return int(text)
+    return text
+
+
+async def read_body(request: Request, limit: int, seconds: float) -> bytes:
+    """The whole body.
+
+    Raises:
+        Problem: 408, 413.
+    """
+    too_large = Problem(413, "too-large", "Too large", f"the body is larger than {limit} bytes")
+    if (request.content_length or 0) > limit:
+        raise too_large
+    received = bytearray()
+    with trio.move_on_after(seconds) as scope:
+        try:
+            async for piece in request.body:
+                received += piece
+                if len(received) > limit:
+                    raise too_large
+        except RequestEntityTooLarge:
+            raise too_large from None
+    if scope.cancelled_caught:
+        raise Problem(408, "timeout", "Request timeout", f"the body did not arrive within {seconds:g} s")
+    return bytes(received)
+
+
+def require_json(request: Request) -> None:
+    """Raises a Problem (415) unless the body claims to be JSON."""
+    if request.mimetype != "application/json":
+        given = request.mimetype or "none"
+        raise Problem(
+            415, "unsupported-media-type", "Unsupported media type", f"send application/json, not {given[:100]!r}"
+        )
+
+
+def read_json(body: bytes, shape: type[T]) -> T:
+    """A JSON document as `shape`.
+
+    Raises:
+        Problem: 400, with the path of the field.
+    """
+    try:
+        value = msgspec.json.decode(body)
+    except RecursionError:
+        raise invalid(f"the JSON is nested deeper than {MAX_DEPTH} levels") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Problem(400, "malformed-json", "Malformed JSON", f"the body is not valid JSON: {error}") from None
+    _check(value, "", MAX_DEPTH)
+    return _convert(value, shape)
+
+
+def _convert(value: Any, shape: type[T]) -> T:
+    try:
+        return msgspec.convert(value, shape)
+    except msgspec.ValidationError as error:
+        wrong = InvalidInput.from_validation(error)
+        raise invalid(str(wrong), wrong.field) from None
+
+
+def _check(value: Any, path: str, depth: int) -> None:
+    if isinstance(value, str):
+        if "\0" in value:
+            raise invalid(f"{path or 'the body'}: a string must not hold U+0000", path or None)
+    elif isinstance(value, dict | list):
+        if depth == 0:
+            raise invalid(f"the JSON is nested deeper than {MAX_DEPTH} levels")
+        if isinstance(value, dict):
+            for name, item in value.items():
+                if "\0" in name:
+                    raise invalid(f"{path or 'the body'}: a name must not hold U+0000", path or None)
+                _check(item, f"{path}.{name}" if path else name, depth - 1)
+        else:
+            for position, item in enumerate(value):
+                _check(item, f"{path}[{position}]", depth - 1)

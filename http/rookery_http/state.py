@@ -1,0 +1,37 @@
+"""What every handler gets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+import trio
+
+from rookery import Engine
+
+from .settings import ApiSettings
+
+
+class PlatformInput(msgspec.Struct, frozen=True):
+    """JSON schemas of what a platform accepts at the creation of a session, for the OpenAPI description."""
+
+    credentials: Mapping[str, Any]
+    settings: Mapping[str, Any] = msgspec.field(default_factory=lambda: {"type": "object"})
+
+
+class Api:
+    """The engine, the settings, and the event that tells long answers to end."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        settings: ApiSettings,
+        *,
+        stopping: trio.Event,
+        platforms: Mapping[str, PlatformInput] | None = None,
+    ) -> None:
+        self.engine = engine
+        self.settings = settings
+        self.stopping = stopping
+        self.platforms = dict(platforms or {})

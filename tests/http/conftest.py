@@ -1,0 +1,136 @@
+"""A real engine with a platform made for tests, behind the real server on a free loopback port."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import trio
+
+from rookery import Engine, OutboundMessage, Receipt, Session, open_engine
+from rookery.errors import InvalidInput, Rejected
+from rookery.model import NewEvent
+from rookery.provider import Inbox
+from rookery_http.settings import ApiSettings
+from rookery_http.serving import serve_api
+from rookery_http.state import PlatformInput
+
+SECRET_KEY = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+PLATFORMS = {
+    "parrot": PlatformInput(
+        credentials={
+            "type": "object",
+            "properties": {"token": {"type": "string", "pattern": "^[0-9]{1,9}:[A-Za-z]{1,40}$"}},
+            "required": ["token"],
+            "additionalProperties": False,
+        }
+    )
+}
+
+
+class Parrot:
+    """A platform in memory: `say` is somebody writing to the session, `sent` is what the session wrote."""
+
+    platform = "parrot"
+
+    def __init__(self) -> None:
+        self.sent: list[OutboundMessage] = []
+        self.inboxes: dict[str, Inbox] = {}
+        self.connected = trio.Event()
+        self.hold: trio.Event | None = None
+        self._key = 0
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        yield
+
+    def check(self, credentials: Mapping[str, str], settings: Mapping[str, Any]) -> None:
+        if set(credentials) != {"token"} or ":" not in credentials["token"]:
+            raise InvalidInput("credentials.token: a parrot has a token like 1:abc", field="credentials.token")
+
+    @asynccontextmanager
+    async def open_link(self, session: Session, inbox: Inbox) -> AsyncIterator[Parrot]:
+        self.inboxes[session.id] = inbox
+        yield self
+        del self.inboxes[session.id]
+
+    async def run(self) -> None:
+        self.connected.set()
+        await trio.sleep_forever()
+
+    async def send(self, message: OutboundMessage) -> Receipt:
+        if self.hold is not None:
+            await self.hold.wait()
+        if message.to == "nobody":
+            raise Rejected("there is nobody")
+        self.sent.append(message)
+        return Receipt(str(len(self.sent)), 1_700_000_000.0, message.to)
+
+    async def say(self, session: str, text: str, chat: str = "7") -> None:
+        self._key += 1
+        body = f'{{"text": "{text}"}}'.encode()
+        event = NewEvent(str(self._key), "message", 1_700_000_000.0, chat, "9", body, b'{"parrot": true}')
+        await self.inboxes[session].commit([event], None)
+
+
+class Served:
+    """What a test needs of a running server."""
+
+    def __init__(self, engine: Engine, parrot: Parrot, url: str, stop: trio.Event, client: httpx.AsyncClient) -> None:
+        self.engine = engine
+        self.parrot = parrot
+        self.url = url
+        self.port = int(url.rpartition(":")[2])
+        self.stop = stop
+        self.client = client
+        self.stopped = trio.Event()
+        self.group: trio.Nursery
+
+    async def add(self, id: str = "polly", **more: Any) -> dict[str, Any]:
+        """A session that is connected."""
+        document = {"id": id, "platform": "parrot", "credentials": {"token": "1:abc"}} | more
+        answer = await self.client.post("/v1/sessions", json=document)
+        assert answer.status_code == 201, answer.text
+        if document.get("enabled", True):
+            with trio.fail_after(5):
+                await self.engine.wait_status(id, "CONNECTED")
+        return answer.json()
+
+
+@asynccontextmanager
+async def serving(data: Path, **settings: Any) -> AsyncIterator[Served]:
+    """A server in a nursery of its own; on the way out it is stopped and must end within 5 s."""
+    parrot = Parrot()
+    stop = trio.Event()
+    api = ApiSettings(**{"port": 0, "drain": 1.0} | settings)
+    headers = {"Authorization": f"Bearer {api.key}"} if api.key else {}
+    async with open_engine(store=f"sqlite:///{data}/rookery.db", providers=[parrot], secret_key=SECRET_KEY) as engine:
+        async with trio.open_nursery() as nursery:
+            (address, *_) = await nursery.start(
+                partial(serve_api, engine, api, stop=stop, platforms=PLATFORMS)
+            )
+            async with httpx.AsyncClient(base_url=address.url, headers=headers, trust_env=False) as client:
+                yield Served(engine, parrot, address.url, stop, client)
+            stop.set()
+            nursery.cancel_scope.deadline = trio.current_time() + 5
+        assert not nursery.cancel_scope.cancelled_caught, "the server did not end"
+
+
+Serve = Callable[..., Any]
+
+
+@pytest.fixture
+async def served(tmp_path: Path) -> AsyncIterator[Served]:
+    async with serving(tmp_path) as running:
+        yield running
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Serve:
+    """`async with serve(key="k") as served:`, for tests that need other settings."""
+    return partial(serving, tmp_path)
