@@ -158,6 +158,10 @@ class Phone:
 
     # Reading
 
+    def lose_sessions(self) -> None:
+        """Forget every Signal session, as a phone that was restored from an old backup."""
+        self.signal.forget_all()
+
     async def next_message(self) -> ReceivedMessage:
         """The oldest message that this method has not returned yet; the caller brings the timeout."""
         message = await self.received.wait_for(start=self._read)

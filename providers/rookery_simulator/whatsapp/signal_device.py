@@ -51,6 +51,9 @@ class SignalDevice:
         """Drop the sessions with a device, as after its request to send again."""
         self._sessions.pop(address, None)
 
+    def forget_all(self) -> None:
+        self._sessions.clear()
+
     def encrypt(self, address: Jid, bundle: Callable[[], PreKeyBundle], plaintext: bytes) -> tuple[str, bytes]:
         """Type and bytes for one device; `bundle` is asked only when there is no session yet."""
         sessions = self._sessions.setdefault(address, [])
