@@ -35,7 +35,7 @@ class Backoff:
     def fail(self, kind: Failure, *, retry_after: float | None = None) -> float | None:
         """Count a failure; returns the seconds to wait, or None when the attempts are used up.
 
-        `retry_after`, the server's own word, is a lower bound: never try before it.
+        `retry_after`, the server's own word, replaces the computed delay; jitter only adds to it.
         """
         s = self._settings
         if kind not in (Failure.NETWORK, Failure.STORE):

@@ -123,7 +123,7 @@ def parse_content(fields: dict[str, Any]) -> Content:
     kind = fields.get("type", "text")
     named = fields | {"type": _ALIASES.get(kind, kind) if isinstance(kind, str) else kind}
     try:
-        content: Content = msgspec.convert(named, Content)  # type: ignore[arg-type]
+        content: Content = msgspec.convert(named, Content)
     except msgspec.ValidationError as error:
         raise InvalidInput.from_validation(error) from None
     return content

@@ -109,8 +109,10 @@ class ProviderError(RookeryError):
 
     kind: Failure = Failure.NETWORK
 
-    def __init__(self, message: str, *, kind: Failure | None = None) -> None:
+    def __init__(self, message: str, *, kind: Failure | None = None, retry_after: float | None = None) -> None:
+        """`retry_after` seconds replace the delay that the policy would choose."""
         super().__init__(message)
+        self.retry_after = retry_after
         if kind is not None:
             self.kind = kind
 
@@ -121,8 +123,7 @@ class RateLimited(ProviderError):
     kind = Failure.RATE_LIMIT
 
     def __init__(self, message: str, *, retry_after: float) -> None:
-        super().__init__(message)
-        self.retry_after = retry_after
+        super().__init__(message, retry_after=retry_after)
 
 
 class Conflict(ProviderError):

@@ -123,6 +123,15 @@ class LogoutCapable(Protocol):
 
 
 @runtime_checkable
+class Named(Protocol):
+    """A link that knows under which name the platform knows it."""
+
+    @property
+    def account(self) -> str:
+        """For people, such as `@shop_bot`."""
+
+
+@runtime_checkable
 class Concurrent(Protocol):
     """A link that takes several sends at once."""
 

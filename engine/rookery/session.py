@@ -19,7 +19,7 @@ from .log import get_logger
 from .model import Action, Health, Lease, Reason, Session, SessionStatus
 from .outbox import Outbox
 from .pacing import StartGate
-from .provider import Link, LogoutCapable, Provider
+from .provider import Link, LogoutCapable, Named, Provider
 from .sending import Sender
 from .settings import EngineSettings
 from .signals import Signals
@@ -243,7 +243,8 @@ class SessionRunner:
     async def _use(self, link: Link) -> None:
         self.connected_at = trio.current_time()
         self._last_error = None
-        self.report(SessionStatus.CONNECTED, Reason.CONNECTED, "connected")
+        detail = f"connected as {link.account}" if isinstance(link, Named) else "connected"
+        self.report(SessionStatus.CONNECTED, Reason.CONNECTED, detail)
         try:
             async with trio.open_nursery() as nursery:
                 self._link, self._link_nursery = link, nursery
@@ -274,7 +275,9 @@ class SessionRunner:
                 kind = Failure.BUG
                 self._last_error = f"internal error: {type(failure).__name__}"
                 log.error("a link failed in an unexpected way", session=self.session.id, exc_info=failure)
-        delay = self._backoff.fail(kind, retry_after=failure.retry_after if isinstance(failure, RateLimited) else None)
+        delay = self._backoff.fail(
+            kind, retry_after=failure.retry_after if isinstance(failure, ProviderError) else None
+        )
         if delay is None:
             self.report(
                 SessionStatus.DISCONNECTED,

@@ -44,8 +44,8 @@ class MessageFeatures(EngineParts):
         """Accept a message; returns when it is stored. It is sent as soon as the session is connected.
 
         `content` is `text="hi"`, or `type="image", url=...` and so on (see `rookery.content`). `options` go to the platform
-        as they are. `ttl` seconds after which it is not sent any more. The same `idempotency_key` for the same session returns
-        the first message.
+        as they are. `ttl` seconds after which it is not sent any more. The same `idempotency_key` for the same session
+        returns the first message.
 
         Raises InvalidInput, NotFound, NotConnected (disabled, or waiting for a person), Busy, StoreError.
         """

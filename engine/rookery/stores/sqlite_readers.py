@@ -69,7 +69,11 @@ class ThreadReaders:
         try:
             return _consistent(connection, query, self._location)
         finally:
-            self._idle.append(connection)
+            if self._open:
+                self._idle.append(connection)
+            else:
+                self._all.remove(connection)
+                connection.close()
 
     async def aclose(self) -> None:
         """Interrupt what still reads, then close."""
@@ -79,10 +83,11 @@ class ThreadReaders:
                 for connection in list(self._all):
                     connection.interrupt()
                 await trio.sleep(0.001)
-        # A connection that is still in use closes when its thread lets go of it.
+        # One that is in use even now is closed by its thread.
         while self._idle:
-            self._idle.pop().close()
-        self._all.clear()
+            connection = self._idle.pop()
+            self._all.remove(connection)
+            connection.close()
 
 
 class ClosedReaders:

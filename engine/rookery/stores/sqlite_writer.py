@@ -78,22 +78,29 @@ class GroupWriter:
         self._open = False
 
     async def start(self, connect: Callable[[], Database], after: Callable[[], None]) -> None:
-        """Start the thread; `connect` opens the database in it. `after` runs in it when the database is closed, always.
+        """Start the thread; `connect` opens the database in it. `after` runs when the database is closed, in any case.
 
-        Shielded: once begun the opening takes its time, and the caller sees how it ended.
+        Raises what `connect` raises. A caller that is cancelled leaves at once; the thread then closes by itself.
         """
         thread = threading.Thread(target=self._main, args=(connect, after), name=self._name, daemon=True)
-        thread.start()
-        with trio.CancelScope(shield=True):  # bounded: every step of `connect` has the database's busy timeout
+        try:
+            thread.start()
+        except RuntimeError as error:
+            after()
+            raise StoreUnavailable(f"cannot start a thread for the store: {error}") from error
+        try:
             await self._opened.wait()
-            if self._failure is not None:
-                await self._ended.wait()
-                raise self._failure
+        except trio.Cancelled:
+            self._jobs.put(None)
+            raise
+        if self._failure is not None:
+            raise self._failure
         self._open = True
 
     async def run(self, work: Work[T]) -> T:
         if not self._open:
             raise StoreUnavailable("the store is closed")
+        await trio.lowlevel.checkpoint_if_cancelled()
         job = _Job(work, trio.lowlevel.current_task())
         self._jobs.put(job)
 
@@ -113,24 +120,23 @@ class GroupWriter:
         with trio.move_on_after(CLOSE_TIMEOUT, shield=True):
             await self._ended.wait()
 
-    # What follows runs in the thread, except `_reply`.
+    # What follows runs in the thread, except `_end` and `_reply`.
 
     def _main(self, connect: Callable[[], Database], after: Callable[[], None]) -> None:
         try:
-            try:
-                database = connect()
-            except BaseException as error:
-                self._failure = error
-                return
-            finally:
-                self._tell(self._opened.set)
-            try:
-                self._serve(database)
-            finally:
-                database.close()
+            database = connect()
+        except BaseException as error:
+            self._failure = error
+            after()  # before `start` returns: whoever tries again must find the lock free
+            self._tell(self._opened.set)
+            return
+        self._tell(self._opened.set)
+        try:
+            self._serve(database)
         finally:
+            database.close()
             after()
-            self._tell(self._ended.set)
+            self._tell(self._end)
 
     def _serve(self, database: Database) -> None:
         closing = False
@@ -156,6 +162,16 @@ class GroupWriter:
                 _together(database, group)
                 self._tell(lambda group=group: self._reply(group))  # type: ignore[misc]
 
+    def _end(self) -> None:
+        """In trio's thread: nothing is served any more. After a crash of the thread somebody may be waiting still."""
+        self._open = False
+        with contextlib.suppress(queue.Empty):
+            while True:
+                job = self._jobs.get_nowait()
+                if job is not None and job.task is not None:
+                    trio.lowlevel.reschedule(job.task, outcome.Error(StoreUnavailable("the store is closed")))
+        self._ended.set()
+
     def _tell(self, function: Callable[[], object]) -> None:
         with contextlib.suppress(trio.RunFinishedError):  # nobody is left to hear it; the work itself is done
             self._token.run_sync_soon(function)
@@ -173,16 +189,11 @@ def _alone(database: Database, work: Work[T]) -> outcome.Outcome[T]:
     connection = database.connection
     try:
         connection.execute("BEGIN IMMEDIATE")
-        try:
-            result = work(database)
-            connection.execute("COMMIT")
-        except BaseException:
-            database.forget()
-            if connection.in_transaction:  # some errors, as a full disk, have undone it already
-                connection.execute("ROLLBACK")
-            raise
+        result = work(database)
+        connection.execute("COMMIT")
         return outcome.Value(result)
     except Exception as error:
+        _undo(database)
         return outcome.Error(translate(error, database.location))
 
 
@@ -203,13 +214,19 @@ def _together(database: Database, group: list[_Job]) -> None:
                 connection.execute("RELEASE job")
             connection.execute("COMMIT")
         except sqlite3.Error:
-            database.forget()
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
+            _undo(database)
         else:
             return
     for job in group:
         job.result = _alone(database, job.work)
+
+
+def _undo(database: Database) -> None:
+    """Roll back what is left of the transaction; some errors, as a full disk, have done so already."""
+    database.forget()
+    if database.connection.in_transaction:
+        with contextlib.suppress(sqlite3.Error):  # a broken disk: the next BEGIN will say so
+            database.connection.execute("ROLLBACK")
 
 
 class ClosedWriter:

@@ -1,0 +1,137 @@
+"""What the Bot API's answers mean (the table of errors in the Bot API server's source and its documentation)."""
+
+from __future__ import annotations
+
+import httpx
+import msgspec
+
+from rookery.errors import (
+    Conflict,
+    Failure,
+    NotConnected,
+    OutcomeUnknown,
+    ProviderError,
+    RateLimited,
+    Rejected,
+    SendError,
+    SendRateLimited,
+    TerminalError,
+)
+from rookery.model import Action, Reason
+
+DEFAULT_RETRY_AFTER = 5.0  # seconds, when a 429 names none
+
+
+class Parameters(msgspec.Struct, frozen=True):
+    """`ResponseParameters` of the Bot API."""
+
+    retry_after: float | None = None
+    migrate_to_chat_id: int | None = None
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """The envelope of every answer; `result` stays undecoded."""
+
+    ok: bool
+    result: msgspec.Raw = msgspec.Raw()
+    error_code: int | None = None
+    description: str = ""
+    parameters: Parameters | None = None
+
+
+class ApiError(Exception):
+    """The server answered, but not with a result. `status` is the Bot API's error code, or HTTP's when the body is not its.
+
+    `readable` tells whether the body was the Bot API's own JSON.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        description: str,
+        *,
+        readable: bool,
+        retry_after: float | None = None,
+        migrate_to: int | None = None,
+    ) -> None:
+        super().__init__(f"{status}: {description}")
+        self.status = status
+        self.description = description
+        self.readable = readable
+        self.retry_after = retry_after
+        self.migrate_to = migrate_to
+
+    @property
+    def webhook_active(self) -> bool:
+        """Somebody has set a webhook, so getUpdates is refused."""
+        return self.status == 409 and "webhook" in self.description.lower()
+
+
+_decoder = msgspec.json.Decoder(Answer)
+
+
+def read_answer(status: int, headers: dict[bytes, bytes], body: bytes) -> msgspec.Raw:
+    """The `result` of an answer. Raises ApiError."""
+    try:
+        answer = _decoder.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        description = (
+            "not a Bot API answer" if status < 300 or status >= 400 else "redirected: is the API address right?"
+        )
+        raise ApiError(status, description, readable=False, retry_after=_header_seconds(headers)) from None
+    if answer.ok and 200 <= status < 300:
+        return answer.result
+    code = answer.error_code or status
+    parameters = answer.parameters or Parameters()
+    retry_after = parameters.retry_after if parameters.retry_after is not None else _header_seconds(headers)
+    raise ApiError(
+        code if code >= 300 else 500,
+        answer.description or "no description",
+        readable=True,
+        retry_after=retry_after,
+        migrate_to=parameters.migrate_to_chat_id,
+    )
+
+
+def _header_seconds(headers: dict[bytes, bytes]) -> float | None:
+    value = headers.get(b"retry-after", b"")
+    return float(value) if value.isdigit() else None
+
+
+def poll_error(error: ApiError | httpx.HTTPError, *, opening: bool, takeover: bool) -> ProviderError:
+    """What a failed `deleteWebhook`, `getMe` (`opening`) or `getUpdates` means for the session."""
+    if isinstance(error, httpx.HTTPError):
+        return ProviderError(f"the Bot API does not answer: {error}", kind=Failure.NETWORK)
+    text = f"Telegram answered {error}"
+    if error.status == 401 or (error.status == 404 and opening):
+        return TerminalError(
+            f"{text}. The token is wrong or was revoked", reason=Reason.INVALID_TOKEN, action=Action.REPLACE_TOKEN
+        )
+    if error.status == 421:
+        return TerminalError(
+            f"{text}. This bot belongs to another Bot API server",
+            reason=Reason.CONFIGURATION,
+            action=Action.FIX_CONFIGURATION,
+        )
+    if error.status == 409:
+        what = "a webhook keeps being set" if error.webhook_active else "another program polls this bot"
+        # Within three seconds the server holds answers back (rule 8), so even a take-over waits longer than that.
+        return Conflict(f"{text}. It seems that {what}", retry_after=4.0 if takeover else None)
+    if error.status == 429:
+        return RateLimited(text, retry_after=error.retry_after or DEFAULT_RETRY_AFTER)
+    return ProviderError(text, kind=Failure.SERVER)
+
+
+def send_error(error: ApiError | httpx.HTTPError) -> SendError:
+    """What a failed send means for the message."""
+    if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
+        return NotConnected(f"the Bot API cannot be reached: {error}")
+    if isinstance(error, httpx.HTTPError):
+        return OutcomeUnknown(f"no answer from the Bot API: {error}")
+    if error.status == 429:
+        return SendRateLimited(error.description, retry_after=error.retry_after or DEFAULT_RETRY_AFTER)
+    if 300 <= error.status < 400 or (error.status == 500 and "restart" in error.description.lower()):
+        return NotConnected(f"Telegram answered {error}")
+    if error.status >= 500 or not error.readable:
+        return OutcomeUnknown(f"Telegram answered {error}")
+    return Rejected(error.description)

@@ -1,0 +1,201 @@
+"""One connected bot: polls, sends, and leaves without losing or repeating an update."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import httpx
+import msgspec
+import trio
+
+from rookery.errors import Failure, ProviderError
+from rookery.log import get_logger
+from rookery.model import NewEvent, OutboundMessage, Receipt
+from rookery.provider import Inbox
+
+from .api import BotApi
+from .errors import ApiError, poll_error, send_error
+from .outbound import to_call, to_receipt
+from .pacing import Pacer
+from .position import Position
+from .updates import to_events
+
+POLL_MARGIN = 10.0
+"""Seconds that an answer may come later than the poll's own timeout."""
+
+SECOND_TRY_DELAY = {Failure.NETWORK: 0.0, Failure.SERVER: 1.0}
+"""Seconds before a poll that failed is repeated once, quietly: proxies cut idle connections all the time."""
+
+SPIN_DELAY = 0.5
+"""Seconds of pause after a long poll that was answered at once with nothing."""
+
+CONFIRM_SECONDS = 1.5
+
+log = get_logger("SESSION")
+
+
+class _Me(msgspec.Struct):
+    id: int
+    first_name: str = ""
+    username: str | None = None
+
+
+class TelegramLink:
+    """`rookery.provider.Link` of a bot. `open` proves the token, `close` ends it; the provider owns both calls."""
+
+    max_concurrent_sends = 100
+
+    def __init__(
+        self,
+        session: str,
+        api: BotApi,
+        inbox: Inbox,
+        pacer: Pacer,
+        *,
+        poll_timeout: int,
+        allowed_updates: tuple[str, ...],
+        takeover: bool,
+    ) -> None:
+        self._session = session
+        self._api = api
+        self._inbox = inbox
+        self._pacer = pacer
+        self._takeover = takeover
+        self._poll_params: dict[str, Any] = {"timeout": poll_timeout, "allowed_updates": allowed_updates}
+        self._poll_timeout = poll_timeout
+        self._position = Position.load(inbox.cursor)
+        self._told = self._position.offset  # the offset that the server was told last
+        self._refused = False  # a conflict: nothing is confirmed any more
+        self._webhook_deleted = False
+        self.account = ""
+
+    async def open(self) -> None:
+        """Clear a webhook (pending updates stay) and prove the token. Raises ProviderError."""
+        try:
+            await self._api.call("deleteWebhook")
+            me = msgspec.json.decode(await self._api.call("getMe"), type=_Me)
+        except (ApiError, httpx.HTTPError) as error:
+            raise poll_error(error, opening=True, takeover=self._takeover) from None
+        except msgspec.DecodeError:
+            raise ProviderError("getMe gave no bot: is the API address right?", kind=Failure.SERVER) from None
+        self.account = f"@{me.username}" if me.username else me.first_name
+        self._inbox.beat()
+
+    async def run(self) -> None:
+        """Poll for ever. Raises ProviderError."""
+        failed: Failure | None = None
+        while True:
+            try:
+                spun = await self._poll()
+                failed = None
+            except ProviderError as error:
+                # Only a trouble that comes twice in a row is worth a reconnect that everybody sees.
+                if error.kind not in SECOND_TRY_DELAY or failed is not None:
+                    raise
+                failed = error.kind
+                log.debug("a poll failed and is repeated", session=self._session, error=str(error))
+                await trio.sleep(SECOND_TRY_DELAY[error.kind])
+                continue
+            if spun:
+                await trio.sleep(SPIN_DELAY)
+
+    async def close(self) -> None:
+        """Tell the server what was stored since the last poll, if anything. Bounded and shielded; never raises for a
+        server that does not answer: what is not confirmed is delivered again and recognised."""
+        if self._refused or self._position.offset == self._told:
+            return
+        # `timeout=0` ends nobody's poll (rule 8), and a new offset is not held back (rule 5).
+        params = {"offset": self._position.offset, "timeout": 0, "limit": 1}
+        with trio.move_on_after(CONFIRM_SECONDS, shield=True):
+            try:
+                await self._api.call("getUpdates", params, seconds=CONFIRM_SECONDS)
+                self._told = self._position.offset
+            except (ApiError, httpx.HTTPError) as error:
+                log.debug("the offset was not confirmed", session=self._session, error=str(error))
+
+    async def probe(self) -> None:
+        """One getMe. Raises ProviderError."""
+        try:
+            await self._api.call("getMe")
+        except (ApiError, httpx.HTTPError) as error:
+            raise poll_error(error, opening=False, takeover=self._takeover) from None
+        self._inbox.beat()
+
+    def ready_in(self, chat: str) -> float:
+        """See `rookery.outbox.Paced`."""
+        return self._pacer.ready_in(chat)
+
+    def leaves(self, chat: str) -> None:
+        """See `rookery.outbox.Paced`."""
+        self._pacer.leaves(chat)
+
+    async def send(self, message: OutboundMessage) -> Receipt:
+        """Send one message, following its group when that became a supergroup. Raises SendError."""
+        try:
+            result = await self._call(message)
+        except ApiError as error:
+            if error.migrate_to is None:
+                raise send_error(error) from None
+            await self._report_migration(message.to, error.migrate_to)
+            try:
+                result = await self._call(message, to=str(error.migrate_to))
+            except (ApiError, httpx.HTTPError) as second:
+                raise send_error(second) from None
+        except httpx.HTTPError as error:
+            raise send_error(error) from None
+        now = time.time()
+        self._inbox.life.last_ack = now
+        return to_receipt(message, result, now)
+
+    async def _call(self, message: OutboundMessage, *, to: str | None = None) -> msgspec.Raw:
+        call = to_call(message, to=to)
+        if call.file is None:
+            return await self._api.call(call.method, call.params)
+        return await self._api.upload(call.method, call.params, *call.file)
+
+    async def _report_migration(self, old: str, new: int) -> None:
+        body = msgspec.json.encode({"from": old, "to": str(new)})
+        key = f"migrated:{old}:{new}"
+        await self._inbox.commit([NewEvent(key, "chat_migrated", time.time(), old, None, body, body)], None)
+
+    async def _poll(self) -> bool:
+        """One getUpdates and its commit. True when a long poll came back at once and empty."""
+        position = self._position
+        started = trio.current_time()
+        if position.offset:
+            self._poll_params["offset"] = position.offset
+        try:
+            # The request is the confirmation, whether or not an answer comes back.
+            self._told = position.offset
+            result = await self._api.call("getUpdates", self._poll_params, seconds=self._poll_timeout + POLL_MARGIN)
+            events, ids = to_events(result, epoch=position.epoch)
+        except (ApiError, httpx.HTTPError) as error:
+            return await self._refuse(error)
+        except msgspec.DecodeError:
+            raise ProviderError("getUpdates gave no list of updates", kind=Failure.SERVER) from None
+        self._inbox.beat()
+        self._webhook_deleted = False
+        if not events:
+            return self._poll_timeout > 1 and trio.current_time() - started < SPIN_DELAY
+        now = time.time()
+        epoch = position.epoch_of(ids, now)
+        if epoch != position.epoch:
+            events, ids = to_events(result, epoch=epoch)
+        after = position.after(ids, epoch, now)
+        await self._inbox.commit(events, after.dump())
+        self._position = after
+        return not ids and self._poll_timeout > 1
+
+    async def _refuse(self, error: ApiError | httpx.HTTPError) -> bool:
+        """What a failed poll means; a webhook that somebody left is deleted once (rule 11)."""
+        if isinstance(error, ApiError) and error.webhook_active and not self._webhook_deleted:
+            self._webhook_deleted = True
+            try:
+                await self._api.call("deleteWebhook")
+            except (ApiError, httpx.HTTPError) as second:
+                raise poll_error(second, opening=False, takeover=self._takeover) from None
+            return False
+        failure = poll_error(error, opening=False, takeover=self._takeover)
+        self._refused = failure.kind is Failure.CONFLICT
+        raise failure

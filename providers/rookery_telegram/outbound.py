@@ -1,0 +1,135 @@
+"""Messages to Bot API calls, and their results to receipts. Pure."""
+
+from __future__ import annotations
+
+import mimetypes
+from typing import Any
+
+import msgspec
+
+from rookery import content as c
+from rookery.errors import Rejected
+from rookery.model import OutboundMessage, Receipt
+
+PARSE_MODES = {"html": "HTML", "markdown": "MarkdownV2"}
+MEDIA_METHODS = {
+    c.Image: ("sendPhoto", "photo"),
+    c.Video: ("sendVideo", "video"),
+    c.Audio: ("sendAudio", "audio"),
+    c.Voice: ("sendVoice", "voice"),
+    c.Document: ("sendDocument", "document"),
+    c.Sticker: ("sendSticker", "sticker"),
+}
+
+
+class Call(msgspec.Struct, frozen=True):
+    """One Bot API call. `file` is `(field, (name, content, media type))` when something has to be uploaded."""
+
+    method: str
+    params: dict[str, Any]
+    file: tuple[str, tuple[str, bytes, str]] | None = None
+
+
+class _Chat(msgspec.Struct, gc=False):
+    id: int
+
+
+class _Sent(msgspec.Struct, gc=False):
+    message_id: int
+    date: int
+    chat: _Chat
+
+
+_sent = msgspec.json.Decoder(_Sent)
+
+
+def to_call(message: OutboundMessage, *, to: str | None = None) -> Call:
+    """The call that sends `message` (to another chat if `to` is given). Raises Rejected."""
+    params: dict[str, Any] = {"chat_id": chat_id(to or message.to)}
+    if message.reply_to is not None:
+        params["reply_parameters"] = {"message_id": _message_id(message.reply_to, "reply_to")}
+    file = None
+    match message.content:
+        case c.Text() as text:
+            method = "sendMessage"
+            params["text"] = text.text
+            _format(params, text.format)
+            if not text.preview:
+                params["link_preview_options"] = {"is_disabled": True}
+        case c.Location() as place if place.name and place.address:
+            method = "sendVenue"
+            params |= {
+                "latitude": place.latitude,
+                "longitude": place.longitude,
+                "title": place.name,
+                "address": place.address,
+            }
+        case c.Location() as place:
+            method = "sendLocation"
+            params |= {"latitude": place.latitude, "longitude": place.longitude}
+        case c.Contact() as contact:
+            method = "sendContact"
+            params |= {"phone_number": contact.phone, "first_name": contact.name}
+        case c.Reaction() as reaction:
+            method = "setMessageReaction"
+            params["message_id"] = _message_id(reaction.message_id, "message_id")
+            params["reaction"] = [{"type": "emoji", "emoji": reaction.emoji}] if reaction.emoji else []
+        case c.Edit() as edit:
+            method = "editMessageText"
+            params["message_id"] = _message_id(edit.message_id, "message_id")
+            params["text"] = edit.text
+            _format(params, edit.format)
+        case c.Delete() as deletion:
+            method = "deleteMessage"
+            params["message_id"] = _message_id(deletion.message_id, "message_id")
+        case c.Typing() as typing:
+            method = "sendChatAction"
+            params["action"] = typing.action
+        case media:
+            method, field = MEDIA_METHODS[type(media)]
+            if media.caption is not None:
+                params["caption"] = media.caption
+            if media.url is not None:
+                params[field] = media.url
+            else:
+                file = (field, _file(media, field))
+    params.update(message.options)
+    return Call(method, params, file)
+
+
+def to_receipt(message: OutboundMessage, result: msgspec.Raw, now: float) -> Receipt:
+    """What the call's result says. A method that answers `true` acts on the message that it was given."""
+    try:
+        sent = _sent.decode(result)
+    except msgspec.DecodeError:
+        return Receipt(message_id=getattr(message.content, "message_id", ""), time=now, chat=message.to)
+    return Receipt(message_id=str(sent.message_id), time=float(sent.date), chat=str(sent.chat.id))
+
+
+def chat_id(to: str) -> int | str:
+    """A number, or `@name` of a public chat. Raises Rejected."""
+    if to.startswith("@") and len(to) > 1:
+        return to
+    try:
+        return int(to)
+    except ValueError:
+        raise Rejected(f"to: {to!r} is neither a chat id nor @name") from None
+
+
+def _message_id(value: str, field: str) -> int:
+    try:
+        return int(value)
+    except ValueError:
+        raise Rejected(f"{field}: a Telegram message id is a number, not {value!r}") from None
+
+
+def _format(params: dict[str, Any], name: str) -> None:
+    if name in PARSE_MODES:
+        params["parse_mode"] = PARSE_MODES[name]
+
+
+def _file(media: Any, field: str) -> tuple[str, bytes, str]:
+    kind = media.mime_type or (mimetypes.guess_type(media.filename)[0] if media.filename else None)
+    kind = kind or "application/octet-stream"
+    name = media.filename or field + (mimetypes.guess_extension(kind) or "")
+    return name, media.data, kind

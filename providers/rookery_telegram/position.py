@@ -1,0 +1,47 @@
+"""Where a bot stands in its queue of updates. Pure.
+
+The server forgets everything below an offset when it receives it, replays lower ids when the offset lies far beyond its
+queue, and starts at a random id after a week without updates (tdlib/td, TQueue; tdlib/telegram-bot-api, Client).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+IDLE_RESTART = 6 * 86_400.0
+"""Seconds without updates after which ids may have started anew; the server's week, less a day."""
+
+OVERFLOW_ZONE = 2**31 - 10_000_000
+"""Beyond it a lower id means that the ids wrapped."""
+
+
+class Position(msgspec.Struct, frozen=True):
+    """`offset` is the next getUpdates offset (0: from the head). `epoch` counts restarts of the ids: a key is unique in one
+    epoch. `at` is when the last update was stored."""
+
+    offset: int = 0
+    epoch: int = 0
+    at: float = 0.0
+
+    @classmethod
+    def load(cls, cursor: str | None) -> Position:
+        """From a stored cursor; None is the beginning."""
+        return msgspec.json.decode(cursor, type=cls) if cursor else cls()
+
+    def dump(self) -> str:
+        """For the store."""
+        return msgspec.json.encode(self).decode()
+
+    def epoch_of(self, ids: Sequence[int], now: float) -> int:
+        """The epoch that a received batch belongs to."""
+        if not ids or not self.offset or self.offset <= ids[0] <= self.offset + 10_000:
+            return self.epoch
+        idle = self.at and now - self.at > IDLE_RESTART
+        wrapped = ids[0] < self.offset and self.offset > OVERFLOW_ZONE and ids[0] < 10_000_000
+        return self.epoch + 1 if idle or wrapped else self.epoch
+
+    def after(self, ids: Sequence[int], epoch: int, now: float) -> Position:
+        """The position behind a stored batch. Lower ids than asked for are taken as they come: the server went back."""
+        return Position(ids[-1] + 1, epoch, now) if ids else self
