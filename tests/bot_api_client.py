@@ -58,8 +58,7 @@ async def open_bot_client(simulator: BotApiSimulator, token: str = TOKEN) -> Asy
         yield BotClient(simulator, token, http)
 
 
-async def wait_until(condition: Callable[[], bool]) -> None:
-    """Return as soon as the condition holds; fails the test when it does not within the deadline."""
+async def wait_until(simulator: BotApiSimulator, condition: Callable[[], bool]) -> None:
+    """`simulator.wait_until` that fails the test when nothing comes of it."""
     with trio.fail_after(DEADLINE):
-        while not condition():
-            await trio.sleep(0.002)
+        await simulator.wait_until(condition)

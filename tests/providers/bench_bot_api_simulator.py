@@ -15,6 +15,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable
+from typing import Any
 
 TOKEN = "700001:AAbbCCddEEffGGhhIIjjKKllMMnnOOppQQ"
 
@@ -34,23 +35,23 @@ def measure(port: int, connections: int, seconds: float, message: Callable[[int]
     """Requests a second with this many keep-alive connections."""
     selector = selectors.DefaultSelector()
     sockets = [socket.create_connection(("127.0.0.1", port)) for _ in range(connections)]
-    for number, client in enumerate(sockets):
-        client.sendall(message(number))
-        selector.register(client, selectors.EVENT_READ, [b""])
+    for number, each in enumerate(sockets):
+        each.sendall(message(number))
+        selector.register(each, selectors.EVENT_READ, [b""])
     done = 0
     started = time.perf_counter()
     while (now := time.perf_counter()) < started + seconds:
         for key, _ in selector.select():
-            client, received = key.fileobj, key.data
-            assert isinstance(client, socket.socket)
+            client: Any = key.fileobj
+            received: list[bytes] = key.data
             received[0] += client.recv(1 << 20)
             if is_complete(received[0]):
                 assert received[0].startswith(b"HTTP/1.1 200"), received[0]
                 received[0] = b""
                 done += 1
                 client.sendall(message(done))
-    for client in sockets:
-        client.close()
+    for each in sockets:
+        each.close()
     return done / (now - started)
 
 
@@ -107,7 +108,9 @@ def main() -> None:
         port = int(server.stdout.readline().rpartition(":")[2])
         get_me = request("getMe", {})
         for connections in (1, 16, 64, 256):
-            print(f"getMe        {connections:4} connections: {measure(port, connections, 3, lambda _: get_me):8,.0f}/s")
+            print(
+                f"getMe        {connections:4} connections: {measure(port, connections, 3, lambda _: get_me):8,.0f}/s"
+            )
         for connections in (1, 16, 64):
             sends = measure(
                 port, connections, 3, lambda n: request("sendMessage", {"chat_id": n % 100 + 1, "text": str(n)})

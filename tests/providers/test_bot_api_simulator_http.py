@@ -71,7 +71,7 @@ async def test_requests_sent_ahead_wait_for_a_long_poll() -> None:
     async with open_bot_api_simulator() as simulator, await connect(simulator) as stream:
         bot = simulator.bot(TOKEN)
         await stream.send_all(f"GET /bot{TOKEN}/getUpdates?timeout=50 HTTP/1.1\r\nHost: x\r\n\r\n".encode())
-        await wait_until(lambda: bot.polls.in_flight == 1)
+        await wait_until(simulator, lambda: bot.polls.in_flight == 1)
         await stream.send_all(f"GET {GET_ME} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
         await trio.testing.wait_all_tasks_blocked(0.01)
         assert bot.calls["getme"] == 0
@@ -174,7 +174,7 @@ async def test_a_client_that_does_not_read_cannot_hang_the_shutdown() -> None:
             stream = await connect(simulator)
             request = f"GET /bot{TOKEN}/getUpdates?offset=0 HTTP/1.1\r\nHost: x\r\n\r\n".encode()
             await stream.send_all(request * 20)
-            await wait_until(lambda: bot.polls.count >= 1)
+            await wait_until(simulator, lambda: bot.polls.count >= 1)
             idle = await connect(simulator)
     await stream.aclose()
     await idle.aclose()

@@ -7,19 +7,15 @@ import pytest
 import trio
 
 from bot_api_client import DEADLINE, TOKEN, BotClient, open_bot_client, wait_until
-from rookery_simulator.bot_api import BotApiSimulator, SimulatedBot, open_bot_api_simulator
+from rookery_simulator.bot_api import BotApiSimulator, open_bot_api_simulator
 from rookery_simulator.bot_api.polls import TERMINATED_BY_POLL, TERMINATED_BY_WEBHOOK, WEBHOOK_IS_ACTIVE
-
-
-def is_parked(bot: SimulatedBot) -> bool:
-    return any(poll.wake is not None for poll in bot.polls.open_polls)
 
 
 async def give_up_poll(client: BotClient) -> None:
     """Start a long poll and cancel it once it waits: httpx closes its connection."""
     async with trio.open_nursery() as nursery:
         nursery.start_soon(lambda: client.call("getUpdates", timeout=50))
-        await wait_until(lambda: is_parked(client.bot))
+        await wait_until(client.simulator, lambda: client.bot.polls.has_waiting)
         nursery.cancel_scope.cancel()
 
 
@@ -49,7 +45,7 @@ async def test_a_long_poll_is_woken_by_an_update() -> None:
         with trio.fail_after(DEADLINE):
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(poll)
-                await wait_until(lambda: is_parked(client.bot))
+                await wait_until(simulator, lambda: client.bot.polls.has_waiting)
                 client.bot.push_text("one")
                 client.bot.push_text("two")
         assert len(answers[0]) == 2, "updates that arrive together are answered together"
@@ -70,7 +66,9 @@ async def test_two_hundred_parked_polls_are_all_answered(wake_delay: float) -> N
             async with trio.open_nursery() as nursery:
                 for token in tokens:
                     nursery.start_soon(poll, token)
-                await wait_until(lambda: sum(is_parked(bot) for bot in simulator.bots.values()) == len(tokens))
+                await wait_until(
+                    simulator, lambda: sum(bot.polls.has_waiting for bot in simulator.bots.values()) == len(tokens)
+                )
                 for token in tokens:
                     simulator.bot(token).push_text(token)
         assert received == {token: token for token in tokens}
@@ -80,18 +78,20 @@ async def test_two_hundred_parked_polls_are_all_answered(wake_delay: float) -> N
 async def test_the_older_of_two_waiting_polls_gets_409() -> None:
     async with open_bot_api_simulator() as simulator, open_bot_client(simulator) as client:
         outcomes: list[object] = []
+        first_outcome = trio.Event()
 
         async def poll() -> None:
             response = await client.call("getUpdates", timeout=50)
             body = response.json()
             outcomes.append(body["result"] if body["ok"] else (response.status_code, body["description"]))
+            first_outcome.set()
 
         with trio.fail_after(DEADLINE):
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(poll)
-                await wait_until(lambda: is_parked(client.bot))
+                await wait_until(simulator, lambda: client.bot.polls.has_waiting)
                 nursery.start_soon(poll)
-                await wait_until(lambda: len(outcomes) == 1)
+                await first_outcome.wait()
                 assert await client.result("getUpdates", offset=7, timeout=0) == []
                 client.bot.push_text("for the newer")
         assert outcomes[0] == (409, TERMINATED_BY_POLL)
@@ -132,7 +132,7 @@ async def test_a_webhook_set_by_somebody_shuts_getupdates_out() -> None:
 
         async with trio.open_nursery() as nursery:
             nursery.start_soon(poll)
-            await wait_until(lambda: is_parked(client.bot))
+            await wait_until(simulator, lambda: client.bot.polls.has_waiting)
             response = await client.call("setWebhook", url="https://example.org/hook", max_connections=500)
             assert response.json() == {"ok": True, "result": True, "description": "Webhook was set"}
         assert errors == [(409, TERMINATED_BY_WEBHOOK)]
@@ -154,9 +154,9 @@ async def test_deleting_no_webhook_disturbs_no_poll_unless_updates_are_to_be_dro
     async with open_bot_api_simulator() as simulator, open_bot_client(simulator) as client:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(lambda: client.result("getUpdates", timeout=50))
-            await wait_until(lambda: is_parked(client.bot))
+            await wait_until(simulator, lambda: client.bot.polls.has_waiting)
             await client.result("deleteWebhook")
-            assert is_parked(client.bot)
+            assert client.bot.polls.has_waiting
             client.bot.push_text("wakes it")
         await client.result("deleteWebhook", drop_pending_updates=True)
         assert [update.end for update in client.bot.queue.history] == ["dropped"]
@@ -195,7 +195,7 @@ async def test_log_out_and_close_end_the_waiting_poll(method: str, code: int, de
 
         async with trio.open_nursery() as nursery:
             nursery.start_soon(poll)
-            await wait_until(lambda: is_parked(client.bot))
+            await wait_until(simulator, lambda: client.bot.polls.has_waiting)
             await client.result(method)
         assert errors == [(code, description)]
 
@@ -209,7 +209,7 @@ async def test_a_revoked_token_gets_401_at_once_and_ever_after() -> None:
 
         async with trio.open_nursery() as nursery:
             nursery.start_soon(poll)
-            await wait_until(lambda: is_parked(client.bot))
+            await wait_until(simulator, lambda: client.bot.polls.has_waiting)
             client.bot.revoke()
         errors.append(await client.error("getMe"))
         assert errors == [(401, "Unauthorized")] * 2
@@ -219,7 +219,7 @@ async def test_stopping_the_simulator_ends_the_polls() -> None:
     with trio.fail_after(DEADLINE):
         async with trio.open_nursery() as nursery, open_bot_api_simulator() as simulator:
             client = await nursery.start(_poll_until_cut_off, simulator)
-            await wait_until(lambda: is_parked(client.bot))
+            await wait_until(simulator, lambda: client.bot.polls.has_waiting)
 
 
 async def _poll_until_cut_off(
@@ -240,7 +240,7 @@ async def test_a_reset_restarts_everything() -> None:
 
         async with trio.open_nursery() as nursery:
             nursery.start_soon(poll)
-            await wait_until(lambda: is_parked(client.bot))
+            await wait_until(simulator, lambda: client.bot.polls.has_waiting)
             simulator.reset()
         assert errors == [(500, "Internal Server Error: restart")]
         assert simulator.bots == {}

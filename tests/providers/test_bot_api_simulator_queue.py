@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from rookery_simulator.bot_api.polls import TERMINATED_BY_POLL, WEBHOOK_IS_ACTIVE, Poll, PollDesk
@@ -107,7 +109,7 @@ def test_ids_can_restart_below_the_old_ones() -> None:
     assert queue.confirmed == 0
 
 
-def desk(queue: UpdateQueue | None = None, **settings: float) -> PollDesk:
+def desk(queue: UpdateQueue | None = None, **settings: Any) -> PollDesk:
     return PollDesk(UpdateQueue(FIRST) if queue is None else queue, Settings(**settings))
 
 

@@ -23,7 +23,9 @@ def edit(bot: SimulatedBot, method: str, parameters: Parameters, field: str, tex
     chat = find_chat(bot, parameters)
     chat.check_access()
     message = bot.find_message(chat.id, parameters.integer("message_id"), "edit")
-    if message["from"]["id"] != bot.id or (field == "text") != ("text" in message):
+    sender = message.get("from")
+    is_own = isinstance(sender, dict) and sender.get("id") == bot.id
+    if not is_own or (field == "text") != ("text" in message):
         # Telegram words the second case as "there is no text in the message to edit".
         raise ApiError(400, "Bad Request: message can't be edited")
     markup = inline_keyboard(parameters)

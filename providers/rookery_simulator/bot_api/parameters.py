@@ -61,7 +61,7 @@ class Parameters:
             return default
         try:
             return int(value)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             return 0
 
     def number(self, name: str) -> float | None:

@@ -128,6 +128,11 @@ class PollDesk:
         """The calls that `in_flight` counts."""
         return tuple(self._open)
 
+    @property
+    def has_waiting(self) -> bool:
+        """Whether a call waits for updates and its client is still there."""
+        return self._waiting is not None and self._waiting in self._open
+
     def open(self, now: float) -> Poll:
         """Note that a getUpdates call arrived."""
         for other in self.open_polls:

@@ -115,14 +115,7 @@ def create_message(
     """Send a message with the given content: access, reply, flood limit, then the effect. Raises ApiError."""
     chat.check_access()
     extra = inline_keyboard(parameters)
-    reply = parameters.structure("reply_parameters")
-    reply_to = reply.get("message_id") if isinstance(reply, dict) else parameters.integer("reply_to_message_id")
-    if reply_to:
-        replied = bot.messages.get((chat.id, int(reply_to)))
-        if replied is not None:
-            extra["reply_to_message"] = {key: replied[key] for key in replied if key != "reply_to_message"}
-        elif not (isinstance(reply, dict) and reply.get("allow_sending_without_reply")):
-            raise ApiError(400, "Bad Request: message to be replied not found")
+    extra |= _quote(bot, chat, parameters)
     thread = parameters.integer("message_thread_id")
     if thread:
         extra |= {"message_thread_id": thread, "is_topic_message": True}
@@ -260,6 +253,22 @@ def send_chat_action(bot: SimulatedBot, parameters: Parameters) -> bool:
     chat.check_access()
     bot.actions.append(log_call(bot, "sendChatAction", parameters, chat.id, None, action))
     return True
+
+
+def _quote(bot: SimulatedBot, chat: Chat, parameters: Parameters) -> Message:
+    reply = parameters.structure("reply_parameters")
+    if isinstance(reply, dict):
+        message_id, may_be_missing = Parameters(reply).integer("message_id"), reply.get("allow_sending_without_reply")
+    else:
+        message_id, may_be_missing = parameters.integer("reply_to_message_id"), False
+        if not message_id:
+            return {}
+    message = bot.messages.get((chat.id, message_id))
+    if message is not None:
+        return {"reply_to_message": {key: message[key] for key in message if key != "reply_to_message"}}
+    if not may_be_missing:
+        raise ApiError(400, "Bad Request: message to be replied not found")
+    return {}
 
 
 def _store(bot: SimulatedBot, upload: Upload) -> StoredFile:

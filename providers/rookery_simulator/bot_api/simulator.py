@@ -8,7 +8,7 @@ import logging
 import re
 import socket
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from types import MappingProxyType
 from typing import Any
@@ -53,6 +53,7 @@ class BotApiSimulator:
         self.url = ""
         """`http://host:port` once it is being served."""
         self._bots: dict[str, SimulatedBot] = {}
+        self._changes = trio.lowlevel.ParkingLot()
         self._new_bots = 0
         self._newcomers: Window | None = None
         self._clock_offset = time.time() - time.perf_counter()
@@ -112,6 +113,11 @@ class BotApiSimulator:
         self.requests = 0
         self._newcomers = None
 
+    async def wait_until(self, condition: Callable[[], bool]) -> None:
+        """Return once the condition holds; it is looked at whenever a request arrives or ends. No timeout of its own."""
+        while not condition():
+            await self._changes.park()
+
     async def serve(
         self,
         host: str = "127.0.0.1",
@@ -148,6 +154,8 @@ class BotApiSimulator:
         except Exception as error:
             log.exception("the simulator failed to answer %s", request.method)
             return failure(ApiError(500, f"Internal Server Error: {error!r}"))
+        finally:
+            self._changes.unpark_all()
         return failure(_NOT_FOUND)
 
     async def _handle_call(self, token: str, method: str, request: Request, connection: Connection) -> bytes | None:
@@ -157,6 +165,8 @@ class BotApiSimulator:
             return await self._answer(bot, method, None, request, connection)
         poll = bot.polls.open(self.clock())
         poll.probe = connection.check_hung_up
+        # Whoever waits runs only after this call has been decided, for nothing is awaited until then.
+        self._changes.unpark_all()
         outcome = "cancelled"
         try:
             response = await self._answer(bot, method, poll, request, connection)
