@@ -27,9 +27,20 @@ OPEN_PATHS = frozenset(row.path for row in TABLE if row.open)
 HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
 
 
-def create_app(api: Api) -> QuartTrio:
+class Application(QuartTrio):
+    """Quart, for requests whose target is not a path as well."""
+
+    async def asgi_app(self, scope: Any, receive: Any, send: Any) -> None:
+        """`*`, `?query` and `http://host/path` are legal targets; Quart knows only paths."""
+        if not scope["path"].startswith("/"):
+            path = scope["path"].partition("://")[2].partition("/")[2]
+            scope = {**scope, "path": f"/{path}"}
+        await super().asgi_app(scope, receive, send)
+
+
+def create_app(api: Api) -> Application:
     """An ASGI application for `server.serve`; it has no lifespan of its own."""
-    app = QuartTrio("rookery_http", static_folder=None)
+    app = Application("rookery_http", static_folder=None)
     app.url_map.merge_slashes = False
     app.config["MAX_CONTENT_LENGTH"] = max(api.settings.max_body, SMALL_BODY)
     app.config["RESPONSE_TIMEOUT"] = api.settings.answer_timeout

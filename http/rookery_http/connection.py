@@ -63,6 +63,7 @@ class Http1(H11Protocol):
         """Ignore offers of HTTP/2."""
 
     async def _send_error_response(self, status_code: int) -> None:
+        status_code = min(status_code, 431)  # 501 for an unknown transfer encoding would look like our fault
         body = plain_problem(status_code, "this is not a well-formed HTTP/1.1 request")
         headers = [
             (b"content-type", b"application/problem+json"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -16,8 +16,8 @@ from rookery import Engine, OutboundMessage, Receipt, Session, open_engine
 from rookery.errors import InvalidInput, Rejected
 from rookery.model import NewEvent
 from rookery.provider import Inbox
-from rookery_http.settings import ApiSettings
 from rookery_http.serving import serve_api
+from rookery_http.settings import ApiSettings
 from rookery_http.state import PlatformInput
 
 SECRET_KEY = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
@@ -41,8 +41,8 @@ class Parrot:
     def __init__(self) -> None:
         self.sent: list[OutboundMessage] = []
         self.inboxes: dict[str, Inbox] = {}
-        self.connected = trio.Event()
         self.hold: trio.Event | None = None
+        self.sending = trio.Event()
         self._key = 0
 
     @asynccontextmanager
@@ -60,10 +60,10 @@ class Parrot:
         del self.inboxes[session.id]
 
     async def run(self) -> None:
-        self.connected.set()
         await trio.sleep_forever()
 
     async def send(self, message: OutboundMessage) -> Receipt:
+        self.sending.set()
         if self.hold is not None:
             await self.hold.wait()
         if message.to == "nobody":
@@ -88,8 +88,6 @@ class Served:
         self.port = int(url.rpartition(":")[2])
         self.stop = stop
         self.client = client
-        self.stopped = trio.Event()
-        self.group: trio.Nursery
 
     async def add(self, id: str = "polly", **more: Any) -> dict[str, Any]:
         """A session that is connected."""
@@ -111,9 +109,7 @@ async def serving(data: Path, **settings: Any) -> AsyncIterator[Served]:
     headers = {"Authorization": f"Bearer {api.key}"} if api.key else {}
     async with open_engine(store=f"sqlite:///{data}/rookery.db", providers=[parrot], secret_key=SECRET_KEY) as engine:
         async with trio.open_nursery() as nursery:
-            (address, *_) = await nursery.start(
-                partial(serve_api, engine, api, stop=stop, platforms=PLATFORMS)
-            )
+            (address, *_) = await nursery.start(partial(serve_api, engine, api, stop=stop, platforms=PLATFORMS))
             async with httpx.AsyncClient(base_url=address.url, headers=headers, trust_env=False) as client:
                 yield Served(engine, parrot, address.url, stop, client)
             stop.set()
