@@ -111,7 +111,7 @@ class Sender:
                 except StoreError:
                     await trio.sleep(STORE_RETRY_DELAY)
                     continue
-                self._signals.message_changed(id)
+                self._signals.message_changed(outcome)
                 return True
         log.error(
             "the state of a send could not be stored", session=self._lease.session, message_id=id, state=outcome.state

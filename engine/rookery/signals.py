@@ -1,4 +1,4 @@
-"""Wake-ups between tasks of one engine. They carry no data: whoever wakes looks at the store, which is the truth."""
+"""Wake-ups between tasks of one engine. Whoever wakes looks at the store, which is the truth."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import trio
+
+from .store import SendOutcome
 
 
 class Signal:
@@ -30,6 +32,15 @@ class Signal:
             await trio.lowlevel.checkpoint()
 
 
+class MessageWatch(Signal):
+    """The exception: it carries the state that was stored last, which saves a look at the store for every send."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.outcome: SendOutcome | None = None
+        self.watchers = 0
+
+
 class Signals:
     """The wake-ups of one engine."""
 
@@ -37,23 +48,22 @@ class Signals:
         self.events = Signal()  # the event log grew
         self.sessions = Signal()  # a stored session changed
         self.webhooks = Signal()  # webhooks or their dead letters changed
-        self._messages: dict[str, tuple[Signal, int]] = {}  # with the number of those who watch
+        self._messages: dict[str, MessageWatch] = {}
 
-    def message_changed(self, id: str) -> None:
-        """Wake those who wait for this outbound message."""
-        if watched := self._messages.get(id):
-            watched[0].fire()
+    def message_changed(self, outcome: SendOutcome) -> None:
+        """A state of an outbound message was stored: wake those who wait for it."""
+        if watch := self._messages.get(outcome.id):
+            watch.outcome = outcome
+            watch.fire()
 
     @contextmanager
-    def watch(self, id: str) -> Iterator[Signal]:
+    def watch(self, id: str) -> Iterator[MessageWatch]:
         """The signal of one outbound message, for as long as somebody watches."""
-        signal, watchers = self._messages.get(id, (Signal(), 0))
-        self._messages[id] = (signal, watchers + 1)
+        watch = self._messages.setdefault(id, MessageWatch())
+        watch.watchers += 1
         try:
-            yield signal
+            yield watch
         finally:
-            watchers = self._messages[id][1] - 1
-            if watchers:
-                self._messages[id] = (signal, watchers)
-            else:
+            watch.watchers -= 1
+            if not watch.watchers:
                 del self._messages[id]

@@ -19,6 +19,7 @@ MAX_ANSWER = 32 * 1024 * 1024
 """Bytes of one answer; getUpdates sends at most 4 MiB."""
 
 READ_SIZE = 65_536
+FRESH = 0.5  # seconds for which a connection that was just used is trusted without a look, which costs a system call
 KEEPALIVE = 55.0  # seconds an idle connection is kept; common proxies close theirs after 60
 
 
@@ -65,7 +66,8 @@ class _Connection:
 
     def is_usable(self) -> bool:
         """An idle HTTP connection has nothing to read; if it has, the server closed it."""
-        return trio.current_time() - self.idle_since < KEEPALIVE and not self.poll.poll(0)
+        idle = trio.current_time() - self.idle_since
+        return idle < FRESH or (idle < KEEPALIVE and not self.poll.poll(0))
 
 
 class BotTransport(httpx.AsyncBaseTransport):
@@ -159,31 +161,38 @@ class BotTransport(httpx.AsyncBaseTransport):
 async def _round_trip(stream: trio.abc.Stream, request: bytes, seconds: float) -> RawAnswer:
     answer = RawAnswer()
     parser = httptools.HttpResponseParser(answer)
-    try:
-        with trio.fail_after(seconds):
+    sent = False
+    with trio.CancelScope(deadline=trio.current_time() + seconds) as scope:
+        try:
             await stream.send_all(request)
-    except trio.TooSlowError:
-        raise httpx.WriteTimeout("the request could not be sent in time") from None
-    except (trio.BrokenResourceError, trio.ClosedResourceError):
-        raise httpx.WriteError("the connection broke while the request was sent") from None
-    try:
-        while not answer.complete:
-            with trio.fail_after(seconds):
+            sent = True
+            if isinstance(stream, trio.SocketStream):
+                # The answer cannot be there yet: waiting first saves a read that would find nothing.
+                await trio.lowlevel.wait_readable(stream.socket)
+            while not answer.complete:
                 data = await stream.receive_some(READ_SIZE)
-            if not data:
-                return _end_of_stream(answer, parser)
-            parser.feed_data(data)
-            if answer.complete and 100 <= parser.get_status_code() < 200:
-                answer = RawAnswer()
-                parser = httptools.HttpResponseParser(answer)
-    except trio.TooSlowError:
-        raise httpx.ReadTimeout(f"no answer within {seconds:g} s") from None
-    except (trio.BrokenResourceError, trio.ClosedResourceError):
-        raise httpx.ReadError("the connection broke while waiting for the answer") from None
-    except httptools.HttpParserError as error:
-        raise httpx.RemoteProtocolError(f"not an HTTP answer: {type(error).__name__}") from None
+                if not data:
+                    return _end_of_stream(answer, parser)
+                parser.feed_data(data)
+                scope.deadline = trio.current_time() + seconds
+                if answer.complete and 100 <= parser.get_status_code() < 200:
+                    answer = RawAnswer()
+                    parser = httptools.HttpResponseParser(answer)
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            if sent:
+                raise httpx.ReadError("the connection broke while waiting for the answer") from None
+            raise httpx.WriteError("the connection broke while the request was sent") from None
+        except httptools.HttpParserError as error:
+            raise httpx.RemoteProtocolError(f"not an HTTP answer: {type(error).__name__}") from None
+    if scope.cancelled_caught:
+        if sent:
+            raise httpx.ReadTimeout(f"no answer within {seconds:g} s")
+        raise httpx.WriteTimeout(f"the request could not be sent within {seconds:g} s")
     answer.status = parser.get_status_code()
-    answer.keep_alive = parser.should_keep_alive()
+    # The parser's own `should_keep_alive` is only right inside its last callback.
+    answer.keep_alive = (
+        parser.get_http_version() == "1.1" and answer.headers.get(b"connection", b"").lower() != b"close"
+    )
     return answer
 
 

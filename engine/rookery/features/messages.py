@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import random
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -13,6 +13,7 @@ from ..content import parse_content
 from ..errors import InvalidInput, NotConnected, OutcomeUnknown, Rejected
 from ..model import MessageState, OutboundMessage, Receipt
 from ..parts import EngineParts
+from ..store import SendOutcome
 from .validation import check_document, check_storable, check_text
 
 POLL_INTERVAL = 1.0  # seconds between looks at a message that another instance may be sending
@@ -20,7 +21,7 @@ POLL_INTERVAL = 1.0  # seconds between looks at a message that another instance 
 
 def new_message_id() -> str:
     """A UUID of version 7 (RFC 9562): sorts by time, so that the index grows at its end."""
-    number = (time.time_ns() // 1_000_000) << 80 | int.from_bytes(os.urandom(10))
+    number = (time.time_ns() // 1_000_000) << 80 | random.getrandbits(80)
     number = number & ~(0xF << 76) | 0x7 << 76
     number = number & ~(0x3 << 62) | 0x2 << 62
     text = f"{number:032x}"
@@ -49,6 +50,29 @@ class MessageFeatures(EngineParts):
 
         Raises InvalidInput, NotFound, NotConnected (disabled, or waiting for a person), Busy, StoreError.
         """
+        return await self._accept(
+            new_message_id(),
+            session,
+            to=to,
+            reply_to=reply_to,
+            idempotency_key=idempotency_key,
+            options=options,
+            ttl=ttl,
+            content=content,
+        )
+
+    async def _accept(
+        self,
+        id: str,
+        session: str,
+        *,
+        to: str | int,
+        reply_to: str | None,
+        idempotency_key: str | None,
+        options: Mapping[str, Any] | None,
+        ttl: float | None,
+        content: dict[str, Any],
+    ) -> OutboundMessage:
         to = str(to)
         check_text(to, "to", least=1)
         if reply_to is not None:
@@ -67,7 +91,7 @@ class MessageFeatures(EngineParts):
         now = self._clock()
         reserved = runner is not None and runner.outbox.reserve(to)
         message = OutboundMessage(
-            id=new_message_id(),
+            id=id,
             session=session,
             to=to,
             content=parsed,
@@ -107,16 +131,31 @@ class MessageFeatures(EngineParts):
 
         Raises what `submit` raises, and Rejected or OutcomeUnknown.
         """
-        message = await self.submit(
-            session,
-            to=to,
-            reply_to=reply_to,
-            idempotency_key=idempotency_key,
-            options=options,
-            ttl=ttl,
-            **content,
-        )
-        done = await self._wait_final(message)
+        id = new_message_id()
+        with self._signals.watch(id) as watch:
+            message = await self._accept(
+                id,
+                session,
+                to=to,
+                reply_to=reply_to,
+                idempotency_key=idempotency_key,
+                options=options,
+                ttl=ttl,
+                content=content,
+            )
+            done: OutboundMessage | SendOutcome = message
+            if message.id != id:  # an earlier message with the same key
+                done = await self._wait_final(message)
+            while not done.state.final:
+                version = watch.version
+                if watch.outcome is not None:
+                    done = watch.outcome
+                if done.state.final:
+                    break
+                with trio.move_on_after(POLL_INTERVAL) as scope:
+                    await watch.newer_than(version)
+                if scope.cancelled_caught:
+                    done = await self._store.get_message(id)
         if done.receipt is not None:
             return done.receipt
         if done.state is MessageState.UNKNOWN:
