@@ -161,12 +161,12 @@ class BotApiSimulator:
     async def _handle_call(self, token: str, method: str, request: Request, connection: Connection) -> bytes | None:
         bot = self._bots.get(token) or self._admit(token)
         bot.calls[method] += 1
+        # Whoever waits runs only once this call has to wait itself, and so sees what became of it.
+        self._changes.unpark_all()
         if method != "getupdates":
             return await self._answer(bot, method, None, request, connection)
         poll = bot.polls.open(self.clock())
         poll.probe = connection.check_hung_up
-        # Whoever waits runs only after this call has been decided, for nothing is awaited until then.
-        self._changes.unpark_all()
         outcome = "cancelled"
         try:
             response = await self._answer(bot, method, poll, request, connection)
