@@ -1,0 +1,98 @@
+"""Rookery, embedded, as a client of the throughput benchmark: `rookery_bot.py receive|echo|send URL TOKEN COUNT [options]`.
+
+Prints one JSON line: when the work was done (unix time) and the CPU seconds it took.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import trio
+from rookery import Engine, Event, open_engine
+from rookery_telegram import Rates, Telegram
+
+SESSION = "bot"
+
+
+@asynccontextmanager
+async def engine_for(arguments: argparse.Namespace, directory: str) -> AsyncIterator[Engine]:
+    provider = Telegram(api_url=arguments.url, rates=Rates(overall=0, per_chat=0, per_group=0))
+    async with open_engine(providers=[provider], store=f"sqlite:///{Path(directory).absolute()}/rookery.db") as engine:
+        yield engine
+
+
+async def start(engine: Engine, token: str) -> None:
+    await engine.create_session(platform="telegram", id=SESSION, credentials={"token": token})
+
+
+async def receive(engine: Engine, arguments: argparse.Namespace) -> None:
+    """Until the event log holds everything."""
+    await start(engine, arguments.token)
+    while await engine.last_event_id() < arguments.count:
+        await trio.sleep(0.005)
+
+
+async def echo(engine: Engine, arguments: argparse.Namespace) -> None:
+    """Answer every event with its text. A send is stored before it leaves, and so is its receipt."""
+    places = trio.Semaphore(arguments.in_flight)
+    await start(engine, arguments.token)
+
+    async def answer(event: Event) -> None:
+        try:
+            await engine.send(SESSION, to=event.chat or "", text=event.body["text"])
+        finally:
+            places.release()
+
+    left = arguments.count
+    async with trio.open_nursery() as nursery:
+        async for event in engine.events(after=0, session=SESSION, types=["message"]):
+            await places.acquire()
+            nursery.start_soon(answer, event)
+            left -= 1
+            if not left:
+                break
+
+
+async def send(engine: Engine, arguments: argparse.Namespace) -> None:
+    """Every chat gets its messages one after another, all chats at once."""
+    each = arguments.count // arguments.chats
+
+    async def one_chat(chat: int) -> None:
+        for number in range(each):
+            await engine.send(SESSION, to=chat, text=f"{number}")
+
+    await start(engine, arguments.token)
+    async with trio.open_nursery() as nursery:
+        for chat in range(1, arguments.chats + 1):
+            nursery.start_soon(one_chat, chat)
+
+
+async def main(arguments: argparse.Namespace) -> None:
+    with tempfile.TemporaryDirectory(dir=arguments.data) as directory:
+        async with engine_for(arguments, directory) as engine:
+            cpu = time.process_time()
+            await {"receive": receive, "echo": echo, "send": send}[arguments.mode](engine, arguments)
+            done, cpu = time.time(), time.process_time() - cpu
+        print(json.dumps({"done": done, "cpu": cpu}))
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("mode", choices=["receive", "echo", "send"])
+    parser.add_argument("url")
+    parser.add_argument("token")
+    parser.add_argument("count", type=int)
+    parser.add_argument("--chats", type=int, default=100)
+    parser.add_argument("--in-flight", type=int, default=200)
+    parser.add_argument("--data", default=None)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    trio.run(main, parse())
