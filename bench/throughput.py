@@ -133,7 +133,10 @@ def main() -> None:
                 for variant in VARIANTS[part]:
                     if variant.family in options.clients:
                         runs.setdefault(variant.name, []).append(measure(simulator, part, variant, options))
-                        print(f"{part} {repetition + 1}: {variant.name} {runs[variant.name][-1]['rate']:,.0f}/s", flush=True)
+                        print(
+                            f"{part} {repetition + 1}: {variant.name} {runs[variant.name][-1]['rate']:,.0f}/s",
+                            flush=True,
+                        )
             results[part] = show(part, runs, options)
     if options.save:
         for part, result in results.items():

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import tempfile
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import trio
+
 from rookery import Engine, Event, open_engine
 from rookery_telegram import Rates, Telegram
 
@@ -23,7 +24,7 @@ SESSION = "bot"
 @asynccontextmanager
 async def engine_for(arguments: argparse.Namespace, directory: str) -> AsyncIterator[Engine]:
     provider = Telegram(api_url=arguments.url, rates=Rates(overall=0, per_chat=0, per_group=0))
-    async with open_engine(providers=[provider], store=f"sqlite:///{Path(directory).absolute()}/rookery.db") as engine:
+    async with open_engine(providers=[provider], store=f"sqlite:///{os.path.abspath(directory)}/rookery.db") as engine:
         yield engine
 
 
