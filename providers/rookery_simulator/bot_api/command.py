@@ -7,6 +7,7 @@ on SIGTERM or SIGINT. Tests in other processes steer it through the control API.
 from __future__ import annotations
 
 import argparse
+import resource
 import signal
 import sys
 from collections.abc import Sequence
@@ -22,6 +23,7 @@ def main(arguments: Sequence[str]) -> int:
     """Serve until a signal; returns the exit code, 1 when the address cannot be had."""
     chosen = _parser().parse_args(arguments)
     settings = Settings(**{field.name: getattr(chosen, field.name) for field in fields(Settings)})
+    _allow_many_connections()
     exit_code = 0
     try:
         trio.run(_serve, chosen.host, chosen.port, settings)
@@ -40,6 +42,12 @@ async def _serve(host: str, port: int, settings: Settings) -> None:
             async for _ in signals:
                 nursery.cancel_scope.cancel()
                 break
+
+
+def _allow_many_connections() -> None:
+    # The usual soft limit of 1,024 open files is less than a thousand bots with a poll and a send each.
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -235,12 +235,14 @@ def send_poll(bot: SimulatedBot, parameters: Parameters) -> Message:
     poll = {
         "id": str(bot.next_call_number()),
         "question": question,
-        "options": [{"text": text, "voter_count": 0} for text in texts],
+        "options": [{"persistent_id": str(n), "text": text, "voter_count": 0} for n, text in enumerate(texts)],
         "total_voter_count": 0,
         "is_closed": False,
         "is_anonymous": anonymous,
         "type": parameters.text("type") or "regular",
         "allows_multiple_answers": parameters.flag("allows_multiple_answers"),
+        "allows_revoting": parameters.flag("allows_revoting"),
+        "members_only": parameters.flag("members_only"),
     }
     return create_message(bot, "sendPoll", chat, parameters, {"poll": poll}, question)
 
