@@ -1,0 +1,70 @@
+"""A thousand bots: restored without a person, stopped inside the grace deadline, `enabled` kept."""
+
+from __future__ import annotations
+
+import signal
+import time
+from pathlib import Path
+
+import pytest
+import trio
+
+from rookery import EngineSettings, SessionQuery, SessionStatus, open_engine
+from rookery_simulator.bot_api import open_bot_api_simulator
+from rookery_telegram import Telegram
+from server_process import open_server_process
+from traffic import settings_for
+
+BOTS = 1000
+GRACE = EngineSettings().shutdown_grace
+
+
+@pytest.mark.slow
+async def test_a_thousand_bots_restored_and_shut_down(tmp_path: Path) -> None:
+    async with open_bot_api_simulator() as simulator:
+        bots = [simulator.new_bot() for _ in range(BOTS)]
+        # Stored by an engine that knows Telegram but runs nothing: the sessions wait for the server below.
+        async with open_engine(
+            store=f"sqlite:///{tmp_path}/rookery.db",
+            secret_key="a key for this test",
+            providers=[Telegram(api_url=simulator.url)],
+            settings=EngineSettings(max_concurrent_sessions=0),
+        ) as engine:
+            for n, bot in enumerate(bots):
+                await engine.create_session(
+                    id=f"bot-{n:04}", platform="telegram", credentials={"token": bot.token}, enabled=False
+                )
+        environment = settings_for(simulator) | {"ROOKERY_SECRET_KEY": "a key for this test"}
+        async with open_server_process(tmp_path, environment=environment) as server:
+            await server.listening()
+            async with server.client() as client, trio.open_nursery() as nursery:
+                for n in range(BOTS):
+                    nursery.start_soon(client.post, f"/v1/sessions/bot-{n:04}/enable")
+            with trio.fail_after(60):
+                await simulator.wait_until(lambda: sum(bot.polls.has_waiting for bot in bots) == BOTS)
+            server.send_signal(signal.SIGTERM)
+            assert await server.ended(GRACE + 4) == 0
+        started = time.monotonic()
+        async with open_server_process(tmp_path, environment=environment) as server:
+            await server.listening()
+            async with server.client() as client:
+                with trio.fail_after(60):
+                    while (await client.get("/v1/health")).json()["connected"] < BOTS:
+                        await trio.sleep(0.05)
+            restored = time.monotonic() - started
+            stopping = time.monotonic()
+            server.send_signal(signal.SIGTERM)
+            assert await server.ended(GRACE + 4) == 0
+            stopped = time.monotonic() - stopping
+            assert stopped < GRACE
+        assert sum(bot.errors[409] for bot in bots) == 0
+        async with open_engine(
+            store=f"sqlite:///{tmp_path}/rookery.db",
+            secret_key="a key for this test",
+            providers=[Telegram(api_url=simulator.url)],
+            settings=EngineSettings(max_concurrent_sessions=0),
+        ) as engine:
+            enabled = await engine.list_sessions(SessionQuery(enabled=True, limit=BOTS))
+            assert len(enabled) == BOTS
+            assert {session.health.status for session in enabled} == {SessionStatus.DISCONNECTED}
+    print(f"\n{BOTS} bots: process start to all connected {restored:.1f} s, SIGTERM to exit 0 {stopped:.1f} s")
