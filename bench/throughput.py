@@ -73,7 +73,7 @@ def measure(simulator: Simulator, part: str, variant: Variant, options: argparse
     if variant.family == "rookery":
         arguments += ["--in-flight", options.in_flight]
         if options.data:
-            arguments += ["--data", options.data]
+            arguments += ["--data", options.data.absolute()]
     report = run_client(python, variant.script, arguments)
     server = simulator.cpu - server
     if part == "receive":

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import tempfile
 import time
+from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -24,7 +24,7 @@ SESSION = "bot"
 @asynccontextmanager
 async def engine_for(arguments: argparse.Namespace, directory: str) -> AsyncIterator[Engine]:
     provider = Telegram(api_url=arguments.url, rates=Rates(overall=0, per_chat=0, per_group=0))
-    async with open_engine(providers=[provider], store=f"sqlite:///{os.path.abspath(directory)}/rookery.db") as engine:
+    async with open_engine(providers=[provider], store=f"sqlite:///{directory}/rookery.db") as engine:
         yield engine
 
 
@@ -40,21 +40,27 @@ async def receive(engine: Engine, arguments: argparse.Namespace) -> None:
 
 
 async def echo(engine: Engine, arguments: argparse.Namespace) -> None:
-    """Answer every event with its text. A send is stored before it leaves, and so is its receipt."""
+    """Answer every event with its text, in order within each chat. A send is stored before it leaves, and its receipt after."""
     places = trio.Semaphore(arguments.in_flight)
-    await start(engine, arguments.token)
+    waiting: dict[str, deque[Event]] = {}
 
-    async def answer(event: Event) -> None:
-        try:
-            await engine.send(SESSION, to=event.chat or "", text=event.body["text"])
-        finally:
+    async def answer(chat: str, queue: deque[Event]) -> None:
+        while queue:
+            await engine.send(SESSION, to=chat, text=queue.popleft().body["text"])
             places.release()
+        del waiting[chat]
 
+    await start(engine, arguments.token)
     left = arguments.count
     async with trio.open_nursery() as nursery:
         async for event in engine.events(after=0, session=SESSION, types=["message"]):
+            chat = event.chat or ""
             await places.acquire()
-            nursery.start_soon(answer, event)
+            if chat in waiting:
+                waiting[chat].append(event)
+            else:
+                waiting[chat] = deque((event,))
+                nursery.start_soon(answer, chat, waiting[chat])
             left -= 1
             if not left:
                 break
@@ -91,7 +97,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("count", type=int)
     parser.add_argument("--chats", type=int, default=100)
     parser.add_argument("--in-flight", type=int, default=200)
-    parser.add_argument("--data", default=None)
+    parser.add_argument("--data", default=None, help="an absolute path")
     return parser.parse_args()
 
 
