@@ -7,10 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 import trio
 
 from .errors import StoreUnavailable
-from .model import Action, Lease, NewEvent, ProofOfLife, Reason, SessionStatus
-from .settings import EngineSettings
-from .signals import Signals
-from .store import Store
+from .model import Action, Lease, NewEvent, ProofOfLife, Reason, Session, SessionStatus
+from .services import Services
 
 RETRY_DELAYS = (0.1, 0.2, 0.5, 1.0)  # seconds; the last one repeats
 
@@ -21,23 +19,22 @@ class SessionInbox:
     def __init__(
         self,
         lease: Lease,
-        cursor: str | None,
+        session: Session,
+        services: Services,
         *,
-        store: Store,
-        settings: EngineSettings,
-        signals: Signals,
-        clock: Callable[[], float],
         report: Callable[..., None],
         trouble: Callable[[str], None],
     ) -> None:
         self._lease = lease
-        self._store = store
-        self._settings = settings
-        self._signals = signals
-        self._clock = clock
+        self._platform = session.platform
+        self._store = services.store
+        self._settings = services.settings
+        self._signals = services.signals
+        self._telemetry = services.telemetry
+        self._clock = services.clock
         self._report = report
         self._trouble = trouble
-        self.cursor = cursor
+        self.cursor = session.cursor
         self.life = ProofOfLife()
 
     async def commit(self, events: Sequence[NewEvent], cursor: str | None) -> None:
@@ -48,9 +45,10 @@ class SessionInbox:
             try:
                 # A cancelled commit may have happened, and repeating it would be harmless; the shield only keeps the common
                 # stop from having to do so. Its bound is what keeps a dead database from holding up a shutdown.
-                with trio.CancelScope(
-                    shield=True, deadline=trio.current_time() + self._settings.store_timeout
-                ) as scope:
+                with (
+                    trio.CancelScope(shield=True, deadline=trio.current_time() + self._settings.store_timeout) as scope,
+                    self._telemetry.timed("commit", self._platform),
+                ):
                     await self._store.append(self._lease, events, cursor)
                 if scope.cancelled_caught:
                     raise StoreUnavailable(f"storing events took longer than {self._settings.store_timeout:g} s")
@@ -62,6 +60,7 @@ class SessionInbox:
         if cursor is not None:
             self.cursor = cursor
         if events:
+            self._telemetry.count("events_stored", self._platform, by=len(events))
             self.life.last_inbound = self._clock()
             self._signals.events.fire()
 

@@ -11,12 +11,13 @@ from .housekeeping import Housekeeper
 from .model import Session
 from .pacing import StartGate
 from .provider import Provider
-from .session import Services
+from .services import Services
 from .settings import EngineSettings
 from .signals import Signals
 from .statuses import StatusBoard
 from .store import Store
 from .supervisor import Supervisor
+from .telemetry import Telemetry
 
 
 class EngineParts:
@@ -37,10 +38,11 @@ class EngineParts:
         self._providers = providers
         self._clock = clock
         self._signals = Signals()
+        self.telemetry = Telemetry()
         self._board = StatusBoard(store, settings, self._signals, lambda id: self._supervisor.lost(id))
-        services = Services(store, settings, self._signals, self._board, StartGate(settings), clock)
+        services = Services(store, settings, self._signals, self._board, StartGate(settings), self.telemetry, clock)
         self._supervisor = Supervisor(instance, providers, services)
-        self._dispatcher = Dispatcher(store, settings, self._signals, clock)
+        self._dispatcher = Dispatcher(store, settings, self._signals, self.telemetry, clock)
         self._housekeeper = Housekeeper(store, settings, clock)
         self._first_event = 0  # the newest event when the engine was opened
         self._closing = False

@@ -60,6 +60,11 @@ class SecretBox:
         """With a fresh random key that nobody else knows: for stores that live in memory."""
         return cls([Fernet.generate_key().decode()])
 
+    @property
+    def rotating(self) -> bool:
+        """True when there are older keys: somebody is about to replace them."""
+        return len(self._fernets) > 1
+
     def encrypt(self, plain: str) -> str:
         """Returns a token of printable ASCII, different each time."""
         return self._fernets[0].encrypt(plain.encode("utf-8", "surrogatepass")).decode("ascii")

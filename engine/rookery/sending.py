@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import msgspec
 import trio
 
@@ -19,8 +17,7 @@ from .errors import (
 from .log import get_logger
 from .model import Lease, MessageState, OutboundMessage
 from .provider import Link
-from .settings import EngineSettings
-from .signals import Signals
+from .services import Services
 from .store import MessageStore, SendOutcome
 
 RETRY_DELAY = 1.0  # seconds, doubled by each attempt that could not even begin
@@ -41,20 +38,14 @@ class Pause(msgspec.Struct, frozen=True):
 class Sender:
     """Sends messages of one session and records what became of them."""
 
-    def __init__(
-        self,
-        lease: Lease,
-        store: MessageStore,
-        *,
-        settings: EngineSettings,
-        signals: Signals,
-        clock: Callable[[], float],
-    ) -> None:
+    def __init__(self, lease: Lease, platform: str, services: Services) -> None:
         self._lease = lease
-        self._store = store
-        self._settings = settings
-        self._signals = signals
-        self._clock = clock
+        self._platform = platform
+        self._store: MessageStore = services.store
+        self._settings = services.settings
+        self._signals = services.signals
+        self._telemetry = services.telemetry
+        self._clock = services.clock
         self._in_flight: set[trio.CancelScope] = set()
 
     def hurry(self) -> None:
@@ -74,7 +65,8 @@ class Sender:
         self._in_flight.add(scope)
         try:
             with scope:
-                receipt = await link.send(message)
+                with self._telemetry.timed("send", self._platform):
+                    receipt = await link.send(message)
                 return SendOutcome(id=message.id, state=MessageState.SENT, at=self._clock(), receipt=receipt)
             return self._unknown(message, "no answer within the deadline; it may or may not have been sent")
         except SendRateLimited as error:
@@ -112,6 +104,8 @@ class Sender:
                     await trio.sleep(STORE_RETRY_DELAY)
                     continue
                 self._signals.message_changed(outcome)
+                if outcome.state.final:
+                    self._telemetry.count("sends", self._platform, outcome.state.value)
                 return True
         log.error(
             "the state of a send could not be stored", session=self._lease.session, message_id=id, state=outcome.state

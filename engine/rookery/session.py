@@ -6,10 +6,9 @@ conflict, a rate limit, a server error, the network, the store.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from enum import StrEnum
 
-import msgspec
 import trio
 
 from .backoff import Backoff
@@ -18,13 +17,10 @@ from .inbox import SessionInbox
 from .log import get_logger
 from .model import Action, Health, Lease, Reason, Session, SessionStatus
 from .outbox import Outbox
-from .pacing import StartGate
 from .provider import Link, LogoutCapable, Named, Provider
 from .sending import Sender
-from .settings import EngineSettings
-from .signals import Signals
-from .statuses import StatusBoard
-from .store import StatusWrite, Store
+from .services import Services
+from .store import StatusWrite
 
 log = get_logger("SESSION")
 
@@ -57,17 +53,6 @@ _FAREWELLS = {
 }
 
 
-class Services(msgspec.Struct, frozen=True):
-    """What all sessions of one engine share."""
-
-    store: Store
-    settings: EngineSettings
-    signals: Signals
-    board: StatusBoard
-    gate: StartGate
-    clock: Callable[[], float]
-
-
 class SessionRunner:
     """One claimed session. `run` is the task; the other methods are synchronous and may be called from any task.
 
@@ -94,17 +79,12 @@ class SessionRunner:
         self.logged_out: bool | None = None  # None: nobody tried
         self.inbox = SessionInbox(
             self.lease,
-            session.cursor,
-            store=services.store,
-            settings=services.settings,
-            signals=services.signals,
-            clock=services.clock,
+            session,
+            services,
             report=self.report,
             trouble=self._trouble,
         )
-        sender = Sender(
-            self.lease, services.store, settings=self._settings, signals=services.signals, clock=services.clock
-        )
+        sender = Sender(self.lease, session.platform, services)
         self.outbox = Outbox(self.lease, services.store, sender)
 
     @property
@@ -168,6 +148,7 @@ class SessionRunner:
         )
         self._services.board.put(StatusWrite(self.lease, self._health, self.session.commands))
         if before.status is not status or before.reason is not reason:
+            self._services.telemetry.count("state_changes", self.session.platform, status.value, reason.value)
             log.info(
                 detail,
                 component="RECONNECT" if status is SessionStatus.RECONNECTING else "SESSION",
@@ -221,12 +202,16 @@ class SessionRunner:
         """One link, from the gate to its end; returns why it ended."""
         gate, inside = self._services.gate, object()
         failures: list[Exception] = []
+        platform = self.session.platform
         await gate.enter(inside)
+        self._services.telemetry.count("connects", platform)
         try:
             with trio.CancelScope(deadline=trio.current_time() + self._settings.startup_timeout) as scope:
                 self._link_scope = scope
+                started = trio.current_time()
                 async with self._provider.open_link(self.session, self.inbox) as link:
                     scope.deadline = float("inf")
+                    self._services.telemetry.observe("connect", trio.current_time() - started, platform)
                     gate.leave(inside)
                     await self._use(link)
         except* Exception as group:
@@ -275,6 +260,8 @@ class SessionRunner:
                 kind = Failure.BUG
                 self._last_error = f"internal error: {type(failure).__name__}"
                 log.error("a link failed in an unexpected way", session=self.session.id, exc_info=failure)
+        reason = Reason.STARTUP_TIMEOUT if isinstance(failure, _TimedOut) else _REASONS[kind]
+        self._services.telemetry.count("link_failures", self.session.platform, reason.value)
         delay = self._backoff.fail(
             kind, retry_after=failure.retry_after if isinstance(failure, ProviderError) else None
         )
@@ -288,7 +275,7 @@ class SessionRunner:
             return None
         self.report(
             SessionStatus.RECONNECTING,
-            Reason.STARTUP_TIMEOUT if isinstance(failure, _TimedOut) else _REASONS[kind],
+            reason,
             self._last_error,
             action=Action.STOP_OTHER_CLIENT if kind is Failure.CONFLICT else Action.NONE,
             next_retry_at=self._services.clock() + delay,

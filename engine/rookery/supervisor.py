@@ -11,7 +11,8 @@ from .errors import StoreError
 from .log import get_logger
 from .model import Lease, Session
 from .provider import MissingProvider, Provider
-from .session import Intent, Services, SessionRunner
+from .services import Services
+from .session import Intent, SessionRunner
 from .store import SessionQuery
 
 CLAIM_BATCH = 500
@@ -43,6 +44,7 @@ class Supervisor:
 
     def lost(self, id: str) -> None:
         """A write of this session was refused: another owner has it."""
+        self._services.telemetry.count("lease_failures")
         if runner := self.running.get(id):
             runner.stop(Intent.LEASE_LOST)
 

@@ -13,6 +13,7 @@ from ..model import Webhook
 from ..settings import EngineSettings
 from ..signals import Signals
 from ..store import DeliveryStore
+from ..telemetry import Telemetry
 from .endpoint import Endpoint
 
 STORE_RETRY_DELAY = 1.0  # seconds
@@ -28,11 +29,13 @@ class Dispatcher:
         store: DeliveryStore,
         settings: EngineSettings,
         signals: Signals,
+        telemetry: Telemetry,
         clock: Callable[[], float],
     ) -> None:
         self._store = store
         self._settings = settings
         self._signals = signals
+        self._telemetry = telemetry
         self._clock = clock
         self._endpoints: dict[str, tuple[Endpoint, trio.CancelScope]] = {}
 
@@ -75,7 +78,7 @@ class Dispatcher:
             if id in self._endpoints:
                 self._endpoints[id][0].wake()
             else:
-                endpoint = Endpoint(webhook, client, self._store, self._settings, self._clock)
+                endpoint = Endpoint(webhook, client, self._store, self._settings, self._telemetry, self._clock)
                 scope = trio.CancelScope()
                 self._endpoints[id] = (endpoint, scope)
                 nursery.start_soon(self._run, endpoint, scope)

@@ -15,6 +15,7 @@ from ..log import get_logger
 from ..model import Delivery, Webhook
 from ..settings import EngineSettings
 from ..store import DeliveryOutcome, DeliveryStore
+from ..telemetry import Telemetry
 from .post import Answer, post
 
 WINDOW = 256
@@ -46,12 +47,14 @@ class Endpoint:
         client: httpx.AsyncClient,
         store: DeliveryStore,
         settings: EngineSettings,
+        telemetry: Telemetry,
         clock: Callable[[], float],
     ) -> None:
         self.webhook = webhook
         self._client = client
         self._store = store
         self._settings = settings
+        self._telemetry = telemetry
         self._clock = clock
         self._ready: deque[tuple[str, deque[Delivery]]] = deque()
         self._busy: set[str] = set()  # lanes that are being delivered or wait in `_ready`
@@ -60,8 +63,6 @@ class Endpoint:
         self._strikes = 0
         self._hold_until = -float("inf")
         self._closing = False
-        self.delivered = 0
-        self.failed = 0
 
     def wake(self) -> None:
         """There may be something new to deliver."""
@@ -119,9 +120,11 @@ class Endpoint:
         try:
             while queue and not self._closing:
                 delivery = queue.popleft()
+                started = trio.current_time()
                 answer = await post(
                     self._client, self.webhook, delivery, now=self._clock(), seconds=self._settings.webhook_timeout
                 )
+                self._telemetry.observe("delivery", trio.current_time() - started)
                 self._judge(answer)
                 await self._record(self._outcome(delivery, answer))
                 if answer.gone:
@@ -139,10 +142,9 @@ class Endpoint:
 
     def _judge(self, answer: Answer) -> None:
         if answer.delivered:
-            self.delivered += 1
+            self._telemetry.count("deliveries", "delivered")
             self._strikes = 0
             return
-        self.failed += 1
         self._strikes += 1
         if self._strikes >= STRIKES:
             self._hold_until = trio.current_time() + min(2.0 ** min(self._strikes - STRIKES, 10), HOLD_MAX)
@@ -154,6 +156,7 @@ class Endpoint:
         if not answer.delivered and attempts < self._settings.webhook_attempts:
             retry_at = now + max(retry_delay(self._settings, attempts), answer.retry_after or 0.0)
         if not answer.delivered:
+            self._telemetry.count("deliveries", "failed" if retry_at else "dead")
             log.warning(
                 "a delivery failed" if retry_at else "a delivery was given up",
                 webhook=self.webhook.id,

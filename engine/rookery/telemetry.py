@@ -1,0 +1,71 @@
+"""Counts and durations of one engine, kept as plain numbers. Whoever wants them (Prometheus, a test) reads them.
+
+Names are those of the metrics that `rookery serve` exposes, without their `rookery_` prefix. `COUNTERS` and `DURATIONS` describe
+each and are complete: an unknown name is a KeyError where it is used first.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from time import perf_counter
+
+COUNTERS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "state_changes": ("Status changes of sessions.", ("platform", "status", "reason")),
+    "link_failures": ("Links that failed, by the reason that was reported.", ("platform", "reason")),
+    "connects": ("Attempts to connect a session.", ("platform",)),
+    "events_stored": ("Events committed to the log, repetitions included.", ("platform",)),
+    "sends": ("Outbound messages by the state that they reached.", ("platform", "state")),
+    "deliveries": ("Webhook attempts: delivered, failed or dead.", ("outcome",)),
+    "probes": ("Health probes: ok or failed.", ("platform", "kind", "outcome")),
+    "lease_failures": ("Leases that were lost or could not be renewed.", ()),
+    "memory_actions": ("What the memory guard did: collect or restart_worker.", ("action",)),
+}
+DURATIONS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "commit": ("Seconds to store one batch of events.", ("platform",)),
+    "probe": ("Seconds that a probe's answer took.", ("platform", "kind")),
+    "send": ("Seconds that the platform took to accept a message.", ("platform",)),
+    "delivery": ("Seconds that an endpoint took to answer.", ()),
+    "connect": ("Seconds from the first byte to CONNECTED.", ("platform",)),
+}
+BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+"""Upper bounds in seconds; one more bucket takes the rest."""
+
+
+class Histogram:
+    """Observations by bucket, not cumulated."""
+
+    __slots__ = ("counts", "total")
+
+    def __init__(self) -> None:
+        self.counts = [0] * (len(BUCKETS) + 1)
+        self.total = 0.0
+
+
+class Telemetry:
+    """One per engine. Cheap enough for hot paths: an addition in a dictionary."""
+
+    def __init__(self) -> None:
+        self.counters: dict[str, dict[tuple[str, ...], float]] = {name: defaultdict(float) for name in COUNTERS}
+        self.durations: dict[str, dict[tuple[str, ...], Histogram]] = {
+            name: defaultdict(Histogram) for name in DURATIONS
+        }
+
+    def count(self, name: str, *labels: str, by: float = 1.0) -> None:
+        """Add to a counter; `labels` in the order of `COUNTERS`."""
+        self.counters[name][labels] += by
+
+    def observe(self, name: str, seconds: float, *labels: str) -> None:
+        """Note a duration."""
+        histogram = self.durations[name][labels]
+        histogram.counts[bisect_left(BUCKETS, seconds)] += 1
+        histogram.total += seconds
+
+    @contextmanager
+    def timed(self, name: str, *labels: str) -> Iterator[None]:
+        """Note how long the block took, unless it raised."""
+        started = perf_counter()
+        yield
+        self.observe(name, perf_counter() - started, *labels)
