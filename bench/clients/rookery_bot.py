@@ -40,7 +40,7 @@ async def receive(engine: Engine, arguments: argparse.Namespace) -> None:
 
 
 async def echo(engine: Engine, arguments: argparse.Namespace) -> None:
-    """Answer every event with its text, in order within each chat. A send is stored before it leaves, and its receipt after."""
+    """Answer every event with its text, in order within each chat. A send is stored before it leaves, its receipt after."""
     places = trio.Semaphore(arguments.in_flight)
     waiting: dict[str, deque[Event]] = {}
 
