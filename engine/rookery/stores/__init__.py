@@ -34,9 +34,21 @@ def store_from_url(url: str, *, secret_key: str | None = None, wait: float = 0.0
     if scheme == "sqlite" and rest.startswith("///") and len(rest) > 3:
         path = Path(rest[3:])
         return SqliteStore(path, _secrets_beside(path, secret_key), wait=wait, full_sync=full_sync)
+    if scheme in ("postgresql", "postgres") and rest.startswith("//"):
+        return _postgres(url, SecretBox.from_text(secret_key))
     # The URL itself is not shown: it may hold a password.
     named = f"a store of kind {scheme!r}" if separator else "this text"
     raise InvalidInput(f"cannot make a store from {named}: use {FORMS}", field="store")
+
+
+def _postgres(url: str, secrets: SecretBox) -> Store:
+    try:
+        from .postgres import PostgresStore
+    except ModuleNotFoundError as error:
+        if error.name != "asyncpg":
+            raise
+        raise InvalidInput("PostgreSQL needs the driver asyncpg: install `rookery[postgres]`", field="store") from None
+    return PostgresStore(url, secrets)
 
 
 def _secrets_beside(database: Path, secret_key: str | None) -> SecretBox:

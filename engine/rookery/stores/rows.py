@@ -156,7 +156,9 @@ def is_same_request(one: OutboundMessage, other: OutboundMessage) -> bool:
     )
 
 
-_PROGRESS = {
+STATE_RANKS = {
+    MessageState.QUEUED: 0,
+    MessageState.SENDING: 0,
     MessageState.FAILED: 1,
     MessageState.EXPIRED: 1,
     MessageState.CANCELLED: 1,
@@ -165,11 +167,12 @@ _PROGRESS = {
     MessageState.DELIVERED: 3,
     MessageState.READ: 4,
 }
+"""How good a state is. One under way (0) gives way to any; a final one only to one that is as good."""
 
 
 def may_follow(stored: MessageState, new: MessageState) -> bool:
-    """True when `new` may be written over `stored`: a final state gives way only to one that is as good or better."""
-    return not stored.final or (new.final and _PROGRESS[new] >= _PROGRESS[stored])
+    """True when `new` may be written over `stored`."""
+    return STATE_RANKS[stored] == 0 or STATE_RANKS[new] >= STATE_RANKS[stored]
 
 
 def webhook_from_row(row: Row, secrets: SecretBox) -> Webhook:

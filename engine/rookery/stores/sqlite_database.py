@@ -9,14 +9,13 @@ from pathlib import Path
 
 import msgspec
 
-from ..errors import InvalidInput, SecretKeyError, StoreError, StoreUnavailable
+from ..errors import InvalidInput, StoreError, StoreUnavailable
 from ..secrets import SecretBox
 from .migrations import load_migrations
+from .secret_check import CANARY, check_canary
 
 BUSY_TIMEOUT = 5.0
 """Seconds to wait for a foreign program (a backup, a shell) that has the database locked."""
-
-_CANARY = "rookery"
 
 
 class WebhookRule(msgspec.Struct, frozen=True):
@@ -144,7 +143,7 @@ def _check_key(connection: sqlite3.Connection, location: str, secrets: SecretBox
     """The canary tells whether the key fits, also when no secret is stored; an older key is replaced everywhere."""
     found = connection.execute("SELECT value FROM meta WHERE key = 'canary'").fetchone()
     if found is None:
-        connection.execute("INSERT INTO meta VALUES ('canary', ?)", (secrets.encrypt(_CANARY),))
+        connection.execute("INSERT INTO meta VALUES ('canary', ?)", (secrets.encrypt(CANARY),))
         return
     if secrets.is_current(found[0]):
         return
@@ -161,23 +160,11 @@ def _check_key(connection: sqlite3.Connection, location: str, secrets: SecretBox
                 f"UPDATE {table} SET {column} = ? WHERE {number} = ?",  # noqa: S608 - names from right above
                 [(secrets.encrypt(secrets.decrypt(token)), row) for row, token in rows],
             )
-        connection.execute("UPDATE meta SET value = ? WHERE key = 'canary'", (secrets.encrypt(_CANARY),))
+        connection.execute("UPDATE meta SET value = ? WHERE key = 'canary'", (secrets.encrypt(CANARY),))
         connection.execute("COMMIT")
     except BaseException:
         connection.execute("ROLLBACK")
         raise
-
-
-def check_canary(token: str, location: str, secrets: SecretBox) -> None:
-    """Raises SecretKeyError when no key of `secrets` encrypted the canary."""
-    try:
-        secrets.decrypt(token)
-    except SecretKeyError:
-        raise SecretKeyError(
-            f"the secret key does not fit {location}: it was used with another key before. Give that key in "
-            f"ROOKERY_SECRET_KEY (or put the key file back); to change keys set ROOKERY_SECRET_KEY=NEW,OLD. "
-            f"Nothing was changed."
-        ) from None
 
 
 _SENTENCES = {

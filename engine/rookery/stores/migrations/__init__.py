@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from importlib import resources
 from typing import NamedTuple
 
 
 class Migration(NamedTuple):
-    """`0001_initial.sql` has version 1 and name `initial`."""
+    """`0001_initial.sql` has version 1 and name `initial`.
+
+    A shared database may be newer than a program that uses it, as long as a rolling update lasts. A migration that such a
+    program cannot work with says so in its first line: `-- oldest: 5` means that programs have to know version 5 at least.
+    """
 
     version: int
     name: str
     sql: str
+    oldest: int
 
 
 def load_migrations(dialect: str) -> list[Migration]:
@@ -21,5 +27,7 @@ def load_migrations(dialect: str) -> list[Migration]:
     for file in folder.iterdir():
         if file.name.endswith(".sql"):
             number, _, name = file.name.removesuffix(".sql").partition("_")
-            found.append(Migration(int(number), name, file.read_text(encoding="utf-8")))
+            sql = file.read_text(encoding="utf-8")
+            marked = re.match(r"-- oldest: (\d+)", sql)
+            found.append(Migration(int(number), name, sql, int(marked.group(1)) if marked else 1))
     return sorted(found)

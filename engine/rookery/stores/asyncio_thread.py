@@ -1,0 +1,144 @@
+"""One thread with its own asyncio loop, for libraries that know nothing but asyncio.
+
+Trio tasks hand coroutines over and wait. The loop is made directly, not by the host's asyncio policy, and nothing travels
+in context variables, so it works whatever the host does with asyncio and from any of its tasks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+import outcome
+import trio
+
+from ..errors import StoreUnavailable
+
+T = TypeVar("T")
+Start = Callable[[], Coroutine[Any, Any, T]]
+
+CANCEL_TIMEOUT = 1.0
+"""Seconds that a cancelled caller waits for its coroutine to end. After that it leaves; the coroutine ends by itself."""
+
+CLOSE_TIMEOUT = 3.0
+"""Seconds to wait at the end for what still runs."""
+
+
+class AsyncioThread:
+    """Made by `open_asyncio_thread`. `run` is called from trio, `loop` is for code that runs in the thread."""
+
+    def __init__(self, name: str) -> None:
+        self.loop = asyncio.SelectorEventLoop()
+        self._token = trio.lowlevel.current_trio_token()
+        self._thread = threading.Thread(target=self._main, name=name, daemon=True)
+        self._ended = trio.Event()
+        self._open = False
+
+    async def run(self, start: Start[T]) -> T:
+        """Run `start()` in the loop and return its result.
+
+        Cancellation is forwarded. The caller waits until the coroutine has ended, `CANCEL_TIMEOUT` at most, so that
+        what it does next comes after what it did before.
+        """
+        await trio.lowlevel.checkpoint_if_cancelled()
+        call = _Call(self, start)
+
+        def abort(raise_cancel: trio.lowlevel.RaiseCancelT) -> trio.lowlevel.Abort:
+            call.raise_cancel = raise_cancel
+            self.call(call.cancel)
+            return trio.lowlevel.Abort.FAILED
+
+        self.call(call.begin)
+        result: T = await trio.lowlevel.wait_task_rescheduled(abort)
+        return result
+
+    def call(self, function: Callable[[], object]) -> None:
+        """Call `function` in the loop soon. Raises StoreUnavailable when the thread has ended."""
+        if not self._open:
+            raise StoreUnavailable("the store is closed")
+        self.loop.call_soon_threadsafe(function)
+
+    def tell(self, function: Callable[[], object]) -> None:
+        """From the loop: call `function` in trio soon."""
+        with contextlib.suppress(trio.RunFinishedError):
+            self._token.run_sync_soon(function)
+
+    def _main(self) -> None:
+        try:
+            self.loop.run_forever()
+            # What is left is cancelled and gets a moment to say goodbye to its sockets.
+            left = asyncio.all_tasks(self.loop)
+            for task in left:
+                task.cancel()
+            if left:
+                self.loop.run_until_complete(asyncio.wait(left, timeout=CANCEL_TIMEOUT))
+            self.loop.run_until_complete(self.loop.shutdown_asyncgens())
+        finally:
+            self.loop.close()
+            self.tell(self._ended.set)
+
+    async def _stop(self) -> None:
+        self._open = False
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        with trio.move_on_after(CLOSE_TIMEOUT, shield=True):
+            await self._ended.wait()
+
+
+@asynccontextmanager
+async def open_asyncio_thread(name: str) -> AsyncIterator[AsyncioThread]:
+    """A running thread; what still runs in it at the end is cancelled."""
+    thread = AsyncioThread(name)
+    try:
+        thread._thread.start()
+    except RuntimeError as error:
+        thread.loop.close()
+        raise StoreUnavailable(f"cannot start a thread for the store: {error}") from error
+    thread._open = True
+    try:
+        yield thread
+    finally:
+        await thread._stop()
+
+
+class _Call:
+    """One coroutine and the trio task that waits for it. `_finish` runs in trio, everything else in the loop."""
+
+    def __init__(self, thread: AsyncioThread, start: Start[Any]) -> None:
+        self._thread = thread
+        self._start = start
+        self._waiting: trio.lowlevel.Task | None = trio.lowlevel.current_task()
+        self._task: asyncio.Task[Any] | None = None
+        self.raise_cancel: trio.lowlevel.RaiseCancelT | None = None
+
+    def begin(self) -> None:
+        self._task = self._thread.loop.create_task(self._start())
+        # A callback, because a task that is cancelled before its first step never enters the coroutine.
+        self._task.add_done_callback(self._done)
+
+    def cancel(self) -> None:
+        assert self._task is not None  # `begin` was called before, and calls are made in order
+        if not self._task.done():
+            self._task.cancel()
+            self._thread.loop.call_later(CANCEL_TIMEOUT, self._report, outcome.Error(asyncio.CancelledError()))
+
+    def _done(self, task: asyncio.Task[Any]) -> None:
+        error = asyncio.CancelledError() if task.cancelled() else task.exception()
+        self._report(outcome.Value(task.result()) if error is None else outcome.Error(error))
+
+    def _report(self, result: outcome.Outcome[Any]) -> None:
+        self._thread.tell(lambda: self._finish(result))
+
+    def _finish(self, result: outcome.Outcome[Any]) -> None:
+        task, self._waiting = self._waiting, None
+        if task is None:
+            return  # it was told already
+        if isinstance(result, outcome.Error) and isinstance(result.error, asyncio.CancelledError):
+            if self.raise_cancel is not None:
+                result = outcome.capture(self.raise_cancel)
+            else:  # the loop is ending
+                result = outcome.Error(StoreUnavailable("the store is closed"))
+        trio.lowlevel.reschedule(task, result)

@@ -1,0 +1,167 @@
+"""Webhooks, deliveries and dead letters in PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from ..errors import AlreadyExists, NotFound
+from ..model import DeadLetter, Delivery, Webhook
+from ..store import DeliveryOutcome
+from .postgres_base import PostgresBase
+from .rows import EVENT_COLUMNS, WEBHOOK_COLUMNS, dead_letter_from_row, event_from_row, to_json, webhook_from_row
+
+_EVENT = ", ".join(f"e.{column}" for column in EVENT_COLUMNS.split(", "))
+_SELECT = f"SELECT {WEBHOOK_COLUMNS} FROM rookery.webhooks"  # noqa: S608
+
+# $1 id, $2 url, $3 secret, $4 session, $5 events, $6 enabled, $7 created_at, $8 updated_at. No row: no such session.
+_SESSION = "SELECT uid FROM rookery.sessions WHERE id = $4::text UNION ALL SELECT NULL WHERE $4::text IS NULL"
+_CREATE = f"""
+    WITH s AS ({_SESSION}), stored AS (
+        INSERT INTO rookery.webhooks ({WEBHOOK_COLUMNS}, uid)
+        SELECT $1, $2, $3, $4, $5, $6, $7, $8, s.uid FROM s ON CONFLICT (id) DO NOTHING RETURNING 1
+    )
+    SELECT EXISTS (SELECT 1 FROM s), EXISTS (SELECT 1 FROM stored), rookery.notify_1('webhooks', '')"""  # noqa: S608
+_UPDATE = f"""
+    WITH s AS ({_SESSION}), stored AS (
+        UPDATE rookery.webhooks AS w SET url = $2, secret = $3, session = $4, events = $5, enabled = $6, created_at = $7,
+            updated_at = $8, uid = s.uid
+        FROM s WHERE w.id = $1 RETURNING 1
+    )
+    SELECT EXISTS (SELECT 1 FROM s), EXISTS (SELECT 1 FROM stored), rookery.notify_1('webhooks', '')"""  # noqa: S608
+_DELETE = """
+    WITH gone AS (DELETE FROM rookery.webhooks WHERE id = $1 RETURNING 1)
+    SELECT rookery.notify_1('webhooks', '') FROM gone"""
+
+# $1 webhook, $2 now, $3 busy lanes, $4 limit. With `limit` lanes at hand nothing beyond the last of their heads can be among
+# the first `limit` deliveries. The outer join gives one empty row for a webhook that has nothing to deliver.
+_PENDING = f"""
+    WITH hook AS (SELECT number FROM rookery.webhooks WHERE id = $1),
+    free AS (
+        (SELECT lane, head FROM rookery.lanes
+         WHERE webhook = (SELECT number FROM hook) AND retry_at IS NULL AND NOT (lane = ANY ($3::text[]))
+         ORDER BY head LIMIT $4)
+        UNION ALL
+        (SELECT lane, head FROM rookery.lanes
+         WHERE webhook = (SELECT number FROM hook) AND retry_at <= $2 AND NOT (lane = ANY ($3::text[]))
+         ORDER BY retry_at LIMIT $4)
+    ),
+    chosen AS MATERIALIZED (SELECT lane, head FROM free ORDER BY head LIMIT $4),
+    bound AS (SELECT CASE WHEN count(*) = $4 THEN max(head) ELSE 9223372036854775807 END AS event FROM chosen),
+    picked AS (
+        SELECT d.event, chosen.lane, d.attempts FROM chosen, LATERAL (
+            SELECT event, attempts FROM rookery.deliveries
+            WHERE webhook = (SELECT number FROM hook) AND lane = chosen.lane AND event <= (SELECT event FROM bound)
+            ORDER BY event LIMIT $4
+        ) AS d ORDER BY d.event LIMIT $4
+    )
+    SELECT picked.lane, picked.attempts, {_EVENT}
+    FROM hook LEFT JOIN (picked JOIN rookery.events AS e ON e.id = picked.event) ON true ORDER BY e.id"""  # noqa: S608
+_DEAD = f"""
+    SELECT d.attempts, d.error, d.at, {_EVENT}
+    FROM rookery.webhooks AS w LEFT JOIN LATERAL (
+        SELECT * FROM rookery.dead_letters WHERE webhook = w.number AND event > $2 ORDER BY event LIMIT $3
+    ) AS d ON true LEFT JOIN rookery.events AS e ON e.id = d.event
+    WHERE w.id = $1 ORDER BY d.event"""  # noqa: S608
+
+
+class PostgresDeliveries(PostgresBase):
+    """Implements `DeliveryStore`."""
+
+    async def create_webhook(self, webhook: Webhook) -> Webhook:
+        session, stored, _ = await self._db.row(_CREATE, *self._values(webhook))
+        if not session:
+            raise NotFound("session", str(webhook.session))
+        if not stored:
+            raise AlreadyExists("webhook", webhook.id)
+        return webhook
+
+    async def get_webhook(self, id: str) -> Webhook:
+        for webhook in await self._all(f"{_SELECT} WHERE id = $1", id, of=self._webhook):
+            return webhook
+        raise NotFound("webhook", id)
+
+    async def list_webhooks(self, session: str | None = None) -> Sequence[Webhook]:
+        if session is None:
+            return await self._all(f"{_SELECT} ORDER BY number", of=self._webhook)
+        return await self._all(f"{_SELECT} WHERE session = $1 ORDER BY number", session, of=self._webhook)
+
+    async def update_webhook(self, webhook: Webhook) -> Webhook:
+        session, stored, _ = await self._db.row(_UPDATE, *self._values(webhook))
+        if not session:
+            await self.get_webhook(webhook.id)
+            raise NotFound("session", str(webhook.session))
+        if not stored:
+            raise NotFound("webhook", webhook.id)
+        return webhook
+
+    async def delete_webhook(self, id: str) -> bool:
+        return await self._db.row(_DELETE, id) is not None
+
+    async def pending_deliveries(
+        self, webhook: str, *, now: float, busy: Collection[str], limit: int
+    ) -> Sequence[Delivery]:
+        def read(row: Any) -> Delivery | None:
+            return None if row[0] is None else Delivery(webhook, event_from_row(row[2:]), row[0], row[1])
+
+        rows = await self._all(_PENDING, webhook, now, list(busy), limit, of=read)
+        if not rows:
+            raise NotFound("webhook", webhook)
+        return [row for row in rows if row is not None]
+
+    async def next_retry_at(self, webhook: str, *, after: float = 0.0) -> float | None:
+        sql = """
+            SELECT min(retry_at) FROM rookery.lanes
+            WHERE webhook = (SELECT number FROM rookery.webhooks WHERE id = $1) AND retry_at > $2"""
+        found: float | None = await self._value(sql, webhook, after)
+        return found
+
+    async def record_deliveries(self, outcomes: Sequence[DeliveryOutcome]) -> None:
+        if not outcomes:
+            return
+        await self._db.row(
+            "SELECT rookery.record_deliveries_1($1, $2, $3, $4, $5, $6)",
+            [outcome.webhook for outcome in outcomes],
+            [outcome.event_id for outcome in outcomes],
+            [outcome.delivered for outcome in outcomes],
+            [outcome.at for outcome in outcomes],
+            [outcome.retry_at for outcome in outcomes],
+            [outcome.error for outcome in outcomes],
+        )
+
+    async def dead_letters(self, webhook: str, *, after: int, limit: int) -> Sequence[DeadLetter]:
+        def read(row: Any) -> DeadLetter | None:
+            return None if row[0] is None else dead_letter_from_row(row)
+
+        rows = await self._all(_DEAD, webhook, after, limit, of=read)
+        if not rows:
+            raise NotFound("webhook", webhook)
+        return [row for row in rows if row is not None]
+
+    async def replay(self, webhook: str, *, event_ids: Collection[int] | None, now: float) -> int:
+        sql = "SELECT rookery.replay_1(number, $2) FROM rookery.webhooks WHERE id = $1"
+        count = await self._value(sql, webhook, None if event_ids is None else list(event_ids))
+        if count is None:
+            raise NotFound("webhook", webhook)
+        return int(count)
+
+    async def delivery_counts(self) -> Mapping[str, tuple[int, int]]:
+        sql = """
+            SELECT id, (SELECT count(*) FROM rookery.deliveries WHERE webhook = number),
+                   (SELECT count(*) FROM rookery.dead_letters WHERE webhook = number) FROM rookery.webhooks"""
+        return dict(await self._all(sql, of=lambda row: (row[0], (row[1], row[2]))))
+
+    def _values(self, webhook: Webhook) -> tuple[object, ...]:
+        return (
+            webhook.id,
+            webhook.url,
+            self._secrets.encrypt(webhook.secret),
+            webhook.session,
+            None if webhook.events is None else to_json(webhook.events),
+            webhook.enabled,
+            webhook.created_at,
+            webhook.updated_at,
+        )
+
+    def _webhook(self, row: Any) -> Webhook:
+        return webhook_from_row(row, self._secrets)
