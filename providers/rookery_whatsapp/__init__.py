@@ -1,0 +1,25 @@
+"""WhatsApp accounts for Rookery: neonize (whatsmeow) in supervised worker processes.
+
+Importing this package needs neither neonize nor libmagic; only a worker imports them.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .provider import WhatsApp as WhatsApp
+    from .settings import AccountSettings as AccountSettings
+    from .settings import WorkerSettings as WorkerSettings
+
+__all__ = ["AccountSettings", "WhatsApp", "WorkerSettings"]
+
+_HOMES = {"AccountSettings": "settings", "WhatsApp": "provider", "WorkerSettings": "settings"}
+
+
+def __getattr__(name: str) -> object:
+    # A worker imports this package too, and must load neither Trio nor the engine.
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)

@@ -1,0 +1,183 @@
+"""What the engine's process and a worker say to each other. No I/O, and only msgspec, so that both sides may import it.
+
+A frame is its length in four bytes, big end first, and that many bytes of MessagePack. The engine speaks first (`Welcome`);
+the worker answers `Hello` once its library is loaded, or `Unfit` and ends. A `client` is a number that the engine gives to
+one connection of one session and never uses again.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+VERSION = 1
+"""Both sides must have the same; they are installed together, so a difference is a broken installation."""
+
+MAX_FRAME = 256 * 1024 * 1024
+"""Bytes. A longer frame is a stream that went out of step."""
+
+_LENGTH = struct.Struct(">I")
+
+
+class _Frame(msgspec.Struct, frozen=True, tag_field="type", gc=False):
+    """The tag of each kind is its name."""
+
+
+# From the engine
+
+
+class Welcome(_Frame, frozen=True, tag=True):
+    """`beat`: seconds between heartbeats. `patience`: seconds of silence after which the worker ends itself."""
+
+    version: int
+    beat: float
+    patience: float
+
+
+class Start(_Frame, frozen=True, tag=True):
+    """Connect a client. `database` as neonize takes it; `jid` of the stored device, None to pair a new one."""
+
+    client: int
+    session: str
+    database: str
+    jid: str | None
+    proxy: str | None
+    device_name: str
+
+
+class Stop(_Frame, frozen=True, tag=True):
+    """Disconnect a client, without logging out; answered by a notice `ended`."""
+
+    client: int
+
+
+class Call(_Frame, frozen=True, tag=True):
+    """Do something with a client; answered by `Reply` or `Failed` with the same `call`."""
+
+    call: int
+    client: int
+    method: str
+    arguments: dict[str, Any]
+
+
+class Stored(_Frame, frozen=True, tag=True):
+    """The event `number` is durable."""
+
+    client: int
+    number: int
+
+
+class Ping(_Frame, frozen=True, tag=True):
+    """The engine lives."""
+
+
+class Quit(_Frame, frozen=True, tag=True):
+    """Stop every client and end."""
+
+
+ToWorker = Welcome | Start | Stop | Call | Stored | Ping | Quit
+
+
+# From the worker
+
+
+class Hello(_Frame, frozen=True, tag=True):
+    """The library is loaded."""
+
+    version: int
+    library: str
+    pid: int
+
+
+class Unfit(_Frame, frozen=True, tag=True):
+    """The library cannot be used here; the worker ends."""
+
+    reason: str
+
+
+class Beat(_Frame, frozen=True, tag=True):
+    """The worker lives. `leftovers`: clients that have ended; the library never gives back all that it held for them.
+    `memory`: bytes that are this process's own, 0 when unknown."""
+
+    clients: int
+    leftovers: int
+    memory: int
+
+
+class Happened(_Frame, frozen=True, tag=True):
+    """Something to store; the client goes on when it was told `Stored`. The fields are those of `rookery.model.NewEvent`."""
+
+    client: int
+    number: int
+    type: str
+    key: str
+    time: float
+    chat: str | None
+    sender: str | None
+    body: bytes
+    raw: bytes
+
+
+class Notice(_Frame, frozen=True, tag=True):
+    """What became of a client's connection; `kind` is one of those in `rookery_whatsapp.failures` and `pairing`."""
+
+    client: int
+    kind: str
+    detail: dict[str, Any] = {}
+
+
+class Reply(_Frame, frozen=True, tag=True):
+    """The result of a call."""
+
+    call: int
+    value: Any
+
+
+class Failed(_Frame, frozen=True, tag=True):
+    """A call failed. `kind`: not_connected (nothing left), rejected, rate_limited, or unknown (it may have happened)."""
+
+    call: int
+    kind: str
+    text: str
+
+
+FromWorker = Hello | Unfit | Beat | Happened | Notice | Reply | Failed
+
+_encoder = msgspec.msgpack.Encoder()
+to_worker: msgspec.msgpack.Decoder[ToWorker] = msgspec.msgpack.Decoder(ToWorker)
+from_worker: msgspec.msgpack.Decoder[FromWorker] = msgspec.msgpack.Decoder(FromWorker)
+
+
+class BrokenStream(Exception):
+    """The bytes are no frames."""
+
+
+def encode(frame: ToWorker | FromWorker) -> bytes:
+    """One frame, with its length."""
+    body = _encoder.encode(frame)
+    return _LENGTH.pack(len(body)) + body
+
+
+class FrameReader:
+    """Cuts a stream into frames."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+
+    def feed(self, data: bytes | bytearray) -> Iterator[bytes]:
+        """The bodies of the frames that are complete now. Raises BrokenStream."""
+        self._buffer += data
+        start = 0
+        while len(self._buffer) - start >= _LENGTH.size:
+            (size,) = _LENGTH.unpack_from(self._buffer, start)
+            if size > MAX_FRAME:
+                raise BrokenStream(f"a frame of {size} bytes")
+            end = start + _LENGTH.size + size
+            if len(self._buffer) < end:
+                break
+            yield bytes(memoryview(self._buffer)[start + _LENGTH.size : end])
+            start = end
+        del self._buffer[:start]

@@ -1,0 +1,119 @@
+"""What the engine may ask of a client, and what a failure of it means."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from google.protobuf.json_format import ParseDict
+from neonize.proto.waE2E.WAWebProtobufsE2E_pb2 import Message
+from neonize.utils.enum import ChatPresence, ChatPresenceMedia, Presence, ReceiptType
+
+from . import outgoing
+from .addresses import bare, parse_jid
+
+if TYPE_CHECKING:
+    from .client import Client
+
+BEFORE_LIVE = {"pair_phone", "flags"}
+"""Calls that make sense while a client shows QR codes."""
+
+NOT_CONNECTED = ("websocket not connected", "not logged in", "client is nil", "doesn't contain a device jid")
+UNKNOWN = ("timed out", "disconnected before", "websocket disconnected", "deadline exceeded", "context canceled")
+UPLOADING = ("media conn", "failed to execute request", "upload")
+
+
+class CallFailed(Exception):
+    """`kind` as in `protocol.Failed`."""
+
+    def __init__(self, kind: str, text: str) -> None:
+        super().__init__(text)
+        self.kind = kind
+
+
+def send(client: Client, arguments: dict[str, Any]) -> dict[str, Any]:
+    """Send a message; returns its id and time."""
+    library = client.library
+    try:
+        message = outgoing.build(library, arguments)
+    except Exception as error:
+        # Nothing but an upload has happened yet, and that harms nobody.
+        text = str(error)
+        retry = isinstance(error, OSError) or any(sign in text.lower() for sign in UPLOADING + UNKNOWN + NOT_CONNECTED)
+        raise CallFailed("not_connected" if retry else "rejected", text) from None
+    try:
+        sent = library.send_message(outgoing.receiver(arguments), message)
+    except Exception as error:
+        raise CallFailed(failure_of(str(error)), str(error)) from None
+    return {"id": sent.ID, "time": sent.Timestamp, "chat": bare(sent.Chat)}
+
+
+def failure_of(text: str) -> str:
+    """The kind of a failed send, from the library's words."""
+    lower = text.lower()
+    if "429" in lower or "rate-overlimit" in lower:
+        return "rate_limited"
+    if any(sign in lower for sign in UNKNOWN):
+        return "unknown"
+    if any(sign in lower for sign in NOT_CONNECTED):
+        return "not_connected"
+    return "rejected"
+
+
+def typing(client: Client, arguments: dict[str, Any]) -> None:
+    """Show as typing, recording, or not any more."""
+    action = arguments["action"]
+    state = ChatPresence.CHAT_PRESENCE_PAUSED if action == "paused" else ChatPresence.CHAT_PRESENCE_COMPOSING
+    media = (
+        ChatPresenceMedia.CHAT_PRESENCE_MEDIA_AUDIO
+        if action == "recording"
+        else ChatPresenceMedia.CHAT_PRESENCE_MEDIA_TEXT
+    )
+    client.library.send_chat_presence(parse_jid(arguments["to"]), state, media)
+
+
+def read(client: Client, arguments: dict[str, Any]) -> None:
+    """Tell the sender that messages were read."""
+    client.library.mark_read(
+        *arguments["message_ids"],
+        chat=parse_jid(arguments["to"]),
+        sender=parse_jid(arguments["sender"]),
+        receipt=ReceiptType.READ,
+    )
+
+
+def presence(client: Client, arguments: dict[str, Any]) -> None:
+    """Be online or offline for everybody."""
+    client.library.send_presence(Presence.AVAILABLE if arguments["available"] else Presence.UNAVAILABLE)
+
+
+def download(client: Client, arguments: dict[str, Any]) -> bytes:
+    """The decrypted file of a message, from the message as the event log has it."""
+    message = ParseDict(arguments["message"], Message(), ignore_unknown_fields=True)
+    return bytes(client.library.download_any(message))
+
+
+def pair_phone(client: Client, arguments: dict[str, Any]) -> str:
+    """A code to type into the phone with this number."""
+    return str(client.library.PairPhone(arguments["phone"], True))
+
+
+def flags(client: Client, arguments: dict[str, Any]) -> tuple[bool, bool]:
+    """Whether the socket is open, and whether the server has accepted the login."""
+    return bool(client.library.is_connected), bool(client.library.is_logged_in)
+
+
+def probe(client: Client, arguments: dict[str, Any]) -> None:
+    """One round trip to the server: say once more that this device is active, as it did when it connected."""
+    client.library.set_passive(False)
+
+
+def logout(client: Client, arguments: dict[str, Any]) -> None:
+    """Unlink this device from the account."""
+    client.library.logout()
+
+
+METHODS: dict[str, Callable[[Client, dict[str, Any]], Any]] = {
+    function.__name__: function
+    for function in (send, typing, read, presence, download, pair_phone, flags, probe, logout)
+}

@@ -1,0 +1,244 @@
+"""One connection of one session: a neonize client, from its start to its end.
+
+The library runs its event handlers one after another on the thread that called `connect`, so a handler that waits holds the
+next event back. States: starting → pairing (QR codes are shown) → live → ended. A client that still pairs is never stopped,
+only disconnected: the library looks a pairing client up once more when its codes run out, and would not survive finding
+nothing. It then stays behind in the library, as do parts of every other client; `Host.leftovers` counts them.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from neonize._binder import ProxySettings
+from neonize.client import NewClient
+from neonize.proto.waCompanionReg.WAWebProtobufsCompanionReg_pb2 import DeviceProps
+
+from ..protocol import Happened, Notice, Start
+from . import inbound, network
+from .addresses import parse_jid, text_of
+from .channel import Channel, EngineGone
+from .gate import MapGate
+
+STORING_PATIENCE = 60.0
+"""Seconds that a handler waits until its event is stored. The engine has the event already; this only holds the next back."""
+
+QUIET = 0.08
+"""Seconds without an event after which a disconnected client has handed over everything it had received."""
+
+DRAINING = 1.2
+"""Seconds at most that a stop waits for that."""
+
+PREDECESSOR = 30.0
+"""Seconds that a start waits for the end of the session's earlier client."""
+
+
+class Client:
+    """Made and owned by the `Host`, whose threads call it; `number` is the engine's."""
+
+    def __init__(
+        self, start: Start, channel: Channel, gate: MapGate, on_end: Callable[[Client], None], before: Client | None
+    ) -> None:
+        self.number = start.client
+        self.session = start.session
+        self.gone = threading.Event()
+        self.usable = False  # the library knows it: calls may look it up
+        self.left_behind = False
+        self._start = start
+        self._channel = channel
+        self._gate = gate
+        self._on_end = on_end
+        self._before = before
+        self._lock = threading.Lock()
+        self.live = False  # it has an account; calls that need one make sense
+        self._stop_asked = False
+        self._stopping = False
+        self._change = 0
+        self._success_call = 0
+        self._stored = threading.Condition()
+        self._happened = 0
+        self._stored_up_to = 0
+        self._busy = 0
+        self._last_event = time.monotonic()
+        self._paired_anew = start.jid is None
+        self.library = self._make()
+
+    def _make(self) -> NewClient:
+        start = self._start
+        properties = DeviceProps(os=start.device_name, platformType=DeviceProps.CHROME)
+        client = NewClient(
+            start.database,
+            props=properties,
+            uuid=f"{start.client}",  # its key in the maps: unique, so that an earlier client is never met
+            new_device=start.jid is None,
+        )
+        if start.jid is not None:
+            # Given to the constructor it would replace the key by the phone number, which two sessions may share.
+            client.jid = parse_jid(start.jid)
+        # Called by Python's garbage collector, it would change the maps at any moment.
+        client._stop_finalizer.detach()
+        client.qr(self._on_qr)
+        client._NewClient__onLoginStatus = self._on_login_status
+        execute = client.event.execute
+
+        def on_event(uuid: int, binary: int, size: int, code: int) -> None:
+            if code == 0:
+                execute(uuid, binary, size, code)
+                self._on_live()
+            elif code in client.event.list_func:
+                execute(uuid, binary, size, code)
+
+        client.event.execute = on_event
+        for kind, handler in inbound.HANDLERS.items():
+            client.event(kind)(self._guarded(handler))
+        return client
+
+    def _guarded(self, handler: Callable[[Any, Any], None]) -> Callable[[Any, Any], None]:
+        def call(_: Any, event: Any) -> None:
+            self._busy += 1
+            try:
+                handler(self, event)
+            except EngineGone:
+                pass
+            except Exception as error:
+                self.tell("trouble", {"error": f"{type(error).__name__}: {error}", "event": type(event).__name__})
+            finally:
+                self._busy -= 1
+                self._last_event = time.monotonic()
+
+        return call
+
+    # The client's life
+
+    def begin(self) -> None:
+        """Start connecting in a thread of its own. What becomes of it arrives as notices, `ended` last."""
+        threading.Thread(target=self._run, name=f"client {self.number}", daemon=True).start()
+
+    def _run(self) -> None:
+        error = ""
+        try:
+            if self._before is not None:
+                self._before.gone.wait(PREDECESSOR)
+            network.check_reachable(self._start.proxy)
+            with self._lock:
+                if self._stop_asked:
+                    return
+            self._change = self._gate.begin_change()
+            try:
+                self.library.connect(ProxySettings(self._start.proxy) if self._start.proxy else None)
+            finally:
+                self._gate.end_change(self._change)
+        except Exception as problem:
+            error = network.without_secrets(str(problem), self._start)
+        finally:
+            # Also after a failed start: the maps keep what they were given.
+            with self._lock:
+                tidy = self._change and not self._stopping
+                self._stopping = True
+            if tidy:
+                with self._gate.change():
+                    self.library.stop()
+            self._end(error)
+
+    def stop(self) -> None:
+        """Disconnect, hand over what was received, and end. Returns at once."""
+        with self._lock:
+            if self._stop_asked:
+                return
+            self._stop_asked = True
+            ready = self.usable
+        if ready:
+            threading.Thread(target=self._stop, name=f"stop {self.number}", daemon=True).start()
+
+    def _stop(self) -> None:
+        with self._gate.call():
+            self.library.disconnect()
+        if not self.live:
+            self.left_behind = True
+            self._end("")
+            return
+        deadline = time.monotonic() + DRAINING
+        while time.monotonic() < deadline and (self._busy or time.monotonic() - self._last_event < QUIET):
+            time.sleep(0.01)
+        with self._lock:
+            if self._stopping:
+                return
+            self._stopping = True
+            self.usable = False
+        with self._stored:
+            self._stored.notify_all()  # a handler that still waits would keep the library from returning
+        with self._gate.change():
+            self.library.stop()
+
+    def _end(self, error: str) -> None:
+        with self._lock:
+            self.usable = False
+            if self.gone.is_set():
+                return
+            self.gone.set()
+        with self._stored:
+            self._stored.notify_all()
+        self._on_end(self)
+        self.tell("ended", {"error": error})
+
+    # What the library calls while it connects
+
+    def _on_qr(self, _: NewClient, code: bytes) -> None:
+        self._gate.end_change(self._change)
+        self._become_usable()
+        self.tell("qr", {"code": code.decode()})
+
+    def _on_login_status(self, uuid: int, status: int) -> None:
+        text = ctypes.string_at(status).decode()
+        if text == "success":
+            # The library looks this client up again as soon as this returns.
+            self._success_call = self._gate.begin()
+        else:
+            self.left_behind = True
+            self.tell("qr_ended", {"status": text})
+            self._end("")
+
+    def _on_live(self) -> None:
+        self._gate.end_change(self._change)
+        self._gate.end(self._success_call)
+        self.live = True
+        me = self.library.me
+        jid, lid = text_of(me.JID), text_of(me.LID)
+        self.tell("paired" if self._paired_anew else "opened", {"jid": jid, "lid": lid, "name": me.PushName})
+        self._become_usable()
+
+    def _become_usable(self) -> None:
+        with self._lock:
+            self.usable = True
+            stop = self._stop_asked and not self._stopping
+        if stop:
+            threading.Thread(target=self._stop, name=f"stop {self.number}", daemon=True).start()
+
+    # What handlers use
+
+    def tell(self, kind: str, detail: dict[str, Any] | None = None) -> None:
+        """Send a notice; a lost engine is noticed elsewhere."""
+        with suppress(EngineGone):
+            self._channel.send(Notice(self.number, kind, detail or {}))
+
+    def store(self, found: inbound.Found) -> None:
+        """Hand an event to the engine and wait until it is stored. Called by one handler at a time."""
+        self._happened += 1
+        number = self._happened
+        self._channel.send(Happened(self.number, number, *found))
+        deadline = time.monotonic() + STORING_PATIENCE
+        with self._stored:
+            while self._stored_up_to < number and not self._stopping:
+                if not self._stored.wait(deadline - time.monotonic()):
+                    return
+
+    def stored(self, number: int) -> None:
+        """The engine has stored the event."""
+        with self._stored:
+            self._stored_up_to = max(self._stored_up_to, number)
+            self._stored.notify_all()

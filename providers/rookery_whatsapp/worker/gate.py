@@ -1,0 +1,90 @@
+"""Keeps the library's unsynchronised global maps whole.
+
+neonize keeps its clients in Go maps without a lock. Go ends the whole process when it sees a map written while another
+thread reads or writes it. Starting and stopping a client write; every other call reads once, at its very beginning, and may
+then run for a minute. So a change waits until no other change is under way and until every call is past its beginning.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+PAST_ITS_BEGINNING = 0.05
+"""Seconds after which a call has looked up its client for sure. The look-up itself takes less than a microsecond."""
+
+LONGEST_CHANGE = 3.0
+"""Seconds. The maps change early in a start or a stop; one that hangs in the network longer than this lets others go on."""
+
+
+class MapGate:
+    """One per process: `call` around each call into the library, `begin_change` and `end_change` around starts and stops."""
+
+    def __init__(self) -> None:
+        self._condition = threading.Condition()
+        self._change = 0  # the number of the change under way, 0 for none
+        self._change_began = 0.0
+        self._calls: dict[int, float] = {}
+        self._next = 0
+
+    @contextmanager
+    def call(self) -> Iterator[None]:
+        """Wait until no map is being changed, then let the call go."""
+        number = self.begin()
+        try:
+            yield
+        finally:
+            self.end(number)
+
+    def begin(self) -> int:
+        """As `call`, for a call that the library makes by itself; `end` takes the answer."""
+        with self._condition:
+            self._wait_for_change()
+            self._next += 1
+            self._calls[self._next] = time.monotonic()
+            return self._next
+
+    def end(self, number: int) -> None:
+        """The call is over. Harmless when repeated."""
+        with self._condition:
+            self._calls.pop(number, None)
+
+    @contextmanager
+    def change(self) -> Iterator[None]:
+        """A change that ends with the block."""
+        number = self.begin_change()
+        try:
+            yield
+        finally:
+            self.end_change(number)
+
+    def begin_change(self) -> int:
+        """Wait until the maps may be changed; calls wait until `end_change`, which takes the answer."""
+        with self._condition:
+            self._wait_for_change()
+            self._next += 1
+            self._change = number = self._next
+            self._change_began = time.monotonic()
+            newest = max(self._calls.values(), default=-float("inf"))
+        rest = newest + PAST_ITS_BEGINNING - time.monotonic()
+        if rest > 0:
+            time.sleep(rest)
+        return number
+
+    def end_change(self, number: int) -> None:
+        """The maps are as they will be. Harmless when repeated."""
+        with self._condition:
+            if self._change == number:
+                self._change = 0
+                self._condition.notify_all()
+
+    def _wait_for_change(self) -> None:
+        while self._change:
+            rest = self._change_began + LONGEST_CHANGE - time.monotonic()
+            if rest <= 0:
+                self._change = 0
+                self._condition.notify_all()
+                return
+            self._condition.wait(rest)

@@ -1,0 +1,136 @@
+"""The worker's main thread: reads what the engine wants and hands it out; a second one beats."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from ..protocol import VERSION, Beat, Call, Failed, Hello, Ping, Quit, Reply, Start, Stop, Stored, Unfit, Welcome
+from . import library, lifetime
+from .channel import Channel, EngineGone
+from .gate import MapGate
+
+if TYPE_CHECKING:
+    from .client import Client
+
+CALL_THREADS = 64
+"""Calls that wait for the network at once; threads are made as they are needed."""
+
+LAST_STOP = 1.5
+"""Seconds that `Quit` gives the clients to disconnect."""
+
+
+class Host:
+    """Owns the clients."""
+
+    def __init__(self, channel: Channel, welcome: Welcome) -> None:
+        self._channel = channel
+        self._welcome = welcome
+        self._gate = MapGate()
+        self._clients: dict[int, Client] = {}
+        self._latest: dict[str, Client] = {}  # by session, also while it is ending
+        self._calls = ThreadPoolExecutor(CALL_THREADS, thread_name_prefix="call")
+        self._heard = time.monotonic()
+        self.leftovers = 0
+
+    def run(self) -> None:
+        """Until the engine is gone or says so."""
+        threading.Thread(target=self._beat, name="beat", daemon=True).start()
+        for frame in self._channel.frames():
+            self._heard = time.monotonic()
+            match frame:
+                case Ping():
+                    pass
+                case Stored():
+                    if client := self._clients.get(frame.client):
+                        client.stored(frame.number)
+                case Call():
+                    self._calls.submit(self._call, frame)
+                case Start():
+                    self._start(frame)
+                case Stop():
+                    if client := self._clients.get(frame.client):
+                        client.stop()
+                case Quit():
+                    self._stop_all()
+                    return
+
+    def _start(self, start: Start) -> None:
+        from .client import Client
+
+        client = Client(start, self._channel, self._gate, self._ended, self._latest.get(start.session))
+        self._clients[start.client] = client
+        self._latest[start.session] = client
+        client.begin()
+
+    def _ended(self, client: Client) -> None:
+        self.leftovers += 1
+        self._clients.pop(client.number, None)
+        if self._latest.get(client.session) is client:
+            del self._latest[client.session]
+
+    def _stop_all(self) -> None:
+        clients = list(self._clients.values())
+        for client in clients:
+            client.stop()
+        deadline = time.monotonic() + LAST_STOP
+        for client in clients:
+            client.gone.wait(max(0.0, deadline - time.monotonic()))
+
+    def _call(self, call: Call) -> None:
+        from .calls import BEFORE_LIVE, METHODS, CallFailed
+
+        client = self._clients.get(call.client)
+        answer: Reply | Failed
+        try:
+            with self._gate.call():
+                # The library does not survive being asked about a client that it does not have.
+                if client is None or not (client.live or (client.usable and call.method in BEFORE_LIVE)):
+                    raise CallFailed("not_connected", "the client is not connected")
+                answer = Reply(call.call, METHODS[call.method](client, call.arguments))
+        except CallFailed as failure:
+            answer = Failed(call.call, failure.kind, str(failure))
+        except Exception as error:
+            answer = Failed(call.call, "rejected", f"{type(error).__name__}: {error}")
+        with suppress(EngineGone):
+            self._channel.send(answer)
+
+    def _beat(self) -> None:
+        try:
+            while time.monotonic() - self._heard < self._welcome.patience:
+                lifetime.end_if_orphaned()
+                self._channel.send(Beat(len(self._clients), self.leftovers, lifetime.own_memory()))
+                time.sleep(self._welcome.beat)
+        except EngineGone:
+            pass
+        lifetime.end()
+
+
+def main(descriptor: int) -> None:
+    """Run a worker on the socket `descriptor`; ends the process."""
+    # Stopping is the engine's business: a signal to the whole process group must not get in before it.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    lifetime.die_with_parent()
+    channel = Channel(socket.socket(fileno=descriptor))
+    welcome = next(channel.frames(), None)
+    try:
+        if not isinstance(welcome, Welcome) or welcome.version != VERSION:
+            channel.send(Unfit(f"the worker speaks version {VERSION} of the protocol, the engine another"))
+        else:
+            try:
+                name = library.load()
+            except library.Unusable as error:
+                channel.send(Unfit(str(error)))
+            else:
+                channel.send(Hello(VERSION, name, os.getpid()))
+                Host(channel, welcome).run()
+    except EngineGone:
+        pass
+    lifetime.end()

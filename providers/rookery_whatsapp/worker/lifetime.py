@@ -1,0 +1,45 @@
+"""How a worker ends, and that it does not outlive its engine. The end of the engine's socket is the first sign; this is what
+works when something else still holds that socket, or when this process hangs."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+from typing import NoReturn
+
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
+
+_parent = os.getppid()
+
+
+def die_with_parent() -> None:
+    """Ask Linux to kill this process when the thread that started it ends; elsewhere nothing happens."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    end_if_orphaned()
+
+
+def end_if_orphaned() -> None:
+    """End when the engine's process is gone."""
+    if os.getppid() != _parent:
+        end()
+
+
+def end() -> NoReturn:
+    """End at once: threads of the library wait for nobody."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
+
+
+def own_memory() -> int:
+    """Bytes that no other process shares with this one; 0 where nobody tells."""
+    try:
+        with open("/proc/self/smaps_rollup", encoding="ascii") as lines:
+            return 1024 * sum(
+                int(line.split()[1]) for line in lines if line.startswith(("Private_Clean", "Private_Dirty"))
+            )
+    except OSError:
+        return 0
