@@ -109,7 +109,7 @@ async def _call(api: Api, row: Call, incoming: Request, path: dict[str, str]) ->
         body = await read_body(incoming, limit, api.settings.body_timeout)
         if body or row.body_required:
             require_json(incoming)
-            arguments["body"] = read_json(body, row.body)
+            arguments["body"] = read_json(body, row.body_shape)
         else:
             arguments["body"] = None
     return await row.handler(api, **arguments)

@@ -66,6 +66,12 @@ class Call:
         return "{id}" in self.path
 
     @property
+    def body_shape(self) -> Any:
+        """The type of a body that is there: the one beside None when it may be absent."""
+        parts = [part for part in getattr(self.body, "__args__", ()) if part is not type(None)]
+        return parts[0] if not self.body_required and parts else self.body
+
+    @property
     def documentation(self) -> tuple[str, str]:
         """The first line of the handler's docstring and the rest."""
         first, _, rest = inspect.cleandoc(self.handler.__doc__ or "").partition("\n")

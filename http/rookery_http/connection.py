@@ -9,7 +9,8 @@ A. After a response quart-trio cancels the request's nursery while hypercorn is 
 B. hypercorn shields `send_all` without a deadline: a reader that stalls keeps the process alive for ever. Cure: each
    piece of `SEND_PIECE` bytes has `SEND_TIMEOUT` seconds to leave (less while stopping); then the socket is destroyed.
 C. An answer that comes before the request's body has ended (413) is followed by a reset, and the client may lose the
-   answer. Cure: close our side only, then read on and discard, bounded in time and bytes (`LINGER_*`).
+   answer or send its next request into the closing connection. Cure: such an answer says `Connection: close`; then only
+   our side is closed, and what still comes is read and discarded, bounded in time and bytes (`LINGER_*`).
 
 Only HTTP/1.1 is spoken: an offer to upgrade to HTTP/2 is ignored, as the standard allows.
 """
@@ -18,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any, Protocol
 
 import h11
@@ -26,6 +28,8 @@ import trio
 from hypercorn.app_wrappers import ASGIWrapper
 from hypercorn.config import Config as HypercornConfig
 from hypercorn.events import Closed, Event, RawData, Updated
+from hypercorn.protocol.events import Event as StreamEvent
+from hypercorn.protocol.events import Response
 from hypercorn.protocol.h11 import H11Protocol
 from hypercorn.trio.task_group import TaskGroup
 from hypercorn.trio.worker_context import TrioSingleTask, WorkerContext
@@ -74,6 +78,12 @@ class Http1(H11Protocol):
         await self._send_h11_event(h11.Response(status_code=status_code, headers=headers))
         await self._send_h11_event(h11.Data(data=body))
         await self._send_h11_event(h11.EndOfMessage())
+
+    async def stream_send(self, event: StreamEvent) -> None:
+        """Tell a client whose body we do not want to the end that the connection ends with this answer (cure C)."""
+        if isinstance(event, Response) and event.status_code >= 200 and self.body_unfinished:
+            event = replace(event, headers=[*event.headers, (b"connection", b"close")])
+        await super().stream_send(event)
 
     @property
     def body_unfinished(self) -> bool:

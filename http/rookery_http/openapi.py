@@ -15,8 +15,8 @@ from typing import Any
 import msgspec
 
 from . import request_schemas
+from .api.events import EVENT_STREAM
 from .api.messages import SendMessage
-from .api.sessions import CreateSession
 from .calls import JSON, TABLE, Call
 from .problems import MEDIA_TYPE, ProblemDocument
 from .shapes import HEADERS, ID_PATTERN, NO_NEWLINE
@@ -35,6 +35,22 @@ RETRY_AFTER = {"Retry-After": {"schema": {"type": "integer", "minimum": 1}, "des
 LOCATION = {"Location": {"schema": {"type": "string"}, "description": "the thing's own path", "required": True}}
 
 Schema = dict[str, Any]
+
+# Of a stream, a schema describes each item.
+STREAMED_EVENT: Schema = {
+    "type": "object",
+    "properties": {
+        "id": {"type": "string", "pattern": "^[0-9]+$"},
+        "event": {"type": "string"},
+        "data": {
+            "type": "string",
+            "contentMediaType": JSON,
+            "contentSchema": {"$ref": REF.format(name="Event")},
+        },
+    },
+    "required": ["id", "event", "data"],
+}
+FREE_FORMS = {JSON: {"type": "object"}, EVENT_STREAM: STREAMED_EVENT}
 
 
 def describe(platforms: Mapping[str, PlatformInput] | None = None, *, key: bool = True) -> Schema:
@@ -70,7 +86,7 @@ def _components(platforms: Mapping[str, PlatformInput]) -> dict[str, Schema]:
     shapes: list[Any] = [ProblemDocument]
     for row in TABLE:
         shapes += [answer for answer in row.answers.values() if not isinstance(answer, str)]
-        shapes += [shape for shape in (row.query, row.body) if shape is not None]
+        shapes += [shape for shape in (row.query, row.body_shape) if shape is not None]
     _, found = msgspec.json.schema_components([*shapes, *request_schemas.CONTENTS], ref_template=REF)
     components: dict[str, Schema] = deepcopy(found)
     components["Problem"] = components.pop("ProblemDocument") | {"title": "Problem"}
@@ -106,19 +122,13 @@ def _operation(row: Call, components: dict[str, Schema], *, key: bool) -> Schema
     if parameters:
         operation["parameters"] = parameters
     if row.body is not None:
-        shape = SendMessage if row.large else row.body
-        name = getattr(shape, "__name__", None) or _optional(shape).__name__
+        name = (SendMessage if row.large else row.body_shape).__name__
         operation["requestBody"] = {
             "required": row.body_required,
             "content": {JSON: {"schema": {"$ref": REF.format(name=name)}}},
         }
     operation["responses"] = {str(status): answer for status, answer in sorted(_responses(row, key=key).items())}
     return operation
-
-
-def _optional(shape: Any) -> Any:
-    """The type beside None in a union."""
-    return next(part for part in shape.__args__ if part is not type(None))
 
 
 def _parameters(row: Call, components: dict[str, Schema]) -> Iterator[Schema]:
@@ -157,7 +167,7 @@ def _responses(row: Call, *, key: bool) -> dict[int, Schema]:
     answers: dict[int, Schema] = {}
     for status, shape in row.answers.items():
         if isinstance(shape, str):
-            content: Schema = {shape: {"schema": {"type": "object"} if shape == JSON else {"type": "string"}}}
+            content: Schema = {shape: {"schema": FREE_FORMS.get(shape, {"type": "string"})}}
             text = "as described"
         else:
             content = {JSON: {"schema": {"$ref": REF.format(name=shape.__name__)}}}
@@ -183,6 +193,3 @@ def _responses(row: Call, *, key: bool) -> dict[int, Schema]:
         if status == 401:
             answers[status]["headers"] = {"WWW-Authenticate": {"schema": {"type": "string"}, "required": True}}
     return answers
-
-
-__all__ = ["CreateSession", "describe"]

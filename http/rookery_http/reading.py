@@ -22,7 +22,7 @@ from .problems import Problem, invalid
 MAX_DEPTH = 64
 MAX_PARAMETERS = 50
 INTEGER = re.compile(r"-?[0-9]{1,19}")
-NUMBER = re.compile(r"-?[0-9]{1,19}(\.[0-9]{1,19})?")
+NUMBER = re.compile(r"-?[0-9]{1,40}(\.[0-9]{1,40})?([eE][+-]?[0-9]{1,3})?")
 
 T = TypeVar("T")
 
@@ -113,7 +113,7 @@ def read_json(body: bytes, shape: type[T]) -> T:
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Problem(400, "malformed-json", "Malformed JSON", f"the body is not valid JSON: {error}") from None
     _check(value, "", MAX_DEPTH)
-    return _convert(value, shape)
+    return _convert(_with_integers(value), shape)
 
 
 def _convert(value: Any, shape: type[T]) -> T:
@@ -122,6 +122,20 @@ def _convert(value: Any, shape: type[T]) -> T:
     except msgspec.ValidationError as error:
         wrong = InvalidInput.from_validation(error)
         raise invalid(str(wrong), wrong.field) from None
+
+
+def _with_integers(document: Any) -> Any:
+    """For a JSON schema 1.0 is an integer, for msgspec it is not. Free-form documents, which lie deeper, stay as they are."""
+    if not isinstance(document, dict):
+        return document
+    return {
+        name: [_integer(item) for item in value] if isinstance(value, list) else _integer(value)
+        for name, value in document.items()
+    }
+
+
+def _integer(value: Any) -> Any:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _check(value: Any, path: str, depth: int) -> None:

@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import deepcopy
 from typing import Any
 
 from rookery import content
@@ -29,7 +30,7 @@ JSON_VALUE: Schema = {
     "description": "Any JSON, with no U+0000 in its strings and names.",
     "anyOf": [
         {"type": ["null", "boolean"]},
-        {"type": "number", "minimum": -1e15, "maximum": 1e15},
+        {"type": "number"},
         {"type": "string", "pattern": NO_NUL},
         {"type": "array", "items": ANYTHING},
         {"type": "object", "propertyNames": {"pattern": NO_NUL}, "additionalProperties": ANYTHING},
@@ -42,11 +43,7 @@ def add(components: dict[str, Schema], platforms: Mapping[str, PlatformInput]) -
     requests = {kind.__name__ for kind in CONTENTS}
     for row in TABLE:
         if row.body is not None:
-            requests |= {
-                part.__name__
-                for part in getattr(row.body, "__args__", (row.body,))
-                if hasattr(part, "__struct_fields__")
-            }
+            requests.add(row.body_shape.__name__)
     for name in requests & components.keys():
         _tighten(components[name])
     components["JsonValue"] = JSON_VALUE
@@ -68,6 +65,12 @@ def _tighten(schema: Any) -> None:
         schema.setdefault("propertyNames", {"pattern": NO_NUL})
     for item in list(schema.values()):
         _tighten(item)
+
+
+def _tightened(schema: Mapping[str, Any]) -> Schema:
+    copy = deepcopy(dict(schema))
+    _tighten(copy)
+    return copy
 
 
 def _messages(components: dict[str, Schema]) -> None:
@@ -104,13 +107,17 @@ def _platforms(components: dict[str, Schema], platforms: Mapping[str, PlatformIn
     for platform, given in platforms.items():
         own = {
             "platform": {"const": platform},
-            "credentials": dict(given.credentials),
-            "settings": dict(given.settings),
+            "credentials": _tightened(given.credentials),
+            "settings": _tightened(given.settings),
         }
         required = ["platform", *(["credentials"] if given.credentials.get("required") else [])]
         kinds.append(
             create | {"title": f"Create{platform.title()}", "properties": properties | own, "required": required}
         )
+    # A change does not name the platform, so the description can only say: as one of them takes it.
+    change = components["ChangeSession"]["properties"]
+    change["credentials"] = {"anyOf": [_tightened(given.credentials) for given in platforms.values()]}
+    change["settings"] = {"anyOf": [_tightened(given.settings) for given in platforms.values()]}
     for kind in kinds:
         components[kind["title"]] = kind
     components["CreateSession"] = {

@@ -1,0 +1,96 @@
+"""Who may call."""
+
+from __future__ import annotations
+
+import pytest
+import trio
+
+from rookery_http.settings import ApiSettings, is_loopback
+
+KEY = "correct-horse"
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        None,
+        "",
+        "Bearer",
+        "Bearer wrong",
+        f"Basic {KEY}",
+        KEY,
+        f"Bearer {KEY}x",
+        f"Bearer {KEY[:-1]}",
+        "Bearer é",
+    ],
+)
+async def test_without_the_key_nothing_is_told(serve, header):
+    async with serve(key=KEY) as served:
+        headers = {"Authorization": header.encode("latin-1")} if header is not None else {}
+        served.client.headers.pop("Authorization")
+        for path in ("/v1/sessions", "/v1/events/stream", "/openapi.json", "/docs", "/nothing", "/v1/messages/x"):
+            answer = await served.client.get(path, headers=headers)
+            assert answer.status_code == 401
+            assert answer.headers["www-authenticate"].startswith("Bearer")
+            assert answer.headers["content-type"] == "application/problem+json"
+            assert KEY not in answer.text
+        for path in ("/healthz", "/readyz"):
+            assert (await served.client.get(path, headers=headers)).status_code == 200
+
+
+async def test_with_the_key(serve):
+    async with serve(key=KEY) as served:
+        assert (await served.client.get("/v1/sessions")).status_code == 200
+        answer = await served.client.get("/v1/sessions", headers={"Authorization": f"bearer  {KEY}"})
+        assert answer.status_code == 200
+        answer = await served.client.get("/v1/sessions", headers={"Host": "rookery.example"})
+        assert answer.status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Host": "evil.example"}, 403),
+        ({"Host": "evil.example:8080"}, 403),
+        ({"Host": "127.0.0.1.evil.example"}, 403),
+        ({"Host": "[::ffff"}, 403),
+        ({"Host": "localhost"}, 200),
+        ({"Host": "rookery.localhost:1"}, 200),
+        ({"Host": "127.0.0.1"}, 200),
+        ({"Host": "[::1]:8080"}, 200),
+        ({"Origin": "https://evil.example"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Origin": "http://localhost:3000"}, 200),
+    ],
+)
+async def test_without_a_key_web_pages_of_other_sites_are_refused(served, headers, status):
+    answer = await served.client.get("/v1/sessions", headers=headers)
+    assert answer.status_code == status, answer.text
+    answer = await served.client.post("/v1/sessions/x/stop", headers=headers)
+    assert answer.status_code == (403 if status == 403 else 404)
+
+
+@pytest.mark.parametrize("host", ["", "a b", "\xff", "a:b:c", "a/b", "@", "localhost:99999", "localhost:x"])
+async def test_odd_host_headers_are_never_a_server_error(served, host):
+    stream = await trio.open_tcp_stream("127.0.0.1", served.port)
+    async with stream:
+        await stream.send_all(
+            b"GET /v1/sessions HTTP/1.1\r\nHost: " + host.encode("latin-1") + b"\r\nConnection: close\r\n\r\n"
+        )
+        with trio.fail_after(3):
+            answer = await stream.receive_some()
+    assert int(answer.split()[1]) < 500
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "[::1]", "localhost", "LOCALHOST.", "a.localhost"])
+def test_loopback(host):
+    assert is_loopback(host)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "", "10.0.0.1", "localhost.example", "example.org", "127.0.0.1.x"])
+def test_not_loopback(host):
+    assert not is_loopback(host)
+
+
+def test_the_key_is_not_in_the_representation():
+    assert KEY not in repr(ApiSettings(key=KEY))
