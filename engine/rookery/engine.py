@@ -70,6 +70,7 @@ class Engine(SessionFeatures, MessageFeatures, EventFeatures, WebhookFeatures):
                 nursery.start_soon(self._board.run)
                 nursery.start_soon(self._dispatcher.run)
                 nursery.start_soon(self._housekeeper.run)
+                nursery.start_soon(self._health.run)
                 await nursery.start(self._supervisor.run)
                 task_status.started()
 

@@ -9,6 +9,7 @@
     ├── SecretKeyError          the secret key is missing or does not fit the stored secrets
     ├── ProviderError           a link failed, transient: it is tried again (see `Failure`)
     │   ├── RateLimited         the platform told how long to wait
+    │   ├── ProbeFailed         the health checks found the link dead
     │   ├── Conflict            somebody else holds the account
     │   └── TerminalError       no waiting cures it; carries the reason
     ├── SendError               one outbound message failed
@@ -32,6 +33,15 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .model import Action, Reason
+
+
+LONGEST_TEXT = 1000
+"""Characters of an error's text that are kept."""
+
+
+def printable(text: str) -> str:
+    """What every store takes of a text that came from elsewhere: no NUL, no half of a surrogate pair, bounded."""
+    return text[:LONGEST_TEXT].replace("\0", "").encode(errors="replace").decode()
 
 
 class RookeryError(Exception):
@@ -124,6 +134,10 @@ class RateLimited(ProviderError):
 
     def __init__(self, message: str, *, retry_after: float) -> None:
         super().__init__(message, retry_after=retry_after)
+
+
+class ProbeFailed(ProviderError):
+    """The link looked connected but did not answer (G2)."""
 
 
 class Conflict(ProviderError):

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 import msgspec
 
 from .delivery import Dispatcher
+from .health import HealthChecker
 from .housekeeping import Housekeeper
 from .model import Session
 from .pacing import StartGate
@@ -42,6 +43,7 @@ class EngineParts:
         self._board = StatusBoard(store, settings, self._signals, lambda id: self._supervisor.lost(id))
         services = Services(store, settings, self._signals, self._board, StartGate(settings), self.telemetry, clock)
         self._supervisor = Supervisor(instance, providers, services)
+        self._health = HealthChecker(self._supervisor.running, services)
         self._dispatcher = Dispatcher(store, settings, self._signals, self.telemetry, clock)
         self._housekeeper = Housekeeper(store, settings, clock)
         self._first_event = 0  # the newest event when the engine was opened

@@ -115,6 +115,18 @@ class Probeable(Protocol):
 
 
 @runtime_checkable
+class Checkable(Protocol):
+    """A link that can tell without traffic whether it looks alive."""
+
+    async def check(self) -> None:
+        """Returns when it looks alive. The caller sets the deadline.
+
+        Raises:
+            ProviderError: what looks wrong.
+        """
+
+
+@runtime_checkable
 class LogoutCapable(Protocol):
     """A link that can end its own authorisation at the platform (D1, D3)."""
 

@@ -12,7 +12,17 @@ from enum import StrEnum
 import trio
 
 from .backoff import Backoff
-from .errors import Conflict, Failure, LeaseLost, ProviderError, RateLimited, StoreError, TerminalError
+from .errors import (
+    Conflict,
+    Failure,
+    LeaseLost,
+    ProbeFailed,
+    ProviderError,
+    RateLimited,
+    StoreError,
+    TerminalError,
+    printable,
+)
 from .inbox import SessionInbox
 from .log import get_logger
 from .model import Action, Health, Lease, Reason, Session, SessionStatus
@@ -21,6 +31,8 @@ from .provider import Link, LogoutCapable, Named, Provider
 from .sending import Sender
 from .services import Services
 from .store import StatusWrite
+
+STORE_RETRY_DELAY = 1.0  # seconds
 
 log = get_logger("SESSION")
 
@@ -72,6 +84,8 @@ class SessionRunner:
         self._wake = trio.Event()
         self._intent: Intent | None = None
         self._replaced = False
+        self._verdict: ProviderError | None = None
+        self._logging_out = False
         self._health = session.health
         self._last_error = session.health.last_error
         self._backoff = Backoff(services.settings)
@@ -102,7 +116,9 @@ class SessionRunner:
         if self._intent is None or intent is Intent.LEASE_LOST:
             self._intent = intent
         if self._intent in (Intent.LOGOUT, Intent.DELETE) and self._link is not None and self._link_nursery is not None:
-            self._link_nursery.start_soon(self._log_out, self._link)
+            if not self._logging_out:
+                self._logging_out = True
+                self._link_nursery.start_soon(self._log_out, self._link)
         else:
             self._scope.cancel()
 
@@ -113,6 +129,12 @@ class SessionRunner:
         self._replaced = True
         self._wake.set()
         if self._link_scope is not None:
+            self._link_scope.cancel()
+
+    def fail(self, error: ProviderError) -> None:
+        """The health checks found the link dead: end it, as if it had raised `error`."""
+        if self._link is not None and self._link_scope is not None:
+            self._verdict = error
             self._link_scope.cancel()
 
     def retry(self, session: Session) -> None:
@@ -136,11 +158,12 @@ class SessionRunner:
         now = self._services.clock()
         if allow is not None and self._link_scope is not None and self._link is None:
             self._link_scope.deadline = trio.current_time() + allow
+            self._services.gate.leave(self)  # whoever waits for a person keeps nobody else from starting
         before = self._health
         self._health = Health(
             status=status,
             reason=reason,
-            detail=detail,
+            detail=printable(detail),
             since=before.since if before.status is status and before.reason is reason else now,
             action=action,
             last_error=self._last_error,
@@ -164,15 +187,26 @@ class SessionRunner:
         """
         try:
             with self._scope:
-                await self._services.store.resolve_interrupted(self.lease, now=self._services.clock())
+                await self._resolve_interrupted()
                 await self._keep_connected()
         except LeaseLost:
             self._intent = Intent.LEASE_LOST
-        except StoreError as error:
-            log.error("the session ends for now: the store failed", session=self.session.id, error=str(error))
         finally:
             with trio.CancelScope(shield=True, deadline=trio.current_time() + self._settings.store_timeout):
                 await self._finish()
+
+    async def _resolve_interrupted(self) -> None:
+        """Tell what an earlier owner had in its hands when it died; nothing is sent before that is stored."""
+        while True:
+            try:
+                await self._services.store.resolve_interrupted(self.lease, now=self._services.clock())
+            except LeaseLost:
+                raise
+            except StoreError as error:
+                self._trouble(str(error))
+                await trio.sleep(STORE_RETRY_DELAY)
+            else:
+                return
 
     async def _keep_connected(self) -> None:
         before = self.session.health
@@ -183,8 +217,6 @@ class SessionRunner:
             "connecting again" if restored else "connecting",
         )
         while True:
-            self._replaced = False
-            self._wake = trio.Event()
             failure = await self._connect_once()
             if self.connected_at is not None and trio.current_time() - self.connected_at >= self._settings.stable_after:
                 self._backoff.reset()
@@ -200,28 +232,41 @@ class SessionRunner:
 
     async def _connect_once(self) -> Exception:
         """One link, from the gate to its end; returns why it ended."""
-        gate, inside = self._services.gate, object()
+        gate = self._services.gate
         failures: list[Exception] = []
+        opened = False
         platform = self.session.platform
-        await gate.enter(inside)
+        await gate.enter(self)
+        self._replaced = False  # what was asked for up to now is granted by the link that opens now
+        self._verdict = None
+        self._wake = trio.Event()
         self._services.telemetry.count("connects", platform)
         try:
             with trio.CancelScope(deadline=trio.current_time() + self._settings.startup_timeout) as scope:
                 self._link_scope = scope
                 started = trio.current_time()
                 async with self._provider.open_link(self.session, self.inbox) as link:
+                    opened = True
                     scope.deadline = float("inf")
                     self._services.telemetry.observe("connect", trio.current_time() - started, platform)
-                    gate.leave(inside)
-                    await self._use(link)
+                    gate.leave(self)
+                    try:
+                        await self._use(link)
+                    except* Exception as group:
+                        failures.extend(_leaves(group))  # kept here too, in case that closing hangs
+                        raise
+                    finally:
+                        scope.deadline = trio.current_time() + self._settings.link_close_timeout
         except* Exception as group:
             failures.extend(_leaves(group))
         finally:
-            gate.leave(inside)
+            gate.leave(self)
             self._link_scope = None
         if failures:
             return min(failures, key=_rank)
-        if scope.cancelled_caught and not self._replaced:
+        if scope.cancelled_caught and self._verdict is not None:
+            return self._verdict
+        if scope.cancelled_caught and not opened:
             return _TimedOut(f"no connection within {self._settings.startup_timeout:g} s")
         return ProviderError("the connection ended")
 
@@ -230,19 +275,20 @@ class SessionRunner:
         self._last_error = None
         detail = f"connected as {link.account}" if isinstance(link, Named) else "connected"
         self.report(SessionStatus.CONNECTED, Reason.CONNECTED, detail)
-        try:
-            async with trio.open_nursery() as nursery:
-                self._link, self._link_nursery = link, nursery
+        async with trio.open_nursery() as nursery:
+            self._link, self._link_nursery = link, nursery
+            try:
                 self.outbox.attach(link, nursery)
                 await link.run()
-                nursery.cancel_scope.cancel()
-        finally:
-            self._link = self._link_nursery = None
-            self.outbox.detach()
+            finally:
+                # In here, while the nursery still takes tasks: afterwards others may run before this task does.
+                self._link = self._link_nursery = None
+                self.outbox.detach()
+            nursery.cancel_scope.cancel()
 
     def _assess(self, failure: Exception) -> float | None:
         """Decide what a failure means: the seconds to wait, or None when this is the end."""
-        self._last_error = str(failure)
+        self._last_error = printable(str(failure))
         match failure:
             case LeaseLost():
                 raise failure
@@ -260,7 +306,11 @@ class SessionRunner:
                 kind = Failure.BUG
                 self._last_error = f"internal error: {type(failure).__name__}"
                 log.error("a link failed in an unexpected way", session=self.session.id, exc_info=failure)
-        reason = Reason.STARTUP_TIMEOUT if isinstance(failure, _TimedOut) else _REASONS[kind]
+        reason = _REASONS[kind]
+        if isinstance(failure, _TimedOut):
+            reason = Reason.STARTUP_TIMEOUT
+        elif isinstance(failure, ProbeFailed):
+            reason = Reason.PROBE_FAILED
         self._services.telemetry.count("link_failures", self.session.platform, reason.value)
         delay = self._backoff.fail(
             kind, retry_after=failure.retry_after if isinstance(failure, ProviderError) else None

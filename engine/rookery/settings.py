@@ -27,6 +27,13 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
     start_stagger: float = 0.002
     recovery_interval: float = 60.0
 
+    # Health (A5, G1, G2)
+    health_warmup: float = 15.0
+    health_interval: float = 30.0
+    deep_check_interval: float = 120.0
+    probe_timeout: float = 30.0
+    probe_failures: int = 3  # in a row, then the session is restarted
+
     # Reconnecting (B2, B3)
     backoff_network: float = 5.0
     backoff_server_error: float = 5.0

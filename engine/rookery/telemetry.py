@@ -1,7 +1,7 @@
 """Counts and durations of one engine, kept as plain numbers. Whoever wants them (Prometheus, a test) reads them.
 
-Names are those of the metrics that `rookery serve` exposes, without their `rookery_` prefix. `COUNTERS` and `DURATIONS` describe
-each and are complete: an unknown name is a KeyError where it is used first.
+Names are those of the metrics that `rookery serve` exposes, without their `rookery_` prefix. `COUNTERS` and `DURATIONS`
+describe each and are complete: an unknown name is a KeyError where it is used first.
 """
 
 from __future__ import annotations

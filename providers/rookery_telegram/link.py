@@ -68,6 +68,7 @@ class TelegramLink:
         self._told = self._position.offset  # the offset that the server was told last
         self._refused = False  # a conflict: nothing is confirmed any more
         self._webhook_deleted = False
+        self._answered_at = trio.current_time()
         self.account = ""
 
     async def open(self) -> None:
@@ -113,6 +114,13 @@ class TelegramLink:
                 self._told = self._position.offset
             except (ApiError, httpx.HTTPError) as error:
                 log.debug("the offset was not confirmed", session=self._session, error=str(error))
+
+    async def check(self) -> None:
+        """A poll that is answered later than it can be is dead, whatever the socket says. Raises ProviderError."""
+        age = trio.current_time() - self._answered_at
+        allowed = self._poll_timeout + 2 * POLL_MARGIN
+        if age > allowed:
+            raise ProviderError(f"no answer to a poll for {age:.0f} s; {allowed:.0f} s are the most it can take")
 
     async def probe(self) -> None:
         """One getMe. Raises ProviderError."""
@@ -175,6 +183,7 @@ class TelegramLink:
         except msgspec.DecodeError:
             raise ProviderError("getUpdates gave no list of updates", kind=Failure.SERVER) from None
         self._inbox.beat()
+        self._answered_at = trio.current_time()
         self._webhook_deleted = False
         if not events:
             return self._poll_timeout > 1 and trio.current_time() - started < SPIN_DELAY
