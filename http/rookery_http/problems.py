@@ -72,6 +72,8 @@ def from_error(error: errors.RookeryError) -> Problem | None:
     """The problem that an engine error is for a caller; None for one that only a bug can bring here."""
     detail = str(error)
     match error:
+        case errors.InvalidInput(field="idempotency_key"):  # its form was checked before: it was used before
+            return Problem(409, "idempotency-key-reused", "Idempotency key reused", detail, field="Idempotency-Key")
         case errors.InvalidInput():
             return invalid(detail, error.field)
         case errors.NotFound():

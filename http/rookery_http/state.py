@@ -35,3 +35,9 @@ class Api:
         self.settings = settings
         self.stopping = stopping
         self.platforms = dict(platforms or {})
+
+    def description(self) -> dict[str, Any]:
+        """The OpenAPI description of this server."""
+        from .openapi import describe  # imports the calls, which import this module
+
+        return describe(self.platforms, key=self.settings.key is not None)

@@ -121,6 +121,11 @@ Serve = Callable[..., Any]
 
 
 @pytest.fixture
+def platforms() -> dict[str, PlatformInput]:
+    return PLATFORMS
+
+
+@pytest.fixture
 async def served(tmp_path: Path) -> AsyncIterator[Served]:
     async with serving(tmp_path) as running:
         yield running

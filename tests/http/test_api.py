@@ -106,7 +106,7 @@ async def test_sending(served):
     again = await served.client.post(url, json={"to": "7", "text": "hi"}, headers={"Idempotency-Key": "k1"})
     assert again.json()["id"] == first.json()["id"]
     other = await served.client.post(url, json={"to": "7", "text": "ho"}, headers={"Idempotency-Key": "k1"})
-    assert other.status_code in (400, 409), other.text
+    assert_problem(other, 409, "Idempotency-Key")
     assert len(served.parrot.sent) == 1
     number = await served.client.post(url, json={"to": 42, "type": "photo", "url": "https://example.org/a.png"})
     assert (number.status_code, number.json()["to"], number.json()["type"]) == (200, "42", "image")

@@ -55,7 +55,7 @@ class WaitFor(msgspec.Struct, frozen=True, kw_only=True):
     tag=TAG,
     answers={200: views.Message, 202: views.Message},
     problems={
-        409: "the session cannot send now",
+        409: "the session cannot send now, or the Idempotency-Key was used for another message",
         429: "too many sends are waiting; see Retry-After",
         504: "the database did not answer in time; the message may have been accepted",
     },

@@ -36,16 +36,12 @@ async def health(api: Api) -> Answer:
 @call("GET", "/openapi.json", tag=TAG, answers={200: "application/json"})
 async def openapi(api: Api) -> Answer:
     """This description, OpenAPI 3.1."""
-    from ..openapi import describe
-
-    return Answer(describe(api.platforms))
+    return Answer(api.description())
 
 
 @call("GET", "/docs", tag=TAG, answers={200: HTML})
 async def docs(api: Api) -> Answer:
     """The same for people; works without the internet."""
     from ..docs import POLICY, page
-    from ..openapi import describe
-
     headers = {"Content-Security-Policy": POLICY, "X-Content-Type-Options": "nosniff"}
-    return Answer(Response(page(describe(api.platforms)), headers=headers, content_type=f"{HTML}; charset=utf-8"))
+    return Answer(Response(page(api.description()), headers=headers, content_type=f"{HTML}; charset=utf-8"))

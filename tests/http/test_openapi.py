@@ -1,0 +1,105 @@
+"""The description is complete, and strangers who take it at its word find no lie."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+
+import pytest
+import trio
+
+from rookery_http.calls import TABLE
+from rookery_http.docs import page
+from rookery_http.openapi import describe
+
+
+def test_every_call_is_described(platforms):
+    description = describe(platforms)
+    described = {(method.upper(), path) for path, operations in description["paths"].items() for method in operations}
+    assert described == {(row.method, row.path) for row in TABLE}
+    names = [operation["operationId"] for path in description["paths"].values() for operation in path.values()]
+    assert len(names) == len(set(names))
+
+
+def test_every_reference_leads_somewhere_and_every_schema_is_used(platforms):
+    description = describe(platforms)
+    text = json.dumps(description)
+    referenced = set(re.findall(r'"#/components/schemas/([^"]+)"', text))
+    assert referenced == set(description["components"]["schemas"])
+
+
+def test_requests_are_closed_and_bounded(platforms):
+    schemas = describe(platforms)["components"]["schemas"]
+    for name in ("CreateParrot", "ChangeSession", "CreateWebhook", "ChangeWebhook", "Replay", "SendText", "SendImage"):
+        assert schemas[name]["additionalProperties"] is False, name
+    assert "(?!" not in json.dumps(schemas), "lookaheads are our own business"
+
+
+def test_security_is_stated_as_it_is():
+    with_key, without = describe(key=True), describe(key=False)
+    assert with_key["security"]
+    assert with_key["paths"]["/healthz"]["get"]["security"] == []
+    assert "security" not in without
+
+
+async def test_the_served_description_and_page(serve, platforms):
+    async with serve(key="k") as served:
+        description = (await served.client.get("/openapi.json")).json()
+        assert description == json.loads(json.dumps(describe(platforms, key=True)))
+        answer = await served.client.get("/docs")
+        assert answer.headers["content-type"].startswith("text/html")
+        assert "default-src 'none'" in answer.headers["content-security-policy"]
+
+
+class _Links(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.targets: list[str] = []
+        self.ids: set[str] = set()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.targets += [value or "" for name, value in attrs if name in ("href", "src")]
+        self.ids |= {value or "" for name, value in attrs if name == "id"}
+
+
+def test_the_page_needs_nothing_from_elsewhere(platforms):
+    parser = _Links()
+    parser.feed(page(describe(platforms)))
+    assert not parser.tags & {"script", "link", "img", "iframe"}
+    for target in parser.targets:
+        assert target == "openapi.json" or target.removeprefix("#") in parser.ids, target
+    assert {row.name for row in TABLE} <= parser.ids
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("key", "seconds"), [(None, 8), ("sesame", 20)])
+async def test_schemathesis_finds_nothing(serve, tmp_path, key, seconds):
+    """All of its checks: no 5xx, no undocumented answer, nothing valid refused, nothing invalid taken."""
+    async with serve(key=key) as served:
+        await served.add()
+        await served.parrot.say("polly", "hello")
+        command = [
+            *(sys.executable, "-m", "schemathesis.cli", "run", f"{served.url}/openapi.json"),
+            *("--exclude-path", "/v1/events/stream"),  # without an end: each request would take a whole timeout
+            *(
+                "--max-time",
+                str(seconds),
+                "--request-timeout",
+                "20",
+                "--seed",
+                "20251121",
+                "--generation-database",
+                "none",
+            ),
+            *(["-H", f"Authorization: Bearer {key}"] if key else []),
+        ]
+        with trio.fail_after(120):
+            done = await trio.run_process(
+                command, capture_stdout=True, stderr=subprocess.STDOUT, check=False, cwd=tmp_path
+            )
+        assert done.returncode == 0, done.stdout.decode()[-6000:]

@@ -1,0 +1,147 @@
+"""Server-sent events: complete, resumable, and gone at once when the server stops."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import h11
+import pytest
+import trio
+
+STREAM = "/v1/events/stream"
+
+
+@asynccontextmanager
+async def following(served: Any, target: str, *headers: tuple[str, str]) -> AsyncIterator[Frames]:
+    """A stream over a bare connection: httpx leaves an open generator behind when a body is not read to its end."""
+    async with await trio.open_tcp_stream("127.0.0.1", served.port) as stream:
+        client = h11.Connection(h11.CLIENT)
+        request = h11.Request(method="GET", target=target, headers=[("Host", "localhost"), *headers])
+        await stream.send_all(client.send(request) + client.send(h11.EndOfMessage()))
+        reader = Frames(stream, client)
+        answer = await reader.next_event()
+        assert isinstance(answer, h11.Response)
+        assert answer.status_code == 200
+        assert (b"content-type", b"text/event-stream") in list(answer.headers)
+        yield reader
+
+
+class Frames:
+    """Events of a stream, parsed as the standard says."""
+
+    def __init__(self, stream: trio.SocketStream, client: h11.Connection) -> None:
+        self._stream = stream
+        self._client = client
+        self._text = ""
+
+    async def next_event(self) -> Any:
+        while (event := self._client.next_event()) is h11.NEED_DATA:
+            self._client.receive_data(await self._stream.receive_some())
+        return event
+
+    async def one(self) -> dict[str, Any] | None:
+        """The next frame that is an event, None at the end of the stream."""
+        while True:
+            while "\n\n" in self._text:
+                block, _, self._text = self._text.partition("\n\n")
+                fields = dict(line.split(": ", 1) for line in block.split("\n") if not line.startswith(":"))
+                if "data" in fields:
+                    return {"id": int(fields["id"]), "event": fields["event"], "data": json.loads(fields["data"])}
+            event = await self.next_event()
+            if isinstance(event, h11.EndOfMessage):
+                return None
+            assert isinstance(event, h11.Data)
+            self._text += event.data.decode()
+
+    async def some(self, count: int) -> list[dict[str, Any]]:
+        """The next `count` events."""
+        with trio.fail_after(5):
+            found = [await self.one() for _ in range(count)]
+        assert None not in found
+        return found  # type: ignore[return-value]
+
+
+def texts(found: list[dict[str, Any]]) -> list[str]:
+    return [frame["data"]["body"]["text"] for frame in found]
+
+
+async def test_from_the_beginning_and_resumed(served):
+    await served.add()
+    for number in range(10):
+        await served.parrot.say("polly", f"m{number}")
+    async with following(served, STREAM + "?after=0") as frames:
+        first = await frames.some(4)
+    assert texts(first) == ["m0", "m1", "m2", "m3"]
+    assert all(frame["id"] == frame["data"]["id"] and frame["event"] == "message" for frame in first)
+    async with following(served, STREAM + "?after=0", ("Last-Event-ID", str(first[-1]["id"]))) as frames:
+        assert texts(await frames.some(6)) == [f"m{number}" for number in range(4, 10)]
+
+
+async def test_live_with_filters(served):
+    await served.add()
+    await served.add("jack")
+    await served.parrot.say("polly", "before")
+    async with following(served, STREAM + "?session=jack&type=message,edit") as frames:
+        for number in range(3):
+            await served.parrot.say("polly", "no")
+            await served.parrot.say("jack", f"yes{number}")
+        assert texts(await frames.some(3)) == ["yes0", "yes1", "yes2"]
+
+
+async def test_heartbeats_lose_nothing(serve):
+    async with serve(heartbeat=0.01) as served:
+        await served.add()
+
+        async def talk() -> None:
+            for number in range(30):
+                await trio.sleep(0.007)
+                await served.parrot.say("polly", str(number))
+
+        async with following(served, STREAM) as frames, trio.open_nursery() as nursery:
+            nursery.start_soon(talk)
+            assert texts(await frames.some(30)) == [str(number) for number in range(30)]
+
+
+async def test_it_ends_at_once_when_the_server_stops(serve):
+    async with serve(drain=5.0) as served:
+        await served.add()
+        async with following(served, STREAM) as frames:
+            served.stop.set()
+            before = trio.current_time()
+            with trio.fail_after(2):
+                assert await frames.one() is None, "the body ends properly"
+            assert trio.current_time() - before < 0.5
+
+
+@pytest.mark.parametrize("last", ["", "x", "-1", "1.5", "9" * 30])
+async def test_a_bad_last_event_id_is_a_400(served, last):
+    answer = await served.client.get("/v1/events/stream", headers={"Last-Event-ID": last})
+    assert answer.status_code == 400
+    assert answer.json()["field"] == "Last-Event-ID"
+
+
+async def test_head_tells_the_headers_only(served):
+    with trio.fail_after(2):
+        answer = await served.client.head("/v1/events/stream")
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith("text/event-stream")
+
+
+async def test_many_readers_see_the_same(served):
+    await served.add()
+    results: list[list[int]] = []
+
+    async def follow() -> None:
+        async with following(served, STREAM + "?after=0") as frames:
+            results.append([frame["id"] for frame in await frames.some(50)])
+
+    async with trio.open_nursery() as nursery:
+        for _ in range(20):
+            nursery.start_soon(follow)
+        for number in range(50):
+            await served.parrot.say("polly", str(number))
+    assert len(results) == 20
+    assert all(result == results[0] == sorted(result) for result in results)
