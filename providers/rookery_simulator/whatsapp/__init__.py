@@ -8,8 +8,8 @@
         await sent.delivered()
         message = await bob.next_message()   # what the client sends to Bob, decrypted
 
-The client is the unmodified wheel. Its worker needs three things: `SSL_CERT_FILE` (see `environment()`), the proxy
-address, and `trust.replace_root_key(noise_root_public_key)` after the import of neonize.
+The client is the unmodified wheel. Its worker runs through `trusting_worker` with the variables of `environment()`; it may
+also be given `proxy_url` as the proxy of a session.
 """
 
 from __future__ import annotations

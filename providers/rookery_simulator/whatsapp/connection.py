@@ -46,7 +46,7 @@ class Connection:
         self.registration: Registration | None = None
         self.closed = trio.Event()
         # Faults, set from outside at any time.
-        self.silent = False
+        self.silent = False  # swallows in both directions
         self.delay = 0.0  # seconds before each frame that is sent
         self._websocket = WebSocket(stream)
         self._splitter = FrameSplitter(PROLOGUE)
@@ -129,6 +129,8 @@ class Connection:
 
     def post_raw(self, data: bytes) -> None:
         """Queue the bytes of one frame, stanza or not."""
+        if self.silent:
+            return
         try:
             self._outbox.send_nowait(data)
         except trio.WouldBlock:

@@ -30,6 +30,8 @@ class LinkedDevice:
         self.registration = registration
         self.refusal: Refusal | None = None
         self.removed = False
+        # Fault of logging in: accept the connection and never say whether it is welcome.
+        self.ignore_logins = False
         self.connection: Connection | None = None
         self.logins = 0
         self.greeted = False
@@ -186,7 +188,7 @@ class LinkedDevice:
             self.connection.drop()
 
     def silence(self, silent: bool = True) -> None:
-        """Read what the client sends and answer nothing, or answer again."""
+        """Swallow what is said in both directions, or stop doing so; the connection stays open."""
         if self.connection is not None:
             self.connection.silent = silent
 

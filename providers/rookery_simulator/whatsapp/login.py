@@ -80,7 +80,7 @@ def _log_in(world: World, connection: Connection, static: bytes, number: str, de
         _refuse(connection, Refusal(UNKNOWN_DEVICE))
     elif device.refusal is not None:
         _refuse(connection, device.refusal)
-    else:
+    elif not device.ignore_logins:
         _admit(world, connection, device)
 
 

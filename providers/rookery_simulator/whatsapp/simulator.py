@@ -16,6 +16,7 @@ from .connection import Connection
 from .media import serve_media
 from .phone import Phone
 from .proxy import CHAT_HOST, Certificates, serve_tunnel
+from .trusting_worker import KEY_VARIABLE
 from .world import World
 
 BACKLOG = 512  # connections that may wait to be accepted
@@ -38,10 +39,18 @@ class WhatsAppSimulator:
         self.ca_file = ca_file
         self.noise_root_public_key = world.authority.root_public_key
         self.network = Network.UP
+        self._network_changed = trio.Event()
 
     def environment(self) -> dict[str, str]:
-        """What a worker process needs in its environment to trust the server's TLS certificate."""
-        return {"SSL_CERT_FILE": str(self.ca_file)}
+        """What a worker process needs in its environment to reach this server and to trust it.
+
+        `HTTPS_PROXY` serves sessions without a proxy of their own; the key is for `trusting_worker`.
+        """
+        return {
+            "SSL_CERT_FILE": str(self.ca_file),
+            "HTTPS_PROXY": self.proxy_url,
+            KEY_VARIABLE: self.noise_root_public_key.hex(),
+        }
 
     def phone(self, number: str, name: str | None = None) -> Phone:
         """The phone with this number (digits, country code first); made on first use, with a name of its own."""
@@ -56,13 +65,22 @@ class WhatsAppSimulator:
         return frozenset(self.world.connections)
 
     def set_network(self, state: Network) -> None:
-        """Break or mend the network for everyone. A black hole swallows until the connections are given up."""
+        """Break or mend the network for everyone.
+
+        What a black hole swallowed stays lost; new connections wait in it, and are cut when it goes.
+        """
         self.network = state
+        self._network_changed.set()
+        self._network_changed = trio.Event()
         for connection in self.connections:
             if state is Network.DOWN:
                 connection.drop()
             else:
                 connection.silent = state is Network.BLACK_HOLE
+
+    async def wait_network_changed(self) -> None:
+        """Wait for the next call of `set_network`."""
+        await self._network_changed.wait()
 
 
 @asynccontextmanager
@@ -84,12 +102,13 @@ async def open_whatsapp_simulator() -> AsyncIterator[WhatsAppSimulator]:
                 await serve_media(world.media, stream)
                 return
             connection = Connection(world, stream)
-            connection.silent = simulator.network is Network.BLACK_HOLE
             world.connections.add(connection)
             await connection.run()
 
         async def accept(stream: trio.SocketStream) -> None:
-            if simulator.network is not Network.DOWN:
+            if simulator.network is Network.BLACK_HOLE:
+                await simulator.wait_network_changed()
+            elif simulator.network is Network.UP:
                 await serve_tunnel(stream, certificates.context, handle)
 
         async with _background(partial(trio.serve_listeners, accept, listeners)):

@@ -67,21 +67,23 @@ class NeonizeClient:
 
 @asynccontextmanager
 async def open_neonize(
-    simulator: WhatsAppSimulator, database: Path | str, *, resume: str = ""
+    simulator: WhatsAppSimulator, database: Path | str, *, resume: str = "", own_proxy: bool = True
 ) -> AsyncIterator[NeonizeClient]:
     """Start the worker, connect, and end the process afterwards."""
     ours, theirs = socket.socketpair()
     command = [
         sys.executable,
+        "-m",
+        "rookery_simulator.whatsapp.trusting_worker",
         str(WORKER),
         str(theirs.fileno()),
         str(database),
-        simulator.proxy_url,
-        simulator.noise_root_public_key.hex(),
+        simulator.proxy_url if own_proxy else "",
         resume,
     ]
     output = None if os.environ.get("NEONIZE_LOG") else subprocess.DEVNULL
-    async with trio.open_nursery() as nursery:
+    stream = trio.SocketStream(trio.socket.from_stdlib_socket(ours))
+    async with stream, trio.open_nursery() as nursery:
         run = partial(
             trio.run_process,
             command,
@@ -93,7 +95,6 @@ async def open_neonize(
         )
         process = await nursery.start(run)
         theirs.close()
-        stream = trio.SocketStream(trio.socket.from_stdlib_socket(ours))
         client = NeonizeClient(process, stream)
         nursery.start_soon(client.read)
         try:
@@ -101,4 +102,3 @@ async def open_neonize(
         finally:
             process.kill()
             nursery.cancel_scope.cancel()
-            await trio.aclose_forcefully(stream)

@@ -1,7 +1,7 @@
 """Runs one real neonize client against the simulator; the parent test speaks JSON lines with it over a socket.
 
-Arguments: the socket's descriptor, the database, the proxy's address, the simulator's Noise key in hex, and optionally
-the user of the stored device to resume or `new` for a new device in a shared database.
+Arguments: the socket's descriptor, the database, the proxy's address (may be empty), and the address of the stored device
+to resume, `new` for a new device in a shared database, or nothing.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import threading
 from typing import Any
 
 channel = socket.socket(fileno=int(sys.argv[1]))
-database, proxy_address, root_key, resume = sys.argv[2:6]
+database, proxy_address, resume = sys.argv[2:5]
 
 from google.protobuf.json_format import MessageToDict  # noqa: E402
 from neonize import events  # noqa: E402
@@ -23,10 +23,7 @@ from neonize.client import NewClient  # noqa: E402
 from neonize.proto.Neonize_pb2 import JID  # noqa: E402
 from neonize.utils.enum import ChatPresence, ChatPresenceMedia, Presence, ReceiptType, VoteType  # noqa: E402
 
-from rookery_simulator.whatsapp.trust import replace_root_key  # noqa: E402
-
 assert "trio" not in sys.modules
-replace_root_key(bytes.fromhex(root_key))
 writing = threading.Lock()
 inbound: dict[str, Any] = {}
 
@@ -129,7 +126,7 @@ def call(request: dict[str, Any]) -> None:
 
 def connect() -> None:
     try:
-        client.connect(ProxySettings(proxy_address))
+        client.connect(ProxySettings(proxy_address) if proxy_address else None)
         say(event="ConnectReturned", data={})
     except Exception as error:
         say(event="ConnectReturned", data={"error": f"{type(error).__name__}: {error}"})

@@ -83,6 +83,30 @@ async def test_stream_error_503_leaves_a_zombie(whatsapp: WhatsAppSimulator, lin
     await linked.client.event("Connected", start=len(linked.client.events))
 
 
+async def test_a_login_that_nobody_answers(whatsapp: WhatsAppSimulator, linked: Linked) -> None:
+    linked.device.ignore_logins = True
+    linked.device.drop()
+    await linked.client.event("Disconnected")
+    while not await linked.client.call("is_connected"):
+        await trio.sleep(0.02)
+    # The library does not notice: it still believes what was true before the connection was lost.
+    assert await linked.client.call("is_logged_in")
+    assert linked.device.logins == 1
+
+
+async def test_a_black_hole(whatsapp: WhatsAppSimulator, linked: Linked, tmp_path: Path) -> None:
+    whatsapp.set_network(Network.BLACK_HOLE)
+    sent = whatsapp.phone("4915100000002").send_text(linked.phone, "swallowed")
+    async with open_neonize(whatsapp, tmp_path / "other.sqlite3") as other:
+        with trio.move_on_after(1) as waiting:
+            await other.qr()
+        assert waiting.cancelled_caught
+        assert not len(sent.receipts)
+        whatsapp.set_network(Network.UP)
+        linked.device.drop()
+        await sent.delivered()
+
+
 async def test_a_malformed_stanza_changes_nothing(whatsapp: WhatsAppSimulator, linked: Linked) -> None:
     linked.device.malformed()
     sent = whatsapp.phone("4915100000002").send_text(linked.phone, "still there?")

@@ -27,7 +27,7 @@ async def test_a_scanned_code_links_the_device_and_a_restart_needs_none(
             await client.event("Connected")
             await device.wait_active()
             assert device.prekey_count >= 50
-        async with open_neonize(whatsapp, database) as client:
+        async with open_neonize(whatsapp, database, own_proxy=False) as client:
             await client.event("Connected")
             assert not [event for event in client.events if event["event"] == "QR"]
             assert (await client.call("me"))["JID"]["Device"] == device.number
@@ -87,5 +87,5 @@ async def test_resume_from_postgresql(whatsapp: WhatsAppSimulator, tmp_path: Pat
 
 
 def test_the_worker_side_needs_no_trio() -> None:
-    program = "import sys, rookery_simulator.whatsapp.trust; sys.exit('trio' in sys.modules)"
+    program = "import sys, rookery_simulator.whatsapp.trusting_worker; sys.exit('trio' in sys.modules)"
     subprocess.run([sys.executable, "-c", program], check=True)

@@ -1,0 +1,33 @@
+"""Run a worker of the unmodified neonize wheel that trusts the simulator; for tests and demos only.
+
+    python -m rookery_simulator.whatsapp.trusting_worker some.worker.module argument ...
+
+The environment of `WhatsAppSimulator.environment()` says which key to trust. neonize is loaded, its root key replaced, and
+then the named module (or file, when the name ends in `.py`) runs as if it had been started itself.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import runpy
+import sys
+
+from .trust import replace_root_key
+
+KEY_VARIABLE = "ROOKERY_SIMULATOR_NOISE_KEY"  # 64 hexadecimal digits
+
+
+def main() -> None:
+    """Replace the key, then become the worker that the command line names."""
+    importlib.import_module("neonize")
+    replace_root_key(bytes.fromhex(os.environ[KEY_VARIABLE]))
+    del sys.argv[0]
+    if sys.argv[0].endswith(".py"):
+        runpy.run_path(sys.argv[0], run_name="__main__")
+    else:
+        runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+
+
+if __name__ == "__main__":
+    main()
