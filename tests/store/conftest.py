@@ -77,15 +77,20 @@ def postgres(postgres_url: str) -> Iterator[PostgresBackend]:
     """A schema of its own for each test, dropped at the end."""
     schema = f"rookery_test_{secrets.token_hex(6)}"
     yield PostgresBackend(postgres_url, schema)
-    asyncio.run(execute(postgres_url, f"DROP SCHEMA IF EXISTS {schema} CASCADE"))
+    run_sql(postgres_url, f"DROP SCHEMA IF EXISTS {schema} CASCADE")
 
 
-async def execute(url: str, sql: str) -> None:
-    connection = await asyncpg.connect(url)
-    try:
-        await connection.execute(sql)
-    finally:
-        await connection.close()
+def run_sql(url: str, sql: str) -> None:
+    """Run statements on a connection of their own. From trio: in a thread."""
+
+    async def run() -> None:
+        connection = await asyncpg.connect(url)
+        try:
+            await connection.execute(sql)
+        finally:
+            await connection.close()
+
+    asyncio.run(run())
 
 
 @pytest.fixture(params=["memory", "sqlite", "postgres"])

@@ -17,6 +17,7 @@ from .asyncio_thread import open_asyncio_thread
 from .postgres_appends import AppendQueue
 from .postgres_database import Database
 from .postgres_deliveries import PostgresDeliveries
+from .postgres_duties import PostgresDuties
 from .postgres_events import PostgresEvents
 from .postgres_messages import PostgresMessages
 from .postgres_sessions import PostgresSessions
@@ -26,8 +27,8 @@ CLOSE_TIMEOUT = 3.0
 """Seconds to wait at the end for what still runs."""
 
 
-class PostgresStore(PostgresSessions, PostgresEvents, PostgresMessages, PostgresDeliveries):
-    """Implements `Store` for any number of engines at once.
+class PostgresStore(PostgresSessions, PostgresEvents, PostgresMessages, PostgresDeliveries, PostgresDuties):
+    """Implements `Store` and `Notifying` for any number of engines at once.
 
     Args:
         url: `postgresql://user:password@host:port/database`, with libpq's parameters. `schema`, `pool_size`,

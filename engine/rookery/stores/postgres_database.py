@@ -7,6 +7,7 @@ sessions. A connection that misbehaves when it is given back is terminated, neve
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import zlib
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
@@ -154,11 +155,10 @@ class Database:
         try:
             return await work(connection)
         finally:
-            # Shielded and bounded by asyncpg; on any failure it has terminated the connection.
-            try:
+            # Shielded and bounded by asyncpg. When it fails the connection is terminated already, and what happened before
+            # matters more to the caller.
+            with contextlib.suppress(Exception):
                 await pool.release(connection, timeout=RELEASE_TIMEOUT)
-            except Exception:
-                connection.terminate()
 
     async def call(self, start: Callable[[], Any]) -> Any:
         """Run a coroutine in the thread; its errors arrive in our words."""

@@ -9,6 +9,8 @@ import heapq
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from sqlite3 import Connection
 
+import trio
+
 from ..errors import AlreadyExists, NotFound
 from ..model import DeadLetter, Delivery, Webhook
 from ..store import DeliveryOutcome
@@ -32,7 +34,7 @@ _DEAD = (
 
 
 class SqliteDeliveries(SqliteBase):
-    """Implements `DeliveryStore`."""
+    """Implements `DeliveryStore` and `DutyStore`."""
 
     async def create_webhook(self, webhook: Webhook) -> Webhook:
         secret = self._secrets.encrypt(webhook.secret)
@@ -136,6 +138,13 @@ class SqliteDeliveries(SqliteBase):
             return {row[0]: (row[1], row[2]) for row in connection.execute(sql)}
 
         return await self._read(query)
+
+    async def take_duties(self, owner: str, names: Collection[str], *, ttl: float) -> set[str]:
+        await trio.lowlevel.checkpoint()
+        return set(names)  # there is one engine only
+
+    async def drop_duties(self, owner: str, names: Collection[str]) -> None:
+        await trio.lowlevel.checkpoint()
 
 
 def _number(connection: Connection, id: str) -> int:

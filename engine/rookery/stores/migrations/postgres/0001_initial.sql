@@ -116,7 +116,9 @@ CREATE TABLE rookery.deliveries (
     PRIMARY KEY (event, webhook)
 );
 
-CREATE INDEX deliveries_lane ON rookery.deliveries (webhook, lane, event);
+-- Not (webhook, lane, event): without fresh statistics the planner takes such an index for single deliveries too and reads
+-- everything that waits for the webhook.
+CREATE INDEX deliveries_lane ON rookery.deliveries (lane, webhook, event);
 
 -- One row for each lane with pending deliveries. A lane with 100,000 of them costs a reader of the others one row.
 -- Whoever changes a lane's deliveries holds its row locked until the end of the transaction; rows are locked in the order
@@ -144,3 +146,10 @@ CREATE TABLE rookery.dead_letters (
 
 CREATE INDEX dead_letters_event ON rookery.dead_letters (event);
 CREATE INDEX dead_letters_age ON rookery.dead_letters (at);
+
+-- What one instance does for all of them, until its time runs out by this server's clock.
+CREATE TABLE rookery.duties (
+    name  text PRIMARY KEY,
+    owner text NOT NULL,
+    until timestamptz NOT NULL
+);

@@ -1,0 +1,338 @@
+"""What only the PostgreSQL store has: several engines at once, leases that expire, notifications, migrations."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+import warnings
+
+import pytest
+import trio
+
+from rookery.errors import InvalidInput, LeaseLost, SecretKeyError, StoreError
+from rookery.model import Lease, MessageState
+from rookery.store import DeliveryOutcome, EventQuery, Notifying, SendOutcome, SessionChange, Store, StoreChange
+from rookery.stores import store_from_url
+from store.building import (
+    TOKEN,
+    all_events,
+    claim,
+    create_and_claim,
+    event,
+    fill_state,
+    message,
+    new_session,
+    webhook,
+)
+from store.conftest import KEY, PostgresBackend, run_sql
+
+
+async def test_two_instances_claim_each_session_once(postgres: PostgresBackend) -> None:
+    one, two = postgres.make(), postgres.make()
+    async with one.open(), two.open():
+        for number in range(60):
+            await one.create_session(new_session(f"s{number}"))
+        claimed: list[Lease] = []
+
+        async def take(store: Store, owner: str) -> None:
+            while found := await store.claim(owner, limit=7, now=0.0, ttl=60.0):
+                claimed.extend(Lease(s.id, s.uid, owner, s.fence) for s in found)
+
+        async with trio.open_nursery() as nursery:
+            for store, owner in ((one, "one"), (two, "two"), (one, "three"), (two, "four")):
+                nursery.start_soon(take, store, owner)
+        assert len(claimed) == len({lease.session for lease in claimed}) == 60
+        assert {lease.fence for lease in claimed} == {1}
+
+
+async def test_a_lease_expires_by_the_clock_of_the_database(postgres: PostgresBackend) -> None:
+    store = postgres.make()
+    async with store.open():
+        old = await create_and_claim(store)
+        assert await store.claim("two", limit=1, now=time.time() + 9e9, ttl=60.0) == []  # our clock does not matter
+        assert await store.renew("one", [old], now=0.0, ttl=0.05) == {"shop"}
+        with trio.fail_after(5):
+            while not (found := await store.claim("two", limit=1, now=0.0, ttl=60.0)):
+                await trio.sleep(0.01)
+        assert found[0].fence == old.fence + 1
+        assert await store.renew("one", [old], now=0.0, ttl=60.0) == set()
+        with pytest.raises(LeaseLost):
+            await store.append(old, [event(1)], "1")
+
+
+async def test_a_renewed_lease_does_not_expire(postgres: PostgresBackend) -> None:
+    store = postgres.make()
+    async with store.open():
+        await store.create_session(new_session())
+        lease = await claim(store, ttl=0.5)
+        began = time.monotonic()
+        while time.monotonic() - began < 1.0:
+            assert await store.renew("one", [lease], now=0.0, ttl=0.5) == {"shop"}
+            assert await store.claim("two", limit=1, now=0.0, ttl=1.0) == []
+
+
+async def test_event_ids_become_visible_in_order_across_instances(postgres: PostgresBackend) -> None:
+    stores = [postgres.make() for _ in range(3)]
+    async with stores[0].open(), stores[1].open(), stores[2].open():
+        leases = [await create_and_claim(stores[0], f"s{number}") for number in range(6)]
+        seen: list[int] = []
+        written = trio.Event()
+
+        async def follow() -> None:
+            while True:
+                final = written.is_set()
+                found = await stores[2].read_events(EventQuery(after=seen[-1] if seen else 0, limit=1000))
+                seen.extend(one.id for one in found)
+                if final and not found:
+                    return
+
+        async def write(store: Store, lease: Lease) -> None:
+            for number in range(40):
+                await store.append(lease, [event(f"{number}-{part}") for part in range(number % 4)], str(number))
+
+        async with trio.open_nursery() as readers:
+            readers.start_soon(follow)
+            async with trio.open_nursery() as writers:
+                for number, lease in enumerate(leases):
+                    writers.start_soon(write, stores[number % 2], lease)
+            written.set()
+        assert seen == [one.id for one in await all_events(stores[0])]
+        assert len(seen) == 6 * 60
+
+
+async def test_a_batch_is_isolated_from_stale_and_impossible_neighbours(postgres: PostgresBackend) -> None:
+    store = postgres.make()
+    async with store.open():
+        leases = [await create_and_claim(store, f"s{number}") for number in range(12)]
+        await store.delete_session("s3")
+        results: dict[int, object] = {}
+
+        async def write(number: int) -> None:
+            bad = number == 5
+            try:
+                results[number] = await store.append(leases[number], [event(1, chat="\0" if bad else "7")], "1")
+            except (LeaseLost, InvalidInput) as error:
+                results[number] = type(error)
+
+        async with trio.open_nursery() as nursery:
+            for number in range(12):
+                nursery.start_soon(write, number)
+        assert results == {number: {3: LeaseLost, 5: InvalidInput}.get(number, 1) for number in range(12)}
+        assert len(await all_events(store)) == 10
+
+
+async def test_lanes_stay_right_when_instances_append_and_deliver_at_once(postgres: PostgresBackend) -> None:
+    one, two = postgres.make(), postgres.make()
+    async with one.open(), two.open():
+        leases = [await create_and_claim(one, f"s{number}") for number in range(4)]
+        await one.create_webhook(webhook())
+        expected = 4 * 30 * 2
+        delivered: set[int] = set()
+
+        async def write(lease: Lease) -> None:
+            for number in range(30):
+                await one.append(lease, [event(f"{number}a", chat="1"), event(f"{number}b", chat="2")], None)
+
+        async def deliver(store: Store, number: int) -> None:
+            while len(delivered) < expected:
+                found = await store.pending_deliveries("hook", now=1e12, busy=[], limit=3 + number)
+                outcomes = [
+                    DeliveryOutcome(
+                        webhook="hook",
+                        event_id=one.event.id,
+                        delivered=(one.event.id + one.attempts) % 3 != 0,
+                        at=1.0,
+                        retry_at=2.0,
+                    )
+                    for one in found
+                ]
+                await store.record_deliveries(outcomes)
+                delivered.update(outcome.event_id for outcome in outcomes if outcome.delivered)
+
+        with trio.fail_after(30):
+            async with trio.open_nursery() as nursery:
+                for lease in leases:
+                    nursery.start_soon(write, lease)
+                for number, store in enumerate((one, two, two)):
+                    nursery.start_soon(deliver, store, number)
+        assert await one.delivery_counts() == {"hook": (0, 0)}
+        lanes = await one._value("SELECT count(*) FROM rookery.lanes")  # type: ignore[attr-defined]
+        assert lanes == 0
+
+
+async def test_a_duty_has_one_owner_until_its_time_is_over(postgres: PostgresBackend) -> None:
+    store = postgres.make()
+    async with store.open():
+        assert await store.take_duties("one", ["a", "b"], ttl=60.0) == {"a", "b"}
+        assert await store.take_duties("one", ["a", "b"], ttl=60.0) == {"a", "b"}
+        assert await store.take_duties("two", ["b", "c"], ttl=0.01) == {"c"}
+        await store.drop_duties("two", ["b"])  # not its own
+        await store.drop_duties("one", ["a"])
+        await trio.sleep(0.02)
+        assert await store.take_duties("three", ["a", "b", "c"], ttl=60.0) == {"a", "c"}
+        assert await store.take_duties("three", [], ttl=60.0) == set()
+
+
+async def test_changes_are_told_to_every_instance(postgres: PostgresBackend) -> None:
+    one, two = postgres.make(), postgres.make()
+    told: list[StoreChange] = []
+    news = trio.Event()
+
+    def on_change(change: StoreChange) -> None:
+        nonlocal news
+        told.append(change)
+        news.set()
+        news = trio.Event()
+
+    async def expect(*wanted: StoreChange) -> None:
+        with trio.fail_after(5):
+            while not set(wanted) <= set(told):
+                await news.wait()
+        told.clear()
+
+    async with one.open(), two.open(), trio.open_nursery() as nursery:
+        assert isinstance(two, Notifying)
+        await nursery.start(two.watch, on_change)
+        await expect(StoreChange("everything"))
+        await one.create_session(new_session())
+        await expect(StoreChange("session", "shop"))
+        lease = await claim(one)
+        await one.append(lease, [event(1)], None)
+        await expect(StoreChange("events"))
+        await one.enqueue(message(), pending_limit=9)  # its own owner needs no call
+        foreign, _ = await two.enqueue(message(), pending_limit=9)
+        await expect(StoreChange("messages", "shop"))
+        assert told.count(StoreChange("messages", "shop")) == 0
+        await fill_state(one, lease, foreign.id, MessageState.SENDING)
+        await one.record_sends(lease, [SendOutcome(id=foreign.id, state=MessageState.SENT, at=1.0)])
+        await expect(StoreChange("message", foreign.id))
+        await one.create_webhook(webhook())
+        await expect(StoreChange("webhooks"))
+        await one.update_session("shop", SessionChange(enabled=False), now=1.0)
+        await expect(StoreChange("session", "shop"))
+        await one.release(lease)
+        await expect(StoreChange("session", "shop"))
+        await one.take_duties("one", ["d"], ttl=60.0)
+        await one.drop_duties("one", ["d"])
+        await expect(StoreChange("duties"))
+        await trio.to_thread.run_sync(
+            run_sql,
+            postgres.url,
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE application_name = 'rookery' AND query LIKE 'LISTEN%'",
+        )
+        await expect(StoreChange("everything"))
+        await one.delete_session("shop")
+        await expect(StoreChange("session", "shop"))
+        nursery.cancel_scope.cancel()
+
+
+async def test_many_instances_may_start_at_once_on_an_empty_database(postgres: PostgresBackend) -> None:
+    async def start(number: int) -> None:
+        store = postgres.make()
+        async with store.open():
+            await store.create_session(new_session(f"s{number}"))
+
+    async with trio.open_nursery() as nursery:
+        for number in range(5):
+            nursery.start_soon(start, number)
+    async with postgres.make().open() as store:
+        assert await store.count_sessions() == {("telegram", "INITIALIZING", True): 5}  # type: ignore[attr-defined]
+
+
+async def test_an_older_version_runs_on_a_newer_schema_unless_that_says_no(postgres: PostgresBackend) -> None:
+    async with postgres.make().open():
+        pass
+    insert = f"INSERT INTO {postgres.schema}.schema_migrations (version, name, oldest) VALUES "
+    await trio.to_thread.run_sync(run_sql, postgres.url, insert + "(900, 'adds', 1)")
+    async with postgres.make().open():
+        pass
+    await trio.to_thread.run_sync(run_sql, postgres.url, insert + "(901, 'breaks', 900)")
+    with pytest.raises(StoreError, match="newer Rookery"):
+        async with postgres.make().open():
+            pass
+
+
+async def test_keys_are_rotated_while_an_instance_still_writes_with_the_old_one(postgres: PostgresBackend) -> None:
+    old = postgres.make(f"{KEY},new key")
+    async with old.open():
+        await old.create_session(new_session("before"))
+        async with postgres.make(f"new key,{KEY}").open() as new:
+            await old.create_session(new_session("after"))
+            assert (await old.get_session("before")).credentials == {"token": TOKEN}
+            assert (await new.get_session("after")).credentials == {"token": TOKEN}  # type: ignore[attr-defined]
+    async with postgres.make(f"new key,{KEY}").open():
+        pass
+    async with postgres.make("new key").open() as new:
+        for id in ("before", "after"):
+            assert (await new.get_session(id)).credentials == {"token": TOKEN}  # type: ignore[attr-defined]
+
+
+async def test_it_does_not_need_anything_of_the_host(postgres: PostgresBackend) -> None:
+    """Works from a task that is older than the store, and with an asyncio policy that is of no use."""
+
+    class Useless(asyncio.DefaultEventLoopPolicy):
+        def get_event_loop(self) -> asyncio.AbstractEventLoop:
+            raise AssertionError("the host's policy was asked")
+
+        new_event_loop = get_event_loop
+
+    store = postgres.make()
+    ready, done = trio.Event(), trio.Event()
+
+    async def older() -> None:
+        await ready.wait()
+        await store.create_session(new_session())
+        done.set()
+
+    before = asyncio.get_event_loop_policy()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        asyncio.set_event_loop_policy(Useless())
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(older)
+                async with store.open():
+                    ready.set()
+                    await done.wait()
+        finally:
+            asyncio.set_event_loop_policy(before)
+
+
+async def test_prepared_statements_can_be_turned_off(postgres: PostgresBackend) -> None:
+    separator = "&" if "?" in postgres.url else "?"
+    store = postgres.make(url=f"{postgres.url}{separator}statement_cache_size=0&pool_size=2")
+    async with store.open():
+        lease = await create_and_claim(store)
+        for number in range(5):
+            await store.append(lease, [event(number)], str(number))
+        assert len(await all_events(store)) == 5
+
+
+async def test_a_secret_key_is_not_made_up() -> None:
+    with pytest.raises(SecretKeyError, match="ROOKERY_SECRET_KEY"):
+        store_from_url("postgresql://localhost/x")
+
+
+def test_passwords_are_not_shown() -> None:
+    for url in (
+        "postgresql://me:hunter2@db.example:5433/rookery?sslmode=require&password=hunter2",
+        "postgres://me:hunter2@[::1]/rookery",
+    ):
+        store = store_from_url(url, secret_key="hunter2")
+        assert "hunter2" not in store.location + repr(store) + str(store)
+        assert store.location.endswith("/rookery")
+    with pytest.raises(InvalidInput) as caught:
+        store_from_url("postgresql://me:hunter2@db/rookery?schema=Bad-Name", secret_key="k")
+    assert "hunter2" not in str(caught.value)
+    with pytest.raises(InvalidInput, match="pool_size"):
+        store_from_url("postgresql://db/rookery?pool_size=many", secret_key="k")
+
+
+def test_without_the_driver_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.startswith("rookery.stores.postgres")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "asyncpg", None)
+    with pytest.raises(InvalidInput, match=r"rookery\[postgres\]"):
+        store_from_url("postgresql://localhost/x", secret_key="k")
