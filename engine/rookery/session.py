@@ -89,6 +89,7 @@ class SessionRunner:
         self._health = session.health
         self._last_error = session.health.last_error
         self._backoff = Backoff(services.settings)
+        self.ended = trio.Event()  # set by the supervisor when the task is gone
         self.connected_at: float | None = None  # trio time
         self.logged_out: bool | None = None  # None: nobody tried
         self.inbox = SessionInbox(

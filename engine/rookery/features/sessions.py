@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import msgspec
 import trio
 
-from ..errors import AlreadyExists, InvalidInput, LimitReached
+from ..errors import AlreadyExists, InvalidInput, LimitReached, NotFound
 from ..model import Health, ProofOfLife, Reason, Session, SessionStatus, Transition
 from ..parts import EngineParts
 from ..session import Intent
@@ -71,13 +72,14 @@ class SessionFeatures(EngineParts):
             created_at=now,
             updated_at=now,
         )
-        if enabled:
-            await self._check_limit(besides=id)
         try:
+            if enabled:
+                await self._check_limit(besides=id)
             session = await self._store.create_session(session)
-        except AlreadyExists:
+        except (AlreadyExists, LimitReached):
             if exist_ok:
-                return await self.get_session(id)
+                with suppress(NotFound):
+                    return await self.get_session(id)
             raise
         self._supervisor.nudge(id)
         return session

@@ -1,0 +1,461 @@
+"""Every verb is legal in every state and idempotent (A4); limits (A6); logout and deletion (D1-D3)."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from fake_platform import (
+    CALM,
+    FakeLink,
+    FakePlatform,
+    add,
+    connected,
+    hang,
+    network,
+    open_fake_engine,
+    open_troubled_store,
+    status_of,
+    until,
+)
+from rookery import Engine, EngineSettings, Reason, SessionChange, SessionQuery, SessionStatus
+from rookery.errors import AlreadyExists, InvalidInput, LimitReached, NotFound, StoreUnavailable, TerminalError
+from rookery.model import Action
+
+Verb = Callable[[Engine], Awaitable[object]]
+State = Callable[[Engine, FakePlatform], Awaitable[None]]
+
+
+async def disabled(engine: Engine, platform: FakePlatform) -> None:
+    await add(engine, enabled=False)
+
+
+async def stopped(engine: Engine, platform: FakePlatform) -> None:
+    await add(engine)
+    await connected(engine)
+    await engine.stop("a")
+    await until(lambda: platform.link().closed)
+
+
+async def connecting(engine: Engine, platform: FakePlatform) -> None:
+    platform.plan("a", hang)
+    await add(engine)
+    await until(lambda: bool(platform.attempts))
+
+
+async def pairing(engine: Engine, platform: FakePlatform) -> None:
+    async def pair(session: object, inbox: object) -> None:
+        inbox.report(SessionStatus.QR_REQUIRED, Reason.PAIRING, "scan", action=Action.SCAN_QR, allow=300)  # type: ignore[attr-defined]
+        await trio.sleep_forever()
+
+    platform.plan("a", pair)
+    await add(engine)
+    await engine.wait_status("a", SessionStatus.QR_REQUIRED)
+
+
+async def is_connected(engine: Engine, platform: FakePlatform) -> None:
+    await add(engine)
+    await connected(engine)
+
+
+async def waiting(engine: Engine, platform: FakePlatform) -> None:
+    platform.plan("a", network())
+    await add(engine)
+    await engine.wait_status("a", SessionStatus.RECONNECTING)
+
+
+async def terminal(engine: Engine, platform: FakePlatform) -> None:
+    platform.plan("a", TerminalError("no", reason=Reason.INVALID_TOKEN, action=Action.REPLACE_TOKEN))
+    await add(engine)
+    await engine.wait_status("a", SessionStatus.AUTH_FAILURE)
+    await trio.sleep(1)
+
+
+async def closing(engine: Engine, platform: FakePlatform) -> None:
+    async def slowly(link: FakeLink) -> None:
+        with trio.CancelScope(shield=True):
+            await trio.sleep(2)
+
+    await add(engine)
+    await connected(engine)
+    platform.on_close = slowly
+    await engine.stop("a")
+    await trio.sleep(0.5)
+    assert not platform.link().closed
+
+
+STATES: list[State] = [disabled, stopped, connecting, pairing, is_connected, waiting, terminal, closing]
+UP = ["start", "enable", "restart"]
+DOWN = ["stop", "disable", "logout"]
+
+
+@pytest.mark.parametrize("state", STATES, ids=lambda state: state.__name__)
+@pytest.mark.parametrize("verb", [*UP, *DOWN, "retry", "delete_session"])
+async def test_every_verb_in_every_state_twice(verb: str, state: State, autojump_clock: MockClock) -> None:
+    platform = FakePlatform()
+    async with open_troubled_store() as store, open_fake_engine(platform, store) as engine:
+        await state(engine, platform)
+        was_enabled = (await engine.get_session("a")).enabled
+        await getattr(engine, verb)("a")
+        if verb == "delete_session":
+            with pytest.raises(NotFound):
+                await engine.delete_session("a")
+            assert await engine.list_sessions() == []
+            await add(engine)  # the name is free again
+            await connected(engine)
+            assert platform.most_open["a"] == 1
+            return
+        await getattr(engine, verb)("a")
+        if verb in UP:
+            await connected(engine, seconds=400)
+            assert (await engine.get_session("a")).enabled
+        elif verb in DOWN:
+            await trio.sleep(20)
+            assert not (await engine.get_session("a")).enabled
+            assert platform.open_links == 0
+            assert (await store.get_session("a")).owner is None
+            before = len(platform.attempts)
+            await trio.sleep(1000)
+            assert len(platform.attempts) == before
+            assert (await engine.get_session("a")).health.status in (
+                SessionStatus.DISCONNECTED,
+                SessionStatus.AUTH_FAILURE,
+            )
+        else:
+            await trio.sleep(1)
+            assert (await engine.get_session("a")).enabled == was_enabled
+            if was_enabled and state not in (connecting, pairing):
+                await connected(engine)
+        assert platform.most_open["a"] <= 1
+        await engine.start("a")  # and it can always be brought back
+        await connected(engine, seconds=400)
+
+
+@pytest.mark.parametrize("state", STATES, ids=lambda state: state.__name__)
+async def test_many_verbs_at_once_end_with_the_last(state: State, autojump_clock: MockClock) -> None:
+    platform = FakePlatform()
+    async with open_fake_engine(platform) as engine:
+        await state(engine, platform)
+        async with trio.open_nursery() as nursery:
+            for _ in range(5):
+                for verb in (*UP, *DOWN, "retry"):
+                    nursery.start_soon(getattr(engine, verb), "a")
+        await engine.stop("a")
+        await trio.sleep(30)
+        assert platform.open_links == 0
+        await engine.start("a")
+        await connected(engine, seconds=400)
+        assert platform.most_open["a"] == 1
+
+
+@pytest.mark.parametrize("verb", [*UP, *DOWN, "retry", "delete_session", "history", "get_session"])
+async def test_unknown_sessions_are_named(verb: str, autojump_clock: MockClock) -> None:
+    async with open_fake_engine(FakePlatform()) as engine:
+        with pytest.raises(NotFound, match="there is no session 'ghost'"):
+            await getattr(engine, verb)("ghost")
+
+
+async def test_a_stop_while_it_starts_and_a_start_while_it_stops(autojump_clock: MockClock) -> None:
+    platform = FakePlatform()
+    async with open_fake_engine(platform) as engine:
+        await closing(engine, platform)
+        await engine.start("a")
+        await trio.sleep(0.1)
+        assert platform.open_links == 1
+        await connected(engine)
+        assert platform.most_open["a"] == 1
+        assert await status_of(engine) == ("CONNECTED", "CONNECTED")
+
+
+async def test_a_name_that_is_taken(autojump_clock: MockClock) -> None:
+    async with open_fake_engine(FakePlatform()) as engine:
+        await add(engine, metadata={"first": True})
+        with pytest.raises(AlreadyExists):
+            await add(engine)
+        await add(engine, exist_ok=True, metadata={"first": False})
+        assert (await engine.get_session("a")).metadata == {"first": True}
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"platform": "pigeons"}, "platform"),
+        ({"id": "a b"}, "id"),
+        ({"id": ""}, "id"),
+        ({"id": "a" * 129}, "id"),
+        ({"id": "a\n"}, "id"),
+        ({"name": "x" * 257}, "name"),
+        ({"name": "\ud800"}, "name"),
+        ({"credentials": {"token": 7}}, "credentials"),
+        ({"credentials": {"token": "malformed"}}, "credentials.token"),
+        ({"settings": [1]}, "settings"),
+        ({"settings": {"x": object()}}, "settings"),
+        ({"metadata": {"x": "y" * 70_000}}, "metadata"),
+        ({"metadata": {"x": "\0"}}, "metadata"),
+        ({"metadata": {"x": "\ud800"}}, "metadata"),
+    ],
+    ids=str,
+)
+async def test_bad_input_names_its_field(fields: dict[str, object], field: str, autojump_clock: MockClock) -> None:
+    async with open_fake_engine(FakePlatform()) as engine:
+        with pytest.raises(InvalidInput) as caught:
+            await engine.create_session(**{"platform": "fake", **fields})  # type: ignore[arg-type]
+        assert caught.value.field == field
+        assert await engine.list_sessions() == []
+
+
+class TestLimit:
+    SETTINGS = EngineSettings(backoff_jitter=0.0, max_concurrent_sessions=2)
+
+    async def test_one_too_many_is_refused_and_disturbs_nobody(self, autojump_clock: MockClock) -> None:
+        platform = FakePlatform()
+        async with open_fake_engine(platform, settings=self.SETTINGS) as engine:
+            await add(engine, "a", "b")
+            await connected(engine, "a", "b")
+            with pytest.raises(LimitReached, match="MAX_CONCURRENT_SESSIONS is 2") as caught:
+                await add(engine, "c")
+            assert caught.value.limit == "MAX_CONCURRENT_SESSIONS"
+            await add(engine, "c", enabled=False)
+            for verb in UP:
+                with pytest.raises(LimitReached):
+                    await getattr(engine, verb)("c")
+            for verb in UP:
+                await getattr(engine, verb)("a")
+            await connected(engine, "a", "b")
+            assert len(platform.attempt_times("b")) == 1
+
+    async def test_a_place_becomes_free(self, autojump_clock: MockClock) -> None:
+        platform = FakePlatform()
+        async with open_fake_engine(platform, settings=self.SETTINGS) as engine:
+            await add(engine, "a", "b")
+            await add(engine, "c", enabled=False)
+            await connected(engine, "a", "b")
+            await engine.stop("a")
+            await engine.start("c")
+            await connected(engine, "c", seconds=5)
+
+    async def test_creating_again_what_exists_is_no_matter_of_limits(self, autojump_clock: MockClock) -> None:
+        async with open_fake_engine(FakePlatform(), settings=self.SETTINGS) as engine:
+            await add(engine, "a", "b")
+            await add(engine, "a", exist_ok=True)
+
+    async def test_more_are_stored_than_may_run(self, autojump_clock: MockClock) -> None:
+        platform = FakePlatform()
+        async with open_troubled_store() as store:
+            async with open_fake_engine(platform, store) as engine:
+                await add(engine, "a", "b", "c", "d")
+                await connected(engine, "a", "b", "c", "d")
+            platform.links.clear()
+            async with open_fake_engine(platform, store, settings=self.SETTINGS) as engine:
+                await trio.sleep(100)
+                assert {link.session.id for link in platform.links} == {"a", "b"}
+                await engine.stop("a")
+                await connected(engine, "c", seconds=5)
+                await engine.delete_session("b")
+                await connected(engine, "d", seconds=5)
+
+    async def test_a_terminal_one_frees_its_place(self, autojump_clock: MockClock) -> None:
+        platform = FakePlatform()
+        async with open_troubled_store() as store:
+            async with open_fake_engine(platform, store) as engine:
+                await add(engine, "a", "b", "c")
+                await connected(engine, "a", "b", "c")
+            platform.links.clear()
+            async with open_fake_engine(platform, store, settings=self.SETTINGS) as engine:
+                await connected(engine, "a", "b")
+                platform.link("a").fail(TerminalError("no", reason=Reason.BANNED, action=Action.NONE))
+                await connected(engine, "c", seconds=5)
+
+
+class LogoutLink(FakeLink):
+    """Knows how to log out; `on_logout` says what happens then."""
+
+    on_logout: Callable[[], Awaitable[None]] | None = None
+    logouts = 0
+
+    async def logout(self) -> None:
+        self.logouts += 1
+        if self.on_logout is not None:
+            await self.on_logout()
+
+
+async def refuse() -> None:
+    raise RuntimeError("the platform says no")
+
+
+class TestLogout:
+    @pytest.mark.parametrize("verb", ["logout", "delete_session"])
+    @pytest.mark.parametrize("trouble", [None, refuse, hang], ids=["works", "refused", "hangs"])
+    async def test_it_is_tried_once_and_bounded(
+        self, verb: str, trouble: Callable[[], Awaitable[None]] | None, autojump_clock: MockClock
+    ) -> None:
+        platform = FakePlatform()
+        platform.make_link = LogoutLink
+        async with open_fake_engine(platform) as engine:
+            await add(engine, "a", "b")
+            await connected(engine, "a", "b")
+            link = platform.link("a")
+            assert isinstance(link, LogoutLink)
+            link.on_logout = trouble
+            with trio.fail_after(8):
+                report = await getattr(engine, verb)("a")
+            assert link.logouts == 1
+            assert link.closed
+            if verb == "delete_session":
+                assert report.deleted
+                assert report.logged_out is (trouble is None)
+            else:
+                assert not (await engine.get_session("a")).enabled
+                assert await status_of(engine) == ("DISCONNECTED", "LOGOUT")
+            assert await status_of(engine, "b") == ("CONNECTED", "CONNECTED")
+            assert len(platform.attempt_times("b")) == 1
+
+    async def test_two_at_once_log_out_once(self, autojump_clock: MockClock) -> None:
+        platform = FakePlatform()
+        platform.make_link = LogoutLink
+        async with open_fake_engine(platform) as engine:
+            await add(engine)
+            await connected(engine)
+            link = platform.link()
+            assert isinstance(link, LogoutLink)
+            link.on_logout = partial(trio.sleep, 1)
+
+            async def log_out() -> None:
+                with contextlib.suppress(NotFound):  # the deletion may be done first
+                    await engine.logout("a")
+
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(log_out)
+                nursery.start_soon(engine.delete_session, "a")
+            assert link.logouts == 1
+
+    async def test_cleanup_can_be_switched_off(self, autojump_clock: MockClock) -> None:
+        platform = FakePlatform()
+        async with open_fake_engine(
+            platform, settings=EngineSettings(backoff_jitter=0.0, auto_cleanup_on_logout=False)
+        ) as engine:
+            await add(engine)
+            await connected(engine)
+            await engine.logout("a")
+            await trio.sleep(100)
+            session = await engine.get_session("a")
+            assert (session.enabled, session.health.reason) == (True, Reason.LOGOUT)
+            assert len(platform.attempts) == 1
+            await engine.start("a")
+            await connected(engine)
+
+    async def test_the_caller_may_leave(self, autojump_clock: MockClock) -> None:
+        platform = FakePlatform()
+        platform.make_link = LogoutLink
+        async with open_fake_engine(platform) as engine:
+            await add(engine)
+            await connected(engine)
+            link = platform.link()
+            assert isinstance(link, LogoutLink)
+            link.on_logout = partial(trio.sleep, 2)
+            with trio.move_on_after(0.5):
+                await engine.logout("a")
+            await trio.sleep(5)
+            assert link.closed
+            assert await status_of(engine) == ("DISCONNECTED", "LOGOUT")
+
+
+class TestDelete:
+    async def test_a_link_that_never_closes_does_not_hold_it_up(self, autojump_clock: MockClock) -> None:
+        platform = FakePlatform()
+
+        async def stubborn(link: FakeLink) -> None:
+            with trio.CancelScope(shield=True):
+                await trio.sleep(60)
+
+        async with open_fake_engine(platform) as engine:
+            await add(engine)
+            await connected(engine)
+            platform.on_close = stubborn
+            with trio.fail_after(20):
+                report = await engine.delete_session("a")
+            assert report.deleted
+            assert "did not close" in report.detail
+            platform.on_close = None
+            await add(engine)  # the same name while the old link is still closing
+            await connected(engine, seconds=100)
+            assert platform.most_open["a"] == 1
+            await engine.stop("a")
+            await trio.sleep(100)
+            assert platform.open_links == 0
+
+    async def test_events_stay(self, autojump_clock: MockClock) -> None:
+        from fake_platform import event
+
+        platform = FakePlatform()
+        async with open_fake_engine(platform) as engine:
+            await add(engine)
+            await connected(engine)
+            await platform.link().inbox.commit([event(1)], "1")
+            await engine.delete_session("a")
+            await add(engine)
+            await connected(engine)
+            await platform.link().inbox.commit([event(1)], "1")
+            assert [e.key for e in await engine.read_events()] == ["1", "1"]
+
+    async def test_a_store_that_is_away_is_an_error_and_a_second_try_works(self, autojump_clock: MockClock) -> None:
+        platform = FakePlatform()
+        async with open_troubled_store() as store, open_fake_engine(platform, store) as engine:
+            await add(engine)
+            await connected(engine)
+            store.down_methods = {"delete_session"}
+            with pytest.raises(StoreUnavailable):
+                await engine.delete_session("a")
+            store.down_methods = set()
+            assert (await engine.delete_session("a")).deleted
+
+
+async def test_a_row_that_somebody_else_deleted_ends_the_session(autojump_clock: MockClock) -> None:
+    platform = FakePlatform()
+    async with open_troubled_store() as store, open_fake_engine(platform, store) as engine:
+        await add(engine)
+        await connected(engine)
+        await store.inner.delete_session("a")
+        await until(lambda: platform.link().closed, seconds=100)
+        assert await engine.list_sessions() == []
+
+
+async def test_changes_by_another_process_are_found_by_the_recovery_check(autojump_clock: MockClock) -> None:
+    platform = FakePlatform()
+    async with open_troubled_store() as store, open_fake_engine(platform, store) as engine:
+        await add(engine)
+        await connected(engine)
+        await store.inner.update_session("a", SessionChange(enabled=False), now=1.0)
+        await until(lambda: platform.link().closed, seconds=100)
+        await store.inner.update_session("a", SessionChange(enabled=True), now=1.0)
+        await connected(engine, seconds=100)
+
+
+async def test_lists_show_the_newest_status(autojump_clock: MockClock) -> None:
+    platform = FakePlatform()
+    async with open_troubled_store() as store, open_fake_engine(platform, store) as engine:
+        await add(engine, "a", "b")
+        await connected(engine, "a", "b")
+        store.down_methods = {"record_statuses"}
+        platform.link("a").fail(network())
+        await trio.sleep(0.1)
+        found = {session.id: session.health.status for session in await engine.list_sessions(SessionQuery())}
+        assert found == {"a": SessionStatus.RECONNECTING, "b": SessionStatus.CONNECTED}
+
+
+async def test_nudges_while_the_store_is_away_are_remembered(autojump_clock: MockClock) -> None:
+    platform = FakePlatform()
+    async with open_troubled_store() as store, open_fake_engine(platform, store, settings=CALM) as engine:
+        await add(engine)
+        await connected(engine)
+        store.down_methods = {"list_sessions"}
+        await engine.stop("a")
+        await trio.sleep(10)
+        assert not platform.link().closed
+        store.down_methods = set()
+        await until(lambda: platform.link().closed, seconds=5)
