@@ -13,7 +13,6 @@ import msgspec
 
 from rookery import model
 from rookery.documents import iso
-from rookery.features.webhooks import EngineHealth
 
 LAST_SECOND = 253402300799.0  # of the year 9999
 Moment = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"}, examples=["2026-01-31T12:00:00.000Z"])]
@@ -295,8 +294,10 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     dead_letters: int
 
     @classmethod
-    def of(cls, health: EngineHealth) -> Health:
-        return cls(**msgspec.structs.asdict(health) | {"started_at": moment(health.started_at)})
+    def of(cls, health: Any) -> Health:
+        """From the engine's own structure of the same fields; what it adds is not shown until it is named here."""
+        fields = {name: getattr(health, name) for name in cls.__struct_fields__}
+        return cls(**fields | {"started_at": moment(health.started_at)})
 
 
 class Deleted(msgspec.Struct, frozen=True):

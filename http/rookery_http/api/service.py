@@ -43,5 +43,6 @@ async def openapi(api: Api) -> Answer:
 async def docs(api: Api) -> Answer:
     """The same for people; works without the internet."""
     from ..docs import POLICY, page
+
     headers = {"Content-Security-Policy": POLICY, "X-Content-Type-Options": "nosniff"}
     return Answer(Response(page(api.description()), headers=headers, content_type=f"{HTML}; charset=utf-8"))

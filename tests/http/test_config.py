@@ -1,0 +1,154 @@
+"""The environment: every setting has a variable, and every mistake a line."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from rookery import EngineSettings
+from rookery_http import config, variables
+from rookery_http.config import ConfigurationError, load, unknown_variables
+from rookery_http.engine_variables import MEANINGS
+
+
+@pytest.fixture(autouse=True)
+def bare_environment(monkeypatch):
+    for name in list(os.environ):
+        if name in variables.BY_NAME or name.startswith("ROOKERY_"):
+            monkeypatch.delenv(name)
+
+
+def test_defaults():
+    loaded = load()
+    assert (loaded.api.host, loaded.api.port, loaded.api.key) == ("127.0.0.1", 8080, None)
+    assert loaded.engine.shutdown_grace + loaded.api.drain == 8.0
+    assert loaded.store == f"sqlite:///{Path.cwd() / 'rookery-data' / 'rookery.db'}"
+    assert msgspec.structs.replace(loaded.engine, shutdown_grace=8.0) == EngineSettings()
+
+
+def test_every_engine_setting_has_a_variable_and_a_meaning(monkeypatch):
+    for field in msgspec.structs.fields(EngineSettings):
+        name = variables.engine_variable(field.name)
+        assert name in variables.BY_NAME
+        assert field.name in MEANINGS, f"say in engine_variables.MEANINGS what {field.name} is"
+        if field.name in ("lease_renew_interval", "lease_margin"):
+            continue  # not longer than the lease
+        value = {bool: "false", int: "77", float: "77.5"}[bool if field.default is True else type(field.default or 0)]
+        monkeypatch.setenv(name, value)
+        got = getattr(load().engine, field.name)
+        expected = msgspec.json.decode(value)
+        assert got == (expected - 2.0 if field.name == "shutdown_grace" else expected), name
+    assert not MEANINGS.keys() - {field.name for field in msgspec.structs.fields(EngineSettings)}
+
+
+def test_fixed_names(monkeypatch):
+    for name, value in {
+        "ROOKERY_HOST": "0.0.0.0",
+        "ROOKERY_PORT": "0",
+        "ROOKERY_API_KEY": "sesame",
+        "ROOKERY_SECRET_KEY": "new,old",
+        "ROOKERY_DATA_DIR": "/data",
+        "DATABASE_URL": "postgresql://rookery@db/rookery",
+        "ROOKERY_SHUTDOWN_GRACE": "20",
+        "ROOKERY_TELEGRAM_API_URL": "http://127.0.0.1:8081",
+        "ROOKERY_TELEGRAM_POLL_TIMEOUT": "5",
+        "ROOKERY_WHATSAPP_SESSIONS_PER_WORKER": "3",
+        "MAX_CONCURRENT_SESSIONS": "9",
+        "AUTO_CLEANUP_ON_LOGOUT": "false",
+        "LOG_LEVEL": "debug",
+    }.items():
+        monkeypatch.setenv(name, value)
+    loaded = load()
+    assert (loaded.api.host, loaded.api.port, loaded.api.key) == ("0.0.0.0", 0, "sesame")
+    assert (loaded.secret_key, loaded.store) == ("new,old", "postgresql://rookery@db/rookery")
+    assert loaded.engine.max_concurrent_sessions == 9
+    assert loaded.engine.auto_cleanup_on_logout is False
+    assert (loaded.telegram_api_url, loaded.telegram_poll_timeout) == ("http://127.0.0.1:8081", 5)
+    assert (loaded.whatsapp_sessions_per_worker, loaded.log_level) == (3, "DEBUG")
+    assert loaded.engine.shutdown_grace + loaded.api.drain == 20
+    assert "sesame" not in repr(loaded)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "right"),
+    [
+        ("ROOKERY_PORT", "abc", "a whole number from 0 to 65535"),
+        ("ROOKERY_PORT", "65536", "a whole number from 0 to 65535"),
+        ("ROOKERY_PORT", "80.5", "a whole number from 0 to 65535"),
+        ("ROOKERY_HOST", "a b", "an IP address"),
+        ("ROOKERY_API_KEY", "two words", "printable ASCII"),
+        ("DATABASE_URL", "mysql://x", "postgresql://"),
+        ("ROOKERY_SHUTDOWN_GRACE", "-1", "a number of seconds"),
+        ("ROOKERY_SHUTDOWN_GRACE", "nan", "a number of seconds"),
+        ("ROOKERY_SHUTDOWN_GRACE", "inf", "a number of seconds"),
+        ("MAX_CONCURRENT_SESSIONS", "0", "a whole number, 1 or more"),
+        ("MAX_CONCURRENT_SESSIONS", "many", "a whole number, 1 or more"),
+        ("AUTO_CLEANUP_ON_LOGOUT", "perhaps", "true or false"),
+        ("LOG_LEVEL", "loud", "DEBUG, INFO"),
+        ("LOG_FORMAT", "xml", "auto, console or json"),
+        ("ROOKERY_TELEGRAM_API_URL", "api.telegram.org", "an http:// or https:// address"),
+        ("ROOKERY_TELEGRAM_POLL_TIMEOUT", "51", "from 0 to 50"),
+        ("ROOKERY_BACKOFF_FACTOR", "0.5", "a number, 1 or more"),
+        ("ROOKERY_MAX_BODY", "1", "bytes"),
+    ],
+)
+def test_a_mistake_is_one_line_that_says_what_is_right(monkeypatch, name, value, right):
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigurationError) as caught:
+        load()
+    (line,) = caught.value.lines
+    assert line.startswith(f"{name}: ")
+    assert right in line
+    assert "\n" not in line
+    assert (value in line) is not variables.BY_NAME[name].secret or name == "LOG_LEVEL"
+
+
+def test_several_mistakes_are_told_at_once(monkeypatch):
+    monkeypatch.setenv("ROOKERY_PORT", "x")
+    monkeypatch.setenv("LOG_FORMAT", "x")
+    with pytest.raises(ConfigurationError) as caught:
+        load()
+    assert len(caught.value.lines) == 2
+
+
+def test_contradictions(monkeypatch):
+    monkeypatch.setenv("ROOKERY_HOST", "0.0.0.0")
+    monkeypatch.setenv("DATABASE_URL", "postgresql://db/x")
+    monkeypatch.setenv("ROOKERY_LEASE_TTL", "5")
+    with pytest.raises(ConfigurationError) as caught:
+        load()
+    assert [line.partition(":")[0] for line in caught.value.lines] == [
+        "ROOKERY_API_KEY",
+        "ROOKERY_SECRET_KEY",
+        "ROOKERY_LEASE_TTL",
+    ]
+
+
+def test_overrides_win_and_empty_variables_count_as_absent(monkeypatch):
+    monkeypatch.setenv("ROOKERY_PORT", "1")
+    monkeypatch.setenv("ROOKERY_HOST", "")
+    loaded = load(ROOKERY_PORT=2, ROOKERY_HOST=None)
+    assert (loaded.api.port, loaded.api.host) == (2, "127.0.0.1")
+
+
+def test_no_limit_can_be_said(monkeypatch):
+    monkeypatch.setenv("MAX_CONCURRENT_SESSIONS", "none")
+    assert load().engine.max_concurrent_sessions is None
+
+
+def test_misspelt_variables_are_noticed():
+    lines = unknown_variables({"ROOKERY_PROT": "1", "ROOKERY_URL": "http://x", "PATH": "x", "ROOKERY_PORT": "1"})
+    assert lines == ["ROOKERY_PROT is not a setting; ROOKERY_PORT is"]
+
+
+def test_the_table_for_the_readme_is_complete():
+    table = variables.markdown()
+    for row in variables.TABLE:
+        assert f"| `{row.name}` |" in table
+    assert len(config.API_FIELDS) < len(variables.TABLE)
+    readme = Path(__file__).parents[2] / "README.md"
+    if "| variable | default | unit | meaning |" in readme.read_text():
+        assert table in readme.read_text(), "regenerate with: rookery settings"
