@@ -14,6 +14,7 @@ import trio
 from .errors import InvalidInput
 from .features.events import EventFeatures
 from .features.messages import MessageFeatures
+from .features.operations import OperationsFeatures
 from .features.sessions import SessionFeatures
 from .features.webhooks import WebhookFeatures
 from .log import get_logger
@@ -25,7 +26,7 @@ from .store import Store
 log = get_logger("SESSION")
 
 
-class Engine(SessionFeatures, MessageFeatures, EventFeatures, WebhookFeatures):
+class Engine(SessionFeatures, MessageFeatures, EventFeatures, WebhookFeatures, OperationsFeatures):
     """Everything that Rookery can do, one call each. Made by `open_engine`; safe to use from any task of its trio run.
 
     Errors are those of `rookery.errors`; a call that is cancelled may have happened.
@@ -71,7 +72,10 @@ class Engine(SessionFeatures, MessageFeatures, EventFeatures, WebhookFeatures):
                 nursery.start_soon(self._dispatcher.run)
                 nursery.start_soon(self._housekeeper.run)
                 nursery.start_soon(self._health.run)
+                nursery.start_soon(self._memory.run)
                 await nursery.start(self._supervisor.run)
+                if self._cluster is not None:
+                    nursery.start_soon(self._cluster.run)
                 task_status.started()
 
     async def _shut_down(self) -> None:

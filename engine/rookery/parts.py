@@ -6,9 +6,11 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
+from .cluster import Cluster
 from .delivery import Dispatcher
 from .health import HealthChecker
 from .housekeeping import Housekeeper
+from .memory import MemoryGuard
 from .model import Session
 from .pacing import StartGate
 from .provider import Provider
@@ -44,8 +46,10 @@ class EngineParts:
         services = Services(store, settings, self._signals, self._board, StartGate(settings), self.telemetry, clock)
         self._supervisor = Supervisor(instance, providers, services)
         self._health = HealthChecker(self._supervisor.running, services)
-        self._dispatcher = Dispatcher(store, settings, self._signals, self.telemetry, clock)
+        self._memory = MemoryGuard(providers.values(), services)
+        self._dispatcher = Dispatcher(instance, store, settings, self._signals, self.telemetry, clock)
         self._housekeeper = Housekeeper(store, settings, clock)
+        self._cluster = Cluster(self._supervisor, services) if store.shared else None
         self._first_event = 0  # the newest event when the engine was opened
         self._closing = False
 

@@ -10,6 +10,8 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import Any, Protocol, runtime_checkable
 
+import msgspec
+
 from .errors import TerminalError
 from .model import Action, NewEvent, OutboundMessage, ProofOfLife, Reason, Receipt, Session, SessionStatus
 
@@ -150,6 +152,25 @@ class Concurrent(Protocol):
     @property
     def max_concurrent_sends(self) -> int:
         """How many; links without this take 16."""
+
+
+class WorkerInfo(msgspec.Struct, frozen=True):
+    """A process that a provider runs sessions in."""
+
+    id: str
+    pid: int
+    sessions: tuple[str, ...]
+
+
+@runtime_checkable
+class WorkerHosting(Protocol):
+    """A provider that runs sessions in processes of its own."""
+
+    def workers(self) -> Sequence[WorkerInfo]:
+        """Those that run now."""
+
+    async def replace_worker(self, id: str, reason: str) -> None:
+        """End this worker; its sessions reconnect in another one. Harmless when it is gone."""
 
 
 @runtime_checkable

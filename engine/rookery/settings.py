@@ -34,6 +34,14 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
     probe_timeout: float = 30.0
     probe_failures: int = 3  # in a row, then the session is restarted
 
+    # Memory (G4); bytes
+    memory_interval: float = 300.0
+    memory_limit: int = 2 * 1024**3  # in total, or the container's limit if that is lower
+    memory_worker_limit: int = 500 * 1024**2
+    memory_warning: float = 0.8  # of a limit
+    memory_critical: float = 0.95
+    memory_trend_window: int = 24  # samples that the growth is computed from
+
     # Reconnecting (B2, B3)
     backoff_network: float = 5.0
     backoff_server_error: float = 5.0
@@ -50,6 +58,7 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
     lease_ttl: float = 15.0
     lease_renew_interval: float = 4.0
     lease_margin: float = 2.0
+    cluster_poll_interval: float = 3.0  # how long a lost notification goes unnoticed
 
     # Outbound
     message_ttl: float = 86_400.0

@@ -56,6 +56,11 @@ class Signals:
             watch.outcome = outcome
             watch.fire()
 
+    def message_final(self, id: str) -> None:
+        """Another engine brought this message to its end: wake those who wait for it, so that they look."""
+        if watch := self._messages.get(id):
+            watch.fire()
+
     @contextmanager
     def watch(self, id: str) -> Iterator[MessageWatch]:
         """The signal of one outbound message, for as long as somebody watches."""

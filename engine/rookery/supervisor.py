@@ -34,12 +34,18 @@ class Supervisor:
         self._wake = trio.Event()
         self._changed = trio.Event()
         self._closing = False
+        self._claiming = False
         self._rescan = False
         self.last_pass: float | None = None  # trio time of the last complete pass
 
     def nudge(self, id: str) -> None:
         """The stored row of this session changed: look at it soon."""
         self._dirty.add(id)
+        self._wake.set()
+
+    def rescan(self) -> None:
+        """Look at all sessions soon."""
+        self._rescan = True
         self._wake.set()
 
     def lost(self, id: str) -> None:
@@ -82,14 +88,16 @@ class Supervisor:
         self._closing = True
         for runner in list(self.running.values()):
             runner.stop(intent)
-        while self.running:
+        while self.running or self._claiming:
             await self._changed.wait()
 
     async def _reconcile(self, nursery: trio.Nursery, asked: set[str], *, full: bool) -> None:
+        rows = await self._list(owner=self.owner) if full else []
+        owned = {row.id for row in rows}
         if full:
-            asked = asked | self.running.keys()
-            asked |= {row.id for row in await self._list(owner=self.owner)}
-        rows = await self._list(ids=tuple(asked)) if asked else []
+            asked = asked | self.running.keys() | owned
+        if others := asked - owned:
+            rows += await self._list(ids=tuple(others))
         # No await between the decisions and their execution, so that what was running still is.
         orphans: list[Session] = []
         for decision in decide(rows, asked, self.running, self.owner):
@@ -114,11 +122,16 @@ class Supervisor:
             room = CLAIM_BATCH if limit is None else min(CLAIM_BATCH, limit - len(self.running))
             if room <= 0 or (only is not None and not only):
                 return
-            claimed = await self._services.store.claim(
-                self.owner, limit=room, now=self._services.clock(), ttl=self._settings.lease_ttl, only=only
-            )
-            for session in claimed:
-                self._start(nursery, session)
+            self._claiming = True
+            try:
+                claimed = await self._services.store.claim(
+                    self.owner, limit=room, now=self._services.clock(), ttl=self._settings.lease_ttl, only=only
+                )
+                for session in claimed:
+                    self._start(nursery, session)
+            finally:
+                self._claiming = False
+                self._tell_change()
             if len(claimed) < room:
                 return
 
@@ -127,24 +140,33 @@ class Supervisor:
         if provider is None:
             provider = MissingProvider(session.platform)
         runner = SessionRunner(session, provider, self._services)
+        earlier = self.running.get(session.id)  # deleted or lost, and still closing its link
         self.running[session.id] = runner
         if self._closing:  # claimed while the engine began to stop: give it back at once
             runner.stop(Intent.SHUTDOWN)
-        nursery.start_soon(self._run, runner)
+        nursery.start_soon(self._run, runner, earlier)
 
-    async def _run(self, runner: SessionRunner) -> None:
+    async def _run(self, runner: SessionRunner, earlier: SessionRunner | None) -> None:
+        id = runner.lease.session
         try:
+            if earlier is not None:
+                await earlier.ended.wait()
             await runner.run()
-            self.nudge(runner.session.id)  # it may be wanted again already
+            self.nudge(id)  # it may be wanted again already
+            if self._settings.max_concurrent_sessions is not None:
+                self.rescan()  # its place is free for any session that waits
         except Exception:
             # Not nudged: what fails at once would fail in a loop. The recovery check starts it again (B6).
-            log.exception("a session's task failed in an unexpected way", session=runner.session.id)
+            log.exception("a session's task failed in an unexpected way", session=id)
         finally:
-            del self.running[runner.session.id]
-            self._changed.set()
-            self._changed = trio.Event()
-            if self._settings.max_concurrent_sessions is not None:
-                self._rescan = True  # its place is free for any session that waits
+            runner.ended.set()
+            if self.running.get(id) is runner:
+                del self.running[id]
+            self._tell_change()
+
+    def _tell_change(self) -> None:
+        self._changed.set()
+        self._changed = trio.Event()
 
     async def _list(self, *, ids: tuple[str, ...] | None = None, owner: str | None = None) -> list[Session]:
         rows: list[Session] = []

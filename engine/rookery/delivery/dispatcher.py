@@ -1,4 +1,7 @@
-"""Runs one `Endpoint` per enabled webhook and follows their changes."""
+"""Runs one `Endpoint` per enabled webhook and follows their changes.
+
+Where several engines share a store each webhook is one engine's duty at a time, so that its chats stay in order.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from ..log import get_logger
 from ..model import Webhook
 from ..settings import EngineSettings
 from ..signals import Signals
-from ..store import DeliveryStore
+from ..store import Store
 from ..telemetry import Telemetry
 from .endpoint import Endpoint
 
@@ -26,17 +29,20 @@ class Dispatcher:
 
     def __init__(
         self,
-        store: DeliveryStore,
+        owner: str,
+        store: Store,
         settings: EngineSettings,
         signals: Signals,
         telemetry: Telemetry,
         clock: Callable[[], float],
     ) -> None:
+        self._owner = owner
         self._store = store
         self._settings = settings
         self._signals = signals
         self._telemetry = telemetry
         self._clock = clock
+        self._closing = False
         self._endpoints: dict[str, tuple[Endpoint, trio.CancelScope]] = {}
 
     @property
@@ -52,22 +58,45 @@ class Dispatcher:
             trio.open_nursery() as nursery,
         ):
             nursery.start_soon(self._wake_on_events)
-            while True:
+            trusted_until = float("inf")
+            while not self._closing:
                 version = self._signals.webhooks.version
+                started = trio.current_time()
                 try:
-                    webhooks = [webhook for webhook in await self._store.list_webhooks() if webhook.enabled]
+                    wanted = await self._take()
                 except StoreError as error:
                     log.warning("webhooks cannot be read", error=str(error))
+                    if trio.current_time() >= trusted_until:
+                        self._follow(nursery, client, {})
                     await trio.sleep(STORE_RETRY_DELAY)
                     continue
-                self._follow(nursery, client, {webhook.id: webhook for webhook in webhooks})
-                await self._signals.webhooks.newer_than(version)
+                settings = self._settings
+                if self._store.shared:
+                    trusted_until = started + settings.lease_ttl - settings.lease_margin
+                if not self._closing:
+                    self._follow(nursery, client, wanted)
+                with trio.move_on_after(settings.lease_renew_interval if self._store.shared else float("inf")):
+                    await self._signals.webhooks.newer_than(version)
 
     async def close(self) -> None:
-        """Begin no further delivery; returns when none is under way. The caller sets the deadline."""
+        """Begin no further delivery; returns when none is under way and the duties are free for others. The caller sets the
+        deadline."""
+        self._closing = True
         async with trio.open_nursery() as nursery:
             for endpoint in self.endpoints:
                 nursery.start_soon(endpoint.close)
+        try:
+            await self._store.drop_duties(self._owner, [_duty(id) for id in self._endpoints])
+        except StoreError as error:
+            log.warning("webhooks could not be handed over", error=str(error))
+
+    async def _take(self) -> dict[str, Webhook]:
+        """The webhooks that this engine delivers to."""
+        if self._closing:
+            return {}
+        webhooks = {_duty(webhook.id): webhook for webhook in await self._store.list_webhooks() if webhook.enabled}
+        held = await self._store.take_duties(self._owner, webhooks, ttl=self._settings.lease_ttl) if webhooks else ()
+        return {webhook.id: webhook for name, webhook in webhooks.items() if name in held}
 
     def _follow(self, nursery: trio.Nursery, client: httpx.AsyncClient, wanted: dict[str, Webhook]) -> None:
         for id, (endpoint, scope) in list(self._endpoints.items()):
@@ -97,3 +126,7 @@ class Dispatcher:
             for endpoint in self.endpoints:
                 endpoint.wake()
             await self._signals.events.newer_than(version)
+
+
+def _duty(webhook: str) -> str:
+    return f"webhook:{webhook}"

@@ -212,6 +212,7 @@ class SessionFeatures(EngineParts):
 
     async def _check_limit(self, *, besides: str) -> None:
         limit = self.settings.max_concurrent_sessions
+        self._memory.admit()
         if limit is None:
             return
         counts = await self._store.count_sessions()

@@ -1,4 +1,4 @@
-"""Webhooks, their dead letters, and the engine's own health."""
+"""Webhooks and their dead letters."""
 
 from __future__ import annotations
 
@@ -14,20 +14,6 @@ from ..errors import InvalidInput, NotFound
 from ..model import DeadLetter, Webhook
 from ..parts import EngineParts
 from .validation import check_id, check_text, check_url
-
-
-class EngineHealth(msgspec.Struct, frozen=True, kw_only=True):
-    """The state of one instance. `sessions` counts all that are stored, by platform and status."""
-
-    instance: str
-    started_at: float
-    ready: bool
-    store: str
-    sessions: dict[str, dict[str, int]]
-    running: int
-    connected: int
-    pending_deliveries: int
-    dead_letters: int
 
 
 class WebhookFeatures(EngineParts):
@@ -103,26 +89,6 @@ class WebhookFeatures(EngineParts):
         count = await self._store.replay(webhook, event_ids=event_ids, now=self._clock())
         self._signals.webhooks.fire()
         return count
-
-    async def health(self) -> EngineHealth:
-        """Counted just now."""
-        sessions: dict[str, dict[str, int]] = {}
-        for (platform, status, _), count in (await self._store.count_sessions()).items():
-            of_platform = sessions.setdefault(platform, {})
-            of_platform[status] = of_platform.get(status, 0) + count
-        deliveries = (await self._store.delivery_counts()).values()
-        running = list(self._supervisor.running.values())
-        return EngineHealth(
-            instance=self.instance,
-            started_at=self.started_at,
-            ready=not self._closing and self._supervisor.last_pass is not None,
-            store=self._store.location,
-            sessions=sessions,
-            running=len(running),
-            connected=sum(runner.link is not None for runner in running),
-            pending_deliveries=sum(pending for pending, _ in deliveries),
-            dead_letters=sum(dead for _, dead in deliveries),
-        )
 
 
 def new_secret() -> str:

@@ -1,0 +1,59 @@
+"""Several engines on one store: hears what the others change, and looks for itself in case a notification got lost (E5).
+
+Nothing here is needed for correctness: leases and fences are that. It only makes things happen sooner.
+"""
+
+from __future__ import annotations
+
+import trio
+
+from .log import get_logger
+from .services import Services
+from .store import Notifying, StoreChange
+from .supervisor import Supervisor
+
+log = get_logger("SESSION")
+
+
+class Cluster:
+    """Turns changes by other engines into this one's own signals. Owned by the engine, for shared stores."""
+
+    def __init__(self, supervisor: Supervisor, services: Services) -> None:
+        self._supervisor = supervisor
+        self._services = services
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        async with trio.open_nursery() as nursery:
+            if isinstance(self._services.store, Notifying):
+                nursery.start_soon(self._services.store.watch, self._on_change)
+            while True:
+                await trio.sleep(self._services.settings.cluster_poll_interval)
+                self._look_at_everything()
+
+    def _on_change(self, change: StoreChange) -> None:
+        signals = self._services.signals
+        match change.kind:
+            case "session" if change.id is not None:
+                self._supervisor.nudge(change.id)
+                signals.sessions.fire()
+            case "messages" if change.id is not None:
+                if runner := self._supervisor.running.get(change.id):
+                    runner.outbox.wake()
+            case "message" if change.id is not None:
+                signals.message_final(change.id)
+            case "events":
+                signals.events.fire()
+            case "webhooks" | "duties":
+                signals.webhooks.fire()
+            case _:
+                self._look_at_everything()
+
+    def _look_at_everything(self) -> None:
+        self._supervisor.rescan()
+        for runner in self._supervisor.running.values():
+            runner.outbox.wake()
+        signals = self._services.signals
+        signals.sessions.fire()
+        signals.events.fire()
+        signals.webhooks.fire()

@@ -1,0 +1,81 @@
+"""What an operator asks of a whole engine: its health, its memory, a check now."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import msgspec
+import trio
+
+from ..health import CheckResult
+from ..memory_facts import MemoryReport
+from ..model import Reason, SessionStatus
+from ..parts import EngineParts
+from ..store import SessionChange, SessionQuery
+
+
+class EngineHealth(msgspec.Struct, frozen=True, kw_only=True):
+    """The state of one instance. `sessions` counts all that are stored, by platform and status."""
+
+    instance: str
+    started_at: float
+    ready: bool
+    store: str
+    sessions: dict[str, dict[str, int]]
+    running: int
+    connected: int
+    pending_deliveries: int
+    dead_letters: int
+    tasks: int
+
+
+class OperationsFeatures(EngineParts):
+    """Looks at everything and changes little."""
+
+    async def health(self) -> EngineHealth:
+        """Counted just now."""
+        sessions: dict[str, dict[str, int]] = {}
+        for (platform, status, _), count in (await self._store.count_sessions()).items():
+            of_platform = sessions.setdefault(platform, {})
+            of_platform[status] = of_platform.get(status, 0) + count
+        deliveries = (await self._store.delivery_counts()).values()
+        running = list(self._supervisor.running.values())
+        return EngineHealth(
+            instance=self.instance,
+            started_at=self.started_at,
+            ready=not self._closing and self._supervisor.last_pass is not None,
+            store=self._store.location,
+            sessions=sessions,
+            running=len(running),
+            connected=sum(runner.link is not None for runner in running),
+            pending_deliveries=sum(pending for pending, _ in deliveries),
+            dead_letters=sum(dead for _, dead in deliveries),
+            tasks=trio.lowlevel.current_statistics().tasks_living,
+        )
+
+    async def check_now(self, ids: Collection[str] | None = None) -> list[CheckResult]:
+        """Probe sessions that run here at once: all, or these. Raises NotFound for an id that is not stored."""
+        for id in ids or ():
+            await self._store.get_session(id)
+        return await self._health.check_now(ids)
+
+    async def memory(self) -> MemoryReport:
+        """Measured just now."""
+        return await self._memory.measure()
+
+    async def terminate_inactive(self) -> list[str]:
+        """Disable every enabled session that is down and will not come back by itself; returns their ids (A7).
+
+        Those that wait for a retry or for a person to scan are left alone.
+        """
+        terminated: list[str] = []
+        after: str | None = None
+        while page := await self._store.list_sessions(SessionQuery(enabled=True, after=after, limit=500)):
+            after = page[-1].id
+            for session in map(self._with_latest, page):
+                down = session.health.status in (SessionStatus.DISCONNECTED, SessionStatus.AUTH_FAILURE)
+                if down and session.health.terminal and session.health.reason is not Reason.CREATED:
+                    await self._store.update_session(session.id, SessionChange(enabled=False), now=self._clock())
+                    self._supervisor.nudge(session.id)
+                    terminated.append(session.id)
+        return terminated

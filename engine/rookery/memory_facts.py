@@ -1,0 +1,101 @@
+"""Reads and judges memory. The reading is the only I/O; the judging is pure."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
+from statistics import median
+
+import msgspec
+import psutil
+
+CGROUP_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
+"""Version 2, then version 1 (kernel documentation, cgroup-v2 and cgroup-v1/memory)."""
+
+UNLIMITED = 1 << 60
+"""Version 1 writes a huge number for "no limit"."""
+
+
+class Level(StrEnum):
+    """How close to its limit something is."""
+
+    OK = "ok"
+    WARNING = "warning"
+    CRITICAL = "critical"
+
+
+class ProcessMemory(msgspec.Struct, frozen=True):
+    """One process. `unique` bytes would be freed by ending it; `growth` is bytes an hour, None while too little is known."""
+
+    id: str
+    pid: int
+    unique: int
+    limit: int
+    level: Level
+    sessions: tuple[str, ...] = ()
+    growth: float | None = None
+
+
+class MemoryReport(msgspec.Struct, frozen=True):
+    """All processes of one engine. `limit` is the setting or the container's, whichever is lower."""
+
+    at: float
+    total: int
+    limit: int
+    level: Level
+    growth: float | None
+    engine: ProcessMemory
+    workers: tuple[ProcessMemory, ...]
+
+
+def unique_memory(pid: int) -> int | None:
+    """Bytes that belong to this process alone; None when it is gone."""
+    with contextlib.suppress(psutil.Error, OSError):
+        process = psutil.Process(pid)
+        try:
+            return int(process.memory_full_info().uss)
+        except psutil.AccessDenied:
+            return int(process.memory_info().rss)
+    return None
+
+
+def resident_memory(pid: int) -> int:
+    """Bytes in memory, shared ones included: quick to read, and never less than `unique_memory`. 0 when it is gone."""
+    with contextlib.suppress(psutil.Error, OSError):
+        return int(psutil.Process(pid).memory_info().rss)
+    return 0
+
+
+def container_limit(paths: Sequence[Path] = CGROUP_LIMITS) -> int | None:
+    """The memory limit of the control group that this process runs in, in bytes; None when there is none."""
+    for path in paths:
+        with contextlib.suppress(OSError, ValueError):
+            limit = int(path.read_text().strip())  # "max" is a ValueError
+            if 0 < limit < UNLIMITED:
+                return limit
+    return None
+
+
+def level_of(used: int, limit: int, warning: float, critical: float) -> Level:
+    """Compare with the thresholds, which are parts of the limit."""
+    if used >= critical * limit:
+        return Level.CRITICAL
+    return Level.WARNING if used >= warning * limit else Level.OK
+
+
+def growth_per_hour(samples: Sequence[tuple[float, int]]) -> float | None:
+    """The Theil-Sen slope: the median of the slopes of all pairs, so that a few odd samples do not matter.
+
+    `samples` are (seconds, bytes). None below six of them.
+    """
+    if len(samples) < 6:
+        return None
+    slopes = [
+        (later[1] - earlier[1]) / (later[0] - earlier[0])
+        for i, earlier in enumerate(samples)
+        for later in samples[i + 1 :]
+        if later[0] > earlier[0]
+    ]
+    return median(slopes) * 3600 if slopes else None
