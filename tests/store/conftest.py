@@ -2,64 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import secrets
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Any, Protocol
 
-import asyncpg
 import pytest
 
-from rookery.secrets import SecretBox
 from rookery.store import Store
-from rookery.stores import MemoryStore, SqliteStore
-from rookery.stores.postgres import PostgresStore
+from store.backends import Backend, MemoryBackend, PostgresBackend, SqliteBackend, run_sql
 from store.postgres_server import private_server
-
-KEY = "a long passphrase of the test suite"
-
-
-class Backend(Protocol):
-    """A place where stores keep their data."""
-
-    kind: str
-    durable: bool
-
-    def make(self, key: str = KEY, **options: Any) -> Store:
-        """A store on this place, not open."""
-
-
-class MemoryBackend:
-    kind = "memory"
-    durable = False
-
-    def make(self, key: str = KEY, **options: Any) -> Store:
-        return MemoryStore(SecretBox.from_text(key), **options)
-
-
-class SqliteBackend:
-    kind = "sqlite"
-    durable = True
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def make(self, key: str = KEY, **options: Any) -> Store:
-        return SqliteStore(self.path, SecretBox.from_text(key), **options)
-
-
-class PostgresBackend:
-    kind = "postgres"
-    durable = True
-
-    def __init__(self, url: str, schema: str) -> None:
-        self.url = url
-        self.schema = schema
-
-    def make(self, key: str = KEY, **options: Any) -> Store:
-        return PostgresStore(options.pop("url", self.url), SecretBox.from_text(key), schema=self.schema, **options)
 
 
 @pytest.fixture(scope="session")
@@ -80,23 +32,19 @@ def postgres(postgres_url: str) -> Iterator[PostgresBackend]:
     run_sql(postgres_url, f"DROP SCHEMA IF EXISTS {schema} CASCADE")
 
 
-def run_sql(url: str, sql: str) -> None:
-    """Run statements on a connection of their own. From trio: in a thread."""
-
-    async def run() -> None:
-        connection = await asyncpg.connect(url)
-        try:
-            await connection.execute(sql)
-        finally:
-            await connection.close()
-
-    asyncio.run(run())
-
-
 @pytest.fixture(params=["memory", "sqlite", "postgres"])
 def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Backend:
     if request.param == "memory":
         return MemoryBackend()
+    if request.param == "sqlite":
+        return SqliteBackend(tmp_path / "rookery.db")
+    postgres: PostgresBackend = request.getfixturevalue("postgres")
+    return postgres
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def durable(request: pytest.FixtureRequest, tmp_path: Path) -> Backend:
+    """A backend whose data outlives the store."""
     if request.param == "sqlite":
         return SqliteBackend(tmp_path / "rookery.db")
     postgres: PostgresBackend = request.getfixturevalue("postgres")

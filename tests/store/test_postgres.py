@@ -14,6 +14,7 @@ from rookery.errors import InvalidInput, LeaseLost, SecretKeyError, StoreError
 from rookery.model import Lease, MessageState
 from rookery.store import DeliveryOutcome, EventQuery, Notifying, SendOutcome, SessionChange, Store, StoreChange
 from rookery.stores import store_from_url
+from store.backends import KEY, PostgresBackend, run_sql
 from store.building import (
     TOKEN,
     all_events,
@@ -25,7 +26,6 @@ from store.building import (
     new_session,
     webhook,
 )
-from store.conftest import KEY, PostgresBackend, run_sql
 
 
 async def test_two_instances_claim_each_session_once(postgres: PostgresBackend) -> None:

@@ -14,8 +14,8 @@ import trio
 from rookery.errors import StoreError, StoreUnavailable
 from rookery.store import SessionChange, Store
 from rookery.stores import postgres_database
+from store.backends import PostgresBackend, run_sql
 from store.building import all_events, claim, create_and_claim, event, new_session
-from store.conftest import PostgresBackend, run_sql
 from store.postgres_server import PostgresServer, private_server
 
 KILL = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'rookery'"

@@ -13,8 +13,8 @@ from rookery.errors import InvalidInput, SecretKeyError
 from rookery.secrets import SecretBox, load_or_create_key
 from rookery.store import SessionChange, Store
 from rookery.stores import SqliteStore, store_from_url
+from store.backends import KEY, Backend, SqliteBackend
 from store.building import HOOK_SECRET, TOKEN, create_and_claim, event, new_session, webhook
-from store.conftest import KEY, Backend, SqliteBackend
 
 
 def test_every_key_decrypts_and_the_newest_encrypts() -> None:
@@ -96,37 +96,33 @@ async def test_secrets_are_not_in_the_files(tmp_path: Path) -> None:
     assert TOKEN.encode() not in on_disk(backend.path)
 
 
-async def test_a_wrong_key_is_noticed_at_once_and_changes_nothing(backend: Backend) -> None:
-    if not backend.durable:
-        pytest.skip("nothing is left to open again")
-    async with backend.make().open():
+async def test_a_wrong_key_is_noticed_at_once_and_changes_nothing(durable: Backend) -> None:
+    async with durable.make().open():
         pass
     with pytest.raises(SecretKeyError, match="Nothing was changed"):
-        async with backend.make("another key").open():
+        async with durable.make("another key").open():
             pass
-    store = backend.make()
+    store = durable.make()
     async with store.open():
         await store.create_session(new_session())
     with pytest.raises(SecretKeyError):
-        async with backend.make("another key,and another").open():
+        async with durable.make("another key,and another").open():
             pass
     async with store.open():
         assert (await store.get_session("shop")).credentials == {"token": TOKEN}
 
 
-async def test_a_key_is_rotated_by_opening_with_both(backend: Backend) -> None:
-    if not backend.durable:
-        pytest.skip("nothing is left to open again")
-    store = backend.make()
+async def test_a_key_is_rotated_by_opening_with_both(durable: Backend) -> None:
+    store = durable.make()
     async with store.open():
         await fill(store)
         await store.create_session(new_session("plain", credentials={}, settings={}))
-    async with backend.make(f"new key,{KEY}").open():
+    async with durable.make(f"new key,{KEY}").open():
         pass
     with pytest.raises(SecretKeyError):
-        async with backend.make().open():
+        async with durable.make().open():
             pass
-    store = backend.make("new key")
+    store = durable.make("new key")
     async with store.open():
         session = await store.get_session("shop")
         assert session.credentials == {"token": TOKEN, "more": "x"}

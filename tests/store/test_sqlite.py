@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import os
-import signal
 import sqlite3
-import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
@@ -16,11 +13,11 @@ import trio
 import trio.testing
 
 from rookery.errors import DataDirectoryInUse, StoreError, StoreUnavailable
-from rookery.store import EventQuery, Store
+from rookery.store import Store
 from rookery.stores import sqlite_writer
 from rookery.stores.sqlite_database import Database
+from store.backends import SqliteBackend
 from store.building import all_events, claim, create_and_claim, event, event_keys, new_session, webhook
-from store.conftest import SqliteBackend
 
 
 @pytest.fixture
@@ -74,72 +71,6 @@ async def test_leases_of_an_earlier_owner_are_void_and_fences_go_on(backend: Sql
         assert (await store.get_session("shop")).owner is None
         new = await claim(store, owner="one")
         assert new.fence > old.fence
-
-
-WRITER = """
-import sys, trio
-from pathlib import Path
-from store.building import claim, create_and_claim, event
-from store.conftest import SqliteBackend
-
-async def main():
-    store = SqliteBackend(Path(sys.argv[1])).make(wait=30.0)
-    async with store.open():
-        async with trio.open_nursery() as nursery:
-            for worker in range(4):
-                lease = await claim(store, f"s{worker}")
-                nursery.start_soon(write, store, lease)
-
-async def write(store, lease):
-    cursor = (await store.get_session(lease.session)).cursor
-    number = int(cursor) if cursor else 0
-    while True:
-        await store.append(lease, [event(f"{number}-{part}") for part in range(3)], str(number + 1))
-        sys.stdout.write(f"{lease.session} {number}\\n")
-        sys.stdout.flush()
-        number += 1
-
-trio.run(main)
-"""
-
-
-def run_and_kill(path: Path, lifetime: float) -> list[str]:
-    """What a writing process had acknowledged when it was killed, `lifetime` seconds after the first of them."""
-    env = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
-    with subprocess.Popen(
-        [sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE, text=True, env=env
-    ) as process:
-        assert process.stdout is not None
-        first = process.stdout.readline()
-        time.sleep(lifetime)
-        process.send_signal(signal.SIGKILL)
-        return (first + process.stdout.read()).splitlines()
-
-
-@pytest.mark.slow
-async def test_kill_9_at_any_moment_loses_nothing_and_leaves_nothing_half_done(backend: SqliteBackend) -> None:
-    store = backend.make()
-    async with store.open():
-        await store.create_webhook(webhook())
-        for worker in range(4):
-            await store.create_session(new_session(f"s{worker}"))
-    acknowledged: set[tuple[str, int]] = set()
-    for lifetime in (0.0, 0.003, 0.01, 0.02, 0.05, 0.1):
-        for line in run_and_kill(backend.path, lifetime):
-            session, _, number = line.partition(" ")
-            acknowledged.add((session, int(number)))
-    store = backend.make()
-    async with store.open():  # the lock is free although its holder was killed
-        total = 0
-        for worker in range(4):
-            found = [one.key for one in await store.read_events(EventQuery(session=f"s{worker}", limit=10**6))]
-            count = len(found) // 3
-            assert found == [f"{number}-{part}" for number in range(count) for part in range(3)]
-            assert (await store.get_session(f"s{worker}")).cursor == (str(count) if count else None)
-            assert all(number < count for session, number in acknowledged if session == f"s{worker}")
-            total += len(found)
-        assert total > 0
-        assert await store.delivery_counts() == {"hook": (total, 0)}
 
 
 async def test_a_bad_write_takes_nothing_of_its_neighbours_with_it(backend: SqliteBackend) -> None:
