@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import trio
 
+from .confirmations import Confirmations
 from .errors import StoreUnavailable
-from .model import Action, Lease, NewEvent, ProofOfLife, Reason, Session, SessionStatus
+from .model import Action, Lease, MessageState, NewEvent, ProofOfLife, Reason, Session, SessionStatus
 from .services import Services
 
 RETRY_DELAYS = (0.1, 0.2, 0.5, 1.0)  # seconds; the last one repeats
@@ -24,6 +25,8 @@ class SessionInbox:
         *,
         report: Callable[..., None],
         trouble: Callable[[str], None],
+        on_credentials: Callable[[Mapping[str, str]], None],
+        confirmations: Confirmations,
     ) -> None:
         self._lease = lease
         self._platform = session.platform
@@ -34,6 +37,8 @@ class SessionInbox:
         self._clock = services.clock
         self._report = report
         self._trouble = trouble
+        self._on_credentials = on_credentials
+        self._confirmations = confirmations
         self.cursor = session.cursor
         self.life = ProofOfLife()
 
@@ -70,6 +75,11 @@ class SessionInbox:
             await self._store.save_credentials(self._lease, credentials)
         if scope.cancelled_caught:
             raise StoreUnavailable(f"storing credentials took longer than {self._settings.store_timeout:g} s")
+        self._on_credentials(credentials)
+
+    async def confirm(self, message_ids: Collection[str], state: MessageState) -> None:
+        """See `provider.Inbox.confirm`."""
+        await self._confirmations.confirm(message_ids, state)
 
     def report(
         self,

@@ -6,14 +6,25 @@ platforms can do are protocols of their own, and the engine asks with `isinstanc
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import Any, Protocol, runtime_checkable
 
 import msgspec
 
 from .errors import TerminalError
-from .model import Action, NewEvent, OutboundMessage, ProofOfLife, Reason, Receipt, Session, SessionStatus
+from .model import (
+    Action,
+    Event,
+    MessageState,
+    NewEvent,
+    OutboundMessage,
+    ProofOfLife,
+    Reason,
+    Receipt,
+    Session,
+    SessionStatus,
+)
 
 
 class Inbox(Protocol):
@@ -54,6 +65,10 @@ class Inbox(Protocol):
 
         `allow` replaces the startup deadline by one `allow` seconds from now: a person needs longer than a socket.
         """
+
+    async def confirm(self, message_ids: Collection[str], state: MessageState) -> None:
+        """Receivers have got (DELIVERED) or read (READ) messages that this session sent, by the platform's ids. Unknown ids
+        are passed over. Raises like `commit`, except that a store which does not answer is passed over too."""
 
     def beat(self) -> None:
         """Proof of life: the peer answered just now."""
@@ -184,8 +199,31 @@ class Pairable(Protocol):
         """Ask the platform for a code to type in. Raises InvalidInput, NotConnected."""
 
 
+@runtime_checkable
+class Forgetful(Protocol):
+    """A provider that keeps things of its own for each session, such as keys."""
+
+    async def forget(self, session: Session) -> Mapping[str, str]:
+        """Release them; the session's link is closed. Not a logout. Returns the credentials that are worth keeping.
+
+        Raises:
+            ProviderError: something is left.
+        """
+
+
+@runtime_checkable
+class MediaFetching(Protocol):
+    """A link whose events describe files that can be fetched later."""
+
+    async def fetch_media(self, event: Event) -> bytes:
+        """The file of this event. Raises SendError."""
+
+
 class Pairing(Protocol):
-    """A code that authorises a session until `expires_at`."""
+    """A code that authorises a session until `expires_at`. `kind` says what to do with it: "qr" or "phone"."""
+
+    @property
+    def kind(self) -> str: ...
 
     @property
     def code(self) -> str: ...

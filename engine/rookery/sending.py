@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 import trio
 
+from .confirmations import Confirmations
 from .errors import (
     LeaseLost,
     NotConnected,
@@ -47,6 +48,7 @@ class Sender:
         self._telemetry = services.telemetry
         self._clock = services.clock
         self._in_flight: set[trio.CancelScope] = set()
+        self.confirmations = Confirmations(self._record_receipt)
 
     def hurry(self) -> None:
         """The link closes: what is being sent has `link_close_timeout` left to come to its end."""
@@ -83,6 +85,17 @@ class Sender:
         finally:
             self._in_flight.discard(scope)
 
+    async def _record_receipt(self, id: str, state: MessageState) -> None:
+        """A receiver has the message. Worth one try: nobody waits for it, and the receipt itself is in the event log."""
+        outcome = SendOutcome(id=id, state=state, at=self._clock())
+        with trio.CancelScope(shield=True, deadline=trio.current_time() + self._settings.store_timeout):
+            try:
+                await self._store.record_sends(self._lease, (outcome,))
+            except LeaseLost:
+                raise
+            except StoreError as error:
+                log.warning("a receipt could not be stored", session=self._lease.session, error=str(error))
+
     def _unknown(self, message: OutboundMessage, error: str) -> SendOutcome:
         return SendOutcome(id=message.id, state=MessageState.UNKNOWN, at=self._clock(), error=error)
 
@@ -106,6 +119,8 @@ class Sender:
                 self._signals.message_changed(outcome)
                 if outcome.state.final:
                     self._telemetry.count("sends", self._platform, outcome.state.value)
+                if outcome.receipt is not None and outcome.receipt.message_id:
+                    await self.confirmations.sent(outcome.receipt.message_id, id)
                 return True
         log.error(
             "the state of a send could not be stored", session=self._lease.session, message_id=id, state=outcome.state

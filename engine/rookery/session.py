@@ -6,16 +6,19 @@ conflict, a rate limit, a server error, the network, the store.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 
+import msgspec
 import trio
 
 from .backoff import Backoff
+from .cleanup import forget
 from .errors import (
     Conflict,
     Failure,
     LeaseLost,
+    NotFound,
     ProbeFailed,
     ProviderError,
     RateLimited,
@@ -30,7 +33,7 @@ from .outbox import Outbox
 from .provider import Link, LogoutCapable, Named, Provider
 from .sending import Sender
 from .services import Services
-from .store import StatusWrite
+from .store import SessionChange, StatusWrite
 
 STORE_RETRY_DELAY = 1.0  # seconds
 
@@ -92,14 +95,16 @@ class SessionRunner:
         self.ended = trio.Event()  # set by the supervisor when the task is gone
         self.connected_at: float | None = None  # trio time
         self.logged_out: bool | None = None  # None: nobody tried
+        sender = Sender(self.lease, session.platform, services)
         self.inbox = SessionInbox(
             self.lease,
             session,
             services,
             report=self.report,
             trouble=self._trouble,
+            on_credentials=self._remember,
+            confirmations=sender.confirmations,
         )
-        sender = Sender(self.lease, session.platform, services)
         self.outbox = Outbox(self.lease, services.store, sender)
 
     @property
@@ -159,6 +164,8 @@ class SessionRunner:
         now = self._services.clock()
         if allow is not None and self._link_scope is not None and self._link is None:
             self._link_scope.deadline = trio.current_time() + allow
+            if status is SessionStatus.QR_REQUIRED:  # a person may take minutes; others connect meanwhile
+                self._services.gate.leave(self)
             self._services.gate.leave(self)  # whoever waits for a person keeps nobody else from starting
         before = self._health
         self._health = Health(
@@ -187,9 +194,13 @@ class SessionRunner:
         Raises whatever is neither a provider's nor the store's failure of this one session; the supervisor logs it.
         """
         try:
+            commands = self.session.commands
             with self._scope:
                 await self._resolve_interrupted()
                 await self._keep_connected()
+                commands = self.session.commands
+                await self._settle_after_logout()
+            await self._clean_up_after_logout(commands)
         except LeaseLost:
             self._intent = Intent.LEASE_LOST
         finally:
@@ -345,6 +356,38 @@ class SessionRunner:
             log.warning("the platform refused the logout", session=self.session.id, error=str(error))
         finally:
             self._scope.cancel()
+
+    def _remember(self, credentials: Mapping[str, str]) -> None:
+        """The next link is opened with what the last one stored."""
+        self.session = msgspec.structs.replace(self.session, credentials=dict(credentials))
+
+    @property
+    def _to_be_cleaned(self) -> bool:
+        """The authorisation ended, and cleaning up is wanted (D2)."""
+        if not self._settings.auto_cleanup_on_logout or self._intent in (Intent.LEASE_LOST, Intent.DELETE):
+            return False
+        return self._intent is Intent.LOGOUT or (self._health.terminal and self._health.reason is Reason.LOGOUT)
+
+    async def _settle_after_logout(self) -> None:
+        """A moment for what still happens at the platform (D1), unless the operator starts the session again."""
+        if self._to_be_cleaned:
+            with trio.move_on_after(self._settings.logout_settle):
+                await self._wake.wait()
+
+    async def _clean_up_after_logout(self, commands: int) -> None:
+        """Release what belonged to the authorisation and disable the session (D2)."""
+        if not self._to_be_cleaned or self.session.commands != commands:
+            return
+        left = await forget(self._provider, self.session, seconds=self._settings.logout_timeout)
+        with trio.CancelScope(shield=True, deadline=trio.current_time() + self._settings.store_timeout):
+            try:
+                if left is not None:
+                    await self.inbox.save_credentials(left)
+                await self._services.store.update_session(
+                    self.session.id, SessionChange(enabled=False), now=self._services.clock()
+                )
+            except (StoreError, NotFound) as error:
+                log.error("a logout could not be stored", session=self.session.id, error=str(error))
 
     def _trouble(self, error: str) -> None:
         if self._last_error != error:

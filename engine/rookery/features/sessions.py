@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import trio
 
+from ..cleanup import forget
 from ..errors import AlreadyExists, InvalidInput, LimitReached, NotFound
 from ..model import Health, ProofOfLife, Reason, Session, SessionStatus, Transition
 from ..parts import EngineParts
@@ -127,15 +128,18 @@ class SessionFeatures(EngineParts):
 
         The session's events stay in the log until they are pruned. Raises NotFound.
         """
-        await self._store.get_session(id)
+        before = await self._store.get_session(id)
         runner = self._supervisor.running.get(id)
         ended = True
+        s = self.settings
         if runner is not None:
             runner.stop(Intent.DELETE)
-            s = self.settings
             with trio.move_on_after(s.logout_timeout + s.link_close_timeout + s.store_timeout) as scope:
                 await self._supervisor.ended(id)
             ended = not scope.cancelled_caught
+        await forget(
+            self._providers.get(before.platform), before if runner is None else runner.session, seconds=s.logout_timeout
+        )
         deleted = await self._store.delete_session(id)
         self._board.forget(id)
         self._supervisor.nudge(id)
