@@ -36,5 +36,7 @@ def _draw(code: str) -> Any:
     try:
         import segno
     except ModuleNotFoundError:
-        raise CannotDraw("QR codes are drawn by segno: install `rookery[http]`, or draw the raw code yourself") from None
+        raise CannotDraw(
+            "QR codes are drawn by segno: install `rookery[http]`, or draw the raw code yourself"
+        ) from None
     return segno.make_qr(code, error="l")
