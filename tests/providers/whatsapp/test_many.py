@@ -41,7 +41,7 @@ async def test_two_clients_talk_to_each_other(whatsapp: WhatsAppSimulator, linke
         for number in range(3):
             sent = await linked.client.call("send_text", BOB, f"ping {number}")
             event = await other.client.event("Message", lambda event, sent=sent: event["Info"]["ID"] == sent["ID"])
-            assert event["Message"]["conversation"] == f"ping {number}"
+            assert event["Message"]["extendedTextMessage"]["text"] == f"ping {number}"
             await linked.client.event("Receipt", lambda receipt, sent=sent: sent["ID"] in receipt["MessageIDs"])
             sent = await other.client.call("send_text", linked.phone.number, f"pong {number}")
             await linked.client.event("Message", lambda event, sent=sent: event["Info"]["ID"] == sent["ID"])
