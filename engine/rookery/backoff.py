@@ -46,9 +46,11 @@ class Backoff:
         growth = s.backoff_factor ** min(self.attempt, 100)
         self.attempt += 1
         delay = min(self._base[kind] * growth, max(s.backoff_max, self._base[kind]))
+        jitter = s.backoff_jitter
         if retry_after is not None:
             delay = retry_after
-        return delay + self._uniform(0.0, s.backoff_jitter)
+            jitter = min(jitter, retry_after)  # a short pause was meant to be short
+        return delay + self._uniform(0.0, jitter)
 
     def reset(self) -> None:
         """After a stable minute, or by hand."""

@@ -13,8 +13,10 @@ import trio
 
 from .errors import InvalidInput
 from .features.events import EventFeatures
+from .features.media import MediaFeatures
 from .features.messages import MessageFeatures
 from .features.operations import OperationsFeatures
+from .features.pairing import PairingFeatures
 from .features.sessions import SessionFeatures
 from .features.webhooks import WebhookFeatures
 from .log import get_logger
@@ -26,7 +28,15 @@ from .store import Store
 log = get_logger("SESSION")
 
 
-class Engine(SessionFeatures, MessageFeatures, EventFeatures, WebhookFeatures, OperationsFeatures):
+class Engine(
+    SessionFeatures,
+    PairingFeatures,
+    MessageFeatures,
+    MediaFeatures,
+    EventFeatures,
+    WebhookFeatures,
+    OperationsFeatures,
+):
     """Everything that Rookery can do, one call each. Made by `open_engine`; safe to use from any task of its trio run.
 
     Errors are those of `rookery.errors`; a call that is cancelled may have happened.

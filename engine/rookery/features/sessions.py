@@ -186,6 +186,12 @@ class SessionFeatures(EngineParts):
             runner.stop(Intent.LOGOUT)
             with trio.move_on_after(self.settings.logout_timeout + self.settings.link_close_timeout):
                 await self._supervisor.ended(id)
+        elif session.owner is None and self.settings.auto_cleanup_on_logout:
+            left = await forget(
+                self._providers.get(session.platform), session, seconds=self.settings.logout_timeout
+            )
+            if left is not None:
+                return await self._change(id, SessionChange(enabled=False, credentials=left))
         if self.settings.auto_cleanup_on_logout:
             return await self.stop(id)
         return await self.get_session(session.id)
