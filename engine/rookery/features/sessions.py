@@ -187,9 +187,7 @@ class SessionFeatures(EngineParts):
             with trio.move_on_after(self.settings.logout_timeout + self.settings.link_close_timeout):
                 await self._supervisor.ended(id)
         elif session.owner is None and self.settings.auto_cleanup_on_logout:
-            left = await forget(
-                self._providers.get(session.platform), session, seconds=self.settings.logout_timeout
-            )
+            left = await forget(self._providers.get(session.platform), session, seconds=self.settings.logout_timeout)
             if left is not None:
                 return await self._change(id, SessionChange(enabled=False, credentials=left))
         if self.settings.auto_cleanup_on_logout:
