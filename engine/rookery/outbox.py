@@ -34,8 +34,8 @@ class Paced(Protocol):
     def ready_in(self, chat: str) -> float:
         """Seconds until the next message to this chat may leave; 0 when it may leave now."""
 
-    def leaves(self, chat: str) -> None:
-        """A message to this chat leaves now."""
+    def book(self, chat: str) -> float:
+        """Take the next turn of this chat; returns the seconds until it comes."""
 
 
 class _Item:
@@ -59,7 +59,7 @@ class Outbox:
         self._link: Link | None = None
         self._paced: Paced | None = None
         self._nursery: trio.Nursery | None = None
-        self._slots = trio.CapacityLimiter(1)
+        self._slots = trio.Semaphore(0)
         self._chats: dict[str, deque[_Item]] = {}
         self._known: set[str] = set()  # ids of the window
         self._stranded: list[str] = []  # rows that say SENDING though nothing left
@@ -72,9 +72,7 @@ class Outbox:
         self._link = link
         self._paced = link if isinstance(link, Paced) else None
         self._nursery = nursery
-        self._slots = trio.CapacityLimiter(
-            link.max_concurrent_sends if isinstance(link, Concurrent) else DEFAULT_CONCURRENCY
-        )
+        self._slots = trio.Semaphore(link.max_concurrent_sends if isinstance(link, Concurrent) else DEFAULT_CONCURRENCY)
         self._more = True
         self._load_soon()
 
@@ -98,10 +96,13 @@ class Outbox:
             self._link is None
             or self._more
             or chat in self._chats
-            or self._slots.available_tokens < 1
-            or self._delay(chat) > 0
+            or self._slots.value < 1
+            or self._paused_until > trio.current_time()
+            or (self._paced is not None and self._paced.ready_in(chat) > 0)
         ):
             return False
+        if self._paced is not None:
+            self._paced.book(chat)
         self._chats[chat] = deque()
         return True
 
@@ -187,21 +188,30 @@ class Outbox:
                 break
             self._stranded.pop()
 
-    def _delay(self, chat: str) -> float:
-        pause = self._paused_until - trio.current_time()
-        return max(pause, self._paced.ready_in(chat)) if self._paced is not None else pause
+    async def _wait_turn(self, chat: str) -> None:
+        """The turn is booked before the wait, so that those who wait together leave one after another."""
+        if self._paced is not None and (delay := self._paced.book(chat)) > 0:
+            await trio.sleep(delay)
+        while (pause := self._paused_until - trio.current_time()) > 0:
+            await trio.sleep(pause)
 
     async def _drain(self, chat: str, queue: deque[_Item]) -> None:
         try:
             while queue:
                 item = queue[0]
-                while not item.begun and (delay := self._delay(chat)) > 0:
-                    await trio.sleep(delay)
-                async with self._slots:
+                if not item.begun:
+                    await self._wait_turn(chat)
+                try:
+                    self._slots.acquire_nowait()
+                except trio.WouldBlock:
+                    await self._slots.acquire()
+                try:
                     link = self._link
                     if link is None:
                         return
                     pause = await self._send(link, item)
+                finally:
+                    self._slots.release()
                 if pause is None:
                     self._known.discard(queue.popleft().message.id)
                 else:
@@ -223,8 +233,6 @@ class Outbox:
             item.begun = True
             if self._link is not link:  # it went away meanwhile; nothing has left, `_drop` puts the row back
                 return 0.0
-        if self._paced is not None:
-            self._paced.leaves(message.to)
         outcome = await self._sender.attempt(link, message, item.attempts)
         if not isinstance(outcome, Pause):
             item.begun = False  # whatever happens to the write below, it is not to be sent again

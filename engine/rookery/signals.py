@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import trio
 
 from .store import SendOutcome
@@ -35,10 +32,21 @@ class Signal:
 class MessageWatch(Signal):
     """The exception: it carries the state that was stored last, which saves a look at the store for every send."""
 
-    def __init__(self) -> None:
+    def __init__(self, id: str, watched: dict[str, MessageWatch]) -> None:
         super().__init__()
         self.outcome: SendOutcome | None = None
-        self.watchers = 0
+        self._id = id
+        self._watched = watched
+        self._watchers = 0
+
+    def __enter__(self) -> MessageWatch:
+        self._watchers += 1
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._watchers -= 1
+        if not self._watchers:
+            self._watched.pop(self._id, None)
 
 
 class Signals:
@@ -61,14 +69,9 @@ class Signals:
         if watch := self._messages.get(id):
             watch.fire()
 
-    @contextmanager
-    def watch(self, id: str) -> Iterator[MessageWatch]:
-        """The signal of one outbound message, for as long as somebody watches."""
-        watch = self._messages.setdefault(id, MessageWatch())
-        watch.watchers += 1
-        try:
-            yield watch
-        finally:
-            watch.watchers -= 1
-            if not watch.watchers:
-                del self._messages[id]
+    def watch(self, id: str) -> MessageWatch:
+        """The signal of one outbound message, for as long as somebody is inside it (`with signals.watch(id) as watch`)."""
+        watch = self._messages.get(id)
+        if watch is None:
+            watch = self._messages[id] = MessageWatch(id, self._messages)
+        return watch

@@ -13,11 +13,11 @@ from rookery.errors import Failure, ProviderError
 from rookery.log import get_logger
 from rookery.model import NewEvent, OutboundMessage, Receipt
 from rookery.provider import Inbox
+from rookery.rates import Pacer
 
 from .api import BotApi
 from .errors import ApiError, poll_error, send_error
 from .outbound import to_call, to_receipt
-from .pacing import Pacer
 from .position import Position
 from .updates import to_events
 
@@ -134,9 +134,9 @@ class TelegramLink:
         """See `rookery.outbox.Paced`."""
         return self._pacer.ready_in(chat)
 
-    def leaves(self, chat: str) -> None:
+    def book(self, chat: str) -> float:
         """See `rookery.outbox.Paced`."""
-        self._pacer.leaves(chat)
+        return self._pacer.book(chat)
 
     async def send(self, message: OutboundMessage) -> Receipt:
         """Send one message, following its group when that became a supergroup. Raises SendError."""

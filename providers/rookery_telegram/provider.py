@@ -17,7 +17,7 @@ from rookery.provider import Inbox, Link
 
 from .api import BotApi
 from .link import TelegramLink
-from .pacing import Pacer, Rates
+from .pacing import Rates
 from .updates import ALL_KINDS
 
 API_URL = "https://api.telegram.org"
@@ -112,7 +112,7 @@ class Telegram:
             session.id,
             api,
             inbox,
-            Pacer(self._rates_of(settings)),
+            self._rates_of(settings).pacer(),
             poll_timeout=self._poll_timeout,
             allowed_updates=settings.allowed_updates,
             takeover=settings.takeover,

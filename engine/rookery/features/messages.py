@@ -16,7 +16,7 @@ from ..parts import EngineParts
 from ..store import SendOutcome
 from .validation import check_document, check_storable, check_text
 
-POLL_INTERVAL = 1.0  # seconds between looks at a message that another instance may be sending
+POLL_INTERVAL = 1.0  # seconds between looks at a message of whose end nobody here may be told
 
 
 def new_message_id() -> str:
@@ -154,7 +154,7 @@ class MessageFeatures(EngineParts):
                     break
                 with trio.move_on_after(POLL_INTERVAL) as scope:
                     await watch.newer_than(version)
-                if scope.cancelled_caught:
+                if scope.cancelled_caught or watch.outcome is None:  # it expired, or another engine sends it
                     done = await self._store.get_message(id)
         if done.receipt is not None:
             return done.receipt
