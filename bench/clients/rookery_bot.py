@@ -15,7 +15,7 @@ from contextlib import asynccontextmanager
 
 import trio
 
-from rookery import Engine, Event, open_engine
+from rookery import Engine, Event, SessionStatus, open_engine
 from rookery_telegram import Rates, Telegram
 
 SESSION = "bot"
@@ -75,6 +75,7 @@ async def send(engine: Engine, arguments: argparse.Namespace) -> None:
             await engine.send(SESSION, to=chat, text=f"{number}")
 
     await start(engine, arguments.token)
+    await engine.wait_status(SESSION, SessionStatus.CONNECTED)
     async with trio.open_nursery() as nursery:
         for chat in range(1, arguments.chats + 1):
             nursery.start_soon(one_chat, chat)
