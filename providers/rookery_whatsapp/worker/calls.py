@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from google.protobuf.json_format import ParseDict
-from neonize.proto.waE2E.WAWebProtobufsE2E_pb2 import Message
-from neonize.utils.enum import ChatPresence, ChatPresenceMedia, Presence, ReceiptType
+from google.protobuf.json_format import ParseDict  # type: ignore[import-untyped]
+from neonize._binder import func_callback_bytes2, gocode  # type: ignore[import-untyped]
+from neonize.proto.waE2E.WAWebProtobufsE2E_pb2 import Message  # type: ignore[import-untyped]
+from neonize.utils.enum import ChatPresence, ChatPresenceMedia, Presence, ReceiptType  # type: ignore[import-untyped]
+from neonize.utils.log import log_whatsmeow  # type: ignore[import-untyped]
 
 from . import outgoing
 from .addresses import bare, parse_jid
@@ -29,6 +31,13 @@ class CallFailed(Exception):
     def __init__(self, kind: str, text: str) -> None:
         super().__init__(text)
         self.kind = kind
+
+
+def prepare(arguments: dict[str, Any]) -> None:
+    """Let the library make or change its tables; needs no client. Raises CallFailed."""
+    answer = gocode.GetAllDevices(arguments["database"].encode(), func_callback_bytes2(log_whatsmeow)).decode()
+    if answer.startswith("error: "):
+        raise CallFailed("rejected", answer)
 
 
 def send(client: Client, arguments: dict[str, Any]) -> dict[str, Any]:

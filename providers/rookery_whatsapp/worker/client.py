@@ -15,9 +15,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from neonize._binder import ProxySettings
-from neonize.client import NewClient
-from neonize.proto.waCompanionReg.WAWebProtobufsCompanionReg_pb2 import DeviceProps
+from neonize._binder import ProxySettings  # type: ignore[import-untyped]
+from neonize.client import NewClient  # type: ignore[import-untyped]
+from neonize.proto.waCompanionReg.WAWebProtobufsCompanionReg_pb2 import DeviceProps  # type: ignore[import-untyped]
 
 from ..protocol import Happened, Notice, Start
 from . import inbound, network

@@ -60,8 +60,8 @@ def describe(message: Any, id: str) -> tuple[str, dict[str, Any]]:
         protocol = message.protocolMessage
         if protocol.type == REVOKE:
             return "deleted_message", {"message_id": protocol.key.ID}
-        _, body = describe(protocol.editedMessage, protocol.key.ID)
-        return "edited_message", body | {"edit_id": id}
+        _, edited = describe(protocol.editedMessage, protocol.key.ID)
+        return "edited_message", edited | {"edit_id": id}
     if message.HasField("reactionMessage"):
         reaction = message.reactionMessage
         return "reaction", {"message_id": reaction.key.ID, "emoji": reaction.text, "reaction_id": id}

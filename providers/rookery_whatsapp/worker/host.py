@@ -84,11 +84,15 @@ class Host:
             client.gone.wait(max(0.0, deadline - time.monotonic()))
 
     def _call(self, call: Call) -> None:
-        from .calls import BEFORE_LIVE, METHODS, CallFailed
+        from .calls import BEFORE_LIVE, METHODS, CallFailed, prepare
 
         client = self._clients.get(call.client)
         answer: Reply | Failed
         try:
+            if call.method == "prepare":
+                prepare(call.arguments)
+                self._channel.send(Reply(call.call, None))
+                return
             with self._gate.call():
                 # The library does not survive being asked about a client that it does not have.
                 if client is None or not (client.live or (client.usable and call.method in BEFORE_LIVE)):

@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from google.protobuf.json_format import MessageToDict
-from neonize.proto import Neonize_pb2 as reports
+from google.protobuf.json_format import MessageToDict  # type: ignore[import-untyped]
+from neonize.proto import Neonize_pb2 as reports  # type: ignore[import-untyped]
 
 from . import contents
 from .addresses import GROUP, bare, forms, text_of
@@ -50,6 +50,7 @@ def _encode(document: Any) -> bytes:
 def _places(source: Any) -> tuple[str, str, dict[str, Any]]:
     """Chat, sender, and both in all the forms that are known. A phone number is preferred: it is what people know."""
     sender_phone, sender_lid = forms(source.Sender, source.SenderAlt)
+    chat_forms: dict[str, str | None]
     if source.IsGroup or source.Chat.Server not in ("s.whatsapp.net", "lid"):
         chat, chat_forms = bare(source.Chat), {"id": bare(source.Chat)}
     else:

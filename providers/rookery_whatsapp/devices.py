@@ -1,0 +1,175 @@
+"""Where the linked devices' keys are: whatsmeow's own tables, in a SQLite file per session or in one PostgreSQL schema.
+
+The library makes and fills the tables. This module looks before the library does, because the library cannot be asked
+whether it has a device: it ends its process when it has not, or takes somebody else's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import sqlite3
+from collections.abc import Awaitable, Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+import trio
+
+from rookery.errors import InvalidInput, ProviderError
+
+T = TypeVar("T")
+
+SQLITE_OPTIONS = "_foreign_keys=on&_journal_mode=WAL&_txlock=immediate&_busy_timeout=5000&_end=1"
+"""neonize appends `?_foreign_keys=on`, which lands in the value of the last one."""
+
+TIMEOUT = 5.0  # seconds for one look into PostgreSQL
+LEFTOVER_TIMEOUT = 600_000
+"""Milliseconds after which PostgreSQL closes a connection that nobody uses; the library leaves them behind, one or two for
+each client that has ended."""
+
+ENGINE_PARAMETERS = ("schema", "pool_size", "command_timeout", "statement_cache_size")
+"""Parameters of a database URL that are the engine's own."""
+
+
+class DeviceStore(Protocol):
+    """Keys of linked devices."""
+
+    async def database_for(self, session: str) -> str:
+        """What neonize takes as its database."""
+
+    async def holds(self, session: str, jid: str) -> bool:
+        """True when this device is there. Raises ProviderError."""
+
+    async def forget(self, session: str, jid: str | None) -> None:
+        """Remove this device, and everything else that only this session has. Raises ProviderError."""
+
+    @property
+    def shared(self) -> bool:
+        """True when all sessions use one database, whose tables must be made by one client alone."""
+
+
+class SqliteDevices:
+    """A file per session."""
+
+    shared = False
+
+    def __init__(self, directory: Path) -> None:
+        if set("?#%") & set(str(directory)):
+            raise InvalidInput("data_dir: the library cannot open files below a path with ?, # or %", field="data_dir")
+        self._directory = directory
+
+    async def database_for(self, session: str) -> str:
+        self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path = self._path(session)
+        # Made here, so that nobody else can read it: the library would follow the umask.
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        return f"{path}?{SQLITE_OPTIONS}"
+
+    async def holds(self, session: str, jid: str) -> bool:
+        return await trio.to_thread.run_sync(_sqlite_holds, self._path(session), jid)
+
+    async def forget(self, session: str, jid: str | None) -> None:
+        path = self._path(session)
+        for name in (path.name, f"{path.name}-wal", f"{path.name}-shm", f"{path.name}-journal"):
+            path.with_name(name).unlink(missing_ok=True)
+
+    def _path(self, session: str) -> Path:
+        # Session ids have letters, digits and ._:@- only; a colon is no good in a file's name everywhere.
+        return self._directory.absolute() / f"{session.replace(':', '=3a')}.db"
+
+
+def _sqlite_holds(path: Path, jid: str) -> bool:
+    if not path.exists():
+        return False
+    try:
+        with closing(sqlite3.connect(path, timeout=TIMEOUT)) as connection:
+            row = connection.execute("SELECT 1 FROM whatsmeow_device WHERE jid = ?", (jid,)).fetchone()
+    except sqlite3.OperationalError as error:
+        if "no such table" in str(error):
+            return False
+        raise ProviderError(f"the keys in {path} cannot be read: {error}") from None
+    except sqlite3.DatabaseError as error:
+        raise ProviderError(f"the keys in {path} cannot be read: {error}") from None
+    return row is not None
+
+
+class PostgresDevices:
+    """One schema for all sessions; a device is found by its address, never by being the first."""
+
+    shared = True
+
+    def __init__(self, url: str, schema: str) -> None:
+        if not re.fullmatch(r"[a-z_][a-z0-9_]{0,47}", schema):
+            raise InvalidInput("schema: lower case letters, digits and underscores are needed", field="schema")
+        parts = urlsplit(url)
+        if parts.scheme not in ("postgres", "postgresql"):
+            raise InvalidInput("database_url: postgresql://user@host/database is needed", field="database_url")
+        query = {name: value for name, value in parse_qsl(parts.query) if name not in ENGINE_PARAMETERS}
+        self._parts, self._query = parts, query
+        self._dsn = urlunsplit(("postgresql", parts.netloc, parts.path, urlencode(query), ""))
+        self._schema = schema
+        self._database: str | None = None
+
+    async def database_for(self, session: str) -> str:
+        if self._database is None:
+            self._database = await self._with_connection(self._prepare)
+        return self._database
+
+    async def holds(self, session: str, jid: str) -> bool:
+        sql = f"SELECT 1 FROM {self._schema}.whatsmeow_device WHERE jid = $1"  # noqa: S608 - a checked name
+        return await self._with_connection(lambda connection: connection.fetchval(sql, jid), missing=None) is not None
+
+    async def forget(self, session: str, jid: str | None) -> None:
+        if jid is not None:
+            # Everything else refers to the device and goes with it.
+            sql = f"DELETE FROM {self._schema}.whatsmeow_device WHERE jid = $1"  # noqa: S608
+            await self._with_connection(lambda connection: connection.execute(sql, jid), missing=None)
+
+    async def _prepare(self, connection: Any) -> str:
+        """Make the schema; returns the URL in the words of the library's driver (lib/pq)."""
+        await connection.execute(f"CREATE SCHEMA IF NOT EXISTS {self._schema}")
+        query = dict(self._query)
+        if query.get("sslmode") in (None, "allow", "prefer"):
+            encrypted = await connection.fetchval("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()")
+            query["sslmode"] = "require" if encrypted else "disable"
+        query |= {"search_path": self._schema, "application_name": "rookery-whatsapp", "connect_timeout": "10"}
+        if connection.get_server_version().major >= 14:
+            query["idle_session_timeout"] = str(LEFTOVER_TIMEOUT)
+        return urlunsplit(("postgres", self._parts.netloc, self._parts.path, urlencode(query), ""))
+
+    async def _with_connection(self, work: Callable[[Any], Awaitable[T]], *, missing: Any = ...) -> T:
+        """Do `work` with a connection of its own; `missing` is the answer where the tables do not exist yet."""
+        try:
+            import asyncpg  # type: ignore[import-untyped]
+        except ModuleNotFoundError:
+            raise ProviderError("PostgreSQL needs the driver asyncpg: install `rookery[postgres]`") from None
+
+        async def main() -> T:
+            connection = await asyncpg.connect(self._dsn, timeout=TIMEOUT, command_timeout=TIMEOUT)
+            try:
+                return await work(connection)
+            finally:
+                await connection.close(timeout=TIMEOUT)
+
+        def run() -> T:
+            # A loop of our own: the host's asyncio policy is none of our business.
+            with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
+                return runner.run(main())
+
+        try:
+            return await trio.to_thread.run_sync(run, abandon_on_cancel=True)
+        except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError):
+            if missing is ...:
+                raise
+            answer: T = missing
+            return answer
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+            raise ProviderError(f"the database of the devices' keys fails: {type(error).__name__}: {error}") from None
+
+
+def open_devices(data_dir: Path, database_url: str | None, schema: str) -> DeviceStore:
+    """PostgreSQL when there is a URL, files otherwise. Raises InvalidInput."""
+    return PostgresDevices(database_url, schema) if database_url else SqliteDevices(data_dir / "whatsapp")

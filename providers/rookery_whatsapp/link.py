@@ -1,0 +1,335 @@
+"""One connected account: receives, sends, and tells when the connection is not what it seems."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+import msgspec
+import trio
+
+from rookery.errors import Failure, NotConnected, ProviderError, SendError, TerminalError
+from rookery.log import get_logger
+from rookery.model import Event, MessageState, NewEvent, OutboundMessage, Reason, Receipt, SessionStatus
+from rookery.provider import Inbox
+
+from .account import Account
+from .failures import failure_of
+from .outbound import Known, Memory, to_call, to_receipt, with_media
+from .pacing import pacer
+from .pairing import PairingDesk
+from .pool import WorkerPool
+from .process import ClientPort, WorkerProcess
+from .protocol import Happened, Notice, Start
+from .settings import AccountSettings, WorkerSettings
+
+DEVICE_NAME = "Rookery"
+DEATH_PAUSE = 0.5
+"""Seconds before a session whose worker ended is connected again; doubled by each end soon after the last one."""
+
+QUICK_DEATHS = 3
+"""Ends in a row after which the engine's own, longer pauses apply."""
+
+SETTLING = 1.0  # seconds in which the library deletes the keys of a device that was unlinked
+LOGOUT_DEADLINE = 5.0  # seconds
+PRESENCE_TRIES = 10  # seconds apart: it works once the phone has told the account's name
+
+STATES = {"delivered": MessageState.DELIVERED, "read": MessageState.READ, "played": MessageState.READ}
+
+log = get_logger("SESSION")
+
+
+class WhatsAppLink:
+    """`rookery.provider.Link`; inside `connected` it is up."""
+
+    max_concurrent_sends = 4
+
+    def __init__(
+        self,
+        account: Account,
+        inbox: Inbox,
+        pool: WorkerPool,
+        desk: PairingDesk,
+        memory: Memory,
+        settings: WorkerSettings,
+        options: AccountSettings,
+    ) -> None:
+        self._account = account
+        self._session = account.session
+        self._inbox = inbox
+        self._pool = pool
+        self._desk = desk
+        self._memory = memory
+        self._settings = settings
+        self._options = options
+        self._pacer = pacer(options.sends_per_second, options.sends_per_second_per_chat)
+        self._port: ClientPort | None = None
+        self._unfinished: Happened | None = None
+        self._ended = False
+        self._logged_out = False
+        self._logged_in = False
+
+    @property
+    def account(self) -> str:
+        """The phone number."""
+        return f"+{self._account.number}"
+
+    # Connecting
+
+    @asynccontextmanager
+    async def connected(self, worker: WorkerProcess, database: str, proxy: str | None) -> AsyncIterator[None]:
+        """Start a client and wait until WhatsApp has accepted it; the block's end disconnects it."""
+        async with AsyncExitStack() as stack:
+            while self._port is None:
+                if self._account.jid is None:
+                    self._desk.next_round()
+                start = Start(self._pool.next_client(), self._session, database, self._account.jid, proxy, DEVICE_NAME)
+                port = await stack.enter_async_context(self._client(worker, start))
+                if await self._open(port):
+                    self._port = port
+            yield
+
+    @asynccontextmanager
+    async def _client(self, worker: WorkerProcess, start: Start) -> AsyncIterator[ClientPort]:
+        async with self._pool.client(worker, start) as port:
+            self._ended = False
+            try:
+                yield port
+            finally:
+                self._port = None
+                with trio.CancelScope(shield=True, deadline=trio.current_time() + self._settings.closing):
+                    await self._close(port)
+
+    async def _open(self, port: ClientPort) -> bool:
+        """False when a round of QR codes is over and another may begin."""
+        try:
+            return await self._until_connected(port)
+        except ProviderError as error:
+            await self._account.failed(error)
+            raise
+        finally:
+            self._desk.hide()
+
+    async def _until_connected(self, port: ClientPort) -> bool:
+        refused: TerminalError | None = None
+        with trio.CancelScope(deadline=trio.current_time() + self._settings.connecting) as scope:
+            async for frame in port.events:
+                if isinstance(frame, Happened):
+                    await self._store(port, frame)
+                    continue
+                scope.deadline = trio.current_time() + self._settings.connecting
+                match frame.kind:
+                    case "qr":
+                        scope.deadline = trio.current_time() + self._settings.pairing
+                        self._desk.show(port, frame.detail["code"])
+                    case "qr_ended":
+                        self._desk.round_over(frame.detail["status"])
+                        return False
+                    case "paired":
+                        self._desk.hide()
+                        self._loading("paired; logging in", allow=self._settings.connecting)
+                        refused = await self._account.paired(frame.detail["jid"], frame.detail["lid"])
+                    case "opened":
+                        await self._account.opened(frame.detail["jid"], frame.detail["lid"])
+                        self._loading("logging in", allow=self._settings.connecting)
+                    case "connected":
+                        if refused is not None:
+                            await self._unlink(port)
+                            raise refused
+                        self._logged_in = True
+                        self._inbox.beat()
+                        return True
+                    case _:
+                        self._handle(frame)
+            raise self._worker_ended(port)
+        raise ProviderError(f"no login within {self._settings.connecting:g} s")
+
+    async def _unlink(self, port: ClientPort) -> None:
+        try:
+            with trio.fail_after(LOGOUT_DEADLINE):
+                await port.call("logout")
+        except (SendError, trio.TooSlowError) as error:
+            log.warning("a foreign account could not be unlinked", session=self._session, error=str(error))
+
+    def _loading(self, detail: str, *, allow: float | None = None) -> None:
+        self._inbox.report(SessionStatus.LOADING, Reason.STARTING, detail, allow=allow)
+
+    # Connected
+
+    async def run(self) -> None:
+        """Receive until the connection ends. Raises ProviderError."""
+        assert self._port is not None, "`connected` is open"
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._watch, self._port)
+            if self._options.presence is not None:
+                nursery.start_soon(self._appear, self._port, self._options.presence == "available")
+            try:
+                async for frame in self._port.events:
+                    if isinstance(frame, Happened):
+                        await self._store(self._port, frame)
+                    else:
+                        self._handle(frame)
+            except ProviderError as error:
+                await self._account.failed(error)
+                raise
+            raise self._worker_ended(self._port)
+
+    def _handle(self, notice: Notice) -> None:
+        """Raises ProviderError when the notice is the end."""
+        match notice.kind:
+            case "connected":
+                self._inbox.beat()
+                self._back("connected again")
+            case "disconnected":
+                self._away("the connection was lost; WhatsApp is called again")
+            case "keepalive_timeout":
+                self._away(f"{notice.detail['errors']} keep-alives were not answered")
+            case "keepalive_restored":
+                self._inbox.beat()
+                self._back("keep-alives are answered again")
+            case "trouble" | "stream_error":
+                log.warning("the library reports trouble", session=self._session, **notice.detail)
+            case "ended":
+                self._ended = True
+                if self._port is not None and self._port.worker.quitting:
+                    raise self._worker_ended(self._port)
+            case "logged_out":
+                self._logged_out = True
+        if failure := failure_of(notice, takeover=self._options.takeover, now=time.time()):
+            raise failure
+
+    def _away(self, detail: str) -> None:
+        self._logged_in = False
+        if self._port is not None:
+            self._inbox.report(SessionStatus.RECONNECTING, Reason.NETWORK, detail)
+
+    def _back(self, detail: str) -> None:
+        if self._port is not None and not self._logged_in:
+            self._inbox.report(SessionStatus.CONNECTED, Reason.CONNECTED, detail)
+        self._logged_in = True
+
+    async def _store(self, port: ClientPort, frame: Happened) -> None:
+        """Commit an event, then let the client go on; a cancelled commit is repeated by `_close`."""
+        self._unfinished = frame
+        event = NewEvent(frame.key, frame.type, frame.time, frame.chat, frame.sender, frame.body, frame.raw)
+        await self._inbox.commit([event], None)
+        self._unfinished = None
+        port.stored(frame.number)
+        self._inbox.beat()
+        if frame.type == "message":
+            body = msgspec.json.decode(frame.body)
+            sender = body["sender"]
+            author = (sender["lid"] if body["chat_type"] == "group" else None) or sender["id"]
+            self._memory.keep(body["message_id"], Known(author, body["text"][:1000], body["from_me"]))
+        elif frame.type == "receipt":
+            body = msgspec.json.decode(frame.body)
+            if state := STATES.get(body["receipt"]):
+                await self._inbox.confirm(body["message_ids"], state)
+
+    async def _watch(self, port: ClientPort) -> None:
+        """Find what raises no event: a socket that is open while the login is gone, and a library that has given up."""
+        zombie_since = offline_since = None
+        while True:
+            await trio.sleep(self._settings.watch)
+            try:
+                with trio.fail_after(self._settings.watch):
+                    is_connected, is_logged_in = await port.call("flags")
+            except (SendError, trio.TooSlowError):
+                is_connected = is_logged_in = False  # while it dials, it does not answer
+            now = trio.current_time()
+            zombie_since = (zombie_since or now) if is_connected and not is_logged_in else None
+            offline_since = (offline_since or now) if not is_connected else None
+            if zombie_since is not None and now - zombie_since >= self._settings.zombie:
+                raise ProviderError("connected, but WhatsApp's login is gone: restarting", kind=Failure.SERVER)
+            if offline_since is not None and now - offline_since >= self._settings.offline:
+                raise ProviderError(f"no connection to WhatsApp for {now - offline_since:.0f} s")
+
+    async def _appear(self, port: ClientPort, available: bool) -> None:
+        for _ in range(PRESENCE_TRIES):
+            try:
+                await port.call("presence", available=available)
+            except SendError:
+                await trio.sleep(1)
+            else:
+                return
+
+    def _worker_ended(self, port: ClientPort) -> ProviderError:
+        deaths = self._pool.deaths(self._session)
+        return ProviderError(
+            f"the worker process ended: {port.worker.end}",
+            retry_after=DEATH_PAUSE * 2**deaths if deaths < QUICK_DEATHS else None,
+        )
+
+    # What the engine asks for
+
+    def ready_in(self, chat: str) -> float:
+        """See `rookery.outbox.Paced`."""
+        return self._pacer.ready_in(chat)
+
+    def book(self, chat: str) -> float:
+        """See `rookery.outbox.Paced`."""
+        return self._pacer.book(chat)
+
+    async def send(self, message: OutboundMessage) -> Receipt:
+        """Send one message. Raises SendError."""
+        method, arguments = to_call(message, self._memory, self._account.address)
+        s = self._settings
+        await with_media(arguments, message.content, limit=s.largest_media, seconds=s.media_timeout)
+        receipt = to_receipt(message, await self._call(method, **arguments))
+        self._inbox.life.last_ack = time.time()
+        if receipt.message_id:
+            text = getattr(message.content, "text", "") or getattr(message.content, "caption", "") or ""
+            self._memory.keep(receipt.message_id, Known(self._account.address, text[:1000], True))
+        return receipt
+
+    async def check(self) -> None:
+        """Ask the library whether it is logged in. Raises ProviderError."""
+        try:
+            is_connected, is_logged_in = await self._call("flags")
+        except SendError as error:
+            raise ProviderError(str(error)) from None
+        if not (is_connected and is_logged_in):
+            raise ProviderError("not connected" if not is_connected else "connected, but not logged in")
+
+    async def probe(self) -> None:
+        """One round trip to WhatsApp. Raises ProviderError."""
+        try:
+            await self._call("probe")
+        except SendError as error:
+            raise ProviderError(f"WhatsApp does not answer: {error}") from None
+        self._inbox.beat()
+
+    async def logout(self) -> None:
+        """Unlink this device. Raises SendError."""
+        await self._call("logout")
+        await self._account.logged_out()
+
+    async def fetch_media(self, event: Event) -> bytes:
+        """The decrypted file of a stored message. Raises SendError."""
+        message: Mapping[str, Any] = event.raw.get("Message", {}) if isinstance(event.raw, dict) else {}
+        data: bytes = await self._call("download", message=message)
+        return data
+
+    async def _call(self, method: str, **arguments: Any) -> Any:
+        if self._port is None:
+            raise NotConnected("not connected")
+        return await self._port.call(method, **arguments)
+
+    # Disconnecting
+
+    async def _close(self, port: ClientPort) -> None:
+        """Disconnect and store what was received before. Bounded by the caller."""
+        if self._logged_out:
+            await trio.sleep(SETTLING)
+        if self._unfinished is not None:
+            await self._store(port, self._unfinished)
+        if self._ended:
+            return
+        port.stop()
+        async for frame in port.events:
+            if isinstance(frame, Happened):
+                await self._store(port, frame)
+            elif frame.kind == "ended":
+                return

@@ -1,0 +1,141 @@
+"""The WhatsApp provider: what all accounts of one engine share, and how one account's link is opened."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import trio
+
+from rookery.errors import InvalidInput, NotConnected, ProviderError, SendError, TerminalError
+from rookery.model import Action, Reason, Session, SessionStatus
+from rookery.provider import Inbox, Link, WorkerInfo
+
+from .account import Account, check_credentials, remaining
+from .devices import open_devices
+from .link import WhatsAppLink
+from .outbound import Memory
+from .pairing import PairingDesk, ShownCode
+from .pool import WorkerPool
+from .process import WorkerProcess, default_command
+from .settings import WorkerSettings, account_settings, check_proxy
+
+
+class WhatsApp:
+    """`rookery.provider.Provider` for WhatsApp accounts.
+
+    Args:
+        data_dir: where the keys of linked devices are kept, a SQLite file per session in `data_dir/whatsapp`.
+        database_url: PostgreSQL instead of files.
+        schema: of the library's tables there.
+        sessions_per_worker: how many accounts share a process; 1 isolates each.
+        proxy: for accounts that set none, as `AccountSettings.proxy`.
+        worker_command: what is started as a worker, with the number of its socket as the last argument.
+        workers: everything else that can be set.
+    """
+
+    platform = "whatsapp"
+
+    def __init__(
+        self,
+        *,
+        data_dir: str | os.PathLike[str] = ".",
+        database_url: str | None = None,
+        schema: str = "rookery_whatsapp",
+        sessions_per_worker: int | None = None,
+        proxy: str | None = None,
+        worker_command: Sequence[str] | None = None,
+        workers: WorkerSettings | None = None,
+    ) -> None:
+        settings = workers or WorkerSettings()
+        if sessions_per_worker is not None:
+            settings = msgspec.structs.replace(settings, sessions_per_worker=sessions_per_worker)
+        if settings.sessions_per_worker < 1:
+            raise InvalidInput("sessions_per_worker: at least 1", field="sessions_per_worker")
+        self._proxy = check_proxy(proxy, "proxy") if proxy is not None else None
+        self._settings = settings
+        self._devices = open_devices(Path(data_dir), database_url, schema)
+        self.pool = WorkerPool(worker_command or default_command(), settings)
+        self._desks: dict[str, PairingDesk] = {}
+        self._memories: dict[str, Memory] = {}
+        self._tables = trio.Lock()
+        self._tables_made = False
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Worker processes are started when sessions need them."""
+        async with self.pool.running():
+            yield
+
+    def check(self, credentials: Mapping[str, str], settings: Mapping[str, Any]) -> None:
+        """Raises InvalidInput."""
+        check_credentials(credentials)
+        account_settings(settings)
+
+    @asynccontextmanager
+    async def open_link(self, session: Session, inbox: Inbox) -> AsyncIterator[Link]:
+        """See `rookery.provider.Provider.open_link`."""
+        try:
+            self.check(session.credentials, session.settings)
+            options = account_settings(session.settings)
+        except InvalidInput as error:
+            raise TerminalError(str(error), reason=Reason.CONFIGURATION, action=Action.FIX_CONFIGURATION) from None
+        account = Account(session, inbox, self._devices, allow_rebind=options.allow_rebind)
+        database = await self._devices.database_for(session.id)
+        await account.check_device()
+        inbox.report(SessionStatus.LOADING, Reason.STARTING, "loading the WhatsApp library")
+        async with self.pool.worker_for(session.id) as worker:
+            await self._make_tables(worker, database)
+            desk = self._desks[session.id] = PairingDesk(inbox, self._settings)
+            memory = self._memories.setdefault(session.id, Memory())
+            link = WhatsAppLink(account, inbox, self.pool, desk, memory, self._settings, options)
+            try:
+                async with link.connected(worker, database, options.proxy or self._proxy):
+                    yield link
+            finally:
+                if self._desks.get(session.id) is desk:
+                    del self._desks[session.id]
+
+    async def forget(self, session: Session) -> Mapping[str, str]:
+        """Remove the keys of the session's device; returns the credentials that are left: the account, for the rebind guard.
+
+        Raises ProviderError.
+        """
+        await self._devices.forget(session.id, session.credentials.get("jid"))
+        self._memories.pop(session.id, None)
+        return remaining(session.credentials)
+
+    def pairing(self, session: str) -> ShownCode | None:
+        """The code to scan or type now, if the session waits for that here."""
+        desk = self._desks.get(session)
+        return desk.shown if desk is not None else None
+
+    async def request_pairing_code(self, session: str, phone: str) -> ShownCode:
+        """A code to type into the phone with this number. Raises InvalidInput, NotConnected, SendError."""
+        desk = self._desks.get(session)
+        if desk is None:
+            raise NotConnected(f"the session {session!r} does not wait to be paired now")
+        return await desk.request_code(phone)
+
+    def workers(self) -> list[WorkerInfo]:
+        """See `rookery.provider.WorkerHosting`."""
+        return self.pool.infos()
+
+    async def replace_worker(self, id: str, reason: str) -> None:
+        """See `rookery.provider.WorkerHosting`."""
+        await self.pool.replace(id, reason)
+
+    async def _make_tables(self, worker: WorkerProcess, database: str) -> None:
+        """In a database of all sessions the first client makes the tables alone: two at once would stumble."""
+        if self._devices.shared and not self._tables_made:
+            async with self._tables:
+                if not self._tables_made:
+                    try:
+                        await worker.call(0, "prepare", {"database": database})
+                    except SendError as error:
+                        raise ProviderError(f"the library cannot make its tables: {error}") from None
+                    self._tables_made = True

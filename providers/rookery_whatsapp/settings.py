@@ -1,0 +1,76 @@
+"""What can be set: for all workers, and for one account."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+import msgspec
+
+from rookery.errors import InvalidInput
+
+PROXY_SCHEMES = ("http", "https", "socks5")
+
+
+class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Seconds unless the name says otherwise."""
+
+    sessions_per_worker: int = 10
+    beat: float = 0.5
+    silence: float = 4.0  # without a beat a worker counts as hanging and is killed
+    engine_silence: float = 60.0  # without a word from the engine a worker ends itself
+    loading: float = 45.0  # from the start of the process to its first word
+    idle: float = 30.0  # an empty worker is kept for the next session
+    farewell: float = 2.0  # from the polite request to end to the kill
+    most_leftovers: int = 40  # ended clients after which a worker gets no new ones: the library never gives all back
+    connecting: float = 45.0  # from the start of a stored client to its login
+    pairing: float = 75.0  # without a new QR code
+    qr_rounds: int = 5
+    watch: float = 5.0  # between looks at whether a client is logged in
+    zombie: float = 15.0  # connected and not logged in for so long: restarted
+    offline: float = 120.0  # the library has not reconnected by itself for so long: restarted
+    closing: float = 1.9  # within the engine's `link_close_timeout`
+    media_timeout: float = 60.0
+    largest_media: int = 32 * 1024 * 1024  # bytes
+
+
+class AccountSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`Session.settings` of an account; every field is optional.
+
+    `allow_rebind`: another account than before may scan the QR code. `takeover`: when another program uses the same device,
+    insist instead of waiting a minute. `proxy`: http://, https:// or socks5://, for everything this account does.
+    `presence`: be shown as online or offline once connected. The rates are messages a second, 0 for no limit.
+    """
+
+    allow_rebind: bool = False
+    takeover: bool = False
+    proxy: str | None = None
+    presence: Literal["available", "unavailable"] | None = None
+    sends_per_second: float = 5.0
+    sends_per_second_per_chat: float = 1.0
+
+
+def account_settings(settings: Mapping[str, Any]) -> AccountSettings:
+    """Raises InvalidInput."""
+    try:
+        account = msgspec.convert(dict(settings), AccountSettings)
+    except msgspec.ValidationError as error:
+        invalid = InvalidInput.from_validation(error)
+        field = f"settings.{invalid.field}" if invalid.field else "settings"
+        raise InvalidInput(f"settings.{invalid}" if invalid.field else f"settings: {invalid}", field=field) from None
+    if account.proxy is not None:
+        check_proxy(account.proxy, "settings.proxy")
+    return account
+
+
+def check_proxy(proxy: str, field: str) -> str:
+    """The message never holds the address, which may hold a password. Raises InvalidInput."""
+    try:
+        parts = urlsplit(proxy)
+        valid = parts.scheme in PROXY_SCHEMES and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        valid = False
+    if not valid:
+        raise InvalidInput(f"{field}: an address like socks5://host:1080 or http://host:3128 is needed", field=field)
+    return proxy
