@@ -27,6 +27,7 @@ API_FIELDS = {
     "keep_alive": "ROOKERY_KEEP_ALIVE",
     "heartbeat": "ROOKERY_HEARTBEAT",
 }
+AUTO = "auto"
 DATABASE = "rookery.db"
 DRAIN_SHARE = 0.25
 """Part of the shutdown's grace that requests under way may take; the rest is the engine's."""
@@ -89,6 +90,8 @@ def load(**overrides: Any) -> Config:
         values = {name.upper(): value for name, value in _variables()(**_upper_case_level(given)).model_dump().items()}
     except ValidationError as error:
         raise ConfigurationError(_explain(error)) from None
+    if values["ROOKERY_HOST"] == AUTO:
+        values["ROOKERY_HOST"] = "127.0.0.1" if values["ROOKERY_API_KEY"] is None else "0.0.0.0"  # noqa: S104
     lines = _contradictions(values)
     if lines:
         raise ConfigurationError(lines)

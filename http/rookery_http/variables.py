@@ -73,8 +73,9 @@ def _api() -> list[Variable]:
             name="ROOKERY_HOST",
             kind=Annotated[str, Field(min_length=1, pattern=r"^[A-Za-z0-9.:_\[\]-]+$")],
             default="127.0.0.1",
-            meaning="address of the API; anything but loopback needs `ROOKERY_API_KEY`",
-            right="an IP address or a host name",
+            meaning="address of the API; anything but loopback needs `ROOKERY_API_KEY`; "
+            "`auto`: every address with a key, loopback without (the container image's choice)",
+            right="an IP address, a host name or auto",
         ),
         Variable(
             group="API",

@@ -1,0 +1,5 @@
+"""`python -m rookery_http`."""
+
+from .cli import main
+
+raise SystemExit(main())

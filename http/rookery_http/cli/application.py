@@ -1,0 +1,142 @@
+"""All commands. Each imports what it needs when it runs, so that `--help` and small commands stay quick."""
+
+from __future__ import annotations
+
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from . import events, sessions, webhooks
+from .client import ClientError
+
+app = typer.Typer(
+    name="rookery",
+    help="Keep Telegram bots and WhatsApp accounts connected.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(sessions.app, name="sessions")
+app.add_typer(webhooks.app, name="webhooks")
+app.command("events")(events.events)
+app.command("send")(events.send)
+
+
+def run(arguments: list[str]) -> int:
+    """Exit codes: 0 done, 1 failed, 2 wrong arguments or settings, 130 interrupted."""
+    try:
+        result = app(arguments, standalone_mode=False)
+    except ClientError as error:
+        sys.stderr.write(f"rookery: {error}\n")
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    except typer.Exit as error:
+        return error.exit_code
+    except typer.Abort:
+        return 130
+    except BrokenPipeError:  # `rookery events | head`
+        sys.stderr.close()
+        return 0
+    except Exception as error:
+        show = getattr(error, "show", None)  # a usage error of the library for arguments
+        if show is None:
+            raise
+        show()
+        return 2
+    return result if isinstance(result, int) else 0
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        sys.stdout.write(f"rookery {version('rookery')}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and end.")
+    ] = False,
+) -> None:
+    """Keep Telegram bots and WhatsApp accounts connected."""
+
+
+@app.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address of the API (ROOKERY_HOST).")] = None,
+    port: Annotated[int | None, typer.Option(help="Port of the API, 0 for a free one (ROOKERY_PORT).")] = None,
+    data_dir: Annotated[Path | None, typer.Option(help="Where SQLite keeps its files (ROOKERY_DATA_DIR).")] = None,
+    wait: Annotated[
+        float | None,
+        typer.Option(help="Seconds to wait for another process to leave the data directory; 60 without a number."),
+    ] = None,
+) -> int:
+    """Run the server until SIGTERM or Ctrl+C."""
+    import os
+
+    from ..config import ConfigurationError, load, unknown_variables
+
+    try:
+        config = load(
+            ROOKERY_HOST=host,
+            ROOKERY_PORT=port,
+            ROOKERY_DATA_DIR=str(data_dir) if data_dir is not None else None,
+            ROOKERY_WAIT=wait,
+        )
+    except ConfigurationError as error:
+        for line in error.lines:
+            sys.stderr.write(f"rookery: {line}\n")
+        return 2
+    from rookery.log import get_logger
+
+    from .. import logs
+    from ..compose import run_server  # everything is imported before the wait for the data directory
+
+    secrets = [config.api.key or "", *(config.secret_key or "").split(",")]
+    logs.configure(level=config.log_level, form=config.log_format, secrets=secrets)
+    for line in unknown_variables(os.environ):
+        get_logger("API").warning(line)
+    return run_server(config)
+
+
+@app.command()
+def demo(
+    seconds: Annotated[float | None, typer.Option(help="End after this time; otherwise with Ctrl+C.", min=3)] = None,
+    port: Annotated[int, typer.Option(help="Port of the API, 0 for a free one.")] = 0,
+) -> int:
+    """Watch it work, with bots on a built-in simulator: no account needed."""
+    from ..demo import run_demo
+
+    return run_demo(seconds, port)
+
+
+@app.command()
+def openapi() -> None:
+    """Print the OpenAPI description of the API."""
+    import msgspec
+
+    from ..compose import platform_inputs
+    from ..openapi import describe
+
+    sys.stdout.write(msgspec.json.format(msgspec.json.encode(describe(platform_inputs()))).decode() + "\n")
+
+
+@app.command()
+def settings() -> None:
+    """Print all environment variables as a Markdown table."""
+    from ..variables import markdown
+
+    sys.stdout.write(markdown())
+
+
+@app.command()
+def healthcheck() -> int:
+    """Exit with 0 when the server of this machine answers, for a container's HEALTHCHECK."""
+    from ..healthcheck import check
+
+    return check()

@@ -1,0 +1,158 @@
+"""The composition root: the only module that names providers. Settings in, a running server out.
+
+The order of the end is the reverse of the order of the start: the API refuses and drains, then the engine stops its
+sessions, then the store closes, and only then is the data directory free for whoever waits for it.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable
+from functools import partial
+from typing import NoReturn
+
+import msgspec
+import trio
+
+from rookery import Engine, RookeryError, open_engine
+from rookery.errors import InvalidInput, SecretKeyError
+from rookery.log import get_logger
+from rookery.provider import Provider
+from rookery_telegram import BotSettings, Telegram
+
+from .config import Config
+from .connection import Address
+from .server import CannotListen
+from .serving import serve_api
+from .state import PlatformInput
+
+log = get_logger("API")
+
+OVERTIME = 3.0
+"""Seconds beyond the grace after which a shutdown that hangs is cut off: a hanging process is worse than a lost log line."""
+
+Announce = Callable[[Address], None]
+
+
+def providers(config: Config) -> list[Provider]:
+    """The platforms of this server."""
+    return [Telegram(api_url=config.telegram_api_url, poll_timeout=config.telegram_poll_timeout)]
+
+
+def platform_inputs() -> dict[str, PlatformInput]:
+    """What the platforms take, for the description of the API."""
+    _, shapes = msgspec.json.schema_components([BotSettings])
+    token = {"type": "string", "pattern": "^[0-9]{1,20}:[A-Za-z0-9_-]{3,256}$", "description": "from BotFather"}
+    return {
+        "telegram": PlatformInput(
+            credentials={
+                "type": "object",
+                "properties": {"token": token},
+                "required": ["token"],
+                "additionalProperties": False,
+            },
+            settings=shapes["BotSettings"],
+        )
+    }
+
+
+def announce(address: Address) -> None:
+    """The one line on standard output."""
+    sys.stdout.write(f"Rookery listens on {address.url}\n")
+    sys.stdout.flush()
+
+
+def run_server(config: Config, *, ready: Announce = announce) -> int:
+    """Serve until a signal; returns the exit code.
+
+    0: ended by a first SIGTERM or SIGINT. 128 + n: a second signal n cut the end short. 1: something failed. 2: the
+    settings cannot be used.
+    """
+    try:
+        return trio.run(partial(_Server(config, ready).run), strict_exception_groups=True)
+    except BaseExceptionGroup as group:
+        return _failed(group)
+    except Exception as error:
+        return _failed(error)
+
+
+class _Server:
+    def __init__(self, config: Config, ready: Announce) -> None:
+        self._config = config
+        self._ready = ready
+        self._stop = trio.Event()
+        self._all = trio.CancelScope()
+        self._engine: Engine | None = None
+        self._exit_code = 0
+
+    async def run(self) -> int:
+        # Outermost, so that a signal never finds a moment without a receiver while anything is still open.
+        with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._watch, signals)
+                with self._all:
+                    await self._serve()
+                nursery.cancel_scope.cancel()
+        return self._exit_code
+
+    async def _serve(self) -> None:
+        config = self._config
+        if config.database_url is None:
+            config.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        opening = open_engine(
+            store=config.store,
+            providers=providers(config),
+            secret_key=config.secret_key,
+            settings=config.engine,
+            wait=config.wait,
+        )
+        async with opening as self._engine, trio.open_nursery() as nursery:
+            (address, *_) = await nursery.start(
+                partial(serve_api, self._engine, config.api, stop=self._stop, platforms=platform_inputs())
+            )
+            self._ready(address)
+        log.info("stopped")
+
+    async def _watch(self, signals: AsyncIterator[int]) -> None:
+        count = 0
+        async with trio.open_nursery() as nursery:
+            async for number in signals:
+                count += 1
+                if count == 1:
+                    log.info("stopping", signal=signal.Signals(number).name)
+                    self._stop.set()
+                    nursery.start_soon(self._cut_off)
+                    if self._engine is None:
+                        self._all.cancel()  # still waiting for the data directory
+                elif count == 2:
+                    log.warning("stopping at once", signal=signal.Signals(number).name)
+                    self._exit_code = 128 + number
+                    if self._engine is not None:
+                        self._engine.stop_now()
+                    self._all.cancel()
+                else:
+                    _die(130)
+
+    async def _cut_off(self) -> None:
+        await trio.sleep(self._config.engine.shutdown_grace + self._config.api.drain + OVERTIME)
+        log.error("the shutdown hangs; cut off")
+        _die(1)
+
+
+def _die(code: int) -> NoReturn:
+    logging.shutdown()
+    os._exit(code)
+
+
+def _failed(error: BaseException) -> int:
+    """Tell why it did not work; expected failures in one line, the others with everything there is to know."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    if isinstance(error, RookeryError | CannotListen | OSError):
+        sys.stderr.write(f"rookery: {error}\n")
+        return 2 if isinstance(error, InvalidInput | SecretKeyError) else 1
+    log.critical("ended by an unexpected error", exc_info=error)
+    return 1
