@@ -52,7 +52,7 @@ class Engine(
     ) -> None:
         super().__init__(store, providers, settings, instance, clock)
         self._grace = trio.CancelScope()
-        self._services_scope = trio.CancelScope(shield=True)
+        self._services_scope = trio.CancelScope()
 
     @property
     def location(self) -> str:
@@ -70,11 +70,12 @@ class Engine(
         return not self._closing and self._supervisor.last_pass is not None
 
     def stop_now(self) -> None:
-        """Give up the grace of a shutdown that is under way: what is durable is durable, the rest is dropped."""
-        self._grace.deadline = -float("inf")
+        """Give up the grace of a shutdown, under way or to come: what is durable is durable, the rest is dropped."""
+        self._shields.until = self._grace.deadline = -float("inf")
 
     async def _serve(self, *, task_status: trio.TaskStatus[None]) -> None:
-        """Every task of the engine, shielded: they end when the body has ended and the sessions have been stopped."""
+        """Every task of the engine, shielded once the body runs: they end when it has ended and the sessions have been
+        stopped. Until then a caller that gives up opening takes them with it."""
         with self._services_scope:
             async with trio.open_nursery() as nursery:
                 self._first_event = await self._store.last_event_id()
@@ -87,12 +88,14 @@ class Engine(
                 if self._cluster is not None:
                     nursery.start_soon(self._cluster.run)
                 task_status.started()
+                # A caller that was cancelled just now takes nothing over, and a shield would leave both waiting for ever.
+                self._services_scope.shield = trio.current_effective_deadline() > -float("inf")
 
     async def _shut_down(self) -> None:
         """Stop taking work, then the periodic work, then every session in parallel, then deliveries (C1)."""
         self._closing = True
-        started = trio.current_time()
-        self._grace = trio.CancelScope(deadline=started + self.settings.shutdown_grace, shield=True)
+        self._shields.until = min(self._shields.until, trio.current_time() + self.settings.shutdown_grace)
+        self._grace = trio.CancelScope(deadline=self._shields.until, shield=True)
         with self._grace:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._supervisor.stop_all, Intent.SHUTDOWN)
@@ -156,15 +159,21 @@ async def open_engine(
 async def _running(engine: Engine) -> AsyncIterator[None]:
     """The body runs beside the services. They are shielded from its cancellation and end after it; if one of them fails, the
     body is cancelled and the failure arrives instead. One exception alone arrives as itself, not as a group."""
+    raised: BaseException | None = None
     try:
         async with trio.open_nursery() as nursery:
             await nursery.start(engine._serve)
             try:
                 yield
+            except BaseException as caught:
+                raised = caught
+                raise
             finally:
                 await engine._shut_down()
     except BaseExceptionGroup as group:
-        error = _only_leaf(group)
+        error: BaseException | None = _only_leaf(group)
+        if isinstance(raised, BaseExceptionGroup) and raised.split(trio.Cancelled)[1] and len(group.exceptions) == 1:
+            error = group.exceptions[0]  # the body's own group: only the nursery's comes off
         if error is None:
             raise
         raise error from error.__cause__

@@ -32,6 +32,7 @@ class SessionInbox:
         self._platform = session.platform
         self._store = services.store
         self._settings = services.settings
+        self._shields = services.shields
         self._signals = services.signals
         self._telemetry = services.telemetry
         self._clock = services.clock
@@ -51,7 +52,7 @@ class SessionInbox:
                 # A cancelled commit may have happened, and repeating it would be harmless; the shield only keeps the common
                 # stop from having to do so. Its bound is what keeps a dead database from holding up a shutdown.
                 with (
-                    trio.CancelScope(shield=True, deadline=trio.current_time() + self._settings.store_timeout) as scope,
+                    self._shields.open(self._settings.store_timeout) as scope,
                     self._telemetry.timed("commit", self._platform),
                 ):
                     await self._store.append(self._lease, events, cursor)
@@ -71,7 +72,7 @@ class SessionInbox:
 
     async def save_credentials(self, credentials: Mapping[str, str]) -> None:
         """See `provider.Inbox.save_credentials`."""
-        with trio.CancelScope(shield=True, deadline=trio.current_time() + self._settings.store_timeout) as scope:
+        with self._shields.open(self._settings.store_timeout) as scope:
             await self._store.save_credentials(self._lease, credentials)
         if scope.cancelled_caught:
             raise StoreUnavailable(f"storing credentials took longer than {self._settings.store_timeout:g} s")

@@ -16,6 +16,7 @@ from .pacing import StartGate
 from .provider import Provider
 from .services import Services
 from .settings import EngineSettings
+from .shields import Shields
 from .signals import Signals
 from .statuses import StatusBoard
 from .store import Store
@@ -41,9 +42,10 @@ class EngineParts:
         self._providers = providers
         self._clock = clock
         self._signals = Signals()
+        self._shields = Shields()
         self.telemetry = Telemetry()
         self._board = StatusBoard(store, settings, self._signals, lambda id: self._supervisor.lost(id))
-        services = Services(store, settings, self._signals, self._board, StartGate(settings), self.telemetry, clock)
+        services = Services(store, settings, self._signals, self._board, StartGate(settings), self._shields, self.telemetry, clock)
         self._supervisor = Supervisor(instance, providers, services)
         self._health = HealthChecker(self._supervisor.running, services)
         self._memory = MemoryGuard(providers.values(), services)

@@ -44,6 +44,7 @@ class Sender:
         self._platform = platform
         self._store: MessageStore = services.store
         self._settings = services.settings
+        self._shields = services.shields
         self._signals = services.signals
         self._telemetry = services.telemetry
         self._clock = services.clock
@@ -63,7 +64,7 @@ class Sender:
     async def attempt(self, link: Link, message: OutboundMessage, attempts: int) -> SendOutcome | Pause:
         """Call the link. Shielded: once bytes may have left, a cancellation would only turn a known outcome into an
         unknown one. Bounded by `send_timeout`, and by `hurry`."""
-        scope = trio.CancelScope(shield=True, deadline=trio.current_time() + self._settings.send_timeout)
+        scope = self._shields.open(self._settings.send_timeout)
         self._in_flight.add(scope)
         try:
             with scope:
@@ -88,7 +89,7 @@ class Sender:
     async def _record_receipt(self, id: str, state: MessageState) -> None:
         """A receiver has the message. Worth one try: nobody waits for it, and the receipt itself is in the event log."""
         outcome = SendOutcome(id=id, state=state, at=self._clock())
-        with trio.CancelScope(shield=True, deadline=trio.current_time() + self._settings.store_timeout):
+        with self._shields.open(self._settings.store_timeout):
             try:
                 await self._store.record_sends(self._lease, (outcome,))
             except LeaseLost:
@@ -107,7 +108,7 @@ class Sender:
         """
         if isinstance(outcome, MessageState):
             outcome = SendOutcome(id=id, state=outcome, at=self._clock(), error=error)
-        with trio.CancelScope(shield=True, deadline=trio.current_time() + self._settings.store_timeout):
+        with self._shields.open(self._settings.store_timeout):
             while True:
                 try:
                     await self._store.record_sends(self._lease, (outcome,))

@@ -8,6 +8,7 @@ import msgspec
 
 from .pacing import StartGate
 from .settings import EngineSettings
+from .shields import Shields
 from .signals import Signals
 from .statuses import StatusBoard
 from .store import Store
@@ -22,5 +23,6 @@ class Services(msgspec.Struct, frozen=True):
     signals: Signals
     board: StatusBoard
     gate: StartGate
+    shields: Shields
     telemetry: Telemetry
     clock: Callable[[], float]

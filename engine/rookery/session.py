@@ -204,7 +204,7 @@ class SessionRunner:
         except LeaseLost:
             self._intent = Intent.LEASE_LOST
         finally:
-            with trio.CancelScope(shield=True, deadline=trio.current_time() + self._settings.store_timeout):
+            with self._services.shields.open(self._settings.store_timeout):
                 await self._finish()
 
     async def _resolve_interrupted(self) -> None:
@@ -379,7 +379,7 @@ class SessionRunner:
         if not self._to_be_cleaned or self.session.commands != commands:
             return
         left = await forget(self._provider, self.session, seconds=self._settings.logout_timeout)
-        with trio.CancelScope(shield=True, deadline=trio.current_time() + self._settings.store_timeout):
+        with self._services.shields.open(self._settings.store_timeout):
             try:
                 if left is not None:
                     await self.inbox.save_credentials(left)

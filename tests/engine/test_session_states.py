@@ -27,11 +27,13 @@ from fake_platform import (
     until,
     wall_clock,
 )
-from rookery import Action, Reason, Session, SessionChange, SessionStatus
+from rookery import Action, EngineSettings, Reason, Session, SessionChange, SessionStatus
 from rookery.errors import Conflict, Failure, ProviderError, RateLimited, StoreError, StoreUnavailable, TerminalError
 from rookery.model import TERMINAL_REASONS, Lease
 from rookery.provider import Inbox
 from rookery.store import EventQuery
+
+KEEP = EngineSettings(backoff_jitter=0.0, auto_cleanup_on_logout=False)
 
 
 def terminal(reason: Reason = Reason.BANNED, action: Action = Action.NONE) -> TerminalError:
@@ -104,7 +106,7 @@ async def test_a_terminal_failure_ends_it_also_across_a_restart(reason: Reason, 
     platform = FakePlatform()
     platform.plan("a", ExceptionGroup("several", [network(), terminal(reason, Action.REPLACE_TOKEN)]))
     async with open_troubled_store() as store:
-        async with open_fake_engine(platform, store) as engine:
+        async with open_fake_engine(platform, store, settings=KEEP) as engine:
             await add(engine)
             status = SessionStatus.AUTH_FAILURE if reason is Reason.INVALID_TOKEN else SessionStatus.DISCONNECTED
             await until(lambda: bool(platform.attempts))
@@ -114,7 +116,7 @@ async def test_a_terminal_failure_ends_it_also_across_a_restart(reason: Reason, 
             assert health.last_error == "no way"
             await trio.sleep(1000)
             assert len(platform.attempts) == 1
-        async with open_fake_engine(platform, store) as engine:
+        async with open_fake_engine(platform, store, settings=KEEP) as engine:
             await trio.sleep(1000)
             assert len(platform.attempts) == 1
             assert await status_of(engine) == (status, reason)
