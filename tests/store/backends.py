@@ -49,7 +49,7 @@ def run_sql(url: str, sql: str) -> None:
     """Run statements on a connection of their own. From trio: in a thread."""
 
     async def run() -> None:
-        connection = await asyncpg.connect(url)
+        connection = await asyncpg.connect(url.replace("statement_cache_size=0", ""), statement_cache_size=0)
         try:
             await connection.execute(sql)
         finally:

@@ -17,6 +17,7 @@ from .postgres_errors import translate
 KEEPALIVE = 10.0
 """Seconds between two questions to the server on the listening connection: how long a dead one goes unnoticed."""
 
+TRY_OUT = 2.0  # seconds in which a notification to ourselves should arrive
 RECONNECT_DELAYS = (0.1, 0.5, 1.0, 2.0)  # seconds; the last one repeats
 
 _KINDS = frozenset(("session", "messages", "message", "events", "webhooks", "duties", "everything"))
@@ -72,11 +73,19 @@ async def _listen(database: Database, tell: Callable[[str, str], None]) -> None:
             connection = await database.connect()
             ended = asyncio.Event()
             connection.add_termination_listener(lambda _, ended=ended: ended.set())
-            await connection.add_listener(database.channel, lambda *given: tell(*_parse(given[3])))
+            heard = asyncio.Event()
+
+            def hear(_: object, __: int, ___: str, payload: Any, heard: asyncio.Event = heard) -> None:
+                heard.set()
+                kind, _, id = str(payload).partition(" ")
+                tell(kind, id)
+
+            await connection.add_listener(database.channel, hear)
             if failures:
                 log.info("notifications are back")
             failures = 0
             tell("everything", "")
+            await _try_out(database, heard)
             while not ended.is_set():
                 try:
                     await asyncio.wait_for(ended.wait(), KEEPALIVE)
@@ -94,6 +103,13 @@ async def _listen(database: Database, tell: Callable[[str, str], None]) -> None:
         await asyncio.sleep(RECONNECT_DELAYS[min(failures, len(RECONNECT_DELAYS) - 1)])
 
 
-def _parse(payload: Any) -> tuple[str, str]:
-    kind, _, id = str(payload).partition(" ")
-    return kind, id
+async def _try_out(database: Database, heard: asyncio.Event) -> None:
+    """Say so when notifications do not arrive: PgBouncer in transaction mode takes LISTEN and delivers nothing."""
+    await database.use(lambda connection: connection.execute(database.text("SELECT rookery.notify_1('hello', '')")))
+    try:
+        await asyncio.wait_for(heard.wait(), TRY_OUT)
+    except TimeoutError:
+        log.warning(
+            "notifications do not get through, changes are found by polling: PgBouncer in transaction mode? "
+            "A direct DATABASE_URL makes handoffs immediate"
+        )

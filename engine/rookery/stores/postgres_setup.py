@@ -19,12 +19,13 @@ async def migrate(database: Database) -> None:
         StoreError: the schema belongs to a newer version that this one cannot work with, or may not be made.
     """
     migrations = load_migrations("postgres")
-    exists = await database.row("SELECT 1 FROM pg_namespace WHERE nspname = $1", database.schema)
 
     async def prepare(connection: Connection) -> int:
         await _lock(connection, database)
-        if exists is None:  # not `IF NOT EXISTS` alone: that asks for the right to create schemas even when it is there
-            await connection.execute(f"CREATE SCHEMA IF NOT EXISTS {database.schema}")
+        # Not `IF NOT EXISTS`: that wants the right to create schemas even when there is nothing to do, and it trusts what
+        # this connection remembers from before the lock.
+        if not await connection.fetchval("SELECT 1 FROM pg_namespace WHERE nspname = $1", database.schema):
+            await connection.execute(f"CREATE SCHEMA {database.schema}")
         await connection.execute(
             database.text(
                 "CREATE TABLE IF NOT EXISTS rookery.schema_migrations (version integer PRIMARY KEY, name text NOT NULL, "
