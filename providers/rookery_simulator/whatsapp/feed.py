@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
 
@@ -9,16 +10,23 @@ import trio
 
 T = TypeVar("T")
 
+LIMIT = 10_000  # items that are kept; older ones are forgotten
+
 
 class Feed(Generic[T]):
-    """Everything that happened, in order; `wait_for` finds what happened already as well as what comes."""
+    """Everything that happened lately, in order; `wait_for` finds what happened already as well as what comes.
+
+    Positions count from the very first item, forgotten or not, and so does the length.
+    """
 
     def __init__(self) -> None:
-        self._items: list[T] = []
+        self._items: deque[T] = deque(maxlen=LIMIT)
+        self._added = 0
         self._changed = trio.Event()
 
     def add(self, item: T) -> None:
         self._items.append(item)
+        self._added += 1
         self._changed.set()
         self._changed = trio.Event()
 
@@ -26,8 +34,8 @@ class Feed(Generic[T]):
         """The first item from position `start` on that `matches`; the caller brings the timeout."""
         position = start
         while True:
-            while position < len(self._items):
-                item = self._items[position]
+            while position < self._added:
+                item = self[position]
                 position += 1
                 if matches(item):
                     await trio.lowlevel.checkpoint()
@@ -35,8 +43,8 @@ class Feed(Generic[T]):
             await self._changed.wait()
 
     async def wait_until(self, count: int) -> list[T]:
-        """All items once there are `count` of them."""
-        while len(self._items) < count:
+        """What is kept of all items once there were `count` of them."""
+        while self._added < count:
             await self._changed.wait()
         await trio.lowlevel.checkpoint()
         return list(self._items)
@@ -45,7 +53,8 @@ class Feed(Generic[T]):
         return iter(list(self._items))
 
     def __len__(self) -> int:
-        return len(self._items)
+        return self._added
 
-    def __getitem__(self, index: int) -> T:
-        return self._items[index]
+    def __getitem__(self, position: int) -> T:
+        """The item at `position`, or the oldest one that is kept; raises IndexError when it is still to come."""
+        return self._items[max(0, position - (self._added - len(self._items)))]

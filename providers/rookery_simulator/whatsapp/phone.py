@@ -83,7 +83,7 @@ class Phone:
 
     def greet(self, device: LinkedDevice) -> None:
         """What a phone tells a device at its first login: the key to its settings, its push name among them."""
-        if device.logins and not device.greeted:
+        if not device.greeted:
             device.greeted = True
             self.app_state.set_push_name(self.name)
             postman.send_to_own_device(self, device, self.app_state.share())

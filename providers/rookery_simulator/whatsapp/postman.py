@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from . import protobufs
+from .feed import LIMIT
 from .groups import Group
 from .jid import Jid
 from .linked_device import LinkedDevice
@@ -27,14 +28,21 @@ def send(phone: Phone, to: Phone | Group, draft: Draft) -> SentMessage:
     accounts = [member for member in to.members if member is not phone] if isinstance(to, Group) else [to]
     for account in accounts:
         _hand_over(phone, account, sent)
-    for device in [device for account in [*accounts, phone] for device in account.devices.values()]:
-        _encrypt_and_deliver(phone, device, sent)
+    if isinstance(to, Group):
+        # The key as it is before this message: whoever learns it from later on cannot read the message.
+        sent.group_key = phone.signal.our_sender_key(to.jid).distribution()
+        sent.group_ciphertext = phone.signal.encrypt_for_group(to.jid, draft.message.SerializeToString())
+    for account in dict.fromkeys([*accounts, phone]):
+        for device in account.devices.values():
+            _encrypt_and_deliver(phone, device, sent)
     return sent
 
 
 def _new_message(phone: Phone, to: Jid, draft: Draft) -> SentMessage:
     sent = SentMessage("3A" + phone.world.new_id(), to, draft)
     phone.sent[sent.id] = sent
+    if len(phone.sent) > LIMIT:
+        del phone.sent[next(iter(phone.sent))]
     return sent
 
 
@@ -50,13 +58,16 @@ def _hand_over(phone: Phone, account: Phone, sent: SentMessage) -> None:
 
 
 def _encrypt_and_deliver(phone: Phone, device: LinkedDevice, sent: SentMessage, retry: int = 0) -> None:
-    group = phone.world.groups.get(sent.to)
-    if group is not None:
-        encrypted = _for_group_member(phone, device, sent, group, retry)
+    if sent.to in phone.world.groups:
+        encrypted = _for_group_member(phone, device, sent, retry)
     else:
-        message = _copy_for_own(sent) if device.phone is phone else sent.draft.message
+        is_copy = device.phone is phone and not sent.is_peer_message
+        message = _copy_for_own(sent) if is_copy else sent.draft.message
         encrypted = [_encrypt(phone, device, message, sent.draft, retry)]
-    device.deliver(envelope(phone, 0, device, sent.id, sent.to, sent.draft.kind, sent.draft.edit, encrypted))
+    stanza = envelope(phone, 0, device, sent.id, sent.to, sent.draft.kind, sent.draft.edit, encrypted)
+    if sent.is_peer_message:
+        stanza.attrs["category"] = "peer"
+    device.deliver(stanza)
 
 
 def _encrypt(phone: Phone, device: LinkedDevice, message: Any, draft: Draft, retry: int = 0) -> Node:
@@ -66,31 +77,21 @@ def _encrypt(phone: Phone, device: LinkedDevice, message: Any, draft: Draft, ret
     return node("enc", attrs, data)
 
 
-def _for_group_member(phone: Phone, device: LinkedDevice, sent: SentMessage, group: Group, retry: int) -> list[Node]:
+def _for_group_member(phone: Phone, device: LinkedDevice, sent: SentMessage, retry: int) -> list[Node]:
     """The sender key for a device that does not have it yet, then the message under that key."""
-    schema = protobufs.messages()
-    members = phone.members_with_key.setdefault(group.jid, set())
-    encrypted = []
+    announcement = protobufs.messages().Message()
+    announcement.senderKeyDistributionMessage.groupID = str(sent.to)
+    announcement.senderKeyDistributionMessage.axolotlSenderKeyDistributionMessage = sent.group_key
     if retry:
-        message = schema.Message()
-        message.CopyFrom(sent.draft.message)
-        _announce_key(phone, group, message)
-        return [_encrypt(phone, device, message, sent.draft, retry)]
+        announcement.MergeFrom(sent.draft.message)
+        return [_encrypt(phone, device, announcement, sent.draft, retry)]
+    members = phone.members_with_key.setdefault(sent.to, set())
+    attrs: Attrs = {"v": 2, "type": "skmsg", "mediatype": sent.draft.media}
+    encrypted = [node("enc", attrs, sent.group_ciphertext)]
     if device.lid not in members:
         members.add(device.lid)
-        message = schema.Message()
-        _announce_key(phone, group, message)
-        encrypted.append(_encrypt(phone, device, message, Draft(message)))
-    if sent.group_ciphertext is None:
-        sent.group_ciphertext = phone.signal.encrypt_for_group(group.jid, sent.draft.message.SerializeToString())
-    attrs: Attrs = {"v": 2, "type": "skmsg", "mediatype": sent.draft.media}
-    return [*encrypted, node("enc", attrs, sent.group_ciphertext)]
-
-
-def _announce_key(phone: Phone, group: Group, message: Any) -> None:
-    announcement = message.senderKeyDistributionMessage
-    announcement.groupID = str(group.jid)
-    announcement.axolotlSenderKeyDistributionMessage = phone.signal.our_sender_key(group.jid).distribution()
+        encrypted.insert(0, _encrypt(phone, device, announcement, Draft(announcement)))
+    return encrypted
 
 
 def _copy_for_own(sent: SentMessage) -> Any:
@@ -103,10 +104,8 @@ def _copy_for_own(sent: SentMessage) -> Any:
 def send_to_own_device(phone: Phone, device: LinkedDevice, message: Any) -> None:
     """A message from the phone itself to its device, not part of any chat."""
     sent = _new_message(phone, phone.lid, Draft(message))
-    encrypted = [_encrypt(phone, device, message, sent.draft)]
-    stanza = envelope(phone, 0, device, sent.id, phone.lid, "text", None, encrypted)
-    stanza.attrs["category"] = "peer"
-    device.deliver(stanza)
+    sent.is_peer_message = True
+    _encrypt_and_deliver(phone, device, sent)
 
 
 def envelope(

@@ -55,7 +55,10 @@ class SentMessage:
     to: Jid
     draft: Draft
     receipts: Feed[Receipt] = field(default_factory=Feed)
-    group_ciphertext: bytes | None = None  # a group message is encrypted once for all members
+    is_peer_message: bool = False  # from the phone to its own device, in no chat
+    # A message to a group is encrypted once for all members, under a key that some still need.
+    group_key: bytes = b""
+    group_ciphertext: bytes = b""
 
     async def receipt(self, *kinds: str) -> Receipt:
         """The first receipt of one of `kinds` (any when none is named); the caller brings the timeout."""

@@ -53,6 +53,10 @@ async def test_two_devices_of_one_phone_see_each_others_messages(
     bob = whatsapp.phone(BOB)
     async with open_linked(whatsapp, linked.phone.number, tmp_path / "second.sqlite3") as second:
         assert second.device.number == 2
+        group = whatsapp.group("Friends", bob, linked.phone)
+        bob.send_text(group, "to both")
+        for client in (linked.client, second.client):
+            await client.event("Message", lambda event: event["Message"].get("conversation") == "to both")
         sent = await linked.client.call("send_text", BOB, "from the first")
         assert (await bob.next_message()).text == "from the first"
         event = await second.client.event("Message", lambda event: event["Info"]["ID"] == sent["ID"])

@@ -55,6 +55,20 @@ async def test_text_both_ways_with_receipts(whatsapp: WhatsAppSimulator, linked:
         assert answer["Message"]["extendedTextMessage"]["contextInfo"]["stanzaID"] == question.id
 
 
+async def test_messages_from_phone_numbers(whatsapp: WhatsAppSimulator, linked: Linked) -> None:
+    """The older form of address, which some chats still have."""
+    whatsapp.world.settings.addressing = "pn"
+    bob = bob_of(whatsapp)
+    sent = bob.send_text(linked.phone, "hello")
+    event = await linked.client.event("Message", lambda event: event["Info"]["ID"] == sent.id)
+    source = event["Info"]["MessageSource"]
+    assert (source["Sender"]["User"], source["Sender"]["Server"]) == (BOB, "s.whatsapp.net")
+    assert (source["SenderAlt"]["User"], source["SenderAlt"]["Server"]) == (bob.lid.user, "lid")
+    await sent.delivered()
+    await linked.client.call("send_text", BOB, "hello yourself")
+    assert (await bob.next_message()).text == "hello yourself"
+
+
 async def test_kinds_of_messages_from_the_peer(whatsapp: WhatsAppSimulator, linked: Linked) -> None:
     client, alice, _ = linked
     bob = bob_of(whatsapp)

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rookery_simulator.whatsapp import Network, WhatsAppSimulator, codec, curve, media, open_whatsapp_simulator
+from rookery_simulator.whatsapp.feed import LIMIT, Feed
 from rookery_simulator.whatsapp.jid import Jid
 from rookery_simulator.whatsapp.node import Node
 from rookery_simulator.whatsapp.ratchet import Session, UndecryptableMessage
@@ -111,6 +112,18 @@ def test_files_are_authenticated() -> None:
     assert media.decrypt("document", file.media_key, file.ciphertext) == b"secret plan"
     with pytest.raises(media.MediaCorrupted):
         media.decrypt("document", file.media_key, b"?" + file.ciphertext[1:])
+
+
+async def test_a_feed_forgets_the_oldest_and_keeps_its_positions() -> None:
+    feed: Feed[int] = Feed()
+    for number in range(LIMIT + 5):
+        feed.add(number)
+    assert len(feed) == LIMIT + 5
+    assert feed[LIMIT] == LIMIT
+    assert feed[0] == 5
+    assert await feed.wait_for(start=LIMIT + 4) == LIMIT + 4
+    with pytest.raises(IndexError):
+        feed[LIMIT + 5]
 
 
 def test_without_the_library_there_is_no_key_to_replace() -> None:
