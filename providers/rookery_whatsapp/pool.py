@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 import trio
@@ -34,10 +34,10 @@ log = get_logger("SESSION")
 class WorkerPool:
     """Entered by the provider before the first link and left after the last."""
 
-    def __init__(self, command: Sequence[str], settings: WorkerSettings) -> None:
+    def __init__(self, command: Sequence[str], environment: Mapping[str, str], settings: WorkerSettings) -> None:
         self._command = command
         self._settings = settings
-        self._environment = ENVIRONMENT | dict(os.environ)
+        self._environment = ENVIRONMENT | dict(os.environ) | dict(environment)
         self._nursery: trio.Nursery | None = None
         self.workers: list[WorkerProcess] = []
         self._started = 0

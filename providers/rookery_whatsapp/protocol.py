@@ -22,7 +22,7 @@ MAX_FRAME = 256 * 1024 * 1024
 _LENGTH = struct.Struct(">I")
 
 
-class _Frame(msgspec.Struct, frozen=True, tag_field="type", gc=False):
+class _Frame(msgspec.Struct, frozen=True, tag_field="frame", gc=False):
     """The tag of each kind is its name."""
 
 

@@ -35,6 +35,7 @@ class WhatsApp:
         sessions_per_worker: how many accounts share a process; 1 isolates each.
         proxy: for accounts that set none, as `AccountSettings.proxy`.
         worker_command: what is started as a worker, with the number of its socket as the last argument.
+        worker_environment: variables that workers get beside the engine's own.
         workers: everything else that can be set.
     """
 
@@ -49,6 +50,7 @@ class WhatsApp:
         sessions_per_worker: int | None = None,
         proxy: str | None = None,
         worker_command: Sequence[str] | None = None,
+        worker_environment: Mapping[str, str] | None = None,
         workers: WorkerSettings | None = None,
     ) -> None:
         settings = workers or WorkerSettings()
@@ -59,7 +61,7 @@ class WhatsApp:
         self._proxy = check_proxy(proxy, "proxy") if proxy is not None else None
         self._settings = settings
         self._devices = open_devices(Path(data_dir), database_url, schema)
-        self.pool = WorkerPool(worker_command or default_command(), settings)
+        self.pool = WorkerPool(worker_command or default_command(), worker_environment or {}, settings)
         self._desks: dict[str, PairingDesk] = {}
         self._memories: dict[str, Memory] = {}
         self._tables = trio.Lock()
