@@ -122,6 +122,28 @@ async def test_a_batch_is_isolated_from_stale_and_impossible_neighbours(postgres
         assert len(await all_events(store)) == 10
 
 
+async def test_a_lease_that_is_taken_in_this_very_moment_is_noticed(postgres: PostgresBackend) -> None:
+    """A writer that waits for the row of its session looks at the lease again."""
+    store = postgres.make()
+    async with store.open():
+        lease = await create_and_claim(store)
+        sent, _ = await store.enqueue(message(), pending_limit=9)
+        take = f"UPDATE {postgres.schema}.sessions SET fence = fence + 1, owner = 'two'; SELECT pg_sleep(0.4)"
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(trio.to_thread.run_sync, run_sql, postgres.url, take)
+            await trio.sleep(0.2)
+            with pytest.raises(LeaseLost):
+                await store.append(lease, [event(1)], "1")
+        current = Lease("shop", lease.uid, "two", lease.fence + 1)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(trio.to_thread.run_sync, run_sql, postgres.url, take)
+            await trio.sleep(0.2)
+            with pytest.raises(LeaseLost):
+                await store.record_sends(current, [SendOutcome(id=sent.id, state=MessageState.SENT, at=1.0)])
+        assert await all_events(store) == []
+        assert (await store.get_message(sent.id)).state is MessageState.QUEUED
+
+
 async def test_lanes_stay_right_when_instances_append_and_deliver_at_once(postgres: PostgresBackend) -> None:
     one, two = postgres.make(), postgres.make()
     async with one.open(), two.open():

@@ -285,3 +285,10 @@ async def test_credentials_are_replaced_by_the_owner(store: Store) -> None:
     lease = await create_and_claim(store)
     await store.save_credentials(lease, {"keys": "new"})
     assert (await store.get_session("shop")).credentials == {"keys": "new"}
+
+
+async def test_a_duty_that_nobody_has_can_be_taken_and_kept(store: Store) -> None:
+    assert await store.take_duties("one", ["a", "b"], ttl=60.0) == {"a", "b"}
+    assert await store.take_duties("one", ["b", "c"], ttl=60.0) == {"b", "c"}
+    await store.drop_duties("one", ["a", "b", "nothing"])
+    assert await store.take_duties("two", ["a", "b"], ttl=60.0) == {"a", "b"}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 from ..errors import InvalidInput, SecretKeyError
@@ -14,7 +16,14 @@ __all__ = ["MemoryStore", "SqliteStore", "store_from_url"]
 FORMS = "sqlite:///relative/path.db, sqlite:////absolute/path.db, memory: or postgresql://user@host/database"
 
 
-def store_from_url(url: str, *, secret_key: str | None = None, wait: float = 0.0, full_sync: bool = False) -> Store:
+def store_from_url(
+    url: str,
+    *,
+    secret_key: str | None = None,
+    wait: float = 0.0,
+    full_sync: bool = False,
+    clock: Callable[[], float] = time.time,
+) -> Store:
     """The store that `url` names; not opened yet.
 
     Args:
@@ -23,6 +32,7 @@ def store_from_url(url: str, *, secret_key: str | None = None, wait: float = 0.0
             keeps a generated key beside the database, in `<name>.key`.
         wait: seconds to wait for another engine that has the SQLite file open.
         full_sync: SQLite only: survive a power cut too.
+        clock: SQLite only: wall clock, seconds since the epoch. PostgreSQL has its own.
 
     Raises:
         InvalidInput: not a store's URL.
@@ -30,10 +40,10 @@ def store_from_url(url: str, *, secret_key: str | None = None, wait: float = 0.0
     """
     scheme, separator, rest = url.partition(":")
     if url in ("memory:", "memory://", "sqlite://", "sqlite:", "sqlite:///:memory:"):
-        return MemoryStore(SecretBox.from_text(secret_key) if secret_key else None)
+        return MemoryStore(SecretBox.from_text(secret_key) if secret_key else None, clock=clock)
     if scheme == "sqlite" and rest.startswith("///") and len(rest) > 3:
         path = Path(rest[3:])
-        return SqliteStore(path, _secrets_beside(path, secret_key), wait=wait, full_sync=full_sync)
+        return SqliteStore(path, _secrets_beside(path, secret_key), wait=wait, full_sync=full_sync, clock=clock)
     if scheme in ("postgresql", "postgres") and rest.startswith("//"):
         return _postgres(url, SecretBox.from_text(secret_key))
     # The URL itself is not shown: it may hold a password.

@@ -24,7 +24,7 @@ Start = Callable[[], Coroutine[Any, Any, T]]
 CANCEL_TIMEOUT = 1.0
 """Seconds that a cancelled caller waits for its coroutine to end. After that it leaves; the coroutine ends by itself."""
 
-CLOSE_TIMEOUT = 3.0
+CLOSE_TIMEOUT = 1.5
 """Seconds to wait at the end for what still runs."""
 
 

@@ -23,8 +23,11 @@ from .postgres_messages import PostgresMessages
 from .postgres_sessions import PostgresSessions
 from .postgres_setup import check_key, migrate
 
-CLOSE_TIMEOUT = 3.0
-"""Seconds to wait at the end for what still runs."""
+FINISH_TIMEOUT = 0.5
+"""Seconds at the end for appends that are under way; then they are cancelled."""
+
+CLOSE_TIMEOUT = 1.5
+"""Seconds for each of the two steps of closing, whatever state the database is in."""
 
 
 class PostgresStore(PostgresSessions, PostgresEvents, PostgresMessages, PostgresDeliveries, PostgresDuties):
@@ -73,7 +76,7 @@ class PostgresStore(PostgresSessions, PostgresEvents, PostgresMessages, Postgres
             "dsn": urlunsplit(("postgresql", parts.netloc, parts.path, urlencode(theirs), "")),
             "command_timeout": ours["command_timeout"],
             "statement_cache_size": ours["statement_cache_size"],
-            "server_settings": {"application_name": "rookery"},
+            "server_settings": {} if "application_name" in dict(theirs) else {"application_name": "rookery"},
         }
         self._place = parts.netloc.rpartition("@")[2] + parts.path
         self._secrets = secrets
@@ -122,6 +125,8 @@ async def _serving(database: Database) -> AsyncIterator[AppendQueue]:
         return queue, asyncio.create_task(queue.serve())
 
     async def stop() -> None:
+        queue.finish()
+        await asyncio.wait([task], timeout=FINISH_TIMEOUT)
         task.cancel()
         await asyncio.wait([task])
 

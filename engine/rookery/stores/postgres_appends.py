@@ -77,10 +77,16 @@ class AppendQueue:
         result: int = await trio.lowlevel.wait_task_rescheduled(abort)
         return result
 
+    def finish(self) -> None:
+        """In the loop: take nothing new, and let `serve` end when nothing waits."""
+        with self._lock:
+            self._closed = True
+        self._wake.set()
+
     async def serve(self) -> None:
-        """Write group after group. Fails what waits when it ends."""
+        """Write group after group until `finish`. Fails what waits when it is cancelled."""
         try:
-            while True:
+            while not self._closed:
                 await self._wake.wait()
                 self._wake.clear()
                 while group := self._next_group():

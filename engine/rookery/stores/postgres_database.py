@@ -25,8 +25,8 @@ Work = Callable[[Connection], Awaitable[T]]
 
 CONNECT_TIMEOUT = 5.0  # seconds
 ACQUIRE_TIMEOUT = 5.0  # seconds to wait for a free connection
-RELEASE_TIMEOUT = 2.0  # seconds to give one back; then it is terminated
-CLOSE_TIMEOUT = 1.5  # seconds for all connections to say goodbye; then they are terminated
+RELEASE_TIMEOUT = 1.0  # seconds to give one back; then it is terminated
+CLOSE_TIMEOUT = 1.0  # seconds for all connections to say goodbye; then they are terminated
 ATTEMPTS = 4
 """How often a transaction is tried that meets another one."""
 

@@ -114,7 +114,7 @@ class PostgresMessages(PostgresBase):
 
     async def resolve_interrupted(self, lease: Lease, *, now: float) -> Sequence[str]:
         sql = f"""
-            WITH held AS ({_HELD} FOR KEY SHARE),
+            WITH held AS ({_HELD} FOR SHARE),
             resolved AS (
                 UPDATE rookery.messages AS m SET state = 'unknown', updated_at = $4 FROM held
                 WHERE m.uid = held.uid AND m.state = 'sending' RETURNING m.id, m.watched

@@ -131,7 +131,8 @@ CREATE FUNCTION rookery.record_sends_1(
 DECLARE
     changed record;
 BEGIN
-    PERFORM 1 FROM rookery.sessions WHERE uid = lease_uid AND owner = lease_owner AND fence = lease_fence FOR KEY SHARE;
+    -- Not FOR KEY SHARE: the lease must not be taken between this look and the commit.
+    PERFORM 1 FROM rookery.sessions WHERE uid = lease_uid AND owner = lease_owner AND fence = lease_fence FOR SHARE;
     IF NOT FOUND THEN
         RETURN false;
     END IF;
