@@ -47,9 +47,10 @@ def _encode(document: Any) -> bytes:
     return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 
-def _places(source: Any) -> tuple[str, str, dict[str, Any]]:
+def _places(client: Client, source: Any) -> tuple[str, str, dict[str, Any]]:
     """Chat, sender, and both in all the forms that are known. A phone number is preferred: it is what people know."""
-    sender_phone, sender_lid = forms(source.Sender, source.SenderAlt)
+    own = (client.library.me.JID, client.library.me.LID) if source.IsFromMe else ()
+    sender_phone, sender_lid = forms(source.Sender, source.SenderAlt, *own)
     chat_forms: dict[str, str | None]
     if source.IsGroup or source.Chat.Server not in ("s.whatsapp.net", "lid"):
         chat, chat_forms = bare(source.Chat), {"id": bare(source.Chat)}
@@ -80,7 +81,7 @@ def on_message(client: Client, event: Any) -> None:
     info, content = event.Info, event.Message
     if info.Category == "peer" or not contents.is_for_people(content):
         return
-    chat, sender, place = _places(info.MessageSource)
+    chat, sender, place = _places(client, info.MessageSource)
     try:
         type, body = contents.describe(content, info.ID)
     except (AttributeError, ValueError):  # a shape of message that is newer than this code is kept as it came
@@ -104,7 +105,7 @@ def on_receipt(client: Client, event: Any) -> None:
     if kind is None:
         return
     ids = list(event.MessageIDs)
-    chat, sender, place = _places(event.MessageSource)
+    chat, sender, place = _places(client, event.MessageSource)
     key = f"{chat}/receipt:{kind}:{text_of(event.MessageSource.Sender)}:{_digest(' '.join(ids).encode())}"
     body = place | {"receipt": kind, "message_ids": ids}
     client.store(
@@ -122,7 +123,7 @@ def on_receipt(client: Client, event: Any) -> None:
 
 def on_chat_presence(client: Client, event: Any) -> None:
     """Somebody types, or stops."""
-    chat, sender, place = _places(event.MessageSource)
+    chat, sender, place = _places(client, event.MessageSource)
     state = "paused" if event.State == 2 else "recording" if event.Media == 2 else "typing"
     now = time.time()
     key = f"{chat}/chat_presence:{sender}:{now:.6f}"

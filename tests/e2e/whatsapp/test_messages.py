@@ -1,0 +1,193 @@
+"""Messages of every kind, both ways, through the engine."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+from PIL import Image
+
+from rookery import Engine, Event, MessageState
+from rookery.errors import InvalidInput, Rejected
+from rookery_simulator.whatsapp import WhatsAppSimulator, outgoing
+from whatsapp_engine import BOB, NUMBER, PATIENCE, event_where, events_of, link, open_whatsapp_engine
+
+
+def picture() -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", (320, 200), "teal").save(file, "PNG")
+    return file.getvalue()
+
+
+async def message(engine: Engine, id: str) -> Event:
+    return await event_where(engine, lambda event: event.key.endswith(f"/{id}"))
+
+
+async def state(engine: Engine, id: str, wanted: MessageState) -> None:
+    with trio.fail_after(PATIENCE):
+        while (await engine.get_message(id)).state is not wanted:
+            await trio.sleep(0.01)
+
+
+async def test_text_both_ways_with_receipts(whatsapp: WhatsAppSimulator, tmp_path: Path) -> None:
+    async with open_whatsapp_engine(whatsapp, tmp_path) as engine:
+        alice, device = await link(engine, whatsapp)
+        bob = whatsapp.phone(BOB, "Bob")
+        with trio.fail_after(PATIENCE):
+            sent = bob.send_text(alice, "hello")
+            event = await message(engine, sent.id)
+            assert event.type == "message"
+            assert event.chat == event.sender == f"{BOB}@s.whatsapp.net"
+            assert event.body["text"] == "hello"
+            assert event.body["kind"] == "text"
+            assert event.body["sender"]["lid"] == str(bob.lid)
+            assert event.body["sender"]["phone"] == str(bob.jid)
+            assert event.body["sender_name"] == "Bob"
+            assert event.body["from_me"] is False
+            assert event.key == f"{BOB}@s.whatsapp.net/{sent.id}"
+            assert event.raw["Message"]["conversation"] == "hello"
+
+            submitted = await engine.submit("one", to=f"+{BOB}", text="hello yourself", reply_to=sent.id)
+            received = await bob.next_message()
+            assert received.text == "hello yourself"
+            context = received.message.extendedTextMessage.contextInfo
+            assert context.stanzaID == sent.id
+            assert context.quotedMessage.conversation == "hello"
+            await state(engine, submitted.id, MessageState.DELIVERED)
+            bob.mark_read(received)
+            await state(engine, submitted.id, MessageState.READ)
+            done = await engine.get_message(submitted.id)
+            assert done.receipt is not None
+            assert done.receipt.message_id == received.id
+            receipts = await events_of(engine, "one", "receipt")
+            assert {event.body["receipt"] for event in receipts} >= {"delivered", "read"}
+
+
+async def test_an_image_both_ways(whatsapp: WhatsAppSimulator, tmp_path: Path) -> None:
+    file = picture()
+    async with open_whatsapp_engine(whatsapp, tmp_path) as engine:
+        alice, _ = await link(engine, whatsapp)
+        bob = whatsapp.phone(BOB)
+        with trio.fail_after(PATIENCE):
+            sent = bob.send_media(alice, file, kind="image", mimetype="image/png", caption="look")
+            event = await message(engine, sent.id)
+            assert event.body["kind"] == "image"
+            assert event.body["text"] == "look"
+            assert event.body["media"] == {"mime_type": "image/png", "size": len(file)}
+            fetched = await engine.fetch_media(event.id)
+            assert fetched.data == file
+            assert fetched.mime_type == "image/png"
+            with pytest.raises(Rejected, match="bytes"):
+                await engine.fetch_media(event.id, limit=10)
+
+            await engine.send("one", to=BOB, type="image", data=file, filename="a.png", caption="mine")
+            received = await bob.next_message()
+            assert bob.download(received) == file
+            image = received.message.imageMessage
+            assert (image.width, image.height, image.mimetype, image.caption) == (320, 200, "image/png", "mine")
+            assert image.JPEGThumbnail.startswith(b"\xff\xd8")
+            text = await message(engine, bob.send_text(alice, "no file").id)
+            with pytest.raises(InvalidInput, match="no file"):
+                await engine.fetch_media(text.id)
+
+
+async def test_inbound_kinds(whatsapp: WhatsAppSimulator, tmp_path: Path) -> None:
+    async with open_whatsapp_engine(whatsapp, tmp_path) as engine:
+        alice, device = await link(engine, whatsapp)
+        bob, carol = whatsapp.phone(BOB, "Bob"), whatsapp.phone("4915100000003", "Carol")
+        with trio.fail_after(PATIENCE):
+            first = bob.send_text(alice, "frist")
+            await message(engine, first.id)
+            edit = await message(engine, bob.edit(first, "first").id)
+            assert (edit.type, edit.body["message_id"], edit.body["text"]) == ("edited_message", first.id, "first")
+            deleted = await message(engine, bob.revoke(first).id)
+            assert (deleted.type, deleted.body["message_id"]) == ("deleted_message", first.id)
+
+            place = await message(engine, bob.send(alice, outgoing.location(52.5, 13.4, "Berlin")).id)
+            assert place.body["kind"] == "location"
+            assert place.body["location"]["latitude"] == 52.5
+            card = await message(engine, bob.send(alice, outgoing.contact("Carol", carol.number)).id)
+            assert card.body["contacts"][0]["name"] == "Carol"
+            poll = await message(engine, bob.send(alice, outgoing.poll("Lunch?", ["yes", "no"])).id)
+            assert poll.body["poll"] == {"question": "Lunch?", "options": ["yes", "no"], "selectable": 1}
+            document = await message(
+                engine, bob.send_media(alice, b"text", kind="document", mimetype="text/plain", name="a.txt").id
+            )
+            assert document.body["media"] == {"mime_type": "text/plain", "size": 4, "filename": "a.txt"}
+
+            group = whatsapp.group("Friends", bob, alice, carol)
+            await event_where(engine, lambda event: event.type == "group_joined")
+            in_group = await message(engine, carol.send_text(group, "to all").id)
+            assert in_group.chat == str(group.jid)
+            assert in_group.body["chat_type"] == "group"
+            assert in_group.sender == str(carol.jid)
+            assert in_group.body["sender"]["lid"] == str(carol.lid)
+
+            bob.type_to(alice)
+            typing = await event_where(engine, lambda event: event.type == "chat_presence")
+            assert typing.body["state"] == "typing"
+            from_phone = await message(engine, alice.send_text(bob, "typed on the phone").id)
+            assert from_phone.body["from_me"] is True
+            assert from_phone.chat == f"{BOB}@s.whatsapp.net"
+            assert from_phone.sender == f"{NUMBER}@s.whatsapp.net"
+
+
+async def test_outbound_kinds(whatsapp: WhatsAppSimulator, tmp_path: Path) -> None:
+    async with open_whatsapp_engine(whatsapp, tmp_path) as engine:
+        alice, _ = await link(engine, whatsapp, settings={"sends_per_second_per_chat": 0})
+        bob = whatsapp.phone(BOB)
+
+        async def send(**content: Any) -> Any:
+            receipt = await engine.send("one", to=BOB, **content)
+            if content["type"] == "typing":
+                return None
+            received = await bob.received.wait_for(lambda message: message.id == receipt.message_id)
+            return received.message
+
+        with trio.fail_after(PATIENCE):
+            first = bob.send_text(alice, "react to me")
+            await message(engine, first.id)
+            assert (await send(type="location", latitude=1.5, longitude=2.5)).locationMessage.degreesLatitude == 1.5
+            assert (await send(type="contact", name="Carol", phone="+49 1")).contactMessage.displayName == "Carol"
+            document = await send(type="document", data=b"text", filename="a.txt")
+            assert document.documentMessage.fileName == "a.txt"
+            assert document.documentMessage.mimetype == "text/plain"
+            assert (await send(type="voice", data=b"OggS")).audioMessage.PTT
+            assert (await send(type="video", data=b"film", caption="see")).videoMessage.caption == "see"
+            assert (await send(type="sticker", data=b"RIFF")).stickerMessage.mimetype == "image/webp"
+            reaction = await send(type="reaction", message_id=first.id, emoji="👍")
+            assert reaction.reactionMessage.text == "👍"
+            assert reaction.reactionMessage.key.fromMe is False
+            text = await engine.send("one", to=BOB, text="tpyo")
+            edited = (await send(type="edit", message_id=text.message_id, text="typo")).editedMessage.message
+            assert edited.protocolMessage.key.ID == text.message_id
+            assert edited.protocolMessage.editedMessage.conversation == "typo"
+            revoked = (await send(type="delete", message_id=text.message_id)).protocolMessage
+            assert (revoked.key.ID, revoked.key.fromMe) == (text.message_id, True)
+            await send(type="typing")
+            await bob.chat_states.wait_for(lambda node: node.child("composing") is not None)
+
+            group = whatsapp.group("Friends", bob, alice)
+            await engine.send("one", to=str(group.jid), text="to all")
+            received = await bob.received.wait_for(lambda message: message.text == "to all")
+            assert received.chat == group.jid
+            with pytest.raises(Rejected, match="neither a phone number"):
+                await engine.send("one", to="nobody", text="hi")
+            with pytest.raises(Rejected, match="no LID found"):
+                await engine.send("one", to="4915100000099", text="hi")
+
+
+async def test_messages_during_an_absence_arrive_once(whatsapp: WhatsAppSimulator, tmp_path: Path) -> None:
+    bob = whatsapp.phone(BOB)
+    async with open_whatsapp_engine(whatsapp, tmp_path) as engine:
+        alice, _ = await link(engine, whatsapp)
+        before = [bob.send_text(alice, f"before {n}") for n in range(20)]
+        await message(engine, before[-1].id)
+    meanwhile = [bob.send_text(alice, f"meanwhile {n}") for n in range(20)]
+    async with open_whatsapp_engine(whatsapp, tmp_path) as engine:
+        with trio.fail_after(PATIENCE):
+            for sent in before + meanwhile:
+                await message(engine, sent.id)
+        keys = [event.key for event in await events_of(engine, "one")]
+        assert len(keys) == len(set(keys)) == 40
