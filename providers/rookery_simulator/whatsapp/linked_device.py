@@ -112,6 +112,11 @@ class LinkedDevice:
         if self.is_active and self.connection is not None:
             self.connection.post(stanza)
 
+    def acknowledge(self, stanza: Node) -> None:
+        """Send an acknowledgement, which does not wait until the device asks for its messages."""
+        if self.connection is not None:
+            self.connection.post(stanza)
+
     def confirmed(self, message_id: str) -> None:
         self.undelivered.pop(message_id, None)
 

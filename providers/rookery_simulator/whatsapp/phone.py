@@ -12,7 +12,7 @@ import trio
 
 from . import media, outgoing, pairing_flow, postman
 from .app_state import AppState
-from .feed import Feed
+from .feed import LIMIT, Feed
 from .jid import Jid
 from .linked_device import LinkedDevice
 from .node import Attrs, Node, node
@@ -49,9 +49,16 @@ class Phone:
         self.chat_states: Feed[Node] = Feed()
         self.receipts: Feed[Node] = Feed()
         self.sent: dict[str, SentMessage] = {}
+        self.seen: dict[tuple[Jid, str], None] = {}
         self.members_with_key: dict[Jid, set[Jid]] = {}
         self._read = 0
         self._last_device = 0
+
+    def remember(self, sender: Jid, message_id: str) -> None:
+        """Do not read this message a second time."""
+        self.seen[sender, message_id] = None
+        if len(self.seen) > LIMIT:
+            del self.seen[next(iter(self.seen))]
 
     def next_device_number(self) -> int:
         self._last_device += 1

@@ -138,6 +138,8 @@ def receive(phone: Phone, device: LinkedDevice, stanza: Node, group: Jid | None,
     """`phone` gets the message `stanza` of a linked device; `encrypted` are the parts meant for it."""
     schema = protobufs.messages()
     world, sender = phone.world, device.lid
+    if (sender, stanza.get("id")) in phone.seen:
+        encrypted = []  # sent again after a lost connection, under keys that are used up: only the receipt is missing
     for part in encrypted:
         try:
             if part.get("type") == "skmsg":
@@ -155,6 +157,7 @@ def receive(phone: Phone, device: LinkedDevice, stanza: Node, group: Jid | None,
             if part is not encrypted[-1]:
                 continue
         _record(phone, device, stanza, group, message)
+    phone.remember(sender, stanza.get("id"))
     if world.settings.delivery_receipts:
         receipt = _receipt(phone, stanza.get("id"), group, "sender" if device.phone is phone else None)
         device.tell(receipt)

@@ -40,7 +40,7 @@ def _accept_message(world: World, device: LinkedDevice, stanza: Node) -> None:
         "error": device.send_error,
     }
     if not device.hold_acks:
-        device.tell(node("ack", attrs))
+        device.acknowledge(node("ack", attrs))
 
 
 def _distribute(world: World, device: LinkedDevice, stanza: Node, to: Jid) -> None:
@@ -101,7 +101,7 @@ def _accept_receipt(world: World, device: LinkedDevice, stanza: Node) -> None:
     if kind != "retry":
         device.confirmed(identifier)
     attrs: Attrs = {"class": "receipt", "id": identifier, "from": stanza.attrs.get("to"), "type": kind or None}
-    device.tell(node("ack", attrs))
+    device.acknowledge(node("ack", attrs))
     author = stanza.jid("participant") or stanza.jid("to")
     phone = world.phone_at(author) if author else None
     if phone is None or author is None:

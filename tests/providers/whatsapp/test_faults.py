@@ -73,6 +73,39 @@ async def test_a_cut_connection_comes_back_with_the_messages_in_between(
     assert not linked.device.undelivered
 
 
+async def test_a_send_that_loses_its_connection_is_repeated_and_arrives_once(
+    whatsapp: WhatsAppSimulator, linked: Linked
+) -> None:
+    bob = whatsapp.phone("4915100000002")
+    linked.device.hold_acks = True
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(linked.client.call, "send_text", bob.number, "once")
+        first = await bob.next_message()
+        linked.device.hold_acks = False
+        linked.device.drop()
+    await linked.client.call("send_text", bob.number, "twice")
+    assert [message.text for message in bob.received] == ["once", "twice"]
+    assert first.id != bob.received[1].id
+
+
+async def test_a_message_that_comes_twice_is_reported_once(whatsapp: WhatsAppSimulator, linked: Linked) -> None:
+    bob = whatsapp.phone("4915100000002")
+    sent = bob.send_text(linked.phone, "hello")
+    stanza = linked.device.undelivered[sent.id]
+    await sent.delivered()
+    receipts = len(sent.receipts)
+    linked.device.deliver(stanza)
+    await sent.receipts.wait_until(receipts + 1)
+    assert len([event for event in linked.client.events if sent.id in str(event)]) == 1
+
+
+async def test_an_unavailable_server_is_tried_again(whatsapp: WhatsAppSimulator, linked: Linked) -> None:
+    linked.device.refuse(503)
+    await linked.client.event("Disconnected")
+    linked.device.admit()
+    await linked.client.event("Connected", start=len(linked.client.events))
+
+
 async def test_stream_error_503_leaves_a_zombie(whatsapp: WhatsAppSimulator, linked: Linked) -> None:
     linked.device.stream_error(503, close=False)
     while await linked.client.call("is_logged_in"):
