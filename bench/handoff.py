@@ -49,16 +49,12 @@ class Server:
     """One serving process: `rookery serve`, or the host program of these benchmarks."""
 
     def __init__(self, simulator: Simulator, directory: str, options: argparse.Namespace) -> None:
-        if options.serve:
-            command = [sys.executable, "-m", "rookery_http.cli", "serve", "--wait", "60", *options.serve_options]
-            environment = os.environ | {
-                "ROOKERY_DATABASE_URL": f"sqlite:///{directory}/rookery.db",
-                "ROOKERY_TELEGRAM_API_URL": simulator.url,
-                "ROOKERY_PORT": "0",
-            }
-        else:
+        if options.embedded:
             command = [sys.executable, str(CLIENTS / "rookery_host.py"), simulator.url, directory, "--wait", "60"]
-            environment = dict(os.environ)
+        else:
+            program = "import sys; from rookery_http.cli import main; sys.exit(main())"
+            command = [sys.executable, "-c", program, "serve", "--wait", "60", "--data-dir", directory, "--port", "0"]
+        environment = os.environ | {"ROOKERY_TELEGRAM_API_URL": simulator.url}
         self.process = subprocess.Popen(
             command,
             env=environment,
@@ -68,7 +64,7 @@ class Server:
             text=True,
         )
         assert self.process.stdin is not None
-        if not options.serve:
+        if options.embedded:
             self.process.stdin.write("[]\n")
             self.process.stdin.flush()
 
@@ -169,7 +165,7 @@ def main() -> None:
             raise SystemExit(f"the last server ended with {code}")
         found = check(simulator, directory, tokens, traffic.sent)
     figures = {f"p{share}": 1000 * percentile(gaps, share / 100) for share in (50, 95, 99)} | {"max": 1000 * max(gaps)}
-    what = "rookery serve" if options.serve else "open_engine"
+    what = "open_engine" if options.embedded else "rookery serve"
     title = (
         f"{options.handoffs} handoffs of {options.bots} bots between two processes ({what}), {options.rate:g} updates/s"
     )
@@ -197,8 +193,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument(
         "--overlap", type=float, default=2.0, help="seconds that the successor has to start up and wait"
     )
-    parser.add_argument("--serve", action="store_true", help="use `rookery serve` instead of a host program")
-    parser.add_argument("--serve-options", nargs="*", default=[])
+    parser.add_argument(
+        "--embedded", action="store_true", help="a host program with `open_engine`, not `rookery serve`"
+    )
     parser.add_argument("--data", type=Path, help="where the database is put (default: the temporary directory)")
     parser.add_argument("--save", action="store_true", help="keep the figures in bench/results")
     options = parser.parse_args()
