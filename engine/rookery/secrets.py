@@ -30,6 +30,8 @@ GENERATE = "python -c 'import secrets; print(secrets.token_urlsafe(32))'"
 # to give the same key on every instance. It still makes tables that were computed for other programs useless.
 _SALT = b"rookery/secret-key/v1"
 
+_REMEMBERED = 4096  # decrypted secrets
+
 
 class SecretBox:
     """Encrypts and decrypts texts and JSON documents.
@@ -49,6 +51,8 @@ class SecretBox:
             )
         self._fernets = [_fernet(key) for key in usable]
         self._all = MultiFernet(self._fernets)
+        # Sessions are listed again and again, and each secret costs 30 µs; running sessions hold them in memory anyway.
+        self._decrypt = lru_cache(maxsize=_REMEMBERED)(self._open)
 
     @classmethod
     def from_text(cls, text: str | None) -> SecretBox:
@@ -75,6 +79,9 @@ class SecretBox:
         Raises:
             SecretKeyError: none of the keys fits.
         """
+        return self._decrypt(token)
+
+    def _open(self, token: str) -> str:
         try:
             return self._all.decrypt(token.encode("ascii")).decode("utf-8", "surrogatepass")
         except (InvalidToken, ValueError):

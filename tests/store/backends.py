@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import asyncpg
+import trio
 
 from rookery.secrets import SecretBox
 from rookery.store import Store
@@ -45,14 +46,22 @@ class PostgresBackend:
         return PostgresStore(options.pop("url", self.url), SecretBox.from_text(key), schema=self.schema, **options)
 
 
-def run_sql(url: str, sql: str) -> None:
-    """Run statements on a connection of their own. From trio: in a thread."""
+def run_sql(url: str, sql: str) -> object:
+    """Run statements on a connection of their own; the first value of a single one. From trio: in a thread."""
 
-    async def run() -> None:
+    async def run() -> object:
         connection = await asyncpg.connect(url.replace("statement_cache_size=0", ""), statement_cache_size=0)
         try:
-            await connection.execute(sql)
+            return await (connection.execute(sql) if ";" in sql else connection.fetchval(sql))
         finally:
             await connection.close()
 
-    asyncio.run(run())
+    return asyncio.run(run())
+
+
+async def until_asleep(url: str, count: int) -> None:
+    """Return when so many connections are in the middle of `pg_sleep`."""
+    sql = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
+    with trio.fail_after(10):
+        while await trio.to_thread.run_sync(run_sql, url, sql) != count:
+            pass

@@ -14,7 +14,7 @@ from rookery.errors import InvalidInput, LeaseLost, SecretKeyError, StoreError
 from rookery.model import Lease, MessageState
 from rookery.store import DeliveryOutcome, EventQuery, Notifying, SendOutcome, SessionChange, Store, StoreChange
 from rookery.stores import store_from_url
-from store.backends import KEY, PostgresBackend, run_sql
+from store.backends import KEY, PostgresBackend, run_sql, until_asleep
 from store.building import (
     TOKEN,
     all_events,
@@ -65,10 +65,10 @@ async def test_a_renewed_lease_does_not_expire(postgres: PostgresBackend) -> Non
     store = postgres.make()
     async with store.open():
         await store.create_session(new_session())
-        lease = await claim(store, ttl=0.5)
+        lease = await claim(store, ttl=1.0)
         began = time.monotonic()
-        while time.monotonic() - began < 1.0:
-            assert await store.renew("one", [lease], now=0.0, ttl=0.5) == {"shop"}
+        while time.monotonic() - began < 1.5:
+            assert await store.renew("one", [lease], now=0.0, ttl=1.0) == {"shop"}
             assert await store.claim("two", limit=1, now=0.0, ttl=1.0) == []
 
 
@@ -128,16 +128,16 @@ async def test_a_lease_that_is_taken_in_this_very_moment_is_noticed(postgres: Po
     async with store.open():
         lease = await create_and_claim(store)
         sent, _ = await store.enqueue(message(), pending_limit=9)
-        take = f"UPDATE {postgres.schema}.sessions SET fence = fence + 1, owner = 'two'; SELECT pg_sleep(0.4)"
+        take = f"UPDATE {postgres.schema}.sessions SET fence = fence + 1, owner = 'two'; SELECT pg_sleep(0.5)"
         async with trio.open_nursery() as nursery:
             nursery.start_soon(trio.to_thread.run_sync, run_sql, postgres.url, take)
-            await trio.sleep(0.2)
+            await until_asleep(postgres.url, 1)
             with pytest.raises(LeaseLost):
                 await store.append(lease, [event(1)], "1")
         current = Lease("shop", lease.uid, "two", lease.fence + 1)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(trio.to_thread.run_sync, run_sql, postgres.url, take)
-            await trio.sleep(0.2)
+            await until_asleep(postgres.url, 1)
             with pytest.raises(LeaseLost):
                 await store.record_sends(current, [SendOutcome(id=sent.id, state=MessageState.SENT, at=1.0)])
         assert await all_events(store) == []

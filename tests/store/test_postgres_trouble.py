@@ -14,7 +14,7 @@ import trio
 from rookery.errors import StoreError, StoreUnavailable
 from rookery.store import SessionChange, Store
 from rookery.stores import postgres_database
-from store.backends import PostgresBackend, run_sql
+from store.backends import PostgresBackend, run_sql, until_asleep
 from store.building import all_events, claim, create_and_claim, event, new_session
 from store.postgres_server import PostgresServer, private_server
 
@@ -208,8 +208,8 @@ async def test_an_exhausted_pool_says_so(own: PostgresBackend, monkeypatch: pyte
     monkeypatch.setattr(postgres_database, "ACQUIRE_TIMEOUT", 0.1)
     store = own.make(pool_size=2)
     async with store.open(), trio.open_nursery() as nursery:
-        nursery.start_soon(busy_connections, store, 2, 0.8)
-        await trio.sleep(0.3)
+        nursery.start_soon(busy_connections, store, 2, 1.0)
+        await until_asleep(own.url, 2)
         with pytest.raises(StoreUnavailable, match="all 2 database connections are busy"):
             await store.count_sessions()
         await until_it_works(store)
@@ -261,8 +261,8 @@ async def test_a_storm_of_cancellations_costs_no_connection(own: PostgresBackend
                         nursery.start_soon(attempt, number)
         await until_it_works(store)
         began = time.monotonic()
-        await busy_connections(store, size, 0.3)
-        assert time.monotonic() - began < 0.3 * 2  # all of them at once: none was lost
+        await busy_connections(store, size, 0.5)
+        assert time.monotonic() - began < 0.5 * 2  # all of them at once: none was lost
         count = await store._value(  # type: ignore[attr-defined]
             "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'rookery' AND query LIKE $1", "%pg_sleep%"
         )
