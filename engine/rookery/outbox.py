@@ -17,10 +17,16 @@ from .log import get_logger
 from .model import Lease, MessageState, OutboundMessage
 from .provider import Concurrent, Link
 from .sending import RETRY_DELAY, RETRY_DELAY_MAX, Pause, Sender
-from .store import MessageStore
+from .store import MessageStore, SendOutcome
 
 WINDOW = 512
-"""Messages of one session held in memory at most."""
+"""Messages of one session held in memory, about."""
+
+CHAT_WINDOW = 128
+"""Of these, messages of one chat: a long backlog of one chat leaves room for the others."""
+
+CHAT_LOW = 32
+"""A chat with more rows than its part of the window is read again when so few are left of it."""
 
 DEFAULT_CONCURRENCY = 16
 
@@ -39,13 +45,19 @@ class Paced(Protocol):
 
 
 class _Item:
-    """A message in the window. `begun`: its row says SENDING."""
+    """A message in the window.
 
-    __slots__ = ("attempts", "begun", "message")
+    `begun`: its row says SENDING and nothing has left. `doubtful`: the row may say so, the store did not tell.
+    `outcome`: what became of it, as long as that is not stored.
+    """
+
+    __slots__ = ("attempts", "begun", "doubtful", "message", "outcome")
 
     def __init__(self, message: OutboundMessage) -> None:
         self.message = message
         self.begun = message.state is MessageState.SENDING
+        self.doubtful = False
+        self.outcome: SendOutcome | None = None
         self.attempts = 0
 
 
@@ -62,8 +74,12 @@ class Outbox:
         self._slots = trio.Semaphore(0)
         self._chats: dict[str, deque[_Item]] = {}
         self._known: set[str] = set()  # ids of the window
-        self._stranded: list[str] = []  # rows that say SENDING though nothing left
-        self._more = True  # rows may wait that are not in the window
+        self._awaited: set[str] = set()  # ids that are being stored as QUEUED
+        self._outside: set[str] = set()  # chats with rows that are not in the window
+        self._more = True  # such rows may be of any chat
+        self._owed: list[SendOutcome] = []  # states that rows should have: outcomes, and QUEUED where nothing left
+        self._reserved = 0  # places kept for messages that are being stored
+        self._unreserved = trio.Event()
         self._loading = False
         self._paused_until = -float("inf")
 
@@ -83,53 +99,84 @@ class Outbox:
         self._sender.hurry()
 
     async def settle(self) -> None:
-        """After the last link: put back what was reserved and never left. Bounded by the caller."""
-        await self._put_back()
+        """After the last link: store what is not stored yet. Bounded by the caller."""
+        while self._reserved:
+            await self._unreserved.wait()
+        await self._pay()
 
-    def reserve(self, chat: str) -> bool:
-        """Try to keep the next place in `chat` for a message that is about to be stored.
+    def reserve(self, id: str, chat: str) -> bool:
+        """A message is about to be stored: try to keep the next place in its chat. `accept` or `withdraw` must follow.
 
-        True: it would leave at once, so it may be stored as SENDING right away (one write less); `accept` or `unreserve`
-        must follow. False: store it as QUEUED.
+        True: it would leave at once, so it may be stored as SENDING right away (one write less). False: store it as QUEUED.
         """
         if (
             self._link is None
             or self._more
+            or self._loading
             or chat in self._chats
-            or self._slots.value < 1
+            or chat in self._outside
+            or self._slots.value <= self._reserved
             or self._paused_until > trio.current_time()
             or (self._paced is not None and self._paced.ready_in(chat) > 0)
         ):
+            self._awaited.add(id)
             return False
         if self._paced is not None:
             self._paced.book(chat)
         self._chats[chat] = deque()
+        self._reserved += 1
         return True
 
-    def unreserve(self, chat: str) -> None:
+    def withdraw(self, id: str, chat: str, *, reserved: bool) -> None:
         """The message was not stored after all."""
-        self._start(chat)
-
-    def accept(self, message: OutboundMessage, *, reserved: bool = False) -> None:
-        """A message was stored just now."""
-        item = _Item(message)
+        self._awaited.discard(id)
         if reserved:
+            self._give_back()
+            self._start(chat)
+
+    def accept(self, message: OutboundMessage, *, reserved: bool) -> None:
+        """The message was stored just now."""
+        if reserved:
+            self._give_back()
             self._known.add(message.id)
-            self._chats[message.to].appendleft(item)
+            self._chats[message.to].appendleft(_Item(message))
             self._start(message.to)
-        elif self._link is None or self._more or len(self._known) >= WINDOW:
+            return
+        if message.id not in self._awaited:
+            return  # its row was found before its caller could tell
+        self._awaited.discard(message.id)
+        if self._link is None or self._more or self._loading:
             self._more = True
             self._load_soon()
+        elif message.to in self._outside or not self._has_room(message.to):
+            self._outside.add(message.to)
         else:
-            self._add(item)
+            self._add(_Item(message))
+
+    def doubt(self, id: str) -> None:
+        """A message may have been stored, the store did not tell: it is sent if it is there."""
+        self._owed.append(SendOutcome(id=id, state=MessageState.QUEUED, at=self._sender.now()))
+        self._more = True
+        self._load_soon()
 
     def wake(self) -> None:
         """Rows may have been stored by somebody else."""
         self._more = True
         self._load_soon()
 
+    def _give_back(self) -> None:
+        self._reserved -= 1
+        if not self._reserved:
+            self._unreserved.set()
+            self._unreserved = trio.Event()
+
+    def _has_room(self, chat: str) -> bool:
+        queue = self._chats.get(chat)
+        return len(self._known) < WINDOW and (queue is None or len(queue) < CHAT_WINDOW)
+
     def _add(self, item: _Item) -> None:
         self._known.add(item.message.id)
+        self._awaited.discard(item.message.id)
         chat = item.message.to
         if chat in self._chats:
             self._chats[chat].append(item)
@@ -148,10 +195,16 @@ class Outbox:
         """Forget a chat's place in the window; its rows are read again when there is room or a link."""
         if self._chats.get(chat) is queue:
             del self._chats[chat]
-        if queue:
+        for item in queue:
             self._more = True
-            self._known.difference_update(item.message.id for item in queue)
-            self._stranded.extend(item.message.id for item in queue if item.begun)
+            self._known.discard(item.message.id)
+            if item.outcome is not None:
+                self._owed.append(item.outcome)
+            elif item.begun or item.doubtful:
+                id = item.message.id
+                self._owed.append(SendOutcome(id=id, state=MessageState.QUEUED, at=self._sender.now()))
+        if self._outside:
+            self._more = True
         self._load_soon()
 
     def _load_soon(self) -> None:
@@ -164,9 +217,8 @@ class Outbox:
         try:
             while self._more and self._nursery is not None and len(self._known) <= WINDOW // 2:
                 try:
-                    await self._put_back()
-                    self._more = False  # what is stored from here on is announced by `accept` or `wake`
-                    rows = await self._store.pending_messages(self._lease, exclude=self._known, limit=WINDOW)
+                    await self._pay()
+                    await self._fill()
                 except LeaseLost:
                     raise
                 except StoreError as error:
@@ -174,19 +226,37 @@ class Outbox:
                     log.warning("waiting sends could not be read", session=self._lease.session, error=str(error))
                     await trio.sleep(delay)
                     delay = min(2 * delay, RETRY_DELAY_MAX)
-                    continue
-                self._more = self._more or len(rows) == WINDOW
-                for row in rows:
-                    if row.id not in self._known:
-                        self._add(_Item(row))
         finally:
             self._loading = False
 
-    async def _put_back(self) -> None:
-        while self._stranded:
-            if not await self._sender.record(self._stranded[-1], MessageState.QUEUED):
+    async def _fill(self) -> None:
+        """Read rows, oldest first, until the window is full or none is left; a chat that has enough is passed over."""
+        self._more = bool(self._owed)  # what is stored from here on is announced by `accept` or `wake`
+        outside: set[str] = set()
+        passed: set[str] = set()
+        while True:
+            rows = await self._store.pending_messages(self._lease, exclude=self._known | passed, limit=WINDOW)
+            for row in rows:
+                if row.id in self._known:
+                    continue
+                if row.to in outside or not self._has_room(row.to):
+                    outside.add(row.to)
+                    passed.add(row.id)
+                else:
+                    self._add(_Item(row))
+            if len(rows) < WINDOW:
+                self._outside = outside
+                return
+            if len(self._known) >= WINDOW:
+                self._more = True
+                return
+
+    async def _pay(self) -> None:
+        while self._owed:
+            outcome = self._owed[0]
+            if not await self._sender.record(outcome.id, outcome):
                 break
-            self._stranded.pop()
+            self._owed.remove(outcome)
 
     async def _wait_turn(self, chat: str) -> None:
         """The turn is booked before the wait, so that those who wait together leave one after another."""
@@ -199,7 +269,7 @@ class Outbox:
         try:
             while queue:
                 item = queue[0]
-                if not item.begun:
+                if not item.begun and item.outcome is None:
                     await self._wait_turn(chat)
                 try:
                     self._slots.acquire_nowait()
@@ -214,6 +284,9 @@ class Outbox:
                     self._slots.release()
                 if pause is None:
                     self._known.discard(queue.popleft().message.id)
+                    if len(queue) == CHAT_LOW and chat in self._outside:
+                        self._more = True
+                        self._load_soon()
                 else:
                     await trio.sleep(pause)
         finally:
@@ -222,12 +295,15 @@ class Outbox:
     async def _send(self, link: Link, item: _Item) -> float | None:
         """None when the message is done with, otherwise the seconds to wait before it is tried again."""
         message = item.message
+        if item.outcome is not None:
+            return await self._conclude(item, item.outcome)
         if not item.begun:
             if message.expires_at <= self._sender.now():
                 await self._sender.record(
                     message.id, MessageState.EXPIRED, "its time to live ended before it could be sent"
                 )
                 return None
+            item.doubtful = True
             if not await self._sender.record(message.id, MessageState.SENDING):
                 return RETRY_DELAY
             item.begun = True
@@ -235,11 +311,14 @@ class Outbox:
                 return 0.0
         outcome = await self._sender.attempt(link, message, item.attempts)
         if not isinstance(outcome, Pause):
-            item.begun = False  # whatever happens to the write below, it is not to be sent again
-            await self._sender.record(message.id, outcome)
-            return None
+            return await self._conclude(item, outcome)
         item.attempts += 1
         if outcome.whole_session:
             self._paused_until = max(self._paused_until, trio.current_time() + outcome.delay)
-        item.begun = not await self._sender.record(message.id, MessageState.QUEUED, outcome.error)
+        item.begun = item.doubtful = not await self._sender.record(message.id, MessageState.QUEUED, outcome.error)
         return outcome.delay
+
+    async def _conclude(self, item: _Item, outcome: SendOutcome) -> float | None:
+        """Store the outcome, if need be later: whatever happens meanwhile, the message is not sent again."""
+        item.begun, item.outcome = False, outcome
+        return None if await self._sender.record(outcome.id, outcome) else RETRY_DELAY

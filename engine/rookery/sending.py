@@ -14,6 +14,7 @@ from .errors import (
     SendError,
     SendRateLimited,
     StoreError,
+    printable,
 )
 from .log import get_logger
 from .model import Lease, MessageState, OutboundMessage
@@ -79,7 +80,7 @@ class Sender:
         except (OutcomeUnknown, ProviderError) as error:
             return self._unknown(message, str(error))
         except SendError as error:
-            return SendOutcome(id=message.id, state=MessageState.FAILED, at=self._clock(), error=str(error))
+            return SendOutcome(id=message.id, state=MessageState.FAILED, at=self._clock(), error=printable(str(error)))
         except Exception:
             log.exception("a send failed in an unexpected way", session=self._lease.session, message_id=message.id)
             return self._unknown(message, "internal error while sending; it may or may not have been sent")
@@ -98,7 +99,7 @@ class Sender:
                 log.warning("a receipt could not be stored", session=self._lease.session, error=str(error))
 
     def _unknown(self, message: OutboundMessage, error: str) -> SendOutcome:
-        return SendOutcome(id=message.id, state=MessageState.UNKNOWN, at=self._clock(), error=error)
+        return SendOutcome(id=message.id, state=MessageState.UNKNOWN, at=self._clock(), error=printable(error))
 
     async def record(self, id: str, outcome: SendOutcome | MessageState, error: str | None = None) -> bool:
         """Store a state; False when the store did not answer within `store_timeout`: the row then keeps its old state, and
@@ -107,7 +108,7 @@ class Sender:
         Raises LeaseLost.
         """
         if isinstance(outcome, MessageState):
-            outcome = SendOutcome(id=id, state=outcome, at=self._clock(), error=error)
+            outcome = SendOutcome(id=id, state=outcome, at=self._clock(), error=error and printable(error))
         with self._shields.open(self._settings.store_timeout):
             while True:
                 try:

@@ -10,7 +10,7 @@ from typing import Any
 import trio
 
 from ..content import parse_content
-from ..errors import InvalidInput, NotConnected, OutcomeUnknown, Rejected
+from ..errors import Busy, InvalidInput, NotConnected, NotFound, OutcomeUnknown, Rejected
 from ..model import MessageState, OutboundMessage, Receipt
 from ..parts import EngineParts
 from ..store import SendOutcome
@@ -85,11 +85,12 @@ class MessageFeatures(EngineParts):
         for field, value in content.items():
             if isinstance(value, str):
                 check_storable(value, field)
+        checked_options = check_document(options, "options") if options else {}
         runner = self._supervisor.running.get(session)
         if runner is None or runner.stopping:
             await self._check_sendable(session)
         now = self._clock()
-        reserved = runner is not None and runner.outbox.reserve(to)
+        reserved = runner is not None and runner.outbox.reserve(id, to)
         message = OutboundMessage(
             id=id,
             session=session,
@@ -97,20 +98,26 @@ class MessageFeatures(EngineParts):
             content=parsed,
             state=MessageState.SENDING if reserved else MessageState.QUEUED,
             reply_to=reply_to,
-            options=check_document(options, "options") if options else {},
+            options=checked_options,
             idempotency_key=idempotency_key,
             created_at=now,
             updated_at=now,
             expires_at=now + (ttl if ttl is not None else self.settings.message_ttl),
+            attempts=int(reserved),
         )
-        created = False
+        created: bool | None = None  # None: nobody knows
         # Shielded: a row that says SENDING must reach its sender. The bound is the store's.
-        with trio.CancelScope(shield=True, deadline=trio.current_time() + self.settings.store_timeout):
+        with self._shields.open(self.settings.store_timeout):
             try:
                 message, created = await self._store.enqueue(message, pending_limit=self.settings.max_pending_sends)
+            except (InvalidInput, NotFound, Busy):
+                created = False
+                raise
             finally:
-                if runner is not None and reserved and not created:
-                    runner.outbox.unreserve(to)
+                if runner is not None and not created:
+                    runner.outbox.withdraw(id, to, reserved=reserved)
+                if runner is not None and created is None:
+                    runner.outbox.doubt(id)
             if runner is not None and created:
                 runner.outbox.accept(message, reserved=reserved)
             return message
