@@ -102,6 +102,8 @@ class _Server:
         config = self._config
         if config.database_url is None:
             config.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if config.wait:
+            log.info("opening the store", seconds_to_wait=config.wait)
         opening = open_engine(
             store=config.store,
             providers=providers(config),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+from typing import NoReturn
 
 DEFAULT_WAIT = "60"
 """Seconds of a `--wait` without a number."""
@@ -15,9 +17,17 @@ def main() -> int:
         from ..healthcheck import check
 
         return check()
+    if arguments[:1] == ["serve"]:
+        # Until the server has its own handlers, and nothing is open yet, a signal means: do not even begin.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, _leave)
     from .application import run
 
     return run(with_default_wait(arguments))
+
+
+def _leave(number: int, frame: object) -> NoReturn:
+    raise SystemExit(0)
 
 
 def with_default_wait(arguments: list[str]) -> list[str]:
