@@ -41,6 +41,7 @@ class WorkerPool:
         self._nursery: trio.Nursery | None = None
         self.workers: list[WorkerProcess] = []
         self._started = 0
+        self.crashes = 0  # workers that ended without having been asked to
         self._clients = 0
         self._deaths: dict[str, int] = {}  # by session, of workers under it in a row
 
@@ -153,6 +154,7 @@ class WorkerPool:
             log.exception("a worker process could not be served", worker=worker.name)
         finally:
             self.workers.remove(worker)
+            self.crashes += not worker.quitting
 
     async def _dismiss_idle(self) -> None:
         while True:

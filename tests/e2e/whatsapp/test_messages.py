@@ -161,7 +161,7 @@ async def test_outbound_kinds(whatsapp: WhatsAppSimulator, tmp_path: Path) -> No
             assert reaction.reactionMessage.key.fromMe is False
             text = await engine.send("one", to=BOB, text="tpyo")
             edited = (await send(type="edit", message_id=text.message_id, text="typo")).editedMessage.message
-            assert edited.protocolMessage.key.ID == text.message_id
+            assert text.message_id == edited.protocolMessage.key.ID
             assert edited.protocolMessage.editedMessage.conversation == "typo"
             revoked = (await send(type="delete", message_id=text.message_id)).protocolMessage
             assert (revoked.key.ID, revoked.key.fromMe) == (text.message_id, True)

@@ -80,9 +80,7 @@ async def test_another_account_is_refused_and_unlinked(whatsapp: WhatsAppSimulat
 
 async def test_another_account_is_taken_when_the_settings_allow_it(whatsapp: WhatsAppSimulator, tmp_path: Path) -> None:
     async with open_whatsapp_engine(whatsapp, tmp_path) as engine:
-        await link(
-            engine, whatsapp, number=BOB, credentials={"account": NUMBER}, settings={"allow_rebind": True}
-        )
+        await link(engine, whatsapp, number=BOB, credentials={"account": NUMBER}, settings={"allow_rebind": True})
         assert (await engine.get_session("one")).credentials["account"] == BOB
 
 

@@ -1,0 +1,192 @@
+"""Worker processes die, hang and crash; sessions come back, and nothing else notices."""
+
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import trio
+
+from rookery import Engine, SessionStatus
+from rookery.provider import WorkerInfo
+from rookery_simulator.whatsapp import LinkedDevice, WhatsAppSimulator
+from rookery_whatsapp import WhatsApp
+from whatsapp_engine import BOB, PATIENCE, QUICK, events_of, link, open_whatsapp_engine, reach, trusting
+
+SESSIONS = 10
+BACK_WITHIN = 10.0  # seconds
+CRASHING_WORKER = Path(__file__).parents[2] / "crashing_worker.py"
+
+
+def worker_of(engine: Engine, session: str) -> WorkerInfo:
+    provider = engine._providers["whatsapp"]
+    assert isinstance(provider, WhatsApp)
+    return next(worker for worker in provider.workers() if session in worker.sessions)
+
+
+async def link_many(engine: Engine, simulator: WhatsAppSimulator, count: int) -> dict[str, LinkedDevice]:
+    devices: dict[str, LinkedDevice] = {}
+
+    async def one(number: int) -> None:
+        _, devices[f"s{number}"] = await link(engine, simulator, f"s{number}", f"49151000002{number:02}")
+
+    async with trio.open_nursery() as nursery:
+        for number in range(count):
+            nursery.start_soon(one, number)
+    return devices
+
+
+def kill(worker: WorkerInfo) -> None:
+    os.kill(worker.pid, signal.SIGKILL)
+
+
+def freeze(worker: WorkerInfo) -> None:
+    os.kill(worker.pid, signal.SIGSTOP)
+
+
+def crash(worker: WorkerInfo) -> None:
+    os.kill(worker.pid, signal.SIGUSR1)
+
+
+@pytest.mark.parametrize("harm", [kill, freeze, crash])
+async def test_a_worker_with_ten_sessions_ends_under_traffic(
+    whatsapp: WhatsAppSimulator, tmp_path: Path, harm: Callable[[WorkerInfo], None]
+) -> None:
+    command = trusting(str(CRASHING_WORKER))
+    async with open_whatsapp_engine(whatsapp, tmp_path, worker_command=command) as engine:
+        devices = await link_many(engine, whatsapp, SESSIONS)
+        other = next(iter(await link_many_into_another_worker(engine, whatsapp)))
+        bob = whatsapp.phone(BOB)
+        sent: dict[str, list[str]] = {id: [] for id in devices}
+        stop = trio.Event()
+        slowest_call = 0.0
+
+        async def write() -> None:
+            while not stop.is_set():
+                for id, device in devices.items():
+                    sent[id].append(bob.send_text(device.phone, "traffic").id)
+                await trio.sleep(0.05)
+
+        async def use_the_engine() -> None:
+            nonlocal slowest_call
+            while not stop.is_set():
+                began = trio.current_time()
+                assert (await engine.get_session(other)).health.status is SessionStatus.CONNECTED
+                slowest_call = max(slowest_call, trio.current_time() - began)
+                await trio.sleep(0.02)
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(write)
+            nursery.start_soon(use_the_engine)
+            await trio.sleep(0.5)
+            victim, bystander = worker_of(engine, "s0"), worker_of(engine, other)
+            assert len(victim.sessions) == SESSIONS
+            assert bystander.pid != victim.pid
+            began = trio.current_time()
+            harm(victim)
+            with trio.fail_after(PATIENCE):
+                for device in devices.values():
+                    while device.logins < 2 or not device.is_active:
+                        await trio.sleep(0.02)
+            for id in devices:
+                await reach(engine, id, SessionStatus.CONNECTED)
+            took = trio.current_time() - began
+            await trio.sleep(0.3)
+            stop.set()
+        assert worker_of(engine, "s0").pid != victim.pid
+        assert worker_of(engine, other).pid == bystander.pid
+        with pytest.raises(ProcessLookupError):
+            os.kill(victim.pid, 0)
+        lost = 0
+        with trio.fail_after(PATIENCE):
+            for id, device in devices.items():
+                while device.undelivered:
+                    await trio.sleep(0.02)
+                last = sent[id][-1]
+                while last not in (stored := [event.body["message_id"] for event in await events_of(engine, id)]):
+                    await trio.sleep(0.02)
+                assert len(stored) == len(set(stored)), "a message was stored twice"
+                lost += len(set(sent[id]) - set(stored))
+        print(
+            f"\n{harm.__name__}: back after {took:.1f} s, slowest call {slowest_call:.3f} s, {lost} lost in the library"
+        )
+        assert lost <= 100 * SESSIONS
+        assert took < BACK_WITHIN
+
+
+async def link_many_into_another_worker(engine: Engine, simulator: WhatsAppSimulator) -> dict[str, LinkedDevice]:
+    _, device = await link(engine, simulator, "other", "4915100000300")
+    return {"other": device}
+
+
+async def test_a_worker_ends_with_its_engine(whatsapp: WhatsAppSimulator, tmp_path: Path) -> None:
+    async with open_whatsapp_engine(whatsapp, tmp_path) as engine:
+        await link(engine, whatsapp)
+        pid = worker_of(engine, "one").pid
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+async def test_a_worker_is_replaced_on_request(whatsapp: WhatsAppSimulator, tmp_path: Path) -> None:
+    async with open_whatsapp_engine(whatsapp, tmp_path) as engine:
+        _, device = await link(engine, whatsapp)
+        before = worker_of(engine, "one")
+        provider = engine._providers["whatsapp"]
+        assert isinstance(provider, WhatsApp)
+        await provider.replace_worker(before.id, "memory")
+        with trio.fail_after(PATIENCE):
+            while device.logins < 2 or not device.is_active:
+                await trio.sleep(0.02)
+        await reach(engine, "one", SessionStatus.CONNECTED)
+        assert worker_of(engine, "one").pid != before.pid
+        assert not device.removed
+
+
+async def test_one_session_per_worker(whatsapp: WhatsAppSimulator, tmp_path: Path) -> None:
+    async with open_whatsapp_engine(whatsapp, tmp_path, sessions_per_worker=1) as engine:
+        await link_many(engine, whatsapp, 2)
+        assert worker_of(engine, "s0").pid != worker_of(engine, "s1").pid
+
+
+ROUNDS = int(os.environ.get("ROOKERY_TEST_STORM_ROUNDS", "3"))
+STORM = 50
+
+
+@pytest.mark.slow
+async def test_fifty_starts_and_stops_at_once(whatsapp: WhatsAppSimulator, tmp_path: Path) -> None:
+    """Twenty rounds in the long form. Each round ends with every session in the state that was asked for."""
+    async with open_whatsapp_engine(whatsapp, tmp_path, settings=QUICK) as engine:
+        devices = await link_many(engine, whatsapp, STORM)
+        for _ in range(ROUNDS):
+            async with trio.open_nursery() as nursery:
+                for id in devices:
+                    nursery.start_soon(engine.stop, id)
+            async with trio.open_nursery() as nursery:
+                for number, id in enumerate(devices):
+                    nursery.start_soon(engine.start if number % 5 else engine.stop, id)
+            with trio.fail_after(2 * PATIENCE):
+                for number, (id, device) in enumerate(devices.items()):
+                    if number % 5:
+                        await reach(engine, id, SessionStatus.CONNECTED)
+                    else:
+                        await reach(engine, id, SessionStatus.DISCONNECTED)
+                        await device.wait_gone()
+        assert not any(device.removed for device in devices.values())
+        provider = engine._providers["whatsapp"]
+        assert isinstance(provider, WhatsApp)
+        print(f"\n{ROUNDS} rounds of {STORM}: {provider.pool.crashes} workers ended by themselves")
+
+
+async def test_a_shutdown_with_thirty_sessions(whatsapp: WhatsAppSimulator, tmp_path: Path) -> None:
+    async with open_whatsapp_engine(whatsapp, tmp_path) as engine:
+        devices = await link_many(engine, whatsapp, 30)
+        began = trio.current_time()
+    took = trio.current_time() - began
+    print(f"\n30 sessions disconnected in {took:.2f} s")
+    assert took < QUICK.shutdown_grace
+    assert not any(device.removed for device in devices.values())
+    assert not any(device.connection for device in devices.values())
+    async with open_whatsapp_engine(whatsapp, tmp_path) as engine:
+        for id in devices:
+            await reach(engine, id, SessionStatus.CONNECTED)
