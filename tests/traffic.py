@@ -64,6 +64,10 @@ class Traffic:
         self.pushed[id] += map(str, ids)
         self.total += count
 
+    async def flow_in(self, scope: trio.CancelScope, total: int, per_second: float) -> None:
+        with scope:
+            await self.flow(total, per_second)
+
     async def flow(self, total: int, per_second: float) -> None:
         while self.total < total:
             count = min(self._rng.randint(1, 60), total - self.total)

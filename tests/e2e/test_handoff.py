@@ -43,32 +43,35 @@ async def test_twenty_handoffs_under_traffic(tmp_path: Path) -> None:
     async with (
         open_bot_api_simulator() as simulator,
         open_webhook_receiver() as receiver,
+        trio.open_nursery() as nursery,
         AsyncExitStack() as processes,
     ):
         tokens = {f"bot-{n}": simulator.new_bot().token for n in range(BOTS)}
         traffic = Traffic(simulator, tokens, rng)
+        flow = trio.CancelScope()
         environment = settings_for(simulator)
         server = await processes.enter_async_context(open_server_process(tmp_path, environment=environment))
         await server.listening()
         await add_bots(server, tokens, receiver)
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(traffic.flow, 1_000_000, 150)
-            for _ in range(HANDOFFS):
-                await trio.sleep(rng.uniform(0.0, 0.5))
-                since = simulator.clock()
-                successor = await processes.enter_async_context(
-                    open_server_process(tmp_path, "--wait", "30", environment=environment)
+        nursery.start_soon(traffic.flow_in, flow, 1_000_000, 150)
+        for _ in range(HANDOFFS):
+            await trio.sleep(rng.uniform(0.0, 0.5))
+            since = simulator.clock()
+            polls = {token: simulator.bot(token).calls["getupdates"] for token in tokens.values()}
+            successor = await processes.enter_async_context(
+                open_server_process(tmp_path, "--wait", "30", environment=environment)
+            )
+            server.send_signal(signal.SIGTERM)
+            assert await server.ended(12) == 0, server.errors.decode()
+            await successor.listening()
+            server = successor
+            with trio.fail_after(10):
+                await simulator.wait_until(
+                    lambda polls=polls: all(simulator.bot(t).calls["getupdates"] > n + 1 for t, n in polls.items())
                 )
-                server.send_signal(signal.SIGTERM)
-                assert await server.ended(12) == 0, server.errors.decode()
-                await successor.listening()
-                server = successor
-                connected_since = {token: simulator.bot(token).calls["getupdates"] for token in tokens.values()}
-                with trio.fail_after(10):
-                    while any(simulator.bot(t).calls["getupdates"] <= n for t, n in connected_since.items()):
-                        await trio.sleep(0.02)
-                gaps += longest_gaps(simulator, tokens, since)
-            nursery.cancel_scope.cancel()
+                await simulator.wait_until(lambda: all(simulator.bot(t).polls.in_flight for t in tokens.values()))
+            gaps += longest_gaps(simulator, tokens, since)
+        flow.cancel()
         stored: dict[str, list[dict[str, Any]]] = {}
         with trio.fail_after(60):
             while sum(map(len, stored.values())) < traffic.total:

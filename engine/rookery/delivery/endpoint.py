@@ -5,12 +5,13 @@ from __future__ import annotations
 import random
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 
 import httpx
 import msgspec
 import trio
 
-from ..errors import NotFound, StoreError
+from ..errors import NotFound, StoreError, StoreUnavailable
 from ..log import get_logger
 from ..model import Delivery, Webhook
 from ..settings import EngineSettings
@@ -44,14 +45,14 @@ class Endpoint:
     def __init__(
         self,
         webhook: Webhook,
-        client: httpx.AsyncClient,
+        transport: httpx.AsyncBaseTransport,
         store: DeliveryStore,
         settings: EngineSettings,
         telemetry: Telemetry,
         clock: Callable[[], float],
     ) -> None:
         self.webhook = webhook
-        self._client = client
+        self._transport = transport
         self._store = store
         self._settings = settings
         self._telemetry = telemetry
@@ -113,7 +114,7 @@ class Endpoint:
             lanes.setdefault(row.lane, deque()).append(row)
         self._busy.update(lanes)
         self._ready.extend(lanes.items())
-        retry_at = await self._store.next_retry_at(self.webhook.id)
+        retry_at = await self._store.next_retry_at(self.webhook.id, after=now)
         return float("inf") if retry_at is None else trio.current_time() + max(0.0, retry_at - now)
 
     async def _deliver_lane(self, lane: str, queue: deque[Delivery]) -> None:
@@ -122,7 +123,7 @@ class Endpoint:
                 delivery = queue.popleft()
                 started = trio.current_time()
                 answer = await post(
-                    self._client, self.webhook, delivery, now=self._clock(), seconds=self._settings.webhook_timeout
+                    self._transport, self.webhook, delivery, now=self._clock(), seconds=self._settings.webhook_timeout
                 )
                 self._telemetry.observe("delivery", trio.current_time() - started)
                 self._judge(answer)
@@ -175,10 +176,17 @@ class Endpoint:
         )
 
     async def _record(self, outcome: DeliveryOutcome) -> None:
-        with trio.CancelScope(shield=True, deadline=trio.current_time() + self._settings.store_timeout):
+        with trio.CancelScope(shield=True, deadline=trio.current_time() + self._settings.store_timeout) as scope:
             await self._store.record_deliveries((outcome,))
+        if scope.cancelled_caught:
+            raise StoreUnavailable(f"recording a delivery took longer than {self._settings.store_timeout:g} s")
 
     async def _disable(self) -> None:
         log.warning("the endpoint answered 410: the webhook is disabled", webhook=self.webhook.id)
         self._closing = True
-        await self._store.update_webhook(msgspec.structs.replace(self.webhook, enabled=False, updated_at=self._clock()))
+        with suppress(NotFound):
+            current = await self._store.get_webhook(self.webhook.id)
+            if current == self.webhook:  # otherwise the operator has changed it meanwhile, perhaps the address
+                await self._store.update_webhook(
+                    msgspec.structs.replace(current, enabled=False, updated_at=self._clock())
+                )
