@@ -42,7 +42,7 @@ def reply(body: str, *, quoted_id: str, quoted_sender: Jid, quoted: Any) -> Draf
 def reaction(emoji: str, *, chat: Jid, message_id: str, from_me: bool, participant: Jid | None = None) -> Draft:
     """An empty `emoji` takes the reaction back."""
     message = protobufs.messages().Message()
-    _set_key(message.reactionMessage.key, chat, message_id, from_me, participant)
+    set_key(message.reactionMessage.key, chat, message_id, from_me, participant)
     message.reactionMessage.text = emoji
     message.reactionMessage.senderTimestampMS = int(time.time() * 1000)
     return Draft(message, "reaction", edit=None if emoji else SENDER_REVOKE)
@@ -79,7 +79,7 @@ def edit(body: str, *, chat: Jid, message_id: str) -> Draft:
     message = schema.Message()
     protocol = message.editedMessage.message.protocolMessage
     protocol.type = schema.ProtocolMessage.MESSAGE_EDIT
-    _set_key(protocol.key, chat, message_id, True, None)
+    set_key(protocol.key, chat, message_id, True, None)
     protocol.editedMessage.conversation = body
     protocol.timestampMS = int(time.time() * 1000)
     return Draft(message, edit=EDIT)
@@ -89,7 +89,7 @@ def revoke(*, chat: Jid, message_id: str) -> Draft:
     schema = protobufs.messages()
     message = schema.Message()
     message.protocolMessage.type = schema.ProtocolMessage.REVOKE
-    _set_key(message.protocolMessage.key, chat, message_id, True, None)
+    set_key(message.protocolMessage.key, chat, message_id, True, None)
     return Draft(message, edit=SENDER_REVOKE)
 
 
@@ -112,7 +112,8 @@ def media(kind: str, file: EncryptedFile, *, mimetype: str, caption: str = "", n
     return Draft(message, "media", kind)
 
 
-def _set_key(key: Any, chat: Jid, message_id: str, from_me: bool, participant: Jid | None) -> None:
+def set_key(key: Any, chat: Jid, message_id: str, from_me: bool, participant: Jid | None) -> None:
+    """Name a message: `chat` as the writer sees it, `participant` its author in a group."""
     key.remoteJID = str(chat.bare)
     key.fromMe = from_me
     key.ID = message_id

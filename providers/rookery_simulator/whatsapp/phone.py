@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from . import media, outgoing, pairing_flow, postman
+from . import media, outgoing, pairing_flow, polls, postman
 from .app_state import AppState
 from .feed import LIMIT, Feed
 from .jid import Jid
@@ -131,6 +131,17 @@ class Phone:
             place,
             outgoing.reaction(emoji, chat=to.chat, message_id=to.id, from_me=False, participant=participant),
         )
+
+    def vote(self, poll: ReceivedMessage, *options: str) -> SentMessage:
+        """Vote in a poll that was received; without options, take the vote back."""
+        place = self._place_of(poll.chat)
+        participant = None if isinstance(place, Phone) else poll.sender
+        return self.send(place, polls.vote(poll, self.lid, list(options), participant=participant))
+
+    def read_vote(self, vote: ReceivedMessage) -> list[str]:
+        """The options that somebody chose in a poll of this phone; raises KeyError for another poll."""
+        poll = self.sent[vote.message.pollUpdateMessage.pollCreationMessageKey.ID]
+        return polls.read_vote(poll.draft.message, poll.id, self.lid, vote)
 
     def edit(self, sent: SentMessage, text: str) -> SentMessage:
         return self.send(self._place_of(sent.to), outgoing.edit(text, chat=sent.to, message_id=sent.id))

@@ -18,12 +18,14 @@ database, proxy_address, resume = sys.argv[2:5]
 
 from google.protobuf.json_format import MessageToDict  # noqa: E402
 from neonize import events  # noqa: E402
-from neonize._binder import ProxySettings  # noqa: E402
+from neonize._binder import ProxySettings, consume_bytes_struct, gocode  # noqa: E402
 from neonize.client import NewClient  # noqa: E402
 from neonize.proto.Neonize_pb2 import JID  # noqa: E402
 from neonize.utils.enum import ChatPresence, ChatPresenceMedia, Presence, ReceiptType, VoteType  # noqa: E402
 
 assert "trio" not in sys.modules
+# neonize 0.5.2 forgets to convert what this one function returns.
+gocode.DecryptPollVote.errcheck = consume_bytes_struct
 writing = threading.Lock()
 inbound: dict[str, Any] = {}
 
@@ -100,6 +102,10 @@ COMMANDS: dict[str, Any] = {
     "poll": lambda to, question, options: client.send_message(
         parse_jid(to), client.build_poll_vote_creation(question, options, VoteType.SINGLE)
     ),
+    "vote": lambda to, message_id, options: client.send_message(
+        parse_jid(to), client.build_poll_vote(inbound[message_id].Info, options)
+    ),
+    "read_vote": lambda message_id: MessageToDict(client.decrypt_poll_vote(inbound[message_id])),
     "me": lambda: MessageToDict(client.get_me()),
     "is_connected": lambda: client.is_connected,
     "is_logged_in": lambda: client.is_logged_in,

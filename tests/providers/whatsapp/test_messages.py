@@ -1,6 +1,7 @@
 """Messages of every kind between the real neonize library and a scripted peer."""
 
 import base64
+import hashlib
 from typing import Any
 
 import trio
@@ -129,6 +130,21 @@ async def test_kinds_of_messages_from_the_client(whatsapp: WhatsAppSimulator, li
     assert first["ID"] == revoked.message.protocolMessage.key.ID
     await client.call("poll", BOB, "Lunch?", ["yes", "no"])
     assert (await bob.next_message()).kind == "poll"
+
+
+async def test_votes_both_ways(whatsapp: WhatsAppSimulator, linked: Linked) -> None:
+    client, alice, _ = linked
+    bob = bob_of(whatsapp)
+    poll = bob.send(alice, outgoing.poll("Lunch?", ["yes", "no"]))
+    await client.event("Message", lambda event: event["Info"]["ID"] == poll.id)
+    await client.call("vote", str(bob.lid), poll.id, ["no"])
+    assert bob.read_vote(await bob.next_message()) == ["no"]
+
+    await client.call("poll", BOB, "Dinner?", ["yes", "no"])
+    vote = bob.vote(await bob.next_message(), "yes")
+    await client.event("Message", lambda event: event["Info"]["ID"] == vote.id)
+    chosen = (await client.call("read_vote", vote.id))["selectedOptions"]
+    assert [base64.b64decode(option) for option in chosen] == [hashlib.sha256(b"yes").digest()]
 
 
 async def test_media_both_ways(whatsapp: WhatsAppSimulator, linked: Linked) -> None:
