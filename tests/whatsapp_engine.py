@@ -54,7 +54,6 @@ async def open_whatsapp_engine(
     **options: Any,
 ) -> AsyncIterator[Engine]:
     """The store and the devices' keys are in `directory` unless the options say otherwise."""
-    directory.mkdir(parents=True, exist_ok=True)
     async with open_engine(
         providers=[provider(simulator, directory, **options)],
         store=store or f"sqlite:///{directory / 'rookery.db'}",

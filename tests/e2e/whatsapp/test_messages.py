@@ -32,7 +32,7 @@ async def state(engine: Engine, id: str, wanted: MessageState) -> None:
 
 async def test_text_both_ways_with_receipts(whatsapp: WhatsAppSimulator, tmp_path: Path) -> None:
     async with open_whatsapp_engine(whatsapp, tmp_path) as engine:
-        alice, device = await link(engine, whatsapp)
+        alice, _ = await link(engine, whatsapp)
         bob = whatsapp.phone(BOB, "Bob")
         with trio.fail_after(PATIENCE):
             sent = bob.send_text(alice, "hello")
@@ -94,7 +94,7 @@ async def test_an_image_both_ways(whatsapp: WhatsAppSimulator, tmp_path: Path) -
 
 async def test_inbound_kinds(whatsapp: WhatsAppSimulator, tmp_path: Path) -> None:
     async with open_whatsapp_engine(whatsapp, tmp_path) as engine:
-        alice, device = await link(engine, whatsapp)
+        alice, _ = await link(engine, whatsapp)
         bob, carol = whatsapp.phone(BOB, "Bob"), whatsapp.phone("4915100000003", "Carol")
         with trio.fail_after(PATIENCE):
             first = bob.send_text(alice, "frist")

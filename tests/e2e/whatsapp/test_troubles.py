@@ -77,7 +77,7 @@ async def test_logout_over_the_api(whatsapp: WhatsAppSimulator, tmp_path: Path) 
 
 async def test_delete_logs_out_first(whatsapp: WhatsAppSimulator, tmp_path: Path) -> None:
     async with open_whatsapp_engine(whatsapp, tmp_path) as engine:
-        phone, device = await link(engine, whatsapp)
+        _, device = await link(engine, whatsapp)
         report = await engine.delete_session("one")
         assert report.deleted
         assert report.logged_out
@@ -140,7 +140,7 @@ async def test_the_network_goes_and_comes_back(whatsapp: WhatsAppSimulator, tmp_
     """The library calls again by itself; after `offline` seconds it is restarted, and then the engine's pauses apply."""
     workers = msgspec.structs.replace(WATCHFUL, offline=2.0)
     async with open_whatsapp_engine(whatsapp, tmp_path, workers=workers) as engine:
-        alice, device = await link(engine, whatsapp)
+        alice, _ = await link(engine, whatsapp)
         whatsapp.set_network(Network.DOWN)
         session = await reach(engine, "one", SessionStatus.RECONNECTING, Reason.NETWORK)
         assert "connection was lost" in session.health.detail

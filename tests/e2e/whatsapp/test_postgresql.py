@@ -1,0 +1,113 @@
+"""With PostgreSQL no local file has to survive: the devices' keys are there, and each is found by its address."""
+
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+
+from rookery import SessionStatus
+from rookery.model import Action, Reason
+from rookery_simulator.whatsapp import WhatsAppSimulator
+from rookery_whatsapp import devices
+from store.backends import run_sql
+from store.postgres_server import private_server
+from whatsapp_engine import BOB, NUMBER, PATIENCE, event_where, link, open_whatsapp_engine, qr_of, reach, reasons
+
+OTHER = "4915100000009"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    if url := os.environ.get("DATABASE_URL"):
+        yield url
+    else:
+        with private_server() as postgres:
+            yield postgres.url
+
+
+@pytest.fixture
+def database(server: str) -> Iterator[dict[str, Any]]:
+    """Options of an engine that keeps everything in PostgreSQL, in schemas of its own."""
+    name = secrets.token_hex(4)
+    yield {
+        "store": f"{server}?schema=engine_{name}",
+        "secret_key": "a passphrase for the tests",
+        "database_url": server,
+        "schema": f"devices_{name}",
+    }
+    run_sql(server, f"DROP SCHEMA IF EXISTS engine_{name} CASCADE; DROP SCHEMA IF EXISTS devices_{name} CASCADE;")
+
+
+async def sql(database: dict[str, Any], statement: str) -> Any:
+    text = statement.format(schema=database["schema"])
+    return await trio.to_thread.run_sync(partial(run_sql, database["database_url"], text))
+
+
+async def test_a_restart_with_a_wiped_disk(
+    whatsapp: WhatsAppSimulator, tmp_path: Path, database: dict[str, Any]
+) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    async with open_whatsapp_engine(whatsapp, disk, **database) as engine:
+        alice, device = await link(engine, whatsapp)
+        _, other = await link(engine, whatsapp, "two", OTHER)
+    assert list(disk.iterdir()) == []
+    shutil.rmtree(disk)
+    disk.mkdir()
+    started = trio.current_time()
+    async with open_whatsapp_engine(whatsapp, disk, **database) as engine:
+        await reach(engine, "one", SessionStatus.CONNECTED)
+        await reach(engine, "two", SessionStatus.CONNECTED)
+        took = trio.current_time() - started
+        assert device.logins == other.logins == 2
+        sent = whatsapp.phone(BOB).send_text(alice, "still me")
+        await event_where(engine, lambda event: event.body.get("message_id") == sent.id)
+        assert Reason.PAIRING in reasons(await engine.history("one"))
+        print(f"\nboth connected again after {took:.2f} s")
+        assert took < 3.0
+        # Leaving for good takes the keys along, and only one's own.
+        assert await sql(database, "SELECT count(*) FROM {schema}.whatsmeow_device") == 2
+        await engine.delete_session("one")
+        assert await sql(database, "SELECT count(*) FROM {schema}.whatsmeow_device") == 1
+        assert device.removed
+        assert not other.removed
+
+
+async def test_a_lost_row_is_an_error(whatsapp: WhatsAppSimulator, tmp_path: Path, database: dict[str, Any]) -> None:
+    async with open_whatsapp_engine(whatsapp, tmp_path, **database) as engine:
+        await link(engine, whatsapp)
+        await link(engine, whatsapp, "two", OTHER)
+    await sql(database, f"DELETE FROM {{schema}}.whatsmeow_device WHERE jid LIKE '{NUMBER}%';")
+    async with open_whatsapp_engine(whatsapp, tmp_path, **database) as engine:
+        session = await reach(engine, "one", SessionStatus.DISCONNECTED, Reason.CONFIGURATION)
+        assert session.health.action is Action.SCAN_QR
+        await reach(engine, "two", SessionStatus.CONNECTED)
+        await engine.logout("one")
+        await engine.start("one")
+        with trio.fail_after(PATIENCE):
+            await whatsapp.phone(NUMBER).scan(await qr_of(engine, "one"))
+            await reach(engine, "one", SessionStatus.CONNECTED)
+
+
+async def test_connections_that_nobody_uses_are_closed(
+    whatsapp: WhatsAppSimulator, tmp_path: Path, database: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The library keeps the connections of ended clients; the server closes them, and living clients open new ones."""
+    monkeypatch.setattr(devices, "LEFTOVER_TIMEOUT", 300)
+    async with open_whatsapp_engine(whatsapp, tmp_path, **database) as engine:
+        alice, _ = await link(engine, whatsapp)
+        with trio.fail_after(PATIENCE):
+            # Idle for longer than the limit, seen from the database itself.
+            count = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'rookery-whatsapp'"
+            while await sql(database, count):
+                await trio.sleep(0.05)
+            sent = whatsapp.phone(BOB).send_text(alice, "after a pause")
+            await event_where(engine, lambda event: event.body.get("message_id") == sent.id)
+            await engine.send("one", to=BOB, text="and back")
+            assert (await whatsapp.phone(BOB).next_message()).text == "and back"
