@@ -22,6 +22,7 @@ from rookery.errors import InvalidInput, SecretKeyError
 from rookery.log import get_logger
 from rookery.provider import Provider
 from rookery_telegram import BotSettings, Telegram
+from rookery_whatsapp import AccountSettings, WhatsApp
 
 from .config import Config
 from .connection import Address
@@ -39,12 +40,20 @@ Announce = Callable[[Address], None]
 
 def providers(config: Config) -> list[Provider]:
     """The platforms of this server."""
-    return [Telegram(api_url=config.telegram_api_url, poll_timeout=config.telegram_poll_timeout)]
+    return [
+        Telegram(api_url=config.telegram_api_url, poll_timeout=config.telegram_poll_timeout),
+        # Needs neonize only in its workers: without it a WhatsApp session tells what to install.
+        WhatsApp(
+            data_dir=config.data_dir,
+            database_url=config.database_url,
+            sessions_per_worker=config.whatsapp_sessions_per_worker,
+        ),
+    ]
 
 
 def platform_inputs() -> dict[str, PlatformInput]:
     """What the platforms take, for the description of the API."""
-    _, shapes = msgspec.json.schema_components([BotSettings])
+    _, shapes = msgspec.json.schema_components([BotSettings, AccountSettings])
     token = {"type": "string", "pattern": "^[0-9]{1,20}:[A-Za-z0-9_-]{3,256}$", "description": "from BotFather"}
     return {
         "telegram": PlatformInput(
@@ -55,7 +64,22 @@ def platform_inputs() -> dict[str, PlatformInput]:
                 "additionalProperties": False,
             },
             settings=shapes["BotSettings"],
-        )
+        ),
+        "whatsapp": PlatformInput(
+            credentials={
+                "type": "object",
+                "properties": {
+                    "account": {
+                        "type": "string",
+                        "pattern": "^[0-9]{5,20}$",
+                        "description": "the only phone number that may scan the QR code, with its country code",
+                    },
+                    "jid": {"type": "string", "description": "the linked device; written by Rookery"},
+                },
+                "additionalProperties": False,
+            },
+            settings=shapes["AccountSettings"],
+        ),
     }
 
 
