@@ -43,7 +43,7 @@ class Cluster:
             case "message" if change.id is not None:
                 signals.message_final(change.id)
             case "events":
-                signals.events.fire()
+                signals.events_stored(None)
             case "webhooks" | "duties":
                 signals.webhooks.fire()
             case _:
@@ -55,5 +55,5 @@ class Cluster:
             runner.outbox.wake()
         signals = self._services.signals
         signals.sessions.fire()
-        signals.events.fire()
+        signals.events_stored(None)
         signals.webhooks.fire()

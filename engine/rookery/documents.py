@@ -9,10 +9,14 @@ from .model import Event
 
 
 def iso(seconds: float | None) -> str | None:
-    """A wall-clock time as ISO 8601 in UTC with milliseconds: `2026-01-31T12:00:00.000Z`."""
+    """A wall-clock time as ISO 8601 in UTC with milliseconds: `2026-01-31T12:00:00.000Z`. None for none, and for a time that
+    no calendar has: platforms tell times, and one absurd event must stop nobody."""
     if seconds is None:
         return None
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    try:
+        return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
 def event_document(event: Event) -> dict[str, Any]:

@@ -68,7 +68,7 @@ class SessionInbox:
         if events:
             self._telemetry.count("events_stored", self._platform, by=len(events))
             self.life.last_inbound = self._clock()
-            self._signals.events.fire()
+            self._signals.events_stored(self._lease.session)
 
     async def save_credentials(self, credentials: Mapping[str, str]) -> None:
         """See `provider.Inbox.save_credentials`."""

@@ -57,6 +57,20 @@ class Signals:
         self.sessions = Signal()  # a stored session changed
         self.webhooks = Signal()  # webhooks or their dead letters changed
         self._messages: dict[str, MessageWatch] = {}
+        self._stored: set[str] | None = None
+
+    def events_stored(self, session: str | None) -> None:
+        """The event log grew; None when it is not known by which session's events."""
+        if session is None:
+            self._stored = None
+        elif self._stored is not None:
+            self._stored.add(session)
+        self.events.fire()
+
+    def take_stored(self) -> set[str] | None:
+        """The sessions with new events since the last call, None for any. For the dispatcher, which wakes only theirs."""
+        stored, self._stored = self._stored, set()
+        return stored
 
     def message_changed(self, outcome: SendOutcome) -> None:
         """A state of an outbound message was stored: wake those who wait for it."""

@@ -6,6 +6,7 @@ Where several engines share a store each webhook is one engine's duty at a time,
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 
 import httpx
 import trio
@@ -18,8 +19,11 @@ from ..signals import Signals
 from ..store import Store
 from ..telemetry import Telemetry
 from .endpoint import Endpoint
+from .post import open_transport
 
 STORE_RETRY_DELAY = 1.0  # seconds
+CLOSE_SECONDS = 1.0
+"""What deliveries under way have left when the engine stops."""
 
 log = get_logger("DELIVERY")
 
@@ -52,11 +56,9 @@ class Dispatcher:
 
     async def run(self) -> None:
         """Until cancelled."""
-        limits = httpx.Limits(max_connections=None, max_keepalive_connections=256, keepalive_expiry=60)
-        async with (
-            httpx.AsyncClient(trust_env=False, follow_redirects=False, timeout=None, limits=limits) as client,  # noqa: S113
-            trio.open_nursery() as nursery,
-        ):
+        # Without webhooks there is no transport: its certificates cost 25 ms and a megabyte.
+        transport: httpx.AsyncBaseTransport | None = None
+        async with AsyncExitStack() as stack, trio.open_nursery() as nursery:
             nursery.start_soon(self._wake_on_events)
             trusted_until = float("inf")
             while not self._closing:
@@ -67,14 +69,18 @@ class Dispatcher:
                 except StoreError as error:
                     log.warning("webhooks cannot be read", error=str(error))
                     if trio.current_time() >= trusted_until:
-                        self._follow(nursery, client, {})
+                        self._leave({})
                     await trio.sleep(STORE_RETRY_DELAY)
                     continue
                 settings = self._settings
                 if self._store.shared:
                     trusted_until = started + settings.lease_ttl - settings.lease_margin
                 if not self._closing:
-                    self._follow(nursery, client, wanted)
+                    self._leave(wanted)
+                    if wanted and transport is None:
+                        transport = await stack.enter_async_context(open_transport())
+                    if transport is not None:
+                        self._follow(nursery, transport, wanted)
                 with trio.move_on_after(settings.lease_renew_interval if self._store.shared else float("inf")):
                     await self._signals.webhooks.newer_than(version)
 
@@ -82,9 +88,11 @@ class Dispatcher:
         """Begin no further delivery; returns when none is under way and the duties are free for others. The caller sets the
         deadline."""
         self._closing = True
-        async with trio.open_nursery() as nursery:
-            for endpoint in self.endpoints:
-                nursery.start_soon(endpoint.close)
+        # What is cut off is delivered again, with the same id; an endpoint that hangs must not cost a shutdown its grace.
+        with trio.move_on_after(CLOSE_SECONDS):
+            async with trio.open_nursery() as nursery:
+                for endpoint in self.endpoints:
+                    nursery.start_soon(endpoint.close)
         try:
             await self._store.drop_duties(self._owner, [_duty(id) for id in self._endpoints])
         except StoreError as error:
@@ -98,16 +106,18 @@ class Dispatcher:
         held = await self._store.take_duties(self._owner, webhooks, ttl=self._settings.lease_ttl) if webhooks else ()
         return {webhook.id: webhook for name, webhook in webhooks.items() if name in held}
 
-    def _follow(self, nursery: trio.Nursery, client: httpx.AsyncClient, wanted: dict[str, Webhook]) -> None:
+    def _leave(self, wanted: dict[str, Webhook]) -> None:
         for id, (endpoint, scope) in list(self._endpoints.items()):
             if wanted.get(id) != endpoint.webhook:
                 scope.cancel()
                 del self._endpoints[id]
+
+    def _follow(self, nursery: trio.Nursery, transport: httpx.AsyncBaseTransport, wanted: dict[str, Webhook]) -> None:
         for id, webhook in wanted.items():
             if id in self._endpoints:
                 self._endpoints[id][0].wake()
             else:
-                endpoint = Endpoint(webhook, client, self._store, self._settings, self._telemetry, self._clock)
+                endpoint = Endpoint(webhook, transport, self._store, self._settings, self._telemetry, self._clock)
                 scope = trio.CancelScope()
                 self._endpoints[id] = (endpoint, scope)
                 nursery.start_soon(self._run, endpoint, scope)
@@ -123,8 +133,10 @@ class Dispatcher:
     async def _wake_on_events(self) -> None:
         while True:
             version = self._signals.events.version
+            sessions = self._signals.take_stored()
             for endpoint in self.endpoints:
-                endpoint.wake()
+                if sessions is None or endpoint.webhook.session is None or endpoint.webhook.session in sessions:
+                    endpoint.wake()
             await self._signals.events.newer_than(version)
 
 

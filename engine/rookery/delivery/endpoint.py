@@ -93,8 +93,9 @@ class Endpoint:
                 while self._ready and self._active < self._width():
                     self._active += 1
                     nursery.start_soon(self._deliver_lane, *self._ready.popleft())
-                deadline = min(retry_at, self._hold_until if self._ready else float("inf"))
-                with trio.move_on_at(deadline):
+                if self._ready and self._hold_until > trio.current_time():
+                    retry_at = min(retry_at, self._hold_until)
+                with trio.move_on_at(retry_at):
                     await self._wake.wait()
 
     def _width(self) -> int:

@@ -5,6 +5,7 @@ Signature and headers follow the Standard Webhooks specification 1.0 (standardwe
 
 from __future__ import annotations
 
+import base64
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
@@ -14,6 +15,7 @@ import trio
 from standardwebhooks import Webhook as Signer
 
 from ..documents import event_document, iso
+from ..errors import printable
 from ..model import Delivery, Webhook
 
 _encoder = msgspec.json.Encoder()
@@ -47,24 +49,39 @@ def request_headers(webhook: Webhook, delivery: Delivery, body: bytes, now: floa
     }
 
 
+def open_transport() -> httpx.AsyncHTTPTransport:
+    """Connections to every endpoint. A transport and not a client: a client logs each URL, and URLs may hold secrets (E4)."""
+    return httpx.AsyncHTTPTransport(
+        trust_env=False, limits=httpx.Limits(max_connections=None, max_keepalive_connections=256, keepalive_expiry=60)
+    )
+
+
 async def post(
-    client: httpx.AsyncClient, webhook: Webhook, delivery: Delivery, *, now: float, seconds: float
+    transport: httpx.AsyncBaseTransport, webhook: Webhook, delivery: Delivery, *, now: float, seconds: float
 ) -> Answer:
     """Deliver once. Never raises for what the endpoint does; `seconds` cover everything, body included."""
     body = request_body(delivery)
     with trio.move_on_after(seconds) as scope:
         try:
-            async with client.stream(
-                "POST", webhook.url, content=body, headers=request_headers(webhook, delivery, body, now)
-            ) as response:
+            url = httpx.URL(webhook.url)
+            request = httpx.Request(
+                "POST",
+                url.copy_with(username=None, password=None),
+                content=body,
+                headers=request_headers(webhook, delivery, body, now) | _authorization(url),
+            )
+            response = await transport.handle_async_request(request)
+            try:
                 # A short body is read so that the connection can be used again; nobody looks at it.
                 received = 0
                 async for chunk in response.aiter_raw():
                     received += len(chunk)
                     if received > 65_536:
                         break
-        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-            return Answer(False, f"{type(error).__name__}: {error}"[:500])
+            finally:
+                await response.aclose()
+        except Exception as error:  # whatever a stranger's server makes a library raise, it is this delivery's failure only
+            return Answer(False, printable(f"{type(error).__name__}: {error}")[:500])
     if scope.cancelled_caught:
         return Answer(False, f"no answer within {seconds:g} s")
     if response.is_success:
@@ -75,6 +92,13 @@ async def post(
         gone=response.status_code == 410,
         retry_after=_retry_after(response.headers.get("retry-after"), now),
     )
+
+
+def _authorization(url: httpx.URL) -> dict[str, str]:
+    """`user:password@` of a URL as a header (RFC 7617)."""
+    if not url.username and not url.password:
+        return {}
+    return {"authorization": "Basic " + base64.b64encode(f"{url.username}:{url.password}".encode()).decode()}
 
 
 def _retry_after(value: str | None, now: float) -> float | None:

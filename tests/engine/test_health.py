@@ -1,0 +1,152 @@
+"""Zombies are found by asking, silence alone is not death, and a healthy crowd is left in peace (G1-G3)."""
+
+from __future__ import annotations
+
+import trio
+from trio.testing import MockClock
+
+from fake_platform import CALM, FakeLink, FakePlatform, add, connected, history_of, open_fake_engine, status_of
+from rookery import Session
+from rookery.errors import ProviderError
+from rookery.provider import Inbox
+
+WARMUP, QUICK, DEEP = CALM.health_warmup, CALM.health_interval, CALM.deep_check_interval
+
+
+class AskedLink(FakeLink):
+    """A link that counts how often it is asked, and answers as its platform says."""
+
+    def __init__(self, platform: AskedPlatform, session: Session, inbox: Inbox) -> None:
+        super().__init__(platform, session, inbox)
+        self.asked = platform
+
+    async def check(self) -> None:
+        self.asked.checks.append((trio.current_time(), self.session.id))
+        if self.session.id in self.asked.looks_dead:
+            raise ProviderError("looks dead")
+
+    async def probe(self) -> None:
+        self.asked.probes.append((trio.current_time(), self.session.id))
+        self.asked.under_way += 1
+        self.asked.most_under_way = max(self.asked.most_under_way, self.asked.under_way)
+        try:
+            if self.session.id in self.asked.silent:
+                await trio.sleep_forever()
+            await trio.sleep(0.25)
+        finally:
+            self.asked.under_way -= 1
+
+
+class AskedPlatform(FakePlatform):
+    def __init__(self) -> None:
+        super().__init__()
+        self.make_link = lambda _, session, inbox: AskedLink(self, session, inbox)
+        self.checks: list[tuple[float, str]] = []
+        self.probes: list[tuple[float, str]] = []
+        self.looks_dead: set[str] = set()
+        self.silent: set[str] = set()
+        self.under_way = 0
+        self.most_under_way = 0
+
+
+async def test_nothing_is_asked_before_the_warm_up_and_then_everybody_in_turn(autojump_clock: MockClock) -> None:
+    platform = AskedPlatform()
+    ids = [f"s{n}" for n in range(50)]
+    async with open_fake_engine(platform) as engine:
+        await add(engine, *ids)
+        await connected(engine, *ids)
+        started = trio.current_time()
+        await trio.sleep(WARMUP - 1)
+        assert platform.checks == platform.probes == []
+        await trio.sleep(1 + 2 * DEEP)
+        first = {id: min(at for at, other in platform.probes if other == id) - started for id in ids}
+        assert all(WARMUP <= at <= WARMUP + DEEP + 2 for at in first.values())
+        assert len({round(at) for at in first.values()}) > 20, "they are spread over the interval"
+        assert platform.most_under_way < 10
+
+
+async def test_a_link_that_does_not_answer_is_replaced_after_three_probes(autojump_clock: MockClock) -> None:
+    platform = AskedPlatform()
+    platform.silent.add("dead")
+    async with open_fake_engine(platform) as engine:
+        await add(engine, "dead", "alive")
+        await connected(engine, "dead", "alive")
+        # The third probe begins two intervals after the first, which comes within one; each gives up after its deadline.
+        await trio.sleep(WARMUP + 3 * DEEP + CALM.probe_timeout + 5)
+        assert ("RECONNECTING", "PROBE_FAILED") in await history_of(engine, "dead")
+        assert len(platform.attempt_times("dead")) >= 2
+        assert len(platform.attempt_times("alive")) == 1
+        assert (await engine.get_session("alive")).health.last_error is None
+
+
+async def test_failures_that_are_not_in_a_row_restart_nothing(autojump_clock: MockClock) -> None:
+    platform = AskedPlatform()
+    async with open_fake_engine(platform) as engine:
+        await add(engine)
+        await connected(engine)
+        for _ in range(5):
+            platform.looks_dead.add("a")
+            for _ in range(2):
+                assert [result.ok for result in await engine.check_now()] == [True]
+            platform.looks_dead.clear()
+            platform.silent.add("a")
+            for _ in range(2):
+                [result] = await engine.check_now(["a"])
+                assert result.ok is False
+                assert result.error == f"no answer within {CALM.probe_timeout:g} s"
+            platform.silent.clear()
+            [result] = await engine.check_now(["a"])
+            assert result.ok is True
+        assert len(platform.attempt_times()) == 1
+
+
+async def test_a_quick_look_counts_too(autojump_clock: MockClock) -> None:
+    platform = AskedPlatform()
+    platform.looks_dead.add("a")
+    settings = CALM
+    async with open_fake_engine(platform, settings=settings) as engine:
+        await add(engine)
+        await connected(engine)
+        await trio.sleep(WARMUP + 5 * QUICK + 5)
+        assert ("RECONNECTING", "PROBE_FAILED") in await history_of(engine)
+
+
+async def test_proof_of_life(autojump_clock: MockClock) -> None:
+    platform = AskedPlatform()
+    async with open_fake_engine(platform) as engine:
+        await add(engine)
+        await connected(engine)
+        life = engine.proof_of_life("a")
+        assert life is not None
+        assert life.last_probe is None
+        await engine.check_now()
+        assert life.last_probe is not None
+        assert life.probe_latency == 0.25
+        assert engine.telemetry.counters["probes"]["fake", "deep", "ok"] == 1
+
+
+async def test_who_cannot_be_asked_is_not_judged(autojump_clock: MockClock) -> None:
+    platform = FakePlatform()
+    async with open_fake_engine(platform) as engine:
+        await add(engine, "a", "b")
+        await connected(engine, "a", "b")
+        await engine.stop("b")
+        await trio.sleep(0.1)
+        assert [(result.session, result.ok) for result in await engine.check_now(["a", "b"])] == [
+            ("a", None),
+            ("b", None),
+        ]
+        await trio.sleep(WARMUP + 10 * DEEP)
+        assert len(platform.attempt_times("a")) == 1
+        assert await status_of(engine, "b") == ("DISCONNECTED", "DISABLED")
+
+
+async def test_a_thousand_healthy_idle_sessions_are_never_restarted(autojump_clock: MockClock) -> None:
+    platform = AskedPlatform()
+    ids = [f"s{n:04}" for n in range(1000)]
+    async with open_fake_engine(platform) as engine:
+        await add(engine, *ids)
+        await connected(engine, *ids, seconds=120)
+        await trio.sleep(WARMUP + 3 * DEEP)
+        assert len(platform.attempts) == 1000
+        assert len(platform.probes) >= 2000
