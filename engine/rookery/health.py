@@ -41,7 +41,7 @@ class _Watch(msgspec.Struct):
     link: Link
     quick_at: float
     deep_at: float
-    failures: int = 0
+    failures: dict[str, int] = {}  # in a row, by kind: a good look does not make up for a probe that is not answered
     checking: bool = False
 
 
@@ -129,16 +129,18 @@ class HealthChecker:
         self._services.telemetry.count("probes", runner.session.platform, result.kind, "ok" if result.ok else "failed")
         life = runner.inbox.life
         if result.ok:
-            watch.failures = 0
+            watch.failures[result.kind] = 0
+            if result.kind == "deep":
+                watch.failures.clear()
             if result.latency is not None:
                 life.last_probe = self._services.clock()
                 life.probe_latency = result.latency
                 self._services.telemetry.observe("probe", result.latency, runner.session.platform, result.kind)
             return result
-        watch.failures += 1
-        log.warning("a check failed", session=id, kind=result.kind, failures=watch.failures, error=result.error)
-        if watch.failures >= self._settings.probe_failures:
-            runner.fail(ProbeFailed(f"{watch.failures} health checks failed in a row: {result.error}"))
+        failures = watch.failures[result.kind] = watch.failures.get(result.kind, 0) + 1
+        log.warning("a check failed", session=id, kind=result.kind, failures=failures, error=result.error)
+        if failures >= self._settings.probe_failures:
+            runner.fail(ProbeFailed(f"{failures} health checks failed in a row: {result.error}"))
         return result
 
     async def _ask(self, id: str, link: Link, deep: bool) -> CheckResult:
