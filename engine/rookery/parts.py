@@ -45,7 +45,9 @@ class EngineParts:
         self._shields = Shields()
         self.telemetry = Telemetry()
         self._board = StatusBoard(store, settings, self._signals, lambda id: self._supervisor.lost(id))
-        services = Services(store, settings, self._signals, self._board, StartGate(settings), self._shields, self.telemetry, clock)
+        services = Services(
+            store, settings, self._signals, self._board, StartGate(settings), self._shields, self.telemetry, clock
+        )
         self._supervisor = Supervisor(instance, providers, services)
         self._health = HealthChecker(self._supervisor.running, services)
         self._memory = MemoryGuard(providers.values(), services)

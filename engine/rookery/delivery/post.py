@@ -71,16 +71,20 @@ async def post(
                 headers=request_headers(webhook, delivery, body, now) | _authorization(url),
             )
             response = await transport.handle_async_request(request)
+            stream = response.stream
+            assert isinstance(stream, httpx.AsyncByteStream)
             try:
                 # A short body is read so that the connection can be used again; nobody looks at it.
                 received = 0
-                async for chunk in response.aiter_raw():
+                async for chunk in stream:
                     received += len(chunk)
                     if received > 65_536:
                         break
             finally:
-                await response.aclose()
-        except Exception as error:  # whatever a stranger's server makes a library raise, it is this delivery's failure only
+                await stream.aclose()
+        except (
+            Exception
+        ) as error:  # whatever a stranger's server makes a library raise, it is this delivery's failure only
             return Answer(False, printable(f"{type(error).__name__}: {error}")[:500])
     if scope.cancelled_caught:
         return Answer(False, f"no answer within {seconds:g} s")
