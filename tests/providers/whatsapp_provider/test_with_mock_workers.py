@@ -1,0 +1,226 @@
+"""The engine's side of the workers' protocol, with workers that do what a test tells them."""
+
+from typing import Any
+
+import msgspec
+import pytest
+import trio
+
+from providers.whatsapp_provider.conftest import Opener
+from rookery import Engine, MessageState, SessionStatus
+from rookery.errors import StoreUnavailable
+from rookery.model import Action, Reason
+from rookery_whatsapp import WhatsApp, link
+from whatsapp_engine import QUICK, events_of, reach, reasons
+
+PATIENCE = 20
+
+
+def whatsapp(engine: Engine) -> WhatsApp:
+    provider = engine._providers["whatsapp"]
+    assert isinstance(provider, WhatsApp)
+    return provider
+
+
+async def connect(engine: Engine, id: str = "one") -> None:
+    await engine.create_session(
+        id=id, platform="whatsapp", settings={"sends_per_second_per_chat": 0, "sends_per_second": 0}
+    )
+    await reach(engine, id, SessionStatus.CONNECTED)
+
+
+async def tell(engine: Engine, text: str, id: str = "one") -> Any:
+    """Send a text that the mock takes as an order."""
+    message = await engine.submit(id, to="4915100000002", text=text)
+    return await engine.wait_message(message.id, PATIENCE)
+
+
+async def test_a_library_that_cannot_be_loaded(mocked: Opener) -> None:
+    async with mocked(MOCK_WORKER="unfit") as engine:
+        await engine.create_session(id="one", platform="whatsapp")
+        session = await reach(engine, "one", SessionStatus.DISCONNECTED, Reason.CONFIGURATION)
+        assert "pip install" in session.health.detail
+        assert session.health.action is Action.FIX_CONFIGURATION
+
+
+async def test_a_worker_of_another_version(mocked: Opener) -> None:
+    async with mocked(MOCK_WORKER="future") as engine:
+        await engine.create_session(id="one", platform="whatsapp")
+        session = await reach(engine, "one", SessionStatus.DISCONNECTED, Reason.CONFIGURATION)
+        assert "version 99" in session.health.detail
+
+
+async def test_a_worker_that_never_speaks_is_killed(mocked: Opener) -> None:
+    async with mocked(MOCK_WORKER="mute", workers={"loading": 0.5}) as engine:
+        await engine.create_session(id="one", platform="whatsapp")
+        session = await reach(engine, "one", SessionStatus.RECONNECTING, Reason.NETWORK)
+        assert "no sign of life" in session.health.detail
+
+
+async def test_a_command_that_does_not_exist(mocked: Opener) -> None:
+    async with mocked() as engine:
+        whatsapp(engine).pool._command = ["/does/not/exist"]
+        await engine.create_session(id="one", platform="whatsapp")
+        session = await reach(engine, "one", SessionStatus.RECONNECTING, Reason.NETWORK)
+        assert "could not be started" in session.health.detail
+
+
+async def test_five_rounds_of_codes_and_then_a_person_is_waited_for(mocked: Opener) -> None:
+    async with mocked() as engine:
+        await engine.create_session(id="rounds", platform="whatsapp")
+        session = await reach(engine, "rounds", SessionStatus.DISCONNECTED, Reason.QR_EXPIRED)
+        assert "5 rounds" in session.health.detail
+        assert session.health.action is Action.SCAN_QR
+        assert whatsapp(engine).pool.next_client() == 6
+
+
+async def test_codes_rotate_and_a_typed_one_goes_first(mocked: Opener) -> None:
+    async with mocked() as engine:
+        await engine.create_session(id="rounds-endless", platform="whatsapp")
+        await reach(engine, "rounds-endless", SessionStatus.QR_REQUIRED)
+        with trio.fail_after(PATIENCE):
+            while (await engine.request_pairing_code("rounds-endless", "4915112345678")).code != "ABCD-1234":
+                await trio.sleep(0.01)
+        shown = await engine.pairing("rounds-endless")
+        assert shown is not None
+        assert (shown.kind, shown.code) == ("phone", "ABCD-1234")
+
+
+async def test_waiting_for_a_person_does_not_hold_up_others(mocked: Opener) -> None:
+    settings = msgspec.structs.replace(QUICK, start_concurrency=1)
+    async with mocked(settings=settings) as engine:
+        await engine.create_session(id="rounds-endless", platform="whatsapp")
+        await reach(engine, "rounds-endless", SessionStatus.QR_REQUIRED)
+        await connect(engine)
+
+
+async def test_keep_alives(mocked: Opener) -> None:
+    async with mocked() as engine:
+        await connect(engine)
+        await tell(engine, "notice:keepalive_timeout")
+        session = await reach(engine, "one", SessionStatus.RECONNECTING, Reason.NETWORK)
+        assert "3 keep-alives" in session.health.detail
+        await tell(engine, "notice:keepalive_restored")
+        await reach(engine, "one", SessionStatus.CONNECTED)
+
+
+async def test_what_becomes_of_a_send(mocked: Opener) -> None:
+    async with mocked() as engine:
+        await connect(engine)
+        assert (await tell(engine, "hello")).state is MessageState.SENT
+        rejected = await tell(engine, "reject")
+        assert rejected.state is MessageState.FAILED
+        assert "463" in rejected.error
+        assert (await tell(engine, "unknown")).state is MessageState.UNKNOWN
+        limited = await tell(engine, "limit")
+        assert (limited.state, limited.attempts) == (MessageState.SENT, 2)
+        offline = await tell(engine, "offline")
+        assert (offline.state, offline.attempts) == (MessageState.SENT, 2)
+
+
+async def test_a_worker_dies_during_a_send(mocked: Opener) -> None:
+    async with mocked() as engine:
+        await connect(engine)
+        died = await tell(engine, "die")
+        assert died.state is MessageState.UNKNOWN
+        await reach(engine, "one", SessionStatus.CONNECTED)
+        assert (await tell(engine, "hello again")).state is MessageState.SENT
+        assert Reason.NETWORK in reasons(await engine.history("one"))
+
+
+async def test_a_worker_that_hangs_is_replaced(mocked: Opener) -> None:
+    async with mocked() as engine:
+        await connect(engine)
+        pid = whatsapp(engine).workers()[0].pid
+        await engine.submit("one", to="4915100000002", text="hang")
+        with trio.fail_after(PATIENCE):
+            while not (workers := whatsapp(engine).workers()) or workers[0].pid == pid:
+                await trio.sleep(0.01)
+        await reach(engine, "one", SessionStatus.CONNECTED)
+
+
+async def test_a_worker_that_prints_a_lot_is_not_held_up(mocked: Opener) -> None:
+    async with mocked() as engine:
+        await connect(engine)
+        assert (await tell(engine, "print")).state is MessageState.SENT
+        assert len(whatsapp(engine).pool.workers[0]._last_words) == 30
+
+
+async def test_an_event_is_confirmed_when_it_is_stored(mocked: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with mocked() as engine:
+        await connect(engine)
+        append, failures = engine._store.append, 0
+
+        async def failing(*arguments: Any) -> int:
+            nonlocal failures
+            if failures < 3:
+                failures += 1
+                assert not confirmed()
+                raise StoreUnavailable("away")
+            return await append(*arguments)
+
+        def confirmed() -> bool:
+            return "stored 1" in whatsapp(engine).pool.workers[0]._last_words
+
+        monkeypatch.setattr(engine._store, "append", failing)
+        await tell(engine, "event:a/1")
+        with trio.fail_after(PATIENCE):
+            while not confirmed():
+                await trio.sleep(0.01)
+        assert failures == 3
+        await tell(engine, "event:a/1")  # the library repeats itself
+        with trio.fail_after(PATIENCE):
+            while "stored 2" not in whatsapp(engine).pool.workers[0]._last_words:
+                await trio.sleep(0.01)
+        assert [event.key for event in await events_of(engine, "one")] == ["a/1"]
+
+
+async def test_sessions_share_workers_up_to_the_limit(mocked: Opener) -> None:
+    async with mocked(workers={"sessions_per_worker": 2}) as engine:
+        async with trio.open_nursery() as nursery:
+            for number in range(5):
+                nursery.start_soon(connect, engine, f"s{number}")
+        assert sorted(len(worker.sessions) for worker in whatsapp(engine).workers()) == [1, 2, 2]
+        for number in range(5):
+            await engine.stop(f"s{number}")
+        with trio.fail_after(PATIENCE):
+            while whatsapp(engine).workers():
+                await trio.sleep(0.01)
+        assert whatsapp(engine).pool.crashes == 0
+
+
+async def test_a_worker_full_of_leftovers_gets_no_new_sessions(mocked: Opener) -> None:
+    async with mocked(MOCK_LEFTOVERS="1000") as engine:
+        await connect(engine)
+        await connect(engine, "two")
+        assert [len(worker.sessions) for worker in whatsapp(engine).workers()] == [1, 1]
+
+
+async def test_sessions_whose_workers_keep_dying_are_isolated(
+    mocked: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(link, "DEATH_PAUSE", 0.01)
+    async with mocked() as engine:
+        await connect(engine, "neighbour")
+        await connect(engine)
+        for crashes in (1, 2, 3):
+            assert [len(worker.sessions) for worker in whatsapp(engine).workers()] == [2]
+            await tell(engine, "die")
+            with trio.fail_after(PATIENCE):
+                while whatsapp(engine).pool.crashes < crashes:
+                    await trio.sleep(0.01)
+            await reach(engine, "neighbour", SessionStatus.CONNECTED)
+            await reach(engine, "one", SessionStatus.CONNECTED)
+        assert [len(worker.sessions) for worker in whatsapp(engine).workers()] == [1, 1]
+
+
+async def test_a_logout_settles_before_it_is_cleaned_up(mocked: Opener) -> None:
+    settings = msgspec.structs.replace(QUICK, logout_settle=30.0)
+    async with mocked(settings=settings) as engine:
+        await connect(engine)
+        await tell(engine, "notice:logged_out")
+        session = await reach(engine, "one", SessionStatus.DISCONNECTED, Reason.LOGOUT)
+        assert session.enabled
+        await engine.start("one")  # somebody is quicker than the clean-up
+        await reach(engine, "one", SessionStatus.CONNECTED)
+        assert (await engine.get_session("one")).enabled
