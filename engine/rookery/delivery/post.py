@@ -82,9 +82,7 @@ async def post(
                         break
             finally:
                 await stream.aclose()
-        except (
-            Exception
-        ) as error:  # whatever a stranger's server makes a library raise, it is this delivery's failure only
+        except Exception as error:  # whatever a stranger's server makes a library raise: one failed delivery
             return Answer(False, printable(f"{type(error).__name__}: {error}")[:500])
     if scope.cancelled_caught:
         return Answer(False, f"no answer within {seconds:g} s")

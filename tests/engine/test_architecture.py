@@ -1,0 +1,107 @@
+"""What imports what, and what a bare import costs. The walls are those of the source roots."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = {
+    "rookery": ROOT / "engine/rookery",
+    "rookery_telegram": ROOT / "providers/rookery_telegram",
+    "rookery_whatsapp": ROOT / "providers/rookery_whatsapp",
+    "rookery_simulator": ROOT / "providers/rookery_simulator",
+    "rookery_http": ROOT / "http/rookery_http",
+}
+MAY_IMPORT = {
+    "rookery": set[str](),
+    "rookery_telegram": {"rookery"},
+    "rookery_whatsapp": {"rookery"},
+    "rookery_simulator": {"rookery"},
+    "rookery_http": set(PACKAGES) - {"rookery_http"},
+}
+HEAVY = ("quart", "quart_trio", "hypercorn", "asyncpg", "neonize", "pydantic", "typer", "wsproto", "trustme")
+ONLY_IN = {
+    "asyncpg": "engine/rookery/stores",
+    "sqlite3": "engine/rookery/stores",
+    "httpx": "engine/rookery/delivery",
+}
+"""Third-party and database modules that belong to one part of the engine."""
+
+
+def modules(package: str) -> list[Path]:
+    return sorted(PACKAGES[package].rglob("*.py"))
+
+
+def imported(file: Path) -> Iterator[str]:
+    """Absolute names of the modules that a file imports, wherever in it."""
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            yield node.module
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_imports_run_one_way(package: str) -> None:
+    wrong = [
+        f"{file.relative_to(ROOT)} imports {name}"
+        for file in modules(package)
+        for name in imported(file)
+        if (top := name.partition(".")[0]) in PACKAGES and top != package and top not in MAY_IMPORT[package]
+    ]
+    assert not wrong
+
+
+def test_the_engine_names_no_provider() -> None:
+    wrong = []
+    for file in modules("rookery"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            names = [getattr(node, field, None) for field in ("id", "attr", "name", "module", "arg")]
+            for name in names:
+                if isinstance(name, str) and any(word in name.lower() for word in ("telegram", "whatsapp", "neonize")):
+                    wrong.append(f"{file.relative_to(ROOT)}:{getattr(node, 'lineno', 0)} names {name}")
+            is_text = isinstance(node, ast.Constant) and isinstance(node.value, str)
+            if is_text and node.value.lower() in ("telegram", "whatsapp"):  # type: ignore[attr-defined]
+                wrong.append(f"{file.relative_to(ROOT)}:{node.lineno} is about one platform")  # type: ignore[attr-defined]
+    assert not wrong
+
+
+@pytest.mark.parametrize("name", ONLY_IN)
+def test_each_library_has_its_place_in_the_engine(name: str) -> None:
+    users = {str(file.relative_to(ROOT)) for file in modules("rookery") for one in imported(file) if one == name}
+    assert all(user.startswith(ONLY_IN[name]) for user in users), users
+
+
+def test_embedding_pulls_in_neither_a_web_server_nor_a_driver() -> None:
+    code = (
+        "import sys, rookery, rookery.stores, rookery_telegram\n"
+        f"print([name for name in {HEAVY!r} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]", done.stdout + done.stderr
+
+
+def test_the_standard_librarys_http_is_intact() -> None:
+    """From the repository's root a package `http` would hide it, and pip, httpx and pytest would break."""
+    code = "import http, http.client, http.server; print(http.__file__)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    found = Path(done.stdout.strip())
+    assert ROOT not in found.parents
+    assert found.is_relative_to(sys.base_prefix)
+
+
+def test_the_http_root_is_no_package() -> None:
+    assert not (ROOT / "http/__init__.py").exists()
+    assert not list((ROOT / "http").rglob("conftest.py"))
+    assert not list((ROOT / "http").rglob("test_*.py"))
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_no_drawer_for_everything(package: str) -> None:
+    assert not [file for file in modules(package) if file.stem in ("utils", "util", "helpers", "common", "misc")]

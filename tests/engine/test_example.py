@@ -1,0 +1,63 @@
+"""The embedding example, run as a user runs it: a process of its own against the simulator."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import trio
+
+from rookery_simulator import BotApiSimulator, open_bot_api_simulator
+
+ROOT = Path(__file__).parents[2]
+EXAMPLE = ROOT / "examples/echo_bot.py"
+TOKEN = "123456:AAbbCCddEEffGGhhIIjjKKllMMnnOOppQQr"
+
+
+async def run_until(simulator: BotApiSimulator, data: Path, answers: int, stop: signal.Signals) -> str:
+    """Run the example until it has sent so many answers; returns its output. It must end cleanly."""
+    environment = os.environ | {
+        "TELEGRAM_TOKEN": TOKEN,
+        "TELEGRAM_API_URL": simulator.url,
+        "ECHO_DATA": str(data),
+        "PYTHONWARNINGS": "error",
+    }
+    process = await trio.lowlevel.open_process(
+        [sys.executable, str(EXAMPLE)], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    try:
+        with trio.fail_after(20):
+            await simulator.wait_until(lambda: len(simulator.bot(TOKEN).sent) >= answers)
+            process.send_signal(stop)
+            assert process.stdout is not None
+            output = b"".join([chunk async for chunk in process.stdout]).decode()
+            await process.wait()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    assert process.returncode == 0, output
+    assert TOKEN not in output
+    return output
+
+
+def test_it_is_short() -> None:
+    assert len(EXAMPLE.read_text().splitlines()) <= 40
+
+
+@pytest.mark.slow
+async def test_it_echoes_and_ends_cleanly_and_goes_on(tmp_path: Path) -> None:
+    async with open_bot_api_simulator() as simulator:
+        bot = simulator.bot(TOKEN)
+        for number in range(3):
+            bot.push_text(f"hello {number}", chat_id=number + 1)
+        output = await run_until(simulator, tmp_path, 3, signal.SIGINT)
+        assert output.splitlines() == ["listening", "stopped"]
+        bot.push_text("while it was away", chat_id=9)
+        await run_until(simulator, tmp_path, 4, signal.SIGINT)
+        assert sorted(sent.text for sent in bot.sent) == ["hello 0", "hello 1", "hello 2", "while it was away"]
+        assert not bot.polls.conflicts
