@@ -41,7 +41,7 @@ class _Watch(msgspec.Struct):
     link: Link
     quick_at: float
     deep_at: float
-    failures: dict[str, int] = {}  # in a row, by kind: a good look does not make up for a probe that is not answered
+    failures: dict[str, int] = {}  # in a row, by kind: neither makes up for the other
     checking: bool = False
 
 
@@ -130,8 +130,6 @@ class HealthChecker:
         life = runner.inbox.life
         if result.ok:
             watch.failures[result.kind] = 0
-            if result.kind == "deep":
-                watch.failures.clear()
             if result.latency is not None:
                 life.last_probe = self._services.clock()
                 life.probe_latency = result.latency

@@ -10,16 +10,23 @@ from .settings import EngineSettings
 class StartGate:
     """At most `start_concurrency` sessions connect at once, each at least `start_stagger` seconds after the one before.
 
-    First come, first served.
+    Attempts after a failure are further apart: `reconnect_stagger`. When a network is down for a thousand sessions, that and
+    not their number decides how often somebody knocks. First come, first served.
     """
 
     def __init__(self, settings: EngineSettings) -> None:
         self._limiter = trio.CapacityLimiter(settings.start_concurrency)
         self._stagger = settings.start_stagger
+        self._reconnect_stagger = settings.reconnect_stagger
         self._next = -float("inf")
+        self._next_reconnect = -float("inf")
 
-    async def enter(self, who: object) -> None:
-        """Wait for a turn. `leave` gives it back; cancelled, nothing is held."""
+    async def enter(self, who: object, *, again: bool = False) -> None:
+        """Wait for a turn; `again` after a failure. `leave` gives it back; cancelled, nothing is held."""
+        if again:  # before a place is taken, so that those who start first do not wait behind a storm
+            turn = max(trio.current_time(), self._next_reconnect)
+            self._next_reconnect = turn + self._reconnect_stagger
+            await trio.sleep_until(turn)
         await self._limiter.acquire_on_behalf_of(who)
         try:
             now = trio.current_time()

@@ -248,7 +248,7 @@ class SessionRunner:
         failures: list[Exception] = []
         opened = False
         platform = self.session.platform
-        await gate.enter(self)
+        await gate.enter(self, again=self._backoff.attempt > 0)
         self._replaced = False  # what was asked for up to now is granted by the link that opens now
         self._verdict = None
         self._wake = trio.Event()

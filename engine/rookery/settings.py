@@ -53,6 +53,7 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
     backoff_jitter: float = 5.0
     reconnect_attempts: int = 20
     stable_after: float = 60.0
+    reconnect_stagger: float = 0.02
 
     # Leases, on a shared store
     lease_ttl: float = 15.0

@@ -36,6 +36,7 @@ MEANINGS = {
     "backoff_max": "longest delay, without jitter",
     "backoff_jitter": "up to this much is added at random to each delay",
     "reconnect_attempts": "failures in a row, other than of the network, after which a session gives up",
+    "reconnect_stagger": "between two attempts to connect after failures, of all sessions together",
     "stable_after": "connected for this long, a session's failures are forgotten",
     "lease_ttl": "a session's lease on a shared database; a crashed instance's sessions move after it",
     "lease_renew_interval": "between two renewals of the leases",
@@ -48,12 +49,13 @@ MEANINGS = {
     "webhook_timeout": "for an endpoint to answer a delivery",
     "webhook_concurrency": "deliveries at once per endpoint, to different chats",
     "webhook_attempts": "attempts before a delivery becomes a dead letter",
-    "webhook_backoff": "first delay after a failed delivery; doubles",
+    "webhook_backoff": "first delay after a failed delivery; each further one is three times as long",
     "webhook_backoff_max": "longest delay between two attempts to deliver",
 }
 
 LEAST: dict[str, float] = {
     "start_stagger": 0.0,
+    "reconnect_stagger": 0.0,
     "health_warmup": 0.0,
     "logout_settle": 0.0,
     "backoff_jitter": 0.0,
