@@ -23,6 +23,11 @@ from .state import Api
 
 log = get_logger("API")
 
+FIXED_PATHS: dict[str, list[str]] = {}
+for _row in TABLE:
+    if not _row.takes_id:
+        FIXED_PATHS.setdefault(_row.path, []).extend(["GET", "HEAD"] if _row.method == "GET" else [_row.method])
+"""What is allowed on paths without an id; each wins over a path with an id that would fit as well."""
 OPEN_PATHS = frozenset(row.path for row in TABLE if row.open)
 HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
 
@@ -93,6 +98,8 @@ def _view(api: Api, row: Call) -> Any:
 async def _call(api: Api, row: Call, incoming: Request, path: dict[str, str]) -> Answer:
     """Read the input in the order of the cheapest refusal, then do it."""
     arguments: dict[str, Any] = dict(path)
+    if row.takes_id and incoming.path in FIXED_PATHS:
+        raise MethodNotAllowed
     if row.takes_id and not is_id(path["id"]):
         raise Problem(404, "not-found", "Not found", f"there is no such id: {path['id'][:200]!r}")
     if row.query is not None:
@@ -123,7 +130,7 @@ def problem_of(error: BaseException) -> Problem:
         case Problem():
             return error
         case MethodNotAllowed():
-            allowed = ", ".join(sorted(error.valid_methods or ()))
+            allowed = ", ".join(sorted(FIXED_PATHS.get(request.path) or error.valid_methods or ()))
             return Problem(
                 405,
                 "method-not-allowed",

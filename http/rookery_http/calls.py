@@ -46,7 +46,7 @@ class Call:
     path: str  # with {id}
     handler: Handler
     tag: str
-    answers: Mapping[int, Any]  # status: a struct, or a media type for what is not JSON
+    answers: Mapping[int, Any]  # status: a struct, a media type for what is not JSON, or a tuple of these
     problems: Mapping[int, str]  # status: when it happens here
     query: Any
     body: Any

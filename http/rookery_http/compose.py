@@ -32,6 +32,9 @@ from .state import PlatformInput
 
 log = get_logger("API")
 
+PROXY = r"^(https?|socks5)://[A-Za-z0-9.-]+(:[1-9][0-9]{0,3})?$"
+"""What the description says of a proxy's address; the provider takes a little more, such as a user and a password."""
+
 OVERTIME = 3.0
 """Seconds beyond the grace after which a shutdown that hangs is cut off: a hanging process is worse than a lost log line."""
 
@@ -54,6 +57,8 @@ def providers(config: Config) -> list[Provider]:
 def platform_inputs() -> dict[str, PlatformInput]:
     """What the platforms take, for the description of the API."""
     _, shapes = msgspec.json.schema_components([BotSettings, AccountSettings])
+    account = shapes["AccountSettings"]
+    account["properties"]["proxy"] = {"anyOf": [{"type": "string", "pattern": PROXY}, {"type": "null"}]}
     token = {"type": "string", "pattern": "^[0-9]{1,20}:[A-Za-z0-9_-]{3,256}$", "description": "from BotFather"}
     return {
         "telegram": PlatformInput(
@@ -74,11 +79,15 @@ def platform_inputs() -> dict[str, PlatformInput]:
                         "pattern": "^[0-9]{5,20}$",
                         "description": "the only phone number that may scan the QR code, with its country code",
                     },
-                    "jid": {"type": "string", "description": "the linked device; written by Rookery"},
+                    "jid": {
+                        "type": "string",
+                        "pattern": r"^[0-9]{5,20}(:[0-9]{1,5})?@s\.whatsapp\.net$",
+                        "description": "the linked device; written by Rookery",
+                    },
                 },
                 "additionalProperties": False,
             },
-            settings=shapes["AccountSettings"],
+            settings=account,
         ),
     }
 

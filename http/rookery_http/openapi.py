@@ -29,6 +29,7 @@ TAGS = {
     "messages": "Sends, each with a named end.",
     "events": "What the platforms told, in one log with one cursor.",
     "webhooks": "Signed deliveries of events, retried, in order per chat.",
+    "operations": "Looking after all sessions at once.",
     "service": "Health, probes and this description.",
 }
 RETRY_AFTER = {"Retry-After": {"schema": {"type": "integer", "minimum": 1}, "description": "seconds", "required": True}}
@@ -85,7 +86,7 @@ def describe(platforms: Mapping[str, PlatformInput] | None = None, *, key: bool 
 def _components(platforms: Mapping[str, PlatformInput]) -> dict[str, Schema]:
     shapes: list[Any] = [ProblemDocument]
     for row in TABLE:
-        shapes += [answer for answer in row.answers.values() if not isinstance(answer, str)]
+        shapes += [form for answer in row.answers.values() for form in forms(answer) if not isinstance(form, str)]
         shapes += [shape for shape in (row.query, row.body_shape) if shape is not None]
     _, found = msgspec.json.schema_components([*shapes, *request_schemas.CONTENTS], ref_template=REF)
     components: dict[str, Schema] = deepcopy(found)
@@ -163,16 +164,21 @@ def _without_null(schema: Schema) -> Schema:
     return schema
 
 
+def forms(answer: Any) -> tuple[Any, ...]:
+    """The structs and media types that an answer may have."""
+    return answer if isinstance(answer, tuple) else (answer,)
+
+
 def _responses(row: Call, *, key: bool) -> dict[int, Schema]:
     answers: dict[int, Schema] = {}
     for status, shape in row.answers.items():
-        if isinstance(shape, str):
-            content: Schema = {shape: {"schema": FREE_FORMS.get(shape, {"type": "string"})}}
-            text = "as described"
-        else:
-            content = {JSON: {"schema": {"$ref": REF.format(name=shape.__name__)}}}
-            text = {201: "created", 202: "accepted"}.get(status, "done")
-        answers[status] = {"description": text, "content": content}
+        content: Schema = {}
+        for form in forms(shape):
+            if isinstance(form, str):
+                content[form] = {"schema": FREE_FORMS.get(form, {"type": "string"})}
+            else:
+                content[JSON] = {"schema": {"$ref": REF.format(name=form.__name__)}}
+        answers[status] = {"description": {201: "created", 202: "accepted"}.get(status, "done"), "content": content}
         if status == 201 or row.large:
             answers[status]["headers"] = LOCATION
     problems = dict(row.problems)

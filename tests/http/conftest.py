@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 import trio
 
 from rookery import Engine, OutboundMessage, Receipt, Session, open_engine
-from rookery.errors import InvalidInput, Rejected
+from rookery.errors import InvalidInput, NotConnected, Rejected
 from rookery.model import NewEvent
 from rookery.provider import Inbox
 from rookery_http.serving import serve_api
@@ -33,6 +34,15 @@ PLATFORMS = {
 }
 
 
+@dataclass
+class Code:
+    """A code to scan or to type."""
+
+    kind: str
+    code: str
+    expires_at: float
+
+
 class Parrot:
     """A platform in memory: `say` is somebody writing to the session, `sent` is what the session wrote."""
 
@@ -43,6 +53,7 @@ class Parrot:
         self.inboxes: dict[str, Inbox] = {}
         self.hold: trio.Event | None = None
         self.sending = trio.Event()
+        self.codes: dict[str, Code] = {}
         self._key = 0
 
     @asynccontextmanager
@@ -54,28 +65,43 @@ class Parrot:
             raise InvalidInput("credentials.token: a parrot has a token like 1:abc", field="credentials.token")
 
     @asynccontextmanager
-    async def open_link(self, session: Session, inbox: Inbox) -> AsyncIterator[Parrot]:
+    async def open_link(self, session: Session, inbox: Inbox) -> AsyncIterator[ParrotLink]:
         self.inboxes[session.id] = inbox
-        yield self
+        yield ParrotLink(self)
         del self.inboxes[session.id]
 
-    async def run(self) -> None:
-        await trio.sleep_forever()
+    def pairing(self, session: str) -> Code | None:
+        return self.codes.get(session)
 
-    async def send(self, message: OutboundMessage) -> Receipt:
-        self.sending.set()
-        if self.hold is not None:
-            await self.hold.wait()
-        if message.to == "nobody":
-            raise Rejected("there is nobody")
-        self.sent.append(message)
-        return Receipt(str(len(self.sent)), 1_700_000_000.0, message.to)
+    async def request_pairing_code(self, session: str, phone: str) -> Code:
+        if session not in self.codes:
+            raise NotConnected("the session does not wait to be paired")
+        return Code("phone", f"{phone[-4:]}-CODE", 1_700_000_060.0)
 
     async def say(self, session: str, text: str, chat: str = "7") -> None:
         self._key += 1
         body = f'{{"text": "{text}"}}'.encode()
         event = NewEvent(str(self._key), "message", 1_700_000_000.0, chat, "9", body, b'{"parrot": true}')
         await self.inboxes[session].commit([event], None)
+
+
+class ParrotLink:
+    """One connected session."""
+
+    def __init__(self, parrot: Parrot) -> None:
+        self._parrot = parrot
+
+    async def run(self) -> None:
+        await trio.sleep_forever()
+
+    async def send(self, message: OutboundMessage) -> Receipt:
+        self._parrot.sending.set()
+        if self._parrot.hold is not None:
+            await self._parrot.hold.wait()
+        if message.to == "nobody":
+            raise Rejected("there is nobody")
+        self._parrot.sent.append(message)
+        return Receipt(str(len(self._parrot.sent)), 1_700_000_000.0, message.to)
 
 
 class Served:

@@ -247,7 +247,8 @@ async def test_a_taken_port_is_a_clear_error(served):
 
 
 async def test_beyond_loopback_a_key_is_needed(serve):
-    with pytest.raises(InvalidInput, match="ROOKERY_API_KEY"):
+    refused = pytest.RaisesExc(InvalidInput, match="ROOKERY_API_KEY")
+    with pytest.RaisesGroup(refused, flatten_subgroups=True, allow_unwrapped=True):
         async with serve(host="0.0.0.0"):
             pass
     async with serve(host="0.0.0.0", key="a-key") as served:

@@ -1,0 +1,54 @@
+"""Looking after all sessions at once: checks, memory, what has given up; and the numbers for Prometheus."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from quart import Response
+
+from .. import views
+from ..calls import Answer, call
+from ..metrics import MEDIA_TYPE, exposition
+from ..shapes import Id
+from ..state import Api
+
+TAG = "operations"
+
+
+class CheckNow(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Which sessions to check; without a list, all that run here."""
+
+    sessions: Annotated[list[Id], msgspec.Meta(min_length=1, max_length=1000)] | None = None
+
+
+@call(
+    "POST",
+    "/v1/health/check",
+    tag=TAG,
+    answers={200: views.Checks},
+    problems={404: "one of the sessions does not exist"},
+    body_required=False,
+)
+async def check_health(api: Api, *, body: CheckNow | None) -> Answer:
+    """Probe sessions now. It takes as long as the slowest probe, at most `ROOKERY_PROBE_TIMEOUT`."""
+    results = await api.engine.check_now(body.sessions if body else None)
+    return Answer(views.Checks([views.Check.of(result) for result in results]))
+
+
+@call("GET", "/v1/memory", tag=TAG, answers={200: views.Memory})
+async def memory(api: Api) -> Answer:
+    """Measure the memory of this instance and of its workers."""
+    return Answer(views.Memory.of(await api.engine.memory()))
+
+
+@call("POST", "/v1/sessions/terminate-inactive", tag=TAG, answers={200: views.Terminated})
+async def terminate_inactive(api: Api) -> Answer:
+    """Disable every session that is down and will not come back by itself."""
+    return Answer(views.Terminated(await api.engine.terminate_inactive()))
+
+
+@call("GET", "/metrics", tag=TAG, answers={200: "text/plain"})
+async def metrics(api: Api) -> Answer:
+    """Counts and durations in the text form of Prometheus."""
+    return Answer(Response(await exposition(api.engine), content_type=MEDIA_TYPE))
