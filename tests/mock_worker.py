@@ -1,8 +1,8 @@
 """A worker without a library: speaks the protocol, pairs at once, and does what the texts that it is to send tell it.
 
-`notice:KIND`, `event:KEY`, `print`, `hang`, `die`, `reject`, `unknown`, `limit`, `offline` (the first time), `never`; any other
-text is sent. Sessions whose id begins with `rounds` show QR codes that nobody scans. The variable MOCK_WORKER may say `unfit`,
-`future` (another version) or `mute`.
+`notice:KIND`, `event:KEY`, `print`, `hang`, `die`, `reject`, `unknown`, `limit`, `offline` (the first time), `never`; any
+other text is sent. Sessions whose id begins with `rounds` show QR codes that nobody scans. The variable MOCK_WORKER may
+say `unfit`, `future` (another version) or `mute`.
 """
 
 from __future__ import annotations
@@ -83,7 +83,9 @@ class Mock:
         self.tried.add(text)
         match word:
             case "notice":
-                self.channel.send(p.Notice(call.client, rest, {"errors": 3, "error": "", "reason": 401, "on_connect": False}))
+                self.channel.send(
+                    p.Notice(call.client, rest, {"errors": 3, "error": "", "reason": 401, "on_connect": False})
+                )
             case "event":
                 self.numbers += 1
                 body = b'{"message_id":"x","text":"hi","from_me":false,"chat_type":"private","sender":{"id":"a","lid":null}}'

@@ -196,9 +196,7 @@ async def test_a_worker_full_of_leftovers_gets_no_new_sessions(mocked: Opener) -
         assert [len(worker.sessions) for worker in whatsapp(engine).workers()] == [1, 1]
 
 
-async def test_sessions_whose_workers_keep_dying_are_isolated(
-    mocked: Opener, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_sessions_whose_workers_keep_dying_are_isolated(mocked: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(link, "DEATH_PAUSE", 0.01)
     async with mocked() as engine:
         await connect(engine, "neighbour")
