@@ -103,8 +103,36 @@ class Typing(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field=
     action: str = "typing"
 
 
+class Poll(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="poll"):
+    """A question with answers to choose from; `selectable` of them at most, 0 for any number."""
+
+    question: NonEmpty
+    options: Annotated[tuple[NonEmpty, ...], msgspec.Meta(min_length=2, max_length=12)]
+    selectable: Annotated[int, msgspec.Meta(ge=0, le=12)] = 1
+
+
+class Read(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="read"):
+    """Tells the sender that a message was read, where the platform has that."""
+
+    message_id: NonEmpty
+
+
 Content = (
-    Text | Image | Video | Audio | Voice | Document | Sticker | Location | Contact | Reaction | Edit | Delete | Typing
+    Text
+    | Image
+    | Video
+    | Audio
+    | Voice
+    | Document
+    | Sticker
+    | Location
+    | Contact
+    | Poll
+    | Reaction
+    | Edit
+    | Delete
+    | Read
+    | Typing
 )
 
 MEDIA = (Image, Video, Audio, Voice, Document, Sticker)

@@ -82,6 +82,13 @@ def to_call(message: OutboundMessage, *, to: str | None = None) -> Call:
         case c.Delete() as deletion:
             method = "deleteMessage"
             params["message_id"] = _message_id(deletion.message_id, "message_id")
+        case c.Poll() as poll:
+            method = "sendPoll"
+            params["question"] = poll.question
+            params["options"] = [{"text": option} for option in poll.options]
+            params["allows_multiple_answers"] = poll.selectable != 1
+        case c.Read():
+            raise Rejected("read: Telegram bots do not tell what they have read")
         case c.Typing() as typing:
             method = "sendChatAction"
             params["action"] = typing.action
