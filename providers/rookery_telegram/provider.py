@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 import msgspec
+import trio
 
 from rookery.errors import InvalidInput, TerminalError
 from rookery.model import Action, Reason, Session
@@ -23,6 +24,9 @@ from .updates import ALL_KINDS
 API_URL = "https://api.telegram.org"
 POLL_TIMEOUT = 50
 """Seconds; the server allows no more."""
+
+PREDECESSOR_SECONDS = 5.0
+"""How long a session waits for another one that is still letting go of the same bot."""
 
 _TOKEN = re.compile(r"[0-9]{1,20}:[A-Za-z0-9_-]{3,256}")
 
@@ -39,6 +43,14 @@ class BotSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sends_per_second: float | None = None
     sends_per_second_per_chat: float | None = None
     sends_per_second_per_group: float | None = None
+
+
+class _Holder:
+    """Who runs a bot; `gone` when that has ended."""
+
+    def __init__(self, session: str) -> None:
+        self.session = session
+        self.gone = trio.Event()
 
 
 class Telegram:
@@ -62,7 +74,7 @@ class Telegram:
         self._poll_timeout = int(poll_timeout)
         self._rates = rates or Rates()
         self._ssl_context: ssl.SSLContext | None = None
-        self._bots: dict[str, str] = {}  # bot id to the session that runs it here
+        self._bots: dict[str, _Holder] = {}  # by bot id: the session that runs it here
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -99,14 +111,33 @@ class Telegram:
             settings = _bot_settings(session.settings)
         except InvalidInput as error:
             raise TerminalError(str(error), reason=Reason.CONFIGURATION, action=Action.FIX_CONFIGURATION) from None
-        bot = token.partition(":")[0]
-        holder = self._bots.setdefault(bot, session.id)
-        if holder != session.id:
+        async with self._only_one(token.partition(":")[0], session.id):
+            async with self._open(token, session, settings, inbox) as link:
+                yield link
+
+    @asynccontextmanager
+    async def _only_one(self, bot: str, session: str) -> AsyncIterator[None]:
+        """Two links of one bot would take each other's updates. A predecessor that is still closing is waited for."""
+        with trio.move_on_after(PREDECESSOR_SECONDS):
+            while bot in self._bots:
+                await self._bots[bot].gone.wait()
+        if bot in self._bots:
             raise TerminalError(
-                f"the session {holder!r} runs this bot already",
+                f"the session {self._bots[bot].session!r} runs this bot already",
                 reason=Reason.CONFIGURATION,
                 action=Action.FIX_CONFIGURATION,
             )
+        holder = self._bots[bot] = _Holder(session)
+        try:
+            yield
+        finally:
+            del self._bots[bot]
+            holder.gone.set()
+
+    @asynccontextmanager
+    async def _open(
+        self, token: str, session: Session, settings: BotSettings, inbox: Inbox
+    ) -> AsyncIterator[TelegramLink]:
         api = BotApi(token, self._api_url, self._ssl_context)
         link = TelegramLink(
             session.id,
@@ -125,7 +156,6 @@ class Telegram:
                 await link.close()
         finally:
             await api.aclose()
-            del self._bots[bot]
 
     def _rates_of(self, settings: BotSettings) -> Rates:
         chosen = {

@@ -20,6 +20,7 @@ MAX_ANSWER = 32 * 1024 * 1024
 
 READ_SIZE = 65_536
 FRESH = 0.5  # seconds for which a connection that was just used is trusted without a look, which costs a system call
+CLOSE_SECONDS = 1.0
 KEEPALIVE = 55.0  # seconds an idle connection is kept; common proxies close theirs after 60
 
 
@@ -134,8 +135,10 @@ class BotTransport(httpx.AsyncBaseTransport):
     async def aclose(self) -> None:
         """Close every idle connection; those in use are closed by whoever uses them."""
         self._closed = True
-        while self._idle:
-            await trio.aclose_forcefully(self._idle.pop().stream)
+        # Closing by force never waits; but in a cancelled task it raises, and the others would stay open.
+        with trio.CancelScope(shield=True, deadline=trio.current_time() + CLOSE_SECONDS):
+            while self._idle:
+                await trio.aclose_forcefully(self._idle.pop().stream)
 
     async def _connect(self, seconds: float) -> _Connection:
         try:
