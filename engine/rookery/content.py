@@ -107,7 +107,7 @@ class Poll(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="t
     """A question with answers to choose from; `selectable` of them at most, 0 for any number."""
 
     question: NonEmpty
-    options: Annotated[tuple[NonEmpty, ...], msgspec.Meta(min_length=2, max_length=12)]
+    choices: Annotated[tuple[NonEmpty, ...], msgspec.Meta(min_length=2, max_length=12)]
     selectable: Annotated[int, msgspec.Meta(ge=0, le=12)] = 1
 
 

@@ -85,7 +85,7 @@ def to_call(message: OutboundMessage, *, to: str | None = None) -> Call:
         case c.Poll() as poll:
             method = "sendPoll"
             params["question"] = poll.question
-            params["options"] = [{"text": option} for option in poll.options]
+            params["options"] = [{"text": choice} for choice in poll.choices]
             params["allows_multiple_answers"] = poll.selectable != 1
         case c.Read():
             raise Rejected("read: Telegram bots do not tell what they have read")
