@@ -12,12 +12,23 @@ from rookery import Engine
 
 from .settings import ApiSettings
 
+NULL = {"type": "null"}
+
 
 class PlatformInput(msgspec.Struct, frozen=True):
     """JSON schemas of what a platform accepts at the creation of a session, for the OpenAPI description."""
 
     credentials: Mapping[str, Any]
     settings: Mapping[str, Any] = msgspec.field(default_factory=lambda: {"type": "object"})
+
+    def fits(self, field: str, value: Mapping[str, Any]) -> bool:
+        """True when `value` has the names that this platform takes, whatever they hold, and null only where it may be."""
+        schema: Mapping[str, Any] = getattr(self, field)
+        known: Mapping[str, Any] = schema.get("properties", {name: {"anyOf": [NULL]} for name in value})
+        null = (name for name, item in value.items() if item is None)
+        return set(schema.get("required", ())) <= value.keys() <= known.keys() and all(
+            NULL in known[name].get("anyOf", ()) for name in null
+        )
 
 
 class Api:

@@ -11,10 +11,8 @@ from typing import Annotated, Any
 
 import msgspec
 
-from rookery import memory_facts, model
+from rookery import model
 from rookery.documents import iso
-from rookery.health import CheckResult
-from rookery.memory_facts import Level
 
 LAST_SECOND = 253402300799.0  # of the year 9999
 Moment = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"}, examples=["2026-01-31T12:00:00.000Z"])]
@@ -282,101 +280,6 @@ class Replayed(msgspec.Struct, frozen=True):
     replayed: int
 
 
-class Health(msgspec.Struct, frozen=True, kw_only=True):
-    """The instance that answers, and what all instances share: sessions by platform and status, deliveries."""
-
-    instance: str
-    started_at: Moment
-    ready: bool
-    store: str
-    sessions: dict[str, dict[str, int]]
-    running: int
-    connected: int
-    pending_deliveries: int
-    dead_letters: int
-
-    @classmethod
-    def of(cls, health: Any) -> Health:
-        """From the engine's own structure of the same fields; what it adds is not shown until it is named here."""
-        fields = {name: getattr(health, name) for name in cls.__struct_fields__}
-        return cls(**fields | {"started_at": moment(health.started_at)})
-
-
-class Check(msgspec.Struct, frozen=True, kw_only=True):
-    """One session's check; `ok` is null when there was nothing to ask."""
-
-    session: str
-    kind: str
-    ok: bool | None
-    latency: float | None  # seconds
-    error: str | None
-
-    @classmethod
-    def of(cls, result: CheckResult) -> Check:
-        return cls(session=result.session, kind=result.kind, ok=result.ok, latency=result.latency, error=result.error)
-
-
-class Checks(msgspec.Struct, frozen=True):
-    checks: list[Check]
-
-
-class ProcessMemory(msgspec.Struct, frozen=True, kw_only=True):
-    """One process: `unique` bytes would be freed by ending it, `growth` is bytes an hour."""
-
-    id: str
-    pid: int
-    unique: int
-    limit: int
-    level: Level
-    sessions: list[str]
-    growth: float | None
-
-    @classmethod
-    def of(cls, process: memory_facts.ProcessMemory) -> ProcessMemory:
-        return cls(**msgspec.structs.asdict(process) | {"sessions": list(process.sessions)})
-
-
-class Memory(msgspec.Struct, frozen=True, kw_only=True):
-    """All processes of this instance, in bytes."""
-
-    at: Moment
-    total: int
-    limit: int
-    level: Level
-    growth: float | None
-    engine: ProcessMemory
-    workers: list[ProcessMemory]
-
-    @classmethod
-    def of(cls, report: memory_facts.MemoryReport) -> Memory:
-        return cls(
-            at=moment(report.at),
-            total=report.total,
-            limit=report.limit,
-            level=report.level,
-            growth=report.growth,
-            engine=ProcessMemory.of(report.engine),
-            workers=[ProcessMemory.of(worker) for worker in report.workers],
-        )
-
-
-class Terminated(msgspec.Struct, frozen=True):
-    """The sessions that were disabled."""
-
-    terminated: list[str]
-
-
-class PairingCode(msgspec.Struct, frozen=True):
-    """A code that authorises the session until `expires_at`."""
-
-    code: str
-    expires_at: Moment
-
-
 class Deleted(msgspec.Struct, frozen=True):
     id: str
     deleted: bool
-
-
-class Alive(msgspec.Struct, frozen=True):
-    status: str

@@ -127,7 +127,9 @@ class Served:
 
 
 @asynccontextmanager
-async def serving(data: Path, **settings: Any) -> AsyncIterator[Served]:
+async def serving(
+    data: Path, *, others: Mapping[str, PlatformInput] | None = None, **settings: Any
+) -> AsyncIterator[Served]:
     """A server in a nursery of its own; on the way out it is stopped and must end within 5 s."""
     parrot = Parrot()
     stop = trio.Event()
@@ -135,7 +137,9 @@ async def serving(data: Path, **settings: Any) -> AsyncIterator[Served]:
     headers = {"Authorization": f"Bearer {api.key}"} if api.key else {}
     async with open_engine(store=f"sqlite:///{data}/rookery.db", providers=[parrot], secret_key=SECRET_KEY) as engine:
         async with trio.open_nursery() as nursery:
-            (address, *_) = await nursery.start(partial(serve_api, engine, api, stop=stop, platforms=PLATFORMS))
+            (address, *_) = await nursery.start(
+                partial(serve_api, engine, api, stop=stop, platforms=PLATFORMS | dict(others or {}))
+            )
             async with httpx.AsyncClient(base_url=address.url, headers=headers, trust_env=False) as client:
                 yield Served(engine, parrot, address.url, stop, client)
             stop.set()

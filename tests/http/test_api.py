@@ -9,6 +9,7 @@ import httpx
 import pytest
 import trio
 
+from rookery_http.state import PlatformInput
 from rookery_http.views import redacted
 
 JSON = {"Content-Type": "application/json"}
@@ -411,3 +412,27 @@ def test_redaction():
         "password": "",
         "webhook_secret": "***",
     }
+
+
+def test_what_fits_a_platform():
+    platform = PlatformInput(
+        credentials={"properties": {"token": {}}, "required": ["token"]},
+        settings={"properties": {"rate": {"anyOf": [{"type": "number"}, {"type": "null"}]}, "proxy": {}}},
+    )
+    assert platform.fits("credentials", {"token": "x"})
+    assert not platform.fits("credentials", {})
+    assert not platform.fits("credentials", {"token": "x", "jid": "y"})
+    assert platform.fits("settings", {"rate": None})
+    assert not platform.fits("settings", {"proxy": None})
+
+
+async def test_a_change_that_another_platform_would_take_is_a_conflict(serve):
+    async with serve(others={"pigeon": PlatformInput(credentials={"properties": {"ring": {}}})}) as served:
+        await served.add()
+        path = "/v1/sessions/polly"
+        problem = assert_problem(
+            await served.client.patch(path, json={"credentials": {"ring": "7"}}), 409, "credentials.token"
+        )
+        assert problem["type"] == "urn:rookery:problem:other-platform"
+        assert_problem(await served.client.patch(path, json={"credentials": {"token": "bad"}}), 400)
+        assert_problem(await served.client.patch(path, json={"credentials": {"nest": "7"}}), 400)

@@ -7,7 +7,7 @@ from typing import Annotated
 import msgspec
 from quart import Response
 
-from .. import views
+from .. import operation_views
 from ..calls import Answer, call
 from ..metrics import MEDIA_TYPE, exposition
 from ..shapes import Id
@@ -26,26 +26,26 @@ class CheckNow(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     "POST",
     "/v1/health/check",
     tag=TAG,
-    answers={200: views.Checks},
+    answers={200: operation_views.Checks},
     problems={404: "one of the sessions does not exist"},
     body_required=False,
 )
 async def check_health(api: Api, *, body: CheckNow | None) -> Answer:
     """Probe sessions now. It takes as long as the slowest probe, at most `ROOKERY_PROBE_TIMEOUT`."""
     results = await api.engine.check_now(body.sessions if body else None)
-    return Answer(views.Checks([views.Check.of(result) for result in results]))
+    return Answer(operation_views.Checks([operation_views.Check.of(result) for result in results]))
 
 
-@call("GET", "/v1/memory", tag=TAG, answers={200: views.Memory})
+@call("GET", "/v1/memory", tag=TAG, answers={200: operation_views.Memory})
 async def memory(api: Api) -> Answer:
     """Measure the memory of this instance and of its workers."""
-    return Answer(views.Memory.of(await api.engine.memory()))
+    return Answer(operation_views.Memory.of(await api.engine.memory()))
 
 
-@call("POST", "/v1/sessions/terminate-inactive", tag=TAG, answers={200: views.Terminated})
+@call("POST", "/v1/sessions/terminate-inactive", tag=TAG, answers={200: operation_views.Terminated})
 async def terminate_inactive(api: Api) -> Answer:
     """Disable every session that is down and will not come back by itself."""
-    return Answer(views.Terminated(await api.engine.terminate_inactive()))
+    return Answer(operation_views.Terminated(await api.engine.terminate_inactive()))
 
 
 @call("GET", "/metrics", tag=TAG, answers={200: "text/plain"})

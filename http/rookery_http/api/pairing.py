@@ -11,7 +11,7 @@ from rookery import pairing as drawing
 from rookery.errors import InvalidInput
 from rookery.provider import Pairing
 
-from .. import views
+from .. import operation_views, views
 from ..calls import Answer, call
 from ..problems import Problem
 from ..shapes import NO_NEWLINE
@@ -39,7 +39,7 @@ class PhoneNumber(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     "GET",
     "/v1/sessions/{id}/qr",
     tag=TAG,
-    answers={200: (views.PairingCode, PNG, SVG, TEXT)},
+    answers={200: (operation_views.PairingCode, PNG, SVG, TEXT)},
     problems={406: "none of the forms that Accept names", 409: "there is no code now"},
 )
 async def session_qr(api: Api, id: str) -> Answer:
@@ -64,7 +64,7 @@ async def session_qr(api: Api, id: str) -> Answer:
     "POST",
     "/v1/sessions/{id}/pairing-code",
     tag=TAG,
-    answers={200: views.PairingCode},
+    answers={200: operation_views.PairingCode},
     problems={409: "the session does not wait to be paired"},
 )
 async def request_pairing_code(api: Api, id: str, *, body: PhoneNumber) -> Answer:
@@ -77,5 +77,5 @@ async def request_pairing_code(api: Api, id: str, *, body: PhoneNumber) -> Answe
         raise
 
 
-def _shown(pairing: Pairing) -> views.PairingCode:
-    return views.PairingCode(pairing.code, views.moment(pairing.expires_at))
+def _shown(pairing: Pairing) -> operation_views.PairingCode:
+    return operation_views.PairingCode(pairing.code, views.moment(pairing.expires_at))

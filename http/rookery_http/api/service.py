@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from quart import Response
 
-from .. import views
+from .. import operation_views
 from ..calls import Answer, call
 from ..problems import Problem
 from ..state import Api
@@ -13,24 +13,31 @@ TAG = "service"
 HTML = "text/html"
 
 
-@call("GET", "/healthz", tag=TAG, answers={200: views.Alive}, open=True)
+@call("GET", "/healthz", tag=TAG, answers={200: operation_views.Alive}, open=True)
 async def healthz(api: Api) -> Answer:
     """Say that the process lives."""
-    return Answer(views.Alive("ok"))
+    return Answer(operation_views.Alive("ok"))
 
 
-@call("GET", "/readyz", tag=TAG, answers={200: views.Alive}, problems={503: "it is starting or stopping"}, open=True)
+@call(
+    "GET",
+    "/readyz",
+    tag=TAG,
+    answers={200: operation_views.Alive},
+    problems={503: "it is starting or stopping"},
+    open=True,
+)
 async def readyz(api: Api) -> Answer:
     """Say whether work is accepted."""
     if api.stopping.is_set() or not api.engine.ready:
         raise Problem(503, "not-ready", "Not ready", "the engine is starting or stopping", headers={"Retry-After": "1"})
-    return Answer(views.Alive("ready"))
+    return Answer(operation_views.Alive("ready"))
 
 
-@call("GET", "/v1/health", tag=TAG, answers={200: views.Health})
+@call("GET", "/v1/health", tag=TAG, answers={200: operation_views.Health})
 async def health(api: Api) -> Answer:
     """Show how the engine is."""
-    return Answer(views.Health.of(await api.engine.health()))
+    return Answer(operation_views.Health.of(await api.engine.health()))
 
 
 @call("GET", "/openapi.json", tag=TAG, answers={200: "application/json"})

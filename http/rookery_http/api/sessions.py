@@ -7,10 +7,12 @@ from typing import Annotated, Any
 import msgspec
 
 from rookery import model
+from rookery.errors import InvalidInput
 from rookery.store import SessionChange, SessionQuery
 
 from .. import views
 from ..calls import Answer, call
+from ..problems import Problem
 from ..shapes import NO_NEWLINE, Id, Limit
 from ..state import Api
 
@@ -109,7 +111,7 @@ async def get_session(api: Api, id: str) -> Answer:
     "/v1/sessions/{id}",
     tag=TAG,
     answers={200: views.Session},
-    problems={429: "a limit of sessions is reached"},
+    problems={409: "credentials or settings of another platform", 429: "a limit of sessions is reached"},
 )
 async def update_session(api: Api, id: str, *, body: ChangeSession) -> Answer:
     """Change a session."""
@@ -120,7 +122,23 @@ async def update_session(api: Api, id: str, *, body: ChangeSession) -> Answer:
         settings=body.settings,
         metadata=body.metadata,
     )
-    return Answer(_show(api, await api.engine.update_session(id, change)))
+    try:
+        return Answer(_show(api, await api.engine.update_session(id, change)))
+    except InvalidInput as error:
+        raise await _other_platform(api, id, body, error) from None
+
+
+async def _other_platform(api: Api, id: str, body: ChangeSession, error: InvalidInput) -> Exception:
+    """A change cannot name the platform: what is right for another one is a conflict with this session, not bad input."""
+    platform = (await api.engine.get_session(id)).platform
+    for field in ("credentials", "settings"):
+        value = getattr(body, field)
+        fitting = {
+            name for name, given in api.platforms.items() if value is not msgspec.UNSET and given.fits(field, value)
+        }
+        if fitting and platform not in fitting:
+            return Problem(409, "other-platform", f"Not for {platform}", str(error), field=error.field)
+    return error
 
 
 @call("DELETE", "/v1/sessions/{id}", tag=TAG, answers={200: views.Deletion})
