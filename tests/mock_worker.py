@@ -12,11 +12,14 @@ import socket
 import sys
 import threading
 import time
+import zlib
 
 from rookery_whatsapp import protocol as p
 from rookery_whatsapp.worker.channel import Channel
 
-JID = "4915100000001:7@s.whatsapp.net"
+
+def jid_of(session: str) -> str:
+    return f"49151{zlib.crc32(session.encode()):010}:7@s.whatsapp.net"
 
 
 class Mock:
@@ -28,7 +31,7 @@ class Mock:
 
     def beat(self) -> None:
         while self.beating:
-            self.channel.send(p.Beat(1, int(os.environ.get("MOCK_LEFTOVERS", "0")), 1))
+            self.channel.send(p.Beat(1, int(os.environ.get("MOCK_LEFTOVERS", "0"))))
             time.sleep(0.05)
 
     def run(self) -> None:
@@ -59,7 +62,7 @@ class Mock:
             return
         if start.jid is None:
             tell("qr", code="code")
-            tell("paired", jid=JID, lid="10004915100000001@lid", name="Alice")
+            tell("paired", jid=jid_of(start.session), lid="10004915100000001@lid", name="Alice")
         else:
             tell("opened", jid=start.jid, lid="", name="Alice")
         tell("connected")

@@ -26,6 +26,7 @@ SQLITE_OPTIONS = "_foreign_keys=on&_journal_mode=WAL&_txlock=immediate&_busy_tim
 """neonize appends `?_foreign_keys=on`, which lands in the value of the last one."""
 
 TIMEOUT = 5.0  # seconds for one look into PostgreSQL
+CONNECTIONS = 4  # for such looks at once
 LEFTOVER_TIMEOUT = 600_000
 """Milliseconds after which PostgreSQL closes a connection that nobody uses; the library leaves them behind, one or two for
 each client that has ended."""
@@ -112,6 +113,7 @@ class PostgresDevices:
         self._dsn = urlunsplit(("postgresql", parts.netloc, parts.path, urlencode(query), ""))
         self._schema = schema
         self._database: str | None = None
+        self._limiter = trio.CapacityLimiter(CONNECTIONS)
 
     async def database_for(self, session: str) -> str:
         if self._database is None:
@@ -160,7 +162,7 @@ class PostgresDevices:
                 return runner.run(main())
 
         try:
-            return await trio.to_thread.run_sync(run, abandon_on_cancel=True)
+            return await trio.to_thread.run_sync(run, abandon_on_cancel=True, limiter=self._limiter)
         except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError):
             if missing is ...:
                 raise

@@ -81,6 +81,9 @@ def to_call(message: OutboundMessage, memory: Memory, own: str) -> tuple[str, di
         if content.action not in TYPING:
             raise Rejected(f"action: WhatsApp knows {', '.join(TYPING)}")
         return "typing", {"to": to, "action": content.action}
+    if isinstance(content, c.Read):
+        target = _target(content.message_id, to, options, memory, mine=False)
+        return "read", {"to": to, "message_ids": [content.message_id], "sender": target["quoted_sender"]}
     if getattr(content, "format", "plain") == "html":
         raise Rejected("format: WhatsApp has no HTML; *bold*, _italic_ and ~struck~ are written as they are")
     fields = msgspec.to_builtins(content, builtin_types=(bytes,))

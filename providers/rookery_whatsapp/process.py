@@ -80,7 +80,6 @@ class WorkerProcess:
         self.hosted: set[str] = set()  # those that ever did
         self.idle_since = math.inf
         self.leftovers = 0
-        self.memory = 0
         self.library = ""
         self.pid: int | None = None
         self.ended = trio.Event()
@@ -251,7 +250,7 @@ class WorkerProcess:
                     waiting[1].append(frame)
                     waiting[0].set()
             case Beat():
-                self.leftovers, self.memory = frame.leftovers, frame.memory
+                self.leftovers = frame.leftovers
             case Hello() if frame.version == protocol.VERSION:
                 self.library = frame.library
                 self._known.set()

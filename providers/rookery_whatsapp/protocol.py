@@ -99,12 +99,10 @@ class Unfit(_Frame, frozen=True, tag=True):
 
 
 class Beat(_Frame, frozen=True, tag=True):
-    """The worker lives. `leftovers`: clients that have ended; the library never gives back all that it held for them.
-    `memory`: bytes that are this process's own, 0 when unknown."""
+    """The worker lives. `leftovers`: clients that have ended; the library never gives back all that it held for them."""
 
     clients: int
     leftovers: int
-    memory: int
 
 
 class Happened(_Frame, frozen=True, tag=True):

@@ -22,7 +22,7 @@ from .outbound import Memory
 from .pairing import PairingDesk, ShownCode
 from .pool import WorkerPool
 from .process import WorkerProcess, default_command
-from .settings import WorkerSettings, account_settings, check_proxy
+from .settings import AccountSettings, WorkerSettings, account_settings, check_proxy
 
 
 class WhatsApp:
@@ -64,6 +64,7 @@ class WhatsApp:
         self.pool = WorkerPool(worker_command or default_command(), worker_environment or {}, settings)
         self._desks: dict[str, PairingDesk] = {}
         self._memories: dict[str, Memory] = {}
+        self._devices_in_use: dict[str | None, str] = {}  # a device's address to the session that runs it here
         self._tables = trio.Lock()
         self._tables_made = False
 
@@ -86,6 +87,21 @@ class WhatsApp:
             options = account_settings(session.settings)
         except InvalidInput as error:
             raise TerminalError(str(error), reason=Reason.CONFIGURATION, action=Action.FIX_CONFIGURATION) from None
+        jid = session.credentials.get("jid")
+        if jid is not None and (holder := self._devices_in_use.setdefault(jid, session.id)) != session.id:
+            raise TerminalError(
+                f"the session {holder!r} uses this linked device already",
+                reason=Reason.CONFIGURATION,
+                action=Action.FIX_CONFIGURATION,
+            )
+        try:
+            async with self._open(session, inbox, options) as link:
+                yield link
+        finally:
+            self._devices_in_use.pop(jid, None)
+
+    @asynccontextmanager
+    async def _open(self, session: Session, inbox: Inbox, options: AccountSettings) -> AsyncIterator[Link]:
         account = Account(session, inbox, self._devices, allow_rebind=options.allow_rebind)
         database = await self._devices.database_for(session.id)
         await account.check_device()

@@ -109,7 +109,7 @@ class Host:
         try:
             while time.monotonic() - self._heard < self._welcome.patience:
                 lifetime.end_if_orphaned()
-                self._channel.send(Beat(len(self._clients), self.leftovers, lifetime.own_memory()))
+                self._channel.send(Beat(len(self._clients), self.leftovers))
                 time.sleep(self._welcome.beat)
         except EngineGone:
             pass

@@ -32,14 +32,3 @@ def end() -> NoReturn:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)
-
-
-def own_memory() -> int:
-    """Bytes that no other process shares with this one; 0 where nobody tells."""
-    try:
-        with open("/proc/self/smaps_rollup", encoding="ascii") as lines:
-            return 1024 * sum(
-                int(line.split()[1]) for line in lines if line.startswith(("Private_Clean", "Private_Dirty"))
-            )
-    except OSError:
-        return 0

@@ -51,8 +51,8 @@ def build(client: NewClient, arguments: dict[str, Any]) -> Any:
         part = message.pollCreationMessageV3
         part.name = content["question"]
         part.selectableOptionsCount = content["selectable"]
-        for option in content["options"]:
-            part.options.add(optionName=option)
+        for choice in content["choices"]:
+            part.options.add(optionName=choice)
         message.messageContextInfo.messageSecret = os.urandom(32)
     elif kind == "reaction":
         _key(message.reactionMessage.key, chat, content["message_id"], arguments)

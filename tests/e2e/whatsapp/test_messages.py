@@ -156,6 +156,10 @@ async def test_outbound_kinds(whatsapp: WhatsAppSimulator, tmp_path: Path) -> No
             assert (await send(type="voice", data=b"OggS")).audioMessage.PTT
             assert (await send(type="video", data=b"film", caption="see")).videoMessage.caption == "see"
             assert (await send(type="sticker", data=b"RIFF")).stickerMessage.mimetype == "image/webp"
+            poll = (await send(type="poll", question="Lunch?", choices=["yes", "no"])).pollCreationMessageV3
+            assert (poll.name, [option.optionName for option in poll.options]) == ("Lunch?", ["yes", "no"])
+            await engine.send("one", to=BOB, type="read", message_id=first.id)
+            await first.receipt("read")
             reaction = await send(type="reaction", message_id=first.id, emoji="👍")
             assert reaction.reactionMessage.text == "👍"
             assert reaction.reactionMessage.key.fromMe is False
@@ -191,3 +195,13 @@ async def test_messages_during_an_absence_arrive_once(whatsapp: WhatsAppSimulato
                 await message(engine, sent.id)
         keys = [event.key for event in await events_of(engine, "one")]
         assert len(keys) == len(set(keys)) == 40
+
+
+async def test_presence_and_probes(whatsapp: WhatsAppSimulator, tmp_path: Path) -> None:
+    async with open_whatsapp_engine(whatsapp, tmp_path) as engine:
+        _, device = await link(engine, whatsapp, settings={"presence": "available"})
+        with trio.fail_after(PATIENCE):
+            await device.presences.wait_for(lambda node: node.get("type") == "available")
+            (result,) = await engine.check_now(["one"])
+        assert result.ok, result.error
+        assert result.kind == "deep"

@@ -222,3 +222,13 @@ async def test_a_logout_settles_before_it_is_cleaned_up(mocked: Opener) -> None:
         await engine.start("one")  # somebody is quicker than the clean-up
         await reach(engine, "one", SessionStatus.CONNECTED)
         assert (await engine.get_session("one")).enabled
+
+
+async def test_one_device_belongs_to_one_session(mocked: Opener) -> None:
+    async with mocked() as engine:
+        await connect(engine)
+        credentials = (await engine.get_session("one")).credentials
+        await engine.create_session(id="two", platform="whatsapp", credentials=credentials)
+        session = await reach(engine, "two", SessionStatus.DISCONNECTED, Reason.CONFIGURATION)
+        assert "'one' uses this linked device" in session.health.detail
+        assert (await engine.get_session("one")).health.status is SessionStatus.CONNECTED
