@@ -21,7 +21,8 @@ from .outbound import Known, Memory, to_call, to_receipt, with_media
 from .pacing import pacer
 from .pairing import PairingDesk
 from .pool import WorkerPool
-from .process import ClientPort, WorkerProcess
+from .port import ClientPort
+from .process import WorkerProcess
 from .protocol import Happened, Notice, Start
 from .settings import AccountSettings, WorkerSettings
 

@@ -14,7 +14,7 @@ from rookery.provider import Inbox
 from .settings import WorkerSettings
 
 if TYPE_CHECKING:
-    from .process import ClientPort
+    from .port import ClientPort
 
 FIRST_CODE, NEXT_CODE = 60.0, 20.0
 """Seconds that the first QR code of a round and each later one are shown."""

@@ -12,7 +12,8 @@ import trio
 from rookery.log import get_logger
 from rookery.provider import WorkerInfo
 
-from .process import ClientPort, WorkerProcess
+from .port import ClientPort
+from .process import WorkerProcess
 from .protocol import Start
 from .settings import WorkerSettings
 

@@ -19,50 +19,18 @@ from rookery.log import get_logger
 from rookery.model import Action, Reason
 
 from . import protocol
-from .protocol import Beat, Call, Failed, Happened, Hello, Notice, Ping, Quit, Reply, Stop, Unfit, Welcome
+from .port import ClientPort
+from .protocol import Beat, Call, Failed, Happened, Hello, Notice, Ping, Quit, Reply, Unfit, Welcome
 from .settings import WorkerSettings
 
 CHUNK = 256 * 1024  # bytes
 OUTGOING = 64  # frames that may wait to be written
-INCOMING = 256  # notices and events of one client that may wait; it sends one event at a time
 LINES_KEPT = 30  # of a worker's last words
 LINE_LIMIT = 2000  # characters
 RATE_LIMIT_PAUSE = 5.0  # seconds
 KILL_DEADLINE = 5.0  # seconds
 
 log = get_logger("SESSION")
-
-
-class ClientPort:
-    """The engine's end of one client. Iterate it for what the client tells, until it has ended or its worker has."""
-
-    def __init__(self, worker: WorkerProcess, number: int) -> None:
-        self.worker = worker
-        self.number = number
-        self._send, self.events = trio.open_memory_channel[Happened | Notice](INCOMING)
-
-    async def call(self, method: str, **arguments: Any) -> Any:
-        """Raises SendError: NotConnected when nothing has left, OutcomeUnknown when the worker ended meanwhile."""
-        return await self.worker.call(self.number, method, arguments)
-
-    def stored(self, number: int) -> None:
-        """Tell the client that its event is durable."""
-        self.worker.tell(protocol.Stored(self.number, number))
-
-    def stop(self) -> None:
-        """Ask the client to disconnect; it tells `ended`."""
-        self.worker.tell(Stop(self.number))
-
-    def deliver(self, frame: Happened | Notice) -> None:
-        """From the worker's reader."""
-        try:
-            self._send.send_nowait(frame)
-        except (trio.WouldBlock, trio.BrokenResourceError, trio.ClosedResourceError):
-            log.warning("a client's report is dropped", worker=self.worker.name, kind=getattr(frame, "kind", "event"))
-
-    def close(self) -> None:
-        """Nothing more comes."""
-        self._send.close()
 
 
 class WorkerProcess:

@@ -64,7 +64,7 @@ class WhatsApp:
         self.pool = WorkerPool(worker_command or default_command(), worker_environment or {}, settings)
         self._desks: dict[str, PairingDesk] = {}
         self._memories: dict[str, Memory] = {}
-        self._devices_in_use: dict[str | None, str] = {}  # a device's address to the session that runs it here
+        self._open_accounts: dict[str, Account] = {}  # by session, of the links that are open here
         self._tables = trio.Lock()
         self._tables_made = False
 
@@ -87,36 +87,38 @@ class WhatsApp:
             options = account_settings(session.settings)
         except InvalidInput as error:
             raise TerminalError(str(error), reason=Reason.CONFIGURATION, action=Action.FIX_CONFIGURATION) from None
-        jid = session.credentials.get("jid")
-        if jid is not None and (holder := self._devices_in_use.setdefault(jid, session.id)) != session.id:
-            raise TerminalError(
-                f"the session {holder!r} uses this linked device already",
-                reason=Reason.CONFIGURATION,
-                action=Action.FIX_CONFIGURATION,
-            )
+        account = Account(session, inbox, self._devices, allow_rebind=options.allow_rebind)
+        for other in self._open_accounts.values():
+            if account.jid is not None and other.jid == account.jid and other.session != session.id:
+                raise TerminalError(
+                    f"the session {other.session!r} uses this linked device already",
+                    reason=Reason.CONFIGURATION,
+                    action=Action.FIX_CONFIGURATION,
+                )
+        self._open_accounts[session.id] = account
         try:
-            async with self._open(session, inbox, options) as link:
+            async with self._open(account, inbox, options) as link:
                 yield link
         finally:
-            self._devices_in_use.pop(jid, None)
+            self._open_accounts.pop(session.id, None)
 
     @asynccontextmanager
-    async def _open(self, session: Session, inbox: Inbox, options: AccountSettings) -> AsyncIterator[Link]:
-        account = Account(session, inbox, self._devices, allow_rebind=options.allow_rebind)
-        database = await self._devices.database_for(session.id)
+    async def _open(self, account: Account, inbox: Inbox, options: AccountSettings) -> AsyncIterator[Link]:
+        session = account.session
+        database = await self._devices.database_for(session)
         await account.check_device()
         inbox.report(SessionStatus.LOADING, Reason.STARTING, "loading the WhatsApp library")
-        async with self.pool.worker_for(session.id) as worker:
+        async with self.pool.worker_for(session) as worker:
             await self._make_tables(worker, database)
-            desk = self._desks[session.id] = PairingDesk(inbox, self._settings)
-            memory = self._memories.setdefault(session.id, Memory())
+            desk = self._desks[session] = PairingDesk(inbox, self._settings)
+            memory = self._memories.setdefault(session, Memory())
             link = WhatsAppLink(account, inbox, self.pool, desk, memory, self._settings, options)
             try:
                 async with link.connected(worker, database, options.proxy or self._proxy):
                     yield link
             finally:
-                if self._desks.get(session.id) is desk:
-                    del self._desks[session.id]
+                if self._desks.get(session) is desk:
+                    del self._desks[session]
 
     async def forget(self, session: Session) -> Mapping[str, str]:
         """Remove the keys of the session's device; returns the credentials that are left: the account, for the rebind guard.

@@ -13,6 +13,7 @@ import trio
 
 from rookery import SessionStatus
 from rookery.model import Action, Reason
+from rookery.session import Intent
 from rookery_simulator.whatsapp import WhatsAppSimulator
 from rookery_whatsapp import devices
 from store.backends import run_sql
@@ -111,3 +112,31 @@ async def test_connections_that_nobody_uses_are_closed(
             await event_where(engine, lambda event: event.body.get("message_id") == sent.id)
             await engine.send("one", to=BOB, text="and back")
             assert (await whatsapp.phone(BOB).next_message()).text == "and back"
+
+
+async def test_one_instance_hands_over_to_another(
+    whatsapp: WhatsAppSimulator, tmp_path: Path, database: dict[str, Any]
+) -> None:
+    """The second one waits for the lease, so that the device is never opened twice."""
+    async with open_whatsapp_engine(whatsapp, tmp_path, **database) as first:
+        alice, device = await link(first, whatsapp)
+        async with open_whatsapp_engine(whatsapp, tmp_path, **database) as second:
+            with trio.fail_after(PATIENCE):
+                while not second.ready:
+                    await trio.sleep(0.01)
+            assert not second._supervisor.running
+            handed_over = trio.Event()
+
+            async def watch() -> None:
+                await device.wait_gone()
+                handed_over.set()
+
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(watch)
+                first._supervisor.running["one"].stop(Intent.HAND_OVER)
+                await handed_over.wait()
+                await device.wait_active()
+            sent = whatsapp.phone(BOB).send_text(alice, "to whom it may concern")
+            await event_where(second, lambda event: event.body.get("message_id") == sent.id)
+            assert Reason.CONFLICT not in reasons(await second.history("one"))
+            assert device.logins == 2
