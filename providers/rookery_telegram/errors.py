@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import httpx
 import msgspec
 
@@ -20,6 +22,7 @@ from rookery.errors import (
 from rookery.model import Action, Reason
 
 DEFAULT_RETRY_AFTER = 5.0  # seconds, when a 429 names none
+LONGEST_RETRY_AFTER = 86_400.0  # seconds; more is nonsense
 
 
 class Parameters(msgspec.Struct, frozen=True):
@@ -73,8 +76,8 @@ _decoder = msgspec.json.Decoder(Answer)
 def read_answer(status: int, headers: dict[bytes, bytes], body: bytes) -> msgspec.Raw:
     """The `result` of an answer. Raises ApiError."""
     try:
-        answer = _decoder.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+        answer = _decode(body)
+    except (msgspec.DecodeError, ValueError, RecursionError):
         description = (
             "not a Bot API answer" if status < 300 or status >= 400 else "redirected: is the API address right?"
         )
@@ -84,6 +87,8 @@ def read_answer(status: int, headers: dict[bytes, bytes], body: bytes) -> msgspe
     code = answer.error_code or status
     parameters = answer.parameters or Parameters()
     retry_after = parameters.retry_after if parameters.retry_after is not None else _header_seconds(headers)
+    if retry_after is not None:
+        retry_after = min(max(retry_after, 0.0), LONGEST_RETRY_AFTER)
     raise ApiError(
         code if code >= 300 else 500,
         answer.description or "no description",
@@ -93,9 +98,18 @@ def read_answer(status: int, headers: dict[bytes, bytes], body: bytes) -> msgspe
     )
 
 
+def _decode(body: bytes) -> Answer:
+    """Raises msgspec.DecodeError, ValueError and RecursionError."""
+    try:
+        return _decoder.decode(body)
+    except msgspec.DecodeError:
+        # Half of a surrogate pair is JSON that msgspec refuses; one such text must not hold up all other updates.
+        return _decoder.decode(json.dumps(json.loads(body), ensure_ascii=False).encode(errors="replace"))
+
+
 def _header_seconds(headers: dict[bytes, bytes]) -> float | None:
     value = headers.get(b"retry-after", b"")
-    return float(value) if value.isdigit() else None
+    return min(float(value[:9]), LONGEST_RETRY_AFTER) if value.isdigit() else None
 
 
 def poll_error(error: ApiError | httpx.HTTPError, *, opening: bool, takeover: bool) -> ProviderError:

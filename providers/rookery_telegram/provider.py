@@ -111,9 +111,11 @@ class Telegram:
             settings = _bot_settings(session.settings)
         except InvalidInput as error:
             raise TerminalError(str(error), reason=Reason.CONFIGURATION, action=Action.FIX_CONFIGURATION) from None
-        async with self._only_one(token.partition(":")[0], session.id):
-            async with self._open(token, session, settings, inbox) as link:
-                yield link
+        async with (
+            self._only_one(token.partition(":")[0], session.id),
+            self._open(token, session, settings, inbox) as link,
+        ):
+            yield link
 
     @asynccontextmanager
     async def _only_one(self, bot: str, session: str) -> AsyncIterator[None]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -47,8 +47,16 @@ ALL_KINDS = MESSAGE_KINDS + OTHER_KINDS
 MEDIA_KINDS = ("photo", "video", "audio", "voice", "document", "sticker", "animation", "video_note")
 
 
+Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+UpdateId = Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
+"""An offset made of anything else would lead astray."""
+
+LATEST = 253_402_300_800.0
+"""The end of the calendar, in seconds since the epoch."""
+
+
 class _Peer(msgspec.Struct, gc=False):
-    id: int
+    id: Int64
     type: str | None = None
     title: str | None = None
     first_name: str | None = None
@@ -57,11 +65,11 @@ class _Peer(msgspec.Struct, gc=False):
 
 
 class _Reference(msgspec.Struct, gc=False):
-    message_id: int
+    message_id: Int64
 
 
 class _Message(msgspec.Struct, gc=False):
-    message_id: int
+    message_id: Int64
     chat: _Peer
     date: int
     sender: _Peer | None = msgspec.field(name="from", default=None)
@@ -92,7 +100,7 @@ class _Other(msgspec.Struct, gc=False):
     user: _Peer | None = None
     date: int | None = None
     message: Any = None
-    message_id: int | None = None
+    message_id: Int64 | None = None
     data: Any = None
     query: Any = None
     new_reaction: Any = None
@@ -103,7 +111,7 @@ _updates = msgspec.json.Decoder(list[msgspec.Raw])
 _update = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _message = msgspec.json.Decoder(_Message)
 _other = msgspec.json.Decoder(_Other)
-_number = msgspec.json.Decoder(int)
+_id = msgspec.json.Decoder(UpdateId)
 _encoder = msgspec.json.Encoder()
 
 
@@ -129,7 +137,7 @@ def _to_event(raw: bytes, epoch: int, now: Callable[[], float]) -> tuple[NewEven
     id: int | None = None
     try:
         update = _update.decode(raw)
-        id = _number.decode(update["update_id"])
+        id = _id.decode(update["update_id"])
         for kind in update:
             if kind in _HANDLERS:
                 return _HANDLERS[kind](kind, str(id), update[kind], raw, epoch, now), id
@@ -159,7 +167,7 @@ def _from_message(
     return NewEvent(
         key,
         kind,
-        float(message.edit_date or message.date),
+        _time(message.edit_date or message.date, now),
         str(message.chat.id),
         str(sender.id) if sender is not None else None,
         _encoder.encode(body),
@@ -209,13 +217,17 @@ def _from_other(kind: str, key: str, value: msgspec.Raw, raw: bytes, epoch: int,
     return NewEvent(
         key,
         kind,
-        float(other.date) if other.date is not None else now(),
+        _time(other.date, now) if other.date is not None else now(),
         str(chat.id) if chat is not None else None,
         str(sender.id) if sender is not None else None,
         _encoder.encode(body),
         raw,
         epoch,
     )
+
+
+def _time(date: int, now: Callable[[], float]) -> float:
+    return float(date) if 0 <= date < LATEST else now()
 
 
 def _name(peer: _Peer) -> str:
