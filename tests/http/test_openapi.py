@@ -11,6 +11,7 @@ from html.parser import HTMLParser
 import pytest
 import trio
 
+from rookery_http.api import messages
 from rookery_http.calls import TABLE
 from rookery_http.docs import page
 from rookery_http.openapi import describe
@@ -36,6 +37,10 @@ def test_requests_are_closed_and_bounded(platforms):
     for name in ("CreateParrot", "ChangeSession", "CreateWebhook", "ChangeWebhook", "Replay", "SendText", "SendImage"):
         assert schemas[name]["additionalProperties"] is False, name
     assert "(?!" not in json.dumps(schemas), "lookaheads are our own business"
+
+
+def test_no_content_has_a_field_of_the_envelope():
+    assert not messages._CONTENT_FIELDS & messages._ENVELOPE
 
 
 def test_security_is_stated_as_it_is():
