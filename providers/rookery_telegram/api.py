@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import httpx
@@ -41,15 +41,16 @@ class BotApi:
         *,
         seconds: float = ANSWER_SECONDS,
         fresh: bool = False,
+        on_sent: Callable[[], None] | None = None,
     ) -> msgspec.Raw:
-        """One call with JSON; `seconds` is how long its answer may take.
+        """One call with JSON; `seconds` is how long its answer may take. `on_sent` is called when the request has left.
 
         Raises ApiError (the server refused) and httpx.HTTPError (no answer).
         """
         body = _encoder.encode(params) if params else b"{}"
         request = b"POST %b%b%b%d\r\n\r\n%b" % (self._prefix.encode(), method.encode(), self._tail, len(body), body)
         answer = await self._transport.exchange(
-            request, connect_seconds=CONNECT_SECONDS, read_seconds=seconds, fresh=fresh
+            request, connect_seconds=CONNECT_SECONDS, read_seconds=seconds, fresh=fresh, on_sent=on_sent
         )
         return read_answer(answer.status, answer.headers, answer.body)
 

@@ -174,9 +174,9 @@ class TelegramLink:
         if position.offset:
             self._poll_params["offset"] = position.offset
         try:
-            # The request is the confirmation, whether or not an answer comes back.
-            self._told = position.offset
-            result = await self._api.call("getUpdates", self._poll_params, seconds=self._poll_timeout + POLL_MARGIN)
+            result = await self._api.call(
+                "getUpdates", self._poll_params, seconds=self._poll_timeout + POLL_MARGIN, on_sent=self._confirmed
+            )
             events, ids = to_events(result, epoch=position.epoch)
         except (ApiError, httpx.HTTPError) as error:
             return await self._refuse(error)
@@ -195,6 +195,10 @@ class TelegramLink:
         await self._inbox.commit(events, after.dump())
         self._position = after
         return not ids and self._poll_timeout > 1
+
+    def _confirmed(self) -> None:
+        """The request is the confirmation, whether or not an answer comes back."""
+        self._told = self._position.offset
 
     async def _refuse(self, error: ApiError | httpx.HTTPError) -> bool:
         """What a failed poll means; a webhook that somebody left is deleted once (rule 11)."""

@@ -6,7 +6,7 @@ import re
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Annotated, Any
 
 import httpx
 import msgspec
@@ -31,6 +31,9 @@ PREDECESSOR_SECONDS = 5.0
 _TOKEN = re.compile(r"[0-9]{1,20}:[A-Za-z0-9_-]{3,256}")
 
 
+Rate = Annotated[float, msgspec.Meta(ge=0)]
+
+
 class BotSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`Session.settings` of a bot; every field is optional.
 
@@ -40,9 +43,9 @@ class BotSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     takeover: bool = False
     allowed_updates: tuple[str, ...] = ALL_KINDS
-    sends_per_second: float | None = None
-    sends_per_second_per_chat: float | None = None
-    sends_per_second_per_group: float | None = None
+    sends_per_second: Rate | None = None
+    sends_per_second_per_chat: Rate | None = None
+    sends_per_second_per_group: Rate | None = None
 
 
 class _Holder:
@@ -170,8 +173,14 @@ class Telegram:
 
 def _bot_settings(settings: Mapping[str, Any]) -> BotSettings:
     try:
-        return msgspec.convert(dict(settings), BotSettings)
+        checked = msgspec.convert(dict(settings), BotSettings)
     except msgspec.ValidationError as error:
         invalid = InvalidInput.from_validation(error)
         field = f"settings.{invalid.field}" if invalid.field else "settings"
         raise InvalidInput(f"settings.{invalid}" if invalid.field else f"settings: {invalid}", field=field) from None
+    # The server passes over names that it does not know, and an empty list means its own choice, which leaves out three.
+    if not checked.allowed_updates or not set(checked.allowed_updates) <= set(ALL_KINDS):
+        raise InvalidInput(
+            f"settings.allowed_updates: one or several of {', '.join(ALL_KINDS)}", field="settings.allowed_updates"
+        )
+    return checked

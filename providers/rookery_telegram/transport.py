@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import select
 import ssl
+from collections.abc import Callable
 from typing import Any
 
 import httptools
@@ -87,12 +88,18 @@ class BotTransport(httpx.AsyncBaseTransport):
         self.authority = base_url.netloc
 
     async def exchange(
-        self, request: bytes, *, connect_seconds: float, read_seconds: float, fresh: bool = False
+        self,
+        request: bytes,
+        *,
+        connect_seconds: float,
+        read_seconds: float,
+        fresh: bool = False,
+        on_sent: Callable[[], None] | None = None,
     ) -> RawAnswer:
         """Send one complete request and return its complete answer.
 
         `read_seconds` bound each wait for bytes, not the whole. Cancelled or failed, the connection is closed.
-        `fresh`: on a new connection, even if one is idle.
+        `fresh`: on a new connection, even if one is idle. `on_sent` is called when the whole request has left.
         """
         connection = None
         if not fresh:
@@ -106,7 +113,7 @@ class BotTransport(httpx.AsyncBaseTransport):
             connection = await self._connect(connect_seconds)
         keep = False
         try:
-            answer = await _round_trip(connection.stream, request, read_seconds)
+            answer = await _round_trip(connection.stream, request, read_seconds, on_sent)
             keep = answer.keep_alive and not self._closed
         finally:
             if keep:
@@ -161,7 +168,9 @@ class BotTransport(httpx.AsyncBaseTransport):
             raise httpx.ConnectError(f"no connection to {self._host}: {cause}") from None
 
 
-async def _round_trip(stream: trio.abc.Stream, request: bytes, seconds: float) -> RawAnswer:
+async def _round_trip(
+    stream: trio.abc.Stream, request: bytes, seconds: float, on_sent: Callable[[], None] | None
+) -> RawAnswer:
     answer = RawAnswer()
     parser = httptools.HttpResponseParser(answer)
     sent = False
@@ -169,6 +178,8 @@ async def _round_trip(stream: trio.abc.Stream, request: bytes, seconds: float) -
         try:
             await stream.send_all(request)
             sent = True
+            if on_sent is not None:
+                on_sent()
             if isinstance(stream, trio.SocketStream):
                 # The answer cannot be there yet: waiting first saves a read that would find nothing.
                 await trio.lowlevel.wait_readable(stream.socket)

@@ -21,6 +21,7 @@ MESSAGE_KINDS = (
     "edited_channel_post",
     "business_message",
     "edited_business_message",
+    "guest_message",
 )
 OTHER_KINDS = (
     "business_connection",
@@ -40,6 +41,7 @@ OTHER_KINDS = (
     "chat_join_request",
     "chat_boost",
     "removed_chat_boost",
+    "managed_bot",
 )
 ALL_KINDS = MESSAGE_KINDS + OTHER_KINDS
 """Asked for by name: the server's default leaves three of them out."""

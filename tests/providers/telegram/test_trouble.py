@@ -10,6 +10,7 @@ import trio
 from rookery import Action, MessageState, Reason, SessionStatus
 from rookery_simulator.bot_api import Fault
 from rookery_telegram import link as link_module
+from rookery_telegram.api import BotApi
 from rookery_telegram.errors import DEFAULT_RETRY_AFTER, ApiError, poll_error, read_answer, send_error
 from telegram_engine import QUICK, SECRET, TOKEN, Setup, open_quick_simulator, open_setup
 
@@ -126,8 +127,8 @@ class TestStart:
                 assert "127.0.0.1" in (session.health.last_error or "")
 
     async def test_a_server_that_never_answers(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("rookery_telegram.api.ANSWER_SECONDS", 0.2)
-        monkeypatch.setattr("rookery_telegram.api.BotApi.call.__kwdefaults__", {"seconds": 0.2, "fresh": False})
+        defaults = BotApi.call.__kwdefaults__ | {"seconds": 0.2}  # type: ignore[operator]
+        monkeypatch.setattr(BotApi.call, "__kwdefaults__", defaults)
         async with open_quick_simulator() as simulator, open_setup(simulator, add=False) as setup:
             simulator.faults.add(fault("delay", method="getMe", seconds=5, count=1))
             await setup.add()

@@ -62,6 +62,7 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "chat_member": {"chat": CHAT, "from": USER, "date": 1_700_000_000, "old_chat_member": {}, "new_chat_member": {}},
     "chat_join_request": {"chat": CHAT, "from": USER, "date": 1_700_000_000, "user_chat_id": 5},
     "chat_boost": {"chat": CHAT, "boost": {"boost_id": "b"}},
+    "managed_bot": {"user": USER, "bot": {"id": 9}},
     "removed_chat_boost": {"chat": CHAT, "boost_id": "b", "remove_date": 1, "source": {}},
 }
 WITHOUT_CHAT = {
@@ -73,6 +74,7 @@ WITHOUT_CHAT = {
     "purchased_paid_media",
     "poll",
     "poll_answer",
+    "managed_bot",
 }
 WITHOUT_SENDER = {"deleted_business_messages", "message_reaction_count", "poll", "chat_boost", "removed_chat_boost"}
 
