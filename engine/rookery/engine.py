@@ -81,6 +81,7 @@ class Engine(
                 self._first_event = await self._store.last_event_id()
                 nursery.start_soon(self._board.run)
                 nursery.start_soon(self._dispatcher.run)
+                nursery.start_soon(self._tail.run)
                 nursery.start_soon(self._housekeeper.run)
                 nursery.start_soon(self._health.run)
                 nursery.start_soon(self._memory.run)

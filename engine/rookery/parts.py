@@ -21,6 +21,7 @@ from .signals import Signals
 from .statuses import StatusBoard
 from .store import Store
 from .supervisor import Supervisor
+from .tail import EventTail
 from .telemetry import Telemetry
 
 
@@ -52,6 +53,7 @@ class EngineParts:
         self._health = HealthChecker(self._supervisor.running, services)
         self._memory = MemoryGuard(providers.values(), services)
         self._dispatcher = Dispatcher(instance, store, settings, self._signals, self.telemetry, clock)
+        self._tail = EventTail(store, self._signals)
         self._housekeeper = Housekeeper(store, settings, clock)
         self._cluster = Cluster(self._supervisor, services) if store.shared else None
         self._first_event = 0  # the newest event when the engine was opened

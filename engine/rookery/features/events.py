@@ -9,11 +9,10 @@ import trio
 
 from ..model import Event
 from ..parts import EngineParts
-from ..signals import Signals
 from ..store import EventQuery, Store
+from ..tail import EventTail
 
 FOLLOW_BATCH = 500
-POLL_INTERVAL = 1.0  # seconds; on a shared store other instances write too
 
 
 class EventFeatures(EngineParts):
@@ -37,7 +36,7 @@ class EventFeatures(EngineParts):
         """
         return EventStream(
             self._store,
-            self._signals,
+            self._tail,
             EventQuery(
                 after=self._first_event if after is None else after,
                 session=session,
@@ -48,14 +47,17 @@ class EventFeatures(EngineParts):
 
 
 class EventStream:
-    """The events that a query matches, now and later. Holds one page; there is nothing to close."""
+    """The events that a query matches, now and later. Holds one page; there is nothing to close.
 
-    def __init__(self, store: Store, signals: Signals, query: EventQuery) -> None:
+    A call that is cancelled has taken nothing: the stream can be used on, for example after a timeout.
+    """
+
+    def __init__(self, store: Store, tail: EventTail, query: EventQuery) -> None:
         self._store = store
-        self._signals = signals
+        self._tail = tail
         self._query = query
         self._page: Iterator[Event] = iter(())
-        self._cursor = query.after
+        self._position = query.after  # everything up to here was handed out or does not match
 
     def __aiter__(self) -> EventStream:
         return self
@@ -67,12 +69,31 @@ class EventStream:
     async def __anext__(self) -> Event:
         event = next(self._page, None)
         while event is None:
-            version = self._signals.events.version
-            page = await self._store.read_events(msgspec.structs.replace(self._query, after=self._cursor))
-            self._page = iter(page)
+            self._page = iter(await self.next_page())
             event = next(self._page, None)
-            if event is None:
-                with trio.move_on_after(POLL_INTERVAL if self._store.shared else float("inf")):
-                    await self._signals.events.newer_than(version)
-        self._cursor = event.id
         return event
+
+    async def next_page(self) -> Sequence[Event]:
+        """Everything that is at hand (at least one event), for callers who pass on many at once.
+
+        Use either this or the iteration.
+        """
+        await trio.lowlevel.checkpoint()
+        while True:
+            end = self._tail.last
+            if self._tail.covers(self._position):
+                page: Sequence[Event] = self._matching(self._tail.after(self._position, self._query.session))
+                self._position = max(self._position, end)
+            else:
+                page = await self._store.read_events(msgspec.structs.replace(self._query, after=self._position))
+                if page:
+                    self._position = page[-1].id
+                if len(page) < self._query.limit:
+                    self._position = max(self._position, end)
+            if page:
+                return page
+            self._position = await self._tail.newer_than(self._position, self._query.session)
+
+    def _matching(self, events: list[Event]) -> list[Event]:
+        types = self._query.types
+        return events if types is None else [event for event in events if event.type in types]

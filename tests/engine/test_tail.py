@@ -1,0 +1,224 @@
+"""Many followers share one reading of the log, and none of them misses or repeats anything."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+
+import pytest
+import trio
+import trio.lowlevel
+import trio.testing
+
+from fake_platform import FakePlatform, event
+from rookery import Engine, Event, open_engine
+from rookery.errors import StoreUnavailable
+from rookery.provider import Inbox
+from rookery.store import EventQuery
+from rookery.stores import MemoryStore
+from rookery.tail import KEPT
+
+
+class CountingStore(MemoryStore):
+    """Counts the readings of the log, and fails them on request."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reads = 0
+        self.broken = False
+
+    async def read_events(self, query: EventQuery) -> Sequence[Event]:
+        self.reads += 1
+        if self.broken:
+            raise StoreUnavailable("broken by the test")
+        return await super().read_events(query)
+
+
+class Setup:
+    """An engine with connected sessions `s0`, `s1`, ..., each of which may say something."""
+
+    def __init__(self, engine: Engine, store: CountingStore, inboxes: dict[str, Inbox]) -> None:
+        self.engine = engine
+        self.store = store
+        self._inboxes = inboxes
+        self._keys = 0
+
+    async def say(self, session: str = "s0", count: int = 1, type: str = "message") -> None:
+        new = [event(self._keys + number, type=type) for number in range(count)]
+        self._keys += count
+        await self._inboxes[session].commit(new, None)
+
+
+@pytest.fixture
+async def setup():
+    store = CountingStore()
+    platform = FakePlatform()
+    inboxes: dict[str, Inbox] = {}
+    async with open_engine(store=store, providers=[platform]) as engine:
+        for id in ("s0", "s1", "s2"):
+            await engine.create_session(id=id, platform="fake", credentials={"token": "t"})
+            await engine.wait_status(id, "CONNECTED")
+        for link in platform.links:
+            inboxes[link.session.id] = link.inbox
+        yield Setup(engine, store, inboxes)
+
+
+async def collect(setup: Setup, into: list[int], count: int, **query: object) -> None:
+    async for one in setup.engine.events(after=0, **query):  # type: ignore[arg-type]
+        into.append(one.id)
+        if len(into) == count:
+            return
+
+
+async def eventually(condition: Callable[[], bool]) -> None:
+    with trio.fail_after(5):
+        while not condition():
+            await trio.sleep(0.001)
+
+
+async def test_a_hundred_followers_cost_as_much_as_one(setup):
+    seen: list[list[int]] = [[] for _ in range(100)]
+    async with trio.open_nursery() as nursery:
+        for into in seen:
+            nursery.start_soon(collect, setup, into, 51)
+        await setup.say()
+        await eventually(lambda: all(seen))
+        await trio.testing.wait_all_tasks_blocked()
+        before = setup.store.reads
+        for _ in range(50):
+            await setup.say()
+    assert setup.store.reads - before <= 102, "one reading to get it and one to find nothing more, for each commit"
+    assert all(into == seen[0] == sorted(set(into)) for into in seen)
+
+
+async def test_without_followers_nothing_is_read(setup):
+    await setup.say()
+    before = setup.store.reads
+    for _ in range(20):
+        await setup.say()
+        await trio.testing.wait_all_tasks_blocked()
+    assert setup.store.reads == before
+
+
+async def test_only_those_whom_it_concerns_are_woken(setup):
+    pages = 0
+
+    async def follow(session: str) -> None:
+        nonlocal pages
+        stream = setup.engine.events(session=session)
+        while True:
+            await stream.next_page()
+            pages += 1
+
+    async with trio.open_nursery() as nursery:
+        for _ in range(10):
+            nursery.start_soon(follow, "s1")
+        nursery.start_soon(follow, "s2")
+        await trio.testing.wait_all_tasks_blocked()
+        before = setup.store.reads
+        for _ in range(3 * KEPT // 500):
+            await setup.say("s0", 500)
+            await trio.testing.wait_all_tasks_blocked()
+        assert pages == 0
+        shared = setup.store.reads - before
+        await setup.say("s2")
+        await trio.testing.wait_all_tasks_blocked()
+        assert pages == 1
+        assert setup.store.reads - before <= shared + 2, "it went on from memory, however much passed meanwhile"
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_slow_follower_misses_nothing_and_little_is_kept(setup):
+    stream = setup.engine.events(after=0)
+    await setup.say()
+    first = await stream.next_page()
+    async with trio.open_nursery() as nursery:
+        seen: list[int] = []
+        nursery.start_soon(collect, setup, seen, 3 * KEPT + 1)
+        for _ in range(30):
+            await setup.say(count=KEPT // 10)
+        await eventually(lambda: len(seen) == 3 * KEPT + 1)
+    kept = sum(len(page.events) for page in setup.engine._tail._pages)
+    assert kept <= KEPT
+    late = [one.id for one in first]
+    while len(late) < len(seen):
+        page = await stream.next_page()
+        assert len(page) <= 2 * KEPT
+        late += [one.id for one in page]
+    assert late == seen
+
+
+async def test_a_timeout_takes_nothing(setup):
+    stream = setup.engine.events(after=0, types=["message"])
+    seen: list[Event] = []
+
+    async def talk() -> None:
+        for _ in range(100):
+            await setup.say(random.choice(["s0", "s1"]))
+            await setup.say(type="other")
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(talk)
+        while len(seen) < 100:
+            with trio.move_on_after(random.choice([0, 0.0001, 0.001])):
+                seen += await stream.next_page()
+    assert [one.id for one in seen] == [
+        one.id for one in await setup.engine.read_events(EventQuery(types=("message",)))
+    ]
+
+
+async def test_a_store_that_fails_is_met_by_the_follower_and_forgiven(setup):
+    stream = setup.engine.events(after=0)
+    await setup.say()
+    await stream.next_page()
+    async with trio.open_nursery() as nursery:
+
+        async def follow() -> None:
+            with pytest.raises(StoreUnavailable):
+                await stream.next_page()
+
+        nursery.start_soon(follow)
+        await trio.testing.wait_all_tasks_blocked()
+        setup.store.broken = True
+        await setup.say()
+    setup.store.broken = False
+    with trio.fail_after(5):
+        assert len(await stream.next_page()) == 1
+        await setup.say()
+        assert len(await stream.next_page()) == 1
+
+
+async def test_random_followers_see_exactly_what_the_log_holds(setup):
+    """Followers that come, go, dawdle and filter, while three sessions write in batches."""
+    total = 6000
+
+    async def follow(after: int, session: str | None, types: list[str] | None, pause: float) -> None:
+        stream = setup.engine.events(after=after, session=session, types=types)
+        wanted = EventQuery(after=after, session=session, types=tuple(types) if types else None, limit=100_000)
+        seen: list[int] = []
+        while not finished.is_set() or len(seen) < len(await setup.engine.read_events(wanted)):
+            with trio.move_on_after(0.05):
+                seen += [one.id for one in await stream.next_page()]
+            if pause and random.random() < 0.2:
+                await trio.sleep(pause)
+        assert seen == [one.id for one in await setup.engine.read_events(wanted)]
+
+    finished = trio.Event()
+    with trio.fail_after(30):
+        async with trio.open_nursery() as nursery:
+            written = 0
+            while written < total:
+                if random.random() < 0.1:
+                    nursery.start_soon(
+                        follow,
+                        random.randrange(written + 1),
+                        random.choice([None, "s0", "s1", "s2"]),
+                        random.choice([None, ["message"], ["rare"]]),
+                        random.choice([0, 0, 0.02]),
+                    )
+                count = random.choice([1, 1, 3, 50, 400])
+                type = random.choice(["message", "message", "message", "rare"])
+                await setup.say(random.choice(["s0", "s0", "s1", "s2"]), count, type)
+                written += count
+                await trio.lowlevel.checkpoint()
+            finished.set()
