@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mimetypes
+import re
 from typing import Any
 
 import msgspec
@@ -20,6 +21,11 @@ MEDIA_METHODS = {
     c.Document: ("sendDocument", "document"),
     c.Sticker: ("sendSticker", "sticker"),
 }
+
+
+# `int` would also take "1_000", " 5" and the digits of other scripts.
+_CHAT_ID = re.compile(r"-?[0-9]{1,19}")
+_MESSAGE_ID = re.compile(r"[0-9]{1,19}")
 
 
 class Call(msgspec.Struct, frozen=True):
@@ -117,17 +123,15 @@ def chat_id(to: str) -> int | str:
     """A number, or `@name` of a public chat. Raises Rejected."""
     if to.startswith("@") and len(to) > 1:
         return to
-    try:
-        return int(to)
-    except ValueError:
-        raise Rejected(f"to: {to!r} is neither a chat id nor @name") from None
+    if not _CHAT_ID.fullmatch(to):
+        raise Rejected(f"to: {to!r} is neither a chat id nor @name")
+    return int(to)
 
 
 def _message_id(value: str, field: str) -> int:
-    try:
-        return int(value)
-    except ValueError:
-        raise Rejected(f"{field}: a Telegram message id is a number, not {value!r}") from None
+    if not _MESSAGE_ID.fullmatch(value):
+        raise Rejected(f"{field}: a Telegram message id is a number, not {value!r}")
+    return int(value)
 
 
 def _format(params: dict[str, Any], name: str) -> None:

@@ -22,6 +22,8 @@ MAX_ANSWER = 32 * 1024 * 1024
 READ_SIZE = 65_536
 FRESH = 0.5  # seconds for which a connection that was just used is trusted without a look, which costs a system call
 CLOSE_SECONDS = 1.0
+BODY_SECONDS = 60.0
+"""How much longer than its first byte a whole answer may take: one byte now and then keeps no call alive for ever."""
 KEEPALIVE = 55.0  # seconds an idle connection is kept; common proxies close theirs after 60
 
 
@@ -98,7 +100,8 @@ class BotTransport(httpx.AsyncBaseTransport):
     ) -> RawAnswer:
         """Send one complete request and return its complete answer.
 
-        `read_seconds` bound each wait for bytes, not the whole. Cancelled or failed, the connection is closed.
+        `read_seconds` bound each wait for bytes; the whole may take `BODY_SECONDS` more. Cancelled or failed, the connection
+        is closed.
         `fresh`: on a new connection, even if one is idle. `on_sent` is called when the whole request has left.
         """
         connection = None
@@ -163,7 +166,7 @@ class BotTransport(httpx.AsyncBaseTransport):
                 return _Connection(stream, fd)
         except trio.TooSlowError:
             raise httpx.ConnectTimeout(f"no connection to {self._host} within {seconds:g} s") from None
-        except (OSError, trio.BrokenResourceError) as error:
+        except (OSError, UnicodeError, trio.BrokenResourceError) as error:  # UnicodeError: no host can have such a name
             cause = error.__cause__ if isinstance(error, trio.BrokenResourceError) and error.__cause__ else error
             raise httpx.ConnectError(f"no connection to {self._host}: {cause}") from None
 
@@ -174,7 +177,9 @@ async def _round_trip(
     answer = RawAnswer()
     parser = httptools.HttpResponseParser(answer)
     sent = False
-    with trio.CancelScope(deadline=trio.current_time() + seconds) as scope:
+    started = trio.current_time()
+    end = started + seconds + BODY_SECONDS
+    with trio.CancelScope(deadline=started + seconds) as scope:
         try:
             await stream.send_all(request)
             sent = True
@@ -188,7 +193,7 @@ async def _round_trip(
                 if not data:
                     return _end_of_stream(answer, parser)
                 parser.feed_data(data)
-                scope.deadline = trio.current_time() + seconds
+                scope.deadline = min(trio.current_time() + seconds, end)
                 if answer.complete and 100 <= parser.get_status_code() < 200:
                     answer = RawAnswer()
                     parser = httptools.HttpResponseParser(answer)
