@@ -93,6 +93,7 @@ class SessionRunner:
         self._last_error = session.health.last_error
         self._backoff = Backoff(services.settings)
         self.ended = trio.Event()  # set by the supervisor when the task is gone
+        self.lease_ran_out: str | None = None  # why it, or the one before it here, could not keep its lease
         self.connected_at: float | None = None  # trio time
         self.logged_out: bool | None = None  # None: nobody tried
         sender = Sender(self.lease, session.platform, services)
@@ -127,6 +128,11 @@ class SessionRunner:
                 self._link_nursery.start_soon(self._log_out, self._link)
         else:
             self._scope.cancel()
+
+    def trust_until(self, deadline: float) -> None:
+        """The lease is good until then (trio time); a session that is still running at that moment ends as lost."""
+        if not self._scope.cancel_called:  # what ran out stays so: nobody knows what happened meanwhile
+            self._scope.deadline = deadline
 
     def replace(self, session: Session) -> None:
         """The operator asked for a restart, or changed what the link was opened with: connect anew, at once."""
@@ -200,6 +206,10 @@ class SessionRunner:
                 await self._keep_connected()
                 commands = self.session.commands
                 await self._settle_after_logout()
+            if trio.current_time() >= self._scope.deadline:
+                self._intent = Intent.LEASE_LOST
+                self.lease_ran_out = "the database did not answer in time to keep the lease"
+                log.error("the lease ran out", session=self.session.id)
             await self._clean_up_after_logout(commands)
         except LeaseLost:
             self._intent = Intent.LEASE_LOST
@@ -223,11 +233,17 @@ class SessionRunner:
     async def _keep_connected(self) -> None:
         before = self.session.health
         restored = not before.terminal and before.reason not in (Reason.CREATED, Reason.DISABLED)
-        self.report(
-            SessionStatus.RECONNECTING if restored else SessionStatus.INITIALIZING,
-            Reason.RESTORING if restored else Reason.STARTING,
-            "connecting again" if restored else "connecting",
-        )
+        if self.lease_ran_out is not None:
+            self._last_error = self.lease_ran_out
+            detail = f"connecting again: {self.lease_ran_out}"
+            self.report(SessionStatus.RECONNECTING, Reason.LEASE_LOST, detail)
+            self.lease_ran_out = None
+        else:
+            self.report(
+                SessionStatus.RECONNECTING if restored else SessionStatus.INITIALIZING,
+                Reason.RESTORING if restored else Reason.STARTING,
+                "connecting again" if restored else "connecting",
+            )
         while True:
             failure = await self._connect_once()
             if self.connected_at is not None and trio.current_time() - self.connected_at >= self._settings.stable_after:
@@ -346,9 +362,9 @@ class SessionRunner:
 
     async def _log_out(self, link: Link) -> None:
         """Runs in the link's nursery, so that no caller's cancellation ends it half-way."""
-        self.logged_out = False
         try:
             if isinstance(link, LogoutCapable):
+                self.logged_out = False
                 with trio.move_on_after(self._settings.logout_timeout):
                     await link.logout()
                     self.logged_out = True
