@@ -7,24 +7,33 @@ from __future__ import annotations
 
 import trio
 
-from .log import get_logger
+from .leveling import Leveler
+from .membership import Membership
+from .routing import Router
 from .services import Services
 from .store import Notifying, StoreChange
 from .supervisor import Supervisor
-
-log = get_logger("SESSION")
 
 
 class Cluster:
     """Turns changes by other engines into this one's own signals. Owned by the engine, for shared stores."""
 
-    def __init__(self, supervisor: Supervisor, services: Services) -> None:
+    def __init__(
+        self, instance: str, supervisor: Supervisor, membership: Membership, router: Router, services: Services
+    ) -> None:
+        self.membership = membership
+        self.router = router
+        self.leveler = Leveler(supervisor.running, membership, services)
+        self._instance = instance
         self._supervisor = supervisor
         self._services = services
 
     async def run(self) -> None:
         """Until cancelled."""
         async with trio.open_nursery() as nursery:
+            nursery.start_soon(self.membership.run)
+            nursery.start_soon(self.leveler.run)
+            nursery.start_soon(self.router.run)
             if isinstance(self._services.store, Notifying):
                 nursery.start_soon(self._services.store.watch, self._on_change)
             while True:
@@ -46,6 +55,13 @@ class Cluster:
                 signals.events_stored(None)
             case "webhooks" | "duties":
                 signals.webhooks.fire()
+            case "instances":
+                self.membership.nudge()
+            case "calls":
+                if change.id == self._instance:
+                    self.router.wake()
+            case "call" if change.id is not None:
+                self.router.answered(change.id)
             case _:
                 self._look_at_everything()
 

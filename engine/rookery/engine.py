@@ -26,6 +26,8 @@ from .settings import EngineSettings
 from .store import Store
 
 log = get_logger("SESSION")
+LEAVE_TIMEOUT = 0.5  # seconds to say goodbye to the other instances
+
 
 
 class Engine(
@@ -66,8 +68,9 @@ class Engine(
 
     @property
     def ready(self) -> bool:
-        """True while it accepts work: opened, its stored sessions looked at once, and not shutting down."""
-        return not self._closing and self._supervisor.last_pass is not None
+        """True while it accepts work: opened, its stored sessions looked at once, neither draining nor shutting down."""
+        draining = self._cluster is not None and self._cluster.membership.draining
+        return not self._closing and not draining and self._supervisor.last_pass is not None
 
     def stop_now(self) -> None:
         """Give up the grace of a shutdown, under way or to come: what is durable is durable, the rest is dropped."""
@@ -81,6 +84,8 @@ class Engine(
                 self._first_event = await self._store.last_event_id()
                 nursery.start_soon(self._board.run)
                 nursery.start_soon(self._dispatcher.run)
+                if self._cluster is not None:  # before the first claim, which takes no more than a fair share
+                    await self._cluster.membership.beat()
                 nursery.start_soon(self._tail.run)
                 nursery.start_soon(self._housekeeper.run)
                 nursery.start_soon(self._health.run)
@@ -100,10 +105,15 @@ class Engine(
         with self._grace:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._supervisor.stop_all, Intent.SHUTDOWN)
+        if self._cluster is not None:
+            self._cluster.membership.drain()  # so that the others know their share when the sessions come
                 nursery.start_soon(self._dispatcher.close)
         if self._grace.cancelled_caught:
             log.error("the grace period is over", sessions_left=len(self._supervisor.running))
         self._services_scope.cancel()
+            if self._cluster is not None:
+                with trio.move_on_after(LEAVE_TIMEOUT):
+                    await self._cluster.membership.leave()
 
 
 def _instance_name() -> str:

@@ -5,6 +5,7 @@
     ├── NotFound                no such session, message or webhook
     ├── AlreadyExists           the id is taken
     ├── LimitReached            a configured limit; names it
+    ├── OwnerUnavailable        the instance that runs the session is gone or does not answer
     ├── DataDirectoryInUse      another engine holds the store
     ├── SecretKeyError          the secret key is missing or does not fit the stored secrets
     ├── ProviderError           a link failed, transient: it is tried again (see `Failure`)
@@ -93,6 +94,15 @@ class LimitReached(RookeryError):
     def __init__(self, message: str, *, limit: str) -> None:
         super().__init__(message)
         self.limit = limit
+
+
+class OwnerUnavailable(RookeryError):
+    """Only the instance that runs the session can do this, and it is gone or does not answer. May be tried again."""
+
+    def __init__(self, message: str, *, retry_after: float = 1.0, may_have_happened: bool = False) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+        self.may_have_happened = may_have_happened
 
 
 class DataDirectoryInUse(RookeryError):

@@ -16,8 +16,10 @@ from .pacing import StartGate
 from .provider import Provider
 from .services import Services
 from .settings import EngineSettings
+from .routing import Router
 from .shields import Shields
 from .signals import Signals
+from .shared_store import CallStore
 from .statuses import StatusBoard
 from .store import Store
 from .supervisor import Supervisor
@@ -45,11 +47,18 @@ class EngineParts:
         self._signals = Signals()
         self._shields = Shields()
         self.telemetry = Telemetry()
-        self._board = StatusBoard(store, settings, self._signals, lambda id: self._supervisor.lost(id))
+        self._board = StatusBoard(store, settings, self._signals, lambda lease: self._supervisor.lost(lease))
         services = Services(
             store, settings, self._signals, self._board, StartGate(settings), self._shields, self.telemetry, clock
         )
-        self._supervisor = Supervisor(instance, providers, services)
+        membership = Membership(
+            instance,
+            self.started_at,
+            services,
+            sessions=lambda: len(self._supervisor.running),
+            on_change=lambda: self._supervisor.rescan(),
+        )
+        self._supervisor = Supervisor(instance, providers, services, membership if store.shared else None)
         self._health = HealthChecker(self._supervisor.running, services)
         self._memory = MemoryGuard(providers.values(), services)
         self._dispatcher = Dispatcher(instance, store, settings, self._signals, self.telemetry, clock)

@@ -415,7 +415,10 @@ class SessionRunner:
             try:
                 await self.outbox.settle()
                 if self._intent in _FAREWELLS and not self._health.terminal:
-                    self.report(SessionStatus.DISCONNECTED, *_FAREWELLS[self._intent])
+                    action = Action.NONE
+                    if self._intent is Intent.LOGOUT:  # terminal, so there must be a way back, also where it stays enabled
+                        action = Action.SCAN_QR if self.logged_out else Action.RETRY
+                    self.report(SessionStatus.DISCONNECTED, *_FAREWELLS[self._intent], action=action)
                 await self._services.board.settle(self.session.id)
                 await self._services.store.release(self.lease)
             except StoreError as error:

@@ -8,7 +8,7 @@ import trio
 
 from .errors import StoreError
 from .log import get_logger
-from .model import Health
+from .model import Health, Lease
 from .settings import EngineSettings
 from .signals import Signals
 from .store import HISTORY_LENGTH, SessionStore, StatusWrite
@@ -26,7 +26,7 @@ class StatusBoard:
     """
 
     def __init__(
-        self, store: SessionStore, settings: EngineSettings, signals: Signals, on_lost: Callable[[str], None]
+        self, store: SessionStore, settings: EngineSettings, signals: Signals, on_lost: Callable[[Lease], None]
     ) -> None:
         self._store = store
         self._settings = settings
@@ -82,5 +82,5 @@ class StatusBoard:
             self._wake.set()
             return
         for session in lost:
-            self._on_lost(session)
+            self._on_lost(batch[session][0].lease)
         self._signals.sessions.fire()

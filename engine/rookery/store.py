@@ -36,6 +36,7 @@ from .model import (
     Webhook,
 )
 
+from .shared_store import InstanceStore
 HISTORY_LENGTH = 50
 """Status changes kept per session (A3)."""
 
@@ -58,6 +59,7 @@ class EventQuery(msgspec.Struct, frozen=True, kw_only=True):
     after: int = 0
     session: str | None = None
     types: tuple[str, ...] | None = None
+    sessions: tuple[str, ...] | None = None  # any of these; what one caller may see
     limit: int = 100
 
 
@@ -262,11 +264,13 @@ class DutyStore(Protocol):
 class StoreChange(msgspec.Struct, frozen=True):
     """Something that some engine changed. It carries no data: the store is the truth."""
 
-    kind: Literal["session", "messages", "message", "events", "webhooks", "duties", "everything"]
+    kind: Literal[
+        "session", "messages", "message", "events", "webhooks", "duties", "instances", "calls", "call", "everything"
+    ]
     """`session`: a row was written by an operator or released. `messages`: there is something to send for a session that
     another engine runs. `message`: a message that this or another engine accepted for a foreign session is final.
-    `everything`: changes may have been missed."""
-    id: str | None = None  # of the session or message, if it is one and is known
+    `calls`: there are calls for the instance `id`. `call`: one is answered. `everything`: changes may have been missed."""
+    id: str | None = None  # of the session, message, instance or call, if it is one and is known
 
 
 @runtime_checkable

@@ -8,7 +8,9 @@ import trio
 
 from .decisions import Lost, Orphan, Replace, Retry, Stop, decide
 from .errors import StoreError
+from .leases import LeaseKeeper
 from .log import get_logger
+from .membership import Membership
 from .model import Lease, Session
 from .provider import MissingProvider, Provider
 from .services import Services
@@ -24,12 +26,22 @@ log = get_logger("SESSION")
 class Supervisor:
     """Owns the tasks of all sessions that this engine runs. The engine owns the supervisor's own task."""
 
-    def __init__(self, owner: str, providers: Mapping[str, Provider], services: Services) -> None:
+    def __init__(
+        self,
+        owner: str,
+        providers: Mapping[str, Provider],
+        services: Services,
+        membership: Membership | None = None,
+    ) -> None:
+        """`membership` says how many sessions to claim where several engines share a store."""
         self.owner = owner
+        self._membership = membership
         self._providers = providers
         self._services = services
         self._settings = services.settings
         self.running: dict[str, SessionRunner] = {}
+        self._leases = LeaseKeeper(owner, self.running, services, self.lost)
+        self._ran_out: dict[str, str] = {}  # why sessions lost their lease here, until they run here again
         self._dirty: set[str] = set()
         self._wake = trio.Event()
         self._changed = trio.Event()
@@ -48,10 +60,11 @@ class Supervisor:
         self._rescan = True
         self._wake.set()
 
-    def lost(self, id: str) -> None:
-        """A write of this session was refused: another owner has it."""
+    def lost(self, lease: Lease) -> None:
+        """A write under this lease was refused: another owner has the session."""
         self._services.telemetry.count("lease_failures")
-        if runner := self.running.get(id):
+        runner = self.running.get(lease.session)
+        if runner is not None and runner.lease == lease:  # it may run here again, under a lease of its own
             runner.stop(Intent.LEASE_LOST)
 
     async def ended(self, id: str) -> None:
@@ -63,7 +76,7 @@ class Supervisor:
         """Reconcile until cancelled. Cancelling it cancels every session."""
         async with trio.open_nursery() as nursery:
             if self._services.store.shared:
-                nursery.start_soon(self._renew)
+                nursery.start_soon(self._leases.run)
             task_status.started()
             full_at = trio.current_time()
             while True:
@@ -100,6 +113,7 @@ class Supervisor:
             rows += await self._list(ids=tuple(others))
         # No await between the decisions and their execution, so that what was running still is.
         orphans: list[Session] = []
+        takeable = {row.id for row in rows if row.wanted and row.owner is None}
         for decision in decide(rows, asked, self.running, self.owner):
             match decision:
                 case Stop(id):
@@ -114,36 +128,51 @@ class Supervisor:
                     orphans.append(session)
         for session in orphans:
             await self._services.store.release(Lease(session.id, session.uid, self.owner, session.fence))
-        await self._claim(nursery, None if full else asked)
+            takeable.add(session.id)
+        await self._claim(nursery, None if full else takeable)
 
     async def _claim(self, nursery: trio.Nursery, only: set[str] | None) -> None:
+        if only and self._membership is not None and self._membership.room <= 0:
+            await self._membership.refresh()  # one session more may be one more for everybody
         while not self._closing:
-            limit = self._settings.max_concurrent_sessions
-            room = CLAIM_BATCH if limit is None else min(CLAIM_BATCH, limit - len(self.running))
+            room = self._room()
             if room <= 0 or (only is not None and not only):
                 return
             self._claiming = True
+            started = trio.current_time()
             try:
                 claimed = await self._services.store.claim(
                     self.owner, limit=room, now=self._services.clock(), ttl=self._settings.lease_ttl, only=only
                 )
                 for session in claimed:
-                    self._start(nursery, session)
+                    self._start(nursery, session, since=started)
             finally:
                 self._claiming = False
                 self._tell_change()
             if len(claimed) < room:
                 return
 
-    def _start(self, nursery: trio.Nursery, session: Session) -> None:
+    def _room(self) -> int:
+        """How many sessions to claim at once now."""
+        limit = self._settings.max_concurrent_sessions
+        room = CLAIM_BATCH if limit is None else min(CLAIM_BATCH, limit - len(self.running))
+        return room if self._membership is None else min(room, self._membership.room)
+
+    def _start(self, nursery: trio.Nursery, session: Session, *, since: float) -> None:
         provider = self._providers.get(session.platform)
         if provider is None:
             provider = MissingProvider(session.platform)
         runner = SessionRunner(session, provider, self._services)
         earlier = self.running.get(session.id)  # deleted or lost, and still closing its link
+        if earlier is not None and not earlier.stopping:
+            earlier.stop(Intent.LEASE_LOST)  # its lease was free to take, so it is void; nobody else would tell it
         self.running[session.id] = runner
+        self._leases.granted(runner, since)
+        runner.lease_ran_out = self._ran_out.pop(session.id, None)
         if self._closing:  # claimed while the engine began to stop: give it back at once
             runner.stop(Intent.SHUTDOWN)
+        elif self._membership is not None and self._membership.draining:
+            runner.stop(Intent.HAND_OVER)
         nursery.start_soon(self._run, runner, earlier)
 
     async def _run(self, runner: SessionRunner, earlier: SessionRunner | None) -> None:
@@ -152,6 +181,8 @@ class Supervisor:
             if earlier is not None:
                 await earlier.ended.wait()
             await runner.run()
+            if runner.lease_ran_out is not None:
+                self._ran_out[id] = runner.lease_ran_out
             self.nudge(id)  # it may be wanted again already
             if self._settings.max_concurrent_sessions is not None:
                 self.rescan()  # its place is free for any session that waits
@@ -179,33 +210,3 @@ class Supervisor:
             if len(page) < CLAIM_BATCH:
                 return rows
             after = page[-1].id
-
-    async def _renew(self) -> None:
-        """Extend the leases on a shared store. A lease is trusted only until (start of its renewal + ttl - margin)."""
-        trusted: dict[str, float] = {}
-        settings = self._settings
-        while True:
-            started = trio.current_time()
-            leases = [r.lease for r in self.running.values()]
-            for lease in leases:
-                trusted.setdefault(lease.session, started + settings.lease_ttl - settings.lease_margin)
-            try:
-                with trio.move_on_after(settings.lease_renew_interval) as scope:
-                    held = await self._services.store.renew(
-                        self.owner, leases, now=self._services.clock(), ttl=settings.lease_ttl
-                    )
-                    for lease in leases:
-                        if lease.session in held:
-                            trusted[lease.session] = started + settings.lease_ttl - settings.lease_margin
-                        else:
-                            self.lost(lease.session)
-                if scope.cancelled_caught:
-                    log.error("leases could not be renewed in time")
-            except StoreError as error:
-                log.error("leases could not be renewed", error=str(error))
-            for id in [id for id in trusted if id not in self.running]:
-                del trusted[id]
-            for id, until in trusted.items():
-                if trio.current_time() >= until:
-                    self.lost(id)
-            await trio.sleep_until(started + settings.lease_renew_interval)

@@ -19,6 +19,8 @@ from .postgres_database import Database
 from .postgres_deliveries import PostgresDeliveries
 from .postgres_duties import PostgresDuties
 from .postgres_events import PostgresEvents
+from .postgres_instances import PostgresInstances
+from .postgres_keys import PostgresKeys
 from .postgres_messages import PostgresMessages
 from .postgres_sessions import PostgresSessions
 from .postgres_setup import check_key, migrate
@@ -30,8 +32,16 @@ CLOSE_TIMEOUT = 1.5
 """Seconds for each of the two steps of closing, whatever state the database is in."""
 
 
-class PostgresStore(PostgresSessions, PostgresEvents, PostgresMessages, PostgresDeliveries, PostgresDuties):
-    """Implements `Store` and `Notifying` for any number of engines at once.
+class PostgresStore(
+    PostgresSessions,
+    PostgresKeys,
+    PostgresEvents,
+    PostgresMessages,
+    PostgresDeliveries,
+    PostgresDuties,
+    PostgresInstances,
+):
+    """Implements `Store`, `Notifying` and `CallStore` for any number of engines at once.
 
     Args:
         url: `postgresql://user:password@host:port/database`, with libpq's parameters. `schema`, `pool_size`,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import trio
 
@@ -20,7 +20,7 @@ KEEPALIVE = 10.0
 TRY_OUT = 2.0  # seconds in which a notification to ourselves should arrive
 RECONNECT_DELAYS = (0.1, 0.5, 1.0, 2.0)  # seconds; the last one repeats
 
-_KINDS = frozenset(("session", "messages", "message", "events", "webhooks", "duties", "everything"))
+_KINDS = frozenset(get_args(get_type_hints(StoreChange)["kind"]))
 
 _TAKE = """
     INSERT INTO rookery.duties AS d (name, owner, until)

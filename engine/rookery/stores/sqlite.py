@@ -15,13 +15,15 @@ from .directory_lock import DirectoryLock
 from .sqlite_database import Database, connect, prepare, translate
 from .sqlite_deliveries import SqliteDeliveries
 from .sqlite_events import SqliteEvents
+from .sqlite_instances import SqliteInstances
+from .sqlite_keys import SqliteKeys
 from .sqlite_messages import SqliteMessages
 from .sqlite_readers import ClosedReaders, InlineReader, ThreadReaders
 from .sqlite_sessions import SqliteSessions
 from .sqlite_writer import ClosedWriter, GroupWriter, InlineWriter
 
 
-class SqliteStore(SqliteSessions, SqliteEvents, SqliteMessages, SqliteDeliveries):
+class SqliteStore(SqliteSessions, SqliteKeys, SqliteEvents, SqliteMessages, SqliteDeliveries, SqliteInstances):
     """Implements `Store` for one engine at a time.
 
     Args:

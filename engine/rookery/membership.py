@@ -1,0 +1,163 @@
+"""This engine among the others on a shared store: says that it lives, and knows its share of the sessions (E5)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import trio
+
+from .errors import StoreError
+from .instances import Census, Instance, fair_shares, surplus
+from .log import get_logger
+from .services import Services
+
+MISSED_BEATS = 3
+"""After so many an instance counts as gone. Sooner than its leases end, so that the others know their new share by then."""
+
+REFRESH_INTERVAL = 0.1  # seconds between two beats, however many ask for one
+BEAT_TIMEOUT = 5.0  # seconds
+UNLIMITED = 2**31
+
+FAILED_LEVELLING_PAUSE = 60.0
+"""Seconds without levelling after the others left lying what should have been theirs."""
+
+log = get_logger("SESSION")
+
+
+class Membership:
+    """Owned by the engine. `sessions` tells how many run here; `on_change` is called when more may be claimed."""
+
+    def __init__(
+        self,
+        name: str,
+        started_at: float,
+        services: Services,
+        sessions: Callable[[], int],
+        on_change: Callable[[], None],
+    ) -> None:
+        self.draining = False
+        self.census = Census(instances=(Instance(name=name),))
+        self._name = name
+        self._started_at = started_at
+        self._store = services.store
+        self._settings = services.settings
+        self._sessions = sessions
+        self._on_change = on_change
+        self._wake = trio.Event()
+        self._beaten = trio.Event()
+        self._beat_at = -float("inf")
+        self._overdue_since: float | None = None
+        self._level_after = -float("inf")
+
+    @property
+    def room(self) -> int:
+        """How many more sessions this instance should claim now.
+
+        Beyond its share only what nobody has claimed for a while: somebody else lacks room, or does not see it.
+        """
+        if self.draining:
+            return 0
+        takers = self.census.takers
+        if all(taker.name == self._name for taker in takers):
+            return UNLIMITED
+        if self._left_lying:
+            return UNLIMITED
+        return fair_shares(takers, self.census.wanted).get(self._name, 0) - self._sessions()
+
+    @property
+    def surplus(self) -> int:
+        """How many sessions this instance should hand over now."""
+        if self.draining:
+            return self._sessions()
+        if trio.current_time() < self._level_after:
+            return 0
+        return surplus(self.census, self._name, self._sessions())
+
+    @property
+    def capacity(self) -> int | None:
+        """Sessions that all instances together may run; None: no limit."""
+        total = 0
+        for taker in self.census.takers:
+            if taker.capacity is None:
+                return None
+            total += taker.capacity
+        return total
+
+    def drain(self) -> None:
+        """Take nothing from now on, and let the others know."""
+        self.draining = True
+        self.nudge()
+
+    def nudge(self) -> None:
+        """Something may have changed: beat soon."""
+        self._wake.set()
+
+    async def refresh(self) -> None:
+        """Return when the census is up to date, or after a while when the store does not answer."""
+        asked = trio.current_time()
+        with trio.move_on_after(BEAT_TIMEOUT):
+            while self._beat_at < asked:
+                self.nudge()
+                await self._beaten.wait()
+
+    async def run(self) -> None:
+        """Beat until cancelled."""
+        while True:
+            self._wake = trio.Event()
+            try:
+                with trio.fail_after(BEAT_TIMEOUT):
+                    await self.beat()
+            except (StoreError, trio.TooSlowError) as error:
+                log.warning("the other instances cannot be seen", error=str(error))
+            await trio.sleep(REFRESH_INTERVAL)
+            with trio.move_on_after(self._settings.cluster_poll_interval):
+                await self._wake.wait()
+
+    async def beat(self) -> None:
+        """Say that this instance lives and look who else does. Raises StoreError."""
+        started = trio.current_time()
+        me = Instance(
+            name=self._name,
+            draining=self.draining,
+            sessions=self._sessions(),
+            capacity=self._settings.max_concurrent_sessions,
+            started_at=self._started_at,
+        )
+        before, self.census = (
+            self.census,
+            await self._store.beat(
+                me,
+                ttl=MISSED_BEATS * self._settings.cluster_poll_interval,
+                patience=self._settings.claim_patience,
+            ),
+        )
+        self._beat_at = started
+        if not self.census.overdue:
+            self._overdue_since = None
+        elif self._overdue_since is None:
+            self._overdue_since = started
+        elif self._left_lying:
+            self._level_after = started + FAILED_LEVELLING_PAUSE
+        self._beaten.set()
+        self._beaten = trio.Event()
+        if {one.name for one in before.takers} != {one.name for one in self.census.takers}:
+            log.info(
+                "the instances have changed",
+                component="CLUSTER",
+                instances=[one.name for one in self.census.instances],
+                draining=[one.name for one in self.census.instances if one.draining],
+            )
+        if self.census.free and self.room > 0:
+            self._on_change()
+
+    async def leave(self) -> None:
+        """Tell the others that this instance is gone. The caller sets the deadline."""
+        try:
+            await self._store.leave(self._name)
+        except StoreError as error:
+            log.warning("the other instances could not be told", error=str(error))
+
+    @property
+    def _left_lying(self) -> bool:
+        since = self._overdue_since
+        return since is not None and trio.current_time() - since >= self._settings.claim_patience
