@@ -6,6 +6,7 @@ import json
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from email.utils import formatdate
 from itertools import pairwise
 from typing import Any
 
@@ -29,6 +30,7 @@ from fake_platform import (
 )
 from rookery import Engine, EngineSettings
 from rookery.delivery.endpoint import retry_delay
+from rookery.delivery.post import _retry_after
 from rookery.model import NewEvent
 
 ONE = "http://one.example/in"
@@ -182,8 +184,26 @@ def test_waits_between_retries() -> None:
 
 @pytest.mark.parametrize(
     ("value", "seconds"),
-    [("120", 120), ("soon", 1), ("-5", 1), ("99999999", 86400), ("nan", 1), ("\u0661", 1), ("1e3", 1)],
+    [
+        ("120", 120),
+        ("0", 0),
+        ("99999999", 86400),
+        ("9" * 400, 86400),
+        (formatdate(EPOCH + 90, usegmt=True), 90),
+        (formatdate(EPOCH - 90, usegmt=True), 0),
+        ("soon", None),
+        ("-5", None),
+        ("nan", None),
+        ("1e3", None),
+        ("", None),
+        (None, None),
+    ],
 )
+def test_what_retry_after_means(value: str | None, seconds: float | None) -> None:
+    assert _retry_after(value, EPOCH) == seconds
+
+
+@pytest.mark.parametrize(("value", "seconds"), [("120", 120), ("soon", 1)])
 async def test_retry_after_is_obeyed(
     value: str, seconds: float, endpoints: Endpoints, autojump_clock: MockClock
 ) -> None:
@@ -200,8 +220,6 @@ async def test_retry_after_is_obeyed(
 
 
 async def test_retry_after_as_a_date(endpoints: Endpoints, autojump_clock: MockClock) -> None:
-    from email.utils import formatdate
-
     async def busy(url: str, body: dict[str, Any]) -> httpx.Response:
         if len(endpoints.posts[url]) > 1:
             return httpx.Response(200)

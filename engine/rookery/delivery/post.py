@@ -6,6 +6,7 @@ Signature and headers follow the Standard Webhooks specification 1.0 (standardwe
 from __future__ import annotations
 
 import base64
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
@@ -42,11 +43,27 @@ def request_headers(webhook: Webhook, delivery: Delivery, body: bytes, now: floa
     stamp = datetime.fromtimestamp(int(now), UTC)
     return {
         "content-type": "application/json",
+        "content-length": str(len(body)),
         "user-agent": "Rookery",
         "webhook-id": id,
         "webhook-timestamp": str(int(now)),
         "webhook-signature": Signer(webhook.secret).sign(msg_id=id, timestamp=stamp, data=body.decode()),
     }
+
+
+class _Body(httpx.AsyncByteStream):
+    """The body in one piece. httpx's own is a generator, which a server that hangs up leaves unfinished."""
+
+    def __init__(self, body: bytes) -> None:
+        self._pieces = iter((body,))
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        for piece in self._pieces:
+            return piece
+        raise StopAsyncIteration
 
 
 def open_transport() -> httpx.AsyncHTTPTransport:
@@ -67,19 +84,23 @@ async def post(
             request = httpx.Request(
                 "POST",
                 url.copy_with(username=None, password=None),
-                content=body,
-                headers=request_headers(webhook, delivery, body, now) | _authorization(url),
+                stream=_Body(body),
+                headers={"host": url.netloc.decode()}
+                | request_headers(webhook, delivery, body, now)
+                | _authorization(url),
             )
             response = await transport.handle_async_request(request)
             stream = response.stream
             assert isinstance(stream, httpx.AsyncByteStream)
             try:
-                # A short body is read so that the connection can be used again; nobody looks at it.
+                # A short body is read so that the connection can be used again; nobody looks at it. Leaving the loop of a
+                # long one would leave generators behind for the garbage collector, and it complains.
                 received = 0
-                async for chunk in stream:
-                    received += len(chunk)
-                    if received > 65_536:
-                        break
+                with trio.CancelScope() as enough:
+                    async for chunk in stream:
+                        received += len(chunk)
+                        if received > 65_536:
+                            enough.cancel()
             finally:
                 await stream.aclose()
         except Exception as error:  # whatever a stranger's server makes a library raise: one failed delivery
