@@ -825,3 +825,27 @@ async def test_receiving_goes_on_while_a_send_hangs(autojump_clock: MockClock) -
         await trio.sleep(1)
         with trio.fail_after(1):
             await platform.link().inbox.commit([event(1)], "1")
+
+
+async def test_a_send_that_is_stored_while_its_session_starts_is_not_forgotten(autojump_clock: MockClock) -> None:
+    platform = FakePlatform()
+    claiming, storing, begun = trio.Event(), trio.Event(), trio.Event()
+    async with open_troubled_store() as store:
+
+        async def before(name: str) -> None:
+            if name == "claim":
+                await claiming.wait()
+            if name == "enqueue":
+                begun.set()
+                await storing.wait()
+
+        store.before = before
+        async with open_fake_engine(platform, store) as engine, trio.open_nursery() as nursery:
+            await add(engine)
+            nursery.start_soon(partial(engine.send, "a", to="7", text="early"))
+            await begun.wait()
+            claiming.set()
+            await connected(engine)
+            await settled()
+            storing.set()
+            await until(lambda: platform.sent_texts() == ["early"], seconds=5)

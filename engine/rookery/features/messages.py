@@ -120,6 +120,9 @@ class MessageFeatures(EngineParts):
                     runner.outbox.doubt(id)
             if runner is not None and created:
                 runner.outbox.accept(message, reserved=reserved)
+            now_running = self._supervisor.running.get(session)
+            if now_running is not None and now_running is not runner:
+                now_running.outbox.wake()  # it started meanwhile and may have looked before the message was there
             return message
         raise OutcomeUnknown("the store did not answer in time; the message may have been accepted")
 
