@@ -416,11 +416,14 @@ class SessionRunner:
                 await self.outbox.settle()
                 if self._intent in _FAREWELLS and not self._health.terminal:
                     action = Action.NONE
-                    if self._intent is Intent.LOGOUT:  # terminal, so there must be a way back, also where it stays enabled
+                    if (
+                        self._intent is Intent.LOGOUT
+                    ):  # terminal, so there must be a way back, also where it stays enabled
                         action = Action.SCAN_QR if self.logged_out else Action.RETRY
                     self.report(SessionStatus.DISCONNECTED, *_FAREWELLS[self._intent], action=action)
                 await self._services.board.settle(self.session.id)
-                await self._services.store.release(self.lease)
+                if self._intent is not Intent.DELETE:  # until the row is gone nobody else shall start it
+                    await self._services.store.release(self.lease)
             except StoreError as error:
                 log.error("the end of a session could not be stored", session=self.session.id, error=str(error))
         self._services.board.forget(self.session.id)

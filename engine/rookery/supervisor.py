@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 import trio
 
@@ -42,6 +43,7 @@ class Supervisor:
         self.running: dict[str, SessionRunner] = {}
         self._leases = LeaseKeeper(owner, self.running, services, self.lost)
         self._ran_out: dict[str, str] = {}  # why sessions lost their lease here, until they run here again
+        self._left_alone: set[str] = set()
         self._dirty: set[str] = set()
         self._wake = trio.Event()
         self._changed = trio.Event()
@@ -66,6 +68,16 @@ class Supervisor:
         runner = self.running.get(lease.session)
         if runner is not None and runner.lease == lease:  # it may run here again, under a lease of its own
             runner.stop(Intent.LEASE_LOST)
+
+    @contextmanager
+    def left_alone(self, id: str) -> Iterator[None]:
+        """Inside, the session is neither started here nor given to others once its task has ended with `Intent.DELETE`."""
+        self._left_alone.add(id)
+        try:
+            yield
+        finally:
+            self._left_alone.discard(id)
+            self.nudge(id)
 
     async def ended(self, id: str) -> None:
         """Return when no task of this session runs here. The caller sets the deadline."""
@@ -109,6 +121,7 @@ class Supervisor:
         owned = {row.id for row in rows}
         if full:
             asked = asked | self.running.keys() | owned
+        asked = asked - self._left_alone
         if others := asked - owned:
             rows += await self._list(ids=tuple(others))
         # No await between the decisions and their execution, so that what was running still is.

@@ -616,3 +616,17 @@ async def test_losing_the_lease_ends_it_without_a_word(autojump_clock: MockClock
         assert await history_of(engine) == before
         assert (await store.get_session("a")).owner == "somebody else"
         assert len(platform.attempts) == 1
+
+
+async def test_a_lease_that_was_void_when_it_was_claimed_anew_ends_the_old_task(autojump_clock: MockClock) -> None:
+    platform = FakePlatform()
+    async with open_troubled_store() as store, open_fake_engine(platform, store) as engine:
+        await add(engine)
+        await connected(engine)
+        row = await store.get_session("a")
+        await store.inner.release(Lease("a", row.uid, row.owner or "", row.fence))
+        engine._supervisor.nudge("a")  # it is free, and this engine is the first to see that
+        await until(lambda: len(platform.attempts) == 2, seconds=100)
+        await connected(engine)
+        assert [link.closed for link in platform.links] == [True, False]
+        await platform.link().inbox.commit([event(1)], "1")

@@ -310,8 +310,10 @@ class TestLogout:
                 assert report.deleted
                 assert report.logged_out is (trouble is None)
             else:
-                assert not (await engine.get_session("a")).enabled
+                session = await engine.get_session("a")
+                assert not session.enabled
                 assert await status_of(engine) == ("DISCONNECTED", "LOGOUT")
+                assert session.health.action is (Action.SCAN_QR if trouble is None else Action.RETRY)
             assert await status_of(engine, "b") == ("CONNECTED", "CONNECTED")
             assert len(platform.attempt_times("b")) == 1
 
