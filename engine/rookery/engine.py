@@ -25,9 +25,9 @@ from .session import Intent
 from .settings import EngineSettings
 from .store import Store
 
-log = get_logger("SESSION")
 LEAVE_TIMEOUT = 0.5  # seconds to say goodbye to the other instances
 
+log = get_logger("SESSION")
 
 
 class Engine(
@@ -38,6 +38,7 @@ class Engine(
     EventFeatures,
     WebhookFeatures,
     OperationsFeatures,
+    InstanceFeatures,
 ):
     """Everything that Rookery can do, one call each. Made by `open_engine`; safe to use from any task of its trio run.
 
@@ -55,6 +56,15 @@ class Engine(
         super().__init__(store, providers, settings, instance, clock)
         self._grace = trio.CancelScope()
         self._services_scope = trio.CancelScope()
+        self._serve_owner_calls(
+            self._delete_here,
+            self._logout_here,
+            self._life_here,
+            self._pairing_here,
+            self._pairing_code_here,
+            self._media_here,
+        )
+        self._serve_checks()
 
     @property
     def location(self) -> str:
@@ -66,12 +76,6 @@ class Engine(
         """The platforms that sessions can have."""
         return tuple(sorted(self._providers))
 
-    @property
-    def ready(self) -> bool:
-        """True while it accepts work: opened, its stored sessions looked at once, neither draining nor shutting down."""
-        draining = self._cluster is not None and self._cluster.membership.draining
-        return not self._closing and not draining and self._supervisor.last_pass is not None
-
     def stop_now(self) -> None:
         """Give up the grace of a shutdown, under way or to come: what is durable is durable, the rest is dropped."""
         self._shields.until = self._grace.deadline = -float("inf")
@@ -82,10 +86,10 @@ class Engine(
         with self._services_scope:
             async with trio.open_nursery() as nursery:
                 self._first_event = await self._store.last_event_id()
-                nursery.start_soon(self._board.run)
-                nursery.start_soon(self._dispatcher.run)
                 if self._cluster is not None:  # before the first claim, which takes no more than a fair share
                     await self._cluster.membership.beat()
+                nursery.start_soon(self._board.run)
+                nursery.start_soon(self._dispatcher.run)
                 nursery.start_soon(self._tail.run)
                 nursery.start_soon(self._housekeeper.run)
                 nursery.start_soon(self._health.run)
@@ -102,18 +106,18 @@ class Engine(
         self._closing = True
         self._shields.until = min(self._shields.until, trio.current_time() + self.settings.shutdown_grace)
         self._grace = trio.CancelScope(deadline=self._shields.until, shield=True)
+        if self._cluster is not None:
+            self._cluster.membership.drain()  # so that the others know their share when the sessions come
         with self._grace:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._supervisor.stop_all, Intent.SHUTDOWN)
-        if self._cluster is not None:
-            self._cluster.membership.drain()  # so that the others know their share when the sessions come
                 nursery.start_soon(self._dispatcher.close)
-        if self._grace.cancelled_caught:
-            log.error("the grace period is over", sessions_left=len(self._supervisor.running))
-        self._services_scope.cancel()
             if self._cluster is not None:
                 with trio.move_on_after(LEAVE_TIMEOUT):
                     await self._cluster.membership.leave()
+        if self._grace.cancelled_caught:
+            log.error("the grace period is over", sessions_left=len(self._supervisor.running))
+        self._services_scope.cancel()
 
 
 def _instance_name() -> str:

@@ -14,12 +14,12 @@ from .memory import MemoryGuard
 from .model import Session
 from .pacing import StartGate
 from .provider import Provider
+from .routing import Router
 from .services import Services
 from .settings import EngineSettings
-from .routing import Router
+from .shared_store import CallStore
 from .shields import Shields
 from .signals import Signals
-from .shared_store import CallStore
 from .statuses import StatusBoard
 from .store import Store
 from .supervisor import Supervisor
@@ -67,6 +67,12 @@ class EngineParts:
         self._cluster = Cluster(self._supervisor, services) if store.shared else None
         self._first_event = 0  # the newest event when the engine was opened
         self._closing = False
+
+    @property
+    def ready(self) -> bool:
+        """True while it accepts work: opened, its stored sessions looked at once, neither draining nor shutting down."""
+        draining = self._cluster is not None and self._cluster.membership.draining
+        return not self._closing and not draining and self._supervisor.last_pass is not None
 
     def _with_latest(self, session: Session) -> Session:
         """With the status as of now; the stored one may be some milliseconds behind."""

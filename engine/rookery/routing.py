@@ -25,6 +25,8 @@ STORE_RETRY_DELAY = 1.0  # seconds
 BATCH = 32
 """Calls under way here at once."""
 
+PLAIN = (str, int, float, bool, type(None))
+
 log = get_logger("API")
 
 Handler = Callable[..., Awaitable[Any]]
@@ -147,23 +149,24 @@ class Router:
             async with limiter:
                 answer = await self._perform(call)
             try:
-                encoded = msgspec.msgpack.encode(answer)
-                if not await self._store.answer_call(call.id, encoded):
+                if not await self._store.answer_call(call.id, answer):
                     log.info("an answer came too late for whoever asked", method=call.method)
             except StoreError as error:
                 log.warning("an answer to another instance was lost", method=call.method, error=str(error))
 
-    async def _perform(self, call: Call) -> _Answer:
+    async def _perform(self, call: Call) -> bytes:
+        encode = msgspec.msgpack.encode
         handler = self._handlers.get(call.method)
         if handler is None:
-            return _Answer(error="OwnerUnavailable", message="the instance that runs it is too old for this")
+            return encode(_Answer(error="OwnerUnavailable", message="the instance that runs it is too old for this"))
         try:
-            return _Answer(result=await handler(**msgspec.msgpack.decode(call.arguments)))
+            return encode(_Answer(result=await handler(**msgspec.msgpack.decode(call.arguments))))
         except RookeryError as error:
-            return _Answer(error=type(error).__name__, message=str(error), facts=vars(error))
+            facts = {name: value for name, value in vars(error).items() if isinstance(value, PLAIN)}
+            return encode(_Answer(error=type(error).__name__, message=str(error), facts=facts))
         except Exception:
             log.exception("a call of another instance failed in an unexpected way", method=call.method)
-            return _Answer(error="RookeryError", message="internal error in the instance that runs it")
+            return encode(_Answer(error="RookeryError", message="internal error in the instance that runs it"))
 
 
 def _result(answer: _Answer) -> Any:

@@ -48,6 +48,7 @@ class Dispatcher:
         self._clock = clock
         self._closing = False
         self._endpoints: dict[str, tuple[Endpoint, trio.CancelScope]] = {}
+        self._trusted_until = float("inf")
 
     @property
     def endpoints(self) -> list[Endpoint]:
@@ -60,7 +61,6 @@ class Dispatcher:
         transport: httpx.AsyncBaseTransport | None = None
         async with AsyncExitStack() as stack, trio.open_nursery() as nursery:
             nursery.start_soon(self._wake_on_events)
-            trusted_until = float("inf")
             while not self._closing:
                 version = self._signals.webhooks.version
                 started = trio.current_time()
@@ -68,15 +68,16 @@ class Dispatcher:
                     wanted = await self._take()
                 except StoreError as error:
                     log.warning("webhooks cannot be read", error=str(error))
-                    if trio.current_time() >= trusted_until:
-                        self._leave({})
                     await trio.sleep(STORE_RETRY_DELAY)
                     continue
                 settings = self._settings
-                if self._store.shared:
-                    trusted_until = started + settings.lease_ttl - settings.lease_margin
                 if not self._closing:
                     self._leave(wanted)
+                    if self._store.shared:
+                        # Each is cut off by then, whatever this task is doing: others may deliver from there on.
+                        self._trusted_until = started + settings.lease_ttl - settings.lease_margin
+                        for _, scope in self._endpoints.values():
+                            scope.deadline = self._trusted_until
                     if wanted and transport is None:
                         transport = await stack.enter_async_context(open_transport())
                     if transport is not None:
@@ -108,7 +109,7 @@ class Dispatcher:
 
     def _leave(self, wanted: dict[str, Webhook]) -> None:
         for id, (endpoint, scope) in list(self._endpoints.items()):
-            if wanted.get(id) != endpoint.webhook:
+            if wanted.get(id) != endpoint.webhook or scope.cancel_called:
                 scope.cancel()
                 del self._endpoints[id]
 
@@ -118,7 +119,7 @@ class Dispatcher:
                 self._endpoints[id][0].wake()
             else:
                 endpoint = Endpoint(webhook, transport, self._store, self._settings, self._telemetry, self._clock)
-                scope = trio.CancelScope()
+                scope = trio.CancelScope(deadline=self._trusted_until)
                 self._endpoints[id] = (endpoint, scope)
                 nursery.start_soon(self._run, endpoint, scope)
 

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-
 import msgspec
 import trio
 
-from ..health import CheckResult
 from ..memory_facts import MemoryReport
 from ..model import Reason, SessionStatus
-from ..parts import EngineParts
 from ..store import SessionChange, SessionQuery
+from .owners import OwnerCalls
 
 
 class EngineHealth(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,7 +26,7 @@ class EngineHealth(msgspec.Struct, frozen=True, kw_only=True):
     tasks: int
 
 
-class OperationsFeatures(EngineParts):
+class OperationsFeatures(OwnerCalls):
     """Looks at everything and changes little."""
 
     async def health(self) -> EngineHealth:
@@ -43,7 +40,7 @@ class OperationsFeatures(EngineParts):
         return EngineHealth(
             instance=self.instance,
             started_at=self.started_at,
-            ready=not self._closing and self._supervisor.last_pass is not None,
+            ready=self.ready,
             store=self._store.location,
             sessions=sessions,
             running=len(running),
@@ -52,12 +49,6 @@ class OperationsFeatures(EngineParts):
             dead_letters=sum(dead for _, dead in deliveries),
             tasks=trio.lowlevel.current_statistics().tasks_living,
         )
-
-    async def check_now(self, ids: Collection[str] | None = None) -> list[CheckResult]:
-        """Probe sessions that run here at once: all, or these. Raises NotFound for an id that is not stored."""
-        for id in ids or ():
-            await self._store.get_session(id)
-        return await self._health.check_now(ids)
 
     async def memory(self) -> MemoryReport:
         """Measured just now."""

@@ -2,27 +2,52 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from ..errors import InvalidInput
-from ..parts import EngineParts
+from ..model import SessionStatus
 from ..provider import Pairable, Pairing
+from .owners import OwnerCalls
 
 
-class PairingFeatures(EngineParts):
+class PairingCode(msgspec.Struct, frozen=True):
+    """`rookery.provider.Pairing` as it comes from the instance that runs the session."""
+
+    kind: str
+    code: str
+    expires_at: float
+
+
+class PairingFeatures(OwnerCalls):
     """For platforms whose sessions are authorised by a person."""
 
     async def pairing(self, id: str) -> Pairing | None:
-        """The code to use now; None when the session waits for none here. `rookery.pairing` draws it. Raises NotFound."""
+        """The code to use now; None when the session waits for none. `rookery.pairing` draws it.
+
+        Raises NotFound, OwnerUnavailable.
+        """
         session = await self._store.get_session(id)
-        provider = self._providers.get(session.platform)
-        return provider.pairing(id) if isinstance(provider, Pairable) else None
+        if id in self._supervisor.running or session.health.status is not SessionStatus.QR_REQUIRED:
+            return await self._pairing_here(id)
+        return await self._where_it_runs(id, self._pairing_here, PairingCode | None)
+
+    async def _pairing_here(self, id: str) -> Pairing | None:
+        provider = self._providers.get((await self._store.get_session(id)).platform)
+        pairing = provider.pairing(id) if isinstance(provider, Pairable) else None
+        return None if pairing is None else PairingCode(pairing.kind, pairing.code, pairing.expires_at)
 
     async def request_pairing_code(self, id: str, phone: str) -> Pairing:
         """A code to type into the phone with this number, instead of scanning.
 
-        Raises NotFound, InvalidInput, NotConnected (the session does not wait to be paired here), SendError.
+        Raises NotFound, InvalidInput, NotConnected (the session does not wait to be paired), SendError, OwnerUnavailable.
         """
         session = await self._store.get_session(id)
-        provider = self._providers.get(session.platform)
-        if not isinstance(provider, Pairable):
+        if not isinstance(self._providers.get(session.platform), Pairable):
             raise InvalidInput(f"sessions of {session.platform} are not paired by a code", field="platform")
-        return await provider.request_pairing_code(id, phone)
+        return await self._where_it_runs(id, self._pairing_code_here, PairingCode, phone=phone)
+
+    async def _pairing_code_here(self, id: str, phone: str) -> Pairing:
+        provider = self._providers.get((await self._store.get_session(id)).platform)
+        assert isinstance(provider, Pairable), "was looked at before"
+        pairing = await provider.request_pairing_code(id, phone)
+        return PairingCode(pairing.kind, pairing.code, pairing.expires_at)

@@ -11,12 +11,15 @@ import msgspec
 import trio
 
 from ..cleanup import forget
-from ..errors import AlreadyExists, InvalidInput, LimitReached, NotFound
+from ..errors import AlreadyExists, InvalidInput, LimitReached, NotFound, OwnerUnavailable, StoreError
 from ..model import Health, ProofOfLife, Reason, Session, SessionStatus, Transition
-from ..parts import EngineParts
 from ..session import Intent
 from ..store import SessionChange, SessionQuery
+from .owners import OwnerCalls
 from .validation import check_credentials, check_document, check_id, check_text
+
+LIFE_TIMEOUT = 2.0
+"""Seconds for another instance to tell when a session last lived."""
 
 
 class DeleteReport(msgspec.Struct, frozen=True):
@@ -29,7 +32,7 @@ class DeleteReport(msgspec.Struct, frozen=True):
     detail: str
 
 
-class SessionFeatures(EngineParts):
+class SessionFeatures(OwnerCalls):
     """Every verb is legal in every state and idempotent (A4)."""
 
     async def create_session(
@@ -128,19 +131,35 @@ class SessionFeatures(EngineParts):
 
         The session's events stay in the log until they are pruned. Raises NotFound.
         """
+        try:
+            seconds = self._ending_timeout + self.settings.call_timeout
+            return await self._where_it_runs(id, self._delete_here, DeleteReport, seconds=seconds)
+        except OwnerUnavailable as error:
+            report = await self._delete_here(id)  # the row goes away even so; a running owner notices
+            detail = f"{report.detail}; it was not logged out: {error}"
+            return msgspec.structs.replace(report, was_running=True, logged_out=False, detail=detail)
+
+    @property
+    def _ending_timeout(self) -> float:
+        """What a session may take to log out and end."""
+        return self.settings.logout_timeout + self.settings.link_close_timeout + self.settings.store_timeout
+
+    async def _delete_here(self, id: str) -> DeleteReport:
         before = await self._store.get_session(id)
         runner = self._supervisor.running.get(id)
         ended = True
-        s = self.settings
-        if runner is not None:
-            runner.stop(Intent.DELETE)
-            with trio.move_on_after(s.logout_timeout + s.link_close_timeout + s.store_timeout) as scope:
-                await self._supervisor.ended(id)
-            ended = not scope.cancelled_caught
-        await forget(
-            self._providers.get(before.platform), before if runner is None else runner.session, seconds=s.logout_timeout
-        )
-        deleted = await self._store.delete_session(id)
+        with self._supervisor.left_alone(id):
+            if runner is not None:
+                runner.stop(Intent.DELETE)
+                with trio.move_on_after(self._ending_timeout) as scope:
+                    await self._supervisor.ended(id)
+                ended = not scope.cancelled_caught
+            await forget(
+                self._providers.get(before.platform),
+                before if runner is None else runner.session,
+                seconds=self.settings.logout_timeout,
+            )
+            deleted = await self._store.delete_session(id)
         self._board.forget(id)
         self._supervisor.nudge(id)
         self._signals.webhooks.fire()
@@ -178,8 +197,13 @@ class SessionFeatures(EngineParts):
         """End the authorisation at the platform where it knows that, and disconnect; the session stays, disabled.
 
         A Telegram bot has nothing to log out of (Bot API `logOut` would drop its updates): it is stopped and keeps its token.
-        Raises NotFound.
+        Raises NotFound, OwnerUnavailable.
         """
+        seconds = self._ending_timeout + self.settings.call_timeout
+        await self._where_it_runs(id, self._logout_here, None, seconds=seconds)
+        return await self.get_session(id)
+
+    async def _logout_here(self, id: str) -> None:
         session = await self._store.get_session(id)
         runner = self._supervisor.running.get(id)
         if runner is not None:
@@ -189,19 +213,31 @@ class SessionFeatures(EngineParts):
         elif session.owner is None and self.settings.auto_cleanup_on_logout:
             left = await forget(self._providers.get(session.platform), session, seconds=self.settings.logout_timeout)
             if left is not None:
-                return await self._change(id, SessionChange(enabled=False, credentials=left))
+                await self._change(id, SessionChange(enabled=False, credentials=left))
+                return
         if self.settings.auto_cleanup_on_logout:
-            return await self.stop(id)
-        return await self.get_session(session.id)
+            await self.stop(id)
 
     async def history(self, id: str) -> Sequence[Transition]:
         """The last 50 status changes, newest first. Raises NotFound."""
         return await self._store.history(id)
 
     def proof_of_life(self, id: str) -> ProofOfLife | None:
-        """When the session last showed that it lives; None when it does not run here."""
+        """When the session last showed that it lives; None when it does not run in this instance."""
         runner = self._supervisor.running.get(id)
         return runner.inbox.life if runner is not None else None
+
+    async def find_proof_of_life(self, id: str) -> ProofOfLife | None:
+        """The same from whichever instance runs it; None when none does, or it does not tell at once."""
+        if id in self._supervisor.running or self._cluster is None:
+            return self.proof_of_life(id)
+        try:
+            return await self._where_it_runs(id, self._life_here, ProofOfLife | None, seconds=LIFE_TIMEOUT)
+        except (NotFound, OwnerUnavailable, StoreError):
+            return None
+
+    async def _life_here(self, id: str) -> ProofOfLife | None:
+        return self.proof_of_life(id)
 
     async def wait_status(self, id: str, *statuses: SessionStatus) -> Session:
         """Return as soon as the session has one of these statuses. The caller sets the deadline. Raises NotFound."""
@@ -219,7 +255,7 @@ class SessionFeatures(EngineParts):
         return self._with_latest(session)
 
     async def _check_limit(self, *, besides: str) -> None:
-        limit = self.settings.max_concurrent_sessions
+        limit = self.settings.max_concurrent_sessions if self._cluster is None else self._cluster.membership.capacity
         self._memory.admit()
         if limit is None:
             return

@@ -1,0 +1,115 @@
+"""Several engines on one store: who they are, and emptying one before it is replaced."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+import msgspec
+import trio
+
+from ..errors import InvalidInput, OwnerUnavailable, StoreError
+from ..health import CheckResult
+from ..instances import Instance
+from ..store import SessionQuery
+from .owners import OwnerCalls
+
+
+class DrainReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What draining has done. `left`: sessions that still run here. `others`: instances that take sessions."""
+
+    instance: str
+    handed_over: int
+    left: int
+    others: int
+    seconds: float
+
+
+class InstanceFeatures(OwnerCalls):
+    """On a store that is not shared there is one instance, and nobody to hand anything over to."""
+
+    async def instances(self) -> Sequence[Instance]:
+        """Those that live, ordered by name; each as it was some seconds ago at most."""
+        if self._cluster is None:
+            running = len(self._supervisor.running)
+            limit = self.settings.max_concurrent_sessions
+            return [Instance(name=self.instance, sessions=running, capacity=limit, started_at=self.started_at)]
+        await self._cluster.membership.beat()
+        return self._cluster.membership.census.instances
+
+    async def drain(self, seconds: float | None = None) -> DrainReport:
+        """Take no more sessions or webhooks and hand over all that are here; for good: afterwards the engine is to be closed.
+
+        Returns when nothing runs here or after `seconds` (`settings.drain_timeout`); the handing over goes on even then, and
+        when the caller leaves. May be called again. Raises InvalidInput when the store is not shared.
+        """
+        if self._cluster is None:
+            raise InvalidInput(
+                "drain: no other instance can use this store; a second process started with --wait takes over when "
+                "this one is stopped",
+                field="store",
+            )
+        membership, leveler = self._cluster.membership, self._cluster.leveler
+        started, before = trio.current_time(), len(self._supervisor.running)
+        membership.drain()
+        with trio.move_on_after(self.settings.drain_timeout if seconds is None else seconds):
+            # The others know that there is more for them before the first session is free.
+            await membership.refresh()
+            leveler.nudge()
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._dispatcher.close)
+                await leveler.emptied()
+        left = len(self._supervisor.running)
+        return DrainReport(
+            instance=self.instance,
+            handed_over=max(0, before - left),
+            left=left,
+            others=len(membership.census.takers),
+            seconds=trio.current_time() - started,
+        )
+
+    async def check_now(self, ids: Collection[str] | None = None) -> list[CheckResult]:
+        """Probe sessions at once, in whichever instance they run: all that run, or these.
+
+        Raises NotFound for an id that is not stored.
+        """
+        if ids is None:
+            elsewhere = [] if self._cluster is None else [one.name for one in await self.instances()]
+            asked: dict[str, list[str] | None] = dict.fromkeys(elsewhere)
+            asked[self.instance] = None
+        else:
+            asked = {}
+            for id in ids:
+                owner = (await self._store.get_session(id)).owner or self.instance
+                asked.setdefault(owner, []).append(id)  # type: ignore[union-attr]
+        results: list[CheckResult] = []
+        failures: list[StoreError] = []
+
+        async def check(instance: str, chosen: list[str] | None) -> None:
+            try:
+                results.extend(await self._check_in(instance, chosen))
+            except StoreError as error:
+                failures.append(error)
+
+        async with trio.open_nursery() as nursery:
+            for instance, chosen in asked.items():
+                nursery.start_soon(check, instance, chosen)
+        if failures:
+            raise failures[0]
+        return sorted(results, key=lambda result: result.session)
+
+    async def _check_in(self, instance: str, ids: list[str] | None) -> list[CheckResult]:
+        if self._cluster is None or instance == self.instance:
+            return await self._health.check_now(ids)
+        seconds = self.settings.probe_timeout + self.settings.call_timeout
+        try:
+            found = await self._cluster.router.call(instance, "check", seconds=seconds, ids=ids)
+            return msgspec.convert(found, list[CheckResult])
+        except OwnerUnavailable as error:
+            if ids is None:
+                ids = [row.id for row in await self._store.list_sessions(SessionQuery(owner=instance, limit=10_000))]
+            return [CheckResult(id, "deep", None, error=str(error)) for id in ids]
+
+    def _serve_checks(self) -> None:
+        """Answer `check` for other instances."""
+        if self._cluster is not None:
+            self._cluster.router.handle("check", self._health.check_now)

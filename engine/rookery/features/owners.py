@@ -1,0 +1,70 @@
+"""What only the instance can do that runs a session, whichever instance was asked (E5)."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+import msgspec
+import trio
+
+from ..errors import OwnerUnavailable
+from ..parts import EngineParts
+from ..routing import NotHere
+
+T = TypeVar("T")
+
+ATTEMPTS = 5
+"""How often a session is looked for that moves from one instance to another meanwhile."""
+
+MOVING_DELAY = 0.2  # seconds between two of them
+
+
+class OwnerCalls(EngineParts):
+    """A feature named `x` has a method `_x_here`, called in the instance that runs the session."""
+
+    async def _where_it_runs(
+        self,
+        id: str,
+        here: Callable[..., Awaitable[T]],
+        kind: Any,
+        *,
+        seconds: float | None = None,
+        **arguments: Any,
+    ) -> T:
+        """`here(id, **arguments)` in the instance that runs the session, in this one when none does.
+
+        `kind` is the type of the result. Raises what `here` raises; NotFound, OwnerUnavailable, StoreError.
+        """
+        for _ in range(ATTEMPTS):
+            owner = (await self._store.get_session(id)).owner
+            if self._cluster is None or owner is None or owner == self.instance:
+                return await here(id, **arguments)
+            try:
+                result = await self._cluster.router.call(
+                    owner, _name(here), seconds=seconds, session=id, arguments=arguments
+                )
+            except NotHere:
+                await trio.sleep(MOVING_DELAY)
+            else:
+                found: T = msgspec.convert(result, kind)
+                return found
+        raise OwnerUnavailable(f"the session {id!r} is moving to another instance", retry_after=1.0)
+
+    def _serve_owner_calls(self, *handlers: Callable[..., Awaitable[Any]]) -> None:
+        """Answer these `_x_here` methods for other instances."""
+        if self._cluster is not None:
+            for handler in handlers:
+                self._cluster.router.handle(_name(handler), self._owner_call(handler))
+
+    def _owner_call(self, here: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+        async def handle(session: str, arguments: dict[str, Any]) -> Any:
+            if session not in self._supervisor.running:
+                raise NotHere(session)
+            return await here(session, **arguments)
+
+        return handle
+
+
+def _name(here: Callable[..., Awaitable[Any]]) -> str:
+    return str(here.__name__).strip("_").removesuffix("_here")
