@@ -78,7 +78,7 @@ class TestStart:
             assert (health.status, health.reason, health.action) == (status, reason, action)
             assert health.last_error
             calls = simulator.requests
-            await trio.sleep(0.5)
+            await trio.sleep(0.2)
             assert simulator.requests == calls, "a terminal error is not retried"
             simulator.faults.clear()
             await setup.engine.start("shop")
@@ -162,7 +162,7 @@ class TestPolls:
             assert (health.status, health.reason, health.action) == (status, reason, action)
             assert await setup.texts(1) == ["wake up"]
             calls = simulator.requests
-            await trio.sleep(0.3)
+            await trio.sleep(0.2)
             assert simulator.requests == calls
 
     async def test_revoked_while_it_polls(self) -> None:
