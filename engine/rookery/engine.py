@@ -13,6 +13,7 @@ import trio
 
 from .errors import InvalidInput
 from .features.events import EventFeatures
+from .features.keys import KeyFeatures
 from .features.media import MediaFeatures
 from .features.messages import MessageFeatures
 from .features.operations import OperationsFeatures
@@ -37,6 +38,7 @@ class Engine(
     MediaFeatures,
     EventFeatures,
     WebhookFeatures,
+    KeyFeatures,
     OperationsFeatures,
     InstanceFeatures,
 ):
@@ -94,6 +96,7 @@ class Engine(
                 nursery.start_soon(self._housekeeper.run)
                 nursery.start_soon(self._health.run)
                 nursery.start_soon(self._memory.run)
+                nursery.start_soon(self._keyring.run)
                 await nursery.start(self._supervisor.run)
                 if self._cluster is not None:
                     nursery.start_soon(self._cluster.run)

@@ -71,7 +71,7 @@ class InvalidInput(RookeryError, ValueError):
 
 
 class NotFound(RookeryError, LookupError):
-    """No such thing. `kind` is "session", "message" or "webhook"."""
+    """No such thing. `kind` is "session", "message", "webhook", "event", "key" or "media"."""
 
     def __init__(self, kind: str, id: str) -> None:
         super().__init__(f"there is no {kind} {id!r}")

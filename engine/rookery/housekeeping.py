@@ -45,5 +45,6 @@ class Housekeeper:
         now = self._clock()
         while await self._store.prune_events(before=now - self._settings.event_retention, limit=BATCH) == BATCH:
             await trio.lowlevel.checkpoint()
+        await self._store.prune_audit(before=now - self._settings.audit_retention, keep=self._settings.audit_entries)
         while await self._store.prune_messages(before=now - self._settings.message_retention, limit=BATCH) == BATCH:
             await trio.lowlevel.checkpoint()

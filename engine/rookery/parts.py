@@ -10,6 +10,8 @@ from .cluster import Cluster
 from .delivery import Dispatcher
 from .health import HealthChecker
 from .housekeeping import Housekeeper
+from .keyring import Keyring
+from .membership import Membership
 from .memory import MemoryGuard
 from .model import Session
 from .pacing import StartGate
@@ -64,7 +66,11 @@ class EngineParts:
         self._dispatcher = Dispatcher(instance, store, settings, self._signals, self.telemetry, clock)
         self._tail = EventTail(store, self._signals)
         self._housekeeper = Housekeeper(store, settings, clock)
-        self._cluster = Cluster(self._supervisor, services) if store.shared else None
+        self._cluster: Cluster | None = None
+        if store.shared and isinstance(store, CallStore):
+            router = Router(instance, store, membership, services)
+            self._cluster = Cluster(instance, self._supervisor, membership, router, services)
+        self._keyring = Keyring(store, clock)
         self._first_event = 0  # the newest event when the engine was opened
         self._closing = False
 

@@ -70,6 +70,10 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
     message_ttl: float = 86_400.0
     message_retention: float = 7 * 86_400.0
 
+    # Keys
+    audit_retention: float = 30 * 86_400.0
+    audit_entries: int = 100_000
+
     # Events and webhooks
     event_retention: float = 7 * 86_400.0
     prune_interval: float = 300.0

@@ -20,6 +20,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 import msgspec
 import trio
 
+from .keys import KeyStore
 from .model import (
     DeadLetter,
     Delivery,
@@ -35,8 +36,8 @@ from .model import (
     Transition,
     Webhook,
 )
-
 from .shared_store import InstanceStore
+
 HISTORY_LENGTH = 50
 """Status changes kept per session (A3)."""
 
@@ -58,8 +59,8 @@ class EventQuery(msgspec.Struct, frozen=True, kw_only=True):
 
     after: int = 0
     session: str | None = None
-    types: tuple[str, ...] | None = None
     sessions: tuple[str, ...] | None = None  # any of these; what one caller may see
+    types: tuple[str, ...] | None = None
     limit: int = 100
 
 
@@ -289,7 +290,7 @@ class Notifying(Protocol):
         """
 
 
-class Store(SessionStore, EventStore, MessageStore, DeliveryStore, DutyStore, Protocol):
+class Store(SessionStore, KeyStore, EventStore, MessageStore, DeliveryStore, DutyStore, InstanceStore, Protocol):
     """Everything; opened by `open`, closed by leaving it."""
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from typing import Any
 
-from quart import Request, Response, request
+from quart import Request, Response, g, request
 from quart_trio import QuartTrio
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
@@ -13,8 +13,11 @@ from rookery.errors import RookeryError
 from rookery.log import get_logger
 
 from . import api as _calls  # noqa: F401 - fills the table
+from .audit import audit
+from .authorization import authorize
+from .callers import identify
 from .calls import TABLE, Answer, Call
-from .guard import check_caller
+from .guard import check_local
 from .problems import MEDIA_TYPE, Problem, from_error
 from .reading import NoQuery, read_body, read_json, read_query, require_json
 from .settings import SMALL_BODY
@@ -63,9 +66,13 @@ def create_app(api: Api) -> Application:
         if request.path in OPEN_PATHS:
             return None
         try:
-            check_caller(request, api.settings.key)
-        except Problem as problem:
-            return _problem_response(problem)
+            if api.settings.key is None:
+                check_local(request)
+            g.caller = await identify(api.engine, request.headers, api.settings.key)
+            if g.caller.key is not None and (rate := g.caller.key.rate or api.settings.key_rate) > 0:
+                api.rate_limits.check(g.caller.id, rate)
+        except (Problem, RookeryError) as error:
+            return _problem_response(problem_of(error))
         return None
 
     @app.errorhandler(Exception)
@@ -83,11 +90,15 @@ def create_app(api: Api) -> Application:
 
 def _view(api: Api, row: Call) -> Any:
     async def view(**path: str) -> Response:
+        arguments: dict[str, Any] = dict(path)
         try:
-            answer = await _call(api, row, request, path)
+            answer = await _call(api, row, request, arguments)
         except (Exception, BaseExceptionGroup) as error:
-            return _problem_response(problem_of(error))
+            problem = problem_of(error)
+            audit(api.engine, row, arguments, problem.status)
+            return _problem_response(problem)
         response = answer.response()
+        audit(api.engine, row, arguments, response.status_code)
         if request.method == "HEAD" and response.timeout is None:
             return Response(b"", response.status_code, response.headers)  # the headers of a stream, not the stream
         return response
@@ -95,13 +106,16 @@ def _view(api: Api, row: Call) -> Any:
     return view
 
 
-async def _call(api: Api, row: Call, incoming: Request, path: dict[str, str]) -> Answer:
-    """Read the input in the order of the cheapest refusal, then do it."""
-    arguments: dict[str, Any] = dict(path)
+async def _call(api: Api, row: Call, incoming: Request, arguments: dict[str, Any]) -> Answer:
+    """Read the input into `arguments` in the order of the cheapest refusal, then do it."""
     if row.takes_id and incoming.path in FIXED_PATHS:
         raise MethodNotAllowed
-    if row.takes_id and not is_id(path["id"]):
-        raise Problem(404, "not-found", "Not found", f"there is no such id: {path['id'][:200]!r}")
+    if row.takes_id and not is_id(arguments["id"]):
+        raise Problem(404, "not-found", "Not found", f"there is no such id: {arguments['id'][:200]!r}")
+    if not row.open:
+        await authorize(api.engine, row, g.caller, arguments)
+    if row.takes_caller:
+        arguments["caller"] = g.caller
     if row.query is not None:
         arguments["query"] = read_query(incoming.query_string, row.query)
     elif not row.open:

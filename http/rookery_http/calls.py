@@ -15,6 +15,8 @@ from typing import Any, TypeVar
 import msgspec
 from quart import Response
 
+from rookery.keys import Scope
+
 JSON = "application/json"
 _encoder = msgspec.json.Encoder()
 
@@ -53,6 +55,8 @@ class Call:
     body_required: bool
     large: bool  # the body may be as large as a send
     open: bool  # works without a key
+    scope: Scope | None  # None: any key
+    takes_caller: bool  # the handler itself keeps to what the caller may see
     idempotent: bool  # takes an Idempotency-Key
     resumes: bool  # takes a Last-Event-ID
 
@@ -90,9 +94,10 @@ def call(
     problems: Mapping[int, str] | None = None,
     large: bool = False,
     open: bool = False,
+    scope: Scope | None = Scope.ADMIN,
     body_required: bool = True,
 ) -> Callable[[H], H]:
-    """Put a handler into the table."""
+    """Put a handler into the table. `scope` is what a key needs; see `authorization` for whose things it may reach."""
 
     def enter(handler: H) -> H:
         shapes = inspect.get_annotations(handler, eval_str=True)
@@ -109,6 +114,8 @@ def call(
                 body_required=body_required,
                 large=large,
                 open=open,
+                scope=None if open else scope,
+                takes_caller="caller" in shapes,
                 idempotent="idempotency_key" in shapes,
                 resumes="last_event_id" in shapes,
             )

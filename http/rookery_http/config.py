@@ -22,6 +22,7 @@ API_FIELDS = {
     "port": "ROOKERY_PORT",
     "key": "ROOKERY_API_KEY",
     "max_body": "ROOKERY_MAX_BODY",
+    "key_rate": "ROOKERY_KEY_RATE",
     "body_timeout": "ROOKERY_BODY_TIMEOUT",
     "answer_timeout": "ROOKERY_ANSWER_TIMEOUT",
     "keep_alive": "ROOKERY_KEEP_ALIVE",

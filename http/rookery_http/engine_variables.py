@@ -49,6 +49,8 @@ MEANINGS = {
     "lease_margin": "before a lease ends its holder stops using it",
     "message_ttl": "after which a send that could not leave expires",
     "message_retention": "for which finished sends can be looked up",
+    "audit_retention": "for which the audit log is kept",
+    "audit_entries": "kept in the audit log at most",
     "event_retention": "for which events stay in the log",
     "prune_interval": "between two removals of what is past its retention",
     "webhook_timeout": "for an endpoint to answer a delivery",

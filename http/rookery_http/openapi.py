@@ -29,6 +29,7 @@ TAGS = {
     "messages": "Sends, each with a named end.",
     "events": "What the platforms told, in one log with one cursor.",
     "webhooks": "Signed deliveries of events, retried, in order per chat.",
+    "keys": "Who may do what, and who did what.",
     "operations": "Looking after all sessions at once.",
     "service": "Health, probes and this description.",
 }
@@ -77,7 +78,7 @@ def describe(platforms: Mapping[str, PlatformInput] | None = None, *, key: bool 
     }
     if key:
         document["components"]["securitySchemes"] = {
-            "key": {"type": "http", "scheme": "bearer", "description": "the value of ROOKERY_API_KEY"}
+            "key": {"type": "http", "scheme": "bearer", "description": "ROOKERY_API_KEY, or a key from /v1/keys"}
         }
         document["security"] = [{"key": []}]
     return document
@@ -119,6 +120,8 @@ def _operation(row: Call, components: dict[str, Schema], *, key: bool) -> Schema
         operation["description"] = description
     if row.open:
         operation["security"] = []
+    elif key:
+        operation["security"] = [{"key": [row.scope.value] if row.scope else []}]
     parameters = list(_parameters(row, components))
     if parameters:
         operation["parameters"] = parameters
@@ -187,7 +190,8 @@ def _responses(row: Call, *, key: bool) -> dict[int, Schema]:
         problems.setdefault(400, "something in the request is not as described here; `field` names it")
         problems.setdefault(503, "the database does not answer now")
         problems.setdefault(401, "the key is missing or wrong")
-        problems.setdefault(403, "without a key: a web page of another site asks")
+        problems.setdefault(403, "the key does not allow this; without an admin key: a web page of another site asks")
+        problems[429] = "; ".join(filter(None, (problems.get(429), "the key's rate is used up, see Retry-After")))
     if row.takes_id:
         problems.setdefault(404, "there is no such thing")
     if row.body is not None:

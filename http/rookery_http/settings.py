@@ -16,6 +16,7 @@ class ApiSettings(msgspec.Struct, frozen=True, kw_only=True):
     port: int = 8080
     key: str | None = None
     max_body: int = 16 * MEBIBYTE  # of a send; everything else is bounded by SMALL_BODY
+    key_rate: float = 100.0  # requests a second of a key that has no rate of its own; 0: no limit
     body_timeout: float = 30.0  # for the client to deliver the body
     answer_timeout: float = 60.0  # for the client to take the answer; a stream has none
     keep_alive: float = 30.0

@@ -10,6 +10,7 @@ import trio
 
 from rookery import Engine
 
+from .rate_limit import RateLimits
 from .settings import ApiSettings
 
 NULL = {"type": "null"}
@@ -45,6 +46,7 @@ class Api:
         self.engine = engine
         self.settings = settings
         self.stopping = stopping
+        self.rate_limits = RateLimits()
         self.platforms = dict(platforms or {})
 
     def description(self) -> dict[str, Any]:

@@ -105,6 +105,15 @@ def _api() -> list[Variable]:
         ),
         Variable(
             group="API",
+            name="ROOKERY_KEY_RATE",
+            kind=Annotated[float, Field(ge=0, le=1_000_000, allow_inf_nan=False)],
+            default=100.0,
+            unit="per second",
+            meaning="requests of a created key that has no rate of its own, counted by each instance; 0: no limit",
+            right="a number of requests a second, 0 or more",
+        ),
+        Variable(
+            group="API",
             name="ROOKERY_BODY_TIMEOUT",
             kind=seconds(),
             default=30.0,

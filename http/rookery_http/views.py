@@ -43,6 +43,15 @@ def redacted(value: Any) -> Any:
     return value
 
 
+def without_password(url: str) -> str:
+    """The address with `***` for the password in it."""
+    scheme, separator, rest = url.partition("://")
+    authority, slash, path = rest.partition("/")
+    account, at, host = authority.rpartition("@")
+    user, colon, _ = account.partition(":")
+    return f"{scheme}{separator}{user}{colon}{REDACTED}{at}{host}{slash}{path}" if colon and at else url
+
+
 class ProofOfLife(msgspec.Struct, frozen=True, kw_only=True):
     """When the session last showed that it lives; kept by the instance that runs it."""
 
@@ -240,7 +249,7 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def of(cls, webhook: model.Webhook, *, show_secret: bool = False) -> Webhook:
         return cls(
             id=webhook.id,
-            url=webhook.url,
+            url=without_password(webhook.url),
             session=webhook.session,
             events=list(webhook.events) if webhook.events is not None else None,
             enabled=webhook.enabled,

@@ -27,7 +27,12 @@ class EventFeatures(EngineParts):
         return await self._store.last_event_id()
 
     def events(
-        self, *, after: int | None = None, session: str | None = None, types: Sequence[str] | None = None
+        self,
+        *,
+        after: int | None = None,
+        session: str | None = None,
+        types: Sequence[str] | None = None,
+        sessions: Sequence[str] | None = None,
     ) -> EventStream:
         """Every event after `after`, then new ones as they are stored, until the loop is left or cancelled.
 
@@ -40,6 +45,7 @@ class EventFeatures(EngineParts):
             EventQuery(
                 after=self._first_event if after is None else after,
                 session=session,
+                sessions=tuple(sessions) if sessions is not None else None,
                 types=tuple(types) if types is not None else None,
                 limit=FOLLOW_BATCH,
             ),
@@ -95,5 +101,9 @@ class EventStream:
             self._position = await self._tail.newer_than(self._position, self._query.session)
 
     def _matching(self, events: list[Event]) -> list[Event]:
-        types = self._query.types
-        return events if types is None else [event for event in events if event.type in types]
+        types, sessions = self._query.types, self._query.sessions
+        return [
+            event
+            for event in events
+            if (types is None or event.type in types) and (sessions is None or event.session in sessions)
+        ]

@@ -44,6 +44,9 @@ class PostgresEvents(PostgresBase):
         if query.session is not None:
             values.append(query.session)
             where.append(f"session = ${len(values)}")
+        if query.sessions is not None:
+            values.append(list(query.sessions))
+            where.append(f"session = ANY (${len(values)})")
         if query.types is not None:
             values.append(list(query.types))
             where.append(f"type = ANY (${len(values)})")

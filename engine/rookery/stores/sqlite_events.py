@@ -32,6 +32,9 @@ class SqliteEvents(SqliteBase):
         if query.session is not None:
             where.append("session = ?")
             values.append(query.session)
+        if query.sessions is not None:
+            where.append("session IN (SELECT value FROM json_each(?))")
+            values.append(to_json(query.sessions))
         if query.types is not None:
             where.append("type IN (SELECT value FROM json_each(?))")
             values.append(to_json(query.types))

@@ -12,9 +12,11 @@ from quart import Response
 from quart.wrappers.response import ResponseBody
 
 from rookery import model
+from rookery.keys import Scope
 from rookery.store import EventQuery
 
 from .. import views
+from ..callers import Caller
 from ..calls import Answer, call
 from ..shapes import EventId, EventTypes, Id, Limit, types_of
 from ..state import Api
@@ -44,18 +46,24 @@ class FollowEvents(msgspec.Struct, frozen=True, kw_only=True):
     type: EventTypes | None = None
 
 
-@call("GET", "/v1/events", tag=TAG, answers={200: views.EventPage})
-async def read_events(api: Api, *, query: ReadEvents) -> Answer:
+@call("GET", "/v1/events", tag=TAG, answers={200: views.EventPage}, scope=Scope.READ)
+async def read_events(api: Api, *, query: ReadEvents, caller: Caller) -> Answer:
     """Read the event log by cursor, oldest first."""
     found = await api.engine.read_events(
-        EventQuery(after=query.after, session=query.session, types=types_of(query.type), limit=query.limit + 1)
+        EventQuery(
+            after=query.after,
+            session=query.session,
+            sessions=caller.sessions,
+            types=types_of(query.type),
+            limit=query.limit + 1,
+        )
     )
     page = [views.Event.of(event) for event in found[: query.limit]]
     return Answer(views.EventPage(page, page[-1].id if len(found) > query.limit else None))
 
 
-@call("GET", "/v1/events/stream", tag=TAG, answers={200: EVENT_STREAM})
-async def follow_events(api: Api, *, query: FollowEvents, last_event_id: int | None) -> Answer:
+@call("GET", "/v1/events/stream", tag=TAG, answers={200: EVENT_STREAM}, scope=Scope.READ)
+async def follow_events(api: Api, *, query: FollowEvents, last_event_id: int | None, caller: Caller) -> Answer:
     """Follow the event log live, as server-sent events.
 
     `id:` is the event's id, `event:` its type, `data:` the event. A client that reconnects with `Last-Event-ID` continues
@@ -64,7 +72,7 @@ async def follow_events(api: Api, *, query: FollowEvents, last_event_id: int | N
     after = last_event_id if last_event_id is not None else query.after
     if after is None:
         after = await api.engine.last_event_id()
-    events = api.engine.events(after=after, session=query.session, types=types_of(query.type))
+    events = api.engine.events(after=after, session=query.session, sessions=caller.sessions, types=types_of(query.type))
     response = Response(
         _Stream(_frames(api, cast(AsyncGenerator[model.Event], events))),
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},

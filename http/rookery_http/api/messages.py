@@ -9,6 +9,7 @@ import trio
 
 from rookery import content, model
 from rookery.errors import InvalidInput
+from rookery.keys import Scope
 
 from .. import views
 from ..calls import Answer, call
@@ -60,6 +61,7 @@ class WaitFor(msgspec.Struct, frozen=True, kw_only=True):
         504: "the database did not answer in time; the message may have been accepted",
     },
     large=True,
+    scope=Scope.SEND,
 )
 async def send_message(
     api: Api, id: str, *, query: WaitFor, body: dict[str, Any], idempotency_key: str | None
@@ -86,7 +88,7 @@ async def send_message(
     return Answer(views.Message.of(message), status, {"Location": f"/v1/messages/{message.id}"})
 
 
-@call("GET", "/v1/messages/{id}", tag=TAG, answers={200: views.Message})
+@call("GET", "/v1/messages/{id}", tag=TAG, answers={200: views.Message}, scope=Scope.READ)
 async def get_message(api: Api, id: str) -> Answer:
     """Show what became of a send."""
     return Answer(views.Message.of(await api.engine.get_message(id)))

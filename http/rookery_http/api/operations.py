@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Annotated
 
 import msgspec
 from quart import Response
 
+from rookery.keys import Scope
+from rookery.store import SessionQuery
+
 from .. import operation_views
+from ..callers import Caller
 from ..calls import Answer, call
 from ..metrics import MEDIA_TYPE, exposition
 from ..shapes import Id
@@ -29,26 +34,34 @@ class CheckNow(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     answers={200: operation_views.Checks},
     problems={404: "one of the sessions does not exist"},
     body_required=False,
+    scope=Scope.READ,
 )
-async def check_health(api: Api, *, body: CheckNow | None) -> Answer:
+async def check_health(api: Api, *, body: CheckNow | None, caller: Caller) -> Answer:
     """Probe sessions now. It takes as long as the slowest probe, at most `ROOKERY_PROBE_TIMEOUT`."""
-    results = await api.engine.check_now(body.sessions if body else None)
+    wanted: Collection[str] | None = body.sessions if body else None
+    if caller.sessions is not None:
+        for session in wanted or ():
+            caller.check_session(session)
+        if wanted is None:
+            own = SessionQuery(ids=caller.sessions, limit=len(caller.sessions))
+            wanted = [session.id for session in await api.engine.list_sessions(own)]
+    results = await api.engine.check_now(wanted) if wanted != [] else []
     return Answer(operation_views.Checks([operation_views.Check.of(result) for result in results]))
 
 
-@call("GET", "/v1/memory", tag=TAG, answers={200: operation_views.Memory})
+@call("GET", "/v1/memory", tag=TAG, answers={200: operation_views.Memory}, scope=Scope.READ)
 async def memory(api: Api) -> Answer:
     """Measure the memory of this instance and of its workers."""
     return Answer(operation_views.Memory.of(await api.engine.memory()))
 
 
-@call("POST", "/v1/sessions/terminate-inactive", tag=TAG, answers={200: operation_views.Terminated})
+@call("POST", "/v1/sessions/terminate-inactive", tag=TAG, answers={200: operation_views.Terminated}, scope=Scope.MANAGE)
 async def terminate_inactive(api: Api) -> Answer:
     """Disable every session that is down and will not come back by itself."""
     return Answer(operation_views.Terminated(await api.engine.terminate_inactive()))
 
 
-@call("GET", "/metrics", tag=TAG, answers={200: "text/plain"})
+@call("GET", "/metrics", tag=TAG, answers={200: "text/plain"}, scope=Scope.READ)
 async def metrics(api: Api) -> Answer:
     """Counts and durations in the text form of Prometheus."""
     return Answer(Response(await exposition(api.engine), content_type=MEDIA_TYPE))

@@ -9,6 +9,7 @@ from quart import Response, request
 
 from rookery import pairing as drawing
 from rookery.errors import InvalidInput
+from rookery.keys import Scope
 from rookery.provider import Pairing
 
 from .. import operation_views, views
@@ -41,6 +42,7 @@ class PhoneNumber(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     tag=TAG,
     answers={200: (operation_views.PairingCode, PNG, SVG, TEXT)},
     problems={406: "none of the forms that Accept names", 409: "there is no code now"},
+    scope=Scope.MANAGE,
 )
 async def session_qr(api: Api, id: str) -> Answer:
     """Get the QR code that a person has to scan, in the form that `Accept` names: JSON, PNG, SVG or text for a terminal."""
@@ -66,6 +68,7 @@ async def session_qr(api: Api, id: str) -> Answer:
     tag=TAG,
     answers={200: operation_views.PairingCode},
     problems={409: "the session does not wait to be paired"},
+    scope=Scope.MANAGE,
 )
 async def request_pairing_code(api: Api, id: str, *, body: PhoneNumber) -> Answer:
     """Ask for a code to type into the phone instead of scanning."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from quart import Response
 
+from rookery.keys import Scope
+
 from .. import operation_views
 from ..calls import Answer, call
 from ..problems import Problem
@@ -34,19 +36,19 @@ async def readyz(api: Api) -> Answer:
     return Answer(operation_views.Alive("ready"))
 
 
-@call("GET", "/v1/health", tag=TAG, answers={200: operation_views.Health})
+@call("GET", "/v1/health", tag=TAG, answers={200: operation_views.Health}, scope=Scope.READ)
 async def health(api: Api) -> Answer:
     """Show how the engine is."""
     return Answer(operation_views.Health.of(await api.engine.health()))
 
 
-@call("GET", "/openapi.json", tag=TAG, answers={200: "application/json"})
+@call("GET", "/openapi.json", tag=TAG, answers={200: "application/json"}, scope=None)
 async def openapi(api: Api) -> Answer:
     """This description, OpenAPI 3.1."""
     return Answer(api.description())
 
 
-@call("GET", "/docs", tag=TAG, answers={200: HTML})
+@call("GET", "/docs", tag=TAG, answers={200: HTML}, scope=None)
 async def docs(api: Api) -> Answer:
     """The same for people; works without the internet."""
     from ..docs import POLICY, page

@@ -8,9 +8,11 @@ import msgspec
 
 from rookery import model
 from rookery.errors import InvalidInput
+from rookery.keys import Scope
 from rookery.store import SessionChange, SessionQuery
 
 from .. import views
+from ..callers import Caller, forbidden
 from ..calls import Answer, call
 from ..problems import Problem
 from ..shapes import NO_NEWLINE, Id, Limit
@@ -66,12 +68,16 @@ def _show(api: Api, session: model.Session) -> views.Session:
     tag=TAG,
     answers={201: views.Session},
     problems={409: "the id exists", 429: "a limit of sessions is reached"},
+    scope=Scope.MANAGE,
 )
-async def create_session(api: Api, *, body: CreateSession) -> Answer:
+async def create_session(api: Api, *, body: CreateSession, caller: Caller) -> Answer:
     """Create a session, and start it unless `enabled` is false.
 
-    The answer comes as soon as it is stored; `status` then tells how connecting goes.
+    The answer comes as soon as it is stored; `status` then tells how connecting goes. A key that is for some sessions may
+    create those.
     """
+    if not caller.reaches(body.id):
+        raise forbidden("this key may create the sessions that it is for, by their ids")
     session = await api.engine.create_session(
         id=body.id,
         platform=body.platform,
@@ -84,14 +90,15 @@ async def create_session(api: Api, *, body: CreateSession) -> Answer:
     return Answer(_show(api, session), 201, {"Location": f"/v1/sessions/{session.id}"})
 
 
-@call("GET", "/v1/sessions", tag=TAG, answers={200: views.SessionPage})
-async def list_sessions(api: Api, *, query: ListSessions) -> Answer:
+@call("GET", "/v1/sessions", tag=TAG, answers={200: views.SessionPage}, scope=Scope.READ)
+async def list_sessions(api: Api, *, query: ListSessions, caller: Caller) -> Answer:
     """List sessions, ordered by id."""
     found = await api.engine.list_sessions(
         SessionQuery(
             platform=query.platform,
             status=query.status,
             enabled=query.enabled,
+            ids=caller.sessions,
             after=query.after,
             limit=query.limit + 1,
         )
@@ -100,7 +107,7 @@ async def list_sessions(api: Api, *, query: ListSessions) -> Answer:
     return Answer(views.SessionPage(page, page[-1].id if len(found) > query.limit else None))
 
 
-@call("GET", "/v1/sessions/{id}", tag=TAG, answers={200: views.Session})
+@call("GET", "/v1/sessions/{id}", tag=TAG, answers={200: views.Session}, scope=Scope.READ)
 async def get_session(api: Api, id: str) -> Answer:
     """Show one session."""
     return Answer(_show(api, await api.engine.get_session(id)))
@@ -112,6 +119,7 @@ async def get_session(api: Api, id: str) -> Answer:
     tag=TAG,
     answers={200: views.Session},
     problems={409: "credentials or settings of another platform", 429: "a limit of sessions is reached"},
+    scope=Scope.MANAGE,
 )
 async def update_session(api: Api, id: str, *, body: ChangeSession) -> Answer:
     """Change a session."""
@@ -141,7 +149,7 @@ async def _other_platform(api: Api, id: str, body: ChangeSession, error: Invalid
     return error
 
 
-@call("DELETE", "/v1/sessions/{id}", tag=TAG, answers={200: views.Deletion})
+@call("DELETE", "/v1/sessions/{id}", tag=TAG, answers={200: views.Deletion}, scope=Scope.MANAGE)
 async def delete_session(api: Api, id: str) -> Answer:
     """Delete a session with everything but its events.
 
@@ -164,49 +172,49 @@ VERB = {202: views.Session}
 LIMITED = {429: "a limit of sessions is reached"}
 
 
-@call("POST", "/v1/sessions/{id}/start", tag=TAG, answers=VERB, problems=LIMITED)
+@call("POST", "/v1/sessions/{id}/start", tag=TAG, answers=VERB, problems=LIMITED, scope=Scope.MANAGE)
 async def start_session(api: Api, id: str) -> Answer:
     """Enable a session and connect it, also when it had given up."""
     return Answer(_show(api, await api.engine.start(id)), 202)
 
 
-@call("POST", "/v1/sessions/{id}/stop", tag=TAG, answers=VERB)
+@call("POST", "/v1/sessions/{id}/stop", tag=TAG, answers=VERB, scope=Scope.MANAGE)
 async def stop_session(api: Api, id: str) -> Answer:
     """Disable a session and disconnect it; nothing is logged out."""
     return Answer(_show(api, await api.engine.stop(id)), 202)
 
 
-@call("POST", "/v1/sessions/{id}/restart", tag=TAG, answers=VERB, problems=LIMITED)
+@call("POST", "/v1/sessions/{id}/restart", tag=TAG, answers=VERB, problems=LIMITED, scope=Scope.MANAGE)
 async def restart_session(api: Api, id: str) -> Answer:
     """Replace a session's connection by a new one."""
     return Answer(_show(api, await api.engine.restart(id)), 202)
 
 
-@call("POST", "/v1/sessions/{id}/enable", tag=TAG, answers=VERB, problems=LIMITED)
+@call("POST", "/v1/sessions/{id}/enable", tag=TAG, answers=VERB, problems=LIMITED, scope=Scope.MANAGE)
 async def enable_session(api: Api, id: str) -> Answer:
     """Say that a session is wanted; it survives restarts."""
     return Answer(_show(api, await api.engine.enable(id)), 202)
 
 
-@call("POST", "/v1/sessions/{id}/disable", tag=TAG, answers=VERB)
+@call("POST", "/v1/sessions/{id}/disable", tag=TAG, answers=VERB, scope=Scope.MANAGE)
 async def disable_session(api: Api, id: str) -> Answer:
     """Say that a session is not wanted; it survives restarts."""
     return Answer(_show(api, await api.engine.disable(id)), 202)
 
 
-@call("POST", "/v1/sessions/{id}/logout", tag=TAG, answers=VERB)
+@call("POST", "/v1/sessions/{id}/logout", tag=TAG, answers=VERB, scope=Scope.MANAGE)
 async def logout_session(api: Api, id: str) -> Answer:
     """End the authorisation at the platform, where there is such a thing."""
     return Answer(_show(api, await api.engine.logout(id)), 202)
 
 
-@call("POST", "/v1/sessions/{id}/retry", tag=TAG, answers=VERB)
+@call("POST", "/v1/sessions/{id}/retry", tag=TAG, answers=VERB, scope=Scope.MANAGE)
 async def retry_session(api: Api, id: str) -> Answer:
     """Try again now instead of waiting for the next attempt."""
     return Answer(_show(api, await api.engine.retry(id)), 202)
 
 
-@call("GET", "/v1/sessions/{id}/history", tag=TAG, answers={200: views.History})
+@call("GET", "/v1/sessions/{id}/history", tag=TAG, answers={200: views.History}, scope=Scope.READ)
 async def session_history(api: Api, id: str) -> Answer:
     """Show the last 50 changes of status: why was this down?"""
     rows = await api.engine.history(id)

@@ -6,7 +6,10 @@ from typing import Annotated, Any
 
 import msgspec
 
+from rookery.keys import Scope
+
 from .. import views
+from ..callers import Caller, forbidden
 from ..calls import Answer, call
 from ..shapes import NO_NEWLINE, EventId, Id, Limit
 from ..state import Api
@@ -85,9 +88,19 @@ class Replay(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     tag=TAG,
     answers={201: views.Webhook},
     problems={404: "no such session", 409: "the id exists"},
+    scope=Scope.MANAGE,
 )
-async def create_webhook(api: Api, *, body: CreateWebhook) -> Answer:
-    """Create a webhook. A generated secret is in this answer and in no other."""
+async def create_webhook(api: Api, *, body: CreateWebhook, caller: Caller) -> Answer:
+    """Create a webhook. A generated secret is in this answer and in no other.
+
+    A key that is for some sessions has to name one, and cannot choose the webhook's id.
+    """
+    if caller.sessions is not None:
+        if body.session is None:
+            raise forbidden("this key has to name the session whose events the webhook gets")
+        caller.check_session(body.session)
+        if body.id is not None:  # "this id exists" would tell of other people's webhooks
+            raise forbidden("this key cannot choose a webhook's id; leave it out")
     webhook = await api.engine.create_webhook(
         url=body.url,
         session=body.session,
@@ -100,19 +113,20 @@ async def create_webhook(api: Api, *, body: CreateWebhook) -> Answer:
     return Answer(shown, 201, {"Location": f"/v1/webhooks/{webhook.id}"})
 
 
-@call("GET", "/v1/webhooks", tag=TAG, answers={200: views.Webhooks})
-async def list_webhooks(api: Api, *, query: ListWebhooks) -> Answer:
+@call("GET", "/v1/webhooks", tag=TAG, answers={200: views.Webhooks}, scope=Scope.READ)
+async def list_webhooks(api: Api, *, query: ListWebhooks, caller: Caller) -> Answer:
     """List webhooks, oldest first."""
-    return Answer(views.Webhooks([views.Webhook.of(row) for row in await api.engine.list_webhooks(query.session)]))
+    rows = await api.engine.list_webhooks(query.session)
+    return Answer(views.Webhooks([views.Webhook.of(row) for row in rows if caller.reaches(row.session)]))
 
 
-@call("GET", "/v1/webhooks/{id}", tag=TAG, answers={200: views.Webhook})
+@call("GET", "/v1/webhooks/{id}", tag=TAG, answers={200: views.Webhook}, scope=Scope.READ)
 async def get_webhook(api: Api, id: str) -> Answer:
     """Show one webhook."""
     return Answer(views.Webhook.of(await api.engine.get_webhook(id)))
 
 
-@call("PATCH", "/v1/webhooks/{id}", tag=TAG, answers={200: views.Webhook})
+@call("PATCH", "/v1/webhooks/{id}", tag=TAG, answers={200: views.Webhook}, scope=Scope.MANAGE)
 async def update_webhook(api: Api, id: str, *, body: ChangeWebhook) -> Answer:
     """Change a webhook."""
     changes: dict[str, Any] = {
@@ -121,14 +135,14 @@ async def update_webhook(api: Api, id: str, *, body: ChangeWebhook) -> Answer:
     return Answer(views.Webhook.of(await api.engine.update_webhook(id, **changes)))
 
 
-@call("DELETE", "/v1/webhooks/{id}", tag=TAG, answers={200: views.Deleted})
+@call("DELETE", "/v1/webhooks/{id}", tag=TAG, answers={200: views.Deleted}, scope=Scope.MANAGE)
 async def delete_webhook(api: Api, id: str) -> Answer:
     """Delete a webhook with its deliveries and dead letters."""
     await api.engine.delete_webhook(id)
     return Answer(views.Deleted(id, True))
 
 
-@call("GET", "/v1/webhooks/{id}/dead-letters", tag=TAG, answers={200: views.DeadLetters})
+@call("GET", "/v1/webhooks/{id}/dead-letters", tag=TAG, answers={200: views.DeadLetters}, scope=Scope.READ)
 async def dead_letters(api: Api, id: str, *, query: ReadDeadLetters) -> Answer:
     """List the deliveries that were given up."""
     found = await api.engine.dead_letters(id, after=query.after, limit=query.limit + 1)
@@ -136,7 +150,9 @@ async def dead_letters(api: Api, id: str, *, query: ReadDeadLetters) -> Answer:
     return Answer(views.DeadLetters(page, page[-1].event.id if len(found) > query.limit else None))
 
 
-@call("POST", "/v1/webhooks/{id}/replay", tag=TAG, answers={202: views.Replayed}, body_required=False)
+@call(
+    "POST", "/v1/webhooks/{id}/replay", tag=TAG, answers={202: views.Replayed}, body_required=False, scope=Scope.MANAGE
+)
 async def replay(api: Api, id: str, *, body: Replay | None) -> Answer:
     """Put dead letters back on their way."""
     return Answer(views.Replayed(await api.engine.replay(id, body.event_ids if body else None)), 202)

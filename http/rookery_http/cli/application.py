@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from . import events, sessions, webhooks
+from . import events, keys, sessions, webhooks
 from .client import ClientError
 
 app = typer.Typer(
@@ -22,6 +22,8 @@ app = typer.Typer(
 )
 app.add_typer(sessions.app, name="sessions")
 app.add_typer(webhooks.app, name="webhooks")
+app.add_typer(keys.app, name="keys")
+app.command("audit")(keys.audit)
 app.command("events")(events.events)
 app.command("send")(events.send)
 
