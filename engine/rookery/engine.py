@@ -13,6 +13,7 @@ import trio
 
 from .errors import InvalidInput
 from .features.events import EventFeatures
+from .features.instances import InstanceFeatures
 from .features.keys import KeyFeatures
 from .features.media import MediaFeatures
 from .features.messages import MessageFeatures
