@@ -6,10 +6,12 @@ from collections.abc import Mapping
 
 import trio
 
-from .errors import RookeryError
+from .errors import NotFound, RookeryError, StoreError
 from .log import get_logger
 from .model import Session
-from .provider import Forgetful, Provider
+from .provider import Forgetful, Inbox, Provider
+from .services import Services
+from .store import SessionChange
 
 log = get_logger("SESSION")
 
@@ -33,3 +35,15 @@ async def forget(provider: Provider | None, session: Session, *, seconds: float)
             return None
     log.warning("a dead session was not cleaned up in time", session=session.id)
     return None
+
+
+async def clean_up(provider: Provider, session: Session, inbox: Inbox, services: Services) -> None:
+    """Release what belonged to the authorisation and disable the session (D2). Shielded and bounded; never raises."""
+    left = await forget(provider, session, seconds=services.settings.logout_timeout)
+    with services.shields.open(services.settings.store_timeout):
+        try:
+            if left is not None:
+                await inbox.save_credentials(left)
+            await services.store.update_session(session.id, SessionChange(enabled=False), now=services.clock())
+        except (StoreError, NotFound) as error:
+            log.error("a logout could not be stored", session=session.id, error=str(error))

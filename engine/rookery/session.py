@@ -1,31 +1,18 @@
-"""Keeps one session connected until it is stopped or cannot go on.
-
-Which failure counts when a link ends with several at once: a lost lease, then a terminal error, then a bug of ours, then a
-conflict, a rate limit, a server error, the network, the store.
-"""
+"""Keeps one session connected until it is stopped or cannot go on."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from enum import StrEnum
 
 import msgspec
 import trio
 
 from .backoff import Backoff
-from .cleanup import forget
-from .errors import (
-    Conflict,
-    Failure,
-    LeaseLost,
-    NotFound,
-    ProbeFailed,
-    ProviderError,
-    RateLimited,
-    StoreError,
-    TerminalError,
-    printable,
-)
+from .cleanup import clean_up
+from .condition import Condition
+from .errors import Failure, LeaseLost, ProviderError, StoreError, TerminalError, printable
+from .failures import StartupTimeout, kind_of, leaves, reason_of, weightiest
 from .inbox import SessionInbox
 from .log import get_logger
 from .model import Action, Health, Lease, Reason, Session, SessionStatus
@@ -33,20 +20,10 @@ from .outbox import Outbox
 from .provider import Link, LogoutCapable, Named, Provider
 from .sending import Sender
 from .services import Services
-from .store import SessionChange, StatusWrite
 
 STORE_RETRY_DELAY = 1.0  # seconds
 
 log = get_logger("SESSION")
-
-_REASONS = {
-    Failure.NETWORK: Reason.NETWORK,
-    Failure.SERVER: Reason.SERVER_ERROR,
-    Failure.RATE_LIMIT: Reason.RATE_LIMITED,
-    Failure.CONFLICT: Reason.CONFLICT,
-    Failure.BUG: Reason.INTERNAL_ERROR,
-    Failure.STORE: Reason.STORE_ERROR,
-}
 
 
 class Intent(StrEnum):
@@ -89,8 +66,7 @@ class SessionRunner:
         self._replaced = False
         self._verdict: ProviderError | None = None
         self._logging_out = False
-        self._health = session.health
-        self._last_error = session.health.last_error
+        self._condition = Condition(session, self.lease, services)
         self._backoff = Backoff(services.settings)
         self.ended = trio.Event()  # set by the supervisor when the task is gone
         self.lease_ran_out: str | None = None  # why it, or the one before it here, could not keep its lease
@@ -102,7 +78,7 @@ class SessionRunner:
             session,
             services,
             report=self.report,
-            trouble=self._trouble,
+            trouble=self._condition.trouble,
             on_credentials=self._remember,
             confirmations=sender.confirmations,
         )
@@ -112,6 +88,10 @@ class SessionRunner:
     def link(self) -> Link | None:
         """The connected link, if there is one."""
         return self._link
+
+    @property
+    def _health(self) -> Health:
+        return self._condition.health
 
     @property
     def stopping(self) -> bool:
@@ -167,32 +147,12 @@ class SessionRunner:
         allow: float | None = None,
     ) -> None:
         """Say what the session is doing now. Never blocks."""
-        now = self._services.clock()
         if allow is not None and self._link_scope is not None and self._link is None:
             self._link_scope.deadline = trio.current_time() + allow
-            if status is SessionStatus.QR_REQUIRED:  # a person may take minutes; others connect meanwhile
-                self._services.gate.leave(self)
             self._services.gate.leave(self)  # whoever waits for a person keeps nobody else from starting
-        before = self._health
-        self._health = Health(
-            status=status,
-            reason=reason,
-            detail=printable(detail),
-            since=before.since if before.status is status and before.reason is reason else now,
-            action=action,
-            last_error=self._last_error,
-            next_retry_at=next_retry_at,
+        self._condition.change(
+            status, reason, detail, commands=self.session.commands, action=action, next_retry_at=next_retry_at
         )
-        self._services.board.put(StatusWrite(self.lease, self._health, self.session.commands))
-        if before.status is not status or before.reason is not reason:
-            self._services.telemetry.count("state_changes", self.session.platform, status.value, reason.value)
-            log.info(
-                detail,
-                component="RECONNECT" if status is SessionStatus.RECONNECTING else "SESSION",
-                session=self.session.id,
-                status=status.value,
-                reason=reason.value,
-            )
 
     async def run(self) -> None:
         """Until stopped, or until the session cannot go on.
@@ -225,7 +185,7 @@ class SessionRunner:
             except LeaseLost:
                 raise
             except StoreError as error:
-                self._trouble(str(error))
+                self._condition.trouble(str(error))
                 await trio.sleep(STORE_RETRY_DELAY)
             else:
                 return
@@ -234,7 +194,7 @@ class SessionRunner:
         before = self.session.health
         restored = not before.terminal and before.reason not in (Reason.CREATED, Reason.DISABLED)
         if self.lease_ran_out is not None:
-            self._last_error = self.lease_ran_out
+            self._condition.last_error = self.lease_ran_out
             detail = f"connecting again: {self.lease_ran_out}"
             self.report(SessionStatus.RECONNECTING, Reason.LEASE_LOST, detail)
             self.lease_ran_out = None
@@ -281,26 +241,26 @@ class SessionRunner:
                     try:
                         await self._use(link)
                     except* Exception as group:
-                        failures.extend(_leaves(group))  # kept here too, in case that closing hangs
+                        failures.extend(leaves(group))  # kept here too, in case that closing hangs
                         raise
                     finally:
                         scope.deadline = trio.current_time() + self._settings.link_close_timeout
         except* Exception as group:
-            failures.extend(_leaves(group))
+            failures.extend(leaves(group))
         finally:
             gate.leave(self)
             self._link_scope = None
         if failures:
-            return min(failures, key=_rank)
+            return weightiest(failures)
         if scope.cancelled_caught and self._verdict is not None:
             return self._verdict
         if scope.cancelled_caught and not opened:
-            return _TimedOut(f"no connection within {self._settings.startup_timeout:g} s")
+            return StartupTimeout(f"no connection within {self._settings.startup_timeout:g} s")
         return ProviderError("the connection ended")
 
     async def _use(self, link: Link) -> None:
         self.connected_at = trio.current_time()
-        self._last_error = None
+        self._condition.last_error = None
         detail = f"connected as {link.account}" if isinstance(link, Named) else "connected"
         self.report(SessionStatus.CONNECTED, Reason.CONNECTED, detail)
         async with trio.open_nursery() as nursery:
@@ -316,7 +276,8 @@ class SessionRunner:
 
     def _assess(self, failure: Exception) -> float | None:
         """Decide what a failure means: the seconds to wait, or None when this is the end."""
-        self._last_error = printable(str(failure))
+        condition = self._condition
+        condition.last_error = printable(str(failure))
         match failure:
             case LeaseLost():
                 raise failure
@@ -326,19 +287,12 @@ class SessionRunner:
                 )
                 self.report(status, failure.reason, str(failure), action=failure.action)
                 return None
-            case ProviderError():
-                kind = failure.kind
-            case StoreError():
-                kind = Failure.STORE
+            case ProviderError() | StoreError():
+                pass
             case _:
-                kind = Failure.BUG
-                self._last_error = f"internal error: {type(failure).__name__}"
+                condition.last_error = f"internal error: {type(failure).__name__}"
                 log.error("a link failed in an unexpected way", session=self.session.id, exc_info=failure)
-        reason = _REASONS[kind]
-        if isinstance(failure, _TimedOut):
-            reason = Reason.STARTUP_TIMEOUT
-        elif isinstance(failure, ProbeFailed):
-            reason = Reason.PROBE_FAILED
+        kind, reason = kind_of(failure), reason_of(failure)
         self._services.telemetry.count("link_failures", self.session.platform, reason.value)
         delay = self._backoff.fail(
             kind, retry_after=failure.retry_after if isinstance(failure, ProviderError) else None
@@ -347,14 +301,14 @@ class SessionRunner:
             self.report(
                 SessionStatus.DISCONNECTED,
                 Reason.RECONNECT_EXHAUSTED,
-                f"gave up after {self._settings.reconnect_attempts} attempts in a row; the last error: {self._last_error}",
+                f"gave up after {self._settings.reconnect_attempts} attempts in a row; the last: {condition.last_error}",
                 action=Action.RETRY,
             )
             return None
         self.report(
             SessionStatus.RECONNECTING,
             reason,
-            self._last_error,
+            condition.last_error,
             action=Action.STOP_OTHER_CLIENT if kind is Failure.CONFLICT else Action.NONE,
             next_retry_at=self._services.clock() + delay,
         )
@@ -394,21 +348,7 @@ class SessionRunner:
         """Release what belonged to the authorisation and disable the session (D2)."""
         if not self._to_be_cleaned or self.session.commands != commands:
             return
-        left = await forget(self._provider, self.session, seconds=self._settings.logout_timeout)
-        with self._services.shields.open(self._settings.store_timeout):
-            try:
-                if left is not None:
-                    await self.inbox.save_credentials(left)
-                await self._services.store.update_session(
-                    self.session.id, SessionChange(enabled=False), now=self._services.clock()
-                )
-            except (StoreError, NotFound) as error:
-                log.error("a logout could not be stored", session=self.session.id, error=str(error))
-
-    def _trouble(self, error: str) -> None:
-        if self._last_error != error:
-            self._last_error = error
-            log.warning("events wait: the store does not answer", session=self.session.id, error=error)
+        await clean_up(self._provider, self.session, self.inbox, self._services)
 
     async def _finish(self) -> None:
         if self._intent is not Intent.LEASE_LOST:
@@ -416,9 +356,7 @@ class SessionRunner:
                 await self.outbox.settle()
                 if self._intent in _FAREWELLS and not self._health.terminal:
                     action = Action.NONE
-                    if (
-                        self._intent is Intent.LOGOUT
-                    ):  # terminal, so there must be a way back, also where it stays enabled
+                    if self._intent is Intent.LOGOUT:  # terminal: there must be a way back, also where it stays enabled
                         action = Action.SCAN_QR if self.logged_out else Action.RETRY
                     self.report(SessionStatus.DISCONNECTED, *_FAREWELLS[self._intent], action=action)
                 await self._services.board.settle(self.session.id)
@@ -427,35 +365,3 @@ class SessionRunner:
             except StoreError as error:
                 log.error("the end of a session could not be stored", session=self.session.id, error=str(error))
         self._services.board.forget(self.session.id)
-
-
-class _TimedOut(ProviderError):
-    """The startup deadline (A5)."""
-
-
-def _leaves(group: BaseExceptionGroup[Exception]) -> Iterator[Exception]:
-    for error in group.exceptions:
-        if isinstance(error, BaseExceptionGroup):
-            yield from _leaves(error)
-        else:
-            yield error
-
-
-def _rank(error: Exception) -> int:
-    match error:
-        case LeaseLost():
-            return 0
-        case TerminalError():
-            return 1
-        case Conflict():
-            return 3
-        case RateLimited():
-            return 4
-        case ProviderError(kind=Failure.SERVER):
-            return 5
-        case ProviderError():
-            return 6
-        case StoreError():
-            return 7
-        case _:
-            return 2

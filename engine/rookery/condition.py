@@ -1,0 +1,62 @@
+"""What a session says of itself: its present health, and the last error that it keeps telling."""
+
+from __future__ import annotations
+
+from .errors import printable
+from .log import get_logger
+from .model import Action, Health, Lease, Reason, Session, SessionStatus
+from .services import Services
+from .store import StatusWrite
+
+log = get_logger("SESSION")
+
+
+class Condition:
+    """The health of one claimed session. Owned by its runner; every change goes to the status board, never blocking."""
+
+    def __init__(self, session: Session, lease: Lease, services: Services) -> None:
+        self.health = session.health
+        self.last_error = session.health.last_error
+        self._session = session.id
+        self._platform = session.platform
+        self._lease = lease
+        self._services = services
+
+    def change(
+        self,
+        status: SessionStatus,
+        reason: Reason,
+        detail: str,
+        *,
+        commands: int,
+        action: Action = Action.NONE,
+        next_retry_at: float | None = None,
+    ) -> None:
+        """Tell the new state; `commands` is the session's counter of commands that this one answers."""
+        before = self.health
+        same = before.status is status and before.reason is reason
+        self.health = Health(
+            status=status,
+            reason=reason,
+            detail=printable(detail),
+            since=before.since if same else self._services.clock(),
+            action=action,
+            last_error=self.last_error,
+            next_retry_at=next_retry_at,
+        )
+        self._services.board.put(StatusWrite(self._lease, self.health, commands))
+        if not same:
+            self._services.telemetry.count("state_changes", self._platform, status.value, reason.value)
+            log.info(
+                detail,
+                component="RECONNECT" if status is SessionStatus.RECONNECTING else "SESSION",
+                session=self._session,
+                status=status.value,
+                reason=reason.value,
+            )
+
+    def trouble(self, error: str) -> None:
+        """The store does not answer: told once for each error, and kept as the last one."""
+        if self.last_error != error:
+            self.last_error = error
+            log.warning("events wait: the store does not answer", session=self._session, error=error)
