@@ -47,6 +47,7 @@ class Membership:
         self._beaten = trio.Event()
         self._beat_at = -float("inf")
         self._overdue_since: float | None = None
+        self._left_lying = False
         self._level_after = -float("inf")
 
     @property
@@ -136,7 +137,9 @@ class Membership:
             self._overdue_since = None
         elif self._overdue_since is None:
             self._overdue_since = started
-        elif self._left_lying:
+        since = self._overdue_since
+        self._left_lying = since is not None and started - since >= self._settings.claim_patience
+        if self._left_lying:
             self._level_after = started + FAILED_LEVELLING_PAUSE
         self._beaten.set()
         self._beaten = trio.Event()
@@ -156,8 +159,3 @@ class Membership:
             await self._store.leave(self._name)
         except StoreError as error:
             log.warning("the other instances could not be told", error=str(error))
-
-    @property
-    def _left_lying(self) -> bool:
-        since = self._overdue_since
-        return since is not None and trio.current_time() - since >= self._settings.claim_patience

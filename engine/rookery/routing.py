@@ -68,7 +68,7 @@ class Router:
 
     def answered(self, id: str) -> None:
         """There may be an answer to this call."""
-        if event := self._awaited.get(id):
+        if (event := self._awaited.get(id)) is not None:
             event.set()
 
     async def call(self, owner: str, method: str, *, seconds: float | None = None, **arguments: Any) -> Any:

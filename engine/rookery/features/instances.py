@@ -58,6 +58,7 @@ class InstanceFeatures(OwnerCalls):
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._dispatcher.close)
                 await leveler.emptied()
+            await membership.refresh()
         left = len(self._supervisor.running)
         return DrainReport(
             instance=self.instance,

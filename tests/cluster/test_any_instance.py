@@ -1,0 +1,276 @@
+"""Any instance answers any call: what only the owner can do is done there."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+import msgspec
+import pytest
+import trio
+
+from fake_platform import FakeLink, FakePlatform
+from rookery import Engine, Event, EventQuery, MessageState, OutboundMessage, Receipt, Session, SessionStatus
+from rookery.errors import InvalidInput, NotConnected, NotFound, OwnerUnavailable, Rejected
+from rookery.instances import Instance
+from rookery.model import Action, NewEvent, Reason
+from rookery.provider import Inbox
+from shared_engines import open_shared, running, until
+from store.backends import PostgresBackend
+
+
+class Code(msgspec.Struct):
+    kind: str
+    code: str
+    expires_at: float
+
+
+class RichLink(FakeLink):
+    """Can do everything that is optional."""
+
+    async def probe(self) -> None:
+        if self.session.id in self.platform.broken:  # type: ignore[attr-defined]
+            raise NotConnected("it does not answer")
+
+    async def logout(self) -> None:
+        self.platform.logouts.append(self.session.id)  # type: ignore[attr-defined]
+
+    async def fetch_media(self, event: Event) -> bytes:
+        return b"\xff\x00" * 600_000
+
+
+class RichPlatform(FakePlatform):
+    def __init__(self) -> None:
+        super().__init__()
+        self.make_link = RichLink
+        self.logouts: list[str] = []
+        self.broken: set[str] = set()
+        self.codes: dict[str, Code] = {}
+
+    def pairing(self, session: str) -> Code | None:
+        return self.codes.get(session)
+
+    async def request_pairing_code(self, session: str, phone: str) -> Code:
+        if session not in self.codes:
+            raise NotConnected(f"the session {session!r} does not wait to be paired")
+        if phone == "7":
+            raise InvalidInput("phone: too short", field="phone")
+        return Code("phone", f"code for {phone}", 99.0)
+
+
+@dataclass
+class Pair:
+    """`owner` runs the session `a` on `platform`; `other` is asked."""
+
+    owner: Engine
+    platform: RichPlatform
+    other: Engine
+
+
+@pytest.fixture
+async def pair(postgres: PostgresBackend) -> AsyncIterator[Pair]:
+    platform = RichPlatform()
+    async with AsyncExitStack() as stack:
+        owner = await stack.enter_async_context(open_shared(postgres, platform, "owner"))
+        other = await stack.enter_async_context(open_shared(postgres, RichPlatform(), "other", rebalance_batch=0))
+        other._cluster.membership.drain()  # type: ignore[union-attr]
+        await other.create_session(id="a", platform="fake")
+        await until(lambda: running(owner) == {"a"})
+        await other.wait_status("a", SessionStatus.CONNECTED)
+        yield Pair(owner, platform, other)
+
+
+async def store_event(pair: Pair, key: str, body: bytes = b"{}") -> None:
+    await pair.platform.link().inbox.commit([NewEvent(key, "message", 1.0, "7", "9", body, b"{}")], None)
+
+
+async def test_sends_and_their_receipts(pair: Pair) -> None:
+    with trio.fail_after(5):
+        receipt = await pair.other.send("a", to="7", text="hello")
+    assert receipt.chat == "7"
+    assert pair.platform.sent_texts() == ["hello"]
+    message = await pair.other.submit("a", to="7", text="again", idempotency_key="k")
+    started = trio.current_time()
+    done = await pair.other.wait_message(message.id, 5)
+    assert done.state is MessageState.SENT
+    assert trio.current_time() - started < 0.9, "told, not polled"
+    assert (await pair.owner.submit("a", to="7", text="again", idempotency_key="k")).id == message.id
+
+
+async def test_a_refusal_arrives(pair: Pair) -> None:
+    async def refuse(link: FakeLink, message: OutboundMessage) -> Receipt:
+        raise Rejected("no such chat")
+
+    pair.platform.on_send = refuse
+    with pytest.raises(Rejected, match="no such chat"), trio.fail_after(5):
+        await pair.other.send("a", to="7", text="hello")
+
+
+async def test_events_are_followed_within_a_second(pair: Pair) -> None:
+    seen: list[tuple[str, float]] = []
+
+    async def follow() -> None:
+        async for event in pair.other.events(after=0):
+            seen.append((event.key, trio.current_time()))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(follow)
+        for number in range(5):
+            await trio.sleep(0.05)
+            stored = trio.current_time()
+            await store_event(pair, str(number))
+            await until(lambda number=number: len(seen) == number + 1, seconds=2)
+            assert seen[-1][1] - stored < 1.0
+        nursery.cancel_scope.cancel()
+    assert [key for key, _ in seen] == ["0", "1", "2", "3", "4"]
+
+
+async def test_statuses_and_verbs(pair: Pair) -> None:
+    assert (await pair.other.get_session("a")).health.status is SessionStatus.CONNECTED
+    with trio.fail_after(5):
+        await pair.other.restart("a")
+        await until(lambda: len(pair.platform.links) == 2)
+        await pair.other.stop("a")
+        await pair.other.wait_status("a", SessionStatus.DISCONNECTED)
+        await until(lambda: not pair.owner._supervisor.running)
+        await pair.other.start("a")
+        await pair.other.wait_status("a", SessionStatus.CONNECTED)
+    assert [session.id for session in await pair.other.list_sessions()] == ["a"]
+    assert (await pair.other.health()).sessions == {"fake": {"CONNECTED": 1}}
+
+
+async def test_logging_out(pair: Pair) -> None:
+    session = await pair.other.logout("a")
+    assert pair.platform.logouts == ["a"]
+    assert not session.enabled
+    await until(lambda: not pair.owner._supervisor.running)
+    assert (await pair.other.get_session("a")).health.reason is Reason.LOGOUT
+
+
+async def test_deleting_logs_out_first(pair: Pair) -> None:
+    report = await pair.other.delete_session("a")
+    assert (report.deleted, report.was_running, report.logged_out, report.detail) == (True, True, True, "deleted")
+    assert pair.platform.logouts == ["a"]
+    assert pair.platform.open_links == 0
+    with pytest.raises(NotFound):
+        await pair.other.get_session("a")
+    await trio.sleep(0.5)
+    assert len(pair.platform.attempts) == 1, "nobody started it again meanwhile"
+
+
+async def test_pairing(pair: Pair) -> None:
+    assert await pair.other.pairing("a") is None
+
+    async def wait(session: Session, inbox: Inbox) -> None:
+        pair.platform.codes[session.id] = Code("qr", "scan me", 1e12)
+        inbox.report(SessionStatus.QR_REQUIRED, Reason.PAIRING, "scan", action=Action.SCAN_QR, allow=60.0)
+        await trio.sleep_forever()
+
+    pair.platform.plan("b", wait)
+    await pair.other.create_session(id="b", platform="fake")
+    await pair.other.wait_status("b", SessionStatus.QR_REQUIRED)
+    code = await pair.other.pairing("b")
+    assert code is not None
+    assert (code.kind, code.code, code.expires_at) == ("qr", "scan me", 1e12)
+    typed = await pair.other.request_pairing_code("b", "491511")
+    assert (typed.kind, typed.code) == ("phone", "code for 491511")
+    with pytest.raises(InvalidInput, match="too short") as caught:
+        await pair.other.request_pairing_code("b", "7")
+    assert caught.value.field == "phone"
+    with pytest.raises(NotConnected, match="does not wait"):
+        await pair.other.request_pairing_code("a", "491511")
+    count = await pair.other._store._value("SELECT count(*) FROM rookery.calls")  # type: ignore[attr-defined]
+    assert count == 0, "answers do not stay"
+
+
+async def test_proof_of_life_and_checks(pair: Pair) -> None:
+    await store_event(pair, "1")
+    life = await pair.other.find_proof_of_life("a")
+    assert life is not None
+    assert life.last_inbound is not None
+    assert pair.other.proof_of_life("a") is None
+    for chosen in (None, ["a"]):
+        [result] = await pair.other.check_now(chosen)
+        assert (result.session, result.ok) == ("a", True)
+    pair.platform.broken.add("a")
+    [result] = await pair.other.check_now()
+    assert (result.ok, result.error) == (False, "it does not answer")
+    with pytest.raises(NotFound):
+        await pair.other.check_now(["nobody"])
+
+
+async def test_files(pair: Pair) -> None:
+    await store_event(pair, "1", b'{"media":{"mime_type":"image/png","filename":"a.png","size":5}}')
+    await store_event(pair, "2")
+    first, second = await pair.other.read_events(EventQuery())
+    media = await pair.other.fetch_media(first.id)
+    assert (len(media.data), media.mime_type, media.filename) == (1_200_000, "image/png", "a.png")
+    with pytest.raises(InvalidInput, match="no file"):
+        await pair.other.fetch_media(second.id)
+    with pytest.raises(Rejected, match="are allowed"):
+        await pair.other.fetch_media(first.id, limit=1000)
+
+
+async def test_an_owner_that_does_not_answer(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has begun with the call and hangs; then it does not even take calls."""
+
+    async def hang(id: str) -> None:
+        await trio.sleep_forever()
+
+    router = pair.owner._cluster.router  # type: ignore[union-attr]
+    router.handle("pairing_code", hang)
+    router.handle("logout", lambda session, arguments: hang(session))
+    with pytest.raises(OwnerUnavailable, match=r"owner.*may have done it") as caught:
+        await pair.other._where_it_runs("a", pair.other._logout_here, None, seconds=0.5)
+    assert caught.value.may_have_happened
+    monkeypatch.setattr(router, "_instance", "somebody else")
+    router.wake()
+    await trio.sleep(0.1)
+    with pytest.raises(OwnerUnavailable, match="has not begun") as caught:
+        await pair.other._where_it_runs("a", pair.other._logout_here, None, seconds=0.5)
+    assert not caught.value.may_have_happened
+    monkeypatch.setattr(router, "_instance", "owner")
+    await trio.sleep(0.5)
+    assert pair.platform.logouts == [], "a call that was given up does not happen later"
+
+
+async def test_an_owner_that_is_gone(postgres: PostgresBackend) -> None:
+    """Its lease has not ended yet, and it was not heard of for some time."""
+    platform = FakePlatform()
+    gone = postgres.make()
+    async with gone.open(), open_shared(postgres, platform, "one") as engine:
+        engine._cluster.membership.drain()  # type: ignore[union-attr]
+        await engine.create_session(id="a", platform="fake")
+        assert await gone.claim("gone", limit=1, now=0.0, ttl=60.0)
+        started = trio.current_time()
+        with pytest.raises(OwnerUnavailable, match="is gone") as caught:
+            await engine.logout("a")
+        assert not caught.value.may_have_happened
+        assert await engine.find_proof_of_life("a") is None
+        [result] = await engine.check_now(["a"])
+        assert result.ok is None
+        assert "is gone" in str(result.error)
+        assert trio.current_time() - started < 2.0
+        report = await engine.delete_session("a")
+        assert (report.deleted, report.logged_out) == (True, False)
+        assert "was not logged out" in report.detail
+
+
+async def test_a_session_that_moves_is_followed(postgres: PostgresBackend) -> None:
+    """The row names an instance that lives and does not run it: asked again until it is where it says."""
+    platform = RichPlatform()
+    before = postgres.make()
+    async with (
+        before.open(),
+        open_shared(postgres, platform, "one") as engine,
+        open_shared(postgres, RichPlatform(), "two") as other,
+    ):
+        other._cluster.membership.drain()  # type: ignore[union-attr]
+        engine._cluster.membership.drain()  # type: ignore[union-attr]
+        await other.create_session(id="a", platform="fake")
+        await before.claim("one", limit=1, now=0.0, ttl=60.0)  # as a claim whose answer was lost
+        assert not (await other.logout("a")).enabled  # "one" gives back what it does not run
+        assert {one.name for one in await other.instances()} == {"one", "two"}
+        await before.beat(Instance(name="three"), ttl=9.0, patience=9.0)
+        assert len(await other.instances()) == 3
