@@ -7,24 +7,25 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
-import msgspec
 import trio
 
-from rookery.errors import Failure, NotConnected, ProviderError, SendError, TerminalError
+from rookery.errors import NotConnected, ProviderError, SendError, TerminalError
 from rookery.log import get_logger
-from rookery.model import Event, MessageState, NewEvent, OutboundMessage, Reason, Receipt, SessionStatus
+from rookery.model import Event, OutboundMessage, Reason, Receipt, SessionStatus
 from rookery.provider import Inbox
 
 from .account import Account
 from .failures import failure_of
-from .outbound import Known, Memory, to_call, to_receipt, with_media
+from .outbound import QUOTE, Known, Memory, to_call, to_receipt, with_media
 from .pacing import pacer
 from .pairing import PairingDesk
 from .pool import WorkerPool
 from .port import ClientPort
 from .process import WorkerProcess
 from .protocol import Happened, Notice, Start
+from .receiving import Receiver
 from .settings import AccountSettings, WorkerSettings
+from .watch import watch
 
 DEVICE_NAME = "Rookery"
 DEATH_PAUSE = 0.5
@@ -36,8 +37,6 @@ QUICK_DEATHS = 3
 SETTLING = 1.0  # seconds in which the library deletes the keys of a device that was unlinked
 LOGOUT_DEADLINE = 5.0  # seconds
 PRESENCE_TRIES = 10  # seconds apart: it works once the phone has told the account's name
-
-STATES = {"delivered": MessageState.DELIVERED, "read": MessageState.READ, "played": MessageState.READ}
 
 log = get_logger("SESSION")
 
@@ -67,7 +66,7 @@ class WhatsAppLink:
         self._options = options
         self._pacer = pacer(options.sends_per_second, options.sends_per_second_per_chat)
         self._port: ClientPort | None = None
-        self._unfinished: Happened | None = None
+        self._receiver = Receiver(inbox, memory)
         self._ended = False
         self._logged_out = False
         self._logged_in = False
@@ -118,7 +117,7 @@ class WhatsAppLink:
         with trio.CancelScope(deadline=trio.current_time() + self._settings.connecting) as scope:
             async for frame in port.events:
                 if isinstance(frame, Happened):
-                    await self._store(port, frame)
+                    await self._receiver.store(port, frame)
                     continue
                 scope.deadline = trio.current_time() + self._settings.connecting
                 match frame.kind:
@@ -163,13 +162,13 @@ class WhatsAppLink:
         """Receive until the connection ends. Raises ProviderError."""
         assert self._port is not None, "`connected` is open"
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._watch, self._port)
+            nursery.start_soon(watch, self._port, self._settings)
             if self._options.presence is not None:
                 nursery.start_soon(self._appear, self._port, self._options.presence == "available")
             try:
                 async for frame in self._port.events:
                     if isinstance(frame, Happened):
-                        await self._store(self._port, frame)
+                        await self._receiver.store(self._port, frame)
                     else:
                         self._handle(frame)
             except ProviderError as error:
@@ -211,42 +210,6 @@ class WhatsAppLink:
             self._inbox.report(SessionStatus.CONNECTED, Reason.CONNECTED, detail)
         self._logged_in = True
 
-    async def _store(self, port: ClientPort, frame: Happened) -> None:
-        """Commit an event, then let the client go on; a cancelled commit is repeated by `_close`."""
-        self._unfinished = frame
-        event = NewEvent(frame.key, frame.type, frame.time, frame.chat, frame.sender, frame.body, frame.raw)
-        await self._inbox.commit([event], None)
-        self._unfinished = None
-        port.stored(frame.number)
-        self._inbox.beat()
-        if frame.type == "message":
-            body = msgspec.json.decode(frame.body)
-            sender = body["sender"]
-            author = (sender["lid"] if body["chat_type"] == "group" else None) or sender["id"]
-            self._memory.keep(body["message_id"], Known(author, body["text"][:1000], body["from_me"]))
-        elif frame.type == "receipt":
-            body = msgspec.json.decode(frame.body)
-            if state := STATES.get(body["receipt"]):
-                await self._inbox.confirm(body["message_ids"], state)
-
-    async def _watch(self, port: ClientPort) -> None:
-        """Find what raises no event: a socket that is open while the login is gone, and a library that has given up."""
-        zombie_since = offline_since = None
-        while True:
-            await trio.sleep(self._settings.watch)
-            try:
-                with trio.fail_after(self._settings.watch):
-                    is_connected, is_logged_in = await port.call("flags")
-            except (SendError, trio.TooSlowError):
-                is_connected = is_logged_in = False  # while it dials, it does not answer
-            now = trio.current_time()
-            zombie_since = (zombie_since or now) if is_connected and not is_logged_in else None
-            offline_since = (offline_since or now) if not is_connected else None
-            if zombie_since is not None and now - zombie_since >= self._settings.zombie:
-                raise ProviderError("connected, but WhatsApp's login is gone: restarting", kind=Failure.SERVER)
-            if offline_since is not None and now - offline_since >= self._settings.offline:
-                raise ProviderError(f"no connection to WhatsApp for {now - offline_since:.0f} s")
-
     async def _appear(self, port: ClientPort, available: bool) -> None:
         for _ in range(PRESENCE_TRIES):
             try:
@@ -282,7 +245,7 @@ class WhatsAppLink:
         self._inbox.life.last_ack = time.time()
         if receipt.message_id:
             text = getattr(message.content, "text", "") or getattr(message.content, "caption", "") or ""
-            self._memory.keep(receipt.message_id, Known(self._account.address, text[:1000], True))
+            self._memory.keep(receipt.message_id, Known(self._account.address, text[:QUOTE], True))
         return receipt
 
     async def check(self) -> None:
@@ -324,13 +287,12 @@ class WhatsAppLink:
         """Disconnect and store what was received before. Bounded by the caller."""
         if self._logged_out:
             await trio.sleep(SETTLING)
-        if self._unfinished is not None:
-            await self._store(port, self._unfinished)
+        await self._receiver.finish(port)
         if self._ended:
             return
         port.stop()
         async for frame in port.events:
             if isinstance(frame, Happened):
-                await self._store(port, frame)
+                await self._receiver.store(port, frame)
             elif frame.kind == "ended":
                 return
