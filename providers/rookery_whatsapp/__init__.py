@@ -1,12 +1,15 @@
 """WhatsApp accounts for Rookery: neonize (whatsmeow) in supervised worker processes.
 
-Importing this package needs neither neonize nor libmagic; only a worker imports them.
+Importing this package needs neither neonize nor libmagic; only a worker imports them. Whoever imports neonize after it does
+not need a system's libmagic either.
 """
 
 from __future__ import annotations
 
 import importlib
 from typing import TYPE_CHECKING
+
+from .libmagic import provide_libmagic
 
 if TYPE_CHECKING:
     from .provider import WhatsApp as WhatsApp
@@ -16,6 +19,8 @@ if TYPE_CHECKING:
 __all__ = ["AccountSettings", "WhatsApp", "WorkerSettings"]
 
 _HOMES = {"AccountSettings": "settings", "WhatsApp": "provider", "WorkerSettings": "settings"}
+
+provide_libmagic()
 
 
 def __getattr__(name: str) -> object:

@@ -9,6 +9,11 @@ import sys
 import types
 from importlib.metadata import PackageNotFoundError, version
 
+from ..libmagic import provide_libmagic
+
+PLATFORMS = "Linux with glibc on x86_64, aarch64, i686 and s390x, and macOS 12 or newer on x86_64 and arm64"
+"""Where neonize 0.5.2 has a build that Rookery can use; the markers in pyproject.toml say the same."""
+
 
 class Unusable(Exception):
     """neonize cannot be loaded here; the text says what to do."""
@@ -20,20 +25,41 @@ def load() -> str:
     try:
         name = f"neonize {version('neonize')}"
     except PackageNotFoundError:
-        raise Unusable("neonize is not installed: pip install 'rookery[whatsapp]'") from None
+        raise Unusable(_missing()) from None
     try:
         importlib.import_module("neonize.client")
     except Exception as error:
-        where = f"{platform.system()} {platform.machine()}, Python {platform.python_version()}"
-        raise Unusable(f"{name} cannot be loaded on {where}: {type(error).__name__}: {error}") from None
+        raise Unusable(
+            f"{name} cannot be loaded on {_here()}: {type(error).__name__}: {error}; it runs on {PLATFORMS}"
+        ) from None
     # It reports what it did not expect through whatsmeow's own log, at this level.
     logging.getLogger("neonize.utils.log").setLevel(logging.WARNING)
     return name
 
 
+def _missing() -> str:
+    if _has_build():
+        return "neonize is not installed: pip install 'rookery[whatsapp]'"
+    return f"neonize has no build for {_here()}; it runs on {PLATFORMS}. Everything but WhatsApp works here"
+
+
+def _has_build() -> bool:
+    system, machine = platform.system(), platform.machine()
+    if system == "Linux":
+        return machine in ("x86_64", "aarch64", "i686", "s390x") and platform.libc_ver()[0] == "glibc"
+    return system == "Darwin" and machine in ("x86_64", "arm64")
+
+
+def _here() -> str:
+    libc = platform.libc_ver()[0] or "another libc"
+    system = f"Linux ({libc})" if platform.system() == "Linux" else platform.system()
+    return f"{system} {platform.machine()}, Python {platform.python_version()}"
+
+
 def _without_libmagic() -> None:
     """neonize imports `magic` to guess the kinds of files, which is never needed here: files come with their kind. Where
     no libmagic can be found the import would fail, so it gets an empty module instead."""
+    provide_libmagic()
     try:
         importlib.import_module("magic")
     except ImportError:

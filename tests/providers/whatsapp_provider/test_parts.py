@@ -239,13 +239,3 @@ def test_a_worker_does_without_libmagic() -> None:
     assert subprocess.run(
         [sys.executable, "-c", program], check=True, capture_output=True, text=True
     ).stdout.startswith("neonize ")
-
-
-def test_a_missing_library_is_told_in_words() -> None:
-    program = (
-        "import rookery_whatsapp.worker.library as l\n"
-        "def missing(name): raise l.PackageNotFoundError(name)\n"
-        "l.version = missing\n"
-        "try: l.load()\nexcept l.Unusable as error: print(error)"
-    )
-    assert run(program) == "neonize is not installed: pip install 'rookery[whatsapp]'"

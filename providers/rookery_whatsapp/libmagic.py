@@ -1,0 +1,38 @@
+"""neonize imports `magic` (python-magic), which needs the C library libmagic; the wheel `pylibmagic` brings one.
+
+Importing pylibmagic would change `ctypes` and the environment for the whole process. On Linux it is enough to load its file:
+a library that is loaded already is found by its name. Only the standard library is imported here.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib
+import os
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+NAME = "libmagic.so.1"  # what python-magic asks for
+
+
+def provide_libmagic() -> None:
+    """Let `import magic` succeed where the system has no libmagic, if it can be done. A system's own is left alone."""
+    if sys.platform == "linux":
+        if not _loads(NAME) and (folder := _wheel()) is not None and _loads(str(folder / NAME)):
+            os.environ.setdefault("MAGIC", str(folder / "magic.mgc"))
+    elif sys.platform == "darwin" and _wheel() is not None:
+        importlib.import_module("pylibmagic")  # extends the path of libraries, and nothing else there
+
+
+def _loads(name: str) -> bool:
+    try:
+        ctypes.CDLL(name)
+    except OSError:
+        return False
+    return True
+
+
+def _wheel() -> Path | None:
+    spec = find_spec("pylibmagic")
+    return Path(spec.origin).parent if spec is not None and spec.origin is not None else None
