@@ -34,6 +34,7 @@ TAGS = {
     "service": "Health, probes and this description.",
 }
 RETRY_AFTER = {"Retry-After": {"schema": {"type": "integer", "minimum": 1}, "description": "seconds", "required": True}}
+DESCRIPTIONS = {101: "from now on a WebSocket", 201: "created", 202: "accepted"}
 LOCATION = {"Location": {"schema": {"type": "string"}, "description": "the thing's own path", "required": True}}
 
 Schema = dict[str, Any]
@@ -181,14 +182,17 @@ def _responses(row: Call, *, key: bool) -> dict[int, Schema]:
                 content[form] = {"schema": FREE_FORMS.get(form, {"type": "string"})}
             else:
                 content[JSON] = {"schema": {"$ref": REF.format(name=form.__name__)}}
-        answers[status] = {"description": {201: "created", 202: "accepted"}.get(status, "done"), "content": content}
+        answers[status] = {
+            "description": {101: "from now on a WebSocket", 201: "created", 202: "accepted"}.get(status, "done"),
+            "content": content,
+        }
         if status == 201 or row.large:
             answers[status]["headers"] = LOCATION
     problems = dict(row.problems)
     problems.setdefault(500, "a bug; the answer has the id under which the log tells more")
     if not row.open:
         problems.setdefault(400, "something in the request is not as described here; `field` names it")
-        problems.setdefault(503, "the database does not answer now")
+        problems.setdefault(503, "the database, or the only instance that can do this, does not answer now")
         problems.setdefault(401, "the key is missing or wrong")
         problems.setdefault(403, "the key does not allow this; without an admin key: a web page of another site asks")
         problems[429] = "; ".join(filter(None, (problems.get(429), "the key's rate is used up, see Retry-After")))

@@ -92,6 +92,16 @@ def from_error(error: errors.RookeryError) -> Problem | None:
             return Problem(400, "rejected", "Rejected", detail)
         case errors.OutcomeUnknown():
             return Problem(504, "outcome-unknown", "Outcome unknown", detail)
+        case errors.OwnerUnavailable(may_have_happened=True):
+            return Problem(504, "owner-unavailable", "The session's instance does not answer", detail)
+        case errors.OwnerUnavailable():
+            return Problem(
+                503,
+                "owner-unavailable",
+                "The session's instance does not answer",
+                detail,
+                headers=_retry_after(error.retry_after),
+            )
         case errors.StoreError():
             return Problem(
                 503, "store-unavailable", "The database does not answer", detail, headers=_retry_after(RETRY_STORE)

@@ -21,6 +21,7 @@ from ..state import Api
 TAG = "sessions"
 JSON, PNG, SVG, TEXT = "application/json", "image/png", "image/svg+xml", "text/plain"
 FORMS = (JSON, PNG, SVG, TEXT)
+SILENT = "the instance that runs the session did not answer in time"
 
 
 class PhoneNumber(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -41,7 +42,7 @@ class PhoneNumber(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     "/v1/sessions/{id}/qr",
     tag=TAG,
     answers={200: (operation_views.PairingCode, PNG, SVG, TEXT)},
-    problems={406: "none of the forms that Accept names", 409: "there is no code now"},
+    problems={406: "none of the forms that Accept names", 409: "there is no code now", 504: SILENT},
     scope=Scope.MANAGE,
 )
 async def session_qr(api: Api, id: str) -> Answer:
@@ -67,7 +68,7 @@ async def session_qr(api: Api, id: str) -> Answer:
     "/v1/sessions/{id}/pairing-code",
     tag=TAG,
     answers={200: operation_views.PairingCode},
-    problems={409: "the session does not wait to be paired"},
+    problems={409: "the session does not wait to be paired", 504: SILENT},
     scope=Scope.MANAGE,
 )
 async def request_pairing_code(api: Api, id: str, *, body: PhoneNumber) -> Answer:

@@ -170,6 +170,7 @@ async def delete_session(api: Api, id: str) -> Answer:
 
 VERB = {202: views.Session}
 LIMITED = {429: "a limit of sessions is reached"}
+ELSEWHERE = {504: "the instance that runs the session did not answer in time; it may have happened"}
 
 
 @call("POST", "/v1/sessions/{id}/start", tag=TAG, answers=VERB, problems=LIMITED, scope=Scope.MANAGE)
@@ -202,7 +203,7 @@ async def disable_session(api: Api, id: str) -> Answer:
     return Answer(_show(api, await api.engine.disable(id)), 202)
 
 
-@call("POST", "/v1/sessions/{id}/logout", tag=TAG, answers=VERB, scope=Scope.MANAGE)
+@call("POST", "/v1/sessions/{id}/logout", tag=TAG, answers=VERB, problems=ELSEWHERE, scope=Scope.MANAGE)
 async def logout_session(api: Api, id: str) -> Answer:
     """End the authorisation at the platform, where there is such a thing."""
     return Answer(_show(api, await api.engine.logout(id)), 202)

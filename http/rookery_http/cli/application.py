@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from . import events, keys, sessions, webhooks
+from . import events, instances, keys, sessions, webhooks
 from .client import ClientError
 
 app = typer.Typer(
@@ -26,6 +26,8 @@ app.add_typer(keys.app, name="keys")
 app.command("audit")(keys.audit)
 app.command("events")(events.events)
 app.command("send")(events.send)
+app.command("instances")(instances.instances)
+app.command("drain")(instances.drain)
 
 
 def run(arguments: list[str]) -> int:

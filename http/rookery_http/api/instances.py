@@ -1,0 +1,88 @@
+"""Several instances on one database: who they are, and emptying one before it is replaced."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+
+from rookery.errors import InvalidInput
+from rookery.instances import Instance
+from rookery.keys import Scope
+
+from ..calls import Answer, call
+from ..problems import Problem
+from ..state import Api
+from ..views import Moment, moment
+
+TAG = "operations"
+
+
+class InstanceState(msgspec.Struct, frozen=True, kw_only=True):
+    """One instance, as it said of itself some seconds ago at most."""
+
+    name: str
+    draining: bool
+    sessions: int
+    capacity: Annotated[int | None, msgspec.Meta(description="its `MAX_CONCURRENT_SESSIONS`; null: no limit")]
+    started_at: Moment
+    answering: Annotated[bool, msgspec.Meta(description="true for the one that answers this call")]
+
+    @classmethod
+    def of(cls, instance: Instance, here: str) -> InstanceState:
+        return cls(
+            name=instance.name,
+            draining=instance.draining,
+            sessions=instance.sessions,
+            capacity=instance.capacity,
+            started_at=moment(instance.started_at),
+            answering=instance.name == here,
+        )
+
+
+class Instances(msgspec.Struct, frozen=True):
+    instances: list[InstanceState]
+
+
+class Drain(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How long to wait for the end; the default is `ROOKERY_DRAIN_TIMEOUT`."""
+
+    timeout: Annotated[float, msgspec.Meta(ge=0, le=600, description="seconds")] | None = None
+
+
+class Drained(msgspec.Struct, frozen=True, kw_only=True):
+    """What has happened. `left`: sessions that still run here. `others`: instances that take sessions."""
+
+    instance: str
+    handed_over: int
+    left: int
+    others: int
+    seconds: float
+
+
+@call("GET", "/v1/instances", tag=TAG, answers={200: Instances}, scope=Scope.READ)
+async def list_instances(api: Api) -> Answer:
+    """List the instances that share the database."""
+    found = await api.engine.instances()
+    return Answer(Instances([InstanceState.of(instance, api.engine.instance) for instance in found]))
+
+
+@call(
+    "POST",
+    "/v1/drain",
+    tag=TAG,
+    answers={200: Drained},
+    problems={409: "the database is not shared, so nobody could take the sessions over"},
+    body_required=False,
+)
+async def drain(api: Api, *, body: Drain | None) -> Answer:
+    """Hand all sessions of this instance over to others, for good: it takes none until it is started again.
+
+    For the moment before this very instance is stopped: ask it directly, not through a load balancer. The answer comes when
+    nothing runs here any more or when the time is over; the handing over goes on even when the caller leaves.
+    """
+    try:
+        report = await api.engine.drain(body.timeout if body else None)
+    except InvalidInput as error:
+        raise Problem(409, "not-shared", "Not shared", str(error)) from None
+    return Answer(Drained(**msgspec.structs.asdict(report)))
