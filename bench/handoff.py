@@ -81,8 +81,9 @@ def create(simulator: Simulator, directory: str, tokens: list[str]) -> None:
         assert process.stdout is not None
         process.stdin.write(json.dumps(tokens) + "\n")
         process.stdin.flush()
-        while "created" not in process.stdout.readline():
-            pass
+        while "created" not in (line := process.stdout.readline()):
+            if not line:
+                raise SystemExit("the program that stores the sessions ended early")
         process.terminate()
         process.communicate()
 
