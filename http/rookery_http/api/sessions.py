@@ -110,7 +110,8 @@ async def list_sessions(api: Api, *, query: ListSessions, caller: Caller) -> Ans
 @call("GET", "/v1/sessions/{id}", tag=TAG, answers={200: views.Session}, scope=Scope.READ)
 async def get_session(api: Api, id: str) -> Answer:
     """Show one session."""
-    return Answer(_show(api, await api.engine.get_session(id)))
+    session = await api.engine.get_session(id)
+    return Answer(views.Session.of(session, await api.engine.find_proof_of_life(id)))
 
 
 @call(
