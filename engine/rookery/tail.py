@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
+from itertools import islice
 
 import trio
 
@@ -73,15 +74,18 @@ class EventTail:
         """True when whoever has seen everything up to `position` can go on from memory."""
         return self._covering and position >= self._floor
 
-    def after(self, position: int, session: str | None) -> list[Event]:
-        """What is kept of `session` (None: of all) behind a position that is covered."""
+    def after(self, position: int, session: str | None, limit: int) -> list[Event]:
+        """The first of what is kept of `session` (None: of all) behind a position that is covered."""
+        first = len(self._pages)
+        while first and self._pages[first - 1].last > position:  # almost everybody needs only the last page
+            first -= 1
         found: list[Event] = []
-        for page in reversed(self._pages):  # almost everybody needs only the last one
-            if page.last <= position:
-                break
+        for page in islice(self._pages, first, None):
             events = page.of(session)
-            found[:0] = events if page.before >= position else [event for event in events if event.id > position]
-        return found
+            found += events if page.before >= position else [event for event in events if event.id > position]
+            if len(found) >= limit:
+                break
+        return found[:limit]
 
     async def newer_than(self, position: int, session: str | None) -> int:
         """Wait until there may be something of `session` behind `position`; returns the position to go on from.

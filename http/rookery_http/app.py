@@ -13,10 +13,13 @@ from rookery.errors import RookeryError
 from rookery.log import get_logger
 
 from . import api as _calls  # noqa: F401 - fills the table
+from .api.events import SOCKET
 from .audit import audit
 from .authorization import authorize
 from .callers import identify
 from .calls import TABLE, Answer, Call
+from .dashboard import PATHS, add_dashboard
+from .event_socket import serve_event_socket
 from .guard import check_local
 from .problems import MEDIA_TYPE, Problem, from_error
 from .reading import NoQuery, read_body, read_json, read_query, require_json
@@ -31,7 +34,7 @@ for _row in TABLE:
     if not _row.takes_id:
         FIXED_PATHS.setdefault(_row.path, []).extend(["GET", "HEAD"] if _row.method == "GET" else [_row.method])
 """What is allowed on paths without an id; each wins over a path with an id that would fit as well."""
-OPEN_PATHS = frozenset(row.path for row in TABLE if row.open)
+OPEN_PATHS = PATHS | {row.path for row in TABLE if row.open}
 HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
 
 
@@ -60,6 +63,12 @@ def create_app(api: Api) -> Application:
             methods=[row.method],
             provide_automatic_options=False,
         )
+
+    add_dashboard(app)
+
+    @app.websocket(SOCKET)
+    async def events_over_a_websocket() -> Response | None:
+        return await serve_event_socket(api, lambda error: _problem_response(problem_of(error)))
 
     @app.before_request
     async def check() -> Response | None:

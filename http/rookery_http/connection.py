@@ -1,4 +1,4 @@
-"""One HTTP/1.1 connection: hypercorn's protocol on a trio stream, with three cures for what was measured there.
+"""One HTTP/1.1 connection: hypercorn's protocol on a trio stream, with four cures for what was measured there.
 
 hypercorn's own `TCPServer` has faults that a server of quart-trio applications meets:
 
@@ -10,7 +10,10 @@ B. hypercorn shields `send_all` without a deadline: a reader that stalls keeps t
    piece of `SEND_PIECE` bytes has `SEND_TIMEOUT` seconds to leave (less while stopping); then the socket is destroyed.
 C. An answer that comes before the request's body has ended (413) is followed by a reset, and the client may lose the
    answer or send its next request into the closing connection. Cure: such an answer says `Connection: close`; then only
-   our side is closed, and what still comes is read and discarded, bounded in time and bytes (`LINGER_*`).
+   our side is closed, and what still comes is read and discarded, bounded in time and bytes (`LINGER_*`). A WebSocket
+   that we close is left in the same way, or its client may lose our close frame with the reason.
+D. The task that pings a WebSocket sleeps on when the connection is gone, up to its interval, and a shutdown with it.
+   Cure: a sleep that ends with the connection.
 
 Only HTTP/1.1 is spoken: an offer to upgrade to HTTP/2 is ignored, as the standard allows.
 """
@@ -30,7 +33,7 @@ from hypercorn.config import Config as HypercornConfig
 from hypercorn.events import Closed, Event, RawData, Updated
 from hypercorn.protocol.events import Event as StreamEvent
 from hypercorn.protocol.events import Response
-from hypercorn.protocol.h11 import H11Protocol
+from hypercorn.protocol.h11 import H11Protocol, H11WSConnection
 from hypercorn.trio.task_group import TaskGroup
 from hypercorn.trio.worker_context import TrioSingleTask, WorkerContext
 from hypercorn.typing import ConnectionState
@@ -45,6 +48,8 @@ SEND_TIMEOUT = 30.0
 DELIVER_TIMEOUT = 5.0
 """Seconds for the protocol to take notice of an event. In practice it takes none."""
 LINGER_TIMEOUT = 2.0
+FAREWELL_TIMEOUT = 1.0
+"""Seconds for the client of a WebSocket to answer our close frame."""
 LINGER_BYTES = 64 * 1024 * 1024
 
 NETWORK_ERRORS = (trio.BrokenResourceError, trio.ClosedResourceError, OSError)
@@ -91,6 +96,20 @@ class Http1(H11Protocol):
         return self.connection.their_state in (h11.SEND_BODY, h11.ERROR)
 
 
+class _Context(WorkerContext):
+    """What hypercorn's streams share, with a sleep that ends with the connection (cure D)."""
+
+    def __init__(self, shared: WorkerContext) -> None:
+        super().__init__(None)
+        self.terminate = shared.terminate
+        self.terminated = shared.terminated
+        self.closed = trio.Event()
+
+    async def sleep(self, wait: float) -> None:  # type: ignore[override]
+        with trio.move_on_after(wait):
+            await self.closed.wait()
+
+
 class Connection:
     """Serves one client until either side hangs up."""
 
@@ -105,7 +124,7 @@ class Connection:
         self._stream = stream
         self._app = app
         self._config = config
-        self._context = context
+        self._context = _Context(context)
         self._patience = patience
         self._idle = TrioSingleTask()
         self._send_lock = trio.Lock()
@@ -125,7 +144,7 @@ class Connection:
                 self._protocol = Http1(
                     self._app,
                     self._config,
-                    self._context,
+                    self._context,  # type: ignore[arg-type]  # its sleep is no static method
                     self._group,
                     ConnectionState({}),
                     False,
@@ -143,9 +162,12 @@ class Connection:
             while data := await self._stream.receive_some(RECEIVE_SIZE):
                 await self._protocol.handle(RawData(bytes(data)))
         if self._protocol.body_unfinished:
-            await self._linger()
+            await self._linger(LINGER_TIMEOUT)
+        elif isinstance(self._protocol.connection, H11WSConnection):
+            await self._linger(FAREWELL_TIMEOUT)
         await self._idle.stop()
         await self._protocol.handle(Closed())
+        self._context.closed.set()
 
     async def _send(self, event: Event) -> None:
         """What the protocol calls with bytes for the client and with news about the connection."""
@@ -184,9 +206,9 @@ class Connection:
             await self._context.terminated.wait()
         self._reading.cancel()
 
-    async def _linger(self) -> None:
+    async def _linger(self, seconds: float) -> None:
         """Let the client read our answer before the socket goes: a close with unread input would be a reset."""
-        scope = trio.CancelScope(deadline=self._patience.deadline(LINGER_TIMEOUT))
+        scope = trio.CancelScope(deadline=self._patience.deadline(seconds))
         with self._patience.watch(scope), scope, suppress(*NETWORK_ERRORS):
             await self._stream.send_eof()
             left = LINGER_BYTES

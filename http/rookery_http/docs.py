@@ -73,8 +73,7 @@ def _operation(method: str, path: str, operation: dict[str, Any]) -> str:
         parts.append(f"<p>Body: {_kind(schema)}</p>")
     rows = ""
     for status, answer in operation["responses"].items():
-        media, content = next(iter(answer["content"].items()))
-        kind = _kind(content["schema"], media)
+        kind = "".join(_kind(content["schema"], media) for media, content in list(answer["content"].items())[:1])
         rows += f"<tr><td>{status}</td><td>{escape(answer['description'])}</td><td>{kind}</td></tr>"
     parts.append(f"<table><tr><th>answer</th><th></th><th></th></tr>{rows}</table></details>")
     return "".join(parts)

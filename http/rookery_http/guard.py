@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from quart import Request
+from quart import Request, Websocket
 
 from .problems import Problem
 from .settings import is_loopback
 
 
-def check_local(request: Request) -> None:
+def check_local(request: Request | Websocket) -> None:
     """Raises a Problem: 403 for a web page that has no business here."""
     host = request.headers.get("Host", "")
     if host and not is_loopback(_name(f"//{host}")):

@@ -182,10 +182,7 @@ def _responses(row: Call, *, key: bool) -> dict[int, Schema]:
                 content[form] = {"schema": FREE_FORMS.get(form, {"type": "string"})}
             else:
                 content[JSON] = {"schema": {"$ref": REF.format(name=form.__name__)}}
-        answers[status] = {
-            "description": {101: "from now on a WebSocket", 201: "created", 202: "accepted"}.get(status, "done"),
-            "content": content,
-        }
+        answers[status] = {"description": DESCRIPTIONS.get(status, "done"), "content": content}
         if status == 201 or row.large:
             answers[status]["headers"] = LOCATION
     problems = dict(row.problems)

@@ -27,6 +27,10 @@ from .connection import Address, Connection, addresses
 AFTER_DRAIN = 0.5
 """Seconds that a shielded write may last beyond the drain deadline."""
 BACKLOG = 512
+PING = 20.0
+"""Seconds between two pings of a WebSocket."""
+MESSAGE_LIMIT = 65536
+"""Bytes of one message from a WebSocket's client."""
 HEADER_LIMIT = 65536
 """Bytes of request line and headers together."""
 
@@ -92,6 +96,8 @@ def _configuration(keep_alive: float) -> HypercornConfig:
     config.accesslog = None
     config.errorlog = log
     config.logger_class = AccessLog
+    config.websocket_ping_interval = PING
+    config.websocket_max_message_size = MESSAGE_LIMIT
     return config
 
 

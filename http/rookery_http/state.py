@@ -12,6 +12,7 @@ from rookery import Engine
 
 from .rate_limit import RateLimits
 from .settings import ApiSettings
+from .wire_forms import WireForms
 
 NULL = {"type": "null"}
 
@@ -47,6 +48,7 @@ class Api:
         self.settings = settings
         self.stopping = stopping
         self.rate_limits = RateLimits()
+        self.wire_forms = WireForms()
         self.platforms = dict(platforms or {})
 
     def description(self) -> dict[str, Any]:

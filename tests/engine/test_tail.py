@@ -13,6 +13,7 @@ import trio.testing
 from fake_platform import FakePlatform, event
 from rookery import Engine, Event, open_engine
 from rookery.errors import StoreUnavailable
+from rookery.features.events import FOLLOW_BATCH
 from rookery.provider import Inbox
 from rookery.store import EventQuery
 from rookery.stores import MemoryStore
@@ -143,7 +144,7 @@ async def test_a_slow_follower_misses_nothing_and_little_is_kept(setup):
     late = [one.id for one in first]
     while len(late) < len(seen):
         page = await stream.next_page()
-        assert len(page) <= 2 * KEPT
+        assert len(page) <= FOLLOW_BATCH
         late += [one.id for one in page]
     assert late == seen
 

@@ -12,7 +12,8 @@ from ..parts import EngineParts
 from ..store import EventQuery, Store
 from ..tail import EventTail
 
-FOLLOW_BATCH = 500
+FOLLOW_BATCH = 200
+"""Events that a follower holds at most."""
 
 
 class EventFeatures(EngineParts):
@@ -80,7 +81,7 @@ class EventStream:
         return event
 
     async def next_page(self) -> Sequence[Event]:
-        """Everything that is at hand (at least one event), for callers who pass on many at once.
+        """What is at hand, one event or many, for callers who pass on many at once.
 
         Use either this or the iteration.
         """
@@ -88,8 +89,9 @@ class EventStream:
         while True:
             end = self._tail.last
             if self._tail.covers(self._position):
-                page: Sequence[Event] = self._matching(self._tail.after(self._position, self._query.session))
-                self._position = max(self._position, end)
+                kept = self._tail.after(self._position, self._query.session, self._query.limit)
+                page: Sequence[Event] = self._matching(kept)
+                self._position = kept[-1].id if len(kept) == self._query.limit else max(self._position, end)
             else:
                 page = await self._store.read_events(msgspec.structs.replace(self._query, after=self._position))
                 if page:

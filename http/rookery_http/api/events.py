@@ -1,10 +1,10 @@
-"""The event log: by cursor, and live as server-sent events."""
+"""The event log: by cursor, and live as server-sent events or over a WebSocket (`event_socket`)."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
 import msgspec
 import trio
@@ -12,17 +12,24 @@ from quart import Response
 from quart.wrappers.response import ResponseBody
 
 from rookery import model
+from rookery.features.events import EventStream
 from rookery.keys import Scope
 from rookery.store import EventQuery
 
 from .. import views
 from ..callers import Caller
 from ..calls import Answer, call
+from ..following import Follower, FollowEvents, events_for, open_follower
+from ..problems import Problem
 from ..shapes import EventId, EventTypes, Id, Limit, types_of
 from ..state import Api
+from ..wire_forms import WireForms
 
 TAG = "events"
 EVENT_STREAM = "text/event-stream"
+SOCKET = "/v1/events/ws"
+CHUNK = 64 * 1024
+"""Bytes that are put together for one write to a reader."""
 RETRY_MILLISECONDS = 2000
 """After a lost connection a browser waits this long before it comes back."""
 
@@ -34,16 +41,6 @@ class ReadEvents(msgspec.Struct, frozen=True, kw_only=True):
     session: Id | None = None
     type: EventTypes | None = None
     limit: Limit = 100
-
-
-class FollowEvents(msgspec.Struct, frozen=True, kw_only=True):
-    """Which events, from where on."""
-
-    after: (
-        Annotated[EventId, msgspec.Meta(description="begin behind this id; without it with what comes next")] | None
-    ) = None
-    session: Id | None = None
-    type: EventTypes | None = None
 
 
 @call("GET", "/v1/events", tag=TAG, answers={200: views.EventPage}, scope=Scope.READ)
@@ -69,17 +66,32 @@ async def follow_events(api: Api, *, query: FollowEvents, last_event_id: int | N
     `id:` is the event's id, `event:` its type, `data:` the event. A client that reconnects with `Last-Event-ID` continues
     behind it without a gap; the header wins over `after`. A comment is sent when nothing happens for a while.
     """
-    after = last_event_id if last_event_id is not None else query.after
-    if after is None:
-        after = await api.engine.last_event_id()
-    events = api.engine.events(after=after, session=query.session, sessions=caller.sessions, types=types_of(query.type))
+    events = await events_for(api, query, caller, resume=last_event_id)
     response = Response(
-        _Stream(_frames(api, cast(AsyncGenerator[model.Event], events))),
+        _Stream(_frames(api, events)),
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
         content_type=EVENT_STREAM,
     )
     response.timeout = None  # quart would cut it
     return Answer(response)
+
+
+@call(
+    "GET",
+    SOCKET,
+    tag=TAG,
+    answers={101: ()},
+    problems={426: "the request does not ask for a WebSocket"},
+    scope=Scope.READ,
+)
+async def event_socket(api: Api, *, query: FollowEvents, last_event_id: int | None, caller: Caller) -> Answer:
+    """Follow the event log live, over a WebSocket.
+
+    Each message is one event as JSON. `after` or `Last-Event-ID` continue behind an event without a gap. A client that
+    cannot send the header `Authorization`, as a web page, sends `{"key": "KEY"}` as its first message, within 10 s. The
+    server pings; it closes with 1001 when it stops, and with 1008 when there is no right key.
+    """
+    raise Problem(426, "upgrade-required", "Upgrade required", "ask for a WebSocket", headers={"Upgrade": "websocket"})
 
 
 class _Stream(ResponseBody):
@@ -96,44 +108,30 @@ class _Stream(ResponseBody):
 
 
 @asynccontextmanager
-async def _frames(api: Api, events: AsyncGenerator[model.Event]) -> AsyncIterator[AsyncIterator[bytes]]:
-    """Frames until the client leaves or the server stops.
-
-    The events are read by a task of their own: to cancel an asynchronous generator, as a heartbeat would, ends it. The
-    channel holds nothing, so a slow reader slows the reading of the log and no memory grows.
-    """
-    async with trio.open_nursery() as nursery:
-        sending, receiving = trio.open_memory_channel[bytes](0)
-
-        async def feed() -> None:
-            async with sending, aclosing(events):
-                async for event in events:
-                    await sending.send(frame(event))
-
-        async def stop() -> None:
-            await api.stopping.wait()
-            nursery.cancel_scope.cancel()
-
-        nursery.start_soon(feed)
-        nursery.start_soon(stop)
-        async with receiving, aclosing(_with_heartbeats(receiving, api.settings.heartbeat)) as frames:
-            yield frames
-        nursery.cancel_scope.cancel()
+async def _frames(api: Api, events: EventStream) -> AsyncIterator[AsyncIterator[bytes]]:
+    async with open_follower(api, events) as follower, aclosing(_chunks(follower, api.wire_forms)) as chunks:
+        yield chunks
 
 
-async def _with_heartbeats(frames: trio.MemoryReceiveChannel[bytes], seconds: float) -> AsyncGenerator[bytes]:
+async def _chunks(follower: Follower, forms: WireForms) -> AsyncGenerator[bytes]:
+    """Several frames at a time when there are several; a comment when nothing happens for a while."""
     yield f"retry: {RETRY_MILLISECONDS}\n\n".encode()
     while True:
-        piece = b": nothing new\n\n"
-        with trio.move_on_after(seconds):
-            try:
-                piece = await frames.receive()
-            except trio.EndOfChannel:
-                return
-        yield piece
+        try:
+            page = await follower.next_page()
+        except trio.EndOfChannel:
+            return
+        chunk = bytearray()
+        for event in page:
+            chunk += frame(event, forms)
+            if len(chunk) > CHUNK:
+                yield bytes(chunk)
+                chunk.clear()
+        if chunk or not page:
+            yield bytes(chunk) or b": nothing new\n\n"
 
 
-def frame(event: model.Event) -> bytes:
+def frame(event: model.Event, forms: WireForms) -> bytes:
     """One event in the wire form of server-sent events. JSON holds no newline."""
     kind = event.type.replace("\n", " ").replace("\r", " ")
-    return f"id: {event.id}\nevent: {kind}\ndata: ".encode() + msgspec.json.encode(views.Event.of(event)) + b"\n\n"
+    return b"id: %d\nevent: %b\ndata: %b\n\n" % (event.id, kind.encode(), forms.json(event))

@@ -1,0 +1,143 @@
+// Calls of the HTTP API. The key lives in sessionStorage only: it is gone with the tab, and never part of an address.
+
+const KEY = "rookery-key";
+const ROOT = new URL(".", document.baseURI); // also right behind a proxy that adds a path
+
+let onUnauthorized = () => {};
+
+export const key = {
+  get: () => sessionStorage.getItem(KEY),
+  set: (value) => sessionStorage.setItem(KEY, value),
+  forget: () => sessionStorage.removeItem(KEY),
+};
+
+/** What to do when the server no longer takes the key. */
+export function whenUnauthorized(action) {
+  onUnauthorized = action;
+}
+
+/** A refusal or failure, with the sentence that the server gave. */
+export class Problem extends Error {
+  constructor(status, detail, { title = "", field = null } = {}) {
+    super(detail);
+    this.status = status;
+    this.title = title;
+    this.field = field;
+  }
+}
+
+function headers(more = {}) {
+  const all = { ...more };
+  if (key.get()) all.Authorization = `Bearer ${key.get()}`;
+  return all;
+}
+
+async function problemOf(answer) {
+  let document = {};
+  try {
+    document = await answer.json();
+  } catch {
+    // not ours: a proxy's page, perhaps
+  }
+  const detail = document.detail || `The server answered ${answer.status} ${answer.statusText}`;
+  return new Problem(answer.status, sentence(detail), document);
+}
+
+/** With a capital letter and a full stop. */
+export function sentence(text) {
+  const trimmed = String(text).trim();
+  if (!trimmed) return "";
+  const capital = trimmed[0].toUpperCase() + trimmed.slice(1);
+  return /[.!?…]$/.test(capital) ? capital : `${capital}.`;
+}
+
+async function request(path, options) {
+  let answer;
+  try {
+    answer = await fetch(new URL(path.slice(1), ROOT), { credentials: "omit", cache: "no-store", ...options });
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new Problem(0, "The server does not answer. Is it running, and is the network there?");
+  }
+  if (answer.ok) return answer;
+  const problem = await problemOf(answer);
+  if (answer.status === 401) onUnauthorized(problem);
+  throw problem;
+}
+
+/** A call; returns the document. `query` leaves out what is empty. */
+export async function call(method, path, { body, query = {}, more = {} } = {}) {
+  const filled = Object.entries(query).filter(([, value]) => value !== "" && value !== null && value !== undefined);
+  const search = filled.length ? `?${new URLSearchParams(filled)}` : "";
+  const json = body === undefined ? {} : { "Content-Type": "application/json" };
+  const options = { method, headers: headers({ ...json, ...more }) };
+  if (body !== undefined) options.body = JSON.stringify(body);
+  return (await request(path + search, options)).json();
+}
+
+export const get = (path, query) => call("GET", path, { query });
+export const post = (path, body, more) => call("POST", path, { body, ...more });
+
+/** A picture as an address that only this page can use; to be revoked by the caller. */
+export async function picture(path, type) {
+  const answer = await request(path, { headers: headers({ Accept: type }) });
+  return URL.createObjectURL(await answer.blob());
+}
+
+export const path = (...parts) => `/v1/${parts.map(encodeURIComponent).join("/")}`;
+
+/**
+ * Follow the event log until the returned function is called. EventSource cannot send a key, hence fetch.
+ * After a break it goes on behind the last event, so nothing is missed.
+ */
+export function follow(query, onEvents, onState) {
+  const stop = new AbortController();
+  let last = null;
+  let pause = 500;
+
+  async function once() {
+    const parameters = Object.entries(query).filter(([name, value]) => value && !(last !== null && name === "last"));
+    const address = `/v1/events/stream?${new URLSearchParams(parameters)}`;
+    const resume = last === null ? {} : { "Last-Event-ID": String(last) };
+    const answer = await request(address, { headers: headers(resume), signal: stop.signal });
+    onState("live");
+    pause = 500;
+    const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+    let text = "";
+    while (true) {
+      const { value, done } = await reader.read();
+      if (done) return;
+      const blocks = (text + value).split("\n\n");
+      text = blocks.pop();
+      const found = blocks.map(eventOf).filter(Boolean);
+      if (found.length) {
+        last = found.at(-1).id;
+        onEvents(found);
+      }
+    }
+  }
+
+  async function forever() {
+    while (!stop.signal.aborted) {
+      try {
+        await once();
+      } catch (error) {
+        if (stop.signal.aborted) return;
+        if (error instanceof Problem && error.status >= 400 && error.status < 500) return onState("refused", error);
+      }
+      if (stop.signal.aborted) return;
+      onState("waiting");
+      await new Promise((resolve) => setTimeout(resolve, pause));
+      pause = Math.min(pause * 2, 8000);
+    }
+  }
+
+  onState("waiting");
+  forever();
+  return () => stop.abort();
+}
+
+function eventOf(block) {
+  const line = block.split("\n").find((one) => one.startsWith("data: "));
+  return line ? JSON.parse(line.slice(6)) : null;
+}

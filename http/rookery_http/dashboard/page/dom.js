@@ -1,0 +1,120 @@
+// The only place where elements are made. Whatever comes from outside becomes text: there is no innerHTML anywhere.
+
+/** An element. `on...` properties are listeners, true and false switch attributes; children are nodes, text, or nothing. */
+export function h(tag, properties = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(properties)) {
+    if (value === undefined || value === null || value === false) continue;
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else if (name === "value") element.value = value;
+    else element.setAttribute(name, value === true ? "" : value);
+  }
+  append(element, children);
+  return element;
+}
+
+function append(element, children) {
+  for (const child of children.flat(9)) {
+    if (child === null || child === undefined || child === false) continue;
+    element.append(child instanceof Node ? child : String(child));
+  }
+}
+
+/** Replace what is in an element. */
+export function fill(element, ...children) {
+  element.replaceChildren();
+  append(element, children);
+  return element;
+}
+
+/** Change text only when it differs, so that selections and screen readers are left alone. */
+export function setText(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+/** Make `parent` hold one element for each item, in this order; elements are kept by key and updated in place. */
+export function keyed(parent, items, keyOf, create) {
+  const known = (parent.keyedElements ??= new Map());
+  const seen = new Set();
+  let place = parent.firstChild;
+  for (const item of items) {
+    const key = keyOf(item);
+    seen.add(key);
+    let entry = known.get(key);
+    if (!entry) {
+      entry = create(item);
+      known.set(key, entry);
+    }
+    entry.update?.(item);
+    if (entry.element === place) place = place.nextSibling;
+    else parent.insertBefore(entry.element, place);
+  }
+  for (const [key, entry] of known) {
+    if (!seen.has(key)) {
+      entry.element.remove();
+      known.delete(key);
+    }
+  }
+}
+
+/** Show an element or not. */
+export function show(element, visible) {
+  if (element.hidden === visible) element.hidden = !visible;
+}
+
+/** A time that keeps itself up to date: "3 min ago". */
+export function ago(iso, { prefix = "", suffix = " ago", none = "never" } = {}) {
+  const element = h("time");
+  Object.assign(element, { prefix, suffix, none });
+  setTime(element, iso);
+  return element;
+}
+
+/** Give such an element another time; null means it did not happen. */
+export function setTime(element, iso) {
+  const moment = iso ?? "";
+  if (element.dataset.at !== moment) {
+    element.dataset.at = moment;
+    element.dateTime = moment;
+    element.title = moment ? new Date(moment).toLocaleString() : "";
+  }
+  tick(element, Date.now());
+}
+
+function tick(element, now) {
+  const { at } = element.dataset;
+  if (!at) return setText(element, element.none);
+  const seconds = (now - Date.parse(at)) / 1000;
+  const text = seconds < 0 ? `${element.prefix}in ${span(-seconds)}` : `${element.prefix}${span(seconds)}${element.suffix}`;
+  return setText(element, text);
+}
+
+export function span(seconds) {
+  if (seconds < 1) return "a moment";
+  if (seconds < 100) return `${Math.round(seconds)} s`;
+  if (seconds < 6000) return `${Math.round(seconds / 60)} min`;
+  if (seconds < 172800) return `${Math.round(seconds / 3600)} h`;
+  return `${Math.round(seconds / 86400)} days`;
+}
+
+setInterval(() => {
+  const now = Date.now();
+  for (const element of document.querySelectorAll("time[data-at]")) tick(element, now);
+}, 1000);
+
+/** The clock time of an event, in the reader's zone. */
+export function clock(iso) {
+  return new Date(iso).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+}
+
+/** Bytes for people. */
+export function size(bytes) {
+  const units = ["B", "kB", "MB", "GB", "TB"];
+  let value = bytes;
+  let unit = 0;
+  while (Math.abs(value) >= 1000 && unit < units.length - 1) {
+    value /= 1000;
+    unit += 1;
+  }
+  return `${unit === 0 || Math.abs(value) >= 100 ? Math.round(value) : value.toFixed(1)} ${units[unit]}`;
+}

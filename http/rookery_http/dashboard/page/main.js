@@ -1,0 +1,128 @@
+// The frame: which view is shown, who is signed in, whether the server answers.
+
+import { Problem, get, key, path, whenUnauthorized } from "./api.js";
+import { fill, h, setText, show } from "./dom.js";
+import { events } from "./events.js";
+import { every } from "./parts.js";
+import { sessions } from "./sessions.js";
+import { system } from "./system.js";
+import { webhooks } from "./webhooks.js";
+
+const VIEWS = { sessions, events, webhooks, system };
+const main = document.getElementById("main");
+const pulse = document.getElementById("pulse");
+const signOut = document.getElementById("sign-out");
+
+let leave = () => {};
+let current = null;
+let asking = false;
+
+/** `#/view/id` */
+function place() {
+  const [, name, id] = location.hash.split("/");
+  return { name: name in VIEWS ? name : "sessions", id: id ? decodeURIComponent(id) : null };
+}
+
+function route() {
+  if (asking) return;
+  const { name, id } = place();
+  if (current?.name === name && current.go) return current.go(id);
+  leave();
+  for (const tab of document.querySelectorAll("[data-view]")) {
+    if (tab.dataset.view === name) tab.setAttribute("aria-current", "page");
+    else tab.removeAttribute("aria-current");
+  }
+  document.title = `${name[0].toUpperCase()}${name.slice(1)} · Rookery`;
+  main.className = `view-${name}`;
+  const view = VIEWS[name](fill(main), id);
+  current = { name, go: view.go };
+  leave = view.leave;
+}
+
+function beat(text, tone) {
+  setText(pulse, text);
+  pulse.dataset.tone = tone;
+}
+
+/** The numbers in the bar; a key for some sessions only may not see them, and that is fine. */
+async function look() {
+  if (asking) return;
+  try {
+    const health = await get("/v1/health");
+    beat(health.ready ? `${health.connected} connected here` : "starting or stopping", health.ready ? "good" : "busy");
+    const count = document.getElementById("dead-count");
+    setText(count, String(health.dead_letters));
+    count.title = `${health.dead_letters} dead letters`;
+    show(count, health.dead_letters > 0);
+  } catch (problem) {
+    if (problem.status === 403) beat("signed in", "good");
+    else if (problem.status !== 401) beat("no answer", "bad");
+  }
+}
+
+function signIn(problem) {
+  if (asking) return;
+  asking = true;
+  leave();
+  leave = () => {};
+  current = null;
+  beat("signed out", "off");
+  show(signOut, false);
+  const refused = key.get() !== null;
+  key.forget();
+  const input = h("input", { id: "key", type: "password", autocomplete: "current-password", required: true, spellcheck: "false" });
+  const error = h("p", { class: "error", role: "alert" }, refused ? problem.message : "");
+  const form = h(
+    "form",
+    { class: "card sign-in", novalidate: true },
+    h("h1", {}, "Sign in"),
+    h("p", { class: "soft" }, "Paste a key of this server: the one in ", h("code", {}, "ROOKERY_API_KEY"), ", or one that an administrator made. It is kept until this tab is closed."),
+    h("label", { for: "key" }, "Key"),
+    input,
+    error,
+    h("button", { class: "primary", type: "submit" }, "Sign in"),
+  );
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    if (!input.value.trim()) {
+      error.textContent = "The field is empty.";
+      return input.focus();
+    }
+    key.set(input.value.trim());
+    asking = false;
+    return start();
+  });
+  main.className = "view-sign-in";
+  fill(main, form);
+  input.focus();
+}
+
+async function start() {
+  try {
+    await get(path("sessions"), { limit: 1 });
+  } catch (problem) {
+    if (problem.status === 401) return;
+    if (!(problem instanceof Problem)) throw problem;
+  }
+  show(signOut, key.get() !== null);
+  look();
+  route();
+}
+
+whenUnauthorized(signIn);
+signOut.addEventListener("click", () => {
+  key.forget();
+  location.reload();
+});
+window.addEventListener("hashchange", route);
+document.addEventListener("keydown", (event) => {
+  const typing = /^(INPUT|TEXTAREA|SELECT)$/.test(document.activeElement?.tagName ?? "");
+  if (event.key === "/" && !typing && !document.querySelector("dialog[open]")) {
+    const search = main.querySelector("input[type=search]");
+    if (search) {
+      event.preventDefault();
+      search.focus();
+    }
+  }
+});
+start().then(() => every(4000, look));

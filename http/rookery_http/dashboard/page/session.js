@@ -1,0 +1,161 @@
+// One session: why it is as it is, what a person has to do, what can be done.
+
+import { call, get, path, post } from "./api.js";
+import { ago, fill, h, keyed, setText, setTime, show } from "./dom.js";
+import { eventList } from "./event_list.js";
+import { pairing, tokenForm } from "./pairing.js";
+import { ask, button, every, json, pill, toast } from "./parts.js";
+import { sending } from "./sending.js";
+import { actionOf, platform, stateOf } from "./words.js";
+
+export function session(pane, id, known, refresh) {
+  const at = (...parts) => path("sessions", id, ...parts);
+  let latest = known ?? null;
+  let helper = null;
+  let missing = false;
+
+  const name = h("h2", { class: "title" });
+  const subtitle = h("p", { class: "soft" });
+  const state = pill();
+  const detail = h("p", { class: "lead" });
+  const since = ago(null, { prefix: "for ", suffix: "" });
+  const retry = ago(null, { prefix: "next attempt ", none: "" });
+  const lastError = h("p", { class: "quote" });
+  const callout = h("div", { class: "callout", role: "region", "aria-label": "What to do" });
+  const history = h("ol", { class: "timeline" });
+  const life = lifeOf();
+  const raw = json("All fields", {});
+  const send = sending(id);
+  const list = eventList({ session: id, last: 1000 }, { onPick: (event) => event.chat && send.to(event.chat) });
+
+  async function verb(word) {
+    update(await post(at(word)));
+    refresh();
+    readHistory();
+  }
+
+  const sure = (word, title, text, label, danger) => async () => {
+    if (await ask(title, text, label, { danger })) await verb(word);
+  };
+  const called = () => latest?.name || id;
+  const buttons = {
+    start: button("Start", () => verb("start"), { kind: "primary" }),
+    stop: button("Stop", () => sure("stop", `Stop ${called()}?`, "It is disconnected and stays stopped, also after a restart of the server. Nothing is logged out or lost.", "Stop")()),
+    restart: button("Restart", () => sure("restart", `Restart ${called()}?`, "Its connection is replaced by a new one. Messages that arrive meanwhile are not lost.", "Restart")()),
+    retry: button("Retry now", () => verb("retry"), { title: "Do not wait for the next attempt" }),
+    logout: button("Log out", () => sure("logout", `Log ${called()} out?`, "The authorisation at the platform ends. To use the account again, somebody has to pair it anew.", "Log out", true)(), { kind: "risky" }),
+    remove: button("Delete", remove, { kind: "risky" }),
+  };
+
+  async function remove() {
+    const text = "It is logged out where the platform knows that, and removed with its credentials. Its events stay in the log. This cannot be undone.";
+    if (!(await ask(`Delete ${called()}?`, text, "Delete", { danger: true }))) return;
+    const report = await call("DELETE", at());
+    toast(report.detail || `${called()} is deleted.`);
+    location.hash = "#/sessions";
+    refresh();
+  }
+
+  fill(
+    pane,
+    h("a", { class: "back", href: "#/sessions" }, "← All sessions"),
+    h("header", { class: "row between top" }, h("div", {}, name, subtitle), state),
+    h("div", { class: "card" }, detail, h("p", { class: "soft facts" }, since, retry), lastError, callout, h("div", { class: "row actions", role: "group", "aria-label": "Actions" }, Object.values(buttons))),
+    h("div", { class: "columns" }, h("section", { class: "card" }, h("h3", {}, "Proof of life"), life.element), h("section", { class: "card" }, h("h3", {}, "Send a message"), send.element)),
+    h("section", { class: "card" }, h("h3", {}, "Events, live"), list.element),
+    h("section", { class: "card" }, h("h3", {}, "History"), history),
+    raw,
+  );
+
+  function update(row) {
+    latest = row;
+    setText(name, row.name || row.id);
+    setText(subtitle, [platform(row.platform), row.id !== row.name ? row.id : null, row.owner ? `runs on ${row.owner}` : null].filter(Boolean).join(" · "));
+    state.set(...stateOf(row));
+    setText(detail, row.detail || row.reason);
+    setTime(since, row.since);
+    setTime(retry, row.next_retry_at);
+    setText(lastError, row.last_error ?? "");
+    show(lastError, Boolean(row.last_error) && row.last_error !== row.detail);
+    life.update(row.proof_of_life);
+    raw.set(row);
+    show(buttons.start, !row.enabled || row.status === "DISCONNECTED" || row.status === "AUTH_FAILURE");
+    show(buttons.stop, row.enabled);
+    show(buttons.restart, row.enabled);
+    show(buttons.retry, row.enabled && row.status === "RECONNECTING");
+    show(buttons.logout, row.platform !== "telegram" && row.has_credentials);
+    help(row);
+  }
+
+  // The helper stays as long as the same thing is asked for: a half-typed number must not vanish.
+  function help(row) {
+    const wanted = row.status === "QR_REQUIRED" ? "pairing" : row.action === "replace_token" ? "token" : actionOf(row);
+    if (helper?.name === wanted) return;
+    helper?.leave?.();
+    helper = { name: wanted };
+    if (wanted === "pairing") helper = { name: wanted, ...pairing(callout, id) };
+    else if (wanted === "token") helper = { name: wanted, ...tokenForm(callout, id, refresh) };
+    else fill(callout, wanted ? h("p", {}, h("span", { class: "sign", "aria-hidden": "true" }, "▲ "), `${wanted}.`) : null);
+    show(callout, wanted !== "");
+  }
+
+  async function readHistory() {
+    try {
+      const rows = (await get(at("history"))).history;
+      keyed(history, rows.map((row, index) => ({ ...row, key: `${row.at} ${rows.length - index} ${row.status}` })), (row) => row.key, transition);
+      if (latest === null) update(await get(at()));
+      missing = false;
+    } catch (problem) {
+      if (problem.status === 404 && !missing) {
+        missing = true;
+        fill(pane, h("a", { class: "back", href: "#/sessions" }, "← All sessions"), h("p", { class: "error", role: "alert" }, problem.message));
+      }
+    }
+  }
+
+  if (latest) update(latest);
+  const end = every(2500, readHistory);
+  pane.scrollTop = 0;
+  return {
+    update,
+    leave() {
+      end();
+      helper?.leave?.();
+      list.leave();
+      send.leave();
+    },
+  };
+}
+
+function transition(row) {
+  const state = pill(...stateOf({ ...row, enabled: row.reason !== "DISABLED" }));
+  const text = h("span", {}, row.detail || row.reason);
+  return { element: h("li", {}, state, text, h("span", { class: "soft" }, ago(row.at))) };
+}
+
+function lifeOf() {
+  const inbound = ago(null);
+  const ack = ago(null);
+  const pong = ago(null);
+  const probe = ago(null);
+  const latency = h("span");
+  const none = h("p", { class: "soft" }, "Nothing yet: it is not connected, or another instance runs it.");
+  const facts = h(
+    "dl",
+    {},
+    [["Last message", inbound], ["Last answer of the platform", pong], ["Last confirmed send", ack], ["Last check", probe], ["The check took", latency]].map(([term, value]) => [h("dt", {}, term), h("dd", {}, value)]),
+  );
+  return {
+    element: h("div", {}, none, facts),
+    update(life) {
+      show(none, !life);
+      show(facts, Boolean(life));
+      if (!life) return;
+      setTime(inbound, life.last_inbound);
+      setTime(ack, life.last_ack);
+      setTime(pong, life.last_pong);
+      setTime(probe, life.last_probe);
+      setText(latency, life.probe_latency === null ? "–" : `${Math.max(1, Math.round(life.probe_latency * 1000))} ms`);
+    },
+  };
+}

@@ -1,0 +1,158 @@
+// Webhooks: what waits, what was given up, and another try.
+
+import { call, get, path, post } from "./api.js";
+import { ago, fill, h, keyed, setText, show, span } from "./dom.js";
+import { ask, button, empty, every, field, form, pill, toast } from "./parts.js";
+import { summary } from "./words.js";
+
+export function webhooks(main) {
+  const cards = h("div", { class: "stack" });
+  const nothing = h("div");
+  const trouble = h("p", { class: "error", role: "alert", hidden: true });
+  const total = h("p", { class: "soft" });
+  fill(main, h("div", { class: "row between" }, h("div", {}, h("h1", {}, "Webhooks"), total), button("Add a webhook", () => add(refresh), { kind: "primary" })), trouble, cards, nothing);
+
+  async function refresh() {
+    try {
+      const [{ webhooks: rows }, health] = await Promise.all([get(path("webhooks")), get("/v1/health").catch(() => null)]);
+      show(trouble, false);
+      if (health) setText(total, `${plural(health.pending_deliveries, "delivery", "deliveries")} waiting, ${plural(health.dead_letters, "dead letter", "dead letters")} in all.`);
+      keyed(cards, rows, (row) => row.id, (row) => card(row, refresh));
+      if (rows.length) fill(nothing);
+      else if (!nothing.hasChildNodes()) {
+        const text = "A webhook is an address of yours that gets every event by POST: signed, in order per chat, and retried for a day when it does not answer.";
+        fill(nothing, empty("No webhooks yet", text, button("Add the first one", () => add(refresh), { kind: "primary" })));
+      }
+    } catch (problem) {
+      trouble.textContent = problem.message;
+      show(trouble, problem.status !== 401);
+    }
+  }
+
+  return { leave: every(2000, refresh) };
+}
+
+const plural = (count, one, many) => `${count} ${count === 1 ? one : many}`;
+
+function add(refresh) {
+  const url = field("url", "Address", { type: "url", placeholder: "https://example.org/rookery", inputmode: "url" });
+  const session = field("session", "Only events of this session (optional)", { placeholder: "all sessions" });
+  const events = field("events", "Only these types (optional)", { placeholder: "all types", hint: "Separated by commas, such as message, edited_message." });
+  form({
+    title: "Add a webhook",
+    intro: "Deliveries are signed by the Standard Webhooks scheme. The secret is shown once, after this.",
+    fields: [url, session, events],
+    verb: "Add",
+    async submit(values) {
+      const body = { url: values.url };
+      if (values.session) body.session = values.session;
+      if (values.events) body.events = values.events.split(",").map((one) => one.trim()).filter(Boolean);
+      const made = await post(path("webhooks"), body);
+      refresh();
+      secret(made);
+    },
+  });
+  url.input.focus();
+}
+
+function secret(webhook) {
+  const dialog = h("dialog", { class: "form", "aria-labelledby": "secret-title" });
+  const text = h("input", { readonly: true, value: webhook.secret, "aria-label": "Secret", class: "mono" });
+  const copy = button("Copy", async () => {
+    text.select();
+    await navigator.clipboard.writeText(webhook.secret);
+    toast("The secret is copied.");
+  });
+  fill(
+    dialog,
+    h("h2", { id: "secret-title" }, "Keep this secret"),
+    h("p", { class: "soft" }, "Your program checks signatures with it. It is not shown again."),
+    h("div", { class: "row" }, text, copy),
+    h("div", { class: "row end" }, h("button", { type: "button", class: "primary", onclick: () => dialog.close() }, "I have it")),
+  );
+  dialog.addEventListener("close", () => dialog.remove());
+  document.body.append(dialog);
+  dialog.showModal();
+}
+
+function card(first, refresh) {
+  const at = (...parts) => path("webhooks", first.id, ...parts);
+  const state = pill();
+  const url = h("h2", { class: "url" });
+  const about = h("p", { class: "soft" });
+  const numbers = h("dl", { class: "numbers" });
+  const letters = h("div", { class: "letters" });
+  let latest = first;
+  let open = false;
+
+  const toggle = button("Pause", async () => {
+    await call("PATCH", at(), { body: { enabled: !latest.enabled } });
+    refresh();
+  });
+  const remove = button(
+    "Delete",
+    async () => {
+      if (!(await ask("Delete this webhook?", `${latest.url} gets no more events. What waits for it and its dead letters are deleted too.`, "Delete", { danger: true }))) return;
+      await call("DELETE", at());
+      refresh();
+    },
+    { kind: "risky" },
+  );
+  const look = button("Dead letters", async () => {
+    open = !open;
+    look.setAttribute("aria-expanded", String(open));
+    if (open) await list();
+    else fill(letters);
+  }, { "aria-expanded": "false" });
+
+  async function replay(ids, text) {
+    const { replayed } = await post(at("replay"), ids ? { event_ids: ids } : undefined);
+    toast(replayed ? text(replayed) : "There was nothing left to replay.");
+    refresh();
+    if (open) await list();
+  }
+
+  async function list() {
+    const { dead_letters: found, next } = await get(at("dead-letters"), { limit: 50 });
+    if (!found.length) return fill(letters, h("p", { class: "soft quiet" }, "No dead letters. What cannot be delivered for a day would be kept here."));
+    const all = button("Replay all", () => replay(null, (count) => `${plural(count, "delivery is", "deliveries are")} on the way again.`), { kind: "primary" });
+    const rows = found.map((letter) =>
+      h(
+        "li",
+        {},
+        h("div", {}, h("span", { class: "tag" }, letter.event.type), " ", h("strong", { class: "clip" }, summary(letter.event)), h("p", { class: "soft" }, `${letter.event.session}, event ${letter.event.id}, ${plural(letter.attempts, "attempt", "attempts")}, `, ago(letter.at, { prefix: "given up " }), `: ${letter.error}`)),
+        button("Replay", () => replay([letter.event.id], () => "The delivery is on the way again."), { "aria-label": `Replay event ${letter.event.id}` }),
+      ),
+    );
+    return fill(letters, h("div", { class: "row between" }, h("h3", {}, "Dead letters"), all), h("ul", { class: "events" }, rows), next ? h("p", { class: "soft" }, "There are more; these are the oldest 50.") : null);
+  }
+
+  return {
+    element: h("article", { class: "card", "aria-label": `Webhook ${first.url}` }, h("div", { class: "row between top" }, h("div", {}, url, about), state), numbers, h("div", { class: "row actions" }, look, toggle, remove), letters),
+    update(row) {
+      const changed = row.dead_letters !== latest.dead_letters;
+      latest = row;
+      setText(url, row.url);
+      setText(about, `${row.session ? `events of ${row.session}` : "events of all sessions"} · ${row.events ? row.events.join(", ") : "every type"}`);
+      state.set(...stateOf(row));
+      setText(toggle, row.enabled ? "Pause" : "Resume");
+      fill(numbers, figures(row).map(([term, value, tone]) => h("div", { "data-tone": tone }, h("dt", {}, term), h("dd", {}, value))));
+      if (open && changed) list().catch(() => {});
+    },
+  };
+}
+
+function stateOf(row) {
+  if (!row.enabled) return ["Paused", "off"];
+  if (row.dead_letters) return ["Has dead letters", "attention"];
+  if (row.last_error) return ["Failing", "bad"];
+  return ["Delivering", "good"];
+}
+
+function figures(row) {
+  const found = [];
+  if (typeof row.pending === "number") found.push(["waiting", String(row.pending)]);
+  if (typeof row.lag === "number") found.push(["oldest waits for", row.lag > 0 ? span(row.lag) : "–"]);
+  if (typeof row.dead_letters === "number") found.push(["dead letters", String(row.dead_letters), row.dead_letters ? "bad" : undefined]);
+  return found;
+}

@@ -1,0 +1,67 @@
+// What the machine's words mean to people.
+
+const STATUS = {
+  CONNECTED: ["Connected", "good"],
+  INITIALIZING: ["Starting", "busy"],
+  LOADING: ["Connecting", "busy"],
+  RECONNECTING: ["Reconnecting", "busy"],
+  QR_REQUIRED: ["Waiting for a scan", "attention"],
+  DISCONNECTED: ["Down", "bad"],
+  AUTH_FAILURE: ["Refused", "bad"],
+};
+
+const ACTION = {
+  scan_qr: "Scan a QR code with the phone",
+  replace_token: "Replace the token",
+  retry: "Start it again once the cause is gone",
+  fix_configuration: "Correct the settings",
+  stop_other_client: "Stop the other program that uses this account",
+};
+
+export const PLATFORM = { telegram: "Telegram", whatsapp: "WhatsApp" };
+export const platform = (name) => PLATFORM[name] ?? name;
+
+/** [what to call its state, its tone]. */
+export function stateOf(session) {
+  if (!session.enabled && session.status === "DISCONNECTED") return ["Stopped", "off"];
+  return STATUS[session.status] ?? [session.status, "off"];
+}
+
+/** What a person has to do, or "". */
+export function actionOf(session) {
+  return session.enabled || session.action === "replace_token" ? (ACTION[session.action] ?? "") : "";
+}
+
+export const needsSomebody = (session) => session.action !== "none" && actionOf(session) !== "";
+
+/** The groups that the list can be narrowed to. */
+export const GROUPS = [
+  ["all", "All", () => true],
+  ["you", "Needs you", needsSomebody],
+  ["good", "Connected", (session) => session.status === "CONNECTED"],
+  ["busy", "On the way", (session) => stateOf(session)[1] === "busy"],
+  ["off", "Down or stopped", (session) => ["bad", "off"].includes(stateOf(session)[1])],
+];
+
+/** One line that says what an event is about. */
+export function summary(event) {
+  const body = event.body ?? {};
+  if (typeof body.text === "string" && body.text) return body.text;
+  if (typeof body.caption === "string" && body.caption) return body.caption;
+  if (body.media) return `[${body.kind ?? "file"}]`;
+  if (typeof body.detail === "string") return body.detail;
+  const brief = JSON.stringify(body);
+  return brief === "{}" ? "" : brief.slice(0, 300);
+}
+
+export const STATES = {
+  queued: ["Queued", "busy"],
+  sending: ["Sending", "busy"],
+  sent: ["Sent", "good"],
+  delivered: ["Delivered", "good"],
+  read: ["Read", "good"],
+  failed: ["Failed", "bad"],
+  expired: ["Expired", "bad"],
+  unknown: ["Unknown: it may or may not have arrived", "attention"],
+  cancelled: ["Cancelled", "off"],
+};

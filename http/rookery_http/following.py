@@ -1,0 +1,79 @@
+"""What server-sent events and the WebSocket have in common: where to begin, what to wait for, when to end."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Annotated
+
+import msgspec
+import trio
+
+from rookery import model
+from rookery.features.events import EventStream
+
+from .callers import Caller
+from .shapes import EventId, EventTypes, Id, types_of
+from .state import Api
+
+
+class FollowEvents(msgspec.Struct, frozen=True, kw_only=True):
+    """Which events, from where on."""
+
+    after: (
+        Annotated[EventId, msgspec.Meta(description="begin behind this id; without it with what comes next")] | None
+    ) = None
+    last: (
+        Annotated[
+            int,
+            msgspec.Meta(ge=0, le=10_000, description="instead of `after`: begin so many ids before the newest event"),
+        ]
+        | None
+    ) = None
+    session: Id | None = None
+    type: EventTypes | None = None
+
+
+class Follower:
+    """The events of one reader, page by page. It holds one page; a reader that does not take it gets no other."""
+
+    def __init__(self, api: Api, events: EventStream) -> None:
+        self._api = api
+        self._events = events
+        self._waiting = trio.CancelScope()
+
+    async def next_page(self) -> Sequence[model.Event]:
+        """The next events; none of them when nothing came for a heartbeat.
+
+        Raises:
+            trio.EndOfChannel: the server stops.
+        """
+        if not self._api.stopping.is_set():
+            with trio.move_on_after(self._api.settings.heartbeat) as self._waiting:
+                return await self._events.next_page()
+        if self._api.stopping.is_set():
+            raise trio.EndOfChannel
+        return ()
+
+    async def end_with_the_server(self) -> None:
+        """To be run beside it: ends its wait when the server stops."""
+        await self._api.stopping.wait()
+        self._waiting.cancel()
+
+
+async def events_for(api: Api, query: FollowEvents, caller: Caller, *, resume: int | None = None) -> EventStream:
+    """What a reader asks for. `resume` is the last id that it has; it wins over the query."""
+    after = resume if resume is not None else query.after
+    if after is None:
+        after = max(0, await api.engine.last_event_id() - (query.last or 0))
+    return api.engine.events(after=after, session=query.session, sessions=caller.sessions, types=types_of(query.type))
+
+
+@asynccontextmanager
+async def open_follower(api: Api, events: EventStream) -> AsyncIterator[Follower]:
+    """The follower ends when the server stops."""
+    follower = Follower(api, events)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(follower.end_with_the_server)
+        yield follower
+        nursery.cancel_scope.cancel()

@@ -1,0 +1,209 @@
+"""The event log over a WebSocket: complete, resumable, closed with a reason, and no stranger gets anything."""
+
+from __future__ import annotations
+
+import json
+import socket
+import struct
+
+import httpx
+import pytest
+import trio
+import trio.testing
+
+from rookery.keys import Scope
+from rookery_http import event_socket, server
+from websocket_client import Refused, open_websocket
+
+SOCKET = "/v1/events/ws"
+
+
+def texts(found):
+    return [event["body"]["text"] for event in found]
+
+
+async def test_from_the_beginning_live_and_resumed(served):
+    await served.add()
+    for number in range(5):
+        await served.parrot.say("polly", f"m{number}")
+    async with open_websocket(served.port, SOCKET + "?after=0") as client:
+        first = await client.some(5)
+        await served.parrot.say("polly", "live")
+        assert texts([*first, await client.one()]) == ["m0", "m1", "m2", "m3", "m4", "live"]
+        await client.close()
+        assert client.closed == 1000
+    async with open_websocket(served.port, f"{SOCKET}?after={first[2]['id']}") as client:
+        assert texts(await client.some(3)) == ["m3", "m4", "live"]
+    async with open_websocket(served.port, SOCKET, [("Last-Event-ID", str(first[3]["id"]))]) as client:
+        assert texts(await client.some(2)) == ["m4", "live"]
+    async with open_websocket(served.port, SOCKET + "?last=1") as client:
+        assert texts(await client.some(1)) == ["live"]
+    [event] = (await served.client.get("/v1/events", params={"limit": 1})).json()["events"]
+    assert event == first[0], "the same view as everywhere"
+
+
+async def test_filters_and_what_comes_next(served):
+    await served.add()
+    await served.add("jack")
+    await served.parrot.say("jack", "before")
+    async with open_websocket(served.port, SOCKET + "?session=jack&type=message,edit") as client:
+        for number in range(3):
+            await served.parrot.say("polly", "no")
+            await served.parrot.say("jack", f"yes{number}")
+        assert texts(await client.some(3)) == ["yes0", "yes1", "yes2"]
+
+
+async def test_it_closes_with_going_away_when_the_server_stops(serve):
+    async with serve(drain=5.0) as served:
+        await served.add()
+        async with open_websocket(served.port, SOCKET) as client:
+            served.stop.set()
+            before = trio.current_time()
+            assert await client.one() is None
+            assert (client.closed, client.reason) == (1001, "the server stops")
+            assert await client.stream.receive_some() == b""
+            assert trio.current_time() - before < 0.5
+
+
+async def test_a_client_that_says_no_goodbye_holds_nothing_up(serve):
+    """Neither the pings' next turn nor the missing answer to the close frame delays the end of the server."""
+    async with serve(drain=5.0) as served, await trio.open_tcp_stream("127.0.0.1", served.port) as stream:
+        await stream.send_all(
+            f"GET {SOCKET} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n".encode()
+        )
+        assert b"101" in await stream.receive_some()
+        started = trio.current_time()
+        served.stop.set()
+        with trio.fail_after(3):
+            while await stream.receive_some():
+                pass
+    assert trio.current_time() - started < 2.5
+
+
+async def test_a_slow_reader_costs_bounded_memory_and_time(serve):
+    """It takes nothing; the server holds a page, and ends in spite of it."""
+    async with serve(drain=0.3) as served:
+        await served.add()
+        slow = socket.socket()
+        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        slow.setblocking(False)
+        client = trio.SocketStream(trio.socket.from_stdlib_socket(slow))
+        await client.socket.connect(("127.0.0.1", served.port))
+        async with client:
+            await client.send_all(
+                f"GET {SOCKET}?after=0 HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n".encode()
+            )
+            text = "x" * 50_000
+            for _ in range(200):
+                await served.parrot.say("polly", text)
+            started = trio.current_time()
+            served.stop.set()
+    assert trio.current_time() - started < 3
+
+
+async def test_a_reader_that_vanishes_is_noticed(served):
+    await served.add()
+    async with open_websocket(served.port, SOCKET) as client:
+        linger = struct.pack("ii", 1, 0)
+        client.stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)  # a reset instead of a goodbye
+    with trio.fail_after(3):
+        while served.engine._tail._waiting:
+            await trio.sleep(0.01)
+
+
+async def test_chatter_and_nonsense_from_the_client(served):
+    await served.add()
+    async with open_websocket(served.port, SOCKET) as client:
+        for _ in range(100):
+            await client.send("what is the weather like")
+        await served.parrot.say("polly", "still here")
+        assert texts([await client.one()]) == ["still here"]
+        await client.stream.send_all(b"\xff\xff\xff\xff nonsense")
+        with trio.fail_after(3):
+            while await client.stream.receive_some():
+                pass
+    async with open_websocket(served.port, SOCKET) as client:
+        await client.send("x" * (server.MESSAGE_LIMIT + 1))
+        assert await client.one() is None
+        assert client.closed == 1009
+
+
+async def test_pings(serve, monkeypatch):
+    monkeypatch.setattr(server, "PING", 0.02)
+    async with serve() as served:
+        await served.add()
+        async with open_websocket(served.port, SOCKET) as client:
+            with trio.fail_after(5):
+                while client.pings < 3:
+                    await client._read()
+
+
+async def test_the_key_in_the_header(serve):
+    async with serve(key="sesame") as served:
+        await served.add()
+        async with open_websocket(served.port, SOCKET, [("Authorization", "Bearer sesame")]) as client:
+            await served.parrot.say("polly", "hello")
+            assert texts([await client.one()]) == ["hello"]
+        with pytest.raises(Refused) as refused:
+            async with open_websocket(served.port, SOCKET, [("Authorization", "Bearer wrong")]):
+                raise AssertionError("it opened")
+        assert refused.value.status == 401
+        assert refused.value.document["detail"] == "this is not the key"
+
+
+async def test_the_key_as_the_first_message(serve, monkeypatch):
+    monkeypatch.setattr(event_socket, "FIRST_MESSAGE", 0.3)
+    async with serve(key="sesame") as served:
+        await served.add()
+        await served.parrot.say("polly", "before")
+        async with open_websocket(served.port, SOCKET + "?after=0") as client:
+            await client.send(json.dumps({"key": "sesame"}))
+            assert texts([await client.one()]) == ["before"]
+        for wrong in ('{"key": "wrong"}', '{"key": 1}', "sesame", "[]", '{"key": "\\ud800"}'):
+            async with open_websocket(served.port, SOCKET + "?after=0") as client:
+                await client.send(wrong)
+                assert await client.one() is None
+                assert client.closed == 1008
+        async with open_websocket(served.port, SOCKET + "?after=0") as client:
+            assert await client.one() is None, "without a word the connection ends"
+            assert client.closed == 1008
+
+
+async def test_a_key_for_one_session_sees_that_session(serve):
+    async with serve(key="sesame") as served:
+        await served.add()
+        await served.add("jack")
+        _, own = await served.engine.create_key(scopes=[Scope.READ], sessions=["jack"])
+        _, deaf = await served.engine.create_key(scopes=[Scope.SEND], sessions=["jack"])
+        async with open_websocket(served.port, SOCKET + "?after=0", [("Authorization", f"Bearer {own}")]) as client:
+            await served.parrot.say("polly", "secret")
+            await served.parrot.say("jack", "mine")
+            assert texts([await client.one()]) == ["mine"]
+        with pytest.raises(Refused) as refused:
+            async with open_websocket(served.port, SOCKET, [("Authorization", f"Bearer {deaf}")]):
+                raise AssertionError("it opened")
+        assert refused.value.status == 403
+
+
+@pytest.mark.parametrize("query", ["?after=x", "?after=-1", "?key=sesame", "?session=%00", "?last=99999999"])
+async def test_a_bad_query_is_a_problem_document(served, query):
+    with pytest.raises(Refused) as refused:
+        async with open_websocket(served.port, SOCKET + query):
+            raise AssertionError("it opened")
+    assert refused.value.status == 400
+
+
+async def test_web_pages_of_others_are_refused_without_a_key(served):
+    with pytest.raises(Refused) as refused:
+        async with open_websocket(served.port, SOCKET, [("Origin", "https://evil.example")]):
+            raise AssertionError("it opened")
+    assert refused.value.status == 403
+
+
+async def test_a_plain_request_is_told_to_upgrade(served):
+    answer: httpx.Response = await served.client.get(SOCKET)
+    assert answer.status_code == 426
+    assert answer.headers["upgrade"] == "websocket"
+    assert answer.json()["type"] == "urn:rookery:problem:upgrade-required"
