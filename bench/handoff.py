@@ -88,11 +88,11 @@ def create(simulator: Simulator, directory: str, tokens: list[str]) -> None:
         process.communicate()
 
 
-def await_polls(simulator: Simulator, tokens: list[str]) -> None:
+def await_polls(simulator: Simulator, tokens: list[str], server: Server) -> None:
     """Until every bot polls."""
     until = time.monotonic() + 60
     while simulator.control("/stats")["polls_in_flight"] < len(tokens):
-        if time.monotonic() > until:
+        if time.monotonic() > until or server.process.poll() is not None:
             raise SystemExit("not every bot polls")
         time.sleep(0.02)
 
@@ -135,7 +135,7 @@ def main() -> None:
         tokens = simulator.new_bots(options.bots)
         create(simulator, directory, tokens)
         server = Server(simulator, directory, options)
-        await_polls(simulator, tokens)
+        await_polls(simulator, tokens, server)
         traffic = Traffic(simulator, tokens, options.rate)
         traffic.start()
         for handoff in range(options.handoffs):
@@ -146,7 +146,7 @@ def main() -> None:
             began = time.time()
             if code := server.stop():
                 raise SystemExit(f"a server ended with {code}")
-            await_polls(simulator, tokens)
+            await_polls(simulator, tokens, successor)
             time.sleep(0.2)
             ended = time.time()
             server = successor
