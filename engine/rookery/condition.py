@@ -17,6 +17,7 @@ class Condition:
     def __init__(self, session: Session, lease: Lease, services: Services) -> None:
         self.health = session.health
         self.last_error = session.health.last_error
+        self.pause: str | None = None  # why receiving pauses; told as long as the session is connected
         self._session = session.id
         self._platform = session.platform
         self._lease = lease
@@ -35,6 +36,8 @@ class Condition:
         """Tell the new state; `commands` is the session's counter of commands that this one answers."""
         before = self.health
         same = before.status is status and before.reason is reason
+        if self.pause is not None and status is SessionStatus.CONNECTED:
+            detail = f"{detail}; {self.pause}"
         self.health = Health(
             status=status,
             reason=reason,

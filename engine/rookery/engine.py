@@ -97,6 +97,8 @@ class Engine(
                 nursery.start_soon(self._housekeeper.run)
                 nursery.start_soon(self._health.run)
                 nursery.start_soon(self._memory.run)
+                nursery.start_soon(self._backlog.run)
+                nursery.start_soon(self._cleaner.run)
                 nursery.start_soon(self._keyring.run)
                 await nursery.start(self._supervisor.run)
                 if self._cluster is not None:

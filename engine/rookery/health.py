@@ -42,7 +42,7 @@ class _Watch(msgspec.Struct):
     quick_at: float
     deep_at: float
     failures: dict[str, int] = {}  # in a row, by kind: neither makes up for the other
-    checking: bool = False
+    turn: trio.Lock = msgspec.field(default_factory=trio.Lock)  # a session is never asked twice at once
 
 
 class HealthChecker:
@@ -71,9 +71,8 @@ class HealthChecker:
                 now = trio.current_time()
                 self._follow(now)
                 for id, watch in self._watches.items():
-                    if watch.checking or now < min(watch.quick_at, watch.deep_at):
+                    if watch.turn.locked() or now < min(watch.quick_at, watch.deep_at):
                         continue
-                    watch.checking = True
                     deep = now >= watch.deep_at
                     watch.quick_at = now + self._settings.health_interval
                     if deep:
@@ -118,11 +117,8 @@ class HealthChecker:
         return runner.link if runner is not None else None
 
     async def _check(self, id: str, watch: _Watch, deep: bool) -> CheckResult:
-        watch.checking = True
-        try:
+        async with watch.turn:
             result = await self._ask(id, watch.link, deep)
-        finally:
-            watch.checking = False
         runner = self._running.get(id)
         if result.ok is None or runner is None or runner.link is not watch.link:
             return result

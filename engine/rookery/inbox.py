@@ -42,6 +42,25 @@ class SessionInbox:
         self._confirmations = confirmations
         self.cursor = session.cursor
         self.life = ProofOfLife()
+        self.stored = 0  # events committed here, repetitions included
+        self._resumed: trio.Event | None = None  # while receiving pauses
+
+    @property
+    def paused(self) -> bool:
+        """True while commits are held back because of the backlog."""
+        return self._resumed is not None
+
+    def pause(self) -> None:
+        """From now on a commit of events returns only after `resume`. What it stores is durable before it waits, and the
+        source is asked for more only afterwards, so nothing is lost."""
+        if self._resumed is None:
+            self._resumed = trio.Event()
+
+    def resume(self) -> None:
+        """Let commits return."""
+        if self._resumed is not None:
+            self._resumed.set()
+            self._resumed = None
 
     async def commit(self, events: Sequence[NewEvent], cursor: str | None) -> None:
         """See `provider.Inbox.commit`. While the store does not answer it tries again: nothing was confirmed to the
@@ -67,8 +86,11 @@ class SessionInbox:
             self.cursor = cursor
         if events:
             self._telemetry.count("events_stored", self._platform, by=len(events))
+            self.stored += len(events)
             self.life.last_inbound = self._clock()
             self._signals.events_stored(self._lease.session)
+            while self._resumed is not None:
+                await self._resumed.wait()
 
     async def save_credentials(self, credentials: Mapping[str, str]) -> None:
         """See `provider.Inbox.save_credentials`."""
@@ -94,6 +116,8 @@ class SessionInbox:
         """See `provider.Inbox.report`."""
         self._report(status, reason, detail, action=action, allow=allow)
 
-    def beat(self) -> None:
+    def beat(self, waited: float | None = None) -> None:
         """See `provider.Inbox.beat`."""
         self.life.last_pong = self._clock()
+        if waited is not None:
+            self._telemetry.observe("poll", waited, self._platform)

@@ -38,6 +38,7 @@ class MemoryGuard:
         self._services = services
         self._settings = services.settings
         self._samples: dict[int, deque[tuple[float, int]]] = {}
+        self._turn = trio.Lock()  # a forced check and the periodic one take turns
         self._resident = 0
         self._measured_at = -float("inf")
 
@@ -77,6 +78,10 @@ class MemoryGuard:
 
     async def check(self) -> MemoryReport:
         """One turn of the periodic check: measure, remember, warn, and act when it is critical."""
+        async with self._turn:
+            return await self._check()
+
+    async def _check(self) -> MemoryReport:
         report = await self.measure()
         self._remember(report)
         for worker in report.workers:

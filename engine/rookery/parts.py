@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
+from .backlog import BacklogWatch
+from .cleaner import Cleaner
 from .cluster import Cluster
 from .delivery import Dispatcher
 from .health import HealthChecker
@@ -13,7 +15,7 @@ from .housekeeping import Housekeeper
 from .keyring import Keyring
 from .membership import Membership
 from .memory import MemoryGuard
-from .model import Session
+from .model import Action, Health, Reason, Session, SessionStatus
 from .pacing import StartGate
 from .provider import Provider
 from .routing import Router
@@ -63,6 +65,8 @@ class EngineParts:
         self._supervisor = Supervisor(instance, providers, services, membership if store.shared else None)
         self._health = HealthChecker(self._supervisor.running, services)
         self._memory = MemoryGuard(providers.values(), services)
+        self._backlog = BacklogWatch(self._supervisor.running, services)
+        self._cleaner = Cleaner(providers.values(), self._supervisor.running, services)
         self._dispatcher = Dispatcher(instance, store, settings, self._signals, self.telemetry, clock)
         self._tail = EventTail(store, self._signals)
         self._housekeeper = Housekeeper(store, settings, clock)
@@ -81,6 +85,17 @@ class EngineParts:
         return not self._closing and not draining and self._supervisor.last_pass is not None
 
     def _with_latest(self, session: Session) -> Session:
-        """With the status as of now; the stored one may be some milliseconds behind."""
+        """With the status as of now; the stored one may be some milliseconds behind, and nobody writes one for a session
+        that there is no place for."""
         latest = self._board.latest.get(session.id)
+        limit = self.settings.max_concurrent_sessions
+        if limit is not None and session.wanted and session.owner is None and len(self._supervisor.running) >= limit:
+            latest = Health(
+                status=SessionStatus.DISCONNECTED,
+                reason=Reason.LIMIT_REACHED,
+                detail=f"waits for a place: {limit} sessions may run here (MAX_CONCURRENT_SESSIONS)",
+                since=session.health.since,
+                action=Action.FIX_CONFIGURATION,
+                last_error=session.health.last_error,
+            )
         return session if latest is None else msgspec.structs.replace(session, health=latest)

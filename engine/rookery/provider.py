@@ -70,8 +70,8 @@ class Inbox(Protocol):
         """Receivers have got (DELIVERED) or read (READ) messages that this session sent, by the platform's ids. Unknown ids
         are passed over. Raises like `commit`, except that a store which does not answer is passed over too."""
 
-    def beat(self) -> None:
-        """Proof of life: the peer answered just now."""
+    def beat(self, waited: float | None = None) -> None:
+        """Proof of life: the peer answered just now, to a poll for events `waited` seconds ago if it was one."""
 
 
 class Link(Protocol):
@@ -186,6 +186,19 @@ class WorkerHosting(Protocol):
 
     async def replace_worker(self, id: str, reason: str) -> None:
         """End this worker; its sessions reconnect in another one. Harmless when it is gone."""
+
+
+@runtime_checkable
+class Cleanable(Protocol):
+    """A provider that keeps things in memory for a session beyond the end of its link."""
+
+    @property
+    def platform(self) -> str:
+        """As in `Provider`."""
+
+    async def clean(self, running: Collection[str]) -> Collection[str]:
+        """Release what belongs to sessions that are not among `running`, without waiting before it has looked. Nothing that
+        is stored. Returns their ids."""
 
 
 @runtime_checkable

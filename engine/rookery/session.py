@@ -94,6 +94,11 @@ class SessionRunner:
         return self._condition.health
 
     @property
+    def paused(self) -> bool:
+        """True while receiving is held back because of the backlog."""
+        return self._condition.pause is not None
+
+    @property
     def stopping(self) -> bool:
         """True once somebody asked it to stop."""
         return self._intent is not None
@@ -135,6 +140,28 @@ class SessionRunner:
         if self._link is None:
             self._backoff.reset()
             self._wake.set()
+
+    def pause(self, why: str) -> None:
+        """Receive no more than what is under way until `resume`; sends go on."""
+        if not self.paused:
+            log.warning(why, session=self.session.id)
+            self._condition.pause = why
+            if self._link is not None:
+                self.inbox.pause()
+                self._tell_connected(self._link)
+
+    def resume(self) -> None:
+        """Receive again."""
+        if self.paused:
+            log.info("receiving goes on", session=self.session.id)
+            self._condition.pause = None
+            self.inbox.resume()
+            if self._link is not None:
+                self._tell_connected(self._link)
+
+    def _tell_connected(self, link: Link) -> None:
+        detail = f"connected as {link.account}" if isinstance(link, Named) else "connected"
+        self.report(SessionStatus.CONNECTED, Reason.CONNECTED, detail)
 
     def report(
         self,
@@ -261,10 +288,11 @@ class SessionRunner:
     async def _use(self, link: Link) -> None:
         self.connected_at = trio.current_time()
         self._condition.last_error = None
-        detail = f"connected as {link.account}" if isinstance(link, Named) else "connected"
-        self.report(SessionStatus.CONNECTED, Reason.CONNECTED, detail)
+        self._tell_connected(link)
         async with trio.open_nursery() as nursery:
             self._link, self._link_nursery = link, nursery
+            if self.paused:
+                self.inbox.pause()
             try:
                 self.outbox.attach(link, nursery)
                 await link.run()
@@ -272,6 +300,7 @@ class SessionRunner:
                 # In here, while the nursery still takes tasks: afterwards others may run before this task does.
                 self._link = self._link_nursery = None
                 self.outbox.detach()
+                self.inbox.resume()  # what the link stores while it closes is not held back
             nursery.cancel_scope.cancel()
 
     def _assess(self, failure: Exception) -> float | None:

@@ -11,6 +11,7 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
     # Limits
     max_concurrent_sessions: int | None = None
     max_pending_sends: int = 1000  # per session
+    max_event_backlog: int = 100_000  # undelivered events of a session; then its receiving pauses. 0: no limit
     auto_cleanup_on_logout: bool = True
 
     # Deadlines
@@ -26,6 +27,7 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
     start_concurrency: int = 32
     start_stagger: float = 0.002
     recovery_interval: float = 60.0
+    cleaner_interval: float = 300.0
 
     # Health (A5, G1, G2)
     health_warmup: float = 15.0
@@ -81,4 +83,7 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
     webhook_concurrency: int = 16  # per endpoint
     webhook_attempts: int = 12
     webhook_backoff: float = 1.0
-    webhook_backoff_max: float = 7_200.0
+    webhook_backoff_max: float = 86_400.0
+    webhook_secret_grace: float = 86_400.0  # how long the secret before a rotation signs too
+    webhook_allow_private: bool = True  # `rookery serve` says no when others can reach its API
+    backlog_interval: float = 5.0

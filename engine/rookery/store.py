@@ -37,6 +37,7 @@ from .model import (
     Webhook,
 )
 from .shared_store import InstanceStore
+from .webhook_facts import WebhookFactsStore
 
 HISTORY_LENGTH = 50
 """Status changes kept per session (A3)."""
@@ -242,11 +243,28 @@ class DeliveryStore(Protocol):
     async def dead_letters(self, webhook: str, *, after: int, limit: int) -> Sequence[DeadLetter]:
         """Ordered by event id. Raises NotFound."""
 
-    async def replay(self, webhook: str, *, event_ids: Collection[int] | None, now: float) -> int:
-        """Make dead letters (all, or these) pending again, with no attempts. Returns how many. Raises NotFound."""
+    async def replay(
+        self,
+        webhook: str,
+        *,
+        event_ids: Collection[int] | None,
+        now: float,
+        session: str | None = None,
+        since: float | None = None,
+        until: float | None = None,
+    ) -> int:
+        """Make dead letters pending again, with no attempts: all, or those that fit every condition given. `since` and
+        `until` (exclusive) are about when they were given up. Returns how many. Raises NotFound."""
 
     async def delivery_counts(self) -> Mapping[str, tuple[int, int]]:
         """By webhook id: (pending, dead)."""
+
+    async def backlogs(self) -> Mapping[str, int]:
+        """By session id: how many of its events wait for the enabled webhook that is furthest behind. Those without any are
+        left out."""
+
+    async def oldest_delivery(self) -> float | None:
+        """When the oldest event was stored that waits for an enabled webhook; None when none does."""
 
 
 class DutyStore(Protocol):
@@ -290,7 +308,17 @@ class Notifying(Protocol):
         """
 
 
-class Store(SessionStore, KeyStore, EventStore, MessageStore, DeliveryStore, DutyStore, InstanceStore, Protocol):
+class Store(
+    SessionStore,
+    KeyStore,
+    EventStore,
+    MessageStore,
+    DeliveryStore,
+    WebhookFactsStore,
+    DutyStore,
+    InstanceStore,
+    Protocol,
+):
     """Everything; opened by `open`, closed by leaving it."""
 
     @property

@@ -50,6 +50,8 @@ class Supervisor:
         self._closing = False
         self._claiming = False
         self._rescan = False
+        self._scans_begun = 0
+        self._scans_done = 0  # the number of the last one that ended
         self.last_pass: float | None = None  # trio time of the last complete pass
 
     def nudge(self, id: str) -> None:
@@ -79,6 +81,15 @@ class Supervisor:
             self._left_alone.discard(id)
             self.nudge(id)
 
+    async def recover(self) -> list[str]:
+        """Look at all sessions now and return when that is done; returns the sessions that were started (B6)."""
+        before = set(self.running)
+        scan = self._scans_begun + 1
+        self.rescan()
+        while self._scans_done < scan:
+            await self._changed.wait()
+        return sorted(self.running.keys() - before)
+
     async def ended(self, id: str) -> None:
         """Return when no task of this session runs here. The caller sets the deadline."""
         while id in self.running:
@@ -94,12 +105,16 @@ class Supervisor:
             while True:
                 if full := self._rescan or trio.current_time() >= full_at:
                     self._rescan = False
+                    self._scans_begun += 1
                     full_at = trio.current_time() + self._settings.recovery_interval
                 asked, self._dirty = self._dirty, set()
                 self._wake = trio.Event()
                 try:
                     await self._reconcile(nursery, asked, full=full)
                     self.last_pass = trio.current_time()
+                    if full:
+                        self._scans_done = self._scans_begun
+                        self._tell_change()
                 except StoreError as error:
                     log.error("sessions cannot be looked at: the store failed", error=str(error))
                     self._dirty |= asked

@@ -20,11 +20,13 @@ COUNTERS: dict[str, tuple[str, tuple[str, ...]]] = {
     "sends": ("Outbound messages by the state that they reached.", ("platform", "state")),
     "deliveries": ("Webhook attempts: delivered, failed or dead.", ("outcome",)),
     "probes": ("Health probes: ok or failed.", ("platform", "kind", "outcome")),
+    "backlog_pauses": ("Pauses of receiving because too many events waited for webhooks.", ("platform",)),
     "lease_failures": ("Leases that were lost or could not be renewed.", ()),
     "memory_actions": ("What the memory guard did: collect or restart_worker.", ("action",)),
 }
 DURATIONS: dict[str, tuple[str, tuple[str, ...]]] = {
     "commit": ("Seconds to store one batch of events.", ("platform",)),
+    "poll": ("Seconds that a long poll took, waiting for events included.", ("platform",)),
     "probe": ("Seconds that a probe's answer took.", ("platform", "kind")),
     "send": ("Seconds that the platform took to accept a message.", ("platform",)),
     "delivery": ("Seconds that an endpoint took to answer.", ()),

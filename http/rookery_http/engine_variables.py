@@ -5,6 +5,7 @@ from __future__ import annotations
 MEANINGS = {
     "max_concurrent_sessions": "most sessions that may be enabled at once; none: no limit",
     "max_pending_sends": "sends that may wait per session; one more is answered 429",
+    "max_event_backlog": "undelivered events of a session above which its receiving pauses; 0: no limit",
     "auto_cleanup_on_logout": "after a logout release the dead credentials and disable the session",
     "shutdown_grace": "the whole graceful shutdown; keep it below what the container gives",
     "startup_timeout": "for a session to connect",
@@ -16,6 +17,7 @@ MEANINGS = {
     "start_concurrency": "sessions that connect at the same time",
     "start_stagger": "between two starts",
     "recovery_interval": "between two looks for enabled sessions that do not run",
+    "cleaner_interval": "between two releases of what ended sessions left behind",
     "health_warmup": "after a start before health checks begin",
     "health_interval": "between two quick health checks",
     "deep_check_interval": "between two probes of each session",
@@ -57,17 +59,24 @@ MEANINGS = {
     "webhook_concurrency": "deliveries at once per endpoint, to different chats",
     "webhook_attempts": "attempts before a delivery becomes a dead letter",
     "webhook_backoff": "first delay after a failed delivery; each further one is three times as long",
+    "backlog_interval": "between two looks at how many events wait for webhooks",
     "webhook_backoff_max": "longest delay between two attempts to deliver",
+    "webhook_secret_grace": "after a rotation for which the secret before signs too",
+    "webhook_allow_private": "deliver to addresses that are not on the open internet: this machine, private networks",
 }
 
 LEAST: dict[str, float] = {
+    "max_event_backlog": 0,
     "start_stagger": 0.0,
     "reconnect_stagger": 0.0,
     "health_warmup": 0.0,
     "logout_settle": 0.0,
+    "webhook_secret_grace": 0.0,
     "backoff_jitter": 0.0,
     "backoff_factor": 1.0,
 }
+
+SHOWN_DEFAULTS = {"webhook_allow_private": "`true` while the API listens on loopback, otherwise `false`"}
 
 UNITS = {
     "backoff_factor": "factor",

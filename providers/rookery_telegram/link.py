@@ -68,7 +68,7 @@ class TelegramLink:
         self._told = self._position.offset  # the offset that the server was told last
         self._refused = False  # a conflict: nothing is confirmed any more
         self._webhook_deleted = False
-        self._answered_at = trio.current_time()
+        self._asked_at: float | None = None  # when the poll under way began
         self.account = ""
 
     async def open(self) -> None:
@@ -117,7 +117,9 @@ class TelegramLink:
 
     async def check(self) -> None:
         """A poll that is answered later than it can be is dead, whatever the socket says. Raises ProviderError."""
-        age = trio.current_time() - self._answered_at
+        if self._asked_at is None:  # what the last poll gave is being stored, which may take its time
+            return
+        age = trio.current_time() - self._asked_at
         allowed = self._poll_timeout + 2 * POLL_MARGIN
         if age > allowed:
             raise ProviderError(f"no answer to a poll for {age:.0f} s; {allowed:.0f} s are the most it can take")
@@ -173,6 +175,7 @@ class TelegramLink:
         started = trio.current_time()
         if position.offset:
             self._poll_params["offset"] = position.offset
+        self._asked_at = started
         try:
             result = await self._api.call(
                 "getUpdates", self._poll_params, seconds=self._poll_timeout + POLL_MARGIN, on_sent=self._confirmed
@@ -182,8 +185,8 @@ class TelegramLink:
             return await self._refuse(error)
         except msgspec.DecodeError:
             raise ProviderError("getUpdates gave no list of updates", kind=Failure.SERVER) from None
-        self._inbox.beat()
-        self._answered_at = trio.current_time()
+        self._asked_at = None
+        self._inbox.beat(trio.current_time() - started)
         self._webhook_deleted = False
         if not events:
             return self._poll_timeout > 1 and trio.current_time() - started < SPIN_DELAY

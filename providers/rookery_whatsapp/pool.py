@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 import trio
@@ -92,6 +92,17 @@ class WorkerPool:
                 self._deaths.pop(session, None)
             else:
                 self._deaths[session] = self._deaths.get(session, 0) + 1
+
+    def forget_all_but(self, sessions: Collection[str]) -> set[str]:
+        """Drop what is kept of other sessions: how often workers ended under them, and where they were. Returns them."""
+        gone = {session for session in self._deaths if session not in sessions}
+        for session in gone:
+            del self._deaths[session]
+        for worker in self.workers:
+            left = {session for session in worker.hosted if session not in sessions}
+            worker.hosted -= left
+            gone |= left
+        return gone
 
     def deaths(self, session: str) -> int:
         """How many workers have ended under this session, each soon after the one before."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -140,6 +140,15 @@ class WhatsApp:
         if desk is None:
             raise NotConnected(f"the session {session!r} does not wait to be paired now")
         return await desk.request_code(phone)
+
+    async def clean(self, running: Collection[str]) -> Collection[str]:
+        """See `rookery.provider.Cleanable`: what is remembered of recent messages, and of workers that ended."""
+        gone = self._memories.keys() - running
+        for session in gone:
+            del self._memories[session]
+        gone |= self.pool.forget_all_but(running)
+        await trio.lowlevel.checkpoint()
+        return gone
 
     def workers(self) -> list[WorkerInfo]:
         """See `rookery.provider.WorkerHosting`."""

@@ -87,6 +87,29 @@ async def test_an_event_goes_to_the_webhooks_that_want_it(store: Store) -> None:
     }
 
 
+async def test_backlogs_are_those_of_the_slowest_enabled_webhook(store: Store) -> None:
+    lease, other = await create_and_claim(store), await create_and_claim(store, "other")
+    assert await store.backlogs() == {}
+    assert await store.oldest_delivery() is None
+    for hook in (webhook("all"), webhook("own", session="shop"), webhook("edits", events=("edit",))):
+        await store.create_webhook(hook)
+    await store.append(lease, [event(1), event(2, chat=None), event(3, chat="a/b", type="edit")], None)
+    await store.append(other, [event(4)], None)
+    assert await store.backlogs() == {"shop": 3, "other": 1}
+    oldest = await store.oldest_delivery()
+    assert oldest is not None
+    await record(store, 1, hook="all", delivered=True)
+    assert await store.backlogs() == {"shop": 3, "other": 1}
+    await record(store, 2, hook="own", delivered=True)
+    await record(store, 3, hook="all", delivered=False)  # a dead letter waits for nobody
+    assert await store.backlogs() == {"shop": 2, "other": 1}
+    assert await store.oldest_delivery() == oldest
+    for hook in ("all", "own", "edits"):
+        await store.update_webhook(msgspec.structs.replace(await store.get_webhook(hook), enabled=False))
+    assert await store.backlogs() == {}
+    assert await store.oldest_delivery() is None
+
+
 async def test_a_disabled_webhook_keeps_what_it_has_and_gets_nothing_new(store: Store) -> None:
     lease = await create_and_claim(store)
     await store.create_webhook(webhook())

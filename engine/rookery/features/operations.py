@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 import trio
 
+from ..errors import StoreUnavailable
 from ..memory_facts import MemoryReport
 from ..model import Reason, SessionStatus
 from ..store import SessionChange, SessionQuery
@@ -23,6 +24,10 @@ class EngineHealth(msgspec.Struct, frozen=True, kw_only=True):
     connected: int
     pending_deliveries: int
     dead_letters: int
+    oldest_delivery: float | None
+    """When the oldest event was stored that waits for a webhook."""
+    paused: int
+    """Sessions that receive nothing at present because of their backlog."""
     tasks: int
 
 
@@ -47,12 +52,35 @@ class OperationsFeatures(OwnerCalls):
             connected=sum(runner.link is not None for runner in running),
             pending_deliveries=sum(pending for pending, _ in deliveries),
             dead_letters=sum(dead for _, dead in deliveries),
+            oldest_delivery=await self._store.oldest_delivery(),
+            paused=sum(runner.paused for runner in running),
             tasks=trio.lowlevel.current_statistics().tasks_living,
         )
 
     async def memory(self) -> MemoryReport:
         """Measured just now."""
         return await self._memory.measure()
+
+    async def check_memory(self) -> MemoryReport:
+        """One turn of the memory guard now: measured, added to the trend, acted upon when it is critical (G4)."""
+        return await self._memory.check()
+
+    async def check_backlogs(self) -> list[str]:
+        """Count what waits for webhooks if need be; returns the sessions of this instance whose receiving pauses."""
+        return await self._backlog.check()
+
+    async def recover(self) -> list[str]:
+        """Start enabled sessions that should run here and do not (B6); returns those that were started.
+
+        Raises StoreUnavailable.
+        """
+        with trio.move_on_after(2 * self.settings.store_timeout):
+            return await self._supervisor.recover()
+        raise StoreUnavailable("sessions could not be looked at in time")
+
+    async def clean(self) -> list[str]:
+        """Release what platforms hold for sessions that do not run here (A7); returns these sessions."""
+        return await self._cleaner.check()
 
     async def terminate_inactive(self) -> list[str]:
         """Disable every enabled session that is down and will not come back by itself; returns their ids (A7).

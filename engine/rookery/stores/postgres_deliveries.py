@@ -9,23 +9,31 @@ from ..errors import AlreadyExists, NotFound
 from ..model import DeadLetter, Delivery, Webhook
 from ..store import DeliveryOutcome
 from .postgres_base import PostgresBase
-from .rows import EVENT_COLUMNS, WEBHOOK_COLUMNS, dead_letter_from_row, event_from_row, to_json, webhook_from_row
+from .rows import (
+    EVENT_COLUMNS,
+    WEBHOOK_COLUMNS,
+    dead_letter_from_row,
+    event_from_row,
+    lane_of,
+    webhook_from_row,
+    webhook_to_row,
+)
 
 _EVENT = ", ".join(f"e.{column}" for column in EVENT_COLUMNS.split(", "))
 _SELECT = f"SELECT {WEBHOOK_COLUMNS} FROM rookery.webhooks"  # noqa: S608
 
-# $1 id, $2 url, $3 secret, $4 session, $5 events, $6 enabled, $7 created_at, $8 updated_at. No row: no such session.
+# $1 id, $4 session, the others in the order of `WEBHOOK_COLUMNS`. No row: no such session.
+_PLACES = ", ".join(f"${number}" for number in range(1, WEBHOOK_COLUMNS.count(",") + 2))
 _SESSION = "SELECT uid FROM rookery.sessions WHERE id = $4::text UNION ALL SELECT NULL WHERE $4::text IS NULL"
 _CREATE = f"""
     WITH s AS ({_SESSION}), stored AS (
         INSERT INTO rookery.webhooks ({WEBHOOK_COLUMNS}, uid)
-        SELECT $1, $2, $3, $4, $5, $6, $7, $8, s.uid FROM s ON CONFLICT (id) DO NOTHING RETURNING 1
+        SELECT {_PLACES}, s.uid FROM s ON CONFLICT (id) DO NOTHING RETURNING 1
     )
     SELECT EXISTS (SELECT 1 FROM s), EXISTS (SELECT 1 FROM stored), rookery.notify_1('webhooks', '')"""  # noqa: S608
 _UPDATE = f"""
     WITH s AS ({_SESSION}), stored AS (
-        UPDATE rookery.webhooks AS w SET url = $2, secret = $3, session = $4, events = $5, enabled = $6, created_at = $7,
-            updated_at = $8, uid = s.uid
+        UPDATE rookery.webhooks AS w SET ({WEBHOOK_COLUMNS}, uid) = ROW ({_PLACES}, s.uid)
         FROM s WHERE w.id = $1 RETURNING 1
     )
     SELECT EXISTS (SELECT 1 FROM s), EXISTS (SELECT 1 FROM stored), rookery.notify_1('webhooks', '')"""  # noqa: S608
@@ -63,6 +71,13 @@ _DEAD = f"""
         SELECT * FROM rookery.dead_letters WHERE webhook = w.number AND event > $2 ORDER BY event LIMIT $3
     ) AS d ON true LEFT JOIN rookery.events AS e ON e.id = d.event
     WHERE w.id = $1 ORDER BY d.event"""  # noqa: S608
+
+
+# $2 events, $3 the beginning of the lanes, $4 since, $5 until. Never NULL, which would mean all.
+_CHOSEN = """coalesce((
+    SELECT array_agg(event) FROM rookery.dead_letters WHERE webhook = number
+      AND ($2::bigint[] IS NULL OR event = ANY ($2)) AND ($3::text IS NULL OR starts_with(lane, $3))
+      AND ($4::double precision IS NULL OR at >= $4) AND ($5::double precision IS NULL OR at < $5)), '{}')"""
 
 
 class PostgresDeliveries(PostgresBase):
@@ -138,9 +153,23 @@ class PostgresDeliveries(PostgresBase):
             raise NotFound("webhook", webhook)
         return [row for row in rows if row is not None]
 
-    async def replay(self, webhook: str, *, event_ids: Collection[int] | None, now: float) -> int:
-        sql = "SELECT rookery.replay_1(number, $2) FROM rookery.webhooks WHERE id = $1"
-        count = await self._value(sql, webhook, None if event_ids is None else list(event_ids))
+    async def replay(
+        self,
+        webhook: str,
+        *,
+        event_ids: Collection[int] | None,
+        now: float,
+        session: str | None = None,
+        since: float | None = None,
+        until: float | None = None,
+    ) -> int:
+        values: list[object] = [webhook, None if event_ids is None else list(event_ids)]
+        chosen = "$2::bigint[]"
+        if session is not None or since is not None or until is not None:
+            chosen = _CHOSEN
+            values += [None if session is None else lane_of(session, ""), since, until]
+        sql = f"SELECT rookery.replay_1(number, {chosen}) FROM rookery.webhooks WHERE id = $1"  # noqa: S608
+        count = await self._value(sql, *values)
         if count is None:
             raise NotFound("webhook", webhook)
         return int(count)
@@ -151,17 +180,25 @@ class PostgresDeliveries(PostgresBase):
                    (SELECT count(*) FROM rookery.dead_letters WHERE webhook = number) FROM rookery.webhooks"""
         return dict(await self._all(sql, of=lambda row: (row[0], (row[1], row[2]))))
 
+    async def backlogs(self) -> Mapping[str, int]:
+        # Session ids have no slash, so a lane's session is what stands before the first.
+        sql = """
+            SELECT session, max(waiting) FROM (
+                SELECT split_part(lane, '/', 1) AS session, count(*) AS waiting FROM rookery.deliveries
+                WHERE webhook IN (SELECT number FROM rookery.webhooks WHERE enabled) GROUP BY webhook, 1
+            ) AS counted GROUP BY session"""
+        return dict(await self._all(sql, of=lambda row: (row[0], row[1])))
+
+    async def oldest_delivery(self) -> float | None:
+        sql = """
+            SELECT min(stored_at) FROM rookery.events WHERE id IN (
+                SELECT min(head) FROM rookery.lanes
+                WHERE webhook IN (SELECT number FROM rookery.webhooks WHERE enabled) GROUP BY webhook)"""
+        found: float | None = await self._value(sql)
+        return found
+
     def _values(self, webhook: Webhook) -> tuple[object, ...]:
-        return (
-            webhook.id,
-            webhook.url,
-            self._secrets.encrypt(webhook.secret),
-            webhook.session,
-            None if webhook.events is None else to_json(webhook.events),
-            webhook.enabled,
-            webhook.created_at,
-            webhook.updated_at,
-        )
+        return tuple(webhook_to_row(webhook, self._secrets))
 
     def _webhook(self, row: Any) -> Webhook:
         return webhook_from_row(row, self._secrets)

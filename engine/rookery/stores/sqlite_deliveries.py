@@ -14,7 +14,16 @@ import trio
 from ..errors import AlreadyExists, NotFound
 from ..model import DeadLetter, Delivery, Webhook
 from ..store import DeliveryOutcome
-from .rows import EVENT_COLUMNS, WEBHOOK_COLUMNS, dead_letter_from_row, event_from_row, to_json, webhook_from_row
+from .rows import (
+    EVENT_COLUMNS,
+    WEBHOOK_COLUMNS,
+    dead_letter_from_row,
+    event_from_row,
+    lane_of,
+    to_json,
+    webhook_from_row,
+    webhook_to_row,
+)
 from .sqlite_base import SqliteBase
 from .sqlite_database import Database
 
@@ -37,15 +46,15 @@ class SqliteDeliveries(SqliteBase):
     """Implements `DeliveryStore` and `DutyStore`."""
 
     async def create_webhook(self, webhook: Webhook) -> Webhook:
-        secret = self._secrets.encrypt(webhook.secret)
+        row = webhook_to_row(webhook, self._secrets)
 
         def work(database: Database) -> Webhook:
             connection = database.connection
             if connection.execute("SELECT 1 FROM webhooks WHERE id = ?", (webhook.id,)).fetchone():
                 raise AlreadyExists("webhook", webhook.id)
             connection.execute(
-                f"INSERT INTO webhooks (uid, {WEBHOOK_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
-                (_uid(connection, webhook), webhook.id, webhook.url, secret, *_rest(webhook)),
+                f"INSERT INTO webhooks (uid, {WEBHOOK_COLUMNS}) VALUES (?{', ?' * len(row)})",  # noqa: S608
+                (_uid(connection, webhook), *row),
             )
             database.forget()
             return webhook
@@ -74,15 +83,14 @@ class SqliteDeliveries(SqliteBase):
         return await self._read(query)
 
     async def update_webhook(self, webhook: Webhook) -> Webhook:
-        secret = self._secrets.encrypt(webhook.secret)
+        row = webhook_to_row(webhook, self._secrets)
 
         def work(database: Database) -> Webhook:
             connection = database.connection
             number = _number(connection, webhook.id)
             connection.execute(
-                "UPDATE webhooks SET uid = ?, url = ?, secret = ?, session = ?, events = ?, enabled = ?, "
-                "created_at = ?, updated_at = ? WHERE number = ?",
-                (_uid(connection, webhook), webhook.url, secret, *_rest(webhook), number),
+                f"UPDATE webhooks SET (uid, {WEBHOOK_COLUMNS}) = (?{', ?' * len(row)}) WHERE number = ?",  # noqa: S608
+                (_uid(connection, webhook), *row, number),
             )
             database.forget()
             return webhook
@@ -124,9 +132,23 @@ class SqliteDeliveries(SqliteBase):
 
         return await self._read(query)
 
-    async def replay(self, webhook: str, *, event_ids: Collection[int] | None, now: float) -> int:
-        chosen = None if event_ids is None else to_json(list(event_ids))
-        return await self._write(lambda database: _replay(database.connection, webhook, chosen))
+    async def replay(
+        self,
+        webhook: str,
+        *,
+        event_ids: Collection[int] | None,
+        now: float,
+        session: str | None = None,
+        since: float | None = None,
+        until: float | None = None,
+    ) -> int:
+        which = {
+            "chosen": None if event_ids is None else to_json(list(event_ids)),
+            "lanes": None if session is None else lane_of(session, ""),
+            "since": since,
+            "until": until,
+        }
+        return await self._write(lambda database: _replay(database.connection, webhook, which))
 
     async def delivery_counts(self) -> Mapping[str, tuple[int, int]]:
         sql = (
@@ -136,6 +158,28 @@ class SqliteDeliveries(SqliteBase):
 
         def query(connection: Connection) -> Mapping[str, tuple[int, int]]:
             return {row[0]: (row[1], row[2]) for row in connection.execute(sql)}
+
+        return await self._read(query)
+
+    async def backlogs(self) -> Mapping[str, int]:
+        # Session ids have no slash, so a lane's session is what stands before the first.
+        sql = (
+            "SELECT session, max(waiting) FROM ("
+            "SELECT substr(lane, 1, instr(lane, '/') - 1) AS session, count(*) AS waiting FROM deliveries "
+            "WHERE webhook IN (SELECT number FROM webhooks WHERE enabled) GROUP BY webhook, 1) GROUP BY session"
+        )
+        return await self._read(lambda connection: dict(connection.execute(sql).fetchall()))
+
+    async def oldest_delivery(self) -> float | None:
+        # The first pending event of a webhook is the least of its lanes' heads: one row a lane, not one a delivery.
+        sql = (
+            "SELECT min(stored_at) FROM events WHERE id IN (SELECT min(head) FROM lanes "
+            "WHERE webhook IN (SELECT number FROM webhooks WHERE enabled) GROUP BY webhook)"
+        )
+
+        def query(connection: Connection) -> float | None:
+            found: float | None = connection.execute(sql).fetchone()[0]
+            return found
 
         return await self._read(query)
 
@@ -163,11 +207,6 @@ def _uid(connection: Connection, webhook: Webhook) -> int | None:
         raise NotFound("session", webhook.session)
     uid: int = row[0]
     return uid
-
-
-def _rest(webhook: Webhook) -> tuple[object, ...]:
-    events = None if webhook.events is None else to_json(webhook.events)
-    return webhook.session, events, webhook.enabled, webhook.created_at, webhook.updated_at
 
 
 def _pending(connection: Connection, webhook: str, now: float, avoid: str, limit: int) -> Sequence[Delivery]:
@@ -226,12 +265,14 @@ def _record(connection: Connection, outcomes: Sequence[DeliveryOutcome]) -> None
     _settle(connection, unsettled)
 
 
-def _replay(connection: Connection, webhook: str, chosen: str | None) -> int:
+def _replay(connection: Connection, webhook: str, which: Mapping[str, object]) -> int:
     number = _number(connection, webhook)
     rows = connection.execute(
         "DELETE FROM dead_letters WHERE webhook = :number "
-        "AND (:chosen IS NULL OR event IN (SELECT value FROM json_each(:chosen))) RETURNING event, webhook, lane",
-        {"number": number, "chosen": chosen},
+        "AND (:chosen IS NULL OR event IN (SELECT value FROM json_each(:chosen))) "
+        "AND (:lanes IS NULL OR substr(lane, 1, length(:lanes)) = :lanes) "
+        "AND (:since IS NULL OR at >= :since) AND (:until IS NULL OR at < :until) RETURNING event, webhook, lane",
+        {"number": number, **which},
     ).fetchall()
     connection.executemany("INSERT INTO deliveries (event, webhook, lane) VALUES (?, ?, ?)", rows)
     _settle(connection, {(number, lane) for _, _, lane in rows})
