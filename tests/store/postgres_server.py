@@ -86,7 +86,8 @@ class PostgresServer:
     def _ready(self) -> bool:
         # The last line of this file says what the server is doing.
         with contextlib.suppress(OSError):
-            return (self._directory / "data" / "postmaster.pid").read_text().splitlines()[-1].strip() == "ready"
+            lines = (self._directory / "data" / "postmaster.pid").read_text().splitlines()
+            return bool(lines) and lines[-1].strip() == "ready"  # the server empties the file before it writes it
         return False
 
     def _run(self, program: str, *arguments: str) -> None:
