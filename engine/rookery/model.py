@@ -146,6 +146,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     uid: int = 0
     fence: int = 0
     owner: str | None = None
+    taken_from: str | None = None  # told by a claim: whose lease had run out
     created_at: float = 0.0
     updated_at: float = 0.0
 
@@ -254,6 +255,11 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True):
     secret: str  # whsec_..., encrypted at rest, never in an answer after creation
     session: str | None = None  # None: every session
     events: tuple[str, ...] | None = None  # None: every type
+    chats: tuple[str, ...] | None = None  # None: every chat
+    headers: Mapping[str, str] = {}  # sent with each delivery; may hold secrets, so encrypted at rest
+    timeout: float | None = None  # seconds; None: as the engine is set
+    previous_secret: str | None = None  # signs too, until `previous_until`
+    previous_until: float | None = None
     enabled: bool = True
     created_at: float = 0.0
     updated_at: float = 0.0

@@ -220,11 +220,12 @@ class SessionRunner:
     async def _keep_connected(self) -> None:
         before = self.session.health
         restored = not before.terminal and before.reason not in (Reason.CREATED, Reason.DISABLED)
-        if self.lease_ran_out is not None:
-            self._condition.last_error = self.lease_ran_out
-            detail = f"connecting again: {self.lease_ran_out}"
-            self.report(SessionStatus.RECONNECTING, Reason.LEASE_LOST, detail)
-            self.lease_ran_out = None
+        ran_out, self.lease_ran_out = self.lease_ran_out, None
+        if self.session.taken_from is not None:
+            ran_out = f"the instance {self.session.taken_from} did not keep its lease"
+        if ran_out is not None and restored:
+            self._condition.last_error = ran_out
+            self.report(SessionStatus.RECONNECTING, Reason.LEASE_LOST, f"connecting again: {ran_out}")
         else:
             self.report(
                 SessionStatus.RECONNECTING if restored else SessionStatus.INITIALIZING,

@@ -20,6 +20,8 @@ from .store import SessionQuery
 
 CLAIM_BATCH = 500
 STORE_RETRY_DELAY = 1.0  # seconds
+RAN_OUT_MEMORY = 600.0
+"""Seconds for which a lost lease explains why a session connects again."""
 
 log = get_logger("SESSION")
 
@@ -42,7 +44,7 @@ class Supervisor:
         self._settings = services.settings
         self.running: dict[str, SessionRunner] = {}
         self._leases = LeaseKeeper(owner, self.running, services, self.lost)
-        self._ran_out: dict[str, str] = {}  # why sessions lost their lease here, until they run here again
+        self._ran_out: dict[str, tuple[float, str]] = {}  # when and why sessions lost their lease here
         self._left_alone: set[str] = set()
         self._dirty: set[str] = set()
         self._wake = trio.Event()
@@ -196,7 +198,9 @@ class Supervisor:
             earlier.stop(Intent.LEASE_LOST)  # its lease was free to take, so it is void; nobody else would tell it
         self.running[session.id] = runner
         self._leases.granted(runner, since)
-        runner.lease_ran_out = self._ran_out.pop(session.id, None)
+        at, why = self._ran_out.pop(session.id, (-float("inf"), ""))
+        if since - at < RAN_OUT_MEMORY:
+            runner.lease_ran_out = why
         if self._closing:  # claimed while the engine began to stop: give it back at once
             runner.stop(Intent.SHUTDOWN)
         elif self._membership is not None and self._membership.draining:
@@ -210,7 +214,7 @@ class Supervisor:
                 await earlier.ended.wait()
             await runner.run()
             if runner.lease_ran_out is not None:
-                self._ran_out[id] = runner.lease_ran_out
+                self._ran_out[id] = trio.current_time(), runner.lease_ran_out
             self.nudge(id)  # it may be wanted again already
             if self._settings.max_concurrent_sessions is not None:
                 self.rescan()  # its place is free for any session that waits

@@ -51,6 +51,7 @@ async def test_a_lease_expires_by_the_clock_of_the_database(postgres: PostgresBa
             while not (found := await store.claim("two", limit=1, now=0.0, ttl=60.0)):
                 await trio.sleep(0.01)
         assert found[0].fence == old.fence + 1
+        assert (found[0].owner, found[0].taken_from) == ("two", "one")
         assert await store.renew("one", [old], now=0.0, ttl=60.0) == set()
         with pytest.raises(LeaseLost):
             await store.append(old, [event(1)], "1")

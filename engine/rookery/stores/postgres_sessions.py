@@ -29,7 +29,7 @@ _DELETE = """
     SELECT rookery.notify_1('session', id) FROM deleted"""
 _CLAIM = f"""
     WITH free AS (
-        SELECT uid FROM rookery.sessions
+        SELECT uid, owner AS holder FROM rookery.sessions
         WHERE enabled AND (owner IS NULL OR lease_until < clock_timestamp())
           AND NOT (commands = heeded AND reason IN ({_TERMINAL}))
           AND ($2::text[] IS NULL OR id = ANY ($2))
@@ -38,7 +38,7 @@ _CLAIM = f"""
     UPDATE rookery.sessions AS s
     SET owner = $1, fence = s.fence + 1, lease_until = clock_timestamp() + make_interval(secs => $4)
     FROM free WHERE s.uid = free.uid
-    RETURNING {_OF_S}"""  # noqa: S608
+    RETURNING {_OF_S}, free.holder"""  # noqa: S608
 # Rows are locked in the order of `uid`, as everywhere: two statements over many sessions cannot wait for each other.
 _RENEW = """
     WITH held AS (
@@ -154,7 +154,7 @@ class PostgresSessions(PostgresBase):
     ) -> Sequence[Session]:
         self._owners.add(owner)
         chosen = None if only is None else list(only)
-        sessions = await self._all(_CLAIM, owner, chosen, limit, ttl, of=self._session)
+        sessions = await self._all(_CLAIM, owner, chosen, limit, ttl, of=self._claimed)
         return sorted(sessions, key=lambda session: session.id)
 
     async def renew(self, owner: str, leases: Collection[Lease], *, now: float, ttl: float) -> set[str]:
@@ -201,6 +201,9 @@ class PostgresSessions(PostgresBase):
         values = lease.uid, lease.owner, lease.fence, self._secrets.seal(credentials)
         if await self._db.row(sql, *values) is None:
             raise LeaseLost(lease.session)
+
+    def _claimed(self, row: Any) -> Session:
+        return msgspec.structs.replace(self._session(row), taken_from=row[-1])
 
     def _session(self, row: Any) -> Session:
         return session_from_row(row, self._secrets)
