@@ -96,6 +96,9 @@ def load(**overrides: Any) -> Config:
     lines = _contradictions(values)
     if lines:
         raise ConfigurationError(lines)
+    if not os.environ.get("ROOKERY_WEBHOOK_ALLOW_PRIVATE") and "ROOKERY_WEBHOOK_ALLOW_PRIVATE" not in given:
+        # Callers from elsewhere must not reach through us what only we can reach.
+        values["ROOKERY_WEBHOOK_ALLOW_PRIVATE"] = is_loopback(values["ROOKERY_HOST"])
     grace = values["ROOKERY_SHUTDOWN_GRACE"]
     drain = min(2.0, grace * DRAIN_SHARE)
     engine = {field.name: values[engine_variable(field.name)] for field in msgspec.structs.fields(EngineSettings)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Annotated, Any
 
 import msgspec
@@ -28,7 +29,15 @@ EventTypes = Annotated[
 ]
 EventId = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 Limit = Annotated[int, msgspec.Meta(ge=1, le=500, description="rows in one answer")]
-
+Instant = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,6})?Z$"
+        + NO_NEWLINE,
+        examples=["2026-01-31T12:00:00Z"],
+    ),
+]
+"""A time of this century in UTC."""
 
 IdempotencyKey = Annotated[
     str,
@@ -59,6 +68,14 @@ def read_header(name: str, given: Sequence[str]) -> Any:
     except msgspec.ValidationError:
         right = "a whole number" if shape is EventNumber else "1 to 255 printable ASCII characters without spaces"
         raise invalid(f"{name} has to be {right}", name) from None
+
+
+def seconds_of(instant: str | None) -> float | None:
+    """An `Instant` as seconds since the epoch. The 31st of a shorter month is the day after its last."""
+    if instant is None:
+        return None
+    first = datetime.fromisoformat(f"{instant[:8]}01{instant[10:]}")
+    return first.timestamp() + (int(instant[8:10]) - 1) * 86_400.0
 
 
 def is_id(text: str) -> bool:

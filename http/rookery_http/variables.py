@@ -250,7 +250,7 @@ def engine_variable(field: str) -> str:
 
 
 def _engine() -> list[Variable]:
-    from .engine_variables import LEAST, MEANINGS, UNITS
+    from .engine_variables import LEAST, MEANINGS, SHOWN_DEFAULTS, UNITS
 
     hints = get_type_hints(EngineSettings)
     rows = []
@@ -279,6 +279,7 @@ def _engine() -> list[Variable]:
                 name=engine_variable(field.name),
                 kind=shape | None if optional else shape,
                 default=field.default,
+                shown_default=SHOWN_DEFAULTS.get(field.name),
                 unit=unit,
                 meaning=MEANINGS.get(field.name, field.name.replace("_", " ")),
                 right=right,

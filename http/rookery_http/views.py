@@ -13,6 +13,7 @@ import msgspec
 
 from rookery import model
 from rookery.documents import iso
+from rookery.webhook_facts import WebhookFacts
 
 LAST_SECOND = 253402300799.0  # of the year 9999
 Moment = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"}, examples=["2026-01-31T12:00:00.000Z"])]
@@ -234,25 +235,46 @@ class EventPage(msgspec.Struct, frozen=True):
 
 
 class Webhook(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """An endpoint. `secret` is shown once, in the answer to its creation or change."""
+    """An endpoint, and how deliveries to it go. `secret` is shown once, in the answer to its creation or rotation."""
 
     id: str
     url: str
     session: str | None
     events: list[str] | None
+    chats: list[str] | None
+    headers: dict[str, str]
+    timeout: float | None
     enabled: bool
+    previous_secret_until: Moment | None
     created_at: Moment
     updated_at: Moment
+    pending: int
+    dead: int
+    oldest_pending_at: Moment | None
+    last_success_at: Moment | None
+    last_error: str | None
+    last_error_at: Moment | None
     secret: str | msgspec.UnsetType = msgspec.UNSET
 
     @classmethod
-    def of(cls, webhook: model.Webhook, *, show_secret: bool = False) -> Webhook:
+    def of(cls, webhook: model.Webhook, facts: WebhookFacts | None = None, *, show_secret: bool = False) -> Webhook:
+        facts = facts or WebhookFacts()
         return cls(
             id=webhook.id,
             url=without_password(webhook.url),
             session=webhook.session,
             events=list(webhook.events) if webhook.events is not None else None,
+            chats=list(webhook.chats) if webhook.chats is not None else None,
+            headers=dict.fromkeys(webhook.headers, REDACTED),
+            timeout=webhook.timeout,
             enabled=webhook.enabled,
+            previous_secret_until=moment_or_none(webhook.previous_until),
+            pending=facts.pending,
+            dead=facts.dead,
+            oldest_pending_at=moment_or_none(facts.oldest_pending_at),
+            last_success_at=moment_or_none(facts.last_success_at),
+            last_error=facts.last_error,
+            last_error_at=moment_or_none(facts.last_error_at),
             created_at=moment(webhook.created_at),
             updated_at=moment(webhook.updated_at),
             secret=webhook.secret if show_secret else msgspec.UNSET,

@@ -75,7 +75,7 @@ class Endpoints:
 @pytest.fixture
 def endpoints(monkeypatch: pytest.MonkeyPatch) -> Endpoints:
     found = Endpoints()
-    monkeypatch.setattr("rookery.delivery.dispatcher.open_transport", lambda: httpx.MockTransport(found.handle))
+    monkeypatch.setattr("rookery.delivery.dispatcher.open_transport", lambda **_: httpx.MockTransport(found.handle))
     return found
 
 
@@ -178,8 +178,8 @@ async def test_failures_are_retried_in_order_and_harm_no_other_chat(
 def test_waits_between_retries() -> None:
     settings = EngineSettings()
     found = [retry_delay(settings, attempt, uniform=lambda low, high: low) for attempt in range(1, 13)]
-    assert found == [1, 3, 9, 27, 81, 243, 729, 2187, 6561, 7200, 7200, 7200]
-    assert retry_delay(settings, 1000, uniform=lambda low, high: high) == pytest.approx(7920)
+    assert found == [1, 3, 9, 27, 81, 243, 729, 2187, 6561, 19683, 59049, 86400]
+    assert retry_delay(settings, 1000, uniform=lambda low, high: high) == pytest.approx(86_400 * 1.1)
 
 
 @pytest.mark.parametrize(

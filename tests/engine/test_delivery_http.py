@@ -211,4 +211,4 @@ async def test_nobody_there_becomes_a_dead_letter_that_says_so() -> None:
                 await trio.sleep(0.05)
         [dead] = await engine.dead_letters("wh-0")
         assert (dead.attempts, dead.event.key) == (4, "1")
-        assert "ConnectError" in dead.error
+        assert "CannotConnect" in dead.error

@@ -152,3 +152,21 @@ def test_the_table_for_the_readme_is_complete():
     readme = Path(__file__).parents[2] / "README.md"
     if "| variable | default | unit | meaning |" in readme.read_text():
         assert table in readme.read_text(), "regenerate with: rookery settings"
+
+
+@pytest.mark.parametrize(
+    ("host", "given", "allowed"),
+    [
+        ("127.0.0.1", None, True),
+        ("0.0.0.0", None, False),
+        ("0.0.0.0", "true", True),
+        ("127.0.0.1", "false", False),
+        ("0.0.0.0", "", False),
+    ],
+)
+def test_webhooks_reach_private_addresses_only_where_nobody_else_calls(monkeypatch, host, given, allowed):
+    monkeypatch.setenv("ROOKERY_HOST", host)
+    monkeypatch.setenv("ROOKERY_API_KEY", "k")
+    if given is not None:
+        monkeypatch.setenv("ROOKERY_WEBHOOK_ALLOW_PRIVATE", given)
+    assert load().engine.webhook_allow_private is allowed

@@ -20,6 +20,7 @@ from ..store import Store
 from ..telemetry import Telemetry
 from .endpoint import Endpoint
 from .post import open_transport
+from .transport import EndpointTransport
 
 STORE_RETRY_DELAY = 1.0  # seconds
 CLOSE_SECONDS = 1.0
@@ -57,7 +58,7 @@ class Dispatcher:
 
     async def run(self) -> None:
         """Until cancelled."""
-        # Without webhooks there is no transport: its certificates cost 25 ms and a megabyte.
+        # Without webhooks there is no transport.
         transport: httpx.AsyncBaseTransport | None = None
         async with AsyncExitStack() as stack, trio.open_nursery() as nursery:
             nursery.start_soon(self._wake_on_events)
@@ -79,7 +80,11 @@ class Dispatcher:
                         for _, scope in self._endpoints.values():
                             scope.deadline = self._trusted_until
                     if wanted and transport is None:
-                        transport = await stack.enter_async_context(open_transport())
+                        transport = await stack.enter_async_context(
+                            open_transport(allow_private=settings.webhook_allow_private)
+                        )
+                        if isinstance(transport, EndpointTransport):
+                            nursery.start_soon(transport.tidy_up)
                     if transport is not None:
                         self._follow(nursery, transport, wanted)
                 with trio.move_on_after(settings.lease_renew_interval if self._store.shared else float("inf")):

@@ -6,6 +6,7 @@ import random
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Protocol
 
 import httpx
 import msgspec
@@ -17,6 +18,8 @@ from ..model import Delivery, Webhook
 from ..settings import EngineSettings
 from ..store import DeliveryOutcome, DeliveryStore
 from ..telemetry import Telemetry
+from ..webhook_facts import WebhookFactsStore
+from .notes import Notes
 from .post import Answer, post
 
 WINDOW = 256
@@ -39,6 +42,10 @@ def retry_delay(
     return delay * uniform(1.0, 1.1)
 
 
+class EndpointStore(DeliveryStore, WebhookFactsStore, Protocol):
+    """What an endpoint needs of a store."""
+
+
 class Endpoint:
     """One enabled webhook. The dispatcher owns its task."""
 
@@ -46,7 +53,7 @@ class Endpoint:
         self,
         webhook: Webhook,
         transport: httpx.AsyncBaseTransport,
-        store: DeliveryStore,
+        store: EndpointStore,
         settings: EngineSettings,
         telemetry: Telemetry,
         clock: Callable[[], float],
@@ -64,6 +71,8 @@ class Endpoint:
         self._strikes = 0
         self._hold_until = -float("inf")
         self._closing = False
+        self._seconds = webhook.timeout or settings.webhook_timeout
+        self._notes = Notes(webhook.id, store)
 
     def wake(self) -> None:
         """There may be something new to deliver."""
@@ -80,11 +89,13 @@ class Endpoint:
     async def run(self) -> None:
         """Deliver until cancelled or gone."""
         async with trio.open_nursery() as nursery:
+            await nursery.start(self._notes.run)
             while not self._closing:
                 self._wake = trio.Event()
                 try:
                     retry_at = await self._fill()
                 except NotFound:
+                    self._notes.close()
                     return
                 except StoreError as error:
                     log.warning("deliveries cannot be read", webhook=self.webhook.id, error=str(error))
@@ -97,6 +108,7 @@ class Endpoint:
                     retry_at = min(retry_at, self._hold_until)
                 with trio.move_on_at(retry_at):
                     await self._wake.wait()
+            self._notes.close()
 
     def _width(self) -> int:
         """How many lanes may be under way now."""
@@ -123,9 +135,7 @@ class Endpoint:
             while queue and not self._closing:
                 delivery = queue.popleft()
                 started = trio.current_time()
-                answer = await post(
-                    self._transport, self.webhook, delivery, now=self._clock(), seconds=self._settings.webhook_timeout
-                )
+                answer = await post(self._transport, self.webhook, delivery, now=self._clock(), seconds=self._seconds)
                 self._telemetry.observe("delivery", trio.current_time() - started)
                 self._judge(answer)
                 await self._record(self._outcome(delivery, answer))
@@ -143,6 +153,7 @@ class Endpoint:
             self.wake()
 
     def _judge(self, answer: Answer) -> None:
+        self._notes.add(self._clock(), answer.error)
         if answer.delivered:
             self._telemetry.count("deliveries", "delivered")
             self._strikes = 0

@@ -18,6 +18,7 @@ from standardwebhooks import Webhook as Signer
 from ..documents import event_document, iso
 from ..errors import printable
 from ..model import Delivery, Webhook
+from .transport import EndpointTransport
 
 _encoder = msgspec.json.Encoder()
 
@@ -41,13 +42,18 @@ def request_headers(webhook: Webhook, delivery: Delivery, body: bytes, now: floa
     """`webhook-id` is stable across attempts, so that a receiver can recognise a repetition."""
     id = f"evt_{delivery.event.id}"
     stamp = datetime.fromtimestamp(int(now), UTC)
+    secrets = [webhook.secret]
+    if webhook.previous_secret and (webhook.previous_until or 0.0) > now:
+        secrets.append(webhook.previous_secret)
     return {
         "content-type": "application/json",
         "content-length": str(len(body)),
         "user-agent": "Rookery",
         "webhook-id": id,
         "webhook-timestamp": str(int(now)),
-        "webhook-signature": Signer(webhook.secret).sign(msg_id=id, timestamp=stamp, data=body.decode()),
+        "webhook-signature": " ".join(
+            Signer(secret).sign(msg_id=id, timestamp=stamp, data=body.decode()) for secret in secrets
+        ),
     }
 
 
@@ -66,11 +72,9 @@ class _Body(httpx.AsyncByteStream):
         raise StopAsyncIteration
 
 
-def open_transport() -> httpx.AsyncHTTPTransport:
+def open_transport(*, allow_private: bool) -> httpx.AsyncBaseTransport:
     """Connections to every endpoint. A transport and not a client: a client logs each URL, and URLs may hold secrets (E4)."""
-    return httpx.AsyncHTTPTransport(
-        trust_env=False, limits=httpx.Limits(max_connections=None, max_keepalive_connections=256, keepalive_expiry=60)
-    )
+    return EndpointTransport(allow_private=allow_private)
 
 
 async def post(
@@ -86,8 +90,9 @@ async def post(
                 url.copy_with(username=None, password=None),
                 stream=_Body(body),
                 headers={"host": url.netloc.decode()}
-                | request_headers(webhook, delivery, body, now)
-                | _authorization(url),
+                | _authorization(url)
+                | {name.lower(): value for name, value in webhook.headers.items()}
+                | request_headers(webhook, delivery, body, now),
             )
             response = await transport.handle_async_request(request)
             stream = response.stream

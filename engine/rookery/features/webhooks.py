@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 import secrets
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -13,7 +14,32 @@ import msgspec
 from ..errors import InvalidInput, NotFound
 from ..model import DeadLetter, Webhook
 from ..parts import EngineParts
+from ..webhook_facts import WebhookFacts
 from .validation import check_id, check_text, check_url
+
+MAX_GRACE = 30 * 86_400.0
+MAX_TIMEOUT = 300.0
+MAX_HEADERS = 20
+RESERVED_HEADERS = frozenset(
+    {
+        "host",
+        "content-length",
+        "content-type",
+        "content-encoding",
+        "transfer-encoding",
+        "connection",
+        "keep-alive",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "upgrade",
+        "expect",
+    }
+)
+"""Those that say where a request goes and where it ends; `webhook-...`, which says who sent it, is reserved as well."""
+
+_HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}")
 
 
 class WebhookFeatures(EngineParts):
@@ -25,11 +51,15 @@ class WebhookFeatures(EngineParts):
         url: str,
         session: str | None = None,
         events: Sequence[str] | None = None,
+        chats: Sequence[str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109 - of the endpoint, not of this call
         secret: str | None = None,
         id: str | None = None,
         enabled: bool = True,
     ) -> Webhook:
-        """From now on the endpoint gets the events of `session` (None: of all) with a type in `events` (None: every type).
+        """From now on the endpoint gets the events of `session` (None: of all) with a type in `events` (None: every type)
+        of `chats` (None: every one). `headers` go with each delivery; `timeout` is in seconds.
 
         Without a `secret` one is made; it is in the returned object. Raises InvalidInput, NotFound, AlreadyExists.
         """
@@ -40,6 +70,9 @@ class WebhookFeatures(EngineParts):
             secret=check_secret(secret) if secret is not None else new_secret(),
             session=session,
             events=check_types(events),
+            chats=check_chats(chats),
+            headers=check_headers(headers or {}),
+            timeout=check_timeout(timeout),
             enabled=enabled,
             created_at=now,
             updated_at=now,
@@ -57,10 +90,16 @@ class WebhookFeatures(EngineParts):
         return await self._store.list_webhooks(session)
 
     async def update_webhook(self, id: str, **changes: Any) -> Webhook:
-        """Change `url`, `events`, `secret` or `enabled`. Raises NotFound, InvalidInput."""
+        """Change `url`, `events`, `chats`, `headers`, `timeout`, `secret` or `enabled`. Raises NotFound, InvalidInput.
+
+        A new `secret` takes the place of the old one at once; `rotate_secret` lets both sign for a while.
+        """
         checks: dict[str, Callable[[object], Any]] = {
             "url": check_url,
             "events": check_types,
+            "chats": check_chats,
+            "headers": check_headers,
+            "timeout": check_timeout,
             "secret": check_secret,
             "enabled": _check_flag,
         }
@@ -69,10 +108,37 @@ class WebhookFeatures(EngineParts):
             if name not in checks:
                 raise InvalidInput(f"{name}: only {', '.join(checks)} can be changed", field=name)
             fields[name] = checks[name](value)
+        if "secret" in fields:
+            fields |= {"previous_secret": None, "previous_until": None}
         before = await self._store.get_webhook(id)
         webhook = await self._store.update_webhook(msgspec.structs.replace(before, **fields, updated_at=self._clock()))
         self._signals.webhooks.fire()
         return webhook
+
+    async def rotate_secret(self, id: str, *, secret: str | None = None, grace: float | None = None) -> Webhook:
+        """Sign with a new secret, made when none is given; the old one signs too for `grace` seconds, so that receivers can
+        be changed without losing a delivery. Raises NotFound, InvalidInput."""
+        new = check_secret(secret) if secret is not None else new_secret()
+        grace = self.settings.webhook_secret_grace if grace is None else grace
+        if not 0 <= grace <= MAX_GRACE:
+            raise InvalidInput(f"grace: seconds, 0 to {MAX_GRACE:g}", field="grace")
+        now = self._clock()
+        before = await self._store.get_webhook(id)
+        same = new == before.secret  # a repeated call must not push out the older of the two
+        webhook = msgspec.structs.replace(
+            before,
+            secret=new,
+            previous_secret=before.previous_secret if same else before.secret if grace else None,
+            previous_until=before.previous_until if same else now + grace if grace else None,
+            updated_at=now,
+        )
+        webhook = await self._store.update_webhook(webhook)
+        self._signals.webhooks.fire()
+        return webhook
+
+    async def webhook_facts(self, ids: Collection[str]) -> Mapping[str, WebhookFacts]:
+        """How deliveries to these webhooks go; those that are gone are left out."""
+        return await self._store.webhook_facts(ids)
 
     async def delete_webhook(self, id: str) -> None:
         """With everything on its way to it. Raises NotFound."""
@@ -84,9 +150,20 @@ class WebhookFeatures(EngineParts):
         """Deliveries that were given up, ordered by event id; `after` is exclusive. Raises NotFound."""
         return await self._store.dead_letters(webhook, after=after, limit=limit)
 
-    async def replay(self, webhook: str, event_ids: Collection[int] | None = None) -> int:
-        """Deliver dead letters again: all, or these. Returns how many. Raises NotFound."""
-        count = await self._store.replay(webhook, event_ids=event_ids, now=self._clock())
+    async def replay(
+        self,
+        webhook: str,
+        event_ids: Collection[int] | None = None,
+        *,
+        session: str | None = None,
+        since: float | None = None,
+        until: float | None = None,
+    ) -> int:
+        """Deliver dead letters again: all, or those of these events, of this session, given up at or after `since` and
+        before `until`. Returns how many. Raises NotFound."""
+        count = await self._store.replay(
+            webhook, event_ids=event_ids, now=self._clock(), session=session, since=since, until=until
+        )
         self._signals.webhooks.fire()
         return count
 
@@ -117,6 +194,40 @@ def check_types(value: object) -> tuple[str, ...] | None:
     if isinstance(value, str) or not isinstance(value, Sequence) or not 1 <= len(value) <= 100:
         raise InvalidInput("events: a list of 1 to 100 event types, or none for all", field="events")
     return tuple(check_text(item, "events", least=1, most=64) for item in value)
+
+
+def check_chats(value: object) -> tuple[str, ...] | None:
+    """Chats whose events are delivered. Raises InvalidInput."""
+    if value is None:
+        return None
+    if isinstance(value, str) or not isinstance(value, Sequence) or not 1 <= len(value) <= 1000:
+        raise InvalidInput("chats: a list of 1 to 1000 chats, or none for all", field="chats")
+    return tuple(check_text(item, "chats", least=1) for item in value)
+
+
+def check_headers(value: object) -> dict[str, str]:
+    """Headers that go with each delivery. The message holds no value, which may be secret. Raises InvalidInput."""
+    if not isinstance(value, Mapping) or len(value) > MAX_HEADERS:
+        raise InvalidInput(f"headers: an object of at most {MAX_HEADERS} texts by name", field="headers")
+    for name, text in value.items():
+        if not isinstance(name, str) or not _HEADER.fullmatch(name):
+            raise InvalidInput("headers: a name has 1 to 64 letters, digits and a few signs", field="headers")
+        if name.lower() in RESERVED_HEADERS or name.lower().startswith("webhook-"):
+            raise InvalidInput(f"headers: {name} is set by Rookery", field="headers")
+        if not isinstance(text, str) or len(text) > 4096 or not all(" " <= sign <= "~" for sign in text):
+            raise InvalidInput(f"headers.{name}: up to 4096 printable ASCII characters", field="headers")
+    if len({name.lower() for name in value}) < len(value):
+        raise InvalidInput("headers: a name is given twice", field="headers")
+    return dict(value)
+
+
+def check_timeout(value: object) -> float | None:
+    """Seconds for one delivery. Raises InvalidInput."""
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= MAX_TIMEOUT:
+        raise InvalidInput(f"timeout: seconds, more than 0 and at most {MAX_TIMEOUT:g}", field="timeout")
+    return float(value)
 
 
 def _check_flag(value: object) -> bool:

@@ -24,6 +24,7 @@ from .postgres_keys import PostgresKeys
 from .postgres_messages import PostgresMessages
 from .postgres_sessions import PostgresSessions
 from .postgres_setup import check_key, migrate
+from .postgres_webhook_facts import PostgresWebhookFacts
 
 FINISH_TIMEOUT = 0.5
 """Seconds at the end for appends that are under way; then they are cancelled."""
@@ -38,6 +39,7 @@ class PostgresStore(
     PostgresEvents,
     PostgresMessages,
     PostgresDeliveries,
+    PostgresWebhookFacts,
     PostgresDuties,
     PostgresInstances,
 ):

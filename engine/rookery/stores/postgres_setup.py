@@ -115,6 +115,7 @@ async def _rotate(connection: Connection, database: Database, secrets: SecretBox
         ("sessions", "uid", "credentials"),
         ("sessions", "uid", "settings"),
         ("webhooks", "number", "secret"),
+        ("webhooks", "number", "private"),
     ):
         rows = await connection.fetch(
             database.text(

@@ -39,7 +39,7 @@ MESSAGE_COLUMNS = (
     "id, session, recipient, content, options, reply_to, state, idempotency_key, receipt, error, attempts, "
     "created_at, updated_at, expires_at"
 )
-WEBHOOK_COLUMNS = "id, url, secret, session, events, enabled, created_at, updated_at"
+WEBHOOK_COLUMNS = "id, url, secret, session, events, enabled, created_at, updated_at, chats, private, timeout"
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
@@ -177,6 +177,7 @@ def may_follow(stored: MessageState, new: MessageState) -> bool:
 
 def webhook_from_row(row: Row, secrets: SecretBox) -> Webhook:
     """From `WEBHOOK_COLUMNS`. Raises SecretKeyError."""
+    private = secrets.unseal(row[9])
     return Webhook(
         id=row[0],
         url=row[1],
@@ -186,6 +187,33 @@ def webhook_from_row(row: Row, secrets: SecretBox) -> Webhook:
         enabled=bool(row[5]),
         created_at=row[6],
         updated_at=row[7],
+        chats=None if row[8] is None else tuple(_decode(row[8])),
+        headers=private.get("headers", {}),
+        timeout=row[10],
+        previous_secret=private.get("previous_secret"),
+        previous_until=private.get("previous_until"),
+    )
+
+
+def webhook_to_row(webhook: Webhook, secrets: SecretBox) -> Row:
+    """For `WEBHOOK_COLUMNS`."""
+    private = {
+        "headers": dict(webhook.headers),
+        "previous_secret": webhook.previous_secret,
+        "previous_until": webhook.previous_until,
+    }
+    return (
+        webhook.id,
+        webhook.url,
+        secrets.encrypt(webhook.secret),
+        webhook.session,
+        None if webhook.events is None else to_json(webhook.events),
+        webhook.enabled,
+        webhook.created_at,
+        webhook.updated_at,
+        None if webhook.chats is None else to_json(webhook.chats),
+        secrets.seal({name: value for name, value in private.items() if value}),
+        webhook.timeout,
     )
 
 

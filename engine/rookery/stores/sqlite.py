@@ -20,10 +20,19 @@ from .sqlite_keys import SqliteKeys
 from .sqlite_messages import SqliteMessages
 from .sqlite_readers import ClosedReaders, InlineReader, ThreadReaders
 from .sqlite_sessions import SqliteSessions
+from .sqlite_webhook_facts import SqliteWebhookFacts
 from .sqlite_writer import ClosedWriter, GroupWriter, InlineWriter
 
 
-class SqliteStore(SqliteSessions, SqliteKeys, SqliteEvents, SqliteMessages, SqliteDeliveries, SqliteInstances):
+class SqliteStore(
+    SqliteSessions,
+    SqliteKeys,
+    SqliteEvents,
+    SqliteMessages,
+    SqliteDeliveries,
+    SqliteWebhookFacts,
+    SqliteInstances,
+):
     """Implements `Store` for one engine at a time.
 
     Args:

@@ -24,6 +24,14 @@ class WebhookRule(msgspec.Struct, frozen=True):
     number: int
     uid: int | None
     events: frozenset[str] | None
+    chats: frozenset[str] | None
+
+    def wants(self, type: str, chat: str | None) -> bool:
+        return (self.events is None or type in self.events) and (self.chats is None or chat in self.chats)
+
+
+def _listed(value: str | None) -> frozenset[str] | None:
+    return None if value is None else frozenset(msgspec.json.decode(value))
 
 
 class Database:
@@ -39,10 +47,9 @@ class Database:
     def rules(self) -> list[WebhookRule]:
         """The enabled webhooks, as of this point of this transaction."""
         if self._rules is None:
-            rows = self.connection.execute("SELECT number, uid, events FROM webhooks WHERE enabled")
+            rows = self.connection.execute("SELECT number, uid, events, chats FROM webhooks WHERE enabled")
             self._rules = [
-                WebhookRule(number, uid, None if events is None else frozenset(msgspec.json.decode(events)))
-                for number, uid, events in rows
+                WebhookRule(number, uid, _listed(events), _listed(chats)) for number, uid, events, chats in rows
             ]
         return self._rules
 
@@ -154,6 +161,7 @@ def _check_key(connection: sqlite3.Connection, location: str, secrets: SecretBox
             ("sessions", "uid", "credentials"),
             ("sessions", "uid", "settings"),
             ("webhooks", "number", "secret"),
+            ("webhooks", "number", "private"),
         ):
             rows = connection.execute(f"SELECT {number}, {column} FROM {table} WHERE {column} != ''").fetchall()  # noqa: S608
             connection.executemany(

@@ -92,7 +92,7 @@ def _address(database: Database, uid: int, session: str, after: int) -> None:
     heads: dict[tuple[int, str], int] = {}
     for rule in rules:
         for event, type, chat in stored:
-            if rule.events is None or type in rule.events:
+            if rule.wants(type, chat):
                 lane = lane_of(session, chat)
                 deliveries.append((event, rule.number, lane))
                 heads.setdefault((rule.number, lane), event)

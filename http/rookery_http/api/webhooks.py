@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import msgspec
 
+from rookery import model
+from rookery.errors import InvalidInput
+from rookery.features.webhooks import MAX_GRACE, MAX_HEADERS, MAX_TIMEOUT, check_headers
 from rookery.keys import Scope
 
 from .. import views
 from ..callers import Caller, forbidden
 from ..calls import Answer, call
-from ..shapes import NO_NEWLINE, EventId, Id, Limit
+from ..problems import Problem
+from ..shapes import NO_NEWLINE, EventId, Id, Instant, Limit, seconds_of
 from ..state import Api
 
 TAG = "webhooks"
@@ -41,6 +46,23 @@ SECRET = Annotated[
         examples=["whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3"],
     ),
 ]
+CHATS = Annotated[
+    list[Annotated[str, msgspec.Meta(min_length=1, max_length=256, examples=["4915112345678"])]],
+    msgspec.Meta(min_length=1, max_length=1000, description="only events of these chats; null: every one"),
+]
+HEADERS = Annotated[
+    dict[
+        Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}$" + NO_NEWLINE)],
+        Annotated[str, msgspec.Meta(pattern=r"^[ -~]{0,4096}$" + NO_NEWLINE)],
+    ],
+    msgspec.Meta(
+        max_length=MAX_HEADERS,
+        description="sent with each delivery; values are never shown again. Rookery's own cannot be set (409): "
+        "Host, Content-..., Transfer-Encoding, Connection and the like, and Webhook-...",
+        examples=[{"Authorization": "Bearer of-your-endpoint"}],
+    ),
+]
+SECONDS = Annotated[float, msgspec.Meta(gt=0, le=MAX_TIMEOUT, description="for an answer; null: as the server is set")]
 
 
 class CreateWebhook(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -50,6 +72,9 @@ class CreateWebhook(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     id: Id | None = None
     session: Annotated[Id, msgspec.Meta(description="only events of this session")] | None = None
     events: EVENTS | None = None
+    chats: CHATS | None = None
+    headers: HEADERS = {}
+    timeout: SECONDS | None = None
     secret: SECRET | None = None
     enabled: bool = True
 
@@ -59,8 +84,20 @@ class ChangeWebhook(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
 
     url: URL | msgspec.UnsetType = msgspec.UNSET
     events: EVENTS | msgspec.UnsetType | None = msgspec.UNSET
+    chats: CHATS | msgspec.UnsetType | None = msgspec.UNSET
+    headers: HEADERS | msgspec.UnsetType = msgspec.UNSET
+    timeout: SECONDS | msgspec.UnsetType | None = msgspec.UNSET
     secret: SECRET | msgspec.UnsetType = msgspec.UNSET
     enabled: bool | msgspec.UnsetType = msgspec.UNSET
+
+
+class RotateSecret(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The next secret, made when it is absent, and how long the one before signs too."""
+
+    secret: SECRET | None = None
+    grace: (
+        Annotated[float, msgspec.Meta(ge=0, le=MAX_GRACE, description="seconds; null: as the server is set")] | None
+    ) = None
 
 
 class ListWebhooks(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,9 +114,12 @@ class ReadDeadLetters(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Replay(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Which dead letters to try again; without a list, all."""
+    """Which dead letters to try again: those that fit everything given, or all."""
 
     event_ids: Annotated[list[EventId], msgspec.Meta(min_length=1, max_length=1000)] | None = None
+    session: Id | None = None
+    since: Annotated[Instant, msgspec.Meta(description="given up at or after this")] | None = None
+    until: Annotated[Instant, msgspec.Meta(description="given up before this")] | None = None
 
 
 @call(
@@ -87,7 +127,7 @@ class Replay(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     "/v1/webhooks",
     tag=TAG,
     answers={201: views.Webhook},
-    problems={404: "no such session", 409: "the id exists"},
+    problems={404: "no such session", 409: "the id exists, or a header that Rookery sets"},
     scope=Scope.MANAGE,
 )
 async def create_webhook(api: Api, *, body: CreateWebhook, caller: Caller) -> Answer:
@@ -105,6 +145,9 @@ async def create_webhook(api: Api, *, body: CreateWebhook, caller: Caller) -> An
         url=body.url,
         session=body.session,
         events=body.events,
+        chats=body.chats,
+        headers=_checked(body.headers),
+        timeout=body.timeout,
         secret=body.secret,
         id=body.id,
         enabled=body.enabled,
@@ -117,22 +160,48 @@ async def create_webhook(api: Api, *, body: CreateWebhook, caller: Caller) -> An
 async def list_webhooks(api: Api, *, query: ListWebhooks, caller: Caller) -> Answer:
     """List webhooks, oldest first."""
     rows = await api.engine.list_webhooks(query.session)
-    return Answer(views.Webhooks([views.Webhook.of(row) for row in rows if caller.reaches(row.session)]))
+    return Answer(views.Webhooks(await _shown(api, [row for row in rows if caller.reaches(row.session)])))
 
 
 @call("GET", "/v1/webhooks/{id}", tag=TAG, answers={200: views.Webhook}, scope=Scope.READ)
 async def get_webhook(api: Api, id: str) -> Answer:
     """Show one webhook."""
-    return Answer(views.Webhook.of(await api.engine.get_webhook(id)))
+    [shown] = await _shown(api, [await api.engine.get_webhook(id)])
+    return Answer(shown)
 
 
-@call("PATCH", "/v1/webhooks/{id}", tag=TAG, answers={200: views.Webhook}, scope=Scope.MANAGE)
+@call(
+    "PATCH",
+    "/v1/webhooks/{id}",
+    tag=TAG,
+    answers={200: views.Webhook},
+    problems={409: "a header that Rookery sets"},
+    scope=Scope.MANAGE,
+)
 async def update_webhook(api: Api, id: str, *, body: ChangeWebhook) -> Answer:
     """Change a webhook."""
     changes: dict[str, Any] = {
         name: value for name in body.__struct_fields__ if (value := getattr(body, name)) is not msgspec.UNSET
     }
-    return Answer(views.Webhook.of(await api.engine.update_webhook(id, **changes)))
+    if "headers" in changes:
+        _checked(changes["headers"])
+    [shown] = await _shown(api, [await api.engine.update_webhook(id, **changes)])
+    return Answer(shown)
+
+
+@call(
+    "POST",
+    "/v1/webhooks/{id}/rotate-secret",
+    tag=TAG,
+    answers={200: views.Webhook},
+    scope=Scope.MANAGE,
+    body_required=False,
+)
+async def rotate_webhook_secret(api: Api, id: str, *, body: RotateSecret | None) -> Answer:
+    """Sign with a new secret; for a while the one before signs too. A generated secret is in this answer and in no other."""
+    given = body or RotateSecret()
+    webhook = await api.engine.rotate_secret(id, secret=given.secret, grace=given.grace)
+    return Answer(views.Webhook.of(webhook, show_secret=given.secret is None))
 
 
 @call("DELETE", "/v1/webhooks/{id}", tag=TAG, answers={200: views.Deleted}, scope=Scope.MANAGE)
@@ -155,4 +224,21 @@ async def dead_letters(api: Api, id: str, *, query: ReadDeadLetters) -> Answer:
 )
 async def replay(api: Api, id: str, *, body: Replay | None) -> Answer:
     """Put dead letters back on their way."""
-    return Answer(views.Replayed(await api.engine.replay(id, body.event_ids if body else None)), 202)
+    which = body or Replay()
+    count = await api.engine.replay(
+        id, which.event_ids, session=which.session, since=seconds_of(which.since), until=seconds_of(which.until)
+    )
+    return Answer(views.Replayed(count), 202)
+
+
+async def _shown(api: Api, webhooks: Sequence[model.Webhook]) -> list[views.Webhook]:
+    facts = await api.engine.webhook_facts([webhook.id for webhook in webhooks])
+    return [views.Webhook.of(webhook, facts.get(webhook.id)) for webhook in webhooks]
+
+
+def _checked(headers: dict[str, str]) -> dict[str, str]:
+    """A description cannot say which names are taken, in whatever case: that is a conflict, not bad input."""
+    try:
+        return check_headers(headers)
+    except InvalidInput as error:
+        raise Problem(409, "reserved-header", "Reserved header", str(error), field="headers") from None

@@ -1,0 +1,54 @@
+"""Which addresses webhooks may lead to, checked when a connection is made.
+
+Whoever may create webhooks could otherwise make this server call services that only this server can reach: a cloud's
+metadata, a database's HTTP port, the neighbours in a cluster. The check is on the address that is then connected to, not on
+an earlier look at the same name, so that a name that changes in between (DNS rebinding) gains nothing. Redirects are not
+followed at all.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+
+import trio
+
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+
+
+class PrivateAddress(OSError):
+    """The name leads to no address that may be called."""
+
+
+def is_public(text: str) -> bool:
+    """True for an address on the open internet; an IPv4 address inside an IPv6 one counts as itself."""
+    try:
+        address = ipaddress.ip_address(text.partition("%")[0])
+    except ValueError:
+        return False
+    if isinstance(address, ipaddress.IPv6Address):
+        inner = address.ipv4_mapped or address.sixtofour or (address.teredo or (None, None))[1]
+        if inner is None and address in _NAT64:
+            inner = ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
+        if inner is not None:
+            return is_public(str(inner))
+    return address.is_global and not address.is_multicast and not address.is_reserved
+
+
+async def open_public_stream(host: str, port: int) -> trio.SocketStream:
+    """A connection to the first address of `host` that is public and answers. Raises PrivateAddress, OSError."""
+    found = await trio.socket.getaddrinfo(host, port, type=trio.socket.SOCK_STREAM)
+    addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
+    public = [address for address in addresses if is_public(address)]
+    if not public:
+        raise PrivateAddress(
+            "only addresses on the open internet are allowed here, and this is none; ROOKERY_WEBHOOK_ALLOW_PRIVATE=true "
+            "allows the others"
+        )
+    error: OSError | None = None
+    for address in public:
+        try:
+            return await trio.open_tcp_stream(address, port)
+        except OSError as caught:
+            error = caught
+    assert error is not None
+    raise error

@@ -1,0 +1,87 @@
+"""Conformance: what a webhook keeps beyond its address, chats, replay by condition, and how its deliveries go."""
+
+from __future__ import annotations
+
+import pytest
+
+from rookery.errors import NotFound
+from rookery.store import DeliveryOutcome, Store
+from rookery.webhook_facts import DeliveryNote, WebhookFacts
+from store.building import create_and_claim, event, webhook
+
+SECRETS = {"Authorization": "Bearer THE-HEADER-THAT-MUST-NOT-BE-ON-DISK"}
+
+
+async def test_a_webhook_comes_back_with_everything(store: Store) -> None:
+    full = webhook(
+        chats=("7", "ü"),
+        headers=SECRETS,
+        timeout=2.5,
+        previous_secret="whsec_OLD",
+        previous_until=5000.0,
+        events=("message",),
+    )
+    assert await store.create_webhook(full) == full
+    assert await store.get_webhook("hook") == full
+    plain = webhook(updated_at=2000.0)
+    await store.update_webhook(plain)
+    assert await store.list_webhooks() == [plain]
+
+
+async def test_only_the_chats_of_a_webhook(store: Store) -> None:
+    lease = await create_and_claim(store)
+    await store.create_webhook(webhook("some", chats=("7", "9")))
+    await store.create_webhook(webhook("both", chats=("7",), events=("message",)))
+    await store.create_webhook(webhook("all"))
+    events = [event(1), event(2, chat="8"), event(3, chat=None), event(4, chat="9"), event(5, type="receipt")]
+    await store.append(lease, events, None)
+    found = {}
+    for id in ("some", "both", "all"):
+        rows = await store.pending_deliveries(id, now=0.0, busy=(), limit=10)
+        found[id] = [row.event.key for row in rows]
+    assert found == {"some": ["1", "4", "5"], "both": ["1"], "all": ["1", "2", "3", "4", "5"]}
+
+
+async def test_dead_letters_are_replayed_by_session_and_time(store: Store) -> None:
+    await store.create_webhook(webhook())
+    for id in ("a", "ab"):
+        await store.append(await create_and_claim(store, id), [event(number) for number in range(3)], None)
+    ids = {}
+    for number, row in enumerate(await store.pending_deliveries("hook", now=0.0, busy=(), limit=10)):
+        ids[row.event.session, row.event.key] = row.event.id
+        outcome = DeliveryOutcome(webhook="hook", event_id=row.event.id, delivered=False, at=100.0 + number)
+        await store.record_deliveries([outcome])
+
+    async def replay(**which: object) -> int:
+        return await store.replay("hook", event_ids=None, now=0.0, **which)  # type: ignore[arg-type]
+
+    assert await replay(session="nobody") == 0
+    assert await replay(session="b") == 0
+    assert await replay(since=200.0) == 0
+    assert await replay(until=100.0) == 0
+    assert await store.replay("hook", event_ids=[ids["ab", "0"]], now=0.0, session="a") == 0
+    assert await replay(session="a", since=101.0, until=102.0) == 1
+    assert await replay(session="a") == 2
+    assert await replay(since=104.0) == 2
+    assert await replay() == 1
+    assert (await store.webhook_facts(["hook"]))["hook"].pending == 6
+    with pytest.raises(NotFound):
+        await store.replay("nobody", event_ids=None, now=0.0, session="a")
+
+
+async def test_how_deliveries_go(store: Store) -> None:
+    lease = await create_and_claim(store)
+    await store.create_webhook(webhook())
+    assert await store.webhook_facts(["hook", "nobody"]) == {"hook": WebhookFacts()}
+    await store.append(lease, [event(number) for number in range(3)], None)
+    [first, *_] = await store.pending_deliveries("hook", now=0.0, busy=(), limit=10)
+    await store.record_deliveries([DeliveryOutcome(webhook="hook", event_id=first.event.id, delivered=False, at=1.0)])
+    await store.note_deliveries("hook", DeliveryNote(last_success_at=10.0))
+    await store.note_deliveries("hook", DeliveryNote(last_error="answered 500", last_error_at=11.0))
+    await store.note_deliveries("nobody", DeliveryNote(last_success_at=10.0))
+    facts = (await store.webhook_facts(["hook"]))["hook"]
+    assert (facts.pending, facts.dead) == (2, 1)
+    assert facts.oldest_pending_at is not None
+    assert (facts.last_success_at, facts.last_error, facts.last_error_at) == (10.0, "answered 500", 11.0)
+    await store.update_webhook(webhook(enabled=False))
+    assert (await store.webhook_facts(["hook"]))["hook"] == facts, "a change forgets nothing"
