@@ -43,6 +43,10 @@ Announce = Callable[[Address], None]
 
 def providers(config: Config) -> list[Provider]:
     """The platforms of this server."""
+    worker = None
+    if config.whatsapp_worker is not None:
+        worker = [sys.executable, "-m", *config.whatsapp_worker.split()]
+        log.info("WhatsApp workers are those of a simulator", worker=config.whatsapp_worker)
     return [
         Telegram(api_url=config.telegram_api_url, poll_timeout=config.telegram_poll_timeout),
         # Needs neonize only in its workers: without it a WhatsApp session tells what to install.
@@ -50,6 +54,7 @@ def providers(config: Config) -> list[Provider]:
             data_dir=config.data_dir,
             database_url=config.database_url,
             sessions_per_worker=config.whatsapp_sessions_per_worker,
+            worker_command=worker,
         ),
     ]
 

@@ -15,7 +15,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from rookery import EngineSettings
 
 from .settings import ApiSettings, is_loopback
-from .variables import BY_NAME, CLIENT_VARIABLES, TABLE, engine_variable
+from .variables import BY_NAME, CLIENT_VARIABLES, TABLE, WORKER_VARIABLES, engine_variable
 
 API_FIELDS = {
     "host": "ROOKERY_HOST",
@@ -54,6 +54,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     telegram_api_url: str
     telegram_poll_timeout: int
     whatsapp_sessions_per_worker: int
+    whatsapp_worker: str | None
     log_level: str
     log_format: str
 
@@ -112,6 +113,7 @@ def load(**overrides: Any) -> Config:
         telegram_api_url=values["ROOKERY_TELEGRAM_API_URL"],
         telegram_poll_timeout=values["ROOKERY_TELEGRAM_POLL_TIMEOUT"],
         whatsapp_sessions_per_worker=values["ROOKERY_WHATSAPP_SESSIONS_PER_WORKER"],
+        whatsapp_worker=values["ROOKERY_WHATSAPP_WORKER"],
         log_level=values["LOG_LEVEL"],
         log_format=values["LOG_FORMAT"],
     )
@@ -155,8 +157,9 @@ def _contradictions(values: Mapping[str, Any]) -> list[str]:
 def unknown_variables(environment: Mapping[str, str]) -> list[str]:
     """A sentence for each `ROOKERY_...` variable that nothing reads: most likely a slip of the pen."""
     lines = []
+    known = BY_NAME.keys() | CLIENT_VARIABLES | WORKER_VARIABLES
     for name in sorted(environment):
-        if name.startswith("ROOKERY_") and name not in BY_NAME and name not in CLIENT_VARIABLES:
+        if name.startswith("ROOKERY_") and name not in known:
             close = difflib.get_close_matches(name, BY_NAME, n=1)
             lines.append(f"{name} is not a setting" + (f"; {close[0]} is" if close else ""))
     return lines

@@ -1,6 +1,7 @@
 """`rookery demo`: the whole product on one machine, without an account.
 
-People write to three bots on the built-in Bot API simulator. A real `rookery serve` process receives, stores and delivers
+People write to three bots on the built-in Bot API simulator and, where neonize is installed, to a WhatsApp account that a
+scripted phone has paired on a simulated WhatsApp. A real `rookery serve` process receives, stores and delivers
 to a webhook; the webhook's program answers through the HTTP API. In the middle a new process takes over from the old one,
 as in a redeploy, while people go on writing. At the end everything is counted.
 """
@@ -10,13 +11,9 @@ from __future__ import annotations
 import os
 import random
 import signal
-import socket
-import subprocess
-import sys
 import tempfile
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -27,11 +24,17 @@ from rich.markup import escape
 
 from rookery_simulator import BotApiSimulator, open_bot_api_simulator
 
+from .demo_phone import PEOPLE as PHONES
+from .demo_phone import SESSION as PHONE
+from .demo_phone import DemoPhone, open_demo_phone
 from .demo_receiver import Receiver
+from .demo_server import DemoServer, free_port, start_server, stopped_at_the_end
 from .server import open_listeners, serve
 
 BOTS = {"shop": "[cyan]shop[/]   ", "support": "[magenta]support[/]", "news": "[green]news[/]   "}
+SESSIONS = BOTS | {PHONE: "[yellow]phone[/]  "}
 PEOPLE = {11: "Ada", 12: "Grace", 13: "Edsger", 14: "Barbara"}
+NAMES = {str(chat): name for chat, name in PEOPLE.items()} | PHONES
 WORDS = ("hello", "is it open?", "thanks!", "where is my order?", "good morning", "one more please", "see you", "👋")
 PAUSE = 0.35
 """Seconds between two messages of people."""
@@ -40,20 +43,13 @@ SETTLE = 10.0
 """Seconds at the end for what is under way."""
 
 
-@dataclass
-class Server:
-    """One `rookery serve` process."""
-
-    process: trio.Process
-    name: str
-
-
 class Demo:
     """One run."""
 
-    def __init__(self, simulator: BotApiSimulator, directory: str, port: int) -> None:
+    def __init__(self, simulator: BotApiSimulator, phone: DemoPhone | None, directory: str, port: int) -> None:
         self.console = Console(highlight=False, soft_wrap=True)
         self.simulator = simulator
+        self.phone = phone
         self.directory = directory
         self.port = port
         self.url = f"http://127.0.0.1:{port}"
@@ -61,7 +57,10 @@ class Demo:
         self.tokens = {id: simulator.new_bot().token for id in BOTS}
         self.written = 0
         self.restarts = 0
+        self.reconnects = 0  # of WhatsApp after a restart; fewer when Ctrl+C came before
+        self.whatsapp_failed = False
         self.ending = trio.Event()
+        self._waits = trio.CancelScope()
         self.receiver: Receiver
 
     def say(self, text: str = "") -> None:
@@ -70,103 +69,157 @@ class Demo:
 
     def tell(self, event: dict[str, Any]) -> None:
         """A message has arrived at the webhook."""
-        person = PEOPLE.get(int(event["chat"]), event["chat"])
+        person = NAMES.get(event["chat"].partition("@")[0], event["chat"])
         text = escape(event["body"]["text"])
         self.say(
-            f"  {BOTS[event['session']]}  {person:<8} [bold]{text:<20}[/] [dim]event {event['id']:>3} → webhook → echo[/]"
+            f"  {SESSIONS[event['session']]}  {person:<9} [bold]{text:<20}[/] [dim]event {event['id']:>3} → webhook → echo[/]"
         )
 
-    async def start_server(self, *arguments: str) -> Server:
+    async def start_server(self, *arguments: str) -> DemoServer:
         """Start a process; returns once it runs, not once it is ready."""
         environment = {
-            **_environment(),
             "ROOKERY_PORT": str(self.port),
             "ROOKERY_DATA_DIR": self.directory,
             "ROOKERY_TELEGRAM_API_URL": self.simulator.url,
             "ROOKERY_TELEGRAM_POLL_TIMEOUT": "20",
             "LOG_LEVEL": "WARNING",
+            **(self.phone.environment if self.phone is not None else {}),
         }
-        process = await trio.lowlevel.open_process(
-            [sys.executable, "-m", "rookery_http", "serve", *arguments],
-            env=environment,
-            stdout=subprocess.DEVNULL,
-            start_new_session=True,  # Ctrl+C is for us: we end the server in good order
-        )
-        return Server(process, f"process {process.pid}")
-
-    async def answering(self, server: Server) -> None:
-        """Wait until the API answers."""
-        while True:
-            if server.process.poll() is not None:
-                raise RuntimeError(f"{server.name} ended with exit code {server.process.returncode}")
-            try:
-                if (await self.api.get("/readyz")).status_code == 200:
-                    return
-            except httpx.HTTPError:
-                pass
-            await trio.sleep(0.05)
+        return await start_server(environment, *arguments)
 
     async def set_up(self, endpoint: str) -> None:
         """Three sessions and a webhook, over the API."""
         for id, token in self.tokens.items():
             body = {"id": id, "platform": "telegram", "credentials": {"token": token}}
             (await self.api.post("/v1/sessions", json=body)).raise_for_status()
-        answer = (await self.api.post("/v1/webhooks", json={"url": endpoint})).raise_for_status()
+        answer = (await self.api.post("/v1/webhooks", json={"url": endpoint, "events": ["message"]})).raise_for_status()
         self.receiver.secret = answer.json()["secret"]
+
+    async def pair(self) -> None:
+        """Show how a WhatsApp session is linked, or how to get that."""
+        if self.phone is None:
+            self.say("[dim]WhatsApp is not shown: pip install 'rookery\\[whatsapp]' (on Linux) brings it in.[/]")
+            return
+        self.say(f"[bold yellow]☎ WhatsApp:[/] the session {PHONE} loads its library and asks for a QR code")
+        started = trio.current_time()
+        try:
+            with self._until_ending():
+                await self.phone.pair(self.api, self._draw)
+        except (httpx.HTTPError, trio.TooSlowError) as error:
+            self.whatsapp_failed = True
+            self.say(f"[red]☎ WhatsApp could not be paired:[/] {escape(str(error) or type(error).__name__)}")
+        if self.phone.paired:
+            self.say(
+                f"[bold yellow]☎[/] a scripted phone has scanned it; connected {trio.current_time() - started:.1f} s after "
+                "the session was created"
+            )
+
+    def _draw(self, code: str) -> None:
+        lines = code.splitlines()
+        if len(lines[0]) > self.console.width:
+            self.say(f"[dim]a terminal of {len(lines[0])} columns would show the QR code here[/]")
+        else:
+            self.say(code.rstrip("\n"))
+
+    def end(self) -> None:
+        """No more messages, and no more patience with WhatsApp."""
+        self.ending.set()
+        self._waits.cancel()
+
+    @contextmanager
+    def _until_ending(self) -> Iterator[None]:
+        with trio.CancelScope() as self._waits:
+            if self.ending.is_set():
+                self._waits.cancel()
+            yield
 
     async def people(self) -> None:
         """Write until the end."""
         while not self.ending.is_set():
-            bot = self.simulator.bot(random.choice(list(self.tokens.values())))  # noqa: S311
-            if bot.push_text(random.choice(WORDS), chat_id=random.choice(list(PEOPLE))) is not None:  # noqa: S311
+            text = random.choice(WORDS)  # noqa: S311
+            id = random.choice(self.sessions)  # noqa: S311
+            if id in self.tokens:
+                chat = random.choice(list(PEOPLE))  # noqa: S311
+                self.written += self.simulator.bot(self.tokens[id]).push_text(text, chat_id=chat) is not None
+            elif self.phone is not None:
+                self.phone.write(text)
                 self.written += 1
             with trio.move_on_after(PAUSE):
                 await self.ending.wait()
 
-    async def hand_over(self, old: Server) -> Server:
+    async def hand_over(self, old: DemoServer) -> DemoServer:
         """Replace the server under traffic, the way a redeploy does."""
         self.say()
         new = await self.start_server("--wait", "30")
         self.say(f"[bold yellow]↻ a redeploy:[/] {new.name} starts and waits for the data directory of {old.name}")
         await trio.sleep(1.5)  # it imports everything and then waits
+        logins = self.phone.logins if self.phone is not None else 0
         started = trio.current_time()
         old.process.send_signal(signal.SIGTERM)
         code = await old.process.wait()
         stopped = trio.current_time()
         self.say(f"[bold yellow]↻[/] {old.name} got SIGTERM and ended in {stopped - started:.2f} s, exit code {code}")
-        await self.answering(new)
+        await new.answering(self.api)
         gone = trio.current_time() - stopped
         self.restarts += 1
         self.say(
             f"[bold yellow]↻[/] {new.name} took over and answers after another {gone:.2f} s; people wrote on meanwhile"
         )
+        if self.phone is not None and self.phone.paired:
+            try:
+                with self._until_ending():
+                    await self.phone.back(logins)
+                    self.reconnects += 1
+                    took = trio.current_time() - stopped
+                    self.say(f"[bold yellow]☎[/] WhatsApp is connected again after {took:.2f} s, without a QR code")
+            except trio.TooSlowError:
+                self.whatsapp_failed = True
+                self.say("[red]☎ WhatsApp did not come back[/]")
         self.say()
         return new
+
+    @property
+    def sessions(self) -> list[str]:
+        """Those that people can write to."""
+        return [*self.tokens, *([PHONE] if self.phone is not None and self.phone.paired else [])]
+
+    @property
+    def answers(self) -> int:
+        """Messages that people got."""
+        on_telegram = sum(len(self.simulator.bot(token).sent) for token in self.tokens.values())
+        return on_telegram + (self.phone.answers if self.phone is not None else 0)
 
     async def settled(self) -> None:
         """Wait until everything that was written has been answered."""
         with trio.move_on_after(SETTLE):
-            while self.receiver.echoes < self.written:
+            while self.receiver.echoes < self.written or self.answers < self.written:
                 await trio.sleep(0.05)
 
     async def counts(self) -> list[tuple[str, int, bool]]:
         """What must be true at the end: a name, a number, and whether it is as it should be."""
         events = await self._stored()
         keys = {(event["session"], event["key"]) for event in events}
-        sent = [sent for token in self.tokens.values() for sent in self.simulator.bot(token).sent]
         conflicts = sum(self.simulator.bot(token).errors[409] for token in self.tokens.values())
         delivered = self.receiver.deliveries
-        return [
+        counts = [
             ("messages that people wrote", self.written, True),
             ("events in the log", len(events), len(events) == self.written),
             ("  of these twice", len(events) - len(keys), len(events) == len(keys)),
             ("events that reached the webhook", len(delivered), len(delivered) == self.written),
             ("  bad signatures", self.receiver.bad_signatures, self.receiver.bad_signatures == 0),
-            ("answers that people got", len(sent), len(sent) == self.written),
+            ("answers that people got", self.answers, self.answers == self.written),
             ("409 conflicts at Telegram", conflicts, conflicts == 0),
             ("restarts under traffic", self.restarts, True),
             ("requests repeated meanwhile, each sent once", self.receiver.retries, True),
         ]
+        if self.phone is not None and (self.phone.paired or self.whatsapp_failed):
+            again = self.phone.logins - self.phone.scans
+            as_told = self.reconnects <= again <= self.restarts and not self.whatsapp_failed
+            counts += [
+                ("QR codes that had to be scanned for WhatsApp", self.phone.scans, self.phone.scans == 1),
+                ("  logins without one, after a restart", again, as_told),
+            ]
+        return counts
 
     async def _stored(self) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []
@@ -178,40 +231,11 @@ class Demo:
         return found
 
 
-def _environment() -> Mapping[str, str]:
-    """Ours, without settings that are meant for a real server."""
-    own = ("ROOKERY_", "DATABASE_URL", "MAX_CONCURRENT_SESSIONS", "AUTO_CLEANUP_ON_LOGOUT", "LOG_")
-    return {name: value for name, value in os.environ.items() if not name.startswith(own)}
-
-
-def free_port() -> int:
-    """A port that nobody uses now; both processes of the demo listen on it, one after the other."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
-
-
-@asynccontextmanager
-async def _stopped_at_the_end(servers: list[Server]) -> AsyncIterator[None]:
-    try:
-        yield
-    finally:
-        with trio.CancelScope(shield=True, deadline=trio.current_time() + 12):
-            for server in servers:
-                if server.process.poll() is None:
-                    server.process.terminate()
-            for server in servers:
-                await server.process.wait()
-        for server in servers:
-            if server.process.poll() is None:
-                server.process.kill()
-
-
 async def _run(seconds: float | None, port: int) -> int:
-    servers: list[Server] = []
+    servers: list[DemoServer] = []
     with tempfile.TemporaryDirectory(prefix="rookery-demo-") as directory:
-        async with open_bot_api_simulator() as simulator, _stopped_at_the_end(servers):
-            demo = Demo(simulator, directory, port or free_port())
+        async with open_bot_api_simulator() as simulator, open_demo_phone() as phone, stopped_at_the_end(servers):
+            demo = Demo(simulator, phone, directory, port or free_port())
             async with demo.api, trio.open_nursery() as nursery:
                 demo.receiver = Receiver(nursery, demo.api, demo.tell)
                 stop = trio.Event()
@@ -224,18 +248,20 @@ async def _run(seconds: float | None, port: int) -> int:
     return 1 if bad else 0
 
 
-async def _play(demo: Demo, servers: list[Server], seconds: float | None, endpoint: str, nursery: trio.Nursery) -> bool:
+async def _play(
+    demo: Demo, servers: list[DemoServer], seconds: float | None, endpoint: str, nursery: trio.Nursery
+) -> bool:
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
 
         async def watch() -> None:
             async for _ in signals:
                 if demo.ending.is_set():
                     os._exit(130)
-                demo.ending.set()
+                demo.end()
 
         nursery.start_soon(watch)
         servers.append(await demo.start_server())
-        await demo.answering(servers[0])
+        await servers[0].answering(demo.api)
         await demo.set_up(f"{endpoint}/hook")
         demo.say(
             f"[bold]Rookery listens on {demo.url}[/]  (docs: {demo.url}/docs, events: {demo.url}/v1/events/stream)"
@@ -243,6 +269,8 @@ async def _play(demo: Demo, servers: list[Server], seconds: float | None, endpoi
         demo.say(f"[dim]Telegram is simulated on {demo.simulator.url}; the data is in {demo.directory}[/]")
         demo.say(f"[dim]Look around meanwhile: ROOKERY_URL={demo.url} rookery sessions list[/]")
         demo.say("[dim]" + ("Ctrl+C ends it." if seconds is None else f"It ends after {seconds:g} s.") + "[/]")
+        demo.say()
+        await demo.pair()
         demo.say()
         nursery.start_soon(demo.people)
         started = trio.current_time()

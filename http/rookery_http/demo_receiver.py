@@ -14,6 +14,8 @@ from standardwebhooks import Webhook
 RETRY_EVERY = 0.2
 """Seconds between two attempts to reach the API while it is being replaced."""
 
+SENT = ("sent", "delivered", "read")
+
 
 class Receiver:
     """An ASGI application. Counts what arrives and echoes texts through the HTTP API."""
@@ -67,7 +69,7 @@ class Receiver:
             except httpx.HTTPError:  # nobody listens just now
                 self.retries += 1
             else:
-                if answer.status_code == 200 and answer.json()["state"] == "sent":
+                if answer.status_code == 200 and answer.json()["state"] in SENT:
                     self.echoes += 1
                     return
                 self.retries += 1

@@ -24,6 +24,9 @@ FIXED_NAMES = {
 CLIENT_VARIABLES = frozenset({"ROOKERY_URL"})
 """Read by the commands that talk to a running server."""
 
+WORKER_VARIABLES = frozenset({"ROOKERY_SIMULATOR_NOISE_KEY"})
+"""Only passed on: read by the worker of a simulator."""
+
 Level = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 Format = Literal["auto", "console", "json"]
 
@@ -219,6 +222,15 @@ def _platforms() -> list[Variable]:
             unit="count",
             meaning="WhatsApp sessions in one worker process",
             right="a whole number from 1 to 1000",
+        ),
+        Variable(
+            group="Platforms",
+            name="ROOKERY_WHATSAPP_WORKER",
+            kind=Annotated[str | None, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.]*( [A-Za-z_][A-Za-z0-9_.]*)*$")],
+            default=None,
+            shown_default="Rookery's own",
+            meaning="installed Python module that runs as WhatsApp worker, and its arguments; for simulators only",
+            right="the name of a Python module",
         ),
     ]
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from rookery import EngineSettings
-from rookery_http import config, variables
+from rookery_http import compose, config, variables
 from rookery_http.config import ConfigurationError, load, unknown_variables
 from rookery_http.engine_variables import MEANINGS
 
@@ -56,6 +57,7 @@ def test_fixed_names(monkeypatch):
         "ROOKERY_TELEGRAM_API_URL": "http://127.0.0.1:8081",
         "ROOKERY_TELEGRAM_POLL_TIMEOUT": "5",
         "ROOKERY_WHATSAPP_SESSIONS_PER_WORKER": "3",
+        "ROOKERY_WHATSAPP_WORKER": "some.module other",
         "MAX_CONCURRENT_SESSIONS": "9",
         "AUTO_CLEANUP_ON_LOGOUT": "false",
         "LOG_LEVEL": "debug",
@@ -68,6 +70,7 @@ def test_fixed_names(monkeypatch):
     assert loaded.engine.auto_cleanup_on_logout is False
     assert (loaded.telegram_api_url, loaded.telegram_poll_timeout) == ("http://127.0.0.1:8081", 5)
     assert (loaded.whatsapp_sessions_per_worker, loaded.log_level) == (3, "DEBUG")
+    assert loaded.whatsapp_worker == "some.module other"
     assert loaded.engine.shutdown_grace + loaded.api.drain == 20
     assert "sesame" not in repr(loaded)
 
@@ -93,6 +96,8 @@ def test_fixed_names(monkeypatch):
         ("ROOKERY_TELEGRAM_POLL_TIMEOUT", "51", "from 0 to 50"),
         ("ROOKERY_BACKOFF_FACTOR", "0.5", "a number, 1 or more"),
         ("ROOKERY_MAX_BODY", "1", "bytes"),
+        ("ROOKERY_WHATSAPP_WORKER", "/bin/sh", "the name of a Python module"),
+        ("ROOKERY_WHATSAPP_WORKER", "-c 1", "the name of a Python module"),
     ],
 )
 def test_a_mistake_is_one_line_that_says_what_is_right(monkeypatch, name, value, right):
@@ -142,6 +147,17 @@ def test_no_limit_can_be_said(monkeypatch):
 def test_misspelt_variables_are_noticed():
     lines = unknown_variables({"ROOKERY_PROT": "1", "ROOKERY_URL": "http://x", "PATH": "x", "ROOKERY_PORT": "1"})
     assert lines == ["ROOKERY_PROT is not a setting; ROOKERY_PORT is"]
+    assert unknown_variables({"ROOKERY_SIMULATOR_NOISE_KEY": "00"}) == []
+
+
+def test_only_the_variable_replaces_the_whatsapp_worker(monkeypatch, tmp_path):
+    monkeypatch.setenv("ROOKERY_DATA_DIR", str(tmp_path))
+    started = []
+    monkeypatch.setattr(compose, "WhatsApp", lambda **given: started.append(given["worker_command"]))
+    compose.providers(load())
+    monkeypatch.setenv("ROOKERY_WHATSAPP_WORKER", "some.module other.module")
+    compose.providers(load())
+    assert started == [None, [sys.executable, "-m", "some.module", "other.module"]]
 
 
 def test_the_table_for_the_readme_is_complete():

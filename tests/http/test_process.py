@@ -248,6 +248,24 @@ def test_descriptions():
     assert "| `ROOKERY_HOST` |" in rookery("settings").stdout
 
 
+def demo_lines(*arguments: str, **variables: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """The demo's lines as they come; it is killed when nobody wants more of them."""
+    demo = subprocess.Popen(
+        [*ROOKERY, "demo", *arguments],
+        env=ENVIRONMENT | variables,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert demo.stdout is not None
+        for line in demo.stdout:
+            yield demo, line
+    finally:
+        demo.kill()
+        demo.communicate()
+
+
 @pytest.mark.slow
 def test_the_demo_counts_right_and_ends_by_itself():
     done = rookery("demo", "--seconds", "7")
@@ -255,21 +273,32 @@ def test_the_demo_counts_right_and_ends_by_itself():
     assert "Nothing lost, nothing repeated." in done.stdout
     assert "took over" in done.stdout
     assert done.stderr == ""
+    assert "a scripted phone has scanned it" in done.stdout
+    assert "without a QR code" in done.stdout
+    assert "1  QR codes that had to be scanned for WhatsApp" in done.stdout
+    assert "1    logins without one, after a restart" in done.stdout
 
 
 @pytest.mark.slow
-def test_the_demo_ends_with_ctrl_c():
-    demo = subprocess.Popen(
-        [*ROOKERY, "demo"], env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    try:
-        assert demo.stdout is not None
-        for line in demo.stdout:
-            if "→ webhook → echo" in line:
-                break
-        demo.send_signal(signal.SIGINT)
-        output, errors = demo.communicate(timeout=20)
-    finally:
-        demo.kill()
+def test_the_demo_without_neonize(tmp_path):
+    (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['neonize'] = None\n")
+    path = os.pathsep.join(filter(None, [str(tmp_path), os.environ.get("PYTHONPATH")]))
+    done = rookery("demo", "--seconds", "4", PYTHONPATH=path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "pip install 'rookery[whatsapp]'" in done.stdout
+    assert "Nothing lost, nothing repeated." in done.stdout
+    assert "QR code" not in done.stdout
+    assert done.stderr == ""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("moment", ["loads its library", "has scanned it", "→ webhook → echo", "a redeploy"])
+def test_the_demo_ends_with_ctrl_c(moment):
+    for demo, line in demo_lines("--seconds", "8"):
+        if moment in line:
+            demo.send_signal(signal.SIGINT)
+            output, errors = demo.communicate(timeout=20)
+            break
     assert demo.returncode == 0, output + errors
     assert "Nothing lost, nothing repeated." in output
+    assert errors == ""
