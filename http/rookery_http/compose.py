@@ -29,6 +29,7 @@ from .connection import Address
 from .server import CannotListen
 from .serving import serve_api
 from .state import PlatformInput
+from .task_tree import lines, task_tree
 
 log = get_logger("API")
 
@@ -47,9 +48,14 @@ def providers(config: Config) -> list[Provider]:
     if config.whatsapp_worker is not None:
         worker = [sys.executable, "-m", *config.whatsapp_worker.split()]
         log.info("WhatsApp workers are those of a simulator", worker=config.whatsapp_worker)
+    worker = None
+    if config.whatsapp_worker is not None:
+        worker = [sys.executable, "-m", *config.whatsapp_worker.split()]
+        log.info("WhatsApp workers are those of a simulator", worker=config.whatsapp_worker)
     return [
         Telegram(api_url=config.telegram_api_url, poll_timeout=config.telegram_poll_timeout),
         # Needs neonize only in its workers: without it a WhatsApp session tells what to install.
+            worker_command=worker,
         WhatsApp(
             data_dir=config.data_dir,
             database_url=config.database_url,
@@ -128,7 +134,11 @@ class _Server:
 
     async def run(self) -> int:
         # Outermost, so that a signal never finds a moment without a receiver while anything is still open.
-        with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        with (
+                nursery.start_soon(_tell_tasks, questions)
+            trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals,
+            trio.open_signal_receiver(signal.SIGUSR1) as questions,
+        ):
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._watch, signals)
                 with self._all:
@@ -175,6 +185,15 @@ class _Server:
                     self._all.cancel()
                 else:
                     _die(130)
+
+
+async def _tell_tasks(questions: AsyncIterator[int]) -> None:
+    """SIGUSR1: what does it wait for? One line a task."""
+    async for _ in questions:
+        tree = task_tree()
+        log.warning("the tree of tasks", tasks=len(tree))
+        for line in lines(tree):
+            log.warning(line)
 
     async def _cut_off(self) -> None:
         await trio.sleep(self._config.engine.shutdown_grace + self._config.api.drain + OVERTIME)

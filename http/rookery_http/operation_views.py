@@ -10,6 +10,7 @@ from rookery import memory_facts
 from rookery.health import CheckResult
 from rookery.memory_facts import Level
 
+from .task_tree import Task
 from .views import Moment, moment
 
 
@@ -89,6 +90,24 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True):
             engine=ProcessMemory.of(report.engine),
             workers=[ProcessMemory.of(worker) for worker in report.workers],
         )
+
+
+class Recovered(msgspec.Struct, frozen=True):
+    """The sessions that were started on this instance."""
+
+    started: list[str]
+
+
+class Cleaned(msgspec.Struct, frozen=True):
+    """The sessions of which something was released on this instance."""
+
+    released: list[str]
+
+
+class Tasks(msgspec.Struct, frozen=True):
+    """The tasks of this instance, parents before their children."""
+
+    tasks: list[Task]
 
 
 class Terminated(msgspec.Struct, frozen=True):

@@ -17,6 +17,7 @@ from ..calls import Answer, call
 from ..metrics import MEDIA_TYPE, exposition
 from ..shapes import Id
 from ..state import Api
+from ..task_tree import task_tree
 
 TAG = "operations"
 
@@ -53,6 +54,33 @@ async def check_health(api: Api, *, body: CheckNow | None, caller: Caller) -> An
 async def memory(api: Api) -> Answer:
     """Measure the memory of this instance and of its workers."""
     return Answer(operation_views.Memory.of(await api.engine.memory()))
+
+
+@call("POST", "/v1/memory/check", tag=TAG, answers={200: operation_views.Memory}, scope=Scope.MANAGE)
+async def check_memory(api: Api) -> Answer:
+    """Run the memory guard now.
+
+    It measures, warns, and when memory is critically short collects garbage and replaces a worker.
+    """
+    return Answer(operation_views.Memory.of(await api.engine.check_memory()))
+
+
+@call("POST", "/v1/recovery/check", tag=TAG, answers={200: operation_views.Recovered}, scope=Scope.MANAGE)
+async def check_recovery(api: Api) -> Answer:
+    """Start enabled sessions that should run here and do not."""
+    return Answer(operation_views.Recovered(await api.engine.recover()))
+
+
+@call("POST", "/v1/cleaner/check", tag=TAG, answers={200: operation_views.Cleaned}, scope=Scope.MANAGE)
+async def check_cleaner(api: Api) -> Answer:
+    """Release what is still held for sessions that do not run here."""
+    return Answer(operation_views.Cleaned(await api.engine.clean()))
+
+
+@call("GET", "/v1/debug/tasks", tag=TAG, answers={200: operation_views.Tasks}, scope=Scope.ADMIN)
+async def debug_tasks(api: Api) -> Answer:
+    """Show every task of this instance and the line where it waits."""
+    return Answer(operation_views.Tasks(task_tree()))
 
 
 @call("POST", "/v1/sessions/terminate-inactive", tag=TAG, answers={200: operation_views.Terminated}, scope=Scope.MANAGE)

@@ -1,0 +1,80 @@
+"""What an operator asks of a running server that seems stuck: checks now, and the tree of its tasks."""
+
+from __future__ import annotations
+
+import json
+import signal
+from pathlib import Path
+
+import trio
+from trio.testing import wait_all_tasks_blocked
+
+from rookery_http.task_tree import lines, task_tree
+from server_process import open_server_process
+
+TOKEN = "123456789:AAEhBOweik9ai2o1B2c3D4e5F6g7H8i9J0k"
+
+
+async def test_every_periodic_check_can_be_forced(served):
+    await served.add()
+    post = served.client.post
+    assert (await post("/v1/health/check")).json()["checks"][0]["session"] == "polly"
+    assert (await post("/v1/memory/check")).json()["engine"]["unique"] > 1_000_000
+    assert (await post("/v1/recovery/check")).json() == {"started": []}
+    assert (await post("/v1/cleaner/check")).json() == {"released": []}
+
+
+async def test_forced_checks_and_the_tree_need_the_key(serve):
+    async with serve(key="sesame") as served:
+        served.client.headers.pop("Authorization")
+        for path in ("/v1/memory/check", "/v1/recovery/check", "/v1/cleaner/check"):
+            assert (await served.client.post(path)).status_code == 401
+        assert (await served.client.get("/v1/debug/tasks")).status_code == 401
+
+
+async def test_the_tree_shows_what_each_task_waits_for(served):
+    await served.add(credentials={"token": "1:verysecret"})
+    answer = await served.client.get("/v1/debug/tasks")
+    assert answer.status_code == 200
+    tasks = answer.json()["tasks"]
+    assert tasks[0]["depth"] == 0
+    assert all(later["depth"] <= earlier["depth"] + 1 for earlier, later in zip(tasks, tasks[1:], strict=False))
+    link = next(task for task in tasks if task["waits_in"].endswith("ParrotLink.run"))
+    assert link["waits_at"].partition(":")[0].endswith("conftest.py")
+    names = {task["name"].rpartition(".")[2] for task in tasks}
+    assert {"run", "_run"} & names
+    assert "verysecret" not in answer.text
+    assert str(Path.home()) not in answer.text
+    assert "site-packages" not in answer.text
+
+
+async def test_tasks_that_have_not_begun_and_the_one_that_asks() -> None:
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(trio.sleep_forever, name="sleeper")
+        tree = {task.name: task for task in task_tree()}
+        assert tree["sleeper"].waits_at == "has not begun"
+        assert [task.waits_at for task in tree.values()].count("runs") == 1
+        await wait_all_tasks_blocked()
+        [line] = [line for line in lines(task_tree()) if "sleeper" in line]
+        assert line.startswith("    ")
+        assert "sleep_forever" in line
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_signal_writes_the_tree_to_the_log(tmp_path: Path) -> None:
+    async with open_server_process(tmp_path, environment={"LOG_FORMAT": "json"}) as server:
+        await server.listening()
+        async with server.client() as client:
+            document = {"id": "bot", "platform": "telegram", "credentials": {"token": TOKEN}, "enabled": False}
+            assert (await client.post("/v1/sessions", json=document)).status_code == 201
+            for times in (1, 2):
+                server.send_signal(signal.SIGUSR1)
+                with trio.fail_after(10):
+                    while server.errors.count(b"the tree of tasks") < times:
+                        await trio.sleep(0.02)
+            assert (await client.get("/healthz")).status_code == 200, "it goes on"
+        server.send_signal(signal.SIGTERM)
+        assert await server.ended(15) == 0
+    records = [json.loads(line) for line in server.errors.splitlines()]
+    assert any("supervisor" in record["event"].lower() for record in records)
+    assert TOKEN.encode() not in server.errors
