@@ -12,8 +12,10 @@ import pytest
 import trio
 import trustme
 
+from rookery import http_client
+from rookery.http_client import Answer
 from rookery_telegram import transport as transport_module
-from rookery_telegram.transport import BotTransport, RawAnswer
+from rookery_telegram.transport import BotTransport
 
 REQUEST = b"POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\n{}"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
@@ -58,7 +60,7 @@ def answering(*pieces: bytes, close: bool = True, pause: float = 0) -> Handler:
     return handler
 
 
-async def exchange(transport: BotTransport, *, seconds: float = 2.0) -> RawAnswer:
+async def exchange(transport: BotTransport, *, seconds: float = 2.0) -> Answer:
     with trio.fail_after(10):
         return await transport.exchange(REQUEST, connect_seconds=2, read_seconds=seconds)
 
@@ -147,7 +149,7 @@ async def test_a_server_that_wants_to_close_is_heard(header: bytes) -> None:
 
 
 async def test_a_connection_that_the_server_closed_meanwhile_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transport_module, "FRESH", 0.0)
+    monkeypatch.setattr(http_client, "FRESH", 0.0)
     async with serving(answering(OK, close=True)) as (transport, connections):
         for _ in range(3):
             assert (await exchange(transport)).body == b"hi"
@@ -157,7 +159,7 @@ async def test_a_connection_that_the_server_closed_meanwhile_is_noticed(monkeypa
 
 async def test_many_at_once() -> None:
     async with serving(answering(OK, close=False, pause=0.05)) as (transport, connections):
-        answers: list[RawAnswer] = []
+        answers: list[Answer] = []
 
         async def one() -> None:
             answers.append(await exchange(transport))
