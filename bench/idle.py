@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from lab.processes import DEFAULT_PEERS, RunningClient, Simulator, cpu_seconds, raise_file_limit, unique_kib
-from lab.report import save, table
+from lab.report import RESULTS, save, table
 
 
 class Variant(NamedTuple):
@@ -145,7 +145,9 @@ def main() -> None:
         rows,
     )
     if options.save:
-        save("idle", {"title": "Idle bots in one process", "clients": results})
+        path = RESULTS / "idle.json"
+        kept = json.loads(path.read_text())["clients"] if path.exists() else {}
+        save("idle", {"title": "Idle bots in one process", "clients": kept | results})
 
 
 def parse() -> argparse.Namespace:
@@ -157,7 +159,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--clients", nargs="*", default=["rookery", "aiogram", "ptb"])
     parser.add_argument("--peers", type=Path, default=DEFAULT_PEERS, help="the Python that has the peers")
     parser.add_argument("--data", type=Path, help="where Rookery's database is put (default: the temporary directory)")
-    parser.add_argument("--save", action="store_true", help="keep the figures in bench/results")
+    parser.add_argument(
+        "--save", action="store_true", help="keep the figures in bench/results, with those of other clients"
+    )
     options = parser.parse_args()
     if options.data:
         options.data = options.data.absolute()

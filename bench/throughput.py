@@ -34,6 +34,7 @@ VARIANTS = {
         ROOKERY,
         Variant("aiogram, tasks", "aiogram", "aiogram_bot.py"),
         Variant("aiogram, sequential", "aiogram", "aiogram_bot.py", ("--no-tasks",)),
+        Variant("aiogram, sequential, uvloop", "aiogram", "aiogram_bot.py", ("--no-tasks", "--uvloop")),
         Variant("PTB, sequential", "ptb", "ptb_bot.py"),
         Variant("PTB, concurrent", "ptb", "ptb_bot.py", ("--in-flight", "256")),
     ],
@@ -41,6 +42,7 @@ VARIANTS = {
         ROOKERY,
         Variant("aiogram, tasks", "aiogram", "aiogram_bot.py"),
         Variant("aiogram, tasks, 16 at once", "aiogram", "aiogram_bot.py", ("--in-flight", "16")),
+        Variant("aiogram, 16 at once, uvloop", "aiogram", "aiogram_bot.py", ("--in-flight", "16", "--uvloop")),
         Variant("aiogram, sequential", "aiogram", "aiogram_bot.py", ("--no-tasks",)),
         Variant("PTB, sequential", "ptb", "ptb_bot.py"),
         Variant("PTB, 16 at once", "ptb", "ptb_bot.py", ("--in-flight", "16")),
@@ -48,6 +50,7 @@ VARIANTS = {
     "send": [
         ROOKERY,
         Variant("aiogram", "aiogram", "aiogram_bot.py"),
+        Variant("aiogram, uvloop", "aiogram", "aiogram_bot.py", ("--uvloop",)),
         Variant("PTB", "ptb", "ptb_bot.py"),
     ],
 }
