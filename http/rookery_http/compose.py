@@ -48,14 +48,9 @@ def providers(config: Config) -> list[Provider]:
     if config.whatsapp_worker is not None:
         worker = [sys.executable, "-m", *config.whatsapp_worker.split()]
         log.info("WhatsApp workers are those of a simulator", worker=config.whatsapp_worker)
-    worker = None
-    if config.whatsapp_worker is not None:
-        worker = [sys.executable, "-m", *config.whatsapp_worker.split()]
-        log.info("WhatsApp workers are those of a simulator", worker=config.whatsapp_worker)
     return [
         Telegram(api_url=config.telegram_api_url, poll_timeout=config.telegram_poll_timeout),
         # Needs neonize only in its workers: without it a WhatsApp session tells what to install.
-            worker_command=worker,
         WhatsApp(
             data_dir=config.data_dir,
             database_url=config.database_url,
@@ -135,12 +130,12 @@ class _Server:
     async def run(self) -> int:
         # Outermost, so that a signal never finds a moment without a receiver while anything is still open.
         with (
-                nursery.start_soon(_tell_tasks, questions)
             trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals,
             trio.open_signal_receiver(signal.SIGUSR1) as questions,
         ):
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._watch, signals)
+                nursery.start_soon(_tell_tasks, questions)
                 with self._all:
                     await self._serve()
                 nursery.cancel_scope.cancel()
@@ -186,6 +181,11 @@ class _Server:
                 else:
                     _die(130)
 
+    async def _cut_off(self) -> None:
+        await trio.sleep(self._config.engine.shutdown_grace + self._config.api.drain + OVERTIME)
+        log.error("the shutdown hangs; cut off")
+        _die(1)
+
 
 async def _tell_tasks(questions: AsyncIterator[int]) -> None:
     """SIGUSR1: what does it wait for? One line a task."""
@@ -194,11 +194,6 @@ async def _tell_tasks(questions: AsyncIterator[int]) -> None:
         log.warning("the tree of tasks", tasks=len(tree))
         for line in lines(tree):
             log.warning(line)
-
-    async def _cut_off(self) -> None:
-        await trio.sleep(self._config.engine.shutdown_grace + self._config.api.drain + OVERTIME)
-        log.error("the shutdown hangs; cut off")
-        _die(1)
 
 
 def _die(code: int) -> NoReturn:
