@@ -26,7 +26,7 @@ from rookery_simulator import BotApiSimulator, open_bot_api_simulator
 
 from .demo_phone import PEOPLE as PHONES
 from .demo_phone import SESSION as PHONE
-from .demo_phone import DemoPhone, open_demo_phone
+from .demo_phone import CannotPair, DemoPhone, open_demo_phone
 from .demo_receiver import Receiver
 from .demo_server import DemoServer, free_port, start_server, stopped_at_the_end
 from .server import open_listeners, serve
@@ -105,9 +105,9 @@ class Demo:
         try:
             with self._until_ending():
                 await self.phone.pair(self.api, self._draw)
-        except (httpx.HTTPError, trio.TooSlowError) as error:
+        except (httpx.HTTPError, CannotPair) as error:
             self.whatsapp_failed = True
-            self.say(f"[red]☎ WhatsApp could not be paired:[/] {escape(str(error) or type(error).__name__)}")
+            self.say(f"[red]☎ WhatsApp could not be paired:[/] {escape(str(error))}")
         if self.phone.paired:
             self.say(
                 f"[bold yellow]☎[/] a scripted phone has scanned it; connected {trio.current_time() - started:.1f} s after "

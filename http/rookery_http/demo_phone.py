@@ -25,6 +25,10 @@ PATIENCE = 30.0
 """Seconds for a code to appear and for a login: the worker has to load its library first."""
 
 
+class CannotPair(Exception):
+    """The session never got so far; the text is what the server says of it."""
+
+
 class DemoPhone:
     """A WhatsApp account, the people who write to it, and what the server has to know to meet them."""
 
@@ -56,18 +60,25 @@ class DemoPhone:
         return sum(len(person.received) for person in self._people)
 
     async def pair(self, api: httpx.AsyncClient, show: Callable[[str], None]) -> None:
-        """Create the session, show its QR code, scan it. Raises TooSlowError, httpx.HTTPError, PairingRefused."""
-        with trio.fail_after(PATIENCE):
-            # The session's own proxy leads to the simulator, whatever the environment says of proxies.
-            body = {"id": SESSION, "platform": "whatsapp", "settings": {"proxy": self._simulator.proxy_url}}
-            (await api.post("/v1/sessions", json=body)).raise_for_status()
-            while (answer := await api.get(f"/v1/sessions/{SESSION}/qr")).status_code != 200:
-                await trio.sleep(0.05)
-            code = answer.json()["code"]
-            show(qr_terminal(code))
-            device = await self._account.scan(code)
-            await device.wait_active()
-            self._device = device
+        """Create the session, show its QR code, scan it. Raises CannotPair, httpx.HTTPError."""
+        try:
+            with trio.fail_after(PATIENCE):
+                await self._pair(api, show)
+        except trio.TooSlowError:
+            session = (await api.get(f"/v1/sessions/{SESSION}")).json()
+            raise CannotPair(session.get("last_error") or session.get("detail") or "no answer") from None
+
+    async def _pair(self, api: httpx.AsyncClient, show: Callable[[str], None]) -> None:
+        # The session's own proxy leads to the simulator, whatever the environment says of proxies.
+        body = {"id": SESSION, "platform": "whatsapp", "settings": {"proxy": self._simulator.proxy_url}}
+        (await api.post("/v1/sessions", json=body)).raise_for_status()
+        while (answer := await api.get(f"/v1/sessions/{SESSION}/qr")).status_code != 200:
+            await trio.sleep(0.05)
+        code = answer.json()["code"]
+        show(qr_terminal(code))
+        device = await self._account.scan(code)
+        await device.wait_active()
+        self._device = device
 
     async def back(self, logins: int) -> None:
         """Return when the device has logged in more than `logins` times. Raises TooSlowError."""

@@ -20,10 +20,13 @@ KEY_VARIABLE = "ROOKERY_SIMULATOR_NOISE_KEY"  # 64 hexadecimal digits
 
 def main() -> None:
     """Replace the key, then become the worker that the command line names."""
+    del sys.argv[0]
+    is_file = sys.argv[0].endswith(".py")
+    if not is_file:
+        importlib.import_module(sys.argv[0].partition(".")[0])  # it may prepare the import of neonize, as for libmagic
     importlib.import_module("neonize")
     replace_root_key(bytes.fromhex(os.environ[KEY_VARIABLE]))
-    del sys.argv[0]
-    if sys.argv[0].endswith(".py"):
+    if is_file:
         runpy.run_path(sys.argv[0], run_name="__main__")
     else:
         runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
