@@ -20,9 +20,10 @@ def qr_png(code: str, *, scale: int = 6) -> bytes:
 
 
 def qr_svg(code: str) -> str:
-    """An SVG document that can stand inside HTML. Raises CannotDraw."""
-    text: str = _draw(code).svg_inline(scale=6, border=4, omitsize=True)
-    return text
+    """An SVG document that can stand alone or inside HTML. Raises CannotDraw."""
+    text = io.BytesIO()
+    _draw(code).save(text, kind="svg", scale=6, border=4, omitsize=True, xmldecl=False, nl=False)
+    return text.getvalue().decode()
 
 
 def qr_terminal(code: str) -> str:

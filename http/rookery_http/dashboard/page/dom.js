@@ -65,7 +65,7 @@ export function show(element, visible) {
 /** A time that keeps itself up to date: "3 min ago". */
 export function ago(iso, { prefix = "", suffix = " ago", none = "never" } = {}) {
   const element = h("time");
-  Object.assign(element, { prefix, suffix, none });
+  element.words = { prefix, suffix, none };
   setTime(element, iso);
   return element;
 }
@@ -83,9 +83,10 @@ export function setTime(element, iso) {
 
 function tick(element, now) {
   const { at } = element.dataset;
-  if (!at) return setText(element, element.none);
+  const { prefix, suffix, none } = element.words;
+  if (!at) return setText(element, none);
   const seconds = (now - Date.parse(at)) / 1000;
-  const text = seconds < 0 ? `${element.prefix}in ${span(-seconds)}` : `${element.prefix}${span(seconds)}${element.suffix}`;
+  const text = seconds < 0 ? `${prefix}in ${span(-seconds)}` : `${prefix}${span(seconds)}${suffix}`;
   return setText(element, text);
 }
 

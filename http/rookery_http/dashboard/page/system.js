@@ -84,11 +84,11 @@ export function system(main) {
     } catch {
       return;
     }
-    show(instances, found.length > 0);
+    show(instances, found.length > 1);
     fill(
       instances,
       h("h2", {}, "Instances"),
-      h("ul", { class: "events" }, found.map((one) => h("li", {}, h("strong", {}, one.id ?? one.instance ?? one.name), pill(one.draining ? "draining" : "working", one.draining ? "attention" : "good"), h("span", { class: "soft" }, describe(one))))),
+      h("ul", { class: "events" }, found.map((one) => h("li", {}, h("div", {}, h("strong", {}, one.name), h("p", { class: "soft" }, describe(one), ", ", ago(one.started_at, { prefix: "for ", suffix: "" }))), pill(one.draining ? "handing over" : "takes sessions", one.draining ? "attention" : "good")))),
     );
   }
 
@@ -96,10 +96,8 @@ export function system(main) {
 }
 
 function describe(instance) {
-  const parts = [];
-  if (typeof instance.sessions === "number") parts.push(`${instance.sessions} sessions`);
-  if (instance.version) parts.push(`version ${instance.version}`);
-  return parts.join(", ");
+  const most = instance.capacity === null ? "" : ` of at most ${instance.capacity}`;
+  return `${instance.answering ? "this one, " : ""}${instance.sessions}${most} sessions`;
 }
 
 function checkPill(one) {

@@ -1,7 +1,7 @@
 // Webhooks: what waits, what was given up, and another try.
 
 import { call, get, path, post } from "./api.js";
-import { ago, fill, h, keyed, setText, show, span } from "./dom.js";
+import { ago, fill, h, keyed, setText, setTime, show } from "./dom.js";
 import { ask, button, empty, every, field, form, pill, toast } from "./parts.js";
 import { summary } from "./words.js";
 
@@ -80,7 +80,12 @@ function card(first, refresh) {
   const state = pill();
   const url = h("h2", { class: "url" });
   const about = h("p", { class: "soft" });
-  const numbers = h("dl", { class: "numbers" });
+  const pending = h("dd");
+  const dead = h("div", {}, h("dd"), h("dt", {}, "dead letters"));
+  const lag = ago(null, { suffix: "", none: "–" });
+  const success = ago(null);
+  const numbers = h("dl", { class: "numbers" }, [[pending, "waiting"], [h("dd", {}, lag), "lag of the oldest"]].map(([value, term]) => h("div", {}, value, h("dt", {}, term))), dead, h("div", {}, h("dd", {}, success), h("dt", {}, "last delivered")));
+  const failure = h("p", { class: "quote" });
   const letters = h("div", { class: "letters" });
   let latest = first;
   let open = false;
@@ -88,6 +93,10 @@ function card(first, refresh) {
   const toggle = button("Pause", async () => {
     await call("PATCH", at(), { body: { enabled: !latest.enabled } });
     refresh();
+  });
+  const rotate = button("New secret", async () => {
+    const text = "Deliveries are signed with a new secret at once, and with the present one too for a while, so that you can change it in your program.";
+    if (await ask("Change the secret?", text, "Change it")) secret(await post(at("rotate-secret")));
   });
   const remove = button(
     "Delete",
@@ -128,15 +137,21 @@ function card(first, refresh) {
   }
 
   return {
-    element: h("article", { class: "card", "aria-label": `Webhook ${first.url}` }, h("div", { class: "row between top" }, h("div", {}, url, about), state), numbers, h("div", { class: "row actions" }, look, toggle, remove), letters),
+    element: h("article", { class: "card", "aria-label": `Webhook ${first.url}` }, h("div", { class: "row between top" }, h("div", {}, url, about), state), numbers, failure, h("div", { class: "row actions" }, look, toggle, rotate, remove), letters),
     update(row) {
-      const changed = row.dead_letters !== latest.dead_letters;
+      const changed = row.dead !== latest.dead;
       latest = row;
       setText(url, row.url);
       setText(about, `${row.session ? `events of ${row.session}` : "events of all sessions"} · ${row.events ? row.events.join(", ") : "every type"}`);
       state.set(...stateOf(row));
       setText(toggle, row.enabled ? "Pause" : "Resume");
-      fill(numbers, figures(row).map(([term, value, tone]) => h("div", { "data-tone": tone }, h("dt", {}, term), h("dd", {}, value))));
+      setText(pending, String(row.pending ?? "–"));
+      setText(dead.firstChild, String(row.dead ?? "–"));
+      dead.dataset.tone = row.dead ? "bad" : "";
+      setTime(lag, row.oldest_pending_at);
+      setTime(success, row.last_success_at);
+      fill(failure, row.last_error ? [row.last_error, " ", ago(row.last_error_at, { prefix: "(", suffix: " ago)" })] : null);
+      show(failure, Boolean(row.last_error));
       if (open && changed) list().catch(() => {});
     },
   };
@@ -144,15 +159,7 @@ function card(first, refresh) {
 
 function stateOf(row) {
   if (!row.enabled) return ["Paused", "off"];
-  if (row.dead_letters) return ["Has dead letters", "attention"];
-  if (row.last_error) return ["Failing", "bad"];
-  return ["Delivering", "good"];
-}
-
-function figures(row) {
-  const found = [];
-  if (typeof row.pending === "number") found.push(["waiting", String(row.pending)]);
-  if (typeof row.lag === "number") found.push(["oldest waits for", row.lag > 0 ? span(row.lag) : "–"]);
-  if (typeof row.dead_letters === "number") found.push(["dead letters", String(row.dead_letters), row.dead_letters ? "bad" : undefined]);
-  return found;
+  if (row.last_error_at && (!row.last_success_at || row.last_error_at > row.last_success_at)) return ["Failing", "bad"];
+  if (row.dead) return ["Has dead letters", "attention"];
+  return row.last_success_at ? ["Delivering", "good"] : ["Waiting for events", "good"];
 }
