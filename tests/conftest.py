@@ -2,14 +2,46 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
+import subprocess
 from collections.abc import Iterator
 
 import pytest
 
+from secret_watch import WATCH, SecretWatch, watching
 from store.backends import PostgresBackend, run_sql
 from store.postgres_server import private_server
+
+
+@pytest.fixture(scope="session", autouse=True)
+def secret_watch() -> Iterator[SecretWatch]:
+    """Every log line of the suite, and the stderr of every process whose output is collected."""
+    collect = subprocess.Popen.communicate
+
+    def communicate(self: subprocess.Popen[bytes], *arguments: object, **options: object) -> tuple[object, object]:
+        output, errors = collect(self, *arguments, **options)  # type: ignore[arg-type]
+        if errors:
+            WATCH.look(errors.encode() if isinstance(errors, str) else errors, f"stderr of {self.args!r:.100}")
+        return output, errors
+
+    with pytest.MonkeyPatch.context() as patch, watching() as watch:
+        patch.setattr(subprocess.Popen, "communicate", communicate)
+        yield watch
+
+
+@pytest.fixture(autouse=True)
+def no_secret_is_logged(secret_watch: SecretWatch, request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fails the test that wrote a secret. `@pytest.mark.logs_secrets` is for tests of the masking itself."""
+    logger = logging.getLogger("rookery")
+    level = logger.level
+    logger.setLevel(logging.DEBUG)
+    yield
+    logger.setLevel(level)
+    found = secret_watch.take()
+    if request.node.get_closest_marker("logs_secrets") is None:
+        assert not found, "\n".join(found)
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,8 @@ from pathlib import Path
 import httpx
 import trio
 
+from secret_watch import WATCH
+
 START_DEADLINE = 30.0
 _LISTENS = re.compile(r"listens on (http://\S+)")
 
@@ -59,8 +61,11 @@ class ServerProcess:
 
     async def _read_errors(self) -> None:
         assert self.process.stderr is not None
-        async for chunk in self.process.stderr:
-            self.errors += chunk
+        try:
+            async for chunk in self.process.stderr:
+                self.errors += chunk
+        finally:
+            WATCH.look(self.errors, "stderr of a server")
 
 
 @asynccontextmanager

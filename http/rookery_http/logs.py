@@ -16,6 +16,8 @@ import structlog
 from structlog.stdlib import ProcessorFormatter
 from structlog.typing import Processor, WrappedLogger
 
+from .repeats import Repeats
+
 COMPONENTS = ("SESSION", "RECONNECT", "HEALTH", "MEMORY", "DELIVERY", "API")
 TOKEN = re.compile(r"(?<!\d)\d{5,20}:[A-Za-z0-9_-]{20,}")
 MASK = "***"
@@ -33,6 +35,7 @@ def configure(
     console = form == "console" or (form == "auto" and stream.isatty())
     handler = logging.StreamHandler(stream)
     handler.setFormatter(_formatter(console, stream, secrets))
+    handler.addFilter(Repeats())
     root = logging.getLogger()
     for old in root.handlers[:]:
         root.removeHandler(old)

@@ -55,7 +55,7 @@ def _where(task: trio.lowlevel.Task) -> tuple[str, str]:
     if not frames or (inspect.iscoroutine(task.coro) and inspect.getcoroutinestate(task.coro) == inspect.CORO_CREATED):
         return "has not begun", ""
     own = [found for found in frames if not Path(found[0].co_filename).is_relative_to(_TRIO)]
-    code, line = (own or frames)[-1]
+    code, line = own[-1] if own else frames[0]
     return f"{_short(code.co_filename)}:{line}", code.co_qualname
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+from itertools import pairwise
 from pathlib import Path
 
 import trio
@@ -38,7 +39,7 @@ async def test_the_tree_shows_what_each_task_waits_for(served):
     assert answer.status_code == 200
     tasks = answer.json()["tasks"]
     assert tasks[0]["depth"] == 0
-    assert all(later["depth"] <= earlier["depth"] + 1 for earlier, later in zip(tasks, tasks[1:], strict=False))
+    assert all(later["depth"] <= earlier["depth"] + 1 for earlier, later in pairwise(tasks))
     link = next(task for task in tasks if task["waits_in"].endswith("ParrotLink.run"))
     assert link["waits_at"].partition(":")[0].endswith("conftest.py")
     names = {task["name"].rpartition(".")[2] for task in tasks}

@@ -12,6 +12,9 @@ import pytest
 
 from rookery.log import get_logger
 from rookery_http import logs
+from rookery_http import repeats as repeats_module
+from rookery_http.repeats import Repeats
+from secret_watch import SecretWatch
 
 TOKEN = "123456789:AAEhBOweik9ai2o1B2c3D4e5F6g7H8i9J0k"
 
@@ -61,6 +64,7 @@ def test_the_level_counts(written):
     assert written.getvalue() == ""
 
 
+@pytest.mark.logs_secrets
 def test_secrets_are_masked_everywhere(written):
     log = get_logger("API")
     log.info(f"token {TOKEN}", url=f"https://api.telegram.org/bot{TOKEN}/getMe", nested={"key": "sesame-key"})
@@ -97,3 +101,59 @@ def test_auto_is_json_without_a_terminal(restored_logging):
     logs.configure(form="auto", stream=stream)
     get_logger("SESSION").info("hello")
     assert lines(stream)[0]["event"] == "hello"
+
+
+def test_a_line_that_repeats_is_written_once_a_minute_with_a_count():
+    now = 0.0
+    repeats = Repeats(lambda: now)
+
+    def passes(event: str, level: int = logging.WARNING, name: str = "rookery.session", **fields: object) -> object:
+        record = logging.LogRecord(name, level, "file", 1, event, None, None)
+        record.__dict__.update(fields)
+        return getattr(record, "repeated", True) if repeats.filter(record) else False
+
+    assert passes("waits", session="a") is True
+    assert passes("waits", session="b") is True, "another session"
+    assert passes("other", session="a") is True, "another event"
+    assert [passes("waits", session="a", error=str(n)) for n in range(5)] == [False] * 5
+    assert passes("connected", logging.INFO, session="a", status="CONNECTED") is True
+    assert passes("connected", logging.INFO, session="a", status="CONNECTED") is True, "changes of state always pass"
+    assert [passes("request", name="rookery.api") for _ in range(3)] == [True] * 3
+    assert [passes("detail", logging.DEBUG) for _ in range(3)] == [True] * 3
+    assert passes("a webhook", webhook="w") is True
+    assert passes("a webhook", webhook="v") is True
+    now = 59.9
+    assert passes("waits", session="a") is False
+    now = 60.0
+    assert passes("waits", session="a") == 6
+    assert passes("waits", session="b") is True
+
+
+def test_what_repeats_is_not_remembered_for_ever():
+    now = 0.0
+    repeats = Repeats(lambda: now)
+    for n in range(3 * repeats_module.MOST):
+        now += 0.1
+        record = logging.LogRecord("rookery.session", logging.WARNING, "file", 1, "waits", None, None)
+        record.session = str(n)
+        assert repeats.filter(record)
+    assert len(repeats._seen) <= repeats_module.MOST
+
+
+def test_a_storm_of_lines_becomes_one(written):
+    log = get_logger("SESSION")
+    for n in range(100):
+        log.warning("events wait: the store does not answer", session="shop", error=f"error {n}")
+    (line,) = lines(written)
+    assert (line["session"], line["error"]) == ("shop", "error 0")
+
+
+@pytest.mark.logs_secrets
+def test_the_suite_would_notice_a_secret(secret_watch: SecretWatch) -> None:
+    get_logger("SESSION").debug("hello", url=f"https://api.telegram.org/bot{TOKEN}/getMe")
+    try:
+        raise RuntimeError(f"bad token {TOKEN}")
+    except RuntimeError:
+        logging.getLogger("rookery.delivery").exception("failed")
+    secret_watch.look(f"Traceback ... {TOKEN}".encode(), "a process")
+    assert len(secret_watch.take()) >= 3

@@ -1,0 +1,49 @@
+"""The same line again and again: once a minute is enough, with the number of those that were left out (H1)."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+
+INTERVAL = 60.0  # seconds
+MOST = 10_000
+"""Lines remembered; beyond that those whose minute is over are forgotten, and if need be all."""
+
+SUBJECTS = ("session", "webhook", "worker", "platform")
+"""Fields that tell what a line is about."""
+
+
+class Repeats(logging.Filter):
+    """For a handler. Lets a line pass unless the same event of the same session (or webhook, or worker) passed less than
+    `INTERVAL` ago; the next one that passes has the field `repeated`.
+
+    Changes of a session's state always pass, and so do lines for debugging and those of the API's own requests.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._clock = clock
+        self._seen: dict[tuple[object, ...], tuple[float, int]] = {}  # until when it is left out, and how often it was
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """See `logging.Filter`."""
+        if record.levelno < logging.INFO or record.name.startswith("rookery.api") or hasattr(record, "status"):
+            return True
+        key = (record.name, record.levelno, record.msg, *(getattr(record, name, None) for name in SUBJECTS))
+        now = self._clock()
+        until, count = self._seen.get(key, (now, 0))
+        if now < until:
+            self._seen[key] = (until, count + 1)
+            return False
+        if count:
+            record.repeated = count
+        if len(self._seen) >= MOST:
+            self._forget(now)
+        self._seen[key] = (now + INTERVAL, 0)
+        return True
+
+    def _forget(self, now: float) -> None:
+        self._seen = {key: seen for key, seen in self._seen.items() if now < seen[0]}
+        if len(self._seen) >= MOST:
+            self._seen.clear()
