@@ -185,7 +185,7 @@ class WhatsAppLink:
             case "disconnected":
                 self._away("the connection was lost; WhatsApp is called again")
             case "keepalive_timeout":
-                self._away(f"{notice.detail['errors']} keep-alives were not answered")
+                self._away(f"keep-alives without an answer: {notice.detail['errors']}")
             case "keepalive_restored":
                 self._inbox.beat()
                 self._back("keep-alives are answered again")

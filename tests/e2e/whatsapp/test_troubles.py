@@ -9,6 +9,8 @@ import trio
 from rookery import SessionStatus
 from rookery.model import Action, Reason
 from rookery_simulator.whatsapp import Network, WhatsAppSimulator
+from rookery_whatsapp import WorkerSettings
+from storage import LONG
 from whatsapp_engine import (
     BOB,
     NUMBER,
@@ -16,6 +18,7 @@ from whatsapp_engine import (
     QUICK,
     WATCHFUL,
     event_where,
+    events_of,
     link,
     open_whatsapp_engine,
     qr_of,
@@ -24,6 +27,11 @@ from whatsapp_engine import (
 )
 
 OTHER = "4915100000009"
+MINUTE = 60.0
+KEEP_ALIVE = 60.0
+"""Seconds within which the library finds that a keep-alive was not answered: one every 20 to 30 s, 10 s for its answer."""
+
+long = pytest.mark.skipif(not LONG, reason="takes minutes: ROOKERY_TEST_LONG=1 runs it")
 
 
 async def test_unlinked_on_the_phone(whatsapp: WhatsAppSimulator, tmp_path: Path) -> None:
@@ -162,6 +170,58 @@ async def test_the_network_goes_and_comes_back(whatsapp: WhatsAppSimulator, tmp_
             Reason.CONNECTED,
             Reason.NETWORK,
         }
+
+
+@long
+@pytest.mark.slow
+async def test_the_network_is_gone_for_a_minute(whatsapp: WhatsAppSimulator, tmp_path: Path) -> None:
+    """With the settings of a real server the library calls again by itself, so there is neither a restart nor a QR code."""
+    bob = whatsapp.phone(BOB)
+    async with open_whatsapp_engine(whatsapp, tmp_path, workers=WorkerSettings()) as engine:
+        alice, device = await link(engine, whatsapp)
+        whatsapp.set_network(Network.DOWN)
+        await reach(engine, "one", SessionStatus.RECONNECTING, Reason.NETWORK)
+        sent = [bob.send_text(alice, f"while you were away {number}").id for number in range(20)]
+        outgoing = await engine.submit("one", to=BOB, text="queued while away")
+        await trio.sleep(MINUTE)
+        assert (await engine.get_session("one")).health.status is SessionStatus.RECONNECTING
+        back = trio.current_time()
+        whatsapp.set_network(Network.UP)
+        session = await reach(engine, "one", SessionStatus.CONNECTED)
+        took = trio.current_time() - back
+        print(f"\nconnected again {took:.1f} s after a minute without a network")
+        assert session.health.detail == "connected again"
+        for id in sent:
+            await event_where(engine, lambda event, id=id: event.body.get("message_id") == id)
+        with trio.fail_after(PATIENCE):
+            assert (await bob.next_message()).text == "queued while away"
+            assert (await engine.wait_message(outgoing.id, PATIENCE)).state.final
+        stored = [event.body["message_id"] for event in await events_of(engine, "one")]
+        assert len(stored) == len(set(stored)) == len(sent)
+        assert not device.removed
+        assert Reason.PAIRING not in reasons(await engine.history("one"))[3:]
+
+
+@long
+@pytest.mark.slow
+async def test_keep_alives_that_are_not_answered(whatsapp: WhatsAppSimulator, tmp_path: Path) -> None:
+    """The socket stays open and nothing comes back: the library's own keep-alives find it, and find that it is over."""
+    async with open_whatsapp_engine(whatsapp, tmp_path) as engine:
+        alice, device = await link(engine, whatsapp)
+        began = trio.current_time()
+        whatsapp.set_network(Network.BLACK_HOLE)
+        with trio.fail_after(KEEP_ALIVE):
+            session = await engine.wait_status("one", SessionStatus.RECONNECTING)
+        assert session.health.reason is Reason.NETWORK
+        assert session.health.detail == "keep-alives without an answer: 1"
+        print(f"\nfound after {trio.current_time() - began:.1f} s")
+        whatsapp.set_network(Network.UP)
+        with trio.fail_after(KEEP_ALIVE):
+            session = await engine.wait_status("one", SessionStatus.CONNECTED)
+        assert session.health.detail == "keep-alives are answered again"
+        assert device.logins == 1, "the connection is the same"
+        sent = whatsapp.phone(BOB).send_text(alice, "still there")
+        await event_where(engine, lambda event: event.body.get("message_id") == sent.id)
 
 
 async def test_a_short_outage_needs_no_restart(whatsapp: WhatsAppSimulator, tmp_path: Path) -> None:
