@@ -336,10 +336,12 @@ def main() -> None:
                 thread.join()
             settle(database.url, simulator)
             found = check(database.url, simulator, tokens, people, programs)
-            times = {
-                kind: [gap for blow in chaos.blows if blow.kind == kind for gap in gaps(simulator, tokens, blow)]
-                for kind in ("kill -9", "SIGTERM", "PostgreSQL")
-            }
+            times: dict[str, list[float]] = {kind: [] for kind in ("kill -9", "SIGTERM", "PostgreSQL")}
+            for blow in chaos.blows:
+                each = gaps(simulator, tokens, blow)
+                times[blow.kind] += each
+                if each:
+                    print(f"{blow.kind}, {len(each)} bots: p50 {percentile(each, 0.5):.2f} s, max {max(each):.2f} s")
         finally:
             for server in servers:
                 server.process.terminate()

@@ -18,8 +18,12 @@ REFRESH_INTERVAL = 0.1  # seconds between two beats, however many ask for one
 BEAT_TIMEOUT = 5.0  # seconds
 UNLIMITED = 2**31
 
-FAILED_LEVELLING_PAUSE = 60.0
-"""Seconds without levelling after the others left lying what should have been theirs."""
+LEVELLING_PAUSE, LEVELLING_PAUSE_MAX = 20.0, 600.0
+"""Seconds without levelling after another instance left lying what should have been its part: it is dead, which shows
+within that time, or stuck, so each further pause is twice as long."""
+
+CALM = 2.0
+"""Pauses without such a thing after which the next one is short again."""
 
 log = get_logger("SESSION")
 
@@ -46,9 +50,9 @@ class Membership:
         self._wake = trio.Event()
         self._beaten = trio.Event()
         self._beat_at = -float("inf")
-        self._overdue_since: float | None = None
         self._left_lying = False
         self._level_after = -float("inf")
+        self._pause = LEVELLING_PAUSE
 
     @property
     def room(self) -> int:
@@ -64,6 +68,11 @@ class Membership:
         if self._left_lying:
             return UNLIMITED
         return fair_shares(takers, self.census.wanted).get(self._name, 0) - self._sessions()
+
+    @property
+    def _full(self) -> bool:
+        limit = self._settings.max_concurrent_sessions
+        return self.draining or (limit is not None and self._sessions() >= limit)
 
     @property
     def surplus(self) -> int:
@@ -111,7 +120,10 @@ class Membership:
             except (StoreError, trio.TooSlowError) as error:
                 log.warning("the other instances cannot be seen", error=str(error))
             await trio.sleep(REFRESH_INTERVAL)
-            with trio.move_on_after(self._settings.cluster_poll_interval):
+            pause = self._settings.cluster_poll_interval
+            if self.census.free and not self._full:  # soon somebody has to take it
+                pause = min(pause, self._settings.claim_patience / 2)
+            with trio.move_on_after(pause):
                 await self._wake.wait()
 
     async def beat(self) -> None:
@@ -133,14 +145,10 @@ class Membership:
             ),
         )
         self._beat_at = started
-        if not self.census.overdue:
-            self._overdue_since = None
-        elif self._overdue_since is None:
-            self._overdue_since = started
-        since = self._overdue_since
-        self._left_lying = since is not None and started - since >= self._settings.claim_patience
-        if self._left_lying:
-            self._level_after = started + FAILED_LEVELLING_PAUSE
+        # Twice in a row, so that those who start together after a long break begin with their shares.
+        before_lying, self._left_lying = self._left_lying, bool(before.overdue and self.census.overdue)
+        if self._left_lying and not before_lying:
+            self._put_levelling_off(started)
         self._beaten.set()
         self._beaten = trio.Event()
         if {one.name for one in before.takers} != {one.name for one in self.census.takers}:
@@ -150,8 +158,15 @@ class Membership:
                 instances=[one.name for one in self.census.instances],
                 draining=[one.name for one in self.census.instances if one.draining],
             )
-        if self.census.free and self.room > 0:
+        if self.census.free and not self._full and self.room > 0:
             self._on_change()
+
+    def _put_levelling_off(self, now: float) -> None:
+        if now > self._level_after + CALM * self._pause:
+            self._pause = LEVELLING_PAUSE
+        elif now >= self._level_after:
+            self._pause = min(2 * self._pause, LEVELLING_PAUSE_MAX)
+        self._level_after = now + self._pause
 
     async def leave(self) -> None:
         """Tell the others that this instance is gone. The caller sets the deadline."""

@@ -66,6 +66,7 @@ class SessionRunner:
         self._replaced = False
         self._verdict: ProviderError | None = None
         self._logging_out = False
+        self._failed = False
         self._condition = Condition(session, self.lease, services)
         self._backoff = Backoff(services.settings)
         self.ended = trio.Event()  # set by the supervisor when the task is gone
@@ -200,6 +201,9 @@ class SessionRunner:
             await self._clean_up_after_logout(commands)
         except LeaseLost:
             self._intent = Intent.LEASE_LOST
+        except Exception:
+            self._failed = True
+            raise
         finally:
             with self._services.shields.open(self._settings.store_timeout):
                 await self._finish()
@@ -390,7 +394,9 @@ class SessionRunner:
                         action = Action.SCAN_QR if self.logged_out else Action.RETRY
                     self.report(SessionStatus.DISCONNECTED, *_FAREWELLS[self._intent], action=action)
                 await self._services.board.settle(self.session.id)
-                if self._intent is not Intent.DELETE:  # until the row is gone nobody else shall start it
+                # Until its row is gone nobody else shall start a deleted session. And what failed unexpectedly would do so
+                # anywhere: it keeps its lease until the recovery check, instead of going round the instances.
+                if self._intent is not Intent.DELETE and not (self._failed and self._services.store.shared):
                     await self._services.store.release(self.lease)
             except StoreError as error:
                 log.error("the end of a session could not be stored", session=self.session.id, error=str(error))

@@ -62,7 +62,7 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
     lease_renew_interval: float = 4.0
     lease_margin: float = 2.0
     cluster_poll_interval: float = 3.0  # how long a lost notification goes unnoticed
-    claim_patience: float = 5.0  # what nobody has claimed for so long is taken beyond one's share
+    claim_patience: float = 0.5  # what nobody has claimed for so long is taken beyond one's share
     rebalance_interval: float = 5.0
     rebalance_batch: int = 20  # sessions handed over per interval
     drain_timeout: float = 60.0
