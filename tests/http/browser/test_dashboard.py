@@ -32,6 +32,7 @@ PATIENCE = 40.0
 async def add_bot(rookery: Any, id: str, name: str) -> Any:
     """A connected bot, added behind the page's back."""
     bot = rookery.bots.new_bot()
+    bot.username = f"{id}_bot"
     await rookery.engine.create_session(id=id, platform="telegram", name=name, credentials={"token": bot.token})
     with trio.fail_after(PATIENCE):
         await rookery.engine.wait_status(id, "CONNECTED")
@@ -291,15 +292,18 @@ async def test_the_looks(rookery, page, tmp_path):
     await add_bot(rookery, "night", "Night porter")
     await rookery.engine.create_session(id="office", platform="whatsapp", name="The office phone")
     await rookery.engine.stop("night")
-    for who, text in (
-        (ADA, "Good morning! Is the blue one still there?"),
-        (BOB, "When do you open today?"),
-        (ADA, "👋"),
-    ):
-        shop.push_text(text, chat_id=who)
+    said = [
+        (ADA, "Ada", "Good morning! Is the blue one still there?"),
+        (BOB, "Bob", "When do you open today?"),
+        (ADA, "Ada", "Perfect, I will come by at five 👋"),
+    ]
+    for chat, name, text in said:
+        person = {"id": chat, "is_bot": False, "first_name": name}
+        shop.push_message({"text": text, "from": person}, chat_id=chat)
     await rookery.engine.send("shop", to=ADA, text="It is. Shall I put it aside?")
     with trio.fail_after(PATIENCE):
         await rookery.engine.wait_status("office", "QR_REQUIRED")
+    await page.see("2 connected here", "#pulse")
     places = {"session": "#/sessions/shop", "pairing": "#/sessions/office", "list": "#/sessions", "events": "#/events"}
     places |= {"webhooks": "#/webhooks", "system": "#/system"}
     for scheme in ("light", "dark"):
@@ -310,6 +314,7 @@ async def test_the_looks(rookery, page, tmp_path):
                 await page.js(f"location.hash = {place!r}; 1")
                 await page.until(
                     {
+                        "list": "document.querySelectorAll('.list a').length === 4",
                         "session": "document.querySelectorAll('.pane .events li').length >= 3",
                         "pairing": "document.querySelector('.qr')?.naturalWidth > 0",
                         "events": "document.querySelectorAll('.events li').length >= 3",

@@ -39,7 +39,8 @@ async function problemOf(answer) {
   } catch {
     // not ours: a proxy's page, perhaps
   }
-  const detail = document.detail || `The server answered ${answer.status} ${answer.statusText}`;
+  let detail = document.detail || `The server answered ${answer.status} ${answer.statusText}`;
+  if (document.field && detail.startsWith(`${document.field}: `)) detail = detail.slice(document.field.length + 2); // the field is marked
   return new Problem(answer.status, sentence(detail), document);
 }
 

@@ -105,16 +105,16 @@ setInterval(() => {
 
 /** The clock time of an event, in the reader's zone. */
 export function clock(iso) {
-  return new Date(iso).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+  return new Date(iso).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
 }
 
 /** Bytes for people. */
 export function size(bytes) {
-  const units = ["B", "kB", "MB", "GB", "TB"];
+  const units = ["B", "KiB", "MiB", "GiB", "TiB"];
   let value = bytes;
   let unit = 0;
   while (Math.abs(value) >= 1000 && unit < units.length - 1) {
-    value /= 1000;
+    value /= 1024;
     unit += 1;
   }
   return `${unit === 0 || Math.abs(value) >= 100 ? Math.round(value) : value.toFixed(1)} ${units[unit]}`;

@@ -3,7 +3,7 @@
 import { follow, sentence } from "./api.js";
 import { clock, fill, h, show } from "./dom.js";
 import { button } from "./parts.js";
-import { summary } from "./words.js";
+import { origin, summary } from "./words.js";
 
 const KEPT = 300;
 
@@ -36,7 +36,7 @@ export function eventList(query, { fits = () => true, onPick, onTypes = () => {}
     const fresh = waiting.slice(-KEPT);
     waiting = [];
     for (const event of fresh) {
-      const element = row(event, onPick);
+      const element = row(event, onPick, !query.session);
       show(element, fits(event));
       rows.push({ event, element });
       list.prepend(element);
@@ -76,7 +76,7 @@ export function eventList(query, { fits = () => true, onPick, onTypes = () => {}
   };
 }
 
-function row(event, onPick) {
+function row(event, onPick, withSession) {
   const pre = h("pre", { tabindex: "0" });
   const details = h(
     "details",
@@ -86,7 +86,7 @@ function row(event, onPick) {
       {},
       h("time", { datetime: event.time, title: new Date(event.time).toLocaleString() }, clock(event.time)),
       h("span", { class: "tag" }, event.type),
-      h("span", { class: "who" }, event.session, event.chat ? ` · ${event.chat}` : ""),
+      h("span", { class: "who" }, [withSession ? event.session : null, origin(event)].filter(Boolean).join(" · ")),
       h("span", { class: "what clip" }, summary(event)),
     ),
     pre,

@@ -3,7 +3,7 @@
 import { get, path } from "./api.js";
 import { fill, h } from "./dom.js";
 import { eventList } from "./event_list.js";
-import { summary } from "./words.js";
+import { origin, summary } from "./words.js";
 
 export function events(main) {
   const seen = new Set(["message"]);
@@ -18,7 +18,7 @@ export function events(main) {
 
   function fits(event) {
     const wanted = text.value.trim().toLowerCase();
-    return !wanted || `${event.chat ?? ""} ${event.sender ?? ""} ${summary(event)}`.toLowerCase().includes(wanted);
+    return !wanted || `${origin(event)} ${event.sender ?? ""} ${summary(event)}`.toLowerCase().includes(wanted);
   }
 
   function noteTypes(found) {

@@ -125,4 +125,4 @@ document.addEventListener("keydown", (event) => {
     }
   }
 });
-start().then(() => every(4000, look));
+start().then(() => every(2500, look));

@@ -1,6 +1,6 @@
 // One session: why it is as it is, what a person has to do, what can be done.
 
-import { call, get, path, post } from "./api.js";
+import { call, get, path, post, sentence } from "./api.js";
 import { ago, fill, h, keyed, setText, setTime, show } from "./dom.js";
 import { eventList } from "./event_list.js";
 import { pairing, tokenForm } from "./pairing.js";
@@ -61,8 +61,12 @@ export function session(pane, id, known, refresh) {
     h("a", { class: "back", href: "#/sessions" }, "← All sessions"),
     h("header", { class: "row between top" }, h("div", {}, name, subtitle), state),
     h("div", { class: "card" }, detail, h("p", { class: "soft facts" }, since, retry), lastError, callout, h("div", { class: "row actions", role: "group", "aria-label": "Actions" }, Object.values(buttons))),
-    h("div", { class: "columns" }, h("section", { class: "card" }, h("h3", {}, "Proof of life"), life.element), h("section", { class: "card" }, h("h3", {}, "Send a message"), send.element)),
-    h("section", { class: "card" }, h("h3", {}, "Events, live"), list.element),
+    h(
+      "div",
+      { class: "beside" },
+      h("section", { class: "card" }, h("h3", {}, "Events"), list.element),
+      h("div", { class: "stack" }, h("section", { class: "card" }, h("h3", {}, "Send a message"), send.element), h("section", { class: "card" }, h("h3", {}, "Proof of life"), life.element)),
+    ),
     h("section", { class: "card" }, h("h3", {}, "History"), history),
     raw,
   );
@@ -72,7 +76,7 @@ export function session(pane, id, known, refresh) {
     setText(name, row.name || row.id);
     setText(subtitle, [platform(row.platform), row.id !== row.name ? row.id : null, row.owner ? `runs on ${row.owner}` : null].filter(Boolean).join(" · "));
     state.set(...stateOf(row));
-    setText(detail, row.detail || row.reason);
+    setText(detail, sentence(row.detail || row.reason));
     setTime(since, row.since);
     setTime(retry, row.next_retry_at);
     setText(lastError, row.last_error ?? "");
@@ -129,7 +133,7 @@ export function session(pane, id, known, refresh) {
 
 function transition(row) {
   const state = pill(...stateOf({ ...row, enabled: row.reason !== "DISABLED" }));
-  const text = h("span", {}, row.detail || row.reason);
+  const text = h("span", {}, sentence(row.detail || row.reason));
   return { element: h("li", {}, state, text, h("span", { class: "soft" }, ago(row.at))) };
 }
 
@@ -143,7 +147,7 @@ function lifeOf() {
   const facts = h(
     "dl",
     {},
-    [["Last message", inbound], ["Last answer of the platform", pong], ["Last confirmed send", ack], ["Last check", probe], ["The check took", latency]].map(([term, value]) => [h("dt", {}, term), h("dd", {}, value)]),
+    [["Last message", inbound], ["Last answer", pong], ["Last send", ack], ["Last check", probe], ["It took", latency]].map(([term, value]) => [h("dt", {}, term), h("dd", {}, value)]),
   );
   return {
     element: h("div", {}, none, facts),

@@ -24,6 +24,7 @@ export const platform = (name) => PLATFORM[name] ?? name;
 /** [what to call its state, its tone]. */
 export function stateOf(session) {
   if (!session.enabled && session.status === "DISCONNECTED") return ["Stopped", "off"];
+  if (session.enabled && session.reason === "CREATED") return STATUS.INITIALIZING;
   return STATUS[session.status] ?? [session.status, "off"];
 }
 
@@ -39,8 +40,8 @@ export const GROUPS = [
   ["all", "All", () => true],
   ["you", "Needs you", needsSomebody],
   ["good", "Connected", (session) => session.status === "CONNECTED"],
-  ["busy", "On the way", (session) => stateOf(session)[1] === "busy"],
-  ["off", "Down or stopped", (session) => ["bad", "off"].includes(stateOf(session)[1])],
+  ["busy", "Connecting", (session) => stateOf(session)[1] === "busy"],
+  ["off", "Down", (session) => ["bad", "off"].includes(stateOf(session)[1])],
 ];
 
 /** One line that says what an event is about. */
@@ -52,6 +53,12 @@ export function summary(event) {
   if (typeof body.detail === "string") return body.detail;
   const brief = JSON.stringify(body);
   return brief === "{}" ? "" : brief.slice(0, 300);
+}
+
+/** Who wrote, and in which chat: an id that can be written to. */
+export function origin(event) {
+  const name = event.body?.sender_name;
+  return [name, event.chat].filter(Boolean).join(" · ");
 }
 
 export const STATES = {
