@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import asyncpg
-from lab.postgres import DURABLE, PostgresServer, private_server
+from lab.postgres import DURABLE, private_server
 from lab.processes import Simulator, raise_file_limit
 from lab.report import percentile, save, table
 
@@ -193,7 +193,7 @@ def wait_until_back(simulator: Simulator, tokens: dict[str, str], bots: list[str
 class Chaos:
     """Strikes until the time is over."""
 
-    def __init__(self, options: argparse.Namespace, simulator: Simulator, database: PostgresServer) -> None:
+    def __init__(self, options: argparse.Namespace, simulator: Simulator, database: Any) -> None:
         self._options = options
         self._simulator = simulator
         self._database = database
