@@ -188,6 +188,29 @@ class WorkerHosting(Protocol):
         """End this worker; its sessions reconnect in another one. Harmless when it is gone."""
 
 
+class Reached(msgspec.Struct, frozen=True):
+    """A platform that answered. `clock_ahead`: seconds that its clock is ahead of ours, if it told."""
+
+    detail: str
+    clock_ahead: float | None = None
+
+
+@runtime_checkable
+class Reachable(Protocol):
+    """A provider that can tell, without a session, whether this machine can work with its platform."""
+
+    @property
+    def platform(self) -> str:
+        """As in `Provider`."""
+
+    async def reach(self) -> Reached:
+        """One look at what the platform needs: its libraries, its servers. The caller sets the deadline.
+
+        Raises:
+            ProviderError: what is missing; TerminalError when waiting will not help.
+        """
+
+
 @runtime_checkable
 class Cleanable(Protocol):
     """A provider that keeps things in memory for a session beyond the end of its link."""

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import re
 import ssl
+import time
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from email.utils import parsedate_to_datetime
 from typing import Annotated, Any
 
 import httpx
 import msgspec
 import trio
 
-from rookery.errors import InvalidInput, TerminalError
+from rookery.errors import InvalidInput, ProviderError, TerminalError
 from rookery.model import Action, Reason, Session
-from rookery.provider import Inbox, Link
+from rookery.provider import Inbox, Link, Reached
 
 from .api import BotApi
 from .link import TelegramLink
@@ -25,6 +27,7 @@ API_URL = "https://api.telegram.org"
 POLL_TIMEOUT = 50
 """Seconds; the server allows no more."""
 
+REACH_SECONDS = 10.0
 PREDECESSOR_SECONDS = 5.0
 """How long a session waits for another one that is still letting go of the same bot."""
 
@@ -103,6 +106,20 @@ class Telegram:
                 "credentials: only `token` is known for a Telegram bot", field=f"credentials.{min(unknown)}"
             )
         _bot_settings(settings)
+
+    async def reach(self) -> Reached:
+        """See `rookery.provider.Reachable`: whatever the Bot API server answers, it is there."""
+        host = httpx.URL(self._api_url).host
+        context = httpx.create_ssl_context(trust_env=False) if self._api_url.startswith("https") else False
+        async with httpx.AsyncClient(verify=context, trust_env=False, timeout=REACH_SECONDS) as client:
+            try:
+                answer = await client.get(self._api_url)
+            except httpx.HTTPError as error:
+                raise ProviderError(f"{host} does not answer: {error or type(error).__name__}") from None
+        ahead = None
+        with suppress(KeyError, ValueError):
+            ahead = parsedate_to_datetime(answer.headers["date"]).timestamp() - time.time()
+        return Reached(f"{host} answers", ahead)
 
     @asynccontextmanager
     async def open_link(self, session: Session, inbox: Inbox) -> AsyncIterator[Link]:

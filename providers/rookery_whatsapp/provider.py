@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import trio
 
 from rookery.errors import InvalidInput, NotConnected, ProviderError, SendError, TerminalError
 from rookery.model import Action, Reason, Session, SessionStatus
-from rookery.provider import Inbox, Link, WorkerInfo
+from rookery.provider import Inbox, Link, Reached, WorkerInfo
 
 from .account import Account, check_credentials, remaining
 from .devices import open_devices
@@ -23,6 +24,9 @@ from .pairing import PairingDesk, ShownCode
 from .pool import WorkerPool
 from .process import WorkerProcess, default_command
 from .settings import AccountSettings, WorkerSettings, account_settings, check_proxy
+
+SERVER = "web.whatsapp.com"
+"""Where the library connects to, unless a session has a proxy."""
 
 
 class WhatsApp:
@@ -140,6 +144,20 @@ class WhatsApp:
         if desk is None:
             raise NotConnected(f"the session {session!r} does not wait to be paired now")
         return await desk.request_code(phone)
+
+    async def reach(self) -> Reached:
+        """See `rookery.provider.Reachable`: the library is installed, and WhatsApp's server takes connections."""
+        if find_spec("neonize") is None:
+            raise TerminalError(
+                "neonize is not installed, WhatsApp sessions need it: pip install 'rookery[whatsapp]'",
+                reason=Reason.CONFIGURATION,
+                action=Action.FIX_CONFIGURATION,
+            )
+        try:
+            await (await trio.open_tcp_stream(SERVER, 443)).aclose()
+        except OSError as error:
+            raise ProviderError(f"{SERVER} does not answer: {error}") from None
+        return Reached(f"{SERVER} answers, the library is installed")
 
     async def clean(self, running: Collection[str]) -> Collection[str]:
         """See `rookery.provider.Cleanable`: what is remembered of recent messages, and of workers that ended."""

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from . import events, instances, keys, sessions, webhooks
+from . import doctor, events, instances, keys, sessions, webhooks
 from .client import ClientError
 
 app = typer.Typer(
@@ -24,6 +24,7 @@ app.add_typer(sessions.app, name="sessions")
 app.add_typer(webhooks.app, name="webhooks")
 app.add_typer(keys.app, name="keys")
 app.command("audit")(keys.audit)
+app.command("doctor")(doctor.doctor)
 app.command("events")(events.events)
 app.command("send")(events.send)
 app.command("instances")(instances.instances)
