@@ -99,7 +99,7 @@ async def test_keep_alives(mocked: Opener) -> None:
         await connect(engine)
         await tell(engine, "notice:keepalive_timeout")
         session = await reach(engine, "one", SessionStatus.RECONNECTING, Reason.NETWORK)
-        assert "3 keep-alives" in session.health.detail
+        assert session.health.detail == "keep-alives without an answer: 3"
         await tell(engine, "notice:keepalive_restored")
         await reach(engine, "one", SessionStatus.CONNECTED)
 
