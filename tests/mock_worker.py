@@ -1,6 +1,6 @@
 """A worker without a library: speaks the protocol, pairs at once, and does what the texts that it is to send tell it.
 
-`notice:KIND`, `event:KEY`, `print`, `hang`, `die`, `reject`, `unknown`, `limit`, `offline` (the first time), `never`; any
+`notice:KIND`, `event:KEY`, `leak:MIB`, `print`, `hang`, `die`, `reject`, `unknown`, `limit`, `offline` (the first time), `never`; any
 other text is sent. Sessions whose id begins with `rounds` show QR codes that nobody scans. The variable MOCK_WORKER may
 say `unfit`, `future` (another version) or `mute`.
 """
@@ -28,6 +28,7 @@ class Mock:
         self.beating = True
         self.tried: set[str] = set()
         self.numbers = 0
+        self.leaked: list[bytes] = []
 
     def beat(self) -> None:
         while self.beating:
@@ -95,6 +96,8 @@ class Mock:
                 self.channel.send(
                     p.Happened(call.client, self.numbers, "message", rest, time.time(), "a", "a", body, b"{}")
                 )
+            case "leak":
+                self.leaked.append(os.urandom(int(rest) * 1024 * 1024))
             case "print":
                 for stream in (sys.stdout, sys.stderr):
                     stream.write("x" * 100_000 + "\n" + "nonsense\n" * 100_000)

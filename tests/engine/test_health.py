@@ -141,12 +141,15 @@ async def test_who_cannot_be_asked_is_not_judged(autojump_clock: MockClock) -> N
         assert await status_of(engine, "b") == ("DISCONNECTED", "DISABLED")
 
 
-async def test_a_thousand_healthy_idle_sessions_are_never_restarted(autojump_clock: MockClock) -> None:
+async def test_a_zombie_among_a_thousand_idle_sessions_is_found_and_no_other_restarted(autojump_clock: MockClock) -> None:
     platform = AskedPlatform()
     ids = [f"s{n:04}" for n in range(1000)]
+    platform.silent.add("s0500")
     async with open_fake_engine(platform) as engine:
         await add(engine, *ids)
         await connected(engine, *ids, seconds=120)
-        await trio.sleep(WARMUP + 3 * DEEP)
-        assert len(platform.attempts) == 1000
+        await trio.sleep(WARMUP + 3 * DEEP + CALM.probe_timeout + 5)
+        restarted = {id for id in ids if len(platform.attempt_times(id)) > 1}
+        assert restarted == {"s0500"}
+        assert ("RECONNECTING", "PROBE_FAILED") in await history_of(engine, "s0500")
         assert len(platform.probes) >= 2000
