@@ -141,7 +141,9 @@ async def test_who_cannot_be_asked_is_not_judged(autojump_clock: MockClock) -> N
         assert await status_of(engine, "b") == ("DISCONNECTED", "DISABLED")
 
 
-async def test_a_zombie_among_a_thousand_idle_sessions_is_found_and_no_other_restarted(autojump_clock: MockClock) -> None:
+async def test_a_zombie_among_a_thousand_idle_sessions_is_found_and_no_other_restarted(
+    autojump_clock: MockClock,
+) -> None:
     platform = AskedPlatform()
     ids = [f"s{n:04}" for n in range(1000)]
     platform.silent.add("s0500")
