@@ -16,15 +16,15 @@ from store.backends import PostgresBackend
 QUICK = EngineSettings(
     backoff_network=0.05,
     backoff_jitter=0.0,
-    lease_ttl=3.0,
-    lease_renew_interval=0.5,
-    lease_margin=1.0,
+    lease_ttl=5.0,
+    lease_renew_interval=0.7,
+    lease_margin=1.5,
     cluster_poll_interval=0.3,
     claim_patience=0.4,
     rebalance_interval=0.2,
     rebalance_batch=3,
-    call_timeout=3.0,
-    store_timeout=2.0,
+    call_timeout=5.0,
+    store_timeout=3.0,
 )
 
 

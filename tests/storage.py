@@ -10,9 +10,9 @@ LONG = os.environ.get("ROOKERY_TEST_LONG", "") not in ("", "0")
 """The full figures on PostgreSQL too; without it fewer repetitions, because each start there waits for a lease to end."""
 
 QUICK_LEASES = {
-    "ROOKERY_LEASE_TTL": "2",
-    "ROOKERY_LEASE_RENEW_INTERVAL": "0.4",
-    "ROOKERY_LEASE_MARGIN": "0.6",
+    "ROOKERY_LEASE_TTL": "4",
+    "ROOKERY_LEASE_RENEW_INTERVAL": "0.6",
+    "ROOKERY_LEASE_MARGIN": "1.2",
     "ROOKERY_CLUSTER_POLL_INTERVAL": "0.3",
 }
 

@@ -27,6 +27,9 @@ from .session import Intent
 from .settings import EngineSettings
 from .store import Store
 
+HANDOVER_SHARE = 0.4
+"""Part of the grace in which sessions are handed over in turns, each of them away for a moment only."""
+
 LEAVE_TIMEOUT = 0.5  # seconds to say goodbye to the other instances
 
 log = get_logger("SESSION")
@@ -112,11 +115,9 @@ class Engine(
         self._closing = True
         self._shields.until = min(self._shields.until, trio.current_time() + self.settings.shutdown_grace)
         self._grace = trio.CancelScope(deadline=self._shields.until, shield=True)
-        if self._cluster is not None:
-            self._cluster.membership.drain()  # so that the others know their share when the sessions come
         with self._grace:
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._supervisor.stop_all, Intent.SHUTDOWN)
+                nursery.start_soon(self._stop_sessions)
                 nursery.start_soon(self._dispatcher.close)
             if self._cluster is not None:
                 with trio.move_on_after(LEAVE_TIMEOUT):
@@ -124,6 +125,16 @@ class Engine(
         if self._grace.cancelled_caught:
             log.error("the grace period is over", sessions_left=len(self._supervisor.running))
         self._services_scope.cancel()
+
+    async def _stop_sessions(self) -> None:
+        """All at once; where other instances take them, first as many at a time as one of those connects at a time."""
+        if self._cluster is not None:
+            self._cluster.membership.drain()  # so that the others know their share when the sessions come
+            if len(self._cluster.membership.census.takers) > 1:
+                self._cluster.leveler.nudge()
+                with trio.move_on_after(HANDOVER_SHARE * self.settings.shutdown_grace):
+                    await self._cluster.leveler.emptied()
+        await self._supervisor.stop_all(Intent.SHUTDOWN)
 
 
 def _instance_name() -> str:

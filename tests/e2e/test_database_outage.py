@@ -17,7 +17,7 @@ from store.postgres_server import PostgresServer, private_server
 from traffic import read_log, settings_for
 
 BOTS = 5
-OUTAGE = 60.0 if LONG else 5.0
+OUTAGE = 60.0 if LONG else 7.0
 """Seconds without a database, longer than any lease; with the default settings in the long form."""
 
 

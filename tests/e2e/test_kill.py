@@ -26,7 +26,7 @@ async def test_kills_under_traffic(storage: Storage) -> None:
     kills = storage.repetitions(KILLS, FEWER_KILLS)
     updates = storage.repetitions(UPDATES, FEWER_UPDATES)
     # A server on PostgreSQL has nothing to do until the leases of the one before have ended.
-    lives = (1.0, 4.0) if storage.shared else (0.0, 0.5)
+    lives = (3.0, 7.0) if storage.shared else (0.0, 0.5)
     rate = updates / (kills * (sum(lives) / 2 + 1.0))
     async with open_bot_api_simulator() as simulator, open_webhook_receiver() as receiver:
         tokens = {f"bot-{n}": simulator.new_bot().token for n in range(BOTS)}

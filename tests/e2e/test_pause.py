@@ -124,7 +124,7 @@ async def test_paused_alone_it_starts_its_sessions_anew(shared_storage: Storage)
             await all_poll(simulator, tokens)
             fences = await query(storage, "SELECT sum(fence) FROM rookery.sessions")
             server.send_signal(signal.SIGSTOP)
-            await trio.sleep(3.0)
+            await trio.sleep(5.0)
             server.send_signal(signal.SIGCONT)
             with trio.fail_after(20):
                 while await query(storage, "SELECT sum(fence) FROM rookery.sessions") < fences + BOTS:
