@@ -140,6 +140,9 @@ async def serving(
             (address, *_) = await nursery.start(
                 partial(serve_api, engine, api, stop=stop, platforms=PLATFORMS | dict(others or {}))
             )
+            with trio.fail_after(5):
+                while not engine.ready:  # it looks at its stored sessions once before it says so
+                    await trio.sleep(0.01)
             async with httpx.AsyncClient(base_url=address.url, headers=headers, trust_env=False) as client:
                 yield Served(engine, parrot, address.url, stop, client)
             stop.set()
