@@ -15,12 +15,15 @@ import trio
 
 from .errors import StoreError
 from .model import Event
+from .shared_pages import SharedPages
 from .signals import Signals
 from .store import EventQuery, Store
 
 KEPT = 4000
 """Events kept for those who are a little behind."""
 PAGE = 500
+BEHIND = 200
+"""Events in a page for those who are far behind."""
 POLL_INTERVAL = 1.0  # seconds; on a shared store other instances write too
 STALE = 5.0
 """Seconds without anybody waiting after which the tail begins anew instead of reading all that nobody has missed."""
@@ -67,6 +70,8 @@ class EventTail:
         self._looked_at = -float("inf")
         self._covering = False
         self._floor = 0  # everything stored with an id above this, up to `last`, is kept
+        self.past = SharedPages(store, BEHIND)
+        """For those who want everything and are not covered."""
         self.last = 0
         """Whoever looks into the store now finds everything up to this id there."""
 

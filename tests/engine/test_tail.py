@@ -17,7 +17,7 @@ from rookery.features.events import FOLLOW_BATCH
 from rookery.provider import Inbox
 from rookery.store import EventQuery
 from rookery.stores import MemoryStore
-from rookery.tail import KEPT
+from rookery.tail import BEHIND, KEPT
 
 
 class CountingStore(MemoryStore):
@@ -223,3 +223,34 @@ async def test_random_followers_see_exactly_what_the_log_holds(setup):
                 written += count
                 await trio.lowlevel.checkpoint()
             finished.set()
+
+
+async def test_those_who_are_behind_together_share_their_readings(setup):
+    for _ in range(20):
+        await setup.say(count=KEPT // 10)
+    before = setup.store.reads
+    seen: list[list[int]] = [[] for _ in range(50)]
+    async with trio.open_nursery() as nursery:
+        for into in seen:
+            nursery.start_soon(collect, setup, into, 2 * KEPT)
+    assert setup.store.reads - before <= 2 * KEPT // BEHIND + 10
+    assert all(into == seen[0] == sorted(set(into)) for into in seen)
+
+
+async def test_a_reader_of_a_shared_page_who_leaves_takes_nobody_along(setup):
+    await setup.say(count=BEHIND)
+    past = setup.engine._tail.past
+    found: list[int] = []
+
+    async def leave() -> None:
+        with trio.move_on_after(0):
+            await past.after(0)
+
+    async def stay() -> None:
+        found.extend(one.id for one in await past.after(0))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(leave)
+        nursery.start_soon(stay)
+        nursery.start_soon(stay)
+    assert len(found) == 2 * len(set(found)) > 0

@@ -139,9 +139,9 @@ async def test_many_readers_see_the_same(served):
             results.append([frame["id"] for frame in await frames.some(50)])
 
     async with trio.open_nursery() as nursery:
-        for _ in range(20):
+        for _ in range(100):
             nursery.start_soon(follow)
         for number in range(50):
             await served.parrot.say("polly", str(number))
-    assert len(results) == 20
+    assert len(results) == 100
     assert all(result == results[0] == sorted(result) for result in results)

@@ -93,14 +93,26 @@ class EventStream:
                 page: Sequence[Event] = self._matching(kept)
                 self._position = kept[-1].id if len(kept) == self._query.limit else max(self._position, end)
             else:
-                page = await self._store.read_events(msgspec.structs.replace(self._query, after=self._position))
-                if page:
-                    self._position = page[-1].id
-                if len(page) < self._query.limit:
-                    self._position = max(self._position, end)
+                page = await self._read_behind(end)
             if page:
                 return page
             self._position = await self._tail.newer_than(self._position, self._query.session)
+
+    async def _read_behind(self, end: int) -> Sequence[Event]:
+        """From the store; `end` is the tail's last event before, so that what is not found up to there does not exist."""
+        query = self._query
+        if query.session is None and query.sessions is None and query.types is None:
+            found = await self._tail.past.after(self._position)
+            page: Sequence[Event] = self._matching(list(found))
+            complete = not found
+        else:
+            found = page = await self._store.read_events(msgspec.structs.replace(query, after=self._position))
+            complete = len(found) < query.limit
+        if found:
+            self._position = found[-1].id
+        if complete:
+            self._position = max(self._position, end)
+        return page
 
     def _matching(self, events: list[Event]) -> list[Event]:
         types, sessions = self._query.types, self._query.sessions

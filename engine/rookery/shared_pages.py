@@ -1,0 +1,53 @@
+"""Pages of the log that are read once for all who are at about the same place in it.
+
+Followers of everything that have fallen behind the tail are often together: they were pushed out of it at the same moment.
+Each page covers a fixed range of ids, so that they ask for the same ones wherever exactly they stand.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+
+import trio
+
+from .model import Event
+from .store import EventQuery, Store
+
+KEPT = 16
+"""Pages."""
+
+
+class SharedPages:
+    """What lies in the past does not change, so a full page is good for ever."""
+
+    def __init__(self, store: Store, size: int) -> None:
+        self._store = store
+        self._size = size
+        self._pages: OrderedDict[int, Sequence[Event]] = OrderedDict()
+        self._reading: dict[int, trio.Event] = {}
+
+    async def after(self, position: int) -> Sequence[Event]:
+        """Some of the next events behind a position, at least one if there is any. Raises StoreError."""
+        number = position // self._size
+        while number in self._reading:
+            await self._reading[number].wait()
+        page = self._pages.get(number)
+        if page is None:
+            page = await self._read(number)
+        else:
+            self._pages.move_to_end(number)
+        return [event for event in page if event.id > position]
+
+    async def _read(self, number: int) -> Sequence[Event]:
+        done = self._reading[number] = trio.Event()
+        try:
+            page = await self._store.read_events(EventQuery(after=number * self._size, limit=self._size))
+        finally:
+            del self._reading[number]
+            done.set()
+        if len(page) == self._size:  # all of its ids are taken: nothing can be added
+            self._pages[number] = page
+            while len(self._pages) > KEPT:
+                self._pages.popitem(last=False)
+        return page
