@@ -166,7 +166,7 @@ class Page:
         await self.until(f"!document.querySelector({json.dumps(within)})?.innerText.includes({json.dumps(text)})")
 
     async def click(self, selector: str, text: str = "") -> None:
-        """Click in the middle of the first visible element that fits and has the text."""
+        """Click in the middle of the first visible element that fits and has the text, once it stands still."""
         place = await self.until(_place_of(selector, text))
         for kind in ("mousePressed", "mouseReleased"):
             await self.call("Input.dispatchMouseEvent", type=kind, **place, button="left", clickCount=1)
@@ -220,9 +220,11 @@ class Page:
 
 def _place_of(selector: str, text: str) -> str:
     return (
-        f"(() => {{ const found = [...document.querySelectorAll({json.dumps(selector)})].find((one) => "
+        f"(async () => {{ const found = [...document.querySelectorAll({json.dumps(selector)})].find((one) => "
         f"one.checkVisibility() && !one.disabled && (one.ariaLabel ?? one.textContent).includes({json.dumps(text)})); "
-        "if (!found) return null; found.scrollIntoView({ block: 'center' }); const box = found.getBoundingClientRect(); "
+        "if (!found) return null; found.scrollIntoView({ block: 'center' }); const before = found.getBoundingClientRect(); "
+        "await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))); "
+        "const box = found.getBoundingClientRect(); if (box.x !== before.x || box.y !== before.y) return null; "
         "const x = box.x + box.width / 2, y = box.y + box.height / 2; const top = document.elementFromPoint(x, y); "
         "return found.contains(top) || top?.contains(found) ? { x, y } : null; })()"
     )

@@ -82,6 +82,7 @@ async def test_whatever_comes_from_outside_stays_text(rookery, page):
     await page.see(NASTY, ".pane .events")
     await page.see(NASTY, ".pane h2")
     await page.click(".tabs a", "Events")
+    await page.see("Events", "h1")  # not the list of the session, which is there until the page has changed
     await page.see(NASTY, ".events")
     await page.click(".events summary", NASTY)
     await page.see("onerror", ".events pre")
