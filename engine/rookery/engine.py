@@ -103,6 +103,7 @@ class Engine(
                 nursery.start_soon(self._backlog.run)
                 nursery.start_soon(self._cleaner.run)
                 nursery.start_soon(self._keyring.run)
+                nursery.start_soon(self._schedule.run)
                 await nursery.start(self._supervisor.run)
                 if self._cluster is not None:
                     nursery.start_soon(self._cluster.run)

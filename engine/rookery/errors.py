@@ -18,6 +18,7 @@
     │   ├── Busy                too many sends are waiting
     │   ├── Rejected            the platform (or we) refused this message
     │   ├── SendRateLimited     refused for now; try again after the time told
+    │   ├── TooLate             the message has left, or came to its end otherwise
     │   └── OutcomeUnknown      the bytes left, the answer never came
     └── StoreError              state could not be read or written
         ├── StoreUnavailable    the database does not answer
@@ -204,6 +205,12 @@ class OutcomeUnknown(SendError):
     """The request left but no answer came: sent or not, nobody knows. It is not repeated by itself."""
 
     code = "unknown"
+
+
+class TooLate(SendError):
+    """The message cannot be cancelled any more."""
+
+    code = "too_late"
 
 
 class StoreError(RookeryError):

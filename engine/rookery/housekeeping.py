@@ -34,7 +34,7 @@ class Housekeeper:
         while True:
             await trio.sleep(interval)
             try:
-                await self._store.expire_messages(now=self._clock())
+                await self._store.expire_messages(now=self._clock(), announce=self._settings.status_events)
                 if trio.current_time() >= prune_at:
                     prune_at = trio.current_time() + self._settings.prune_interval
                     await self._prune()

@@ -202,8 +202,9 @@ class Event(msgspec.Struct, frozen=True):
 
 
 class MessageState(StrEnum):
-    """Where an outbound message is. The first two are under way, the others final or, after SENT, only better."""
+    """Where an outbound message is. The first three are under way, the others final or, after SENT, only better."""
 
+    SCHEDULED = "scheduled"  # waits for its time
     QUEUED = "queued"
     SENDING = "sending"
     SENT = "sent"
@@ -217,7 +218,7 @@ class MessageState(StrEnum):
     @property
     def final(self) -> bool:
         """True when the engine does nothing more for it."""
-        return self not in (MessageState.QUEUED, MessageState.SENDING)
+        return self not in (MessageState.SCHEDULED, MessageState.QUEUED, MessageState.SENDING)
 
 
 class Receipt(msgspec.Struct, frozen=True):
@@ -238,6 +239,7 @@ class OutboundMessage(msgspec.Struct, frozen=True, kw_only=True):
     created_at: float
     updated_at: float
     expires_at: float
+    send_at: float | None = None  # of one that was scheduled
     state: MessageState = MessageState.QUEUED
     reply_to: str | None = None
     options: Mapping[str, Any] = {}  # fields that only this platform knows, passed on as they are

@@ -16,7 +16,7 @@ from .errors import LeaseLost, StoreError
 from .log import get_logger
 from .model import Lease, MessageState, OutboundMessage
 from .provider import Concurrent, Link
-from .sending import RETRY_DELAY, RETRY_DELAY_MAX, Pause, Sender
+from .sending import RETRY_DELAY, RETRY_DELAY_MAX, Begun, Pause, Sender
 from .store import MessageStore, SendOutcome
 
 WINDOW = 512
@@ -304,8 +304,11 @@ class Outbox:
                 )
                 return None
             item.doubtful = True
-            if not await self._sender.record(message.id, MessageState.SENDING):
+            begun = await self._sender.begin(message.id)
+            if begun is Begun.UNSURE:
                 return RETRY_DELAY
+            if begun is Begun.ENDED:
+                return None
             item.begun = True
             if self._link is not link:  # it went away meanwhile; nothing has left, `_drop` puts the row back
                 return 0.0

@@ -19,6 +19,7 @@ from .model import Action, Health, Reason, Session, SessionStatus
 from .pacing import StartGate
 from .provider import Provider
 from .routing import Router
+from .schedule import Schedule
 from .services import Services
 from .settings import EngineSettings
 from .shared_store import CallStore
@@ -75,6 +76,7 @@ class EngineParts:
             router = Router(instance, store, membership, services)
             self._cluster = Cluster(instance, self._supervisor, membership, router, services)
         self._keyring = Keyring(store, clock)
+        self._schedule = Schedule(self._supervisor, services)
         self._first_event = 0  # the newest event when the engine was opened
         self._closing = False
 

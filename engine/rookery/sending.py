@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from enum import Enum, auto
+
 import msgspec
 import trio
 
@@ -18,6 +20,7 @@ from .errors import (
 )
 from .log import get_logger
 from .model import Lease, MessageState, OutboundMessage
+from .outgoing import Recorded
 from .provider import Link
 from .services import Services
 from .store import MessageStore, SendOutcome
@@ -27,6 +30,14 @@ RETRY_DELAY_MAX = 30.0
 STORE_RETRY_DELAY = 0.2
 
 log = get_logger("SESSION")
+
+
+class Begun(Enum):
+    """Whether a message may leave."""
+
+    YES = auto()
+    ENDED = auto()  # somebody has cancelled it, or it expired
+    UNSURE = auto()  # the store did not answer
 
 
 class Pause(msgspec.Struct, frozen=True):
@@ -45,6 +56,7 @@ class Sender:
         self._platform = platform
         self._store: MessageStore = services.store
         self._settings = services.settings
+        self._announce = services.settings.status_events
         self._shields = services.shields
         self._signals = services.signals
         self._telemetry = services.telemetry
@@ -92,7 +104,7 @@ class Sender:
         outcome = SendOutcome(id=id, state=state, at=self._clock())
         with self._shields.open(self._settings.store_timeout):
             try:
-                await self._store.record_sends(self._lease, (outcome,))
+                self._told(await self._store.record_sends(self._lease, (outcome,), announce=self._announce))
             except LeaseLost:
                 raise
             except StoreError as error:
@@ -100,6 +112,13 @@ class Sender:
 
     def _unknown(self, message: OutboundMessage, error: str) -> SendOutcome:
         return SendOutcome(id=message.id, state=MessageState.UNKNOWN, at=self._clock(), error=printable(error))
+
+    async def begin(self, id: str) -> Begun:
+        """Store that a message is about to leave. Raises LeaseLost."""
+        recorded = await self._write(SendOutcome(id=id, state=MessageState.SENDING, at=self._clock()))
+        if recorded is None:
+            return Begun.UNSURE
+        return Begun.ENDED if id in recorded.refused else Begun.YES
 
     async def record(self, id: str, outcome: SendOutcome | MessageState, error: str | None = None) -> bool:
         """Store a state; False when the store did not answer within `store_timeout`: the row then keeps its old state, and
@@ -109,22 +128,35 @@ class Sender:
         """
         if isinstance(outcome, MessageState):
             outcome = SendOutcome(id=id, state=outcome, at=self._clock(), error=error and printable(error))
+        return await self._write(outcome) is not None
+
+    async def _write(self, outcome: SendOutcome) -> Recorded | None:
         with self._shields.open(self._settings.store_timeout):
             while True:
                 try:
-                    await self._store.record_sends(self._lease, (outcome,))
+                    recorded = await self._store.record_sends(self._lease, (outcome,), announce=self._announce)
                 except LeaseLost:
                     raise
                 except StoreError:
                     await trio.sleep(STORE_RETRY_DELAY)
                     continue
+                self._told(recorded)
+                if outcome.id in recorded.refused:
+                    return recorded
                 self._signals.message_changed(outcome)
                 if outcome.state.final:
                     self._telemetry.count("sends", self._platform, outcome.state.value)
                 if outcome.receipt is not None and outcome.receipt.message_id:
-                    await self.confirmations.sent(outcome.receipt.message_id, id)
-                return True
+                    await self.confirmations.sent(outcome.receipt.message_id, outcome.id)
+                return recorded
         log.error(
-            "the state of a send could not be stored", session=self._lease.session, message_id=id, state=outcome.state
+            "the state of a send could not be stored",
+            session=self._lease.session,
+            message_id=outcome.id,
+            state=outcome.state,
         )
-        return False
+        return None
+
+    def _told(self, recorded: Recorded) -> None:
+        if recorded.announced:
+            self._signals.events_stored(self._lease.session)

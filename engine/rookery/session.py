@@ -212,7 +212,9 @@ class SessionRunner:
         """Tell what an earlier owner had in its hands when it died; nothing is sent before that is stored."""
         while True:
             try:
-                await self._services.store.resolve_interrupted(self.lease, now=self._services.clock())
+                await self._services.store.resolve_interrupted(
+                    self.lease, now=self._services.clock(), announce=self._services.settings.status_events
+                )
             except LeaseLost:
                 raise
             except StoreError as error:

@@ -55,6 +55,7 @@ class Signals:
     def __init__(self) -> None:
         self.events = Signal()  # the event log grew
         self.sessions = Signal()  # a stored session changed
+        self.schedule = Signal()  # a message was scheduled
         self.webhooks = Signal()  # webhooks or their dead letters changed
         self._messages: dict[str, MessageWatch] = {}
         self._stored: set[str] | None = None

@@ -36,6 +36,7 @@ from .model import (
     Transition,
     Webhook,
 )
+from .outgoing import OutgoingStore, Recorded
 from .shared_store import InstanceStore
 from .webhook_facts import WebhookFactsStore
 
@@ -62,6 +63,7 @@ class EventQuery(msgspec.Struct, frozen=True, kw_only=True):
     session: str | None = None
     sessions: tuple[str, ...] | None = None  # any of these; what one caller may see
     types: tuple[str, ...] | None = None
+    without: tuple[str, ...] = ()  # none of these types
     limit: int = 100
 
 
@@ -183,7 +185,9 @@ class MessageStore(Protocol):
     async def enqueue(self, message: OutboundMessage, *, pending_limit: int) -> tuple[OutboundMessage, bool]:
         """Insert, or return the earlier one with the same (session, idempotency key) and False.
 
-        The message may come in state QUEUED or SENDING. Raises NotFound (session), Busy (more than `pending_limit` of the
+        The message may come in state QUEUED, SENDING or SCHEDULED; the scheduled are counted apart.
+
+        Raises NotFound (session), Busy (more than `pending_limit` of the
         session are under way), InvalidInput when the key was used for a different request.
         """
 
@@ -195,13 +199,17 @@ class MessageStore(Protocol):
     ) -> Sequence[OutboundMessage]:
         """The oldest QUEUED messages of the session whose ids are not in `exclude`. Raises LeaseLost."""
 
-    async def record_sends(self, lease: Lease, outcomes: Sequence[SendOutcome]) -> None:
-        """Write states. A final state is not overwritten by SENDING. Raises LeaseLost; an id that is gone is skipped."""
+    async def record_sends(self, lease: Lease, outcomes: Sequence[SendOutcome], *, announce: bool = False) -> Recorded:
+        """Write states. A final state is not overwritten by SENDING; whose state was not written is told. Raises LeaseLost.
 
-    async def resolve_interrupted(self, lease: Lease, *, now: float) -> Sequence[str]:
+        Here and below `announce` writes an event for each final state, see `outgoing.STATUS_EVENT`; without it only if an
+        enabled webhook asks for this type by name.
+        """
+
+    async def resolve_interrupted(self, lease: Lease, *, now: float, announce: bool = False) -> Sequence[str]:
         """Messages in SENDING become UNKNOWN: an earlier owner died with them in its hands. Returns their ids."""
 
-    async def expire_messages(self, *, now: float) -> int:
+    async def expire_messages(self, *, now: float, announce: bool = False) -> int:
         """QUEUED messages past `expires_at` become EXPIRED, of all sessions."""
 
     async def prune_messages(self, *, before: float, limit: int) -> int:
@@ -313,6 +321,7 @@ class Store(
     KeyStore,
     EventStore,
     MessageStore,
+    OutgoingStore,
     DeliveryStore,
     WebhookFactsStore,
     DutyStore,

@@ -84,6 +84,8 @@ def from_error(error: errors.RookeryError) -> Problem | None:
             return Problem(429, "limit-reached", "Limit reached", detail, limit=error.limit)
         case errors.NotConnected():
             return Problem(409, "not-connected", "Not connected", detail)
+        case errors.TooLate():
+            return Problem(409, "too-late", "Too late", detail)
         case errors.Busy():
             return Problem(429, "busy", "Too many sends are waiting", detail, headers=_retry_after(1))
         case errors.SendRateLimited():

@@ -176,6 +176,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     created_at: Moment
     updated_at: Moment
     expires_at: Moment
+    send_at: Moment | None
 
     @classmethod
     def of(cls, message: model.OutboundMessage) -> Message:
@@ -194,7 +195,15 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
             created_at=moment(message.created_at),
             updated_at=moment(message.updated_at),
             expires_at=moment(message.expires_at),
+            send_at=moment_or_none(message.send_at),
         )
+
+
+class MessagePage(msgspec.Struct, frozen=True):
+    """Newest first; `next` is the value of `before` for the next page, null on the last."""
+
+    messages: list[Message]
+    next: int | None
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):

@@ -562,11 +562,11 @@ class DyingStore(TroubledStore):
 
     deaths = 0
 
-    async def resolve_interrupted(self, lease: Lease, *, now: float) -> object:
+    async def resolve_interrupted(self, lease: Lease, *, now: float, announce: bool = False) -> object:
         if self.deaths and lease.session == "a":
             self.deaths -= 1
             raise RuntimeError("a bug")
-        return await self.inner.resolve_interrupted(lease, now=now)
+        return await self.inner.resolve_interrupted(lease, now=now, announce=announce)
 
 
 async def test_a_task_that_died_is_started_by_the_recovery_check(

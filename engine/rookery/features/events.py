@@ -8,6 +8,7 @@ import msgspec
 import trio
 
 from ..model import Event
+from ..outgoing import STATUS_EVENT
 from ..parts import EngineParts
 from ..store import EventQuery, Store
 from ..tail import EventTail
@@ -20,8 +21,9 @@ class EventFeatures(EngineParts):
     """The log is the truth; a follower is a cursor in it, so a slow one costs no memory."""
 
     async def read_events(self, query: EventQuery | None = None) -> Sequence[Event]:
-        """One page, ordered by id; the last one's id is the cursor of the next."""
-        return await self._store.read_events(query or EventQuery())
+        """One page, ordered by id; the last one's id is the cursor of the next. States of sends are there for those who name
+        their type (`message.status`)."""
+        return await self._store.read_events(_asked(query or EventQuery()))
 
     async def last_event_id(self) -> int:
         """The newest event's id, 0 when there is none."""
@@ -43,14 +45,20 @@ class EventFeatures(EngineParts):
         return EventStream(
             self._store,
             self._tail,
-            EventQuery(
-                after=self._first_event if after is None else after,
-                session=session,
-                sessions=tuple(sessions) if sessions is not None else None,
-                types=tuple(types) if types is not None else None,
-                limit=FOLLOW_BATCH,
+            _asked(
+                EventQuery(
+                    after=self._first_event if after is None else after,
+                    session=session,
+                    sessions=tuple(sessions) if sessions is not None else None,
+                    types=tuple(types) if types is not None else None,
+                    limit=FOLLOW_BATCH,
+                )
             ),
         )
+
+
+def _asked(query: EventQuery) -> EventQuery:
+    return query if query.types is not None else msgspec.structs.replace(query, without=(STATUS_EVENT,))
 
 
 class EventStream:
@@ -115,9 +123,10 @@ class EventStream:
         return page
 
     def _matching(self, events: list[Event]) -> list[Event]:
-        types, sessions = self._query.types, self._query.sessions
+        types, without, sessions = self._query.types, self._query.without, self._query.sessions
         return [
             event
             for event in events
-            if (types is None or event.type in types) and (sessions is None or event.session in sessions)
+            if (event.type in types if types is not None else event.type not in without)
+            and (sessions is None or event.session in sessions)
         ]

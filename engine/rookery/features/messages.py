@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import trio
 
 from ..content import parse_content
-from ..errors import Busy, InvalidInput, NotConnected, NotFound, OutcomeUnknown, Rejected
+from ..errors import Busy, InvalidInput, NotConnected, NotFound, OutcomeUnknown, Rejected, TooLate
 from ..model import MessageState, OutboundMessage, Receipt
+from ..outgoing import MessageQuery
 from ..parts import EngineParts
 from ..store import SendOutcome
 from .validation import check_document, check_storable, check_text
 
 POLL_INTERVAL = 1.0  # seconds between looks at a message of whose end nobody here may be told
+MAX_AHEAD = 366 * 86_400.0
+"""Seconds for which a message may be scheduled."""
 
 
 def new_message_id() -> str:
@@ -40,12 +43,14 @@ class MessageFeatures(EngineParts):
         idempotency_key: str | None = None,
         options: Mapping[str, Any] | None = None,
         ttl: float | None = None,
+        send_at: float | None = None,
         **content: Any,
     ) -> OutboundMessage:
         """Accept a message; returns when it is stored. It is sent as soon as the session is connected.
 
         `content` is `text="hi"`, or `type="image", url=...` and so on (see `rookery.content`). `options` go to the platform
-        as they are. `ttl` seconds after which it is not sent any more. The same `idempotency_key` for the same session
+        as they are. `ttl` seconds after which it is not sent any more. `send_at` (seconds since the epoch) lets it wait
+        until then, SCHEDULED; the session need not be connected before. The same `idempotency_key` for the same session
         returns the first message.
 
         Raises InvalidInput, NotFound, NotConnected (disabled, or waiting for a person), Busy, StoreError.
@@ -58,6 +63,7 @@ class MessageFeatures(EngineParts):
             idempotency_key=idempotency_key,
             options=options,
             ttl=ttl,
+            send_at=send_at,
             content=content,
         )
 
@@ -71,6 +77,7 @@ class MessageFeatures(EngineParts):
         idempotency_key: str | None,
         options: Mapping[str, Any] | None,
         ttl: float | None,
+        send_at: float | None,
         content: dict[str, Any],
     ) -> OutboundMessage:
         to = str(to)
@@ -87,22 +94,30 @@ class MessageFeatures(EngineParts):
                 check_storable(value, field)
         checked_options = check_document(options, "options") if options else {}
         runner = self._supervisor.running.get(session)
-        if runner is None or runner.stopping:
-            await self._check_sendable(session)
         now = self._clock()
+        if send_at is not None and not now - MAX_AHEAD <= send_at <= now + MAX_AHEAD:
+            raise InvalidInput("send_at: at most a year from now", field="send_at")
+        scheduled = send_at is not None and send_at > now
+        if scheduled:
+            runner = None
+            await self._store.get_session(session)
+        elif runner is None or runner.stopping:
+            await self._check_sendable(session)
         reserved = runner is not None and runner.outbox.reserve(id, to)
         message = OutboundMessage(
             id=id,
             session=session,
             to=to,
             content=parsed,
-            state=MessageState.SENDING if reserved else MessageState.QUEUED,
+            state=MessageState.SCHEDULED if scheduled else MessageState.SENDING if reserved else MessageState.QUEUED,
             reply_to=reply_to,
             options=checked_options,
             idempotency_key=idempotency_key,
             created_at=now,
             updated_at=now,
-            expires_at=now + (ttl if ttl is not None else self.settings.message_ttl),
+            expires_at=(send_at if scheduled and send_at else now)
+            + (self.settings.message_ttl if ttl is None else ttl),
+            send_at=send_at,
             attempts=int(reserved),
         )
         created: bool | None = None  # None: nobody knows
@@ -120,6 +135,8 @@ class MessageFeatures(EngineParts):
                     runner.outbox.doubt(id)
             if runner is not None and created:
                 runner.outbox.accept(message, reserved=reserved)
+            if created and scheduled:
+                self._signals.schedule.fire()
             now_running = self._supervisor.running.get(session)
             if now_running is not None and now_running is not runner:
                 now_running.outbox.wake()  # it started meanwhile and may have looked before the message was there
@@ -151,6 +168,7 @@ class MessageFeatures(EngineParts):
                 idempotency_key=idempotency_key,
                 options=options,
                 ttl=ttl,
+                send_at=None,
                 content=content,
             )
             done: OutboundMessage | SendOutcome = message
@@ -175,6 +193,22 @@ class MessageFeatures(EngineParts):
     async def get_message(self, id: str) -> OutboundMessage:
         """Raises NotFound."""
         return await self._store.get_message(id)
+
+    async def list_messages(self, query: MessageQuery) -> Sequence[tuple[int, OutboundMessage]]:
+        """Sends of one session with their numbers, newest first; the last number is the cursor (`before`) of the next page.
+        Raises NotFound."""
+        return await self._store.list_messages(query)
+
+    async def cancel_message(self, id: str) -> OutboundMessage:
+        """Take back a message that has not begun to leave. Raises NotFound, TooLate."""
+        message, cancelled = await self._store.cancel_message(
+            id, now=self._clock(), announce=self.settings.status_events
+        )
+        if not cancelled:
+            raise TooLate(f"the message {id!r} is {message.state} and cannot be cancelled any more")
+        self._signals.message_final(id)
+        self._signals.events_stored(message.session)
+        return message
 
     async def wait_message(self, id: str, seconds: float) -> OutboundMessage:
         """The message when it is final, or as it is after `seconds`. Raises NotFound."""

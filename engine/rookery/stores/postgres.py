@@ -22,6 +22,7 @@ from .postgres_events import PostgresEvents
 from .postgres_instances import PostgresInstances
 from .postgres_keys import PostgresKeys
 from .postgres_messages import PostgresMessages
+from .postgres_outgoing import PostgresOutgoing
 from .postgres_sessions import PostgresSessions
 from .postgres_setup import check_key, migrate
 from .postgres_webhook_facts import PostgresWebhookFacts
@@ -38,6 +39,7 @@ class PostgresStore(
     PostgresKeys,
     PostgresEvents,
     PostgresMessages,
+    PostgresOutgoing,
     PostgresDeliveries,
     PostgresWebhookFacts,
     PostgresDuties,

@@ -47,6 +47,9 @@ class PostgresEvents(PostgresBase):
         if query.sessions is not None:
             values.append(list(query.sessions))
             where.append(f"session = ANY (${len(values)})")
+        if query.without:
+            values.append(list(query.without))
+            where.append(f"type <> ALL (${len(values)})")
         if query.types is not None:
             values.append(list(query.types))
             where.append(f"type = ANY (${len(values)})")

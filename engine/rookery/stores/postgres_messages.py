@@ -6,19 +6,22 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from ..errors import AlreadyExists, Busy, InvalidInput, LeaseLost, NotFound, StoreUnavailable
-from ..model import Lease, OutboundMessage
+from ..model import Lease, MessageState, OutboundMessage
+from ..outgoing import Recorded
 from ..store import SendOutcome
 from .postgres_base import PostgresBase
+from .postgres_database import Connection
 from .rows import MESSAGE_COLUMNS, STATE_RANKS, is_same_request, message_from_row, message_to_row, to_json
 
 _SELECT = f"SELECT {MESSAGE_COLUMNS} FROM rookery.messages"  # noqa: S608
 _VALUES = ", ".join(f"${number}" for number in range(1, MESSAGE_COLUMNS.count(",") + 2))
+_ANNOUNCE = "SELECT rookery.announce_1($1, $2)"
 _HELD = "SELECT uid FROM rookery.sessions WHERE uid = $1 AND owner = $2 AND fence = $3"
 
-# $1 is the id, $2 the session, $15 the limit, $16 the owners in this process. An owner elsewhere is told, and tells us the
+# $1 is the id, $2 the session, $16 the limit, $17 the owners in this process. An owner elsewhere is told, and tells us the
 # outcome; our own need no notification, and notifications make commits wait for each other.
 _ENQUEUE = f"""
-    WITH s AS (SELECT uid, owner IS NULL OR owner <> ALL ($16::text[]) AS elsewhere
+    WITH s AS (SELECT uid, owner IS NULL OR owner <> ALL ($17::text[]) AS elsewhere
                FROM rookery.sessions WHERE id = $2 FOR KEY SHARE),
     under_way AS (
         SELECT count(*) AS count FROM rookery.messages
@@ -26,11 +29,13 @@ _ENQUEUE = f"""
     ),
     stored AS (
         INSERT INTO rookery.messages ({MESSAGE_COLUMNS}, uid, watched)
-        SELECT {_VALUES}, s.uid, s.elsewhere FROM s, under_way WHERE under_way.count < $15
+        SELECT {_VALUES}, s.uid, s.elsewhere FROM s, under_way WHERE under_way.count < $16
         ON CONFLICT DO NOTHING RETURNING id, session, watched
     )
     SELECT (SELECT uid FROM s), (SELECT count FROM under_way), (SELECT id FROM stored),
            (SELECT rookery.notify_1('messages', session) FROM stored WHERE watched)"""  # noqa: S608
+
+_SCHEDULE = _ENQUEUE.replace("state IN ('queued', 'sending')", "state = 'scheduled'")
 
 
 class PostgresMessages(PostgresBase):
@@ -38,8 +43,9 @@ class PostgresMessages(PostgresBase):
 
     async def enqueue(self, message: OutboundMessage, *, pending_limit: int) -> tuple[OutboundMessage, bool]:
         row = message_to_row(message)
+        sql = _SCHEDULE if message.state is MessageState.SCHEDULED else _ENQUEUE
         for _ in range(3):
-            uid, under_way, stored = (await self._db.row(_ENQUEUE, *row, pending_limit, list(self._owners)))[:3]
+            uid, under_way, stored = (await self._db.row(sql, *row, pending_limit, list(self._owners)))[:3]
             if uid is None:
                 raise NotFound("session", message.session)
             if stored is not None:
@@ -95,9 +101,9 @@ class PostgresMessages(PostgresBase):
             raise LeaseLost(lease.session)
         return [row for row in rows if row is not None]
 
-    async def record_sends(self, lease: Lease, outcomes: Sequence[SendOutcome]) -> None:
-        sql = "SELECT rookery.record_sends_1($1, $2, $3, $4, $5, $6, $7, $8, $9)"
-        held = await self._value(
+    async def record_sends(self, lease: Lease, outcomes: Sequence[SendOutcome], *, announce: bool = False) -> Recorded:
+        sql = "SELECT rookery.record_sends_2($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
+        refused = await self._value(
             sql,
             lease.uid,
             lease.owner,
@@ -108,11 +114,13 @@ class PostgresMessages(PostgresBase):
             [None if outcome.receipt is None else to_json(outcome.receipt) for outcome in outcomes],
             [outcome.error for outcome in outcomes],
             to_json({state.value: rank for state, rank in STATE_RANKS.items()}),
+            announce,
         )
-        if not held:
+        if refused is None:
             raise LeaseLost(lease.session)
+        return Recorded(frozenset(refused))
 
-    async def resolve_interrupted(self, lease: Lease, *, now: float) -> Sequence[str]:
+    async def resolve_interrupted(self, lease: Lease, *, now: float, announce: bool = False) -> Sequence[str]:
         sql = f"""
             WITH held AS ({_HELD} FOR SHARE),
             resolved AS (
@@ -121,26 +129,43 @@ class PostgresMessages(PostgresBase):
             )
             SELECT r.id, CASE WHEN r.watched THEN rookery.notify_1('message', r.id) END
             FROM held LEFT JOIN resolved AS r ON true"""  # noqa: S608
-        rows = await self._all(sql, lease.uid, lease.owner, lease.fence, now, of=lambda row: row[0])
-        if not rows:
-            raise LeaseLost(lease.session)
-        return [id for id in rows if id is not None]
+        database = self._db
 
-    async def expire_messages(self, *, now: float) -> int:
+        async def work(connection: Connection) -> list[str | None]:
+            rows = await connection.fetch(database.text(sql), lease.uid, lease.owner, lease.fence, now)
+            ids = [row[0] for row in rows]
+            await connection.execute(database.text(_ANNOUNCE), [id for id in ids if id is not None], announce)
+            return ids
+
+        ids = await database.transaction(work)
+        if not ids:
+            raise LeaseLost(lease.session)
+        return [id for id in ids if id is not None]
+
+    async def expire_messages(self, *, now: float, announce: bool = False) -> int:
         sql = """
             WITH expired AS (
                 UPDATE rookery.messages SET state = 'expired', updated_at = $1
                 WHERE state = 'queued' AND expires_at <= $1 RETURNING id, watched
             )
-            SELECT CASE WHEN watched THEN rookery.notify_1('message', id) END FROM expired"""
-        return len(await self._all(sql, now, of=lambda row: None))
+            SELECT id, CASE WHEN watched THEN rookery.notify_1('message', id) END FROM expired"""
+        database = self._db
+
+        async def work(connection: Connection) -> int:
+            ids = [row[0] for row in await connection.fetch(database.text(sql), now)]
+            if ids:
+                await connection.execute(database.text(_ANNOUNCE), ids, announce)
+            return len(ids)
+
+        return await database.transaction(work)
 
     async def prune_messages(self, *, before: float, limit: int) -> int:
         sql = """
             WITH gone AS (
                 DELETE FROM rookery.messages WHERE number IN (
                     SELECT number FROM rookery.messages
-                    WHERE state NOT IN ('queued', 'sending') AND updated_at < $1 ORDER BY updated_at LIMIT $2)
+                    WHERE state NOT IN ('queued', 'sending') AND state <> 'scheduled' AND updated_at < $1
+                    ORDER BY updated_at LIMIT $2)
                 RETURNING 1
             )
             SELECT count(*) FROM gone"""

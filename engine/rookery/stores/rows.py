@@ -37,7 +37,7 @@ SESSION_COLUMNS = (
 EVENT_COLUMNS = "id, session, platform, type, key, time, chat, sender, body, raw"
 MESSAGE_COLUMNS = (
     "id, session, recipient, content, options, reply_to, state, idempotency_key, receipt, error, attempts, "
-    "created_at, updated_at, expires_at"
+    "created_at, updated_at, expires_at, send_at"
 )
 WEBHOOK_COLUMNS = "id, url, secret, session, events, enabled, created_at, updated_at, chats, private, timeout"
 
@@ -122,6 +122,7 @@ def message_to_row(message: OutboundMessage) -> Row:
         message.created_at,
         message.updated_at,
         message.expires_at,
+        message.send_at,
     )
 
 
@@ -142,6 +143,7 @@ def message_from_row(row: Row) -> OutboundMessage:
         created_at=row[11],
         updated_at=row[12],
         expires_at=row[13],
+        send_at=row[14],
     )
 
 
@@ -157,6 +159,7 @@ def is_same_request(one: OutboundMessage, other: OutboundMessage) -> bool:
 
 
 STATE_RANKS = {
+    MessageState.SCHEDULED: 0,
     MessageState.QUEUED: 0,
     MessageState.SENDING: 0,
     MessageState.FAILED: 1,

@@ -18,6 +18,7 @@ from .sqlite_events import SqliteEvents
 from .sqlite_instances import SqliteInstances
 from .sqlite_keys import SqliteKeys
 from .sqlite_messages import SqliteMessages
+from .sqlite_outgoing import SqliteOutgoing
 from .sqlite_readers import ClosedReaders, InlineReader, ThreadReaders
 from .sqlite_sessions import SqliteSessions
 from .sqlite_webhook_facts import SqliteWebhookFacts
@@ -29,6 +30,7 @@ class SqliteStore(
     SqliteKeys,
     SqliteEvents,
     SqliteMessages,
+    SqliteOutgoing,
     SqliteDeliveries,
     SqliteWebhookFacts,
     SqliteInstances,

@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from ..errors import InvalidInput, StoreError, StoreUnavailable
+from ..outgoing import STATUS_EVENT
 from ..secrets import SecretBox
 from .migrations import load_migrations
 from .secret_check import CANARY, check_canary
@@ -27,7 +28,8 @@ class WebhookRule(msgspec.Struct, frozen=True):
     chats: frozenset[str] | None
 
     def wants(self, type: str, chat: str | None) -> bool:
-        return (self.events is None or type in self.events) and (self.chats is None or chat in self.chats)
+        by_type = type != STATUS_EVENT if self.events is None else type in self.events
+        return by_type and (self.chats is None or chat in self.chats)
 
 
 def _listed(value: str | None) -> frozenset[str] | None:

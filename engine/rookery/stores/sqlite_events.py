@@ -35,6 +35,9 @@ class SqliteEvents(SqliteBase):
         if query.sessions is not None:
             where.append("session IN (SELECT value FROM json_each(?))")
             values.append(to_json(query.sessions))
+        if query.without:
+            where.append("type NOT IN (SELECT value FROM json_each(?))")
+            values.append(to_json(query.without))
         if query.types is not None:
             where.append("type IN (SELECT value FROM json_each(?))")
             values.append(to_json(query.types))
@@ -77,11 +80,11 @@ def _append(database: Database, lease: Lease, events: Sequence[NewEvent], cursor
     if inserted:
         # Ids of rows that were skipped stay unused. After a rollback the count stays too: gaps are harmless.
         database.last_event = before + len(events)
-        _address(database, uid, session, before)
+        address(database, uid, session, before)
     return inserted
 
 
-def _address(database: Database, uid: int, session: str, after: int) -> None:
+def address(database: Database, uid: int, session: str, after: int) -> None:
     """One delivery for each event above `after` and each enabled webhook that wants it."""
     rules = [rule for rule in database.rules() if rule.uid is None or rule.uid == uid]
     if not rules:

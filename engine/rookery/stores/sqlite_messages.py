@@ -7,11 +7,13 @@ from sqlite3 import Connection
 
 from ..errors import AlreadyExists, Busy, InvalidInput, NotFound
 from ..model import Lease, MessageState, OutboundMessage
+from ..outgoing import Recorded
 from ..store import SendOutcome
 from .rows import MESSAGE_COLUMNS, is_same_request, may_follow, message_from_row, message_to_row, to_json
 from .sqlite_base import SqliteBase
 from .sqlite_database import Database
 from .sqlite_sessions import check_lease
+from .sqlite_statuses import announce as announce_states
 
 _SELECT = f"SELECT {MESSAGE_COLUMNS} FROM messages"  # noqa: S608
 _INSERT = f"INSERT INTO messages (uid, {MESSAGE_COLUMNS}) VALUES (?{', ?' * (1 + MESSAGE_COLUMNS.count(','))})"  # noqa: S608
@@ -48,26 +50,35 @@ class SqliteMessages(SqliteBase):
 
         return await self._read(query)
 
-    async def record_sends(self, lease: Lease, outcomes: Sequence[SendOutcome]) -> None:
-        await self._write(lambda database: _record_sends(database, lease, outcomes))
+    async def record_sends(self, lease: Lease, outcomes: Sequence[SendOutcome], *, announce: bool = False) -> Recorded:
+        return await self._write(lambda database: _record_sends(database, lease, outcomes, announce))
 
-    async def resolve_interrupted(self, lease: Lease, *, now: float) -> Sequence[str]:
+    async def resolve_interrupted(self, lease: Lease, *, now: float, announce: bool = False) -> Sequence[str]:
         sql = "UPDATE messages SET state = 'unknown', updated_at = ? WHERE uid = ? AND state = 'sending' RETURNING id"
 
         def work(database: Database) -> Sequence[str]:
             check_lease(database.connection, lease)
-            return [id for (id,) in database.connection.execute(sql, (now, lease.uid)).fetchall()]
+            ids = [id for (id,) in database.connection.execute(sql, (now, lease.uid)).fetchall()]
+            announce_states(database, ids, announce)
+            return ids
 
         return await self._write(work)
 
-    async def expire_messages(self, *, now: float) -> int:
-        sql = "UPDATE messages SET state = 'expired', updated_at = ? WHERE state = 'queued' AND expires_at <= ?"
-        return await self._write(lambda database: database.connection.execute(sql, (now, now)).rowcount)
+    async def expire_messages(self, *, now: float, announce: bool = False) -> int:
+        sql = "UPDATE messages SET state = 'expired', updated_at = ? WHERE state = 'queued' AND expires_at <= ? RETURNING id"
+
+        def work(database: Database) -> int:
+            ids = [id for (id,) in database.connection.execute(sql, (now, now)).fetchall()]
+            announce_states(database, ids, announce)
+            return len(ids)
+
+        return await self._write(work)
 
     async def prune_messages(self, *, before: float, limit: int) -> int:
         sql = (
             "DELETE FROM messages WHERE number IN (SELECT number FROM messages "
-            "WHERE state NOT IN ('queued', 'sending') AND updated_at < ? ORDER BY updated_at LIMIT ?)"
+            "WHERE state NOT IN ('queued', 'sending') AND state <> 'scheduled' AND updated_at < ? "
+            "ORDER BY updated_at LIMIT ?)"
         )
         return await self._write(lambda database: database.connection.execute(sql, (before, limit)).rowcount)
 
@@ -98,9 +109,8 @@ def _enqueue(
         if found.idempotency_key != message.idempotency_key or not is_same_request(found, message):
             raise AlreadyExists("message", message.id)
         return found, False
-    under_way = connection.execute(
-        "SELECT count(*) FROM messages WHERE uid = ? AND state IN ('queued', 'sending')", (uid,)
-    ).fetchone()[0]
+    waiting = "state = 'scheduled'" if message.state is MessageState.SCHEDULED else "state IN ('queued', 'sending')"
+    under_way = connection.execute(f"SELECT count(*) FROM messages WHERE uid = ? AND {waiting}", (uid,)).fetchone()[0]  # noqa: S608
     if under_way >= pending_limit:
         raise Busy(
             f"{under_way} messages of session {message.session!r} are waiting to be sent already: try again later"
@@ -109,14 +119,16 @@ def _enqueue(
     return message, True
 
 
-def _record_sends(database: Database, lease: Lease, outcomes: Sequence[SendOutcome]) -> None:
+def _record_sends(database: Database, lease: Lease, outcomes: Sequence[SendOutcome], announce: bool) -> Recorded:
     connection = database.connection
     check_lease(connection, lease)
+    refused = set()
     for outcome in outcomes:
         found = connection.execute(
             "SELECT state FROM messages WHERE id = ? AND uid = ?", (outcome.id, lease.uid)
         ).fetchone()
         if found is None or not may_follow(MessageState(found[0]), outcome.state):
+            refused.add(outcome.id)
             continue
         connection.execute(
             "UPDATE messages SET state = ?, updated_at = ?, error = ?, receipt = coalesce(?, receipt), "
@@ -130,3 +142,5 @@ def _record_sends(database: Database, lease: Lease, outcomes: Sequence[SendOutco
                 outcome.id,
             ),
         )
+    told = [outcome.id for outcome in outcomes if outcome.state.final and outcome.id not in refused]
+    return Recorded(frozenset(refused), announce_states(database, told, announce))

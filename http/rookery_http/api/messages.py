@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Annotated, Any
 
 import msgspec
@@ -9,11 +10,14 @@ import trio
 
 from rookery import content, model
 from rookery.errors import InvalidInput
+from rookery.features.messages import MAX_AHEAD
 from rookery.keys import Scope
+from rookery.outgoing import MessageQuery
 
 from .. import views
 from ..calls import Answer, call
-from ..problems import invalid
+from ..problems import Problem, invalid
+from ..shapes import NO_NEWLINE, EventId, Instant, Limit, seconds_of
 from ..state import Api
 
 TAG = "messages"
@@ -21,7 +25,7 @@ MAX_WAIT = 60.0
 _CONTENT_FIELDS = frozenset({"type"}).union(
     *([field.encode_name for field in msgspec.structs.fields(kind)] for kind in content.Content.__args__)
 )
-_ENVELOPE = frozenset({"to", "reply_to", "ttl", "options"})
+_ENVELOPE = frozenset({"to", "reply_to", "ttl", "send_at", "options"})
 
 
 class Envelope(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,7 +41,34 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True):
     ttl: Annotated[float, msgspec.Meta(gt=0, le=30 * 86_400, description="seconds after which it expires")] | None = (
         None
     )
+    send_at: (
+        Annotated[
+            Instant, msgspec.Meta(description="when to send it, at most a year ahead (409); a time that is past: now")
+        ]
+        | None
+    ) = None
     options: Annotated[dict[str, Any], msgspec.Meta(description="fields that only this platform knows")] | None = None
+
+
+_STATE = f"({'|'.join(model.MessageState)})"
+
+
+class ListMessages(msgspec.Struct, frozen=True, kw_only=True):
+    """Which sends."""
+
+    state: (
+        Annotated[
+            str,
+            msgspec.Meta(
+                pattern=f"^{_STATE}(,{_STATE}){{0,9}}$" + NO_NEWLINE,
+                description="states, separated by commas",
+                examples=["queued,sending"],
+            ),
+        ]
+        | None
+    ) = None
+    before: Annotated[EventId, msgspec.Meta(description="`next` of the page before")] | None = None
+    limit: Limit = 100
 
 
 class SendMessage(msgspec.Struct, frozen=True):
@@ -56,7 +87,7 @@ class WaitFor(msgspec.Struct, frozen=True, kw_only=True):
     tag=TAG,
     answers={200: views.Message, 202: views.Message},
     problems={
-        409: "the session cannot send now, or the Idempotency-Key was used for another message",
+        409: "the session cannot send now, send_at is too far away, or the Idempotency-Key was used for another message",
         429: "too many sends are waiting; see Retry-After",
         504: "the database did not answer in time; the message may have been accepted",
     },
@@ -73,6 +104,9 @@ async def send_message(
     A repeated `Idempotency-Key` answers with the first message instead of sending again.
     """
     envelope, fields = _split(body)
+    send_at = seconds_of(envelope.send_at)
+    if send_at is not None and abs(send_at - time.time()) > MAX_AHEAD:
+        raise Problem(409, "too-far", "Too far away", "send_at: at most a year from now", field="send_at")
     message = await api.engine.submit(
         id,
         to=envelope.to,
@@ -80,9 +114,10 @@ async def send_message(
         idempotency_key=idempotency_key,
         options=envelope.options,
         ttl=envelope.ttl,
+        send_at=send_at,
         **fields,
     )
-    if query.wait > 0 and not message.state.final:
+    if query.wait > 0 and not message.state.final and message.state is not model.MessageState.SCHEDULED:
         message = await _wait(api, message, query.wait)
     status = 200 if message.state.final else 202
     return Answer(views.Message.of(message), status, {"Location": f"/v1/messages/{message.id}"})
@@ -92,6 +127,31 @@ async def send_message(
 async def get_message(api: Api, id: str) -> Answer:
     """Show what became of a send."""
     return Answer(views.Message.of(await api.engine.get_message(id)))
+
+
+@call(
+    "DELETE",
+    "/v1/messages/{id}",
+    tag=TAG,
+    answers={200: views.Message},
+    problems={409: "it has begun to leave, or came to its end otherwise"},
+    scope=Scope.SEND,
+)
+async def cancel_message(api: Api, id: str) -> Answer:
+    """Cancel a send that still waits. Repeating it is harmless."""
+    return Answer(views.Message.of(await api.engine.cancel_message(id)))
+
+
+@call("GET", "/v1/sessions/{id}/messages", tag=TAG, answers={200: views.MessagePage}, scope=Scope.READ)
+async def list_messages(api: Api, id: str, *, query: ListMessages) -> Answer:
+    """List a session's sends, newest first."""
+    states = tuple(map(model.MessageState, query.state.split(","))) if query.state is not None else None
+    found = await api.engine.list_messages(
+        MessageQuery(session=id, states=states, before=query.before, limit=query.limit + 1)
+    )
+    page = found[: query.limit]
+    shown = [views.Message.of(message) for _, message in page]
+    return Answer(views.MessagePage(shown, page[-1][0] if len(found) > query.limit else None))
 
 
 def _split(body: dict[str, Any]) -> tuple[Envelope, dict[str, Any]]:

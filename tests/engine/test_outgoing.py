@@ -1,0 +1,135 @@
+"""Scheduled sends, cancelled ones, and their states as events."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from fake_platform import CALM, EPOCH, FakePlatform, add, connected, open_fake_engine, settled, wall_clock
+from rookery import EngineSettings
+from rookery.errors import InvalidInput, NotFound, TooLate
+from rookery.model import MessageState, Receipt
+from rookery.outgoing import STATUS_EVENT, MessageQuery
+from rookery.store import EventQuery
+
+
+async def test_a_message_leaves_at_its_time(autojump_clock: MockClock) -> None:
+    platform = FakePlatform()
+    async with open_fake_engine(platform) as engine:
+        await add(engine)
+        await connected(engine)
+        late = await engine.submit("a", to="7", text="late", send_at=EPOCH + 500)
+        soon = await engine.submit("a", to="7", text="soon", send_at=EPOCH + 100)
+        now = await engine.submit("a", to="7", text="now", send_at=EPOCH - 100)
+        assert (late.state, soon.state) == (MessageState.SCHEDULED, MessageState.SCHEDULED)
+        assert late.expires_at == EPOCH + 500 + CALM.message_ttl
+        for one in (now, soon, late):
+            assert (await engine.wait_message(one.id, 1000)).state is MessageState.SENT
+        assert [(round(at), text) for at, text in _sent(platform)] == [(0, "now"), (100, "soon"), (500, "late")]
+
+
+async def test_a_session_need_not_be_connected_before(autojump_clock: MockClock) -> None:
+    platform = FakePlatform()
+    async with open_fake_engine(platform) as engine:
+        await add(engine, enabled=False)
+        with pytest.raises(NotFound):
+            await engine.submit("nobody", to="7", text="x", send_at=EPOCH + 100)
+        with pytest.raises(InvalidInput) as caught:
+            await engine.submit("a", to="7", text="x", send_at=EPOCH + 1e9)
+        assert caught.value.field == "send_at"
+        first = await engine.submit("a", to="7", text="x", send_at=EPOCH + 100, idempotency_key="k")
+        again = await engine.submit("a", to="7", text="x", send_at=EPOCH + 100, idempotency_key="k")
+        assert again.id == first.id
+        await trio.sleep(200)
+        assert (await engine.get_message(first.id)).state is MessageState.QUEUED
+        await engine.start("a")
+        assert (await engine.wait_message(first.id, 100)).state is MessageState.SENT
+        assert len(platform.sent) == 1
+
+
+async def test_a_message_that_waits_is_cancelled(autojump_clock: MockClock) -> None:
+    platform = FakePlatform()
+    gate = trio.Event()
+
+    async def slow(link: Any, message: Any) -> Receipt:
+        await gate.wait()
+        return await platform.take(link, message)
+
+    platform.on_send = slow
+    async with open_fake_engine(platform) as engine:
+        await add(engine)
+        await connected(engine)
+        first = await engine.submit("a", to="7", text="first")
+        waiting = [await engine.submit("a", to="7", text=f"waits {number}") for number in range(3)]
+        scheduled = await engine.submit("a", to="7", text="scheduled", send_at=wall_clock() + 100)
+        for one in (waiting[1], scheduled, waiting[1]):
+            assert (await engine.cancel_message(one.id)).state is MessageState.CANCELLED
+        with pytest.raises(TooLate):
+            await engine.cancel_message(first.id)
+        with pytest.raises(NotFound):
+            await engine.cancel_message("nobody")
+        gate.set()
+        for one in (first, waiting[0], waiting[2]):
+            assert (await engine.wait_message(one.id, 100)).state is MessageState.SENT
+        await trio.sleep(200)
+        assert [text for _, text in _sent(platform)] == ["first", "waits 0", "waits 2"]
+        with pytest.raises(TooLate):
+            await engine.cancel_message(waiting[0].id)
+        listed = await engine.list_messages(MessageQuery(session="a", states=(MessageState.CANCELLED,)))
+        assert [one.id for _, one in listed] == [scheduled.id, waiting[1].id]
+
+
+@pytest.mark.parametrize("steps", range(25))
+async def test_at_any_moment_it_is_either_cancelled_or_sent(steps: int, autojump_clock: MockClock) -> None:
+    platform = FakePlatform()
+    async with open_fake_engine(platform) as engine:
+        await add(engine)
+        await connected(engine)
+        await engine.submit("a", to="7", text="first")
+        second = await engine.submit("a", to="7", text="second")
+        for _ in range(steps):
+            await trio.lowlevel.checkpoint()
+        try:
+            await engine.cancel_message(second.id)
+        except TooLate:
+            assert (await engine.wait_message(second.id, 10)).state is MessageState.SENT
+            assert len(platform.sent) == 2
+        else:
+            await trio.sleep(10)
+            assert (await engine.get_message(second.id)).state is MessageState.CANCELLED
+            assert len(platform.sent) == 1
+
+
+async def test_states_are_in_no_stream_unless_asked_for(autojump_clock: MockClock) -> None:
+    platform = FakePlatform()
+    settings = EngineSettings(status_events=True, backoff_jitter=0.0)
+    async with open_fake_engine(platform, settings=settings) as engine, trio.open_nursery() as nursery:
+        await add(engine)
+        await connected(engine)
+        asked: list[Any] = []
+        others: list[Any] = []
+
+        async def follow(into: list[Any], **query: Any) -> None:
+            async for found in engine.events(**query):
+                into.append(found.body["state"])
+
+        nursery.start_soon(lambda: follow(asked, types=[STATUS_EVENT]))
+        nursery.start_soon(lambda: follow(others))
+        await settled()
+        receipt = await engine.send("a", to="7", text="hi")
+        await platform.link().inbox.confirm([receipt.message_id], MessageState.READ)
+        with trio.fail_after(10):
+            while len(asked) < 2:
+                await trio.sleep(0.1)
+        assert asked == ["sent", "read"]
+        assert others == []
+        assert await engine.read_events() == []
+        assert len(await engine.read_events(EventQuery(types=(STATUS_EVENT,)))) == 2
+        nursery.cancel_scope.cancel()
+
+
+def _sent(platform: FakePlatform) -> list[tuple[float, str]]:
+    return [(at, message.content.text) for at, message in platform.sent]  # type: ignore[union-attr]

@@ -1,0 +1,74 @@
+"""Sends over HTTP: scheduled, cancelled, listed."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import trio
+
+from rookery_http.shapes import seconds_of
+
+URL = "/v1/sessions/polly/messages"
+
+
+def instant(**ahead: float) -> str:
+    return (datetime.now(UTC) + timedelta(**ahead)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+async def test_a_scheduled_send(served):
+    await served.add()
+    made = await served.client.post(URL, json={"to": "7", "text": "later", "send_at": instant(hours=1)})
+    assert made.status_code == 202, "nobody waits for an hour"
+    assert made.json()["state"] == "scheduled"
+    assert made.json()["send_at"].endswith("Z")
+    soon = await served.client.post(URL, json={"to": "7", "text": "soon", "send_at": instant(seconds=0.2)})
+    with trio.fail_after(5):
+        done = await served.engine.wait_message(soon.json()["id"], 5)
+    assert done.state == "sent"
+    past = await served.client.post(URL, json={"to": "7", "text": "past", "send_at": "2001-02-31T00:00:00Z"})
+    assert (past.status_code, past.json()["field"]) == (409, "send_at")
+    now = await served.client.post(URL, json={"to": "7", "text": "now", "send_at": instant(seconds=-5)})
+    assert (now.status_code, now.json()["state"]) == (200, "sent")
+
+
+async def test_cancelling(served):
+    await served.add()
+    made = (await served.client.post(URL, json={"to": "7", "text": "x", "send_at": instant(hours=1)})).json()
+    for _ in range(2):
+        gone = await served.client.delete(f"/v1/messages/{made['id']}")
+        assert (gone.status_code, gone.json()["state"]) == (200, "cancelled")
+    sent = (await served.client.post(URL, json={"to": "7", "text": "x"})).json()
+    late = await served.client.delete(f"/v1/messages/{sent['id']}")
+    assert (late.status_code, late.json()["type"]) == (409, "urn:rookery:problem:too-late")
+    assert (await served.client.delete("/v1/messages/nobody")).status_code == 404
+
+
+async def test_lists(served):
+    await served.add()
+    for number in range(5):
+        await served.client.post(URL, json={"to": "7", "text": f"m{number}"})
+    await served.client.post(URL, json={"to": "nobody", "text": "x"})
+    page = (await served.client.get(URL, params={"limit": 4})).json()
+    assert [row["state"] for row in page["messages"]] == ["failed", "sent", "sent", "sent"]
+    rest = (await served.client.get(URL, params={"before": page["next"]})).json()
+    assert len(rest["messages"]) == 2
+    assert rest["next"] is None
+    failed = (await served.client.get(URL, params={"state": "failed,unknown"})).json()
+    assert [row["to"] for row in failed["messages"]] == ["nobody"]
+    for state in ("gone", "sent,", ""):
+        assert (await served.client.get(URL, params={"state": state})).status_code == 400
+    assert (await served.client.get("/v1/sessions/nobody/messages")).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("2026-01-31T12:00:00Z", 1769860800.0),
+        ("2026-01-31T12:00:00.5Z", 1769860800.5),
+        ("2026-02-31T00:00:00Z", 1772496000.0),
+        (None, None),
+    ],
+)
+def test_instants(text, seconds):
+    assert seconds_of(text) == seconds

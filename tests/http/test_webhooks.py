@@ -1,0 +1,72 @@
+"""Webhooks over HTTP: chats, headers, rotation, replay by condition, and how deliveries go."""
+
+from __future__ import annotations
+
+import pytest
+import trio
+
+from webhook_receiver import open_webhook_receiver
+
+HOOK = {"url": "http://127.0.0.1:9/x", "id": "w"}
+
+
+async def test_headers_are_never_shown_again(served):
+    made = await served.client.post("/v1/webhooks", json=HOOK | {"headers": {"Authorization": "Bearer hidden"}})
+    assert made.json()["headers"] == {"Authorization": "***"}
+    shown = await served.client.get("/v1/webhooks/w")
+    changed = await served.client.patch("/v1/webhooks/w", json={"headers": {"X-A": "hidden"}, "timeout": 5})
+    assert changed.json()["headers"] == {"X-A": "***"}
+    assert changed.json()["timeout"] == 5
+    assert (await served.client.patch("/v1/webhooks/w", json={"timeout": None})).json()["timeout"] is None
+    assert "hidden" not in made.text + shown.text + changed.text
+
+
+@pytest.mark.parametrize("name", ["Host", "content-length", "Webhook-Signature", "WEBHOOK-ID", "Transfer-Encoding"])
+async def test_headers_of_our_own_are_a_conflict(served, name):
+    answer = await served.client.post("/v1/webhooks", json=HOOK | {"headers": {name: "x"}})
+    assert (answer.status_code, answer.json()["field"]) == (409, "headers")
+    await served.client.post("/v1/webhooks", json=HOOK)
+    assert (await served.client.patch("/v1/webhooks/w", json={"headers": {name: "x"}})).status_code == 409
+    bad = await served.client.post("/v1/webhooks", json=HOOK | {"id": "v", "headers": {"x": "a\r\nb: c"}})
+    assert bad.status_code == 400
+
+
+async def test_rotation(served):
+    made = (await served.client.post("/v1/webhooks", json=HOOK)).json()
+    rotated = (await served.client.post("/v1/webhooks/w/rotate-secret")).json()
+    assert rotated["secret"].startswith("whsec_")
+    assert rotated["secret"] != made["secret"]
+    assert rotated["previous_secret_until"] is not None
+    own = "whsec_" + "QUJD" * 8
+    quiet = (await served.client.post("/v1/webhooks/w/rotate-secret", json={"secret": own, "grace": 0})).json()
+    assert "secret" not in quiet
+    assert quiet["previous_secret_until"] is None
+    shown = (await served.client.get("/v1/webhooks/w")).text
+    assert made["secret"] not in shown
+    assert own not in shown
+
+
+async def test_how_deliveries_go_and_replay(served):
+    await served.add()
+    await served.add("jack")
+    async with open_webhook_receiver() as receiver:
+        good = {"url": receiver.url, "id": "good", "chats": ["7"]}
+        assert (await served.client.post("/v1/webhooks", json=good)).json()["chats"] == ["7"]
+        assert (await served.client.post("/v1/webhooks", json=HOOK)).status_code == 201
+        await served.parrot.say("polly", "a", chat="7")
+        await served.parrot.say("jack", "b", chat="8")
+        with trio.fail_after(5):
+            while True:
+                rows = {row["id"]: row for row in (await served.client.get("/v1/webhooks")).json()["webhooks"]}
+                if rows["good"]["last_success_at"] and rows["w"]["last_error"]:
+                    break
+                await trio.sleep(0.02)
+        assert [delivery.event["chat"] for delivery in receiver.deliveries] == ["7"]
+    assert (rows["good"]["pending"], rows["good"]["dead"], rows["good"]["last_error"]) == (0, 0, None)
+    assert rows["w"]["pending"] == 2
+    assert rows["w"]["oldest_pending_at"].endswith("Z")
+    assert "CannotConnect" in rows["w"]["last_error"]
+    for which in ({"session": "polly"}, {"since": "2026-01-01T00:00:00Z", "until": "2027-01-01T00:00:00Z"}, {}):
+        answer = await served.client.post("/v1/webhooks/w/replay", json=which)
+        assert (answer.status_code, answer.json()) == (202, {"replayed": 0})
+    assert (await served.client.post("/v1/webhooks/w/replay", json={"since": "yesterday"})).status_code == 400

@@ -1,0 +1,152 @@
+"""Conformance: scheduled and cancelled sends, lists of them, and their states as events."""
+
+from __future__ import annotations
+
+import pytest
+
+from rookery.errors import Busy, NotFound
+from rookery.model import MessageState, Receipt
+from rookery.outgoing import STATUS_EVENT, MessageQuery, Recorded
+from rookery.store import EventQuery, SendOutcome, Store
+from store.building import all_events, create_and_claim, event, fill_state, message, new_session, webhook
+
+ROOM = 100
+SCHEDULED = MessageState.SCHEDULED
+
+
+async def test_a_scheduled_message_waits_for_its_time(store: Store) -> None:
+    lease = await create_and_claim(store)
+    later = message(state=SCHEDULED, send_at=3000.0)
+    sooner = message(state=SCHEDULED, send_at=2000.0)
+    assert await store.next_scheduled_at() is None
+    for one in (later, sooner):
+        assert await store.enqueue(one, pending_limit=ROOM) == (one, True)
+        assert await store.get_message(one.id) == one
+    assert await store.next_scheduled_at() == 2000.0
+    assert await store.pending_messages(lease, exclude=(), limit=10) == []
+    assert set(await store.release_scheduled(now=1999.0)) == set()
+    assert set(await store.release_scheduled(now=2000.0)) == {"shop"}
+    assert set(await store.release_scheduled(now=2000.0)) == set()
+    assert [one.id for one in await store.pending_messages(lease, exclude=(), limit=10)] == [sooner.id]
+    assert await store.next_scheduled_at() == 3000.0
+
+
+async def test_scheduled_messages_are_counted_apart_and_never_pruned(store: Store) -> None:
+    await store.create_session(new_session())
+    waiting = message(state=SCHEDULED, send_at=2000.0)
+    await store.enqueue(waiting, pending_limit=1)
+    await store.enqueue(message(), pending_limit=1)
+    with pytest.raises(Busy):
+        await store.enqueue(message(state=SCHEDULED, send_at=2000.0), pending_limit=1)
+    assert await store.prune_messages(before=1e12, limit=10) == 0
+    assert await store.expire_messages(now=1e12) == 1
+    assert (await store.get_message(waiting.id)).state is SCHEDULED
+
+
+async def test_what_waits_can_be_cancelled(store: Store) -> None:
+    lease = await create_and_claim(store)
+    queued, scheduled, sending = message(), message(state=SCHEDULED, send_at=9e9), message()
+    for one in (queued, scheduled, sending):
+        await store.enqueue(one, pending_limit=ROOM)
+    await fill_state(store, lease, sending.id, MessageState.SENDING)
+    for one in (queued, scheduled):
+        for _ in range(2):
+            found, cancelled = await store.cancel_message(one.id, now=1600.0)
+            assert (found.state, found.updated_at, cancelled) == (MessageState.CANCELLED, 1600.0, True)
+    found, cancelled = await store.cancel_message(sending.id, now=1600.0)
+    assert (found.state, cancelled) == (MessageState.SENDING, False)
+    with pytest.raises(NotFound):
+        await store.cancel_message("nobody", now=1600.0)
+    assert await store.pending_messages(lease, exclude=(), limit=10) == []
+    recorded = await store.record_sends(
+        lease,
+        [
+            SendOutcome(id=queued.id, state=MessageState.SENDING, at=1.0),
+            SendOutcome(id="gone", state=MessageState.SENDING, at=1.0),
+            SendOutcome(id=sending.id, state=MessageState.SENT, at=1.0),
+        ],
+    )
+    assert recorded == Recorded(frozenset({queued.id, "gone"}))
+    assert (await store.get_message(queued.id)).state is MessageState.CANCELLED
+
+
+async def test_lists_are_newest_first(store: Store) -> None:
+    lease = await create_and_claim(store)
+    await store.create_session(new_session("other"))
+    assert await store.list_messages(MessageQuery(session="shop")) == []
+    sent = [message() for _ in range(5)]
+    for one in sent:
+        await store.enqueue(one, pending_limit=ROOM)
+    await store.enqueue(message("other"), pending_limit=ROOM)
+    await fill_state(store, lease, sent[1].id, MessageState.SENDING, MessageState.FAILED)
+    ids = [one.id for one in reversed(sent)]
+    page = await store.list_messages(MessageQuery(session="shop", limit=3))
+    assert [one.id for _, one in page] == ids[:3]
+    rest = await store.list_messages(MessageQuery(session="shop", before=page[-1][0]))
+    assert [one.id for _, one in rest] == ids[3:]
+    failed = await store.list_messages(MessageQuery(session="shop", states=(MessageState.FAILED, MessageState.SENT)))
+    assert [one.id for _, one in failed] == [sent[1].id]
+    with pytest.raises(NotFound):
+        await store.list_messages(MessageQuery(session="nobody"))
+
+
+async def test_states_are_events_for_those_who_ask(store: Store) -> None:
+    lease = await create_and_claim(store)
+    await store.create_webhook(webhook("all"))
+    quiet = message()
+    await store.enqueue(quiet, pending_limit=ROOM)
+    receipt = Receipt("77", 1500.0, "7")
+    await store.record_sends(lease, [SendOutcome(id=quiet.id, state=MessageState.SENT, at=1500.0, receipt=receipt)])
+    assert await all_events(store) == [], "nobody asked"
+    await store.create_webhook(webhook("states", events=(STATUS_EVENT,)))
+    await store.create_webhook(webhook("other-chat", events=(STATUS_EVENT,), chats=("8",)))
+    told, failed, cancelled, expired, lost = [message() for _ in range(5)]
+    for one in (told, failed, cancelled, expired, lost):
+        await store.enqueue(one, pending_limit=ROOM)
+    await store.append(lease, [event(1)], None)
+    await store.record_sends(
+        lease,
+        [
+            SendOutcome(id=told.id, state=MessageState.SENDING, at=1500.0),
+            SendOutcome(id=lost.id, state=MessageState.SENDING, at=1500.0),
+        ],
+    )
+    await store.record_sends(
+        lease,
+        [
+            SendOutcome(id=told.id, state=MessageState.SENT, at=1501.0, receipt=receipt),
+            SendOutcome(id=failed.id, state=MessageState.FAILED, at=1502.0, error='"blocked"\n'),
+        ],
+    )
+    await store.record_sends(lease, [SendOutcome(id=told.id, state=MessageState.READ, at=1503.0)])
+    await store.record_sends(lease, [SendOutcome(id=told.id, state=MessageState.READ, at=1504.0)])
+    await store.cancel_message(cancelled.id, now=1505.0)
+    await store.cancel_message(cancelled.id, now=1505.0)
+    await store.resolve_interrupted(lease, now=1506.0)
+    await store.expire_messages(now=5000.0)
+    found = await store.read_events(EventQuery(types=(STATUS_EVENT,)))
+    assert [(one.body["id"], one.body["state"]) for one in found] == [
+        (told.id, "sent"),
+        (failed.id, "failed"),
+        (told.id, "read"),
+        (cancelled.id, "cancelled"),
+        (lost.id, "unknown"),
+        (expired.id, "expired"),
+    ]
+    assert (found[0].session, found[0].platform, found[0].chat, found[0].time) == ("shop", "telegram", "7", 1501.0)
+    assert (found[0].body["message_id"], found[1].body["error"], found[0].raw) == ("77", '"blocked"\n', None)
+    assert [one.key for one in await store.read_events(EventQuery(without=(STATUS_EVENT,)))] == ["1"]
+    counts = await store.delivery_counts()
+    assert (counts["all"][0], counts["states"][0], counts["other-chat"][0]) == (1, 6, 0)
+    pending = await store.pending_deliveries("states", now=0.0, busy=(), limit=10)
+    assert [row.event.id for row in pending] == [one.id for one in found]
+
+
+async def test_states_are_events_if_always_wanted(store: Store) -> None:
+    lease = await create_and_claim(store)
+    one = message()
+    await store.enqueue(one, pending_limit=ROOM)
+    await store.record_sends(lease, [SendOutcome(id=one.id, state=MessageState.SENT, at=1.0)], announce=True)
+    assert [found.type for found in await all_events(store)] == [STATUS_EVENT]
+    await store.append(lease, [event(1)], None)
+    assert [found.key for found in await all_events(store)] == [f"{one.id}:sent", "1"]
