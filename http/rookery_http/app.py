@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from typing import Any
 
+import trio
 from quart import Request, Response, g, request
 from quart_trio import QuartTrio
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
@@ -103,6 +104,8 @@ def _view(api: Api, row: Call) -> Any:
         try:
             answer = await _call(api, row, request, arguments)
         except (Exception, BaseExceptionGroup) as error:
+            if isinstance(error, BaseExceptionGroup) and error.split(trio.Cancelled)[0] is not None:
+                raise  # the client has gone, or the server goes: nobody waits for an answer
             problem = problem_of(error)
             audit(api.engine, row, arguments, problem.status)
             return _problem_response(problem)

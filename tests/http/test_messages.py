@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 import trio
@@ -72,3 +73,16 @@ async def test_lists(served):
 )
 def test_instants(text, seconds):
     assert seconds_of(text) == seconds
+
+
+async def test_a_client_that_goes_while_it_waits_is_no_error(serve, caplog):
+    async with serve() as served:
+        await served.add()
+        served.parrot.hold = trio.Event()
+        with trio.fail_after(20):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(partial(served.client.post, URL, params={"wait": 30}, json={"to": "7", "text": "x"}))
+                await served.parrot.sending.wait()
+                nursery.cancel_scope.cancel()
+        served.parrot.hold.set()
+    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
