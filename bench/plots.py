@@ -9,22 +9,15 @@ from __future__ import annotations
 import json
 import re
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from lab.chart import Bar, Target, bar_chart
+from lab.chart import Bar, Rendered, Target, bar_chart, markdown
+from lab.cluster_charts import cluster, store
 from lab.report import RESULTS
 
 README = Path(__file__).parent / "README.md"
-
-Rendered = tuple[str, str]  # the chart, the table
-
-
-def markdown(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table; the first column is text, the others are numbers."""
-    head = f"| {' | '.join(columns)} |\n|---|{'---:|' * (len(columns) - 1)}\n"
-    return head + "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
 
 def throughput(result: dict[str, Any]) -> Rendered:
@@ -133,6 +126,8 @@ RENDERERS: dict[str, Callable[[dict[str, Any]], Rendered]] = {
     "restore": restore,
     "handoff": handoff,
     "transport": transport,
+    "cluster": cluster,
+    "store": store,
 }
 
 
@@ -147,7 +142,9 @@ def main() -> None:
         (RESULTS / f"{name}.svg").write_text(chart)
         machine = result["machine"]
         facts = f"{machine['date']}, {machine['cores']} cores, Python {machine['python']}"
-        section = f"<!-- {name} -->\n![{result['title']}](results/{name}.svg)\n\n{table}\n{facts}\n<!-- end -->"
+        section = (
+            f"<!-- {name} -->\n![{result.get('title', name)}](results/{name}.svg)\n\n{table}\n{facts}\n<!-- end -->"
+        )
         text, replaced = re.subn(rf"<!-- {name} -->.*?<!-- end -->", lambda _, s=section: s, text, flags=re.DOTALL)
         print(f"{name}: {'chart and table' if replaced else 'chart; README.md has no place for its table'}")
     README.write_text(text)

@@ -1,4 +1,4 @@
-"""Horizontal bar charts as SVG: no library, readable on light and dark pages."""
+"""Horizontal bar charts as SVG: no library, readable on light and dark pages; and tables in Markdown."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from typing import NamedTuple
 from xml.sax.saxutils import escape
 
 WIDTH, LABELS, VALUES, ROW, BAR, TOP = 760, 230, 130, 30, 18, 64
+
+Rendered = tuple[str, str]
+"""The chart, the table."""
 
 STYLE = (
     "text{font:13px system-ui,sans-serif;fill:#1f2328}.title{font-size:15px;font-weight:600}"
@@ -71,3 +74,9 @@ def bar_chart(title: str, note: str, bars: Sequence[Bar], target: Target | None 
             f'<text class="target-text" x="{x:.1f}" y="{bottom + 14}" text-anchor="{anchor}">{escape(target.label)}</text>'
         )
     return "\n".join([*parts, "</svg>", ""])
+
+
+def markdown(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table; the first column is text, the others are numbers."""
+    head = f"| {' | '.join(columns)} |\n|---|{'---:|' * (len(columns) - 1)}\n"
+    return head + "".join(f"| {' | '.join(row)} |\n" for row in rows)
