@@ -1,128 +1,156 @@
-"""The engine's numbers in the text form of Prometheus (exposition format 0.0.4)."""
+"""The engine's numbers for Prometheus: the text format 0.0.4, or OpenMetrics for whoever asks for it.
+
+The engine counts in plain numbers and knows nothing of Prometheus. Each scrape reads them into metric families of
+`prometheus_client`, in a registry of its own: nothing is registered globally, and an embedded engine needs no such library.
+"""
 
 from __future__ import annotations
 
 import resource
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Sequence
 from importlib.metadata import version
+from itertools import accumulate
 from platform import python_version
 
 import psutil
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    InfoMetricFamily,
+    Metric,
+)
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+from prometheus_client.openmetrics import exposition as openmetrics
+from prometheus_client.registry import Collector
+from prometheus_client.utils import floatToGoString
 
 from rookery import Engine
 from rookery.features.operations import EngineHealth
 from rookery.memory_facts import MemoryReport
-from rookery.telemetry import BUCKETS, COUNTERS, DURATIONS, Histogram
+from rookery.telemetry import BUCKETS, COUNTERS, DURATIONS, Telemetry
 
-MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-
-
-async def exposition(engine: Engine) -> str:
-    """Everything, counted just now."""
-    gauges = _gauges(await engine.health(), time.time())
-    return (
-        "\n".join([*_counters(engine), *_durations(engine), *gauges, *_memory(await engine.memory()), *_process()])
-        + "\n"
-    )
+TEXT, OPEN_METRICS = "text/plain", "application/openmetrics-text"
+UNITS = ("seconds", "bytes")
+BOUNDS = (*map(floatToGoString, BUCKETS), "+Inf")
 
 
-def _labels(names: tuple[str, ...], values: tuple[str, ...], **more: str) -> str:
-    pairs = [*zip(names, values, strict=True), *more.items()]
-    if not pairs:
-        return ""
-    return "{" + ",".join(f'{name}="{_escaped(value)}"' for name, value in pairs) + "}"
+def preferred_form(accepted: Iterable[tuple[str, float]]) -> str:
+    """TEXT or OPEN_METRICS, from the media types of an `Accept` header with their quality: text for whoever names neither.
+
+    Parameters make no difference: there is one version of each, and names that every escaping scheme leaves alone.
+    """
+    for value, quality in sorted(accepted, key=lambda one: -one[1]):
+        media_type = value.partition(";")[0].strip().lower()
+        if media_type == OPEN_METRICS and quality > 0:
+            return OPEN_METRICS
+        if media_type in (TEXT, "text/*", "*/*"):
+            break
+    return TEXT
 
 
-def _escaped(value: str) -> str:
-    return str(value).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+async def exposition(engine: Engine, form: str = TEXT) -> tuple[bytes, str]:
+    """Everything, counted just now, and its content type."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Scrape(engine.telemetry, await engine.health(), await engine.memory(), time.time()))
+    if form == OPEN_METRICS:
+        text: bytes = openmetrics.generate_latest(registry)  # type: ignore[no-untyped-call]
+        return text, openmetrics.CONTENT_TYPE_LATEST
+    return generate_latest(registry), CONTENT_TYPE_PLAIN_0_0_4
 
 
-def _head(name: str, kind: str, help: str) -> Iterator[str]:
-    yield f"# HELP {name} {help}"
-    yield f"# TYPE {name} {kind}"
+class _Scrape(Collector):
+    """What was found for one scrape."""
+
+    def __init__(self, telemetry: Telemetry, health: EngineHealth, memory: MemoryReport, now: float) -> None:
+        self._telemetry = telemetry
+        self._health = health
+        self._memory = memory
+        self._now = now
+
+    def collect(self) -> Iterator[Metric]:
+        yield from _counters(self._telemetry)
+        yield from _durations(self._telemetry)
+        yield from _state(self._health, self._now)
+        yield from _processes(self._memory)
+        yield from _this_process()
 
 
-def _counters(engine: Engine) -> Iterator[str]:
+def _counters(telemetry: Telemetry) -> Iterator[Metric]:
     for name, (help, labels) in COUNTERS.items():
-        full = f"rookery_{name}_total"
-        yield from _head(full, "counter", help)
-        for values, number in list(engine.telemetry.counters[name].items()):
-            yield f"{full}{_labels(labels, values)} {number:g}"
+        family = CounterMetricFamily(f"rookery_{name}", help, labels=labels)
+        for values, number in list(telemetry.counters[name].items()):
+            family.add_metric(values, number)
+        yield family
 
 
-def _durations(engine: Engine) -> Iterator[str]:
+def _durations(telemetry: Telemetry) -> Iterator[Metric]:
     for name, (help, labels) in DURATIONS.items():
-        full = f"rookery_{name}_seconds"
-        yield from _head(full, "histogram", help)
-        for values, histogram in list(engine.telemetry.durations[name].items()):
-            yield from _histogram(full, labels, values, histogram)
+        family = HistogramMetricFamily(f"rookery_{name}_seconds", help, labels=labels, unit="seconds")
+        for values, histogram in list(telemetry.durations[name].items()):
+            buckets = list(zip(BOUNDS, accumulate(histogram.counts), strict=True))
+            family.add_metric(values, buckets, histogram.total)
+        yield family
 
 
-def _histogram(name: str, labels: tuple[str, ...], values: tuple[str, ...], histogram: Histogram) -> Iterator[str]:
-    total = 0
-    for bound, number in zip((*(f"{bound:g}" for bound in BUCKETS), "+Inf"), histogram.counts, strict=True):
-        total += number
-        yield f"{name}_bucket{_labels(labels, values, le=bound)} {total}"
-    yield f"{name}_sum{_labels(labels, values)} {histogram.total:.6f}"
-    yield f"{name}_count{_labels(labels, values)} {total}"
-
-
-def _gauges(health: EngineHealth, now: float) -> Iterator[str]:
-    yield from _head("rookery_sessions", "gauge", "Stored sessions by platform and status.")
+def _state(health: EngineHealth, now: float) -> Iterator[Metric]:
+    sessions = _gauge("rookery_sessions", "Stored sessions by platform and status.", ("platform", "status"))
     for platform, statuses in health.sessions.items():
         for status, number in statuses.items():
-            yield f"rookery_sessions{_labels(('platform', 'status'), (platform, status))} {number}"
-    single: Mapping[str, tuple[str, float]] = {
-        "rookery_sessions_running": ("Sessions whose task runs on this instance.", health.running),
-        "rookery_sessions_connected": ("Sessions that are connected on this instance.", health.connected),
-        "rookery_pending_deliveries": ("Webhook deliveries that wait.", health.pending_deliveries),
-        "rookery_dead_letters": ("Webhook deliveries that were given up.", health.dead_letters),
-        "rookery_oldest_delivery_age_seconds": (
-            "How long the oldest event waits for a webhook; 0 when none does.",
-            0.0 if health.oldest_delivery is None else max(0.0, now - health.oldest_delivery),
-        ),
-        "rookery_sessions_paused": ("Sessions of this instance whose backlog pauses their receiving.", health.paused),
-        "rookery_leases": ("Sessions that this instance holds the lease of.", health.running),
-        "rookery_tasks": ("Tasks of this instance.", health.tasks),
-        "rookery_started_at_seconds": ("When this instance started, seconds since the epoch.", health.started_at),
-        "rookery_ready": ("1 when this instance takes work.", health.ready),
-    }
-    for name, (help, value) in single.items():
-        yield from _single(name, "gauge", help, value)
+            sessions.add_metric((platform, status), number)
+    yield sessions
+    oldest = 0.0 if health.oldest_delivery is None else max(0.0, now - health.oldest_delivery)
+    for name, help, value in (
+        ("sessions_running", "Sessions whose task runs on this instance.", health.running),
+        ("sessions_connected", "Sessions that are connected on this instance.", health.connected),
+        ("pending_deliveries", "Webhook deliveries that wait.", health.pending_deliveries),
+        ("dead_letters", "Webhook deliveries that were given up.", health.dead_letters),
+        ("oldest_delivery_age_seconds", "How long the oldest event waits for a webhook; 0 when none does.", oldest),
+        ("sessions_paused", "Sessions of this instance whose backlog pauses their receiving.", health.paused),
+        ("leases", "Sessions that this instance holds the lease of.", health.running),
+        ("tasks", "Tasks of this instance.", health.tasks),
+        ("started_at_seconds", "When this instance started, seconds since the epoch.", health.started_at),
+        ("ready", "1 when this instance takes work.", health.ready),
+    ):
+        yield _single(f"rookery_{name}", help, value)
 
 
-def _single(name: str, kind: str, help: str, value: float) -> Iterator[str]:
-    yield from _head(name, kind, help)
-    yield f"{name} {float(value):.15g}"
-
-
-def _memory(report: MemoryReport) -> Iterator[str]:
+def _processes(report: MemoryReport) -> Iterator[Metric]:
     """Unique memory: what would be free if the process ended."""
-    yield from _head(
-        "rookery_process_memory_bytes", "gauge", "Unique memory of the engine's process and of each worker."
-    )
-    for kind, process in [("engine", report.engine), *(("worker", worker) for worker in report.workers)]:
-        yield f"rookery_process_memory_bytes{_labels(('kind', 'process'), (kind, process.id))} {process.unique}"
-    yield from _single("rookery_memory_bytes", "gauge", "Unique memory of all processes together.", report.total)
-    yield from _single("rookery_memory_limit_bytes", "gauge", "What all processes together may use.", report.limit)
-    yield from _single("rookery_workers", "gauge", "Worker processes.", len(report.workers))
+    help = "Unique memory of the engine's process and of each worker."
+    each = _gauge("rookery_process_memory_bytes", help, ("kind", "process"))
+    for kind, process in (("engine", report.engine), *(("worker", worker) for worker in report.workers)):
+        each.add_metric((kind, process.id), process.unique)
+    yield each
+    yield _single("rookery_memory_bytes", "Unique memory of all processes together.", report.total)
+    yield _single("rookery_memory_limit_bytes", "What all processes together may use.", report.limit)
+    yield _single("rookery_workers", "Worker processes.", len(report.workers))
 
 
-def _process() -> Iterator[str]:
-    """Under the names that Prometheus' own client libraries use, so that common dashboards find them."""
+def _this_process() -> Iterator[Metric]:
+    """Under the names that every Prometheus client uses, so that common dashboards find them. Not the library's own process
+    collector: that works on Linux only, and says nothing where /proc is hidden."""
     process = psutil.Process()
     with process.oneshot():
         times = process.cpu_times()
-        yield from _single(
-            "process_cpu_seconds_total", "counter", "CPU time of this process.", times.user + times.system
-        )
-        yield from _single("process_resident_memory_bytes", "gauge", "Resident memory.", process.memory_info().rss)
-        yield from _single("process_open_fds", "gauge", "Open file descriptors.", process.num_fds())
-        yield from _single(
-            "process_max_fds", "gauge", "How many may be open.", resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-        )
-        yield from _single("rookery_threads", "gauge", "Threads of this process.", process.num_threads())
-    yield from _head("rookery_build_info", "gauge", "1; the labels say what runs.")
-    values = (version("rookery"), python_version())
-    yield f"rookery_build_info{_labels(('version', 'python'), values)} 1"
+        used = times.user + times.system
+        yield CounterMetricFamily("process_cpu_seconds", "CPU time of this process.", used, unit="seconds")
+        yield _single("process_resident_memory_bytes", "Resident memory.", process.memory_info().rss)
+        yield _single("process_open_fds", "Open file descriptors.", process.num_fds())
+        yield _single("process_max_fds", "How many may be open.", resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+        yield _single("rookery_threads", "Threads of this process.", process.num_threads())
+    labels = {"version": version("rookery"), "python": python_version()}
+    yield InfoMetricFamily("rookery_build", "1; the labels say what runs.", labels)
+
+
+def _gauge(name: str, help: str, labels: Sequence[str] = ()) -> GaugeMetricFamily:
+    last = name.rpartition("_")[2]
+    return GaugeMetricFamily(name, help, labels=labels, unit=last if last in UNITS else "")
+
+
+def _single(name: str, help: str, value: float) -> Metric:
+    family = _gauge(name, help)
+    family.add_metric((), float(value))
+    return family

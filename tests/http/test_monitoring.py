@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import trio
 import yaml
 
+from rookery.errors import ProbeFailed
 from rookery.telemetry import COUNTERS, DURATIONS
 
 DOCS = Path(__file__).parents[2] / "docs/monitoring"
@@ -76,30 +78,56 @@ def test_expressions_name_labels_that_exist(title: str, expression: str) -> None
     assert expression.count("(") == expression.count(")")
 
 
-async def test_everything_that_the_issue_of_an_operator_needs_is_there(served):
+LISTED = {
+    "sessions by platform and status": 'rookery_sessions{platform="parrot",status="CONNECTED"} 1.0',
+    "state changes": 'rookery_state_changes_total{platform="parrot",reason="CONNECTED",status="CONNECTED"} 2.0',
+    "attempts to connect": 'rookery_connects_total{platform="parrot"} 2.0',
+    "reconnects by reason": 'rookery_link_failures_total{platform="parrot",reason="PROBE_FAILED"} 1.0',
+    "poll latency": 'rookery_poll_seconds_count{platform="parrot"} 1.0',
+    "probe latency": 'rookery_probe_seconds_count{kind="deep",platform="parrot"} 1.0',
+    "events stored": 'rookery_events_stored_total{platform="parrot"} 1.0',
+    "deliveries by outcome": 'rookery_deliveries_total{outcome="failed"} 1.0',
+    "those that were given up": "rookery_dead_letters 0.0",
+    "sends by outcome": 'rookery_sends_total{platform="parrot",state="sent"} 1.0',
+    "sessions that receive nothing": "rookery_sessions_paused 0.0",
+    "leases": "rookery_leases 1.0",
+    "workers": "rookery_workers 0.0",
+}
+POSITIVE = [
+    "rookery_oldest_delivery_age_seconds",
+    "rookery_process_memory_bytes",
+    "rookery_tasks",
+    "process_open_fds",
+    "rookery_threads",
+    "rookery_build_info",
+]
+
+
+async def test_everything_that_an_operator_looks_for_is_there(served, monkeypatch):
     """The families that a person looks for first, with values, after a little life."""
+
+    async def probe(self):
+        await trio.lowlevel.checkpoint()
+
+    url = "http://127.0.0.1:9/hook"  # nobody listens to the discard port
+    assert (await served.client.post("/v1/webhooks", json={"url": url})).status_code == 201
     await served.add()
+    monkeypatch.setattr(type(served.engine._supervisor.running["polly"].link), "probe", probe, raising=False)
+    served.parrot.inboxes["polly"].beat(0.1)
     await served.parrot.say("polly", "hello")
     await served.client.post("/v1/sessions/polly/messages", json={"to": "7", "text": "hi"})
-    await served.client.post("/v1/health/check")
-    text = (await served.client.get("/metrics")).text
-    for sample in (
-        'rookery_sessions{platform="parrot",status="CONNECTED"} 1',
-        'rookery_state_changes_total{platform="parrot",status="CONNECTED",reason="CONNECTED"} 1',
-        'rookery_connects_total{platform="parrot"} 1',
-        'rookery_events_stored_total{platform="parrot"} 1',
-        'rookery_sends_total{platform="parrot",state="sent"} 1',
-        "rookery_oldest_delivery_age_seconds 0",
-        "rookery_sessions_paused 0",
-        "rookery_leases 1",
-        "rookery_workers 0",
-    ):
-        assert sample in text.splitlines(), sample
-    for name in (
-        "rookery_process_memory_bytes",
-        "rookery_tasks",
-        "process_open_fds",
-        "rookery_threads",
-        "rookery_build_info",
-    ):
-        assert re.search(rf"^{name}(\{{.*\}})? [1-9]", text, re.MULTILINE), name
+    assert (await served.client.post("/v1/health/check")).json()["checks"][0]["ok"]
+    with trio.fail_after(20):
+        while not served.engine.telemetry.counters["deliveries"]["failed",]:
+            await trio.sleep(0.01)
+        served.engine._supervisor.running["polly"].fail(ProbeFailed("no answer"))
+        await served.engine.wait_status("polly", "RECONNECTING")
+        await served.client.post("/v1/sessions/polly/retry")
+        await served.engine.wait_status("polly", "CONNECTED")
+    lines = (await served.client.get("/metrics")).text.splitlines()
+    for what, sample in LISTED.items():
+        assert sample in lines, f"{what}: {[line for line in lines if line.startswith(sample.partition('{')[0])]}"
+    for name in POSITIVE:
+        values = [float(line.rpartition(" ")[2]) for line in lines if re.match(rf"{name}[ {{]", line)]
+        assert values, name
+        assert min(values) > 0, name

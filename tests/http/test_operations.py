@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 
 import pytest
+from prometheus_client import REGISTRY
+from prometheus_client.openmetrics import parser as open_metrics
+from prometheus_client.parser import text_string_to_metric_families
 
 
 async def test_a_qr_code_in_every_form(served):
@@ -58,19 +61,66 @@ async def test_checks_memory_and_cleaning(served):
     assert (await served.client.post("/v1/sessions/terminate-inactive")).json() == {"terminated": []}
 
 
-METRIC = re.compile(r'[a-z_]+(\{[a-z_]+="[^"]*"(,[a-z_]+="[^"]*")*\})? [-+0-9.e]+|# (HELP|TYPE) [a-z_]+ .+')
+SAMPLE = r'[a-z_]+(\{[a-z_]+="[^"]*"(,[a-z_]+="[^"]*")*\})? [-+0-9.e]+'
+TEXT_LINE = re.compile(SAMPLE + r"|# (HELP|TYPE) [a-z_]+ .+")
+PROMETHEUS = (  # what the server sends, version 3
+    "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.5,application/openmetrics-text;version=0.0.1;q=0.4,"
+    "text/plain;version=1.0.0;escaping=allow-utf-8;q=0.3,text/plain;version=0.0.4;q=0.2,*/*;q=0.1"
+)
 
 
 async def test_metrics(served):
     await served.add()
     await served.client.post("/v1/sessions/polly/messages", json={"to": "7", "text": "hi"})
     answer = await served.client.get("/metrics")
-    assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
+    assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
     lines = answer.text.splitlines()
-    assert [line for line in lines if not METRIC.fullmatch(line)] == []
-    assert 'rookery_sessions{platform="parrot",status="CONNECTED"} 1' in lines
-    assert "rookery_ready 1" in lines
-    assert 'rookery_sends_total{platform="parrot",state="sent"} 1' in lines
+    assert [line for line in lines if not TEXT_LINE.fullmatch(line)] == []
+    families = {family.name: family for family in text_string_to_metric_families(answer.text)}
+    sent = next(sample for sample in families["rookery_send_seconds"].samples if sample.name.endswith("_count"))
+    assert (sent.labels, sent.value) == ({"platform": "parrot"}, 1)
+    for line in (
+        'rookery_sessions{platform="parrot",status="CONNECTED"} 1.0',
+        "rookery_ready 1.0",
+        'rookery_sends_total{platform="parrot",state="sent"} 1.0',
+        'rookery_send_seconds_bucket{le="+Inf",platform="parrot"} 1.0',
+    ):
+        assert line in lines, line
+
+
+@pytest.mark.parametrize(
+    ("accept", "form"),
+    [
+        ("*/*", "text/plain"),
+        ("text/html", "text/plain"),
+        ("application/openmetrics-text", "application/openmetrics-text"),
+        ("application/openmetrics-text;q=0.1, text/plain;version=0.0.4", "text/plain"),
+        ("application/openmetrics-text;q=0", "text/plain"),
+        ("application/openmetrics-text;version=nonsense", "application/openmetrics-text"),
+        (PROMETHEUS, "application/openmetrics-text"),
+    ],
+)
+async def test_metrics_in_the_form_that_is_preferred(served, accept, form):
+    answer = await served.client.get("/metrics", headers={"Accept": accept})
+    assert answer.headers["content-type"].partition(";")[0] == form
+    assert answer.text.endswith("# EOF\n") == (form == "application/openmetrics-text")
+
+
+async def test_both_forms_tell_the_same(served):
+    """Each is read by a parser of its own, and OpenMetrics' is strict."""
+    await served.add()
+    plain = (await served.client.get("/metrics")).text
+    accept = {"Accept": "application/openmetrics-text; version=1.0.0"}
+    strict = (await served.client.get("/metrics", headers=accept)).text
+    names = {sample.name for family in text_string_to_metric_families(plain) for sample in family.samples}
+    assert names == {
+        sample.name for family in open_metrics.text_string_to_metric_families(strict) for sample in family.samples
+    }
+    assert "# UNIT rookery_memory_bytes bytes" in strict
+
+
+def test_no_metric_is_registered_for_the_whole_process():
+    assert not [name for name in REGISTRY._names_to_collectors if name.startswith("rookery")]
 
 
 @pytest.mark.parametrize("path", ["/metrics", "/v1/memory", "/v1/sessions/polly/qr"])

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from typing import Annotated
 
 import msgspec
-from quart import Response
+from quart import Response, request
 
 from rookery.keys import Scope
 from rookery.store import SessionQuery
@@ -14,7 +14,7 @@ from rookery.store import SessionQuery
 from .. import operation_views
 from ..callers import Caller
 from ..calls import Answer, call
-from ..metrics import MEDIA_TYPE, exposition
+from ..metrics import OPEN_METRICS, TEXT, exposition, preferred_form
 from ..shapes import Id
 from ..state import Api
 from ..task_tree import task_tree
@@ -89,7 +89,8 @@ async def terminate_inactive(api: Api) -> Answer:
     return Answer(operation_views.Terminated(await api.engine.terminate_inactive()))
 
 
-@call("GET", "/metrics", tag=TAG, answers={200: "text/plain"}, scope=Scope.READ)
+@call("GET", "/metrics", tag=TAG, answers={200: (TEXT, OPEN_METRICS)}, scope=Scope.READ)
 async def metrics(api: Api) -> Answer:
-    """Counts and durations in the text form of Prometheus."""
-    return Answer(Response(await exposition(api.engine), content_type=MEDIA_TYPE))
+    """Counts and durations in the text form of Prometheus, or in that of OpenMetrics where `Accept` prefers it."""
+    text, content_type = await exposition(api.engine, preferred_form(request.accept_mimetypes))
+    return Answer(Response(text, content_type=content_type))
