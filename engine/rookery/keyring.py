@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 
 import trio
 
@@ -30,6 +31,15 @@ LONGEST_SECRET = 256
 log = get_logger("API")
 
 
+class _Watch:
+    """A key that something long-lived depends on."""
+
+    def __init__(self, key: ApiKey) -> None:
+        self.key = key
+        self.waiting = 0
+        self.gone = trio.Event()
+
+
 class Keyring:
     """Owned by the engine."""
 
@@ -41,6 +51,7 @@ class Keyring:
         self._pending: deque[AuditEntry] = deque()
         self._dropped = 0
         self._flushing = trio.Lock()
+        self._watched: dict[str, _Watch] = {}
 
     async def authenticate(self, secret: str) -> ApiKey | None:
         """The key that this secret belongs to, None when there is none or it has expired. Raises StoreError."""
@@ -66,6 +77,20 @@ class Keyring:
         """A key was revoked: it is not taken here any more."""
         self._cache = {digest: entry for digest, entry in self._cache.items() if entry[1].id != id}
         self._used.pop(id, None)
+        if watch := self._watched.get(id):
+            watch.gone.set()
+
+    async def gone(self, key: ApiKey) -> None:
+        """Return when this key is of no use any more: revoked here, or seen within `FLUSH_INTERVAL` to be revoked by another
+        instance or to have expired."""
+        watch = self._watched.setdefault(key.id, _Watch(key))
+        watch.waiting += 1
+        try:
+            await watch.gone.wait()
+        finally:
+            watch.waiting -= 1
+            if not watch.waiting:
+                self._watched.pop(key.id, None)
 
     def record(self, entry: AuditEntry) -> None:
         """Keep an entry until it is written. Never blocks."""
@@ -96,9 +121,20 @@ class Keyring:
             while True:
                 await trio.sleep(FLUSH_INTERVAL)
                 await self._try_flush()
+                with suppress(StoreError):  # who was let in stays in until the store says otherwise
+                    await self._look_after_watched()
         finally:
             with trio.CancelScope(shield=True, deadline=trio.current_time() + LAST_FLUSH_SECONDS):
                 await self._try_flush()
+
+    async def _look_after_watched(self) -> None:
+        if not self._watched:
+            return
+        remaining = await self._store.remaining_keys(list(self._watched))
+        now = self._clock()
+        for id, watch in list(self._watched.items()):
+            if id not in remaining or watch.key.expired(now):
+                self.forget(id)
 
     async def _try_flush(self) -> None:
         if self._dropped:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from enum import StrEnum
 from typing import Protocol
 
@@ -98,6 +98,9 @@ class KeyStore(Protocol):
 
     async def find_key(self, digest: str) -> ApiKey | None:
         """The key with this digest, expired or not."""
+
+    async def remaining_keys(self, ids: Collection[str]) -> Collection[str]:
+        """Those of these ids that still belong to a key."""
 
     async def list_keys(self, *, after: str | None, limit: int) -> Sequence[ApiKey]:
         """Ordered by id; `after` is exclusive."""

@@ -62,13 +62,17 @@ async def serve_event_socket(api: Api, refusal: Callable[[Exception], Response])
             return None
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_throw_away)
-        async with open_follower(api, events) as follower:
+        async with open_follower(api, events, caller) as follower:
             try:
                 while True:
                     for event in await follower.next_page():
-                        await websocket.send(api.wire_forms.json(event).decode())
+                        if not follower.ended:
+                            await websocket.send(api.wire_forms.json(event).decode())
             except trio.EndOfChannel:
-                await websocket.close(GOING_AWAY, "the server stops")
+                if follower.revoked:
+                    await websocket.close(POLICY_VIOLATION, "the key was revoked or has expired")
+                else:
+                    await websocket.close(GOING_AWAY, "the server stops")
             except RookeryError:
                 await websocket.close(TRY_AGAIN_LATER, "the database does not answer")
         nursery.cancel_scope.cancel()

@@ -11,6 +11,7 @@ import trio
 
 from rookery import model
 from rookery.features.events import EventStream
+from rookery.keys import ApiKey
 
 from .callers import Caller
 from .shapes import EventId, EventTypes, Id, types_of
@@ -41,23 +42,36 @@ class Follower:
         self._api = api
         self._events = events
         self._waiting = trio.CancelScope()
+        self.revoked = False
+        """The reader's key is of no use any more."""
+
+    @property
+    def ended(self) -> bool:
+        """True when the reader is to get nothing more."""
+        return self.revoked or self._api.stopping.is_set()
 
     async def next_page(self) -> Sequence[model.Event]:
         """The next events; none of them when nothing came for a heartbeat.
 
         Raises:
-            trio.EndOfChannel: the server stops.
+            trio.EndOfChannel: the server stops, or the key was revoked.
         """
-        if not self._api.stopping.is_set():
+        if not self.ended:
             with trio.move_on_after(self._api.settings.heartbeat) as self._waiting:
                 return await self._events.next_page()
-        if self._api.stopping.is_set():
+        if self.ended:
             raise trio.EndOfChannel
         return ()
 
     async def end_with_the_server(self) -> None:
         """To be run beside it: ends its wait when the server stops."""
         await self._api.stopping.wait()
+        self._waiting.cancel()
+
+    async def end_with_the_key(self, key: ApiKey) -> None:
+        """To be run beside it: ends it when the key is revoked or expires."""
+        await self._api.engine.wait_key_gone(key)
+        self.revoked = True
         self._waiting.cancel()
 
 
@@ -70,10 +84,12 @@ async def events_for(api: Api, query: FollowEvents, caller: Caller, *, resume: i
 
 
 @asynccontextmanager
-async def open_follower(api: Api, events: EventStream) -> AsyncIterator[Follower]:
-    """The follower ends when the server stops."""
+async def open_follower(api: Api, events: EventStream, caller: Caller) -> AsyncIterator[Follower]:
+    """The follower ends when the server stops, or when the caller's key is of no use any more."""
     follower = Follower(api, events)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(follower.end_with_the_server)
+        if caller.key is not None:
+            nursery.start_soon(follower.end_with_the_key, caller.key)
         yield follower
         nursery.cancel_scope.cancel()

@@ -187,6 +187,20 @@ async def test_a_key_for_one_session_sees_that_session(serve):
         assert refused.value.status == 403
 
 
+async def test_it_closes_when_its_key_is_revoked(serve):
+    async with serve(key="sesame") as served:
+        await served.add()
+        key, secret = await served.engine.create_key(scopes=[Scope.READ])
+        async with open_websocket(served.port, SOCKET + "?after=0") as client:
+            await client.send(json.dumps({"key": secret}))
+            await served.parrot.say("polly", "hello")
+            assert texts([await client.one()]) == ["hello"]
+            await served.engine.revoke_key(key.id)
+            await served.parrot.say("polly", "not for you")
+            assert await client.one() is None
+            assert (client.closed, client.reason) == (1008, "the key was revoked or has expired")
+
+
 @pytest.mark.parametrize("query", ["?after=x", "?after=-1", "?key=sesame", "?session=%00", "?last=99999999"])
 async def test_a_bad_query_is_a_problem_document(served, query):
     with pytest.raises(Refused) as refused:

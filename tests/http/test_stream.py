@@ -11,6 +11,8 @@ import h11
 import pytest
 import trio
 
+from rookery.keys import Scope
+
 STREAM = "/v1/events/stream"
 
 
@@ -145,3 +147,27 @@ async def test_many_readers_see_the_same(served):
             await served.parrot.say("polly", str(number))
     assert len(results) == 100
     assert all(result == results[0] == sorted(result) for result in results)
+
+
+@pytest.mark.parametrize("how", ["revoked here", "revoked elsewhere", "expired"])
+async def test_it_ends_with_its_key(serve, how):
+    async with serve(key="sesame") as served:
+        await served.add()
+        expires_in = 1.0 if how == "expired" else None
+        key, secret = await served.engine.create_key(scopes=[Scope.READ], expires_in=expires_in)
+        _, other_secret = await served.engine.create_key(scopes=[Scope.READ])
+        bearer, others = [("Authorization", f"Bearer {text}") for text in (secret, other_secret)]
+        async with following(served, STREAM, bearer) as frames, following(served, STREAM, others) as unharmed:
+            await served.parrot.say("polly", "hello")
+            assert texts(await frames.some(1)) == ["hello"]
+            if how == "revoked here":
+                await served.engine.revoke_key(key.id)
+            elif how == "revoked elsewhere":
+                await served.engine._store.delete_key(key.id)
+            with trio.fail_after(10):
+                assert await frames.one() is None, "the body ends properly"
+            await served.parrot.say("polly", "only for those who may")
+            assert texts(await unharmed.some(2))[-1] == "only for those who may"
+        with trio.fail_after(10):
+            while served.engine._keyring._watched:
+                await trio.sleep(0.01)

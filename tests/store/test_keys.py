@@ -51,6 +51,14 @@ async def test_a_deleted_key_is_gone(store: Store) -> None:
     assert await store.find_key("d-k") is None
 
 
+async def test_which_keys_remain(store: Store) -> None:
+    for id in ("a", "b", "c"):
+        await store.create_key(key(id))
+    await store.delete_key("b")
+    assert set(await store.remaining_keys(["a", "b", "nobody"])) == {"a"}
+    assert set(await store.remaining_keys([])) == set()
+
+
 async def test_the_last_use_only_moves_on(store: Store) -> None:
     await store.create_key(key())
     for used, shown in ((2000.0, 2000.0), (1500.0, 2000.0), (2500.0, 2500.0)):

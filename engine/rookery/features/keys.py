@@ -58,6 +58,10 @@ class KeyFeatures(EngineParts):
         """Whose secret this is; None for a wrong, revoked or expired one. Raises StoreError."""
         return await self._keyring.authenticate(secret)
 
+    async def wait_key_gone(self, key: ApiKey) -> None:
+        """Return when a key is revoked or expires: what was opened with it has to end."""
+        await self._keyring.gone(key)
+
     async def get_key(self, id: str) -> ApiKey:
         """Raises NotFound."""
         return await self._store.get_key(id)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from ..errors import AlreadyExists, NotFound
 from ..keys import ApiKey, AuditEntry, AuditQuery
@@ -43,6 +43,10 @@ class PostgresKeys(PostgresBase):
 
     async def find_key(self, digest: str) -> ApiKey | None:
         return next(iter(await self._all(f"{_SELECT} WHERE digest = $1", digest, of=key_from_row)), None)
+
+    async def remaining_keys(self, ids: Collection[str]) -> Collection[str]:
+        sql = "SELECT id FROM rookery.api_keys WHERE id = ANY ($1)"
+        return set(await self._all(sql, list(ids), of=lambda row: str(row[0])))
 
     async def list_keys(self, *, after: str | None, limit: int) -> Sequence[ApiKey]:
         return await self._all(f"{_SELECT} WHERE id > $1 ORDER BY id LIMIT $2", after or "", limit, of=key_from_row)

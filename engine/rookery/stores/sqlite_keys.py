@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from sqlite3 import Connection
 
 from ..errors import AlreadyExists, NotFound
 from ..keys import ApiKey, AuditEntry, AuditQuery
 from .key_rows import AUDIT_COLUMNS, KEY_COLUMNS, audit_from_row, audit_to_row, key_from_row, key_to_row
+from .rows import to_json
 from .sqlite_base import SqliteBase
 from .sqlite_database import Database
 
@@ -37,6 +38,10 @@ class SqliteKeys(SqliteBase):
 
     async def find_key(self, digest: str) -> ApiKey | None:
         return next(iter(await self._keys("WHERE digest = ?", digest)), None)
+
+    async def remaining_keys(self, ids: Collection[str]) -> Collection[str]:
+        found = await self._keys("WHERE id IN (SELECT value FROM json_each(?))", to_json(list(ids)))
+        return {key.id for key in found}
 
     async def list_keys(self, *, after: str | None, limit: int) -> Sequence[ApiKey]:
         return await self._keys("WHERE id > ? ORDER BY id LIMIT ?", after or "", limit)
