@@ -39,7 +39,7 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         )
 
 
-class ApiKeys(msgspec.Struct, frozen=True):
+class ApiKeyPage(msgspec.Struct, frozen=True):
     """Ordered by id; `next` is the value of `after` for the next page, null on the last."""
 
     keys: list[ApiKey]

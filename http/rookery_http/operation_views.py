@@ -48,7 +48,7 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
         return cls(session=result.session, kind=result.kind, ok=result.ok, latency=result.latency, error=result.error)
 
 
-class Checks(msgspec.Struct, frozen=True):
+class CheckResults(msgspec.Struct, frozen=True):
     checks: list[Check]
 
 
@@ -104,13 +104,13 @@ class Cleaned(msgspec.Struct, frozen=True):
     released: list[str]
 
 
-class Tasks(msgspec.Struct, frozen=True):
+class TaskTree(msgspec.Struct, frozen=True):
     """The tasks of this instance, parents before their children."""
 
     tasks: list[Task]
 
 
-class Terminated(msgspec.Struct, frozen=True):
+class TerminatedSessions(msgspec.Struct, frozen=True):
     """The sessions that were disabled."""
 
     terminated: list[str]

@@ -25,16 +25,21 @@ ALIASES = {"image": ["image", "photo"], "document": ["document", "file"]}
 NO_NUL = "^[^\\u0000]*$"
 BASE64 = "^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
 ANYTHING: Schema = {"$ref": "#/components/schemas/JsonValue"}
+# Each of these words is about one type of value and says nothing of the others; a union of types would say the same, but
+# generators of clients cannot follow a union into itself.
 JSON_VALUE: Schema = {
     "title": "JsonValue",
     "description": "Any JSON, with no U+0000 in its strings and names.",
-    "anyOf": [
-        {"type": ["null", "boolean"]},
-        {"type": "number"},
-        {"type": "string", "pattern": NO_NUL},
-        {"type": "array", "items": ANYTHING},
-        {"type": "object", "propertyNames": {"pattern": NO_NUL}, "additionalProperties": ANYTHING},
-    ],
+    "pattern": NO_NUL,
+    "items": ANYTHING,
+    "propertyNames": {"pattern": NO_NUL},
+    "additionalProperties": ANYTHING,
+}
+# "Exactly one of the two", in a form that does not split the schema in two where a client is generated from it.
+ONE_SOURCE: Schema = {
+    "if": {"required": ["url"], "properties": {"url": {"type": "string"}}},
+    "then": {"properties": {"data": {"type": "null"}}},
+    "else": {"required": ["data"], "properties": {"data": {"type": "string"}}},
 }
 
 
@@ -88,9 +93,7 @@ def _messages(components: dict[str, Schema]) -> None:
             *(name for name in schema["required"] if (name, tag) != ("type", "text")),
         ]
         if kind in content.MEDIA:
-            schema["oneOf"] = [
-                {"required": [name], "properties": {name: {"type": "string"}}} for name in ("url", "data")
-            ]
+            schema |= ONE_SOURCE
         components[schema["title"]] = schema
         kinds.append({"$ref": f"#/components/schemas/{schema['title']}"})
     components[SendMessage.__name__] = {
@@ -101,27 +104,28 @@ def _messages(components: dict[str, Schema]) -> None:
 
 
 def _platforms(components: dict[str, Schema], platforms: Mapping[str, PlatformInput]) -> None:
+    """One schema of a new session for each platform, with named ones for its credentials and settings."""
     create = components["CreateSession"]
     properties = create["properties"]
-    kinds = []
+    references: dict[str, list[Schema]] = {"credentials": [], "settings": []}
+    kinds = {}
     for platform, given in platforms.items():
-        own = {
-            "platform": {"const": platform},
-            "credentials": _tightened(given.credentials),
-            "settings": _tightened(given.settings),
-        }
+        own: dict[str, Schema] = {"platform": {"const": platform}}
+        for field, found in references.items():
+            title = f"{platform.title()}{field.title()}"
+            components[title] = _tightened(getattr(given, field)) | {"title": title}
+            own[field] = {"$ref": f"#/components/schemas/{title}"}
+            found.append(own[field])
         required = ["platform", *(["credentials"] if given.credentials.get("required") else [])]
-        kinds.append(
-            create | {"title": f"Create{platform.title()}", "properties": properties | own, "required": required}
-        )
+        title = f"Create{platform.title()}"
+        components[title] = create | {"title": title, "properties": properties | own, "required": required}
+        kinds[platform] = f"#/components/schemas/{title}"
     # A change does not name the platform, so the description can only say: as one of them takes it.
-    change = components["ChangeSession"]["properties"]
-    change["credentials"] = {"anyOf": [_tightened(given.credentials) for given in platforms.values()]}
-    change["settings"] = {"anyOf": [_tightened(given.settings) for given in platforms.values()]}
-    for kind in kinds:
-        components[kind["title"]] = kind
+    for field, found in references.items():
+        components["ChangeSession"]["properties"][field] = {"anyOf": found}
     components["CreateSession"] = {
         "title": "CreateSession",
         "description": create.get("description", ""),
-        "anyOf": [{"$ref": f"#/components/schemas/{kind['title']}"} for kind in kinds],
+        "oneOf": [{"$ref": kind} for kind in kinds.values()],
+        "discriminator": {"propertyName": "platform", "mapping": kinds},
     }

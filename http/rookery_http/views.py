@@ -136,7 +136,7 @@ class Transition(msgspec.Struct, frozen=True):
     at: Moment
 
 
-class History(msgspec.Struct, frozen=True):
+class StatusHistory(msgspec.Struct, frozen=True):
     """The last 50 changes, newest first."""
 
     history: list[Transition]
@@ -290,7 +290,7 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         )
 
 
-class Webhooks(msgspec.Struct, frozen=True):
+class WebhookList(msgspec.Struct, frozen=True):
     webhooks: list[Webhook]
 
 
@@ -307,7 +307,7 @@ class DeadLetter(msgspec.Struct, frozen=True):
         return cls(Event.of(letter.event), letter.attempts, letter.error, moment(letter.at))
 
 
-class DeadLetters(msgspec.Struct, frozen=True):
+class DeadLetterPage(msgspec.Struct, frozen=True):
     """Ordered by event; `next` is the value of `after` for the next page, null on the last."""
 
     dead_letters: list[DeadLetter]

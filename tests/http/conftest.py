@@ -153,7 +153,7 @@ async def serving(
 Serve = Callable[..., Any]
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def platforms() -> dict[str, PlatformInput]:
     return PLATFORMS
 

@@ -79,6 +79,14 @@ async def test_the_life_of_a_session(served):
     assert_problem(await served.client.get("/v1/sessions/polly"), 404)
 
 
+async def test_letters_that_only_look_like_nul_are_harmless(served):
+    document = {"path": r"C:\u0000", r"\u0000": ["a\\\\u0000"]}
+    assert (await served.add(metadata=document, settings=document))["metadata"] == document
+    answer = await served.client.post("/v1/sessions/polly/messages", json={"to": "7", "text": "a", "options": document})
+    assert answer.status_code == 200, answer.text
+    assert served.parrot.sent[0].options == document
+
+
 async def test_listing_pages_and_filters(served):
     for number in range(7):
         await served.add(f"p{number}", enabled=number % 2 == 0)

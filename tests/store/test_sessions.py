@@ -43,7 +43,7 @@ async def test_a_session_comes_back_as_it_was_stored(store: Store) -> None:
         last_error="timeout",
         next_retry_at=99.5,
     )
-    given = new_session(health=explained, cursor="17", settings={"deep": {"list": [1, None, "ü"]}})
+    given = new_session(health=explained, cursor="17", settings={"deep": {"list": [1, None, "ü", r"\u0000"]}})
     created = await store.create_session(given)
     assert created.uid > 0
     found = await store.get_session("shop")

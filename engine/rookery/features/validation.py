@@ -56,9 +56,21 @@ def check_document(value: object, field: str) -> dict[str, Any]:
         raise InvalidInput(f"{field}: only JSON values of moderate depth can be stored", field=field) from None
     if len(encoded) > MAX_DOCUMENT:
         raise InvalidInput(f"{field}: at most {MAX_DOCUMENT} bytes of JSON are stored, not {len(encoded)}", field=field)
-    if b"\\u0000" in encoded:
+    if b"\\u0000" in encoded and _holds_nul(document):  # the bytes alone may also be a backslash and harmless letters
         raise InvalidInput(f"{field}: a NUL character cannot be stored", field=field)
     return document
+
+
+def _holds_nul(value: object) -> bool:
+    """True when a string or a name inside a document that was encoded holds U+0000."""
+    match value:
+        case str():
+            return "\0" in value
+        case Mapping():
+            return any(_holds_nul(name) or _holds_nul(item) for name, item in value.items())
+        case list() | tuple():
+            return any(map(_holds_nul, value))
+    return False
 
 
 def check_credentials(value: object) -> dict[str, str]:

@@ -40,7 +40,7 @@ class InstanceState(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-class Instances(msgspec.Struct, frozen=True):
+class InstanceList(msgspec.Struct, frozen=True):
     instances: list[InstanceState]
 
 
@@ -60,11 +60,11 @@ class Drained(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
 
 
-@call("GET", "/v1/instances", tag=TAG, answers={200: Instances}, scope=Scope.READ)
+@call("GET", "/v1/instances", tag=TAG, answers={200: InstanceList}, scope=Scope.READ)
 async def list_instances(api: Api) -> Answer:
     """List the instances that share the database."""
     found = await api.engine.instances()
-    return Answer(Instances([InstanceState.of(instance, api.engine.instance) for instance in found]))
+    return Answer(InstanceList([InstanceState.of(instance, api.engine.instance) for instance in found]))
 
 
 @call(

@@ -72,12 +72,12 @@ async def create_key(api: Api, *, body: CreateKey) -> Answer:
     return Answer(key_views.ApiKey.of(key, secret), 201, {"Location": f"/v1/keys/{key.id}"})
 
 
-@call("GET", "/v1/keys", tag=TAG, answers={200: key_views.ApiKeys}, scope=Scope.ADMIN)
+@call("GET", "/v1/keys", tag=TAG, answers={200: key_views.ApiKeyPage}, scope=Scope.ADMIN)
 async def list_keys(api: Api, *, query: ListKeys) -> Answer:
     """List keys, without their texts, which nobody knows."""
     found = await api.engine.list_keys(after=query.after, limit=query.limit + 1)
     page = [key_views.ApiKey.of(key) for key in found[: query.limit]]
-    return Answer(key_views.ApiKeys(page, page[-1].id if len(found) > query.limit else None))
+    return Answer(key_views.ApiKeyPage(page, page[-1].id if len(found) > query.limit else None))
 
 
 @call("GET", "/v1/keys/{id}", tag=TAG, answers={200: key_views.ApiKey}, scope=Scope.ADMIN)

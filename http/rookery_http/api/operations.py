@@ -32,7 +32,7 @@ class CheckNow(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     "POST",
     "/v1/health/check",
     tag=TAG,
-    answers={200: operation_views.Checks},
+    answers={200: operation_views.CheckResults},
     problems={404: "one of the sessions does not exist"},
     body_required=False,
     scope=Scope.READ,
@@ -47,7 +47,7 @@ async def check_health(api: Api, *, body: CheckNow | None, caller: Caller) -> An
             own = SessionQuery(ids=caller.sessions, limit=len(caller.sessions))
             wanted = [session.id for session in await api.engine.list_sessions(own)]
     results = await api.engine.check_now(wanted) if wanted != [] else []
-    return Answer(operation_views.Checks([operation_views.Check.of(result) for result in results]))
+    return Answer(operation_views.CheckResults([operation_views.Check.of(result) for result in results]))
 
 
 @call("GET", "/v1/memory", tag=TAG, answers={200: operation_views.Memory}, scope=Scope.READ)
@@ -77,16 +77,22 @@ async def check_cleaner(api: Api) -> Answer:
     return Answer(operation_views.Cleaned(await api.engine.clean()))
 
 
-@call("GET", "/v1/debug/tasks", tag=TAG, answers={200: operation_views.Tasks}, scope=Scope.ADMIN)
+@call("GET", "/v1/debug/tasks", tag=TAG, answers={200: operation_views.TaskTree}, scope=Scope.ADMIN)
 async def debug_tasks(api: Api) -> Answer:
     """Show every task of this instance and the line where it waits."""
-    return Answer(operation_views.Tasks(task_tree()))
+    return Answer(operation_views.TaskTree(task_tree()))
 
 
-@call("POST", "/v1/sessions/terminate-inactive", tag=TAG, answers={200: operation_views.Terminated}, scope=Scope.MANAGE)
+@call(
+    "POST",
+    "/v1/sessions/terminate-inactive",
+    tag=TAG,
+    answers={200: operation_views.TerminatedSessions},
+    scope=Scope.MANAGE,
+)
 async def terminate_inactive(api: Api) -> Answer:
     """Disable every session that is down and will not come back by itself."""
-    return Answer(operation_views.Terminated(await api.engine.terminate_inactive()))
+    return Answer(operation_views.TerminatedSessions(await api.engine.terminate_inactive()))
 
 
 @call("GET", "/metrics", tag=TAG, answers={200: (TEXT, OPEN_METRICS)}, scope=Scope.READ)

@@ -216,10 +216,12 @@ async def retry_session(api: Api, id: str) -> Answer:
     return Answer(_show(api, await api.engine.retry(id)), 202)
 
 
-@call("GET", "/v1/sessions/{id}/history", tag=TAG, answers={200: views.History}, scope=Scope.READ)
+@call("GET", "/v1/sessions/{id}/history", tag=TAG, answers={200: views.StatusHistory}, scope=Scope.READ)
 async def session_history(api: Api, id: str) -> Answer:
     """Show the last 50 changes of status: why was this down?"""
     rows = await api.engine.history(id)
     return Answer(
-        views.History([views.Transition(row.status, row.reason, row.detail, views.moment(row.at)) for row in rows])
+        views.StatusHistory(
+            [views.Transition(row.status, row.reason, row.detail, views.moment(row.at)) for row in rows]
+        )
     )

@@ -156,11 +156,11 @@ async def create_webhook(api: Api, *, body: CreateWebhook, caller: Caller) -> An
     return Answer(shown, 201, {"Location": f"/v1/webhooks/{webhook.id}"})
 
 
-@call("GET", "/v1/webhooks", tag=TAG, answers={200: views.Webhooks}, scope=Scope.READ)
+@call("GET", "/v1/webhooks", tag=TAG, answers={200: views.WebhookList}, scope=Scope.READ)
 async def list_webhooks(api: Api, *, query: ListWebhooks, caller: Caller) -> Answer:
     """List webhooks, oldest first."""
     rows = await api.engine.list_webhooks(query.session)
-    return Answer(views.Webhooks(await _shown(api, [row for row in rows if caller.reaches(row.session)])))
+    return Answer(views.WebhookList(await _shown(api, [row for row in rows if caller.reaches(row.session)])))
 
 
 @call("GET", "/v1/webhooks/{id}", tag=TAG, answers={200: views.Webhook}, scope=Scope.READ)
@@ -211,12 +211,12 @@ async def delete_webhook(api: Api, id: str) -> Answer:
     return Answer(views.Deleted(id, True))
 
 
-@call("GET", "/v1/webhooks/{id}/dead-letters", tag=TAG, answers={200: views.DeadLetters}, scope=Scope.READ)
+@call("GET", "/v1/webhooks/{id}/dead-letters", tag=TAG, answers={200: views.DeadLetterPage}, scope=Scope.READ)
 async def dead_letters(api: Api, id: str, *, query: ReadDeadLetters) -> Answer:
     """List the deliveries that were given up."""
     found = await api.engine.dead_letters(id, after=query.after, limit=query.limit + 1)
     page = [views.DeadLetter.of(letter) for letter in found[: query.limit]]
-    return Answer(views.DeadLetters(page, page[-1].event.id if len(found) > query.limit else None))
+    return Answer(views.DeadLetterPage(page, page[-1].event.id if len(found) > query.limit else None))
 
 
 @call(
