@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import os
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import trio
 
@@ -31,12 +31,19 @@ log = get_logger("MEMORY")
 
 
 class MemoryGuard:
-    """Owned by the engine."""
+    """Owned by the engine. `monotonic` (seconds) is when a sample of the trend was taken."""
 
-    def __init__(self, providers: Iterable[Provider], services: Services) -> None:
+    def __init__(
+        self,
+        providers: Iterable[Provider],
+        services: Services,
+        *,
+        monotonic: Callable[[], float] = trio.current_time,
+    ) -> None:
         self._hosts = [provider for provider in providers if isinstance(provider, WorkerHosting)]
         self._services = services
         self._settings = services.settings
+        self._monotonic = monotonic
         self._samples: dict[int, deque[tuple[float, int]]] = {}
         self._turn = trio.Lock()  # a forced check and the periodic one take turns
         self._resident = 0
@@ -132,7 +139,7 @@ class MemoryGuard:
             del self._samples[pid]
         for process in processes:
             samples = self._samples.setdefault(process.pid, deque(maxlen=self._settings.memory_trend_window))
-            samples.append((trio.current_time(), process.unique))
+            samples.append((self._monotonic(), process.unique))
 
     def _leaks(self, worker: ProcessMemory) -> bool:
         """It grows steadily, holds more than half of its limit already, and will be there within a day."""
