@@ -127,7 +127,7 @@ async def engine_rate(url: str, store: str, count: int, concurrency: int) -> flo
             delivered = engine.telemetry.counters["deliveries"].get(("delivered",), 0)
         took = time.perf_counter() - started
         with trio.fail_after(10):
-            while (await engine.webhook_facts([hook.id]))[hook.id].pending:
+            while (await engine.webhook_facts())[hook.id].pending:
                 await trio.sleep(0.02)
     return count / took
 

@@ -30,6 +30,7 @@ from .store import Store
 from .supervisor import Supervisor
 from .tail import EventTail
 from .telemetry import Telemetry
+from .webhook_facts import FactsBoard
 
 
 class EngineParts:
@@ -69,6 +70,7 @@ class EngineParts:
         self._backlog = BacklogWatch(self._supervisor.running, services)
         self._cleaner = Cleaner(providers.values(), self._supervisor.running, services)
         self._dispatcher = Dispatcher(instance, store, settings, self._signals, self.telemetry, clock)
+        self._facts = FactsBoard(store, clock)
         self._tail = EventTail(store, self._signals)
         self._housekeeper = Housekeeper(store, settings, clock)
         self._cluster: Cluster | None = None

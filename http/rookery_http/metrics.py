@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import resource
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.metadata import version
 from itertools import accumulate
 from platform import python_version
@@ -31,8 +31,10 @@ from rookery import Engine
 from rookery.features.operations import EngineHealth
 from rookery.memory_facts import MemoryReport
 from rookery.telemetry import BUCKETS, COUNTERS, DURATIONS, Telemetry
+from rookery.webhook_facts import WebhookFacts
 
 TEXT, OPEN_METRICS = "text/plain", "application/openmetrics-text"
+MOST_WEBHOOKS = 200
 UNITS = ("seconds", "bytes")
 BOUNDS = (*map(floatToGoString, BUCKETS), "+Inf")
 
@@ -54,7 +56,8 @@ def preferred_form(accepted: Iterable[tuple[str, float]]) -> str:
 async def exposition(engine: Engine, form: str = TEXT) -> tuple[bytes, str]:
     """Everything, counted just now, and its content type."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Scrape(engine.telemetry, await engine.health(), await engine.memory(), time.time()))
+    facts = await engine.webhook_facts()
+    registry.register(_Scrape(engine.telemetry, await engine.health(), facts, await engine.memory(), time.time()))
     if form == OPEN_METRICS:
         text: bytes = openmetrics.generate_latest(registry)  # type: ignore[no-untyped-call]
         return text, openmetrics.CONTENT_TYPE_LATEST
@@ -64,9 +67,17 @@ async def exposition(engine: Engine, form: str = TEXT) -> tuple[bytes, str]:
 class _Scrape(Collector):
     """What was found for one scrape."""
 
-    def __init__(self, telemetry: Telemetry, health: EngineHealth, memory: MemoryReport, now: float) -> None:
+    def __init__(
+        self,
+        telemetry: Telemetry,
+        health: EngineHealth,
+        facts: Mapping[str, WebhookFacts],
+        memory: MemoryReport,
+        now: float,
+    ) -> None:
         self._telemetry = telemetry
         self._health = health
+        self._facts = facts
         self._memory = memory
         self._now = now
 
@@ -74,6 +85,7 @@ class _Scrape(Collector):
         yield from _counters(self._telemetry)
         yield from _durations(self._telemetry)
         yield from _state(self._health, self._now)
+        yield from _webhooks(self._facts, self._now)
         yield from _processes(self._memory)
         yield from _this_process()
 
@@ -115,6 +127,26 @@ def _state(health: EngineHealth, now: float) -> Iterator[Metric]:
         ("ready", "1 when this instance takes work.", health.ready),
     ):
         yield _single(f"rookery_{name}", help, value)
+
+
+def _webhooks(facts: Mapping[str, WebhookFacts], now: float) -> Iterator[Metric]:
+    """Those that are furthest behind when there are very many: each is some series for ever in Prometheus."""
+    chosen = sorted(facts.items(), key=lambda item: (-item[1].pending, -item[1].dead, item[0]))[:MOST_WEBHOOKS]
+    attempts = CounterMetricFamily(
+        "rookery_webhook_attempts", "Attempts to deliver to a webhook.", labels=("webhook", "outcome")
+    )
+    pending = _gauge("rookery_webhook_pending_deliveries", "Events that wait for a webhook.", ("webhook",))
+    dead = _gauge("rookery_webhook_dead_letters", "Deliveries to a webhook that were given up.", ("webhook",))
+    lag = _gauge("rookery_webhook_lag_seconds", "How long the oldest event waits for a webhook.", ("webhook",))
+    rate = _gauge("rookery_webhook_deliveries_per_second", "Deliveries to a webhook a second, lately.", ("webhook",))
+    for id, one in sorted(chosen):
+        attempts.add_metric((id, "delivered"), one.delivered)
+        attempts.add_metric((id, "failed"), one.failed)
+        pending.add_metric((id,), one.pending)
+        dead.add_metric((id,), one.dead)
+        lag.add_metric((id,), one.lag(now))
+        rate.add_metric((id,), one.rate)
+    yield from (attempts, pending, dead, lag, rate)
 
 
 def _processes(report: MemoryReport) -> Iterator[Metric]:

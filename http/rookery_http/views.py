@@ -6,6 +6,7 @@ The class names are the names in the OpenAPI description.
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
@@ -244,7 +245,11 @@ class EventPage(msgspec.Struct, frozen=True):
 
 
 class Webhook(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """An endpoint, and how deliveries to it go. `secret` is shown once, in the answer to its creation or rotation."""
+    """An endpoint, and how deliveries to it go. `secret` is shown once, in the answer to its creation or rotation.
+
+    `pending` events wait, the oldest for `lag` seconds. `delivered` and `failed` count attempts, `last_status` is what the
+    last one was answered (null: nothing), `deliveries_per_second` is the rate of the last 10 s; these are up to 2 s old.
+    """
 
     id: str
     url: str
@@ -263,6 +268,11 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     last_success_at: Moment | None
     last_error: str | None
     last_error_at: Moment | None
+    last_status: int | None
+    delivered: int
+    failed: int
+    deliveries_per_second: float
+    lag: float
     secret: str | msgspec.UnsetType = msgspec.UNSET
 
     @classmethod
@@ -284,6 +294,11 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             last_success_at=moment_or_none(facts.last_success_at),
             last_error=facts.last_error,
             last_error_at=moment_or_none(facts.last_error_at),
+            last_status=facts.last_status,
+            delivered=facts.delivered,
+            failed=facts.failed,
+            deliveries_per_second=facts.rate,
+            lag=facts.lag(time.time()),
             created_at=moment(webhook.created_at),
             updated_at=moment(webhook.updated_at),
             secret=webhook.secret if show_secret else msgspec.UNSET,

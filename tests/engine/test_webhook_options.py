@@ -119,7 +119,7 @@ async def test_a_webhook_has_its_own_timeout() -> None:
             await engine.create_webhook(url=url, id="w", timeout=0.1)
             await platform.link().inbox.commit([event(1)], None)
             with trio.fail_after(5):
-                while (error := (await engine.webhook_facts(["w"]))["w"].last_error) is None:
+                while (error := (await engine.webhook_facts())["w"].last_error) is None:
                     await trio.sleep(0.01)
             assert error == "no answer within 0.1 s"
         nursery.cancel_scope.cancel()

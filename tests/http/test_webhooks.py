@@ -66,6 +66,14 @@ async def test_how_deliveries_go_and_replay(served):
     assert rows["w"]["pending"] == 2
     assert rows["w"]["oldest_pending_at"].endswith("Z")
     assert "CannotConnect" in rows["w"]["last_error"]
+    assert rows["w"]["failed"] >= 1
+    assert rows["w"]["lag"] > 0
+    assert (rows["good"]["delivered"], rows["good"]["last_status"], rows["w"]["last_status"]) == (1, 204, None)
+    assert rows["good"]["deliveries_per_second"] == 0.1, "one in the last 10 s"
+    lines = (await served.client.get("/metrics")).text.splitlines()
+    assert 'rookery_webhook_deliveries_per_second{webhook="good"} 0.1' in lines
+    assert 'rookery_webhook_pending_deliveries{webhook="w"} 2.0' in lines
+    assert 'rookery_webhook_attempts_total{outcome="delivered",webhook="good"} 1.0' in lines
     for which in ({"session": "polly"}, {"since": "2026-01-01T00:00:00Z", "until": "2027-01-01T00:00:00Z"}, {}):
         answer = await served.client.post("/v1/webhooks/w/replay", json=which)
         assert (answer.status_code, answer.json()) == (202, {"replayed": 0})

@@ -64,7 +64,7 @@ async def test_dead_letters_are_replayed_by_session_and_time(store: Store) -> No
     assert await replay(session="a") == 2
     assert await replay(since=104.0) == 2
     assert await replay() == 1
-    assert (await store.webhook_facts(["hook"]))["hook"].pending == 6
+    assert (await store.webhook_facts())["hook"].pending == 6
     with pytest.raises(NotFound):
         await store.replay("nobody", event_ids=None, now=0.0, session="a")
 
@@ -72,16 +72,27 @@ async def test_dead_letters_are_replayed_by_session_and_time(store: Store) -> No
 async def test_how_deliveries_go(store: Store) -> None:
     lease = await create_and_claim(store)
     await store.create_webhook(webhook())
-    assert await store.webhook_facts(["hook", "nobody"]) == {"hook": WebhookFacts()}
+    assert await store.webhook_facts() == {"hook": WebhookFacts()}
     await store.append(lease, [event(number) for number in range(3)], None)
     [first, *_] = await store.pending_deliveries("hook", now=0.0, busy=(), limit=10)
     await store.record_deliveries([DeliveryOutcome(webhook="hook", event_id=first.event.id, delivered=False, at=1.0)])
-    await store.note_deliveries("hook", DeliveryNote(last_success_at=10.0))
-    await store.note_deliveries("hook", DeliveryNote(last_error="answered 500", last_error_at=11.0))
-    await store.note_deliveries("nobody", DeliveryNote(last_success_at=10.0))
-    facts = (await store.webhook_facts(["hook"]))["hook"]
+    await store.note_deliveries({"hook": DeliveryNote(last_success_at=10.0)})
+    await store.note_deliveries({"hook": DeliveryNote(last_error="answered 500", last_error_at=11.0)})
+    await store.note_deliveries({"nobody": DeliveryNote(last_success_at=10.0)})
+    facts = (await store.webhook_facts())["hook"]
     assert (facts.pending, facts.dead) == (2, 1)
     assert facts.oldest_pending_at is not None
     assert (facts.last_success_at, facts.last_error, facts.last_error_at) == (10.0, "answered 500", 11.0)
+    await store.create_webhook(webhook("other"))
+    busy = DeliveryNote(delivered=5, failed=1, last_status=204, rate=0.6, at=20.0)
+    await store.note_deliveries({"hook": busy, "other": busy, "nobody": busy})
+    await store.note_deliveries({"hook": DeliveryNote(failed=2, at=22.0)})
+    await store.note_deliveries({"other": DeliveryNote(rate=0.1, at=23.0)})
+    await store.note_deliveries({})
+    noted = await store.webhook_facts()
+    facts, other = noted["hook"], noted["other"]
+    assert (facts.delivered, facts.failed, facts.last_status, facts.rate, facts.noted_at) == (5, 3, None, 0.6, 22.0)
+    assert (other.delivered, other.failed, other.last_status, other.rate, other.noted_at) == (5, 1, 204, 0.1, 23.0)
+    assert (facts.last_error, facts.last_success_at, other.pending, other.dead) == ("answered 500", 10.0, 0, 0)
     await store.update_webhook(webhook(enabled=False))
-    assert (await store.webhook_facts(["hook"]))["hook"] == facts, "a change forgets nothing"
+    assert (await store.webhook_facts())["hook"] == facts, "a change forgets nothing"

@@ -19,6 +19,7 @@ from ..signals import Signals
 from ..store import Store
 from ..telemetry import Telemetry
 from .endpoint import Endpoint
+from .notes import Notes
 from .post import open_transport
 from .transport import EndpointTransport
 
@@ -47,6 +48,7 @@ class Dispatcher:
         self._signals = signals
         self._telemetry = telemetry
         self._clock = clock
+        self._notes = Notes(store, clock)
         self._closing = False
         self._endpoints: dict[str, tuple[Endpoint, trio.CancelScope]] = {}
         self._trusted_until = float("inf")
@@ -62,6 +64,7 @@ class Dispatcher:
         transport: httpx.AsyncBaseTransport | None = None
         async with AsyncExitStack() as stack, trio.open_nursery() as nursery:
             nursery.start_soon(self._wake_on_events)
+            nursery.start_soon(self._notes.run)
             while not self._closing:
                 version = self._signals.webhooks.version
                 started = trio.current_time()
@@ -99,6 +102,7 @@ class Dispatcher:
             async with trio.open_nursery() as nursery:
                 for endpoint in self.endpoints:
                     nursery.start_soon(endpoint.close)
+        await self._notes.flush()
         try:
             await self._store.drop_duties(self._owner, [_duty(id) for id in self._endpoints])
         except StoreError as error:
@@ -117,13 +121,16 @@ class Dispatcher:
             if wanted.get(id) != endpoint.webhook or scope.cancel_called:
                 scope.cancel()
                 del self._endpoints[id]
+                self._notes.leave(id)
 
     def _follow(self, nursery: trio.Nursery, transport: httpx.AsyncBaseTransport, wanted: dict[str, Webhook]) -> None:
         for id, webhook in wanted.items():
             if id in self._endpoints:
                 self._endpoints[id][0].wake()
             else:
-                endpoint = Endpoint(webhook, transport, self._store, self._settings, self._telemetry, self._clock)
+                endpoint = Endpoint(
+                    webhook, transport, self._store, self._settings, self._telemetry, self._notes, self._clock
+                )
                 scope = trio.CancelScope(deadline=self._trusted_until)
                 self._endpoints[id] = (endpoint, scope)
                 nursery.start_soon(self._run, endpoint, scope)

@@ -6,7 +6,6 @@ import random
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Protocol
 
 import httpx
 import msgspec
@@ -18,7 +17,6 @@ from ..model import Delivery, Webhook
 from ..settings import EngineSettings
 from ..store import DeliveryOutcome, DeliveryStore
 from ..telemetry import Telemetry
-from ..webhook_facts import WebhookFactsStore
 from .notes import Notes
 from .post import Answer, post
 
@@ -42,10 +40,6 @@ def retry_delay(
     return delay * uniform(1.0, 1.1)
 
 
-class EndpointStore(DeliveryStore, WebhookFactsStore, Protocol):
-    """What an endpoint needs of a store."""
-
-
 class Endpoint:
     """One enabled webhook. The dispatcher owns its task."""
 
@@ -53,9 +47,10 @@ class Endpoint:
         self,
         webhook: Webhook,
         transport: httpx.AsyncBaseTransport,
-        store: EndpointStore,
+        store: DeliveryStore,
         settings: EngineSettings,
         telemetry: Telemetry,
+        notes: Notes,
         clock: Callable[[], float],
     ) -> None:
         self.webhook = webhook
@@ -72,7 +67,7 @@ class Endpoint:
         self._hold_until = -float("inf")
         self._closing = False
         self._seconds = webhook.timeout or settings.webhook_timeout
-        self._notes = Notes(webhook.id, store)
+        self._notes = notes
 
     def wake(self) -> None:
         """There may be something new to deliver."""
@@ -89,13 +84,11 @@ class Endpoint:
     async def run(self) -> None:
         """Deliver until cancelled or gone."""
         async with trio.open_nursery() as nursery:
-            await nursery.start(self._notes.run)
             while not self._closing:
                 self._wake = trio.Event()
                 try:
                     retry_at = await self._fill()
                 except NotFound:
-                    self._notes.close()
                     return
                 except StoreError as error:
                     log.warning("deliveries cannot be read", webhook=self.webhook.id, error=str(error))
@@ -108,7 +101,6 @@ class Endpoint:
                     retry_at = min(retry_at, self._hold_until)
                 with trio.move_on_at(retry_at):
                     await self._wake.wait()
-            self._notes.close()
 
     def _width(self) -> int:
         """How many lanes may be under way now."""
@@ -153,7 +145,7 @@ class Endpoint:
             self.wake()
 
     def _judge(self, answer: Answer) -> None:
-        self._notes.add(self._clock(), answer.error)
+        self._notes.add(self.webhook.id, answer.error, answer.status)
         if answer.delivered:
             self._telemetry.count("deliveries", "delivered")
             self._strikes = 0

@@ -1,7 +1,9 @@
-"""Writes down how deliveries to one webhook go: not each one, but what was last, once in a while."""
+"""Writes down how deliveries go: not each one, but counts, a rate and what was last, once in a while for all endpoints."""
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 
 import trio
@@ -10,44 +12,117 @@ from ..errors import StoreError
 from ..webhook_facts import DeliveryNote, WebhookFactsStore
 
 INTERVAL = 2.0  # seconds between two notes
+WINDOW = 10
+"""Seconds over which the rate is taken."""
+
+
+class Tally:
+    """Attempts at one endpoint: those since the last note, and the successes of the last seconds."""
+
+    def __init__(self) -> None:
+        self._note = DeliveryNote()
+        self._recent: deque[list[int]] = deque()  # [second, successes]
+        self._told: float | None = 0.0  # the rate of the last note
+
+    def add(self, at: float, now: float, error: str | None, status: int | None) -> None:
+        """One attempt ended at `at` by the wall clock, `now` by trio's."""
+        old = self._note
+        if error is None:
+            second = int(now)
+            if self._recent and self._recent[-1][0] == second:
+                self._recent[-1][1] += 1
+            else:
+                self._recent.append([second, 1])
+                if len(self._recent) > WINDOW + 1:
+                    self._recent.popleft()
+            self._note = DeliveryNote(
+                last_success_at=at,
+                last_error=old.last_error,
+                last_error_at=old.last_error_at,
+                last_status=status,
+                delivered=old.delivered + 1,
+                failed=old.failed,
+            )
+        else:
+            self._note = DeliveryNote(
+                last_success_at=old.last_success_at,
+                last_error=error,
+                last_error_at=at,
+                last_status=status,
+                delivered=old.delivered,
+                failed=old.failed + 1,
+            )
+
+    def rate(self, now: float) -> float:
+        """Deliveries a second over the last `WINDOW` seconds."""
+        while self._recent and self._recent[0][0] <= int(now) - WINDOW:
+            self._recent.popleft()
+        return sum(count for _, count in self._recent) / WINDOW
+
+    def leave(self) -> None:
+        """Somebody else delivers there now, and tells the rate."""
+        self._recent.clear()
+        self._told = None
+
+    @property
+    def quiet(self) -> bool:
+        """True when the last note has told everything, for as long as nothing more happens."""
+        return not self._told and not self._recent and self._note == DeliveryNote()
+
+    def take(self, at: float, now: float) -> DeliveryNote:
+        """The next note."""
+        note, self._note = self._note, DeliveryNote()
+        self._told = self.rate(now) if self._recent or self._told is not None else None
+        return DeliveryNote(
+            last_success_at=note.last_success_at,
+            last_error=note.last_error,
+            last_error_at=note.last_error_at,
+            last_status=note.last_status,
+            delivered=note.delivered,
+            failed=note.failed,
+            rate=self._told,
+            at=at,
+        )
 
 
 class Notes:
-    """Owned by an endpoint."""
+    """Owned by the dispatcher. A crash loses the counts of the last seconds; a shutdown writes them."""
 
-    def __init__(self, webhook: str, store: WebhookFactsStore) -> None:
-        self._webhook = webhook
+    def __init__(self, store: WebhookFactsStore, clock: Callable[[], float]) -> None:
         self._store = store
-        self._success: float | None = None
-        self._error: str | None = None
-        self._error_at: float | None = None
+        self._clock = clock
+        self._tallies: dict[str, Tally] = {}
         self._wake = trio.Event()
-        self._closed = False
 
-    def add(self, at: float, error: str | None) -> None:
+    def add(self, webhook: str, error: str | None, status: int | None) -> None:
         """One attempt ended. Never blocks."""
-        if error is None:
-            self._success = at
-        else:
-            self._error, self._error_at = error, at
+        tally = self._tallies.get(webhook)
+        if tally is None:
+            tally = self._tallies[webhook] = Tally()
+        tally.add(self._clock(), trio.current_time(), error, status)
         self._wake.set()
 
-    def close(self) -> None:
-        """Let `run` write what is left and end."""
-        self._closed = True
-        self._wake.set()
+    def leave(self, webhook: str) -> None:
+        """Nothing is delivered from here any more, at least for now."""
+        if tally := self._tallies.get(webhook):
+            tally.leave()
 
-    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Until closed or cancelled. The first note goes at once, so that a new webhook shows what happened."""
-        task_status.started()
+    async def flush(self) -> None:
+        """Write what is new. What the store does not take is lost: the next note tells more."""
+        at, now = self._clock(), trio.current_time()
+        notes = {id: tally.take(at, now) for id, tally in self._tallies.items() if not tally.quiet}
+        for id in list(self._tallies):
+            if self._tallies[id].quiet:
+                del self._tallies[id]
+        if notes:
+            with suppress(StoreError):
+                await self._store.note_deliveries(notes)
+
+    async def run(self) -> None:
+        """Until cancelled. The first note goes at once, so that a new webhook shows what happened."""
         while True:
-            await self._wake.wait()
+            if not self._tallies:
+                await self._wake.wait()
             self._wake = trio.Event()
-            note = DeliveryNote(last_success_at=self._success, last_error=self._error, last_error_at=self._error_at)
-            self._success = self._error = self._error_at = None
-            if note != DeliveryNote():
-                with suppress(StoreError):  # the next one tells more
-                    await self._store.note_deliveries(self._webhook, note)
-            if self._closed:
-                return
+            await self.flush()
             await trio.sleep(INTERVAL)

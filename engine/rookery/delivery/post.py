@@ -24,12 +24,14 @@ _encoder = msgspec.json.Encoder()
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """`delivered`, or why not; `gone` when the endpoint wants no more (410); `retry_after` seconds if it said so."""
+    """`delivered`, or why not; `gone` when the endpoint wants no more (410); `retry_after` seconds if it said so.
+    `status` is that of HTTP, None without an answer."""
 
     delivered: bool
     error: str | None = None
     gone: bool = False
     retry_after: float | None = None
+    status: int | None = None
 
 
 def request_body(delivery: Delivery) -> bytes:
@@ -113,12 +115,13 @@ async def post(
     if scope.cancelled_caught:
         return Answer(False, f"no answer within {seconds:g} s")
     if response.is_success:
-        return Answer(True)
+        return Answer(True, status=response.status_code)
     return Answer(
         False,
         f"answered {response.status_code}",
         gone=response.status_code == 410,
         retry_after=_retry_after(response.headers.get("retry-after"), now),
+        status=response.status_code,
     )
 
 

@@ -40,7 +40,7 @@ class OperationsFeatures(OwnerCalls):
         for (platform, status, _), count in (await self._store.count_sessions()).items():
             of_platform = sessions.setdefault(platform, {})
             of_platform[status] = of_platform.get(status, 0) + count
-        deliveries = (await self._store.delivery_counts()).values()
+        facts, oldest = await self._facts.read()
         running = list(self._supervisor.running.values())
         return EngineHealth(
             instance=self.instance,
@@ -50,9 +50,9 @@ class OperationsFeatures(OwnerCalls):
             sessions=sessions,
             running=len(running),
             connected=sum(runner.link is not None for runner in running),
-            pending_deliveries=sum(pending for pending, _ in deliveries),
-            dead_letters=sum(dead for _, dead in deliveries),
-            oldest_delivery=await self._store.oldest_delivery(),
+            pending_deliveries=sum(one.pending for one in facts.values()),
+            dead_letters=sum(one.dead for one in facts.values()),
+            oldest_delivery=oldest,
             paused=sum(runner.paused for runner in running),
             tasks=trio.lowlevel.current_statistics().tasks_living,
         )

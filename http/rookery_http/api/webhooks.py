@@ -232,7 +232,7 @@ async def replay(api: Api, id: str, *, body: Replay | None) -> Answer:
 
 
 async def _shown(api: Api, webhooks: Sequence[model.Webhook]) -> list[views.Webhook]:
-    facts = await api.engine.webhook_facts([webhook.id for webhook in webhooks])
+    facts = await api.engine.webhook_facts()
     return [views.Webhook.of(webhook, facts.get(webhook.id)) for webhook in webhooks]
 
 

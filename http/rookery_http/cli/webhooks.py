@@ -21,6 +21,17 @@ COLUMNS: list[Column] = [
     ("events", lambda row: ", ".join(row["events"]) if row["events"] else "all"),
     ("enabled", lambda row: "yes" if row["enabled"] else "no"),
 ]
+GOING: list[Column] = [
+    ("waiting", lambda row: row["pending"]),
+    ("lag", lambda row: f"{row['lag']:.1f} s" if row["pending"] else ""),
+    ("per second", lambda row: f"{row['deliveries_per_second']:g}"),
+    ("delivered", lambda row: row["delivered"]),
+    ("failed", lambda row: row["failed"]),
+    ("dead", lambda row: row["dead"]),
+    ("last", lambda row: row["last_status"] if row["last_status"] or not row["last_error"] else "no answer"),
+    ("last error", lambda row: row["last_error"]),
+]
+"""How deliveries go."""
 
 
 @app.command("list")
@@ -30,13 +41,13 @@ def list_webhooks(
     url: Url = None,
     key: Key = None,
 ) -> None:
-    """List webhooks."""
+    """List webhooks, and how deliveries to them go."""
     query = {"session": session} if session else {}
     rows = Client(url, key).call("GET", "/v1/webhooks", params=query)["webhooks"]
     if as_json:
         print_json(rows)
     else:
-        print_table(rows, COLUMNS, empty="There are no webhooks; add one with `rookery webhooks add URL`.")
+        print_table(rows, [*COLUMNS, *GOING], empty="There are no webhooks; add one with `rookery webhooks add URL`.")
 
 
 @app.command()

@@ -181,6 +181,7 @@ async def test_a_dead_letter_is_replayed(rookery, page, tmp_path):
         with trio.fail_after(PATIENCE):
             await receiver.wait_until(lambda: len(receiver.deliveries) > before)
         await page.see("No dead letters", ".letters")
+        await page.see("204", "article .numbers")
         await page.until("!document.querySelector('#dead-count').checkVisibility()")
         await page.click("article button", "Delete")
         await page.click("dialog button", "Delete")

@@ -32,6 +32,7 @@ export function webhooks(main) {
   return { leave: every(2000, refresh) };
 }
 
+const number = (value) => (value ?? 0).toLocaleString("en", { maximumFractionDigits: 1 });
 const plural = (count, one, many) => `${count} ${count === 1 ? one : many}`;
 
 function add(refresh) {
@@ -84,7 +85,10 @@ function card(first, refresh) {
   const dead = h("div", {}, h("dd"), h("dt", {}, "dead letters"));
   const lag = ago(null, { suffix: "", none: "–" });
   const success = ago(null);
-  const numbers = h("dl", { class: "numbers" }, [[pending, "waiting"], [h("dd", {}, lag), "lag of the oldest"]].map(([value, term]) => h("div", {}, value, h("dt", {}, term))), dead, h("div", {}, h("dd", {}, success), h("dt", {}, "last delivered")));
+  const rate = h("dd");
+  const attempts = h("dd");
+  const status = h("dd");
+  const numbers = h("dl", { class: "numbers" }, [[pending, "waiting"], [h("dd", {}, lag), "lag of the oldest"], [rate, "a second"], [attempts, "delivered / failed"], [status, "last answer"]].map(([value, term]) => h("div", {}, value, h("dt", {}, term))), dead, h("div", {}, h("dd", {}, success), h("dt", {}, "last delivered")));
   const failure = h("p", { class: "quote" });
   const letters = h("div", { class: "letters" });
   let latest = first;
@@ -149,6 +153,9 @@ function card(first, refresh) {
       setText(dead.firstChild, String(row.dead ?? "–"));
       dead.dataset.tone = row.dead ? "bad" : "";
       setTime(lag, row.oldest_pending_at);
+      setText(rate, number(row.deliveries_per_second));
+      setText(status, String(row.last_status ?? (row.last_error ? "none" : "–")));
+      setText(attempts, `${number(row.delivered)} / ${number(row.failed)}`);
       setTime(success, row.last_success_at);
       fill(failure, row.last_error ? [row.last_error, " ", ago(row.last_error_at, { prefix: "(", suffix: " ago)" })] : null);
       show(failure, Boolean(row.last_error));
