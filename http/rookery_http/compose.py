@@ -75,6 +75,7 @@ def platform_inputs() -> dict[str, PlatformInput]:
                 "additionalProperties": False,
             },
             settings=shapes["BotSettings"],
+            example={"credentials": {"token": "123456789:nobodys-bot-0123456789abcdefghijkl"}},
         ),
         "whatsapp": PlatformInput(
             credentials={
@@ -94,6 +95,7 @@ def platform_inputs() -> dict[str, PlatformInput]:
                 "additionalProperties": False,
             },
             settings=account,
+            example={"credentials": {"account": "4915112345678"}, "settings": {"presence": "unavailable"}},
         ),
     }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from html import escape
 from typing import Any
 
@@ -10,18 +11,21 @@ POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-a
 STYLE = """
 :root { color-scheme: light dark; --line: #8884; --soft: #8882; }
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
-h1 { margin-bottom: 0 } h2 { margin-top: 3rem; border-bottom: 1px solid var(--line) }
+h1 { margin-bottom: 0 } h2 { margin-top: 3rem; border-bottom: 1px solid var(--line) } h3 { margin: 1rem 0 .25rem }
 details { border: 1px solid var(--line); border-radius: .5rem; margin: .5rem 0; padding: .5rem .75rem }
+details details { border: 0; padding: 0; margin: .25rem 0 }
 summary { cursor: pointer } summary code { font-weight: 600 }
 .verb { display: inline-block; min-width: 4.5rem; font: 600 .8rem ui-monospace, monospace }
 .get { color: #2a7ae2 } .post { color: #1a8f4a } .patch { color: #b7791f } .delete { color: #d33a3a }
 table { border-collapse: collapse; width: 100%; margin: .5rem 0 } td, th { text-align: left; vertical-align: top;
-  padding: .25rem .75rem .25rem 0; border-top: 1px solid var(--line) }
+  padding: .25rem .75rem .25rem 0; border-top: 1px solid var(--line); overflow-wrap: anywhere }
 pre { background: var(--soft); border-radius: .5rem; padding: .75rem; overflow-x: auto } code { font-size: .9em }
 """
 
+Document = dict[str, Any]
 
-def page(description: dict[str, Any]) -> str:
+
+def page(description: Document) -> str:
     """The whole page."""
     parts = [_introduction(description)]
     for tag in description["tags"]:
@@ -29,12 +33,11 @@ def page(description: dict[str, Any]) -> str:
         for path, operations in description["paths"].items():
             for method, operation in operations.items():
                 if tag["name"] in operation["tags"]:
-                    parts.append(_operation(method, path, operation))
+                    parts.append(_operation(method, path, operation, description))
     parts.append("<h2 id='schemas'>schemas</h2>")
     for name, schema in description["components"]["schemas"].items():
-        text = escape(json.dumps(schema, indent=2, ensure_ascii=False))
         parts.append(
-            f"<details id='schema-{escape(name)}'><summary><code>{escape(name)}</code></summary><pre>{text}</pre></details>"
+            f"<details id='schema-{escape(name)}'><summary><code>{escape(name)}</code></summary>{_json(schema)}</details>"
         )
     return (
         "<!doctype html><html lang='en'><head><meta charset='utf-8'>"
@@ -43,10 +46,15 @@ def page(description: dict[str, Any]) -> str:
     )
 
 
-def _introduction(description: dict[str, Any]) -> str:
+def _introduction(description: Document) -> str:
     info = description["info"]
     links = " · ".join(f"<a href='#{escape(tag['name'])}'>{escape(tag['name'])}</a>" for tag in description["tags"])
-    key = "<p>Send <code>Authorization: Bearer KEY</code> with every call.</p>" if "security" in description else ""
+    key = ""
+    for scheme in description["components"].get("securitySchemes", {}).values():
+        key = (
+            f"<p>Send <code>Authorization: Bearer KEY</code> with every call: {escape(scheme['description'])}. "
+            "What a key has to be allowed is said with each call.</p>"
+        )
     return (
         f"<h1>{escape(info['title'])} {escape(info['version'])}</h1><p>{escape(info['summary'])} "
         f"{escape(info['description'])} The machine-readable form is <a href='openapi.json'>openapi.json</a>.</p>"
@@ -54,32 +62,73 @@ def _introduction(description: dict[str, Any]) -> str:
     )
 
 
-def _operation(method: str, path: str, operation: dict[str, Any]) -> str:
+def _operation(method: str, path: str, operation: Document, description: Document) -> str:
     parts = [
         f"<details id='{escape(operation['operationId'])}'><summary><span class='verb {method}'>{method.upper()}</span>"
         f"<code>{escape(path)}</code> {escape(operation['summary'])}</summary>"
     ]
-    if "description" in operation:
-        parts.append(f"<p>{escape(operation['description'])}</p>")
+    parts += [f"<p>{escape(text)}</p>" for text in operation.get("description", "").split("\n\n") if text]
+    parts.append(_security(operation, description))
     if "parameters" in operation:
         rows = "".join(
             f"<tr><td><code>{escape(item['name'])}</code></td><td>{escape(item['in'])}</td>"
-            f"<td>{_kind(item['schema'])}</td><td>{escape(item.get('description', ''))}</td></tr>"
+            f"<td>{_kind(item['schema'])}</td><td>{escape(item.get('description', ''))}</td>"
+            f"<td><code>{escape(_plain(item.get('example', '')))}</code></td></tr>"
             for item in operation["parameters"]
         )
-        parts.append(f"<table><tr><th>parameter</th><th>in</th><th>type</th><th></th></tr>{rows}</table>")
+        parts.append(
+            f"<table><tr><th>parameter</th><th>in</th><th>type</th><th></th><th>for example</th></tr>{rows}</table>"
+        )
     if "requestBody" in operation:
-        schema = operation["requestBody"]["content"]["application/json"]["schema"]
-        parts.append(f"<p>Body: {_kind(schema)}</p>")
-    rows = ""
+        content = operation["requestBody"]["content"]["application/json"]
+        wanted = "" if operation["requestBody"]["required"] else " (may be left out)"
+        parts.append(f"<h3>Body</h3><p>{_kind(content['schema'])}{wanted}</p>")
+        for name, example in content.get("examples", {}).items():
+            parts.append(f"<details><summary>{escape(name)}</summary>{_json(example['value'])}</details>")
+    parts.append("<h3>Answers</h3><table><tr><th>status</th><th></th><th></th></tr>")
     for status, answer in operation["responses"].items():
-        kind = "".join(_kind(content["schema"], media) for media, content in list(answer["content"].items())[:1])
-        rows += f"<tr><td>{status}</td><td>{escape(answer['description'])}</td><td>{kind}</td></tr>"
-    parts.append(f"<table><tr><th>answer</th><th></th><th></th></tr>{rows}</table></details>")
+        answer = _resolved(answer, description)
+        kinds = ", ".join(_kind(content["schema"], media) for media, content in answer.get("content", {}).items())
+        text = escape(answer["description"]) + "".join(_answer_examples(answer))
+        parts.append(f"<tr><td>{status}</td><td>{text}</td><td>{kinds}</td></tr>")
+    parts.append("</table></details>")
     return "".join(parts)
 
 
-def _kind(schema: dict[str, Any], media: str = "") -> str:
+def _security(operation: Document, description: Document) -> str:
+    if "security" not in description:
+        return ""
+    wanted = operation.get("security", description["security"])
+    scopes = [scope for scheme in wanted or () for names in scheme.values() for scope in names]
+    needed = "no key" if not wanted else f"a key with the scope <code>{escape(scopes[0])}</code>" if scopes else "a key"
+    return f"<p>Needs {needed}.</p>"
+
+
+def _answer_examples(answer: Document) -> Iterator[str]:
+    for media, content in answer.get("content", {}).items():
+        if "example" in content:
+            example = content["example"]
+            shown = f"<pre>{escape(example)}</pre>" if isinstance(example, str) else _json(example)
+            yield f"<details><summary>{escape(media)}</summary>{shown}</details>"
+
+
+def _resolved(answer: Document, description: Document) -> Document:
+    """What a reference to a shared answer stands for."""
+    if "$ref" not in answer:
+        return answer
+    found: Document = description["components"]["responses"][answer["$ref"].rpartition("/")[2]]
+    return found
+
+
+def _json(value: Any) -> str:
+    return f"<pre>{escape(json.dumps(value, indent=2, ensure_ascii=False))}</pre>"
+
+
+def _plain(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _kind(schema: Document, media: str = "") -> str:
     if "$ref" in schema:
         name = escape(schema["$ref"].rpartition("/")[2])
         return f"<a href='#schema-{name}'>{name}</a>"

@@ -26,7 +26,7 @@ from .state import Api
 
 FIRST_MESSAGE = 10.0
 """Seconds for a client to send its key."""
-GOING_AWAY, POLICY_VIOLATION, TRY_AGAIN_LATER = 1001, 1008, 1013
+DONE, GOING_AWAY, POLICY_VIOLATION, TRY_AGAIN_LATER = 1000, 1001, 1008, 1013
 
 
 class FirstMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -62,7 +62,7 @@ async def serve_event_socket(api: Api, refusal: Callable[[Exception], Response])
             return None
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_throw_away)
-        async with open_follower(api, events, caller) as follower:
+        async with open_follower(api, events, caller, query) as follower:
             try:
                 while True:
                     for event in await follower.next_page():
@@ -71,8 +71,10 @@ async def serve_event_socket(api: Api, refusal: Callable[[Exception], Response])
             except trio.EndOfChannel:
                 if follower.revoked:
                     await websocket.close(POLICY_VIOLATION, "the key was revoked or has expired")
-                else:
+                elif follower.ended:
                     await websocket.close(GOING_AWAY, "the server stops")
+                else:
+                    await websocket.close(DONE, "this is what was asked for")
             except RookeryError:
                 await websocket.close(TRY_AGAIN_LATER, "the database does not answer")
         nursery.cancel_scope.cancel()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from math import inf
 from typing import Annotated
 
 import msgspec
@@ -16,6 +17,9 @@ from rookery.keys import ApiKey
 from .callers import Caller
 from .shapes import EventId, EventTypes, Id, types_of
 from .state import Api
+
+LEAST = 0.05
+"""Seconds that a reader gets in any case, enough for what is there already."""
 
 
 class FollowEvents(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,14 +37,23 @@ class FollowEvents(msgspec.Struct, frozen=True, kw_only=True):
     ) = None
     session: Id | None = None
     type: EventTypes | None = None
+    limit: Annotated[int, msgspec.Meta(ge=1, le=1_000_000, description="end after so many events")] | None = None
+    timeout: (
+        Annotated[
+            float, msgspec.Meta(ge=0, le=86_400, description="end after so many seconds; it has no end otherwise")
+        ]
+        | None
+    ) = None
 
 
 class Follower:
     """The events of one reader, page by page. It holds one page; a reader that does not take it gets no other."""
 
-    def __init__(self, api: Api, events: EventStream) -> None:
+    def __init__(self, api: Api, events: EventStream, query: FollowEvents) -> None:
         self._api = api
         self._events = events
+        self._left = query.limit if query.limit is not None else inf
+        self._deadline = trio.current_time() + (max(query.timeout, LEAST) if query.timeout is not None else inf)
         self._waiting = trio.CancelScope()
         self.revoked = False
         """The reader's key is of no use any more."""
@@ -54,12 +67,17 @@ class Follower:
         """The next events; none of them when nothing came for a heartbeat.
 
         Raises:
-            trio.EndOfChannel: the server stops, or the key was revoked.
+            trio.EndOfChannel: the server stops, the key was revoked, or the reader has had what it asked for.
         """
-        if not self.ended:
-            with trio.move_on_after(self._api.settings.heartbeat) as self._waiting:
-                return await self._events.next_page()
-        if self.ended:
+        if not self.ended and self._left > 0:
+            heartbeat = trio.current_time() + self._api.settings.heartbeat
+            with trio.CancelScope(deadline=min(heartbeat, self._deadline)) as self._waiting:
+                page = await self._events.next_page()
+                if len(page) > self._left:
+                    page = page[: int(self._left)]
+                self._left -= len(page)
+                return page
+        if self.ended or self._left <= 0 or trio.current_time() >= self._deadline:
             raise trio.EndOfChannel
         return ()
 
@@ -84,9 +102,9 @@ async def events_for(api: Api, query: FollowEvents, caller: Caller, *, resume: i
 
 
 @asynccontextmanager
-async def open_follower(api: Api, events: EventStream, caller: Caller) -> AsyncIterator[Follower]:
-    """The follower ends when the server stops, or when the caller's key is of no use any more."""
-    follower = Follower(api, events)
+async def open_follower(api: Api, events: EventStream, caller: Caller, query: FollowEvents) -> AsyncIterator[Follower]:
+    """The follower ends when the server stops, when the caller's key is of no use any more, or where `query` says."""
+    follower = Follower(api, events, query)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(follower.end_with_the_server)
         if caller.key is not None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from importlib.metadata import version
+from inspect import cleandoc
 from typing import Any
 
 import msgspec
@@ -18,12 +19,14 @@ from . import request_schemas
 from .api.events import EVENT_STREAM
 from .api.messages import SendMessage
 from .calls import JSON, TABLE, Call
+from .examples import EXAMPLES, Example, bodies_of
+from .examples.parameters import parameter_example
+from .examples.problems import id_of, problem_example, shared_example
 from .problems import MEDIA_TYPE, ProblemDocument
 from .shapes import HEADERS, ID_PATTERN, NO_NEWLINE
 from .state import PlatformInput
 
 REF = "#/components/schemas/{name}"
-PROBLEM = {MEDIA_TYPE: {"schema": {"$ref": REF.format(name="Problem")}}}
 TAGS = {
     "sessions": "Accounts and bots: what is wanted, what is observed, and why.",
     "messages": "Sends, each with a named end.",
@@ -33,9 +36,22 @@ TAGS = {
     "operations": "Looking after all sessions at once.",
     "service": "Health, probes and this description.",
 }
-RETRY_AFTER = {"Retry-After": {"schema": {"type": "integer", "minimum": 1}, "description": "seconds", "required": True}}
+RETRY_AFTER = {"schema": {"type": "integer", "minimum": 1}, "description": "seconds"}
 DESCRIPTIONS = {101: "from now on a WebSocket", 201: "created", 202: "accepted"}
 LOCATION = {"Location": {"schema": {"type": "string"}, "description": "the thing's own path", "required": True}}
+
+SHARED = {
+    401: ("Unauthorized", "the key is missing or wrong"),
+    403: ("Forbidden", "the key does not allow this; without an admin key: a web page of another site asks"),
+    408: ("BodyTimeout", "the body did not arrive in time"),
+    413: ("TooLarge", "the body is too large"),
+    415: ("NotJson", "the body does not say that it is application/json"),
+    429: ("RateLimited", "the key's rate is used up, see Retry-After"),
+    500: ("Bug", "a bug; the answer has the id under which the log tells more"),
+    503: ("Unavailable", "the database, or the only instance that can do this, does not answer now"),
+}
+"""What can happen in many calls, described once: the name of that description, and when it happens."""
+OF_A_BODY = {408, 413, 415}
 
 Schema = dict[str, Any]
 
@@ -53,7 +69,8 @@ def describe(platforms: Mapping[str, PlatformInput] | None = None, *, key: bool 
     components = _components(platforms or {})
     paths: dict[str, Schema] = {}
     for row in TABLE:
-        paths.setdefault(row.path, {})[row.method.lower()] = _operation(row, components, key=key)
+        bodies = dict(bodies_of(row.name, platforms or {}))
+        paths.setdefault(row.path, {})[row.method.lower()] = _operation(row, components, bodies, key=key)
     for name in [name for name in components if name in _query_names()]:
         del components[name]
     document: Schema = {
@@ -65,9 +82,15 @@ def describe(platforms: Mapping[str, PlatformInput] | None = None, *, key: bool 
             "description": "Errors are problem documents (RFC 9457). Unknown fields and parameters are errors.",
             "license": {"name": "MIT", "identifier": "MIT"},
         },
+        "servers": [{"url": "/", "description": "the server that this description comes from"}],
         "tags": [{"name": name, "description": text} for name, text in TAGS.items()],
         "paths": paths,
-        "components": {"schemas": dict(sorted(components.items()))},
+        "components": {
+            "schemas": dict(sorted(components.items())),
+            "responses": {
+                name: _problem(status, text, shared_example(status)) for status, (name, text) in SHARED.items()
+            },
+        },
     }
     if key:
         document["components"]["securitySchemes"] = {
@@ -89,6 +112,8 @@ def _components(platforms: Mapping[str, PlatformInput]) -> dict[str, Schema]:
     for schema in _walk(components):
         if "pattern" in schema:
             schema["pattern"] = schema["pattern"].replace(NO_NEWLINE, "")
+        if isinstance(schema.get("description"), str):
+            schema["description"] = cleandoc(schema["description"])
     return components
 
 
@@ -106,7 +131,7 @@ def _query_names() -> set[str]:
     return {row.query.__name__ for row in TABLE if row.query is not None}
 
 
-def _operation(row: Call, components: dict[str, Schema], *, key: bool) -> Schema:
+def _operation(row: Call, components: dict[str, Schema], bodies: Mapping[str, Any], *, key: bool) -> Schema:
     summary, description = row.documentation
     operation: Schema = {"operationId": row.name, "tags": [row.tag], "summary": summary}
     if description:
@@ -122,31 +147,42 @@ def _operation(row: Call, components: dict[str, Schema], *, key: bool) -> Schema
         name = (SendMessage if row.large else row.body_shape).__name__
         operation["requestBody"] = {
             "required": row.body_required,
-            "content": {JSON: {"schema": {"$ref": REF.format(name=name)}}},
+            "content": {
+                JSON: {
+                    "schema": {"$ref": REF.format(name=name)},
+                    "examples": {example: {"value": value} for example, value in bodies.items()},
+                }
+            },
         }
-    operation["responses"] = {str(status): answer for status, answer in sorted(_responses(row, key=key).items())}
+    operation["responses"] = {str(status): answer for status, answer in sorted(_responses(row).items())}
     return operation
 
 
 def _parameters(row: Call, components: dict[str, Schema]) -> Iterator[Schema]:
     if row.takes_id:
         schema: Schema = {"type": "string", "pattern": ID_PATTERN}
-        yield {"name": "id", "in": "path", "required": True, "schema": schema}
+        yield {"name": "id", "in": "path", "required": True, "schema": schema, "example": id_of(row)}
     if row.query is not None:
-        shape = components[row.query.__name__]
-        for name, schema in shape["properties"].items():
-            schema = _without_null(schema)
-            text = schema.pop("description", None)
-            yield {"name": name, "in": "query", "schema": schema} | ({"description": text} if text else {})
+        for name, schema in components[row.query.__name__]["properties"].items():
+            yield _parameter(row, name, "query", _without_null(schema))
     wanted = {"Idempotency-Key": row.idempotent, "Last-Event-ID": row.resumes}
     for name, present in wanted.items():
         if present:
             schema = msgspec.json.schema(HEADERS[name])
-            text = schema.pop("description", "")
             for part in _walk(schema):
                 if "pattern" in part:
                     part["pattern"] = part["pattern"].replace(NO_NEWLINE, "")
-            yield {"name": name, "in": "header", "schema": schema, "description": text}
+            yield _parameter(row, name, "header", schema)
+
+
+def _parameter(row: Call, name: str, place: str, schema: Schema) -> Schema:
+    text = schema.pop("description", None)
+    example = parameter_example(row.name, name, schema)
+    schema.pop("examples", None)
+    told = {"description": text, "example": example}
+    return {"name": name, "in": place, "schema": schema} | {
+        key: value for key, value in told.items() if value is not None
+    }
 
 
 def _without_null(schema: Schema) -> Schema:
@@ -165,34 +201,40 @@ def forms(answer: Any) -> tuple[Any, ...]:
     return answer if isinstance(answer, tuple) else (answer,)
 
 
-def _responses(row: Call, *, key: bool) -> dict[int, Schema]:
+def _responses(row: Call) -> dict[int, Schema]:
     answers: dict[int, Schema] = {}
+    examples = EXAMPLES.get(row.name, Example())
     for status, shape in row.answers.items():
         content: Schema = {}
         for form in forms(shape):
             if isinstance(form, str):
-                content[form] = {"schema": FREE_FORMS.get(form, {"type": "string"})}
+                media_type, schema = form, FREE_FORMS.get(form, {"type": "string"})
             else:
-                content[JSON] = {"schema": {"$ref": REF.format(name=form.__name__)}}
+                media_type, schema = JSON, {"$ref": REF.format(name=form.__name__)}
+            example = examples.answer(status, media_type)
+            content[media_type] = {"schema": schema} | ({"example": example} if example is not None else {})
         answers[status] = {"description": DESCRIPTIONS.get(status, "done"), "content": content}
         if status == 201 or row.large:
             answers[status]["headers"] = LOCATION
     problems = dict(row.problems)
-    problems.setdefault(500, "a bug; the answer has the id under which the log tells more")
-    if not row.open:
-        problems.setdefault(400, "something in the request is not as described here; `field` names it")
-        problems.setdefault(503, "the database, or the only instance that can do this, does not answer now")
-        problems.setdefault(401, "the key is missing or wrong")
-        problems.setdefault(403, "the key does not allow this; without an admin key: a web page of another site asks")
-        problems[429] = "; ".join(filter(None, (problems.get(429), "the key's rate is used up, see Retry-After")))
     if row.takes_id:
         problems.setdefault(404, "there is no such thing")
-    if row.body is not None:
-        problems |= {408: "the body did not arrive in time", 413: "too large", 415: "not application/json"}
-    for status, text in problems.items():
-        answers[status] = {"description": text, "content": PROBLEM}
-        if status == 503:
-            answers[status]["headers"] = RETRY_AFTER
-        if status == 401:
-            answers[status]["headers"] = {"WWW-Authenticate": {"schema": {"type": "string"}, "required": True}}
+    if not row.open:
+        problems.setdefault(400, "something in the request is not as described here; `field` names it")
+        if 429 in problems:
+            problems[429] += f"; {SHARED[429][1]}"
+    answers |= {status: _problem(status, text, problem_example(row, status, text)) for status, text in problems.items()}
+    shared = {500} if row.open else {401, 403, 429, 500, 503}
+    for status in shared | (OF_A_BODY if row.body is not None else set()):
+        answers.setdefault(status, {"$ref": f"#/components/responses/{SHARED[status][0]}"})
     return answers
+
+
+def _problem(status: int, text: str, example: Any) -> Schema:
+    content = {"schema": {"$ref": REF.format(name="Problem")}, "example": example}
+    answer: Schema = {"description": text, "content": {MEDIA_TYPE: content}}
+    if status in (429, 503):
+        answer["headers"] = {"Retry-After": RETRY_AFTER | {"required": status == 503}}
+    if status == 401:
+        answer["headers"] = {"WWW-Authenticate": {"schema": {"type": "string"}, "required": True}}
+    return answer

@@ -18,10 +18,14 @@ NULL = {"type": "null"}
 
 
 class PlatformInput(msgspec.Struct, frozen=True):
-    """JSON schemas of what a platform accepts at the creation of a session, for the OpenAPI description."""
+    """JSON schemas of what a platform accepts at the creation of a session, for the OpenAPI description.
+
+    `example` holds `credentials` and `settings` of a session that nobody has.
+    """
 
     credentials: Mapping[str, Any]
     settings: Mapping[str, Any] = msgspec.field(default_factory=lambda: {"type": "object"})
+    example: Mapping[str, Any] = {}
 
     def fits(self, field: str, value: Mapping[str, Any]) -> bool:
         """True when `value` has the names that this platform takes, whatever they hold, and null only where it may be."""

@@ -29,7 +29,8 @@ PLATFORMS = {
             "properties": {"token": {"type": "string", "pattern": "^[0-9]{1,9}:[A-Za-z]{1,40}$"}},
             "required": ["token"],
             "additionalProperties": False,
-        }
+        },
+        example={"credentials": {"token": "1:abc"}},
     )
 }
 

@@ -394,8 +394,9 @@ async def test_probes_and_health(served):
     ready = await served.client.get("/readyz")
     assert (ready.status_code, ready.json()) == (200, {"status": "ready"})
     await served.add()
-    health = (await served.client.get("/v1/health")).json()
-    assert health["sessions"] == {"parrot": {"CONNECTED": 1}}
+    with trio.fail_after(20):  # what was observed is written a little later
+        while (health := (await served.client.get("/v1/health")).json())["sessions"] != {"parrot": {"CONNECTED": 1}}:
+            await trio.sleep(0.02)
     assert health["started_at"].endswith("Z")
 
 

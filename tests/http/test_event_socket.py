@@ -53,6 +53,17 @@ async def test_filters_and_what_comes_next(served):
         assert texts(await client.some(3)) == ["yes0", "yes1", "yes2"]
 
 
+async def test_it_ends_where_the_reader_said(served):
+    await served.add()
+    for number in range(3):
+        await served.parrot.say("polly", f"m{number}")
+    async with open_websocket(served.port, SOCKET + "?after=0&limit=2") as client:
+        assert texts(await client.some(2)) == ["m0", "m1"]
+        with trio.fail_after(20):
+            assert await client.one() is None
+        assert (client.closed, client.reason) == (1000, "this is what was asked for")
+
+
 async def test_it_closes_with_going_away_when_the_server_stops(serve):
     async with serve(drain=5.0) as served:
         await served.add()

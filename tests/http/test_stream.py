@@ -171,3 +171,16 @@ async def test_it_ends_with_its_key(serve, how):
         with trio.fail_after(10):
             while served.engine._keyring._watched:
                 await trio.sleep(0.01)
+
+
+async def test_it_ends_where_the_reader_said(served):
+    await served.add()
+    for number in range(5):
+        await served.parrot.say("polly", f"m{number}")
+    with trio.fail_after(20):
+        answer = await served.client.get(STREAM, params={"after": 0, "limit": 3})
+        assert answer.text.count("data: ") == 3
+        assert '"text":"m2"' in answer.text
+        answer = await served.client.get(STREAM, params={"after": 0, "timeout": 0.2})
+        assert answer.text.count("data: ") == 5
+        assert (await served.client.get(STREAM, params={"limit": 1, "timeout": 0})).text.count("data: ") == 0

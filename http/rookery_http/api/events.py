@@ -63,13 +63,15 @@ async def read_events(api: Api, *, query: ReadEvents, caller: Caller) -> Answer:
 async def follow_events(api: Api, *, query: FollowEvents, last_event_id: int | None, caller: Caller) -> Answer:
     """Follow the event log live, as server-sent events.
 
+    The answer has no end unless `limit` or `timeout` is given. A browser's EventSource comes back after an end.
+
     `id:` is the event's id, `event:` its type, `data:` the event. A client that reconnects with `Last-Event-ID` continues
     behind it without a gap; the header wins over `after`. A comment is sent when nothing happens for a while. The stream
     ends when its key is revoked or expires.
     """
     events = await events_for(api, query, caller, resume=last_event_id)
     response = Response(
-        _Stream(_frames(api, events, caller)),
+        _Stream(_frames(api, events, caller, query)),
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
         content_type=EVENT_STREAM,
     )
@@ -90,7 +92,8 @@ async def event_socket(api: Api, *, query: FollowEvents, last_event_id: int | No
 
     Each message is one event as JSON. `after` or `Last-Event-ID` continue behind an event without a gap. A client that
     cannot send the header `Authorization`, as a web page, sends `{"key": "KEY"}` as its first message, within 10 s. The
-    server pings; it closes with 1001 when it stops, and with 1008 when there is no right key or it is revoked.
+    server pings; it closes with 1000 at the end that `limit` or `timeout` set, with 1001 when it stops, and with 1008 when
+    there is no right key or it is revoked.
     """
     raise Problem(426, "upgrade-required", "Upgrade required", "ask for a WebSocket", headers={"Upgrade": "websocket"})
 
@@ -109,8 +112,13 @@ class _Stream(ResponseBody):
 
 
 @asynccontextmanager
-async def _frames(api: Api, events: EventStream, caller: Caller) -> AsyncIterator[AsyncIterator[bytes]]:
-    async with open_follower(api, events, caller) as follower, aclosing(_chunks(follower, api.wire_forms)) as chunks:
+async def _frames(
+    api: Api, events: EventStream, caller: Caller, query: FollowEvents
+) -> AsyncIterator[AsyncIterator[bytes]]:
+    async with (
+        open_follower(api, events, caller, query) as follower,
+        aclosing(_chunks(follower, api.wire_forms)) as chunks,
+    ):
         yield chunks
 
 

@@ -1,0 +1,33 @@
+"""An example for every call: what to send, what comes back, what can go wrong. One module a subject.
+
+They are part of the OpenAPI description and of the page that is made from it. Tests hold each against its schema, send the
+requests to a real server, and let the command line show the answers; a call without an example fails them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from . import events, keys, messages, operations, service, sessions, webhooks
+from .example import Example
+
+__all__ = ["EXAMPLES", "Example", "bodies_of"]
+
+EXAMPLES: Mapping[str, Example] = {
+    name: example
+    for module in (sessions, messages, events, webhooks, keys, operations, service)
+    for name, example in module.EXAMPLES.items()
+}
+"""By the operation's id."""
+
+
+def bodies_of(name: str, platforms: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Names and documents that the call may be sent; those that are about one platform only where the server has it."""
+    if name == "create_session":
+        for platform, given in platforms.items():
+            if given.example or not given.credentials.get("required"):
+                yield platform, {"platform": platform, **sessions.NEW, **given.example}
+        return
+    if name in EXAMPLES:
+        yield from EXAMPLES[name].bodies.items()

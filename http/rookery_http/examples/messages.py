@@ -1,0 +1,64 @@
+"""Examples of sends: one for each kind of message."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .example import Example
+
+MESSAGE: dict[str, Any] = {
+    "id": "019c1410-5f00-7c3a-9b1e-2f6d3a4b5c6d",
+    "session": "shop",
+    "to": "7",
+    "type": "text",
+    "state": "sent",
+    "receipt": {"message_id": "815", "time": "2026-01-31T12:00:01.000Z", "chat": "7"},
+    "error": None,
+    "attempts": 1,
+    "reply_to": None,
+    "idempotency_key": "order-4711-paid",
+    "created_at": "2026-01-31T12:00:00.000Z",
+    "updated_at": "2026-01-31T12:00:01.000Z",
+    "expires_at": "2026-02-01T12:00:00.000Z",
+    "send_at": None,
+}
+UNDER_WAY = MESSAGE | {"state": "sending", "receipt": None, "updated_at": "2026-01-31T12:00:00.000Z"}
+SCHEDULED = UNDER_WAY | {
+    "state": "scheduled",
+    "attempts": 0,
+    "send_at": "2026-02-01T08:00:00.000Z",
+    "expires_at": "2026-02-02T08:00:00.000Z",
+}
+CANCELLED = SCHEDULED | {"state": "cancelled", "updated_at": "2026-01-31T13:00:00.000Z"}
+PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAQAAAC1HAwCAAAAC0lEQVR42mNk+A8AAQUBAScY42YAAAAASUVORK5CYII="
+
+CONTENTS: dict[str, Any] = {
+    "text": {"to": "7", "text": "Your order is paid."},
+    "formatted text": {"to": "7", "type": "text", "text": "Your order is <b>paid</b>.", "format": "html"},
+    "reply": {"to": "7", "text": "You are welcome", "reply_to": "814"},
+    "WhatsApp chat": {"to": "4915112345678", "text": "Your order is paid."},
+    "for an hour only": {"to": "7", "text": "The shop is open", "ttl": 3600},
+    "scheduled (a time that is past: now)": {"to": "7", "text": "Good morning", "send_at": "2026-02-01T08:00:00Z"},
+    "image by address": {"to": "7", "type": "image", "url": "https://example.org/a.png", "caption": "The new shop"},
+    "image": {"to": "7", "type": "image", "data": PIXEL, "filename": "pixel.png", "mime_type": "image/png"},
+    "video": {"to": "7", "type": "video", "url": "https://example.org/a.mp4"},
+    "audio": {"to": "7", "type": "audio", "url": "https://example.org/a.mp3"},
+    "voice": {"to": "7", "type": "voice", "url": "https://example.org/a.ogg"},
+    "document": {"to": "7", "type": "document", "url": "https://example.org/a.pdf", "filename": "invoice.pdf"},
+    "sticker": {"to": "7", "type": "sticker", "url": "https://example.org/a.webp"},
+    "location": {"to": "7", "type": "location", "latitude": 52.5163, "longitude": 13.3777, "name": "Our shop"},
+    "contact": {"to": "7", "type": "contact", "name": "Support", "phone": "+4915112345678"},
+    "poll": {"to": "7", "type": "poll", "question": "When?", "choices": ["Today", "Tomorrow"], "selectable": 1},
+    "reaction": {"to": "7", "type": "reaction", "message_id": "814", "emoji": "👍"},
+    "edit": {"to": "7", "type": "edit", "message_id": "815", "text": "Your order is paid and packed."},
+    "delete": {"to": "7", "type": "delete", "message_id": "815"},
+    "read": {"to": "7", "type": "read", "message_id": "814"},
+    "typing": {"to": "7", "type": "typing"},
+}
+
+EXAMPLES = {
+    "send_message": Example(bodies=CONTENTS, answers={200: MESSAGE, 202: SCHEDULED}),
+    "list_messages": Example(answers={200: {"messages": [SCHEDULED, MESSAGE], "next": None}}),
+    "get_message": Example(answers={200: MESSAGE}),
+    "cancel_message": Example(answers={200: CANCELLED}),
+}

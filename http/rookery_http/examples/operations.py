@@ -1,0 +1,55 @@
+"""Examples of the calls that look after all sessions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .example import ByMediaType, Example
+
+CHECK = {"session": "shop", "kind": "probe", "ok": True, "latency": 0.042, "error": None}
+PROCESS: dict[str, Any] = {
+    "id": "engine",
+    "pid": 7,
+    "unique": 61865984,
+    "limit": 2147483648,
+    "level": "ok",
+    "sessions": [],
+    "growth": 12288.0,
+}
+MEMORY = {
+    "at": "2026-01-31T12:00:00.000Z",
+    "total": 138412032,
+    "limit": 2147483648,
+    "level": "ok",
+    "growth": 12288.0,
+    "engine": PROCESS,
+    "workers": [PROCESS | {"id": "worker-1", "pid": 23, "limit": 524288000, "sessions": ["support"], "growth": None}],
+}
+INSTANCE = {
+    "name": "rookery-7d9f",
+    "draining": False,
+    "sessions": 120,
+    "capacity": 500,
+    "started_at": "2026-01-30T08:15:00.000Z",
+    "answering": True,
+}
+DRAINED = {"instance": "rookery-7d9f", "handed_over": 120, "left": 0, "others": 2, "seconds": 3.4}
+TASK = {"depth": 1, "name": "session shop", "waits_at": "rookery_telegram/link.py:120", "waits_in": "poll"}
+EXPOSITION = '# TYPE rookery_sessions gauge\nrookery_sessions{platform="telegram",status="CONNECTED"} 3.0\n'
+
+EXAMPLES = {
+    "check_health": Example(
+        bodies={"all that run here": {}, "one": {"sessions": ["shop"]}}, answers={200: {"checks": [CHECK]}}
+    ),
+    "memory": Example(answers={200: MEMORY}),
+    "check_memory": Example(answers={200: MEMORY}),
+    "check_recovery": Example(answers={200: {"started": ["shop"]}}),
+    "check_cleaner": Example(answers={200: {"released": []}}),
+    "debug_tasks": Example(answers={200: {"tasks": [TASK]}}),
+    "terminate_inactive": Example(answers={200: {"terminated": ["old-shop"]}}),
+    "list_instances": Example(answers={200: {"instances": [INSTANCE]}}),
+    "drain": Example(bodies={"wait a minute": {"timeout": 60}}, answers={200: DRAINED}),
+    "metrics": Example(
+        answers={200: ByMediaType({"text/plain": EXPOSITION, "application/openmetrics-text": f"{EXPOSITION}# EOF\n"})}
+    ),
+}

@@ -1,0 +1,30 @@
+"""Examples of parameters in paths, queries and headers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+ANY_ID = "shop"
+_OF_ONE_CALL = {("read_audit", "key"): "backend", ("list_keys", "after"): "backend"}
+_BY_NAME = {
+    "enabled": True,
+    "last": 10,
+    "limit": 100,
+    "platform": "telegram",
+    "status": "CONNECTED",
+    "timeout": 30,
+    "wait": 10,
+}
+_NUMBER = 4711
+"""Of an event, or of whatever else is counted."""
+
+
+def parameter_example(operation: str, name: str, schema: Mapping[str, Any]) -> Any:
+    """A value that fits; None when nobody has thought of one, which a test notices."""
+    known = _OF_ONE_CALL.get((operation, name), _BY_NAME.get(name))
+    if known is not None:
+        return known
+    if given := schema.get("examples"):
+        return given[0]
+    return _NUMBER if schema.get("type") == "integer" else None
