@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
@@ -30,12 +30,14 @@ class Delivery(msgspec.Struct, frozen=True):
 
 
 class WebhookReceiver:
-    """`answers` may decide the status of a delivery; by default everything is welcome (204)."""
+    """`status` may decide the status of a delivery; by default everything is welcome (204). `hold` comes before: what never
+    leaves it was not delivered."""
 
     def __init__(self) -> None:
         self.url = ""
         self.deliveries: list[Delivery] = []
         self.status: Callable[[Delivery], int] = lambda delivery: 204
+        self.hold: Callable[[Delivery], Awaitable[None]] | None = None
         self._arrived = trio.lowlevel.ParkingLot()
 
     async def wait_until(self, condition: Callable[[], bool]) -> None:
@@ -61,6 +63,8 @@ class WebhookReceiver:
                     assert head is not None
                     headers = {name.decode(): value.decode() for name, value in head.headers}
                     delivery = Delivery(head.target.decode(), headers, body)
+                    if self.hold is not None:
+                        await self.hold(delivery)
                     status = self.status(delivery)
                     self.deliveries.append(delivery)
                     self._arrived.unpark_all()

@@ -20,7 +20,7 @@ from storage import Storage
 from traffic import settings_for
 
 REPETITIONS = 100
-LIVES, FEWER_LIVES = 14, 5
+LIVES, FEWER_LIVES = 9, 3
 NEW_KEYS = 4
 """Keys that are used for the first time in each life of the server."""
 

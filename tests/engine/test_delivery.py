@@ -386,6 +386,22 @@ async def test_an_endpoint_that_is_down_is_tried_gently(endpoints: Endpoints, au
         await until(lambda: len(set(endpoints.keys())) == 200, seconds=100)
 
 
+async def test_a_moment_of_failure_is_soon_forgotten(endpoints: Endpoints, autojump_clock: MockClock) -> None:
+    """An endpoint that is restarted fails all that is on its way to it at once; that says no more than one failure."""
+    up_at = trio.current_time() + 1.5
+
+    async def restarting(url: str, body: dict[str, Any]) -> int:
+        await trio.sleep(0.1)
+        return 204 if trio.current_time() >= up_at else 503
+
+    endpoints.on_post = restarting
+    async with open_delivering(ONE) as (_, platform):
+        await receive(platform, *[(str(chat), str(chat)) for chat in range(200)])
+        await until(lambda: len(set(endpoints.keys())) == 200, seconds=60)
+        await until(lambda: not endpoints.under_way)
+        assert trio.current_time() < up_at + 6
+
+
 class TestFilters:
     async def test_by_session_and_type(self, endpoints: Endpoints, autojump_clock: MockClock) -> None:
         async with open_delivering(sessions=("a", "b")) as (engine, platform):

@@ -24,8 +24,9 @@ WINDOW = 256
 """Deliveries of one endpoint read at once."""
 
 STORE_RETRY_DELAY = 1.0  # seconds
-STRIKES = 8
-"""Failures in a row after which the whole endpoint is tried one delivery at a time."""
+STRIKES = 4
+"""Failures in a row after which the whole endpoint is tried one delivery at a time, with a pause between them. Each one
+before halves how many are tried at once. What fails at the same moment counts once: it tells the same."""
 
 HOLD_MAX = 30.0  # seconds between two such tries
 
@@ -64,6 +65,7 @@ class Endpoint:
         self._active = 0
         self._wake = trio.Event()
         self._strikes = 0
+        self._struck_at = -float("inf")
         self._hold_until = -float("inf")
         self._closing = False
         self._seconds = webhook.timeout or settings.webhook_timeout
@@ -105,7 +107,7 @@ class Endpoint:
     def _width(self) -> int:
         """How many lanes may be under way now."""
         if self._strikes < STRIKES:
-            return self._settings.webhook_concurrency
+            return max(1, self._settings.webhook_concurrency >> self._strikes)
         return 1 if trio.current_time() >= self._hold_until else 0
 
     async def _fill(self) -> float:
@@ -129,7 +131,7 @@ class Endpoint:
                 started = trio.current_time()
                 answer = await post(self._transport, self.webhook, delivery, now=self._clock(), seconds=self._seconds)
                 self._telemetry.observe("delivery", trio.current_time() - started)
-                self._judge(answer)
+                self._judge(answer, started)
                 await self._record(self._outcome(delivery, answer))
                 if answer.gone:
                     await self._disable()
@@ -144,13 +146,16 @@ class Endpoint:
             self._active -= 1
             self.wake()
 
-    def _judge(self, answer: Answer) -> None:
+    def _judge(self, answer: Answer, started: float) -> None:
         self._notes.add(self.webhook.id, answer.error, answer.status)
         if answer.delivered:
             self._telemetry.count("deliveries", "delivered")
             self._strikes = 0
             return
+        if started < self._struck_at:
+            return
         self._strikes += 1
+        self._struck_at = trio.current_time()
         if self._strikes >= STRIKES:
             self._hold_until = trio.current_time() + min(2.0 ** min(self._strikes - STRIKES, 10), HOLD_MAX)
 
