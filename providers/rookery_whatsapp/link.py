@@ -131,6 +131,8 @@ class WhatsAppLink:
                         self._desk.hide()
                         self._loading("paired; logging in", allow=self._settings.connecting)
                         refused = await self._account.paired(frame.detail["jid"], frame.detail["lid"])
+                        if refused is not None:
+                            self._receiver.refuse()
                     case "opened":
                         await self._account.opened(frame.detail["jid"], frame.detail["lid"])
                         self._loading("logging in", allow=self._settings.connecting)

@@ -21,9 +21,17 @@ class Receiver:
         self._inbox = inbox
         self._memory = memory
         self._unfinished: Happened | None = None
+        self._refusing = False
+
+    def refuse(self) -> None:
+        """The account is not the session's: from now on nothing of what it receives is kept."""
+        self._refusing = True
 
     async def store(self, port: ClientPort, frame: Happened) -> None:
         """Commit an event, then let the client go on. A commit that was cancelled or failed is repeated by `finish`."""
+        if self._refusing:
+            port.stored(frame.number)
+            return
         self._unfinished = frame
         event = NewEvent(frame.key, frame.type, frame.time, frame.chat, frame.sender, frame.body, frame.raw)
         await self._inbox.commit([event], None)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from rookery import SessionStatus
+from rookery import EventQuery, SessionStatus
 from rookery.errors import InvalidInput, NotConnected
 from rookery.model import Action, Reason
 from rookery.pairing import qr_png, qr_svg, qr_terminal
@@ -61,12 +61,15 @@ async def test_a_code_by_phone_number(whatsapp: WhatsAppSimulator, tmp_path: Pat
 
 
 async def test_another_account_is_refused_and_unlinked(whatsapp: WhatsAppSimulator, tmp_path: Path) -> None:
-    stranger = whatsapp.phone(BOB)
+    stranger, friend = whatsapp.phone(BOB), whatsapp.phone("4915100000003")
     async with open_whatsapp_engine(whatsapp, tmp_path) as engine:
         await engine.create_session(id="one", platform="whatsapp", credentials={"account": NUMBER})
         with trio.fail_after(PATIENCE):
             device = await stranger.scan(await qr_of(engine, "one"))
+            for number in range(5):
+                friend.send_text(stranger, f"nobody else's business {number}")
             session = await reach(engine, "one", SessionStatus.DISCONNECTED, Reason.CONFIGURATION)
+        assert await engine.read_events(EventQuery()) == [], "the stranger's messages are not ours to keep"
         assert session.health.action is Action.SCAN_QR
         assert BOB in session.health.detail
         assert session.credentials == {"account": NUMBER}
