@@ -21,6 +21,7 @@ from .pacing import pacer
 from .pairing import PairingDesk
 from .pool import WorkerPool
 from .port import ClientPort
+from .presence import appear
 from .process import WorkerProcess
 from .protocol import Happened, Notice, Start
 from .receiving import Receiver
@@ -36,7 +37,6 @@ QUICK_DEATHS = 3
 
 SETTLING = 1.0  # seconds in which the library deletes the keys of a device that was unlinked
 LOGOUT_DEADLINE = 5.0  # seconds
-PRESENCE_TRIES = 10  # seconds apart: it works once the phone has told the account's name
 
 log = get_logger("SESSION")
 
@@ -165,14 +165,15 @@ class WhatsAppLink:
         assert self._port is not None, "`connected` is open"
         async with trio.open_nursery() as nursery:
             nursery.start_soon(watch, self._port, self._settings)
-            if self._options.presence is not None:
-                nursery.start_soon(self._appear, self._port, self._options.presence == "available")
+            self._appear(self._port, nursery)
             try:
                 async for frame in self._port.events:
                     if isinstance(frame, Happened):
                         await self._receiver.store(self._port, frame)
-                    else:
-                        self._handle(frame)
+                        continue
+                    self._handle(frame)
+                    if frame.kind == "connected":
+                        self._appear(self._port, nursery)
             except ProviderError as error:
                 await self._account.failed(error)
                 raise
@@ -212,14 +213,9 @@ class WhatsAppLink:
             self._inbox.report(SessionStatus.CONNECTED, Reason.CONNECTED, detail)
         self._logged_in = True
 
-    async def _appear(self, port: ClientPort, available: bool) -> None:
-        for _ in range(PRESENCE_TRIES):
-            try:
-                await port.call("presence", available=available)
-            except SendError:
-                await trio.sleep(1)
-            else:
-                return
+    def _appear(self, port: ClientPort, nursery: trio.Nursery) -> None:
+        if self._options.presence is not None:
+            nursery.start_soon(appear, port, self._options.presence == "available")
 
     def _worker_ended(self, port: ClientPort) -> ProviderError:
         deaths = self._pool.deaths(self._session)

@@ -203,5 +203,9 @@ async def test_presence_and_probes(whatsapp: WhatsAppSimulator, tmp_path: Path) 
         with trio.fail_after(PATIENCE):
             await device.presences.wait_for(lambda node: node.get("type") == "available")
             (result,) = await engine.check_now(["one"])
+            # It belongs to one connection: whoever connects again has to say it again.
+            said = len(device.presences)
+            device.drop()
+            await device.presences.wait_for(lambda node: node.get("type") == "available", start=said)
         assert result.ok, result.error
         assert result.kind == "deep"
