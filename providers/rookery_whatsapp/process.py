@@ -24,7 +24,8 @@ from .protocol import Beat, Call, Failed, Happened, Hello, Notice, Ping, Quit, R
 from .settings import WorkerSettings
 
 CHUNK = 256 * 1024  # bytes
-OUTGOING = 64  # frames that may wait to be written
+OUTGOING = 64  # frames that may wait to be written,
+OUTGOING_PER_SESSION = 8  # and as many more for each session: all of them may start or stop in the same moment
 LINES_KEPT = 30  # of a worker's last words
 LINE_LIMIT = 2000  # characters
 RATE_LIMIT_PAUSE = 5.0  # seconds
@@ -59,7 +60,9 @@ class WorkerProcess:
         self._next = 0
         self._heard = True
         self._last_words: deque[str] = deque(maxlen=LINES_KEPT)
-        self._outgoing, self._to_write = trio.open_memory_channel[protocol.ToWorker](OUTGOING)
+        self._outgoing, self._to_write = trio.open_memory_channel[protocol.ToWorker](
+            OUTGOING + OUTGOING_PER_SESSION * settings.sessions_per_worker
+        )
 
     @property
     def quitting(self) -> bool:

@@ -140,6 +140,7 @@ class Client:
             with self._lock:
                 tidy = self._change and not self._stopping
                 self._stopping = True
+                self.usable = False
             if tidy:
                 with self._gate.change():
                     self.library.stop()

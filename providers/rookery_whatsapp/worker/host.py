@@ -7,6 +7,7 @@ import signal
 import socket
 import threading
 import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -19,8 +20,12 @@ from .gate import MapGate
 if TYPE_CHECKING:
     from .client import Client
 
-CALL_THREADS = 64
+CALL_THREADS = 1024
 """Calls that wait for the network at once; threads are made as they are needed."""
+
+CALLS_PER_CLIENT = 16
+"""Of them for one client: a call into a dead connection takes a minute or more, and must not keep the other clients from
+being called."""
 
 LAST_STOP = 1.5
 """Seconds that `Quit` gives the clients to disconnect."""
@@ -36,6 +41,8 @@ class Host:
         self._clients: dict[int, Client] = {}
         self._latest: dict[str, Client] = {}  # by session, also while it is ending
         self._calls = ThreadPoolExecutor(CALL_THREADS, thread_name_prefix="call")
+        self._calling: Counter[int] = Counter()  # calls under way, by client
+        self._counting = threading.Lock()
         self._heard = time.monotonic()
         self.leftovers = 0
 
@@ -51,7 +58,7 @@ class Host:
                     if client := self._clients.get(frame.client):
                         client.stored(frame.number)
                 case Call():
-                    self._calls.submit(self._call, frame)
+                    self._accept(frame)
                 case Start():
                     self._start(frame)
                 case Stop():
@@ -83,27 +90,44 @@ class Host:
         for client in clients:
             client.gone.wait(max(0.0, deadline - time.monotonic()))
 
+    def _accept(self, call: Call) -> None:
+        with self._counting:
+            full = self._calling[call.client] >= CALLS_PER_CLIENT
+            self._calling[call.client] += not full
+        if full:
+            with suppress(EngineGone):
+                self._channel.send(Failed(call.call, "not_connected", "too many calls of this session wait for an answer"))
+        else:
+            self._calls.submit(self._call, call)
+
     def _call(self, call: Call) -> None:
+        try:
+            answer = self._answer(call)
+        finally:
+            with self._counting:
+                self._calling[call.client] -= 1
+                if not self._calling[call.client]:
+                    del self._calling[call.client]
+        with suppress(EngineGone):
+            self._channel.send(answer)
+
+    def _answer(self, call: Call) -> Reply | Failed:
         from .calls import BEFORE_LIVE, METHODS, CallFailed, prepare
 
         client = self._clients.get(call.client)
-        answer: Reply | Failed
         try:
             if call.method == "prepare":
                 prepare(call.arguments)
-                self._channel.send(Reply(call.call, None))
-                return
+                return Reply(call.call, None)
             with self._gate.call():
                 # The library does not survive being asked about a client that it does not have.
-                if client is None or not (client.live or (client.usable and call.method in BEFORE_LIVE)):
+                if client is None or not (client.usable and (client.live or call.method in BEFORE_LIVE)):
                     raise CallFailed("not_connected", "the client is not connected")
-                answer = Reply(call.call, METHODS[call.method](client, call.arguments))
+                return Reply(call.call, METHODS[call.method](client, call.arguments))
         except CallFailed as failure:
-            answer = Failed(call.call, failure.kind, str(failure))
+            return Failed(call.call, failure.kind, str(failure))
         except Exception as error:
-            answer = Failed(call.call, "rejected", f"{type(error).__name__}: {error}")
-        with suppress(EngineGone):
-            self._channel.send(answer)
+            return Failed(call.call, "rejected", f"{type(error).__name__}: {error}")
 
     def _beat(self) -> None:
         try:

@@ -9,9 +9,11 @@ import pytest
 import trio
 
 from rookery import Engine, SessionStatus
+from rookery.errors import ProviderError
 from rookery.provider import WorkerInfo
 from rookery_simulator.whatsapp import LinkedDevice, WhatsAppSimulator
 from rookery_whatsapp import WhatsApp
+from rookery_whatsapp.link import WhatsAppLink
 from whatsapp_engine import BOB, PATIENCE, QUICK, events_of, link, open_whatsapp_engine, reach, trusting
 
 SESSIONS = 10
@@ -147,6 +149,31 @@ async def test_one_session_per_worker(whatsapp: WhatsAppSimulator, tmp_path: Pat
     async with open_whatsapp_engine(whatsapp, tmp_path, sessions_per_worker=1) as engine:
         await link_many(engine, whatsapp, 2)
         assert worker_of(engine, "s0").pid != worker_of(engine, "s1").pid
+
+
+async def test_a_session_whose_calls_hang_leaves_room_for_others(whatsapp: WhatsAppSimulator, tmp_path: Path) -> None:
+    async with open_whatsapp_engine(whatsapp, tmp_path) as engine:
+        _, silent = await link(engine, whatsapp)
+        await link(engine, whatsapp, "two", "4915100000009")
+        silent.silence()
+        hanging = engine._supervisor.running["one"].link
+        assert isinstance(hanging, WhatsAppLink)
+        refused = 0
+
+        async def probe() -> None:
+            nonlocal refused
+            try:
+                await hanging.probe()
+            except ProviderError as error:
+                refused += "too many calls" in str(error)
+
+        async with trio.open_nursery() as nursery:
+            for _ in range(100):
+                nursery.start_soon(probe)
+            with trio.fail_after(PATIENCE):
+                await engine.send("two", to=whatsapp.phone(BOB).number, text="unhindered")
+            assert refused > 50
+            nursery.cancel_scope.cancel()
 
 
 ROUNDS = int(os.environ.get("ROOKERY_TEST_STORM_ROUNDS", "3"))

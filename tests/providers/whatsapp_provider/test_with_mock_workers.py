@@ -189,6 +189,18 @@ async def test_sessions_share_workers_up_to_the_limit(mocked: Opener) -> None:
         assert whatsapp(engine).pool.crashes == 0
 
 
+async def test_a_worker_may_have_many_sessions(mocked: Opener) -> None:
+    """All of them start and stop in the same moment; a worker with that much to read does not count as hanging."""
+    settings = msgspec.structs.replace(QUICK, start_concurrency=1000)
+    async with mocked(workers={"sessions_per_worker": 200}, settings=settings) as engine:
+        provider = whatsapp(engine)
+        async with trio.open_nursery() as nursery:
+            for number in range(100):
+                nursery.start_soon(connect, engine, f"s{number}")
+        assert [len(worker.sessions) for worker in provider.workers()] == [100]
+    assert provider.pool.crashes == 0
+
+
 async def test_a_worker_full_of_leftovers_gets_no_new_sessions(mocked: Opener) -> None:
     async with mocked(MOCK_LEFTOVERS="1000") as engine:
         await connect(engine)
