@@ -21,7 +21,7 @@ from neonize.proto.waCompanionReg.WAWebProtobufsCompanionReg_pb2 import DevicePr
 
 from ..protocol import Happened, Notice, Start
 from . import inbound, network
-from .addresses import parse_jid, text_of
+from .addresses import bare, parse_jid, text_of
 from .channel import Channel, EngineGone
 from .gate import MapGate
 
@@ -33,6 +33,9 @@ QUIET = 0.08
 
 DRAINING = 1.2
 """Seconds at most that a stop waits for that."""
+
+FORMS_KEPT = 10_000
+"""Accounts whose other address is remembered."""
 
 PREDECESSOR = 30.0
 """Seconds that a start waits for the end of the session's earlier client."""
@@ -65,6 +68,7 @@ class Client:
         self._stored_up_to = 0
         self._busy = 0
         self._last_event = time.monotonic()
+        self._other_forms: dict[str, str] = {}  # of accounts whose phone number or lid had to be asked for
         self._paired_anew = start.jid is None
         self.library = self._make()
 
@@ -237,6 +241,29 @@ class Client:
             while self._stored_up_to < number and not self._stopping:
                 if not self._stored.wait(deadline - time.monotonic()):
                     return
+
+    def both_forms(self, phone: str, lid: str) -> tuple[str, str]:
+        """An account's (phone, lid) addresses, where the library knows the one that is missing. Called by handlers."""
+        given = phone or lid
+        if phone and lid or not given:
+            return phone, lid
+        if given not in self._other_forms:
+            if not (other := self._ask_other_form(given, hidden=not phone)):
+                return phone, lid
+            if len(self._other_forms) >= FORMS_KEPT:
+                self._other_forms.clear()
+            self._other_forms[given] = other
+        return (phone, self._other_forms[given]) if phone else (self._other_forms[given], lid)
+
+    def _ask_other_form(self, given: str, *, hidden: bool) -> str:
+        with self._gate.call():
+            if not self.usable:
+                return ""
+            ask = self.library.get_pn_from_lid if hidden else self.library.get_lid_from_pn
+            try:
+                return bare(ask(parse_jid(given)))
+            except Exception:  # nobody knows
+                return ""
 
     def stored(self, number: int) -> None:
         """The engine has stored the event."""

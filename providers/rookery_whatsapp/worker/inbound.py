@@ -12,7 +12,7 @@ from google.protobuf.json_format import MessageToDict  # type: ignore[import-unt
 from neonize.proto import Neonize_pb2 as reports  # type: ignore[import-untyped]
 
 from . import contents
-from .addresses import GROUP, bare, forms, text_of
+from .addresses import GROUP, LID, USER, bare, forms, text_of
 
 if TYPE_CHECKING:
     from .client import Client
@@ -47,33 +47,38 @@ def _encode(document: Any) -> bytes:
     return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 
+def _account(client: Client, *names: Any) -> dict[str, str | None]:
+    """An account in all the forms that are known. A phone number is preferred: it is what people know."""
+    phone, lid = client.both_forms(*forms(*names))
+    return {"id": phone or lid, "phone": phone or None, "lid": lid or None}
+
+
 def _places(client: Client, source: Any) -> tuple[str, str, dict[str, Any]]:
-    """Chat, sender, and both in all the forms that are known. A phone number is preferred: it is what people know."""
+    """Chat, sender, and both in all the forms that are known."""
     own = (client.library.me.JID, client.library.me.LID) if source.IsFromMe else ()
-    sender_phone, sender_lid = forms(source.Sender, source.SenderAlt, *own)
-    chat_forms: dict[str, str | None]
-    if source.IsGroup or source.Chat.Server not in ("s.whatsapp.net", "lid"):
-        chat, chat_forms = bare(source.Chat), {"id": bare(source.Chat)}
+    sender = _account(client, source.Sender, source.SenderAlt, *own)
+    if source.IsGroup or source.Chat.Server not in (USER, LID):
+        chat: dict[str, Any] = {"id": bare(source.Chat)}
+    elif source.IsFromMe:
+        chat = _account(client, source.Chat, source.RecipientAlt)
     else:
-        other = (
-            (source.Chat, source.RecipientAlt) if source.IsFromMe else (source.Chat, source.Sender, source.SenderAlt)
-        )
-        phone, lid = forms(*other)
-        chat, chat_forms = phone or lid, {"id": phone or lid, "phone": phone or None, "lid": lid or None}
-    sender = sender_phone or sender_lid
+        chat = _account(client, source.Chat, source.Sender, source.SenderAlt)
     kind = {GROUP: "group", "broadcast": "broadcast", "newsletter": "channel"}.get(source.Chat.Server, "private")
     place = {
         "chat_type": kind,
-        "chat": chat_forms,
-        "sender": {
-            "id": sender,
-            "phone": sender_phone or None,
-            "lid": sender_lid or None,
-            "device": source.Sender.Device,
-        },
+        "chat": chat,
+        "sender": sender | {"device": source.Sender.Device},
         "from_me": source.IsFromMe,
     }
-    return chat, sender, place
+    return str(chat["id"]), str(sender["id"]), place
+
+
+def _key_chat(source: Any) -> str:
+    """The chat as the server named it: a message that comes twice has the same key, whatever was learned meanwhile."""
+    if source.IsGroup or source.Chat.Server not in (USER, LID):
+        return bare(source.Chat)
+    phone, lid = forms(source.Chat, *((source.RecipientAlt,) if source.IsFromMe else (source.Sender, source.SenderAlt)))
+    return phone or lid
 
 
 def on_message(client: Client, event: Any) -> None:
@@ -89,7 +94,7 @@ def on_message(client: Client, event: Any) -> None:
     event.ClearField("Raw")  # the same message once more
     found = Found(
         type,
-        f"{chat}/{info.ID}",
+        f"{_key_chat(info.MessageSource)}/{info.ID}",
         info.Timestamp / 1000 if info.Timestamp else time.time(),
         chat,
         sender,
@@ -106,7 +111,7 @@ def on_receipt(client: Client, event: Any) -> None:
         return
     ids = list(event.MessageIDs)
     chat, sender, place = _places(client, event.MessageSource)
-    key = f"{chat}/receipt:{kind}:{text_of(event.MessageSource.Sender)}:{_digest(' '.join(ids).encode())}"
+    key = f"{_key_chat(event.MessageSource)}/receipt:{kind}:{text_of(event.MessageSource.Sender)}:{_digest(' '.join(ids).encode())}"
     body = place | {"receipt": kind, "message_ids": ids}
     client.store(
         Found(
@@ -134,8 +139,9 @@ def on_chat_presence(client: Client, event: Any) -> None:
 
 def on_presence(client: Client, event: Any) -> None:
     """Somebody is online, or not any more."""
-    sender, now = bare(event.From), time.time()
-    body = {"state": "offline" if event.Unavailable else "online", "last_seen": max(event.LastSeen, 0) or None}
+    account, now = _account(client, event.From), time.time()
+    sender = str(account["id"])
+    body = {"sender": account, "state": "offline" if event.Unavailable else "online", "last_seen": max(event.LastSeen, 0) or None}
     found = Found(
         "presence",
         f"{sender}/presence:{now:.6f}",
@@ -148,13 +154,15 @@ def on_presence(client: Client, event: Any) -> None:
     client.store(found)
 
 
-def _other(type: str, address: Callable[[Any], Any]) -> Callable[[Client, Any], None]:
+def _other(type: str, address: Callable[[Any], Any], *, dated: bool = True) -> Callable[[Client, Any], None]:
     """Events that are passed on as they are."""
 
     def handler(client: Client, event: Any) -> None:
         raw = _encode(MessageToDict(event))
         chat, now = bare(address(event)), time.time()
-        client.store(Found(type, f"{chat}/{type}:{int(now)}:{_digest(raw)}", now, chat, None, b"{}", raw))
+        # What names its own time is itself when it comes again; the rest may really have happened once more.
+        again = "" if dated else f":{int(now)}"
+        client.store(Found(type, f"{chat}/{type}{again}:{_digest(raw)}", now, chat, None, b"{}", raw))
 
     return handler
 
@@ -189,7 +197,7 @@ HANDLERS: dict[Any, Callable[[Client, Any], None]] = {
     reports.Receipt: on_receipt,
     reports.ChatPresence: on_chat_presence,
     reports.Presence: on_presence,
-    reports.JoinedGroup: _other("group_joined", lambda e: e.GroupInfo.JID),
+    reports.JoinedGroup: _other("group_joined", lambda e: e.GroupInfo.JID, dated=False),
     reports.GroupInfoEvent: _other("group_changed", lambda e: e.JID),
     reports.CallOffer: _other("call", lambda e: e.BasicCallMeta.From),
 }

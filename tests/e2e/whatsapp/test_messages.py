@@ -62,6 +62,9 @@ async def test_text_both_ways_with_receipts(whatsapp: WhatsAppSimulator, tmp_pat
             assert done.receipt.message_id == received.id
             receipts = await events_of(engine, "one", "receipt")
             assert {event.body["receipt"] for event in receipts} >= {"delivered", "read"}
+            # The server names only the hidden address here; the chat is the same one nevertheless.
+            assert {event.chat for event in receipts} == {f"{BOB}@s.whatsapp.net"}
+            assert {event.body["sender"]["lid"] for event in receipts} == {str(bob.lid)}
 
 
 async def test_an_image_both_ways(whatsapp: WhatsAppSimulator, tmp_path: Path) -> None:
@@ -127,6 +130,11 @@ async def test_inbound_kinds(whatsapp: WhatsAppSimulator, tmp_path: Path) -> Non
             bob.type_to(alice)
             typing = await event_where(engine, lambda event: event.type == "chat_presence")
             assert typing.body["state"] == "typing"
+            assert typing.chat == typing.sender == f"{BOB}@s.whatsapp.net"
+            bob.appear(alice)
+            presence = await event_where(engine, lambda event: event.type == "presence")
+            assert presence.sender == str(bob.jid)
+            assert presence.body["sender"] == {"id": str(bob.jid), "phone": str(bob.jid), "lid": str(bob.lid)}
             from_phone = await message(engine, alice.send_text(bob, "typed on the phone").id)
             assert from_phone.body["from_me"] is True
             assert from_phone.chat == f"{BOB}@s.whatsapp.net"
