@@ -243,7 +243,8 @@ class WhatsAppLink:
         self._inbox.life.last_ack = time.time()
         if receipt.message_id:
             text = getattr(message.content, "text", "") or getattr(message.content, "caption", "") or ""
-            self._memory.keep(receipt.message_id, Known(self._account.address, text[:QUOTE], True))
+            options = getattr(message.content, "choices", ())
+            self._memory.keep(receipt.message_id, Known(self._account.address, text[:QUOTE], True, options))
         return receipt
 
     async def check(self) -> None:

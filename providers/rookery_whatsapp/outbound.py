@@ -38,11 +38,12 @@ _PHONE = re.compile(r"\+?[0-9][0-9 ()-]{4,24}")
 
 
 class Known(msgspec.Struct, frozen=True):
-    """What is remembered of a message: who wrote it, in the form its chat uses, and its beginning."""
+    """What is remembered of a message: who wrote it, in the form its chat uses, its beginning, and a poll's options."""
 
     author: str
     text: str
     from_me: bool
+    options: tuple[str, ...] = ()
 
 
 class Memory:

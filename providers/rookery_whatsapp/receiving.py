@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import msgspec
 
 from rookery.model import MessageState, NewEvent
@@ -12,6 +14,15 @@ from .port import ClientPort
 from .protocol import Happened
 
 STATES = {"delivered": MessageState.DELIVERED, "read": MessageState.READ, "played": MessageState.READ}
+
+
+def named_vote(body: bytes, memory: Memory) -> bytes:
+    """The body of a vote with `options`, the chosen ones by name; null when the vote or its poll is not known here."""
+    vote = msgspec.json.decode(body)
+    poll, chosen, names = memory.get(vote["message_id"]), vote.get("option_hashes"), None
+    if poll is not None and poll.options and chosen is not None:
+        names = [option for option in poll.options if hashlib.sha256(option.encode()).hexdigest() in chosen]
+    return msgspec.json.encode(vote | {"options": names})
 
 
 class Receiver:
@@ -33,7 +44,8 @@ class Receiver:
             port.stored(frame.number)
             return
         self._unfinished = frame
-        event = NewEvent(frame.key, frame.type, frame.time, frame.chat, frame.sender, frame.body, frame.raw)
+        content = named_vote(frame.body, self._memory) if frame.type == "poll_vote" else frame.body
+        event = NewEvent(frame.key, frame.type, frame.time, frame.chat, frame.sender, content, frame.raw)
         await self._inbox.commit([event], None)
         self._unfinished = None
         port.stored(frame.number)
@@ -42,7 +54,8 @@ class Receiver:
             body = msgspec.json.decode(frame.body)
             sender = body["sender"]
             author = (sender["lid"] if body["chat_type"] == "group" else None) or sender["id"]
-            self._memory.keep(body["message_id"], Known(author, body["text"][:QUOTE], body["from_me"]))
+            options = tuple(body["poll"]["options"]) if "poll" in body else ()
+            self._memory.keep(body["message_id"], Known(author, body["text"][:QUOTE], body["from_me"], options))
         elif frame.type == "receipt":
             body = msgspec.json.decode(frame.body)
             if state := STATES.get(body["receipt"]):

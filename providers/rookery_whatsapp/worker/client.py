@@ -245,7 +245,7 @@ class Client:
     def both_forms(self, phone: str, lid: str) -> tuple[str, str]:
         """An account's (phone, lid) addresses, where the library knows the one that is missing. Called by handlers."""
         given = phone or lid
-        if phone and lid or not given:
+        if (phone and lid) or not given:
             return phone, lid
         if given not in self._other_forms:
             if not (other := self._ask_other_form(given, hidden=not phone)):
@@ -264,6 +264,16 @@ class Client:
                 return bare(ask(parse_jid(given)))
             except Exception:  # nobody knows
                 return ""
+
+    def read_vote(self, event: Any) -> list[str] | None:
+        """The SHA-256 (hex) of each chosen option of a poll; None when its secret is not known here. Called by handlers."""
+        with self._gate.call():
+            if not self.usable:
+                return None
+            try:
+                return [option.hex() for option in self.library.decrypt_poll_vote(event).selectedOptions]
+            except Exception:  # a poll from before this device was linked
+                return None
 
     def stored(self, number: int) -> None:
         """The engine has stored the event."""

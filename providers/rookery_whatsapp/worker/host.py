@@ -96,7 +96,9 @@ class Host:
             self._calling[call.client] += not full
         if full:
             with suppress(EngineGone):
-                self._channel.send(Failed(call.call, "not_connected", "too many calls of this session wait for an answer"))
+                self._channel.send(
+                    Failed(call.call, "not_connected", "too many calls of this session wait for an answer")
+                )
         else:
             self._calls.submit(self._call, call)
 

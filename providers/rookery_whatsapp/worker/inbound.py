@@ -91,6 +91,8 @@ def on_message(client: Client, event: Any) -> None:
         type, body = contents.describe(content, info.ID)
     except (AttributeError, ValueError):  # a shape of message that is newer than this code is kept as it came
         type, body = "message", {"message_id": info.ID, "kind": "unknown", "text": ""}
+    if type == "poll_vote":
+        body["option_hashes"] = client.read_vote(event)
     event.ClearField("Raw")  # the same message once more
     found = Found(
         type,
@@ -141,7 +143,11 @@ def on_presence(client: Client, event: Any) -> None:
     """Somebody is online, or not any more."""
     account, now = _account(client, event.From), time.time()
     sender = str(account["id"])
-    body = {"sender": account, "state": "offline" if event.Unavailable else "online", "last_seen": max(event.LastSeen, 0) or None}
+    body = {
+        "sender": account,
+        "state": "offline" if event.Unavailable else "online",
+        "last_seen": max(event.LastSeen, 0) or None,
+    }
     found = Found(
         "presence",
         f"{sender}/presence:{now:.6f}",

@@ -32,6 +32,10 @@ def load() -> str:
         raise Unusable(
             f"{name} cannot be loaded on {_here()}: {type(error).__name__}: {error}; it runs on {PLATFORMS}"
         ) from None
+    from neonize import _binder  # type: ignore[import-untyped]
+
+    # neonize 0.5.2 forgets to convert what this one function returns.
+    _binder.gocode.DecryptPollVote.errcheck = _binder.consume_bytes_struct
     # It reports what it did not expect through whatsmeow's own log, at this level.
     logging.getLogger("neonize.utils.log").setLevel(logging.WARNING)
     return name

@@ -1,5 +1,6 @@
 """Messages of every kind, both ways, through the engine."""
 
+import hashlib
 import io
 from pathlib import Path
 from typing import Any
@@ -114,6 +115,23 @@ async def test_inbound_kinds(whatsapp: WhatsAppSimulator, tmp_path: Path) -> Non
             assert card.body["contacts"][0]["name"] == "Carol"
             poll = await message(engine, bob.send(alice, outgoing.poll("Lunch?", ["yes", "no"])).id)
             assert poll.body["poll"] == {"question": "Lunch?", "options": ["yes", "no"], "selectable": 1}
+            asked = await engine.send(
+                "one", to=BOB, type="poll", question="Dinner?", choices=["soup", "rice"], selectable=2
+            )
+            to_answer = await bob.received.wait_for(lambda message: message.id == asked.message_id)
+            vote = await message(engine, bob.vote(to_answer, "rice").id)
+            assert (vote.type, vote.body["message_id"], vote.body["options"]) == (
+                "poll_vote",
+                asked.message_id,
+                ["rice"],
+            )
+            assert vote.body["option_hashes"] == [hashlib.sha256(b"rice").hexdigest()]
+            assert (await message(engine, bob.vote(to_answer).id)).body["options"] == []
+            answer = await message(engine, bob.reply(to_answer, "none of both").id)
+            assert answer.body["reply_to"] == asked.message_id
+            reaction = await message(engine, bob.react(to_answer, "🍜").id)
+            assert (reaction.type, reaction.body["message_id"]) == ("reaction", asked.message_id)
+            assert reaction.body["emoji"] == "🍜"
             document = await message(
                 engine, bob.send_media(alice, b"text", kind="document", mimetype="text/plain", name="a.txt").id
             )
