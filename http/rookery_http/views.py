@@ -34,7 +34,7 @@ def moment_or_none(seconds: float | None) -> str | None:
 
 
 def redacted(value: Any) -> Any:
-    """The same document with `***` in place of what a key calls a token, secret or password."""
+    """The same document with `***` in place of what a key calls a token, secret or password, and of passwords in URLs."""
     if isinstance(value, Mapping):
         return {
             name: REDACTED if _SECRET_NAME.search(str(name)) and item not in (None, "") else redacted(item)
@@ -42,7 +42,7 @@ def redacted(value: Any) -> Any:
         }
     if isinstance(value, Sequence) and not isinstance(value, str | bytes):
         return [redacted(item) for item in value]
-    return value
+    return without_password(value) if isinstance(value, str) else value
 
 
 def without_password(url: str) -> str:

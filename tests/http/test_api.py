@@ -415,11 +415,15 @@ async def test_a_bug_is_a_500_with_an_id_that_is_logged(served, monkeypatch, cap
 
 def test_redaction():
     document = {"token": "a", "nested": [{"API_KEY": "b", "name": "c"}], "password": "", "webhook_secret": {"a": 1}}
+    document |= {"proxy": "socks5://user:hunter2@host:1080", "plain": "user:x@host", "link": "https://host/a:b@c"}
     assert redacted(document) == {
         "token": "***",
         "nested": [{"API_KEY": "***", "name": "c"}],
         "password": "",
         "webhook_secret": "***",
+        "proxy": "socks5://user:***@host:1080",
+        "plain": "user:x@host",
+        "link": "https://host/a:b@c",
     }
 
 
