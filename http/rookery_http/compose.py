@@ -55,6 +55,7 @@ def providers(config: Config) -> list[Provider]:
             data_dir=config.data_dir,
             database_url=config.database_url,
             sessions_per_worker=config.whatsapp_sessions_per_worker,
+            qr_rounds=config.whatsapp_qr_rounds,
             worker_command=worker,
         ),
     ]

@@ -54,6 +54,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     telegram_api_url: str
     telegram_poll_timeout: int
     whatsapp_sessions_per_worker: int
+    whatsapp_qr_rounds: int
     whatsapp_worker: str | None
     log_level: str
     log_format: str
@@ -113,6 +114,7 @@ def load(**overrides: Any) -> Config:
         telegram_api_url=values["ROOKERY_TELEGRAM_API_URL"],
         telegram_poll_timeout=values["ROOKERY_TELEGRAM_POLL_TIMEOUT"],
         whatsapp_sessions_per_worker=values["ROOKERY_WHATSAPP_SESSIONS_PER_WORKER"],
+        whatsapp_qr_rounds=values["ROOKERY_WHATSAPP_QR_ROUNDS"],
         whatsapp_worker=values["ROOKERY_WHATSAPP_WORKER"],
         log_level=values["LOG_LEVEL"],
         log_format=values["LOG_FORMAT"],

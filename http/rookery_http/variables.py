@@ -225,6 +225,15 @@ def _platforms() -> list[Variable]:
         ),
         Variable(
             group="Platforms",
+            name="ROOKERY_WHATSAPP_QR_ROUNDS",
+            kind=count(1, 100),
+            default=5,
+            unit="count",
+            meaning="rounds of six QR codes (160 s each) that a session shows before it waits for a person to start it again",
+            right="a whole number from 1 to 100",
+        ),
+        Variable(
+            group="Platforms",
             name="ROOKERY_WHATSAPP_WORKER",
             kind=Annotated[str | None, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.]*( [A-Za-z_][A-Za-z0-9_.]*)*$")],
             default=None,

@@ -18,7 +18,8 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import trio
 
-from rookery.errors import InvalidInput, ProviderError
+from rookery.errors import InvalidInput, ProviderError, TerminalError
+from rookery.model import Action, Reason
 
 T = TypeVar("T")
 
@@ -92,8 +93,12 @@ def _sqlite_holds(path: Path, jid: str) -> bool:
         if "no such table" in str(error):
             return False
         raise ProviderError(f"the keys in {path} cannot be read: {error}") from None
-    except sqlite3.DatabaseError as error:
-        raise ProviderError(f"the keys in {path} cannot be read: {error}") from None
+    except sqlite3.DatabaseError as error:  # no database any more, or a damaged one: trying again cannot help
+        raise TerminalError(
+            f"the keys in {path} cannot be read: {error}; restore the file, or log the session out and scan a QR code",
+            reason=Reason.CONFIGURATION,
+            action=Action.SCAN_QR,
+        ) from None
     return row is not None
 
 

@@ -37,6 +37,7 @@ class WhatsApp:
         database_url: PostgreSQL instead of files.
         schema: of the library's tables there.
         sessions_per_worker: how many accounts share a process; 1 isolates each.
+        qr_rounds: of six codes each that a session shows before it waits for a person.
         proxy: for accounts that set none, as `AccountSettings.proxy`.
         worker_command: what is started as a worker, with the number of its socket as the last argument.
         worker_environment: variables that workers get beside the engine's own.
@@ -52,6 +53,7 @@ class WhatsApp:
         database_url: str | None = None,
         schema: str = "rookery_whatsapp",
         sessions_per_worker: int | None = None,
+        qr_rounds: int | None = None,
         proxy: str | None = None,
         worker_command: Sequence[str] | None = None,
         worker_environment: Mapping[str, str] | None = None,
@@ -60,6 +62,10 @@ class WhatsApp:
         settings = workers or WorkerSettings()
         if sessions_per_worker is not None:
             settings = msgspec.structs.replace(settings, sessions_per_worker=sessions_per_worker)
+        if qr_rounds is not None:
+            settings = msgspec.structs.replace(settings, qr_rounds=qr_rounds)
+        if settings.qr_rounds < 1:
+            raise InvalidInput("qr_rounds: at least 1", field="qr_rounds")
         if settings.sessions_per_worker < 1:
             raise InvalidInput("sessions_per_worker: at least 1", field="sessions_per_worker")
         self._proxy = check_proxy(proxy, "proxy") if proxy is not None else None

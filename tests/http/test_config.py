@@ -57,6 +57,7 @@ def test_fixed_names(monkeypatch):
         "ROOKERY_TELEGRAM_API_URL": "http://127.0.0.1:8081",
         "ROOKERY_TELEGRAM_POLL_TIMEOUT": "5",
         "ROOKERY_WHATSAPP_SESSIONS_PER_WORKER": "3",
+        "ROOKERY_WHATSAPP_QR_ROUNDS": "2",
         "ROOKERY_WHATSAPP_WORKER": "some.module other",
         "MAX_CONCURRENT_SESSIONS": "9",
         "AUTO_CLEANUP_ON_LOGOUT": "false",
@@ -70,7 +71,7 @@ def test_fixed_names(monkeypatch):
     assert loaded.engine.auto_cleanup_on_logout is False
     assert (loaded.telegram_api_url, loaded.telegram_poll_timeout) == ("http://127.0.0.1:8081", 5)
     assert (loaded.whatsapp_sessions_per_worker, loaded.log_level) == (3, "DEBUG")
-    assert loaded.whatsapp_worker == "some.module other"
+    assert (loaded.whatsapp_qr_rounds, loaded.whatsapp_worker) == (2, "some.module other")
     assert loaded.engine.shutdown_grace + loaded.api.drain == 20
     assert "sesame" not in repr(loaded)
 

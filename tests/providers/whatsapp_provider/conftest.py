@@ -29,12 +29,17 @@ def mocked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Opener:
 
     @asynccontextmanager
     async def opener(
-        *, workers: dict[str, Any] | None = None, settings: EngineSettings = QUICK, **environment: str
+        *,
+        workers: dict[str, Any] | None = None,
+        settings: EngineSettings = QUICK,
+        qr_rounds: int | None = None,
+        **environment: str,
     ) -> AsyncIterator[Engine]:
         provider = WhatsApp(
             data_dir=tmp_path,
             worker_command=[process.default_command()[0], str(MOCK_WORKER)],
             worker_environment=environment,
+            qr_rounds=qr_rounds,
             workers=msgspec.structs.replace(IMPATIENT, **workers or {}),
         )
         async with open_engine(providers=[provider], store="memory:", settings=settings) as engine:

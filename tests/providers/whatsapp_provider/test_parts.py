@@ -4,6 +4,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -202,11 +203,23 @@ def test_a_proxys_password_is_not_shown() -> None:
 
 def test_places_of_keys_are_checked() -> None:
     with pytest.raises(InvalidInput):
-        SqliteDevices(__import__("pathlib").Path("/tmp/what?"))
+        SqliteDevices(Path("/tmp/what?"))
     with pytest.raises(InvalidInput):
         PostgresDevices("mysql://localhost/x", "devices")
     with pytest.raises(InvalidInput):
         PostgresDevices("postgresql://localhost/x", "Robert'); DROP")
+
+
+async def test_a_damaged_file_of_keys_is_an_error_for_people(tmp_path: Path) -> None:
+    devices = SqliteDevices(tmp_path)
+    await devices.database_for("one")
+    assert not await devices.holds("one", "4915100000001:1@s.whatsapp.net")
+    (tmp_path / "one.db").write_bytes(b"no database" * 1000)
+    with pytest.raises(TerminalError, match="cannot be read") as caught:
+        await devices.holds("one", "4915100000001:1@s.whatsapp.net")
+    assert (caught.value.reason, caught.value.action) == (Reason.CONFIGURATION, Action.SCAN_QR)
+    await devices.forget("one", None)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_package_needs_no_neonize() -> None:

@@ -74,6 +74,16 @@ async def test_five_rounds_of_codes_and_then_a_person_is_waited_for(mocked: Open
         assert whatsapp(engine).pool.next_client() == 6
 
 
+async def test_fewer_rounds_by_a_setting(mocked: Opener) -> None:
+    async with mocked(qr_rounds=2) as engine:
+        await engine.create_session(id="rounds", platform="whatsapp")
+        session = await reach(engine, "rounds", SessionStatus.DISCONNECTED, Reason.QR_EXPIRED)
+        assert "2 rounds" in session.health.detail
+        # Enabled as it is, it waits: only a person begins anew.
+        await engine.start("rounds")
+        await reach(engine, "rounds", SessionStatus.QR_REQUIRED)
+
+
 async def test_codes_rotate_and_a_typed_one_goes_first(mocked: Opener) -> None:
     async with mocked() as engine:
         await engine.create_session(id="rounds-endless", platform="whatsapp")
