@@ -113,7 +113,8 @@ def on_receipt(client: Client, event: Any) -> None:
         return
     ids = list(event.MessageIDs)
     chat, sender, place = _places(client, event.MessageSource)
-    key = f"{_key_chat(event.MessageSource)}/receipt:{kind}:{text_of(event.MessageSource.Sender)}:{_digest(' '.join(ids).encode())}"
+    source, about = event.MessageSource, _digest(" ".join(ids).encode())
+    key = f"{_key_chat(source)}/receipt:{kind}:{text_of(source.Sender)}:{about}"
     body = place | {"receipt": kind, "message_ids": ids}
     client.store(
         Found(
