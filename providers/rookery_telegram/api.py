@@ -24,12 +24,12 @@ class BotApi:
     def __init__(self, token: str, base_url: str, ssl_context: ssl.SSLContext | None) -> None:
         url = httpx.URL(base_url)
         self._transport = BotTransport(url, ssl_context)
-        self._prefix = f"{url.path.rstrip('/')}/bot{token}/"
+        self._prefix = f"{url.raw_path.decode().rstrip('/')}/bot{token}/"
         self._tail = (
             b" HTTP/1.1\r\nHost: " + self._transport.authority + b"\r\nContent-Type: application/json\r\n"
             b"Accept: application/json\r\nUser-Agent: Rookery\r\nContent-Length: "
         )
-        self._upload_url = url.copy_with(path=self._prefix)
+        self._upload_url = url.copy_with(raw_path=self._prefix.encode())
 
     def __repr__(self) -> str:
         return f"<BotApi {self._transport.authority.decode()}>"

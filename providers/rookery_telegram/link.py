@@ -49,6 +49,7 @@ class TelegramLink:
     def __init__(
         self,
         session: str,
+        bot: str,
         api: BotApi,
         inbox: Inbox,
         pacer: Pacer,
@@ -64,7 +65,7 @@ class TelegramLink:
         self._takeover = takeover
         self._poll_params: dict[str, Any] = {"timeout": poll_timeout, "allowed_updates": allowed_updates}
         self._poll_timeout = poll_timeout
-        self._position = Position.load(inbox.cursor)
+        self._position = Position.load(inbox.cursor, bot)
         self._told = self._position.offset  # the offset that the server was told last
         self._refused = False  # a conflict: nothing is confirmed any more
         self._webhook_deleted = False

@@ -19,16 +19,26 @@ OVERFLOW_ZONE = 2**31 - 10_000_000
 
 class Position(msgspec.Struct, frozen=True):
     """`offset` is the next getUpdates offset (0: from the head). `epoch` counts restarts of the ids: a key is unique in one
-    epoch. `at` is when the last update was stored."""
+    epoch. `at` is when the last update was stored. `bot` is whose queue it is."""
 
     offset: int = 0
     epoch: int = 0
     at: float = 0.0
+    bot: str = ""
 
     @classmethod
-    def load(cls, cursor: str | None) -> Position:
-        """From a stored cursor; None is the beginning."""
-        return msgspec.json.decode(cursor, type=cls) if cursor else cls()
+    def load(cls, cursor: str | None, bot: str) -> Position:
+        """From a stored cursor; None is the beginning.
+
+        The offset of another bot (the session was given a new token) would confirm what nobody has seen, and its ids would
+        pass for known ones: another bot begins at the head of its own queue, in an epoch of its own.
+        """
+        if not cursor:
+            return cls(bot=bot)
+        position = msgspec.json.decode(cursor, type=cls)
+        if position.bot and position.bot != bot:
+            return cls(epoch=position.epoch + 1, bot=bot)
+        return msgspec.structs.replace(position, bot=bot)
 
     def dump(self) -> str:
         """For the store."""
@@ -44,4 +54,4 @@ class Position(msgspec.Struct, frozen=True):
 
     def after(self, ids: Sequence[int], epoch: int, now: float) -> Position:
         """The position behind a stored batch. Lower ids than asked for are taken as they come: the server went back."""
-        return Position(ids[-1] + 1, epoch, now) if ids else self
+        return Position(ids[-1] + 1, epoch, now, self.bot) if ids else self

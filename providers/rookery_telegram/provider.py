@@ -71,9 +71,7 @@ class Telegram:
     platform = "telegram"
 
     def __init__(self, *, api_url: str = API_URL, poll_timeout: int = POLL_TIMEOUT, rates: Rates | None = None) -> None:
-        url = httpx.URL(api_url)
-        if url.scheme not in ("http", "https") or not url.host:
-            raise InvalidInput(f"api_url: an http:// or https:// address is needed, not {api_url!r}", field="api_url")
+        _check_address(api_url)
         if not 0 <= poll_timeout <= POLL_TIMEOUT:
             raise InvalidInput(f"poll_timeout: 0 to {POLL_TIMEOUT} seconds, not {poll_timeout}", field="poll_timeout")
         self._api_url = api_url
@@ -132,7 +130,7 @@ class Telegram:
         except InvalidInput as error:
             raise TerminalError(str(error), reason=Reason.CONFIGURATION, action=Action.FIX_CONFIGURATION) from None
         async with (
-            self._only_one(token.partition(":")[0], session.id),
+            self._only_one(_bot_id(token), session.id),
             self._open(token, session, settings, inbox) as link,
         ):
             yield link
@@ -163,6 +161,7 @@ class Telegram:
         api = BotApi(token, self._api_url, self._ssl_context)
         link = TelegramLink(
             session.id,
+            _bot_id(token),
             api,
             inbox,
             self._rates_of(settings).pacer(),
@@ -186,6 +185,25 @@ class Telegram:
             "per_group": settings.sends_per_second_per_group,
         }
         return msgspec.structs.replace(self._rates, **{name: rate for name, rate in chosen.items() if rate is not None})
+
+
+def _check_address(api_url: str) -> None:
+    """Raises InvalidInput, which does not quote what may hold a password."""
+    try:
+        url = httpx.URL(api_url)
+        usable = url.scheme in ("http", "https") and bool(url.host) and not (url.userinfo or url.query or url.fragment)
+        usable = usable and (url.port is None or 0 < url.port < 65_536)
+    except httpx.InvalidURL:
+        usable = False
+    if not usable:
+        raise InvalidInput(
+            "api_url: an http:// or https:// address without user, password or query is needed", field="api_url"
+        )
+
+
+def _bot_id(token: str) -> str:
+    """The number in front of the colon. It stays when the token is revoked and replaced."""
+    return token.partition(":")[0]
 
 
 def _bot_settings(settings: Mapping[str, Any]) -> BotSettings:

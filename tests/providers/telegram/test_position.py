@@ -6,18 +6,28 @@ import pytest
 
 from rookery_telegram.position import IDLE_RESTART, OVERFLOW_ZONE, Position
 
+BOT = "123456"
 NOW = 1_700_000_000.0
 WEEK = 7 * 86_400.0
 
 
 def at(offset: int, *, epoch: int = 0, ago: float = 60.0) -> Position:
-    return Position(offset, epoch, NOW - ago)
+    return Position(offset, epoch, NOW - ago, BOT)
 
 
 def test_it_survives_the_store() -> None:
     position = at(501, epoch=3)
-    assert Position.load(position.dump()) == position
-    assert Position.load(None) == Position(0, 0, 0.0)
+    assert Position.load(position.dump(), BOT) == position
+    assert Position.load(None, BOT) == Position(0, 0, 0.0, BOT)
+
+
+def test_another_bot_begins_at_its_head_in_an_epoch_of_its_own() -> None:
+    assert Position.load(at(501, epoch=3).dump(), "777777") == Position(0, 4, 0.0, "777777")
+
+
+def test_a_cursor_from_before_bots_were_told_apart_stays() -> None:
+    cursor = '{"offset":501,"epoch":3,"at":5.0}'
+    assert Position.load(cursor, BOT) == Position(501, 3, 5.0, BOT)
 
 
 @pytest.mark.parametrize(
@@ -42,8 +52,8 @@ def test_epochs(before: Position, ids: list[int], epoch: int) -> None:
 
 
 def test_the_next_offset_follows_the_last_id_also_downwards() -> None:
-    assert at(100).after([100, 101, 105], 0, NOW) == Position(106, 0, NOW)
-    assert at(100).after([7, 8], 0, NOW) == Position(9, 0, NOW)
+    assert at(100).after([100, 101, 105], 0, NOW) == Position(106, 0, NOW, BOT)
+    assert at(100).after([7, 8], 0, NOW) == Position(9, 0, NOW, BOT)
     assert at(100).after([], 0, NOW) == at(100)
 
 

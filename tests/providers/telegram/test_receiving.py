@@ -18,6 +18,8 @@ from rookery_simulator.bot_api import Fault
 from rookery_telegram.updates import ALL_KINDS
 from telegram_engine import DEADLINE, QUICK, TOKEN, Setup, open_quick_simulator, open_setup
 
+OTHER_TOKEN = "777777:BBbbCCddEEffGGhhIIjjKKllMMnnOOppQQr"
+
 
 @asynccontextmanager
 async def kept_store() -> AsyncIterator[TroubledStore]:
@@ -374,6 +376,20 @@ class TestIds:
                 events = await setup.events(22)
                 assert events[0].key == events[-1].key
 
+    async def test_a_token_of_another_bot_begins_at_that_bots_head(self) -> None:
+        """Its ids lie where those of the bot before lay: none is confirmed unseen, none passes for a repetition."""
+        async with open_quick_simulator() as simulator, open_setup(simulator) as setup:
+            first = setup.bot.push_text("1")
+            assert first is not None
+            setup.bot.push_text("2")
+            await setup.texts(2)
+            other = simulator.bot(OTHER_TOKEN)
+            other.queue.restart_ids(first.id, simulator.clock())
+            for text in "345":
+                other.push_text(text)
+            await setup.engine.update_session("shop", SessionChange(credentials={"token": OTHER_TOKEN}))
+            assert await setup.texts(5) == list("12345")
+
     async def test_what_is_replayed_is_recognised(self) -> None:
         """The confirmation of the last batch was lost with the server's memory: it hands the same out again."""
         async with kept_store() as store, open_quick_simulator() as simulator:
@@ -410,13 +426,36 @@ async def test_another_api_server_and_path() -> None:
     async with trio.open_nursery() as nursery:
         [listener] = await nursery.start(partial(trio.serve_tcp, serve, 0, host="127.0.0.1"))
         port = listener.socket.getsockname()[1]
-        telegram = Telegram(api_url=f"http://127.0.0.1:{port}/local/api/")
+        telegram = Telegram(api_url=f"http://127.0.0.1:{port}/local/a%20pi/")
         async with open_engine(providers=[telegram], store=MemoryStore(), settings=QUICK) as engine:
             await engine.create_session(id="shop", platform="telegram", credentials={"token": TOKEN})
             with trio.fail_after(5):
                 await engine.wait_status("shop", SessionStatus.AUTH_FAILURE)
         nursery.cancel_scope.cancel()
-    assert seen == [f"/local/api/bot{TOKEN}/deleteWebhook"]
+    assert seen == [f"/local/a%20pi/bot{TOKEN}/deleteWebhook"]
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("", "api.telegram.org", "ftp://host", "http://", "http:///path", "http://[::1", "http://host:x"),
+        *(
+            "http://host:99999",
+            "http://host:0",
+            "http://user:hunter2@host",
+            "http://host/?a=1",
+            "http://host/#a",
+            "http://\0",
+        ),
+    ],
+)
+def test_addresses_that_cannot_be_used(address: str) -> None:
+    from rookery.errors import InvalidInput
+    from rookery_telegram import Telegram
+
+    with pytest.raises(InvalidInput, match=r"^api_url: an http://") as caught:
+        Telegram(api_url=address)
+    assert "hunter2" not in str(caught.value)
 
 
 @pytest.mark.parametrize("seconds", [-1, 51])
