@@ -21,6 +21,8 @@ from rookery.errors import (
 )
 from rookery.model import Action, Reason
 
+from .nesting import flatten
+
 DEFAULT_RETRY_AFTER = 5.0  # seconds, when a 429 names none
 LONGEST_RETRY_AFTER = 86_400.0  # seconds; more is nonsense
 
@@ -102,6 +104,8 @@ def _decode(body: bytes) -> Answer:
     """Raises msgspec.DecodeError, ValueError and RecursionError."""
     try:
         return _decoder.decode(body)
+    except RecursionError:
+        return _decoder.decode(flatten(body))  # one such update must not hold up all others
     except msgspec.DecodeError:
         # Half of a surrogate pair is JSON that msgspec refuses; one such text must not hold up all other updates.
         return _decoder.decode(json.dumps(json.loads(body), ensure_ascii=False).encode(errors="replace"))

@@ -14,6 +14,8 @@ import msgspec
 
 from rookery.model import NewEvent
 
+from .nesting import flatten, is_suspicious
+
 MESSAGE_KINDS = (
     "message",
     "edited_message",
@@ -128,7 +130,9 @@ def to_events(
     events: list[NewEvent] = []
     ids: list[int] = []
     for raw in _updates.decode(result):
-        event, id = _to_event(bytes(raw), epoch, now)
+        update = bytes(raw)
+        # Readers decode it far down their own stack: what passes here may be too deep for them.
+        event, id = _to_event(flatten(update) if is_suspicious(update) else update, epoch, now)
         events.append(event)
         if id is not None:
             ids.append(id)

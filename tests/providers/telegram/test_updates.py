@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from rookery.documents import iso
 from rookery.model import NewEvent
-from rookery_telegram.errors import read_answer
+from rookery_telegram.errors import ApiError, read_answer
 from rookery_telegram.updates import ALL_KINDS, MESSAGE_KINDS, to_events
 
 USER = {"id": 5, "is_bot": False, "first_name": "Ann", "last_name": "Lee"}
@@ -240,6 +240,31 @@ def test_half_of_a_surrogate_pair() -> None:
     events, ids = to_events(result)
     assert ids == [1, 2, 3, 4]
     assert [body_of(event)["text"] for event in events] == ["?", "? x", "?A", "fine"]
+
+
+@pytest.mark.parametrize("depth", [150, 900, 5_000, 200_000])
+@pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ('{"x":', "}")])
+def test_nesting_beyond_what_decoders_take_costs_nothing_else(depth: int, opening: str, closing: str) -> None:
+    deep = f'{{"text": "] \\" }} [", "x": {opening * depth}1{closing * depth}}}'
+    updates = [json.dumps({"update_id": n, "message": MESSAGE | {"text": f"t{n}"}}) for n in (1, 2, 3)]
+    updates[1] = updates[1][:-2] + f', "extra": {deep}}}}}'
+    result = read_answer(200, {}, f'{{"ok": true, "result": [{",".join(updates)}]}}'.encode())
+    events, ids = to_events(result)
+    assert ids == [1, 2, 3]
+    assert [(event.type, body_of(event)["text"]) for event in events] == [("message", f"t{n}") for n in (1, 2, 3)]
+    extra = msgspec.json.decode(events[1].raw)["message"]["extra"]
+    assert extra["text"] == '] " } ['
+    kept = events[1].raw.decode().replace("\\", "")
+    assert kept.count(opening.replace(" ", "")) >= depth, "the text of what was too deep is still there"
+
+
+@pytest.mark.parametrize(
+    "body", [b"[" * 300_000, b'{"a":' * 300_000, b'{"ok": true, "result": [' + b"[" * 300_000 + b'"x']
+)
+def test_nesting_that_never_ends_is_no_answer(body: bytes) -> None:
+    with pytest.raises(ApiError) as caught:
+        read_answer(200, {}, body)
+    assert not caught.value.readable
 
 
 def test_one_bad_update_costs_nothing_but_itself() -> None:
