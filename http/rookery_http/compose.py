@@ -12,6 +12,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Callable
 from functools import partial
+from pathlib import Path
 from typing import NoReturn
 
 import msgspec
@@ -147,7 +148,7 @@ class _Server:
     async def _serve(self) -> None:
         config = self._config
         if config.database_url is None:
-            config.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _make(config.data_dir)
         if config.wait:
             log.info("opening the store", seconds_to_wait=config.wait)
         opening = open_engine(
@@ -188,6 +189,18 @@ class _Server:
         await trio.sleep(self._config.engine.shutdown_grace + self._config.api.drain + OVERTIME)
         log.error("the shutdown hangs; cut off")
         _die(1)
+
+
+def _make(data_dir: Path) -> None:
+    """Raises InvalidInput."""
+    try:
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        why = "it is a file" if isinstance(error, FileExistsError) else error.strerror or str(error)
+        raise InvalidInput(
+            f"ROOKERY_DATA_DIR: {str(data_dir)!r} cannot be used ({why}); a directory that can be made and written is needed",
+            field="ROOKERY_DATA_DIR",
+        ) from None
 
 
 async def _tell_tasks(questions: AsyncIterator[int]) -> None:

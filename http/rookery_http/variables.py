@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import types
 from typing import Annotated, Any, Literal, get_type_hints
+from urllib.parse import urlsplit
 
 import msgspec
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from rookery import EngineSettings
 
@@ -66,6 +67,16 @@ def seconds(least: float = 0.001, most: float = 3_155_760_000.0) -> Any:
 def count(least: int = 0, most: int = 2**53) -> Any:
     """A whole number in bounds."""
     return Annotated[int, Field(ge=least, le=most)]
+
+
+def http_address(value: str) -> str:
+    """A server's address, perhaps with a path. Raises ValueError."""
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
+        raise ValueError("not an HTTP address")
+    if parts.username is not None or "?" in value or "#" in value or any(sign <= " " for sign in value):
+        raise ValueError("more than an HTTP address")
+    return value
 
 
 def _api() -> list[Variable]:
@@ -200,10 +211,10 @@ def _platforms() -> list[Variable]:
         Variable(
             group="Platforms",
             name="ROOKERY_TELEGRAM_API_URL",
-            kind=Annotated[str, Field(pattern=r"^https?://[^\s/]+")],
+            kind=Annotated[str, AfterValidator(http_address)],
             default="https://api.telegram.org",
             meaning="Bot API base, also for a local Bot API server or the simulator",
-            right="an http:// or https:// address",
+            right="an http:// or https:// address without user, password or query",
         ),
         Variable(
             group="Platforms",

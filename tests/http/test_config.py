@@ -94,6 +94,8 @@ def test_fixed_names(monkeypatch):
         ("LOG_LEVEL", "loud", "DEBUG, INFO"),
         ("LOG_FORMAT", "xml", "auto, console or json"),
         ("ROOKERY_TELEGRAM_API_URL", "api.telegram.org", "an http:// or https:// address"),
+        ("ROOKERY_TELEGRAM_API_URL", "http://[::1", "an http:// or https:// address"),
+        ("ROOKERY_TELEGRAM_API_URL", "http://user:word@host", "without user, password"),
         ("ROOKERY_TELEGRAM_POLL_TIMEOUT", "51", "from 0 to 50"),
         ("ROOKERY_BACKOFF_FACTOR", "0.5", "a number, 1 or more"),
         ("ROOKERY_MAX_BODY", "1", "bytes"),

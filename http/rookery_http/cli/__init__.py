@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from typing import NoReturn
+
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 DEFAULT_WAIT = "60"
 """Seconds of a `--wait` without a number."""
@@ -17,17 +20,30 @@ def main() -> int:
         from ..healthcheck import check
 
         return check()
-    if arguments[:1] == ["serve"]:
-        # Until the server has its own handlers, and nothing is open yet, a signal means: do not even begin.
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, _leave)
-    from .application import run
+    try:
+        if arguments[:1] == ["serve"]:
+            # Until the server has its own handlers nothing is open, and a signal means: do not even begin.
+            for number in SIGNALS:
+                signal.signal(number, _leave)
+        from .application import run
 
-    return run(with_default_wait(arguments))
+        code = run(with_default_wait(arguments))
+    except KeyboardInterrupt:  # while everything is being imported
+        return 130
+    if arguments[:1] == ["serve"]:
+        _ignore_signals()
+    return code
+
+
+def _ignore_signals() -> None:
+    """All is closed and the exit code is known: a signal while the interpreter ends would only falsify it."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _leave(number: int, frame: object) -> NoReturn:
-    raise SystemExit(0)
+    # Not by an exception: raised in the middle of an import it would arrive as another one, with a traceback.
+    os._exit(0)
 
 
 def with_default_wait(arguments: list[str]) -> list[str]:
