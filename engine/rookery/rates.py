@@ -8,11 +8,17 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from typing import Annotated
 
+import msgspec
 import trio
 
 FORGET_ABOVE = 1024
 """Chats remembered before those whose schedule has passed are dropped."""
+
+
+Rate = Annotated[float, msgspec.Meta(ge=0, le=10_000)]
+"""Messages a second in a session's settings, 0 for no limit. A pacer remembers as many turns as leave in a second."""
 
 
 class Pacer:

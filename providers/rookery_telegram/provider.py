@@ -17,6 +17,7 @@ import trio
 from rookery.errors import InvalidInput, ProviderError, TerminalError
 from rookery.model import Action, Reason, Session
 from rookery.provider import Inbox, Link, Reached
+from rookery.rates import Rate
 
 from .api import BotApi
 from .link import TelegramLink
@@ -34,7 +35,7 @@ PREDECESSOR_SECONDS = 5.0
 _TOKEN = re.compile(r"[0-9]{1,20}:[A-Za-z0-9_-]{3,256}")
 
 
-Rate = Annotated[float, msgspec.Meta(ge=0)]
+Kind = Annotated[str, msgspec.Meta(extra_json_schema={"enum": list(ALL_KINDS)})]
 
 
 class BotSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -45,7 +46,7 @@ class BotSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     takeover: bool = False
-    allowed_updates: tuple[str, ...] = ALL_KINDS
+    allowed_updates: Annotated[tuple[Kind, ...], msgspec.Meta(min_length=1)] = ALL_KINDS
     sends_per_second: Rate | None = None
     sends_per_second_per_chat: Rate | None = None
     sends_per_second_per_group: Rate | None = None

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from rookery.errors import InvalidInput
+from rookery.rates import Rate
 
 PROXY_SCHEMES = ("http", "https", "socks5")
 
@@ -47,8 +48,8 @@ class AccountSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     takeover: bool = False
     proxy: str | None = None
     presence: Literal["available", "unavailable"] | None = None
-    sends_per_second: float = 5.0
-    sends_per_second_per_chat: float = 1.0
+    sends_per_second: Rate = 5.0
+    sends_per_second_per_chat: Rate = 1.0
 
 
 def account_settings(settings: Mapping[str, Any]) -> AccountSettings:

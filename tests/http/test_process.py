@@ -232,7 +232,7 @@ def test_the_commands(start):
     variables["ROOKERY_API_KEY"] = "wrong"
     assert "ROOKERY_API_KEY" in run("sessions", "list", code=1)
     variables["ROOKERY_URL"] = "http://127.0.0.1:9"
-    assert "no server answers at http://127.0.0.1:9" in run("sessions", "list", code=1)
+    assert "no server answers at http://127.0.0.1:9" in run("sessions", "list", code=3)
     variables["ROOKERY_URL"] = "nonsense"
     assert "is not an address" in run("sessions", "list", code=1)
     code, _, errors = server.end()

@@ -9,35 +9,47 @@ from typing import Annotated
 
 import typer
 
-from . import doctor, events, instances, keys, sessions, webhooks
+from . import doctor, events, instances, keys, messages, operations, sessions, webhooks
 from .client import ClientError
+from .output import printable
 
 app = typer.Typer(
     name="rookery",
     help="Keep Telegram bots and WhatsApp accounts connected.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(sessions.app, name="sessions")
+app.add_typer(messages.app, name="messages")
 app.add_typer(webhooks.app, name="webhooks")
 app.add_typer(keys.app, name="keys")
 app.command("audit")(keys.audit)
 app.command("doctor")(doctor.doctor)
 app.command("events")(events.events)
-app.command("send")(events.send)
+app.command("send")(messages.send)
 app.command("instances")(instances.instances)
 app.command("drain")(instances.drain)
+for _command in (
+    operations.health,
+    operations.check,
+    operations.memory,
+    operations.recover,
+    operations.clean,
+    operations.tasks,
+    operations.metrics,
+):
+    app.command()(_command)
 
 
 def run(arguments: list[str]) -> int:
-    """Exit codes: 0 done, 1 failed, 2 wrong arguments or settings, 130 interrupted."""
+    """Exit codes: 0 done, 1 failed or refused, 2 wrong arguments or settings, 3 no server answers, 130 interrupted."""
     try:
-        result = app(arguments, standalone_mode=False)
+        result = app(arguments, prog_name="rookery", standalone_mode=False)
     except ClientError as error:
-        sys.stderr.write(f"rookery: {error}\n")
-        return 1
+        sys.stdout.flush()
+        sys.stderr.write(f"rookery: {printable(error)}\n")
+        return error.exit_code
     except KeyboardInterrupt:
         return 130
     except typer.Exit as error:
@@ -48,10 +60,14 @@ def run(arguments: list[str]) -> int:
         sys.stderr.close()
         return 0
     except Exception as error:
-        show = getattr(error, "show", None)  # a usage error of the library for arguments
-        if show is None:
+        message = getattr(error, "format_message", None)  # a usage error of the library for arguments
+        if message is None:
             raise
-        show()
+        if not message():
+            return 2  # nothing was asked for: the help was shown
+        context = getattr(error, "ctx", None)
+        hint = f" (see {context.command_path} --help)" if context is not None else ""
+        sys.stderr.write(f"rookery: {printable(message())}{hint}\n")
         return 2
     return result if isinstance(result, int) else 0
 

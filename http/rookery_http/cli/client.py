@@ -1,11 +1,11 @@
-"""Talking to a running server, with errors in words."""
+"""Talking to a running server, with errors in words and exit codes: 1 it refused, 3 there is none that answers."""
 
 from __future__ import annotations
 
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Annotated, Any
 
@@ -23,7 +23,15 @@ TIMEOUT = 75.0
 
 
 class ClientError(Exception):
-    """The text is for people."""
+    """The text is for people, one line."""
+
+    exit_code = 1
+
+
+class NoServer(ClientError):
+    """Nobody answers, or not as a Rookery server would."""
+
+    exit_code = 3
 
 
 class Client:
@@ -38,6 +46,14 @@ class Client:
             self._http = httpx.Client(base_url=self.url, headers=headers, timeout=TIMEOUT, trust_env=False)
         except (httpx.InvalidURL, UnicodeEncodeError, ValueError):
             raise ClientError(f"{self.url!r} is not an address such as http://127.0.0.1:8080") from None
+
+    def text(self, path: str, accept: str) -> bytes:
+        """A successful answer that is not JSON, in the form that `accept` names."""
+        with self._errors():
+            answer = self._http.get(path, headers={"Accept": accept})
+            self._check(answer)
+            content: bytes = answer.content
+            return content
 
     def call(self, method: str, path: str, *, headers: Mapping[str, str] | None = None, **options: Any) -> Any:
         """The JSON of a successful answer."""
@@ -54,12 +70,13 @@ class Client:
             self._check(answer)
             yield from answer.iter_lines()
 
-    def pages(self, path: str, name: str, params: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-        """The rows of all pages."""
-        after: Any = None
+    def pages(
+        self, path: str, name: str, params: Mapping[str, Any], *, cursor: str = "after", first: int | None = None
+    ) -> Iterator[dict[str, Any]]:
+        """The rows of all pages; `cursor` is the parameter that takes `next`, `first` its value for the first page."""
+        after: Any = first
         while True:
-            query = {key: value for key, value in params.items() if value is not None}
-            page = self.call("GET", path, params=query | ({"after": after} if after is not None else {}))
+            page = self.call("GET", path, params=given(**dict(params) | {cursor: after}))
             yield from page[name]
             after = page["next"]
             if after is None:
@@ -72,17 +89,17 @@ class Client:
         try:
             yield
         except httpx.ConnectError:
-            raise ClientError(
+            raise NoServer(
                 f"no server answers at {self.url}: start one with `rookery serve`, or name it in ROOKERY_URL"
             ) from None
         except (httpx.InvalidURL, httpx.UnsupportedProtocol):
             raise ClientError(f"{self.url!r} is not an address such as http://127.0.0.1:8080") from None
         except httpx.TimeoutException:
-            raise ClientError(f"{self.url} did not answer in time") from None
+            raise NoServer(f"{self.url} did not answer in time") from None
         except httpx.HTTPError as error:
-            raise ClientError(f"the connection to {self.url} failed: {error}") from None
+            raise NoServer(f"the connection to {self.url} failed: {error}") from None
         except ValueError:
-            raise ClientError(f"{self.url} answered something that is not JSON: is it a Rookery server?") from None
+            raise NoServer(f"{self.url} answered something that is not JSON: is it a Rookery server?") from None
 
     def _check(self, answer: Any) -> None:
         if answer.status_code < 400:
@@ -91,42 +108,40 @@ class Client:
             problem = answer.json()
             text = f"{problem['title']}: {problem['detail']}"
         except (ValueError, KeyError, TypeError):
-            text = f"{self.url} answered {answer.status_code}: is it a Rookery server?"
+            raise NoServer(f"{self.url} answered {answer.status_code}: is it a Rookery server?") from None
         if answer.status_code == 401:
             text += " (ROOKERY_API_KEY or --key)"
         raise ClientError(text)
 
 
-def print_json(value: Any) -> None:
-    """For programs."""
-    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
-
-
-Column = tuple[str, Callable[[dict[str, Any]], object]]
-
-
-def print_table(rows: Sequence[dict[str, Any]], columns: Sequence[Column], *, empty: str) -> None:
-    """For people; `empty` is said when there is nothing."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    console = Console(width=None if sys.stdout.isatty() else 200)
-    if not rows:
-        console.print(empty)
+def confirm(question: str, yes: bool) -> None:
+    """Ask a person, unless `yes` was given. Raises ClientError when nobody agrees, or nobody is there to be asked."""
+    if yes:
         return
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for title, _ in columns:
-        table.add_column(title, overflow="fold")
-    for row in rows:
-        table.add_row(*(Text("" if (value := of(row)) is None else str(value)) for _, of in columns))
-    console.print(table)
+    if not sys.stdin.isatty():
+        raise ClientError("nothing was done: add --yes, nobody can be asked here")
+    if not typer.confirm(question):
+        raise ClientError("nothing was done")
 
 
-def moment(text: str | None) -> str | None:
-    """A time of the API in local time."""
-    if text is None:
-        return None
-    from datetime import datetime
+def path_of(id: str) -> str:
+    """An id inside a path."""
+    from urllib.parse import quote
 
-    return datetime.fromisoformat(text).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    return quote(id, safe="") or "%20"
+
+
+def document_of(text: str, option: str) -> dict[str, Any]:
+    """A JSON object that was given as an option; `-` reads it from standard input."""
+    try:
+        document = json.loads(sys.stdin.read() if text == "-" else text)
+    except ValueError:
+        document = None
+    if not isinstance(document, dict):
+        raise typer.BadParameter(f"{option} takes a JSON object, such as '{{\"a\": 1}}'")
+    return document
+
+
+def given(**fields: Any) -> dict[str, Any]:
+    """Those that were given."""
+    return {name: value for name, value in fields.items() if value is not None}

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated, Any
 
 import typer
 
-from .client import TIMEOUT, AsJson, Client, ClientError, Column, Key, Url, moment, print_json, print_table
+from .client import TIMEOUT, AsJson, Client, ClientError, Key, Url
+from .output import Column, moment, print_json, print_line, print_table
 
 COLUMNS: list[Column] = [
     ("name", lambda row: row["name"]),
@@ -40,9 +40,9 @@ def drain(
     if as_json:
         print_json(report)
     else:
-        sys.stdout.write(
+        print_line(
             f"{report['instance']}: {report['handed_over']} sessions handed over in {report['seconds']:.1f} s, "
-            f"{report['left']} left, {report['others']} other instances\n"
+            f"{report['left']} left, {report['others']} other instances"
         )
     if report["left"]:
         raise ClientError(f"{report['left']} sessions are left")

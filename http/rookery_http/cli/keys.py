@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from .client import AsJson, Client, Column, Key, Url, moment, print_json, print_table
-from .sessions import path_of
+from .client import AsJson, Client, Key, Url, given, path_of
+from .output import Column, moment, print_fields, print_json, print_line, print_table
 
 app = typer.Typer(help="Keys for programs, and what they may do.", no_args_is_help=True)
 
@@ -34,9 +34,22 @@ def list_keys(as_json: AsJson = False, url: Url = None, key: Key = None) -> None
 
 
 @app.command()
+def show(
+    id: Annotated[str, typer.Argument(help="The key's id.", show_default=False)],
+    as_json: AsJson = False,
+    url: Url = None,
+    key: Key = None,
+) -> None:
+    """Show one key, without its text, which nobody knows."""
+    found = Client(url, key).call("GET", f"/v1/keys/{path_of(id)}")
+    print_json(found) if as_json else print_fields(found)
+
+
+@app.command()
 def add(
     scope: Annotated[list[str], typer.Option(help="read, send, manage or admin; may be repeated.")],
     session: Annotated[list[str] | None, typer.Option(help="Only for this session; may be repeated.")] = None,
+    id: Annotated[str | None, typer.Option(help="Its id; made up when absent.")] = None,
     name: Annotated[str, typer.Option(help="A name for people.")] = "",
     rate: Annotated[float | None, typer.Option(help="Requests a second.")] = None,
     days: Annotated[float | None, typer.Option(help="Days until it expires.")] = None,
@@ -45,9 +58,8 @@ def add(
     key: Key = None,
 ) -> None:
     """Make a key; it is shown now and never again."""
-    document: dict[str, Any] = {"scopes": scope, "name": name, "sessions": session or None, "rate": rate}
-    document["expires_in"] = days * 86_400 if days is not None else None
-    body = {field: value for field, value in document.items() if value is not None}
+    expires_in = days * 86_400 if days is not None else None
+    body = given(id=id, scopes=scope, name=name, sessions=session or None, rate=rate, expires_in=expires_in)
     made = Client(url, key).call("POST", "/v1/keys", json=body)
     if as_json:
         print_json(made)
@@ -68,20 +80,21 @@ def revoke(
     if as_json:
         print_json(answer)
     else:
-        sys.stdout.write(f"{answer['id']}: revoked\n")
+        print_line(f"{answer['id']}: revoked")
 
 
 def audit(
     of: Annotated[str | None, typer.Option(help="Only what this key (its id, admin or local) did.")] = None,
     session: Annotated[str | None, typer.Option(help="Only what was done to this session.")] = None,
-    limit: Annotated[int, typer.Option(help="How many.", min=1, max=500)] = 50,
+    limit: Annotated[int, typer.Option(help="How many.", min=1)] = 50,
     as_json: AsJson = False,
     url: Url = None,
     key: Key = None,
 ) -> None:
     """Print who changed or sent what, newest first."""
-    query = {name: value for name, value in (("key", of), ("session", session), ("limit", limit)) if value is not None}
-    rows = Client(url, key).call("GET", "/v1/audit", params=query)["entries"]
+    query = given(key=of, session=session, limit=min(limit, 500))
+    pages = Client(url, key).pages("/v1/audit", "entries", query, cursor="before")
+    rows = [row for row, _ in zip(pages, range(limit), strict=False)]
     if as_json:
         print_json(rows)
         return

@@ -7,7 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-from .client import AsJson, Client, ClientError, Column, Key, Url, moment, print_json, print_table
+from . import pairing
+from .client import AsJson, Client, Key, Url, confirm, document_of, given, path_of
+from .output import Column, moment, print_fields, print_json, print_line, print_table
 
 app = typer.Typer(help="Look at sessions and steer them.", no_args_is_help=True)
 
@@ -26,23 +28,20 @@ COLUMNS: list[Column] = [
 
 
 def _show(session: dict[str, Any], as_json: bool) -> None:
-    if as_json:
-        print_json(session)
-    else:
-        rows = [{"name": name, "value": value} for name, value in session.items() if value not in (None, {}, [])]
-        print_table(rows, [("field", lambda row: row["name"]), ("value", lambda row: row["value"])], empty="")
+    print_json(session) if as_json else print_fields(session)
 
 
 @app.command("list")
 def list_sessions(
     platform: Annotated[str | None, typer.Option(help="Only of this platform.")] = None,
     status: Annotated[str | None, typer.Option(help="Only with this status.")] = None,
+    enabled: Annotated[bool | None, typer.Option("--enabled/--disabled", help="Only those that are.")] = None,
     as_json: AsJson = False,
     url: Url = None,
     key: Key = None,
 ) -> None:
     """List all sessions."""
-    query = {"platform": platform, "status": status.upper() if status else None, "limit": 500}
+    query = given(platform=platform, status=status.upper() if status else None, enabled=enabled, limit=500)
     rows = list(Client(url, key).pages("/v1/sessions", "sessions", query))
     if as_json:
         print_json(rows)
@@ -56,28 +55,77 @@ def show(id: Id, as_json: AsJson = False, url: Url = None, key: Key = None) -> N
     _show(Client(url, key).call("GET", f"/v1/sessions/{path_of(id)}"), as_json)
 
 
+Token = Annotated[
+    str | None, typer.Option(envvar="ROOKERY_TOKEN", help="The bot's token; `-` reads it from standard input.")
+]
+Credential = Annotated[
+    list[str] | None, typer.Option(help="Another credential as NAME=VALUE, such as account=4915112345678; repeatable.")
+]
+Settings = Annotated[str | None, typer.Option(help="Settings of the platform, a JSON object.")]
+Metadata = Annotated[str | None, typer.Option(help="Whatever you want to keep with it, a JSON object.")]
+
+
+def _credentials(token: str | None, others: list[str] | None) -> dict[str, str] | None:
+    if token == "-":  # noqa: S105
+        token = sys.stdin.readline().strip()
+    found = {"token": token} if token else {}
+    for other in others or ():
+        name, equals, value = other.partition("=")
+        if not equals:
+            raise typer.BadParameter("--credential takes NAME=VALUE")
+        found[name] = value
+    return found or None
+
+
 @app.command()
 def add(
     id: Annotated[str | None, typer.Argument(help="Its id; made up when absent.", show_default=False)] = None,
     platform: Annotated[str, typer.Option(help="The platform.")] = "telegram",
-    token: Annotated[
-        str | None,
-        typer.Option(envvar="ROOKERY_TOKEN", help="The bot's token; `-` reads it from standard input."),
-    ] = None,
+    token: Token = None,
+    credential: Credential = None,
     name: Annotated[str | None, typer.Option(help="A name for people.")] = None,
+    settings: Settings = None,
+    metadata: Metadata = None,
     disabled: Annotated[bool, typer.Option("--disabled", help="Do not start it yet.")] = False,
     as_json: AsJson = False,
     url: Url = None,
     key: Key = None,
 ) -> None:
     """Add a session and start it."""
-    if token == "-":  # noqa: S105
-        token = sys.stdin.readline().strip()
-    document: dict[str, Any] = {"id": id, "platform": platform, "name": name, "enabled": not disabled}
-    if token:
-        document["credentials"] = {"token": token}
-    body = {field: value for field, value in document.items() if value is not None}
+    body = given(
+        id=id,
+        platform=platform,
+        name=name,
+        enabled=not disabled,
+        credentials=_credentials(token if platform == "telegram" else None, credential),
+        settings=document_of(settings, "--settings") if settings is not None else None,
+        metadata=document_of(metadata, "--metadata") if metadata is not None else None,
+    )
     _show(Client(url, key).call("POST", "/v1/sessions", json=body), as_json)
+
+
+@app.command("set")
+def set_(
+    id: Id,
+    token: Annotated[str | None, typer.Option(help="A new token; `-` reads it from standard input.")] = None,
+    credential: Credential = None,
+    name: Annotated[str | None, typer.Option(help="A name for people.")] = None,
+    settings: Settings = None,
+    metadata: Metadata = None,
+    as_json: AsJson = False,
+    url: Url = None,
+    key: Key = None,
+) -> None:
+    """Change a session. What is not given stays; new credentials or settings restart it."""
+    body = given(
+        name=name,
+        credentials=_credentials(token, credential),
+        settings=document_of(settings, "--settings") if settings is not None else None,
+        metadata=document_of(metadata, "--metadata") if metadata is not None else None,
+    )
+    if not body:
+        raise typer.BadParameter("say what to change: --name, --token, --credential, --settings or --metadata")
+    _show(Client(url, key).call("PATCH", f"/v1/sessions/{path_of(id)}", json=body), as_json)
 
 
 def _verb(verb: str, help: str) -> None:
@@ -95,6 +143,11 @@ _verb("stop", "Disable a session and disconnect it; nothing is logged out.")
 _verb("restart", "Replace a session's connection by a new one.")
 _verb("retry", "Try again now instead of waiting.")
 _verb("logout", "End the authorisation at the platform.")
+_verb("enable", "Say that a session is wanted; it survives restarts.")
+_verb("disable", "Say that a session is not wanted; it survives restarts.")
+app.command("qr")(pairing.qr)
+app.command("pair")(pairing.pair)
+app.command("pairing-code")(pairing.pairing_code)
 
 
 @app.command()
@@ -106,13 +159,12 @@ def delete(
     key: Key = None,
 ) -> None:
     """Delete a session for good."""
-    if not yes and not typer.confirm(f"Delete the session {id!r} with its credentials?"):
-        raise ClientError("nothing was deleted")
+    confirm(f"Delete the session {id!r} with its credentials?", yes)
     report = Client(url, key).call("DELETE", f"/v1/sessions/{path_of(id)}")
     if as_json:
         print_json(report)
     else:
-        sys.stdout.write(f"{report['id']}: {report['detail']}\n")
+        print_line(f"{report['id']}: {report['detail']}")
 
 
 @app.command()
@@ -131,8 +183,17 @@ def history(id: Id, as_json: AsJson = False, url: Url = None, key: Key = None) -
     print_table(rows, columns, empty="Nothing has happened yet.")
 
 
-def path_of(id: str) -> str:
-    """An id inside a path."""
-    from urllib.parse import quote
-
-    return quote(id, safe="") or "%20"
+@app.command("terminate-inactive")
+def terminate_inactive(
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    as_json: AsJson = False,
+    url: Url = None,
+    key: Key = None,
+) -> None:
+    """Disable every session that is down and will not come back by itself."""
+    confirm("Disable every session that is down for good?", yes)
+    names = Client(url, key).call("POST", "/v1/sessions/terminate-inactive")["terminated"]
+    if as_json:
+        print_json(names)
+    else:
+        print_line(", ".join(names) if names else "There are none.")

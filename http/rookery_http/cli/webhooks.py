@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated, Any
 
 import typer
 
-from .client import AsJson, Client, Column, Key, Url, moment, print_json, print_table
-from .sessions import path_of
+from .client import AsJson, Client, Key, Url, given, path_of
+from .output import Column, moment, print_fields, print_json, print_line, print_table
 
 app = typer.Typer(help="Endpoints that events are posted to.", no_args_is_help=True)
 
@@ -51,35 +50,111 @@ def list_webhooks(
 
 
 @app.command()
+def show(id: Id, as_json: AsJson = False, url: Url = None, key: Key = None) -> None:
+    """Show everything about a webhook."""
+    webhook = Client(url, key).call("GET", f"/v1/webhooks/{path_of(id)}")
+    print_json(webhook) if as_json else print_fields(webhook)
+
+
+Events = Annotated[str | None, typer.Option(help="Only these types, separated by commas.")]
+Chat = Annotated[list[str] | None, typer.Option(help="Only events of this chat; may be repeated.")]
+Header = Annotated[list[str] | None, typer.Option(help="Sent with each delivery, as 'Name: value'; may be repeated.")]
+Timeout = Annotated[float | None, typer.Option(help="Seconds for an answer.")]
+Secret = Annotated[str | None, typer.Option(help="Signs the deliveries: whsec_ and base64; made up when absent.")]
+
+
+def _headers(given: list[str] | None) -> dict[str, str] | None:
+    headers = {}
+    for line in given or ():
+        name, colon, value = line.partition(":")
+        if not colon:
+            raise typer.BadParameter("--header takes 'Name: value'")
+        headers[name.strip()] = value.strip()
+    return headers or None
+
+
+def _print(webhook: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        print_json(webhook)
+    else:
+        secret: list[Column] = [("secret", lambda row: row["secret"])] if "secret" in webhook else []
+        print_table([webhook], [*COLUMNS, *secret], empty="")
+
+
+@app.command()
 def add(
     endpoint: Annotated[str, typer.Argument(help="Where to post events.", show_default=False)],
     session: Annotated[str | None, typer.Option(help="Only events of this session.")] = None,
-    events: Annotated[str | None, typer.Option(help="Only these types, separated by commas.")] = None,
+    events: Events = None,
+    chat: Chat = None,
+    header: Header = None,
+    timeout: Timeout = None,
+    secret: Secret = None,
+    id: Annotated[str | None, typer.Option(help="Its id; made up when absent.")] = None,
     as_json: AsJson = False,
     url: Url = None,
     key: Key = None,
 ) -> None:
-    """Add a webhook; its secret is shown now and never again."""
-    body: dict[str, Any] = {"url": endpoint}
-    if session:
-        body["session"] = session
-    if events:
-        body["events"] = events.split(",")
-    webhook = Client(url, key).call("POST", "/v1/webhooks", json=body)
-    if as_json:
-        print_json(webhook)
-    else:
-        print_table([webhook], [*COLUMNS, ("secret", lambda row: row.get("secret"))], empty="")
+    """Add a webhook; a secret that was made up is shown now and never again."""
+    body = given(
+        url=endpoint,
+        id=id,
+        session=session,
+        events=events.split(",") if events else None,
+        chats=chat or None,
+        headers=_headers(header),
+        timeout=timeout,
+        secret=secret,
+    )
+    _print(Client(url, key).call("POST", "/v1/webhooks", json=body), as_json)
+
+
+@app.command("set")
+def set_(
+    id: Id,
+    endpoint: Annotated[str | None, typer.Option(help="Where to post events.")] = None,
+    events: Events = None,
+    chat: Chat = None,
+    all: Annotated[bool, typer.Option("--all", help="Events of all types and chats again.")] = False,
+    header: Header = None,
+    timeout: Timeout = None,
+    as_json: AsJson = False,
+    url: Url = None,
+    key: Key = None,
+) -> None:
+    """Change a webhook; what is not given stays."""
+    body = given(
+        url=endpoint,
+        events=events.split(",") if events else None,
+        chats=chat or None,
+        headers=_headers(header),
+        timeout=timeout,
+    )
+    if all:
+        body = {"events": None, "chats": None} | body
+    if not body:
+        raise typer.BadParameter("say what to change: --endpoint, --events, --chat, --all, --header or --timeout")
+    _print(Client(url, key).call("PATCH", f"/v1/webhooks/{path_of(id)}", json=body), as_json)
+
+
+@app.command("rotate-secret")
+def rotate_secret(
+    id: Id,
+    secret: Secret = None,
+    grace: Annotated[float | None, typer.Option(help="Seconds for which the one before signs too.", min=0)] = None,
+    as_json: AsJson = False,
+    url: Url = None,
+    key: Key = None,
+) -> None:
+    """Sign with a new secret; one that was made up is shown now and never again."""
+    body = given(secret=secret, grace=grace)
+    _print(Client(url, key).call("POST", f"/v1/webhooks/{path_of(id)}/rotate-secret", json=body), as_json)
 
 
 def _switch(verb: str, enabled: bool, help: str) -> None:
     @app.command(verb, help=help)
     def command(id: Id, as_json: AsJson = False, url: Url = None, key: Key = None) -> None:
-        webhook = Client(url, key).call("PATCH", f"/v1/webhooks/{path_of(id)}", json={"enabled": enabled})
-        if as_json:
-            print_json(webhook)
-        else:
-            print_table([webhook], COLUMNS, empty="")
+        _print(Client(url, key).call("PATCH", f"/v1/webhooks/{path_of(id)}", json={"enabled": enabled}), as_json)
 
 
 _switch("enable", True, "Deliver again.")
@@ -93,7 +168,7 @@ def delete(id: Id, as_json: AsJson = False, url: Url = None, key: Key = None) ->
     if as_json:
         print_json(answer)
     else:
-        sys.stdout.write(f"{answer['id']}: deleted\n")
+        print_line(f"{answer['id']}: deleted")
 
 
 @app.command("dead-letters")
@@ -118,14 +193,19 @@ def dead_letters(id: Id, as_json: AsJson = False, url: Url = None, key: Key = No
 def replay(
     id: Id,
     event: Annotated[list[int] | None, typer.Option(help="Only this event; may be repeated.")] = None,
+    session: Annotated[str | None, typer.Option(help="Only events of this session.")] = None,
+    since: Annotated[
+        str | None, typer.Option(help="Only those given up at or after this: 2026-01-31T12:00:00Z.")
+    ] = None,
+    until: Annotated[str | None, typer.Option(help="Only those given up before this.")] = None,
     as_json: AsJson = False,
     url: Url = None,
     key: Key = None,
 ) -> None:
     """Deliver dead letters again: all, or some."""
-    body = {"event_ids": event} if event else None
+    body = given(event_ids=event or None, session=session, since=since, until=until)
     answer = Client(url, key).call("POST", f"/v1/webhooks/{path_of(id)}/replay", json=body)
     if as_json:
         print_json(answer)
     else:
-        sys.stdout.write(f"{answer['replayed']} on their way again\n")
+        print_line(f"{answer['replayed']} on their way again")

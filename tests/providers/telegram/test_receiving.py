@@ -481,6 +481,7 @@ def test_poll_timeouts_beyond_the_servers(seconds: int) -> None:
         ({"token": TOKEN}, {"allowed_updates": "message"}, "settings.allowed_updates"),
         ({"token": TOKEN}, {"allowed_updates": ["telepathy"]}, "settings.allowed_updates"),
         ({"token": TOKEN}, {"allowed_updates": []}, "settings.allowed_updates"),
+        ({"token": TOKEN}, {"sends_per_second": 1e300}, "settings.sends_per_second"),
         ({"token": TOKEN}, {"sends_per_second": -1}, "settings.sends_per_second"),
     ],
     ids=str,
