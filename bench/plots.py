@@ -15,6 +15,7 @@ from typing import Any
 
 from lab.chart import Bar, Rendered, Target, bar_chart, markdown
 from lab.cluster_charts import cluster, store
+from lab.delivery_charts import streams, webhooks
 from lab.report import RESULTS
 
 README = Path(__file__).parent / "README.md"
@@ -128,6 +129,8 @@ RENDERERS: dict[str, Callable[[dict[str, Any]], Rendered]] = {
     "transport": transport,
     "cluster": cluster,
     "store": store,
+    "webhooks": webhooks,
+    "streams": streams,
 }
 
 

@@ -24,6 +24,8 @@ import time
 import zlib
 from typing import Any
 
+from lab.report import save
+
 SENT = re.compile(rb'"sent":([0-9.]+)')
 ID = re.compile(rb"\nid: ([0-9]+)\n")
 BATCH = 0.02
@@ -104,6 +106,7 @@ async def read(url: str, options: argparse.Namespace, process: asyncio.subproces
     connected = time.monotonic() - connecting
     assert process.stdin is not None
     assert process.stdout is not None
+    reading = cpu_seconds()
     process.stdin.write(b"go\n")
     written = json.loads(await process.stdout.readline())
     done_writing = time.monotonic()
@@ -146,7 +149,8 @@ async def read(url: str, options: argparse.Namespace, process: asyncio.subproces
         "store_reads": server["reads"],
         "server_mib": server["peak_mib"],
         "server_mib_before": written["mib_before"],
-        "server_cpu": server["cpu"],
+        "server_cpu": server["cpu"] - written["cpu_before"],
+        "reader_cpu": cpu_seconds() - reading,
     }
 
 
@@ -219,6 +223,7 @@ def serve(options: argparse.Namespace) -> None:
                 print(address.url, flush=True)
                 await trio.to_thread.run_sync(sys.stdin.readline)
                 before = resident_mib()
+                cpu_before = cpu_seconds()
                 started = time.monotonic()
                 by_session = dict.fromkeys(names, 0)
                 count = 0
@@ -256,15 +261,26 @@ def serve(options: argparse.Namespace) -> None:
                         next_at += BATCH
                         await trio.sleep(max(0.0, next_at - time.monotonic()))
                 seconds = time.monotonic() - started
-                report = {"count": count, "seconds": seconds, "by_session": by_session, "mib_before": before}
+                report = {
+                    "count": count,
+                    "seconds": seconds,
+                    "by_session": by_session,
+                    "mib_before": before,
+                    "cpu_before": cpu_before,
+                }
                 print(json.dumps(report), flush=True)
                 await trio.to_thread.run_sync(sys.stdin.readline)
                 usage = resource.getrusage(resource.RUSAGE_SELF)
-                end = {"peak_mib": usage.ru_maxrss / 1024, "cpu": usage.ru_utime + usage.ru_stime, "reads": reads}
+                end = {"peak_mib": usage.ru_maxrss / 1024, "cpu": cpu_seconds(), "reads": reads}
                 print(json.dumps(end), flush=True)
                 stop.set()
 
     trio.run(main)
+
+
+def cpu_seconds() -> float:
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime + usage.ru_stime
 
 
 def resident_mib() -> float:
@@ -307,7 +323,8 @@ def show(figures: dict[str, Any]) -> None:
         f"  lag: median {figures['lag_median'] * 1000:.0f} ms, 99 % {figures['lag_99'] * 1000:.0f} ms, "
         f"most {figures['lag_max'] * 1000:.0f} ms; all had all {figures['caught_up']:.1f} s after the last event\n"
         f"  server: {figures['server_mib_before']:.0f} MiB with all readers connected, {figures['server_mib']:.0f} MiB at "
-        f"most, {figures['server_cpu']:.1f} s CPU, {figures['store_reads']} readings of the log"
+        f"most, {figures['server_cpu']:.1f} s CPU ({figures['server_cpu'] / figures['frames'] * 1e6:.1f} µs a frame; the "
+        f"readers {figures['reader_cpu']:.1f} s), {figures['store_reads']} readings of the log"
     )
 
 
@@ -317,6 +334,8 @@ def options_of(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--slow", type=int, default=20, help="readers that pause after every read")
     parser.add_argument("--sessions", type=int, default=1000)
     parser.add_argument("--rate", type=float, default=5000.0, help="events a second")
+    parser.add_argument("--rate-all", type=float, default=300.0, help="the same where every reader wants everything")
+    parser.add_argument("--save", action="store_true", help="keep the figures in bench/results")
     parser.add_argument("--seconds", type=float, default=10.0)
     parser.add_argument("--patience", type=float, default=120.0, help="seconds for the readers to catch up")
     parser.add_argument("--text", type=int, default=20, help="characters of a message")
@@ -333,9 +352,15 @@ def main() -> None:
     if options.serve:
         serve(options)
         return
+    found = {}
+    wanted = options.rate
     for mode in ("own", "all") if options.mode == "both" else (options.mode,):
         options.mode = mode
-        show(asyncio.run(run(options)))
+        options.rate = wanted if mode == "own" else min(wanted, options.rate_all)
+        found[mode] = asyncio.run(run(options))
+        show(found[mode])
+    if options.save:
+        save("streams", {"title": f"{options.readers:,} readers of live events", "modes": found})
 
 
 if __name__ == "__main__":

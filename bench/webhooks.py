@@ -1,6 +1,6 @@
 """Deliveries a second to one fast local endpoint, beside a plain httpx loop of the same concurrency and bodies.
 
-    python bench/webhooks.py [--events 5000] [--concurrency 16]
+    python bench/webhooks.py [--events 5000] [--concurrency 16] [--save]
 
 The endpoint is a process of its own. What Rookery does beyond the loop: it reads each event from the store, signs it, and
 records the outcome durably before the next one of the same chat leaves.
@@ -11,11 +11,12 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from typing import Any
 import httptools
 import httpx
 import trio
+from lab.report import save, spread, table
 
 from rookery import EngineSettings, Session, open_engine
 from rookery.delivery.post import request_body, request_headers
@@ -133,11 +135,12 @@ async def engine_rate(url: str, store: str, count: int, concurrency: int) -> flo
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--events", type=int, default=5000)
     parser.add_argument("--concurrency", type=int, default=16)
-    parser.add_argument("--rounds", type=int, default=3)
-    arguments = parser.parse_args()
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--save", action="store_true", help="keep the figures in bench/results")
+    options = parser.parse_args()
     program = [sys.executable, "-c", "import asyncio, webhooks; asyncio.run(webhooks.endpoint())"]
     with (
         subprocess.Popen(program, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parent) as server,
@@ -146,19 +149,25 @@ def main() -> None:
         try:
             assert server.stdout is not None
             url = f"http://127.0.0.1:{int(server.stdout.readline())}/hook"
-            count, concurrency = arguments.events, arguments.concurrency
-            rates: dict[str, list[float]] = {"httpx loop": [], "Rookery, in memory": [], "Rookery, SQLite": []}
-            for number in range(arguments.rounds):
-                rates["httpx loop"].append(trio.run(loop_rate, url, count, concurrency))
-                rates["Rookery, in memory"].append(trio.run(engine_rate, url, "memory:", count, concurrency))
-                path = f"sqlite:///{directory}/{number}.db"
-                rates["Rookery, SQLite"].append(trio.run(engine_rate, url, path, count, concurrency))
+            count, most = options.events, options.concurrency
+            variants: dict[str, Callable[[str], float]] = {
+                f"httpx, {most} at once": lambda _: trio.run(loop_rate, url, count, most),
+                "httpx, one at a time": lambda _: trio.run(loop_rate, url, count // 2, 1),
+                "Rookery, in memory": lambda _: trio.run(engine_rate, url, "memory:", count, most),
+                "Rookery, SQLite": lambda path: trio.run(engine_rate, url, f"sqlite:///{path}", count, most),
+            }
+            runs: dict[str, list[float]] = {name: [] for name in variants}
+            for number in range(options.runs):
+                for name, variant in variants.items():  # interleaved, because the machine's mood changes
+                    runs[name].append(variant(f"{directory}/{number}.db"))
         finally:
             server.terminate()
-    base = max(rates["httpx loop"])
-    print(f"{'':22}{'deliveries/s':>14}{'of the loop':>14}")
-    for name, found in rates.items():
-        print(f"{name:22}{max(found):14,.0f}{max(found) / base:13.0%}")
+    peer = max(statistics.median(found) for name, found in runs.items() if name.startswith("httpx"))
+    rows = [[name, spread(found), f"{statistics.median(found) / peer:.2f}"] for name, found in runs.items()]
+    title = f"{count:,} deliveries to one endpoint, {CHATS} chats"
+    table(title, ["", "deliveries/s (median, range)", "× faster loop"], rows)
+    if options.save:
+        save("webhooks", {"title": title, "runs": runs})
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Hashable, Sequence
 from contextlib import asynccontextmanager
 from math import inf
 from typing import Annotated
@@ -57,6 +57,11 @@ class Follower:
         self._waiting = trio.CancelScope()
         self.revoked = False
         """The reader's key is of no use any more."""
+
+    @property
+    def query(self) -> Hashable:
+        """What was asked for: equal for all who asked for the same."""
+        return self._events.filter
 
     @property
     def ended(self) -> bool:

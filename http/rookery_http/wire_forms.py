@@ -1,6 +1,9 @@
-"""Events as JSON, made once however many readers get them."""
+"""Events in the forms in which they leave, made once however many readers get them."""
 
 from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from typing import Generic, TypeVar
 
 import msgspec
 
@@ -9,23 +12,68 @@ from rookery import model
 from . import views
 
 KEPT = 8 * 1024 * 1024
-"""Bytes that are kept for the other readers."""
+"""Bytes of each form that are kept for the other readers."""
+CHUNK = 64 * 1024
+"""Bytes that are put together for one write to a reader."""
+
+Key = TypeVar("Key", bound=Hashable)
+Form = TypeVar("Form")
+
+
+class _Kept(Generic[Key, Form]):
+    """The newest forms, bounded by their bytes."""
+
+    def __init__(self) -> None:
+        self._forms: dict[Key, tuple[Form, int]] = {}
+        self._size = 0
+
+    def get(self, key: Key) -> Form | None:
+        found = self._forms.get(key)
+        return None if found is None else found[0]
+
+    def keep(self, key: Key, form: Form, size: int) -> Form:
+        self._forms[key] = (form, size)
+        self._size += size
+        while self._size > KEPT:
+            self._size -= self._forms.pop(next(iter(self._forms)))[1]
+        return form
 
 
 class WireForms:
-    """An event never changes, so its id is enough to find its JSON."""
+    """An event never changes, so its id is enough to find its forms; neither does what lies between two of them."""
 
     def __init__(self) -> None:
-        self._known: dict[int, bytes] = {}
-        self._size = 0
+        self._documents = _Kept[int, bytes]()
+        self._chunks = _Kept[Hashable, Sequence[bytes]]()
 
     def json(self, event: model.Event) -> bytes:
         """The view of an event."""
-        known = self._known.get(event.id)
+        known = self._documents.get(event.id)
         if known is None:
             known = msgspec.json.encode(views.Event.of(event))
-            self._known[event.id] = known
-            self._size += len(known)
-            while self._size > KEPT:
-                self._size -= len(self._known.pop(next(iter(self._known))))
+            self._documents.keep(event.id, known, len(known))
         return known
+
+    def chunks(self, page: Sequence[model.Event], query: Hashable) -> Sequence[bytes]:
+        """A page of events as frames of server-sent events, several of them in each piece. `query` stands for what was asked
+        for: whoever asks the same and has the same first and last event has the same page."""
+        if len(page) == 1:
+            return (self._frame(page[0]),)
+        key = (query, page[0].id, page[-1].id)
+        known = self._chunks.get(key)
+        if known is None:
+            known, piece = [], bytearray()
+            for event in page:
+                piece += self._frame(event)
+                if len(piece) > CHUNK:
+                    known.append(bytes(piece))
+                    piece.clear()
+            if piece:
+                known.append(bytes(piece))
+            self._chunks.keep(key, known, sum(map(len, known)))
+        return known
+
+    def _frame(self, event: model.Event) -> bytes:
+        """JSON holds no newline."""
+        kind = event.type.replace("\n", " ").replace("\r", " ")
+        return b"id: %d\nevent: %b\ndata: %b\n\n" % (event.id, kind.encode(), self.json(event))

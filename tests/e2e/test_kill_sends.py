@@ -84,8 +84,9 @@ async def test_a_send_is_never_repeated_in_silence(storage: Storage) -> None:
     sends = Sends()
     async with open_bot_api_simulator() as simulator:
         bot = simulator.new_bot()
-        # The answer takes a moment, so that some kills come while a message is on its way.
-        simulator.faults.add(Fault(kind="delay", method="sendMessage", seconds=0.03))
+        # The answer takes a moment, so that some kills come while a message is on its way: most, where there are few.
+        moment = 0.15 if storage.shared else 0.03
+        simulator.faults.add(Fault(kind="delay", method="sendMessage", seconds=moment))
         environment = settings_for(simulator) | storage.environment
         async with open_server_process(storage.data_dir, environment=environment) as server:
             await server.listening()

@@ -71,8 +71,14 @@ class EventStream:
         self._store = store
         self._tail = tail
         self._query = query
+        self._filter = msgspec.structs.replace(query, after=0)
         self._page: Iterator[Event] = iter(())
         self._position = query.after  # everything up to here was handed out or does not match
+
+    @property
+    def filter(self) -> EventQuery:
+        """What was asked for, from the beginning of the log on."""
+        return self._filter
 
     def __aiter__(self) -> EventStream:
         return self

@@ -11,7 +11,6 @@ import trio
 from quart import Response
 from quart.wrappers.response import ResponseBody
 
-from rookery import model
 from rookery.features.events import EventStream
 from rookery.keys import Scope
 from rookery.store import EventQuery
@@ -28,8 +27,6 @@ from ..wire_forms import WireForms
 TAG = "events"
 EVENT_STREAM = "text/event-stream"
 SOCKET = "/v1/events/ws"
-CHUNK = 64 * 1024
-"""Bytes that are put together for one write to a reader."""
 RETRY_MILLISECONDS = 2000
 """After a lost connection a browser waits this long before it comes back."""
 
@@ -130,19 +127,7 @@ async def _chunks(follower: Follower, forms: WireForms) -> AsyncGenerator[bytes]
             page = await follower.next_page()
         except trio.EndOfChannel:
             return
-        chunk = bytearray()
-        for event in page:
-            chunk += frame(event, forms)
-            if len(chunk) > CHUNK:
-                yield bytes(chunk)
-                if follower.ended:
-                    return
-                chunk.clear()
-        if chunk or not page:
-            yield bytes(chunk) or b": nothing new\n\n"
-
-
-def frame(event: model.Event, forms: WireForms) -> bytes:
-    """One event in the wire form of server-sent events. JSON holds no newline."""
-    kind = event.type.replace("\n", " ").replace("\r", " ")
-    return b"id: %d\nevent: %b\ndata: %b\n\n" % (event.id, kind.encode(), forms.json(event))
+        for chunk in forms.chunks(page, follower.query) if page else (b": nothing new\n\n",):
+            if follower.ended:
+                return
+            yield chunk
