@@ -15,7 +15,7 @@ class Backoff:
     """Counts consecutive failures of one session.
 
     A network outage and an unavailable store are retried for ever and do not use up attempts; any other kind of failure
-    is retried `reconnect_attempts` times in a row.
+    is retried `reconnect_attempts` times in a row. To be told when one's turn is uses up none either.
     """
 
     def __init__(self, settings: EngineSettings, *, uniform: Uniform = random.uniform) -> None:
@@ -32,13 +32,15 @@ class Backoff:
         self.attempt = 0  # consecutive failures of any kind
         self.spent = 0  # those that count against the budget
 
-    def fail(self, kind: Failure, *, retry_after: float | None = None) -> float | None:
+    def fail(self, kind: Failure, *, retry_after: float | None = None, queueing: bool = False) -> float | None:
         """Count a failure; returns the seconds to wait, or None when the attempts are used up.
+
+        `queueing`: see `RateLimited`.
 
         `retry_after`, the server's own word, replaces the computed delay; jitter only adds to it.
         """
         s = self._settings
-        if kind not in (Failure.NETWORK, Failure.STORE):
+        if kind not in (Failure.NETWORK, Failure.STORE) and not queueing:
             self.spent += 1
             if self.spent > s.reconnect_attempts:
                 return None

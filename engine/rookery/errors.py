@@ -139,12 +139,17 @@ class ProviderError(RookeryError):
 
 
 class RateLimited(ProviderError):
-    """The platform asked for a pause of `retry_after` seconds."""
+    """The platform asked for a pause of `retry_after` seconds.
+
+    `queueing`: it lets newcomers in one after another and said when to come again. That is a turn and no failure, so it
+    uses up no attempt (B3), however long the queue is.
+    """
 
     kind = Failure.RATE_LIMIT
 
-    def __init__(self, message: str, *, retry_after: float) -> None:
+    def __init__(self, message: str, *, retry_after: float, queueing: bool = False) -> None:
         super().__init__(message, retry_after=retry_after)
+        self.queueing = queueing
 
 
 class ProbeFailed(ProviderError):

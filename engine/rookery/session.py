@@ -11,7 +11,7 @@ import trio
 from .backoff import Backoff
 from .cleanup import clean_up
 from .condition import Condition
-from .errors import Failure, LeaseLost, ProviderError, StoreError, TerminalError, printable
+from .errors import Failure, LeaseLost, ProviderError, RateLimited, StoreError, TerminalError, printable
 from .failures import StartupTimeout, kind_of, leaves, reason_of, weightiest
 from .inbox import SessionInbox
 from .log import get_logger
@@ -79,7 +79,7 @@ class SessionRunner:
             session,
             services,
             report=self.report,
-            trouble=self._condition.trouble,
+            trouble=self._trouble,
             on_credentials=self._remember,
             confirmations=sender.confirmations,
         )
@@ -182,6 +182,9 @@ class SessionRunner:
             status, reason, detail, commands=self.session.commands, action=action, next_retry_at=next_retry_at
         )
 
+    def _trouble(self, error: str) -> None:
+        self._condition.trouble(error, commands=self.session.commands)
+
     async def run(self) -> None:
         """Until stopped, or until the session cannot go on.
 
@@ -218,7 +221,7 @@ class SessionRunner:
             except LeaseLost:
                 raise
             except StoreError as error:
-                self._condition.trouble(str(error))
+                self._trouble(str(error))
                 await trio.sleep(STORE_RETRY_DELAY)
             else:
                 return
@@ -331,7 +334,9 @@ class SessionRunner:
         kind, reason = kind_of(failure), reason_of(failure)
         self._services.telemetry.count("link_failures", self.session.platform, reason.value)
         delay = self._backoff.fail(
-            kind, retry_after=failure.retry_after if isinstance(failure, ProviderError) else None
+            kind,
+            retry_after=failure.retry_after if isinstance(failure, ProviderError) else None,
+            queueing=isinstance(failure, RateLimited) and failure.queueing,
         )
         if delay is None:
             self.report(

@@ -136,7 +136,9 @@ def poll_error(error: ApiError | httpx.HTTPError, *, opening: bool, takeover: bo
         # Within three seconds the server holds answers back (rule 8), so even a take-over waits longer than that.
         return Conflict(f"{text}. It seems that {what}", retry_after=4.0 if takeover else None)
     if error.status == 429:
-        return RateLimited(text, retry_after=error.retry_after or DEFAULT_RETRY_AFTER)
+        # At a cold start of many bots the server lets in 20 new ones a minute, 600 an hour: normal, if it says when to come.
+        queueing = opening and error.retry_after is not None
+        return RateLimited(text, retry_after=error.retry_after or DEFAULT_RETRY_AFTER, queueing=queueing)
     return ProviderError(text, kind=Failure.SERVER)
 
 

@@ -76,6 +76,14 @@ def test_outages_in_between_do_not_use_up_attempts_nor_give_them_back() -> None:
     assert backoff.fail(Failure.SERVER) is None
 
 
+def test_a_turn_in_a_queue_uses_up_nothing_and_gives_nothing_back() -> None:
+    backoff = Backoff(EngineSettings(reconnect_attempts=1), uniform=low)
+    assert backoff.fail(Failure.SERVER) == 5.0
+    for _ in range(100):
+        assert backoff.fail(Failure.RATE_LIMIT, retry_after=60.0, queueing=True) == 60.0
+    assert backoff.fail(Failure.SERVER) is None
+
+
 def test_the_servers_word_wins_in_both_directions() -> None:
     backoff = Backoff(EngineSettings(), uniform=low)
     assert backoff.fail(Failure.RATE_LIMIT, retry_after=1000.0) == 1000.0

@@ -45,6 +45,12 @@ POLICY = {
     "server error": Row(lambda: ProviderError("500", kind=Failure.SERVER), Reason.SERVER_ERROR, CURVE),
     "rate limit": Row(lambda: RateLimited("slow", retry_after=17), Reason.RATE_LIMITED, [17.0] * (BUDGET + 5)),
     "a long rate limit": Row(lambda: RateLimited("slow", retry_after=900), Reason.RATE_LIMITED, [900.0] * (BUDGET + 5)),
+    "a queue of newcomers": Row(
+        lambda: RateLimited("your turn is later", retry_after=60, queueing=True),
+        Reason.RATE_LIMITED,
+        [60.0] * (BUDGET + 5),
+        for_ever=True,
+    ),
     "a rate limit without a time": Row(
         lambda: ProviderError("slow", kind=Failure.RATE_LIMIT), Reason.RATE_LIMITED, CURVE
     ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 import trio
 
@@ -146,6 +147,19 @@ class TestStart:
                 await setup.add(f"bot-{number}", simulator.new_bot().token)
             for number in range(15):
                 await setup.connected(f"bot-{number}")
+
+    @pytest.mark.parametrize("method", ["deleteWebhook", "getMe"])
+    async def test_waiting_ones_turn_at_a_cold_start_uses_up_no_attempts(self, method: str) -> None:
+        settings = msgspec.structs.replace(QUICK, reconnect_attempts=2)
+        async with open_quick_simulator() as simulator, open_setup(simulator, add=False, settings=settings) as setup:
+            turn = {"retry_after": 0.01}
+            simulator.faults.add(fault("status", status=429, parameters=turn, method=method, count=8))
+            await setup.add()
+            await setup.connected()
+            await setup.polling()
+            simulator.faults.add(fault("status", status=429, parameters=turn, method="getUpdates"))
+            setup.bot.push_text("wake up")
+            assert (await setup.status(SessionStatus.DISCONNECTED)).health.reason is Reason.RECONNECT_EXHAUSTED
 
 
 class TestPolls:
