@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from .errors import printable
 from .log import get_logger
 from .model import Action, Health, Lease, Reason, Session, SessionStatus
@@ -58,8 +60,10 @@ class Condition:
                 reason=reason.value,
             )
 
-    def trouble(self, error: str) -> None:
-        """The store does not answer: told once for each error, and kept as the last one."""
+    def trouble(self, error: str, *, commands: int) -> None:
+        """The store does not answer: told once for each error, shown at once, and kept as the last one."""
         if self.last_error != error:
             self.last_error = error
+            self.health = msgspec.structs.replace(self.health, last_error=error)
+            self._services.board.put(StatusWrite(self._lease, self.health, commands))
             log.warning("events wait: the store does not answer", session=self._session, error=error)

@@ -524,6 +524,27 @@ async def test_a_store_that_is_away_for_a_while_loses_nothing(autojump_clock: Mo
         assert (await history_of(engine))[-2:] == [("LOADING", "STARTING"), ("CONNECTED", "CONNECTED")]
 
 
+async def test_events_that_cannot_be_stored_are_shown_while_they_wait(autojump_clock: MockClock) -> None:
+    """A full disk: what is there can be read, nothing can be added (E3: an error that shows)."""
+    platform = FakePlatform()
+    async with open_troubled_store() as store, open_fake_engine(platform, store) as engine:
+        await add(engine)
+        await connected(engine)
+        before = await history_of(engine)
+        store.down_methods = {"append", "record_statuses"}
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(platform.link().inbox.commit, [event(1)], "1")
+            await trio.sleep(5)
+            health = (await engine.get_session("a")).health
+            assert (health.status, health.last_error) == (SessionStatus.CONNECTED, "the store is away")
+            store.down_methods = set()
+        await trio.sleep(5)
+        assert (await store.inner.get_session("a")).health.last_error == "the store is away", (
+            "the last error, not the state"
+        )
+        assert await history_of(engine) == before
+
+
 async def test_a_store_that_hangs_is_not_waited_for_for_ever(autojump_clock: MockClock) -> None:
     platform = FakePlatform()
     async with open_troubled_store() as store, open_fake_engine(platform, store) as engine:
