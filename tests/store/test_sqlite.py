@@ -63,6 +63,22 @@ async def test_waiting_can_be_cancelled(backend: SqliteBackend) -> None:
         assert scope.cancelled_caught
 
 
+@pytest.mark.parametrize("steps", range(6))
+async def test_an_opening_that_is_cancelled_leaves_the_database_free(backend: SqliteBackend, steps: int) -> None:
+    async with trio.open_nursery() as nursery:
+
+        async def open_it() -> None:
+            async with backend.make().open():
+                await trio.sleep_forever()
+
+        nursery.start_soon(open_it)
+        for _ in range(steps):
+            await trio.lowlevel.checkpoint()
+        nursery.cancel_scope.cancel()
+    async with backend.make().open() as store:
+        await create_and_claim(store)
+
+
 async def test_leases_of_an_earlier_owner_are_void_and_fences_go_on(backend: SqliteBackend) -> None:
     store = backend.make()
     async with store.open():
@@ -151,12 +167,14 @@ async def test_closing_waits_for_the_last_transaction_but_not_for_ever(
     monkeypatch.setattr(sqlite_writer, "CLOSE_TIMEOUT", 0.05)
     gate = threading.Event()
     store = backend.make()
+    token = trio.lowlevel.current_trio_token()
 
     def stuck(database: Database) -> None:
+        token.run_sync_soon(scope.cancel)
         gate.wait(10)
         database.connection.execute("INSERT INTO meta VALUES ('late', 'x')")
 
-    with trio.move_on_after(0.05):
+    with trio.CancelScope() as scope:
         async with store.open():
             await store._write(stuck)  # type: ignore[attr-defined]
     with pytest.raises(DataDirectoryInUse):  # the thread still has it

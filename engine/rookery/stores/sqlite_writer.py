@@ -31,6 +31,9 @@ GROUP_LIMIT = 1000
 CLOSE_TIMEOUT = 5.0
 """Seconds to wait for the last transaction at the end. The thread finishes it anyhow, and only then frees the lock."""
 
+ABANDON_TIMEOUT = 1.0
+"""Seconds to wait for the thread when nobody wants the database any more before it is open."""
+
 
 class Writer(Protocol):
     """Runs work in a transaction."""
@@ -80,7 +83,8 @@ class GroupWriter:
     async def start(self, connect: Callable[[], Database], after: Callable[[], None]) -> None:
         """Start the thread; `connect` opens the database in it. `after` runs when the database is closed, in any case.
 
-        Raises what `connect` raises. A caller that is cancelled leaves at once; the thread then closes by itself.
+        Raises what `connect` raises. A caller that is cancelled leaves when the thread has closed again, so that the database
+        can be opened anew, but does not wait longer than `ABANDON_TIMEOUT` for a migration; the thread then closes by itself.
         """
         thread = threading.Thread(target=self._main, args=(connect, after), name=self._name, daemon=True)
         try:
@@ -92,6 +96,8 @@ class GroupWriter:
             await self._opened.wait()
         except trio.Cancelled:
             self._jobs.put(None)
+            with trio.move_on_after(ABANDON_TIMEOUT, shield=True):
+                await self._ended.wait()
             raise
         if self._failure is not None:
             raise self._failure
@@ -129,6 +135,7 @@ class GroupWriter:
             self._failure = error
             after()  # before `start` returns: whoever tries again must find the lock free
             self._tell(self._opened.set)
+            self._tell(self._end)
             return
         self._tell(self._opened.set)
         try:
