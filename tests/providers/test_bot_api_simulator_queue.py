@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from rookery_simulator.bot_api import BotApiSimulator
 from rookery_simulator.bot_api.polls import TERMINATED_BY_POLL, WEBHOOK_IS_ACTIVE, Poll, PollDesk
 from rookery_simulator.bot_api.settings import Settings
 from rookery_simulator.bot_api.update_queue import MAX_ANSWER_BYTES, MAX_EVENT_BYTES, MAX_EVENTS, UpdateQueue
@@ -250,3 +251,13 @@ def test_timeout_and_limit_are_clamped() -> None:
     polls = desk(filled(150))
     assert ask(polls, 0.0, limit=1000).update_count == 100
     assert ask(polls, 10.0, limit=-5).update_count == 1
+
+
+def test_a_simulator_that_is_started_again_hands_out_no_old_ids() -> None:
+    token = "4242:AAbbCCddEEffGGhhIIjjKKllMMnnOOppQQr"
+    simulators = BotApiSimulator(), BotApiSimulator(), BotApiSimulator(Settings(seed=7))
+    updates = [simulator.bot(token).push_text("hello") for simulator in simulators]
+    again = simulators[0]
+    again.reset()
+    updates.append(again.bot(token).push_text("hello"))
+    assert len({update.id for update in updates if update is not None}) == 4

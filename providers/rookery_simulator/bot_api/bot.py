@@ -68,6 +68,10 @@ class Sent(msgspec.Struct, frozen=True, kw_only=True):
     files: dict[str, tuple[str, int]]
 
 
+_lives: Counter[str] = Counter()
+"""How often each token was registered in this process, by any simulator."""
+
+
 class Webhook(msgspec.Struct):
     """A webhook that somebody has set; the simulator never calls it."""
 
@@ -93,6 +97,8 @@ class SimulatedBot:
         self.allowed_kinds = DEFAULT_KINDS
         self.last_allowed_updates: object = None
         """The parameter as it last came, since decoding it again in every poll costs more than the rest."""
+        self._life = _lives[token]
+        _lives[token] += 1
         self._id_epoch = 0
         self.queue = UpdateQueue(self._choose_first_id(), history=settings.history)
         self.polls = PollDesk(self.queue, settings)
@@ -287,4 +293,5 @@ class SimulatedBot:
     def _choose_first_id(self) -> int:
         # Where the server's would lie, but the same in every run, so that a failing test fails the same way again.
         lowest, highest = 2 * max(MAX_EVENTS, 1_000_000) + 1, MAX_ID // 2
-        return lowest + zlib.crc32(f"{self.token} {self._id_epoch}".encode()) % (highest - lowest)
+        chosen = f"{self.token} {self.settings.seed} {self._life} {self._id_epoch}"
+        return lowest + zlib.crc32(chosen.encode()) % (highest - lowest)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import resource
+import secrets
 import signal
 import sys
 from collections.abc import Sequence
@@ -62,5 +63,7 @@ def _parser() -> argparse.ArgumentParser:
             parser.add_argument(option, action=argparse.BooleanOptionalAction, default=field.default)
         else:
             kind = int if isinstance(field.default, int) else float
-            parser.add_argument(option, type=kind, default=field.default, help=f"default: {field.default}")
+            parser.add_argument(option, type=kind, default=field.default, help="default: %(default)s")
+    # Whoever was served by an earlier process has its ids still, and would take equal ones for repetitions.
+    parser.set_defaults(seed=secrets.randbits(31))
     return parser

@@ -40,3 +40,6 @@ class Settings:
     """The largest request body; more is answered with 413."""
     max_stored_bytes: int = 256 * 1024 * 1024
     """Bytes of uploaded files kept for all bots together; the oldest are forgotten first."""
+    seed: int = 0
+    """Where update ids begin depends on it, on the token, and on how often the token was registered in this process:
+    a simulator that is started again is no server that hands out old ids once more."""
