@@ -20,7 +20,7 @@ Only HTTP/1.1 is spoken: an offer to upgrade to HTTP/2 is ignored, as the standa
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Protocol
@@ -71,13 +71,39 @@ class Http1(H11Protocol):
     async def _check_protocol(self, event: h11.Request) -> None:
         """Ignore offers of HTTP/2."""
 
-    async def _send_error_response(self, status_code: int) -> None:
-        status_code = min(status_code, 431)  # 501 for an unknown transfer encoding would look like our fault
-        body = plain_problem(status_code, "this is not a well-formed HTTP/1.1 request")
+    async def _create_stream(self, request: h11.Request) -> None:
+        """What h11 lets pass and nobody should go on with ends here."""
+        given = {name.lower(): value for name, value in request.headers}
+        if request.http_version not in (b"1.0", b"1.1"):
+            await self._refuse(400, "only HTTP/1.1 is spoken here")
+        elif b"content-length" in given and b"transfer-encoding" in given:
+            # Two lengths of one body are how requests are smuggled past a proxy (RFC 9112, 6.3).
+            await self._refuse(400, "a request has either Content-Length or Transfer-Encoding")
+        elif _asks_for_websocket(request.method, given) and given.get(b"sec-websocket-version") != b"13":
+            await self._refuse(426, "version 13 of WebSocket is spoken here", [(b"sec-websocket-version", b"13")])
+        elif _asks_for_websocket(request.method, given) and not given.get(b"sec-websocket-key"):
+            await self._refuse(400, "a WebSocket is asked for with the header Sec-WebSocket-Key")
+        else:
+            await super()._create_stream(request)
+
+    async def _refuse(self, status_code: int, detail: str, headers: Sequence[tuple[bytes, bytes]] = ()) -> None:
+        await self._send_error_response(status_code, detail, headers)
+        await self.send(Closed())
+
+    async def _send_error_response(
+        self,
+        status_code: int,
+        detail: str = "this is not a well-formed HTTP/1.1 request",
+        more: Sequence[tuple[bytes, bytes]] = (),
+    ) -> None:
+        if status_code >= 500:  # 501 for an unknown transfer encoding would look like our fault
+            status_code = 400
+        body = plain_problem(status_code, detail)
         headers = [
             (b"content-type", b"application/problem+json"),
             (b"content-length", str(len(body)).encode()),
             (b"connection", b"close"),
+            *more,
             *self.config.response_headers("h11"),
         ]
         await self._send_h11_event(h11.Response(status_code=status_code, headers=headers))
@@ -94,6 +120,11 @@ class Http1(H11Protocol):
     def body_unfinished(self) -> bool:
         """True when the client may still be writing a request that nobody reads."""
         return self.connection.their_state in (h11.SEND_BODY, h11.ERROR)
+
+
+def _asks_for_websocket(method: bytes, headers: Mapping[bytes, bytes]) -> bool:
+    tokens = [token.strip() for token in headers.get(b"connection", b"").lower().split(b",")]
+    return method == b"GET" and b"upgrade" in tokens and headers.get(b"upgrade", b"").strip().lower() == b"websocket"
 
 
 class _Context(WorkerContext):

@@ -6,6 +6,7 @@ Strings hold no U+0000 anywhere, because PostgreSQL cannot store it.
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
@@ -21,6 +22,7 @@ from .problems import Problem, invalid
 
 MAX_DEPTH = 64
 MAX_PARAMETERS = 50
+CHARSETS = ("utf-8", "utf8", "us-ascii", "ascii")
 INTEGER = re.compile(r"-?[0-9]{1,19}")
 NUMBER = re.compile(r"-?[0-9]{1,40}(\.[0-9]{1,40})?([eE][+-]?[0-9]{1,3})?")
 
@@ -92,7 +94,19 @@ async def read_body(request: Request, limit: int, seconds: float) -> bytes:
 
 
 def require_json(request: Request) -> None:
-    """Raises a Problem (415) unless the body claims to be JSON."""
+    """Raises a Problem (415) unless the body claims to be plain JSON, which is UTF-8 (RFC 8259)."""
+    if encoding := request.headers.get("Content-Encoding", "").strip():
+        raise Problem(
+            415,
+            "unsupported-media-type",
+            "Unsupported media type",
+            f"send it as it is, without {encoding[:100]!r} coding",
+        )
+    charset = request.mimetype_params.get("charset", "utf-8")
+    if charset.lower() not in CHARSETS:
+        raise Problem(
+            415, "unsupported-media-type", "Unsupported media type", f"JSON is sent as utf-8, not {charset[:100]!r}"
+        )
     if request.mimetype != "application/json":
         given = request.mimetype or "none"
         raise Problem(
@@ -113,7 +127,21 @@ def read_json(body: bytes, shape: type[T]) -> T:
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Problem(400, "malformed-json", "Malformed JSON", f"the body is not valid JSON: {error}") from None
     _check(value, "", MAX_DEPTH)
+    _refuse_repetitions(body)
     return _convert(_with_integers(value), shape)
+
+
+def _refuse_repetitions(body: bytes) -> None:
+    """A name that stands twice in one object means either value, depending on who reads it; nobody shall guess."""
+
+    def unique(pairs: list[tuple[str, Any]]) -> None:
+        names = set()
+        for name, _ in pairs:
+            if name in names:
+                raise invalid(f"the JSON has the name {name[:100]!r} twice in one object", name[:100])
+            names.add(name)
+
+    json.loads(body, object_pairs_hook=unique, parse_int=str, parse_float=str)
 
 
 def _convert(value: Any, shape: type[T]) -> T:

@@ -1,0 +1,189 @@
+"""Requests that mean harm or make no sense: each gets a clear 4xx with a problem document, and the server goes on."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import json
+
+import pytest
+import trio
+
+JSON = {"Content-Type": "application/json"}
+PARROT = b'"platform": "parrot", "credentials": {"token": "1:abc"}'
+
+
+async def exchange(port: int, *pieces: bytes) -> tuple[int, bytes]:
+    """Status and body of the first answer; the connection has to end by itself."""
+    received = b""
+    with trio.fail_after(40):
+        async with await trio.open_tcp_stream("127.0.0.1", port) as stream:
+            for piece in pieces:
+                await stream.send_all(piece)
+            try:
+                while more := await stream.receive_some():
+                    received += more
+            except trio.BrokenResourceError:
+                pass
+    assert received, "no answer"
+    head, _, body = received.partition(b"\r\n\r\n")
+    return int(head.split()[1]), body
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        (b"{" + PARROT + b', "id": "a", "id": "b"}', "id"),
+        (b"{" + PARROT + b', "metadata": {"deep": [{"a": 1, "a": 1}]}}', "a"),
+        (b"{" + PARROT + b', "id": "a", "\\u0069d": "b"}', "id"),
+    ],
+)
+async def test_a_name_that_stands_twice_is_refused(served, body, field):
+    answer = await served.client.post("/v1/sessions", content=body, headers=JSON)
+    assert (answer.status_code, answer.json()["field"]) == (400, field)
+    assert "twice" in answer.json()["detail"]
+
+
+async def test_numbers_without_end_are_no_trouble(served):
+    for number in (b"9" * 400, b"0." + b"9" * 100_000, b"-1e-400", b"1E400", b"9" * 200_000):
+        body = b"{" + PARROT + b', "enabled": false, "metadata": {"a": ' + number + b"}}"
+        answer = await served.client.post("/v1/sessions", content=body, headers=JSON)
+        assert answer.status_code in (201, 400), answer.text
+        if answer.status_code == 201:
+            assert isinstance(answer.json()["metadata"]["a"], float | int)
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "right"),
+    [
+        ({"Content-Type": "application/json; charset=utf-16"}, json.dumps({"platform": "x"}).encode("utf-16"), "utf-8"),
+        ({"Content-Type": "application/json; charset=latin-1"}, b'{"name": "\xfc"}', "utf-8"),
+        (JSON | {"Content-Encoding": "gzip"}, gzip.compress(b"{}"), "gzip"),
+        ({"Content-Type": "text/json"}, b"{}", "application/json"),
+    ],
+)
+async def test_what_is_not_plain_json_in_utf_8(served, headers, body, right):
+    answer = await served.client.post("/v1/sessions", content=body, headers=headers)
+    assert answer.status_code == 415
+    assert right in answer.json()["detail"]
+    assert "Accept-Encoding" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    ("request_bytes", "status", "said"),
+    [
+        (b"GET /healthz HTTP/2.0\r\nHost: localhost\r\n\r\n", 400, "only HTTP/1.1"),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00", 400, ""),
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\0" * 64 + b"\r\n\r\n", 400, "well-formed"),
+        (
+            b"POST /v1/sessions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 4\r\n"
+            b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\nGET /v1/keys HTTP/1.1\r\nHost: localhost\r\n\r\n",
+            400,
+            "either Content-Length or Transfer-Encoding",
+        ),
+        (
+            b"POST /v1/sessions HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+            400,
+            "well-formed",
+        ),
+        (
+            b"GET /v1/events/ws HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+            b"Sec-WebSocket-Version: 8\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+            426,
+            "version 13",
+        ),
+        (
+            b"GET /v1/events/ws HTTP/1.1\r\nHost: localhost\r\nConnection: keep-alive, Upgrade\r\nUpgrade: WebSocket\r\n"
+            b"Sec-WebSocket-Version: 13\r\n\r\n",
+            400,
+            "Sec-WebSocket-Key",
+        ),
+        (b"GET /v1/sessions HTTP/1.1\r\nHost: localhost\r\nX-A: a\r\n b\r\nX : y\r\n\r\n", 400, "well-formed"),
+        (b"GET /v1/sessions HTTP/1.1\r\nHost: localhost\r\nX: a\0b\r\n\r\n", 400, "well-formed"),
+        (b"POST /v1/drain HTTP/1.1\r\nHost: localhost\r\nContent-Length: +2\r\n\r\n{}", 400, "well-formed"),
+    ],
+)
+async def test_what_other_parsers_read_otherwise_ends_the_connection(served, request_bytes, status, said):
+    found, body = await exchange(served.port, request_bytes)
+    document, _ = json.JSONDecoder().raw_decode(body.decode())
+    assert found == document["status"] == status
+    assert said in document["detail"]
+    assert body.count(b'"status"') == 1, "nothing that came behind it is answered"
+    assert (await served.client.get("/healthz")).status_code == 200
+
+
+async def test_headers_that_drip_are_cut_off(serve):
+    """Slowloris: whoever never ends its headers gets no more time than a connection without any request."""
+    async with serve(keep_alive=0.5) as served:
+        with trio.fail_after(40):
+            async with await trio.open_tcp_stream("127.0.0.1", served.port) as stream:
+
+                async def drip() -> None:
+                    try:
+                        await stream.send_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n")
+                        while True:
+                            await stream.send_all(b"X: y\r\n")
+                            await trio.sleep(0.05)
+                    except trio.BrokenResourceError:
+                        pass
+
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(drip)
+                    with contextlib.suppress(trio.BrokenResourceError):
+                        assert await stream.receive_some() == b""
+                    nursery.cancel_scope.cancel()
+        assert (await served.client.get("/healthz")).status_code == 200
+
+
+async def test_a_body_that_drips_without_end_is_cut_off(serve):
+    async with serve(body_timeout=0.5) as served:
+        head = (
+            b"POST /v1/sessions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+            b"Transfer-Encoding: chunked\r\n\r\nffffffffffffff\r\n"
+        )
+        status, body = await exchange(served.port, head, b" " * 100)
+        assert (status, json.loads(body)["type"]) == (408, "urn:rookery:problem:timeout")
+
+
+@pytest.mark.parametrize(
+    "id",
+    [
+        "%2e%2e",
+        "..",
+        "%2e%2e%2fkeys",
+        "a%2fb",
+        "%00",
+        "%ff%fe",
+        "%F0%9F%98%80",
+        "a%0d%0aX-Injected:%201",
+        "%252e",
+        "%",
+        "%zz",
+        "%e2%80%ae",
+        "%D0%B0dmin",
+        "a;b=c",
+        "a" * 5000,
+    ],
+)
+async def test_ids_that_try_to_be_something_else(served, id):
+    for method in ("GET", "DELETE"):
+        status, body = await exchange(
+            served.port,
+            f"{method} /v1/sessions/{id} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode(),
+        )
+        assert (status, json.loads(body)["status"]) == (404, 404)
+
+
+async def test_nothing_of_the_input_becomes_a_header(served):
+    await served.add()
+    evil = "a\r\nX-Injected: 1"
+    for request in (
+        served.client.get("/v1/sessions", params={evil: "1"}),
+        served.client.get("/v1/sessions/x%0d%0aX-Injected:%201"),
+        served.client.request("GET", "/v1/sessions", headers={"Origin": "http://x/%0d%0aX-Injected: 1"}),
+        served.client.post("/v1/sessions", json={"platform": evil, "id": evil}),
+        served.client.post("/v1/webhooks", json={"url": "http://x/", "headers": {"X": evil}}),
+    ):
+        answer = await request
+        assert 400 <= answer.status_code < 500
+        assert "X-Injected" not in answer.headers
