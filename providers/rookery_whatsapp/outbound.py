@@ -34,6 +34,7 @@ TYPING = ("typing", "recording", "paused")
 OPTIONS = {"reply_sender", "reply_text", "from_me", "sender", "mentions", "message_ids"}
 
 _ADDRESS = re.compile(rf"[A-Za-z0-9._-]{{1,64}}@({'|'.join(re.escape(server) for server in SERVERS)})")
+_OLD_ADDRESS = re.compile(r"\A([0-9]{5,20})@c\.us\Z")
 _PHONE = re.compile(r"\+?[0-9][0-9 ()-]{4,24}")
 
 
@@ -64,7 +65,11 @@ class Memory:
 
 
 def address(to: str, field: str = "to") -> str:
-    """A phone number with its country code, or an address like `...@g.us`. Raises Rejected."""
+    """A phone number with its country code, or an address like `...@g.us`. Raises Rejected.
+
+    `...@c.us` is what older clients call a phone number's address.
+    """
+    to = _OLD_ADDRESS.sub(r"\1@s.whatsapp.net", to)
     if _ADDRESS.fullmatch(to):
         return to
     if _PHONE.fullmatch(to):

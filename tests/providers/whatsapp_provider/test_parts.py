@@ -100,13 +100,16 @@ def test_a_change_that_hangs_lets_others_go_on(monkeypatch: pytest.MonkeyPatch) 
         ("4915123456789", "4915123456789@s.whatsapp.net"),
         (GROUP, GROUP),
         ("10001@lid", "10001@lid"),
+        ("4915123456789@c.us", "4915123456789@s.whatsapp.net"),
     ],
 )
 def test_addresses(text: str, expected: str) -> None:
     assert address(text) == expected
 
 
-@pytest.mark.parametrize("text", ["", "nobody", "a@b.c", "12", "49151@s.whatsapp.net.evil", "1@lid\n"])
+@pytest.mark.parametrize(
+    "text", ["", "nobody", "a@b.c", "12", "49151@s.whatsapp.net.evil", "1@lid\n", "nobody@c.us", "49151@c.us\n"]
+)
 def test_what_is_no_address(text: str) -> None:
     with pytest.raises(Rejected):
         address(text)
