@@ -9,6 +9,7 @@ import trio
 from .errors import StoreError
 from .log import get_logger
 from .settings import EngineSettings
+from .signals import Signals
 from .store import Store
 
 BATCH = 1000
@@ -22,9 +23,10 @@ log = get_logger("MEMORY")
 class Housekeeper:
     """Owned by the engine."""
 
-    def __init__(self, store: Store, settings: EngineSettings, clock: Callable[[], float]) -> None:
+    def __init__(self, store: Store, settings: EngineSettings, signals: Signals, clock: Callable[[], float]) -> None:
         self._store = store
         self._settings = settings
+        self._signals = signals
         self._clock = clock
 
     async def run(self) -> None:
@@ -34,7 +36,8 @@ class Housekeeper:
         while True:
             await trio.sleep(interval)
             try:
-                await self._store.expire_messages(now=self._clock(), announce=self._settings.status_events)
+                if await self._store.expire_messages(now=self._clock(), announce=self._settings.status_events):
+                    self._signals.events_stored(None)
                 if trio.current_time() >= prune_at:
                     prune_at = trio.current_time() + self._settings.prune_interval
                     await self._prune()

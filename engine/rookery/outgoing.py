@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
 
-from .model import MessageState, OutboundMessage
+from .model import Lease, MessageState, OutboundMessage
 
 STATUS_EVENT = "message.status"
 """The type of an event that tells the state of a send. It reaches only those who ask for this type by name."""
@@ -17,10 +17,16 @@ STATUS_EPOCH = -1
 
 
 class MessageQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """Which sends of a session to list, newest first; `before` is the number of the last one seen."""
+    """Which sends of a session to list, newest first; `before` is the number of the last one seen.
+
+    `since` (inclusive) and `until` (exclusive) are about the time of acceptance, seconds since the epoch.
+    """
 
     session: str
     states: tuple[MessageState, ...] | None = None
+    chat: str | None = None
+    since: float | None = None
+    until: float | None = None
     before: int | None = None
     limit: int = 100
 
@@ -46,6 +52,10 @@ class OutgoingStore(Protocol):
 
     async def release_scheduled(self, *, now: float) -> Collection[str]:
         """SCHEDULED messages whose time has come become QUEUED, of all sessions. Returns the ids of these sessions."""
+
+    async def find_sent(self, lease: Lease, platform_ids: Collection[str]) -> Mapping[str, str]:
+        """Our ids of the session's SENT and DELIVERED messages by the platform's ids; those that are not found are left
+        out."""
 
     async def next_scheduled_at(self) -> float | None:
         """When the first scheduled message is due."""

@@ -72,7 +72,7 @@ class EngineParts:
         self._dispatcher = Dispatcher(instance, store, settings, self._signals, self.telemetry, clock)
         self._facts = FactsBoard(store, clock)
         self._tail = EventTail(store, self._signals)
-        self._housekeeper = Housekeeper(store, settings, clock)
+        self._housekeeper = Housekeeper(store, settings, self._signals, clock)
         self._cluster: Cluster | None = None
         if store.shared and isinstance(store, CallStore):
             router = Router(instance, store, membership, services)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from enum import Enum, auto
+from typing import Protocol
 
 import msgspec
 import trio
@@ -20,7 +22,7 @@ from .errors import (
 )
 from .log import get_logger
 from .model import Lease, MessageState, OutboundMessage
-from .outgoing import Recorded
+from .outgoing import OutgoingStore, Recorded
 from .provider import Link
 from .services import Services
 from .store import MessageStore, SendOutcome
@@ -30,6 +32,10 @@ RETRY_DELAY_MAX = 30.0
 STORE_RETRY_DELAY = 0.2
 
 log = get_logger("SESSION")
+
+
+class SendingStore(MessageStore, OutgoingStore, Protocol):
+    """What a sender needs of a store."""
 
 
 class Begun(Enum):
@@ -54,7 +60,7 @@ class Sender:
     def __init__(self, lease: Lease, platform: str, services: Services) -> None:
         self._lease = lease
         self._platform = platform
-        self._store: MessageStore = services.store
+        self._store: SendingStore = services.store
         self._settings = services.settings
         self._announce = services.settings.status_events
         self._shields = services.shields
@@ -62,7 +68,7 @@ class Sender:
         self._telemetry = services.telemetry
         self._clock = services.clock
         self._in_flight: set[trio.CancelScope] = set()
-        self.confirmations = Confirmations(self._record_receipt)
+        self.confirmations = Confirmations(self._record_receipt, self._find_sent)
 
     def hurry(self) -> None:
         """The link closes: what is being sent has `link_close_timeout` left to come to its end."""
@@ -109,6 +115,14 @@ class Sender:
                 raise
             except StoreError as error:
                 log.warning("a receipt could not be stored", session=self._lease.session, error=str(error))
+
+    async def _find_sent(self, platform_ids: Collection[str]) -> Mapping[str, str]:
+        with self._shields.open(self._settings.store_timeout):
+            try:
+                return await self._store.find_sent(self._lease, platform_ids)
+            except StoreError as error:
+                log.warning("a receipt could not be matched", session=self._lease.session, error=str(error))
+        return {}
 
     def _unknown(self, message: OutboundMessage, error: str) -> SendOutcome:
         return SendOutcome(id=message.id, state=MessageState.UNKNOWN, at=self._clock(), error=printable(error))

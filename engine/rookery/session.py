@@ -215,9 +215,10 @@ class SessionRunner:
         """Tell what an earlier owner had in its hands when it died; nothing is sent before that is stored."""
         while True:
             try:
-                await self._services.store.resolve_interrupted(
+                if await self._services.store.resolve_interrupted(
                     self.lease, now=self._services.clock(), announce=self._services.settings.status_events
-                )
+                ):
+                    self._services.signals.events_stored(self.session.id)
             except LeaseLost:
                 raise
             except StoreError as error:

@@ -71,7 +71,7 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
     # Outbound
     message_ttl: float = 86_400.0
     message_retention: float = 7 * 86_400.0
-    status_events: bool = False
+    status_events: bool = True
 
     # Keys
     audit_retention: float = 30 * 86_400.0

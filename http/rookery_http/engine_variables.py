@@ -50,8 +50,8 @@ MEANINGS = {
     "call_timeout": "for another instance to answer a call about a session that it runs",
     "lease_margin": "before a lease ends its holder stops using it",
     "message_ttl": "after which a send that could not leave expires",
-    "status_events": "write the final states of sends into the event log as `message.status`, for streams; webhooks that "
-    "name this type get them anyway",
+    "status_events": "write the final states of sends into the event log as `message.status`, which reaches those who name "
+    "this type; `false` saves a row a send, and webhooks that name the type get them anyway",
     "message_retention": "for which finished sends can be looked up",
     "audit_retention": "for which the audit log is kept",
     "audit_entries": "kept in the audit log at most",

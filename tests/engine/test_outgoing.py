@@ -8,7 +8,17 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from fake_platform import CALM, EPOCH, FakePlatform, add, connected, open_fake_engine, settled, wall_clock
+from fake_platform import (
+    CALM,
+    EPOCH,
+    FakePlatform,
+    add,
+    connected,
+    open_fake_engine,
+    open_troubled_store,
+    settled,
+    wall_clock,
+)
 from rookery import EngineSettings
 from rookery.errors import InvalidInput, NotFound, TooLate
 from rookery.model import MessageState, Receipt
@@ -128,6 +138,49 @@ async def test_states_are_in_no_stream_unless_asked_for(autojump_clock: MockCloc
         assert others == []
         assert await engine.read_events() == []
         assert len(await engine.read_events(EventQuery(types=(STATUS_EVENT,)))) == 2
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_schedule_and_receipts_survive_a_restart(autojump_clock: MockClock) -> None:
+    platform = FakePlatform()
+    async with open_troubled_store() as store:
+        async with open_fake_engine(platform, store) as engine:
+            await add(engine)
+            await connected(engine)
+            early = await engine.submit("a", to="7", text="early")
+            assert (await engine.wait_message(early.id, 10)).state is MessageState.SENT
+            later = await engine.submit("a", to="7", text="later", send_at=wall_clock() + 100)
+        await trio.sleep(500)
+        async with open_fake_engine(platform, store) as engine:
+            await connected(engine)
+            assert (await engine.wait_message(later.id, 10)).state is MessageState.SENT
+            assert [text for _, text in _sent(platform)] == ["early", "later"]
+            receipts = [(await engine.get_message(one.id)).receipt for one in (early, later)]
+            ids = [receipt.message_id for receipt in receipts if receipt is not None]
+            await platform.link().inbox.confirm([*ids, "of another device"], MessageState.DELIVERED)
+            await platform.link().inbox.confirm(ids, MessageState.READ)
+            for one in (early, later):
+                assert (await engine.get_message(one.id)).state is MessageState.READ
+            told = [event.body["state"] for event in await engine.read_events(EventQuery(types=(STATUS_EVENT,)))]
+            assert sorted(told) == ["delivered", "delivered", "read", "read", "sent", "sent"]
+
+
+async def test_an_expiry_is_told_at_once(autojump_clock: MockClock) -> None:
+    platform = FakePlatform()
+    async with open_fake_engine(platform) as engine, trio.open_nursery() as nursery:
+        await add(engine, enabled=False)
+        soon = await engine.submit("a", to="7", text="x", send_at=wall_clock() + 5, ttl=20)
+        told: list[Any] = []
+
+        async def follow() -> None:
+            async for found in engine.events(types=[STATUS_EVENT]):
+                told.append((found.body["id"], found.body["state"], trio.current_time()))
+
+        nursery.start_soon(follow)
+        await trio.sleep(60)
+        [(id, state, at)] = told
+        assert (id, state) == (soon.id, "expired")
+        assert at < 50
         nursery.cancel_scope.cancel()
 
 

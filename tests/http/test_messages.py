@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
@@ -9,6 +10,8 @@ import pytest
 import trio
 
 from rookery_http.shapes import seconds_of
+from webhook_receiver import open_webhook_receiver
+from websocket_client import open_websocket
 
 URL = "/v1/sessions/polly/messages"
 
@@ -60,6 +63,46 @@ async def test_lists(served):
     for state in ("gone", "sent,", ""):
         assert (await served.client.get(URL, params={"state": state})).status_code == 400
     assert (await served.client.get("/v1/sessions/nobody/messages")).status_code == 404
+
+
+async def test_lists_of_a_chat_and_a_time(served):
+    await served.add()
+    for chat in ("7", "8", "7"):
+        await served.client.post(URL, json={"to": chat, "text": "x"})
+    found = (await served.client.get(URL, params={"chat": "7", "since": "2026-01-01T00:00:00Z"})).json()
+    assert [row["to"] for row in found["messages"]] == ["7", "7"]
+    assert (await served.client.get(URL, params={"until": "2026-01-01T00:00:00Z"})).json()["messages"] == []
+    for bad in ({"since": "yesterday"}, {"chat": ""}, {"until": "1"}):
+        assert (await served.client.get(URL, params=bad)).status_code == 400
+
+
+async def test_states_come_as_events_to_those_who_name_them(served):
+    """Over a stream, a WebSocket and a webhook; filters hold, and who does not ask gets none."""
+    await served.add()
+    socket = "/v1/events/ws?session=polly&type=message.status"
+    async with open_webhook_receiver() as some, open_webhook_receiver() as all:
+        for body in (
+            {"id": "some", "url": some.url, "events": ["message.status"], "chats": ["7"]},
+            {"id": "all", "url": all.url},
+        ):
+            assert (await served.client.post("/v1/webhooks", json=body)).status_code == 201
+        async with open_websocket(served.port, socket) as client:
+            sent = (await served.client.post(URL, json={"to": "7", "text": "hi"})).json()
+            failed = (await served.client.post(URL, json={"to": "nobody", "text": "hi"})).json()
+            await served.parrot.say("polly", "hello")
+            expected = [(sent["id"], "sent", "7"), (failed["id"], "failed", "nobody")]
+            query = {"after": 0, "type": "message.status", "limit": 2, "timeout": 20}
+            stream = (await served.client.get("/v1/events/stream", params=query)).text
+            told = [json.loads(line[6:]) for line in stream.splitlines() if line.startswith("data: ")]
+            assert [(event["body"]["id"], event["body"]["state"], event["chat"]) for event in told] == expected
+            assert await client.some(2) == told
+            with trio.fail_after(20):
+                await some.wait_until(lambda: bool(some.deliveries))
+                await all.wait_until(lambda: bool(all.deliveries))
+        assert [delivery.event for delivery in some.deliveries] == told[:1]
+        assert [delivery.event["type"] for delivery in all.deliveries] == ["message"]
+    unasked = (await served.client.get("/v1/events")).json()["events"]
+    assert [event["type"] for event in unasked] == ["message"]
 
 
 @pytest.mark.parametrize(

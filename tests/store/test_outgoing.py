@@ -90,6 +90,49 @@ async def test_lists_are_newest_first(store: Store) -> None:
         await store.list_messages(MessageQuery(session="nobody"))
 
 
+async def test_lists_of_a_chat_and_a_time(store: Store) -> None:
+    lease = await create_and_claim(store)
+    sent = [message(to=str(n % 2), created_at=1000.0 + n) for n in range(6)]
+    for one in sent:
+        await store.enqueue(one, pending_limit=ROOM)
+
+    async def numbers(**which: object) -> list[int]:
+        found = await store.list_messages(MessageQuery(session="shop", **which))  # type: ignore[arg-type]
+        return [[one.id for one in sent].index(listed.id) for _, listed in found]
+
+    assert await numbers(chat="1") == [5, 3, 1]
+    assert await numbers(chat="1", limit=2) == [5, 3]
+    assert await numbers(since=1002.0, until=1004.0) == [3, 2]
+    assert await numbers(chat="0", since=1001.0) == [4, 2]
+    assert await numbers(chat="nobody") == []
+    await fill_state(store, lease, sent[2].id, MessageState.SENDING, MessageState.FAILED)
+    assert await numbers(chat="0", states=(MessageState.QUEUED,)) == [4, 0]
+
+
+async def test_what_was_sent_is_found_by_the_platforms_id(store: Store) -> None:
+    lease = await create_and_claim(store)
+    other = await create_and_claim(store, "other")
+    sent, read, waiting, foreign = message(), message(), message(), message("other")
+    for one in (sent, read, waiting, foreign):
+        await store.enqueue(one, pending_limit=ROOM)
+    for number, (held, one) in enumerate([(lease, sent), (lease, read), (other, foreign)]):
+        outcome = SendOutcome(id=one.id, state=MessageState.SENT, at=1.0, receipt=Receipt(f"p{number}", 1.0, "7"))
+        await store.record_sends(held, [outcome])
+    await store.record_sends(lease, [SendOutcome(id=read.id, state=MessageState.READ, at=2.0)])
+    assert await store.find_sent(lease, ["p0", "p1", "p2", "nobody"]) == {"p0": sent.id}
+    assert await store.find_sent(other, ["p0", "p2"]) == {"p2": foreign.id}
+    assert await store.find_sent(lease, []) == {}
+
+
+async def test_a_status_is_of_the_chat_as_the_platform_calls_it(store: Store) -> None:
+    lease = await create_and_claim(store)
+    one = message(to="+49 170")
+    await store.enqueue(one, pending_limit=ROOM)
+    outcome = SendOutcome(id=one.id, state=MessageState.SENT, at=1.0, receipt=Receipt("p", 1.0, "49170@x"))
+    await store.record_sends(lease, [outcome], announce=True)
+    assert [found.chat for found in await all_events(store)] == ["49170@x"]
+
+
 async def test_states_are_events_for_those_who_ask(store: Store) -> None:
     lease = await create_and_claim(store)
     await store.create_webhook(webhook("all"))

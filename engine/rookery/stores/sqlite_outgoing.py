@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from sqlite3 import Connection
 
 from ..errors import NotFound
-from ..model import MessageState, OutboundMessage
+from ..model import Lease, MessageState, OutboundMessage
 from ..outgoing import MessageQuery
 from .rows import MESSAGE_COLUMNS, message_from_row, to_json
 from .sqlite_base import SqliteBase
@@ -20,9 +20,12 @@ class SqliteOutgoing(SqliteBase):
     """Implements `OutgoingStore`."""
 
     async def list_messages(self, query: MessageQuery) -> Sequence[tuple[int, OutboundMessage]]:
+        chat = "" if query.chat is None else "AND recipient = :chat "  # without OR, so that the index is taken
         sql = (
             f"SELECT {MESSAGE_COLUMNS}, number FROM messages WHERE uid = :uid AND number < :before "  # noqa: S608
-            "AND (:states IS NULL OR state IN (SELECT value FROM json_each(:states))) ORDER BY number DESC LIMIT :limit"
+            f"AND (:states IS NULL OR state IN (SELECT value FROM json_each(:states))) {chat}"
+            "AND (:since IS NULL OR created_at >= :since) AND (:until IS NULL OR created_at < :until) "
+            "ORDER BY number DESC LIMIT :limit"
         )
 
         def read(connection: Connection) -> Sequence[tuple[int, OutboundMessage]]:
@@ -33,6 +36,9 @@ class SqliteOutgoing(SqliteBase):
                 "uid": found[0],
                 "before": 2**63 - 1 if query.before is None else query.before,
                 "states": None if query.states is None else to_json(query.states),
+                "chat": query.chat,
+                "since": query.since,
+                "until": query.until,
                 "limit": query.limit,
             }
             return [(row[-1], message_from_row(row)) for row in connection.execute(sql, values)]
@@ -60,6 +66,14 @@ class SqliteOutgoing(SqliteBase):
         return await self._write(
             lambda database: {session for (session,) in database.connection.execute(sql, (now, now)).fetchall()}
         )
+
+    async def find_sent(self, lease: Lease, platform_ids: Collection[str]) -> Mapping[str, str]:
+        sql = (
+            "SELECT json_extract(receipt, '$.message_id'), id FROM messages WHERE uid = ? "
+            "AND state IN ('sent', 'delivered') AND json_extract(receipt, '$.message_id') IN (SELECT value FROM json_each(?))"
+        )
+        wanted = to_json(list(platform_ids))
+        return await self._read(lambda connection: dict(connection.execute(sql, (lease.uid, wanted)).fetchall()))
 
     async def next_scheduled_at(self) -> float | None:
         def query(connection: Connection) -> float | None:

@@ -38,6 +38,8 @@ def announce(database: Database, ids: Sequence[str], always: bool) -> bool:
             }
         )
         before = database.last_event
+        # As the platform calls it, so that it is the chat of what comes from there.
+        chat = (message.receipt.chat if message.receipt else None) or message.to
         values = (
             before + 1,
             STATUS_EPOCH,
@@ -45,7 +47,7 @@ def announce(database: Database, ids: Sequence[str], always: bool) -> bool:
             message.session,
             STATUS_EVENT,
             message.updated_at,
-            message.to,
+            chat,
             body,
             database.clock(),
             id,

@@ -67,6 +67,9 @@ class ListMessages(msgspec.Struct, frozen=True, kw_only=True):
         ]
         | None
     ) = None
+    chat: Annotated[str, msgspec.Meta(min_length=1, max_length=256, description="to this chat only")] | None = None
+    since: Annotated[Instant, msgspec.Meta(description="accepted at or after this")] | None = None
+    until: Annotated[Instant, msgspec.Meta(description="accepted before this")] | None = None
     before: Annotated[EventId, msgspec.Meta(description="`next` of the page before")] | None = None
     limit: Limit = 100
 
@@ -147,7 +150,15 @@ async def list_messages(api: Api, id: str, *, query: ListMessages) -> Answer:
     """List a session's sends, newest first."""
     states = tuple(map(model.MessageState, query.state.split(","))) if query.state is not None else None
     found = await api.engine.list_messages(
-        MessageQuery(session=id, states=states, before=query.before, limit=query.limit + 1)
+        MessageQuery(
+            session=id,
+            states=states,
+            chat=query.chat,
+            since=seconds_of(query.since),
+            until=seconds_of(query.until),
+            before=query.before,
+            limit=query.limit + 1,
+        )
     )
     page = found[: query.limit]
     shown = [views.Message.of(message) for _, message in page]

@@ -99,13 +99,16 @@ app.command("send")(send)
 def list_messages(
     session: Annotated[str, typer.Argument(help="The session that sends.", show_default=False)],
     state: Annotated[str | None, typer.Option(help="Only in these states, separated by commas.")] = None,
+    chat: Annotated[str | None, typer.Option(help="Only to this chat.")] = None,
+    since: Annotated[str | None, typer.Option(help="Only those accepted from then on: 2026-01-31T12:00:00Z.")] = None,
+    until: Annotated[str | None, typer.Option(help="Only those accepted before.")] = None,
     limit: Annotated[int, typer.Option(help="How many.", min=1)] = 100,
     as_json: AsJson = False,
     url: Url = None,
     key: Key = None,
 ) -> None:
     """List a session's sends, newest first."""
-    query = given(state=state, limit=min(limit, 500))
+    query = given(state=state, chat=chat, since=since, until=until, limit=min(limit, 500))
     pages = Client(url, key).pages(f"/v1/sessions/{path_of(session)}/messages", "messages", query, cursor="before")
     rows = [row for row, _ in zip(pages, range(limit), strict=False)]
     if as_json:

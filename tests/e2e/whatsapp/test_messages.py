@@ -9,7 +9,7 @@ import pytest
 import trio
 from PIL import Image
 
-from rookery import Engine, Event, MessageState
+from rookery import Engine, Event, EventQuery, MessageState
 from rookery.errors import InvalidInput, Rejected
 from rookery_simulator.whatsapp import WhatsAppSimulator, outgoing
 from whatsapp_engine import BOB, NUMBER, PATIENCE, event_where, events_of, link, open_whatsapp_engine
@@ -58,6 +58,13 @@ async def test_text_both_ways_with_receipts(whatsapp: WhatsAppSimulator, tmp_pat
             await state(engine, submitted.id, MessageState.DELIVERED)
             bob.mark_read(received)
             await state(engine, submitted.id, MessageState.READ)
+            told = await engine.read_events(EventQuery(types=("message.status",)))
+            assert [status.body["state"] for status in told if status.body["id"] == submitted.id] == [
+                "sent",
+                "delivered",
+                "read",
+            ]
+            assert {status.chat for status in told} == {event.chat}, "the same as of what comes from there"
             done = await engine.get_message(submitted.id)
             assert done.receipt is not None
             assert done.receipt.message_id == received.id

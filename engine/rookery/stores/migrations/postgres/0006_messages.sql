@@ -20,7 +20,8 @@ BEGIN
     WITH stored AS (
         INSERT INTO rookery.events
             (uid, epoch, key, session, platform, type, time, chat, sender, body, raw, stored_at)
-        SELECT m.uid, -1, m.id || ':' || m.state, m.session, s.platform, 'message.status', m.updated_at, m.recipient, NULL,
+        SELECT m.uid, -1, m.id || ':' || m.state, m.session, s.platform, 'message.status', m.updated_at,
+               coalesce(m.receipt::json ->> 'chat', m.recipient), NULL,
                convert_to(json_build_object(
                    'id', m.id, 'state', m.state, 'error', m.error,
                    'message_id', m.receipt::json ->> 'message_id')::text, 'UTF8'),
