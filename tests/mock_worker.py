@@ -100,7 +100,7 @@ class Mock:
                 self.leaked.append(os.urandom(int(rest) * 1024 * 1024))
             case "print":
                 for stream in (sys.stdout, sys.stderr):
-                    stream.write("x" * 100_000 + "\n" + "nonsense\n" * 100_000)
+                    stream.write("x" * 100_000 + "\n" + "nonsense\n" * 20_000)
                     stream.flush()
             case "hang":
                 self.beating = False

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
+from .left_out import leave_out as prepare_worker
 from .libmagic import provide_libmagic
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from .settings import AccountSettings as AccountSettings
     from .settings import WorkerSettings as WorkerSettings
 
-__all__ = ["AccountSettings", "WhatsApp", "WorkerSettings"]
+__all__ = ["AccountSettings", "WhatsApp", "WorkerSettings", "prepare_worker"]
 
 _HOMES = {"AccountSettings": "settings", "WhatsApp": "provider", "WorkerSettings": "settings"}
 

@@ -2,8 +2,9 @@
 
     python -m rookery_simulator.whatsapp.trusting_worker some.worker.module argument ...
 
-The environment of `WhatsAppSimulator.environment()` says which key to trust. neonize is loaded, its root key replaced, and
-then the named module (or file, when the name ends in `.py`) runs as if it had been started itself.
+The environment of `WhatsAppSimulator.environment()` says which key to trust. The worker's package is imported, its
+`prepare_worker()` called if it has one, neonize loaded and its root key replaced; then the named module (or file, when the
+name ends in `.py`) runs as if it had been started itself.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ def main() -> None:
     del sys.argv[0]
     is_file = sys.argv[0].endswith(".py")
     if not is_file:
-        importlib.import_module(sys.argv[0].partition(".")[0])  # it may prepare the import of neonize, as for libmagic
+        # It may prepare the import of neonize, as for libmagic.
+        package = importlib.import_module(sys.argv[0].partition(".")[0])
+        getattr(package, "prepare_worker", lambda: None)()
     importlib.import_module("neonize")
     replace_root_key(bytes.fromhex(os.environ[KEY_VARIABLE]))
     if is_file:

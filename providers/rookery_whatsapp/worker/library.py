@@ -9,6 +9,7 @@ import sys
 import types
 from importlib.metadata import PackageNotFoundError, version
 
+from ..left_out import leave_out
 from ..libmagic import provide_libmagic
 
 PLATFORMS = "Linux with glibc on x86_64, aarch64, i686 and s390x, and macOS 12 or newer on x86_64 and arm64"
@@ -26,6 +27,7 @@ def load() -> str:
         name = f"neonize {version('neonize')}"
     except PackageNotFoundError:
         raise Unusable(_missing()) from None
+    leave_out()
     try:
         importlib.import_module("neonize.client")
     except Exception as error:

@@ -10,7 +10,8 @@ def test_the_workers_package_comes_before_neonize(tmp_path: Path) -> None:
     """It may have to prepare the import, as on a system without libmagic."""
     package = tmp_path / "some_worker"
     package.mkdir()
-    (package / "__init__.py").write_text("import sys\nprint('neonize' in sys.modules)\n")
+    prepare = "def prepare_worker(): print('neonize' in sys.modules)"
+    (package / "__init__.py").write_text(f"import sys\n{prepare}\n")
     (package / "worker.py").write_text("import sys\nprint('neonize' in sys.modules, __name__, sys.argv[1:])\n")
     path = os.pathsep.join(filter(None, [str(tmp_path), os.environ.get("PYTHONPATH")]))
     done = subprocess.run(
