@@ -21,10 +21,14 @@ BACK_WITHIN = 10.0  # seconds
 CRASHING_WORKER = Path(__file__).parents[2] / "crashing_worker.py"
 
 
-def worker_of(engine: Engine, session: str) -> WorkerInfo:
+def provider_of(engine: Engine) -> WhatsApp:
     provider = engine._providers["whatsapp"]
     assert isinstance(provider, WhatsApp)
-    return next(worker for worker in provider.workers() if session in worker.sessions)
+    return provider
+
+
+def worker_of(engine: Engine, session: str) -> WorkerInfo:
+    return next(worker for worker in provider_of(engine).workers() if session in worker.sessions)
 
 
 async def link_many(engine: Engine, simulator: WhatsAppSimulator, count: int) -> dict[str, LinkedDevice]:
@@ -51,104 +55,95 @@ def crash(worker: WorkerInfo) -> None:
     os.kill(worker.pid, signal.SIGUSR1)
 
 
-@pytest.mark.parametrize("harm", [kill, freeze, crash])
-async def test_a_worker_with_ten_sessions_ends_under_traffic(
-    whatsapp: WhatsAppSimulator, tmp_path: Path, harm: Callable[[WorkerInfo], None]
-) -> None:
+async def test_a_worker_with_ten_sessions_ends_under_traffic(whatsapp: WhatsAppSimulator, tmp_path: Path) -> None:
+    """Killed, frozen, and by the library's own crash, one after the other."""
     command = trusting(str(CRASHING_WORKER))
     async with open_whatsapp_engine(whatsapp, tmp_path, worker_command=command) as engine:
-        devices = await link_many(engine, whatsapp, SESSIONS)
-        other = next(iter(await link_many_into_another_worker(engine, whatsapp)))
-        bob = whatsapp.phone(BOB)
-        sent: dict[str, list[str]] = {id: [] for id in devices}
-        stop = trio.Event()
-        slowest_call = 0.0
+        devices = await link_many(engine, whatsapp, SESSIONS + 1)
+        for harm in (kill, freeze, crash):
+            await end_one_under_traffic(engine, whatsapp, devices, harm)
+            provider_of(engine).pool._deaths.clear()  # as if it had been a minute ago
 
-        async def write() -> None:
-            while not stop.is_set():
-                for id, device in devices.items():
-                    sent[id].append(bob.send_text(device.phone, "traffic").id)
-                await trio.sleep(0.05)
 
-        async def use_the_engine() -> None:
-            nonlocal slowest_call
-            while not stop.is_set():
-                began = trio.current_time()
-                assert (await engine.get_session(other)).health.status is SessionStatus.CONNECTED
-                slowest_call = max(slowest_call, trio.current_time() - began)
-                await trio.sleep(0.02)
+async def end_one_under_traffic(
+    engine: Engine, simulator: WhatsAppSimulator, devices: dict[str, LinkedDevice], harm: Callable[[WorkerInfo], None]
+) -> None:
+    """Do it to the worker with ten sessions; the eleventh session, in another worker, notices nothing."""
+    bob = simulator.phone(BOB)
+    sent: dict[str, list[str]] = {id: [] for id in devices}
+    logins = {id: device.logins for id, device in devices.items()}
+    victim, bystander = sorted(provider_of(engine).workers(), key=lambda worker: -len(worker.sessions))
+    assert len(victim.sessions) == SESSIONS
+    (other,) = bystander.sessions
+    stop = trio.Event()
+    slowest_call = 0.0
 
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(write)
-            nursery.start_soon(use_the_engine)
-            await trio.sleep(0.5)
-            victim, bystander = worker_of(engine, "s0"), worker_of(engine, other)
-            assert len(victim.sessions) == SESSIONS
-            assert bystander.pid != victim.pid
-            began = trio.current_time()
-            harm(victim)
-            with trio.fail_after(PATIENCE):
-                for device in devices.values():
-                    while device.logins < 2 or not device.is_active:
-                        await trio.sleep(0.02)
-            for id in devices:
-                await reach(engine, id, SessionStatus.CONNECTED)
-            took = trio.current_time() - began
-            await trio.sleep(0.3)
-            stop.set()
-        assert worker_of(engine, "s0").pid != victim.pid
-        assert worker_of(engine, other).pid == bystander.pid
-        with pytest.raises(ProcessLookupError):
-            os.kill(victim.pid, 0)
-        lost = 0
-        with trio.fail_after(PATIENCE):
+    async def write() -> None:
+        while not stop.is_set():
             for id, device in devices.items():
-                while device.undelivered:
+                sent[id].append(bob.send_text(device.phone, "traffic").id)
+            await trio.sleep(0.1)
+
+    async def use_the_engine() -> None:
+        nonlocal slowest_call
+        while not stop.is_set():
+            began = trio.current_time()
+            assert (await engine.get_session(other)).health.status is SessionStatus.CONNECTED
+            slowest_call = max(slowest_call, trio.current_time() - began)
+            await trio.sleep(0.02)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(write)
+        nursery.start_soon(use_the_engine)
+        await trio.sleep(0.3)
+        began = trio.current_time()
+        harm(victim)
+        with trio.fail_after(PATIENCE):
+            for id in victim.sessions:
+                while devices[id].logins == logins[id] or not devices[id].is_active:
                     await trio.sleep(0.02)
-                last = sent[id][-1]
-                while last not in (stored := [event.body["message_id"] for event in await events_of(engine, id)]):
-                    await trio.sleep(0.02)
-                assert len(stored) == len(set(stored)), "a message was stored twice"
-                lost += len(set(sent[id]) - set(stored))
-        print(
-            f"\n{harm.__name__}: back after {took:.1f} s, slowest call {slowest_call:.3f} s, {lost} lost in the library"
-        )
-        assert lost <= 100 * SESSIONS
-        assert took < BACK_WITHIN
-
-
-async def link_many_into_another_worker(engine: Engine, simulator: WhatsAppSimulator) -> dict[str, LinkedDevice]:
-    _, device = await link(engine, simulator, "other", "4915100000300")
-    return {"other": device}
-
-
-async def test_a_worker_ends_with_its_engine(whatsapp: WhatsAppSimulator, tmp_path: Path) -> None:
-    async with open_whatsapp_engine(whatsapp, tmp_path) as engine:
-        await link(engine, whatsapp)
-        pid = worker_of(engine, "one").pid
+        for id in devices:
+            await reach(engine, id, SessionStatus.CONNECTED)
+        took = trio.current_time() - began
+        stop.set()
+    assert worker_of(engine, other).pid == bystander.pid
+    assert devices[other].logins == logins[other]
     with pytest.raises(ProcessLookupError):
-        os.kill(pid, 0)
+        os.kill(victim.pid, 0)
+    lost = 0
+    with trio.fail_after(PATIENCE):
+        for id, device in devices.items():
+            sent[id].append(bob.send_text(device.phone, "the last one").id)
+            while device.undelivered:
+                await trio.sleep(0.02)
+            while sent[id][-1] not in (stored := [event.body["message_id"] for event in await events_of(engine, id)]):
+                await trio.sleep(0.02)
+            assert len(stored) == len(set(stored)), "a message was stored twice"
+            lost += len(set(sent[id]) - set(stored))
+    print(f"\n{harm.__name__}: back after {took:.1f} s, slowest call {slowest_call:.3f} s, {lost} lost in the library")
+    assert lost <= 101 * SESSIONS, "more than the library's queues hold"
+    assert took < BACK_WITHIN
 
 
-async def test_a_worker_is_replaced_on_request(whatsapp: WhatsAppSimulator, tmp_path: Path) -> None:
-    async with open_whatsapp_engine(whatsapp, tmp_path) as engine:
-        _, device = await link(engine, whatsapp)
-        before = worker_of(engine, "one")
-        provider = engine._providers["whatsapp"]
-        assert isinstance(provider, WhatsApp)
-        await provider.replace_worker(before.id, "memory")
+async def test_a_worker_is_replaced_on_request_and_ends_with_its_engine(
+    whatsapp: WhatsAppSimulator, tmp_path: Path
+) -> None:
+    async with open_whatsapp_engine(whatsapp, tmp_path, sessions_per_worker=1) as engine:
+        devices = await link_many(engine, whatsapp, 2)
+        device, before, neighbour = devices["s0"], worker_of(engine, "s0"), worker_of(engine, "s1")
+        assert before.pid != neighbour.pid
+        await provider_of(engine).replace_worker(before.id, "memory")
         with trio.fail_after(PATIENCE):
             while device.logins < 2 or not device.is_active:
                 await trio.sleep(0.02)
-        await reach(engine, "one", SessionStatus.CONNECTED)
-        assert worker_of(engine, "one").pid != before.pid
+        await reach(engine, "s0", SessionStatus.CONNECTED)
+        after = worker_of(engine, "s0")
+        assert before.pid != after.pid
+        assert worker_of(engine, "s1") == neighbour
         assert not device.removed
-
-
-async def test_one_session_per_worker(whatsapp: WhatsAppSimulator, tmp_path: Path) -> None:
-    async with open_whatsapp_engine(whatsapp, tmp_path, sessions_per_worker=1) as engine:
-        await link_many(engine, whatsapp, 2)
-        assert worker_of(engine, "s0").pid != worker_of(engine, "s1").pid
+    for worker in (before, after, neighbour):
+        with pytest.raises(ProcessLookupError):
+            os.kill(worker.pid, 0)
 
 
 async def test_a_session_whose_calls_hang_leaves_room_for_others(whatsapp: WhatsAppSimulator, tmp_path: Path) -> None:
@@ -176,7 +171,7 @@ async def test_a_session_whose_calls_hang_leaves_room_for_others(whatsapp: Whats
             nursery.cancel_scope.cancel()
 
 
-ROUNDS = int(os.environ.get("ROOKERY_TEST_STORM_ROUNDS", "3"))
+ROUNDS = int(os.environ.get("ROOKERY_TEST_STORM_ROUNDS", "2"))
 STORM = 50
 
 
@@ -200,20 +195,4 @@ async def test_fifty_starts_and_stops_at_once(whatsapp: WhatsAppSimulator, tmp_p
                         await reach(engine, id, SessionStatus.DISCONNECTED)
                         await device.wait_gone()
         assert not any(device.removed for device in devices.values())
-        provider = engine._providers["whatsapp"]
-        assert isinstance(provider, WhatsApp)
-        print(f"\n{ROUNDS} rounds of {STORM}: {provider.pool.crashes} workers ended by themselves")
-
-
-async def test_a_shutdown_with_thirty_sessions(whatsapp: WhatsAppSimulator, tmp_path: Path) -> None:
-    async with open_whatsapp_engine(whatsapp, tmp_path) as engine:
-        devices = await link_many(engine, whatsapp, 30)
-        began = trio.current_time()
-    took = trio.current_time() - began
-    print(f"\n30 sessions disconnected in {took:.2f} s")
-    assert took < QUICK.shutdown_grace
-    assert not any(device.removed for device in devices.values())
-    assert not any(device.connection for device in devices.values())
-    async with open_whatsapp_engine(whatsapp, tmp_path) as engine:
-        for id in devices:
-            await reach(engine, id, SessionStatus.CONNECTED)
+        print(f"\n{ROUNDS} rounds of {STORM}: {provider_of(engine).pool.crashes} workers ended by themselves")
