@@ -40,6 +40,7 @@ async def open_linked(
 @pytest.fixture
 async def whatsapp() -> AsyncIterator[WhatsAppSimulator]:
     async with open_whatsapp_simulator() as simulator:
+        simulator.world.settings.many_prekeys = False
         yield simulator
 
 

@@ -18,6 +18,7 @@ async def test_a_scanned_code_links_the_device_and_a_restart_needs_none(
     whatsapp: WhatsAppSimulator, tmp_path: Path
 ) -> None:
     database = tmp_path / "session.sqlite3"
+    whatsapp.world.settings.many_prekeys = True
     alice = whatsapp.phone(ALICE, "Alice")
     with trio.fail_after(PATIENCE):
         async with open_neonize(whatsapp, database) as client:
@@ -26,7 +27,7 @@ async def test_a_scanned_code_links_the_device_and_a_restart_needs_none(
             assert paired["ID"]["User"] == ALICE
             await client.event("Connected")
             await device.wait_active()
-            assert device.prekey_count >= 50
+            assert device.prekey_count > 800
         async with open_neonize(whatsapp, database, own_proxy=False) as client:
             await client.event("Connected")
             assert not [event for event in client.events if event["event"] == "QR"]
