@@ -11,7 +11,7 @@ from PIL import Image
 
 from rookery import Engine, Event, EventQuery, MessageState
 from rookery.errors import InvalidInput, Rejected
-from rookery_simulator.whatsapp import WhatsAppSimulator, outgoing
+from rookery_simulator.whatsapp import LinkedDevice, Phone, WhatsAppSimulator, outgoing
 from whatsapp_engine import BOB, NUMBER, PATIENCE, event_where, events_of, link, open_whatsapp_engine
 
 
@@ -31,144 +31,140 @@ async def state(engine: Engine, id: str, wanted: MessageState) -> None:
             await trio.sleep(0.01)
 
 
-async def test_text_both_ways_with_receipts(whatsapp: WhatsAppSimulator, tmp_path: Path) -> None:
-    async with open_whatsapp_engine(whatsapp, tmp_path) as engine:
-        alice, _ = await link(engine, whatsapp)
-        bob = whatsapp.phone(BOB, "Bob")
-        with trio.fail_after(PATIENCE):
-            sent = bob.send_text(alice, "hello")
-            event = await message(engine, sent.id)
-            assert event.type == "message"
-            assert event.chat == event.sender == f"{BOB}@s.whatsapp.net"
-            assert event.body["text"] == "hello"
-            assert event.body["kind"] == "text"
-            assert event.body["sender"]["lid"] == str(bob.lid)
-            assert event.body["sender"]["phone"] == str(bob.jid)
-            assert event.body["sender_name"] == "Bob"
-            assert event.body["from_me"] is False
-            assert event.key == f"{BOB}@s.whatsapp.net/{sent.id}"
-            assert event.raw["Message"]["conversation"] == "hello"
+async def text_both_ways_with_receipts(
+    engine: Engine, whatsapp: WhatsAppSimulator, alice: Phone, device: LinkedDevice
+) -> None:
+    bob = whatsapp.phone(BOB, "Bob")
+    with trio.fail_after(PATIENCE):
+        sent = bob.send_text(alice, "hello")
+        event = await message(engine, sent.id)
+        assert event.type == "message"
+        assert event.chat == event.sender == f"{BOB}@s.whatsapp.net"
+        assert event.body["text"] == "hello"
+        assert event.body["kind"] == "text"
+        assert event.body["sender"]["lid"] == str(bob.lid)
+        assert event.body["sender"]["phone"] == str(bob.jid)
+        assert event.body["sender_name"] == "Bob"
+        assert event.body["from_me"] is False
+        assert event.key == f"{BOB}@s.whatsapp.net/{sent.id}"
+        assert event.raw["Message"]["conversation"] == "hello"
 
-            submitted = await engine.submit("one", to=f"+{BOB}", text="hello yourself", reply_to=sent.id)
-            received = await bob.next_message()
-            assert received.text == "hello yourself"
-            context = received.message.extendedTextMessage.contextInfo
-            assert context.stanzaID == sent.id
-            assert context.quotedMessage.conversation == "hello"
-            await state(engine, submitted.id, MessageState.DELIVERED)
-            bob.mark_read(received)
-            await state(engine, submitted.id, MessageState.READ)
-            told = await engine.read_events(EventQuery(types=("message.status",)))
-            assert [status.body["state"] for status in told if status.body["id"] == submitted.id] == [
-                "sent",
-                "delivered",
-                "read",
-            ]
-            assert {status.chat for status in told} == {event.chat}, "the same as of what comes from there"
-            done = await engine.get_message(submitted.id)
-            assert done.receipt is not None
-            assert done.receipt.message_id == received.id
-            receipts = await events_of(engine, "one", "receipt")
-            assert {event.body["receipt"] for event in receipts} >= {"delivered", "read"}
-            # The server names only the hidden address here; the chat is the same one nevertheless.
-            assert {event.chat for event in receipts} == {f"{BOB}@s.whatsapp.net"}
-            assert {event.body["sender"]["lid"] for event in receipts} == {str(bob.lid)}
+        submitted = await engine.submit("one", to=f"+{BOB}", text="hello yourself", reply_to=sent.id)
+        received = await bob.next_message()
+        assert received.text == "hello yourself"
+        context = received.message.extendedTextMessage.contextInfo
+        assert context.stanzaID == sent.id
+        assert context.quotedMessage.conversation == "hello"
+        await state(engine, submitted.id, MessageState.DELIVERED)
+        bob.mark_read(received)
+        await state(engine, submitted.id, MessageState.READ)
+        told = await engine.read_events(EventQuery(types=("message.status",)))
+        assert [status.body["state"] for status in told if status.body["id"] == submitted.id] == [
+            "sent",
+            "delivered",
+            "read",
+        ]
+        assert {status.chat for status in told} == {event.chat}, "the same as of what comes from there"
+        done = await engine.get_message(submitted.id)
+        assert done.receipt is not None
+        assert done.receipt.message_id == received.id
+        receipts = await events_of(engine, "one", "receipt")
+        assert {event.body["receipt"] for event in receipts} >= {"delivered", "read"}
+        # The server names only the hidden address here; the chat is the same one nevertheless.
+        assert {event.chat for event in receipts} == {f"{BOB}@s.whatsapp.net"}
+        assert {event.body["sender"]["lid"] for event in receipts} == {str(bob.lid)}
 
 
-async def test_an_image_both_ways(whatsapp: WhatsAppSimulator, tmp_path: Path) -> None:
+async def an_image_both_ways(engine: Engine, whatsapp: WhatsAppSimulator, alice: Phone, device: LinkedDevice) -> None:
     file = picture()
-    async with open_whatsapp_engine(whatsapp, tmp_path) as engine:
-        alice, _ = await link(engine, whatsapp)
-        bob = whatsapp.phone(BOB)
-        with trio.fail_after(PATIENCE):
-            sent = bob.send_media(alice, file, kind="image", mimetype="image/png", caption="look")
-            event = await message(engine, sent.id)
-            assert event.body["kind"] == "image"
-            assert event.body["text"] == "look"
-            assert event.body["media"] == {"mime_type": "image/png", "size": len(file)}
-            fetched = await engine.fetch_media(event.id)
-            assert fetched.data == file
-            assert fetched.mime_type == "image/png"
-            with pytest.raises(Rejected, match="bytes"):
-                await engine.fetch_media(event.id, limit=10)
+    bob = whatsapp.phone(BOB)
+    with trio.fail_after(PATIENCE):
+        sent = bob.send_media(alice, file, kind="image", mimetype="image/png", caption="look")
+        event = await message(engine, sent.id)
+        assert event.body["kind"] == "image"
+        assert event.body["text"] == "look"
+        assert event.body["media"] == {"mime_type": "image/png", "size": len(file)}
+        fetched = await engine.fetch_media(event.id)
+        assert fetched.data == file
+        assert fetched.mime_type == "image/png"
+        with pytest.raises(Rejected, match="bytes"):
+            await engine.fetch_media(event.id, limit=10)
 
-            await engine.send("one", to=BOB, type="image", data=file, filename="a.png", caption="mine")
-            received = await bob.next_message()
-            assert bob.download(received) == file
-            image = received.message.imageMessage
-            assert (image.width, image.height, image.mimetype, image.caption) == (320, 200, "image/png", "mine")
-            assert image.JPEGThumbnail.startswith(b"\xff\xd8")
-            text = await message(engine, bob.send_text(alice, "no file").id)
-            with pytest.raises(InvalidInput, match="no file"):
-                await engine.fetch_media(text.id)
+        await engine.send("one", to=BOB, type="image", data=file, filename="a.png", caption="mine")
+        received = await bob.next_message()
+        assert bob.download(received) == file
+        image = received.message.imageMessage
+        assert (image.width, image.height, image.mimetype, image.caption) == (320, 200, "image/png", "mine")
+        assert image.JPEGThumbnail.startswith(b"\xff\xd8")
+        text = await message(engine, bob.send_text(alice, "no file").id)
+        with pytest.raises(InvalidInput, match="no file"):
+            await engine.fetch_media(text.id)
 
 
-async def test_inbound_kinds(whatsapp: WhatsAppSimulator, tmp_path: Path) -> None:
-    async with open_whatsapp_engine(whatsapp, tmp_path) as engine:
-        alice, _ = await link(engine, whatsapp)
-        bob, carol = whatsapp.phone(BOB, "Bob"), whatsapp.phone("4915100000003", "Carol")
-        with trio.fail_after(PATIENCE):
-            first = bob.send_text(alice, "frist")
-            await message(engine, first.id)
-            edit = await message(engine, bob.edit(first, "first").id)
-            assert (edit.type, edit.body["message_id"], edit.body["text"]) == ("edited_message", first.id, "first")
-            deleted = await message(engine, bob.revoke(first).id)
-            assert (deleted.type, deleted.body["message_id"]) == ("deleted_message", first.id)
+async def inbound_kinds(engine: Engine, whatsapp: WhatsAppSimulator, alice: Phone, device: LinkedDevice) -> None:
+    bob, carol = whatsapp.phone(BOB, "Bob"), whatsapp.phone("4915100000003", "Carol")
+    with trio.fail_after(PATIENCE):
+        first = bob.send_text(alice, "frist")
+        await message(engine, first.id)
+        edit = await message(engine, bob.edit(first, "first").id)
+        assert (edit.type, edit.body["message_id"], edit.body["text"]) == ("edited_message", first.id, "first")
+        deleted = await message(engine, bob.revoke(first).id)
+        assert (deleted.type, deleted.body["message_id"]) == ("deleted_message", first.id)
 
-            place = await message(engine, bob.send(alice, outgoing.location(52.5, 13.4, "Berlin")).id)
-            assert place.body["kind"] == "location"
-            assert place.body["location"]["latitude"] == 52.5
-            card = await message(engine, bob.send(alice, outgoing.contact("Carol", carol.number)).id)
-            assert card.body["contacts"][0]["name"] == "Carol"
-            poll = await message(engine, bob.send(alice, outgoing.poll("Lunch?", ["yes", "no"])).id)
-            assert poll.body["poll"] == {"question": "Lunch?", "options": ["yes", "no"], "selectable": 1}
-            asked = await engine.send(
-                "one", to=BOB, type="poll", question="Dinner?", choices=["soup", "rice"], selectable=2
-            )
-            to_answer = await bob.received.wait_for(lambda message: message.id == asked.message_id)
-            vote = await message(engine, bob.vote(to_answer, "rice").id)
-            assert (vote.type, vote.body["message_id"], vote.body["options"]) == (
-                "poll_vote",
-                asked.message_id,
-                ["rice"],
-            )
-            assert vote.body["option_hashes"] == [hashlib.sha256(b"rice").hexdigest()]
-            assert (await message(engine, bob.vote(to_answer).id)).body["options"] == []
-            answer = await message(engine, bob.reply(to_answer, "none of both").id)
-            assert answer.body["reply_to"] == asked.message_id
-            reaction = await message(engine, bob.react(to_answer, "🍜").id)
-            assert (reaction.type, reaction.body["message_id"]) == ("reaction", asked.message_id)
-            assert reaction.body["emoji"] == "🍜"
-            document = await message(
-                engine, bob.send_media(alice, b"text", kind="document", mimetype="text/plain", name="a.txt").id
-            )
-            assert document.body["media"] == {"mime_type": "text/plain", "size": 4, "filename": "a.txt"}
+        place = await message(engine, bob.send(alice, outgoing.location(52.5, 13.4, "Berlin")).id)
+        assert place.body["kind"] == "location"
+        assert place.body["location"]["latitude"] == 52.5
+        card = await message(engine, bob.send(alice, outgoing.contact("Carol", carol.number)).id)
+        assert card.body["contacts"][0]["name"] == "Carol"
+        poll = await message(engine, bob.send(alice, outgoing.poll("Lunch?", ["yes", "no"])).id)
+        assert poll.body["poll"] == {"question": "Lunch?", "options": ["yes", "no"], "selectable": 1}
+        asked = await engine.send(
+            "one", to=BOB, type="poll", question="Dinner?", choices=["soup", "rice"], selectable=2
+        )
+        to_answer = await bob.received.wait_for(lambda message: message.id == asked.message_id)
+        vote = await message(engine, bob.vote(to_answer, "rice").id)
+        assert (vote.type, vote.body["message_id"], vote.body["options"]) == (
+            "poll_vote",
+            asked.message_id,
+            ["rice"],
+        )
+        assert vote.body["option_hashes"] == [hashlib.sha256(b"rice").hexdigest()]
+        assert (await message(engine, bob.vote(to_answer).id)).body["options"] == []
+        answer = await message(engine, bob.reply(to_answer, "none of both").id)
+        assert answer.body["reply_to"] == asked.message_id
+        reaction = await message(engine, bob.react(to_answer, "🍜").id)
+        assert (reaction.type, reaction.body["message_id"]) == ("reaction", asked.message_id)
+        assert reaction.body["emoji"] == "🍜"
+        document = await message(
+            engine, bob.send_media(alice, b"text", kind="document", mimetype="text/plain", name="a.txt").id
+        )
+        assert document.body["media"] == {"mime_type": "text/plain", "size": 4, "filename": "a.txt"}
 
-            group = whatsapp.group("Friends", bob, alice, carol)
-            await event_where(engine, lambda event: event.type == "group_joined")
-            in_group = await message(engine, carol.send_text(group, "to all").id)
-            assert in_group.chat == str(group.jid)
-            assert in_group.body["chat_type"] == "group"
-            assert in_group.sender == str(carol.jid)
-            assert in_group.body["sender"]["lid"] == str(carol.lid)
+        group = whatsapp.group("Friends", bob, alice, carol)
+        await event_where(engine, lambda event: event.type == "group_joined")
+        in_group = await message(engine, carol.send_text(group, "to all").id)
+        assert in_group.chat == str(group.jid)
+        assert in_group.body["chat_type"] == "group"
+        assert in_group.sender == str(carol.jid)
+        assert in_group.body["sender"]["lid"] == str(carol.lid)
 
-            bob.type_to(alice)
-            typing = await event_where(engine, lambda event: event.type == "chat_presence")
-            assert typing.body["state"] == "typing"
-            assert typing.chat == typing.sender == f"{BOB}@s.whatsapp.net"
-            bob.appear(alice)
-            presence = await event_where(engine, lambda event: event.type == "presence")
-            assert presence.sender == str(bob.jid)
-            assert presence.body["sender"] == {"id": str(bob.jid), "phone": str(bob.jid), "lid": str(bob.lid)}
-            from_phone = await message(engine, alice.send_text(bob, "typed on the phone").id)
-            assert from_phone.body["from_me"] is True
-            assert from_phone.chat == f"{BOB}@s.whatsapp.net"
-            assert from_phone.sender == f"{NUMBER}@s.whatsapp.net"
+        bob.type_to(alice)
+        typing = await event_where(engine, lambda event: event.type == "chat_presence")
+        assert typing.body["state"] == "typing"
+        assert typing.chat == typing.sender == f"{BOB}@s.whatsapp.net"
+        bob.appear(alice)
+        presence = await event_where(engine, lambda event: event.type == "presence")
+        assert presence.sender == str(bob.jid)
+        assert presence.body["sender"] == {"id": str(bob.jid), "phone": str(bob.jid), "lid": str(bob.lid)}
+        from_phone = await message(engine, alice.send_text(bob, "typed on the phone").id)
+        assert from_phone.body["from_me"] is True
+        assert from_phone.chat == f"{BOB}@s.whatsapp.net"
+        assert from_phone.sender == f"{NUMBER}@s.whatsapp.net"
 
 
 async def test_outbound_kinds(whatsapp: WhatsAppSimulator, tmp_path: Path) -> None:
     async with open_whatsapp_engine(whatsapp, tmp_path) as engine:
-        alice, _ = await link(engine, whatsapp, settings={"sends_per_second_per_chat": 0})
+        alice, _ = await link(engine, whatsapp, settings={"sends_per_second": 0, "sends_per_second_per_chat": 0})
         bob = whatsapp.phone(BOB)
 
         async def send(**content: Any) -> Any:
@@ -230,15 +226,20 @@ async def test_messages_during_an_absence_arrive_once(whatsapp: WhatsAppSimulato
         assert len(keys) == len(set(keys)) == 40
 
 
-async def test_presence_and_probes(whatsapp: WhatsAppSimulator, tmp_path: Path) -> None:
+async def presence_and_probes(engine: Engine, whatsapp: WhatsAppSimulator, alice: Phone, device: LinkedDevice) -> None:
+    with trio.fail_after(PATIENCE):
+        await device.presences.wait_for(lambda node: node.get("type") == "available")
+        (result,) = await engine.check_now(["one"])
+        # It belongs to one connection: whoever connects again has to say it again.
+        said = len(device.presences)
+        device.drop()
+        await device.presences.wait_for(lambda node: node.get("type") == "available", start=said)
+    assert result.ok, result.error
+    assert result.kind == "deep"
+
+
+async def test_a_linked_session(whatsapp: WhatsAppSimulator, tmp_path: Path) -> None:
     async with open_whatsapp_engine(whatsapp, tmp_path) as engine:
-        _, device = await link(engine, whatsapp, settings={"presence": "available"})
-        with trio.fail_after(PATIENCE):
-            await device.presences.wait_for(lambda node: node.get("type") == "available")
-            (result,) = await engine.check_now(["one"])
-            # It belongs to one connection: whoever connects again has to say it again.
-            said = len(device.presences)
-            device.drop()
-            await device.presences.wait_for(lambda node: node.get("type") == "available", start=said)
-        assert result.ok, result.error
-        assert result.kind == "deep"
+        alice, device = await link(engine, whatsapp, settings={"presence": "available"})
+        for check in (text_both_ways_with_receipts, an_image_both_ways, inbound_kinds, presence_and_probes):
+            await check(engine, whatsapp, alice, device)

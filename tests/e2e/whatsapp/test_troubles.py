@@ -204,7 +204,7 @@ async def test_unlinked_while_away_without_cleanup(whatsapp: WhatsAppSimulator, 
 
 async def test_the_network_goes_and_comes_back(whatsapp: WhatsAppSimulator, tmp_path: Path) -> None:
     """The library calls again by itself; after `offline` seconds it is restarted, and then the engine's pauses apply."""
-    workers = msgspec.structs.replace(WATCHFUL, offline=2.0)
+    workers = msgspec.structs.replace(WATCHFUL, offline=1.0)
     async with open_whatsapp_engine(whatsapp, tmp_path, workers=workers) as engine:
         alice, _ = await link(engine, whatsapp)
         whatsapp.set_network(Network.DOWN)
