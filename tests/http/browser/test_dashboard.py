@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,20 @@ async def test_a_bot_is_added_hears_and_answers(rookery, page, tmp_path):
     await page.fill("Message", "to nobody")
     await page.click(".pane form button", "Send")
     await page.until("document.querySelector('.pane form .error').textContent.endsWith('.')")
+
+
+async def test_a_scheduled_send_is_cancelled(rookery, page, tmp_path):
+    bot = await add_bot(rookery, "shop", "The shop")
+    later = await rookery.engine.submit("shop", to=str(ADA), text="later", send_at=time.time() + 3 * 3600)
+    await page.click(".list a", "The shop")
+    await page.see("Scheduled", ".sent")
+    await page.see("in 3 h", ".sent")
+    await page.screenshot(tmp_path / "scheduled.png")
+    await page.click(".sent button", "Cancel the send")
+    await page.see("Cancelled", ".sent")
+    await page.until("!document.querySelector('.sent button').checkVisibility()")
+    assert (await rookery.engine.get_message(later.id)).state == "cancelled"
+    assert not bot.sent
 
 
 async def test_whatever_comes_from_outside_stays_text(rookery, page):

@@ -1,31 +1,27 @@
-// A message to try a session with. What becomes of it is followed to its end.
+// A message to try a session with, and what became of the latest sends, wherever they came from.
 
-import { get, path, post } from "./api.js";
+import { call, get, path, post } from "./api.js";
 import { ago, fill, h, keyed, setText, show } from "./dom.js";
-import { field, pill, run } from "./parts.js";
+import { button, every, field, pill, run } from "./parts.js";
 import { STATES } from "./words.js";
 
-const FINAL = new Set(["delivered", "read", "failed", "expired", "unknown", "cancelled"]);
-const LOOKS = 40;
+const SHOWN = 8;
+const WAITING = new Set(["scheduled", "queued"]);
 
 export function sending(id) {
   const to = field("to", "To", { hint: "The chat, as the platform names it: a chat id, or a phone number on WhatsApp." });
   const text = field("text", "Message", { rows: "2", spellcheck: "true" });
   const error = h("p", { class: "error", role: "alert", hidden: true });
   const send = h("button", { type: "submit", class: "primary" }, "Send");
-  const sent = h("ul", { class: "sent", "aria-label": "Sent from here", "aria-live": "polite" });
+  const sent = h("ul", { class: "sent", "aria-label": "Latest sends" });
   const form = h("form", { novalidate: true }, to.element, text.element, error, h("div", { class: "row" }, send));
-  const messages = [];
+  const texts = new Map(); // of what was sent from here: the server does not tell them again
   let left = false;
 
-  const draw = () => keyed(sent, messages, (message) => message.id, row);
-
-  async function follow(message) {
-    for (let look = 0; look < LOOKS && !left && !FINAL.has(message.state); look += 1) {
-      await new Promise((resolve) => setTimeout(resolve, 500 + 100 * look));
-      Object.assign(message, await get(path("messages", message.id)));
-      draw();
-    }
+  async function read() {
+    const page = await get(path("sessions", id, "messages"), { limit: SHOWN }).catch(() => null);
+    if (page === null || left) return;
+    keyed(sent, page.messages, (message) => message.id, (first) => row(first, texts, read));
   }
 
   form.addEventListener("submit", (event) => {
@@ -35,11 +31,9 @@ export function sending(id) {
       try {
         const body = { to: to.input.value.trim(), type: "text", text: text.input.value };
         const message = await post(path("sessions", id, "messages"), body, { query: { wait: 5 }, more: { "Idempotency-Key": crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}` } });
-        messages.unshift({ ...message, text: body.text });
-        messages.splice(5);
-        draw();
+        texts.set(message.id, body.text);
         text.input.value = "";
-        follow(messages[0]).catch(() => {});
+        await read();
       } catch (problem) {
         error.textContent = problem.message;
         show(error, true);
@@ -51,6 +45,7 @@ export function sending(id) {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit();
   });
 
+  const end = every(2000, read);
   return {
     element: h("div", {}, form, sent),
     to(chat) {
@@ -59,22 +54,33 @@ export function sending(id) {
     },
     leave() {
       left = true;
+      end();
     },
   };
 }
 
-function row(first) {
+function row(first, texts, changed) {
   const state = pill();
   const why = h("span", { class: "soft" });
-  const text = h("span", { class: "clip" }, first.text);
+  const text = h("span", { class: "clip" });
   const to = h("span", { class: "soft" });
-  fill(to, `to ${first.to}, `, ago(first.created_at));
+  const cancel = button(
+    "Cancel",
+    async () => {
+      await call("DELETE", path("messages", first.id));
+      await changed();
+    },
+    { "aria-label": `Cancel the send to ${first.to}` },
+  );
+  fill(to, `to ${first.to}, `, ago(first.send_at ?? first.created_at));
   return {
-    element: h("li", {}, h("span", { class: "row between" }, text, state), to, why),
+    element: h("li", {}, h("span", { class: "row between" }, text, state), h("span", { class: "row between" }, to, cancel), why),
     update(message) {
+      setText(text, texts.get(first.id) ?? first.type);
       state.set(...(STATES[message.state] ?? [message.state, "off"]));
       setText(why, message.error ?? "");
       show(why, Boolean(message.error));
+      show(cancel, WAITING.has(message.state));
     },
   };
 }

@@ -62,6 +62,7 @@ export function origin(event) {
 }
 
 export const STATES = {
+  scheduled: ["Scheduled", "busy"],
   queued: ["Queued", "busy"],
   sending: ["Sending", "busy"],
   sent: ["Sent", "good"],
