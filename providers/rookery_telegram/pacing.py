@@ -9,19 +9,37 @@ import trio
 
 from rookery.rates import Pacer
 
+STRETCH = 1.1
+"""Every interval is a tenth longer than the limits say, so that what is under way for a moment longer breaks none."""
+
 
 class Rates(msgspec.Struct, frozen=True):
-    """Messages a second; 0 switches a limit off. `burst`: how many may leave at once to one chat after a pause."""
+    """Messages a second; 0 switches a limit off. `burst`: how many may leave at once to one chat after a pause.
+
+    `per_group` counts by the minute and comes on top of `per_chat`: 20 messages may follow each other a second apart, and
+    then a group waits until the minute is over.
+    """
 
     overall: float = 30.0
     per_chat: float = 1.0
     per_group: float = 20.0 / 60.0
-    burst: int = 3
+    burst: int = 1
 
-    def of_chat(self, chat: str) -> float:
+    def a_minute(self, chat: str) -> int:
         """Group ids are negative, and a channel's @name counts as a group."""
-        return self.per_group if chat.startswith(("-", "@")) else self.per_chat
+        if self.per_group == 0 or not chat.startswith(("-", "@")):
+            return 0
+        if 0 < self.per_chat <= self.per_group:
+            return 0  # a second's limit is the stricter one
+        return max(1, round(self.per_group * 60))
 
     def pacer(self, *, clock: Callable[[], float] = trio.current_time) -> Pacer:
         """One bot's pace."""
-        return Pacer(overall=self.overall, per_chat=self.of_chat, burst=self.burst, clock=clock)
+        return Pacer(
+            overall=self.overall,
+            per_chat=lambda chat: self.per_chat,
+            burst=self.burst,
+            per_minute=self.a_minute,
+            stretch=STRETCH,
+            clock=clock,
+        )
