@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from html import escape
 from typing import Any
@@ -18,7 +19,7 @@ summary { cursor: pointer } summary code { font-weight: 600 }
 .verb { display: inline-block; min-width: 4.5rem; font: 600 .8rem ui-monospace, monospace }
 .get { color: #2a7ae2 } .post { color: #1a8f4a } .patch { color: #b7791f } .delete { color: #d33a3a }
 table { border-collapse: collapse; width: 100%; margin: .5rem 0 } td, th { text-align: left; vertical-align: top;
-  padding: .25rem .75rem .25rem 0; border-top: 1px solid var(--line); overflow-wrap: anywhere }
+  padding: .25rem .75rem .25rem 0; border-top: 1px solid var(--line); overflow-wrap: break-word }
 pre { background: var(--soft); border-radius: .5rem; padding: .75rem; overflow-x: auto } code { font-size: .9em }
 """
 
@@ -29,7 +30,7 @@ def page(description: Document) -> str:
     """The whole page."""
     parts = [_introduction(description)]
     for tag in description["tags"]:
-        parts.append(f"<h2 id='{escape(tag['name'])}'>{escape(tag['name'])}</h2><p>{escape(tag['description'])}</p>")
+        parts.append(f"<h2 id='{escape(tag['name'])}'>{escape(tag['name'])}</h2><p>{_prose(tag['description'])}</p>")
         for path, operations in description["paths"].items():
             for method, operation in operations.items():
                 if tag["name"] in operation["tags"]:
@@ -65,14 +66,14 @@ def _introduction(description: Document) -> str:
 def _operation(method: str, path: str, operation: Document, description: Document) -> str:
     parts = [
         f"<details id='{escape(operation['operationId'])}'><summary><span class='verb {method}'>{method.upper()}</span>"
-        f"<code>{escape(path)}</code> {escape(operation['summary'])}</summary>"
+        f"<code>{escape(path)}</code> {_prose(operation['summary'])}</summary>"
     ]
-    parts += [f"<p>{escape(text)}</p>" for text in operation.get("description", "").split("\n\n") if text]
+    parts += [f"<p>{_prose(text)}</p>" for text in operation.get("description", "").split("\n\n") if text]
     parts.append(_security(operation, description))
     if "parameters" in operation:
         rows = "".join(
             f"<tr><td><code>{escape(item['name'])}</code></td><td>{escape(item['in'])}</td>"
-            f"<td>{_kind(item['schema'])}</td><td>{escape(item.get('description', ''))}</td>"
+            f"<td>{_kind(item['schema'])}</td><td>{_prose(item.get('description', ''))}</td>"
             f"<td><code>{escape(_plain(item.get('example', '')))}</code></td></tr>"
             for item in operation["parameters"]
         )
@@ -89,7 +90,7 @@ def _operation(method: str, path: str, operation: Document, description: Documen
     for status, answer in operation["responses"].items():
         answer = _resolved(answer, description)
         kinds = ", ".join(_kind(content["schema"], media) for media, content in answer.get("content", {}).items())
-        text = escape(answer["description"]) + "".join(_answer_examples(answer))
+        text = _prose(answer["description"]) + "".join(_answer_examples(answer))
         parts.append(f"<tr><td>{status}</td><td>{text}</td><td>{kinds}</td></tr>")
     parts.append("</table></details>")
     return "".join(parts)
@@ -122,6 +123,11 @@ def _resolved(answer: Document, description: Document) -> Document:
 
 def _json(value: Any) -> str:
     return f"<pre>{escape(json.dumps(value, indent=2, ensure_ascii=False))}</pre>"
+
+
+def _prose(text: str) -> str:
+    """Text with its `marked` words as code."""
+    return re.sub("`([^`]*)`", r"<code>\1</code>", escape(text))
 
 
 def _plain(value: Any) -> str:

@@ -259,6 +259,7 @@ def test_healthcheck(start):
 
 def test_descriptions():
     assert json.loads(rookery("openapi").stdout)["openapi"] == "3.1.0"
+    assert rookery("openapi", "--html").stdout.startswith("<!doctype html>")
     assert rookery("--version").stdout.startswith("rookery ")
     assert "| `ROOKERY_HOST` |" in rookery("settings").stdout
 

@@ -137,14 +137,19 @@ def demo(
 
 
 @app.command()
-def openapi() -> None:
+def openapi(
+    html: Annotated[bool, typer.Option("--html", help="Print the page for people instead, as /docs shows it.")] = False,
+) -> None:
     """Print the OpenAPI description of the API."""
     import msgspec
 
     from ..compose import platform_inputs
+    from ..docs import page
     from ..openapi import describe
 
-    sys.stdout.write(msgspec.json.format(msgspec.json.encode(describe(platform_inputs()))).decode() + "\n")
+    description = describe(platform_inputs())
+    text = page(description) if html else msgspec.json.format(msgspec.json.encode(description)).decode()
+    sys.stdout.write(text + "\n")
 
 
 @app.command()

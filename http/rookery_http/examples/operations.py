@@ -6,7 +6,7 @@ from typing import Any
 
 from .example import ByMediaType, Example
 
-CHECK = {"session": "shop", "kind": "probe", "ok": True, "latency": 0.042, "error": None}
+CHECK = {"session": "shop", "kind": "deep", "ok": True, "latency": 0.042, "error": None}
 PROCESS: dict[str, Any] = {
     "id": "engine",
     "pid": 7,

@@ -8,6 +8,7 @@ from typing import Any
 ANY_ID = "shop"
 _OF_ONE_CALL = {("read_audit", "key"): "backend", ("list_keys", "after"): "backend"}
 _BY_NAME = {
+    "chat": "7",
     "enabled": True,
     "last": 10,
     "limit": 100,

@@ -44,6 +44,7 @@ STARTING = SESSION | {
     "proof_of_life": None,
     "updated_at": "2026-01-30T08:15:00.000Z",
 }
+CREATED = STARTING | {"status": "DISCONNECTED", "reason": "CREATED", "detail": "not started yet"}
 STOPPED = SESSION | {
     "enabled": False,
     "status": "DISCONNECTED",
@@ -87,7 +88,7 @@ PAIRING_CODE = {"code": "ABCD-1234", "expires_at": "2026-01-31T12:02:40.000Z"}
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 57 57"><path d="M4 4h7v7H4z"/></svg>'
 
 EXAMPLES = {
-    "create_session": Example(answers={201: STARTING}),  # what to send depends on the platform
+    "create_session": Example(answers={201: CREATED}),  # what to send depends on the platform
     "list_sessions": Example(answers={200: {"sessions": [SESSION, WAITING], "next": "support"}}),
     "get_session": Example(answers={200: SESSION}),
     "update_session": Example(
