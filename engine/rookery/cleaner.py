@@ -1,4 +1,4 @@
-"""Lets providers release what they hold for sessions that do not run any more (A7)."""
+"""Lets providers release what they hold for sessions that do not run any more (A7), and the storage what nobody needs."""
 
 from __future__ import annotations
 
@@ -39,6 +39,7 @@ class Cleaner:
                         released.update(await provider.clean(frozenset(self._running)))
                 except Exception:
                     log.exception("what sessions left behind could not be released", platform=provider.platform)
+            await self._services.vault.tidy()
         if released:
             log.info("what sessions left behind was released", sessions=len(released))
         return sorted(released)

@@ -23,17 +23,18 @@ class Text(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="t
 
 
 class _Media(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", kw_only=True):
-    """A file, either by `url` or as base64 in `data`; exactly one of them."""
+    """A file: by `url`, as base64 in `data`, or the id of a stored one in `media`; exactly one of them."""
 
     url: str | None = None
     data: bytes | None = None  # base64 in JSON
+    media: str | None = None
     filename: str | None = None
     mime_type: str | None = None
     caption: str | None = None
 
     def __post_init__(self) -> None:
-        if (self.url is None) == (self.data is None):
-            raise ValueError("give exactly one of `url` and `data` (base64)")
+        if (self.url is not None) + (self.data is not None) + (self.media is not None) != 1:
+            raise ValueError("give exactly one of `url`, `data` (base64) and `media` (the id of a stored file)")
 
 
 class Image(_Media, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="image"):

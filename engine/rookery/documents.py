@@ -19,6 +19,14 @@ def iso(seconds: float | None) -> str | None:
         return None
 
 
+def public_body(event: Event) -> dict[str, Any]:
+    """The body; if there is a file, with `media.href`, where the API has it."""
+    media = event.body.get("media")
+    if not isinstance(media, dict):
+        return event.body
+    return event.body | {"media": media | {"href": f"/v1/events/{event.id}/media"}}
+
+
 def event_document(event: Event) -> dict[str, Any]:
     """An event as the API and the webhooks show it."""
     return {
@@ -30,6 +38,6 @@ def event_document(event: Event) -> dict[str, Any]:
         "time": iso(event.time),
         "chat": event.chat,
         "sender": event.sender,
-        "body": event.body,
+        "body": public_body(event),
         "raw": event.raw,
     }

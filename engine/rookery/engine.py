@@ -8,6 +8,7 @@ import socket
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 
 import trio
 
@@ -22,6 +23,8 @@ from .features.pairing import PairingFeatures
 from .features.sessions import SessionFeatures
 from .features.webhooks import WebhookFeatures
 from .log import get_logger
+from .media.disk import DiskStorage
+from .media.storage import MediaStorage, storage_from_text
 from .provider import Provider
 from .session import Intent
 from .settings import EngineSettings
@@ -31,6 +34,9 @@ HANDOVER_SHARE = 0.4
 """Part of the grace in which sessions are handed over in turns, each of them away for a moment only."""
 
 LEAVE_TIMEOUT = 0.5  # seconds to say goodbye to the other instances
+
+MEDIA = "media"
+"""The directory of files beside a SQLite database."""
 
 log = get_logger("SESSION")
 
@@ -58,8 +64,9 @@ class Engine(
         settings: EngineSettings,
         instance: str,
         clock: Callable[[], float],
+        media: MediaStorage,
     ) -> None:
-        super().__init__(store, providers, settings, instance, clock)
+        super().__init__(store, providers, settings, instance, clock, media)
         self._grace = trio.CancelScope()
         self._services_scope = trio.CancelScope()
         self._serve_owner_calls(
@@ -69,6 +76,7 @@ class Engine(
             self._pairing_here,
             self._pairing_code_here,
             self._media_here,
+            self._media_part_here,
         )
         self._serve_checks()
 
@@ -104,6 +112,7 @@ class Engine(
                 nursery.start_soon(self._cleaner.run)
                 nursery.start_soon(self._keyring.run)
                 nursery.start_soon(self._schedule.run)
+                nursery.start_soon(self._fetcher.run, self._first_event)
                 await nursery.start(self._supervisor.run)
                 if self._cluster is not None:
                     nursery.start_soon(self._cluster.run)
@@ -151,6 +160,7 @@ async def open_engine(
     settings: EngineSettings | None = None,
     wait: float = 0.0,
     instance: str | None = None,
+    media: str | Path | MediaStorage | None = None,
     clock: Callable[[], float] = time.time,
 ) -> AsyncIterator[Engine]:
     """Open the store, start the enabled sessions, and run until the block is left or cancelled.
@@ -162,6 +172,8 @@ async def open_engine(
         settings: intervals, deadlines and limits.
         wait: seconds to wait for another engine to let go of the SQLite database.
         instance: this engine's name in leases; made up when absent.
+        media: where files are kept: a directory, or a storage that is not open (`rookery.media.storage`). Without it
+            `media` beside the SQLite database; with any other store a temporary directory, gone with the engine.
         clock: wall clock, seconds since the epoch.
 
     Leaving the block, also by an exception or a cancellation, disconnects every session within `settings.shutdown_grace`
@@ -179,11 +191,17 @@ async def open_engine(
         from .stores import store_from_url
 
         store = store_from_url(store, secret_key=secret_key, wait=wait)
+    if media is None:
+        file = getattr(store, "path", None)  # of a store that is a file
+        storage: MediaStorage = DiskStorage(file.parent / MEDIA if isinstance(file, Path) else None)
+    else:
+        storage = storage_from_text(media) if isinstance(media, str | Path) else media
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(store.open())
+        await stack.enter_async_context(storage.open())
         for provider in providers:
             await stack.enter_async_context(provider.running())
-        engine = Engine(store, named, settings, instance or _instance_name(), clock)
+        engine = Engine(store, named, settings, instance or _instance_name(), clock, storage)
         await stack.enter_async_context(_running(engine))
         yield engine
 

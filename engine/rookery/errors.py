@@ -20,6 +20,11 @@
     │   ├── SendRateLimited     refused for now; try again after the time told
     │   ├── TooLate             the message has left, or came to its end otherwise
     │   └── OutcomeUnknown      the bytes left, the answer never came
+    ├── MediaError              a file could not be stored or read
+    │   ├── MediaTooLarge       it is larger than allowed
+    │   ├── StorageFull         there is no room for it
+    │   ├── StorageUnavailable  the storage does not answer
+    │   └── StoredElsewhere     it lies where this instance cannot reach it
     └── StoreError              state could not be read or written
         ├── StoreUnavailable    the database does not answer
         └── LeaseLost           another owner writes this session now; stop at once
@@ -216,6 +221,30 @@ class TooLate(SendError):
     """The message cannot be cancelled any more."""
 
     code = "too_late"
+
+
+class MediaError(RookeryError):
+    """A file could not be stored or read."""
+
+
+class MediaTooLarge(MediaError):
+    """The file has more than `limit` bytes; nothing of it was kept."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"the file is too large: {limit} bytes are allowed")
+        self.limit = limit
+
+
+class StorageFull(MediaError):
+    """There is no room for the file; nothing of it was kept."""
+
+
+class StorageUnavailable(MediaError):
+    """The storage does not answer, or refuses; the text says which and why."""
+
+
+class StoredElsewhere(MediaError):
+    """The file lies in a directory of another instance, which this one cannot reach."""
 
 
 class StoreError(RookeryError):

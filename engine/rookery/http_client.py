@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import select
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterable, Awaitable, Callable
 
 import httptools
 import trio
@@ -151,6 +151,7 @@ class HttpClient:
         self,
         request: bytes,
         *,
+        body: AsyncIterable[bytes] | None = None,
         connect_seconds: float,
         read_seconds: float,
         body_seconds: float = float("inf"),
@@ -159,8 +160,9 @@ class HttpClient:
     ) -> Answer:
         """Send one complete request and return its complete answer.
 
-        `read_seconds` bound each wait for bytes; the whole may take `body_seconds` more. Cancelled or failed, the connection
-        is closed. `fresh`: on a new connection, even if one is idle. `on_sent` is called when the whole request has left.
+        `body`: what follows `request`, in pieces, each with `read_seconds` to leave. `read_seconds` bound each wait for
+        bytes; the whole answer may take `body_seconds` more. Cancelled or failed, the connection is closed. `fresh`: on a
+        new connection, even if one is idle. `on_sent` is called when the whole request has left.
 
         Raises ExchangeError.
         """
@@ -175,7 +177,7 @@ class HttpClient:
             connection = await self._connect(connect_seconds)
         keep = False
         try:
-            answer = await self._round_trip(connection.stream, request, read_seconds, body_seconds, on_sent)
+            answer = await self._round_trip(connection.stream, request, body, read_seconds, body_seconds, on_sent)
             keep = answer.keep_alive and not self._closed
         finally:
             if keep:
@@ -226,6 +228,7 @@ class HttpClient:
         self,
         stream: trio.abc.Stream,
         request: bytes,
+        body: AsyncIterable[bytes] | None,
         seconds: float,
         body_seconds: float,
         on_sent: Callable[[], None] | None,
@@ -237,6 +240,12 @@ class HttpClient:
         with trio.CancelScope(deadline=trio.current_time() + seconds) as scope:
             try:
                 await stream.send_all(request)
+                if body is not None:
+                    async for piece in body:
+                        scope.deadline = trio.current_time() + seconds
+                        await stream.send_all(piece)
+                    scope.deadline = trio.current_time() + seconds
+                    last = scope.deadline + body_seconds
                 sent = True
                 if on_sent is not None:
                     on_sent()

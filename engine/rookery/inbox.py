@@ -40,6 +40,7 @@ class SessionInbox:
         self._trouble = trouble
         self._on_credentials = on_credentials
         self._confirmations = confirmations
+        self.media = services.vault.local
         self.cursor = session.cursor
         self.life = ProofOfLife()
         self.stored = 0  # events committed here, repetitions included

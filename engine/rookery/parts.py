@@ -13,6 +13,9 @@ from .delivery import Dispatcher
 from .health import HealthChecker
 from .housekeeping import Housekeeper
 from .keyring import Keyring
+from .media.fetching import MediaFetcher
+from .media.storage import MediaStorage
+from .media.vault import Vault
 from .membership import Membership
 from .memory import MemoryGuard
 from .model import Action, Health, Reason, Session, SessionStatus
@@ -43,6 +46,7 @@ class EngineParts:
         settings: EngineSettings,
         instance: str,
         clock: Callable[[], float],
+        media: MediaStorage,
     ) -> None:
         self.settings = settings
         self.instance = instance
@@ -54,8 +58,17 @@ class EngineParts:
         self._shields = Shields()
         self.telemetry = Telemetry()
         self._board = StatusBoard(store, settings, self._signals, lambda lease: self._supervisor.lost(lease))
+        self._vault = Vault(media, store, settings, self._shields, clock)
         services = Services(
-            store, settings, self._signals, self._board, StartGate(settings), self._shields, self.telemetry, clock
+            store,
+            settings,
+            self._signals,
+            self._board,
+            StartGate(settings),
+            self._shields,
+            self.telemetry,
+            clock,
+            self._vault,
         )
         membership = Membership(
             instance,
@@ -69,6 +82,7 @@ class EngineParts:
         self._memory = MemoryGuard(providers.values(), services)
         self._backlog = BacklogWatch(self._supervisor.running, services)
         self._cleaner = Cleaner(providers.values(), self._supervisor.running, services)
+        self._fetcher = MediaFetcher(instance, self._supervisor.running, self._vault, services)
         self._dispatcher = Dispatcher(instance, store, settings, self._signals, self.telemetry, clock)
         self._facts = FactsBoard(store, clock)
         self._tail = EventTail(store, self._signals)

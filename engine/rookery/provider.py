@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import msgspec
@@ -25,6 +26,15 @@ from .model import (
     Session,
     SessionStatus,
 )
+
+
+class LocalMedia(msgspec.Struct, frozen=True):
+    """A stored file as a link sends it; `path` leads to its `size` bytes."""
+
+    path: Path
+    size: int
+    content_type: str
+    filename: str | None
 
 
 class Inbox(Protocol):
@@ -69,6 +79,10 @@ class Inbox(Protocol):
     async def confirm(self, message_ids: Collection[str], state: MessageState) -> None:
         """Receivers have got (DELIVERED) or read (READ) messages that this session sent, by the platform's ids. Unknown ids
         are passed over. Raises like `commit`, except that a store which does not answer is passed over too."""
+
+    def media(self, id: str) -> AbstractAsyncContextManager[LocalMedia]:
+        """The stored file that a message names, as a file on this machine inside the block. Raises Rejected when it is gone,
+        NotConnected when it cannot be had now."""
 
     def beat(self, waited: float | None = None) -> None:
         """Proof of life: the peer answered just now, to a poll for events `waited` seconds ago if it was one."""
@@ -247,12 +261,30 @@ class Forgetful(Protocol):
         """
 
 
+class MediaSink(Protocol):
+    """Where a link puts the file that it fetches. Both methods raise MediaError: too large, no room."""
+
+    @property
+    def path(self) -> Path:
+        """An empty file that may be written to directly, by another process too; `adopt` must follow."""
+
+    @property
+    def limit(self) -> int:
+        """Bytes that it takes."""
+
+    async def write(self, data: bytes) -> None:
+        """Append."""
+
+    async def adopt(self) -> None:
+        """The file at `path` was written by somebody else."""
+
+
 @runtime_checkable
 class MediaFetching(Protocol):
     """A link whose events describe files that can be fetched later."""
 
-    async def fetch_media(self, event: Event) -> bytes:
-        """The file of this event. Raises SendError."""
+    async def fetch_media(self, event: Event, sink: MediaSink) -> None:
+        """Put the file of this event into `sink`. The caller sets the deadline. Raises SendError, MediaError."""
 
 
 class Pairing(Protocol):

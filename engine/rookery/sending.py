@@ -10,6 +10,7 @@ import msgspec
 import trio
 
 from .confirmations import Confirmations
+from .content import MEDIA
 from .errors import (
     LeaseLost,
     NotConnected,
@@ -82,8 +83,8 @@ class Sender:
 
     async def attempt(self, link: Link, message: OutboundMessage, attempts: int) -> SendOutcome | Pause:
         """Call the link. Shielded: once bytes may have left, a cancellation would only turn a known outcome into an
-        unknown one. Bounded by `send_timeout`, and by `hurry`."""
-        scope = self._shields.open(self._settings.send_timeout)
+        unknown one. Bounded by `send_timeout` (with a stored file by `media_timeout`), and by `hurry`."""
+        scope = self._shields.open(self._seconds_for(message))
         self._in_flight.add(scope)
         try:
             with scope:
@@ -104,6 +105,10 @@ class Sender:
             return self._unknown(message, "internal error while sending; it may or may not have been sent")
         finally:
             self._in_flight.discard(scope)
+
+    def _seconds_for(self, message: OutboundMessage) -> float:
+        seconds, content = self._settings.send_timeout, message.content
+        return max(seconds, self._settings.media_timeout) if isinstance(content, MEDIA) and content.media else seconds
 
     async def _record_receipt(self, id: str, state: MessageState) -> None:
         """A receiver has the message. Worth one try: nobody waits for it, and the receipt itself is in the event log."""

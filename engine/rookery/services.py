@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from .media.vault import Vault
 from .pacing import StartGate
 from .settings import EngineSettings
 from .shields import Shields
@@ -26,3 +27,4 @@ class Services(msgspec.Struct, frozen=True):
     shields: Shields
     telemetry: Telemetry
     clock: Callable[[], float]
+    vault: Vault

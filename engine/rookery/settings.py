@@ -73,6 +73,17 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
     message_retention: float = 7 * 86_400.0
     status_events: bool = True
 
+    # Files
+    media_max_size: int = 100 * 1024**2  # bytes
+    media_types: str | None = None  # content types that may be uploaded, as "image/*,application/pdf"; None: all
+    media_retention: float = 7 * 86_400.0
+    media_timeout: float = 120.0  # for a file to be fetched from its platform, or to be sent there
+    media_stray_age: float = 3600.0
+    media_fetch: str | None = None  # kinds of received files that are fetched by themselves, as "image,voice", or "all"
+    media_fetch_max_size: int = 20 * 1024**2  # bytes
+    media_fetch_concurrency: int = 4
+    media_fetch_attempts: int = 5
+
     # Keys
     audit_retention: float = 30 * 86_400.0
     audit_entries: int = 100_000

@@ -21,6 +21,7 @@ import msgspec
 import trio
 
 from .keys import KeyStore
+from .media.files import MediaStore
 from .model import (
     DeadLetter,
     Delivery,
@@ -322,6 +323,7 @@ class Store(
     EventStore,
     MessageStore,
     OutgoingStore,
+    MediaStore,
     DeliveryStore,
     WebhookFactsStore,
     DutyStore,

@@ -22,6 +22,7 @@ COUNTERS: dict[str, tuple[str, tuple[str, ...]]] = {
     "probes": ("Health probes: ok or failed.", ("platform", "kind", "outcome")),
     "backlog_pauses": ("Pauses of receiving because too many events waited for webhooks.", ("platform",)),
     "lease_failures": ("Leases that were lost or could not be renewed.", ()),
+    "media_fetches": ("Received files that were fetched by themselves: stored or failed.", ("platform", "outcome")),
     "memory_actions": ("What the memory guard did: collect or restart_worker.", ("action",)),
 }
 DURATIONS: dict[str, tuple[str, tuple[str, ...]]] = {

@@ -17,6 +17,7 @@ from . import api as _calls  # noqa: F401 - fills the table
 from .api.events import SOCKET
 from .audit import audit
 from .authorization import authorize
+from .bodies import WaitingConnection, WaitingRequest
 from .callers import identify
 from .calls import TABLE, Answer, Call
 from .dashboard import PATHS, add_dashboard
@@ -27,6 +28,7 @@ from .reading import NoQuery, read_body, read_json, read_query, require_json
 from .settings import SMALL_BODY
 from .shapes import is_id, read_header
 from .state import Api
+from .uploading import FORM_EXTRA, Upload
 
 log = get_logger("API")
 
@@ -40,7 +42,10 @@ HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
 
 
 class Application(QuartTrio):
-    """Quart, for requests whose target is not a path as well."""
+    """Quart, for requests whose target is not a path as well, and with bodies that wait."""
+
+    request_class = WaitingRequest
+    asgi_http_class = WaitingConnection
 
     async def asgi_app(self, scope: Any, receive: Any, send: Any) -> None:
         """`*`, `?query` and `http://host/path` are legal targets; Quart knows only paths."""
@@ -54,7 +59,9 @@ def create_app(api: Api) -> Application:
     """An ASGI application for `server.serve`; it has no lifespan of its own."""
     app = Application("rookery_http", static_folder=None)
     app.url_map.merge_slashes = False
-    app.config["MAX_CONTENT_LENGTH"] = max(api.settings.max_body, SMALL_BODY)
+    app.config["MAX_CONTENT_LENGTH"] = max(
+        api.settings.max_body, SMALL_BODY, api.engine.settings.media_max_size + FORM_EXTRA
+    )
     app.config["RESPONSE_TIMEOUT"] = api.settings.answer_timeout
     for row in TABLE:
         app.add_url_rule(
@@ -112,7 +119,11 @@ def _view(api: Api, row: Call) -> Any:
         response = answer.response()
         audit(api.engine, row, arguments, response.status_code)
         if request.method == "HEAD" and response.timeout is None:
-            return Response(b"", response.status_code, response.headers)  # the headers of a stream, not the stream
+            length = response.headers.get("Content-Length")
+            bare = Response(b"", response.status_code, response.headers)  # the headers of a stream, not the stream
+            if length is not None:
+                bare.headers["Content-Length"] = length
+            return bare
         return response
 
     return view
@@ -137,6 +148,11 @@ async def _call(api: Api, row: Call, incoming: Request, arguments: dict[str, Any
         arguments["idempotency_key"] = read_header("Idempotency-Key", headers.getlist("Idempotency-Key"))
     if row.resumes:
         arguments["last_event_id"] = read_header("Last-Event-ID", headers.getlist("Last-Event-ID"))
+    if row.uploads:
+        settings = api.engine.settings
+        arguments["upload"] = Upload(
+            incoming, limit=settings.media_max_size, seconds=api.settings.body_timeout, types=settings.media_types
+        )
     if row.body is not None:
         limit = api.settings.max_body if row.large else min(SMALL_BODY, api.settings.max_body)
         body = await read_body(incoming, limit, api.settings.body_timeout)

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from rookery import Engine
 from rookery.errors import NotFound
+from rookery.store import EventQuery
 
 from .callers import Caller
 from .calls import Call
@@ -20,7 +21,7 @@ async def authorize(engine: Engine, row: Call, caller: Caller, path: Mapping[str
     if row.scope is None:
         return
     caller.require(row.scope)
-    if caller.sessions is None or row.takes_caller:
+    if caller.sessions is None or (row.takes_caller and not row.takes_id):
         return
     kind = row.path.split("/")[2] if row.takes_id else ""
     if kind == "sessions":
@@ -41,8 +42,22 @@ async def _webhook(engine: Engine, id: str) -> str | None:
     return (await engine.get_webhook(id)).session
 
 
+async def _event(engine: Engine, id: str) -> str | None:
+    number = int(id) if id.isascii() and id.isdigit() and len(id) < 19 else 0
+    found = await engine.read_events(EventQuery(after=number - 1, limit=1)) if number else ()
+    if not found or found[0].id != number:
+        raise NotFound("event", id)
+    return found[0].session
+
+
+async def _media(engine: Engine, id: str) -> str | None:
+    return await engine.session_of_media(id)
+
+
 _OWNERS: dict[str, tuple[str, Callable[[Engine, str], Awaitable[str | None]]]] = {
     "messages": ("message", _message),
+    "events": ("event", _event),
+    "media": ("media", _media),
     "webhooks": ("webhook", _webhook),
 }
 """By the second part of the path: the word for the thing, and the session that it belongs to (None: to all)."""

@@ -59,6 +59,7 @@ class Call:
     takes_caller: bool  # the handler itself keeps to what the caller may see
     idempotent: bool  # takes an Idempotency-Key
     resumes: bool  # takes a Last-Event-ID
+    uploads: bool  # the body is a file, which the handler reads
 
     @property
     def name(self) -> str:
@@ -118,6 +119,7 @@ def call(
                 takes_caller="caller" in shapes,
                 idempotent="idempotency_key" in shapes,
                 resumes="last_event_id" in shapes,
+                uploads="upload" in shapes,
             )
         )
         return handler

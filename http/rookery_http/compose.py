@@ -157,6 +157,7 @@ class _Server:
             secret_key=config.secret_key,
             settings=config.engine,
             wait=config.wait,
+            media=config.media.storage(config.data_dir),
         )
         async with opening as self._engine, trio.open_nursery() as nursery:
             (address, *_) = await nursery.start(

@@ -13,6 +13,9 @@ from pydantic import Field, ValidationError, create_model
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from rookery import EngineSettings
+from rookery.errors import InvalidInput
+from rookery.media.fetching import kinds_of
+from rookery.media.storage import MediaStorage, storage_from_text
 
 from .settings import ApiSettings, is_loopback
 from .variables import BY_NAME, CLIENT_VARIABLES, TABLE, WORKER_VARIABLES, engine_variable
@@ -28,6 +31,7 @@ API_FIELDS = {
     "keep_alive": "ROOKERY_KEEP_ALIVE",
     "heartbeat": "ROOKERY_HEARTBEAT",
 }
+S3 = "s3://"
 AUTO = "auto"
 DATABASE = "rookery.db"
 DRAIN_SHARE = 0.25
@@ -42,6 +46,36 @@ class ConfigurationError(Exception):
         self.lines = lines
 
 
+class MediaConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """Where files are kept; `place` as in `ROOKERY_MEDIA`."""
+
+    place: str
+    endpoint: str | None = None
+    region: str = "us-east-1"
+    access_key: str | None = None
+    secret_key: str | None = None
+
+    @property
+    def shared(self) -> bool:
+        """True when it is S3."""
+        return self.place.startswith(S3)
+
+    def storage(self, data_dir: Path) -> MediaStorage:
+        """Not opened yet. Raises InvalidInput."""
+        return storage_from_text(
+            self.place,
+            endpoint=self.endpoint,
+            region=self.region,
+            access_key=self.access_key,
+            secret_key=self.secret_key,
+            spools=data_dir / "media" / "tmp",
+        )
+
+    def __repr__(self) -> str:
+        """Without secrets."""
+        return f"<MediaConfig {self.place!r}>"
+
+
 class Config(msgspec.Struct, frozen=True, kw_only=True):
     """What `rookery serve` needs."""
 
@@ -50,6 +84,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     data_dir: Path
     database_url: str | None
     secret_key: str | None
+    media: MediaConfig
     wait: float
     telegram_api_url: str
     telegram_poll_timeout: int
@@ -110,6 +145,13 @@ def load(**overrides: Any) -> Config:
         data_dir=Path(values["ROOKERY_DATA_DIR"]).expanduser(),
         database_url=values["DATABASE_URL"],
         secret_key=values["ROOKERY_SECRET_KEY"],
+        media=MediaConfig(
+            place=values["ROOKERY_MEDIA"] or str(Path(values["ROOKERY_DATA_DIR"]).expanduser() / "media"),
+            endpoint=values["ROOKERY_S3_ENDPOINT"],
+            region=values["ROOKERY_S3_REGION"],
+            access_key=values["ROOKERY_S3_ACCESS_KEY"],
+            secret_key=values["ROOKERY_S3_SECRET_KEY"],
+        ),
         wait=values["ROOKERY_WAIT"],
         telegram_api_url=values["ROOKERY_TELEGRAM_API_URL"],
         telegram_poll_timeout=values["ROOKERY_TELEGRAM_POLL_TIMEOUT"],
@@ -147,6 +189,16 @@ def _contradictions(values: Mapping[str, Any]) -> list[str]:
         )
     if values["DATABASE_URL"] and not values["ROOKERY_SECRET_KEY"]:
         lines.append("ROOKERY_SECRET_KEY: a key is needed with PostgreSQL, the same for every instance")
+    if (values["ROOKERY_MEDIA"] or "").startswith(S3):
+        lines += [
+            f"{name}: needed for {values['ROOKERY_MEDIA']}"
+            for name in ("ROOKERY_S3_ACCESS_KEY", "ROOKERY_S3_SECRET_KEY")
+            if values[name] is None
+        ]
+    try:
+        kinds_of(values["ROOKERY_MEDIA_FETCH"])
+    except InvalidInput as error:
+        lines.append(str(error).replace("media_fetch", "ROOKERY_MEDIA_FETCH", 1))
     needed = values["ROOKERY_LEASE_RENEW_INTERVAL"] + values["ROOKERY_LEASE_MARGIN"]
     if needed >= values["ROOKERY_LEASE_TTL"]:
         lines.append(

@@ -81,10 +81,11 @@ def _operation(method: str, path: str, operation: Document, description: Documen
             f"<table><tr><th>parameter</th><th>in</th><th>type</th><th></th><th>for example</th></tr>{rows}</table>"
         )
     if "requestBody" in operation:
-        content = operation["requestBody"]["content"]["application/json"]
+        bodies = operation["requestBody"]["content"]
         wanted = "" if operation["requestBody"]["required"] else " (may be left out)"
-        parts.append(f"<h3>Body</h3><p>{_kind(content['schema'])}{wanted}</p>")
-        for name, example in content.get("examples", {}).items():
+        forms = (_kind(body["schema"], "" if kind == "application/json" else kind) for kind, body in bodies.items())
+        parts.append(f"<h3>Body</h3><p>{' or '.join(forms)}{wanted}</p>")
+        for name, example in bodies.get("application/json", {}).get("examples", {}).items():
             parts.append(f"<details><summary>{escape(name)}</summary>{_json(example['value'])}</details>")
     parts.append("<h3>Answers</h3><table><tr><th>status</th><th></th><th></th></tr>")
     for status, answer in operation["responses"].items():

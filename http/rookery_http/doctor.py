@@ -10,6 +10,7 @@ import resource
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import aclosing
 from pathlib import Path
 from typing import Literal
 
@@ -60,6 +61,7 @@ async def examine(
     found = [*_configuration(config, environment)]
     facts, of_the_store = await _store(config)
     found += of_the_store
+    found.append(await _media(config, facts))
     found += [*_grace(config, environment, stop_grace), *_files(config, facts), *_memory(config)]
     ahead: list[tuple[str, float]] = []
     if facts is not None and facts.clock_ahead is not None:
@@ -176,6 +178,33 @@ def _key(facts: StoreFacts, config: Config) -> Finding:
         where = "beside the database"
         return _odd("secret key", f"it lies in a file {where}", "keep a copy elsewhere: without it the tokens are lost")
     return _good("secret key", "it fits" if facts.key_fits else "set; nothing is encrypted yet")
+
+
+async def _media(config: Config, facts: StoreFacts | None) -> Finding:
+    """Where files are kept: reachable, and by every instance."""
+    subject = "media"
+    try:
+        storage = config.media.storage(config.data_dir)
+        if config.media.shared:
+            with trio.fail_after(SECONDS):
+                async with storage.open(), aclosing(storage.older_than(0.0)) as pages:
+                    await anext(pages, None)
+            return _good(subject, f"{storage.location} answers")
+    except trio.TooSlowError:
+        return _bad(subject, f"{config.media.place} gave no answer within {SECONDS:g} s", "see ROOKERY_S3_ENDPOINT")
+    except (RookeryError, OSError) as error:
+        return _bad(subject, str(error), "see ROOKERY_MEDIA and the ROOKERY_S3_... variables")
+    used_by = (facts.used_by if facts is not None else None) or ""
+    if used_by.endswith(" instances") and used_by != "1 instances":
+        return _odd(
+            subject,
+            f"{storage.location}, and {used_by} share the database",
+            "mount this directory on all of them, or set ROOKERY_MEDIA=s3://bucket/prefix: otherwise none can read what "
+            "another has stored",
+        )
+    return _good(
+        subject, f"{storage.location}" + (": for one instance, or mounted on all" if config.database_url else "")
+    )
 
 
 def _grace(config: Config, environment: Mapping[str, str], given: float | None) -> Iterator[Finding]:

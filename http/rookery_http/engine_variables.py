@@ -53,6 +53,16 @@ MEANINGS = {
     "status_events": "write the final states of sends into the event log as `message.status`, which reaches those who name "
     "this type; `false` saves a row a send, and webhooks that name the type get them anyway",
     "message_retention": "for which finished sends can be looked up",
+    "media_max_size": "largest file that is uploaded or fetched",
+    "media_types": "content types that may be uploaded, such as `image/*,application/pdf`; none: all",
+    "media_retention": "for which files are kept, and longer while a message that waits names them",
+    "media_timeout": "for a file to be fetched from its platform, or to be sent there",
+    "media_stray_age": "after which bytes that no row names are removed; longer than any upload takes to be stored",
+    "media_fetch": "kinds of received files that are fetched by themselves: `all`, or some of image, video, audio, voice, "
+    "document, sticker",
+    "media_fetch_max_size": "largest file that is fetched by itself",
+    "media_fetch_concurrency": "files that are fetched at the same time",
+    "media_fetch_attempts": "attempts to fetch a file by itself, with growing delays",
     "audit_retention": "for which the audit log is kept",
     "audit_entries": "kept in the audit log at most",
     "event_retention": "for which events stay in the log",
@@ -82,6 +92,8 @@ SHOWN_DEFAULTS = {"webhook_allow_private": "`true` while the API listens on loop
 
 UNITS = {
     "backoff_factor": "factor",
+    "media_max_size": "bytes",
+    "media_fetch_max_size": "bytes",
     "memory_limit": "bytes",
     "memory_worker_limit": "bytes",
     "memory_warning": "share",

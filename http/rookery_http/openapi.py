@@ -17,6 +17,7 @@ import msgspec
 
 from . import request_schemas
 from .api.events import EVENT_STREAM
+from .api.media import ANY, BYTES
 from .api.messages import SendMessage
 from .calls import JSON, TABLE, Call
 from .examples import EXAMPLES, Example, bodies_of
@@ -31,6 +32,7 @@ TAGS = {
     "sessions": "Accounts and bots: what is wanted, what is observed, and why.",
     "messages": "Sends, each with a named end.",
     "events": "What the platforms told, in one log with one cursor.",
+    "media": "Files to send, and files that were received.",
     "webhooks": "Signed deliveries of events, retried, in order per chat.",
     "keys": "Who may do what, and who did what.",
     "operations": "Looking after all sessions at once.",
@@ -51,9 +53,17 @@ SHARED = {
     503: ("Unavailable", "the database, or the only instance that can do this, does not answer now"),
 }
 """What can happen in many calls, described once: the name of that description, and when it happens."""
+UPLOAD_PROBLEMS = {
+    408: "the body stopped coming",
+    411: "the request says neither how long its body is nor that it comes in chunks",
+    413: "the file is larger than `ROOKERY_MEDIA_MAX_SIZE`",
+    415: "the body does not say what it is, or such files are not taken (`ROOKERY_MEDIA_TYPES`)",
+}
 OF_A_BODY = {408, 413, 415}
 
 Schema = dict[str, Any]
+
+BINARY: Schema = {"type": "string", "format": "binary"}
 
 FREE_FORMS: dict[str, Schema] = {
     JSON: {"type": "object"},
@@ -61,7 +71,21 @@ FREE_FORMS: dict[str, Schema] = {
         "type": "string",
         "description": "frames of `id:`, `event:` and `data:`, the latter an Event in JSON",
     },
+    BYTES: BINARY,
+    ANY: BINARY,
 }
+UPLOADS: Schema = {
+    "application/octet-stream": {"schema": BINARY | {"minLength": 1}},
+    "multipart/form-data": {
+        "schema": {
+            "type": "object",
+            "properties": {"file": BINARY | {"minLength": 1}},
+            "required": ["file"],
+            "additionalProperties": False,
+        }
+    },
+}
+"""The first stands for every type."""
 
 
 def describe(platforms: Mapping[str, PlatformInput] | None = None, *, key: bool = True) -> Schema:
@@ -154,6 +178,8 @@ def _operation(row: Call, components: dict[str, Schema], bodies: Mapping[str, An
                 }
             },
         }
+    if row.uploads:
+        operation["requestBody"] = {"required": True, "content": UPLOADS}
     operation["responses"] = {str(status): answer for status, answer in sorted(_responses(row).items())}
     return operation
 
@@ -217,6 +243,8 @@ def _responses(row: Call) -> dict[int, Schema]:
         if status == 201 or row.large:
             answers[status]["headers"] = LOCATION
     problems = dict(row.problems)
+    if row.uploads:
+        problems |= UPLOAD_PROBLEMS
     if row.takes_id:
         problems.setdefault(404, "there is no such thing")
     if not row.open:

@@ -104,6 +104,16 @@ def from_error(error: errors.RookeryError) -> Problem | None:
                 detail,
                 headers=_retry_after(error.retry_after),
             )
+        case errors.MediaTooLarge():
+            return Problem(413, "too-large", "Too large", detail, limit="ROOKERY_MEDIA_MAX_SIZE")
+        case errors.StorageFull():
+            return Problem(507, "storage-full", "No room left", detail)
+        case errors.StoredElsewhere():
+            return Problem(421, "stored-elsewhere", "Stored elsewhere", detail)
+        case errors.StorageUnavailable():
+            return Problem(
+                503, "storage-unavailable", "The storage does not answer", detail, headers=_retry_after(RETRY_STORE)
+            )
         case errors.StoreError():
             return Problem(
                 503, "store-unavailable", "The database does not answer", detail, headers=_retry_after(RETRY_STORE)

@@ -35,11 +35,15 @@ JSON_VALUE: Schema = {
     "propertyNames": {"pattern": NO_NUL},
     "additionalProperties": ANYTHING,
 }
-# "Exactly one of the two", in a form that does not split the schema in two where a client is generated from it.
+# "Exactly one of them", in a form that does not split the schema where a client is generated from it.
 ONE_SOURCE: Schema = {
     "if": {"required": ["url"], "properties": {"url": {"type": "string"}}},
-    "then": {"properties": {"data": {"type": "null"}}},
-    "else": {"required": ["data"], "properties": {"data": {"type": "string"}}},
+    "then": {"properties": {"data": {"type": "null"}, "media": {"type": "null"}}},
+    "else": {
+        "if": {"required": ["data"], "properties": {"data": {"type": "string"}}},
+        "then": {"properties": {"media": {"type": "null"}}},
+        "else": {"required": ["media"], "properties": {"media": {"type": "string"}}},
+    },
 }
 
 

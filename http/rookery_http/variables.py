@@ -196,6 +196,52 @@ def _storage() -> list[Variable]:
         ),
         Variable(
             group="Storage",
+            name="ROOKERY_MEDIA",
+            kind=Annotated[
+                str | None, Field(pattern=r"^(s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9._/-]*)?|[^:]+)$")
+            ],
+            default=None,
+            shown_default="`media` in the data directory",
+            meaning="where files are kept: a directory, or `s3://bucket/prefix` (a prefix of its own: what no row names "
+            "there is removed); several instances need S3 or one shared directory",
+            right="a directory, or s3://bucket/prefix,",
+        ),
+        Variable(
+            group="Storage",
+            name="ROOKERY_S3_ENDPOINT",
+            kind=Annotated[str | None, Field(pattern=r"^https?://[^\s/@]+/?$")],
+            default=None,
+            shown_default="Amazon's",
+            meaning="S3-compatible server",
+            right="an http:// or https:// address",
+        ),
+        Variable(
+            group="Storage",
+            name="ROOKERY_S3_REGION",
+            kind=Annotated[str, Field(pattern=r"^[a-z0-9-]+$")],
+            default="us-east-1",
+            meaning="region of the bucket",
+            right="a region such as eu-central-1",
+        ),
+        Variable(
+            group="Storage",
+            name="ROOKERY_S3_ACCESS_KEY",
+            kind=Annotated[str | None, Field(min_length=1, pattern=r"^[!-~]+$")],
+            default=None,
+            meaning="may read, write, delete and list under the prefix",
+            right="printable ASCII without spaces",
+        ),
+        Variable(
+            group="Storage",
+            name="ROOKERY_S3_SECRET_KEY",
+            kind=Annotated[str | None, Field(min_length=1, pattern=r"^[!-~]+$")],
+            default=None,
+            meaning="belongs to the access key",
+            right="printable ASCII without spaces",
+            secret=True,
+        ),
+        Variable(
+            group="Storage",
             name="ROOKERY_WAIT",
             kind=seconds(0),
             default=0.0,

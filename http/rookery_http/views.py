@@ -13,7 +13,8 @@ from typing import Annotated, Any
 import msgspec
 
 from rookery import model
-from rookery.documents import iso
+from rookery.documents import iso, public_body
+from rookery.media.files import MediaFile, MediaOrigin, MediaState
 from rookery.webhook_facts import WebhookFacts
 
 LAST_SECOND = 253402300799.0  # of the year 9999
@@ -232,7 +233,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
             time=moment(event.time),
             chat=event.chat,
             sender=event.sender,
-            body=event.body,
+            body=public_body(event),
             raw=event.raw,
         )
 
@@ -333,6 +334,47 @@ class Replayed(msgspec.Struct, frozen=True):
     """How many dead letters are on their way again."""
 
     replayed: int
+
+
+class Media(msgspec.Struct, frozen=True, kw_only=True):
+    """A file. `size` and `sha256` are certain once it is stored; `error` says why it could not be fetched."""
+
+    id: str
+    session: str | None
+    origin: MediaOrigin
+    state: MediaState
+    content_type: str
+    filename: str | None
+    size: int | None
+    sha256: str | None
+    event: int | None
+    error: str | None
+    created_at: Moment
+    expires_at: Moment
+
+    @classmethod
+    def of(cls, file: MediaFile) -> Media:
+        return cls(
+            id=file.id,
+            session=file.session,
+            origin=file.origin,
+            state=file.state,
+            content_type=file.content_type,
+            filename=file.filename,
+            size=file.size,
+            sha256=file.sha256,
+            event=file.event,
+            error=file.error,
+            created_at=moment(file.created_at),
+            expires_at=moment(file.expires_at),
+        )
+
+
+class MediaPage(msgspec.Struct, frozen=True):
+    """`next` is the value of `before` for the next page, null on the last."""
+
+    media: list[Media]
+    next: int | None
 
 
 class Deleted(msgspec.Struct, frozen=True):

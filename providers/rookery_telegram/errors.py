@@ -142,6 +142,15 @@ def poll_error(error: ApiError | httpx.HTTPError, *, opening: bool, takeover: bo
     return ProviderError(text, kind=Failure.SERVER)
 
 
+def fetch_error(error: ApiError | httpx.HTTPError) -> SendError:
+    """What it means that a file could not be fetched: nothing was changed, so everything that may pass may be repeated."""
+    if isinstance(error, httpx.HTTPError):
+        return NotConnected(f"no answer from the Bot API: {error}")
+    if error.status == 429:
+        return SendRateLimited(error.description, retry_after=error.retry_after or DEFAULT_RETRY_AFTER)
+    return (NotConnected if error.status >= 500 or error.status == 401 else Rejected)(f"Telegram answered {error}")
+
+
 def send_error(error: ApiError | httpx.HTTPError) -> SendError:
     """What a failed send means for the message."""
     if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):

@@ -9,15 +9,15 @@ import httpx
 import msgspec
 import trio
 
-from rookery.errors import Failure, ProviderError
+from rookery.errors import Failure, NotConnected, ProviderError, Rejected
 from rookery.log import get_logger
-from rookery.model import NewEvent, OutboundMessage, Receipt
-from rookery.provider import Inbox
+from rookery.model import Event, NewEvent, OutboundMessage, Receipt
+from rookery.provider import Inbox, MediaSink
 from rookery.rates import Pacer
 
 from .api import BotApi
-from .errors import ApiError, poll_error, send_error
-from .outbound import to_call, to_receipt
+from .errors import ApiError, fetch_error, poll_error, send_error
+from .outbound import Call, name_of, to_call, to_receipt
 from .position import Position
 from .updates import to_events
 
@@ -39,6 +39,14 @@ class _Me(msgspec.Struct):
     id: int
     first_name: str = ""
     username: str | None = None
+
+
+class _File(msgspec.Struct):
+    file_path: str | None = None
+    file_size: int | None = None
+
+
+_file = msgspec.json.Decoder(_File)
 
 
 class TelegramLink:
@@ -161,9 +169,37 @@ class TelegramLink:
 
     async def _call(self, message: OutboundMessage, *, to: str | None = None) -> msgspec.Raw:
         call = to_call(message, to=to)
+        if call.stored is not None:
+            return await self._upload_stored(message, call, call.stored)
         if call.file is None:
             return await self._api.call(call.method, call.params)
         return await self._api.upload(call.method, call.params, *call.file)
+
+    async def _upload_stored(self, message: OutboundMessage, call: Call, field: str) -> msgspec.Raw:
+        content: Any = message.content
+        async with self._inbox.media(content.media) as file:
+            name, kind = name_of(field, content.filename or file.filename, content.mime_type or file.content_type)
+            try:
+                return await self._api.upload_stored(call.method, call.params, field, file, name, kind)
+            except OSError as error:  # the rest never left, so nothing was sent
+                raise NotConnected(f"the file cannot be read: {error.strerror}") from None
+
+    async def fetch_media(self, event: Event, sink: MediaSink) -> None:
+        """See `rookery.provider.MediaFetching`."""
+        file_id = event.body["media"].get("file_id")
+        if not isinstance(file_id, str):
+            raise Rejected("this message names no file")
+        try:
+            found = _file.decode(await self._api.call("getFile", {"file_id": file_id}))
+            if found.file_path is None or found.file_path.startswith("/"):
+                raise Rejected("the Bot API server hands out no files over HTTP (does it run with --local?)")
+            if found.file_size is not None and found.file_size > sink.limit:
+                raise Rejected(f"the file has {found.file_size} bytes, {sink.limit} are allowed")
+            await self._api.download(found.file_path, sink)
+        except (ApiError, httpx.HTTPError) as error:
+            raise fetch_error(error) from None
+        except msgspec.DecodeError:
+            raise NotConnected("getFile gave no file") from None
 
     async def _report_migration(self, old: str, new: int) -> None:
         body = msgspec.json.encode({"from": old, "to": str(new)})

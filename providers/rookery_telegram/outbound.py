@@ -29,11 +29,13 @@ _MESSAGE_ID = re.compile(r"[0-9]{1,19}")
 
 
 class Call(msgspec.Struct, frozen=True):
-    """One Bot API call. `file` is `(field, (name, content, media type))` when something has to be uploaded."""
+    """One Bot API call. `file` is `(field, (name, content, media type))` when something has to be uploaded; `stored` names
+    the field of a file that the engine has stored."""
 
     method: str
     params: dict[str, Any]
     file: tuple[str, tuple[str, bytes, str]] | None = None
+    stored: str | None = None
 
 
 class _Chat(msgspec.Struct, gc=False):
@@ -54,7 +56,7 @@ def to_call(message: OutboundMessage, *, to: str | None = None) -> Call:
     params: dict[str, Any] = {"chat_id": chat_id(to or message.to)}
     if message.reply_to is not None:
         params["reply_parameters"] = {"message_id": _message_id(message.reply_to, "reply_to")}
-    file = None
+    file = stored = None
     match message.content:
         case c.Text() as text:
             method = "sendMessage"
@@ -104,10 +106,12 @@ def to_call(message: OutboundMessage, *, to: str | None = None) -> Call:
                 params["caption"] = media.caption
             if media.url is not None:
                 params[field] = media.url
+            elif media.media is not None:
+                stored = field
             else:
                 file = (field, _file(media, field))
     params.update(message.options)
-    return Call(method, params, file)
+    return Call(method, params, file, stored)
 
 
 def to_receipt(message: OutboundMessage, result: msgspec.Raw, now: float) -> Receipt:
@@ -139,8 +143,12 @@ def _format(params: dict[str, Any], name: str) -> None:
         params["parse_mode"] = PARSE_MODES[name]
 
 
+def name_of(field: str, filename: str | None, kind: str | None) -> tuple[str, str]:
+    """The name and the media type to upload a file with."""
+    kind = kind or (mimetypes.guess_type(filename)[0] if filename else None) or "application/octet-stream"
+    return filename or field + (mimetypes.guess_extension(kind.partition(";")[0].strip()) or ""), kind
+
+
 def _file(media: Any, field: str) -> tuple[str, bytes, str]:
-    kind = media.mime_type or (mimetypes.guess_type(media.filename)[0] if media.filename else None)
-    kind = kind or "application/octet-stream"
-    name = media.filename or field + (mimetypes.guess_extension(kind) or "")
+    name, kind = name_of(field, media.filename, media.mime_type)
     return name, media.data, kind

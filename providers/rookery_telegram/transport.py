@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable
+from collections.abc import AsyncIterable, Callable
 from typing import Any
 
 import httpx
@@ -45,6 +45,7 @@ class BotTransport(HttpClient, httpx.AsyncBaseTransport):
         self,
         request: bytes,
         *,
+        body: AsyncIterable[bytes] | None = None,
         connect_seconds: float,
         read_seconds: float,
         body_seconds: float | None = None,
@@ -55,6 +56,7 @@ class BotTransport(HttpClient, httpx.AsyncBaseTransport):
         try:
             return await super().exchange(
                 request,
+                body=body,
                 connect_seconds=connect_seconds,
                 read_seconds=read_seconds,
                 body_seconds=BODY_SECONDS if body_seconds is None else body_seconds,

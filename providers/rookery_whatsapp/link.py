@@ -9,14 +9,15 @@ from typing import Any
 
 import trio
 
+from rookery.content import MEDIA
 from rookery.errors import NotConnected, ProviderError, SendError, TerminalError
 from rookery.log import get_logger
 from rookery.model import Event, OutboundMessage, Reason, Receipt, SessionStatus
-from rookery.provider import Inbox
+from rookery.provider import Inbox, MediaSink
 
 from .account import Account
 from .failures import failure_of
-from .outbound import QUOTE, Known, Memory, to_call, to_receipt, with_media
+from .outbound import QUOTE, Known, Memory, to_call, to_receipt, with_media, with_stored
 from .pacing import pacer
 from .pairing import PairingDesk
 from .pool import WorkerPool
@@ -238,8 +239,12 @@ class WhatsAppLink:
         """Send one message. Raises SendError."""
         method, arguments = to_call(message, self._memory, self._account.address)
         s = self._settings
-        await with_media(arguments, message.content, limit=s.largest_media, seconds=s.media_timeout)
-        receipt = to_receipt(message, await self._call(method, **arguments))
+        async with AsyncExitStack() as stack:
+            if isinstance(message.content, MEDIA) and message.content.media is not None:
+                with_stored(arguments, await stack.enter_async_context(self._inbox.media(message.content.media)))
+            else:
+                await with_media(arguments, message.content, limit=s.largest_media, seconds=s.media_timeout)
+            receipt = to_receipt(message, await self._call(method, **arguments))
         self._inbox.life.last_ack = time.time()
         if receipt.message_id:
             text = getattr(message.content, "text", "") or getattr(message.content, "caption", "") or ""
@@ -269,11 +274,11 @@ class WhatsAppLink:
         await self._call("logout")
         await self._account.logged_out()
 
-    async def fetch_media(self, event: Event) -> bytes:
-        """The decrypted file of a stored message. Raises SendError."""
+    async def fetch_media(self, event: Event, sink: MediaSink) -> None:
+        """See `rookery.provider.MediaFetching`: the worker writes the decrypted file itself."""
         message: Mapping[str, Any] = event.raw.get("Message", {}) if isinstance(event.raw, dict) else {}
-        data: bytes = await self._call("download", message=message)
-        return data
+        await self._call("download", message=message, path=str(sink.path), limit=sink.limit)
+        await sink.adopt()
 
     async def _call(self, method: str, **arguments: Any) -> Any:
         if self._port is None:

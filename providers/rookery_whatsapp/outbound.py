@@ -15,6 +15,7 @@ import trio
 from rookery import content as c
 from rookery.errors import NotConnected, Rejected
 from rookery.model import OutboundMessage, Receipt
+from rookery.provider import LocalMedia
 
 REMEMBERED = 1000
 """Messages of one session whose author and text are known for replies and reactions to them."""
@@ -94,6 +95,7 @@ def to_call(message: OutboundMessage, memory: Memory, own: str) -> tuple[str, di
         raise Rejected("format: WhatsApp has no HTML; *bold*, _italic_ and ~struck~ are written as they are")
     fields = msgspec.to_builtins(content, builtin_types=(bytes,))
     fields.pop("data", None)
+    fields.pop("media", None)
     arguments: dict[str, Any] = {"to": to, "content": fields, "data": None}
     if isinstance(content, c.Reaction | c.Delete):
         arguments |= _target(content.message_id, to, options, memory, mine=isinstance(content, c.Delete))
@@ -140,6 +142,14 @@ async def with_media(arguments: dict[str, Any], content: c.Content, *, limit: in
     named = mimetypes.guess_type(content.filename)[0] if content.filename else None
     arguments["data"] = data
     arguments["content"]["mime_type"] = content.mime_type or named or guessed or MIME_TYPES[kind]
+
+
+def with_stored(arguments: dict[str, Any], file: LocalMedia) -> None:
+    """Put the path of a stored file and its type into the arguments: the worker reads it itself."""
+    fields = arguments["content"]
+    arguments["path"] = str(file.path)
+    fields["filename"] = fields.get("filename") or file.filename
+    fields["mime_type"] = fields.get("mime_type") or file.content_type
 
 
 async def _fetch(url: str, limit: int, seconds: float) -> tuple[bytes, str | None]:

@@ -15,7 +15,7 @@ from rookery import Engine, Event, EventQuery, MessageState, OutboundMessage, Re
 from rookery.errors import InvalidInput, NotConnected, NotFound, OwnerUnavailable, Rejected
 from rookery.instances import Instance
 from rookery.model import Action, NewEvent, Reason
-from rookery.provider import Inbox
+from rookery.provider import Inbox, MediaSink
 from shared_engines import open_shared, running, until
 from store.backends import PostgresBackend
 
@@ -36,8 +36,8 @@ class RichLink(FakeLink):
     async def logout(self) -> None:
         self.platform.logouts.append(self.session.id)  # type: ignore[attr-defined]
 
-    async def fetch_media(self, event: Event) -> bytes:
-        return b"\xff\x00" * 600_000
+    async def fetch_media(self, event: Event, sink: MediaSink) -> None:
+        await sink.write(b"\xff\x00" * 600_000)
 
 
 class RichPlatform(FakePlatform):

@@ -25,11 +25,23 @@ MAY_IMPORT = {
     "rookery_simulator": {"rookery"},
     "rookery_http": set(PACKAGES) - {"rookery_http"},
 }
-HEAVY = ("quart", "quart_trio", "hypercorn", "asyncpg", "neonize", "pydantic", "typer", "wsproto", "trustme")
+HEAVY = (
+    "quart",
+    "quart_trio",
+    "hypercorn",
+    "asyncpg",
+    "botocore",
+    "neonize",
+    "pydantic",
+    "typer",
+    "wsproto",
+    "trustme",
+)
 ONLY_IN = {
     "asyncpg": "engine/rookery/stores",
     "sqlite3": "engine/rookery/stores",
-    "httpx": "engine/rookery/delivery",
+    "httpx": ("engine/rookery/delivery", "engine/rookery/media/s3.py"),
+    "botocore": "engine/rookery/media/s3.py",
 }
 """Third-party and database modules that belong to one part of the engine."""
 

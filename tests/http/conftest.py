@@ -13,10 +13,10 @@ import httpx
 import pytest
 import trio
 
-from rookery import Engine, OutboundMessage, Receipt, Session, open_engine
+from rookery import Engine, EngineSettings, Event, OutboundMessage, Receipt, Session, open_engine
 from rookery.errors import InvalidInput, NotConnected, Rejected
 from rookery.model import NewEvent
-from rookery.provider import Inbox
+from rookery.provider import Inbox, MediaSink
 from rookery_http.serving import serve_api
 from rookery_http.settings import ApiSettings
 from rookery_http.state import PlatformInput
@@ -55,6 +55,7 @@ class Parrot:
         self.hold: trio.Event | None = None
         self.sending = trio.Event()
         self.codes: dict[str, Code] = {}
+        self.fetched = 0
         self._key = 0
 
     @asynccontextmanager
@@ -104,6 +105,10 @@ class ParrotLink:
         self._parrot.sent.append(message)
         return Receipt(str(len(self._parrot.sent)), 1_700_000_000.0, message.to)
 
+    async def fetch_media(self, event: Event, sink: MediaSink) -> None:
+        self._parrot.fetched += 1
+        await sink.write(b"parrot")
+
 
 class Served:
     """What a test needs of a running server."""
@@ -129,14 +134,22 @@ class Served:
 
 @asynccontextmanager
 async def serving(
-    data: Path, *, others: Mapping[str, PlatformInput] | None = None, **settings: Any
+    data: Path,
+    *,
+    others: Mapping[str, PlatformInput] | None = None,
+    engine: EngineSettings | None = None,
+    **settings: Any,
 ) -> AsyncIterator[Served]:
     """A server in a nursery of its own; on the way out it is stopped and must end within 5 s."""
+    engine_settings = engine
     parrot = Parrot()
     stop = trio.Event()
     api = ApiSettings(**{"port": 0, "drain": 1.0} | settings)
     headers = {"Authorization": f"Bearer {api.key}"} if api.key else {}
-    async with open_engine(store=f"sqlite:///{data}/rookery.db", providers=[parrot], secret_key=SECRET_KEY) as engine:
+    opening = open_engine(
+        store=f"sqlite:///{data}/rookery.db", providers=[parrot], secret_key=SECRET_KEY, settings=engine_settings
+    )
+    async with opening as engine:
         async with trio.open_nursery() as nursery:
             (address, *_) = await nursery.start(
                 partial(serve_api, engine, api, stop=stop, platforms=PLATFORMS | dict(others or {}))

@@ -9,6 +9,7 @@ import os
 import re
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -55,6 +56,12 @@ COMMANDS: dict[str, list[str]] = {
     "cancel_message": ["messages cancel 019c1410"],
     "read_events": ["events --session shop --type message --after 0 --limit 1"],
     "follow_events": ["events --follow --last 5 --limit 1 --timeout 2"],
+    "upload_media": ["media upload pyproject.toml --type text/plain --session shop"],
+    "list_media": ["media list --session shop --origin inbound --state stored --before 9 --limit 2"],
+    "download_media": ["media download 019c1410"],
+    "delete_media": ["media delete 019c1410"],
+    "download_event_media": ["media download 4711 --event"],
+    "fetch_event_media": ["media fetch 4711"],
     "create_webhook": [
         "webhooks add https://example.org/x --session shop --events message --chat 7 --timeout 5",
         f"webhooks add https://example.org/x --id w --secret {SECRET} --header X-Mine:1",
@@ -82,7 +89,7 @@ COMMANDS: dict[str, list[str]] = {
     "drain": ["drain --timeout 5"],
     "metrics": ["metrics"],
 }
-NO_JSON = {"metrics"}
+NO_JSON = {"metrics", "download_media", "download_event_media"}
 LINES = {"read_events", "follow_events"}
 
 
@@ -107,7 +114,11 @@ class Answering(httpx.BaseTransport):
         operation = self._operation(request)
         self.calls.append(operation["operationId"])
         self._check_query(request, operation)
-        if content := request.read():
+        content = request.read()
+        if operation["operationId"] == "upload_media":
+            assert content == Path("pyproject.toml").read_bytes()
+            assert request.headers["content-type"] == "text/plain"
+        elif content:
             check(operation["requestBody"]["content"]["application/json"]["schema"], json.loads(content))
         else:
             assert not operation.get("requestBody", {}).get("required"), "a body is missing"

@@ -37,12 +37,40 @@ def test_every_engine_setting_has_a_variable_and_a_meaning(monkeypatch):
         assert field.name in MEANINGS, f"say in engine_variables.MEANINGS what {field.name} is"
         if field.name in ("lease_renew_interval", "lease_margin"):
             continue  # not longer than the lease
+        if field.name in ("media_types", "media_fetch"):
+            continue  # text, below
         value = {bool: "false", int: "77", float: "77.5", type(None): "77"}[type(field.default)]
         monkeypatch.setenv(name, value)
         got = getattr(load().engine, field.name)
         expected = msgspec.json.decode(value)
         assert got == (expected - 2.0 if field.name == "shutdown_grace" else expected), name
     assert not MEANINGS.keys() - {field.name for field in msgspec.structs.fields(EngineSettings)}
+
+
+def test_where_files_are_kept(monkeypatch, tmp_path):
+    monkeypatch.setenv("ROOKERY_DATA_DIR", str(tmp_path))
+    assert load().media.storage(tmp_path).location == str(tmp_path / "media")
+    for name, value in {
+        "ROOKERY_MEDIA": "s3://bucket/prefix",
+        "ROOKERY_S3_ENDPOINT": "http://minio:9000",
+        "ROOKERY_S3_ACCESS_KEY": "an-id",
+        "ROOKERY_S3_SECRET_KEY": "a-secret",
+        "ROOKERY_MEDIA_FETCH": "image, voice",
+        "ROOKERY_MEDIA_TYPES": "image/*",
+    }.items():
+        monkeypatch.setenv(name, value)
+    loaded = load()
+    assert loaded.media.storage(tmp_path).location == "s3://bucket/prefix at minio:9000"
+    assert (loaded.engine.media_fetch, loaded.engine.media_types) == ("image, voice", "image/*")
+    assert "a-secret" not in repr(loaded) + repr(loaded.media)
+    monkeypatch.setenv("ROOKERY_MEDIA_FETCH", "image,gif")
+    monkeypatch.delenv("ROOKERY_S3_SECRET_KEY")
+    with pytest.raises(ConfigurationError) as caught:
+        load()
+    assert [line.partition(":")[0] for line in caught.value.lines] == ["ROOKERY_S3_SECRET_KEY", "ROOKERY_MEDIA_FETCH"]
+    monkeypatch.setenv("ROOKERY_MEDIA", "ftp://x")
+    with pytest.raises(ConfigurationError, match="ROOKERY_MEDIA"):
+        load()
 
 
 def test_fixed_names(monkeypatch):

@@ -14,6 +14,7 @@ import pytest
 import trio
 
 import rookery_http
+from rookery.model import NewEvent
 from rookery_http.calls import TABLE
 from rookery_http.examples import EXAMPLES
 from rookery_http.openapi import describe
@@ -54,9 +55,9 @@ def test_every_call_has_examples_that_fit(platforms: Any) -> None:
             )
             validator(description, parameter["schema"]).validate(parameter["example"])
         if "requestBody" in operation:
-            content = operation["requestBody"]["content"]["application/json"]
-            assert content["examples"], f"{name}: no example of a body; {TELL}"
-            for example in content["examples"].values():
+            content = operation["requestBody"]["content"].get("application/json")
+            assert content is None or content["examples"], f"{name}: no example of a body; {TELL}"
+            for example in content["examples"].values() if content else ():
                 validator(description, content["schema"]).validate(example["value"])
         for status, media_type, content in contents(description, operation):
             if media_type in NO_EXAMPLE:
@@ -88,7 +89,12 @@ async def _stage(served: Any) -> dict[str, str]:
     served.parrot.codes["shop"] = Code("qr", "some code", 1_700_000_060.0)
     sent = await client.post("/v1/sessions/shop/messages", json={"to": "7", "text": "hi"})
     assert sent.status_code == 200, sent.text
-    return {"sessions": "shop", "webhooks": "hook", "keys": "reader", "messages": sent.json()["id"]}
+    ids = {"sessions": "shop", "webhooks": "hook", "keys": "reader", "messages": sent.json()["id"]}
+    file = await served.engine.store_media(b"some bytes")
+    body = b'{"kind": "image", "media": {"mime_type": "image/png"}}'
+    await served.parrot.inboxes["shop"].commit([NewEvent("m1", "message", 1.0, "7", "9", body, b"null")], None)
+    *_, event = await served.engine.read_events()
+    return ids | {"media": file.id, "events": str(event.id)}
 
 
 class Code:
@@ -116,6 +122,10 @@ async def test_a_real_server_takes_and_gives_such_documents(serve: Any, platform
                 url = path.replace("{id}", quote(ids.get(path.split("/")[2], ""), safe="")) if "{id}" in path else path
                 query = {"timeout": "0.05"} if name == "follow_events" else {}
                 body = {"json": example["value"]} if example else {}
+                if "media" in body.get("json", {}):
+                    body["json"]["media"] = ids["media"]
+                if name == "upload_media":
+                    body = {"content": b"some bytes", "headers": {"Content-Type": "application/octet-stream"}}
                 if example and "send_at" in example["value"]:
                     body["json"]["send_at"] = in_an_hour()  # the example's own time will be too long ago some day
                 with trio.fail_after(30):
@@ -124,10 +134,10 @@ async def test_a_real_server_takes_and_gives_such_documents(serve: Any, platform
                 assert answer.status_code == REFUSED.get(name, answer.status_code), where
                 assert answer.status_code < 300 or name in REFUSED, where
                 media_type = answer.headers["content-type"].partition(";")[0]
-                [schema] = [
+                schema, *_ = [
                     content["schema"]
                     for status, known, content in contents(description, operation)
-                    if (status, known) == (str(answer.status_code), media_type)
+                    if status == str(answer.status_code) and known in (media_type, "*/*")
                 ]
                 if "json" in media_type:
                     validator(description, schema).validate(answer.json())

@@ -34,6 +34,8 @@ BODIES: dict[str, Any] = {
 QUERIES: dict[str, dict[str, str]] = {
     "read_events": {"session": "{session}"},
     "list_webhooks": {"session": "{session}"},
+    "list_media": {"session": "{session}"},
+    "upload_media": {"session": "{session}"},
 }
 NOTHING_TO_HIDE = {"openapi", "docs", "healthz", "readyz"}
 
@@ -46,14 +48,14 @@ class Ids:
     message: str
     webhook: str
     event: str
+    media: str
 
     def of(self, path: str) -> str:
-        return {"sessions": self.session, "messages": self.message, "webhooks": self.webhook, "events": self.event}.get(
-            path.split("/")[2], self.session
-        )
+        ids = {"messages": self.message, "webhooks": self.webhook, "events": self.event, "media": self.media}
+        return ids.get(path.split("/")[2], self.session)
 
     def __iter__(self) -> Any:
-        return iter((self.session, self.message, self.webhook, self.event))
+        return iter((self.session, self.message, self.webhook, self.event, self.media))
 
     def hidden(self, text: str) -> str:
         """The text without these ids, which are quoted wherever they are named."""
@@ -62,7 +64,7 @@ class Ids:
         return text
 
 
-UNKNOWN = Ids("nobody", "00000000-0000-7000-8000-000000000000", "wh-000000000000", "999999")
+UNKNOWN = Ids("nobody", "00000000-0000-7000-8000-000000000000", "wh-000000000000", "999999", "no-such-file")
 
 
 async def set_up(served: Any) -> tuple[Ids, str]:
@@ -84,8 +86,9 @@ async def set_up(served: Any) -> tuple[Ids, str]:
     [event] = await served.engine.read_events()
     store = served.engine._store
     await store.record_deliveries([DeliveryOutcome(webhook="wh-theirs", event_id=event.id, delivered=False, at=1.0)])
+    file = await served.engine.store_media(b"for their eyes only", session="theirs")
     key = await served.client.post("/v1/keys", json={"scopes": ["read", "send", "manage"], "sessions": ["mine"]})
-    return Ids("theirs", sent.json()["id"], "wh-theirs", str(event.id)), key.json()["key"]
+    return Ids("theirs", sent.json()["id"], "wh-theirs", str(event.id), file.id), key.json()["key"]
 
 
 def filled(value: Any, ids: Ids) -> Any:
@@ -121,6 +124,7 @@ async def test_what_is_foreign_is_unknown(serve, row):
         assert left.json()["enabled"]
         assert len(served.parrot.sent) == 1
         assert len((await served.client.get("/v1/webhooks")).json()["webhooks"]) == 1
+        assert len((await served.client.get("/v1/media")).json()["media"]) == 1
 
 
 async def test_lists_show_nothing_foreign(serve):
@@ -132,6 +136,7 @@ async def test_lists_show_nothing_foreign(serve):
             assert [session["id"] for session in listed] == ["mine"]
             assert (await client.get("/v1/events")).json()["events"] == []
             assert (await client.get("/v1/webhooks")).json()["webhooks"] == []
+            assert (await client.get("/v1/media")).json()["media"] == []
 
 
 async def first_event(port: int, query: str, key: str) -> dict[str, Any]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import random
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,8 +11,9 @@ from ..content import parse_content
 from ..errors import Busy, InvalidInput, NotConnected, NotFound, OutcomeUnknown, Rejected, TooLate
 from ..model import MessageState, OutboundMessage, Receipt
 from ..outgoing import MessageQuery
-from ..parts import EngineParts
 from ..store import SendOutcome
+from .identifiers import new_id
+from .media import MediaFeatures
 from .validation import check_document, check_storable, check_text
 
 POLL_INTERVAL = 1.0  # seconds between looks at a message of whose end nobody here may be told
@@ -22,16 +21,7 @@ MAX_AHEAD = 366 * 86_400.0
 """Seconds for which a message may be scheduled."""
 
 
-def new_message_id() -> str:
-    """A UUID of version 7 (RFC 9562): sorts by time, so that the index grows at its end."""
-    number = (time.time_ns() // 1_000_000) << 80 | random.getrandbits(80)
-    number = number & ~(0xF << 76) | 0x7 << 76
-    number = number & ~(0x3 << 62) | 0x2 << 62
-    text = f"{number:032x}"
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
-
-
-class MessageFeatures(EngineParts):
+class MessageFeatures(MediaFeatures):
     """A send belongs to the session's own task: whoever asked for it may leave."""
 
     async def submit(
@@ -48,15 +38,17 @@ class MessageFeatures(EngineParts):
     ) -> OutboundMessage:
         """Accept a message; returns when it is stored. It is sent as soon as the session is connected.
 
-        `content` is `text="hi"`, or `type="image", url=...` and so on (see `rookery.content`). `options` go to the platform
+        `content` is `text="hi"`, or `type="image", url=...` and so on (see `rookery.content`); a file may be named by the id
+        that it was stored under (`media=...`), or `event-N` for the file of a received message. `options` go to the platform
         as they are. `ttl` seconds after which it is not sent any more. `send_at` (seconds since the epoch) lets it wait
         until then, SCHEDULED; the session need not be connected before. The same `idempotency_key` for the same session
         returns the first message.
 
-        Raises InvalidInput, NotFound, NotConnected (disabled, or waiting for a person), Busy, StoreError.
+        Raises InvalidInput, NotFound, NotConnected (disabled, or waiting for a person), Busy, StoreError; for the file of a
+        received message what `media_of_event` raises.
         """
         return await self._accept(
-            new_message_id(),
+            new_id(),
             session,
             to=to,
             reply_to=reply_to,
@@ -103,6 +95,8 @@ class MessageFeatures(EngineParts):
             await self._store.get_session(session)
         elif runner is None or runner.stopping:
             await self._check_sendable(session)
+        expires_at = (send_at if scheduled and send_at else now) + (self.settings.message_ttl if ttl is None else ttl)
+        await self._check_media(parsed, expires_at)
         reserved = runner is not None and runner.outbox.reserve(id, to)
         message = OutboundMessage(
             id=id,
@@ -115,8 +109,7 @@ class MessageFeatures(EngineParts):
             idempotency_key=idempotency_key,
             created_at=now,
             updated_at=now,
-            expires_at=(send_at if scheduled and send_at else now)
-            + (self.settings.message_ttl if ttl is None else ttl),
+            expires_at=expires_at,
             send_at=send_at,
             attempts=int(reserved),
         )
@@ -158,7 +151,7 @@ class MessageFeatures(EngineParts):
 
         Raises what `submit` raises, and Rejected or OutcomeUnknown.
         """
-        id = new_message_id()
+        id = new_id()
         with self._signals.watch(id) as watch:
             message = await self._accept(
                 id,

@@ -21,6 +21,7 @@ from .postgres_duties import PostgresDuties
 from .postgres_events import PostgresEvents
 from .postgres_instances import PostgresInstances
 from .postgres_keys import PostgresKeys
+from .postgres_media import PostgresMedia
 from .postgres_messages import PostgresMessages
 from .postgres_outgoing import PostgresOutgoing
 from .postgres_sessions import PostgresSessions
@@ -40,6 +41,7 @@ class PostgresStore(
     PostgresEvents,
     PostgresMessages,
     PostgresOutgoing,
+    PostgresMedia,
     PostgresDeliveries,
     PostgresWebhookFacts,
     PostgresDuties,

@@ -17,6 +17,7 @@ from .sqlite_deliveries import SqliteDeliveries
 from .sqlite_events import SqliteEvents
 from .sqlite_instances import SqliteInstances
 from .sqlite_keys import SqliteKeys
+from .sqlite_media import SqliteMedia
 from .sqlite_messages import SqliteMessages
 from .sqlite_outgoing import SqliteOutgoing
 from .sqlite_readers import ClosedReaders, InlineReader, ThreadReaders
@@ -31,6 +32,7 @@ class SqliteStore(
     SqliteEvents,
     SqliteMessages,
     SqliteOutgoing,
+    SqliteMedia,
     SqliteDeliveries,
     SqliteWebhookFacts,
     SqliteInstances,
@@ -64,6 +66,11 @@ class SqliteStore(
         self._writer = ClosedWriter()
         self._readers = ClosedReaders()
         self._in_use = False
+
+    @property
+    def path(self) -> Path | None:
+        """The database's file; None: in memory."""
+        return self._path
 
     @property
     def location(self) -> str:

@@ -1,5 +1,16 @@
 """The calls, one module a subject. Importing this package fills `calls.TABLE`."""
 
-from . import events, instances, keys, messages, operations, pairing, service, sessions, webhooks
+from . import events, instances, keys, media, messages, operations, pairing, service, sessions, webhooks
 
-__all__ = ["events", "instances", "keys", "messages", "operations", "pairing", "service", "sessions", "webhooks"]
+__all__ = [
+    "events",
+    "instances",
+    "keys",
+    "media",
+    "messages",
+    "operations",
+    "pairing",
+    "service",
+    "sessions",
+    "webhooks",
+]

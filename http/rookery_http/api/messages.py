@@ -9,12 +9,13 @@ import msgspec
 import trio
 
 from rookery import content, model
-from rookery.errors import InvalidInput
+from rookery.errors import InvalidInput, NotFound
 from rookery.features.messages import MAX_AHEAD
 from rookery.keys import Scope
 from rookery.outgoing import MessageQuery
 
 from .. import views
+from ..callers import Caller
 from ..calls import Answer, call
 from ..problems import Problem, invalid
 from ..shapes import NO_NEWLINE, EventId, Instant, Limit, seconds_of
@@ -98,7 +99,7 @@ class WaitFor(msgspec.Struct, frozen=True, kw_only=True):
     scope=Scope.SEND,
 )
 async def send_message(
-    api: Api, id: str, *, query: WaitFor, body: dict[str, Any], idempotency_key: str | None
+    api: Api, id: str, *, query: WaitFor, body: dict[str, Any], idempotency_key: str | None, caller: Caller
 ) -> Answer:
     """Send a message.
 
@@ -107,6 +108,7 @@ async def send_message(
     A repeated `Idempotency-Key` answers with the first message instead of sending again.
     """
     envelope, fields = _split(body)
+    await _check_media(api, fields.get("media"), caller)
     send_at = seconds_of(envelope.send_at)
     if send_at is not None and abs(send_at - time.time()) > MAX_AHEAD:
         raise Problem(409, "too-far", "Too far away", "send_at: at most a year from now", field="send_at")
@@ -163,6 +165,18 @@ async def list_messages(api: Api, id: str, *, query: ListMessages) -> Answer:
     page = found[: query.limit]
     shown = [views.Message.of(message) for _, message in page]
     return Answer(views.MessagePage(shown, page[-1][0] if len(found) > query.limit else None))
+
+
+async def _check_media(api: Api, media: Any, caller: Caller) -> None:
+    """Raises InvalidInput for a file that the caller may not see, in the words for one that does not exist."""
+    if caller.sessions is None or not isinstance(media, str):
+        return
+    try:
+        session = await api.engine.session_of_media(media)
+    except NotFound:
+        session = None
+    if not caller.reaches(session):
+        raise InvalidInput(f"media: there is no file {media!r}", field="media")
 
 
 def _split(body: dict[str, Any]) -> tuple[Envelope, dict[str, Any]]:

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from . import doctor, events, instances, keys, messages, operations, sessions, webhooks
+from . import doctor, events, instances, keys, media, messages, operations, sessions, webhooks
 from .client import ClientError
 from .output import printable
 
@@ -23,6 +23,7 @@ app = typer.Typer(
 app.add_typer(sessions.app, name="sessions")
 app.add_typer(messages.app, name="messages")
 app.add_typer(webhooks.app, name="webhooks")
+app.add_typer(media.app, name="media")
 app.add_typer(keys.app, name="keys")
 app.command("audit")(keys.audit)
 app.command("doctor")(doctor.doctor)
@@ -118,7 +119,7 @@ def serve(
     from .. import logs
     from ..compose import run_server  # everything is imported before the wait for the data directory
 
-    secrets = [config.api.key or "", *(config.secret_key or "").split(",")]
+    secrets = [config.api.key or "", config.media.secret_key or "", *(config.secret_key or "").split(",")]
     logs.configure(level=config.log_level, form=config.log_format, secrets=secrets)
     for line in unknown_variables(os.environ):
         get_logger("API").warning(line)

@@ -22,6 +22,10 @@ TIMEOUT = 75.0
 """Seconds; longer than the longest wait for a send."""
 
 
+BLOCK = 256 * 1024
+"""Bytes of a file that are read at a time."""
+
+
 class ClientError(Exception):
     """The text is for people, one line."""
 
@@ -61,6 +65,22 @@ class Client:
             answer = self._http.request(method, path, headers=headers, **options)
             self._check(answer)
             return answer.json()
+
+    def upload(self, path: str, file: Any, *, size: int, **options: Any) -> Any:
+        """The JSON of the answer to a file, which is read while it is sent."""
+        with self._errors():
+            headers = {"Content-Length": str(size)} | options.pop("headers", {})
+            answer = self._http.post(path, content=_blocks(file), headers=headers, **options)
+            self._check(answer)
+            return answer.json()
+
+    def download(self, path: str) -> Iterator[bytes]:
+        """The pieces of an answer of any size."""
+        with self._errors(), self._http.stream("GET", path) as answer:
+            if answer.status_code >= 400:
+                answer.read()
+            self._check(answer)
+            yield from answer.iter_bytes()
 
     def follow(self, path: str, **options: Any) -> Iterator[str]:
         """The lines of an answer without an end."""
@@ -112,6 +132,11 @@ class Client:
         if answer.status_code == 401:
             text += " (ROOKERY_API_KEY or --key)"
         raise ClientError(text)
+
+
+def _blocks(file: Any) -> Iterator[bytes]:
+    while block := file.read(BLOCK):
+        yield block
 
 
 def confirm(question: str, yes: bool) -> None:

@@ -41,6 +41,7 @@ CONTENTS: dict[str, Any] = {
     "scheduled (a time that is past: now)": {"to": "7", "text": "Good morning", "send_at": "2026-02-01T08:00:00Z"},
     "image by address": {"to": "7", "type": "image", "url": "https://example.org/a.png", "caption": "The new shop"},
     "image": {"to": "7", "type": "image", "data": PIXEL, "filename": "pixel.png", "mime_type": "image/png"},
+    "image that was uploaded": {"to": "7", "type": "image", "media": "019c1410-5f00-7c3a-9b1e-2f6d3a4b5c6e"},
     "video": {"to": "7", "type": "video", "url": "https://example.org/a.mp4"},
     "audio": {"to": "7", "type": "audio", "url": "https://example.org/a.mp3"},
     "voice": {"to": "7", "type": "voice", "url": "https://example.org/a.ogg"},

@@ -6,13 +6,21 @@ from collections.abc import Mapping
 from typing import Any
 
 ANY_ID = "shop"
-_OF_ONE_CALL = {("read_audit", "key"): "backend", ("list_keys", "after"): "backend"}
+_OF_ONE_CALL = {
+    ("list_messages", "state"): "queued,sending",
+    ("read_audit", "key"): "backend",
+    ("list_keys", "after"): "backend",
+}
 _BY_NAME = {
+    "before": 4711,
     "chat": "7",
     "enabled": True,
+    "filename": "invoice.pdf",
     "last": 10,
     "limit": 100,
+    "origin": "inbound",
     "platform": "telegram",
+    "state": "stored",
     "status": "CONNECTED",
     "timeout": 30,
     "wait": 10,

@@ -17,6 +17,8 @@ THINGS = {
     "messages": ("message", "019c1410-5f00-7c3a-9b1e-2f6d3a4b5c6d"),
     "webhooks": ("webhook", "wh-5f2c9a71d3e8"),
     "keys": ("key", "backend"),
+    "events": ("event", "4711"),
+    "media": ("media", "019c1410-5f00-7c3a-9b1e-2f6d3a4b5c6e"),
 }
 """By the second part of a path: the kind of thing that its id is of, and an id."""
 
@@ -24,6 +26,11 @@ _LIMIT = errors.LimitReached("MAX_CONCURRENT_SESSIONS is 500, and 500 are enable
 _SILENT = errors.OwnerUnavailable("the instance that runs the session does not answer", may_have_happened=True)
 _OTHER = Problem(409, "other-platform", "Not for telegram", "credentials: unknown field `account`", field="credentials")
 _HEADER = Problem(409, "reserved-header", "Reserved header", "headers: Rookery itself sets Webhook-Id", field="headers")
+_ELSEWHERE = errors.StoredElsewhere("the file 'event-4711' lies in a directory of another instance")
+_FULL = errors.StorageFull("the file cannot be written: there is no room left")
+_PART = Problem(416, "range-not-satisfiable", "Range not satisfiable", "the file has 48213 bytes")
+_AWAY = errors.NotConnected("the session 'shop' is not connected")
+_UNTYPED = "name the file's type in Content-Type, such as image/png; application/octet-stream is any"
 _PROBLEMS: Mapping[tuple[str, int], errors.RookeryError | Problem] = {
     ("create_session", 409): errors.AlreadyExists("session", "shop"),
     ("update_session", 409): _OTHER,
@@ -38,6 +45,15 @@ _PROBLEMS: Mapping[tuple[str, int], errors.RookeryError | Problem] = {
     ("create_webhook", 404): errors.NotFound("session", "shop"),
     ("create_webhook", 409): errors.AlreadyExists("webhook", "orders"),
     ("update_webhook", 409): _HEADER,
+    **{(name, 409): _AWAY for name in ("download_media", "download_event_media", "fetch_event_media")},
+    **{(name, 416): _PART for name in ("download_media", "download_event_media")},
+    **{(name, 421): _ELSEWHERE for name in ("download_media", "download_event_media", "fetch_event_media")},
+    **{(name, 507): _FULL for name in ("upload_media", "fetch_event_media")},
+    ("upload_media", 404): errors.NotFound("session", "shop"),
+    ("upload_media", 408): Problem(408, "timeout", "Request timeout", "nothing came for 30 s"),
+    ("upload_media", 411): Problem(411, "length-required", "Length required", "send Content-Length, or chunks"),
+    ("upload_media", 413): errors.MediaTooLarge(104_857_600),
+    ("upload_media", 415): Problem(415, "unsupported-media-type", "Unsupported media type", _UNTYPED),
     ("create_key", 409): errors.AlreadyExists("key", "backend"),
     ("check_health", 404): errors.NotFound("session", "shop"),
     ("drain", 409): Problem(409, "not-shared", "Not shared", "with SQLite there is no other instance"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from google.protobuf.json_format import ParseDict  # type: ignore[import-untyped]
@@ -23,6 +24,9 @@ BEFORE_LIVE = {"pair_phone", "flags"}
 NOT_CONNECTED = ("websocket not connected", "not logged in", "client is nil", "doesn't contain a device jid")
 UNKNOWN = ("timed out", "disconnected before", "websocket disconnected", "deadline exceeded", "context canceled")
 UPLOADING = ("media conn", "failed to execute request", "upload")
+
+GONE = ("403", "404", "410", "no downloadable", "invalid media", "hash", "not found", "nothing downloadable")
+"""In an error of a download: trying again will not help."""
 
 
 class CallFailed(Exception):
@@ -96,10 +100,22 @@ def presence(client: Client, arguments: dict[str, Any]) -> None:
     client.library.send_presence(Presence.AVAILABLE if arguments["available"] else Presence.UNAVAILABLE)
 
 
-def download(client: Client, arguments: dict[str, Any]) -> bytes:
-    """The decrypted file of a message, from the message as the event log has it."""
+def download(client: Client, arguments: dict[str, Any]) -> int:
+    """Write the decrypted file of a message, as the event log has it, to `path`; returns its size."""
     message = ParseDict(arguments["message"], Message(), ignore_unknown_fields=True)
-    return bytes(client.library.download_any(message))
+    try:
+        data = client.library.download_any(message)
+    except Exception as error:
+        # Reading changes nothing, so it may be repeated; what WhatsApp has deleted is gone for good.
+        gone = any(sign in str(error).lower() for sign in GONE)
+        raise CallFailed("rejected" if gone else "not_connected", str(error)) from None
+    if len(data) > arguments["limit"]:
+        raise CallFailed("rejected", f"the file has {len(data)} bytes, {arguments['limit']} are allowed")
+    try:
+        Path(arguments["path"]).write_bytes(data)
+    except OSError as error:
+        raise CallFailed("not_connected", f"the file cannot be written: {error.strerror}") from None
+    return len(data)
 
 
 def pair_phone(client: Client, arguments: dict[str, Any]) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import os
 import time
+from pathlib import Path
 from typing import Any
 
 from neonize.client import NewClient  # type: ignore[import-untyped]
@@ -111,6 +112,8 @@ def _vcard(name: str, phone: str) -> str:
 
 def _media(client: NewClient, message: Any, kind: str, arguments: dict[str, Any]) -> Any:
     content, data = arguments["content"], arguments["data"]
+    if data is None:
+        data = Path(arguments["path"]).read_bytes()  # a file that the engine has stored
     part = getattr(message, "audioMessage" if kind == "voice" else f"{kind}Message")
     uploaded = client.upload(data, UPLOADS[kind])
     part.URL, part.directPath, part.mediaKey = uploaded.url, uploaded.DirectPath, uploaded.MediaKey

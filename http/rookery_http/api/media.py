@@ -1,0 +1,158 @@
+"""Files: uploaded, downloaded, and those of received messages."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from quart import request
+
+from rookery.errors import NotFound
+from rookery.keys import Scope
+from rookery.media.files import MediaFile, MediaOrigin, MediaQuery, MediaState
+
+from .. import views
+from ..callers import Caller, forbidden
+from ..calls import Answer, call
+from ..downloading import file_response
+from ..shapes import NO_NEWLINE, EventId, Id, Limit
+from ..state import Api
+from ..uploading import Upload
+
+TAG = "media"
+BYTES, ANY = "application/octet-stream", "*/*"
+"""What a download is: bytes for whoever takes the description at its word, and of whatever type in truth."""
+FileName = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^[^\u0000-\u001f\u007f]{1,200}$" + NO_NEWLINE, description="the file's name; a form may bring its own"
+    ),
+]
+
+
+class UploadMedia(msgspec.Struct, frozen=True, kw_only=True):
+    """What the body does not say."""
+
+    filename: FileName | None = None
+    session: Annotated[Id, msgspec.Meta(description="whose keys may see it; it goes with this session")] | None = None
+
+
+class ListMedia(msgspec.Struct, frozen=True, kw_only=True):
+    """Which files."""
+
+    session: Id | None = None
+    origin: Literal["uploaded", "inbound"] | None = None
+    state: Literal["waiting", "stored", "failed"] | None = None
+    before: Annotated[EventId, msgspec.Meta(description="`next` of the page before")] | None = None
+    limit: Limit = 100
+
+
+@call(
+    "POST",
+    "/v1/media",
+    tag=TAG,
+    answers={201: views.Media},
+    problems={
+        404: "no such session",
+        507: "there is no room in the storage",
+    },
+    scope=Scope.SEND,
+)
+async def upload_media(api: Api, *, query: UploadMedia, upload: Upload, caller: Caller) -> Answer:
+    """Upload a file.
+
+    The body is the file, with its type in `Content-Type`; or a form with one part, `file`. It is stored as it comes, under
+    an id that a message names as `media`. A key that is bound to sessions says which of them it is for, if there are several.
+    """
+    session = query.session
+    if caller.sessions is not None:
+        if session is None and len(caller.sessions) == 1:
+            session = caller.sessions[0]
+        if session is None:
+            raise forbidden("this key is for some sessions: name the one that the file is for")
+        caller.check_session(session)
+    if session is not None:
+        await api.engine.get_session(session)
+    async with upload.open() as file:
+        stored = await api.engine.store_media(
+            file.pieces, content_type=file.content_type, filename=query.filename or file.filename, session=session
+        )
+    return Answer(views.Media.of(stored), 201, {"Location": f"/v1/media/{stored.id}"})
+
+
+@call("GET", "/v1/media", tag=TAG, answers={200: views.MediaPage}, scope=Scope.READ)
+async def list_media(api: Api, *, query: ListMedia, caller: Caller) -> Answer:
+    """List files, newest first."""
+    found = await api.engine.list_media(
+        MediaQuery(
+            session=query.session,
+            sessions=caller.sessions,
+            origin=MediaOrigin(query.origin) if query.origin else None,
+            state=MediaState(query.state) if query.state else None,
+            before=query.before,
+            limit=query.limit + 1,
+        )
+    )
+    page = found[: query.limit]
+    shown = [views.Media.of(file) for _, file in page]
+    return Answer(views.MediaPage(shown, page[-1][0] if len(found) > query.limit else None))
+
+
+DOWNLOADS = {200: (BYTES, ANY), 206: (BYTES, ANY), 304: ()}
+PROBLEMS = {
+    409: "the session has to be connected to fetch it",
+    416: "the file has no such part",
+    421: "it lies in a directory of another instance",
+}
+
+
+@call("GET", "/v1/media/{id}", tag=TAG, answers=DOWNLOADS, problems=PROBLEMS, scope=Scope.READ)
+async def download_media(api: Api, id: str) -> Answer:
+    """Download a file.
+
+    `Range` (one range), `If-Range` and `If-None-Match` are heeded. Always an attachment, never a page.
+    """
+    return Answer(file_response(api.engine, request, await _stored(api, id)))
+
+
+@call("DELETE", "/v1/media/{id}", tag=TAG, answers={200: views.Deleted}, scope=Scope.SEND)
+async def delete_media(api: Api, id: str) -> Answer:
+    """Delete a file. A message that names it and has not left yet will fail."""
+    if not await api.engine.delete_media(id):
+        raise NotFound("media", id)
+    return Answer(views.Deleted(id, True))
+
+
+@call("GET", "/v1/events/{id}/media", tag=TAG, answers=DOWNLOADS, problems=PROBLEMS, scope=Scope.READ)
+async def download_event_media(api: Api, id: str) -> Answer:
+    """Download the file of a received message.
+
+    It is fetched from the platform unless it is stored already. As `/v1/media/{id}` otherwise.
+    """
+    return Answer(file_response(api.engine, request, await api.engine.media_of_event(_event(id))))
+
+
+@call(
+    "POST",
+    "/v1/events/{id}/media",
+    tag=TAG,
+    answers={200: views.Media},
+    problems={409: PROBLEMS[409], 421: PROBLEMS[421], 507: "there is no room in the storage"},
+    scope=Scope.READ,
+)
+async def fetch_event_media(api: Api, id: str) -> Answer:
+    """Fetch the file of a received message, so that it is stored; a message may then forward it as `media`."""
+    return Answer(views.Media.of(await api.engine.media_of_event(_event(id))))
+
+
+async def _stored(api: Api, id: str) -> MediaFile:
+    file = await api.engine.stored_media(id)
+    if file.state is not MediaState.STORED:
+        raise NotFound("media", id)
+    return file
+
+
+def _event(id: str) -> int:
+    if not (id.isascii() and id.isdigit() and len(id) < 19):
+        raise NotFound("event", id)
+    return int(id)
