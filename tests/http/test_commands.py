@@ -34,11 +34,15 @@ VERBS = ("start", "stop", "restart", "enable", "disable", "logout", "retry")
 COMMANDS: dict[str, list[str]] = {
     "create_session": [
         f"sessions add shop --token {TOKEN}",
-        "sessions add a --platform whatsapp --credential account=4915112345678",
+        'sessions add a --platform whatsapp --credential account=4915112345678 --settings {"takeover":true}',
+        'sessions add --name Shop --metadata {"a":1} --disabled --token ' + TOKEN,
     ],
     "list_sessions": ["sessions list --platform telegram --status connected --enabled"],
     "get_session": ["sessions show shop"],
-    "update_session": ["sessions set shop --name Shop", 'sessions set shop --metadata {"a":1} --token ' + TOKEN],
+    "update_session": [
+        "sessions set shop --name Shop --settings {}",
+        'sessions set shop --metadata {"a":1} --token ' + TOKEN,
+    ],
     "delete_session": ["sessions delete shop --yes"],
     **{f"{verb}_session": [f"sessions {verb} shop"] for verb in VERBS},
     "session_history": ["sessions history shop"],
@@ -51,11 +55,16 @@ COMMANDS: dict[str, list[str]] = {
         "send shop 7 look --file-url https://example.org/a.png --type image",
         'send shop 7 --content {"type":"location","latitude":1,"longitude":2}',
     ],
-    "list_messages": ["messages list shop --state queued,sending --limit 2"],
+    "list_messages": [
+        "messages list shop --state queued --chat 7 --since 2026-01-31T12:00:00Z --until 2026-02-01T00:00:00Z --limit 2"
+    ],
     "get_message": ["messages show 019c1410"],
     "cancel_message": ["messages cancel 019c1410"],
     "read_events": ["events --session shop --type message --after 0 --limit 1"],
-    "follow_events": ["events --follow --last 5 --limit 1 --timeout 2"],
+    "follow_events": [
+        "events --follow --last 5 --limit 1 --timeout 2",
+        "events --follow --after 0 --session shop --type message",
+    ],
     "upload_media": ["media upload pyproject.toml --type text/plain --session shop"],
     "list_media": ["media list --session shop --origin inbound --state stored --before 9 --limit 2"],
     "download_media": ["media download 019c1410"],
@@ -64,16 +73,24 @@ COMMANDS: dict[str, list[str]] = {
     "fetch_event_media": ["media fetch 4711"],
     "create_webhook": [
         "webhooks add https://example.org/x --session shop --events message --chat 7 --timeout 5",
-        f"webhooks add https://example.org/x --id w --secret {SECRET} --header X-Mine:1",
+        f"webhooks add https://example.org/x --id w --secret {SECRET} --header X-Mine:1 --disabled",
     ],
     "list_webhooks": ["webhooks list --session shop"],
     "get_webhook": ["webhooks show wh-1"],
-    "update_webhook": ["webhooks set wh-1 --all", "webhooks enable wh-1", "webhooks disable wh-1"],
-    "rotate_webhook_secret": ["webhooks rotate-secret wh-1 --grace 60"],
+    "update_webhook": [
+        "webhooks set wh-1 --all",
+        "webhooks set wh-1 --endpoint https://example.org/y --header X-Mine:1 --timeout 5",
+        "webhooks enable wh-1",
+        "webhooks disable wh-1",
+    ],
+    "rotate_webhook_secret": [f"webhooks rotate-secret wh-1 --grace 60 --secret {SECRET}"],
     "delete_webhook": ["webhooks delete wh-1"],
     "dead_letters": ["webhooks dead-letters wh-1"],
-    "replay": ["webhooks replay wh-1", "webhooks replay wh-1 --event 1 --session shop --since 2026-01-31T12:00:00Z"],
-    "create_key": ["keys add --scope read --session shop --id backend --days 2"],
+    "replay": [
+        "webhooks replay wh-1",
+        "webhooks replay wh-1 --event 1 --session shop --since 2026-01-31T12:00:00Z --until 2026-02-01T00:00:00Z",
+    ],
+    "create_key": ["keys add --scope read --session shop --id backend --days 2 --name Backend --rate 5"],
     "list_keys": ["keys list"],
     "get_key": ["keys show backend"],
     "revoke_key": ["keys revoke backend"],
@@ -108,6 +125,7 @@ class Answering(httpx.BaseTransport):
 
     def __init__(self) -> None:
         self.calls: list[str] = []
+        self.told: set[tuple[str, str]] = set()  # operation, and a parameter or field that was sent
         self.status: int | None = None
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
@@ -120,6 +138,7 @@ class Answering(httpx.BaseTransport):
             assert request.headers["content-type"] == "text/plain"
         elif content:
             check(operation["requestBody"]["content"]["application/json"]["schema"], json.loads(content))
+            self.told |= {(operation["operationId"], name) for name in json.loads(content)}
         else:
             assert not operation.get("requestBody", {}).get("required"), "a body is missing"
         status, answer = next((status, answer) for status, answer in operation["responses"].items() if status < "300")
@@ -144,6 +163,7 @@ class Answering(httpx.BaseTransport):
         known = {item["name"]: item["schema"] for item in operation.get("parameters", ()) if item["in"] == "query"}
         for name, text in request.url.params.items():
             assert name in known, f"{operation['operationId']} takes no {name}"
+            self.told.add((operation["operationId"], name))
             schema = known[name]
             value = json.loads(text) if schema.get("type") in ("integer", "number", "boolean") else text
             check(schema, value)
@@ -186,6 +206,32 @@ def test_a_command_makes_its_call(
     shown = capsys.readouterr()
     documents = shown.out.splitlines() if name in LINES else [shown.out]
     assert [json.loads(document) for document in documents]
+
+
+def fields(schema: dict[str, Any]) -> Iterator[str]:
+    """The names of what may stand in a body."""
+    if "$ref" in schema:
+        schema = DESCRIPTION["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+    yield from schema.get("properties", ())
+    for part in (*schema.get("anyOf", ()), *schema.get("oneOf", ())):
+        yield from fields(part)
+
+
+def test_the_commands_have_the_same_reach(server: Answering, capsys: pytest.CaptureFixture[str]) -> None:
+    """Every parameter and every field of the description is sent by one of the lines above."""
+    for line in [line for lines in COMMANDS.values() for line in lines]:
+        assert run(line.split()) == 0, capsys.readouterr().err
+    possible = set()
+    for _, _, operation in operations():
+        name = operation["operationId"]
+        if name in COMMANDS:
+            possible |= {(name, item["name"]) for item in operation.get("parameters", ()) if item["in"] == "query"}
+            body = operation.get("requestBody", {}).get("content", {}).get("application/json", {"schema": {}})
+            if name != "send_message":  # of which --content takes everything
+                possible |= {(name, field) for field in fields(body["schema"])}
+    missing = {(name, field) for name, field in possible - server.told if field not in ("after", "before")}
+    missing -= {("update_session", "enabled"), ("update_webhook", "secret")}  # by commands of their own
+    assert not missing, "give them an option, and send it in COMMANDS"
 
 
 def test_pairing_in_a_terminal(

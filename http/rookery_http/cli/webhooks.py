@@ -91,6 +91,7 @@ def add(
     timeout: Timeout = None,
     secret: Secret = None,
     id: Annotated[str | None, typer.Option(help="Its id; made up when absent.")] = None,
+    disabled: Annotated[bool, typer.Option("--disabled", help="Deliver nothing yet.")] = False,
     as_json: AsJson = False,
     url: Url = None,
     key: Key = None,
@@ -105,6 +106,7 @@ def add(
         headers=_headers(header),
         timeout=timeout,
         secret=secret,
+        enabled=False if disabled else None,
     )
     _print(Client(url, key).call("POST", "/v1/webhooks", json=body), as_json)
 
