@@ -89,7 +89,7 @@ async def open_server_process(
             yield server
             if process.returncode is None:
                 process.kill()
-            with trio.fail_after(10):
+            with trio.fail_after(30):
                 await process.wait()
             nursery.cancel_scope.cancel()
     finally:

@@ -17,7 +17,7 @@ from rookery_telegram import Rates, Telegram
 
 TOKEN = "123456:AAbbCCddEEffGGhhIIjjKKllMMnnOOppQQr"
 SECRET = TOKEN.partition(":")[2]
-DEADLINE = 10.0
+DEADLINE = 30.0
 UNLIMITED = Rates(overall=0, per_chat=0, per_group=0)
 
 QUICK = EngineSettings(

@@ -21,7 +21,7 @@ from wsproto.events import (
     TextMessage,
 )
 
-DEADLINE = 5.0
+DEADLINE = 30.0
 
 
 class Refused(Exception):

@@ -23,6 +23,9 @@ from .services import Services
 
 STORE_RETRY_DELAY = 1.0  # seconds
 
+LEASE_LOST = "the lease was not renewed in time"
+"""Why a session connects again, when the database says that nobody else had it meanwhile."""
+
 log = get_logger("SESSION")
 
 
@@ -108,6 +111,8 @@ class SessionRunner:
         """Disconnect and end. The first intent wins, except that a lost lease overrides all."""
         if self._intent is None or intent is Intent.LEASE_LOST:
             self._intent = intent
+        if intent is Intent.LEASE_LOST:
+            self.lease_ran_out = self.lease_ran_out or LEASE_LOST
         if self._intent in (Intent.LOGOUT, Intent.DELETE) and self._link is not None and self._link_nursery is not None:
             if not self._logging_out:
                 self._logging_out = True
@@ -204,6 +209,7 @@ class SessionRunner:
             await self._clean_up_after_logout(commands)
         except LeaseLost:
             self._intent = Intent.LEASE_LOST
+            self.lease_ran_out = LEASE_LOST
         except Exception:
             self._failed = True
             raise

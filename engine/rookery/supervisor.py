@@ -15,13 +15,11 @@ from .membership import Membership
 from .model import Lease, Session
 from .provider import MissingProvider, Provider
 from .services import Services
-from .session import Intent, SessionRunner
+from .session import LEASE_LOST, Intent, SessionRunner
 from .store import SessionQuery
 
 CLAIM_BATCH = 500
 STORE_RETRY_DELAY = 1.0  # seconds
-RAN_OUT_MEMORY = 600.0
-"""Seconds for which a lost lease explains why a session connects again."""
 
 log = get_logger("SESSION")
 
@@ -44,7 +42,7 @@ class Supervisor:
         self._settings = services.settings
         self.running: dict[str, SessionRunner] = {}
         self._leases = LeaseKeeper(owner, self.running, services, self.lost)
-        self._ran_out: dict[str, tuple[float, str]] = {}  # when and why sessions lost their lease here
+        self._ran_out: dict[str, tuple[int, str]] = {}  # which lease was lost here, and why
         self._left_alone: set[str] = set()
         self._dirty: set[str] = set()
         self._wake = trio.Event()
@@ -196,10 +194,11 @@ class Supervisor:
         earlier = self.running.get(session.id)  # deleted or lost, and still closing its link
         if earlier is not None and not earlier.stopping:
             earlier.stop(Intent.LEASE_LOST)  # its lease was free to take, so it is void; nobody else would tell it
+            self._ran_out[session.id] = earlier.lease.fence, earlier.lease_ran_out or LEASE_LOST
         self.running[session.id] = runner
         self._leases.granted(runner, since)
-        at, why = self._ran_out.pop(session.id, (-float("inf"), ""))
-        if since - at < RAN_OUT_MEMORY:
+        fence, why = self._ran_out.pop(session.id, (-1, ""))
+        if session.fence == fence + 1:  # nobody had it in between
             runner.lease_ran_out = why
         if self._closing:  # claimed while the engine began to stop: give it back at once
             runner.stop(Intent.SHUTDOWN)
@@ -214,7 +213,7 @@ class Supervisor:
                 await earlier.ended.wait()
             await runner.run()
             if runner.lease_ran_out is not None:
-                self._ran_out[id] = trio.current_time(), runner.lease_ran_out
+                self._ran_out[id] = runner.lease.fence, runner.lease_ran_out
             self.nudge(id)  # it may be wanted again already
             if self._settings.max_concurrent_sessions is not None:
                 self.rescan()  # its place is free for any session that waits

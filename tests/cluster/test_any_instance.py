@@ -86,7 +86,7 @@ async def store_event(pair: Pair, key: str, body: bytes = b"{}") -> None:
 
 
 async def test_sends_and_their_receipts(pair: Pair) -> None:
-    with trio.fail_after(5):
+    with trio.fail_after(30):
         receipt = await pair.other.send("a", to="7", text="hello")
     assert receipt.chat == "7"
     assert pair.platform.sent_texts() == ["hello"]
@@ -103,7 +103,7 @@ async def test_a_refusal_arrives(pair: Pair) -> None:
         raise Rejected("no such chat")
 
     pair.platform.on_send = refuse
-    with pytest.raises(Rejected, match="no such chat"), trio.fail_after(5):
+    with pytest.raises(Rejected, match="no such chat"), trio.fail_after(30):
         await pair.other.send("a", to="7", text="hello")
 
 
@@ -128,7 +128,7 @@ async def test_events_are_followed_within_a_second(pair: Pair) -> None:
 
 async def test_statuses_and_verbs(pair: Pair) -> None:
     assert (await pair.other.get_session("a")).health.status is SessionStatus.CONNECTED
-    with trio.fail_after(5):
+    with trio.fail_after(30):
         await pair.other.restart("a")
         await until(lambda: len(pair.platform.links) == 2)
         await pair.other.stop("a")
@@ -251,7 +251,7 @@ async def test_an_owner_that_is_gone(postgres: PostgresBackend) -> None:
         [result] = await engine.check_now(["a"])
         assert result.ok is None
         assert "is gone" in str(result.error)
-        assert trio.current_time() - started < 2.0
+        assert trio.current_time() - started < 5.0
         report = await engine.delete_session("a")
         assert (report.deleted, report.logged_out) == (True, False)
         assert "was not logged out" in report.detail

@@ -60,7 +60,7 @@ async def test_a_planned_stop_hands_over_at_once(postgres: PostgresBackend) -> N
             await until(lambda: len(running(first)) > 0)
             stopped = trio.current_time()
         await until(lambda: running(second) == set(IDS))
-        assert trio.current_time() - stopped < 2.0
+        assert trio.current_time() - stopped < 4.0
         assert [one.name for one in await second.instances()] == ["two"]
 
 
@@ -76,7 +76,7 @@ async def test_new_sessions_are_shared_out_at_once(postgres: PostgresBackend) ->
         started = trio.current_time()
         await add(first, *IDS)
         await until(lambda: sum(len(running(engine)) for engine in engines) == len(IDS))
-        assert trio.current_time() - started < 3.0
+        assert trio.current_time() - started < 6.0
         assert max(len(running(engine)) for engine in engines) <= 6
         await until(lambda: all(len(running(engine)) == 4 for engine in engines))
     assert all(count <= 1 for platform in platforms for count in platform.most_open.values())

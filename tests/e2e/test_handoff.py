@@ -69,7 +69,7 @@ async def test_handoffs_under_traffic(storage: Storage) -> None:
             assert await server.ended(12) == 0, server.errors.decode()
             await successor.listening()
             server = successor
-            with trio.fail_after(10):
+            with trio.fail_after(30):
                 await simulator.wait_until(
                     lambda polls=polls: all(simulator.bot(t).calls["getupdates"] > n + 1 for t, n in polls.items())
                 )

@@ -33,7 +33,7 @@ async def test_wiping_the_data_directory_between_restarts_changes_nothing(shared
                         hook = {"url": "http://127.0.0.1:9/", "id": "hook"}
                         assert (await client.post("/v1/webhooks", json=hook)).status_code == 201
                 pushed.append(str(bot.push_many(1)[0]))
-                with trio.fail_after(15):
+                with trio.fail_after(30):
                     while [event["key"] for event in await read_log(server, "a")] != pushed:
                         await trio.sleep(0.05)
                 async with server.client() as client:

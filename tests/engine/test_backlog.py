@@ -115,7 +115,7 @@ async def test_stopping_and_reconnecting_while_it_pauses(autojump_clock: MockClo
         assert "ROOKERY_MAX_EVENT_BACKLOG" in (await engine.get_session("a")).health.detail
         started = trio.current_time()
         await engine.stop("a")
-        with trio.fail_after(5):
+        with trio.fail_after(30):
             while "a" in engine._supervisor.running:
                 await trio.sleep(0.01)
         assert trio.current_time() - started < 1, "what waits does not hold up a stop"

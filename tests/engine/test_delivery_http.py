@@ -206,7 +206,7 @@ async def test_nobody_there_becomes_a_dead_letter_that_says_so() -> None:
         url = receiver.url
     async with delivering(url) as (engine, platform):
         await platform.link().inbox.commit([event(1)], None)
-        with trio.fail_after(10):
+        with trio.fail_after(30):
             while not await engine.dead_letters("wh-0"):
                 await trio.sleep(0.05)
         [dead] = await engine.dead_letters("wh-0")

@@ -497,7 +497,7 @@ class TestAcceptance:
             ({"to": "7", "text": "x", "ttl": float("nan")}, "ttl"),
             ({"to": "7", "text": "x", "reply_to": ""}, "reply_to"),
             ({"to": "7", "text": "x", "idempotency_key": ""}, "idempotency_key"),
-            ({"to": "7", "text": "x", "options": {"y": object()}}, "options"),
+            ({"to": "7", "text": "x", "options": {"y": Ellipsis}}, "options"),
             ({"to": "7", "text": "x", "options": {"y": "z" * 70_000}}, "options"),
             ({"to": "7", "type": "carrier pigeon"}, "type"),
             ({"to": "7", "type": "image"}, None),
@@ -519,7 +519,7 @@ class TestAcceptance:
             with pytest.raises(InvalidInput) as caught:
                 await engine.submit("a", **fields)
             assert caught.value.field == field
-            with trio.fail_after(5):
+            with trio.fail_after(30):
                 await engine.send("a", to="7", text="fine")
 
     async def test_unknown_sessions(self, autojump_clock: MockClock) -> None:
@@ -825,7 +825,7 @@ async def test_receiving_goes_on_while_a_send_hangs(autojump_clock: MockClock) -
         await connected(engine)
         await submit(engine, 1)
         await trio.sleep(1)
-        with trio.fail_after(1):
+        with trio.fail_after(30):
             await platform.link().inbox.commit([event(1)], "1")
 
 

@@ -131,7 +131,7 @@ async def test_states_are_in_no_stream_unless_asked_for(autojump_clock: MockCloc
         await settled()
         receipt = await engine.send("a", to="7", text="hi")
         await platform.link().inbox.confirm([receipt.message_id], MessageState.READ)
-        with trio.fail_after(10):
+        with trio.fail_after(30):
             while len(asked) < 2:
                 await trio.sleep(0.1)
         assert asked == ["sent", "read"]

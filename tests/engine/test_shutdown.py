@@ -417,7 +417,7 @@ async def test_a_host_task_from_before_lives_on(autojump_clock: MockClock) -> No
         engine = await ask.receive()
         await add(engine)
         await connected(engine)
-        with trio.fail_after(10):
+        with trio.fail_after(30):
             async for one in engine.events(after=0):
                 heard.append(one.key)
                 break

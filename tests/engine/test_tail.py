@@ -72,7 +72,7 @@ async def collect(setup: Setup, into: list[int], count: int, **query: object) ->
 
 
 async def eventually(condition: Callable[[], bool]) -> None:
-    with trio.fail_after(5):
+    with trio.fail_after(30):
         while not condition():
             await trio.sleep(0.001)
 
@@ -183,7 +183,7 @@ async def test_a_store_that_fails_is_met_by_the_follower_and_forgiven(setup):
         setup.store.broken = True
         await setup.say()
     setup.store.broken = False
-    with trio.fail_after(5):
+    with trio.fail_after(30):
         assert len(await stream.next_page()) == 1
         await setup.say()
         assert len(await stream.next_page()) == 1

@@ -194,7 +194,7 @@ async def test_a_name_that_is_taken(autojump_clock: MockClock) -> None:
         ({"credentials": {"token": 7}}, "credentials"),
         ({"credentials": {"token": "malformed"}}, "credentials.token"),
         ({"settings": [1]}, "settings"),
-        ({"settings": {"x": object()}}, "settings"),
+        ({"settings": {"x": Ellipsis}}, "settings"),
         ({"metadata": {"x": "y" * 70_000}}, "metadata"),
         ({"metadata": {"x": "\0"}}, "metadata"),
         ({"metadata": {"x": "\ud800"}}, "metadata"),
@@ -302,7 +302,7 @@ class TestLogout:
             link = platform.link("a")
             assert isinstance(link, LogoutLink)
             link.on_logout = trouble
-            with trio.fail_after(8):
+            with trio.fail_after(30):
                 report = await getattr(engine, verb)("a")
             assert link.logouts == 1
             assert link.closed

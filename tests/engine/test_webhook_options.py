@@ -21,7 +21,7 @@ from webhook_receiver import open_webhook_receiver
 async def deliver(engine: Engine, platform: FakePlatform, receiver: Any, key: object) -> Any:
     before = len(receiver.deliveries)
     await platform.link().inbox.commit([event(key)], None)
-    with trio.fail_after(5):
+    with trio.fail_after(30):
         await receiver.wait_until(lambda: len(receiver.deliveries) > before)
     return receiver.deliveries[-1]
 
@@ -118,7 +118,7 @@ async def test_a_webhook_has_its_own_timeout() -> None:
             await connected(engine)
             await engine.create_webhook(url=url, id="w", timeout=0.1)
             await platform.link().inbox.commit([event(1)], None)
-            with trio.fail_after(5):
+            with trio.fail_after(30):
                 while (error := (await engine.webhook_facts())["w"].last_error) is None:
                     await trio.sleep(0.01)
             assert error == "no answer within 0.1 s"
@@ -196,7 +196,7 @@ async def test_private_addresses_are_a_setting(allowed: bool) -> None:
         await connected(engine)
         await engine.create_webhook(url=receiver.url.replace("127.0.0.1", "localhost"), id="w")
         await platform.link().inbox.commit([event(1)], None)
-        with trio.fail_after(5):
+        with trio.fail_after(30):
             if allowed:
                 await receiver.wait_until(lambda: len(receiver.deliveries) == 1)
             else:
@@ -218,7 +218,7 @@ async def test_a_redirect_is_not_followed() -> None:
         await connected(engine)
         await engine.create_webhook(url=receiver.url, id="w")
         await platform.link().inbox.commit([event(1)], None)
-        with trio.fail_after(5):
+        with trio.fail_after(30):
             while not (letters := await engine.dead_letters("w")):
                 await trio.sleep(0.01)
         assert letters[0].error == "answered 307"

@@ -127,7 +127,7 @@ class Served:
         answer = await self.client.post("/v1/sessions", json=document)
         assert answer.status_code == 201, answer.text
         if document.get("enabled", True):
-            with trio.fail_after(5):
+            with trio.fail_after(30):
                 await self.engine.wait_status(id, "CONNECTED")
         return answer.json()
 
@@ -154,7 +154,7 @@ async def serving(
             (address, *_) = await nursery.start(
                 partial(serve_api, engine, api, stop=stop, platforms=PLATFORMS | dict(others or {}))
             )
-            with trio.fail_after(5):
+            with trio.fail_after(30):
                 while not engine.ready:  # it looks at its stored sessions once before it says so
                     await trio.sleep(0.01)
             async with httpx.AsyncClient(base_url=address.url, headers=headers, trust_env=False) as client:

@@ -137,7 +137,7 @@ async def test_waiting_for_a_send(served):
     assert soon.status_code == 202
     assert soon.json()["state"] in ("queued", "sending")
     served.parrot.hold.set()
-    with trio.fail_after(5):
+    with trio.fail_after(30):
         done = await served.engine.wait_message(at_once.json()["id"], 5)
     assert done.state == "sent"
     for wait in ("-1", "61", "NaN", "inf", "x", "1e999", ""):
@@ -151,7 +151,7 @@ async def test_a_send_survives_its_caller(served):
         await served.client.post("/v1/sessions/polly/messages", json={"to": "7", "text": "hi"})
     assert served.parrot.sent == []
     served.parrot.hold.set()
-    with trio.fail_after(2):
+    with trio.fail_after(30):
         while not served.parrot.sent:
             await trio.sleep(0.01)
 

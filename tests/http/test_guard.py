@@ -77,7 +77,7 @@ async def test_odd_host_headers_are_never_a_server_error(served, host):
         await stream.send_all(
             b"GET /v1/sessions HTTP/1.1\r\nHost: " + host.encode("latin-1") + b"\r\nConnection: close\r\n\r\n"
         )
-        with trio.fail_after(3):
+        with trio.fail_after(30):
             answer = await stream.receive_some()
     assert int(answer.split()[1]) < 500
 

@@ -78,31 +78,31 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_one_signal_ends_it_in_good_order(start, number):
-    server = start()
+    server = start(ROOKERY_SHUTDOWN_GRACE="40")
     url = server.ready()
     with httpx.Client(base_url=url, trust_env=False) as client:
         assert client.get("/readyz").status_code == 200
         code, seconds, errors = server.end(number)  # with an idle connection
     assert code == 0, errors
-    assert seconds < 2
+    assert seconds < 8  # not the time of the drain
     assert "Traceback" not in errors
     lines = [json.loads(line) for line in errors.splitlines()]
     assert [line["event"] for line in lines if line["component"] == "API"][-2:] == ["stopping", "stopped"]
 
 
 def test_an_open_stream_does_not_delay_the_end(start):
-    server = start()
+    server = start(ROOKERY_SHUTDOWN_GRACE="40")
     url = server.ready()
     with httpx.Client(base_url=url, trust_env=False) as client, client.stream("GET", "/v1/events/stream") as answer:
         lines = answer.iter_lines()
         assert next(lines).startswith("retry")
         code, seconds, errors = server.end()
         assert (code, list(lines)[-1:]) == (0, [""]), errors
-    assert seconds < 2
+    assert seconds < 8  # not the time of the drain
 
 
 def test_a_second_signal_ends_it_at_once(start):
-    server = start(LOG_LEVEL="ERROR")
+    server = start(LOG_LEVEL="ERROR", ROOKERY_SHUTDOWN_GRACE="40")
     url = server.ready()
     port = int(url.rpartition(":")[2])
     with socket.create_connection(("127.0.0.1", port)) as hanging:
@@ -115,7 +115,7 @@ def test_a_second_signal_ends_it_at_once(start):
         assert server.popen.poll() is None, "it drains"
         code, seconds, errors = server.end(signal.SIGTERM)
     assert code == 128 + signal.SIGTERM
-    assert seconds < 1.5
+    assert seconds < 8
     assert "Traceback" not in errors
 
 

@@ -55,7 +55,7 @@ async def test_how_deliveries_go_and_replay(served):
         assert (await served.client.post("/v1/webhooks", json=HOOK)).status_code == 201
         await served.parrot.say("polly", "a", chat="7")
         await served.parrot.say("jack", "b", chat="8")
-        with trio.fail_after(5):
+        with trio.fail_after(30):
             while True:
                 rows = {row["id"]: row for row in (await served.client.get("/v1/webhooks")).json()["webhooks"]}
                 if rows["good"]["last_success_at"] and rows["w"]["last_error"]:

@@ -62,6 +62,6 @@ def run_sql(url: str, sql: str) -> object:
 async def until_asleep(url: str, count: int) -> None:
     """Return when so many connections are in the middle of `pg_sleep`."""
     sql = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
-    with trio.fail_after(10):
+    with trio.fail_after(30):
         while await trio.to_thread.run_sync(run_sql, url, sql) != count:
             pass

@@ -91,7 +91,7 @@ async def test_others_are_told_of_who_comes_goes_and_drains(postgres: PostgresBa
 
     async def expect(*changes: StoreChange) -> None:
         nonlocal news
-        with trio.fail_after(5):
+        with trio.fail_after(30):
             while not set(changes) <= set(told):
                 news = trio.Event()
                 await news.wait()

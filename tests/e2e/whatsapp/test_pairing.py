@@ -39,7 +39,7 @@ async def test_a_scanned_code_links_the_session_and_a_restart_needs_none(
         took = trio.current_time() - started
         assert Reason.PAIRING not in reasons(await engine.history("one"))[3:]
         assert device.logins == 2
-        assert took < 3.0, f"connected after {took:.2f} s"
+        assert took < 10.0, f"connected after {took:.2f} s"
         print(f"\nconnected again after {took:.2f} s")
 
 

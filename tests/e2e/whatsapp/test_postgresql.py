@@ -71,7 +71,7 @@ async def test_a_restart_with_a_wiped_disk(
         await event_where(engine, lambda event: event.body.get("message_id") == sent.id)
         assert Reason.PAIRING in reasons(await engine.history("one"))
         print(f"\nboth connected again after {took:.2f} s")
-        assert took < 3.0
+        assert took < 10.0
         # Leaving for good takes the keys along, and only one's own.
         assert await sql(database, "SELECT count(*) FROM {schema}.whatsmeow_device") == 2
         await engine.delete_session("one")

@@ -184,7 +184,7 @@ class TestStop:
                     await setup.engine.submit("shop", to=chat, text="x")
                 await setup.until(lambda: len(setup.bot.sent) == 10)
             bot = simulator.bot(TOKEN)
-            with trio.fail_after(2):
+            with trio.fail_after(30):
                 while bot.polls.in_flight:
                     await trio.sleep(0.01)
 
@@ -312,7 +312,7 @@ class TestConflicts:
         monkeypatch.setattr("rookery_telegram.provider.PREDECESSOR_SECONDS", 0.2)
         async with open_quick_simulator() as simulator, open_setup(simulator) as setup:
             await setup.add("twin")
-            with trio.fail_after(8):
+            with trio.fail_after(30):
                 while (twin := await setup.engine.get_session("twin")).health.reason is not Reason.CONFIGURATION:
                     await trio.sleep(0.05)
             assert twin.health.action is Action.FIX_CONFIGURATION
@@ -429,7 +429,7 @@ async def test_another_api_server_and_path() -> None:
         telegram = Telegram(api_url=f"http://127.0.0.1:{port}/local/a%20pi/")
         async with open_engine(providers=[telegram], store=MemoryStore(), settings=QUICK) as engine:
             await engine.create_session(id="shop", platform="telegram", credentials={"token": TOKEN})
-            with trio.fail_after(5):
+            with trio.fail_after(30):
                 await engine.wait_status("shop", SessionStatus.AUTH_FAILURE)
         nursery.cancel_scope.cancel()
     assert seen == [f"/local/a%20pi/bot{TOKEN}/deleteWebhook"]

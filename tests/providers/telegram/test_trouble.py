@@ -73,7 +73,7 @@ class TestStart:
         async with open_quick_simulator() as simulator, open_setup(simulator, add=False) as setup:
             simulator.faults.add(struck(one, method=method))
             await setup.add()
-            with trio.fail_after(5):
+            with trio.fail_after(30):
                 while not (health := (await setup.engine.get_session("shop")).health).terminal:
                     await trio.sleep(0.01)
             assert (health.status, health.reason, health.action) == (status, reason, action)
@@ -323,10 +323,9 @@ class TestSends:
     async def test_a_flood_limit_delays_only_its_chat(self) -> None:
         async with open_quick_simulator() as simulator, open_setup(simulator) as setup:
             simulator.set_flood_limits(chat_per_second=1)
-            started = trio.current_time()
             slow = [await setup.engine.submit("shop", to=1, text=str(number)) for number in range(3)]
             await setup.engine.send("shop", to=2, text="quick")
-            assert trio.current_time() - started < 0.9
+            assert not (await setup.engine.get_message(slow[-1].id)).state.final, "the other chat was not waited for"
             for message in slow:
                 assert (await setup.engine.wait_message(message.id, 8)).state is MessageState.SENT
             assert [sent.text for sent in setup.bot.sent if sent.chat_id == 1] == ["0", "1", "2"]

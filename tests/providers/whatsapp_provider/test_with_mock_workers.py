@@ -13,7 +13,7 @@ from rookery.model import Action, Reason
 from rookery_whatsapp import WhatsApp, link
 from whatsapp_engine import QUICK, events_of, reach, reasons
 
-PATIENCE = 20
+PATIENCE = 40
 
 
 def whatsapp(engine: Engine) -> WhatsApp:
