@@ -19,7 +19,8 @@ class StartGate:
         self._stagger = settings.start_stagger
         self._reconnect_stagger = settings.reconnect_stagger
         self._next = -float("inf")
-        self._next_reconnect = -float("inf")
+        self._next_reconnect = -float("inf")  # the next turn to ask for a place
+        self._next_again = -float("inf")  # the next turn of those that have one
 
     async def enter(self, who: object, *, again: bool = False) -> None:
         """Wait for a turn; `again` after a failure. `leave` gives it back; cancelled, nothing is held."""
@@ -31,7 +32,10 @@ class StartGate:
         try:
             now = trio.current_time()
             at = max(now, self._next)
-            self._next = at + self._stagger
+            if again:  # those who waited long for a place have all had their turns, and shall not come at once
+                at = max(at, self._next_again)
+                self._next_again = at + self._reconnect_stagger
+            self._next = max(self._next, now) + self._stagger
             if at > now:
                 await trio.sleep_until(at)
         except BaseException:

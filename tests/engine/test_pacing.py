@@ -55,6 +55,32 @@ async def test_a_storm_of_reconnects_is_bounded_and_everybody_comes_back(autojum
         assert within <= 1 / CALM.reconnect_stagger + 1
 
 
+async def test_those_who_queue_behind_hanging_attempts_do_not_all_come_at_once(autojump_clock: MockClock) -> None:
+    """A black hole: attempts hold their places for half a minute, and by then all the others have had their turn."""
+    platform = FakePlatform()
+    ids = [f"s{n:03}" for n in range(STORM)]
+    mended = trio.Event()
+
+    async def vanish(*_: object) -> None:
+        await mended.wait()
+
+    async with open_fake_engine(platform) as engine:
+        await add(engine, *ids)
+        await connected(engine, *ids, seconds=60)
+        platform.attempts.clear()
+        for id in ids:
+            platform.plan(id, vanish)
+            platform.link(id).fail(network())
+        await trio.sleep(30)
+        assert len(platform.attempts) == CALM.start_concurrency
+        mended.set()
+        await connected(engine, *ids, seconds=60)
+        times = [at for at, _ in platform.attempts]
+    assert len(times) == STORM
+    for start in range(int(min(times)), int(max(times)) + 1):
+        assert sum(start <= at < start + 1 for at in times) <= 1 / CALM.reconnect_stagger + 1
+
+
 async def test_a_storm_does_not_hold_up_a_first_start(autojump_clock: MockClock) -> None:
     platform = FakePlatform()
     ids = [f"s{n:03}" for n in range(STORM)]
