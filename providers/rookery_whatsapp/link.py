@@ -71,6 +71,7 @@ class WhatsAppLink:
         self._ended = False
         self._logged_out = False
         self._logged_in = False
+        self._cut = False  # the library said so, and has not told of a login since
 
     @property
     def account(self) -> str:
@@ -165,7 +166,7 @@ class WhatsAppLink:
         """Receive until the connection ends. Raises ProviderError."""
         assert self._port is not None, "`connected` is open"
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(watch, self._port, self._settings)
+            nursery.start_soon(watch, self._port, self._settings, lambda: self._cut)
             self._appear(self._port, nursery)
             try:
                 async for frame in self._port.events:
@@ -184,9 +185,11 @@ class WhatsAppLink:
         """Raises ProviderError when the notice is the end."""
         match notice.kind:
             case "connected":
+                self._cut = False
                 self._inbox.beat()
                 self._back("connected again")
             case "disconnected":
+                self._cut = True
                 self._away("the connection was lost; WhatsApp is called again")
             case "keepalive_timeout":
                 self._away(f"keep-alives without an answer: {notice.detail['errors']}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NoReturn
 
 import trio
@@ -12,8 +13,12 @@ from .port import ClientPort
 from .settings import WorkerSettings
 
 
-async def watch(port: ClientPort, settings: WorkerSettings) -> NoReturn:
-    """Ask the client from time to time. Raises ProviderError when it will not come back by itself."""
+async def watch(port: ClientPort, settings: WorkerSettings, is_cut: Callable[[], bool]) -> NoReturn:
+    """Ask the client from time to time. Raises ProviderError when it will not come back by itself.
+
+    `is_cut`: its connection was cut and it has not told of a login since. After a cut the library goes on saying that it is
+    logged in, whether or not its next login is ever answered.
+    """
     zombie_since = offline_since = None
     while True:
         await trio.sleep(settings.watch)
@@ -22,6 +27,7 @@ async def watch(port: ClientPort, settings: WorkerSettings) -> NoReturn:
                 is_connected, is_logged_in = await port.call("flags")
         except (SendError, trio.TooSlowError):
             is_connected = is_logged_in = False  # while it dials, it does not answer
+        is_logged_in = is_logged_in and not is_cut()
         now = trio.current_time()
         zombie_since = (zombie_since or now) if is_connected and not is_logged_in else None
         offline_since = (offline_since or now) if not is_connected else None

@@ -80,7 +80,9 @@ def _log_in(world: World, connection: Connection, static: bytes, number: str, de
         _refuse(connection, Refusal(UNKNOWN_DEVICE))
     elif device.refusal is not None:
         _refuse(connection, device.refusal)
-    elif not device.ignore_logins:
+    elif device.ignore_logins:
+        connection.silent = True
+    else:
         _admit(world, connection, device)
 
 

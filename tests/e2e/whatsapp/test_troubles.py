@@ -292,3 +292,20 @@ async def test_a_dead_network_holds_up_neither_others_nor_the_shutdown(
         await engine.restart("one")
         started = trio.current_time()
     assert trio.current_time() - started < 8.0
+
+
+async def test_a_login_that_is_not_answered_after_the_library_called_again(
+    whatsapp: WhatsAppSimulator, tmp_path: Path
+) -> None:
+    """The library still says that it is logged in, from before; the engine knows better."""
+    async with open_whatsapp_engine(whatsapp, tmp_path) as engine:
+        alice, device = await link(engine, whatsapp)
+        device.ignore_logins = True
+        device.drop()
+        await reach(engine, "one", SessionStatus.RECONNECTING, Reason.NETWORK)
+        # Nobody mends the connection that waits for its answer.
+        await reach(engine, "one", SessionStatus.RECONNECTING, Reason.SERVER_ERROR)
+        device.ignore_logins = False
+        await reach(engine, "one", SessionStatus.CONNECTED)
+        sent = whatsapp.phone(BOB).send_text(alice, "here again")
+        await event_where(engine, lambda event: event.body.get("message_id") == sent.id)
