@@ -37,7 +37,7 @@ class Recorded(msgspec.Struct, frozen=True):
     refused: frozenset[str] = frozenset()
     """Messages whose state was not written: they are in a final one, as cancelled, or gone."""
     announced: bool = False
-    """Events were written that only this process knows of."""
+    """Events were written, perhaps, that only this process knows of yet."""
 
 
 class OutgoingStore(Protocol):

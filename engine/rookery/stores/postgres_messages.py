@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from functools import cached_property, partial
 from typing import Any
 
 from ..errors import AlreadyExists, Busy, InvalidInput, LeaseLost, NotFound, StoreUnavailable
@@ -11,6 +12,7 @@ from ..outgoing import Recorded
 from ..store import SendOutcome
 from .postgres_base import PostgresBase
 from .postgres_database import Connection
+from .postgres_sends import SendBatches
 from .rows import MESSAGE_COLUMNS, STATE_RANKS, is_same_request, message_from_row, message_to_row, to_json
 
 _SELECT = f"SELECT {MESSAGE_COLUMNS} FROM rookery.messages"  # noqa: S608
@@ -101,7 +103,16 @@ class PostgresMessages(PostgresBase):
             raise LeaseLost(lease.session)
         return [row for row in rows if row is not None]
 
+    @cached_property
+    def _batches(self) -> SendBatches:
+        return SendBatches(partial(self._record_sends, announce=True))
+
     async def record_sends(self, lease: Lease, outcomes: Sequence[SendOutcome], *, announce: bool = False) -> Recorded:
+        if announce and any(outcome.state.final for outcome in outcomes):
+            return await self._batches.record(lease, outcomes)
+        return await self._record_sends(lease, outcomes, announce=announce)
+
+    async def _record_sends(self, lease: Lease, outcomes: Sequence[SendOutcome], *, announce: bool) -> Recorded:
         sql = "SELECT rookery.record_sends_2($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
         refused = await self._value(
             sql,
@@ -118,7 +129,7 @@ class PostgresMessages(PostgresBase):
         )
         if refused is None:
             raise LeaseLost(lease.session)
-        return Recorded(frozenset(refused))
+        return Recorded(frozenset(refused), announce and any(outcome.state.final for outcome in outcomes))
 
     async def resolve_interrupted(self, lease: Lease, *, now: float, announce: bool = False) -> Sequence[str]:
         sql = f"""

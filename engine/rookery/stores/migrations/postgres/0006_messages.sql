@@ -42,7 +42,9 @@ BEGIN
         SELECT webhook, lane, min(event) FROM addressed GROUP BY webhook, lane ORDER BY webhook, lane
         ON CONFLICT (webhook, lane) DO UPDATE SET head = l.head WHERE false
     )
-    SELECT count(*) INTO count FROM stored;
+    SELECT count(*) INTO count FROM addressed;
+    -- Without a webhook nobody is in a hurry: other instances look every second, and notifications make commits wait for
+    -- each other.
     IF count > 0 THEN
         PERFORM rookery.notify_1('events', '');
     END IF;
