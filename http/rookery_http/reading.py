@@ -19,6 +19,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from rookery.errors import InvalidInput
 
 from .problems import Problem, invalid
+from .shapes import NO_NEWLINE
 
 MAX_DEPTH = 64
 MAX_PARAMETERS = 50
@@ -56,7 +57,7 @@ def read_query(query_string: bytes, shape: type[T]) -> T:
         if name in values:
             raise invalid(f"the query parameter {name!r} is given twice", name)
         values[name] = _from_text(text, str(kinds[name]))
-    return _convert(values, shape)
+    return convert(values, shape)
 
 
 def _from_text(text: str, kind: str) -> Any:
@@ -128,7 +129,7 @@ def read_json(body: bytes, shape: type[T]) -> T:
         raise Problem(400, "malformed-json", "Malformed JSON", f"the body is not valid JSON: {error}") from None
     _check(value, "", MAX_DEPTH)
     _refuse_repetitions(body)
-    return _convert(_with_integers(value), shape)
+    return convert(_with_integers(value), shape)
 
 
 def _refuse_repetitions(body: bytes) -> None:
@@ -144,12 +145,15 @@ def _refuse_repetitions(body: bytes) -> None:
     json.loads(body, object_pairs_hook=unique, parse_int=str, parse_float=str)
 
 
-def _convert(value: Any, shape: type[T]) -> T:
+def convert(value: Any, shape: type[T]) -> T:
+    """A decoded document as `shape`. Raises a Problem (400) with the path of the field."""
     try:
         return msgspec.convert(value, shape)
     except msgspec.ValidationError as error:
         wrong = InvalidInput.from_validation(error)
-        raise invalid(str(wrong), wrong.field) from None
+        # A pattern is told as the description has it, and not as a Python literal.
+        text = str(wrong).replace("\\\\", "\\").replace(NO_NEWLINE, "")
+        raise invalid(text, wrong.field) from None
 
 
 def _with_integers(document: Any) -> Any:

@@ -53,6 +53,7 @@ COMMANDS: dict[str, list[str]] = {
         "send shop 7 hi",
         "messages send shop 7 hi --at 2026-01-31T12:00:00Z --ttl 5 --reply-to 4 --idempotency-key k --wait 0",
         "send shop 7 look --file-url https://example.org/a.png --type image",
+        "send shop 7 --media 019c1410 --type video",
         'send shop 7 --content {"type":"location","latitude":1,"longitude":2}',
     ],
     "list_messages": [
@@ -268,6 +269,7 @@ def test_pairing_in_a_terminal(
         ("sessions set shop --settings [", 2, "a JSON object"),
         ("sessions add x --credential token", 2, "NAME=VALUE"),
         ("send shop 7 --file /nonexistent/file", 1, "/nonexistent/file: No such file"),
+        ("send shop 7 --media a --file-url b", 2, "one of --file, --file-url and --media"),
         ("sessions delete shop", 1, "add --yes"),
         ("--url nonsense sessions list", 2, "No such option"),
         ("sessions list --url nonsense", 1, "is not an address"),

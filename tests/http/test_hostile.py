@@ -187,3 +187,16 @@ async def test_nothing_of_the_input_becomes_a_header(served):
         answer = await request
         assert 400 <= answer.status_code < 500
         assert "X-Injected" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        ("/v1/sessions?after=a%20b", "'^[A-Za-z0-9][A-Za-z0-9._:@-]{0,127}$'"),
+        ("/v1/sessions/polly/messages?since=yesterday", r"(\.[0-9]{1,6})?Z$'"),
+    ],
+)
+async def test_a_pattern_is_told_as_the_description_has_it(served, path, told):
+    detail = (await served.client.get(path)).json()["detail"]
+    assert told in detail
+    assert "(?!" not in detail

@@ -18,6 +18,7 @@ from .. import views
 from ..callers import Caller
 from ..calls import Answer, call
 from ..problems import Problem, invalid
+from ..reading import convert
 from ..shapes import NO_NEWLINE, EventId, Instant, Limit, seconds_of
 from ..state import Api
 
@@ -185,10 +186,7 @@ def _split(body: dict[str, Any]) -> tuple[Envelope, dict[str, Any]]:
         if name not in _CONTENT_FIELDS:  # also what would collide with a parameter of `submit`
             raise invalid(f"{name}: no message has this field", name)
     envelope = {name: value for name, value in body.items() if name in _ENVELOPE}
-    try:
-        return msgspec.convert(envelope, Envelope), fields
-    except msgspec.ValidationError as error:
-        raise InvalidInput.from_validation(error) from None
+    return convert(envelope, Envelope), fields
 
 
 async def _wait(api: Api, message: model.OutboundMessage, seconds: float) -> model.OutboundMessage:

@@ -38,6 +38,9 @@ def send(
     ] = None,
     file: Annotated[Path | None, typer.Option(help="A file to send; a document without --type.")] = None,
     file_url: Annotated[str | None, typer.Option(help="The address of a file to send instead.")] = None,
+    media: Annotated[
+        str | None, typer.Option(help="The id of a stored file to send instead (`rookery media`).")
+    ] = None,
     content: Annotated[
         str | None, typer.Option(help="Any other message as the API takes it, in JSON; `-` reads standard input.")
     ] = None,
@@ -51,7 +54,7 @@ def send(
     key: Key = None,
 ) -> None:
     """Send a message and say what became of it. Fails when it was not sent."""
-    body = _content(text, type, file, file_url) if content is None else document_of(content, "--content")
+    body = _content(text, type, file, file_url, media) if content is None else document_of(content, "--content")
     message = Client(url, key).call(
         "POST",
         f"/v1/sessions/{path_of(session)}/messages",
@@ -68,12 +71,15 @@ def send(
         raise ClientError(message["error"] or message["state"])
 
 
-def _content(text: str | None, type: str | None, file: Path | None, file_url: str | None) -> dict[str, Any]:
-    if file is None and file_url is None:
+def _content(
+    text: str | None, type: str | None, file: Path | None, file_url: str | None, media: str | None
+) -> dict[str, Any]:
+    sources = len(given(file=file, file_url=file_url, media=media))
+    if sources == 0:
         return given(type=type, text=text)
-    if file is not None and file_url is not None:
-        raise typer.BadParameter("give either --file or --file-url")
-    body = given(type=type or "document", url=file_url, caption=text)
+    if sources > 1:
+        raise typer.BadParameter("give one of --file, --file-url and --media")
+    body = given(type=type or "document", url=file_url, media=media, caption=text)
     if file is not None:
         body |= {"data": _base64(file), "filename": file.name}
     return body
