@@ -274,7 +274,7 @@ async def test_keys_see_the_files_of_their_sessions(serve):
                 body = {"to": "7", "type": "image", "media": id}
                 answer = await client.post("/v1/sessions/one/messages", json=body, headers=keys[1])
                 told.add((answer.status_code, answer.json()["detail"].replace(id, "ID")))
-            assert told == {(400, "media: there is no file 'ID'")}
+            assert told == {(404, "there is no media 'ID'")}
             body = {"to": "7", "type": "image", "media": own.json()["id"]}
             sent = await client.post("/v1/sessions/one/messages", json=body, headers=keys[1])
             assert (sent.status_code, sent.json()["state"]) == (200, "sent")

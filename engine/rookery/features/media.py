@@ -165,13 +165,13 @@ class MediaFeatures(OwnerCalls):
         return Media(bytes(data), file.content_type if file.content_type != UNKNOWN_TYPE else None, file.filename)
 
     async def _check_media(self, content: Content, until: float) -> None:
-        """The file that a message names is there and stays until then. Raises InvalidInput, and what fetching it raises."""
+        """The file that a message names is there and stays until then.
+
+        Raises NotFound, InvalidInput, and what fetching it raises.
+        """
         if not isinstance(content, MEDIA) or content.media is None:
             return
-        try:
-            file = await self.stored_media(content.media)
-        except NotFound:
-            raise InvalidInput(f"media: there is no file {content.media!r}", field="media") from None
+        file = await self.stored_media(content.media)
         if file.state is not MediaState.STORED or not await self._store.extend_media(file.id, until + WAIT_MARGIN):
             raise InvalidInput(f"media: the file {content.media!r} is not stored", field="media")
 

@@ -9,7 +9,7 @@ import msgspec
 import trio
 
 from rookery import content, model
-from rookery.errors import InvalidInput, NotFound
+from rookery.errors import NotFound
 from rookery.features.messages import MAX_AHEAD
 from rookery.keys import Scope
 from rookery.outgoing import MessageQuery
@@ -92,6 +92,7 @@ class WaitFor(msgspec.Struct, frozen=True, kw_only=True):
     tag=TAG,
     answers={200: views.Message, 202: views.Message},
     problems={
+        404: "there is no such session, or no such file in `media`",
         409: "the session cannot send now, send_at is too far away, or the Idempotency-Key was used for another message",
         429: "too many sends are waiting; see Retry-After",
         504: "the database did not answer in time; the message may have been accepted",
@@ -169,7 +170,7 @@ async def list_messages(api: Api, id: str, *, query: ListMessages) -> Answer:
 
 
 async def _check_media(api: Api, media: Any, caller: Caller) -> None:
-    """Raises InvalidInput for a file that the caller may not see, in the words for one that does not exist."""
+    """Raises NotFound for a file that the caller may not see, in the words for one that does not exist."""
     if caller.sessions is None or not isinstance(media, str):
         return
     try:
@@ -177,7 +178,7 @@ async def _check_media(api: Api, media: Any, caller: Caller) -> None:
     except NotFound:
         session = None
     if not caller.reaches(session):
-        raise InvalidInput(f"media: there is no file {media!r}", field="media")
+        raise NotFound("media", media)
 
 
 def _split(body: dict[str, Any]) -> tuple[Envelope, dict[str, Any]]:

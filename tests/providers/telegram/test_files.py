@@ -102,7 +102,7 @@ async def test_what_is_not_there_is_not_sent() -> None:
         engine = setup.engine
         file = await engine.store_media(b"short-lived", session="shop")
         for id in ("nothing", "event-7", "../../etc/passwd"):
-            with pytest.raises(InvalidInput, match="there is no file"):
+            with pytest.raises(NotFound, match=r"there is no (media|event)"):
                 await engine.send("shop", to=7, type="image", media=id)
         with pytest.raises(InvalidInput, match="exactly one"):
             await engine.send("shop", to=7, type="image", media=file.id, url="https://example.org/a.png")
