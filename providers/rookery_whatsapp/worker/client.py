@@ -25,9 +25,6 @@ from .addresses import bare, parse_jid, text_of
 from .channel import Channel, EngineGone
 from .gate import MapGate
 
-STORING_PATIENCE = 60.0
-"""Seconds that a handler waits until its event is stored. The engine has the event already; this only holds the next back."""
-
 QUIET = 0.08
 """Seconds without an event after which a disconnected client has handed over everything it had received."""
 
@@ -232,15 +229,16 @@ class Client:
             self._channel.send(Notice(self.number, kind, detail or {}))
 
     def store(self, found: inbound.Found) -> None:
-        """Hand an event to the engine and wait until it is stored. Called by one handler at a time."""
+        """Hand an event to the engine and wait until it is stored. Called by one handler at a time.
+
+        However long the database is away, nothing else is taken from the library meanwhile: what it has confirmed and nobody
+        has stored stays within its queue. The client's end and the engine's end this wait.
+        """
         self._happened += 1
         number = self._happened
         self._channel.send(Happened(self.number, number, *found))
-        deadline = time.monotonic() + STORING_PATIENCE
         with self._stored:
-            while self._stored_up_to < number and not self._stopping:
-                if not self._stored.wait(deadline - time.monotonic()):
-                    return
+            self._stored.wait_for(lambda: self._stored_up_to >= number or self._stopping)
 
     def both_forms(self, phone: str, lid: str) -> tuple[str, str]:
         """An account's (phone, lid) addresses, where the library knows the one that is missing. Called by handlers."""
