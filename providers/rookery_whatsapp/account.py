@@ -84,6 +84,14 @@ class Account:
             )
         self.lid = lid
 
+    def check_number(self, digits: str) -> None:
+        """This phone may be linked. Raises InvalidInput: the rebind guard would refuse it when it is too late."""
+        if self._expected and digits != self._expected and not self._allow_rebind:
+            raise InvalidInput(
+                f"phone: the session belongs to +{self._expected}; set `allow_rebind` in its settings to change the account",
+                field="phone",
+            )
+
     async def paired(self, jid: str, lid: str) -> TerminalError | None:
         """A person linked a device. Stored at once; another account than before is not, and the answer is what to raise when
         it has been unlinked (the rebind guard)."""

@@ -26,6 +26,14 @@ HURRY = 0.9
 """Of the life of a round's last code. A round that ends earlier was cut off by the network and not used up."""
 
 
+def phone_digits(phone: str) -> str:
+    """A phone number as WhatsApp takes it. Raises InvalidInput."""
+    digits = phone.strip().removeprefix("+").replace(" ", "").replace("-", "")
+    if not (digits.isascii() and digits.isdigit() and 6 <= len(digits) <= 15) or digits.startswith("0"):
+        raise InvalidInput("phone: the number with its country code, such as +4915112345678", field="phone")
+    return digits
+
+
 class ShownCode(msgspec.Struct, frozen=True, kw_only=True):
     """`rookery.provider.Pairing`. `kind` is "qr" (draw `code` as it is) or "phone" (type it into the phone)."""
 
@@ -107,11 +115,8 @@ class PairingDesk:
         if time.time() - self._code_began < HURRY * NEXT_CODE:
             raise ProviderError("the connection was lost while a QR code was shown")
 
-    async def request_code(self, phone: str) -> ShownCode:
-        """Ask for a code that is typed into the phone. Raises InvalidInput, NotConnected, SendError."""
-        digits = phone.strip().removeprefix("+").replace(" ", "").replace("-", "")
-        if not (digits.isascii() and digits.isdigit() and 6 <= len(digits) <= 15) or digits.startswith("0"):
-            raise InvalidInput("phone: the number with its country code, such as +4915112345678", field="phone")
+    async def request_code(self, digits: str) -> ShownCode:
+        """Ask for a code that is typed into the phone with this number. Raises NotConnected, SendError."""
         port = self._port
         if port is None:
             raise NotConnected("the session does not wait to be paired now")

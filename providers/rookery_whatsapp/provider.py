@@ -20,7 +20,7 @@ from .account import Account, check_credentials, remaining
 from .devices import open_devices
 from .link import WhatsAppLink
 from .outbound import Memory
-from .pairing import PairingDesk, ShownCode
+from .pairing import PairingDesk, ShownCode, phone_digits
 from .pool import WorkerPool
 from .process import WorkerProcess, default_command
 from .settings import AccountSettings, WorkerSettings, account_settings, check_proxy
@@ -149,7 +149,9 @@ class WhatsApp:
         desk = self._desks.get(session)
         if desk is None:
             raise NotConnected(f"the session {session!r} does not wait to be paired now")
-        return await desk.request_code(phone)
+        digits = phone_digits(phone)
+        self._open_accounts[session].check_number(digits)
+        return await desk.request_code(digits)
 
     async def reach(self) -> Reached:
         """See `rookery.provider.Reachable`: the library is installed, and WhatsApp's server takes connections."""

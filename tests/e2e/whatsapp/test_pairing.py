@@ -69,6 +69,8 @@ async def test_another_account_is_refused_and_unlinked(whatsapp: WhatsAppSimulat
             for number in range(5):
                 friend.send_text(stranger, f"nobody else's business {number}")
             session = await reach(engine, "one", SessionStatus.DISCONNECTED, Reason.CONFIGURATION)
+            with pytest.raises(NotConnected):
+                await engine.request_pairing_code("one", NUMBER)
         assert await engine.read_events(EventQuery()) == [], "the stranger's messages are not ours to keep"
         assert session.health.action is Action.SCAN_QR
         assert BOB in session.health.detail
@@ -77,7 +79,10 @@ async def test_another_account_is_refused_and_unlinked(whatsapp: WhatsAppSimulat
         assert not stranger.devices
         await engine.start("one")
         with trio.fail_after(PATIENCE):
-            await whatsapp.phone(NUMBER).scan(await qr_of(engine, "one"))
+            code = await qr_of(engine, "one")
+            with pytest.raises(InvalidInput, match="allow_rebind"):
+                await engine.request_pairing_code("one", BOB)
+            await whatsapp.phone(NUMBER).scan(code)
             await reach(engine, "one", SessionStatus.CONNECTED)
 
 
