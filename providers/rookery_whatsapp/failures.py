@@ -49,6 +49,10 @@ def failure_of(notice: Notice, *, takeover: bool, now: float) -> ProviderError |
             )
         case "refused":
             return _refused(detail)
+        case "keys_away":
+            return ProviderError(
+                f"hung up, because the keys of the linked device cannot be read now: {detail['error']}"
+            )
         case "ended":
             return ProviderError(f"the client ended: {detail['error'] or 'no reason given'}")
     return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from . import protobufs
@@ -219,5 +220,10 @@ def on_receipt(phone: Phone, device: LinkedDevice, stanza: Node) -> None:
         sent.receipts.add(Receipt(kind, device.lid, phone.world.now()))
         retry = stanza.child("retry")
         if kind == "retry" and retry is not None and int(retry.get("count", "1")) <= RETRY_LIMIT:
-            phone.signal.forget(device.lid)
-            _encrypt_and_deliver(phone, device, sent, int(retry.get("count", "1")))
+            again = partial(_send_again, phone, device, sent, int(retry.get("count", "1")))
+            phone.world.agenda.add((phone.world.settings.retry_delay, again))
+
+
+def _send_again(phone: Phone, device: LinkedDevice, sent: SentMessage, count: int) -> None:
+    phone.signal.forget(device.lid)
+    _encrypt_and_deliver(phone, device, sent, count)

@@ -111,7 +111,12 @@ async def open_whatsapp_simulator() -> AsyncIterator[WhatsAppSimulator]:
             elif simulator.network is Network.UP:
                 await serve_tunnel(stream, certificates.context, handle)
 
-        async with _background(partial(trio.serve_listeners, accept, listeners)):
+        async def serve() -> None:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(world.keep_agenda)
+                nursery.start_soon(partial(trio.serve_listeners, accept, listeners))
+
+        async with _background(serve):
             yield simulator
 
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import trio
 
 from . import groups, pairing_flow, queries, routing
 from .feed import Feed
@@ -35,12 +38,14 @@ class Settings:
     low_prekeys: int = 10
     # New devices make 812 one-time keys, as on the real server; without, 50, which takes half of the time of linking one.
     many_prekeys: bool = True
+    # Seconds that a scripted phone takes to send again what a device could not decrypt.
+    retry_delay: float = 0.2
     # Scripted phones confirm what they receive.
     delivery_receipts: bool = True
 
 
 class World:
-    """One instance per simulator; no I/O, so every method returns at once."""
+    """One instance per simulator; no I/O, so every method but one returns at once."""
 
     def __init__(self) -> None:
         self.settings = Settings()
@@ -55,6 +60,22 @@ class World:
         self.refusal: Refusal | None = None
         # Queries that were answered with an empty result because nobody taught the simulator better.
         self.unknown_queries: Feed[Node] = Feed()
+        # What is to be done later, with the seconds until then.
+        self.agenda: Feed[tuple[float, Callable[[], None]]] = Feed()
+
+    async def keep_agenda(self) -> None:
+        """Do what scripted phones put on the agenda, when it is due; until cancelled."""
+
+        async def wait(seconds: float, action: Callable[[], None]) -> None:
+            await trio.sleep(seconds)
+            action()
+
+        position = 0
+        async with trio.open_nursery() as nursery:
+            while True:
+                seconds, action = await self.agenda.wait_for(start=position)
+                position += 1
+                nursery.start_soon(wait, seconds, action)
 
     def now(self) -> int:
         """Seconds since 1970."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import ctypes
 import threading
 import time
+import uuid
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -21,7 +22,7 @@ from neonize.proto.waCompanionReg.WAWebProtobufsCompanionReg_pb2 import DevicePr
 
 from ..protocol import Happened, Notice, Start
 from . import inbound, network
-from .addresses import bare, parse_jid, text_of
+from .addresses import USER, bare, parse_jid, text_of
 from .channel import Channel, EngineGone
 from .gate import MapGate
 
@@ -87,12 +88,12 @@ class Client:
         client._NewClient__onLoginStatus = self._on_login_status
         execute = client.event.execute
 
-        def on_event(uuid: int, binary: int, size: int, code: int) -> None:
+        def on_event(number: int, binary: int, size: int, code: int) -> None:
             if code == 0:
-                execute(uuid, binary, size, code)
+                execute(number, binary, size, code)
                 self._on_live()
             elif code in client.event.list_func:
-                execute(uuid, binary, size, code)
+                execute(number, binary, size, code)
 
         client.event.execute = on_event
         for kind, handler in inbound.HANDLERS.items():
@@ -195,7 +196,7 @@ class Client:
         self._become_usable()
         self.tell("qr", {"code": code.decode()})
 
-    def _on_login_status(self, uuid: int, status: int) -> None:
+    def _on_login_status(self, number: int, status: int) -> None:
         text = ctypes.string_at(status).decode()
         if text == "success":
             # The library looks this client up again as soon as this returns.
@@ -272,6 +273,22 @@ class Client:
                 return [option.hex() for option in self.library.decrypt_poll_vote(event).selectedOptions]
             except Exception:  # a poll from before this device was linked
                 return None
+
+    def hang_up_without_keys(self) -> None:
+        """Disconnect, and say so, when the library cannot read its store. Called by handlers."""
+        with self._gate.call():
+            if not self.usable:
+                return
+            # An account that nobody has: what the library has read before it does not look up again.
+            nobody = parse_jid(f"0{uuid.uuid4().int}@{USER}")
+            try:
+                self.library.get_lid_from_pn(nobody)
+            except Exception as problem:
+                error = network.without_secrets(str(problem), self._start)
+                self.library.disconnect()
+            else:
+                return
+        self.tell("keys_away", {"error": error})
 
     def stored(self, number: int) -> None:
         """The engine has stored the event."""

@@ -106,6 +106,12 @@ def on_message(client: Client, event: Any) -> None:
     client.store(found)
 
 
+def on_undecryptable(client: Client, event: Any) -> None:
+    """The library asks the sender to encrypt a message anew, up to five times. While it cannot read its own keys that only
+    uses up the attempts, and then the message is lost: better to hang up and let the server keep what comes."""
+    client.hang_up_without_keys()
+
+
 def on_receipt(client: Client, event: Any) -> None:
     """Somebody got or read messages."""
     kind = RECEIPTS.get(event.Type)
@@ -201,6 +207,7 @@ HANDLERS: dict[Any, Callable[[Client, Any], None]] = {
     reports.ConnectFailure: _notice("refused", lambda e: {"reason": _reason(e), "message": e.Message}),
     reports.StreamError: _notice("stream_error", lambda e: {"code": e.Code}),
     reports.Message: on_message,
+    reports.UndecryptableMessage: on_undecryptable,
     reports.Receipt: on_receipt,
     reports.ChatPresence: on_chat_presence,
     reports.Presence: on_presence,

@@ -4,9 +4,11 @@ import os
 import secrets
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import trio
@@ -112,6 +114,73 @@ async def test_connections_that_nobody_uses_are_closed(
             await event_where(engine, lambda event: event.body.get("message_id") == sent.id)
             await engine.send("one", to=BOB, text="and back")
             assert (await whatsapp.phone(BOB).next_message()).text == "and back"
+
+
+class Way:
+    """To the database, through a port of its own; while it is shut, connections end at once."""
+
+    def __init__(self, url: str) -> None:
+        self._target = urlsplit(url)
+        self._open: set[trio.CancelScope] = set()
+        self._shut = False
+        self.url = ""
+
+    async def serve(self, *, task_status: trio.TaskStatus[None]) -> None:
+        (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
+        own = f"{self._target.username}@127.0.0.1:{listener.socket.getsockname()[1]}"
+        self.url = self._target._replace(netloc=own).geturl()
+        task_status.started()
+        await trio.serve_listeners(self._connection, [listener])
+
+    def shut(self, shut: bool) -> None:
+        self._shut = shut
+        for scope in self._open if shut else ():
+            scope.cancel()
+
+    async def _connection(self, client: trio.SocketStream) -> None:
+        if self._shut:
+            return
+        server = await trio.open_tcp_stream(self._target.hostname or "", self._target.port or 5432)
+        async with server, trio.open_nursery() as nursery:
+            scope = nursery.cancel_scope
+            self._open.add(scope)
+            nursery.start_soon(self._pump, client, server, scope)
+            await self._pump(server, client, scope)
+        self._open.discard(scope)
+
+    async def _pump(self, source: trio.SocketStream, sink: trio.SocketStream, scope: trio.CancelScope) -> None:
+        with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+            async for data in source:
+                await sink.send_all(data)
+        scope.cancel()
+
+
+async def test_while_the_keys_cannot_be_read_messages_stay_at_whatsapp(
+    whatsapp: WhatsAppSimulator, tmp_path: Path, database: dict[str, Any]
+) -> None:
+    """The library would ask for each of them five times, and then forget it."""
+    bob, carol = whatsapp.phone(BOB), whatsapp.phone(OTHER)
+    whatsapp.world.settings.retry_delay = 0.5
+    way = Way(database["database_url"])
+    async with trio.open_nursery() as nursery:
+        await nursery.start(way.serve)
+        async with open_whatsapp_engine(whatsapp, tmp_path, **database | {"database_url": way.url}) as engine:
+            alice, device = await link(engine, whatsapp)
+            sent = [bob.send_text(alice, "before").id]
+            await event_where(engine, lambda event: event.body.get("message_id") == sent[0])
+            way.shut(True)
+            for number in range(5):
+                sent += [phone.send_text(alice, f"meanwhile {number}").id for phone in (bob, carol)]
+            session = await reach(engine, "one", SessionStatus.RECONNECTING, Reason.NETWORK)
+            assert "keys" in (session.health.last_error or "")
+            with trio.fail_after(PATIENCE):
+                await device.wait_gone()
+            sent += [phone.send_text(alice, "later").id for phone in (bob, carol)]
+            way.shut(False)
+            await reach(engine, "one", SessionStatus.CONNECTED)
+            for id in sent:
+                await event_where(engine, lambda event, id=id: event.body.get("message_id") == id)
+        nursery.cancel_scope.cancel()
 
 
 async def test_one_instance_hands_over_to_another(
