@@ -55,8 +55,9 @@ async def test_it_echoes_and_ends_cleanly_and_goes_on(tmp_path: Path) -> None:
         bot = simulator.bot(TOKEN)
         for number in range(3):
             bot.push_text(f"hello {number}", chat_id=number + 1)
-        assert await run_until(simulator, tmp_path, 3, signal.SIGINT) == ""
+        data = tmp_path / "not" / "there yet"
+        assert await run_until(simulator, data, 3, signal.SIGINT) == ""
         bot.push_text("while it was away", chat_id=9)
-        await run_until(simulator, tmp_path, 4, signal.SIGTERM)
+        await run_until(simulator, data, 4, signal.SIGTERM)
         assert sorted(sent.text for sent in bot.sent) == ["hello 0", "hello 1", "hello 2", "while it was away"]
         assert not bot.polls.conflicts

@@ -52,6 +52,13 @@ def test_a_key_is_never_shown() -> None:
     assert "hunter" not in repr(box) + str(vars(box))
 
 
+async def test_a_store_in_a_directory_that_is_not_there_yet(tmp_path: Path) -> None:
+    directory = tmp_path / "new" / "deep"
+    async with store_from_url(f"sqlite:///{directory}/bots.db").open():
+        pass
+    assert directory.stat().st_mode & 0o777 == 0o700
+
+
 def test_the_key_file_is_made_once_and_private(tmp_path: Path) -> None:
     path = tmp_path / "bots.db.key"
     key = load_or_create_key(path)

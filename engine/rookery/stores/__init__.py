@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from ..errors import InvalidInput, SecretKeyError
+from ..errors import InvalidInput, SecretKeyError, StoreError
 from ..secrets import SecretBox, load_or_create_key
 from ..store import Store
 from .sqlite import MemoryStore, SqliteStore
@@ -37,6 +37,7 @@ def store_from_url(
     Raises:
         InvalidInput: not a store's URL.
         SecretKeyError: there is no key and none may be made up, or the key file cannot be used.
+        StoreError: the directory is not there and cannot be made.
     """
     scheme, separator, rest = url.partition(":")
     if url in ("memory:", "memory://", "sqlite://", "sqlite:", "sqlite:///:memory:"):
@@ -70,4 +71,8 @@ def _secrets_beside(database: Path, secret_key: str | None) -> SecretBox:
             f"the database {database} exists but its key file {file} does not: put the file back, or set "
             f"ROOKERY_SECRET_KEY to the key that was used"
         )
+    try:
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"cannot create the directory {file.parent} ({error.strerror})") from None
     return SecretBox([load_or_create_key(file)])
