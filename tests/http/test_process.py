@@ -142,6 +142,20 @@ def test_signals_while_the_interpreter_ends_change_nothing(start):
     assert server.popen.returncode in (0, 128 + signal.SIGTERM)
 
 
+@pytest.mark.parametrize(("command", "missing"), [("serve", "typer"), ("serve", "quart"), ("--help", "rich")])
+def test_an_installation_for_embedding_only_says_what_is_missing(tmp_path, command, missing):
+    code = f"import sys; sys.modules[{missing!r}] = None; sys.argv = ['rookery', {command!r}]"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}; from rookery_http.cli import main; sys.exit(main())"],
+        env=os.environ | {"ROOKERY_DATA_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=40,
+    )
+    assert done.returncode == 1
+    assert done.stderr == f"rookery: {missing} is missing; install it with: pip install 'rookery[http]'\n"
+
+
 def test_settings_that_cannot_be_used(tmp_path):
     for variables, expected in [
         ({"ROOKERY_PORT": "x", "LOG_FORMAT": "y"}, ["ROOKERY_PORT: ", "LOG_FORMAT: "]),

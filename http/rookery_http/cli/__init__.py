@@ -7,6 +7,11 @@ import signal
 import sys
 from typing import NoReturn
 
+EXTRA = frozenset(
+    {"typer", "rich", "pydantic", "pydantic_settings", "quart", "quart_trio", "hypercorn", "prometheus_client", "segno"}
+)
+"""What an embedding program does without, and the server and the commands need."""
+
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 DEFAULT_WAIT = "60"
@@ -30,6 +35,11 @@ def main() -> int:
         code = run(with_default_wait(arguments))
     except KeyboardInterrupt:  # while everything is being imported
         return 130
+    except ModuleNotFoundError as error:
+        if error.name not in EXTRA:
+            raise
+        sys.stderr.write(f"rookery: {error.name} is missing; install it with: pip install 'rookery[http]'\n")
+        return 1
     if arguments[:1] == ["serve"]:
         _ignore_signals()
     return code
