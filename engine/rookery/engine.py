@@ -22,11 +22,11 @@ from .features.operations import OperationsFeatures
 from .features.pairing import PairingFeatures
 from .features.sessions import SessionFeatures
 from .features.webhooks import WebhookFeatures
+from .intents import Intent
 from .log import get_logger
 from .media.disk import DiskStorage
 from .media.storage import MediaStorage, storage_from_text
 from .provider import Provider
-from .session import Intent
 from .settings import EngineSettings
 from .store import Store
 

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 
 import trio
 
+from .intents import Intent
 from .membership import Membership
 from .services import Services
-from .session import Intent, SessionRunner
+from .session import SessionRunner
 
 
 class Leveler:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import StrEnum
 
 import msgspec
 import trio
@@ -11,15 +10,17 @@ import trio
 from .backoff import Backoff
 from .cleanup import clean_up
 from .condition import Condition
-from .errors import Failure, LeaseLost, ProviderError, RateLimited, StoreError, TerminalError, printable
-from .failures import StartupTimeout, kind_of, leaves, reason_of, weightiest
+from .connection import Connection
+from .errors import LeaseLost, ProviderError, StoreError, printable
 from .inbox import SessionInbox
+from .intents import FAREWELLS, Intent
 from .log import get_logger
 from .model import Action, Health, Lease, Reason, Session, SessionStatus
 from .outbox import Outbox
 from .provider import Link, LogoutCapable, Named, Provider
 from .sending import Sender
 from .services import Services
+from .verdict import judge
 
 STORE_RETRY_DELAY = 1.0  # seconds
 
@@ -27,25 +28,6 @@ LEASE_LOST = "the lease was not renewed in time"
 """Why a session connects again, when the database says that nobody else had it meanwhile."""
 
 log = get_logger("SESSION")
-
-
-class Intent(StrEnum):
-    """Why a running session is stopped."""
-
-    DISABLE = "disable"
-    SHUTDOWN = "shutdown"
-    HAND_OVER = "hand_over"
-    LOGOUT = "logout"
-    DELETE = "delete"
-    LEASE_LOST = "lease_lost"
-
-
-_FAREWELLS = {
-    Intent.DISABLE: (Reason.DISABLED, "stopped by the operator"),
-    Intent.SHUTDOWN: (Reason.SHUTDOWN, "the engine is shutting down; the session comes back with the next start"),
-    Intent.HAND_OVER: (Reason.HANDED_OVER, "handed over to another instance"),
-    Intent.LOGOUT: (Reason.LOGOUT, "logged out by the operator"),
-}
 
 
 class SessionRunner:
@@ -61,20 +43,15 @@ class SessionRunner:
         self._services = services
         self._settings = services.settings
         self._scope = trio.CancelScope()
-        self._link_scope: trio.CancelScope | None = None
-        self._link: Link | None = None
-        self._link_nursery: trio.Nursery | None = None
         self._wake = trio.Event()
         self._intent: Intent | None = None
         self._replaced = False
-        self._verdict: ProviderError | None = None
         self._logging_out = False
         self._failed = False
         self._condition = Condition(session, self.lease, services)
         self._backoff = Backoff(services.settings)
         self.ended = trio.Event()  # set by the supervisor when the task is gone
         self.lease_ran_out: str | None = None  # why it, or the one before it here, could not keep its lease
-        self.connected_at: float | None = None  # trio time
         self.logged_out: bool | None = None  # None: nobody tried
         sender = Sender(self.lease, session.platform, services)
         self.inbox = SessionInbox(
@@ -87,11 +64,24 @@ class SessionRunner:
             confirmations=sender.confirmations,
         )
         self.outbox = Outbox(self.lease, services.store, sender)
+        self._connection = Connection(
+            provider,
+            self.inbox,
+            self.outbox,
+            services,
+            on_connected=self._on_connected,
+            is_paused=lambda: self.paused,
+        )
 
     @property
     def link(self) -> Link | None:
         """The connected link, if there is one."""
-        return self._link
+        return self._connection.link
+
+    @property
+    def connected_at(self) -> float | None:
+        """Since when, in trio time."""
+        return self._connection.connected_at
 
     @property
     def _health(self) -> Health:
@@ -113,10 +103,11 @@ class SessionRunner:
             self._intent = intent
         if intent is Intent.LEASE_LOST:
             self.lease_ran_out = self.lease_ran_out or LEASE_LOST
-        if self._intent in (Intent.LOGOUT, Intent.DELETE) and self._link is not None and self._link_nursery is not None:
+        link, nursery = self._connection.link, self._connection.nursery
+        if self._intent in (Intent.LOGOUT, Intent.DELETE) and link is not None and nursery is not None:
             if not self._logging_out:
                 self._logging_out = True
-                self._link_nursery.start_soon(self._log_out, self._link)
+                nursery.start_soon(self._log_out, link)
         else:
             self._scope.cancel()
 
@@ -131,19 +122,16 @@ class SessionRunner:
         self._backoff.reset()
         self._replaced = True
         self._wake.set()
-        if self._link_scope is not None:
-            self._link_scope.cancel()
+        self._connection.end()
 
     def fail(self, error: ProviderError) -> None:
         """The health checks found the link dead: end it, as if it had raised `error`."""
-        if self._link is not None and self._link_scope is not None:
-            self._verdict = error
-            self._link_scope.cancel()
+        self._connection.fail(error)
 
     def retry(self, session: Session) -> None:
         """The operator asked for an attempt now: cut a wait short and forget earlier failures. A live link is left alone."""
         self.session = session
-        if self._link is None:
+        if self.link is None:
             self._backoff.reset()
             self._wake.set()
 
@@ -152,9 +140,9 @@ class SessionRunner:
         if not self.paused:
             log.warning(why, session=self.session.id)
             self._condition.pause = why
-            if self._link is not None:
+            if self.link is not None:
                 self.inbox.pause()
-                self._tell_connected(self._link)
+                self._tell_connected(self.link)
 
     def resume(self) -> None:
         """Receive again."""
@@ -162,8 +150,12 @@ class SessionRunner:
             log.info("receiving goes on", session=self.session.id)
             self._condition.pause = None
             self.inbox.resume()
-            if self._link is not None:
-                self._tell_connected(self._link)
+            if self.link is not None:
+                self._tell_connected(self.link)
+
+    def _on_connected(self, link: Link) -> None:
+        self._condition.last_error = None
+        self._tell_connected(link)
 
     def _tell_connected(self, link: Link) -> None:
         detail = f"connected as {link.account}" if isinstance(link, Named) else "connected"
@@ -180,9 +172,8 @@ class SessionRunner:
         allow: float | None = None,
     ) -> None:
         """Say what the session is doing now. Never blocks."""
-        if allow is not None and self._link_scope is not None and self._link is None:
-            self._link_scope.deadline = trio.current_time() + allow
-            self._services.gate.leave(self)  # whoever waits for a person keeps nobody else from starting
+        if allow is not None:
+            self._connection.allow(allow)
         self._condition.change(
             status, reason, detail, commands=self.session.commands, action=action, next_retry_at=next_retry_at
         )
@@ -249,118 +240,32 @@ class SessionRunner:
                 "connecting again" if restored else "connecting",
             )
         while True:
-            failure = await self._connect_once()
-            if self.connected_at is not None and trio.current_time() - self.connected_at >= self._settings.stable_after:
+            await self._connection.wait_turn(again=self._backoff.attempt > 0)
+            self._replaced = False  # what was asked for up to now is granted by the link that opens now
+            self._wake = trio.Event()
+            failure = await self._connection.use_link(self.session)
+            since, self._connection.connected_at = self._connection.connected_at, None
+            if since is not None and trio.current_time() - since >= self._settings.stable_after:
                 self._backoff.reset()
-            self.connected_at = None
             if self._replaced:
                 self.report(SessionStatus.RECONNECTING, Reason.RESTARTING, "restarted by the operator")
                 continue
-            delay = self._assess(failure)
-            if delay is None:
-                return
-            with trio.move_on_after(delay):
-                await self._wake.wait()
-
-    async def _connect_once(self) -> Exception:
-        """One link, from the gate to its end; returns why it ended."""
-        gate = self._services.gate
-        failures: list[Exception] = []
-        opened = False
-        platform = self.session.platform
-        await gate.enter(self, again=self._backoff.attempt > 0)
-        self._replaced = False  # what was asked for up to now is granted by the link that opens now
-        self._verdict = None
-        self._wake = trio.Event()
-        self._services.telemetry.count("connects", platform)
-        try:
-            with trio.CancelScope(deadline=trio.current_time() + self._settings.startup_timeout) as scope:
-                self._link_scope = scope
-                started = trio.current_time()
-                async with self._provider.open_link(self.session, self.inbox) as link:
-                    opened = True
-                    scope.deadline = float("inf")
-                    self._services.telemetry.observe("connect", trio.current_time() - started, platform)
-                    gate.leave(self)
-                    try:
-                        await self._use(link)
-                    except* Exception as group:
-                        failures.extend(leaves(group))  # kept here too, in case that closing hangs
-                        raise
-                    finally:
-                        scope.deadline = trio.current_time() + self._settings.link_close_timeout
-        except* Exception as group:
-            failures.extend(leaves(group))
-        finally:
-            gate.leave(self)
-            self._link_scope = None
-        if failures:
-            return weightiest(failures)
-        if scope.cancelled_caught and self._verdict is not None:
-            return self._verdict
-        if scope.cancelled_caught and not opened:
-            return StartupTimeout(f"no connection within {self._settings.startup_timeout:g} s")
-        return ProviderError("the connection ended")
-
-    async def _use(self, link: Link) -> None:
-        self.connected_at = trio.current_time()
-        self._condition.last_error = None
-        self._tell_connected(link)
-        async with trio.open_nursery() as nursery:
-            self._link, self._link_nursery = link, nursery
-            if self.paused:
-                self.inbox.pause()
-            try:
-                self.outbox.attach(link, nursery)
-                await link.run()
-            finally:
-                # In here, while the nursery still takes tasks: afterwards others may run before this task does.
-                self._link = self._link_nursery = None
-                self.outbox.detach()
-                self.inbox.resume()  # what the link stores while it closes is not held back
-            nursery.cancel_scope.cancel()
-
-    def _assess(self, failure: Exception) -> float | None:
-        """Decide what a failure means: the seconds to wait, or None when this is the end."""
-        condition = self._condition
-        condition.last_error = printable(str(failure))
-        match failure:
-            case LeaseLost():
-                raise failure
-            case TerminalError():
-                status = (
-                    SessionStatus.AUTH_FAILURE if failure.reason is Reason.INVALID_TOKEN else SessionStatus.DISCONNECTED
-                )
-                self.report(status, failure.reason, str(failure), action=failure.action)
-                return None
-            case ProviderError() | StoreError():
-                pass
-            case _:
-                condition.last_error = f"internal error: {type(failure).__name__}"
-                log.error("a link failed in an unexpected way", session=self.session.id, exc_info=failure)
-        kind, reason = kind_of(failure), reason_of(failure)
-        self._services.telemetry.count("link_failures", self.session.platform, reason.value)
-        delay = self._backoff.fail(
-            kind,
-            retry_after=failure.retry_after if isinstance(failure, ProviderError) else None,
-            queueing=isinstance(failure, RateLimited) and failure.queueing,
-        )
-        if delay is None:
-            self.report(
-                SessionStatus.DISCONNECTED,
-                Reason.RECONNECT_EXHAUSTED,
-                f"gave up after {self._settings.reconnect_attempts} attempts in a row; the last: {condition.last_error}",
-                action=Action.RETRY,
+            self._condition.last_error = printable(str(failure))
+            verdict = judge(
+                failure, self._backoff, self._services, session=self.session.id, platform=self.session.platform
             )
-            return None
-        self.report(
-            SessionStatus.RECONNECTING,
-            reason,
-            condition.last_error,
-            action=Action.STOP_OTHER_CLIENT if kind is Failure.CONFLICT else Action.NONE,
-            next_retry_at=self._services.clock() + delay,
-        )
-        return delay
+            self._condition.last_error = verdict.last_error
+            self.report(
+                verdict.status,
+                verdict.reason,
+                verdict.detail,
+                action=verdict.action,
+                next_retry_at=verdict.next_retry_at,
+            )
+            if verdict.delay is None:
+                return
+            with trio.move_on_after(verdict.delay):
+                await self._wake.wait()
 
     async def _log_out(self, link: Link) -> None:
         """Runs in the link's nursery, so that no caller's cancellation ends it half-way."""
@@ -402,11 +307,11 @@ class SessionRunner:
         if self._intent is not Intent.LEASE_LOST:
             try:
                 await self.outbox.settle()
-                if self._intent in _FAREWELLS and not self._health.terminal:
+                if self._intent in FAREWELLS and not self._health.terminal:
                     action = Action.NONE
                     if self._intent is Intent.LOGOUT:  # terminal: there must be a way back, also where it stays enabled
                         action = Action.SCAN_QR if self.logged_out else Action.RETRY
-                    self.report(SessionStatus.DISCONNECTED, *_FAREWELLS[self._intent], action=action)
+                    self.report(SessionStatus.DISCONNECTED, *FAREWELLS[self._intent], action=action)
                 await self._services.board.settle(self.session.id)
                 # Until its row is gone nobody else shall start a deleted session. And what failed unexpectedly would do so
                 # anywhere: it keeps its lease until the recovery check, instead of going round the instances.

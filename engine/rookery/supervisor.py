@@ -9,13 +9,14 @@ import trio
 
 from .decisions import Lost, Orphan, Replace, Retry, Stop, decide
 from .errors import StoreError
+from .intents import Intent
 from .leases import LeaseKeeper
 from .log import get_logger
 from .membership import Membership
 from .model import Lease, Session
 from .provider import MissingProvider, Provider
 from .services import Services
-from .session import LEASE_LOST, Intent, SessionRunner
+from .session import LEASE_LOST, SessionRunner
 from .store import SessionQuery
 
 CLAIM_BATCH = 500

@@ -12,8 +12,8 @@ import trio
 
 from ..cleanup import forget
 from ..errors import AlreadyExists, InvalidInput, LimitReached, NotFound, OwnerUnavailable, StoreError
+from ..intents import Intent
 from ..model import Health, ProofOfLife, Reason, Session, SessionStatus, Transition
-from ..session import Intent
 from ..store import SessionChange, SessionQuery
 from .owners import OwnerCalls
 from .validation import check_credentials, check_document, check_id, check_text

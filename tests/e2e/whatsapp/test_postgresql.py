@@ -14,8 +14,8 @@ import pytest
 import trio
 
 from rookery import SessionStatus
+from rookery.intents import Intent
 from rookery.model import Action, Reason
-from rookery.session import Intent
 from rookery_simulator.whatsapp import WhatsAppSimulator
 from rookery_whatsapp import devices
 from store.backends import run_sql
