@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Sequence
 
+import msgspec
 import trio
 
 from .model import Event
@@ -16,6 +17,18 @@ from .store import EventQuery, Store
 
 KEPT = 16
 """Pages."""
+KEPT_BYTES = 8 * 1024 * 1024
+"""Of JSON; the last page is kept even if it has more."""
+
+_encoder = msgspec.json.Encoder()
+
+
+def size_of(events: Sequence[Event]) -> int:
+    """Bytes of JSON of what is large in events; in memory they take a few times as much."""
+    try:
+        return sum(len(_encoder.encode((event.body, event.raw))) for event in events)
+    except RecursionError:  # nested as deep as can just be read
+        return KEPT_BYTES
 
 
 class SharedPages:
@@ -24,7 +37,8 @@ class SharedPages:
     def __init__(self, store: Store, size: int) -> None:
         self._store = store
         self._size = size
-        self._pages: OrderedDict[int, Sequence[Event]] = OrderedDict()
+        self._pages: OrderedDict[int, tuple[Sequence[Event], int]] = OrderedDict()
+        self._bytes = 0
         self._reading: dict[int, trio.Event] = {}
 
     async def after(self, position: int) -> Sequence[Event]:
@@ -32,10 +46,11 @@ class SharedPages:
         number = position // self._size
         while number in self._reading:
             await self._reading[number].wait()
-        page = self._pages.get(number)
-        if page is None:
+        known = self._pages.get(number)
+        if known is None:
             page = await self._read(number)
         else:
+            page = known[0]
             self._pages.move_to_end(number)
         return [event for event in page if event.id > position]
 
@@ -47,7 +62,9 @@ class SharedPages:
             del self._reading[number]
             done.set()
         if len(page) == self._size:  # all of its ids are taken: nothing can be added
-            self._pages[number] = page
-            while len(self._pages) > KEPT:
-                self._pages.popitem(last=False)
+            size = size_of(page)
+            self._pages[number] = page, size
+            self._bytes += size
+            while len(self._pages) > KEPT or (self._bytes > KEPT_BYTES and len(self._pages) > 1):
+                self._bytes -= self._pages.popitem(last=False)[1][1]
         return page

@@ -15,12 +15,14 @@ import trio
 
 from .errors import StoreError
 from .model import Event
-from .shared_pages import SharedPages
+from .shared_pages import SharedPages, size_of
 from .signals import Signals
 from .store import EventQuery, Store
 
 KEPT = 4000
 """Events kept for those who are a little behind."""
+KEPT_BYTES = 8 * 1024 * 1024
+"""Of JSON: the same where events are large."""
 PAGE = 500
 BEHIND = 200
 """Events in a page for those who are far behind."""
@@ -36,6 +38,7 @@ class _Page:
         self.before = before
         self.events = events
         self.last = events[-1].id
+        self.size = size_of(events)
         self._by_session: dict[str, list[Event]] = {}
         for event in events:
             self._by_session.setdefault(event.session, []).append(event)
@@ -65,6 +68,7 @@ class EventTail:
         self._signals = signals
         self._pages: deque[_Page] = deque()
         self._kept = 0
+        self._bytes = 0
         self._waiting: dict[str | None, _Waiters] = {}
         self._wanted = trio.Event()
         self._looked_at = -float("inf")
@@ -148,7 +152,7 @@ class EventTail:
 
     def _begin(self, newest: int) -> None:
         self._pages.clear()
-        self._kept = 0
+        self._kept = self._bytes = 0
         self._floor = self.last = max(newest, self.last)
         self._covering = True
         self._wake_all()  # what they wait for may lie before
@@ -161,10 +165,12 @@ class EventTail:
         page = _Page(self.last, events)
         self._pages.append(page)
         self._kept += len(events)
+        self._bytes += page.size
         self.last = page.last
-        while self._kept > KEPT:
+        while self._kept > KEPT or self._bytes > KEPT_BYTES:
             gone = self._pages.popleft()
             self._kept -= len(gone.events)
+            self._bytes -= gone.size
             self._floor = gone.last
         for session in (None, *page.sessions):
             self._wake(session, page.before)

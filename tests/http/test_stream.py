@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import socket
+import tracemalloc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -184,3 +186,31 @@ async def test_it_ends_where_the_reader_said(served):
         answer = await served.client.get(STREAM, params={"after": 0, "timeout": 0.2})
         assert answer.text.count("data: ") == 5
         assert (await served.client.get(STREAM, params={"limit": 1, "timeout": 0})).text.count("data: ") == 0
+
+
+async def test_a_slow_reader_costs_bounded_memory_and_time(serve):
+    """It takes nothing; the server holds a page for it, goes on for the others, and ends in spite of it."""
+    async with serve(drain=0.3) as served:
+        await served.add()
+        slow = socket.socket()
+        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        slow.setblocking(False)
+        client = trio.SocketStream(trio.socket.from_stdlib_socket(slow))
+        await client.socket.connect(("127.0.0.1", served.port))
+        async with client, following(served, STREAM + "?after=0") as frames:
+            await client.send_all(f"GET {STREAM}?after=0 HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+            text = "x" * 50_000
+            tracemalloc.start()
+            try:
+                for number in range(400):  # 20 MB, of which the caches keep what the first half has
+                    await served.parrot.say("polly", f"{number} {text}")
+                    if number == 200:
+                        before = tracemalloc.get_traced_memory()[0]
+                    assert (await frames.one())["data"]["body"]["text"].startswith(f"{number} ")
+                grown = tracemalloc.get_traced_memory()[0] - before
+            finally:
+                tracemalloc.stop()
+            assert grown < 5_000_000, f"{grown} bytes more for 10 MB that a reader did not take"
+            started = trio.current_time()
+            served.stop.set()
+    assert trio.current_time() - started < 3
