@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from rookery.errors import InvalidInput, ProviderError, StoreError, TerminalError
+import trio
+
+from rookery.errors import InvalidInput, ProviderError, StoreError, StoreUnavailable, TerminalError
 from rookery.log import get_logger
 from rookery.model import Action, Reason, Session
 from rookery.provider import Inbox
@@ -17,6 +19,9 @@ NUMBER = re.compile(r"[0-9]{5,20}")
 
 DEAD = (Reason.LOGOUT, Reason.TOS_BLOCK)
 """Reasons after which the device's keys are worth nothing; so they are after a ban that logged it out."""
+
+SAVE_PAUSE = 0.5
+"""Seconds between attempts to store a device that was just linked."""
 
 log = get_logger("SESSION")
 
@@ -105,8 +110,16 @@ class Account:
                 action=Action.SCAN_QR,
             )
         self.jid, self.lid, self._expected = jid, lid, number
-        await self._inbox.save_credentials({"jid": jid, "account": number or ""})
-        return None
+        while True:
+            try:
+                await self._inbox.save_credentials({"jid": jid, "account": number or ""})
+            except (
+                StoreUnavailable
+            ) as error:  # given up, the device would stay behind on the phone; the login's deadline is above
+                log.error("a linked device could not be stored yet", session=self.session, error=str(error))
+                await trio.sleep(SAVE_PAUSE)
+            else:
+                return None
 
     async def failed(self, error: ProviderError) -> None:
         """The link ended. When the device is dead its address is forgotten, so that the next start shows a QR code."""

@@ -185,6 +185,26 @@ async def test_an_event_is_confirmed_when_it_is_stored(mocked: Opener, monkeypat
         assert [event.key for event in await events_of(engine, "one")] == ["a/1"]
 
 
+async def test_a_linked_device_is_remembered_when_the_database_is_back(
+    mocked: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its person has scanned already: another code would leave a device behind on the phone that nobody uses."""
+    async with mocked() as engine:
+        save, failures = engine._store.save_credentials, 0
+
+        async def failing(*arguments: Any) -> None:
+            nonlocal failures
+            failures += 1
+            if failures < 3:
+                raise StoreUnavailable("away")
+            await save(*arguments)
+
+        monkeypatch.setattr(engine._store, "save_credentials", failing)
+        await connect(engine)
+        assert "jid" in (await engine.get_session("one")).credentials
+        assert reasons(await engine.history("one")).count(Reason.PAIRING) == 1
+
+
 async def test_sessions_share_workers_up_to_the_limit(mocked: Opener) -> None:
     async with mocked(workers={"sessions_per_worker": 2}) as engine:
         async with trio.open_nursery() as nursery:
