@@ -17,6 +17,7 @@ from lab.chart import Bar, Rendered, Target, bar_chart, markdown
 from lab.cluster_charts import cluster, store
 from lab.delivery_charts import streams, webhooks
 from lab.report import RESULTS
+from lab.resilience_charts import soak, storm
 
 README = Path(__file__).parent / "README.md"
 
@@ -131,6 +132,8 @@ RENDERERS: dict[str, Callable[[dict[str, Any]], Rendered]] = {
     "store": store,
     "webhooks": webhooks,
     "streams": streams,
+    "storm": storm,
+    "soak": soak,
 }
 
 

@@ -80,3 +80,40 @@ def markdown(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A table; the first column is text, the others are numbers."""
     head = f"| {' | '.join(columns)} |\n|---|{'---:|' * (len(columns) - 1)}\n"
     return head + "".join(f"| {' | '.join(row)} |\n" for row in rows)
+
+
+LINE_STYLE = (
+    ".line{fill:none;stroke:#1a7f5a;stroke-width:1.6}.axis{stroke:#d1d9e0}"
+    "@media(prefers-color-scheme:dark){.line{stroke:#3fb27f}.axis{stroke:#3d444d}}"
+)
+
+
+class Line(NamedTuple):
+    """One small chart: `points` are (x, value)."""
+
+    label: str
+    points: Sequence[tuple[float, float]]
+    text: str
+
+
+def line_charts(title: str, note: str, lines: Sequence[Line]) -> str:
+    """One under the other, each from zero to its own most, all over the same time. The SVG document."""
+    band, gap = 44, 14
+    end = max((x for line in lines for x, _ in line.points), default=1.0) or 1.0
+    across = (WIDTH - LABELS - VALUES) / end
+    height = TOP + (band + gap) * len(lines) + 6
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}">',
+        f"<title>{escape(title)}</title><style>{STYLE}{LINE_STYLE}</style>",
+        f'<text class="title" x="12" y="24">{escape(title)}</text><text class="note" x="12" y="44">{escape(note)}</text>',
+    ]
+    for number, line in enumerate(lines):
+        bottom = TOP + (band + gap) * number + band
+        up = band / (max((value for _, value in line.points), default=1.0) or 1.0)
+        path = "L".join(f"{LABELS + x * across:.1f} {bottom - value * up:.1f}" for x, value in line.points)
+        middle = bottom - band / 2 + 4.5
+        parts.append(f'<text x="{LABELS - 10}" y="{middle:.1f}" text-anchor="end">{escape(line.label)}</text>')
+        parts.append(f'<path class="axis" d="M{LABELS} {bottom}H{LABELS + end * across:.1f}"/>')
+        parts.append(f'<path class="line" d="M{path}"/>')
+        parts.append(f'<text x="{LABELS + end * across + 8:.1f}" y="{middle:.1f}">{escape(line.text)}</text>')
+    return "\n".join([*parts, "</svg>", ""])

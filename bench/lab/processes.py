@@ -39,6 +39,13 @@ def unique_kib(pid: int | str = "self") -> int:
     return sum(int(line.split()[1]) for line in lines if line.startswith(("Private_Clean", "Private_Dirty")))
 
 
+def written_kib(pid: int | str = "self") -> int:
+    """KiB of private memory that this process has written. Unlike the USS it does not grow when another process that had the
+    same program in memory ends."""
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    return sum(int(line.split()[1]) for line in lines if line.startswith(("Private_Dirty", "Swap:")))
+
+
 class Simulator:
     """`python -m rookery_simulator telegram` for the duration of a `with` block, steered through its control API."""
 

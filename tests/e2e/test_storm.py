@@ -1,0 +1,54 @@
+"""The short form of `bench/storm.py`: every kind of fault of both simulators against one real server (B2-B6, G2)."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from storage import LONG
+
+BENCH = Path(__file__).parents[2] / "bench" / "storm.py"
+SHORT = {
+    "--minutes": 0.2,
+    "--bots": 30,
+    "--phones": 4,
+    "--per-worker": 2,
+    "--longest": 1.5,
+    "--calm": 0.1,
+    "--rest": 2,
+    "--settle": 90,
+}
+
+
+@pytest.mark.slow
+def test_a_storm_of_every_fault(tmp_path: Path) -> None:
+    figures = tmp_path / "figures.json"
+    command = [
+        sys.executable,
+        str(BENCH),
+        *([] if LONG else [str(part) for option in SHORT.items() for part in option]),
+        "--log",
+        "3000",
+        "--json",
+        str(figures),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=1800, check=False)
+    said = done.stdout[-10_000:] + done.stderr[-5000:]
+    assert figures.exists(), said
+    found = json.loads(figures.read_text())
+    assert found["down"] == [], found["histories"]
+    assert len(found["strikes"]) == 36, "every kind struck"
+    assert 0 < found["lowest"] < found["sessions"], "it was a storm, and not the end of the world"
+    assert 0 < found["attempts"]["most"] <= found["attempts"]["allowed"]
+    assert found["texts"]["telegram"][1:] == [0, 0], "no text of a bot is lost or stored twice"
+    assert found["texts"]["whatsapp"][2] == 0
+    assert not {"queued", "sending"} & found["sends"].keys()
+    for name in ("tasks", "fds", "threads", "workers"):
+        assert found["after"][name] <= found["before"][name], name
+    assert found["back"] == dict.fromkeys(found["back"], True), said
+    assert done.returncode == 0, said
+    print("\n" + done.stdout[done.stdout.index("At rest") :])
