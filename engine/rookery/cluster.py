@@ -11,7 +11,7 @@ from .leveling import Leveler
 from .membership import Membership
 from .routing import Router
 from .services import Services
-from .store import Notifying, StoreChange
+from .shared_store import Notifying, StoreChange
 from .supervisor import Supervisor
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol, runtime_checkable
+from collections.abc import Callable, Collection, Sequence
+from typing import Literal, Protocol, runtime_checkable
 
 import msgspec
+import trio
 
 from .instances import Census, Instance
 
@@ -52,3 +53,44 @@ class CallStore(Protocol):
 
     async def withdraw_call(self, id: str) -> bool:
         """Forget it. True when nobody had taken it, so that it certainly never happens."""
+
+
+class DutyStore(Protocol):
+    """Work that one instance at a time does for all of them, as delivering to one webhook. Duties are named by the engine."""
+
+    async def take_duties(self, owner: str, names: Collection[str], *, ttl: float) -> set[str]:
+        """Take those that nobody has, keep those that `owner` has, for the next `ttl` seconds; returns both.
+
+        A store that is not shared gives every duty to everybody: there is one engine only.
+        """
+
+    async def drop_duties(self, owner: str, names: Collection[str]) -> None:
+        """Give duties back at once; those of others are left alone."""
+
+
+class StoreChange(msgspec.Struct, frozen=True):
+    """Something that some engine changed. It carries no data: the store is the truth."""
+
+    kind: Literal[
+        "session", "messages", "message", "events", "webhooks", "duties", "instances", "calls", "call", "everything"
+    ]
+    """`session`: a row was written by an operator or released. `messages`: there is something to send for a session that
+    another engine runs. `message`: a message that this or another engine accepted for a foreign session is final.
+    `calls`: there are calls for the instance `id`. `call`: one is answered. `everything`: changes may have been missed."""
+    id: str | None = None  # of the session, message, instance or call, if it is one and is known
+
+
+@runtime_checkable
+class Notifying(Protocol):
+    """A store that tells what other engines change. A hint, never the truth: notifications get lost."""
+
+    async def watch(
+        self,
+        on_change: Callable[[StoreChange], object],
+        *,
+        task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+    ) -> None:
+        """Call `on_change` for every change by any engine (also this one) until cancelled; reconnects by itself.
+
+        `on_change` must not block. After each (re)connection it is called with `everything`.
+        """

@@ -8,8 +8,8 @@ import trio
 from rookery.errors import SecretKeyError
 from rookery.instances import Instance
 from rookery.model import Reason, SessionStatus
-from rookery.shared_store import Call, CallStore
-from rookery.store import SessionChange, Store, StoreChange
+from rookery.shared_store import Call, CallStore, StoreChange
+from rookery.store import SessionChange, Store
 from store.backends import PostgresBackend, run_sql
 from store.building import claim, create_and_claim, new_session, set_status
 

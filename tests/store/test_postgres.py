@@ -9,7 +9,8 @@ import trio
 
 from rookery.errors import InvalidInput, LeaseLost
 from rookery.model import Lease, MessageState
-from rookery.store import DeliveryOutcome, EventQuery, Notifying, SendOutcome, SessionChange, Store, StoreChange
+from rookery.shared_store import Notifying, StoreChange
+from rookery.store import DeliveryOutcome, EventQuery, SendOutcome, SessionChange, Store
 from store.backends import PostgresBackend, run_sql, until_asleep
 from store.building import (
     all_events,

@@ -9,7 +9,7 @@ from typing import Any, get_args, get_type_hints
 import trio
 
 from ..log import get_logger
-from ..store import StoreChange
+from ..shared_store import StoreChange
 from .postgres_base import PostgresBase
 from .postgres_database import Database
 from .postgres_errors import translate
