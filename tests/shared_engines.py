@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -29,7 +30,7 @@ QUICK = EngineSettings(
 
 
 def open_shared(
-    postgres: PostgresBackend, platform: FakePlatform, name: str, **changes: Any
+    postgres: PostgresBackend, platform: FakePlatform, name: str, *, media: Path | None = None, **changes: Any
 ) -> AbstractAsyncContextManager[Engine]:
     """An engine called `name`; `changes` are settings."""
     return open_engine(
@@ -37,6 +38,7 @@ def open_shared(
         store=postgres.make(),
         settings=msgspec.structs.replace(QUICK, **changes),
         instance=name,
+        media=media,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import resource
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,7 @@ from rookery_simulator.bot_api import open_bot_api_simulator
 from rookery_telegram import Telegram
 from rookery_whatsapp import WhatsApp
 from rookery_whatsapp import provider as whatsapp_provider
+from s3_server import REGION, S3Server, s3_server
 from store.backends import KEY, PostgresBackend
 from store.building import new_session
 
@@ -51,6 +53,29 @@ def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ROOKERY_DATA_DIR", str(tmp_path))
     monkeypatch.delenv("DATABASE_URL", raising=False)
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+
+
+@pytest.fixture(scope="module")
+def s3() -> Iterator[S3Server]:
+    with s3_server() as server:
+        yield server
+
+
+async def test_where_files_are_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, s3: S3Server) -> None:
+    assert (await found())["media"].detail == str(tmp_path / "media")
+    for name, value in {
+        "ROOKERY_MEDIA": f"s3://{s3.bucket()}/files",
+        "ROOKERY_S3_ENDPOINT": s3.endpoint,
+        "ROOKERY_S3_REGION": REGION,
+        "ROOKERY_S3_ACCESS_KEY": s3.access_key,
+        "ROOKERY_S3_SECRET_KEY": s3.secret_key,
+    }.items():
+        monkeypatch.setenv(name, value)
+    assert (await found())["media"].level == "ok"
+    monkeypatch.setenv("ROOKERY_S3_SECRET_KEY", "not-this-one")
+    finding = (await found())["media"]
+    assert (finding.level, "403 SignatureDoesNotMatch" in finding.detail) == ("error", True)
+    assert "not-this-one" not in finding.detail
 
 
 async def found(provider: object | None = None, **options: float) -> dict[str, Finding]:

@@ -14,6 +14,7 @@ import pytest
 import trio
 
 from rookery import EngineSettings
+from rookery.media.spool import Spool
 from rookery_http.downloading import disposition
 
 PNG = b"\x89PNG not really " * 10_000
@@ -209,6 +210,32 @@ async def test_a_client_that_stalls_is_told(serve, tmp_path):
         with trio.fail_after(20):
             assert (await stream.receive_some()).startswith(b"HTTP/1.1 408 ")
         assert files(tmp_path) == []
+
+
+async def test_a_slow_disk_holds_the_client_back(served, monkeypatch):
+    """What is not written yet stays with the client, apart from what sockets hold."""
+    size, go_on, write = 40_000_000, trio.Event(), Spool.write
+
+    async def held(self: Spool, data: bytes) -> None:
+        await go_on.wait()
+        await write(self, data)
+
+    monkeypatch.setattr(Spool, "write", held)
+    head = f"POST /v1/media HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: a/b\r\nContent-Length: {size}\r\n\r\n"
+    sent = 0
+    async with await trio.open_tcp_stream("127.0.0.1", served.port) as stream:
+        await stream.send_all(head.encode())
+        for most in (1.0, 40.0):
+            with trio.move_on_after(most) as scope:
+                while sent < size:
+                    await trio.lowlevel.wait_writable(stream.socket)
+                    sent += await stream.socket.send(bytes(min(100_000, size - sent)))
+            assert scope.cancelled_caught is (most == 1.0)
+            if most == 1.0:
+                assert sent < size / 2
+                go_on.set()
+        with trio.fail_after(40):
+            assert (await stream.receive_some()).startswith(b"HTTP/1.1 201 ")
 
 
 @contextmanager

@@ -73,8 +73,12 @@ class MediaFeatures(OwnerCalls):
             if isinstance(data, bytes):
                 await spool.write(data)
                 return
-            async for piece in data:
-                await spool.write(piece)
+            try:
+                async for piece in data:
+                    await spool.write(piece)
+            finally:
+                if isinstance(data, AsyncGenerator):
+                    await data.aclose()
 
         return await self._vault.save(file, fill, limit=limit)
 
