@@ -7,12 +7,16 @@ import os
 import secrets
 import subprocess
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
 from secret_watch import WATCH, SecretWatch, watching
 from store.backends import PostgresBackend, run_sql
 from store.postgres_server import private_server
+
+if TYPE_CHECKING:
+    from s3_server import S3Server
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -60,3 +64,12 @@ def postgres(postgres_url: str) -> Iterator[PostgresBackend]:
     schema = f"rookery_test_{secrets.token_hex(6)}"
     yield PostgresBackend(postgres_url, schema)
     run_sql(postgres_url, f"DROP SCHEMA IF EXISTS {schema} CASCADE")
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[S3Server]:
+    """An S3 server, one for all: what it knows belongs to the whole process."""
+    from s3_server import s3_server  # takes a second to import
+
+    with s3_server() as server:
+        yield server

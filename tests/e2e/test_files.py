@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import signal
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -13,7 +13,7 @@ import psutil
 import pytest
 import trio
 
-from s3_server import REGION, S3Server, s3_server
+from s3_server import REGION, S3Server
 from server_process import ServerProcess, open_server_process
 from storage import LONG
 
@@ -24,12 +24,6 @@ MAY_GROW = 24 * MEBIBYTE
 TYPE = {"Content-Type": "application/octet-stream"}
 LARGE = {"ROOKERY_MEDIA_MAX_SIZE": str(512 * MEBIBYTE)}
 BOUND = 60.0
-
-
-@pytest.fixture(scope="module")
-def s3() -> Iterator[S3Server]:
-    with s3_server() as server:
-        yield server
 
 
 @pytest.fixture(params=["disk", "s3"])
@@ -95,7 +89,7 @@ async def test_a_large_file_needs_little_memory(tmp_path: Path, place: dict[str,
     assert grown < MAY_GROW, f"{grown / MEBIBYTE:.1f} MiB more for a file of {size // MEBIBYTE}"
 
 
-async def test_killed_in_the_middle_of_an_upload(tmp_path: Path, place: dict[str, str]) -> None:
+async def test_killed_in_the_middle_of_an_upload(tmp_path: Path) -> None:
     """Neither a row without bytes nor, once the cleaner was there, bytes without a row."""
     half = trio.Event()
 
@@ -109,7 +103,7 @@ async def test_killed_in_the_middle_of_an_upload(tmp_path: Path, place: dict[str
         await client.post("/v1/media", content=slowly(), headers=TYPE, timeout=BOUND)
 
     with trio.fail_after(BOUND):
-        async with open_server(tmp_path, **place) as server, server.client() as client:
+        async with open_server(tmp_path) as server, server.client() as client:
             whole = (await client.post("/v1/media", content=b"whole", headers=TYPE)).json()
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(upload, client)
@@ -120,7 +114,7 @@ async def test_killed_in_the_middle_of_an_upload(tmp_path: Path, place: dict[str
                 await server.ended(20)
                 nursery.cancel_scope.cancel()
         assert [path for path in files(tmp_path) if path.suffix == ".part"]
-        async with open_server(tmp_path, ROOKERY_MEDIA_STRAY_AGE="0.001", **place) as server, server.client() as client:
+        async with open_server(tmp_path, ROOKERY_MEDIA_STRAY_AGE="0.001") as server, server.client() as client:
             assert (await client.get("/v1/media")).json()["media"] == [whole]
             assert (await client.post("/v1/cleaner/check")).status_code == 200
             assert [path for path in files(tmp_path) if path.suffix == ".part"] == []

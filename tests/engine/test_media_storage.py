@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from pathlib import Path
 
@@ -16,15 +16,9 @@ from rookery.errors import InvalidInput, MediaTooLarge, StorageUnavailable
 from rookery.media.disk import DiskStorage
 from rookery.media.spool import BLOCK, forget_spools, open_spool
 from rookery.media.storage import MediaStorage, storage_from_text
-from s3_server import REGION, S3Server, s3_server
+from s3_server import REGION, S3Server
 
 DATA = os.urandom(BLOCK + 12_345)
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[S3Server]:
-    with s3_server() as running:
-        yield running
 
 
 Make = Callable[[], MediaStorage]
@@ -37,7 +31,7 @@ def make(request: pytest.FixtureRequest, tmp_path: Path) -> Make:
         return lambda: storage_from_text(tmp_path / "files")
     if request.param == "temporary":
         return lambda: DiskStorage(None)
-    server: S3Server = request.getfixturevalue("server")
+    server: S3Server = request.getfixturevalue("s3")
     bucket = server.bucket()
     return lambda: at(server, f"s3://{bucket}/some/prefix", spools=tmp_path / "spools")
 
@@ -128,32 +122,32 @@ async def test_a_spool_leaves_nothing_behind(storage: MediaStorage) -> None:
     assert sorted(path.name for path in storage.spools.iterdir()) == ["new.part", "other"]
 
 
-async def test_a_place_is_known_again(tmp_path: Path, server: S3Server) -> None:
+async def test_a_place_is_known_again(tmp_path: Path, s3: S3Server) -> None:
     first, second, other = (DiskStorage(tmp_path / name) for name in ("a", "a", "b"))
     assert not first.begun
     assert first.place == second.place != other.place
     assert first.begun
-    bucket = server.bucket()
-    assert at(server, f"s3://{bucket}/x").place == at(server, f"s3://{bucket}/x/", spools=tmp_path).place
-    assert at(server, f"s3://{bucket}/x").place != at(server, f"s3://{bucket}/y").place
+    bucket = s3.bucket()
+    assert at(s3, f"s3://{bucket}/x").place == at(s3, f"s3://{bucket}/x/", spools=tmp_path).place
+    assert at(s3, f"s3://{bucket}/x").place != at(s3, f"s3://{bucket}/y").place
 
 
-async def test_prefixes_are_apart(server: S3Server) -> None:
-    bucket = server.bucket()
-    whole, part = at(server, f"s3://{bucket}"), at(server, f"s3://{bucket}/part")
+async def test_prefixes_are_apart(s3: S3Server) -> None:
+    bucket = s3.bucket()
+    whole, part = at(s3, f"s3://{bucket}"), at(s3, f"s3://{bucket}/part")
     async with whole.open(), part.open():
         await put(whole, "one", b"1")
         await put(part, "two", b"2")
         assert (await names(whole), await names(part)) == (["one"], ["two"])
 
 
-async def test_s3_in_trouble_is_told_without_secrets(server: S3Server) -> None:
-    bucket = server.bucket()
+async def test_s3_in_trouble_is_told_without_secrets(s3: S3Server) -> None:
+    bucket = s3.bucket()
     for storage, words in [
-        (at(server, f"s3://{bucket}", secret_key="wrong"), "403 SignatureDoesNotMatch"),
-        (at(server, f"s3://{bucket}", access_key="nobody"), "403 InvalidAccessKeyId"),
-        (at(server, "s3://no-such-bucket"), "404 NoSuchBucket"),
-        (at(server, f"s3://{bucket}", endpoint="http://127.0.0.1:9"), "does not answer"),
+        (at(s3, f"s3://{bucket}", secret_key="wrong"), "403 SignatureDoesNotMatch"),
+        (at(s3, f"s3://{bucket}", access_key="nobody"), "403 InvalidAccessKeyId"),
+        (at(s3, "s3://no-such-bucket"), "404 NoSuchBucket"),
+        (at(s3, f"s3://{bucket}", endpoint="http://127.0.0.1:9"), "does not answer"),
     ]:
         async with storage.open():
             for attempt in (lambda: put(storage, "one", b"1"), lambda: read(storage, "one"), lambda: names(storage)):  # noqa: B023

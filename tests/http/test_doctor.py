@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import resource
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,7 +24,7 @@ from rookery_simulator.bot_api import open_bot_api_simulator
 from rookery_telegram import Telegram
 from rookery_whatsapp import WhatsApp
 from rookery_whatsapp import provider as whatsapp_provider
-from s3_server import REGION, S3Server, s3_server
+from s3_server import REGION, S3Server
 from store.backends import KEY, PostgresBackend
 from store.building import new_session
 
@@ -53,12 +52,6 @@ def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ROOKERY_DATA_DIR", str(tmp_path))
     monkeypatch.delenv("DATABASE_URL", raising=False)
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
-
-
-@pytest.fixture(scope="module")
-def s3() -> Iterator[S3Server]:
-    with s3_server() as server:
-        yield server
 
 
 async def test_where_files_are_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, s3: S3Server) -> None:
