@@ -274,7 +274,7 @@ def overlaps(simulator: Simulator, tokens: dict[str, str]) -> int:
 def check(url: str, simulator: Simulator, tokens: dict[str, str], people: People, programs: Programs) -> dict[str, int]:
     """Compare the event log with what was written, and what the platform got with what was accepted."""
     logged: dict[str, list[int]] = {id: [] for id in tokens}
-    for row in rows(url, "SELECT session, body FROM rookery.events ORDER BY id"):
+    for row in rows(url, "SELECT session, body FROM rookery.events WHERE type = 'message' ORDER BY id"):
         logged[row[0]].append(int(json.loads(row[1])["text"]))
     found: dict[str, int] = Counter({"pushed": sum(people.written.values())})
     sent: Counter[str] = Counter()

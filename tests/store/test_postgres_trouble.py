@@ -207,11 +207,13 @@ async def busy_connections(store: Store, count: int, seconds: float) -> None:
 async def test_an_exhausted_pool_says_so(own: PostgresBackend, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(postgres_database, "ACQUIRE_TIMEOUT", 0.1)
     store = own.make(pool_size=2)
-    async with store.open(), trio.open_nursery() as nursery:
-        nursery.start_soon(busy_connections, store, 2, 1.0)
-        await until_asleep(own.url, 2)
-        with pytest.raises(StoreUnavailable, match="all 2 database connections are busy"):
-            await store.count_sessions()
+    async with store.open():
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(busy_connections, store, 2, 60.0)
+            await until_asleep(own.url, 2)
+            with pytest.raises(StoreUnavailable, match="all 2 database connections are busy"):
+                await store.count_sessions()
+            nursery.cancel_scope.cancel()
         await until_it_works(store)
 
 

@@ -295,3 +295,36 @@ async def test_pending_deliveries_stay_fast_behind_a_long_lane(backend: SqliteBa
             found = await store.pending_deliveries("hook", now=1.0, busy=["shop/a"], limit=16)
             assert [one.event.key for one in found] == [f"b{n}" for n in range(16)]
         assert (time.perf_counter() - began) / 20 < 0.02  # about 0.5 ms; a scan would take 20
+
+
+async def test_a_read_that_nobody_waits_for_opens_nothing_after_the_end(
+    backend: SqliteBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its connection would bring the files beside the database back, in a directory that its owner may remove by now."""
+    entered, gate, done = threading.Event(), threading.Event(), threading.Event()
+    store = backend.make()
+    async with store.open():
+        readers = store._readers  # type: ignore[attr-defined]
+        connect, query = readers._connect, readers._query
+
+        def slow_connect() -> sqlite3.Connection:
+            entered.set()
+            gate.wait(20)
+            found: sqlite3.Connection = connect()
+            return found
+
+        def observed_query(work: object) -> object:
+            try:
+                return query(work)
+            finally:
+                done.set()
+
+        monkeypatch.setattr(readers, "_connect", slow_connect)
+        monkeypatch.setattr(readers, "_query", observed_query)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(store.count_sessions)
+            await trio.to_thread.run_sync(entered.wait)
+            nursery.cancel_scope.cancel()
+        threading.Timer(0.2, gate.set).start()
+    assert await trio.to_thread.run_sync(done.wait, 20)
+    assert sorted(path.name for path in backend.path.parent.iterdir()) == ["rookery.db", "rookery.db.lock"]

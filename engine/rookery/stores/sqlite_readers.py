@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
+import threading
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
@@ -48,6 +50,8 @@ class ThreadReaders:
         self._limiter = trio.CapacityLimiter(READERS)
         self._idle: list[sqlite3.Connection] = []
         self._all: list[sqlite3.Connection] = []
+        self._lock = threading.Lock()
+        self._running = 0  # queries, also those that nobody waits for any more; under the lock, as is `_open`
         self._open = True
 
     async def run(self, query: Query[T]) -> T:
@@ -58,6 +62,17 @@ class ThreadReaders:
         return await trio.to_thread.run_sync(self._query, query, limiter=self._limiter, abandon_on_cancel=True)
 
     def _query(self, query: Query[T]) -> T:
+        with self._lock:
+            if not self._open:  # closed before the thread came to it: nothing is opened any more
+                raise StoreUnavailable("the store is closed")
+            self._running += 1
+        try:
+            return self._read(query)
+        finally:
+            with self._lock:
+                self._running -= 1
+
+    def _read(self, query: Query[T]) -> T:
         try:
             connection = self._idle.pop()
         except IndexError:
@@ -76,14 +91,15 @@ class ThreadReaders:
                 connection.close()
 
     async def aclose(self) -> None:
-        """Interrupt what still reads, then close."""
-        self._open = False
+        """Interrupt what still reads, then close. Whoever reads even after `CLOSE_TIMEOUT` closes its own connection."""
+        with self._lock:
+            self._open = False
         with trio.move_on_after(CLOSE_TIMEOUT, shield=True):
-            while len(self._idle) < len(self._all):
+            while self._running:
                 for connection in list(self._all):
-                    connection.interrupt()
+                    with contextlib.suppress(sqlite3.ProgrammingError):  # its thread has just closed it
+                        connection.interrupt()
                 await trio.sleep(0.001)
-        # One that is in use even now is closed by its thread.
         while self._idle:
             connection = self._idle.pop()
             self._all.remove(connection)
