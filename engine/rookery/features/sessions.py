@@ -210,7 +210,10 @@ class SessionFeatures(OwnerCalls):
             runner.stop(Intent.LOGOUT)
             with trio.move_on_after(self.settings.logout_timeout + self.settings.link_close_timeout):
                 await self._supervisor.ended(id)
-        elif session.owner is None and self.settings.auto_cleanup_on_logout:
+            session = await self._store.get_session(id)
+        # One that was ending already when it was told did not hear it: what it would have cleaned up is still there.
+        unheard = runner is None or session.enabled
+        if unheard and session.owner is None and self.settings.auto_cleanup_on_logout:
             left = await forget(self._providers.get(session.platform), session, seconds=self.settings.logout_timeout)
             if left is not None:
                 await self._change(id, SessionChange(enabled=False, credentials=left))
