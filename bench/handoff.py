@@ -115,7 +115,8 @@ def check(simulator: Simulator, directory: str, tokens: list[str], sent: Counter
     found |= {"conflict_answers": 0, "most_polls_at_once": 0}
     with sqlite3.connect(f"file:{directory}/rookery.db?mode=ro", uri=True) as log:
         for number, token in enumerate(tokens):
-            bodies = log.execute("SELECT body FROM events WHERE session = ? AND type = 'message' ORDER BY id", (f"bot{number}",)).fetchall()
+            query = "SELECT body FROM events WHERE session = ? AND type = 'message' ORDER BY id"
+            bodies = log.execute(query, (f"bot{number}",)).fetchall()
             texts = [int(json.loads(body)["text"]) for (body,) in bodies]
             found["lost"] += len(set(range(1, sent[token] + 1)) - set(texts))
             found["stored_twice"] += len(texts) - len(set(texts))
