@@ -139,6 +139,9 @@ Content = (
 MEDIA = (Image, Video, Audio, Voice, Document, Sticker)
 
 _KINDS: dict[str, Any] = {str(kind.__struct_config__.tag): kind for kind in get_args(Content)}
+PASSING = (Typing, Read)
+"""What only shows in passing: platforms do not count it as messages, so no pace holds it up."""
+
 _ALIASES = {"photo": "image", "file": "document"}
 _decoder = msgspec.json.Decoder(Content)
 _encoder = msgspec.json.Encoder()

@@ -12,6 +12,7 @@ from typing import Protocol, runtime_checkable
 
 import trio
 
+from .content import PASSING, Content
 from .errors import LeaseLost, StoreError
 from .log import get_logger
 from .model import Lease, MessageState, OutboundMessage
@@ -104,11 +105,12 @@ class Outbox:
             await self._unreserved.wait()
         await self._pay()
 
-    def reserve(self, id: str, chat: str) -> bool:
+    def reserve(self, id: str, chat: str, content: Content) -> bool:
         """A message is about to be stored: try to keep the next place in its chat. `accept` or `withdraw` must follow.
 
         True: it would leave at once, so it may be stored as SENDING right away (one write less). False: store it as QUEUED.
         """
+        paced = None if isinstance(content, PASSING) else self._paced
         if (
             self._link is None
             or self._more
@@ -117,12 +119,12 @@ class Outbox:
             or chat in self._outside
             or self._slots.value <= self._reserved
             or self._paused_until > trio.current_time()
-            or (self._paced is not None and self._paced.ready_in(chat) > 0)
+            or (paced is not None and paced.ready_in(chat) > 0)
         ):
             self._awaited.add(id)
             return False
-        if self._paced is not None:
-            self._paced.book(chat)
+        if paced is not None:
+            paced.book(chat)
         self._chats[chat] = deque()
         self._reserved += 1
         return True
@@ -258,9 +260,10 @@ class Outbox:
                 break
             self._owed.remove(outcome)
 
-    async def _wait_turn(self, chat: str) -> None:
+    async def _wait_turn(self, message: OutboundMessage) -> None:
         """The turn is booked before the wait, so that those who wait together leave one after another."""
-        if self._paced is not None and (delay := self._paced.book(chat)) > 0:
+        paced = None if isinstance(message.content, PASSING) else self._paced
+        if paced is not None and (delay := paced.book(message.to)) > 0:
             await trio.sleep(delay)
         while (pause := self._paused_until - trio.current_time()) > 0:
             await trio.sleep(pause)
@@ -270,7 +273,7 @@ class Outbox:
             while queue:
                 item = queue[0]
                 if not item.begun and item.outcome is None:
-                    await self._wait_turn(chat)
+                    await self._wait_turn(item.message)
                 try:
                     self._slots.acquire_nowait()
                 except trio.WouldBlock:

@@ -361,6 +361,22 @@ class TestPacing:
         sent = await self.run(*["-100"] * 20, *(str(chat) for chat in range(30)))
         assert max(at for at, chat in sent if chat != "-100") < 2
 
+    async def test_typing_takes_no_turn(self, autojump_clock: MockClock) -> None:
+        """Neither does a text wait for the sign before it, nor a sign for the text."""
+        platform = FakePlatform()
+        platform.make_link = PacedLink
+        async with open_fake_engine(platform) as engine:
+            await add(engine)
+            await connected(engine)
+            for _ in range(3):
+                await engine.send("a", to="7", type="typing")
+            await engine.send("a", to="7", text="one")
+            await engine.send("a", to="7", type="typing")
+            await engine.send("a", to="7", text="two")
+            times = [at for at, _ in platform.sent]
+        assert times[4] - times[0] < 0.5
+        assert times[5] - times[3] >= 1.05
+
 
 class TestOutcomes:
     @pytest.mark.parametrize(

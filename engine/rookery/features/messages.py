@@ -97,7 +97,7 @@ class MessageFeatures(MediaFeatures):
             await self._check_sendable(session)
         expires_at = (send_at if scheduled and send_at else now) + (self.settings.message_ttl if ttl is None else ttl)
         await self._check_media(parsed, expires_at)
-        reserved = runner is not None and runner.outbox.reserve(id, to)
+        reserved = runner is not None and runner.outbox.reserve(id, to, parsed)
         message = OutboundMessage(
             id=id,
             session=session,
