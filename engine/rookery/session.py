@@ -228,7 +228,7 @@ class SessionRunner:
         before = self.session.health
         restored = not before.terminal and before.reason not in (Reason.CREATED, Reason.DISABLED)
         ran_out, self.lease_ran_out = self.lease_ran_out, None
-        if self.session.taken_from is not None:
+        if ran_out is None and self.session.taken_from is not None:
             ran_out = f"the instance {self.session.taken_from} did not keep its lease"
         if ran_out is not None and restored:
             self._condition.last_error = ran_out

@@ -148,8 +148,9 @@ class SessionStore(Protocol):
     async def renew(self, owner: str, leases: Collection[Lease], *, now: float, ttl: float) -> set[str]:
         """Extend the leases; returns the sessions that are still held. The others are lost."""
 
-    async def release(self, lease: Lease) -> None:
-        """Give the lease back; a stale one changes nothing and raises nothing."""
+    async def release(self, lease: Lease, *, lost: bool = False) -> None:
+        """Give the lease back; a stale one changes nothing and raises nothing. `lost`: it was not kept in time,
+        which the next claim tells (`Session.taken_from`), whoever makes it."""
 
     async def record_statuses(self, writes: Sequence[StatusWrite]) -> set[str]:
         """Write statuses in order, each with a history row when status or reason changed. Returns the session ids whose

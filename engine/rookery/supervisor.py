@@ -156,7 +156,8 @@ class Supervisor:
                 case Orphan(session):
                     orphans.append(session)
         for session in orphans:
-            await self._services.store.release(Lease(session.id, session.uid, self.owner, session.fence))
+            lease = Lease(session.id, session.uid, self.owner, session.fence)
+            await self._services.store.release(lease, lost=session.id in self._ran_out)
             takeable.add(session.id)
         await self._claim(nursery, None if full else takeable)
 

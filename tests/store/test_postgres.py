@@ -42,6 +42,17 @@ async def test_two_instances_claim_each_session_once(postgres: PostgresBackend) 
         assert {lease.fence for lease in claimed} == {1}
 
 
+async def test_a_lease_that_was_lost_is_given_back_as_such(postgres: PostgresBackend) -> None:
+    store = postgres.make()
+    async with store.open():
+        old = await create_and_claim(store)
+        await store.release(Lease(old.session, old.uid, "somebody else", old.fence), lost=True)  # changes nothing
+        assert await store.claim("two", limit=1, now=0.0, ttl=60.0) == []
+        await store.release(old, lost=True)
+        [found] = await store.claim("two", limit=1, now=0.0, ttl=60.0)
+        assert (found.fence, found.taken_from) == (old.fence + 1, "one")
+
+
 async def test_a_lease_expires_by_the_clock_of_the_database(postgres: PostgresBackend) -> None:
     store = postgres.make()
     async with store.open():

@@ -54,6 +54,9 @@ _RELEASE = """
         WHERE uid = $1 AND owner = $2 AND fence = $3 RETURNING id
     )
     SELECT rookery.notify_1('session', id) FROM released"""
+_EXPIRE = (
+    "UPDATE rookery.sessions SET lease_until = '-infinity' WHERE uid = $1 AND owner = $2 AND fence = $3 RETURNING id"
+)
 
 
 class PostgresSessions(PostgresBase):
@@ -165,8 +168,8 @@ class PostgresSessions(PostgresBase):
         held = await self._all(_RENEW, owner, list(fences), list(fences.values()), ttl, of=lambda row: row[0])
         return {named[uid] for uid in held}
 
-    async def release(self, lease: Lease) -> None:
-        await self._db.row(_RELEASE, lease.uid, lease.owner, lease.fence)
+    async def release(self, lease: Lease, *, lost: bool = False) -> None:
+        await self._db.row(_EXPIRE if lost else _RELEASE, lease.uid, lease.owner, lease.fence)
 
     async def record_statuses(self, writes: Sequence[StatusWrite]) -> set[str]:
         if not writes:

@@ -174,7 +174,7 @@ class SqliteSessions(SqliteBase):
 
         return await self._read(query)
 
-    async def release(self, lease: Lease) -> None:
+    async def release(self, lease: Lease, *, lost: bool = False) -> None:  # there is nobody else to tell
         def work(database: Database) -> None:
             database.connection.execute(f"UPDATE sessions SET owner = NULL WHERE {_HELD}", held_by(lease))  # noqa: S608
 
