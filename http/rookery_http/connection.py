@@ -158,6 +158,7 @@ class Connection:
         self._context = _Context(context)
         self._patience = patience
         self._idle = TrioSingleTask()
+        self._left = False  # nothing more is read from this client
         self._send_lock = trio.Lock()
         self._reading = trio.CancelScope()  # cancelled when the protocol has had enough of this client
         self._group: TaskGroup
@@ -196,6 +197,7 @@ class Connection:
             await self._linger(LINGER_TIMEOUT)
         elif isinstance(self._protocol.connection, H11WSConnection):
             await self._linger(FAREWELL_TIMEOUT)
+        self._left = True
         await self._idle.stop()
         await self._protocol.handle(Closed())
         self._context.closed.set()
@@ -211,7 +213,7 @@ class Connection:
                 self._reading.cancel()
                 await self._protocol.handle(Closed())
             elif isinstance(event, Updated):
-                if event.idle:
+                if event.idle and not self._left:  # an answer may end after its client has gone
                     await self._idle.restart(self._group, self._close_when_idle)
                 else:
                     await self._idle.stop()

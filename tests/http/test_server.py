@@ -62,6 +62,28 @@ async def test_idle_connections_are_closed_after_the_keep_alive_time(serve):
             assert await silent.receive_some() == b""
 
 
+def tasks_named(word: str) -> int:
+    def count(task: trio.lowlevel.Task) -> int:
+        children = (child for nursery in task.child_nurseries for child in nursery.child_tasks)
+        return (word in task.name) + sum(map(count, children))
+
+    root = trio.lowlevel.current_root_task()
+    assert root is not None
+    return count(root)
+
+
+async def test_clients_that_hang_up_with_their_answer_leave_nothing_behind(serve):
+    """The end of an answer and the end of its connection may come in either order."""
+    async with serve(keep_alive=600) as served:
+        for _ in range(60):
+            async with connected(served.port) as client:
+                await client.send_all(GET)
+                assert (await read_answer(client))[0] == 200
+        with trio.fail_after(20):
+            while tasks_named("_close_when_idle"):
+                await trio.sleep(0.01)
+
+
 async def test_a_connection_serves_many_requests(serve):
     async with serve(keep_alive=5) as served, connected(served.port) as stream:
         for _ in range(50):
