@@ -333,7 +333,7 @@ async def test_files_of_events(served):
     )
     assert sent.json()["state"] == "sent"
     without = await served.client.get(f"/v1/events/{events[0]['id']}/media")
-    assert (without.status_code, without.json()["detail"]) == (400, "this event has no file")
+    assert (without.status_code, without.json()["detail"]) == (404, f"there is no media 'event-{events[0]['id']}'")
     for id in ("9999", "x", "0", "99999999999999999999"):
         assert (await served.client.get(f"/v1/events/{id}/media")).status_code == 404
         assert (await served.client.get(f"/v1/media/event-{id}")).status_code == 404

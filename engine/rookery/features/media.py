@@ -126,7 +126,7 @@ class MediaFeatures(OwnerCalls):
         """The file of a received message; fetched through its session, which has to be connected, unless it is stored
         already.
 
-        `limit`: bytes, `settings.media_max_size` unless given. Raises NotFound, InvalidInput (no file), NotConnected,
+        `limit`: bytes, `settings.media_max_size` unless given. Raises NotFound (no event, no file in it), NotConnected,
         Rejected, OutcomeUnknown, OwnerUnavailable, MediaError, StoreError.
         """
         event = await self._event_with_file(event_id)
@@ -195,7 +195,7 @@ class MediaFeatures(OwnerCalls):
             raise NotFound("event", str(event_id))
         event = page[0]
         if not isinstance(event.body.get("media"), dict):
-            raise InvalidInput("this event has no file", field="event")
+            raise NotFound("media", f"event-{event_id}")
         return event
 
     async def _media_here(self, id: str, event_id: int, limit: int | None) -> MediaFile:
