@@ -206,7 +206,7 @@ async def test_files(pair: Pair) -> None:
     first, second = await pair.other.read_events(EventQuery())
     media = await pair.other.fetch_media(first.id)
     assert (len(media.data), media.mime_type, media.filename) == (1_200_000, "image/png", "a.png")
-    with pytest.raises(InvalidInput, match="no file"):
+    with pytest.raises(NotFound, match="no media"):
         await pair.other.fetch_media(second.id)
     with pytest.raises(Rejected, match="are allowed"):
         await pair.other.fetch_media(first.id, limit=1000)

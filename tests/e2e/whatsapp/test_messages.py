@@ -10,7 +10,7 @@ import trio
 from PIL import Image
 
 from rookery import Engine, Event, EventQuery, MessageState
-from rookery.errors import InvalidInput, Rejected
+from rookery.errors import NotFound, Rejected
 from rookery_simulator.whatsapp import LinkedDevice, Phone, WhatsAppSimulator, outgoing
 from whatsapp_engine import BOB, NUMBER, PATIENCE, event_where, events_of, link, open_whatsapp_engine
 
@@ -97,7 +97,7 @@ async def an_image_both_ways(engine: Engine, whatsapp: WhatsAppSimulator, alice:
         assert (image.width, image.height, image.mimetype, image.caption) == (320, 200, "image/png", "mine")
         assert image.JPEGThumbnail.startswith(b"\xff\xd8")
         text = await message(engine, bob.send_text(alice, "no file").id)
-        with pytest.raises(InvalidInput, match="no file"):
+        with pytest.raises(NotFound, match="no media"):
             await engine.fetch_media(text.id)
 
 
