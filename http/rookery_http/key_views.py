@@ -8,7 +8,7 @@ import msgspec
 
 from rookery import keys
 
-from .views import Moment, moment, moment_or_none
+from .shown import Moment, moment, moment_or_none
 
 
 class ApiKey(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

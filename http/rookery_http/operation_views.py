@@ -10,8 +10,8 @@ from rookery import memory_facts
 from rookery.health import CheckResult
 from rookery.memory_facts import Level
 
+from .shown import Moment, moment
 from .task_tree import Task
-from .views import Moment, moment
 
 
 class Health(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,8 +9,8 @@ import httpx
 import pytest
 import trio
 
+from rookery_http.shown import redacted
 from rookery_http.state import PlatformInput
-from rookery_http.views import redacted
 
 JSON = {"Content-Type": "application/json"}
 SESSION_FIELDS = {

@@ -12,8 +12,8 @@ from rookery.keys import Scope
 
 from ..calls import Answer, call
 from ..problems import Problem
+from ..shown import Moment, moment
 from ..state import Api
-from ..views import Moment, moment
 
 TAG = "operations"
 

@@ -11,7 +11,7 @@ from rookery.errors import NotFound
 from rookery.keys import Scope
 from rookery.media.files import MediaFile, MediaOrigin, MediaQuery, MediaState
 
-from .. import views
+from .. import media_views, views
 from ..callers import Caller, forbidden
 from ..calls import Answer, call
 from ..downloading import file_response
@@ -51,7 +51,7 @@ class ListMedia(msgspec.Struct, frozen=True, kw_only=True):
     "POST",
     "/v1/media",
     tag=TAG,
-    answers={201: views.Media},
+    answers={201: media_views.Media},
     problems={
         404: "no such session",
         507: "there is no room in the storage",
@@ -77,10 +77,10 @@ async def upload_media(api: Api, *, query: UploadMedia, upload: Upload, caller: 
         stored = await api.engine.store_media(
             file.pieces, content_type=file.content_type, filename=query.filename or file.filename, session=session
         )
-    return Answer(views.Media.of(stored), 201, {"Location": f"/v1/media/{stored.id}"})
+    return Answer(media_views.Media.of(stored), 201, {"Location": f"/v1/media/{stored.id}"})
 
 
-@call("GET", "/v1/media", tag=TAG, answers={200: views.MediaPage}, scope=Scope.READ)
+@call("GET", "/v1/media", tag=TAG, answers={200: media_views.MediaPage}, scope=Scope.READ)
 async def list_media(api: Api, *, query: ListMedia, caller: Caller) -> Answer:
     """List files, newest first."""
     found = await api.engine.list_media(
@@ -94,8 +94,8 @@ async def list_media(api: Api, *, query: ListMedia, caller: Caller) -> Answer:
         )
     )
     page = found[: query.limit]
-    shown = [views.Media.of(file) for _, file in page]
-    return Answer(views.MediaPage(shown, page[-1][0] if len(found) > query.limit else None))
+    shown = [media_views.Media.of(file) for _, file in page]
+    return Answer(media_views.MediaPage(shown, page[-1][0] if len(found) > query.limit else None))
 
 
 DOWNLOADS = {200: (BYTES, ANY), 206: (BYTES, ANY), 304: ()}
@@ -136,13 +136,13 @@ async def download_event_media(api: Api, id: str) -> Answer:
     "POST",
     "/v1/events/{id}/media",
     tag=TAG,
-    answers={200: views.Media},
+    answers={200: media_views.Media},
     problems={409: PROBLEMS[409], 421: PROBLEMS[421], 507: "there is no room in the storage"},
     scope=Scope.READ,
 )
 async def fetch_event_media(api: Api, id: str) -> Answer:
     """Fetch the file of a received message, so that it is stored; a message may then forward it as `media`."""
-    return Answer(views.Media.of(await api.engine.media_of_event(_event(id))))
+    return Answer(media_views.Media.of(await api.engine.media_of_event(_event(id))))
 
 
 async def _stored(api: Api, id: str) -> MediaFile:

@@ -12,7 +12,7 @@ from rookery.errors import InvalidInput
 from rookery.keys import Scope
 from rookery.provider import Pairing
 
-from .. import operation_views, views
+from .. import operation_views, shown
 from ..calls import Answer, call
 from ..problems import Problem
 from ..shapes import NO_NEWLINE
@@ -82,4 +82,4 @@ async def request_pairing_code(api: Api, id: str, *, body: PhoneNumber) -> Answe
 
 
 def _shown(pairing: Pairing) -> operation_views.PairingCode:
-    return operation_views.PairingCode(pairing.code, views.moment(pairing.expires_at))
+    return operation_views.PairingCode(pairing.code, shown.moment(pairing.expires_at))

@@ -11,7 +11,7 @@ from rookery.errors import InvalidInput
 from rookery.keys import Scope
 from rookery.store import SessionChange, SessionQuery
 
-from .. import views
+from .. import shown, views
 from ..callers import Caller, forbidden
 from ..calls import Answer, call
 from ..problems import Problem
@@ -222,6 +222,6 @@ async def session_history(api: Api, id: str) -> Answer:
     rows = await api.engine.history(id)
     return Answer(
         views.StatusHistory(
-            [views.Transition(row.status, row.reason, row.detail, views.moment(row.at)) for row in rows]
+            [views.Transition(row.status, row.reason, row.detail, shown.moment(row.at)) for row in rows]
         )
     )

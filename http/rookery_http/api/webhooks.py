@@ -12,7 +12,7 @@ from rookery.errors import InvalidInput
 from rookery.features.webhooks import MAX_GRACE, MAX_HEADERS, MAX_TIMEOUT, check_headers
 from rookery.keys import Scope
 
-from .. import views
+from .. import views, webhook_views
 from ..callers import Caller, forbidden
 from ..calls import Answer, call
 from ..problems import Problem
@@ -126,7 +126,7 @@ class Replay(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     "POST",
     "/v1/webhooks",
     tag=TAG,
-    answers={201: views.Webhook},
+    answers={201: webhook_views.Webhook},
     problems={404: "no such session", 409: "the id exists, or a header that Rookery sets"},
     scope=Scope.MANAGE,
 )
@@ -152,18 +152,18 @@ async def create_webhook(api: Api, *, body: CreateWebhook, caller: Caller) -> An
         id=body.id,
         enabled=body.enabled,
     )
-    shown = views.Webhook.of(webhook, show_secret=body.secret is None)
+    shown = webhook_views.Webhook.of(webhook, show_secret=body.secret is None)
     return Answer(shown, 201, {"Location": f"/v1/webhooks/{webhook.id}"})
 
 
-@call("GET", "/v1/webhooks", tag=TAG, answers={200: views.WebhookList}, scope=Scope.READ)
+@call("GET", "/v1/webhooks", tag=TAG, answers={200: webhook_views.WebhookList}, scope=Scope.READ)
 async def list_webhooks(api: Api, *, query: ListWebhooks, caller: Caller) -> Answer:
     """List webhooks, oldest first."""
     rows = await api.engine.list_webhooks(query.session)
-    return Answer(views.WebhookList(await _shown(api, [row for row in rows if caller.reaches(row.session)])))
+    return Answer(webhook_views.WebhookList(await _shown(api, [row for row in rows if caller.reaches(row.session)])))
 
 
-@call("GET", "/v1/webhooks/{id}", tag=TAG, answers={200: views.Webhook}, scope=Scope.READ)
+@call("GET", "/v1/webhooks/{id}", tag=TAG, answers={200: webhook_views.Webhook}, scope=Scope.READ)
 async def get_webhook(api: Api, id: str) -> Answer:
     """Show one webhook."""
     [shown] = await _shown(api, [await api.engine.get_webhook(id)])
@@ -174,7 +174,7 @@ async def get_webhook(api: Api, id: str) -> Answer:
     "PATCH",
     "/v1/webhooks/{id}",
     tag=TAG,
-    answers={200: views.Webhook},
+    answers={200: webhook_views.Webhook},
     problems={409: "a header that Rookery sets"},
     scope=Scope.MANAGE,
 )
@@ -193,7 +193,7 @@ async def update_webhook(api: Api, id: str, *, body: ChangeWebhook) -> Answer:
     "POST",
     "/v1/webhooks/{id}/rotate-secret",
     tag=TAG,
-    answers={200: views.Webhook},
+    answers={200: webhook_views.Webhook},
     scope=Scope.MANAGE,
     body_required=False,
 )
@@ -201,7 +201,7 @@ async def rotate_webhook_secret(api: Api, id: str, *, body: RotateSecret | None)
     """Sign with a new secret; for a while the one before signs too. A generated secret is in this answer and in no other."""
     given = body or RotateSecret()
     webhook = await api.engine.rotate_secret(id, secret=given.secret, grace=given.grace)
-    return Answer(views.Webhook.of(webhook, show_secret=given.secret is None))
+    return Answer(webhook_views.Webhook.of(webhook, show_secret=given.secret is None))
 
 
 @call("DELETE", "/v1/webhooks/{id}", tag=TAG, answers={200: views.Deleted}, scope=Scope.MANAGE)
@@ -211,16 +211,21 @@ async def delete_webhook(api: Api, id: str) -> Answer:
     return Answer(views.Deleted(id, True))
 
 
-@call("GET", "/v1/webhooks/{id}/dead-letters", tag=TAG, answers={200: views.DeadLetterPage}, scope=Scope.READ)
+@call("GET", "/v1/webhooks/{id}/dead-letters", tag=TAG, answers={200: webhook_views.DeadLetterPage}, scope=Scope.READ)
 async def dead_letters(api: Api, id: str, *, query: ReadDeadLetters) -> Answer:
     """List the deliveries that were given up."""
     found = await api.engine.dead_letters(id, after=query.after, limit=query.limit + 1)
-    page = [views.DeadLetter.of(letter) for letter in found[: query.limit]]
-    return Answer(views.DeadLetterPage(page, page[-1].event.id if len(found) > query.limit else None))
+    page = [webhook_views.DeadLetter.of(letter) for letter in found[: query.limit]]
+    return Answer(webhook_views.DeadLetterPage(page, page[-1].event.id if len(found) > query.limit else None))
 
 
 @call(
-    "POST", "/v1/webhooks/{id}/replay", tag=TAG, answers={202: views.Replayed}, body_required=False, scope=Scope.MANAGE
+    "POST",
+    "/v1/webhooks/{id}/replay",
+    tag=TAG,
+    answers={202: webhook_views.Replayed},
+    body_required=False,
+    scope=Scope.MANAGE,
 )
 async def replay(api: Api, id: str, *, body: Replay | None) -> Answer:
     """Put dead letters back on their way."""
@@ -228,12 +233,12 @@ async def replay(api: Api, id: str, *, body: Replay | None) -> Answer:
     count = await api.engine.replay(
         id, which.event_ids, session=which.session, since=seconds_of(which.since), until=seconds_of(which.until)
     )
-    return Answer(views.Replayed(count), 202)
+    return Answer(webhook_views.Replayed(count), 202)
 
 
-async def _shown(api: Api, webhooks: Sequence[model.Webhook]) -> list[views.Webhook]:
+async def _shown(api: Api, webhooks: Sequence[model.Webhook]) -> list[webhook_views.Webhook]:
     facts = await api.engine.webhook_facts()
-    return [views.Webhook.of(webhook, facts.get(webhook.id)) for webhook in webhooks]
+    return [webhook_views.Webhook.of(webhook, facts.get(webhook.id)) for webhook in webhooks]
 
 
 def _checked(headers: dict[str, str]) -> dict[str, str]:
