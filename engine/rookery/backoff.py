@@ -44,15 +44,19 @@ class Backoff:
             self.spent += 1
             if self.spent > s.reconnect_attempts:
                 return None
-        # 1.5 ** 100 is beyond any maximum already; the bound keeps a long outage from overflowing the float.
-        growth = s.backoff_factor ** min(self.attempt, 100)
+        delay = min(self._base[kind] * self._growth(), max(s.backoff_max, self._base[kind]))
         self.attempt += 1
-        delay = min(self._base[kind] * growth, max(s.backoff_max, self._base[kind]))
         jitter = s.backoff_jitter
         if retry_after is not None:
             delay = retry_after
             jitter = min(jitter, retry_after)  # a short pause was meant to be short
         return delay + self._uniform(0.0, jitter)
+
+    def _growth(self) -> float:
+        try:
+            return float(self._settings.backoff_factor**self.attempt)
+        except OverflowError:  # a long outage; far beyond any maximum
+            return float("inf")
 
     def reset(self) -> None:
         """After a stable minute, or by hand."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 import msgspec
+import trio
 
 from .backlog import BacklogWatch
 from .cleaner import Cleaner
@@ -93,6 +94,7 @@ class EngineParts:
             self._cluster = Cluster(instance, self._supervisor, membership, router, services)
         self._keyring = Keyring(store, clock)
         self._schedule = Schedule(self._supervisor, services)
+        self._admitting = trio.Lock()  # one session after the other, where their number has a limit
         self._first_event = 0  # the newest event when the engine was opened
         self._closing = False
 

@@ -199,6 +199,18 @@ def _contradictions(values: Mapping[str, Any]) -> list[str]:
         kinds_of(values["ROOKERY_MEDIA_FETCH"])
     except InvalidInput as error:
         lines.append(str(error).replace("media_fetch", "ROOKERY_MEDIA_FETCH", 1))
+    warning, critical = values["ROOKERY_MEMORY_WARNING"], values["ROOKERY_MEMORY_CRITICAL"]
+    if warning > critical:
+        lines.append(
+            f"ROOKERY_MEMORY_WARNING: {warning:g} cannot be used; no more than ROOKERY_MEMORY_CRITICAL ({critical:g}) is needed"
+        )
+    try:
+        Path(values["ROOKERY_DATA_DIR"]).expanduser()
+    except RuntimeError:
+        lines.append(
+            f"ROOKERY_DATA_DIR: {values['ROOKERY_DATA_DIR']!r} cannot be used; a directory is needed, and after ~ a user of "
+            "this machine"
+        )
     needed = values["ROOKERY_LEASE_RENEW_INTERVAL"] + values["ROOKERY_LEASE_MARGIN"]
     if needed >= values["ROOKERY_LEASE_TTL"]:
         lines.append(

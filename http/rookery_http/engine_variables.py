@@ -86,6 +86,7 @@ LEAST: dict[str, float] = {
     "webhook_secret_grace": 0.0,
     "backoff_jitter": 0.0,
     "backoff_factor": 1.0,
+    "memory_trend_window": 6,  # a slope takes as many
 }
 
 SHOWN_DEFAULTS = {"webhook_allow_private": "`true` while the API listens on loopback, otherwise `false`"}

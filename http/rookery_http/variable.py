@@ -41,6 +41,11 @@ def seconds(least: float = 0.001, most: float = 3_155_760_000.0) -> Any:
     return Annotated[float, Field(ge=least, le=most, allow_inf_nan=False)]
 
 
+def share() -> Any:
+    """A part of a whole; 0.8 is 80 %."""
+    return Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
+
+
 def count(least: int = 0, most: int = 2**53) -> Any:
     """A whole number in bounds."""
     return Annotated[int, Field(ge=least, le=most)]

@@ -15,7 +15,7 @@ from rookery import EngineSettings
 from .backend_variables import PLATFORMS, STORAGE
 from .engine_variables import LEAST, MEANINGS, SHOWN_DEFAULTS, UNITS
 from .server_variables import API, LOGGING
-from .variable import Variable, count, seconds
+from .variable import Variable, count, seconds, share
 
 FIXED_NAMES = {
     "max_concurrent_sessions": "MAX_CONCURRENT_SESSIONS",
@@ -55,7 +55,9 @@ def _engine() -> list[Variable]:
         else:
             shape, unit, right = kind, "", "text"
         unit = UNITS.get(field.name, unit)
-        if unit not in ("s", "count"):
+        if unit == "share":
+            shape, right = share(), "a number above 0, 1 at most"
+        elif unit not in ("s", "count"):
             right = right.replace(" of seconds", "")
         rows.append(
             Variable(

@@ -101,3 +101,9 @@ def test_reset_starts_anew() -> None:
 
 def test_no_attempts_means_none() -> None:
     assert delays(Failure.SERVER, 1, reconnect_attempts=0) == [None]
+
+
+def test_a_steep_factor_and_a_long_outage() -> None:
+    found = delays(Failure.NETWORK, 2000, backoff_factor=1e9)
+    assert found[:2] == [5.0, 300.0]
+    assert found[-1] == 300.0

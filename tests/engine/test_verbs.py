@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Awaitable, Callable
 from functools import partial
+from pathlib import Path
 
 import pytest
 import trio
@@ -23,7 +24,7 @@ from fake_platform import (
     status_of,
     until,
 )
-from rookery import Engine, EngineSettings, Reason, SessionChange, SessionQuery, SessionStatus
+from rookery import Engine, EngineSettings, Reason, SessionChange, SessionQuery, SessionStatus, open_engine
 from rookery.errors import AlreadyExists, InvalidInput, LimitReached, NotFound, StoreUnavailable, TerminalError
 from rookery.model import Action
 
@@ -228,6 +229,31 @@ class TestLimit:
                 await getattr(engine, verb)("a")
             await connected(engine, "a", "b")
             assert len(platform.attempt_times("b")) == 1
+
+    @pytest.mark.parametrize("verb", ["create", "start"])
+    async def test_those_who_come_together_are_counted_one_after_another(self, verb: str, tmp_path: Path) -> None:
+        ids = [f"s{n}" for n in range(10)]
+        refused: list[str] = []
+
+        async def come(engine: Engine, id: str) -> None:
+            try:
+                if verb == "start":
+                    await engine.start(id)
+                else:
+                    await add(engine, id)
+            except LimitReached:
+                refused.append(id)
+
+        async with open_engine(
+            store=f"sqlite:///{tmp_path}/x.db", providers=[FakePlatform()], settings=self.SETTINGS
+        ) as engine:
+            if verb == "start":
+                await add(engine, *ids, enabled=False)
+            async with trio.open_nursery() as nursery:
+                for id in ids:
+                    nursery.start_soon(come, engine, id)
+            assert len(await engine.list_sessions(SessionQuery(enabled=True))) == 2
+            assert len(refused) == 8
 
     async def test_a_place_becomes_free(self, autojump_clock: MockClock) -> None:
         platform = FakePlatform()

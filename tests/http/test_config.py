@@ -40,6 +40,8 @@ def test_every_engine_setting_has_a_variable_and_a_meaning(monkeypatch):
         if field.name in ("media_types", "media_fetch"):
             continue  # text, below
         value = {bool: "false", int: "77", float: "77.5", type(None): "77"}[type(field.default)]
+        if variables.BY_NAME[name].unit == "share":
+            value = "0.5"
         monkeypatch.setenv(name, value)
         got = getattr(load().engine, field.name)
         expected = msgspec.json.decode(value)
@@ -127,6 +129,11 @@ def test_fixed_names(monkeypatch):
         ("ROOKERY_TELEGRAM_POLL_TIMEOUT", "51", "from 0 to 50"),
         ("ROOKERY_BACKOFF_FACTOR", "0.5", "a number, 1 or more"),
         ("ROOKERY_MAX_BODY", "1", "bytes"),
+        ("ROOKERY_MEMORY_CRITICAL", "95", "a number above 0, 1 at most"),
+        ("ROOKERY_MEMORY_WARNING", "0", "a number above 0, 1 at most"),
+        ("ROOKERY_MEMORY_WARNING", "0.99", "no more than ROOKERY_MEMORY_CRITICAL (0.95)"),
+        ("ROOKERY_MEMORY_TREND_WINDOW", "5", "a whole number, 6 or more"),
+        ("ROOKERY_DATA_DIR", "~nobody-has-this-name/data", "after ~ a user"),
         ("ROOKERY_WHATSAPP_WORKER", "/bin/sh", "the name of a Python module"),
         ("ROOKERY_WHATSAPP_WORKER", "-c 1", "the name of a Python module"),
     ],

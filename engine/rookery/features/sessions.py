@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import msgspec
@@ -77,9 +77,8 @@ class SessionFeatures(OwnerCalls):
             updated_at=now,
         )
         try:
-            if enabled:
-                await self._check_limit(besides=id)
-            session = await self._store.create_session(session)
+            async with self._admission(id, wanted=enabled):
+                session = await self._store.create_session(session)
         except (AlreadyExists, LimitReached):
             if exist_ok:
                 with suppress(NotFound):
@@ -120,11 +119,10 @@ class SessionFeatures(OwnerCalls):
             )
         if change.enabled is not msgspec.UNSET:
             fields["enabled"] = change.enabled
-            if change.enabled and not before.enabled:
-                await self._check_limit(besides=id)
         fields["command"] = change.command or bool(change.enabled is True)
         fields["restart"] = change.restart or fields.get("restart", False)
-        return await self._change(id, SessionChange(**fields))
+        async with self._admission(id, wanted=change.enabled is True and not before.enabled):
+            return await self._change(id, SessionChange(**fields))
 
     async def delete_session(self, id: str) -> DeleteReport:
         """Log out when connected (where the platform knows that), stop, and remove the row, whatever failed before (D3).
@@ -257,11 +255,23 @@ class SessionFeatures(OwnerCalls):
         self._supervisor.nudge(id)
         return self._with_latest(session)
 
-    async def _check_limit(self, *, besides: str) -> None:
-        limit = self.settings.max_concurrent_sessions if self._cluster is None else self._cluster.membership.capacity
-        self._memory.admit()
-        if limit is None:
+    @asynccontextmanager
+    async def _admission(self, id: str, *, wanted: bool) -> AsyncIterator[None]:
+        """Store inside that one session more is enabled; those who ask together are counted one after another, so that
+        together they do not pass the limit. Raises LimitReached, when `wanted`."""
+        if not wanted:
+            yield
             return
+        self._memory.admit()
+        limit = self.settings.max_concurrent_sessions if self._cluster is None else self._cluster.membership.capacity
+        if limit is None:
+            yield
+            return
+        async with self._admitting:
+            await self._check_limit(limit, besides=id)
+            yield
+
+    async def _check_limit(self, limit: int, *, besides: str) -> None:
         counts = await self._store.count_sessions()
         enabled = sum(count for (_, _, is_enabled), count in counts.items() if is_enabled)
         if enabled >= limit:
