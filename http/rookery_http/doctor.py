@@ -1,6 +1,7 @@
 """`rookery doctor`: looks at the surroundings of a server, running or not, and says what to do about each finding.
 
-It reads only: no migration, no session is touched. A server that runs on the same data is no obstacle.
+It changes nothing: no migration, no session is touched; that a directory can be written is tried with a nameless file. A
+server that runs on the same data is no obstacle.
 """
 
 from __future__ import annotations
@@ -8,9 +9,10 @@ from __future__ import annotations
 import os
 import resource
 import shutil
+import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from pathlib import Path
 from typing import Literal
 
@@ -22,7 +24,7 @@ from rookery.memory_facts import container_limit
 from rookery.provider import Provider, Reachable
 from rookery.stores.inspection import StoreFacts, inspect_store
 
-from .config import Config, ConfigurationError, load, unknown_variables
+from .config import DATABASE, Config, ConfigurationError, load, unknown_variables
 
 Level = Literal["ok", "warning", "error"]
 
@@ -118,8 +120,12 @@ def _configuration(config: Config, environment: Mapping[str, str]) -> Iterator[F
 
 async def _store(config: Config) -> tuple[StoreFacts | None, list[Finding]]:
     found: list[Finding] = []
+    usable = True
     if config.database_url is None:
-        found.append(_directory(config.data_dir))
+        directory = _directory("data directory", config.data_dir, "ROOKERY_DATA_DIR")
+        usable = directory.level != "error"
+        found.append(directory)
+        found += _unwritable(config.data_dir / DATABASE)
     facts: StoreFacts | None = None
     try:
         with trio.fail_after(SECONDS):
@@ -129,24 +135,50 @@ async def _store(config: Config) -> tuple[StoreFacts | None, list[Finding]]:
         found.append(_bad("database", why, "is the server of DATABASE_URL up, and does a firewall let us through?"))
     except (RookeryError, OSError) as error:
         found.append(_bad("database", str(error), "see the message; DATABASE_URL and ROOKERY_DATA_DIR say where it is"))
-    if facts is not None:
+    if facts is not None and (facts.exists or usable):
         found += [_schema(facts), _key(facts, config)]
     return facts, found
 
 
-def _directory(directory: Path) -> Finding:
-    subject = "data directory"
-    here = (
-        directory if directory.exists() else next(parent for parent in directory.absolute().parents if parent.exists())
-    )
-    if not os.access(here, os.W_OK | os.X_OK):
-        return _bad(subject, f"{here} is not writable", f"give it to the user {os.getuid()}, or set ROOKERY_DATA_DIR")
-    free = shutil.disk_usage(here).free
+def _directory(subject: str, directory: Path, variable: str) -> Finding:
+    """Whether it can be made, if need be, and written. Permissions alone do not tell, so something is written there."""
+    right = f"give it to the user {os.getuid()}, or set {variable}"
+    try:
+        here = _nearest(directory)
+        if not here.is_dir():
+            return _bad(subject, f"{here} is not a directory", f"move it away, or set {variable}")
+        if not os.access(here, os.W_OK | os.X_OK):
+            return _bad(subject, f"{here} is not writable", right)
+        with tempfile.TemporaryFile(dir=here):
+            free = shutil.disk_usage(here).free
+    except OSError as error:
+        return _bad(subject, f"{directory} cannot be used: {error.strerror}", right)
     if free < DISK_LEAST:
         return _odd(
             subject, f"{free / 1024**2:.0f} MiB are free in {here}", "make room: a full disk stops every session"
         )
     return _good(subject, f"{directory} is writable, {free / 1024**3:.1f} GiB free")
+
+
+def _nearest(directory: Path) -> Path:
+    """The directory, or what there is of its path. Raises OSError where it cannot be looked at."""
+    for path in (directory.absolute(), *directory.absolute().parents):
+        try:
+            path.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        return path
+    return Path(os.sep)
+
+
+def _unwritable(database: Path) -> Iterator[Finding]:
+    """Files that belong to somebody else, as after a start as another user."""
+    for ending in ("", "-wal", "-shm", ".lock"):
+        path = database.with_name(database.name + ending)
+        with suppress(OSError):
+            path.stat()
+            if not os.access(path, os.R_OK | os.W_OK):
+                yield _bad("database", f"{path} is not writable", f"give it to the user {os.getuid()}")
 
 
 def _schema(facts: StoreFacts) -> Finding:
@@ -194,6 +226,9 @@ async def _media(config: Config, facts: StoreFacts | None) -> Finding:
         return _bad(subject, f"{config.media.place} gave no answer within {SECONDS:g} s", "see ROOKERY_S3_ENDPOINT")
     except (RookeryError, OSError) as error:
         return _bad(subject, str(error), "see ROOKERY_MEDIA and the ROOKERY_S3_... variables")
+    directory = _directory(subject, Path(config.media.place), "ROOKERY_MEDIA")
+    if directory.level == "error":
+        return directory
     used_by = (facts.used_by if facts is not None else None) or ""
     if used_by.endswith(" instances") and used_by != "1 instances":
         return _odd(

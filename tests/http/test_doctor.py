@@ -152,6 +152,29 @@ async def test_a_directory_that_cannot_be_written(tmp_path: Path, monkeypatch: p
     assert (await found())["data directory"].level == "ok"
 
 
+@pytest.mark.parametrize("variable", ["ROOKERY_DATA_DIR", "ROOKERY_MEDIA"])
+async def test_what_cannot_be_a_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+    subject = {"ROOKERY_DATA_DIR": "data directory", "ROOKERY_MEDIA": "media"}[variable]
+    file = tmp_path / "file"
+    file.touch()
+    for place in (file, file / "beneath", Path("/proc/rookery"), tmp_path / ("x" * 300)):
+        monkeypatch.setenv(variable, str(place))
+        findings = await found()
+        assert findings[subject].level == "error", place
+        assert variable in findings[subject].advice
+        assert "database" not in findings or variable == "ROOKERY_MEDIA" or findings["database"].level == "error"
+    monkeypatch.setenv(variable, str(tmp_path / "new"))
+    assert (await found())[subject].level == "ok"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file"], "nothing is left behind"
+
+
+async def test_a_database_of_somebody_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / DATABASE).touch()
+    monkeypatch.setattr(doctor.os, "access", lambda path, _: Path(path).is_dir())
+    findings = [finding for finding in await examine({}, [There()]) if finding.subject == "database"]
+    assert (findings[0].level, "is not writable" in findings[0].detail) == ("error", True)
+
+
 async def test_a_full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "DISK_LEAST", 1 << 60)
     assert (await found())["data directory"].level == "warning"
