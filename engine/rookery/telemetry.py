@@ -25,6 +25,14 @@ COUNTERS: dict[str, tuple[str, tuple[str, ...]]] = {
     "media_fetches": ("Received files that were fetched by themselves: stored or failed.", ("platform", "outcome")),
     "memory_actions": ("What the memory guard did: collect or restart_worker.", ("action",)),
 }
+FROM_ZERO: dict[str, tuple[tuple[str, ...], ...]] = {
+    "deliveries": (("delivered",), ("failed",), ("dead",)),
+    "lease_failures": ((),),
+    "memory_actions": (("collect",), ("restart_worker",)),
+}
+"""Labels that are there from the start: Prometheus takes the first value that it sees of a counter for no increase, so an
+alert on the first dead letter would never be raised."""
+
 DURATIONS: dict[str, tuple[str, tuple[str, ...]]] = {
     "commit": ("Seconds to store one batch of events.", ("platform",)),
     "poll": ("Seconds that a long poll took, waiting for events included.", ("platform",)),
@@ -52,6 +60,8 @@ class Telemetry:
 
     def __init__(self) -> None:
         self.counters: dict[str, dict[tuple[str, ...], float]] = {name: defaultdict(float) for name in COUNTERS}
+        for name, all_labels in FROM_ZERO.items():
+            self.counters[name].update(dict.fromkeys(all_labels, 0.0))
         self.durations: dict[str, dict[tuple[str, ...], Histogram]] = {
             name: defaultdict(Histogram) for name in DURATIONS
         }

@@ -202,7 +202,8 @@ def _contradictions(values: Mapping[str, Any]) -> list[str]:
     warning, critical = values["ROOKERY_MEMORY_WARNING"], values["ROOKERY_MEMORY_CRITICAL"]
     if warning > critical:
         lines.append(
-            f"ROOKERY_MEMORY_WARNING: {warning:g} cannot be used; no more than ROOKERY_MEMORY_CRITICAL ({critical:g}) is needed"
+            f"ROOKERY_MEMORY_WARNING: {warning:g} cannot be used; no more than "
+            f"ROOKERY_MEMORY_CRITICAL ({critical:g}) is needed"
         )
     try:
         Path(values["ROOKERY_DATA_DIR"]).expanduser()

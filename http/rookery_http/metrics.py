@@ -9,11 +9,13 @@ from __future__ import annotations
 import resource
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from importlib.metadata import version
 from itertools import accumulate
 from platform import python_version
 
 import psutil
+import trio
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import (
     CounterMetricFamily,
@@ -28,7 +30,8 @@ from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
 from rookery import Engine
-from rookery.features.operations import EngineHealth
+from rookery.errors import StoreError
+from rookery.features.operations import EngineHealth, InstanceHealth
 from rookery.memory_facts import MemoryReport
 from rookery.telemetry import BUCKETS, COUNTERS, DURATIONS, Telemetry
 from rookery.webhook_facts import WebhookFacts
@@ -54,10 +57,13 @@ def preferred_form(accepted: Iterable[tuple[str, float]]) -> str:
 
 
 async def exposition(engine: Engine, form: str = TEXT) -> tuple[bytes, str]:
-    """Everything, counted just now, and its content type."""
+    """Everything, counted just now, and its content type. While the store is away, what needs no store."""
     registry = CollectorRegistry(auto_describe=False)
-    facts = await engine.webhook_facts()
-    registry.register(_Scrape(engine.telemetry, await engine.health(), facts, await engine.memory(), time.time()))
+    health: InstanceHealth = engine.health_here()
+    facts: Mapping[str, WebhookFacts] = {}
+    with suppress(StoreError), trio.move_on_after(engine.settings.store_timeout):
+        facts, health = await engine.webhook_facts(), await engine.health()
+    registry.register(_Scrape(engine.telemetry, health, facts, await engine.memory(), time.time()))
     if form == OPEN_METRICS:
         text: bytes = openmetrics.generate_latest(registry)  # type: ignore[no-untyped-call]
         return text, openmetrics.CONTENT_TYPE_LATEST
@@ -70,7 +76,7 @@ class _Scrape(Collector):
     def __init__(
         self,
         telemetry: Telemetry,
-        health: EngineHealth,
+        health: InstanceHealth,
         facts: Mapping[str, WebhookFacts],
         memory: MemoryReport,
         now: float,
@@ -84,8 +90,12 @@ class _Scrape(Collector):
     def collect(self) -> Iterator[Metric]:
         yield from _counters(self._telemetry)
         yield from _durations(self._telemetry)
-        yield from _state(self._health, self._now)
-        yield from _webhooks(self._facts, self._now)
+        yield from _state(self._health)
+        stored = isinstance(self._health, EngineHealth)
+        yield _single("rookery_store_up", "1 when the database answers.", stored)
+        if isinstance(self._health, EngineHealth):
+            yield from _stored(self._health, self._now)
+            yield from _webhooks(self._facts, self._now)
         yield from _processes(self._memory)
         yield from _this_process()
 
@@ -107,19 +117,29 @@ def _durations(telemetry: Telemetry) -> Iterator[Metric]:
         yield family
 
 
-def _state(health: EngineHealth, now: float) -> Iterator[Metric]:
+def _stored(health: EngineHealth, now: float) -> Iterator[Metric]:
     sessions = _gauge("rookery_sessions", "Stored sessions by platform and status.", ("platform", "status"))
     for platform, statuses in health.sessions.items():
         for status, number in statuses.items():
             sessions.add_metric((platform, status), number)
     yield sessions
+    down = _gauge("rookery_sessions_down", "Enabled sessions that are not connected and do not try.", ("platform",))
+    for platform, number in health.down.items():
+        down.add_metric((platform,), number)
+    yield down
     oldest = 0.0 if health.oldest_delivery is None else max(0.0, now - health.oldest_delivery)
     for name, help, value in (
-        ("sessions_running", "Sessions whose task runs on this instance.", health.running),
-        ("sessions_connected", "Sessions that are connected on this instance.", health.connected),
         ("pending_deliveries", "Webhook deliveries that wait.", health.pending_deliveries),
         ("dead_letters", "Webhook deliveries that were given up.", health.dead_letters),
         ("oldest_delivery_age_seconds", "How long the oldest event waits for a webhook; 0 when none does.", oldest),
+    ):
+        yield _single(f"rookery_{name}", help, value)
+
+
+def _state(health: InstanceHealth) -> Iterator[Metric]:
+    for name, help, value in (
+        ("sessions_running", "Sessions whose task runs on this instance.", health.running),
+        ("sessions_connected", "Sessions that are connected on this instance.", health.connected),
         ("sessions_paused", "Sessions of this instance whose backlog pauses their receiving.", health.paused),
         ("leases", "Sessions that this instance holds the lease of.", health.running),
         ("tasks", "Tasks of this instance.", health.tasks),

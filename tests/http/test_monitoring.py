@@ -63,6 +63,7 @@ async def test_every_metric_that_is_watched_exists(served):
 def test_expressions_name_labels_that_exist(title: str, expression: str) -> None:
     labels = {
         "rookery_sessions": {"platform", "status"},
+        "rookery_sessions_down": {"platform"},
         "rookery_process_memory_bytes": {"kind", "process"},
         "rookery_build_info": {"version", "python"},
     }

@@ -5,9 +5,14 @@ from __future__ import annotations
 import re
 
 import pytest
+import trio
 from prometheus_client import REGISTRY
 from prometheus_client.openmetrics import parser as open_metrics
 from prometheus_client.parser import text_string_to_metric_families
+
+from rookery import EngineSettings, SessionStatus
+from rookery.errors import StoreUnavailable, TerminalError
+from rookery.model import Action, Reason
 
 
 async def test_a_qr_code_in_every_form(served):
@@ -117,6 +122,55 @@ async def test_both_forms_tell_the_same(served):
         sample.name for family in open_metrics.text_string_to_metric_families(strict) for sample in family.samples
     }
     assert "# UNIT rookery_memory_bytes bytes" in strict
+
+
+@pytest.mark.parametrize("trouble", ["refuses", "hangs"])
+async def test_metrics_while_the_database_is_away(serve, monkeypatch, trouble):
+    async def count_sessions() -> None:
+        if trouble == "hangs":
+            await trio.sleep_forever()
+        raise StoreUnavailable("no database")
+
+    async with serve(engine=EngineSettings(store_timeout=0.5)) as served:
+        await served.add()
+        before = (await served.client.get("/metrics")).text.splitlines()
+        assert "rookery_store_up 1.0" in before
+        monkeypatch.setattr(served.engine._store, "count_sessions", count_sessions)
+        answer = await served.client.get("/metrics")
+        assert answer.status_code == 200
+        lines = answer.text.splitlines()
+        for line in (
+            "rookery_store_up 0.0",
+            "rookery_sessions_connected 1.0",
+            'rookery_connects_total{platform="parrot"} 1.0',
+        ):
+            assert line in lines, line
+        assert not [line for line in lines if line.startswith(("rookery_sessions{", "rookery_dead_letters"))]
+
+
+async def test_enabled_sessions_that_are_down_are_counted(served):
+    await served.add()
+    down = 'rookery_sessions_down{platform="parrot"}'
+    assert f"{down} 0.0" in (await served.client.get("/metrics")).text.splitlines()
+    error = TerminalError("banned", reason=Reason.BANNED, action=Action.NONE)
+    served.engine._supervisor.running["polly"].fail(error)
+    await served.engine.wait_status("polly", SessionStatus.DISCONNECTED)
+    with trio.fail_after(20):
+        while f"{down} 1.0" not in (await served.client.get("/metrics")).text.splitlines():
+            await trio.sleep(0.02)
+    await served.client.post("/v1/sessions/polly/stop")
+    assert f"{down} 0.0" in (await served.client.get("/metrics")).text.splitlines()
+
+
+async def test_counters_that_alerts_wait_for_begin_at_zero(served):
+    """Prometheus sees no increase in the first value of a series."""
+    lines = (await served.client.get("/metrics")).text.splitlines()
+    for line in (
+        'rookery_deliveries_total{outcome="dead"} 0.0',
+        "rookery_lease_failures_total 0.0",
+        'rookery_memory_actions_total{action="restart_worker"} 0.0',
+    ):
+        assert line in lines, line
 
 
 def test_no_metric_is_registered_for_the_whole_process():

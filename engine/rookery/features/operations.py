@@ -12,47 +12,64 @@ from ..store import SessionChange, SessionQuery
 from .owners import OwnerCalls
 
 
-class EngineHealth(msgspec.Struct, frozen=True, kw_only=True):
-    """The state of one instance. `sessions` counts all that are stored, by platform and status."""
+class InstanceHealth(msgspec.Struct, frozen=True, kw_only=True):
+    """What one instance knows of itself, also while the store is away."""
 
     instance: str
     started_at: float
     ready: bool
-    store: str
-    sessions: dict[str, dict[str, int]]
     running: int
     connected: int
+    paused: int
+    """Sessions that receive nothing at present because of their backlog."""
+    tasks: int
+
+
+class EngineHealth(InstanceHealth, frozen=True, kw_only=True):
+    """With what all instances share. `sessions` counts all that are stored, by platform and status."""
+
+    store: str
+    sessions: dict[str, dict[str, int]]
+    down: dict[str, int]
+    """By platform: those that are enabled, not connected, and do not try. Most of them wait for a person."""
     pending_deliveries: int
     dead_letters: int
     oldest_delivery: float | None
     """When the oldest event was stored that waits for a webhook."""
-    paused: int
-    """Sessions that receive nothing at present because of their backlog."""
-    tasks: int
 
 
 class OperationsFeatures(OwnerCalls):
     """Looks at everything and changes little."""
 
     async def health(self) -> EngineHealth:
-        """Counted just now."""
+        """Counted just now. Raises StoreError."""
         sessions: dict[str, dict[str, int]] = {}
-        for (platform, status, _), count in (await self._store.count_sessions()).items():
+        down: dict[str, int] = {}
+        for (platform, status, enabled), count in (await self._store.count_sessions()).items():
             of_platform = sessions.setdefault(platform, {})
             of_platform[status] = of_platform.get(status, 0) + count
+            is_down = enabled and status == SessionStatus.DISCONNECTED
+            down[platform] = down.get(platform, 0) + count * is_down
         facts, oldest = await self._facts.read()
-        running = list(self._supervisor.running.values())
         return EngineHealth(
-            instance=self.instance,
-            started_at=self.started_at,
-            ready=self.ready,
+            **msgspec.structs.asdict(self.health_here()),
             store=self._store.location,
             sessions=sessions,
-            running=len(running),
-            connected=sum(runner.link is not None for runner in running),
+            down=down,
             pending_deliveries=sum(one.pending for one in facts.values()),
             dead_letters=sum(one.dead for one in facts.values()),
             oldest_delivery=oldest,
+        )
+
+    def health_here(self) -> InstanceHealth:
+        """What needs no store."""
+        running = list(self._supervisor.running.values())
+        return InstanceHealth(
+            instance=self.instance,
+            started_at=self.started_at,
+            ready=self.ready,
+            running=len(running),
+            connected=sum(runner.link is not None for runner in running),
             paused=sum(runner.paused for runner in running),
             tasks=trio.lowlevel.current_statistics().tasks_living,
         )
