@@ -54,6 +54,11 @@ class SharedPages:
             self._pages.move_to_end(number)
         return [event for event in page if event.id > position]
 
+    def forget(self) -> None:
+        """Keep nothing of what was read so far."""
+        self._pages.clear()
+        self._bytes = 0
+
     async def _read(self, number: int) -> Sequence[Event]:
         done = self._reading[number] = trio.Event()
         try:

@@ -126,8 +126,7 @@ class EventTail:
         try:
             while True:
                 if not self._waiting:
-                    self._wanted = trio.Event()
-                    await self._wanted.wait()
+                    await self._until_wanted()
                 try:
                     await self._read()
                 except StoreError:
@@ -135,6 +134,14 @@ class EventTail:
                     await trio.sleep(POLL_INTERVAL)
         finally:
             self._let_go()
+
+    async def _until_wanted(self) -> None:
+        self._wanted = trio.Event()
+        with trio.move_on_after(STALE):
+            await self._wanted.wait()
+            return
+        self._forget()  # nobody follows: the memory is for others
+        await self._wanted.wait()
 
     async def _read(self) -> None:
         version = self._signals.events.version
@@ -149,6 +156,12 @@ class EventTail:
             with trio.move_on_after(POLL_INTERVAL if self._store.shared else float("inf")):
                 await self._signals.events.newer_than(version)
         self._looked_at = trio.current_time()
+
+    def _forget(self) -> None:
+        self._covering = False
+        self._pages.clear()
+        self._kept = self._bytes = 0
+        self.past.forget()
 
     def _begin(self, newest: int) -> None:
         self._pages.clear()

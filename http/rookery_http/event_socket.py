@@ -63,20 +63,21 @@ async def serve_event_socket(api: Api, refusal: Callable[[Exception], Response])
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_throw_away)
         async with open_follower(api, events, caller, query) as follower:
-            try:
-                while True:
-                    for event in await follower.next_page():
-                        if not follower.ended:
-                            await websocket.send(api.wire_forms.json(event).decode())
-            except trio.EndOfChannel:
-                if follower.revoked:
-                    await websocket.close(POLICY_VIOLATION, "the key was revoked or has expired")
-                elif follower.ended:
-                    await websocket.close(GOING_AWAY, "the server stops")
-                else:
-                    await websocket.close(DONE, "this is what was asked for")
-            except RookeryError:
-                await websocket.close(TRY_AGAIN_LATER, "the database does not answer")
+            with api.wire_forms.reader():
+                try:
+                    while True:
+                        for event in await follower.next_page():
+                            if not follower.ended:
+                                await websocket.send(api.wire_forms.json(event).decode())
+                except trio.EndOfChannel:
+                    if follower.revoked:
+                        await websocket.close(POLICY_VIOLATION, "the key was revoked or has expired")
+                    elif follower.ended:
+                        await websocket.close(GOING_AWAY, "the server stops")
+                    else:
+                        await websocket.close(DONE, "this is what was asked for")
+                except RookeryError:
+                    await websocket.close(TRY_AGAIN_LATER, "the database does not answer")
         nursery.cancel_scope.cancel()
     return None
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Generic, TypeVar
 
 import msgspec
@@ -38,6 +39,10 @@ class _Kept(Generic[Key, Form]):
             self._size -= self._forms.pop(next(iter(self._forms)))[1]
         return form
 
+    def clear(self) -> None:
+        self._forms.clear()
+        self._size = 0
+
 
 class WireForms:
     """An event never changes, so its id is enough to find its forms; neither does what lies between two of them."""
@@ -45,12 +50,28 @@ class WireForms:
     def __init__(self) -> None:
         self._documents = _Kept[int, bytes]()
         self._chunks = _Kept[Hashable, Sequence[bytes]]()
+        self._encoder = msgspec.json.Encoder()
+        self._buffer = bytearray()
+        self._readers = 0
+
+    @contextmanager
+    def reader(self) -> Iterator[None]:
+        """Whoever asks for forms is one meanwhile. With the last of them everything that was kept goes."""
+        self._readers += 1
+        try:
+            yield
+        finally:
+            self._readers -= 1
+            if not self._readers:
+                self._documents.clear()
+                self._chunks.clear()
 
     def json(self, event: model.Event) -> bytes:
         """The view of an event."""
         known = self._documents.get(event.id)
         if known is None:
-            known = msgspec.json.encode(views.Event.of(event))
+            self._encoder.encode_into(views.Event.of(event), self._buffer)
+            known = bytes(self._buffer)  # what `encode` returns has up to half as much again behind its end
             self._documents.keep(event.id, known, len(known))
         return known
 

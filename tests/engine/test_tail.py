@@ -17,7 +17,7 @@ from rookery.features.events import FOLLOW_BATCH
 from rookery.provider import Inbox
 from rookery.store import EventQuery
 from rookery.stores import MemoryStore
-from rookery.tail import BEHIND, KEPT
+from rookery.tail import BEHIND, KEPT, STALE
 
 
 class CountingStore(MemoryStore):
@@ -254,3 +254,25 @@ async def test_a_reader_of_a_shared_page_who_leaves_takes_nobody_along(setup):
         nursery.start_soon(stay)
         nursery.start_soon(stay)
     assert len(found) == 2 * len(set(found)) > 0
+
+
+async def test_when_nobody_has_followed_for_a_while_nothing_is_kept(autojump_clock, setup):
+    tail = setup.engine._tail
+    seen: list[int] = []
+    await setup.say(count=3 * BEHIND)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(collect, setup, seen, 3 * BEHIND + 5)
+        await eventually(lambda: len(seen) == 3 * BEHIND)
+        await trio.testing.wait_all_tasks_blocked()
+        await setup.say(count=5)
+    assert tail._pages
+    assert tail.past._pages
+    await trio.sleep(2 * STALE)
+    assert not tail._pages
+    assert not tail.past._pages
+    again: list[int] = []
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(collect, setup, again, len(seen) + 1)
+        await trio.testing.wait_all_tasks_blocked()
+        await setup.say()
+    assert again[:-1] == seen

@@ -112,11 +112,10 @@ class _Stream(ResponseBody):
 async def _frames(
     api: Api, events: EventStream, caller: Caller, query: FollowEvents
 ) -> AsyncIterator[AsyncIterator[bytes]]:
-    async with (
-        open_follower(api, events, caller, query) as follower,
-        aclosing(_chunks(follower, api.wire_forms)) as chunks,
-    ):
-        yield chunks
+    async with open_follower(api, events, caller, query) as follower:
+        with api.wire_forms.reader():
+            async with aclosing(_chunks(follower, api.wire_forms)) as chunks:
+                yield chunks
 
 
 async def _chunks(follower: Follower, forms: WireForms) -> AsyncGenerator[bytes]:
