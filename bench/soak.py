@@ -44,6 +44,7 @@ REST_LIMIT = 60.0  # seconds for everything to be let go
 FLAT = ("tasks", "fds", "threads")
 LEAST_RESTS = 3
 LEFT_BEHIND = 4  # file descriptors that the library keeps of each client that has ended
+SESSIONS_OF_A_WORKER = 10
 CLIENTS_OF_A_WORKER = 40  # that have ended; then it takes no new ones, and goes with its last session
 SHORT = 300.0  # seconds; a slope over less tells nothing
 BOUNDS = {  # growth an hour that is told from none; in a short run, growth in all
@@ -209,6 +210,7 @@ class Soak:
         ten seconds to end.
         """
         await self._renew()
+        await self._replace_spent_workers()
         await self.server.reopen_api()
         until = trio.current_time() + (self.options.patience if self.rests else self.options.first_rest)
         lowest: dict[str, float] = {}
@@ -238,6 +240,17 @@ class Soak:
         if limit.cancelled_caught:
             idle = [id for id, bot in self.accounts.bots.items() if not bot.polls.has_waiting]
             raise SystemExit(f"not connected: {await self.accounts.down()}, without a poll: {idle}")
+
+    async def _replace_spent_workers(self) -> None:
+        """A worker that takes no new sessions ends with the last that it has, which is when they are next restarted."""
+        needed = -(-len(self.accounts.devices) // SESSIONS_OF_A_WORKER)
+        with trio.fail_after(REST_LIMIT):
+            if len(self.server.workers()) > needed:
+                for id in self.accounts.devices:
+                    await self.server.call("POST", f"/v1/sessions/{id}/restart")
+                    self.done["restart phone"] += 1
+            while len(self.server.workers()) > needed or await self.accounts.down():
+                await trio.sleep(0.25)
 
     def _bots(self) -> list[Any]:
         return [*self.accounts.bots.values()]
