@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping
 
 import trio
 
+from .abilities import Cleanable
 from .log import get_logger
-from .provider import Cleanable, Provider
+from .provider import Provider
 from .services import Services
 from .session import SessionRunner
 

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 
 import trio
 
+from .abilities import Forgetful
 from .errors import NotFound, RookeryError, StoreError
 from .log import get_logger
 from .model import Session
-from .provider import Forgetful, Inbox, Provider
+from .provider import Inbox, Provider
 from .services import Services
 from .store import SessionChange
 

@@ -12,9 +12,10 @@ from collections.abc import Callable, Collection, Mapping
 import msgspec
 import trio
 
+from .abilities import Checkable, Probeable
 from .errors import ProbeFailed
 from .log import get_logger
-from .provider import Checkable, Link, Probeable
+from .provider import Link
 from .services import Services
 from .session import SessionRunner
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 
 import trio
 
+from .abilities import WorkerHosting
 from .errors import LimitReached
 from .log import get_logger
 from .memory_facts import (
@@ -21,7 +22,7 @@ from .memory_facts import (
     resident_memory,
     unique_memory,
 )
-from .provider import Provider, WorkerHosting
+from .provider import Provider
 from .services import Services
 
 ADMISSION_AGE = 5.0  # seconds for which a measurement is good enough to admit a session by

@@ -8,17 +8,18 @@ be sent: a chat with messages has one task that drains it and ends.
 from __future__ import annotations
 
 from collections import deque
-from typing import Protocol, runtime_checkable
 
 import trio
 
-from .content import PASSING, Content
+from .abilities import Concurrent
+from .content import Content
 from .errors import LeaseLost, StoreError
 from .log import get_logger
 from .model import Lease, MessageState, OutboundMessage
-from .provider import Concurrent, Link
+from .provider import Link
 from .sending import RETRY_DELAY, RETRY_DELAY_MAX, Begun, Pause, Sender
 from .store import MessageStore, SendOutcome
+from .turns import Turns
 
 WINDOW = 512
 """Messages of one session held in memory, about."""
@@ -32,17 +33,6 @@ CHAT_LOW = 32
 DEFAULT_CONCURRENCY = 16
 
 log = get_logger("SESSION")
-
-
-@runtime_checkable
-class Paced(Protocol):
-    """A link whose platform wants pauses between messages."""
-
-    def ready_in(self, chat: str) -> float:
-        """Seconds until the next message to this chat may leave; 0 when it may leave now."""
-
-    def book(self, chat: str) -> float:
-        """Take the next turn of this chat; returns the seconds until it comes."""
 
 
 class _Item:
@@ -70,7 +60,6 @@ class Outbox:
         self._store = store
         self._sender = sender
         self._link: Link | None = None
-        self._paced: Paced | None = None
         self._nursery: trio.Nursery | None = None
         self._slots = trio.Semaphore(0)
         self._chats: dict[str, deque[_Item]] = {}
@@ -82,12 +71,12 @@ class Outbox:
         self._reserved = 0  # places kept for messages that are being stored
         self._unreserved = trio.Event()
         self._loading = False
-        self._paused_until = -float("inf")
+        self._turns = Turns()
 
     def attach(self, link: Link, nursery: trio.Nursery) -> None:
         """A link is up: send what waits. The nursery is the link's own and ends with it."""
         self._link = link
-        self._paced = link if isinstance(link, Paced) else None
+        self._turns.attach(link)
         self._nursery = nursery
         self._slots = trio.Semaphore(link.max_concurrent_sends if isinstance(link, Concurrent) else DEFAULT_CONCURRENCY)
         self._more = True
@@ -110,7 +99,6 @@ class Outbox:
 
         True: it would leave at once, so it may be stored as SENDING right away (one write less). False: store it as QUEUED.
         """
-        paced = None if isinstance(content, PASSING) else self._paced
         if (
             self._link is None
             or self._more
@@ -118,13 +106,10 @@ class Outbox:
             or chat in self._chats
             or chat in self._outside
             or self._slots.value <= self._reserved
-            or self._paused_until > trio.current_time()
-            or (paced is not None and paced.ready_in(chat) > 0)
+            or not self._turns.take_now(chat, content)
         ):
             self._awaited.add(id)
             return False
-        if paced is not None:
-            paced.book(chat)
         self._chats[chat] = deque()
         self._reserved += 1
         return True
@@ -260,20 +245,12 @@ class Outbox:
                 break
             self._owed.remove(outcome)
 
-    async def _wait_turn(self, message: OutboundMessage) -> None:
-        """The turn is booked before the wait, so that those who wait together leave one after another."""
-        paced = None if isinstance(message.content, PASSING) else self._paced
-        if paced is not None and (delay := paced.book(message.to)) > 0:
-            await trio.sleep(delay)
-        while (pause := self._paused_until - trio.current_time()) > 0:
-            await trio.sleep(pause)
-
     async def _drain(self, chat: str, queue: deque[_Item]) -> None:
         try:
             while queue:
                 item = queue[0]
                 if not item.begun and item.outcome is None:
-                    await self._wait_turn(item.message)
+                    await self._turns.wait(chat, item.message.content)
                 try:
                     self._slots.acquire_nowait()
                 except trio.WouldBlock:
@@ -320,7 +297,7 @@ class Outbox:
             return await self._conclude(item, outcome)
         item.attempts += 1
         if outcome.whole_session:
-            self._paused_until = max(self._paused_until, trio.current_time() + outcome.delay)
+            self._turns.pause(outcome.delay)
         item.begun = item.doubtful = not await self._sender.record(message.id, MessageState.QUEUED, outcome.error)
         return outcome.delay
 

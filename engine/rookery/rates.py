@@ -1,4 +1,4 @@
-"""Keeps outbound messages inside a platform's rates: `outbox.Paced` for any link.
+"""Keeps outbound messages inside a platform's rates: `abilities.Paced` for any link.
 
 The rate of a chat is a virtual schedule (the generic cell rate algorithm): a message may leave when the schedule is at most
 `burst - 1` intervals ahead of the clock. The rate of all chats together, and the number of messages to a chat in a minute,

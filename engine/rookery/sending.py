@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from enum import Enum, auto
 from typing import Protocol
 
@@ -31,6 +31,7 @@ from .store import MessageStore, SendOutcome
 RETRY_DELAY = 1.0  # seconds, doubled by each attempt that could not even begin
 RETRY_DELAY_MAX = 30.0
 STORE_RETRY_DELAY = 0.2
+RESOLVE_RETRY_DELAY = 1.0
 
 log = get_logger("SESSION")
 
@@ -80,6 +81,21 @@ class Sender:
     def now(self) -> float:
         """The wall clock, seconds since the epoch."""
         return self._clock()
+
+    async def resolve_interrupted(self, trouble: Callable[[str], object]) -> None:
+        """What an earlier owner had in its hands when it died is told as UNKNOWN. Until the store has taken that, each of its
+        errors goes to `trouble`. Raises LeaseLost."""
+        while True:
+            try:
+                if await self._store.resolve_interrupted(self._lease, now=self._clock(), announce=self._announce):
+                    self._signals.events_stored(self._lease.session)
+            except LeaseLost:
+                raise
+            except StoreError as error:
+                trouble(str(error))
+                await trio.sleep(RESOLVE_RETRY_DELAY)
+            else:
+                return
 
     async def attempt(self, link: Link, message: OutboundMessage, attempts: int) -> SendOutcome | Pause:
         """Call the link. Shielded: once bytes may have left, a cancellation would only turn a known outcome into an

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import msgspec
 import trio
 
+from .abilities import LogoutCapable, Named
 from .backoff import Backoff
 from .cleanup import clean_up
 from .condition import Condition
@@ -17,12 +18,10 @@ from .intents import FAREWELLS, Intent
 from .log import get_logger
 from .model import Action, Health, Lease, Reason, Session, SessionStatus
 from .outbox import Outbox
-from .provider import Link, LogoutCapable, Named, Provider
+from .provider import Link, Provider
 from .sending import Sender
 from .services import Services
 from .verdict import judge
-
-STORE_RETRY_DELAY = 1.0  # seconds
 
 LEASE_LOST = "the lease was not renewed in time"
 """Why a session connects again, when the database says that nobody else had it meanwhile."""
@@ -53,7 +52,7 @@ class SessionRunner:
         self.ended = trio.Event()  # set by the supervisor when the task is gone
         self.lease_ran_out: str | None = None  # why it, or the one before it here, could not keep its lease
         self.logged_out: bool | None = None  # None: nobody tried
-        sender = Sender(self.lease, session.platform, services)
+        self._sender = Sender(self.lease, session.platform, services)
         self.inbox = SessionInbox(
             self.lease,
             session,
@@ -61,9 +60,9 @@ class SessionRunner:
             report=self.report,
             trouble=self._trouble,
             on_credentials=self._remember,
-            confirmations=sender.confirmations,
+            confirmations=self._sender.confirmations,
         )
-        self.outbox = Outbox(self.lease, services.store, sender)
+        self.outbox = Outbox(self.lease, services.store, self._sender)
         self._connection = Connection(
             provider,
             self.inbox,
@@ -189,7 +188,7 @@ class SessionRunner:
         try:
             commands = self.session.commands
             with self._scope:
-                await self._resolve_interrupted()
+                await self._sender.resolve_interrupted(self._trouble)  # nothing is sent before that is stored
                 await self._keep_connected()
                 commands = self.session.commands
                 await self._settle_after_logout()
@@ -207,22 +206,6 @@ class SessionRunner:
         finally:
             with self._services.shields.open(self._settings.store_timeout):
                 await self._finish()
-
-    async def _resolve_interrupted(self) -> None:
-        """Tell what an earlier owner had in its hands when it died; nothing is sent before that is stored."""
-        while True:
-            try:
-                if await self._services.store.resolve_interrupted(
-                    self.lease, now=self._services.clock(), announce=self._services.settings.status_events
-                ):
-                    self._services.signals.events_stored(self.session.id)
-            except LeaseLost:
-                raise
-            except StoreError as error:
-                self._trouble(str(error))
-                await trio.sleep(STORE_RETRY_DELAY)
-            else:
-                return
 
     async def _keep_connected(self) -> None:
         before = self.session.health

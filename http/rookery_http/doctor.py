@@ -19,9 +19,10 @@ from typing import Literal
 import msgspec
 import trio
 
+from rookery.abilities import Reachable
 from rookery.errors import RookeryError, TerminalError
 from rookery.memory_facts import container_limit
-from rookery.provider import Provider, Reachable
+from rookery.provider import Provider
 from rookery.stores.inspection import StoreFacts, inspect_store
 
 from .config import DATABASE, Config, ConfigurationError, load, unknown_variables

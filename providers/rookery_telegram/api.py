@@ -14,7 +14,8 @@ import httpx
 import msgspec
 import trio
 
-from rookery.provider import LocalMedia, MediaSink
+from rookery.abilities import MediaSink
+from rookery.provider import LocalMedia
 
 from .errors import ApiError, read_answer
 from .transport import BotTransport

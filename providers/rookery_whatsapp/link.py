@@ -9,11 +9,12 @@ from typing import Any
 
 import trio
 
+from rookery.abilities import MediaSink
 from rookery.content import MEDIA
 from rookery.errors import NotConnected, ProviderError, SendError, TerminalError
 from rookery.log import get_logger
 from rookery.model import Event, OutboundMessage, Reason, Receipt, SessionStatus
-from rookery.provider import Inbox, MediaSink
+from rookery.provider import Inbox
 
 from .account import Account
 from .failures import failure_of
@@ -231,11 +232,11 @@ class WhatsAppLink:
     # What the engine asks for
 
     def ready_in(self, chat: str) -> float:
-        """See `rookery.outbox.Paced`."""
+        """See `rookery.abilities.Paced`."""
         return self._pacer.ready_in(chat)
 
     def book(self, chat: str) -> float:
-        """See `rookery.outbox.Paced`."""
+        """See `rookery.abilities.Paced`."""
         return self._pacer.book(chat)
 
     async def send(self, message: OutboundMessage) -> Receipt:
@@ -278,7 +279,7 @@ class WhatsAppLink:
         await self._account.logged_out()
 
     async def fetch_media(self, event: Event, sink: MediaSink) -> None:
-        """See `rookery.provider.MediaFetching`: the worker writes the decrypted file itself."""
+        """See `rookery.abilities.MediaFetching`: the worker writes the decrypted file itself."""
         message: Mapping[str, Any] = event.raw.get("Message", {}) if isinstance(event.raw, dict) else {}
         await self._call("download", message=message, path=str(sink.path), limit=sink.limit)
         await sink.adopt()

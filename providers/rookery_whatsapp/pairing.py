@@ -35,7 +35,7 @@ def phone_digits(phone: str) -> str:
 
 
 class ShownCode(msgspec.Struct, frozen=True, kw_only=True):
-    """`rookery.provider.Pairing`. `kind` is "qr" (draw `code` as it is) or "phone" (type it into the phone)."""
+    """`rookery.abilities.Pairing`. `kind` is "qr" (draw `code` as it is) or "phone" (type it into the phone)."""
 
     kind: str
     code: str

@@ -9,8 +9,8 @@ from contextlib import asynccontextmanager
 
 import trio
 
+from rookery.abilities import WorkerInfo
 from rookery.log import get_logger
-from rookery.provider import WorkerInfo
 
 from .port import ClientPort
 from .process import WorkerProcess

@@ -12,9 +12,10 @@ from typing import Any
 import msgspec
 import trio
 
+from rookery.abilities import Reached, WorkerInfo
 from rookery.errors import InvalidInput, NotConnected, ProviderError, SendError, TerminalError
 from rookery.model import Action, Reason, Session, SessionStatus
-from rookery.provider import Inbox, Link, Reached, WorkerInfo
+from rookery.provider import Inbox, Link
 
 from .account import Account, check_credentials, remaining
 from .devices import open_devices
@@ -154,7 +155,7 @@ class WhatsApp:
         return await desk.request_code(digits)
 
     async def reach(self) -> Reached:
-        """See `rookery.provider.Reachable`: the library is installed, and WhatsApp's server takes connections."""
+        """See `rookery.abilities.Reachable`: the library is installed, and WhatsApp's server takes connections."""
         if find_spec("neonize") is None:
             raise TerminalError(
                 "neonize is not installed, WhatsApp sessions need it: pip install 'rookery[whatsapp]'",
@@ -168,7 +169,7 @@ class WhatsApp:
         return Reached(f"{SERVER} answers, the library is installed")
 
     async def clean(self, running: Collection[str]) -> Collection[str]:
-        """See `rookery.provider.Cleanable`: what is remembered of recent messages, and of workers that ended."""
+        """See `rookery.abilities.Cleanable`: what is remembered of recent messages, and of workers that ended."""
         gone = self._memories.keys() - running
         for session in gone:
             del self._memories[session]
@@ -177,11 +178,11 @@ class WhatsApp:
         return gone
 
     def workers(self) -> list[WorkerInfo]:
-        """See `rookery.provider.WorkerHosting`."""
+        """See `rookery.abilities.WorkerHosting`."""
         return self.pool.infos()
 
     async def replace_worker(self, id: str, reason: str) -> None:
-        """See `rookery.provider.WorkerHosting`."""
+        """See `rookery.abilities.WorkerHosting`."""
         await self.pool.replace(id, reason)
 
     async def _make_tables(self, worker: WorkerProcess, database: str) -> None:

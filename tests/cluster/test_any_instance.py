@@ -12,10 +12,11 @@ import trio
 
 from fake_platform import FakeLink, FakePlatform
 from rookery import Engine, Event, EventQuery, MessageState, OutboundMessage, Receipt, Session, SessionStatus
+from rookery.abilities import MediaSink
 from rookery.errors import InvalidInput, NotConnected, NotFound, OwnerUnavailable, Rejected
 from rookery.instances import Instance
 from rookery.model import Action, NewEvent, Reason
-from rookery.provider import Inbox, MediaSink
+from rookery.provider import Inbox
 from shared_engines import open_shared, running, until
 from store.backends import PostgresBackend
 

@@ -8,10 +8,10 @@ import pytest
 
 from fake_platform import FakeLink, FakePlatform
 from rookery import Event, EventQuery, SessionStatus
+from rookery.abilities import MediaSink
 from rookery.errors import StoredElsewhere
 from rookery.media.files import MediaFile
 from rookery.model import NewEvent
-from rookery.provider import MediaSink
 from shared_engines import open_shared, running, until
 from store.backends import PostgresBackend
 

@@ -22,7 +22,7 @@ from fake_platform import (
     text_of,
 )
 from rookery import Engine, EventQuery
-from rookery.store import DeliveryOutcome
+from rookery.deliveries import DeliveryOutcome
 
 LIMIT = 10
 SETTINGS = msgspec.structs.replace(CALM, max_event_backlog=LIMIT)

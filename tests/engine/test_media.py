@@ -13,6 +13,7 @@ import trio
 
 from fake_platform import FakeLink, FakePlatform, TroubledStore, connected
 from rookery import Engine, EngineSettings, Event, open_engine
+from rookery.abilities import MediaSink
 from rookery.errors import (
     InvalidInput,
     MediaTooLarge,
@@ -25,7 +26,6 @@ from rookery.errors import (
 )
 from rookery.media.files import MediaFile, MediaOrigin, MediaState
 from rookery.model import NewEvent
-from rookery.provider import MediaSink
 from rookery.stores import MemoryStore
 
 BOUND = 30.0

@@ -13,9 +13,9 @@ from trio.testing import MockClock
 
 from fake_platform import CALM, FakePlatform, add, connected, open_fake_engine
 from rookery import memory as memory_module
+from rookery.abilities import WorkerInfo
 from rookery.errors import LimitReached
 from rookery.memory_facts import Level, container_limit, growth_per_hour, level_of, resident_memory, unique_memory
-from rookery.provider import WorkerInfo
 
 MIB = 1024**2
 

@@ -14,9 +14,10 @@ import pytest
 import trio
 
 from rookery import Engine, EngineSettings, Event, OutboundMessage, Receipt, Session, open_engine
+from rookery.abilities import MediaSink
 from rookery.errors import InvalidInput, NotConnected, Rejected
 from rookery.model import NewEvent
-from rookery.provider import Inbox, MediaSink
+from rookery.provider import Inbox
 from rookery_http.serving import serve_api
 from rookery_http.settings import ApiSettings
 from rookery_http.state import PlatformInput

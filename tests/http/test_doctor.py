@@ -12,9 +12,9 @@ import pytest
 import trio
 
 from rookery import open_engine
+from rookery.abilities import Reached
 from rookery.errors import ProviderError, TerminalError
 from rookery.model import Action, Reason
-from rookery.provider import Reached
 from rookery.store import Store
 from rookery.stores.inspection import inspect_store
 from rookery_http import compose, doctor

@@ -5,8 +5,9 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from rookery.deliveries import DeliveryOutcome, ReplayQuery
 from rookery.errors import AlreadyExists, NotFound
-from rookery.store import DeliveryOutcome, Store
+from rookery.store import Store
 from store.building import HOOK_SECRET, all_events, create_and_claim, event, new_session, webhook
 
 NOW = 5000.0
@@ -43,7 +44,7 @@ async def test_a_webhook_comes_back_as_it_was_stored(store: Store) -> None:
     assert await store.get_webhook("hook") == changed
     assert await store.delete_webhook("hook") is True
     assert await store.delete_webhook("hook") is False
-    for call in (store.get_webhook("hook"), store.update_webhook(given), store.replay("hook", event_ids=None, now=1.0)):
+    for call in (store.get_webhook("hook"), store.update_webhook(given), store.replay("hook", ReplayQuery())):
         with pytest.raises(NotFound):
             await call
     with pytest.raises(NotFound):
@@ -205,12 +206,12 @@ async def test_a_dead_letter_frees_its_lane_and_can_be_replayed(store: Store) ->
     assert [d.event.key for d in await store.dead_letters("hook", after=dead[0].event.id, limit=10)] == ["2"]
     assert await store.delivery_counts() == {"hook": (1, 2)}
 
-    assert await store.replay("hook", event_ids=[dead[1].event.id, 10**6], now=NOW) == 1
+    assert await store.replay("hook", ReplayQuery(event_ids=(dead[1].event.id, 10**6))) == 1
     assert await waiting(store) == [("shop/7", "2"), ("shop/7", "3")]
     [first, *_] = await store.pending_deliveries("hook", now=NOW, busy=[], limit=10)
     assert first.attempts == 0
-    assert await store.replay("hook", event_ids=[], now=NOW) == 0
-    assert await store.replay("hook", event_ids=None, now=NOW) == 1
+    assert await store.replay("hook", ReplayQuery(event_ids=())) == 0
+    assert await store.replay("hook", ReplayQuery()) == 1
     assert await waiting(store) == [("shop/7", "1"), ("shop/7", "2"), ("shop/7", "3")]
     assert await store.delivery_counts() == {"hook": (3, 0)}
 
@@ -221,7 +222,7 @@ async def test_a_replay_into_a_parked_lane_goes_first(store: Store) -> None:
     await store.append(lease, [event(1), event(2)], None)
     await record(store, 1)
     await record(store, 2, retry_at=NOW + 50)
-    assert await store.replay("hook", event_ids=None, now=NOW) == 1
+    assert await store.replay("hook", ReplayQuery()) == 1
     assert (await waiting(store))[0] == ("shop/7", "1")
 
 

@@ -7,9 +7,10 @@ import time
 import pytest
 import trio
 
+from rookery.deliveries import DeliveryOutcome
 from rookery.errors import RookeryError
 from rookery.model import NewEvent
-from rookery.store import DeliveryOutcome, EventQuery, Store
+from rookery.store import EventQuery, Store
 from store.building import all_events, create_and_claim, event, event_keys, webhook
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
+from rookery.deliveries import DeliveryOutcome, ReplayQuery
 from rookery.errors import NotFound
-from rookery.store import DeliveryOutcome, Store
+from rookery.store import Store
 from rookery.webhook_facts import DeliveryNote, WebhookFacts
 from store.building import create_and_claim, event, webhook
 
@@ -52,21 +55,21 @@ async def test_dead_letters_are_replayed_by_session_and_time(store: Store) -> No
         outcome = DeliveryOutcome(webhook="hook", event_id=row.event.id, delivered=False, at=100.0 + number)
         await store.record_deliveries([outcome])
 
-    async def replay(**which: object) -> int:
-        return await store.replay("hook", event_ids=None, now=0.0, **which)  # type: ignore[arg-type]
+    async def replay(**which: Any) -> int:
+        return await store.replay("hook", ReplayQuery(**which))
 
     assert await replay(session="nobody") == 0
     assert await replay(session="b") == 0
     assert await replay(since=200.0) == 0
     assert await replay(until=100.0) == 0
-    assert await store.replay("hook", event_ids=[ids["ab", "0"]], now=0.0, session="a") == 0
+    assert await replay(event_ids=(ids["ab", "0"],), session="a") == 0
     assert await replay(session="a", since=101.0, until=102.0) == 1
     assert await replay(session="a") == 2
     assert await replay(since=104.0) == 2
     assert await replay() == 1
     assert (await store.webhook_facts())["hook"].pending == 6
     with pytest.raises(NotFound):
-        await store.replay("nobody", event_ids=None, now=0.0, session="a")
+        await store.replay("nobody", ReplayQuery(session="a"))
 
 
 async def test_how_deliveries_go(store: Store) -> None:

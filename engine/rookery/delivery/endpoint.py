@@ -11,11 +11,11 @@ import httpx
 import msgspec
 import trio
 
+from ..deliveries import DeliveryOutcome, DeliveryStore
 from ..errors import NotFound, StoreError, StoreUnavailable
 from ..log import get_logger
 from ..model import Delivery, Webhook
 from ..settings import EngineSettings
-from ..store import DeliveryOutcome, DeliveryStore
 from ..telemetry import Telemetry
 from .notes import Notes
 from .post import Answer, post

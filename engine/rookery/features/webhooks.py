@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from ..deliveries import ReplayQuery
 from ..errors import InvalidInput, NotFound
 from ..model import DeadLetter, Webhook
 from ..parts import EngineParts
@@ -162,9 +163,8 @@ class WebhookFeatures(EngineParts):
     ) -> int:
         """Deliver dead letters again: all, or those of these events, of this session, given up at or after `since` and
         before `until`. Returns how many. Raises NotFound."""
-        count = await self._store.replay(
-            webhook, event_ids=event_ids, now=self._clock(), session=session, since=since, until=until
-        )
+        ids = None if event_ids is None else tuple(event_ids)
+        count = await self._store.replay(webhook, ReplayQuery(event_ids=ids, session=session, since=since, until=until))
         self._signals.webhooks.fire()
         return count
 

@@ -10,6 +10,7 @@ from functools import partial
 import msgspec
 import trio
 
+from ..abilities import MediaFetching
 from ..errors import (
     InvalidInput,
     MediaError,
@@ -23,7 +24,7 @@ from ..errors import (
 )
 from ..log import get_logger
 from ..model import Event
-from ..provider import Link, LocalMedia, MediaFetching
+from ..provider import Link, LocalMedia
 from ..settings import EngineSettings
 from ..shields import Shields
 from .files import MediaFile, MediaOrigin, MediaState, MediaStore, id_of_event

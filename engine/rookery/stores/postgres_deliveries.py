@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from ..deliveries import DeliveryOutcome, ReplayQuery
 from ..errors import AlreadyExists, NotFound
 from ..model import DeadLetter, Delivery, Webhook
-from ..store import DeliveryOutcome
 from .postgres_base import PostgresBase
 from .rows import (
     EVENT_COLUMNS,
@@ -153,21 +153,12 @@ class PostgresDeliveries(PostgresBase):
             raise NotFound("webhook", webhook)
         return [row for row in rows if row is not None]
 
-    async def replay(
-        self,
-        webhook: str,
-        *,
-        event_ids: Collection[int] | None,
-        now: float,
-        session: str | None = None,
-        since: float | None = None,
-        until: float | None = None,
-    ) -> int:
-        values: list[object] = [webhook, None if event_ids is None else list(event_ids)]
+    async def replay(self, webhook: str, query: ReplayQuery) -> int:
+        values: list[object] = [webhook, query.event_ids]
         chosen = "$2::bigint[]"
-        if session is not None or since is not None or until is not None:
+        if query.session is not None or query.since is not None or query.until is not None:
             chosen = _CHOSEN
-            values += [None if session is None else lane_of(session, ""), since, until]
+            values += [None if query.session is None else lane_of(query.session, ""), query.since, query.until]
         sql = f"SELECT rookery.replay_1(number, {chosen}) FROM rookery.webhooks WHERE id = $1"  # noqa: S608
         count = await self._value(sql, *values)
         if count is None:

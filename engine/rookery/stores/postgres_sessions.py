@@ -11,17 +11,17 @@ from ..errors import AlreadyExists, LeaseLost, NotFound
 from ..model import TERMINAL_REASONS, Lease, Session, Transition
 from ..store import HISTORY_LENGTH, SessionChange, SessionQuery, StatusWrite
 from .postgres_base import PostgresBase
-from .rows import SESSION_COLUMNS, session_from_row, to_json, transition_from_row
+from .rows import NEW_SESSION_COLUMNS, SESSION_COLUMNS, session_from_row, session_to_row, to_json, transition_from_row
 
 _TERMINAL = ", ".join(f"'{reason}'" for reason in sorted(TERMINAL_REASONS))
-_INSERTED = SESSION_COLUMNS.removeprefix("uid, ").replace("owner, ", "")
-_VALUES = ", ".join(f"${number}" for number in range(1, _INSERTED.count(",") + 2))
+_PLACES = ", ".join(f"${number}" for number in range(1, NEW_SESSION_COLUMNS.count(",") + 2))
 _OF_S = ", ".join(f"s.{column}" for column in SESSION_COLUMNS.split(", "))
 
 _SELECT = f"SELECT {SESSION_COLUMNS} FROM rookery.sessions"  # noqa: S608
 _CREATE = f"""
     WITH created AS (
-        INSERT INTO rookery.sessions ({_INSERTED}) VALUES ({_VALUES}) ON CONFLICT (id) DO NOTHING RETURNING uid, id
+        INSERT INTO rookery.sessions ({NEW_SESSION_COLUMNS}) VALUES ({_PLACES})
+        ON CONFLICT (id) DO NOTHING RETURNING uid, id
     )
     SELECT uid, rookery.notify_1('session', id) FROM created"""  # noqa: S608
 _DELETE = """
@@ -63,31 +63,7 @@ class PostgresSessions(PostgresBase):
     """Implements `SessionStore`."""
 
     async def create_session(self, session: Session) -> Session:
-        health = session.health
-        uid = await self._value(
-            _CREATE,
-            session.id,
-            session.platform,
-            session.name,
-            session.enabled,
-            health.status.value,
-            health.reason.value,
-            health.detail,
-            health.since,
-            health.action.value,
-            health.last_error,
-            health.next_retry_at,
-            self._secrets.seal(session.credentials),
-            self._secrets.seal(session.settings),
-            to_json(session.metadata),
-            session.cursor,
-            session.commands,
-            session.restarts,
-            session.heeded,
-            session.fence,
-            session.created_at,
-            session.updated_at,
-        )
+        uid = await self._value(_CREATE, *session_to_row(session, self._secrets))
         if uid is None:
             raise AlreadyExists("session", session.id)
         return msgspec.structs.replace(session, uid=uid, owner=None)

@@ -34,6 +34,8 @@ SESSION_COLUMNS = (
     "uid, id, platform, name, enabled, status, reason, detail, since, action, last_error, next_retry_at, credentials, "
     "settings, metadata, cursor, commands, restarts, heeded, fence, owner, created_at, updated_at"
 )
+NEW_SESSION_COLUMNS = SESSION_COLUMNS.removeprefix("uid, ").replace("owner, ", "")
+"""Without what the store itself gives a session."""
 EVENT_COLUMNS = "id, session, platform, type, key, time, chat, sender, body, raw"
 MESSAGE_COLUMNS = (
     "id, session, recipient, content, options, reply_to, state, idempotency_key, receipt, error, attempts, "
@@ -52,6 +54,34 @@ def to_json(value: Any) -> str:
         return _encode(value).decode()
     except (TypeError, UnicodeEncodeError, OverflowError, RecursionError) as error:
         raise InvalidInput(f"cannot be written as JSON: {error}") from None
+
+
+def session_to_row(session: Session, secrets: SecretBox) -> Row:
+    """For `NEW_SESSION_COLUMNS`."""
+    health = session.health
+    return (
+        session.id,
+        session.platform,
+        session.name,
+        session.enabled,
+        health.status.value,
+        health.reason.value,
+        health.detail,
+        health.since,
+        health.action.value,
+        health.last_error,
+        health.next_retry_at,
+        secrets.seal(session.credentials),
+        secrets.seal(session.settings),
+        to_json(session.metadata),
+        session.cursor,
+        session.commands,
+        session.restarts,
+        session.heeded,
+        session.fence,
+        session.created_at,
+        session.updated_at,
+    )
 
 
 def session_from_row(row: Row, secrets: SecretBox) -> Session:

@@ -11,9 +11,9 @@ from sqlite3 import Connection
 
 import trio
 
+from ..deliveries import DeliveryOutcome, ReplayQuery
 from ..errors import AlreadyExists, NotFound
 from ..model import DeadLetter, Delivery, Webhook
-from ..store import DeliveryOutcome
 from .rows import (
     EVENT_COLUMNS,
     WEBHOOK_COLUMNS,
@@ -132,21 +132,12 @@ class SqliteDeliveries(SqliteBase):
 
         return await self._read(query)
 
-    async def replay(
-        self,
-        webhook: str,
-        *,
-        event_ids: Collection[int] | None,
-        now: float,
-        session: str | None = None,
-        since: float | None = None,
-        until: float | None = None,
-    ) -> int:
+    async def replay(self, webhook: str, query: ReplayQuery) -> int:
         which = {
-            "chosen": None if event_ids is None else to_json(list(event_ids)),
-            "lanes": None if session is None else lane_of(session, ""),
-            "since": since,
-            "until": until,
+            "chosen": None if query.event_ids is None else to_json(query.event_ids),
+            "lanes": None if query.session is None else lane_of(query.session, ""),
+            "since": query.since,
+            "until": query.until,
         }
         return await self._write(lambda database: _replay(database.connection, webhook, which))
 

@@ -11,14 +11,15 @@ import msgspec
 from ..errors import AlreadyExists, LeaseLost, NotFound
 from ..model import TERMINAL_REASONS, Lease, Session, Transition
 from ..store import HISTORY_LENGTH, SessionChange, SessionQuery, StatusWrite
-from .rows import SESSION_COLUMNS, session_from_row, to_json, transition_from_row
+from .rows import NEW_SESSION_COLUMNS, SESSION_COLUMNS, session_from_row, session_to_row, to_json, transition_from_row
 from .sqlite_base import SqliteBase
 from .sqlite_database import Database
 
 _TERMINAL = ", ".join(f"'{reason}'" for reason in sorted(TERMINAL_REASONS))
 _HELD = "uid = ? AND owner = ? AND fence = ?"
 
-_INSERT = f"INSERT INTO sessions ({SESSION_COLUMNS}) VALUES (NULL{', ?' * SESSION_COLUMNS.count(',')})"  # noqa: S608
+_PLACES = f"?{', ?' * NEW_SESSION_COLUMNS.count(',')}"
+_INSERT = f"INSERT INTO sessions ({NEW_SESSION_COLUMNS}) VALUES ({_PLACES})"  # noqa: S608
 _SELECT = f"SELECT {SESSION_COLUMNS} FROM sessions"  # noqa: S608
 _RETURNING = f"RETURNING {SESSION_COLUMNS}"
 
@@ -39,31 +40,7 @@ class SqliteSessions(SqliteBase):
     """Implements `SessionStore`."""
 
     async def create_session(self, session: Session) -> Session:
-        health = session.health
-        row = (
-            session.id,
-            session.platform,
-            session.name,
-            session.enabled,
-            health.status.value,
-            health.reason.value,
-            health.detail,
-            health.since,
-            health.action.value,
-            health.last_error,
-            health.next_retry_at,
-            self._secrets.seal(session.credentials),
-            self._secrets.seal(session.settings),
-            to_json(session.metadata),
-            session.cursor,
-            session.commands,
-            session.restarts,
-            session.heeded,
-            session.fence,
-            None,
-            session.created_at,
-            session.updated_at,
-        )
+        row = session_to_row(session, self._secrets)
 
         def work(database: Database) -> int:
             if database.connection.execute("SELECT 1 FROM sessions WHERE id = ?", (session.id,)).fetchone():

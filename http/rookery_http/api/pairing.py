@@ -8,9 +8,9 @@ import msgspec
 from quart import Response, request
 
 from rookery import pairing as drawing
+from rookery.abilities import Pairing
 from rookery.errors import InvalidInput
 from rookery.keys import Scope
-from rookery.provider import Pairing
 
 from .. import operation_views, shown
 from ..calls import Answer, call

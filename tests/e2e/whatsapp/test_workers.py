@@ -9,8 +9,8 @@ import pytest
 import trio
 
 from rookery import Engine, SessionStatus
+from rookery.abilities import WorkerInfo
 from rookery.errors import ProviderError
-from rookery.provider import WorkerInfo
 from rookery_simulator.whatsapp import LinkedDevice, WhatsAppSimulator
 from rookery_whatsapp import WhatsApp
 from rookery_whatsapp.link import WhatsAppLink

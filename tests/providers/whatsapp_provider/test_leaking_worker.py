@@ -15,8 +15,8 @@ import trio
 
 from providers.whatsapp_provider.conftest import Opener
 from rookery import Engine, EventQuery, MessageState, SessionStatus
+from rookery.abilities import WorkerInfo
 from rookery.memory_facts import unique_memory
-from rookery.provider import WorkerInfo
 from whatsapp_engine import PATIENCE, QUICK, reach, reasons
 
 MIB = 1024**2
