@@ -29,11 +29,21 @@ async def add_bots(server: ServerProcess, tokens: dict[str, str], receiver: Webh
     async with server.client() as client:
         created = await client.post("/v1/webhooks", json={"url": receiver.url})
         assert created.status_code == 201, created.text
+    await add_sessions(server, tokens)
+
+
+async def add_sessions(server: ServerProcess, tokens: dict[str, str]) -> None:
+    async with server.client() as client:
         for id, token in tokens.items():
-            created = await client.post(
-                "/v1/sessions", json={"id": id, "platform": "telegram", "credentials": {"token": token}}
-            )
+            body = {"id": id, "platform": "telegram", "credentials": {"token": token}}
+            created = await client.post("/v1/sessions", json=body)
             assert created.status_code == 201, created.text
+
+
+async def all_poll(simulator: BotApiSimulator, tokens: dict[str, str], seconds: float = 30.0) -> None:
+    """Until every bot's session waits for updates."""
+    with trio.fail_after(seconds):
+        await simulator.wait_until(lambda: all(simulator.bot(token).polls.has_waiting for token in tokens.values()))
 
 
 async def read_log(server: ServerProcess, session: str) -> list[dict[str, Any]]:
@@ -46,6 +56,15 @@ async def read_log(server: ServerProcess, session: str) -> list[dict[str, Any]]:
             if page["next"] is None:
                 return events
             after = page["next"]
+
+
+async def read_logs(server: ServerProcess, tokens: dict[str, str], total: int) -> dict[str, list[dict[str, Any]]]:
+    """The log of each session, once there are `total` events in all of them. The caller sets the deadline."""
+    stored: dict[str, list[dict[str, Any]]] = {}
+    while sum(map(len, stored.values())) < total:
+        await trio.sleep(0.1)
+        stored = {id: await read_log(server, id) for id in tokens}
+    return stored
 
 
 class Traffic:

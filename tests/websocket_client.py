@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -84,6 +85,16 @@ class WebSocketClient:
                     await self.stream.send_all(self._protocol.send(event.response()))
             else:
                 assert isinstance(event, Pong)
+
+
+async def open_slow_stream(port: int) -> trio.SocketStream:
+    """A connection that takes 4 KiB and then no more until it is read; the caller closes it."""
+    slow = socket.socket()
+    slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    slow.setblocking(False)
+    stream = trio.SocketStream(trio.socket.from_stdlib_socket(slow))
+    await stream.socket.connect(("127.0.0.1", port))
+    return stream
 
 
 @asynccontextmanager

@@ -14,7 +14,7 @@ from rookery_simulator.bot_api import BotApiSimulator, open_bot_api_simulator
 from server_process import ServerProcess, open_server_process
 from storage import LONG
 from store.postgres_server import PostgresServer, private_server
-from traffic import read_log, settings_for
+from traffic import add_sessions, all_poll, read_log, settings_for
 
 BOTS = 5
 OUTAGE = 60.0 if LONG else 7.0
@@ -38,17 +38,9 @@ def connects(simulator: BotApiSimulator, tokens: dict[str, str]) -> int:
 
 async def add(server: ServerProcess, simulator: BotApiSimulator) -> dict[str, str]:
     tokens = {f"bot-{n}": simulator.new_bot().token for n in range(BOTS)}
-    async with server.client() as client:
-        for id, token in tokens.items():
-            body = {"id": id, "platform": "telegram", "credentials": {"token": token}}
-            assert (await client.post("/v1/sessions", json=body)).status_code == 201
+    await add_sessions(server, tokens)
     await all_poll(simulator, tokens)
     return tokens
-
-
-async def all_poll(simulator: BotApiSimulator, tokens: dict[str, str], seconds: float = 30.0) -> None:
-    with trio.fail_after(seconds):
-        await simulator.wait_until(lambda: all(simulator.bot(token).polls.has_waiting for token in tokens.values()))
 
 
 async def until_stored(server: ServerProcess, pushed: dict[str, list[str]]) -> None:

@@ -6,7 +6,6 @@ import random
 import signal
 from contextlib import AsyncExitStack
 from statistics import quantiles
-from typing import Any
 
 import pytest
 import trio
@@ -14,7 +13,7 @@ import trio
 from rookery_simulator.bot_api import BotApiSimulator, open_bot_api_simulator
 from server_process import open_server_process
 from storage import Storage
-from traffic import Traffic, add_bots, check_deliveries, read_log, settings_for
+from traffic import Traffic, add_bots, check_deliveries, read_logs, settings_for
 from webhook_receiver import open_webhook_receiver
 
 HANDOFFS, FEWER_HANDOFFS = 20, 6
@@ -76,11 +75,8 @@ async def test_handoffs_under_traffic(storage: Storage) -> None:
                 await simulator.wait_until(lambda: all(simulator.bot(t).polls.in_flight for t in tokens.values()))
             gaps += longest_gaps(simulator, tokens, since)
         flow.cancel()
-        stored: dict[str, list[dict[str, Any]]] = {}
         with trio.fail_after(60):
-            while sum(map(len, stored.values())) < traffic.total:
-                await trio.sleep(0.1)
-                stored = {id: await read_log(server, id) for id in tokens}
+            stored = await read_logs(server, tokens, traffic.total)
             await receiver.wait_until(lambda: len({d.id for d in receiver.deliveries}) >= traffic.total)
         for id, token in tokens.items():
             assert [event["key"] for event in stored[id]] == traffic.pushed[id]

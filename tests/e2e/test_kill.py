@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from typing import Any
 
 import pytest
 import trio
@@ -11,7 +10,7 @@ import trio
 from rookery_simulator.bot_api import open_bot_api_simulator
 from server_process import open_server_process
 from storage import Storage
-from traffic import Traffic, add_bots, check_deliveries, read_log, settings_for
+from traffic import Traffic, add_bots, check_deliveries, read_logs, settings_for
 from webhook_receiver import open_webhook_receiver
 
 KILLS, FEWER_KILLS = 50, 8
@@ -47,10 +46,7 @@ async def test_kills_under_traffic(storage: Storage) -> None:
         async with open_server_process(storage.data_dir, environment=environment) as server:
             await server.listening()
             with trio.fail_after(120):
-                stored: dict[str, list[dict[str, Any]]] = {}
-                while sum(map(len, stored.values())) < traffic.total:
-                    await trio.sleep(0.1)
-                    stored = {id: await read_log(server, id) for id in tokens}
+                stored = await read_logs(server, tokens, traffic.total)
                 seen: set[str] = set()
 
                 def complete() -> bool:

@@ -14,7 +14,7 @@ import trio
 from rookery_simulator.bot_api import open_bot_api_simulator
 from server_process import ServerProcess, open_server_process
 from storage import Storage
-from traffic import Traffic, check_deliveries, read_log, settings_for
+from traffic import Traffic, add_sessions, check_deliveries, read_logs, settings_for
 from webhook_receiver import Delivery, WebhookReceiver, open_webhook_receiver
 
 KILLS, FEWER_KILLS = 6, 2
@@ -61,9 +61,7 @@ async def add(server: ServerProcess, endpoints: Endpoints, tokens: dict[str, str
         for name, receiver in endpoints.receivers.items():
             body = {"id": name, "url": receiver.url, "timeout": 0.3 if name == "hanging" else None}
             assert (await client.post("/v1/webhooks", json=body)).status_code == 201
-        for id, token in tokens.items():
-            body = {"id": id, "platform": "telegram", "credentials": {"token": token}}
-            assert (await client.post("/v1/sessions", json=body)).status_code == 201
+    await add_sessions(server, tokens)
 
 
 async def settle(server: ServerProcess) -> dict[str, int]:
@@ -113,10 +111,7 @@ async def test_kills_while_endpoints_are_in_trouble(storage: Storage) -> None:
         async with open_server_process(storage.data_dir, environment=environment) as server:
             await server.listening()
             with trio.fail_after(120):
-                stored: dict[str, list[dict[str, Any]]] = {}
-                while sum(map(len, stored.values())) < traffic.total:
-                    await trio.sleep(0.1)
-                    stored = {id: await read_log(server, id) for id in tokens}
+                stored = await read_logs(server, tokens, traffic.total)
                 replayed = await settle(server)
     for id in tokens:
         assert [event["key"] for event in stored[id]] == traffic.pushed[id]

@@ -13,7 +13,7 @@ from rookery_simulator.bot_api import BotApiSimulator, open_bot_api_simulator
 from server_process import ServerProcess, open_server_process
 from storage import Storage
 from store.backends import run_sql
-from traffic import settings_for
+from traffic import add_sessions, all_poll, settings_for
 
 BOTS = 6
 NO_LEVELLING = {"ROOKERY_REBALANCE_INTERVAL": "3600"}
@@ -44,18 +44,14 @@ async def owners(server: ServerProcess) -> dict[str, str | None]:
         return {row["id"]: row["owner"] for row in (await client.get("/v1/sessions")).json()["sessions"]}
 
 
-async def add(server: ServerProcess, simulator: BotApiSimulator) -> dict[str, str]:
+async def add(storage: Storage, server: ServerProcess, simulator: BotApiSimulator) -> dict[str, str]:
     tokens = {f"bot-{n}": simulator.new_bot().token for n in range(BOTS)}
-    async with server.client() as client:
-        for id, token in tokens.items():
-            body = {"id": id, "platform": "telegram", "credentials": {"token": token}}
-            assert (await client.post("/v1/sessions", json=body)).status_code == 201
+    await add_sessions(server, tokens)
+    await all_poll(simulator, tokens)
+    with trio.fail_after(30):  # statuses are stored a moment later, and the pause must not come in between
+        while await query(storage, "SELECT count(*) FROM rookery.sessions WHERE status = 'CONNECTED'") < BOTS:
+            await trio.sleep(0.05)
     return tokens
-
-
-async def all_poll(simulator: BotApiSimulator, tokens: dict[str, str]) -> None:
-    with trio.fail_after(20):
-        await simulator.wait_until(lambda: all(simulator.bot(token).polls.has_waiting for token in tokens.values()))
 
 
 async def texts(server: ServerProcess) -> dict[str, list[str]]:
@@ -64,6 +60,12 @@ async def texts(server: ServerProcess) -> dict[str, list[str]]:
         for event in (await client.get("/v1/events?after=0&limit=500")).json()["events"]:
             found.setdefault(event["session"], []).append(event["key"])
     return found
+
+
+async def lost_lease(server: ServerProcess, id: str) -> list[dict[str, Any]]:
+    async with server.client() as client:
+        changes = (await client.get(f"/v1/sessions/{id}/history")).json()["history"]
+    return [change for change in changes if change["reason"] == "LEASE_LOST"]
 
 
 @pytest.mark.slow
@@ -77,8 +79,7 @@ async def test_a_paused_process_writes_nothing(shared_storage: Storage) -> None:
         ):
             await one.listening()
             await two.listening()
-            tokens = await add(one, simulator)
-            await all_poll(simulator, tokens)
+            tokens = await add(shared_storage, one, simulator)
             async with one.client() as client:
                 name = (await client.get("/v1/health")).json()["instance"]
             own = {id for id, owner in (await owners(two)).items() if owner == name}
@@ -120,8 +121,7 @@ async def test_paused_alone_it_starts_its_sessions_anew(shared_storage: Storage)
         environment = settings_for(simulator) | storage.environment
         async with open_server_process(storage.data_dir, environment=environment) as server:
             await server.listening()
-            tokens = await add(server, simulator)
-            await all_poll(simulator, tokens)
+            tokens = await add(storage, server, simulator)
             fence = await query(storage, "SELECT max(fence) FROM rookery.sessions")
             server.send_signal(signal.SIGSTOP)
             await trio.sleep(5.0)
@@ -130,8 +130,8 @@ async def test_paused_alone_it_starts_its_sessions_anew(shared_storage: Storage)
                 while await query(storage, "SELECT min(fence) FROM rookery.sessions") <= fence:
                     await trio.sleep(0.1)
             await all_poll(simulator, tokens)
-            async with server.client() as client:
+            with trio.fail_after(30):
                 for id in tokens:
-                    changes = (await client.get(f"/v1/sessions/{id}/history")).json()["history"]
-                    told = next(change for change in changes if change["reason"] == "LEASE_LOST")
-                    assert "lease" in told["detail"]
+                    while not (told := await lost_lease(server, id)):  # statuses are written a moment later
+                        await trio.sleep(0.1)
+                    assert "lease" in told[0]["detail"]

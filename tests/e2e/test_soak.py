@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from storage import LONG
+from short_bench import run_bench
 
-BENCH = Path(__file__).parents[2] / "bench" / "soak.py"
 SHORT = {
     "--minutes": 0.1,
     "--bots": 15,
@@ -29,18 +25,8 @@ ROOM = 10.0  # MiB that caches may take in a run of seconds
 
 @pytest.mark.slow
 def test_nothing_grows(tmp_path: Path) -> None:
-    figures = tmp_path / "figures.json"
-    command = [
-        sys.executable,
-        str(BENCH),
-        *([] if LONG else [str(part) for option in SHORT.items() for part in option]),
-        "--json",
-        str(figures),
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=4500, check=False)
-    said = done.stdout[-10_000:] + done.stderr[-5000:]
-    assert figures.exists(), said
-    found = json.loads(figures.read_text())
+    run = run_bench("soak", SHORT, figures=tmp_path / "figures.json", seconds=4500)
+    found, said = run.figures, run.said
     readings = found["readings"]
     assert len(readings) >= 3
     for name in FLAT:
@@ -50,4 +36,4 @@ def test_nothing_grows(tmp_path: Path) -> None:
         assert found["done"][name] > 0, name
     assert found["deliveries"]["taken"] > 0
     assert found["dead_letters"] == 0
-    print("\n" + done.stdout)
+    print("\n" + run.output)

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from storage import LONG
+from short_bench import run_bench
 
-BENCH = Path(__file__).parents[2] / "bench" / "storm.py"
 SHORT = {
     "--minutes": 0.2,
     "--bots": 30,
@@ -26,20 +22,8 @@ SHORT = {
 
 @pytest.mark.slow
 def test_a_storm_of_every_fault(tmp_path: Path) -> None:
-    figures = tmp_path / "figures.json"
-    command = [
-        sys.executable,
-        str(BENCH),
-        *([] if LONG else [str(part) for option in SHORT.items() for part in option]),
-        "--log",
-        "3000",
-        "--json",
-        str(figures),
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=1800, check=False)
-    said = done.stdout[-10_000:] + done.stderr[-5000:]
-    assert figures.exists(), said
-    found = json.loads(figures.read_text())
+    run = run_bench("storm", SHORT, "--log", "3000", figures=tmp_path / "figures.json", seconds=1800)
+    found, said = run.figures, run.said
     assert found["down"] == [], found["histories"]
     assert len(found["strikes"]) == 36, "every kind struck"
     assert 0 < found["lowest"] < found["sessions"], "it was a storm, and not the end of the world"
@@ -50,5 +34,5 @@ def test_a_storm_of_every_fault(tmp_path: Path) -> None:
     for name in ("tasks", "fds", "threads", "workers"):
         assert found["after"][name] <= found["before"][name], name
     assert found["back"] == dict.fromkeys(found["back"], True), said
-    assert done.returncode == 0, said
-    print("\n" + done.stdout[done.stdout.index("At rest") :])
+    assert run.exit_code == 0, said
+    print("\n" + run.output[run.output.index("At rest") :])

@@ -99,6 +99,37 @@ def test_embedding_pulls_in_neither_a_web_server_nor_a_driver() -> None:
     assert done.stdout.strip() == "[]", done.stdout + done.stderr
 
 
+def test_embedding_changes_nothing_of_the_program_around_it() -> None:
+    code = """
+import asyncio, logging, signal, sys, warnings
+
+def state():
+    root = logging.getLogger()
+    signals = [signal.getsignal(each) for each in sorted(signal.valid_signals())]
+    return root.level, list(root.handlers), root.disabled, signals, list(warnings.filters), sys.excepthook, sys.unraisablehook
+
+import structlog, trio, httpx  # what other people's packages do at their import is not ours
+before = state()
+import rookery, rookery.stores, rookery_telegram
+
+async def main():
+    async with rookery.open_engine(store="memory:", providers=[rookery_telegram.Telegram()]):
+        assert state()[:4] == during[:4]
+
+async def around():
+    global during
+    during = state()  # with the handler of trio itself
+    await main()
+
+trio.run(around)
+assert state() == before
+assert not structlog.is_configured()
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout + done.stderr == ""
+
+
 def test_the_standard_librarys_http_is_intact() -> None:
     """From the repository's root a package `http` would hide it, and pip, httpx and pytest would break."""
     code = "import http, http.client, http.server; print(http.__file__)"

@@ -8,10 +8,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import anyio
+import anyio.abc
 import pytest
 import trio
 
+from rookery import Engine, open_engine
 from rookery_simulator import BotApiSimulator, open_bot_api_simulator
+from rookery_telegram import Telegram
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples/echo_bot.py"
@@ -61,3 +65,28 @@ async def test_it_echoes_and_ends_cleanly_and_goes_on(tmp_path: Path) -> None:
         await run_until(simulator, data, 4, signal.SIGTERM)
         assert sorted(sent.text for sent in bot.sent) == ["hello 0", "hello 1", "hello 2", "while it was away"]
         assert not bot.polls.conflicts
+
+
+def test_it_runs_in_an_anyio_program_on_trio(tmp_path: Path) -> None:
+    """Deadlines, task groups and cancellation of anyio are those of trio there."""
+    answered: list[str] = []
+
+    async def echo(engine: Engine, group: anyio.abc.TaskGroup) -> None:
+        async for event in engine.events():
+            await engine.send(event.session, to=event.chat, text=event.body["text"])
+            group.cancel_scope.cancel()
+
+    async def main() -> None:
+        with anyio.fail_after(30):
+            async with open_bot_api_simulator() as simulator:
+                bot = simulator.bot(TOKEN)
+                bot.push_text("hello", chat_id=7)
+                store, providers = f"sqlite:///{tmp_path}/bots.db", [Telegram(api_url=simulator.url)]
+                async with open_engine(store=store, providers=providers) as engine:
+                    await engine.create_session(id="shop", platform="telegram", credentials={"token": TOKEN})
+                    async with anyio.create_task_group() as group:
+                        group.start_soon(echo, engine, group)
+                answered.extend(sent.text for sent in bot.sent)
+
+    anyio.run(main, backend="trio")
+    assert answered == ["hello"]

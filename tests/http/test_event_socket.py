@@ -13,9 +13,17 @@ import trio.testing
 
 from rookery.keys import Scope
 from rookery_http import event_socket, server
-from websocket_client import Refused, open_websocket
+from websocket_client import Refused, open_slow_stream, open_websocket
 
 SOCKET = "/v1/events/ws"
+
+
+def handshake(target):
+    """For a client that shall not answer by itself."""
+    return (
+        f"GET {target} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    ).encode()
 
 
 def texts(found):
@@ -79,10 +87,7 @@ async def test_it_closes_with_going_away_when_the_server_stops(serve):
 async def test_a_client_that_says_no_goodbye_holds_nothing_up(serve):
     """Neither the pings' next turn nor the missing answer to the close frame delays the end of the server."""
     async with serve(drain=20.0) as served, await trio.open_tcp_stream("127.0.0.1", served.port) as stream:
-        await stream.send_all(
-            f"GET {SOCKET} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n".encode()
-        )
+        await stream.send_all(handshake(SOCKET))
         assert b"101" in await stream.receive_some()
         started = trio.current_time()
         served.stop.set()
@@ -96,16 +101,8 @@ async def test_a_slow_reader_costs_bounded_memory_and_time(serve):
     """It takes nothing; the server holds a page, and ends in spite of it."""
     async with serve(drain=0.3) as served:
         await served.add()
-        slow = socket.socket()
-        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        slow.setblocking(False)
-        client = trio.SocketStream(trio.socket.from_stdlib_socket(slow))
-        await client.socket.connect(("127.0.0.1", served.port))
-        async with client:
-            await client.send_all(
-                f"GET {SOCKET}?after=0 HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n".encode()
-            )
+        async with await open_slow_stream(served.port) as client:
+            await client.send_all(handshake(SOCKET + "?after=0"))
             text = "x" * 50_000
             for _ in range(200):
                 await served.parrot.say("polly", text)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import tracemalloc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,6 +13,7 @@ import pytest
 import trio
 
 from rookery.keys import Scope
+from websocket_client import open_slow_stream
 
 STREAM = "/v1/events/stream"
 
@@ -192,12 +192,7 @@ async def test_a_slow_reader_costs_bounded_memory_and_time(serve):
     """It takes nothing; the server holds a page for it, goes on for the others, and ends in spite of it."""
     async with serve(drain=0.3) as served:
         await served.add()
-        slow = socket.socket()
-        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        slow.setblocking(False)
-        client = trio.SocketStream(trio.socket.from_stdlib_socket(slow))
-        await client.socket.connect(("127.0.0.1", served.port))
-        async with client, following(served, STREAM + "?after=0") as frames:
+        async with await open_slow_stream(served.port) as client, following(served, STREAM + "?after=0") as frames:
             await client.send_all(f"GET {STREAM}?after=0 HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
             text = "x" * 50_000
             tracemalloc.start()
