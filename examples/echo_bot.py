@@ -21,7 +21,7 @@ async def echo() -> None:
     async with open_engine(store=f"sqlite:///{DATA}/echo.db", providers=[telegram]) as engine:
         credentials = {"token": os.environ["TELEGRAM_TOKEN"]}
         await engine.create_session(id="echo", platform="telegram", credentials=credentials, exist_ok=True)
-        done = int(CURSOR.read_text()) if CURSOR.exists() else 0
+        done = int(CURSOR.read_text() or 0) if CURSOR.exists() else 0
         async for event in engine.events(after=done, session="echo", types=["message"]):
             if text := event.body["text"]:
                 await engine.submit("echo", to=event.chat, text=text, idempotency_key=f"echo-{event.id}")
