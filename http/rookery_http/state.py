@@ -11,6 +11,7 @@ import trio
 from rookery import Engine
 
 from .rate_limit import RateLimits
+from .readiness import Readiness
 from .settings import ApiSettings
 from .wire_forms import WireForms
 
@@ -52,6 +53,7 @@ class Api:
         self.settings = settings
         self.stopping = stopping
         self.rate_limits = RateLimits()
+        self.readiness = Readiness(engine)
         self.wire_forms = WireForms()
         self.platforms = dict(platforms or {})
 

@@ -9,6 +9,8 @@ import httpx
 import pytest
 import trio
 
+from rookery.errors import StoreUnavailable
+from rookery_http import readiness
 from rookery_http.shown import redacted
 from rookery_http.state import PlatformInput
 
@@ -398,6 +400,46 @@ async def test_probes_and_health(served):
         while (health := (await served.client.get("/v1/health")).json())["sessions"] != {"parrot": {"CONNECTED": 1}}:
             await trio.sleep(0.02)
     assert health["started_at"].endswith("Z")
+
+
+@pytest.mark.parametrize("how", ["refuses", "hangs"])
+async def test_without_a_database_it_is_alive_and_not_ready(served, monkeypatch, how):
+    asked = 0
+
+    async def away() -> int:
+        nonlocal asked
+        asked += 1
+        if how == "refuses":
+            raise StoreUnavailable("no connection to the database")
+        await trio.sleep_forever()
+        raise AssertionError
+
+    monkeypatch.setattr(readiness, "PATIENCE", 0.2)
+    monkeypatch.setattr(readiness, "FRESH", 0.0)
+    with monkeypatch.context() as outage:
+        outage.setattr(served.engine, "last_event_id", away)
+        problem = assert_problem(await served.client.get("/readyz"), 503)
+        assert problem["detail"] == "the database does not answer"
+        assert asked == 1
+        assert (await served.client.get("/healthz")).status_code == 200
+    assert (await served.client.get("/readyz")).json() == {"status": "ready"}
+
+
+async def test_probes_share_an_answer_of_the_database(served, monkeypatch):
+    asked = 0
+    answer = served.engine.last_event_id
+
+    async def count() -> int:
+        nonlocal asked
+        asked += 1
+        return await answer()
+
+    monkeypatch.setattr(readiness, "FRESH", 3600.0)
+    monkeypatch.setattr(served.engine, "last_event_id", count)
+    async with trio.open_nursery() as nursery:
+        for _ in range(20):
+            nursery.start_soon(served.client.get, "/readyz")
+    assert asked == 1
 
 
 async def test_a_bug_is_a_500_with_an_id_that_is_logged(served, monkeypatch, caplog):

@@ -26,13 +26,15 @@ async def healthz(api: Api) -> Answer:
     "/readyz",
     tag=TAG,
     answers={200: operation_views.Alive},
-    problems={503: "it is starting or stopping"},
+    problems={503: "it is starting or stopping, or the database does not answer"},
     open=True,
 )
 async def readyz(api: Api) -> Answer:
-    """Say whether work is accepted."""
+    """Say whether work is accepted, which takes a database that answers."""
     if api.stopping.is_set() or not api.engine.ready:
         raise Problem(503, "not-ready", "Not ready", "the engine is starting or stopping", headers={"Retry-After": "1"})
+    if not await api.readiness.database_answers():
+        raise Problem(503, "not-ready", "Not ready", "the database does not answer", headers={"Retry-After": "1"})
     return Answer(operation_views.Alive("ready"))
 
 

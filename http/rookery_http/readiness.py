@@ -1,0 +1,36 @@
+"""Whether the database answers, asked rarely however often probes ask."""
+
+from __future__ import annotations
+
+import trio
+
+from rookery import Engine
+from rookery.errors import StoreError
+
+FRESH = 1.0
+"""Seconds for which an answer of the database counts."""
+PATIENCE = 2.0
+"""Seconds within which it has to answer."""
+
+
+class Readiness:
+    """One question at a time is under way; whoever comes meanwhile gets its answer."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._lock = trio.Lock()
+        self._answered_at = -float("inf")
+
+    async def database_answers(self) -> bool:
+        """Within seconds, whatever the database does."""
+        with trio.move_on_after(PATIENCE):
+            async with self._lock:
+                if trio.current_time() < self._answered_at + FRESH:
+                    return True
+                try:
+                    await self._engine.last_event_id()
+                except StoreError:
+                    return False
+                self._answered_at = trio.current_time()
+                return True
+        return False
