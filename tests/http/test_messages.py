@@ -129,3 +129,28 @@ async def test_a_client_that_goes_while_it_waits_is_no_error(serve, caplog):
                 nursery.cancel_scope.cancel()
         served.parrot.hold.set()
     assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
+
+
+async def test_a_known_key_is_answered_whatever_became_of_the_session_and_the_file(served):
+    """Who repeats a send has not had its answer: "not connected" would tell that nothing was sent."""
+    await served.add()
+    file = await served.client.post("/v1/media", content=b"parrot", headers={"Content-Type": "image/png"})
+    text, image = {"to": "7", "text": "paid"}, {"to": "7", "type": "image", "media": file.json()["id"]}
+    first = await served.client.post(URL, json=text, headers={"Idempotency-Key": "k"})
+    second = await served.client.post(URL, json=image, headers={"Idempotency-Key": "m"})
+    later = text | {"send_at": instant(hours=1)}
+    third = await served.client.post(URL, json=later, headers={"Idempotency-Key": "s"})
+    await served.client.delete(f"/v1/media/{file.json()['id']}")
+    again = await served.client.post(URL, json=image, headers={"Idempotency-Key": "m"})
+    assert (again.status_code, again.json()) == (200, second.json())
+    await served.client.post("/v1/sessions/polly/stop")
+    for body, key, known in ((text, "k", first), (image, "m", second), (later, "s", third)):
+        again = await served.client.post(URL, json=body, headers={"Idempotency-Key": key})
+        assert (again.status_code, again.json()) == (known.status_code, known.json())
+    other = await served.client.post(URL, json={"to": "7", "text": "other"}, headers={"Idempotency-Key": "k"})
+    assert (other.status_code, other.json()["field"]) == (409, "Idempotency-Key")
+    new = await served.client.post(URL, json=text, headers={"Idempotency-Key": "new"})
+    assert (new.status_code, new.json()["type"]) == (409, "urn:rookery:problem:not-connected")
+    listed = (await served.client.get(URL)).json()["messages"]
+    assert {row["id"] for row in listed} == {known.json()["id"] for known in (first, second, third)}
+    assert len(served.parrot.sent) == 2

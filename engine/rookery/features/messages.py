@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
 import trio
 
 from ..content import parse_content
@@ -42,7 +43,7 @@ class MessageFeatures(MediaFeatures):
         that it was stored under (`media=...`), or `event-N` for the file of a received message. `options` go to the platform
         as they are. `ttl` seconds after which it is not sent any more. `send_at` (seconds since the epoch) lets it wait
         until then, SCHEDULED; the session need not be connected before. The same `idempotency_key` for the same session
-        returns the first message.
+        returns the first message, also when the session or the file could not take part in a new one.
 
         Raises InvalidInput, NotFound, NotConnected (disabled, or waiting for a person), Busy, StoreError; for the file of a
         received message what `media_of_event` raises.
@@ -90,29 +91,36 @@ class MessageFeatures(MediaFeatures):
         if send_at is not None and not now - MAX_AHEAD <= send_at <= now + MAX_AHEAD:
             raise InvalidInput("send_at: at most a year from now", field="send_at")
         scheduled = send_at is not None and send_at > now
-        if scheduled:
-            runner = None
-            await self._store.get_session(session)
-        elif runner is None or runner.stopping:
-            await self._check_sendable(session)
-        expires_at = (send_at if scheduled and send_at else now) + (self.settings.message_ttl if ttl is None else ttl)
-        await self._check_media(parsed, expires_at)
-        reserved = runner is not None and runner.outbox.reserve(id, to, parsed)
         message = OutboundMessage(
             id=id,
             session=session,
             to=to,
             content=parsed,
-            state=MessageState.SCHEDULED if scheduled else MessageState.SENDING if reserved else MessageState.QUEUED,
+            state=MessageState.SCHEDULED if scheduled else MessageState.QUEUED,
             reply_to=reply_to,
             options=checked_options,
             idempotency_key=idempotency_key,
             created_at=now,
             updated_at=now,
-            expires_at=expires_at,
+            expires_at=(send_at if scheduled and send_at else now)
+            + (self.settings.message_ttl if ttl is None else ttl),
             send_at=send_at,
-            attempts=int(reserved),
+            attempts=0,
         )
+        try:
+            if scheduled:
+                runner = None
+                await self._store.get_session(session)
+            elif runner is None or runner.stopping:
+                await self._check_sendable(session)
+            await self._check_media(parsed, message.expires_at)
+        except (NotConnected, NotFound):
+            if idempotency_key is not None and (earlier := await self._earlier(message)) is not None:
+                return earlier
+            raise
+        reserved = runner is not None and runner.outbox.reserve(id, to, parsed)
+        if reserved:
+            message = msgspec.structs.replace(message, state=MessageState.SENDING, attempts=1)
         created: bool | None = None  # None: nobody knows
         # Shielded: a row that says SENDING must reach its sender. The bound is the store's.
         with self._shields.open(self.settings.store_timeout):
@@ -135,6 +143,13 @@ class MessageFeatures(MediaFeatures):
                 now_running.outbox.wake()  # it started meanwhile and may have looked before the message was there
             return message
         raise OutcomeUnknown("the store did not answer in time; the message may have been accepted")
+
+    async def _earlier(self, message: OutboundMessage) -> OutboundMessage | None:
+        """The first message with this one's key; None when there is none. Raises InvalidInput, NotFound."""
+        try:
+            return (await self._store.enqueue(message, pending_limit=0))[0]  # no room: nothing is stored
+        except Busy:
+            return None
 
     async def send(
         self,
