@@ -91,9 +91,14 @@ class Answer:
             raise ValueError("the answer is too large")
 
     @property
+    def too_large(self) -> bool:
+        """True when the body is larger than what is kept of it."""
+        return self._size > self._limit
+
+    @property
     def enough(self) -> bool:
         """True when nobody wants the rest."""
-        return self.complete or (self.cut and self._size > self._limit)
+        return self.complete or (self.cut and self.too_large)
 
     def on_message_complete(self) -> None:
         """Called by the parser; a 1xx answer is only a prelude."""

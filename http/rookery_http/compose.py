@@ -23,7 +23,7 @@ from rookery.errors import InvalidInput, SecretKeyError
 from rookery.log import get_logger
 from rookery.provider import Provider
 from rookery_telegram import BotSettings, Telegram
-from rookery_whatsapp import AccountSettings, WhatsApp
+from rookery_whatsapp import AccountSettings, WhatsApp, WorkerSettings
 
 from .config import Config
 from .connection import Address
@@ -58,6 +58,7 @@ def providers(config: Config) -> list[Provider]:
             sessions_per_worker=config.whatsapp_sessions_per_worker,
             qr_rounds=config.whatsapp_qr_rounds,
             worker_command=worker,
+            workers=WorkerSettings(allow_private_urls=config.engine.webhook_allow_private),
         ),
     ]
 

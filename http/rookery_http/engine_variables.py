@@ -74,7 +74,8 @@ MEANINGS = {
     "backlog_interval": "between two looks at how many events wait for webhooks",
     "webhook_backoff_max": "longest delay between two attempts to deliver",
     "webhook_secret_grace": "after a rotation for which the secret before signs too",
-    "webhook_allow_private": "deliver to addresses that are not on the open internet: this machine, private networks",
+    "webhook_allow_private": "deliver to addresses that are not on the open internet (this machine, private networks), and "
+    "fetch files to send from there",
 }
 
 LEAST: dict[str, float] = {

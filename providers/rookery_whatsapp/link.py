@@ -247,7 +247,13 @@ class WhatsAppLink:
             if isinstance(message.content, MEDIA) and message.content.media is not None:
                 with_stored(arguments, await stack.enter_async_context(self._inbox.media(message.content.media)))
             else:
-                await with_media(arguments, message.content, limit=s.largest_media, seconds=s.media_timeout)
+                await with_media(
+                    arguments,
+                    message.content,
+                    limit=s.largest_media,
+                    seconds=s.media_timeout,
+                    allow_private=s.allow_private_urls,
+                )
             receipt = to_receipt(message, await self._call(method, **arguments))
         self._inbox.life.last_ack = time.time()
         if receipt.message_id:

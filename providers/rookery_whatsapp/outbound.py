@@ -8,14 +8,14 @@ import time
 from collections import OrderedDict
 from typing import Any
 
-import httpx
 import msgspec
-import trio
 
 from rookery import content as c
-from rookery.errors import NotConnected, Rejected
+from rookery.errors import Rejected
 from rookery.model import OutboundMessage, Receipt
 from rookery.provider import LocalMedia
+
+from .fetching import fetch
 
 REMEMBERED = 1000
 """Messages of one session whose author and text are known for replies and reactions to them."""
@@ -127,13 +127,15 @@ def _target(id: str, to: str, options: Any, memory: Memory, *, mine: bool) -> di
     return {"from_me": bool(from_me), "quoted_sender": sender, "quoted_text": str(text)[:QUOTE]}
 
 
-async def with_media(arguments: dict[str, Any], content: c.Content, *, limit: int, seconds: float) -> None:
+async def with_media(
+    arguments: dict[str, Any], content: c.Content, *, limit: int, seconds: float, allow_private: bool
+) -> None:
     """Put the file and its type into the arguments. Raises Rejected, NotConnected."""
     if not isinstance(content, c.MEDIA):
         return
     kind, data, guessed = arguments["content"]["type"], content.data, None
     if content.url is not None:
-        data, guessed = await _fetch(content.url, limit, seconds)
+        data, guessed = await fetch(content.url, limit=limit, seconds=seconds, allow_private=allow_private)
     assert data is not None  # one of both is there
     if not data:
         raise Rejected("the file is empty")
@@ -150,29 +152,6 @@ def with_stored(arguments: dict[str, Any], file: LocalMedia) -> None:
     arguments["path"] = str(file.path)
     fields["filename"] = fields.get("filename") or file.filename
     fields["mime_type"] = fields.get("mime_type") or file.content_type
-
-
-async def _fetch(url: str, limit: int, seconds: float) -> tuple[bytes, str | None]:
-    """The file at `url` and the type that its server names."""
-    data = bytearray()
-    try:
-        with trio.fail_after(seconds):
-            async with (
-                httpx.AsyncClient(follow_redirects=True, max_redirects=5, trust_env=False, timeout=seconds) as client,
-                client.stream("GET", url) as response,
-            ):
-                if response.status_code != 200:
-                    raise Rejected(f"url: its server answered {response.status_code}")
-                async for chunk in response.aiter_bytes():
-                    data += chunk
-                    if len(data) > limit:
-                        raise Rejected(f"url: the file has more than {limit} bytes")
-                kind = response.headers.get("content-type", "").partition(";")[0].strip()
-    except (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.TooManyRedirects) as error:
-        raise Rejected(f"url: {error}") from None
-    except (httpx.HTTPError, trio.TooSlowError) as error:
-        raise NotConnected(f"the file at the url cannot be fetched now: {type(error).__name__}") from None
-    return bytes(data), kind or None
 
 
 def to_receipt(message: OutboundMessage, result: Any) -> Receipt:

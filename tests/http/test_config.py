@@ -198,6 +198,16 @@ def test_only_the_variable_replaces_the_whatsapp_worker(monkeypatch, tmp_path):
     assert started == [None, [sys.executable, "-m", "some.module", "other.module"]]
 
 
+def test_files_to_send_are_fetched_from_where_webhooks_may_lead(monkeypatch, tmp_path):
+    monkeypatch.setenv("ROOKERY_DATA_DIR", str(tmp_path))
+    allowed = []
+    monkeypatch.setattr(compose, "WhatsApp", lambda **given: allowed.append(given["workers"].allow_private_urls))
+    compose.providers(load())
+    monkeypatch.setenv("ROOKERY_API_KEY", "k")
+    compose.providers(load(ROOKERY_HOST="0.0.0.0"))
+    assert allowed == [True, False]
+
+
 def test_the_table_for_the_readme_is_complete():
     table = variables.markdown()
     for row in variables.TABLE:

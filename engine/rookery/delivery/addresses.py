@@ -13,6 +13,14 @@ import ipaddress
 import trio
 
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
+_SPECIAL = tuple(
+    map(
+        ipaddress.ip_network,
+        # Special purposes (IANA) that the standard library of some Python version counts as the open internet; a cloud keeps
+        # its metadata at 192.0.0.192.
+        ("192.0.0.0/24", "192.88.99.0/24", "64:ff9b:1::/48", "2001::/23", "3fff::/20", "5f00::/16", "fec0::/10"),
+    )
+)
 
 
 class PrivateAddress(OSError):
@@ -31,7 +39,8 @@ def is_public(text: str) -> bool:
             inner = ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
         if inner is not None:
             return is_public(str(inner))
-    return address.is_global and not address.is_multicast and not address.is_reserved
+    special = any(address in network for network in _SPECIAL)
+    return address.is_global and not (address.is_multicast or address.is_reserved or special)
 
 
 async def open_public_stream(host: str, port: int) -> trio.SocketStream:

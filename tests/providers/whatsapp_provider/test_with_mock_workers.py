@@ -128,6 +128,15 @@ async def test_what_becomes_of_a_send(mocked: Opener) -> None:
         assert (offline.state, offline.attempts) == (MessageState.SENT, 2)
 
 
+async def test_files_are_fetched_from_where_the_setting_allows(mocked: Opener) -> None:
+    async with mocked(workers={"allow_private_urls": False}) as engine:
+        await connect(engine)
+        message = await engine.submit("one", to="4915100000002", type="image", url="http://127.0.0.1:9/secret.png")
+        refused = await engine.wait_message(message.id, PATIENCE)
+        assert refused.state is MessageState.FAILED
+        assert "ROOKERY_WEBHOOK_ALLOW_PRIVATE" in refused.error
+
+
 async def test_a_worker_dies_during_a_send(mocked: Opener) -> None:
     async with mocked() as engine:
         await connect(engine)
