@@ -13,7 +13,7 @@ import msgspec
 import trio
 
 from .abilities import Checkable, Probeable
-from .errors import ProbeFailed
+from .errors import ProbeFailed, RateLimited
 from .log import get_logger
 from .provider import Link
 from .services import Services
@@ -21,13 +21,18 @@ from .session import SessionRunner
 
 TICK = 1.0  # seconds; those who become due within it are looked at together
 CONCURRENCY = 16
-"""Probes under way at once."""
+"""Probes at once that may still be answered soon."""
+
+TURN = 0.25
+"""Seconds after which a probe without an answer makes room for the next: it only waits, and a thousand dead sessions shall be
+found in about the time of one."""
 
 log = get_logger("HEALTH")
 
 
 class CheckResult(msgspec.Struct, frozen=True):
-    """One session's check. `ok` is None when the session has no link, or nothing that could be asked."""
+    """One session's check. `ok` is None when the session has no link, nothing that could be asked, or a platform that asked to
+    be left alone for a while (`error`)."""
 
     session: str
     kind: str
@@ -142,19 +147,35 @@ class HealthChecker:
         kind = "deep" if deep and isinstance(link, Probeable) else "quick"
         if kind == "quick" and not isinstance(link, Checkable):
             return CheckResult(id, kind, None)
-        async with self._limiter:
-            started = trio.current_time()
-            try:
-                with trio.fail_after(self._settings.probe_timeout):
-                    if kind == "deep":
-                        assert isinstance(link, Probeable)
-                        await link.probe()
-                    else:
-                        assert isinstance(link, Checkable)
-                        await link.check()
-            except trio.TooSlowError:
-                return CheckResult(id, kind, False, error=f"no answer within {self._settings.probe_timeout:g} s")
-            except Exception as error:
-                return CheckResult(id, kind, False, error=str(error) or type(error).__name__)
-            latency = trio.current_time() - started
-            return CheckResult(id, kind, True, latency if kind == "deep" else None)
+        turn = object()
+        await self._limiter.acquire_on_behalf_of(turn)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._end_turn, turn)
+            result = await self._answer(id, kind, link)
+            nursery.cancel_scope.cancel()
+        return result
+
+    async def _end_turn(self, turn: object) -> None:
+        try:
+            await trio.sleep(TURN)
+        finally:
+            self._limiter.release_on_behalf_of(turn)
+
+    async def _answer(self, id: str, kind: str, link: Link) -> CheckResult:
+        started = trio.current_time()
+        try:
+            with trio.fail_after(self._settings.probe_timeout):
+                if kind == "deep":
+                    assert isinstance(link, Probeable)
+                    await link.probe()
+                else:
+                    assert isinstance(link, Checkable)
+                    await link.check()
+        except trio.TooSlowError:
+            return CheckResult(id, kind, False, error=f"no answer within {self._settings.probe_timeout:g} s")
+        except RateLimited as error:  # it is there
+            return CheckResult(id, kind, None, error=str(error))
+        except Exception as error:
+            return CheckResult(id, kind, False, error=str(error) or type(error).__name__)
+        latency = trio.current_time() - started
+        return CheckResult(id, kind, True, latency if kind == "deep" else None)

@@ -35,7 +35,7 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):
-    """One session's check; `ok` is null when there was nothing to ask."""
+    """One session's check; `ok` is null when there was nothing to ask, or when the platform asked to wait."""
 
     session: str
     kind: str

@@ -7,7 +7,7 @@ from trio.testing import MockClock
 
 from fake_platform import CALM, FakeLink, FakePlatform, add, connected, history_of, open_fake_engine, status_of
 from rookery import Session
-from rookery.errors import ProviderError
+from rookery.errors import ProviderError, RateLimited
 from rookery.provider import Inbox
 
 WARMUP, QUICK, DEEP = CALM.health_warmup, CALM.health_interval, CALM.deep_check_interval
@@ -47,6 +47,14 @@ class AskedPlatform(FakePlatform):
         self.silent: set[str] = set()
         self.under_way = 0
         self.most_under_way = 0
+
+
+class HurriedLink(AskedLink):
+    """The platform is there, and does not want to be asked so often."""
+
+    async def probe(self) -> None:
+        await trio.lowlevel.checkpoint()
+        raise RateLimited("slow down", retry_after=5.0)
 
 
 async def test_nothing_is_asked_before_the_warm_up_and_then_everybody_in_turn(autojump_clock: MockClock) -> None:
@@ -155,3 +163,31 @@ async def test_a_zombie_among_a_thousand_idle_sessions_is_found_and_no_other_res
         assert restarted == {"s0500"}
         assert ("RECONNECTING", "PROBE_FAILED") in await history_of(engine, "s0500")
         assert len(platform.probes) >= 2000
+
+
+async def test_many_that_do_not_answer_are_found_in_the_same_time_as_one(autojump_clock: MockClock) -> None:
+    platform = AskedPlatform()
+    ids = [f"s{n:03}" for n in range(500)]
+    platform.silent.update(ids)
+    async with open_fake_engine(platform) as engine:
+        await add(engine, *ids)
+        await connected(engine, *ids)
+        started = trio.current_time()
+        assert not any(result.ok for result in await engine.check_now())
+        assert trio.current_time() - started < 2 * CALM.probe_timeout
+        await trio.sleep(WARMUP + 3 * DEEP + 2 * CALM.probe_timeout)
+        for id in ids:
+            assert ("RECONNECTING", "PROBE_FAILED") in await history_of(engine, id)
+
+
+async def test_being_told_to_wait_is_an_answer(autojump_clock: MockClock) -> None:
+    platform = AskedPlatform()
+    platform.make_link = lambda _, session, inbox: HurriedLink(platform, session, inbox)
+    async with open_fake_engine(platform) as engine:
+        await add(engine)
+        await connected(engine)
+        for _ in range(2 * CALM.probe_failures):
+            [result] = await engine.check_now()
+            assert (result.ok, result.error) == (None, "slow down")
+        await trio.sleep(WARMUP + 5 * DEEP)
+        assert len(platform.attempt_times()) == 1

@@ -38,7 +38,11 @@ class CheckNow(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     scope=Scope.READ,
 )
 async def check_health(api: Api, *, body: CheckNow | None, caller: Caller) -> Answer:
-    """Probe sessions now. It takes as long as the slowest probe, at most `ROOKERY_PROBE_TIMEOUT`."""
+    """Probe sessions now.
+
+    It takes as long as the slowest probe, at most `ROOKERY_PROBE_TIMEOUT` and a second more for every 64 sessions that do
+    not answer.
+    """
     wanted: Collection[str] | None = body.sessions if body else None
     if caller.sessions is not None:
         for session in wanted or ():

@@ -45,7 +45,12 @@ def check(
     columns: list[Column] = [
         ("session", lambda row: row["session"]),
         ("kind", lambda row: row["kind"]),
-        ("answer", lambda row: {True: "ok", False: "failed", None: "nothing to ask"}[row["ok"]]),
+        (
+            "answer",
+            lambda row: {True: "ok", False: "failed", None: "told to wait" if row["error"] else "nothing to ask"}[
+                row["ok"]
+            ],
+        ),
         ("ms", lambda row: f"{row['latency'] * 1000:.0f}" if row["latency"] is not None else None),
         ("error", lambda row: row["error"]),
     ]
