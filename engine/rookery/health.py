@@ -31,8 +31,8 @@ log = get_logger("HEALTH")
 
 
 class CheckResult(msgspec.Struct, frozen=True):
-    """One session's check. `ok` is None when the session has no link, nothing that could be asked, or a platform that asked to
-    be left alone for a while (`error`)."""
+    """One session's check. `ok` is None when the session has no link, nothing that could be asked, or a platform that wants
+    to be left alone for a while (`error`)."""
 
     session: str
     kind: str

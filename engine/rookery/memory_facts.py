@@ -5,14 +5,14 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Sequence
 from enum import StrEnum
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from statistics import median
 
 import msgspec
 import psutil
 
-CGROUP_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
-"""Version 2, then version 1 (kernel documentation, cgroup-v2 and cgroup-v1/memory)."""
+CGROUPS = Path("/sys/fs/cgroup")
+OWN_CGROUPS = Path("/proc/self/cgroup")
 
 UNLIMITED = 1 << 60
 """Version 1 writes a huge number for "no limit"."""
@@ -68,14 +68,36 @@ def resident_memory(pid: int) -> int:
     return 0
 
 
-def container_limit(paths: Sequence[Path] = CGROUP_LIMITS) -> int | None:
-    """The memory limit of the control group that this process runs in, in bytes; None when there is none."""
-    for path in paths:
+def container_limit(paths: Sequence[Path] | None = None) -> int | None:
+    """The lowest memory limit of the control groups that this process runs in, in bytes; None when there is none."""
+    limits = []
+    for path in limit_files() if paths is None else paths:
         with contextlib.suppress(OSError, ValueError):
             limit = int(path.read_text().strip())  # "max" is a ValueError
             if 0 < limit < UNLIMITED:
-                return limit
-    return None
+                limits.append(limit)
+    return min(limits, default=None)
+
+
+def limit_files(own: Path = OWN_CGROUPS, mounted: Path = CGROUPS) -> list[Path]:
+    """Where limits may stand: in the group of this process and in each above it, as far as they are visible from here.
+
+    Version 2 has them in `memory.max`, version 1 in `memory.limit_in_bytes` of the controller `memory` (kernel documentation,
+    cgroup-v2 and cgroup-v1/memory). Inside a container the own group is usually mounted as the root, whatever its name.
+    """
+    found = [mounted / "memory.max", mounted / "memory/memory.limit_in_bytes"]
+    with contextlib.suppress(OSError, ValueError):
+        for line in own.read_text().splitlines():
+            _, controllers, group = line.split(":", 2)
+            if controllers == "":
+                roots, name = [mounted, mounted / "unified"], "memory.max"
+            elif "memory" in controllers.split(","):
+                roots, name = [mounted / controllers, mounted / "memory"], "memory.limit_in_bytes"
+            else:
+                continue
+            beneath = PurePosixPath(group.lstrip("/"))
+            found += [root / part / name for root in roots for part in (beneath, *beneath.parents)]
+    return list(dict.fromkeys(found))
 
 
 def level_of(used: int, limit: int, warning: float, critical: float) -> Level:

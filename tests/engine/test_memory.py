@@ -15,7 +15,15 @@ from fake_platform import CALM, FakePlatform, add, connected, open_fake_engine
 from rookery import memory as memory_module
 from rookery.abilities import WorkerInfo
 from rookery.errors import LimitReached
-from rookery.memory_facts import Level, container_limit, growth_per_hour, level_of, resident_memory, unique_memory
+from rookery.memory_facts import (
+    Level,
+    container_limit,
+    growth_per_hour,
+    level_of,
+    limit_files,
+    resident_memory,
+    unique_memory,
+)
 
 MIB = 1024**2
 
@@ -55,6 +63,40 @@ def test_container_limits_of_both_versions(tmp_path: Path) -> None:
     assert container_limit((v2, v1)) == 512 * MIB
     v2.write_text("268435456\n")
     assert container_limit((v2, v1)) == 256 * MIB
+
+
+@pytest.mark.parametrize(
+    "nonsense", ["", "max", "-1", "0", "1e9", "12 MiB", "\0", "9" * 5000, "\u0661\u0662x", "9223372036854771712"]
+)
+def test_a_limit_that_says_nothing_is_none(tmp_path: Path, nonsense: str) -> None:
+    path = tmp_path / "memory.max"
+    path.write_text(nonsense)
+    assert container_limit((path,)) is None
+    path.write_bytes(b"\xff\xfe")
+    assert container_limit((path, tmp_path, tmp_path / "none")) is None
+
+
+def test_the_limit_of_a_group_beneath_the_root(tmp_path: Path) -> None:
+    own = tmp_path / "own"
+
+    def limit(cgroup: str) -> int | None:
+        own.write_text(cgroup)
+        return container_limit(limit_files(own, tmp_path))
+
+    for name in ("system.slice/rookery.service/memory.max", "memory/docker/x/memory.limit_in_bytes"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True)
+        path.write_text(str(256 * MIB))
+    assert limit("0::/\n") is None
+    assert limit("0::/system.slice/rookery.service\n") == 256 * MIB
+    assert limit("0::/system.slice/rookery.service/beneath\n") == 256 * MIB
+    assert limit("12:cpu,cpuacct:/docker/x\n4:memory:/docker/x\n0::/\n") == 256 * MIB
+    (tmp_path / "system.slice/memory.max").write_text(str(128 * MIB))
+    assert limit("0::/system.slice/rookery.service\n") == 128 * MIB, "the lowest on the way counts"
+    for nonsense in ("", "nonsense", "::", "0::\n", "0::/../..\n", "4:memory\n"):
+        assert limit(nonsense) is None
+    own.unlink()
+    assert container_limit(limit_files(own, tmp_path)) is None
 
 
 def test_this_process_has_memory_and_a_dead_one_has_none() -> None:
