@@ -87,9 +87,15 @@ class Mock:
         self.tried.add(text)
         match word:
             case "notice":
-                self.channel.send(
-                    p.Notice(call.client, rest, {"errors": 3, "error": "", "reason": 401, "on_connect": False})
-                )
+                detail = {
+                    "errors": 3,
+                    "error": "",
+                    "reason": 401,
+                    "on_connect": False,
+                    "event": "MessageEv",
+                    "code": "515",
+                }
+                self.channel.send(p.Notice(call.client, rest, detail))
             case "event":
                 self.numbers += 1
                 body = b'{"message_id":"x","text":"hi","from_me":false,"chat_type":"private","sender":{"id":"a","lid":null}}'

@@ -9,8 +9,15 @@ from __future__ import annotations
 import logging
 
 import structlog
+from structlog.typing import EventDict, WrappedLogger
 
 Logger = structlog.stdlib.BoundLogger
+
+_TAKEN = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime"}
+"""Attributes of every record: `logging` raises KeyError for a field of such a name."""
+
+_MEANT = frozenset({"event", "exc_info", "stack_info", "stackLevel", "stacklevel"})
+"""Names that are no fields, but arguments of the call."""
 
 
 def get_logger(component: str, **fields: object) -> Logger:
@@ -20,6 +27,7 @@ def get_logger(component: str, **fields: object) -> Logger:
         processors=[
             structlog.stdlib.filter_by_level,
             structlog.processors.format_exc_info,
+            _free_names,
             structlog.stdlib.render_to_log_kwargs,
         ],
         wrapper_class=structlog.stdlib.BoundLogger,
@@ -27,3 +35,10 @@ def get_logger(component: str, **fields: object) -> Logger:
         cache_logger_on_first_use=False,
     ).bind(component=component, **fields)
     return logger
+
+
+def _free_names(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+    """Some fields have the names that a library gave them; one that is taken gets an underscore. A log line never fails."""
+    for name in _TAKEN.intersection(event) - _MEANT:
+        event[f"{name}_"] = event.pop(name)
+    return event

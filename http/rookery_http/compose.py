@@ -30,7 +30,7 @@ from .connection import Address
 from .server import CannotListen
 from .serving import serve_api
 from .state import PlatformInput
-from .task_tree import lines, task_tree
+from .stuck import answering_signals
 
 log = get_logger("API")
 
@@ -134,13 +134,9 @@ class _Server:
 
     async def run(self) -> int:
         # Outermost, so that a signal never finds a moment without a receiver while anything is still open.
-        with (
-            trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals,
-            trio.open_signal_receiver(signal.SIGUSR1) as questions,
-        ):
+        with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals, answering_signals():
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._watch, signals)
-                nursery.start_soon(_tell_tasks, questions)
                 with self._all:
                     await self._serve()
                 nursery.cancel_scope.cancel()
@@ -203,15 +199,6 @@ def _make(data_dir: Path) -> None:
             f"ROOKERY_DATA_DIR: {str(data_dir)!r} cannot be used ({why}); a directory that can be made and written is needed",
             field="ROOKERY_DATA_DIR",
         ) from None
-
-
-async def _tell_tasks(questions: AsyncIterator[int]) -> None:
-    """SIGUSR1: what does it wait for? One line a task."""
-    async for _ in questions:
-        tree = task_tree()
-        log.warning("the tree of tasks", tasks=len(tree))
-        for line in lines(tree):
-            log.warning(line)
 
 
 def _die(code: int) -> NoReturn:

@@ -6,10 +6,13 @@ secret: libraries that log URLs are silenced, and what looks like a bot's token 
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 import sys
-from collections.abc import Collection, MutableMapping
+import threading
+from collections.abc import Callable, Collection, MutableMapping
+from types import TracebackType
 from typing import Any, TextIO
 
 import structlog
@@ -24,6 +27,10 @@ MASK = "***"
 QUIET = ("httpx", "httpcore", "hypercorn", "quart", "trio")
 """Loggers that say too much below WARNING; httpx logs URLs, and a bot's URL holds its token."""
 
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+ONE_LINE = {ord(sign): f"\\u{ord(sign):04x}" for sign in "\x85\u2028\u2029"}
+"""Signs that end a line for some readers and that JSON does not escape by itself."""
+
 EventDict = MutableMapping[str, Any]
 
 
@@ -33,7 +40,7 @@ def configure(
     """Send every log record of this process to `stream` (stderr). `secrets` are masked wherever they turn up."""
     stream = stream or sys.stderr
     console = form == "console" or (form == "auto" and stream.isatty())
-    handler = logging.StreamHandler(stream)
+    handler = _Handler(stream)
     handler.setFormatter(_formatter(console, stream, secrets))
     handler.addFilter(Repeats())
     root = logging.getLogger()
@@ -45,6 +52,31 @@ def configure(
     for name in QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
     logging.captureWarnings(True)
+
+
+def catch_strays() -> None:
+    """What Python itself would print on stderr becomes log lines too: errors that nobody caught, in threads and in
+    finalisers. For a process that is ours alone."""
+    log = logging.getLogger("rookery.api")
+
+    def uncaught(kind: type[BaseException], error: BaseException, _: TracebackType | None) -> None:
+        if not isinstance(error, KeyboardInterrupt):
+            log.critical("an error that nobody caught", exc_info=error)
+
+    def in_thread(stray: threading.ExceptHookArgs) -> None:
+        name = stray.thread.name if stray.thread is not None else None
+        if stray.exc_value is not None and stray.exc_type is not SystemExit:
+            log.error("an error that nobody caught in a thread", extra={"thread_name": name}, exc_info=stray.exc_value)
+
+    def unraisable(stray: Any) -> None:
+        where = stray.err_msg or "Exception ignored in"
+        log.error(
+            "an error that could not be raised", extra={"where": f"{where} {stray.object!r}"}, exc_info=stray.exc_value
+        )
+
+    sys.excepthook = uncaught
+    threading.excepthook = in_thread
+    sys.unraisablehook = unraisable
 
 
 def _formatter(console: bool, stream: TextIO, secrets: Collection[str]) -> ProcessorFormatter:
@@ -64,7 +96,7 @@ def _formatter(console: bool, stream: TextIO, secrets: Collection[str]) -> Proce
         last: list[Processor] = [_component_first]
     else:
         last = [structlog.processors.format_exc_info]
-        renderer = structlog.processors.JSONRenderer(ensure_ascii=False)
+        renderer = structlog.processors.JSONRenderer(_json)
     return ProcessorFormatter(
         foreign_pre_chain=shared,
         processors=[ProcessorFormatter.remove_processors_meta, *last, _Masked(renderer, secrets)],
@@ -82,8 +114,37 @@ def _component(logger: WrappedLogger, name: str, event: EventDict) -> EventDict:
 
 
 def _component_first(logger: WrappedLogger, name: str, event: EventDict) -> EventDict:
-    event["event"] = f"{event.pop('component', ''):<9} {event.get('event', '')}"
+    # Parts of it come from strangers, who shall neither begin lines of their own nor command the terminal.
+    text = CONTROL.sub(lambda found: repr(found[0])[1:-1], str(event.get("event", "")))
+    event["event"] = f"{event.pop('component', ''):<9} {text}"
     return event
+
+
+def _json(event: EventDict, default: Callable[[Any], Any], **_: Any) -> str:
+    try:
+        return json.dumps(event, default=default, ensure_ascii=False, allow_nan=False)
+    except (TypeError, ValueError):  # a key or a number that JSON does not have
+        plain = (str, int, bool, type(None))
+        shown = {str(name): value if isinstance(value, plain) else repr(value) for name, value in event.items()}
+        return json.dumps(shown, ensure_ascii=False)
+
+
+class _Handler(logging.StreamHandler[TextIO]):
+    """A line that cannot be written as it was meant is told as one line too, not as a traceback in between."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        error = sys.exc_info()[1]
+        substitute = logging.makeLogRecord(
+            {"name": record.name, "levelno": record.levelno, "levelname": record.levelname}
+        )
+        substitute.msg = (
+            f"a line could not be written: {type(error).__name__}: {error}; it was {str(record.msg)[:500]!r}"
+        )
+        try:
+            self.stream.write(self.format(substitute) + self.terminator)
+            self.flush()
+        except (OSError, ValueError):
+            pass  # nobody reads
 
 
 class _Masked:
@@ -91,11 +152,13 @@ class _Masked:
 
     def __init__(self, renderer: Processor, secrets: Collection[str]) -> None:
         self._renderer = renderer
-        alternatives = [re.escape(secret) for secret in sorted(secrets, key=len, reverse=True) if len(secret) >= 6]
+        # A secret with a quote or a backslash stands in JSON, and in a repr, as something else.
+        forms = {form for secret in secrets if len(secret) >= 6 for form in (secret, json.dumps(secret)[1:-1])}
+        alternatives = [re.escape(form) for form in sorted(forms, key=len, reverse=True)]
         self._secrets = re.compile("|".join(alternatives)) if alternatives else None
 
     def __call__(self, logger: WrappedLogger, name: str, event: EventDict) -> str:
         text = str(self._renderer(logger, name, event))
         if self._secrets is not None:
             text = self._secrets.sub(MASK, text)
-        return TOKEN.sub(MASK, text)
+        return TOKEN.sub(MASK, text).translate(ONE_LINE)

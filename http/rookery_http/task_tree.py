@@ -56,7 +56,12 @@ def _where(task: trio.lowlevel.Task) -> tuple[str, str]:
         return "has not begun", ""
     own = [found for found in frames if not Path(found[0].co_filename).is_relative_to(_TRIO)]
     code, line = own[-1] if own else frames[0]
-    return f"{_short(code.co_filename)}:{line}", code.co_qualname
+    return place(code.co_filename, line), code.co_qualname
+
+
+def place(file: str, line: int) -> str:
+    """A line of code for people."""
+    return f"{_short(file)}:{line}"
 
 
 def _short(file: str) -> str:

@@ -198,7 +198,7 @@ class WhatsAppLink:
                 self._inbox.beat()
                 self._back("keep-alives are answered again")
             case "trouble" | "stream_error":
-                log.warning("the library reports trouble", session=self._session, **notice.detail)
+                log.warning("the library reports trouble", session=self._session, trouble=notice.detail)
             case "ended":
                 self._ended = True
                 if self._port is not None and self._port.worker.quitting:

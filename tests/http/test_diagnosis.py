@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
+import time
 from itertools import pairwise
 from pathlib import Path
 
+import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
+from rookery_http.stuck import answering_signals
 from rookery_http.task_tree import lines, task_tree
 from server_process import open_server_process
 
@@ -79,3 +83,29 @@ async def test_a_signal_writes_the_tree_to_the_log(tmp_path: Path) -> None:
     records = [json.loads(line) for line in server.errors.splitlines()]
     assert any("supervisor" in record["event"].lower() for record in records)
     assert TOKEN.encode() not in server.errors
+
+
+async def test_a_loop_that_is_held_up_is_told_by_a_thread(caplog: pytest.LogCaptureFixture) -> None:
+    def events() -> list[str]:
+        return [record.getMessage() for record in caplog.records]
+
+    async def comes(event: str) -> None:
+        with trio.fail_after(30):
+            while not any(event in seen for seen in events()):
+                await trio.sleep(0.01)
+
+    before = signal.getsignal(signal.SIGUSR1)
+    with answering_signals(patience=0.2):
+        os.kill(os.getpid(), signal.SIGUSR1)
+        await comes("the tree of tasks")
+        assert not any("held up" in event for event in events())
+        os.kill(os.getpid(), signal.SIGUSR1)
+        blocked_until = time.monotonic() + 30
+        while not any("held up" in event for event in events()) and time.monotonic() < blocked_until:
+            time.sleep(0.01)  # noqa: ASYNC251 - this is what is wanted
+        [told] = [record for record in caplog.records if "held up" in record.getMessage()]
+        assert any("test_a_loop_that_is_held_up" in line for line in told.held_up_by)  # type: ignore[attr-defined]
+        assert not any(str(Path.home()) in line for line in told.held_up_by)  # type: ignore[attr-defined]
+        caplog.clear()
+        await comes("the tree of tasks")
+    assert signal.getsignal(signal.SIGUSR1) is before

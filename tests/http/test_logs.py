@@ -5,6 +5,9 @@ from __future__ import annotations
 import io
 import json
 import logging
+import subprocess
+import sys
+import warnings
 from collections.abc import Iterator
 
 import httpx
@@ -50,6 +53,13 @@ def test_engine_lines_show_their_fields(written):
     assert str(line["timestamp"]).endswith("Z")
 
 
+def test_a_field_may_have_any_name(written):
+    taken = {"name": "x", "message": "y", "module": "z", "args": 1, "process": 2, "thread": 3, "asctime": 4, "msg": 5}
+    get_logger("SESSION").info("hello", session="shop", **taken)
+    (line,) = lines(written)
+    assert (line["event"], line["name_"], line["message_"]) == ("hello", "x", "y")
+
+
 def test_plain_loggers_get_a_component(written):
     logging.getLogger("rookery.api.server").warning("so %s", "it is")
     logging.getLogger("somebody.else").warning("hello")
@@ -77,6 +87,68 @@ def test_secrets_are_masked_everywhere(written):
     assert "sesame-key" not in text
     assert "RuntimeError" in text
     assert len(lines(written)) == 2, "a traceback is one line"
+
+
+@pytest.mark.logs_secrets
+def test_a_secret_that_json_writes_differently(restored_logging):
+    stream = io.StringIO()
+    logs.configure(form="json", secrets=['quo"te\\word'], stream=stream)
+    get_logger("API").info('it is quo"te\\word', field='quo"te\\word', inside=['quo"te\\word'])
+    (line,) = lines(stream)
+    assert (line["event"], line["field"], line["inside"]) == ("it is ***", "***", ["***"])
+
+
+def test_every_line_is_one_line_of_strict_json(written):
+    log = get_logger("SESSION")
+    log.info(
+        "a\nb\u2028c\x85d\x1b[31m", name="\u2029", number=float("nan"), more=[float("inf")], key={(1,): 2}, raw=b"\xff"
+    )
+    log.info("half a pair \ud800", nothing=None, thing=object())
+    bad = logging.LogRecord("rookery.session", logging.WARNING, "file", 1, "bad %d", ("arguments",), None)
+    logging.getLogger().handlers[0].handle(bad)
+    logging.getLogger("somebody.else").error("with a stack", stack_info=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        warnings.warn("careful\nthere", UserWarning, stacklevel=1)
+    text = written.getvalue()
+    assert text.count("\n") == len(text.splitlines()) == 5
+    for line in text.splitlines():
+        json.loads(line, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+    found = lines(written)
+    assert (found[0]["event"], found[0]["number"]) == ("a\nb\u2028c\x85d\x1b[31m", "nan")
+    assert "bad %d" in str(found[2]["event"])
+    assert found[2]["level"] == "warning"
+
+
+def test_strangers_write_no_lines_of_their_own_on_the_console(restored_logging):
+    stream = io.StringIO()
+    logs.configure(form="console", stream=stream)
+    get_logger("RECONNECT").info("Telegram answered\nCRITICAL forged \x1b[2J\u2028x", error="a\nb\x1b[2J")
+    assert len(stream.getvalue().splitlines()) == 1
+    assert "\x1b" not in stream.getvalue()
+
+
+def test_what_python_would_print_itself_becomes_a_line(tmp_path):
+    program = """
+import sys, threading
+from rookery_http import logs
+logs.configure(form="json")
+logs.catch_strays()
+class Odd:
+    def __del__(self): raise ValueError("while it went")
+Odd()
+def fail(): raise KeyError("in a thread")
+thread = threading.Thread(target=fail, name="worker")
+thread.start(); thread.join()
+raise RuntimeError("nobody\\ncaught it")
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, cwd=tmp_path)
+    assert done.returncode == 1
+    found = [json.loads(line) for line in done.stderr.splitlines()]
+    assert [line["level"] for line in found] == ["error", "error", "critical"]
+    assert ["ValueError" in found[0]["exception"], "KeyError" in found[1]["exception"]] == [True, True]
+    assert found[1]["thread_name"] == "worker"
+    assert "RuntimeError" in found[2]["exception"]
 
 
 async def test_httpx_does_not_log_urls(written):

@@ -100,6 +100,7 @@ def serve(
 ) -> int:
     """Run the server until SIGTERM or Ctrl+C."""
     import os
+    from urllib.parse import unquote, urlsplit
 
     from ..config import ConfigurationError, load, unknown_variables
 
@@ -120,7 +121,10 @@ def serve(
     from ..compose import run_server  # everything is imported before the wait for the data directory
 
     secrets = [config.api.key or "", config.media.secret_key or "", *(config.secret_key or "").split(",")]
+    if config.database_url is not None and (password := urlsplit(config.database_url).password):
+        secrets += [password, unquote(password)]
     logs.configure(level=config.log_level, form=config.log_format, secrets=secrets)
+    logs.catch_strays()
     for line in unknown_variables(os.environ):
         get_logger("API").warning(line)
     return run_server(config)

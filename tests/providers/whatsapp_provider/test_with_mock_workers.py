@@ -114,6 +114,20 @@ async def test_keep_alives(mocked: Opener) -> None:
         await reach(engine, "one", SessionStatus.CONNECTED)
 
 
+@pytest.mark.parametrize("kind", ["trouble", "stream_error"])
+async def test_trouble_that_the_library_reports_is_told_and_ends_nothing(
+    mocked: Opener, kind: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with mocked() as engine:
+        await connect(engine)
+        await tell(engine, f"notice:{kind}")
+        assert (await tell(engine, "hello")).state is MessageState.SENT
+        assert (await engine.get_session("one")).health.reason is Reason.CONNECTED
+        assert engine.telemetry.counters["link_failures"] == {}
+    [told] = [record for record in caplog.records if record.getMessage() == "the library reports trouble"]
+    assert (told.session, told.trouble["event"]) == ("one", "MessageEv")  # type: ignore[attr-defined]
+
+
 async def test_what_becomes_of_a_send(mocked: Opener) -> None:
     async with mocked() as engine:
         await connect(engine)

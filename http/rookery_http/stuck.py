@@ -1,0 +1,73 @@
+"""SIGUSR1: what does it wait for? One line a task; and where the event loop itself is held up, the lines that hold it up."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from queue import SimpleQueue
+
+import trio
+
+from rookery.log import get_logger
+
+from .task_tree import lines, place, task_tree
+
+PATIENCE = 2.0
+"""Seconds in which the event loop comes round, unless something blocks it."""
+
+log = get_logger("API")
+
+
+@contextmanager
+def answering_signals(number: signal.Signals = signal.SIGUSR1, *, patience: float = PATIENCE) -> Iterator[None]:
+    """Inside, the signal writes the tree of tasks to the log. From the main thread, inside a trio run.
+
+    A thread of its own waits for the signal's handler, so that there is an answer also when no task gets its turn.
+    """
+    token = trio.lowlevel.current_trio_token()
+    questions: SimpleQueue[bool] = SimpleQueue()  # may be put into from a signal's handler
+    asked = threading.main_thread().ident or 0
+
+    def answer() -> None:
+        while questions.get():
+            answered = threading.Event()
+
+            def tell(answered: threading.Event = answered) -> None:
+                answered.set()
+                _tell_tasks()
+
+            try:
+                token.run_sync_soon(tell)
+            except trio.RunFinishedError:
+                return
+            if not answered.wait(patience):
+                _tell_what_blocks(asked, patience)
+
+    thread = threading.Thread(target=answer, name="answers to signals", daemon=True)
+    thread.start()
+    before = signal.signal(number, lambda *_: questions.put(True))
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
+        questions.put(False)
+
+
+def _tell_tasks() -> None:
+    tree = task_tree()
+    log.warning("the tree of tasks", tasks=len(tree))
+    for line in lines(tree):
+        log.warning(line)
+
+
+def _tell_what_blocks(thread: int, seconds: float) -> None:
+    """Outermost first, as in a traceback."""
+    frame = sys._current_frames().get(thread)
+    stack = []
+    while frame is not None:
+        stack.append(f"{place(frame.f_code.co_filename, frame.f_lineno)} {frame.f_code.co_qualname}")
+        frame = frame.f_back
+    log.error("the event loop is held up: no task had its turn", seconds=seconds, held_up_by=stack[::-1])
