@@ -101,6 +101,10 @@ class SessionInbox:
             raise StoreUnavailable(f"storing credentials took longer than {self._settings.store_timeout:g} s")
         self._on_credentials(credentials)
 
+    async def occupy(self, account: str) -> str | None:
+        """See `provider.Inbox.occupy`."""
+        return await self._store.occupy(self._lease, account)
+
     async def confirm(self, message_ids: Collection[str], state: MessageState) -> None:
         """See `provider.Inbox.confirm`."""
         await self._confirmations.confirm(message_ids, state)

@@ -61,6 +61,12 @@ class Inbox(Protocol):
     async def save_credentials(self, credentials: Mapping[str, str]) -> None:
         """Store changed credentials (encrypted); returns when durable (E3). Raises like `commit`."""
 
+    async def occupy(self, account: str) -> str | None:
+        """Before connecting to an account that only one session may run, on whatever instance: claim it for this one.
+
+        Returns None, or the id of the session that runs it already. It is let go with the session's lease. Raises like
+        `commit`."""
+
     def report(
         self,
         status: SessionStatus,

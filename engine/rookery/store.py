@@ -143,6 +143,10 @@ class SessionStore(Protocol):
     async def save_credentials(self, lease: Lease, credentials: Mapping[str, str]) -> None:
         """Replace the credentials. Raises LeaseLost."""
 
+    async def occupy(self, lease: Lease, account: str) -> str | None:
+        """Note which account of its platform the session runs. Returns the id of another session that is held and runs the
+        same one, and notes nothing then; of those that ask at the same moment one gets it. Raises LeaseLost."""
+
 
 class EventStore(Protocol):
     """The event log."""

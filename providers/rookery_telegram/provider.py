@@ -32,6 +32,8 @@ POLL_TIMEOUT = 50
 REACH_SECONDS = 10.0
 PREDECESSOR_SECONDS = 5.0
 """How long a session waits for another one that is still letting go of the same bot."""
+OCCUPIED_INTERVAL = 0.5
+"""Seconds between two looks whether it has."""
 
 _TOKEN = re.compile(r"[0-9]{1,20}:[A-Za-z0-9_-]{3,256}")
 
@@ -132,25 +134,27 @@ class Telegram:
         except InvalidInput as error:
             raise TerminalError(str(error), reason=Reason.CONFIGURATION, action=Action.FIX_CONFIGURATION) from None
         async with (
-            self._only_one(_bot_id(token), session.id),
+            self._only_one(_bot_id(token), session.id, inbox),
             self._open(token, session, settings, inbox) as link,
         ):
             yield link
 
     @asynccontextmanager
-    async def _only_one(self, bot: str, session: str) -> AsyncIterator[None]:
-        """Two links of one bot would take each other's updates. A predecessor that is still closing is waited for."""
-        with trio.move_on_after(PREDECESSOR_SECONDS):
+    async def _only_one(self, bot: str, session: str, inbox: Inbox) -> AsyncIterator[None]:
+        """Two links of one bot would take each other's updates, here and on other instances. A predecessor that is still
+        closing is waited for."""
+        until = trio.current_time() + PREDECESSOR_SECONDS
+        with trio.move_on_at(until):
             while bot in self._bots:
                 await self._bots[bot].gone.wait()
         if bot in self._bots:
-            raise TerminalError(
-                f"the session {self._bots[bot].session!r} runs this bot already",
-                reason=Reason.CONFIGURATION,
-                action=Action.FIX_CONFIGURATION,
-            )
+            raise _taken_by(self._bots[bot].session)
         holder = self._bots[bot] = _Holder(session)
         try:
+            while (other := await inbox.occupy(bot)) is not None:
+                if trio.current_time() >= until:
+                    raise _taken_by(other)
+                await trio.sleep(OCCUPIED_INTERVAL)
             yield
         finally:
             del self._bots[bot]
@@ -187,6 +191,14 @@ class Telegram:
             "per_group": settings.sends_per_second_per_group,
         }
         return msgspec.structs.replace(self._rates, **{name: rate for name, rate in chosen.items() if rate is not None})
+
+
+def _taken_by(session: str) -> TerminalError:
+    return TerminalError(
+        f"the session {session!r} runs this bot already",
+        reason=Reason.CONFIGURATION,
+        action=Action.FIX_CONFIGURATION,
+    )
 
 
 def _check_address(api_url: str) -> None:

@@ -257,3 +257,41 @@ async def test_changes_are_told_to_every_instance(postgres: PostgresBackend) -> 
         await one.delete_session("shop")
         await expect(StoreChange("session", "shop"))
         nursery.cancel_scope.cancel()
+
+
+async def test_an_account_is_run_by_one_of_the_sessions_that_are_held(postgres: PostgresBackend) -> None:
+    one, two = postgres.make(), postgres.make()
+    async with one.open(), two.open():
+        shop, twin = await create_and_claim(one, "shop"), await create_and_claim(one, "twin")
+        phone = await create_and_claim(one, "phone", platform="whatsapp")
+        assert await one.occupy(shop, "42") is None
+        assert await one.occupy(shop, "42") is None
+        assert await two.occupy(twin, "42") == "shop"
+        assert await two.occupy(twin, "43") is None
+        assert await two.occupy(phone, "42") is None, "another platform"
+        assert await two.occupy(twin, "42") == "shop"
+        await one.release(shop)
+        assert await two.occupy(twin, "42") is None
+        with pytest.raises(LeaseLost):
+            await one.occupy(shop, "42")
+        shop = await claim(one, owner="two")
+        assert await one.occupy(shop, "42") == "twin"
+        assert await one.occupy(shop, "43") is None, "twin runs another one now"
+        await two.release(twin, lost=True)
+        assert await one.occupy(shop, "42") is None, "a lease that expired holds nothing"
+
+
+async def test_of_many_who_want_one_account_one_gets_it(postgres: PostgresBackend) -> None:
+    stores = [postgres.make() for _ in range(3)]
+    async with stores[0].open(), stores[1].open(), stores[2].open():
+        leases = [await create_and_claim(stores[0], f"s{number}") for number in range(12)]
+        answers: dict[str, str | None] = {}
+
+        async def occupy(store: Store, lease: Lease) -> None:
+            answers[lease.session] = await store.occupy(lease, "42")
+
+        async with trio.open_nursery() as nursery:
+            for number, lease in enumerate(leases):
+                nursery.start_soon(occupy, stores[number % 3], lease)
+        (winner,) = [session for session, other in answers.items() if other is None]
+        assert {other for other in answers.values() if other is not None} == {winner}

@@ -181,6 +181,13 @@ class PostgresSessions(PostgresBase):
         if await self._db.row(sql, *values) is None:
             raise LeaseLost(lease.session)
 
+    async def occupy(self, lease: Lease, account: str) -> str | None:
+        sql = "SELECT rookery.occupy_1($1, $2, $3, $4)"
+        other: str | None = await self._value(sql, lease.uid, lease.owner, lease.fence, account)
+        if other is None:
+            raise LeaseLost(lease.session)
+        return other or None
+
     def _claimed(self, row: Any) -> Session:
         return msgspec.structs.replace(self._session(row), taken_from=row[-1])
 

@@ -171,6 +171,9 @@ class SqliteSessions(SqliteBase):
 
         await self._write(work)
 
+    async def occupy(self, lease: Lease, account: str) -> str | None:
+        return None  # there is one process, and its provider knows what runs in it
+
 
 def held_by(lease: Lease) -> tuple[int, str, int]:
     """Values for `uid = ? AND owner = ? AND fence = ?`."""
