@@ -60,6 +60,9 @@ class RichPlatform(FakePlatform):
         return Code("phone", f"code for {phone}", 99.0)
 
 
+NEVER_POLLED = pytest.mark.parametrize("pair", [{"cluster_poll_interval": 3600.0}], indirect=True, ids=["never polled"])
+
+
 @dataclass
 class Pair:
     """`owner` runs the session `a` on `platform`; `other` is asked."""
@@ -70,11 +73,15 @@ class Pair:
 
 
 @pytest.fixture
-async def pair(postgres: PostgresBackend) -> AsyncIterator[Pair]:
+async def pair(postgres: PostgresBackend, request: pytest.FixtureRequest) -> AsyncIterator[Pair]:
+    """With `NEVER_POLLED` as its parameter only notifications tell what the other one has done."""
     platform = RichPlatform()
+    settings: dict[str, float] = getattr(request, "param", {})
     async with AsyncExitStack() as stack:
-        owner = await stack.enter_async_context(open_shared(postgres, platform, "owner"))
-        other = await stack.enter_async_context(open_shared(postgres, RichPlatform(), "other", rebalance_batch=0))
+        owner = await stack.enter_async_context(open_shared(postgres, platform, "owner", **settings))
+        other = await stack.enter_async_context(
+            open_shared(postgres, RichPlatform(), "other", rebalance_batch=0, **settings)
+        )
         other._cluster.membership.drain()  # type: ignore[union-attr]
         await other.create_session(id="a", platform="fake")
         await until(lambda: running(owner) == {"a"})
@@ -86,16 +93,15 @@ async def store_event(pair: Pair, key: str, body: bytes = b"{}") -> None:
     await pair.platform.link().inbox.commit([NewEvent(key, "message", 1.0, "7", "9", body, b"{}")], None)
 
 
+@NEVER_POLLED
 async def test_sends_and_their_receipts(pair: Pair) -> None:
     with trio.fail_after(30):
         receipt = await pair.other.send("a", to="7", text="hello")
     assert receipt.chat == "7"
     assert pair.platform.sent_texts() == ["hello"]
     message = await pair.other.submit("a", to="7", text="again", idempotency_key="k")
-    started = trio.current_time()
-    done = await pair.other.wait_message(message.id, 5)
+    done = await pair.other.wait_message(message.id, 30)
     assert done.state is MessageState.SENT
-    assert trio.current_time() - started < 0.9, "told, not polled"
     assert (await pair.owner.submit("a", to="7", text="again", idempotency_key="k")).id == message.id
 
 
@@ -108,23 +114,21 @@ async def test_a_refusal_arrives(pair: Pair) -> None:
         await pair.other.send("a", to="7", text="hello")
 
 
-async def test_events_are_followed_within_a_second(pair: Pair) -> None:
-    seen: list[tuple[str, float]] = []
+@NEVER_POLLED
+async def test_events_are_followed_as_they_come(pair: Pair) -> None:
+    seen: list[str] = []
 
     async def follow() -> None:
         async for event in pair.other.events(after=0):
-            seen.append((event.key, trio.current_time()))
+            seen.append(event.key)
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(follow)
         for number in range(5):
-            await trio.sleep(0.05)
-            stored = trio.current_time()
             await store_event(pair, str(number))
-            await until(lambda number=number: len(seen) == number + 1, seconds=2)
-            assert seen[-1][1] - stored < 1.0
+            await until(lambda number=number: len(seen) == number + 1, seconds=30)
         nursery.cancel_scope.cancel()
-    assert [key for key, _ in seen] == ["0", "1", "2", "3", "4"]
+    assert seen == ["0", "1", "2", "3", "4"]
 
 
 async def test_statuses_and_verbs(pair: Pair) -> None:
@@ -240,7 +244,7 @@ async def test_an_owner_that_is_gone(postgres: PostgresBackend) -> None:
     """Its lease has not ended yet, and it was not heard of for some time."""
     platform = FakePlatform()
     gone = postgres.make()
-    async with gone.open(), open_shared(postgres, platform, "one") as engine:
+    async with gone.open(), open_shared(postgres, platform, "one", call_timeout=60.0) as engine:
         engine._cluster.membership.drain()  # type: ignore[union-attr]
         await engine.create_session(id="a", platform="fake")
         assert await gone.claim("gone", limit=1, now=0.0, ttl=60.0)
@@ -252,7 +256,7 @@ async def test_an_owner_that_is_gone(postgres: PostgresBackend) -> None:
         [result] = await engine.check_now(["a"])
         assert result.ok is None
         assert "is gone" in str(result.error)
-        assert trio.current_time() - started < 5.0
+        assert trio.current_time() - started < 30.0, "nobody waited for who is gone"
         report = await engine.delete_session("a")
         assert (report.deleted, report.logged_out) == (True, False)
         assert "was not logged out" in report.detail

@@ -58,7 +58,7 @@ async def test_without_renewals_a_session_ends_before_its_lease(
             await until(lambda: running(second) == {"a"})
             assert len(one.closed_at) == 1
             assert one.closed_at[0] < two.attempts[0][0], "the old link was closed before the new one was opened"
-            assert trio.current_time() - ended < QUICK.lease_ttl + 2 * QUICK.cluster_poll_interval + 1.0
+            assert trio.current_time() - ended < QUICK.lease_ttl + 20.0, "not only at the next recovery check"
             await trio.sleep(WRITTEN)
             reasons = [(change.status, change.reason) for change in await second.history("a")]
             assert (SessionStatus.RECONNECTING, Reason.LEASE_LOST) in reasons

@@ -269,6 +269,9 @@ class TestLimit:
         async with open_fake_engine(FakePlatform(), settings=self.SETTINGS) as engine:
             await add(engine, "a", "b")
             await add(engine, "a", exist_ok=True)
+            assert [session.id for session in await engine.list_sessions()] == ["a", "b"]
+            with pytest.raises(LimitReached):
+                await add(engine, "c", exist_ok=True)
 
     async def test_more_are_stored_than_may_run(self, autojump_clock: MockClock) -> None:
         platform = FakePlatform()

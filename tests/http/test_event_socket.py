@@ -114,6 +114,9 @@ async def test_a_slow_reader_costs_bounded_memory_and_time(serve):
 async def test_a_reader_that_vanishes_is_noticed(served):
     await served.add()
     async with open_websocket(served.port, SOCKET) as client:
+        with trio.fail_after(30):
+            while not served.engine._tail._waiting:
+                await trio.sleep(0.01)
         linger = struct.pack("ii", 1, 0)
         client.stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)  # a reset instead of a goodbye
     with trio.fail_after(30):

@@ -208,4 +208,4 @@ async def test_a_slow_reader_costs_bounded_memory_and_time(serve):
             assert grown < 5_000_000, f"{grown} bytes more for 10 MB that a reader did not take"
             started = trio.current_time()
             served.stop.set()
-    assert trio.current_time() - started < 3
+    assert trio.current_time() - started < 20

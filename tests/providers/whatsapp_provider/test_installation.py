@@ -120,7 +120,9 @@ def test_neither_may_be_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.setattr(ctypes, "CDLL", load)
     monkeypatch.setattr(libmagic, "find_spec", lambda name: None)
+    monkeypatch.delenv("MAGIC", raising=False)
     libmagic.provide_libmagic()
+    assert "MAGIC" not in os.environ
 
 
 def test_neonize_can_be_imported_after_the_package() -> None:
