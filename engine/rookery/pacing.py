@@ -11,11 +11,13 @@ class StartGate:
     """At most `start_concurrency` sessions connect at once, each at least `start_stagger` seconds after the one before.
 
     Attempts after a failure are further apart: `reconnect_stagger`. When a network is down for a thousand sessions, that and
-    not their number decides how often somebody knocks. First come, first served.
+    not their number decides how often somebody knocks. They have as many places of their own: what hangs because a platform
+    does not answer keeps nobody else from starting. First come, first served.
     """
 
     def __init__(self, settings: EngineSettings) -> None:
-        self._limiter = trio.CapacityLimiter(settings.start_concurrency)
+        self._first = trio.CapacityLimiter(settings.start_concurrency)
+        self._again = trio.CapacityLimiter(settings.start_concurrency)
         self._stagger = settings.start_stagger
         self._reconnect_stagger = settings.reconnect_stagger
         self._next = -float("inf")
@@ -28,7 +30,8 @@ class StartGate:
             turn = max(trio.current_time(), self._next_reconnect)
             self._next_reconnect = turn + self._reconnect_stagger
             await trio.sleep_until(turn)
-        await self._limiter.acquire_on_behalf_of(who)
+        limiter = self._again if again else self._first
+        await limiter.acquire_on_behalf_of(who)
         try:
             now = trio.current_time()
             at = max(now, self._next)
@@ -39,10 +42,11 @@ class StartGate:
             if at > now:
                 await trio.sleep_until(at)
         except BaseException:
-            self._limiter.release_on_behalf_of(who)
+            limiter.release_on_behalf_of(who)
             raise
 
     def leave(self, who: object) -> None:
         """Let the next one in. Harmless when `who` is not inside."""
-        if who in self._limiter.statistics().borrowers:
-            self._limiter.release_on_behalf_of(who)
+        for limiter in (self._first, self._again):
+            if who in limiter.statistics().borrowers:
+                limiter.release_on_behalf_of(who)

@@ -223,7 +223,7 @@ class SessionRunner:
                 "connecting again" if restored else "connecting",
             )
         while True:
-            await self._connection.wait_turn(again=self._backoff.attempt > 0)
+            await self._wait_turn()
             self._replaced = False  # what was asked for up to now is granted by the link that opens now
             self._wake = trio.Event()
             failure = await self._connection.use_link(self.session)
@@ -249,6 +249,23 @@ class SessionRunner:
                 return
             with trio.move_on_after(verdict.delay):
                 await self._wake.wait()
+
+    async def _wait_turn(self) -> None:
+        """Behind others that failed, unless the operator asks meanwhile: then as one that starts."""
+        if self._backoff.attempt:
+            taken = False
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._cancel_when_woken, nursery.cancel_scope)
+                await self._connection.wait_turn(again=True)
+                taken = True
+                nursery.cancel_scope.cancel()
+            if taken:
+                return
+        await self._connection.wait_turn(again=False)
+
+    async def _cancel_when_woken(self, scope: trio.CancelScope) -> None:
+        await self._wake.wait()
+        scope.cancel()
 
     async def _log_out(self, link: Link) -> None:
         """Runs in the link's nursery, so that no caller's cancellation ends it half-way."""

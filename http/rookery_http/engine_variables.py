@@ -14,7 +14,7 @@ MEANINGS = {
     "send_timeout": "for the platform to answer one send",
     "logout_settle": "between noticing a logout and cleaning up",
     "logout_timeout": "for a logout or its clean-up",
-    "start_concurrency": "sessions that connect at the same time",
+    "start_concurrency": "sessions that connect at the same time, and as many that try again after a failure",
     "start_stagger": "between two starts",
     "recovery_interval": "between two looks for enabled sessions that do not run",
     "cleaner_interval": "between two releases of what ended sessions left behind",

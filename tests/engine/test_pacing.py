@@ -93,3 +93,24 @@ async def test_a_storm_does_not_hold_up_a_first_start(autojump_clock: MockClock)
         await trio.sleep(6)
         await add(engine, "new")
         await connected(engine, "new", seconds=1)
+
+
+async def test_attempts_that_hang_do_not_hold_up_a_first_start_nor_an_operator(autojump_clock: MockClock) -> None:
+    platform = FakePlatform()
+    ids = [f"s{n:03}" for n in range(STORM)]
+
+    async def vanish(*_: object) -> None:
+        await trio.sleep_forever()
+
+    async with open_fake_engine(platform) as engine:
+        await add(engine, *ids)
+        await connected(engine, *ids, seconds=60)
+        for id in ids:
+            platform.plan(id, *[vanish] * 100)
+            platform.link(id).fail(network())
+        await trio.sleep(CALM.backoff_network + CALM.startup_timeout + 10)
+        await add(engine, "new")
+        await connected(engine, "new", seconds=1)
+        platform.plans["s000"].clear()
+        await engine.retry("s000")
+        await connected(engine, "s000", seconds=CALM.startup_timeout + 5)
