@@ -29,7 +29,7 @@ SECOND_TRY_DELAY = {Failure.NETWORK: 0.0, Failure.SERVER: 1.0}
 """Seconds before a poll that failed is repeated once, quietly: proxies cut idle connections all the time."""
 
 SPIN_DELAY = 0.5
-"""Seconds of pause after a long poll that was answered at once with nothing."""
+"""Seconds of pause after a poll that was answered at once with nothing."""
 
 CONFIRM_SECONDS = 1.5
 
@@ -208,7 +208,7 @@ class TelegramLink:
         await self._inbox.commit([NewEvent(key, "chat_migrated", time.time(), old, None, body, body)], None)
 
     async def _poll(self) -> bool:
-        """One getUpdates and its commit. True when a long poll came back at once and empty."""
+        """One getUpdates and its commit. True when it came back at once and empty."""
         position = self._position
         started = trio.current_time()
         if position.offset:
@@ -227,7 +227,7 @@ class TelegramLink:
         self._inbox.beat(trio.current_time() - started)
         self._webhook_deleted = False
         if not events:
-            return self._poll_timeout > 1 and trio.current_time() - started < SPIN_DELAY
+            return trio.current_time() - started < SPIN_DELAY
         now = time.time()
         epoch = position.epoch_of(ids, now)
         if epoch != position.epoch:
@@ -235,7 +235,7 @@ class TelegramLink:
         after = position.after(ids, epoch, now)
         await self._inbox.commit(events, after.dump())
         self._position = after
-        return not ids and self._poll_timeout > 1
+        return not ids
 
     def _confirmed(self) -> None:
         """The request is the confirmation, whether or not an answer comes back."""

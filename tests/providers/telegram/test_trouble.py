@@ -8,8 +8,9 @@ import msgspec
 import pytest
 import trio
 
-from rookery import Action, MessageState, Reason, SessionStatus
+from rookery import Action, MessageState, Reason, SessionStatus, open_engine
 from rookery_simulator.bot_api import Fault
+from rookery_telegram import Telegram
 from rookery_telegram import link as link_module
 from rookery_telegram.api import BotApi
 from rookery_telegram.errors import DEFAULT_RETRY_AFTER, ApiError, poll_error, read_answer, send_error
@@ -448,3 +449,19 @@ async def test_nothing_shows_the_token(caplog: pytest.LogCaptureFixture) -> None
     everything = "\n".join(seen) + caplog.text + "".join(str(vars(record)) for record in caplog.records)
     assert SECRET not in everything
     assert TOKEN not in everything
+
+
+@pytest.mark.parametrize("poll_timeout", [0, 1, 2])
+async def test_a_server_that_answers_at_once_with_nothing_is_not_asked_without_a_pause(poll_timeout: int) -> None:
+    async with open_quick_simulator() as simulator:
+        bot = simulator.new_bot()
+        body = '{"ok":true,"result":[]}'
+        fault = simulator.faults.add(Fault(kind="garbage", method="getUpdates", body=body))
+        telegram = Telegram(api_url=simulator.url, poll_timeout=poll_timeout)
+        async with open_engine(providers=[telegram], store="memory:") as engine:
+            await engine.create_session(id="a", platform="telegram", credentials={"token": bot.token})
+            with trio.fail_after(30):
+                await engine.wait_status("a", SessionStatus.CONNECTED)
+            began = trio.current_time()
+            await trio.sleep(1.2)
+            assert fault.hits <= 2 + 2 * (trio.current_time() - began)
