@@ -490,3 +490,47 @@ async def test_nudges_while_the_store_is_away_are_remembered(autojump_clock: Moc
         assert not platform.link().closed
         store.down_methods = set()
         await until(lambda: platform.link().closed, seconds=5)
+
+
+class TestTerminateInactive:
+    @staticmethod
+    async def bring_down(engine: Engine, platform: FakePlatform) -> None:
+        await add(engine, "alive", "retrying", "banned", "revoked")
+        await add(engine, "stopped", enabled=False)
+        await connected(engine, "alive", "retrying", "banned", "revoked")
+        platform.link("retrying").fail(network())
+        platform.link("banned").fail(TerminalError("no", reason=Reason.BANNED, action=Action.NONE))
+        platform.link("revoked").fail(TerminalError("no", reason=Reason.INVALID_TOKEN, action=Action.REPLACE_TOKEN))
+        await trio.sleep(1)
+
+    async def test_only_those_that_will_not_come_back(self, autojump_clock: MockClock) -> None:
+        platform = FakePlatform()
+        async with open_fake_engine(platform) as engine:
+            await self.bring_down(engine, platform)
+            assert await engine.terminate_inactive() == ["banned", "revoked"]
+            assert await engine.terminate_inactive() == []
+            enabled = [session.id for session in await engine.list_sessions(SessionQuery(enabled=True))]
+            assert enabled == ["alive", "retrying"]
+            await engine.start("banned")
+            await connected(engine, "alive", "retrying", "banned", seconds=60)
+
+    async def test_one_that_was_just_started_and_one_that_goes_meanwhile(
+        self, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        platform = FakePlatform()
+        async with open_fake_engine(platform) as engine:
+            await self.bring_down(engine, platform)
+            # As stored by an instance whose start nobody has taken up yet.
+            await engine._store.update_session("banned", SessionChange(command=True), now=0.0)
+            listed = engine._store.list_sessions
+
+            async def list_and_delete(query: SessionQuery) -> object:
+                page = await listed(query)
+                if page:
+                    await engine._store.delete_session("revoked")
+                return page
+
+            monkeypatch.setattr(engine._store, "list_sessions", list_and_delete)
+            assert await engine.terminate_inactive() == []
+            monkeypatch.undo()
+            assert (await engine.get_session("banned")).enabled

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import msgspec
 import trio
 
-from ..errors import StoreUnavailable
+from ..errors import NotFound, StoreUnavailable
 from ..memory_facts import MemoryReport
-from ..model import Reason, SessionStatus
+from ..model import SessionStatus
 from ..store import SessionChange, SessionQuery
 from .owners import OwnerCalls
 
@@ -110,7 +112,11 @@ class OperationsFeatures(OwnerCalls):
             after = page[-1].id
             for session in map(self._with_latest, page):
                 down = session.health.status in (SessionStatus.DISCONNECTED, SessionStatus.AUTH_FAILURE)
-                if down and session.health.terminal and session.health.reason is not Reason.CREATED:
+                if (
+                    not down or not session.health.terminal or session.wanted
+                ):  # wanted: its operator has just started it
+                    continue
+                with suppress(NotFound):
                     await self._store.update_session(session.id, SessionChange(enabled=False), now=self._clock())
                     self._supervisor.nudge(session.id)
                     terminated.append(session.id)
