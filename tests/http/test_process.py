@@ -248,7 +248,7 @@ def test_the_commands(start):
     variables["ROOKERY_URL"] = "http://127.0.0.1:9"
     assert "no server answers at http://127.0.0.1:9" in run("sessions", "list", code=3)
     variables["ROOKERY_URL"] = "nonsense"
-    assert "is not an address" in run("sessions", "list", code=1)
+    assert "is not an address" in run("sessions", "list", code=2)
     code, _, errors = server.end()
     assert code == 0
     assert token not in errors
@@ -332,3 +332,33 @@ def test_the_demo_ends_with_ctrl_c(moment):
     assert demo.returncode == 0, output + errors
     assert "Nothing lost, nothing repeated." in output
     assert errors == ""
+
+
+def test_a_reader_that_has_seen_enough_is_no_failure():
+    """As in `rookery openapi | head -1`: nobody is told anything, and the exit code is that of success."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        for command in ("settings", "openapi"):
+            ended = subprocess.run(
+                [*ROOKERY, command], env=ENVIRONMENT, stdout=writing, stderr=subprocess.PIPE, timeout=30
+            )
+            assert (ended.returncode, ended.stderr) == (0, b""), command
+    finally:
+        os.close(writing)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no such device")
+def test_output_that_cannot_be_written_is_told_in_one_line():
+    with open("/dev/full", "wb") as full:
+        ended = subprocess.run([*ROOKERY, "settings"], env=ENVIRONMENT, stdout=full, stderr=subprocess.PIPE, timeout=30)
+    assert ended.returncode == 1
+    assert ended.stderr.decode().startswith("rookery: ")
+    assert len(ended.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("url", ["nothing", "ftp://127.0.0.1:1"])
+def test_an_address_that_is_none_is_a_wrong_argument(url):
+    ended = rookery("sessions", "list", "--url", url)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr == f"rookery: '{url}' is not an address such as http://127.0.0.1:8080\n"

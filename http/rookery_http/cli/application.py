@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
@@ -44,7 +46,31 @@ for _command in (
 
 
 def run(arguments: list[str]) -> int:
-    """Exit codes: 0 done, 1 failed or refused, 2 wrong arguments or settings, 3 no server answers, 130 interrupted."""
+    """Exit codes: 0 done, 1 failed or refused, 2 wrong arguments or settings, 3 no server answers, 130 interrupted.
+
+    A reader of the output that has seen enough (`rookery events | head -1`) is no failure.
+    """
+    try:
+        code = _run(arguments)
+        sys.stdout.flush()
+        return code
+    except SystemExit as end:  # how the library for arguments leaves when the reader has gone
+        if not isinstance(end.__context__, BrokenPipeError):
+            raise
+        code = 0
+    except BrokenPipeError:
+        code = 0
+    except OSError as error:  # such as a disk without room
+        sys.stderr.write(f"rookery: {printable(error)}\n")
+        code = 1
+    with suppress(OSError, ValueError, AttributeError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.__stdout__.fileno())  # or the interpreter complains about what it cannot write at its end
+        os.close(nowhere)
+    return code
+
+
+def _run(arguments: list[str]) -> int:
     try:
         result = app(arguments, prog_name="rookery", standalone_mode=False)
     except ClientError as error:
@@ -57,9 +83,8 @@ def run(arguments: list[str]) -> int:
         return error.exit_code
     except typer.Abort:
         return 130
-    except BrokenPipeError:  # `rookery events | head`
-        sys.stderr.close()
-        return 0
+    except OSError:
+        raise
     except Exception as error:
         message = getattr(error, "format_message", None)  # a usage error of the library for arguments
         if message is None:
@@ -99,7 +124,6 @@ def serve(
     ] = None,
 ) -> int:
     """Run the server until SIGTERM or Ctrl+C."""
-    import os
     from urllib.parse import unquote, urlsplit
 
     from ..config import ConfigurationError, load, unknown_variables

@@ -1,4 +1,4 @@
-"""Talking to a running server, with errors in words and exit codes: 1 it refused, 3 there is none that answers."""
+"""Talking to a running server, with errors in words and exit codes: 1 it refused, 2 the address is none, 3 nobody answers."""
 
 from __future__ import annotations
 
@@ -32,6 +32,15 @@ class ClientError(Exception):
     exit_code = 1
 
 
+class WrongAddress(ClientError):
+    """What should be the server's address is none."""
+
+    exit_code = 2
+
+    def __init__(self, url: str) -> None:
+        super().__init__(f"{url!r} is not an address such as http://127.0.0.1:8080")
+
+
 class NoServer(ClientError):
     """Nobody answers, or not as a Rookery server would."""
 
@@ -49,7 +58,7 @@ class Client:
         try:
             self._http = httpx.Client(base_url=self.url, headers=headers, timeout=TIMEOUT, trust_env=False)
         except (httpx.InvalidURL, UnicodeEncodeError, ValueError):
-            raise ClientError(f"{self.url!r} is not an address such as http://127.0.0.1:8080") from None
+            raise WrongAddress(self.url) from None
 
     def text(self, path: str, accept: str) -> bytes:
         """A successful answer that is not JSON, in the form that `accept` names."""
@@ -113,7 +122,7 @@ class Client:
                 f"no server answers at {self.url}: start one with `rookery serve`, or name it in ROOKERY_URL"
             ) from None
         except (httpx.InvalidURL, httpx.UnsupportedProtocol):
-            raise ClientError(f"{self.url!r} is not an address such as http://127.0.0.1:8080") from None
+            raise WrongAddress(self.url) from None
         except httpx.TimeoutException:
             raise NoServer(f"{self.url} did not answer in time") from None
         except httpx.HTTPError as error:
