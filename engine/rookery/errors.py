@@ -66,7 +66,7 @@ class InvalidInput(RookeryError, ValueError):
     def from_validation(cls, error: Exception) -> InvalidInput:
         """Translate a msgspec validation error ("Expected `str`, got `int` - at `$.id`")."""
         message = str(error)
-        found = re.search(r" - at `\$\.?([^`]*)`$", message)
+        found = re.search(r" - at (?:`key` in )?`\$\.?([^`]*)`$", message)
         field = found.group(1) if found else None
         if found:
             message = message[: found.start()]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from typing import Any
+from urllib.parse import unquote
 
 import trio
 from quart import Request, Response, g, request
@@ -38,6 +40,7 @@ for _row in TABLE:
         FIXED_PATHS.setdefault(_row.path, []).extend(["GET", "HEAD"] if _row.method == "GET" else [_row.method])
 """What is allowed on paths without an id; each wins over a path with an id that would fit as well."""
 OPEN_PATHS = PATHS | {row.path for row in TABLE if row.open}
+ENCODED_SLASH = re.compile(b"%2[fF]")
 HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
 
 
@@ -48,7 +51,13 @@ class Application(QuartTrio):
     asgi_http_class = WaitingConnection
 
     async def asgi_app(self, scope: Any, receive: Any, send: Any) -> None:
-        """`*`, `?query` and `http://host/path` are legal targets; Quart knows only paths."""
+        """`*`, `?query` and `http://host/path` are legal targets; Quart knows only paths.
+
+        An encoded slash is part of an id, which has none, and not the way to another path.
+        """
+        raw = scope.get("raw_path") or b""
+        if b"%2f" in raw.lower():
+            scope = {**scope, "path": unquote(ENCODED_SLASH.sub(b"%252F", raw).decode("ascii", "replace"))}
         if not scope["path"].startswith("/"):
             path = scope["path"].partition("://")[2].partition("/")[2]
             scope = {**scope, "path": f"/{path}"}

@@ -37,7 +37,7 @@ def file_response(engine: Engine, request: Request, file: MediaFile) -> Response
     headers = {"ETag": quote_etag(etag), **HEADERS}
     known: ETags = request.if_none_match
     if known.contains_weak(etag) or known.star_tag:
-        return Response(b"", 304, headers)
+        return Response(b"", 304, headers, content_type=file.content_type)
     start, length, status = 0, size, 200
     if (wanted := _range(request, etag)) is not None:
         found = _part(*wanted, size)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from itertools import islice
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
@@ -19,7 +20,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from rookery.errors import InvalidInput
 
 from .problems import Problem, invalid
-from .shapes import NO_NEWLINE
+from .shapes import IN_WORDS, NO_NEWLINE
 
 MAX_DEPTH = 64
 MAX_PARAMETERS = 50
@@ -153,7 +154,24 @@ def convert(value: Any, shape: type[T]) -> T:
         wrong = InvalidInput.from_validation(error)
         # A pattern is told as the description has it, and not as a Python literal.
         text = str(wrong).replace("\\\\", "\\").replace(NO_NEWLINE, "")
-        raise invalid(text, wrong.field) from None
+        if wrong.field is None:
+            raise invalid(text) from None
+        field = _named(wrong.field, value, shape, error)
+        words = next((words for pattern, words in IN_WORDS.items() if pattern in text), None)
+        raise invalid(field + (text.removeprefix(wrong.field) if words is None else f": {words}"), field) from None
+
+
+def _named(field: str, value: Any, shape: type[T], error: msgspec.ValidationError) -> str:
+    """The path with the name of the entry that is to blame, where the library says `[...]`."""
+    outer, entry, inner = field.partition("[...]")
+    if entry and isinstance(value, dict) and isinstance(value.get(outer), dict):
+        for name, item in islice(value[outer].items(), MAX_PARAMETERS):
+            try:
+                msgspec.convert(value | {outer: {name: item}}, shape)
+            except msgspec.ValidationError as again:
+                if str(again) == str(error):
+                    return f"{outer}.{name[:100]}{inner}"
+    return field
 
 
 def _with_integers(document: Any) -> Any:

@@ -14,6 +14,8 @@ from .problems import invalid
 ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._:@-]{0,127}$"
 NO_NEWLINE = r"(?!\n)"
 """Python's `$` also matches before a final newline, a JSON schema's does not; the description leaves this part out."""
+IN_WORDS: dict[str, str] = {}
+"""What to say instead of a pattern that nobody wants to read."""
 
 _number = re.compile(r"[0-9]{1,19}")
 _id = re.compile(ID_PATTERN.removesuffix("$"))

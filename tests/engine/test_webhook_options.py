@@ -47,6 +47,7 @@ async def test_headers_and_both_secrets() -> None:
         hook = await engine.create_webhook(url=url, id="w", headers=headers)
         first = await deliver(engine, platform, receiver, 1)
         assert (first.headers["authorization"], first.headers["x-team"]) == ("Bearer mine", "blue")
+        assert first.headers["user-agent"] == "ours"
         assert verifies(hook.secret, first)
         rotated = await engine.rotate_secret("w", grace=60)
         again = await engine.rotate_secret("w", secret=rotated.secret)

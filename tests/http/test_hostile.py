@@ -9,6 +9,8 @@ import json
 import pytest
 import trio
 
+from rookery_http.calls import TABLE
+
 JSON = {"Content-Type": "application/json"}
 PARROT = b'"platform": "parrot", "credentials": {"token": "1:abc"}'
 
@@ -157,6 +159,9 @@ async def test_a_body_that_drips_without_end_is_cut_off(serve):
         "%F0%9F%98%80",
         "a%0d%0aX-Injected:%201",
         "%252e",
+        "polly%2fhistory",
+        "polly%2Fhistory",
+        "polly%2F..%2Fpolly",
         "%",
         "%zz",
         "%e2%80%ae",
@@ -166,6 +171,7 @@ async def test_a_body_that_drips_without_end_is_cut_off(serve):
     ],
 )
 async def test_ids_that_try_to_be_something_else(served, id):
+    await served.add()
     for method in ("GET", "DELETE"):
         status, body = await exchange(
             served.port,
@@ -200,3 +206,34 @@ async def test_a_pattern_is_told_as_the_description_has_it(served, path, told):
     detail = (await served.client.get(path)).json()["detail"]
     assert told in detail
     assert "(?!" not in detail
+
+
+@pytest.mark.parametrize(
+    ("given", "field", "told"),
+    [
+        ({"url": "nothing"}, "url", "an http:// or https:// address"),
+        ({"url": "https://example.org/#part"}, "url", "without #"),
+        ({"url": "http://x/", "secret": "whsec_hush"}, "secret", "24 to 64 random bytes"),
+        ({"url": "http://x/", "headers": {"X-One": "1", "X-Two": 2}}, "headers.X-Two", "got `int`"),
+        ({"url": "http://x/", "headers": {"a b": "1"}}, "headers", "Expected"),
+    ],
+)
+async def test_long_patterns_are_told_in_words_and_entries_by_name(served, given, field, told):
+    problem = (await served.client.post("/v1/webhooks", json=given)).json()
+    assert (problem["status"], problem["field"]) == (400, field)
+    assert problem["detail"].startswith(f"{field}: ")
+    assert told in problem["detail"]
+    assert len(problem["detail"]) < 200
+    assert "hush" not in problem["detail"]
+
+
+async def test_no_session_has_the_name_of_a_call(served):
+    """It could be neither shown nor deleted: the call stands at its path."""
+    for row in TABLE:
+        name = row.path.removeprefix("/v1/sessions/")
+        if name == row.path or "/" in name or "{" in name:
+            continue
+        made = await served.client.post(
+            "/v1/sessions", json={"id": name, "platform": "parrot", "credentials": {"token": "1:a"}, "enabled": False}
+        )
+        assert (made.status_code, made.json()["field"]) == (409, "id"), name

@@ -96,6 +96,8 @@ async def test_conditions(served):
     assert await status(If_None_Match=etag) == 304
     assert await status(If_None_Match=f'"x", W/{etag}') == 304
     assert await status(If_None_Match="*") == 304
+    unchanged = await served.client.get(path, headers={"If-None-Match": etag})
+    assert unchanged.headers["content-type"] == stored["content_type"], "a cache takes it over"
     assert await status(If_None_Match='"x"') == 200
     assert await status(Range="bytes=0-1", If_Range=etag) == 206
     assert await status(Range="bytes=0-1", If_Range=f"W/{etag}") == 200

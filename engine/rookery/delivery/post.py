@@ -50,7 +50,6 @@ def request_headers(webhook: Webhook, delivery: Delivery, body: bytes, now: floa
     return {
         "content-type": "application/json",
         "content-length": str(len(body)),
-        "user-agent": "Rookery",
         "webhook-id": id,
         "webhook-timestamp": str(int(now)),
         "webhook-signature": " ".join(
@@ -91,7 +90,7 @@ async def post(
                 "POST",
                 url.copy_with(username=None, password=None),
                 stream=_Body(body),
-                headers={"host": url.netloc.decode()}
+                headers={"host": url.netloc.decode(), "user-agent": "Rookery"}
                 | _authorization(url)
                 | {name.lower(): value for name, value in webhook.headers.items()}
                 | request_headers(webhook, delivery, body, now),

@@ -19,6 +19,8 @@ from ..shapes import NO_NEWLINE, Id, Limit
 from ..state import Api
 
 TAG = "sessions"
+NOT_IDS = frozenset({"terminate-inactive"})
+"""Calls beside `/v1/sessions/{id}`: a session of such a name could not be reached."""
 NAME = Annotated[str, msgspec.Meta(max_length=256, description="for people", examples=["The shop's bot"])]
 CREDENTIALS = Annotated[
     dict[Annotated[str, msgspec.Meta(min_length=1, max_length=64)], Annotated[str, msgspec.Meta(max_length=4096)]],
@@ -67,7 +69,7 @@ def _show(api: Api, session: model.Session) -> views.Session:
     "/v1/sessions",
     tag=TAG,
     answers={201: views.Session},
-    problems={409: "the id exists", 429: "a limit of sessions is reached"},
+    problems={409: "the id exists, or is the name of a call", 429: "a limit of sessions is reached"},
     scope=Scope.MANAGE,
 )
 async def create_session(api: Api, *, body: CreateSession, caller: Caller) -> Answer:
@@ -78,6 +80,8 @@ async def create_session(api: Api, *, body: CreateSession, caller: Caller) -> An
     """
     if not caller.reaches(body.id):
         raise forbidden("this key may create the sessions that it is for, by their ids")
+    if body.id in NOT_IDS:
+        raise Problem(409, "reserved-id", "Reserved id", f"{body.id!r} is the name of a call; take another id", field="id")
     session = await api.engine.create_session(
         id=body.id,
         platform=body.platform,

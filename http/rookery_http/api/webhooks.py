@@ -16,7 +16,7 @@ from .. import views, webhook_views
 from ..callers import Caller, forbidden
 from ..calls import Answer, call
 from ..problems import Problem
-from ..shapes import NO_NEWLINE, EventId, Id, Instant, Limit, seconds_of
+from ..shapes import IN_WORDS, NO_NEWLINE, EventId, Id, Instant, Limit, seconds_of
 from ..state import Api
 
 TAG = "webhooks"
@@ -28,6 +28,8 @@ _URL = rf"""^https?://([!$&-.0-;=A-Z_a-z~]+@)?({_HOST}|{_IPV6}){_PORT}([/?][!"$-
 _CODE = "[A-Za-z0-9+/]"
 _PADDED = f"({_CODE}{{2}}==|{_CODE}{{3}}=)"
 _SECRET = f"^whsec_(({_CODE}{{4}}){{8,20}}{_PADDED}?|({_CODE}{{4}}){{21}}({_CODE}{{2}}==)?)$"
+IN_WORDS[_URL] = "an http:// or https:// address in ASCII and without # is needed, such as https://example.org/rookery"
+IN_WORDS[_SECRET] = "`whsec_` followed by the base64 of 24 to 64 random bytes is needed"
 URL = Annotated[
     str,
     msgspec.Meta(
