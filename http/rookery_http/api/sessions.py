@@ -81,7 +81,9 @@ async def create_session(api: Api, *, body: CreateSession, caller: Caller) -> An
     if not caller.reaches(body.id):
         raise forbidden("this key may create the sessions that it is for, by their ids")
     if body.id in NOT_IDS:
-        raise Problem(409, "reserved-id", "Reserved id", f"{body.id!r} is the name of a call; take another id", field="id")
+        raise Problem(
+            409, "reserved-id", "Reserved id", f"{body.id!r} is the name of a call; take another id", field="id"
+        )
     session = await api.engine.create_session(
         id=body.id,
         platform=body.platform,

@@ -53,7 +53,6 @@ def run(arguments: list[str]) -> int:
     try:
         code = _run(arguments)
         sys.stdout.flush()
-        return code
     except SystemExit as end:  # how the library for arguments leaves when the reader has gone
         if not isinstance(end.__context__, BrokenPipeError):
             raise
@@ -63,6 +62,8 @@ def run(arguments: list[str]) -> int:
     except OSError as error:  # such as a disk without room
         sys.stderr.write(f"rookery: {printable(error)}\n")
         code = 1
+    else:
+        return code
     with suppress(OSError, ValueError, AttributeError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, sys.__stdout__.fileno())  # or the interpreter complains about what it cannot write at its end

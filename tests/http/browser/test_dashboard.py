@@ -105,6 +105,33 @@ async def test_whatever_comes_from_outside_stays_text(rookery, page):
     assert await page.js("document.querySelectorAll('main img, main script').length") == 0
 
 
+async def test_the_file_of_a_message_is_saved(rookery, page, tmp_path):
+    bot = await add_bot(rookery, "shop", "The shop")
+    bot.push_text("Here is the list:", chat_id=ADA)
+    bot.push_document(b"a parrot, a perch" * 100, f"list {NASTY[:9]}.txt", chat_id=ADA)
+    bot.push_message({"document": {"file_id": "nobody knows", "file_unique_id": "x"}}, chat_id=BOB)
+    await page.js(
+        "window.saved = []; URL.createObjectURL = (blob) => (saved.push(blob), '#');"
+        "HTMLAnchorElement.prototype.click = function () { saved.push(this.download); }; 1"
+    )
+    await page.click(".list a", "The shop")
+    await page.see("1.7 KiB", ".pane .events")
+    await page.click(".pane .events .file", "list <img src=.txt · 1.7 KiB")
+    await page.until("saved.length === 2")
+    assert await page.js("saved[1]") == f"list {NASTY[:9]}.txt"
+    assert await page.js("saved[0].size") == 1700
+    await page.click(".pane .events .file", "Save document")
+    await page.see("file_id", "#toasts")
+    await page.resize(1280, 860)
+    await page.screenshot(tmp_path / "file-session.png")
+    await page.click(".tabs a", "Events")
+    await page.see("1.7 KiB", ".events")
+    await page.screenshot(tmp_path / "file-events.png")
+    await page.resize(390, 844, phone=True)
+    await page.screenshot(tmp_path / "file-phone.png")
+    assert await page.js("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
+
+
 async def test_an_account_is_paired_by_the_code_on_the_page(rookery, page, tmp_path):
     phone = rookery.whatsapp.phone("4915100000001", "Alice")
     await page.click("button", "Add the first one")

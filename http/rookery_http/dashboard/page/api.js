@@ -85,6 +85,18 @@ export async function picture(path, type) {
   return URL.createObjectURL(await answer.blob());
 }
 
+/** Let the browser save a file as `name`; without an ending it gets that of its type. */
+export async function save(path, name) {
+  const answer = await request(path, { headers: headers() });
+  const blob = await answer.blob();
+  const ending = blob.type.match(/^(?:image|video|audio|text|application)\/([a-z0-9]{2,5})\b/)?.[1];
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(blob);
+  link.download = name.includes(".") || !ending ? name : `${name}.${ending === "plain" ? "txt" : ending}`;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+}
+
 export const path = (...parts) => `/v1/${parts.map(encodeURIComponent).join("/")}`;
 
 /**

@@ -1,7 +1,7 @@
 // Events as they arrive. At most KEPT rows exist, and rows are made once a frame, however many events come.
 
-import { follow, sentence } from "./api.js";
-import { clock, fill, h, show } from "./dom.js";
+import { follow, path, save, sentence } from "./api.js";
+import { clock, fill, h, show, size } from "./dom.js";
 import { button } from "./parts.js";
 import { origin, summary } from "./words.js";
 
@@ -95,5 +95,19 @@ function row(event, onPick, withSession) {
     if (details.open && !pre.textContent) pre.textContent = JSON.stringify(event, null, 2);
   });
   const answer = onPick && event.chat ? button("Answer", () => onPick(event), { kind: "plain small", "aria-label": `Answer in chat ${event.chat}` }) : null;
-  return h("li", {}, details, answer);
+  const file = fileOf(event);
+  return h("li", {}, details, file || answer ? h("div", { class: "tools" }, file, answer) : null);
+}
+
+/** A button that saves the file of an event, with its name and size; null when there is none. */
+function fileOf(event) {
+  const { media, kind } = event.body ?? {};
+  if (!media?.href) return null;
+  const name = media.filename || `${kind ?? "file"}-${event.id}`;
+  const about = [media.filename || (kind ?? "file"), Number.isFinite(media.size) ? size(media.size) : null].filter(Boolean).join(" · ");
+  return button(`↓ ${about}`, () => save(path("events", event.id, "media"), name), {
+    kind: "small file",
+    title: [about, media.mime_type].filter(Boolean).join(" · "),
+    "aria-label": `Save ${about}`,
+  });
 }
