@@ -64,10 +64,13 @@ def run(arguments: list[str]) -> int:
         code = 1
     else:
         return code
-    with suppress(OSError, ValueError, AttributeError):
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.__stdout__.fileno())  # or the interpreter complains about what it cannot write at its end
-        os.close(nowhere)
+    if sys.__stdout__ is not None:
+        with suppress(OSError, ValueError):
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(
+                nowhere, sys.__stdout__.fileno()
+            )  # or the interpreter complains about what it cannot write at its end
+            os.close(nowhere)
     return code
 
 
