@@ -11,13 +11,14 @@ import trio
 
 from rookery.abilities import MediaSink
 from rookery.content import MEDIA
-from rookery.errors import NotConnected, ProviderError, SendError, TerminalError
+from rookery.errors import NotConnected, ProviderError, SendError
 from rookery.log import get_logger
 from rookery.model import Event, OutboundMessage, Reason, Receipt, SessionStatus
 from rookery.provider import Inbox
 
 from .account import Account
 from .failures import failure_of
+from .login import Login
 from .outbound import QUOTE, Known, Memory, to_call, to_receipt, with_media, with_stored
 from .pacing import pacer
 from .pairing import PairingDesk
@@ -38,7 +39,6 @@ QUICK_DEATHS = 3
 """Ends in a row after which the engine's own, longer pauses apply."""
 
 SETTLING = 1.0  # seconds in which the library deletes the keys of a device that was unlinked
-LOGOUT_DEADLINE = 5.0  # seconds
 
 log = get_logger("SESSION")
 
@@ -69,6 +69,9 @@ class WhatsAppLink:
         self._pacer = pacer(options.sends_per_second, options.sends_per_second_per_chat)
         self._port: ClientPort | None = None
         self._receiver = Receiver(inbox, memory)
+        self._login = Login(
+            account, inbox, desk, self._receiver, settings, handle=self._handle, worker_ended=self._worker_ended
+        )
         self._ended = False
         self._logged_out = False
         self._logged_in = False
@@ -90,8 +93,8 @@ class WhatsAppLink:
                     self._desk.next_round()
                 start = Start(self._pool.next_client(), self._session, database, self._account.jid, proxy, DEVICE_NAME)
                 port = await stack.enter_async_context(self._client(worker, start))
-                if await self._open(port):
-                    self._port = port
+                if await self._login.accepted(port):
+                    self._port, self._logged_in = port, True
             yield
 
     @asynccontextmanager
@@ -104,62 +107,6 @@ class WhatsAppLink:
                 self._port = None
                 with trio.CancelScope(shield=True, deadline=trio.current_time() + self._settings.closing):
                     await self._close(port)
-
-    async def _open(self, port: ClientPort) -> bool:
-        """False when a round of QR codes is over and another may begin."""
-        try:
-            return await self._until_connected(port)
-        except ProviderError as error:
-            await self._account.failed(error)
-            raise
-        finally:
-            self._desk.hide()
-
-    async def _until_connected(self, port: ClientPort) -> bool:
-        refused: TerminalError | None = None
-        with trio.CancelScope(deadline=trio.current_time() + self._settings.connecting) as scope:
-            async for frame in port.events:
-                if isinstance(frame, Happened):
-                    await self._receiver.store(port, frame)
-                    continue
-                scope.deadline = trio.current_time() + self._settings.connecting
-                match frame.kind:
-                    case "qr":
-                        scope.deadline = trio.current_time() + self._settings.pairing
-                        self._desk.show(port, frame.detail["code"])
-                    case "qr_ended":
-                        self._desk.round_over(frame.detail["status"])
-                        return False
-                    case "paired":
-                        self._desk.hide()
-                        self._loading("paired; logging in", allow=self._settings.connecting)
-                        refused = await self._account.paired(frame.detail["jid"], frame.detail["lid"])
-                        if refused is not None:
-                            self._receiver.refuse()
-                    case "opened":
-                        await self._account.opened(frame.detail["jid"], frame.detail["lid"])
-                        self._loading("logging in", allow=self._settings.connecting)
-                    case "connected":
-                        if refused is not None:
-                            await self._unlink(port)
-                            raise refused
-                        self._logged_in = True
-                        self._inbox.beat()
-                        return True
-                    case _:
-                        self._handle(frame)
-            raise self._worker_ended(port)
-        raise ProviderError(f"no login within {self._settings.connecting:g} s")
-
-    async def _unlink(self, port: ClientPort) -> None:
-        try:
-            with trio.fail_after(LOGOUT_DEADLINE):
-                await port.call("logout")
-        except (SendError, trio.TooSlowError) as error:
-            log.warning("a foreign account could not be unlinked", session=self._session, error=str(error))
-
-    def _loading(self, detail: str, *, allow: float | None = None) -> None:
-        self._inbox.report(SessionStatus.LOADING, Reason.STARTING, detail, allow=allow)
 
     # Connected
 

@@ -17,10 +17,11 @@ from rookery.errors import ProviderError, TerminalError
 from rookery.model import Action, Reason
 from rookery.store import Store
 from rookery.stores.inspection import inspect_store
-from rookery_http import compose, doctor
+from rookery_http import compose, doctor, doctor_storage
 from rookery_http.cli import application
 from rookery_http.config import DATABASE
-from rookery_http.doctor import Finding, examine, worst
+from rookery_http.doctor import examine
+from rookery_http.finding import Finding, worst
 from rookery_simulator.bot_api import open_bot_api_simulator
 from rookery_telegram import Telegram
 from rookery_whatsapp import WhatsApp
@@ -146,7 +147,7 @@ async def test_a_database_of_the_future_and_one_that_is_none(tmp_path: Path) -> 
 
 
 async def test_a_directory_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor.os, "access", lambda *_: False)
+    monkeypatch.setattr(os, "access", lambda *_: False)
     assert (await found())["data directory"].level == "error"
     monkeypatch.undo()
     monkeypatch.setenv("ROOKERY_DATA_DIR", str(tmp_path / "not" / "yet"))
@@ -171,13 +172,13 @@ async def test_what_cannot_be_a_directory(tmp_path: Path, monkeypatch: pytest.Mo
 
 async def test_a_database_of_somebody_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / DATABASE).touch()
-    monkeypatch.setattr(doctor.os, "access", lambda path, _: Path(path).is_dir())
+    monkeypatch.setattr(os, "access", lambda path, _: Path(path).is_dir())
     findings = [finding for finding in await examine({}, [There()]) if finding.subject == "database"]
     assert (findings[0].level, "is not writable" in findings[0].detail) == ("error", True)
 
 
 async def test_a_full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor, "DISK_LEAST", 1 << 60)
+    monkeypatch.setattr(doctor_storage, "DISK_LEAST", 1 << 60)
     assert (await found())["data directory"].level == "warning"
 
 

@@ -118,5 +118,5 @@ async def test_one_that_only_works_is_left_alone(mocked: Opener) -> None:
             assert await tell(engine, f"event:key-{turn}", "leaking") is MessageState.SENT
             report = await engine.check_memory()
         assert max(worker.unique for worker in report.workers) > LIMIT / 2
-        assert not engine.telemetry.counters["memory_actions"]
+        assert not any(engine.telemetry.counters["memory_actions"].values())
         assert {worker.pid for worker in report.workers} == {worker.pid for worker in before.values()}

@@ -1,0 +1,42 @@
+"""What `rookery doctor` has to say about one thing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import msgspec
+
+Level = Literal["ok", "warning", "error"]
+
+SECONDS = 10.0  # for one look at something that may not answer
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that was looked at. `advice` says what to do, empty when there is nothing."""
+
+    subject: str
+    level: Level
+    detail: str
+    advice: str = ""
+
+
+def good(subject: str, detail: str) -> Finding:
+    """Nothing to do."""
+    return Finding(subject=subject, level="ok", detail=detail)
+
+
+def odd(subject: str, detail: str, advice: str) -> Finding:
+    """It works, and somebody should know."""
+    return Finding(subject=subject, level="warning", detail=detail, advice=advice)
+
+
+def bad(subject: str, detail: str, advice: str) -> Finding:
+    """It will not work."""
+    return Finding(subject=subject, level="error", detail=detail, advice=advice)
+
+
+def worst(findings: Sequence[Finding]) -> Level:
+    """The exit code is made from this."""
+    levels = {finding.level for finding in findings}
+    return "error" if "error" in levels else "warning" if "warning" in levels else "ok"
