@@ -25,6 +25,21 @@ class Condition:
         self._lease = lease
         self._services = services
 
+    def begin(self, session: Session, ran_out: str | None) -> None:
+        """It connects: for the first time, again, or again because an earlier lease was not kept (`ran_out` says why)."""
+        before = session.health
+        if before.terminal or before.reason in (Reason.CREATED, Reason.DISABLED):
+            self.change(SessionStatus.INITIALIZING, Reason.STARTING, "connecting", commands=session.commands)
+            return
+        if ran_out is None and session.taken_from is not None:
+            ran_out = f"the instance {session.taken_from} did not keep its lease"
+        if ran_out is None:
+            reason, detail = Reason.RESTORING, "connecting again"
+        else:
+            reason, detail = Reason.LEASE_LOST, f"connecting again: {ran_out}"
+            self.last_error = ran_out
+        self.change(SessionStatus.RECONNECTING, reason, detail, commands=session.commands)
+
     def change(
         self,
         status: SessionStatus,

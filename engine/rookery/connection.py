@@ -61,9 +61,26 @@ class Connection:
             self._scope.deadline = trio.current_time() + seconds
             self._services.gate.leave(self)  # whoever waits for a person keeps nobody else from starting
 
-    async def wait_turn(self, *, again: bool) -> None:
-        """Wait until a link may be opened; `use_link` must follow at once. `again` after a failure."""
-        await self._services.gate.enter(self, again=again)
+    async def wait_turn(self, *, again: bool, hurry: trio.Event) -> None:
+        """Wait until a link may be opened; `use_link` must follow at once.
+
+        `again` after a failure: behind others that failed, unless `hurry` is set meanwhile; then as one that starts.
+        """
+        if again:
+            taken = False
+            async with trio.open_nursery() as nursery:
+
+                async def cut_short() -> None:
+                    await hurry.wait()
+                    nursery.cancel_scope.cancel()
+
+                nursery.start_soon(cut_short)
+                await self._services.gate.enter(self, again=True)
+                taken = True
+                nursery.cancel_scope.cancel()
+            if taken:
+                return
+        await self._services.gate.enter(self, again=False)
 
     async def use_link(self, session: Session) -> Exception:
         """One link from its opening to its end; returns why it ended."""

@@ -208,22 +208,10 @@ class SessionRunner:
                 await self._finish()
 
     async def _keep_connected(self) -> None:
-        before = self.session.health
-        restored = not before.terminal and before.reason not in (Reason.CREATED, Reason.DISABLED)
         ran_out, self.lease_ran_out = self.lease_ran_out, None
-        if ran_out is None and self.session.taken_from is not None:
-            ran_out = f"the instance {self.session.taken_from} did not keep its lease"
-        if ran_out is not None and restored:
-            self._condition.last_error = ran_out
-            self.report(SessionStatus.RECONNECTING, Reason.LEASE_LOST, f"connecting again: {ran_out}")
-        else:
-            self.report(
-                SessionStatus.RECONNECTING if restored else SessionStatus.INITIALIZING,
-                Reason.RESTORING if restored else Reason.STARTING,
-                "connecting again" if restored else "connecting",
-            )
+        self._condition.begin(self.session, ran_out)
         while True:
-            await self._wait_turn()
+            await self._connection.wait_turn(again=self._backoff.attempt > 0, hurry=self._wake)
             self._replaced = False  # what was asked for up to now is granted by the link that opens now
             self._wake = trio.Event()
             failure = await self._connection.use_link(self.session)
@@ -249,23 +237,6 @@ class SessionRunner:
                 return
             with trio.move_on_after(verdict.delay):
                 await self._wake.wait()
-
-    async def _wait_turn(self) -> None:
-        """Behind others that failed, unless the operator asks meanwhile: then as one that starts."""
-        if self._backoff.attempt:
-            taken = False
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._cancel_when_woken, nursery.cancel_scope)
-                await self._connection.wait_turn(again=True)
-                taken = True
-                nursery.cancel_scope.cancel()
-            if taken:
-                return
-        await self._connection.wait_turn(again=False)
-
-    async def _cancel_when_woken(self, scope: trio.CancelScope) -> None:
-        await self._wake.wait()
-        scope.cancel()
 
     async def _log_out(self, link: Link) -> None:
         """Runs in the link's nursery, so that no caller's cancellation ends it half-way."""
