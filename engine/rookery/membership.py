@@ -154,7 +154,6 @@ class Membership:
         if {one.name for one in before.takers} != {one.name for one in self.census.takers}:
             log.info(
                 "the instances have changed",
-                component="CLUSTER",
                 instances=[one.name for one in self.census.instances],
                 draining=[one.name for one in self.census.instances if one.draining],
             )

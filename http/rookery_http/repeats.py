@@ -10,15 +10,26 @@ INTERVAL = 60.0  # seconds
 MOST = 10_000
 """Lines remembered; beyond that those whose minute is over are forgotten, and if need be all."""
 
+LISTINGS = ("rookery.api.tasks",)
+"""Loggers of what is written line by line."""
+
 SUBJECTS = ("session", "webhook", "worker", "platform")
 """Fields that tell what a line is about."""
+
+
+def _single(record: logging.LogRecord) -> bool:
+    """Whether each of these lines is news, however alike they are."""
+    if hasattr(record, "status") or hasattr(record, "error_id"):
+        return True
+    return record.name in LISTINGS or (record.name.startswith("rookery.api") and record.msg == "request")
 
 
 class Repeats(logging.Filter):
     """For a handler. Lets a line pass unless the same event of the same session (or webhook, or worker) passed less than
     `INTERVAL` ago; the next one that passes has the field `repeated`.
 
-    Changes of a session's state always pass, and so do lines for debugging and those of the API's own requests.
+    Changes of a session's state always pass, and so do lines for debugging, requests, errors that a client was given a number
+    of, and the tree of tasks.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -28,7 +39,7 @@ class Repeats(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """See `logging.Filter`."""
-        if record.levelno < logging.INFO or record.name.startswith("rookery.api") or hasattr(record, "status"):
+        if record.levelno < logging.INFO or _single(record):
             return True
         key = (record.name, record.levelno, record.msg, *(getattr(record, name, None) for name in SUBJECTS))
         now = self._clock()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import sys
 import threading
@@ -11,14 +12,12 @@ from queue import SimpleQueue
 
 import trio
 
-from rookery.log import get_logger
-
 from .task_tree import lines, place, task_tree
 
 PATIENCE = 2.0
 """Seconds in which the event loop comes round, unless something blocks it."""
 
-log = get_logger("API")
+listing = logging.getLogger("rookery.api.tasks")
 
 
 @contextmanager
@@ -58,9 +57,9 @@ def answering_signals(number: signal.Signals = signal.SIGUSR1, *, patience: floa
 
 def _tell_tasks() -> None:
     tree = task_tree()
-    log.warning("the tree of tasks", tasks=len(tree))
+    listing.warning("the tree of tasks", extra={"tasks": len(tree)})
     for line in lines(tree):
-        log.warning(line)
+        listing.warning(line)
 
 
 def _tell_what_blocks(thread: int, seconds: float) -> None:
@@ -70,4 +69,6 @@ def _tell_what_blocks(thread: int, seconds: float) -> None:
     while frame is not None:
         stack.append(f"{place(frame.f_code.co_filename, frame.f_lineno)} {frame.f_code.co_qualname}")
         frame = frame.f_back
-    log.error("the event loop is held up: no task had its turn", seconds=seconds, held_up_by=stack[::-1])
+    listing.error(
+        "the event loop is held up: no task had its turn", extra={"seconds": seconds, "held_up_by": stack[::-1]}
+    )

@@ -191,6 +191,9 @@ def test_a_line_that_repeats_is_written_once_a_minute_with_a_count():
     assert passes("connected", logging.INFO, session="a", status="CONNECTED") is True
     assert passes("connected", logging.INFO, session="a", status="CONNECTED") is True, "changes of state always pass"
     assert [passes("request", name="rookery.api") for _ in range(3)] == [True] * 3
+    assert [passes("unexpected error", name="rookery.api", error_id=str(n)) for n in range(3)] == [True] * 3
+    assert [passes("a task", name="rookery.api.tasks") for _ in range(3)] == [True] * 3
+    assert [passes("calls cannot be read", name="rookery.api") for _ in range(3)] == [True, False, False]
     assert [passes("detail", logging.DEBUG) for _ in range(3)] == [True] * 3
     assert passes("a webhook", webhook="w") is True
     assert passes("a webhook", webhook="v") is True

@@ -32,7 +32,7 @@ _DROP = """
     WITH dropped AS (DELETE FROM rookery.duties WHERE owner = $1 AND name = ANY ($2) RETURNING 1)
     SELECT rookery.notify_1('duties', '') FROM dropped LIMIT 1"""
 
-log = get_logger("STORE")
+log = get_logger("SESSION")
 
 
 class PostgresDuties(PostgresBase):
