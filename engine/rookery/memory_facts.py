@@ -18,6 +18,10 @@ UNLIMITED = 1 << 60
 """Version 1 writes a huge number for "no limit"."""
 
 
+MOST_SAMPLES = 100
+"""Samples that a growth is computed from: the pairs are as many as their square."""
+
+
 class Level(StrEnum):
     """How close to its limit something is."""
 
@@ -110,10 +114,11 @@ def level_of(used: int, limit: int, warning: float, critical: float) -> Level:
 def growth_per_hour(samples: Sequence[tuple[float, int]]) -> float | None:
     """The Theil-Sen slope: the median of the slopes of all pairs, so that a few odd samples do not matter.
 
-    `samples` are (seconds, bytes). None below six of them.
+    `samples` are (seconds, bytes). None below six of them; of very many an even selection is taken.
     """
     if len(samples) < 6:
         return None
+    samples = samples[:: -(-len(samples) // MOST_SAMPLES)]
     slopes = [
         (later[1] - earlier[1]) / (later[0] - earlier[0])
         for i, earlier in enumerate(samples)

@@ -51,7 +51,7 @@ def answering_signals(number: signal.Signals = signal.SIGUSR1, *, patience: floa
     try:
         yield
     finally:
-        signal.signal(number, before)
+        signal.signal(number, signal.SIG_DFL if before is None else before)
         questions.put(False)
 
 

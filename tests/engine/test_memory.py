@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -63,6 +64,13 @@ def test_container_limits_of_both_versions(tmp_path: Path) -> None:
     assert container_limit((v2, v1)) == 512 * MIB
     v2.write_text("268435456\n")
     assert container_limit((v2, v1)) == 256 * MIB
+
+
+def test_the_growth_of_a_very_long_window_takes_no_time() -> None:
+    samples = [(300.0 * n, 100 * MIB + n) for n in range(100_000)]
+    began = time.perf_counter()
+    assert growth_per_hour(samples) == pytest.approx(12)
+    assert time.perf_counter() - began < 2
 
 
 @pytest.mark.parametrize(
