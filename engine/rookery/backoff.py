@@ -47,7 +47,7 @@ class Backoff:
         delay = min(self._base[kind] * self._growth(), max(s.backoff_max, self._base[kind]))
         self.attempt += 1
         jitter = s.backoff_jitter
-        if retry_after is not None:
+        if retry_after is not None and 0.0 <= retry_after < float("inf"):  # anything else is no time to wait
             delay = retry_after
             jitter = min(jitter, retry_after)  # a short pause was meant to be short
         return delay + self._uniform(0.0, jitter)

@@ -91,6 +91,11 @@ def test_the_servers_word_wins_in_both_directions() -> None:
     assert Backoff(EngineSettings(), uniform=high).fail(Failure.RATE_LIMIT, retry_after=30.0) == 35.0
 
 
+@pytest.mark.parametrize("nonsense", [-1.0, float("nan"), float("inf")])
+def test_a_word_that_is_no_time_is_passed_over(nonsense: float) -> None:
+    assert Backoff(EngineSettings(), uniform=low).fail(Failure.RATE_LIMIT, retry_after=nonsense) == 5.0
+
+
 def test_reset_starts_anew() -> None:
     backoff = Backoff(EngineSettings(reconnect_attempts=1), uniform=low)
     assert backoff.fail(Failure.SERVER) == 5.0

@@ -191,3 +191,11 @@ async def test_being_told_to_wait_is_an_answer(autojump_clock: MockClock) -> Non
             assert (result.ok, result.error) == (None, "slow down")
         await trio.sleep(WARMUP + 5 * DEEP)
         assert len(platform.attempt_times()) == 1
+
+
+async def test_a_session_that_is_named_twice_is_asked_once(autojump_clock: MockClock) -> None:
+    platform = AskedPlatform()
+    async with open_fake_engine(platform) as engine:
+        await add(engine)
+        await connected(engine)
+        assert len(await engine.check_now(["a", "a", "a"])) == len(platform.probes) == 1

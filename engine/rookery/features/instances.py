@@ -79,7 +79,7 @@ class InstanceFeatures(OwnerCalls):
             asked[self.instance] = None
         else:
             asked = {}
-            for id in ids:
+            for id in dict.fromkeys(ids):
                 owner = (await self._store.get_session(id)).owner or self.instance
                 asked.setdefault(owner, []).append(id)  # type: ignore[union-attr]
         results: list[CheckResult] = []
