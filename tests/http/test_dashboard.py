@@ -61,9 +61,9 @@ async def test_everything_that_it_loads_is_there(served):
 
 def test_nothing_from_elsewhere_and_nothing_that_makes_text_into_elements():
     for path, file in FILES.items():
-        text = file.data.decode()
+        text = file.data.decode().replace("there is no innerHTML anywhere", "")
         for forbidden in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "new Function"):
-            assert forbidden not in text or "there is no innerHTML anywhere" in text, f"{path}: {forbidden}"
+            assert forbidden not in text, f"{path}: {forbidden}"
         addresses = re.findall(r"https?://[^\s\"'`]+", text)
         assert all(one.startswith(("http://www.w3.org/", "https://example.org/")) for one in addresses), (
             path,

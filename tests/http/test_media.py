@@ -85,7 +85,7 @@ async def test_conditions(served):
     async def status(**headers: str) -> int:
         names = {name.replace("_", "-"): value for name, value in headers.items()}
         answer = await served.client.get(path, headers=names)
-        assert answer.status_code == 304 or answer.headers["etag"] == etag or answer.status_code == 416
+        assert answer.status_code == 416 or answer.headers["etag"] == etag
         return answer.status_code
 
     for header in (f"bytes={len(PNG)}-", "bytes=999999999-"):
