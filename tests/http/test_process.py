@@ -362,3 +362,15 @@ def test_an_address_that_is_none_is_a_wrong_argument(url):
     ended = rookery("sessions", "list", "--url", url)
     assert (ended.returncode, ended.stdout) == (2, "")
     assert ended.stderr == f"rookery: '{url}' is not an address such as http://127.0.0.1:8080\n"
+
+
+def test_closed_standard_streams_are_no_trouble():
+    for closed in ((1,), (0, 1, 2)):
+        ended = subprocess.run(
+            [*ROOKERY, "settings"],
+            env=ENVIRONMENT,
+            stderr=subprocess.PIPE,
+            timeout=30,
+            preexec_fn=lambda closed=closed: [os.close(number) for number in closed],
+        )
+        assert (ended.returncode, ended.stderr) == (0, b""), closed

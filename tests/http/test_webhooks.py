@@ -78,3 +78,29 @@ async def test_how_deliveries_go_and_replay(served):
         answer = await served.client.post("/v1/webhooks/w/replay", json=which)
         assert (answer.status_code, answer.json()) == (202, {"replayed": 0})
     assert (await served.client.post("/v1/webhooks/w/replay", json={"since": "yesterday"})).status_code == 400
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "[::1]",
+        "[fd00::1:2]",
+        "[2001:db8::a:b:c]",
+        "[1:2:3:4:5:6:7:8]",
+        "[1::8]",
+        "[1:2:3:4:5:6:7::]",
+        "[::ffff:7f00:1]",
+    ],
+)
+async def test_addresses_of_ipv6(served, host):
+    url = f"http://{host}:8080/hook"
+    made = await served.client.post("/v1/webhooks", json={"url": url, "enabled": False})
+    assert (made.status_code, made.json()["url"]) == (201, url)
+
+
+@pytest.mark.parametrize(
+    "host", ["[]", "[:]", "[1:2]", "[1::2::3]", "[1:2:3:4:5:6:7:8:9]", "[12345::1]", "[g::1]", "::1", "[::1"]
+)
+async def test_addresses_that_are_not_ipv6(served, host):
+    refused = await served.client.post("/v1/webhooks", json={"url": f"http://{host}/hook", "enabled": False})
+    assert (refused.status_code, refused.json()["field"]) == (400, "url")

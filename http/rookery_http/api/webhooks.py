@@ -22,7 +22,8 @@ from ..state import Api
 TAG = "webhooks"
 _HOST = r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?"
 _GROUP = "[0-9A-Fa-f]{1,4}"
-_IPV6 = rf"\[(({_GROUP}:){{7}}{_GROUP}|({_GROUP}:){{1,6}}:({_GROUP})?|::{_GROUP})\]"
+_SHORTENED = "|".join(rf"({_GROUP}:){{1,{7 - after}}}(:{_GROUP}){{1,{after}}}" for after in range(1, 7))
+_IPV6 = rf"\[(({_GROUP}:){{7}}{_GROUP}|({_GROUP}:){{1,7}}:|{_SHORTENED}|:(:{_GROUP}){{1,7}})\]"
 _PORT = r"(:(6553[0-5]|655[0-2][0-9]|65[0-4][0-9]{2}|6[0-4][0-9]{3}|[1-5][0-9]{4}|[1-9][0-9]{0,3}))?"
 _URL = rf"""^https?://([!$&-.0-;=A-Z_a-z~]+@)?({_HOST}|{_IPV6}){_PORT}([/?][!"$-~]*)?$"""
 _CODE = "[A-Za-z0-9+/]"

@@ -21,6 +21,9 @@ DEFAULT_WAIT = "60"
 def main() -> int:
     """The entry point of `rookery`; returns the exit code."""
     arguments = sys.argv[1:]
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:  # closed by whoever started this: the next file opened would take its place
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115 - for as long as the process lives
     if arguments == ["healthcheck"]:  # runs every few seconds in a container: no library for arguments
         from ..healthcheck import check
 
