@@ -386,6 +386,41 @@ async def test_an_endpoint_that_is_down_is_tried_gently(endpoints: Endpoints, au
         await until(lambda: len(set(endpoints.keys())) == 200, seconds=100)
 
 
+async def test_how_gently_follows_the_backoff(endpoints: Endpoints, autojump_clock: MockClock) -> None:
+    """Who sets short delays between attempts has dead letters soon, also of many events in one chat."""
+
+    async def down(url: str, body: dict[str, Any]) -> int:
+        return 503
+
+    endpoints.on_post = down
+    settings = EngineSettings(webhook_attempts=2, webhook_backoff=0.1)
+    async with open_delivering(ONE, settings=settings) as (engine, platform):
+        await receive(platform, *map(str, range(10)))
+        with trio.fail_after(40):
+            while (await counts(engine)) != (0, 10):
+                await trio.sleep(0.1)
+
+
+async def test_a_replay_waits_for_nothing(endpoints: Endpoints, autojump_clock: MockClock) -> None:
+    """Whoever asks for it says that the endpoint is well again."""
+
+    async def down(url: str, body: dict[str, Any]) -> int:
+        return 503
+
+    endpoints.on_post = down
+    settings = EngineSettings(webhook_attempts=2)
+    async with open_delivering(ONE, settings=settings) as (engine, platform):
+        await receive(platform, *map(str, range(10)))
+        while (await counts(engine)) != (0, 10):
+            await trio.sleep(0.1)
+        endpoints.on_post = endpoints.accept
+        endpoints.posts.clear()
+        started = trio.current_time()
+        assert await engine.replay("wh-0") == 10
+        await until(lambda: endpoints.keys() == list(map(str, range(10))), seconds=60)
+        assert endpoints.times()[-1] - started < 2
+
+
 async def test_a_moment_of_failure_is_soon_forgotten(endpoints: Endpoints, autojump_clock: MockClock) -> None:
     """An endpoint that is restarted fails all that is on its way to it at once; that says no more than one failure."""
     up_at = trio.current_time() + 1.5

@@ -65,8 +65,9 @@ class Dispatcher:
         async with AsyncExitStack() as stack, trio.open_nursery() as nursery:
             nursery.start_soon(self._wake_on_events)
             nursery.start_soon(self._notes.run)
+            version = self._signals.webhooks.version
             while not self._closing:
-                version = self._signals.webhooks.version
+                told, version = version, self._signals.webhooks.version
                 started = trio.current_time()
                 try:
                     wanted = await self._take()
@@ -89,7 +90,7 @@ class Dispatcher:
                         if isinstance(transport, EndpointTransport):
                             nursery.start_soon(transport.tidy_up)
                     if transport is not None:
-                        self._follow(nursery, transport, wanted)
+                        self._follow(nursery, transport, wanted, told=version != told)
                 with trio.move_on_after(settings.lease_renew_interval if self._store.shared else float("inf")):
                     await self._signals.webhooks.newer_than(version)
 
@@ -123,10 +124,17 @@ class Dispatcher:
                 del self._endpoints[id]
                 self._notes.leave(id)
 
-    def _follow(self, nursery: trio.Nursery, transport: httpx.AsyncBaseTransport, wanted: dict[str, Webhook]) -> None:
+    def _follow(
+        self, nursery: trio.Nursery, transport: httpx.AsyncBaseTransport, wanted: dict[str, Webhook], *, told: bool
+    ) -> None:
+        """`told`: a webhook was changed, or dead letters are to be tried again."""
         for id, webhook in wanted.items():
             if id in self._endpoints:
-                self._endpoints[id][0].wake()
+                endpoint, _ = self._endpoints[id]
+                if told:
+                    endpoint.try_now()
+                else:
+                    endpoint.wake()
             else:
                 endpoint = Endpoint(
                     webhook, transport, self._store, self._settings, self._telemetry, self._notes, self._clock

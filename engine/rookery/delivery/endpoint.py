@@ -28,7 +28,8 @@ STRIKES = 4
 """Failures in a row after which the whole endpoint is tried one delivery at a time, with a pause between them. Each one
 before halves how many are tried at once. What fails at the same moment counts once: it tells the same."""
 
-HOLD_MAX = 30.0  # seconds between two such tries
+HOLD_MAX = 30.0
+"""The longest such pause, in multiples of the setting for the first delay after a failure; the first one is as long as that."""
 
 log = get_logger("DELIVERY")
 
@@ -74,6 +75,11 @@ class Endpoint:
     def wake(self) -> None:
         """There may be something new to deliver."""
         self._wake.set()
+
+    def try_now(self) -> None:
+        """Somebody has looked after webhooks: perhaps this one's endpoint is well again."""
+        self._hold_until = -float("inf")
+        self.wake()
 
     async def close(self) -> None:
         """Begin no further delivery and return when none is under way. The caller sets the deadline."""
@@ -157,7 +163,8 @@ class Endpoint:
         self._strikes += 1
         self._struck_at = trio.current_time()
         if self._strikes >= STRIKES:
-            self._hold_until = trio.current_time() + min(2.0 ** min(self._strikes - STRIKES, 10), HOLD_MAX)
+            pause = min(2.0 ** min(self._strikes - STRIKES, 10), HOLD_MAX) * self._settings.webhook_backoff
+            self._hold_until = trio.current_time() + min(pause, self._settings.webhook_backoff_max)
 
     def _outcome(self, delivery: Delivery, answer: Answer) -> DeliveryOutcome:
         now = self._clock()
