@@ -48,7 +48,8 @@ class DeliveryStore(Protocol):
         """All, or those of one session; ordered by creation."""
 
     async def update_webhook(self, webhook: Webhook) -> Webhook:
-        """Replace the row. Raises NotFound. Disabled webhooks get no new deliveries and keep their old ones."""
+        """Replace the row; what waits for its next attempt is ready at once. Disabled webhooks get no new deliveries and keep
+        their old ones. Raises NotFound."""
 
     async def delete_webhook(self, id: str) -> bool:
         """With its deliveries and dead letters. False when there was none."""

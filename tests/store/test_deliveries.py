@@ -177,6 +177,21 @@ async def test_a_failed_delivery_parks_its_lane_only(store: Store) -> None:
     assert await waiting(store, now=NOW + 15) == [("shop/a", "a1"), ("shop/a", "a2")]
 
 
+async def test_whoever_changes_a_webhook_need_not_wait(store: Store) -> None:
+    """Perhaps the address was wrong: what waits for its next attempt, for hours perhaps, is tried at once."""
+    lease = await create_and_claim(store)
+    hook = await store.create_webhook(webhook())
+    await store.create_webhook(webhook("second"))
+    await store.append(lease, [event("a0", chat="a"), event("b0", chat="b")], None)
+    for name in ("hook", "second"):
+        await record(store, "a0", hook=name, retry_at=NOW + 10)
+        await record(store, "b0", hook=name, retry_at=NOW + 20)
+    await store.update_webhook(msgspec.structs.replace(hook, url="http://right.example/"))
+    assert await waiting(store) == [("shop/a", "a0"), ("shop/b", "b0")]
+    assert [one.attempts for one in await store.pending_deliveries("hook", now=NOW, busy=[], limit=10)] == [1, 1]
+    assert await waiting(store, hook="second") == []
+
+
 async def test_an_outcome_for_a_webhook_that_is_gone_is_dropped(store: Store) -> None:
     lease = await create_and_claim(store)
     await store.create_webhook(webhook())

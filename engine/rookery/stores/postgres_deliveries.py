@@ -34,7 +34,15 @@ _CREATE = f"""
 _UPDATE = f"""
     WITH s AS ({_SESSION}), stored AS (
         UPDATE rookery.webhooks AS w SET ({WEBHOOK_COLUMNS}, uid) = ROW ({_PLACES}, s.uid)
-        FROM s WHERE w.id = $1 RETURNING 1
+        FROM s WHERE w.id = $1 RETURNING w.number
+    ),
+    parked AS (
+        SELECT l.webhook, l.lane FROM rookery.lanes AS l, stored
+        WHERE l.webhook = stored.number AND l.retry_at IS NOT NULL FOR UPDATE OF l SKIP LOCKED
+    ),
+    freed AS (
+        UPDATE rookery.lanes AS l SET retry_at = NULL FROM parked
+        WHERE l.webhook = parked.webhook AND l.lane = parked.lane
     )
     SELECT EXISTS (SELECT 1 FROM s), EXISTS (SELECT 1 FROM stored), rookery.notify_1('webhooks', '')"""  # noqa: S608
 _DELETE = """

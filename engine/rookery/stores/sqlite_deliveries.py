@@ -92,6 +92,7 @@ class SqliteDeliveries(SqliteBase):
                 f"UPDATE webhooks SET (uid, {WEBHOOK_COLUMNS}) = (?{', ?' * len(row)}) WHERE number = ?",  # noqa: S608
                 (_uid(connection, webhook), *row, number),
             )
+            connection.execute("UPDATE lanes SET retry_at = NULL WHERE webhook = ? AND retry_at IS NOT NULL", (number,))
             database.forget()
             return webhook
 
