@@ -29,7 +29,7 @@ STRIKES = 4
 before halves how many are tried at once. What fails at the same moment counts once: it tells the same."""
 
 HOLD_MAX = 30.0
-"""The longest such pause, in multiples of the setting for the first delay after a failure; the first one is as long as that."""
+"""The longest such pause in multiples of the first, which is as long as the first delay after a failure (a setting)."""
 
 log = get_logger("DELIVERY")
 
