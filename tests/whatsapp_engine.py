@@ -117,3 +117,11 @@ async def events_of(engine: Engine, session: str, type: str = "message") -> list
 def reasons(history: Any) -> list[Reason]:
     """Of a session's history, oldest first."""
     return [transition.reason for transition in reversed(history)]
+
+
+async def came_back_at_once(engine: Engine, id: str) -> None:
+    """After the last shutdown: connected by the first attempt, without a code. Statuses are stored a moment later."""
+    with trio.fail_after(PATIENCE):
+        while (found := reasons(await engine.history(id)))[-1] is not Reason.CONNECTED:
+            await trio.sleep(0.01)
+    assert found[-4:] == [Reason.SHUTDOWN, Reason.RESTORING, Reason.STARTING, Reason.CONNECTED]
