@@ -27,7 +27,7 @@ from .log import get_logger
 from .media.disk import DiskStorage
 from .media.storage import MediaStorage, storage_from_text
 from .provider import Provider
-from .settings import EngineSettings
+from .settings import EngineSettings, check_settings
 from .store import Store
 
 HANDOVER_SHARE = 0.4
@@ -184,6 +184,7 @@ async def open_engine(
         DataDirectoryInUse, SecretKeyError, StoreError, InvalidInput: it could not be opened.
     """
     settings = settings or EngineSettings()
+    check_settings(settings)
     named: dict[str, Provider] = {provider.platform: provider for provider in providers}
     if len(named) != len(providers):
         raise InvalidInput("two providers have the same platform", field="providers")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from .errors import InvalidInput
+
 
 class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Given to `open_engine`; `rookery serve` fills it from `ROOKERY_...` variables of the same names."""
@@ -99,3 +101,16 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
     webhook_secret_grace: float = 86_400.0  # how long the secret before a rotation signs too
     webhook_allow_private: bool = True  # `rookery serve` says no when others can reach its API
     backlog_interval: float = 5.0
+
+
+AT_LEAST_ONE = frozenset({"start_concurrency", "webhook_concurrency", "media_fetch_concurrency"})
+"""Without one of these nothing would ever happen, and nobody would be told why."""
+
+
+def check_settings(settings: EngineSettings) -> None:
+    """Raises InvalidInput for the first field that cannot be meant so."""
+    for field in msgspec.structs.fields(EngineSettings):
+        value = getattr(settings, field.name)
+        least = 1 if field.name in AT_LEAST_ONE else 0
+        if isinstance(value, int | float) and not value >= least:  # not a number is not enough either
+            raise InvalidInput(f"settings: {field.name} is {value}, and at least {least} is needed", field=field.name)

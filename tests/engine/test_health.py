@@ -80,7 +80,7 @@ async def test_a_link_that_does_not_answer_is_replaced_after_three_probes(autoju
         await add(engine, "dead", "alive")
         await connected(engine, "dead", "alive")
         # The third probe begins two intervals after the first, which comes within one; each gives up after its deadline.
-        await trio.sleep(WARMUP + 3 * DEEP + CALM.probe_timeout + 5)
+        await trio.sleep(WARMUP + 3 * DEEP + CALM.probe_timeout + CALM.backoff_network + 5)
         assert ("RECONNECTING", "PROBE_FAILED") in await history_of(engine, "dead")
         assert len(platform.attempt_times("dead")) >= 2
         assert len(platform.attempt_times("alive")) == 1
@@ -158,7 +158,7 @@ async def test_a_zombie_among_a_thousand_idle_sessions_is_found_and_no_other_res
     async with open_fake_engine(platform) as engine:
         await add(engine, *ids)
         await connected(engine, *ids, seconds=120)
-        await trio.sleep(WARMUP + 3 * DEEP + CALM.probe_timeout + 5)
+        await trio.sleep(WARMUP + 3 * DEEP + CALM.probe_timeout + CALM.backoff_network + 5)
         restarted = {id for id in ids if len(platform.attempt_times(id)) > 1}
         assert restarted == {"s0500"}
         assert ("RECONNECTING", "PROBE_FAILED") in await history_of(engine, "s0500")

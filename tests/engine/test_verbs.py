@@ -534,3 +534,14 @@ class TestTerminateInactive:
             assert await engine.terminate_inactive() == []
             monkeypatch.undo()
             assert (await engine.get_session("banned")).enabled
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("start_concurrency", 0), ("start_concurrency", -1), ("health_interval", -1.0), ("backoff_max", float("nan"))],
+)
+async def test_settings_that_cannot_be_meant_are_refused_by_name(field: str, value: float) -> None:
+    with pytest.raises(InvalidInput, match=field) as caught:
+        async with open_fake_engine(FakePlatform(), settings=EngineSettings(**{field: value})):  # type: ignore[arg-type]
+            pass
+    assert caught.value.field == field
