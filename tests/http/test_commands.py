@@ -64,7 +64,7 @@ COMMANDS: dict[str, list[str]] = {
     "read_events": ["events --session shop --type message --after 0 --limit 1"],
     "follow_events": [
         "events --follow --last 5 --limit 1 --timeout 2",
-        "events --follow --after 0 --session shop --type message",
+        "events --follow --after 0 --session shop --type message --timeout 2",
     ],
     "upload_media": ["media upload pyproject.toml --type text/plain --session shop"],
     "list_media": ["media list --session shop --origin inbound --state stored --before 9 --limit 2"],
@@ -233,6 +233,43 @@ def test_the_commands_have_the_same_reach(server: Answering, capsys: pytest.Capt
     missing = {(name, field) for name, field in possible - server.told if field not in ("after", "before")}
     missing -= {("update_session", "enabled"), ("update_webhook", "secret")}  # by commands of their own
     assert not missing, "give them an option, and send it in COMMANDS"
+
+
+def test_following_goes_on_after_a_restart(
+    server: Answering, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And ends with 3 when nobody comes back; whoever sets an end gets one."""
+    from rookery_http.cli import events
+
+    event = {
+        "session": "shop",
+        "type": "message",
+        "time": "2026-01-31T12:00:00.000Z",
+        "chat": "7",
+        "body": {"text": "x"},
+    }
+    answers = iter([[1, 2], None, [3], [], None, [4]])
+    resumed = []
+
+    def restarting(request: httpx.Request) -> httpx.Response:
+        resumed.append(request.headers.get("last-event-id"))
+        ids = next(answers, None)
+        if ids is None:
+            raise httpx.ConnectError("refused")
+        lines = [f"id: {id}\nevent: message\ndata: {json.dumps(event | {'id': id})}\n\n" for id in ids]
+        return httpx.Response(200, text="".join(["retry: 2000\n\n", *lines]))
+
+    monkeypatch.setattr(server, "handle_request", restarting)
+    monkeypatch.setattr(events, "RETRY", 0)
+    monkeypatch.setattr(events, "PATIENCE", 0.2)
+    assert run(["events", "--follow", "--json"]) == 3
+    shown = capsys.readouterr()
+    assert [json.loads(line)["id"] for line in shown.out.splitlines()] == [1, 2, 3, 4]
+    assert resumed[:6] == [None, "2", "2", "3", "3", "3"]
+    assert "no server answers" in shown.err.splitlines()[-1]
+    answers = iter([[5], [6]])
+    assert run(["events", "--follow", "--json", "--limit", "1"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 1
 
 
 def test_pairing_in_a_terminal(

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import json
 import sys
+import time
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 import typer
 
-from .client import Client, Key, Url, given
+from .client import Client, Key, NoServer, Url, given
 from .output import moment, printable
+
+PATIENCE = 60.0
+"""Seconds for a server to come back."""
+RETRY = 1.0
+"""Seconds between two looks whether it is back."""
 
 
 def events(
@@ -34,9 +41,36 @@ def events(
             _print(event, as_json)
         return
     query = given(session=session, type=type, after=after, last=last, limit=limit, timeout=timeout)
-    for line in client.follow("/v1/events/stream", params=query):
-        if line.startswith("data: "):
-            _print(json.loads(line[6:]), as_json)
+    for event in _followed(client, query):
+        _print(event, as_json)
+
+
+def _followed(client: Client, query: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Events as they come. A server that is restarted is waited for; then it goes on behind the last event.
+
+    Raises NoServer when there is none at first, or none again within `PATIENCE`.
+    """
+    endless = not {"limit", "timeout"} & query.keys()
+    headers: dict[str, str] = {}
+    lost = None  # since when
+    connected = False
+    while True:
+        try:
+            for line in client.follow("/v1/events/stream", params=query, headers=headers):
+                connected, lost = True, None
+                if line.startswith("data: "):
+                    event = json.loads(line[6:])
+                    headers = {"Last-Event-ID": str(event["id"])}
+                    yield event
+        except NoServer:
+            if not (connected and endless) or (lost is not None and time.monotonic() - lost > PATIENCE):
+                raise
+        if not endless:
+            return
+        if lost is None:
+            lost = time.monotonic()
+            sys.stderr.write("rookery: the stream has ended; it goes on when the server is back\n")
+        time.sleep(RETRY)
 
 
 def _print(event: dict[str, Any], as_json: bool) -> None:
