@@ -31,15 +31,13 @@ EventTypes = Annotated[
 ]
 EventId = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 Limit = Annotated[int, msgspec.Meta(ge=1, le=500, description="rows in one answer")]
-Instant = Annotated[
-    str,
-    msgspec.Meta(
-        pattern=r"^20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,6})?Z$"
-        + NO_NEWLINE,
-        examples=["2026-01-31T12:00:00Z"],
-    ),
-]
-"""A time of this century in UTC."""
+_INSTANT = (
+    r"^20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,9})?"
+    r"(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$"
+)
+IN_WORDS[_INSTANT] = "a time with its zone is needed, such as 2026-01-31T12:00:00Z or 2026-01-31T13:00:00+01:00"
+Instant = Annotated[str, msgspec.Meta(pattern=_INSTANT + NO_NEWLINE, examples=["2026-01-31T12:00:00Z"])]
+"""A time of this century, as RFC 3339 writes it."""
 
 IdempotencyKey = Annotated[
     str,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from functools import partial
 
 import pytest
@@ -30,6 +30,19 @@ async def test_a_scheduled_send(served):
     with trio.fail_after(30):
         done = await served.engine.wait_message(soon.json()["id"], 5)
     assert done.state == "sent"
+    for wrong in ("2026-01-31T12:00:00", "2026-01-31 12:00:00Z", "2026-01-31T12:00:00+0100", "tomorrow", 1769860800):
+        refused = await served.client.post(URL, json={"to": "7", "text": "when?", "send_at": wrong})
+        assert refused.status_code == 400
+        assert refused.json()["field"] == "send_at"
+        assert not isinstance(wrong, str) or "2026-01-31T12:00:00Z" in refused.json()["detail"]
+    abroad = (datetime.now(UTC).replace(microsecond=0) + timedelta(hours=1)).astimezone(
+        timezone(timedelta(hours=5, minutes=30))
+    )
+    accepted = await served.client.post(URL, json={"to": "7", "text": "abroad", "send_at": abroad.isoformat()})
+    assert accepted.json()["send_at"] == abroad.astimezone(UTC).isoformat(timespec="milliseconds").replace(
+        "+00:00", "Z"
+    )
+    await served.client.delete(f"/v1/messages/{accepted.json()['id']}")
     past = await served.client.post(URL, json={"to": "7", "text": "past", "send_at": "2001-02-31T00:00:00Z"})
     assert (past.status_code, past.json()["field"]) == (409, "send_at")
     now = await served.client.post(URL, json={"to": "7", "text": "now", "send_at": instant(seconds=-5)})
@@ -111,6 +124,8 @@ async def test_states_come_as_events_to_those_who_name_them(served):
         ("2026-01-31T12:00:00Z", 1769860800.0),
         ("2026-01-31T12:00:00.5Z", 1769860800.5),
         ("2026-02-31T00:00:00Z", 1772496000.0),
+        ("2026-01-31T13:00:00+01:00", 1769860800.0),
+        ("2026-01-31T06:30:00.123456789-05:30", 1769860800.123456),
         (None, None),
     ],
 )
