@@ -67,7 +67,8 @@ class Condition:
         self._services.board.put(StatusWrite(self._lease, self.health, commands))
         if not same:
             self._services.telemetry.count("state_changes", self._platform, status.value, reason.value)
-            log.info(
+            tell = log.warning if self.health.terminal else log.info  # it stays down until somebody does something
+            tell(
                 detail,
                 component="RECONNECT" if status is SessionStatus.RECONNECTING else "SESSION",
                 session=self._session,

@@ -35,6 +35,10 @@ async def test_each_change_of_state_is_one_line(autojump_clock: MockClock, caplo
                 if "status" in vars(record) and vars(record)["session"] == id
             ]
             assert told == await history_of(engine, id)
+    states = [record for record in caplog.records if "status" in vars(record)]
+    warned = [vars(record)["reason"] for record in states if record.levelno == logging.WARNING]
+    assert warned == ["BANNED"], "what waits for a person is a warning"
+    assert {record.levelno for record in states} == {logging.INFO, logging.WARNING}
     lines = [vars(record) for record in caplog.records if record.name.startswith("rookery")]
     assert {line["component"] for line in lines} <= COMPONENTS
     assert all(line.get("session") in ("a", "quiet") for line in lines)
