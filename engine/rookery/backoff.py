@@ -8,6 +8,9 @@ from collections.abc import Callable
 from .errors import Failure
 from .settings import EngineSettings
 
+BEYOND = 1e300
+"""Growth that is far beyond any maximum, and still times nothing is nothing."""
+
 Uniform = Callable[[float, float], float]
 
 
@@ -55,8 +58,8 @@ class Backoff:
     def _growth(self) -> float:
         try:
             return float(self._settings.backoff_factor**self.attempt)
-        except OverflowError:  # a long outage; far beyond any maximum
-            return float("inf")
+        except OverflowError:  # a long outage
+            return BEYOND
 
     def reset(self) -> None:
         """After a stable minute, or by hand."""

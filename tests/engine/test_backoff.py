@@ -112,3 +112,7 @@ def test_a_steep_factor_and_a_long_outage() -> None:
     found = delays(Failure.NETWORK, 2000, backoff_factor=1e9)
     assert found[:2] == [5.0, 300.0]
     assert found[-1] == 300.0
+
+
+def test_no_base_is_no_delay_however_long_it_lasts() -> None:
+    assert set(delays(Failure.NETWORK, 2000, backoff_network=0.0, backoff_factor=1e9)) == {0.0}
