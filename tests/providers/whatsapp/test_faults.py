@@ -99,6 +99,8 @@ async def a_message_that_comes_twice_is_reported_once(whatsapp: WhatsAppSimulato
     receipts = len(sent.receipts)
     linked.device.deliver(stanza)
     await sent.receipts.wait_until(receipts + 1)
+    await linked.client.event("Message", lambda event: event["Info"]["ID"] == sent.id)
+    assert await linked.client.call("is_connected")  # an answer comes behind all that was reported before it
     assert len([event for event in linked.client.events if sent.id in str(event)]) == 1
 
 
