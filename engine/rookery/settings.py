@@ -106,26 +106,11 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
 AT_LEAST_ONE = frozenset({"start_concurrency", "webhook_concurrency", "media_fetch_concurrency"})
 """Without one of these nothing would ever happen, and nobody would be told why."""
 
-WAITS = (
-    "_interval",
-    "_timeout",
-    "_stagger",
-    "_warmup",
-    "_settle",
-    "_grace",
-    "_max",
-    "_jitter",
-    "_network",
-    "_error",
-    "_conflict",
-)
-"""Ends of the names of what somebody waits for."""
-
 
 def check_settings(settings: EngineSettings) -> None:
-    """Raises InvalidInput for the first field that cannot be meant so."""
+    """Raises InvalidInput for the first number that cannot be meant so: none of them may be negative."""
     for field in msgspec.structs.fields(EngineSettings):
         value = getattr(settings, field.name)
         least = 1 if field.name in AT_LEAST_ONE else 0
-        if (least or field.name.endswith(WAITS)) and not value >= least:  # not a number is not enough either
+        if isinstance(value, int | float) and not value >= least:  # not a number is not enough either
             raise InvalidInput(f"settings: {field.name} is {value}, and at least {least} is needed", field=field.name)

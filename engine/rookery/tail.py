@@ -140,7 +140,8 @@ class EventTail:
         with trio.move_on_after(STALE):
             await self._wanted.wait()
             return
-        self._forget()  # nobody follows: the memory is for others
+        self._drop_pages()  # nobody follows: the memory is for others
+        self.past.forget()
         await self._wanted.wait()
 
     async def _read(self) -> None:
@@ -157,15 +158,13 @@ class EventTail:
                 await self._signals.events.newer_than(version)
         self._looked_at = trio.current_time()
 
-    def _forget(self) -> None:
+    def _drop_pages(self) -> None:
         self._covering = False
         self._pages.clear()
         self._kept = self._bytes = 0
-        self.past.forget()
 
     def _begin(self, newest: int) -> None:
-        self._pages.clear()
-        self._kept = self._bytes = 0
+        self._drop_pages()
         self._floor = self.last = max(newest, self.last)
         self._covering = True
         self._wake_all()  # what they wait for may lie before

@@ -123,7 +123,11 @@ def _stored(health: EngineHealth, now: float) -> Iterator[Metric]:
         for status, number in statuses.items():
             sessions.add_metric((platform, status), number)
     yield sessions
-    down = _gauge("rookery_sessions_down", "Enabled sessions that are not connected and do not try.", ("platform",))
+    down = _gauge(
+        "rookery_sessions_down",
+        "Enabled sessions that are DISCONNECTED and do not try again by themselves.",
+        ("platform",),
+    )
     for platform, number in health.down.items():
         down.add_metric((platform,), number)
     yield down

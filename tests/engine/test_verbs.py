@@ -538,7 +538,13 @@ class TestTerminateInactive:
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("start_concurrency", 0), ("start_concurrency", -1), ("health_interval", -1.0), ("backoff_max", float("nan"))],
+    [
+        ("start_concurrency", 0),
+        ("start_concurrency", -1),
+        ("health_interval", -1.0),
+        ("event_retention", -1.0),
+        ("backoff_max", float("nan")),
+    ],
 )
 async def test_settings_that_cannot_be_meant_are_refused_by_name(field: str, value: float) -> None:
     with pytest.raises(InvalidInput, match=field) as caught:

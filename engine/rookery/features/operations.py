@@ -33,7 +33,7 @@ class EngineHealth(InstanceHealth, frozen=True, kw_only=True):
     store: str
     sessions: dict[str, dict[str, int]]
     down: dict[str, int]
-    """By platform: those that are enabled, not connected, and do not try. Most of them wait for a person."""
+    """By platform: those that are enabled and DISCONNECTED, which do not try again by themselves."""
     pending_deliveries: int
     dead_letters: int
     oldest_delivery: float | None

@@ -11,7 +11,15 @@ from ..errors import AlreadyExists, LeaseLost, NotFound
 from ..model import TERMINAL_REASONS, Lease, Session, Transition
 from ..store import HISTORY_LENGTH, SessionChange, SessionQuery, StatusWrite
 from .postgres_base import PostgresBase
-from .rows import NEW_SESSION_COLUMNS, SESSION_COLUMNS, session_from_row, session_to_row, to_json, transition_from_row
+from .rows import (
+    NEW_SESSION_COLUMNS,
+    SESSION_COLUMNS,
+    health_to_row,
+    session_from_row,
+    session_to_row,
+    to_json,
+    transition_from_row,
+)
 
 _TERMINAL = ", ".join(f"'{reason}'" for reason in sorted(TERMINAL_REASONS))
 _PLACES = ", ".join(f"${number}" for number in range(1, NEW_SESSION_COLUMNS.count(",") + 2))
@@ -156,13 +164,7 @@ class PostgresSessions(PostgresBase):
                     write.lease.uid,
                     write.lease.owner,
                     write.lease.fence,
-                    write.health.status.value,
-                    write.health.reason.value,
-                    write.health.detail,
-                    write.health.since,
-                    write.health.action.value,
-                    write.health.last_error,
-                    write.health.next_retry_at,
+                    *health_to_row(write.health),
                     write.heeded,
                 )
                 for write in writes

@@ -56,14 +56,9 @@ def to_json(value: Any) -> str:
         raise InvalidInput(f"cannot be written as JSON: {error}") from None
 
 
-def session_to_row(session: Session, secrets: SecretBox) -> Row:
-    """For `NEW_SESSION_COLUMNS`."""
-    health = session.health
+def health_to_row(health: Health) -> Row:
+    """For `status` to `next_retry_at`, as they stand in `SESSION_COLUMNS`."""
     return (
-        session.id,
-        session.platform,
-        session.name,
-        session.enabled,
         health.status.value,
         health.reason.value,
         health.detail,
@@ -71,6 +66,17 @@ def session_to_row(session: Session, secrets: SecretBox) -> Row:
         health.action.value,
         health.last_error,
         health.next_retry_at,
+    )
+
+
+def session_to_row(session: Session, secrets: SecretBox) -> Row:
+    """For `NEW_SESSION_COLUMNS`."""
+    return (
+        session.id,
+        session.platform,
+        session.name,
+        session.enabled,
+        *health_to_row(session.health),
         secrets.seal(session.credentials),
         secrets.seal(session.settings),
         to_json(session.metadata),

@@ -11,7 +11,15 @@ import msgspec
 from ..errors import AlreadyExists, LeaseLost, NotFound
 from ..model import TERMINAL_REASONS, Lease, Session, Transition
 from ..store import HISTORY_LENGTH, SessionChange, SessionQuery, StatusWrite
-from .rows import NEW_SESSION_COLUMNS, SESSION_COLUMNS, session_from_row, session_to_row, to_json, transition_from_row
+from .rows import (
+    NEW_SESSION_COLUMNS,
+    SESSION_COLUMNS,
+    health_to_row,
+    session_from_row,
+    session_to_row,
+    to_json,
+    transition_from_row,
+)
 from .sqlite_base import SqliteBase
 from .sqlite_database import Database
 
@@ -200,13 +208,7 @@ def _record_statuses(database: Database, writes: Sequence[StatusWrite]) -> set[s
             "UPDATE sessions SET status = ?, reason = ?, detail = ?, since = ?, action = ?, last_error = ?, "
             "next_retry_at = ?, heeded = ?, updated_at = ? WHERE uid = ?",
             (
-                health.status.value,
-                health.reason.value,
-                health.detail,
-                health.since,
-                health.action.value,
-                health.last_error,
-                health.next_retry_at,
+                *health_to_row(health),
                 write.heeded,
                 database.clock(),
                 write.lease.uid,
