@@ -14,7 +14,7 @@ PATIENCE = 2.0
 
 
 class Readiness:
-    """One question at a time is under way; whoever comes meanwhile gets its answer."""
+    """One question at a time is under way; an answer counts for those too who came meanwhile."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
