@@ -24,10 +24,10 @@ from lab.postgres import DURABLE, private_server
 from lab.report import percentile, save, spread, table
 
 from rookery.model import Health, Lease, NewEvent, Reason, Session, SessionStatus
-from rookery.secrets import SecretBox
-from rookery.store import Store
-from rookery.stores import SqliteStore
-from rookery.stores.postgres import PostgresStore
+from rookery.store.contract import Store
+from rookery.store.open import SqliteStore
+from rookery.store.postgres.store import PostgresStore
+from rookery.store.secrets import SecretBox
 
 SESSIONS = 50
 BATCH = 100

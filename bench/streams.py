@@ -169,8 +169,8 @@ def serve(options: argparse.Namespace) -> None:
 
     from rookery import open_engine
     from rookery.model import NewEvent
-    from rookery_http.serving import serve_api
-    from rookery_http.settings import ApiSettings
+    from rookery_http.config.settings import ApiSettings
+    from rookery_http.serve import serve_api
 
     class Feed:
         """A platform without a network."""

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from secret_watch import WATCH, SecretWatch, watching
 from store.backends import PostgresBackend, run_sql
 from store.postgres_server import private_server
+from support.secret_watch import WATCH, SecretWatch, watching
 
 if TYPE_CHECKING:
-    from s3_server import S3Server
+    from support.s3_server import S3Server
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -69,7 +69,7 @@ def postgres(postgres_url: str) -> Iterator[PostgresBackend]:
 @pytest.fixture(scope="session")
 def s3() -> Iterator[S3Server]:
     """An S3 server, one for all: what it knows belongs to the whole process."""
-    from s3_server import s3_server  # takes a second to import
+    from support.s3_server import s3_server  # takes a second to import
 
     with s3_server() as server:
         yield server

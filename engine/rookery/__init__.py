@@ -21,7 +21,7 @@ from .model import (
     Webhook,
 )
 from .settings import EngineSettings
-from .store import EventQuery, SessionChange, SessionQuery
+from .store.contract import EventQuery, SessionChange, SessionQuery
 
 __all__ = [
     "Action",

@@ -22,13 +22,13 @@ from .features.operations import OperationsFeatures
 from .features.pairing import PairingFeatures
 from .features.sessions import SessionFeatures
 from .features.webhooks import WebhookFeatures
-from .intents import Intent
 from .log import get_logger
 from .media.disk import DiskStorage
 from .media.storage import MediaStorage, storage_from_text
-from .provider import Provider
+from .provider.contract import Provider
+from .session.stop import Intent
 from .settings import EngineSettings, check_settings
-from .store import Store
+from .store.contract import Store
 
 HANDOVER_SHARE = 0.4
 """Part of the grace in which sessions are handed over in turns, each of them away for a moment only."""
@@ -189,7 +189,7 @@ async def open_engine(
     if len(named) != len(providers):
         raise InvalidInput("two providers have the same platform", field="providers")
     if isinstance(store, str):
-        from .stores import store_from_url
+        from .store.open import store_from_url
 
         store = store_from_url(store, secret_key=secret_key, wait=wait)
     if media is None:

@@ -7,13 +7,13 @@ from collections.abc import Callable
 import msgspec
 
 from .media.vault import Vault
-from .pacing import StartGate
+from .runtime.shields import Shields
+from .runtime.signals import Signals
+from .runtime.start_gate import StartGate
+from .runtime.status_board import StatusBoard
+from .runtime.telemetry import Telemetry
 from .settings import EngineSettings
-from .shields import Shields
-from .signals import Signals
-from .statuses import StatusBoard
-from .store import Store
-from .telemetry import Telemetry
+from .store.contract import Store
 
 
 class Services(msgspec.Struct, frozen=True):

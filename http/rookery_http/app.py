@@ -16,21 +16,21 @@ from rookery.errors import RookeryError
 from rookery.log import get_logger
 
 from . import api as _calls  # noqa: F401 - fills the table
+from .access.audit import audit
+from .access.callers import identify
+from .access.local import check_local
+from .access.scopes import authorize
+from .api.event_socket import serve_event_socket
 from .api.events import SOCKET
-from .audit import audit
-from .authorization import authorize
-from .bodies import WaitingConnection, WaitingRequest
-from .callers import identify
+from .api.state import Api
 from .calls import TABLE, Answer, Call
+from .config.settings import SMALL_BODY
 from .dashboard import PATHS, add_dashboard
-from .event_socket import serve_event_socket
-from .guard import check_local
-from .problems import MEDIA_TYPE, Problem, from_error
-from .reading import NoQuery, read_body, read_json, read_query, require_json
-from .settings import SMALL_BODY
-from .shapes import is_id, read_header
-from .state import Api
-from .uploading import FORM_EXTRA, Upload
+from .input.parameters import is_id, read_header
+from .input.reading import NoQuery, read_body, read_json, read_query, require_json
+from .input.upload import FORM_EXTRA, Upload
+from .output.problems import MEDIA_TYPE, Problem, from_error
+from .server.bodies import WaitingConnection, WaitingRequest
 
 log = get_logger("API")
 

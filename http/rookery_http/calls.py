@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import msgspec
 from quart import Response
 
-from rookery.keys import Scope
+from rookery.model.key import Scope
 
 JSON = "application/json"
 _encoder = msgspec.json.Encoder()

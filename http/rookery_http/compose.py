@@ -21,16 +21,16 @@ import trio
 from rookery import Engine, RookeryError, open_engine
 from rookery.errors import InvalidInput, SecretKeyError
 from rookery.log import get_logger
-from rookery.provider import Provider
+from rookery.provider.contract import Provider
 from rookery_telegram import BotSettings, Telegram
 from rookery_whatsapp import AccountSettings, WhatsApp, WorkerSettings
 
-from .config import Config
-from .connection import Address
-from .server import CannotListen
-from .serving import serve_api
-from .state import PlatformInput
-from .stuck import answering_signals
+from .api.state import PlatformInput
+from .config.load import Config
+from .operate.stuck import answering_signals
+from .serve import serve_api
+from .server.connection import Address
+from .server.server import CannotListen
 
 log = get_logger("API")
 

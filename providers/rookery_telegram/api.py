@@ -14,8 +14,8 @@ import httpx
 import msgspec
 import trio
 
-from rookery.abilities import MediaSink
-from rookery.provider import LocalMedia
+from rookery.provider.capabilities import MediaSink
+from rookery.provider.contract import LocalMedia
 
 from .errors import ApiError, read_answer
 from .transport import BotTransport

@@ -9,12 +9,12 @@ import httpx
 import msgspec
 import trio
 
-from rookery.abilities import MediaSink
 from rookery.errors import Failure, NotConnected, ProviderError, Rejected
 from rookery.log import get_logger
 from rookery.model import Event, NewEvent, OutboundMessage, Receipt
-from rookery.provider import Inbox
-from rookery.rates import Pacer
+from rookery.provider.capabilities import MediaSink
+from rookery.provider.contract import Inbox
+from rookery.provider.pacer import Pacer
 
 from .api import BotApi
 from .errors import ApiError, fetch_error, poll_error, send_error
@@ -143,11 +143,11 @@ class TelegramLink:
         self._inbox.beat()
 
     def ready_in(self, chat: str) -> float:
-        """See `rookery.abilities.Paced`."""
+        """See `rookery.provider.capabilities.Paced`."""
         return self._pacer.ready_in(chat)
 
     def book(self, chat: str) -> float:
-        """See `rookery.abilities.Paced`."""
+        """See `rookery.provider.capabilities.Paced`."""
         return self._pacer.book(chat)
 
     async def send(self, message: OutboundMessage) -> Receipt:
@@ -186,7 +186,7 @@ class TelegramLink:
                 raise NotConnected(f"the file cannot be read: {error.strerror}") from None
 
     async def fetch_media(self, event: Event, sink: MediaSink) -> None:
-        """See `rookery.abilities.MediaFetching`."""
+        """See `rookery.provider.capabilities.MediaFetching`."""
         file_id = event.body["media"].get("file_id")
         if not isinstance(file_id, str):
             raise Rejected("this message names no file")

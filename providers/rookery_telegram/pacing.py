@@ -7,7 +7,7 @@ from collections.abc import Callable
 import msgspec
 import trio
 
-from rookery.rates import Pacer
+from rookery.provider.pacer import Pacer
 
 STRETCH = 1.1
 """Every interval is a tenth longer than the limits say, so that what is under way for a moment longer breaks none."""

@@ -14,11 +14,11 @@ import httpx
 import msgspec
 import trio
 
-from rookery.abilities import Reached
 from rookery.errors import InvalidInput, ProviderError, TerminalError
 from rookery.model import Action, Reason, Session
-from rookery.provider import Inbox, Link
-from rookery.rates import Rate
+from rookery.provider.capabilities import Reached
+from rookery.provider.contract import Inbox, Link
+from rookery.provider.pacer import Rate
 
 from .api import BotApi
 from .link import TelegramLink
@@ -110,7 +110,7 @@ class Telegram:
         _bot_settings(settings)
 
     async def reach(self) -> Reached:
-        """See `rookery.abilities.Reachable`: whatever the Bot API server answers, it is there."""
+        """See `rookery.provider.capabilities.Reachable`: whatever the Bot API server answers, it is there."""
         host = httpx.URL(self._api_url).host
         context = httpx.create_ssl_context(trust_env=False) if self._api_url.startswith("https") else False
         async with httpx.AsyncClient(verify=context, trust_env=False, timeout=REACH_SECONDS) as client:

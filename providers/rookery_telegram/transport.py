@@ -1,4 +1,4 @@
-"""HTTP/1.1 to one Bot API server: `rookery.http_client` as an httpx transport, with httpx's own errors."""
+"""HTTP/1.1 to one Bot API server: `rookery.runtime.http_client` as an httpx transport, with httpx's own errors."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 
 import httpx
 
-from rookery import http_client
-from rookery.http_client import Answer, HttpClient
+from rookery.runtime import http_client
+from rookery.runtime.http_client import Answer, HttpClient
 
 MAX_ANSWER = 32 * 1024 * 1024
 """Bytes of one answer; getUpdates sends at most 4 MiB."""

@@ -120,7 +120,7 @@ class Happened(_Frame, frozen=True, tag=True):
 
 
 class Notice(_Frame, frozen=True, tag=True):
-    """What became of a client's connection; `kind` is one of those in `rookery_whatsapp.failures` and `pairing`."""
+    """What became of a client's connection; `kind` is one of those in `rookery_whatsapp.link.failures` and `pairing`."""
 
     client: int
     kind: str

@@ -12,19 +12,19 @@ from typing import Any
 import msgspec
 import trio
 
-from rookery.abilities import Reached, WorkerInfo
 from rookery.errors import InvalidInput, NotConnected, ProviderError, SendError, TerminalError
 from rookery.model import Action, Reason, Session, SessionStatus
-from rookery.provider import Inbox, Link
+from rookery.provider.capabilities import Reached, WorkerInfo
+from rookery.provider.contract import Inbox, Link
 
-from .account import Account, check_credentials, remaining
-from .devices import open_devices
-from .link import WhatsAppLink
-from .outbound import Memory
-from .pairing import PairingDesk, ShownCode, phone_digits
-from .pool import WorkerPool
-from .process import WorkerProcess, default_command
+from .device.account import Account, check_credentials, remaining
+from .device.devices import open_devices
+from .device.pairing import PairingDesk, ShownCode, phone_digits
+from .link.link import WhatsAppLink
+from .link.outbound import Memory
 from .settings import AccountSettings, WorkerSettings, account_settings, check_proxy
+from .workers.pool import WorkerPool
+from .workers.process import WorkerProcess, default_command
 
 SERVER = "web.whatsapp.com"
 """Where the library connects to, unless a session has a proxy."""
@@ -155,7 +155,7 @@ class WhatsApp:
         return await desk.request_code(digits)
 
     async def reach(self) -> Reached:
-        """See `rookery.abilities.Reachable`: the library is installed, and WhatsApp's server takes connections."""
+        """See `Reachable`: the library is installed, and WhatsApp's server takes connections."""
         if find_spec("neonize") is None:
             raise TerminalError(
                 "neonize is not installed, WhatsApp sessions need it: pip install 'rookery[whatsapp]'",
@@ -169,7 +169,7 @@ class WhatsApp:
         return Reached(f"{SERVER} answers, the library is installed")
 
     async def clean(self, running: Collection[str]) -> Collection[str]:
-        """See `rookery.abilities.Cleanable`: what is remembered of recent messages, and of workers that ended."""
+        """See `rookery.provider.capabilities.Cleanable`: what is remembered of recent messages, and of workers that ended."""
         gone = self._memories.keys() - running
         for session in gone:
             del self._memories[session]
@@ -178,11 +178,11 @@ class WhatsApp:
         return gone
 
     def workers(self) -> list[WorkerInfo]:
-        """See `rookery.abilities.WorkerHosting`."""
+        """See `rookery.provider.capabilities.WorkerHosting`."""
         return self.pool.infos()
 
     async def replace_worker(self, id: str, reason: str) -> None:
-        """See `rookery.abilities.WorkerHosting`."""
+        """See `rookery.provider.capabilities.WorkerHosting`."""
         await self.pool.replace(id, reason)
 
     async def _make_tables(self, worker: WorkerProcess, database: str) -> None:

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from rookery.errors import InvalidInput
-from rookery.rates import Rate
+from rookery.provider.pacer import Rate
 
 PROXY_SCHEMES = ("http", "https", "socks5")
 

@@ -10,15 +10,15 @@ import msgspec
 import pytest
 import trio
 
-from fake_platform import FakeLink, FakePlatform
 from rookery import Engine, Event, EventQuery, MessageState, OutboundMessage, Receipt, Session, SessionStatus
-from rookery.abilities import MediaSink
+from rookery.cluster.shares import Instance
 from rookery.errors import InvalidInput, NotConnected, NotFound, OwnerUnavailable, Rejected
-from rookery.instances import Instance
 from rookery.model import Action, NewEvent, Reason
-from rookery.provider import Inbox
-from shared_engines import open_shared, running, until
+from rookery.provider.capabilities import MediaSink
+from rookery.provider.contract import Inbox
 from store.backends import PostgresBackend
+from support.fake_platform import FakeLink, FakePlatform
+from support.shared_engines import open_shared, running, until
 
 
 class Code(msgspec.Struct):

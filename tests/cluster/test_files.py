@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from fake_platform import FakeLink, FakePlatform
 from rookery import Event, EventQuery, SessionStatus
-from rookery.abilities import MediaSink
 from rookery.errors import StoredElsewhere
-from rookery.media.files import MediaFile
 from rookery.model import NewEvent
-from shared_engines import open_shared, running, until
+from rookery.model.media import MediaFile
+from rookery.provider.capabilities import MediaSink
 from store.backends import PostgresBackend
+from support.fake_platform import FakeLink, FakePlatform
+from support.shared_engines import open_shared, running, until
 
 DATA = b"0123456789" * 250_000
 

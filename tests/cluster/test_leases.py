@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 import trio
 
-from fake_platform import FakeLink, FakePlatform
 from rookery import Engine, Reason, SessionStatus
 from rookery.errors import StoreUnavailable
-from shared_engines import QUICK, open_shared, running, until
 from store.backends import PostgresBackend
-from webhook_receiver import open_webhook_receiver
+from support.fake_platform import FakeLink, FakePlatform
+from support.shared_engines import QUICK, open_shared, running, until
+from support.webhook_receiver import open_webhook_receiver
 
 WRITTEN = 0.3
 """Seconds after which a status that was told is in the store."""

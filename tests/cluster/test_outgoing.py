@@ -8,12 +8,12 @@ import httpx
 import pytest
 import trio
 
-from fake_platform import FakePlatform, event
 from rookery import EventQuery, MessageState
 from rookery.errors import TooLate
-from rookery.outgoing import STATUS_EVENT
-from shared_engines import open_shared, running, until
+from rookery.store.contract.outgoing import STATUS_EVENT
 from store.backends import PostgresBackend
+from support.fake_platform import FakePlatform, event
+from support.shared_engines import open_shared, running, until
 
 
 async def test_a_scheduled_send_is_sent_by_whoever_runs_the_session_then(postgres: PostgresBackend) -> None:

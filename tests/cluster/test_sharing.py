@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 import trio
 
-from fake_platform import FakePlatform
 from rookery import Engine, SessionStatus
 from rookery.errors import InvalidInput, LimitReached
-from rookery.stores import MemoryStore
-from shared_engines import QUICK, open_shared, running, until
+from rookery.store.open import MemoryStore
 from store.backends import PostgresBackend
+from support.fake_platform import FakePlatform
+from support.shared_engines import QUICK, open_shared, running, until
 
 IDS = [f"s{number:02}" for number in range(12)]
 
@@ -110,7 +110,7 @@ async def test_what_another_instance_does_not_claim_is_taken_after_a_while(postg
     async with stuck.open(), open_shared(postgres, platform, "one") as engine, trio.open_nursery() as nursery:
 
         async def say_so() -> None:
-            from rookery.instances import Instance
+            from rookery.cluster.shares import Instance
 
             while True:
                 await stuck.beat(Instance(name="stuck"), ttl=5.0, patience=5.0)

@@ -8,11 +8,11 @@ from typing import Any
 import httpx
 import trio
 
-from fake_platform import FakePlatform, event
-from rookery_http.serving import serve_api
-from rookery_http.settings import ApiSettings
-from shared_engines import open_shared, running, until
+from rookery_http.config.settings import ApiSettings
+from rookery_http.serve import serve_api
 from store.backends import PostgresBackend
+from support.fake_platform import FakePlatform, event
+from support.shared_engines import open_shared, running, until
 
 EVENTS = 60
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
 import storage as places
-from storage import Storage
+
 from store.backends import PostgresBackend
+from support.storage import Storage
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

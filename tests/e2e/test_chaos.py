@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from storage import LONG
+from support.storage import LONG
 
 BENCH = Path(__file__).parents[2] / "bench" / "cluster.py"
 SHORT = ["--minutes", "0.6", "--bots", "45", "--rate", "30", "--sends", "5", "--pause", "1", "3", "--quick"]

@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import storage
 import trio
 
-import storage
 from rookery_simulator.bot_api import BotApiSimulator, open_bot_api_simulator
-from server_process import ServerProcess, open_server_process
-from storage import LONG
 from store.postgres_server import PostgresServer, private_server
-from traffic import add_sessions, all_poll, read_log, settings_for
+from support.server_process import ServerProcess, open_server_process
+from support.storage import LONG
+from support.traffic import add_sessions, all_poll, read_log, settings_for
 
 BOTS = 5
 OUTAGE = 60.0 if LONG else 7.0

@@ -13,9 +13,9 @@ import psutil
 import pytest
 import trio
 
-from s3_server import REGION, S3Server
-from server_process import ServerProcess, open_server_process
-from storage import LONG
+from support.s3_server import REGION, S3Server
+from support.server_process import ServerProcess, open_server_process
+from support.storage import LONG
 
 MEBIBYTE = 1024 * 1024
 SIZE = (200 if LONG else 48) * MEBIBYTE

@@ -8,10 +8,10 @@ import pytest
 import trio
 
 from rookery_simulator.bot_api import open_bot_api_simulator
-from server_process import open_server_process
-from storage import Storage
-from traffic import Traffic, add_bots, check_deliveries, read_logs, settings_for
-from webhook_receiver import open_webhook_receiver
+from support.server_process import open_server_process
+from support.storage import Storage
+from support.traffic import Traffic, add_bots, check_deliveries, read_logs, settings_for
+from support.webhook_receiver import open_webhook_receiver
 
 KILLS, FEWER_KILLS = 50, 8
 UPDATES, FEWER_UPDATES = 20_000, 3_000

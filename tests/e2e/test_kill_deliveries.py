@@ -12,10 +12,10 @@ import pytest
 import trio
 
 from rookery_simulator.bot_api import open_bot_api_simulator
-from server_process import ServerProcess, open_server_process
-from storage import Storage
-from traffic import Traffic, add_sessions, check_deliveries, read_logs, settings_for
-from webhook_receiver import Delivery, WebhookReceiver, open_webhook_receiver
+from support.server_process import ServerProcess, open_server_process
+from support.storage import Storage
+from support.traffic import Traffic, add_sessions, check_deliveries, read_logs, settings_for
+from support.webhook_receiver import Delivery, WebhookReceiver, open_webhook_receiver
 
 KILLS, FEWER_KILLS = 6, 2
 UPDATES = 600

@@ -13,11 +13,11 @@ from urllib.parse import urlsplit
 import pytest
 import trio
 
-from rookery.http_client import ExchangeError, HttpClient
+from rookery.runtime.http_client import ExchangeError, HttpClient
 from rookery_simulator.bot_api import Fault, open_bot_api_simulator
-from server_process import ServerProcess, open_server_process
-from storage import Storage
-from traffic import settings_for
+from support.server_process import ServerProcess, open_server_process
+from support.storage import Storage
+from support.traffic import settings_for
 
 REPETITIONS = 100
 LIVES, FEWER_LIVES = 9, 3

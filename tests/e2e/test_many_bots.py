@@ -12,8 +12,8 @@ import trio
 from rookery import EngineSettings, SessionQuery, SessionStatus, open_engine
 from rookery_simulator.bot_api import open_bot_api_simulator
 from rookery_telegram import Telegram
-from server_process import open_server_process
-from traffic import settings_for
+from support.server_process import open_server_process
+from support.traffic import settings_for
 
 BOTS = 1000
 GRACE = EngineSettings().shutdown_grace

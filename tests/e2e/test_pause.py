@@ -10,10 +10,10 @@ import pytest
 import trio
 
 from rookery_simulator.bot_api import BotApiSimulator, open_bot_api_simulator
-from server_process import ServerProcess, open_server_process
-from storage import Storage
 from store.backends import run_sql
-from traffic import add_sessions, all_poll, settings_for
+from support.server_process import ServerProcess, open_server_process
+from support.storage import Storage
+from support.traffic import add_sessions, all_poll, settings_for
 
 BOTS = 6
 NO_LEVELLING = {"ROOKERY_REBALANCE_INTERVAL": "3600"}

@@ -9,9 +9,9 @@ import pytest
 import trio
 
 from rookery_simulator.bot_api import open_bot_api_simulator
-from server_process import open_server_process
-from storage import Storage
-from traffic import read_log, settings_for
+from support.server_process import open_server_process
+from support.storage import Storage
+from support.traffic import read_log, settings_for
 
 
 @pytest.mark.slow

@@ -19,7 +19,7 @@ from rookery.model import Reason
 from rookery_simulator.bot_api import Fault, open_bot_api_simulator
 from rookery_simulator.whatsapp import open_whatsapp_simulator
 from rookery_telegram import Telegram
-from whatsapp_engine import BOB, PATIENCE, QUICK, event_where, link, provider, reach, reasons
+from support.whatsapp_engine import BOB, PATIENCE, QUICK, event_where, link, provider, reach, reasons
 
 HEALTHY = 1000
 SETTINGS = msgspec.structs.replace(

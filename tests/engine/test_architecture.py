@@ -38,8 +38,8 @@ HEAVY = (
     "trustme",
 )
 ONLY_IN = {
-    "asyncpg": "engine/rookery/stores",
-    "sqlite3": "engine/rookery/stores",
+    "asyncpg": "engine/rookery/store",
+    "sqlite3": "engine/rookery/store",
     "httpx": ("engine/rookery/delivery", "engine/rookery/media/s3.py"),
     "botocore": "engine/rookery/media/s3.py",
 }
@@ -92,7 +92,7 @@ def test_each_library_has_its_place_in_the_engine(name: str) -> None:
 
 def test_embedding_pulls_in_neither_a_web_server_nor_a_driver() -> None:
     code = (
-        "import sys, rookery, rookery.stores, rookery_telegram\n"
+        "import sys, rookery, rookery.store.open, rookery_telegram\n"
         f"print([name for name in {HEAVY!r} if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
@@ -110,7 +110,7 @@ def state():
 
 import structlog, trio, httpx  # what other people's packages do at their import is not ours
 before = state()
-import rookery, rookery.stores, rookery_telegram
+import rookery, rookery.store.open, rookery_telegram
 
 async def main():
     async with rookery.open_engine(store="memory:", providers=[rookery_telegram.Telegram()]):

@@ -9,7 +9,9 @@ import msgspec
 import trio
 from trio.testing import MockClock
 
-from fake_platform import (
+from rookery import Engine, EventQuery
+from rookery.store.contract.webhooks import DeliveryOutcome
+from support.fake_platform import (
     CALM,
     FakeLink,
     FakePlatform,
@@ -21,8 +23,6 @@ from fake_platform import (
     open_troubled_store,
     text_of,
 )
-from rookery import Engine, EventQuery
-from rookery.deliveries import DeliveryOutcome
 
 LIMIT = 10
 SETTINGS = msgspec.structs.replace(CALM, max_event_backlog=LIMIT)

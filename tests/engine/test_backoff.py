@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from rookery.backoff import Backoff
 from rookery.errors import Failure
+from rookery.session.backoff import Backoff
 from rookery.settings import EngineSettings
 
 

@@ -14,7 +14,7 @@ from rookery import Engine, EventQuery, open_engine
 from rookery.errors import RookeryError
 from rookery_simulator import BotApiSimulator
 from rookery_telegram import Telegram
-from telegram_engine import QUICK, UNLIMITED, open_quick_simulator
+from support.telegram_engine import QUICK, UNLIMITED, open_quick_simulator
 
 BOTS = 3
 LIVES = 6

@@ -15,7 +15,11 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from fake_platform import (
+from rookery import Engine, EngineSettings
+from rookery.delivery.endpoint import retry_delay
+from rookery.delivery.post import _retry_after
+from rookery.model import NewEvent
+from support.fake_platform import (
     CALM,
     EPOCH,
     FakePlatform,
@@ -28,10 +32,6 @@ from fake_platform import (
     until,
     wall_clock,
 )
-from rookery import Engine, EngineSettings
-from rookery.delivery.endpoint import retry_delay
-from rookery.delivery.post import _retry_after
-from rookery.model import NewEvent
 
 ONE = "http://one.example/in"
 TWO = "http://two.example/in"

@@ -13,9 +13,9 @@ import trio
 from standardwebhooks import Webhook as Verifier
 from standardwebhooks.webhooks import WebhookVerificationError
 
-from fake_platform import FakePlatform, add, connected, event
 from rookery import Engine, EngineSettings, open_engine
-from rookery.stores import MemoryStore
+from rookery.store.open import MemoryStore
+from support.fake_platform import FakePlatform, add, connected, event
 
 SETTINGS = EngineSettings(webhook_backoff=0.05, webhook_timeout=0.5, webhook_attempts=4)
 Handler = Callable[[trio.SocketStream], Awaitable[None]]

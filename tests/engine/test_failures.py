@@ -16,8 +16,8 @@ from rookery.errors import (
     StoreUnavailable,
     TerminalError,
 )
-from rookery.failures import StartupTimeout, kind_of, leaves, reason_of, weightiest
 from rookery.model import Action, Reason
+from rookery.session.failure import StartupTimeout, kind_of, leaves, reason_of, weightiest
 
 FROM_HEAVY_TO_LIGHT: list[Exception] = [
     LeaseLost("s"),

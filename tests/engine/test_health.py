@@ -5,10 +5,10 @@ from __future__ import annotations
 import trio
 from trio.testing import MockClock
 
-from fake_platform import CALM, FakeLink, FakePlatform, add, connected, history_of, open_fake_engine, status_of
 from rookery import Session
 from rookery.errors import ProviderError, RateLimited
-from rookery.provider import Inbox
+from rookery.provider.contract import Inbox
+from support.fake_platform import CALM, FakeLink, FakePlatform, add, connected, history_of, open_fake_engine, status_of
 
 WARMUP, QUICK, DEEP = CALM.health_warmup, CALM.health_interval, CALM.deep_check_interval
 

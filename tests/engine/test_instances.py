@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rookery.instances import Census, Instance, fair_shares, surplus
+from rookery.cluster.shares import Census, Instance, fair_shares, surplus
 
 
 def census(*instances: Instance, wanted: int, free: int = 0) -> Census:

@@ -18,7 +18,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from trio.testing import MockClock
 
-from fake_platform import (
+from rookery import Engine, Session, SessionChange, SessionStatus
+from rookery.errors import Conflict, Failure, ProviderError, RateLimited, RookeryError, StoreUnavailable, TerminalError
+from rookery.model import Action, Lease, Reason
+from rookery.provider.contract import Inbox
+from rookery.session.runner import SessionRunner
+from support.fake_platform import (
     CALM,
     FakeLink,
     FakePlatform,
@@ -29,11 +34,6 @@ from fake_platform import (
     open_fake_engine,
     open_troubled_store,
 )
-from rookery import Engine, Session, SessionChange, SessionStatus
-from rookery.errors import Conflict, Failure, ProviderError, RateLimited, RookeryError, StoreUnavailable, TerminalError
-from rookery.model import Action, Lease, Reason
-from rookery.provider import Inbox
-from rookery.session import SessionRunner
 
 IDS = ("a", "b")
 LONGEST = 30.0  # seconds that a server may ask for in these tests

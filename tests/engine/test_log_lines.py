@@ -8,9 +8,9 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from fake_platform import FakePlatform, add, connected, history_of, network, open_fake_engine
 from rookery.errors import Conflict, TerminalError
 from rookery.model import Action, Reason
+from support.fake_platform import FakePlatform, add, connected, history_of, network, open_fake_engine
 
 COMPONENTS = {"SESSION", "RECONNECT", "HEALTH", "MEMORY", "DELIVERY", "API"}
 

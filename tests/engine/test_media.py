@@ -11,9 +11,7 @@ from typing import Any
 import pytest
 import trio
 
-from fake_platform import FakeLink, FakePlatform, TroubledStore, connected
 from rookery import Engine, EngineSettings, Event, open_engine
-from rookery.abilities import MediaSink
 from rookery.errors import (
     InvalidInput,
     MediaTooLarge,
@@ -24,9 +22,11 @@ from rookery.errors import (
     StoredElsewhere,
     StoreUnavailable,
 )
-from rookery.media.files import MediaFile, MediaOrigin, MediaState
 from rookery.model import NewEvent
-from rookery.stores import MemoryStore
+from rookery.model.media import MediaFile, MediaOrigin, MediaState
+from rookery.provider.capabilities import MediaSink
+from rookery.store.open import MemoryStore
+from support.fake_platform import FakeLink, FakePlatform, TroubledStore, connected
 
 BOUND = 30.0
 QUICK = {"media_stray_age": 0.0}  # everything is old enough
@@ -242,8 +242,8 @@ async def test_another_instances_directory_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("final", [True, False])
 async def test_fetching_has_patience_and_an_end(tmp_path: Path, final: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rookery.media.fetching.RETRY_DELAY", 0.05)
-    monkeypatch.setattr("rookery.media.fetching.LOOK_INTERVAL", 0.05)
+    monkeypatch.setattr("rookery.background.media_fetcher.RETRY_DELAY", 0.05)
+    monkeypatch.setattr("rookery.background.media_fetcher.LOOK_INTERVAL", 0.05)
     platform = Fetching()
     passing: list[Exception] = [NotConnected("later"), StorageFull("no room"), ValueError("bug")]
     platform.failures = [Rejected("gone")] if final else passing[:2] * 4
@@ -266,8 +266,8 @@ async def test_fetching_has_patience_and_an_end(tmp_path: Path, final: bool, mon
 
 
 async def test_a_failure_that_passes_ends_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rookery.media.fetching.RETRY_DELAY", 0.05)
-    monkeypatch.setattr("rookery.media.fetching.LOOK_INTERVAL", 0.05)
+    monkeypatch.setattr("rookery.background.media_fetcher.RETRY_DELAY", 0.05)
+    monkeypatch.setattr("rookery.background.media_fetcher.LOOK_INTERVAL", 0.05)
     platform = Fetching()
     platform.failures = [NotConnected("later"), NotConnected("later")]
     async with opened(tmp_path, platform, media_fetch="image") as engine:
@@ -323,7 +323,7 @@ async def test_a_news_that_was_not_told_is_told_later(tmp_path: Path) -> None:
 
 
 def test_kinds_have_names() -> None:
-    from rookery.media.fetching import kinds_of
+    from rookery.background.media_fetcher import kinds_of
 
     assert kinds_of(None) == kinds_of("") == frozenset()
     assert kinds_of("image, voice") == {"image", "voice"}

@@ -12,12 +12,9 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from fake_platform import CALM, FakePlatform, add, connected, open_fake_engine
-from rookery import memory as memory_module
-from rookery import memory_facts
-from rookery.abilities import WorkerInfo
-from rookery.errors import LimitReached
-from rookery.memory_facts import (
+from rookery.background import memory as memory_module
+from rookery.background import memory_reading as memory_facts
+from rookery.background.memory_reading import (
     MOST_SAMPLES,
     Level,
     container_limit,
@@ -27,6 +24,9 @@ from rookery.memory_facts import (
     resident_memory,
     unique_memory,
 )
+from rookery.errors import LimitReached
+from rookery.provider.capabilities import WorkerInfo
+from support.fake_platform import CALM, FakePlatform, add, connected, open_fake_engine
 
 MIB = 1024**2
 

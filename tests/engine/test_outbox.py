@@ -12,7 +12,20 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from fake_platform import (
+from rookery import Engine, EngineSettings, MessageState, OutboundMessage, Receipt, SessionStatus
+from rookery.errors import (
+    Busy,
+    InvalidInput,
+    NotConnected,
+    NotFound,
+    OutcomeUnknown,
+    ProviderError,
+    Rejected,
+    SendRateLimited,
+    StoreUnavailable,
+)
+from rookery_telegram import Rates
+from support.fake_platform import (
     CALM,
     FakeLink,
     FakePlatform,
@@ -29,19 +42,6 @@ from fake_platform import (
     until,
     wall_clock,
 )
-from rookery import Engine, EngineSettings, MessageState, OutboundMessage, Receipt, SessionStatus
-from rookery.errors import (
-    Busy,
-    InvalidInput,
-    NotConnected,
-    NotFound,
-    OutcomeUnknown,
-    ProviderError,
-    Rejected,
-    SendRateLimited,
-    StoreUnavailable,
-)
-from rookery_telegram import Rates
 
 
 class PacedLink(FakeLink):

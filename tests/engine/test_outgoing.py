@@ -8,7 +8,12 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from fake_platform import (
+from rookery import EngineSettings
+from rookery.errors import InvalidInput, NotFound, TooLate
+from rookery.model import MessageState, Receipt
+from rookery.store.contract import EventQuery
+from rookery.store.contract.outgoing import STATUS_EVENT, MessageQuery
+from support.fake_platform import (
     CALM,
     EPOCH,
     FakePlatform,
@@ -19,11 +24,6 @@ from fake_platform import (
     settled,
     wall_clock,
 )
-from rookery import EngineSettings
-from rookery.errors import InvalidInput, NotFound, TooLate
-from rookery.model import MessageState, Receipt
-from rookery.outgoing import STATUS_EVENT, MessageQuery
-from rookery.store import EventQuery
 
 
 async def test_a_message_leaves_at_its_time(autojump_clock: MockClock) -> None:

@@ -8,7 +8,7 @@ import msgspec
 import trio
 from trio.testing import MockClock
 
-from fake_platform import CALM, FakePlatform, add, connected, network, open_fake_engine
+from support.fake_platform import CALM, FakePlatform, add, connected, network, open_fake_engine
 
 STORM = 300
 

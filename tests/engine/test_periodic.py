@@ -9,11 +9,20 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from fake_platform import CALM, FakeLink, FakePlatform, add, connected, open_fake_engine, open_troubled_store, status_of
 from rookery import SessionChange, SessionStatus
-from rookery import memory as memory_module
+from rookery.background import memory as memory_module
 from rookery.errors import StoreUnavailable, TerminalError
 from rookery.model import Action, Reason
+from support.fake_platform import (
+    CALM,
+    FakeLink,
+    FakePlatform,
+    add,
+    connected,
+    open_fake_engine,
+    open_troubled_store,
+    status_of,
+)
 
 
 class HoardingPlatform(FakePlatform):

@@ -15,10 +15,10 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from fake_platform import CALM, FakePlatform, Step, add, connected, hang, open_fake_engine, until, wall_clock
 from rookery import Action, Reason, SessionStatus
 from rookery.errors import Conflict, Failure, ProbeFailed, ProviderError, RateLimited, StoreUnavailable, TerminalError
 from rookery.model import TERMINAL_REASONS
+from support.fake_platform import CALM, FakePlatform, Step, add, connected, hang, open_fake_engine, until, wall_clock
 
 BUDGET = 20
 CURVE = [min(5 * 1.5**n, 300.0) for n in range(BUDGET + 5)]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rookery.rates import Pacer
+from rookery.provider.pacer import Pacer
 from rookery_telegram import Rates
 
 TOLERANCE = 1e-4

@@ -8,7 +8,12 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from fake_platform import (
+from rookery import Action, EngineSettings, Reason, Session, SessionChange, SessionStatus
+from rookery.errors import Conflict, Failure, ProviderError, RateLimited, StoreError, StoreUnavailable, TerminalError
+from rookery.model import TERMINAL_REASONS, Lease
+from rookery.provider.contract import Inbox
+from rookery.store.contract import EventQuery
+from support.fake_platform import (
     CALM,
     EPOCH,
     FakeLink,
@@ -27,11 +32,6 @@ from fake_platform import (
     until,
     wall_clock,
 )
-from rookery import Action, EngineSettings, Reason, Session, SessionChange, SessionStatus
-from rookery.errors import Conflict, Failure, ProviderError, RateLimited, StoreError, StoreUnavailable, TerminalError
-from rookery.model import TERMINAL_REASONS, Lease
-from rookery.provider import Inbox
-from rookery.store import EventQuery
 
 KEEP = EngineSettings(backoff_jitter=0.0, auto_cleanup_on_logout=False)
 

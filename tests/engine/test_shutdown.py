@@ -9,7 +9,10 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from fake_platform import (
+from rookery import Engine, Reason, SessionStatus, open_engine
+from rookery.errors import InvalidInput, StoreUnavailable
+from rookery.store.open import MemoryStore
+from support.fake_platform import (
     CALM,
     FakeLink,
     FakePlatform,
@@ -24,9 +27,6 @@ from fake_platform import (
     settled,
     until,
 )
-from rookery import Engine, Reason, SessionStatus, open_engine
-from rookery.errors import InvalidInput, StoreUnavailable
-from rookery.stores import MemoryStore
 
 
 async def check_handed_over(store: TroubledStore, platform: FakePlatform, *ids: str) -> None:

@@ -10,14 +10,14 @@ import trio
 import trio.lowlevel
 import trio.testing
 
-from fake_platform import FakePlatform, event
 from rookery import Engine, Event, open_engine
+from rookery.delivery.tail import BEHIND, KEPT, STALE
 from rookery.errors import StoreUnavailable
 from rookery.features.events import FOLLOW_BATCH
-from rookery.provider import Inbox
-from rookery.store import EventQuery
-from rookery.stores import MemoryStore
-from rookery.tail import BEHIND, KEPT, STALE
+from rookery.provider.contract import Inbox
+from rookery.store.contract import EventQuery
+from rookery.store.open import MemoryStore
+from support.fake_platform import FakePlatform, event
 
 
 class CountingStore(MemoryStore):

@@ -11,7 +11,10 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from fake_platform import (
+from rookery import Engine, EngineSettings, Reason, SessionChange, SessionQuery, SessionStatus, open_engine
+from rookery.errors import AlreadyExists, InvalidInput, LimitReached, NotFound, StoreUnavailable, TerminalError
+from rookery.model import Action
+from support.fake_platform import (
     CALM,
     FakeLink,
     FakePlatform,
@@ -24,9 +27,6 @@ from fake_platform import (
     status_of,
     until,
 )
-from rookery import Engine, EngineSettings, Reason, SessionChange, SessionQuery, SessionStatus, open_engine
-from rookery.errors import AlreadyExists, InvalidInput, LimitReached, NotFound, StoreUnavailable, TerminalError
-from rookery.model import Action
 
 Verb = Callable[[Engine], Awaitable[object]]
 State = Callable[[Engine, FakePlatform], Awaitable[None]]
@@ -421,7 +421,7 @@ class TestDelete:
             assert platform.open_links == 0
 
     async def test_events_stay(self, autojump_clock: MockClock) -> None:
-        from fake_platform import event
+        from support.fake_platform import event
 
         platform = FakePlatform()
         async with open_fake_engine(platform) as engine:

@@ -7,10 +7,11 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from fake_platform import EPOCH, FakePlatform, add, connected, open_fake_engine, wall_clock
-from rookery import Engine, webhook_facts
+from rookery import Engine
 from rookery.model import NewEvent
-from rookery.webhook_facts import FactsBoard, WebhookFacts
+from rookery.store.contract import webhook_facts
+from rookery.store.contract.webhook_facts import FactsBoard, WebhookFacts
+from support.fake_platform import EPOCH, FakePlatform, add, connected, open_fake_engine, wall_clock
 
 URL = "http://one.example/in"
 

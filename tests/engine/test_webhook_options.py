@@ -10,12 +10,12 @@ import trio
 from standardwebhooks import Webhook as Verifier
 from standardwebhooks.webhooks import WebhookVerificationError
 
-from fake_platform import CALM, FakePlatform, add, connected, event, open_fake_engine
 from rookery import Engine, EngineSettings, open_engine
 from rookery.delivery.addresses import PrivateAddress, is_public, open_public_stream
 from rookery.errors import InvalidInput
-from rookery.stores import MemoryStore
-from webhook_receiver import open_webhook_receiver
+from rookery.store.open import MemoryStore
+from support.fake_platform import CALM, FakePlatform, add, connected, event, open_fake_engine
+from support.webhook_receiver import open_webhook_receiver
 
 
 async def deliver(engine: Engine, platform: FakePlatform, receiver: Any, key: object) -> Any:

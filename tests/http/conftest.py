@@ -14,13 +14,13 @@ import pytest
 import trio
 
 from rookery import Engine, EngineSettings, Event, OutboundMessage, Receipt, Session, open_engine
-from rookery.abilities import MediaSink
 from rookery.errors import InvalidInput, NotConnected, Rejected
 from rookery.model import NewEvent
-from rookery.provider import Inbox
-from rookery_http.serving import serve_api
-from rookery_http.settings import ApiSettings
-from rookery_http.state import PlatformInput
+from rookery.provider.capabilities import MediaSink
+from rookery.provider.contract import Inbox
+from rookery_http.api.state import PlatformInput
+from rookery_http.config.settings import ApiSettings
+from rookery_http.serve import serve_api
 
 SECRET_KEY = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 PLATFORMS = {

@@ -10,9 +10,9 @@ import pytest
 import trio
 
 from rookery.errors import StoreUnavailable
-from rookery_http import readiness
-from rookery_http.shown import redacted
-from rookery_http.state import PlatformInput
+from rookery_http.api.state import PlatformInput
+from rookery_http.operate import readiness
+from rookery_http.output.values import redacted
 
 JSON = {"Content-Type": "application/json"}
 SESSION_FIELDS = {

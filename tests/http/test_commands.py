@@ -18,7 +18,7 @@ import pytest
 
 from rookery_http.cli.application import run
 from rookery_http.compose import platform_inputs
-from rookery_http.openapi import describe
+from rookery_http.description.openapi import describe
 
 DESCRIPTION = json.loads(json.dumps(describe(platform_inputs())))
 TOKEN = "123456:AAbbCC"

@@ -10,9 +10,11 @@ import msgspec
 import pytest
 
 from rookery import EngineSettings
-from rookery_http import compose, config, variables
-from rookery_http.config import ConfigurationError, load, unknown_variables
-from rookery_http.engine_variables import MEANINGS
+from rookery_http import compose
+from rookery_http.config import load as config
+from rookery_http.config import table as variables
+from rookery_http.config.engine_variables import MEANINGS
+from rookery_http.config.load import ConfigurationError, load, unknown_variables
 
 
 @pytest.fixture(autouse=True)

@@ -13,9 +13,9 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from rookery_http.stuck import answering_signals
-from rookery_http.task_tree import lines, task_tree
-from server_process import open_server_process
+from rookery_http.operate.stuck import answering_signals
+from rookery_http.operate.task_tree import lines, task_tree
+from support.server_process import open_server_process
 
 TOKEN = "123456789:AAEhBOweik9ai2o1B2c3D4e5F6g7H8i9J0k"
 

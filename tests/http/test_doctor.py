@@ -12,23 +12,24 @@ import pytest
 import trio
 
 from rookery import open_engine
-from rookery.abilities import Reached
 from rookery.errors import ProviderError, TerminalError
 from rookery.model import Action, Reason
-from rookery.store import Store
-from rookery.stores.inspection import inspect_store
-from rookery_http import compose, doctor, doctor_storage
+from rookery.provider.capabilities import Reached
+from rookery.store.contract import Store
+from rookery.store.inspection import inspect_store
+from rookery_http import compose
 from rookery_http.cli import application
-from rookery_http.config import DATABASE
-from rookery_http.doctor import examine
-from rookery_http.finding import Finding, worst
+from rookery_http.config.load import DATABASE
+from rookery_http.operate import doctor, doctor_storage
+from rookery_http.operate.doctor import examine
+from rookery_http.operate.finding import Finding, worst
 from rookery_simulator.bot_api import open_bot_api_simulator
 from rookery_telegram import Telegram
 from rookery_whatsapp import WhatsApp
 from rookery_whatsapp import provider as whatsapp_provider
-from s3_server import REGION, S3Server
 from store.backends import KEY, PostgresBackend
 from store.building import new_session
+from support.s3_server import REGION, S3Server
 
 
 class There:

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import typer
 
-from rookery_http import variables
 from rookery_http.calls import TABLE
 from rookery_http.cli.application import app
+from rookery_http.config import table as variables
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")], key=str)

@@ -11,9 +11,10 @@ import pytest
 import trio
 import trio.testing
 
-from rookery.keys import Scope
-from rookery_http import event_socket, server
-from websocket_client import Refused, open_slow_stream, open_websocket
+from rookery.model.key import Scope
+from rookery_http.api import event_socket
+from rookery_http.server import server
+from support.websocket_client import Refused, open_slow_stream, open_websocket
 
 SOCKET = "/v1/events/ws"
 

@@ -16,8 +16,8 @@ import trio
 import rookery_http
 from rookery.model import NewEvent
 from rookery_http.calls import TABLE
-from rookery_http.examples import EXAMPLES
-from rookery_http.openapi import describe
+from rookery_http.description.examples import EXAMPLES
+from rookery_http.description.openapi import describe
 
 NO_EXAMPLE = {"image/png", "text/html"}  # a picture, and a page that is longer than the description
 SOURCES = Path(rookery_http.__file__).parent
@@ -169,7 +169,7 @@ def test_problems_have_the_codes_of_real_ones(platforms: Any) -> None:
 
 @pytest.mark.parametrize("key", [True, False])
 def test_the_page_shows_them(platforms: Any, key: bool) -> None:
-    from rookery_http.docs import page
+    from rookery_http.description.page import page
 
     description = describe(platforms, key=key)
     text = page(description)

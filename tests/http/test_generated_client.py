@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 import trio
 
-from rookery_http.openapi import describe
-from rookery_http.state import PlatformInput
+from rookery_http.api.state import PlatformInput
+from rookery_http.description.openapi import describe
 
 KEY = "the-admin-key"
 PIGEON = {"pigeon": PlatformInput(credentials={"type": "object", "additionalProperties": False})}

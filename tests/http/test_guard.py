@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import trio
 
-from rookery_http.settings import ApiSettings, is_loopback
+from rookery_http.config.settings import ApiSettings, is_loopback
 
 KEY = "correct-horse"
 

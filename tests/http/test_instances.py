@@ -14,14 +14,14 @@ import msgspec
 import pytest
 import trio
 
-from fake_platform import FakePlatform
 from rookery import Engine
 from rookery.errors import OwnerUnavailable
-from rookery_http.problems import from_error
-from rookery_http.serving import serve_api
-from rookery_http.settings import ApiSettings
-from shared_engines import open_shared, running, until
+from rookery_http.config.settings import ApiSettings
+from rookery_http.output.problems import from_error
+from rookery_http.serve import serve_api
 from store.backends import PostgresBackend
+from support.fake_platform import FakePlatform
+from support.shared_engines import open_shared, running, until
 
 
 async def test_one_instance_alone(served):

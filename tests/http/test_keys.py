@@ -9,8 +9,8 @@ import httpx
 import pytest
 import trio
 
-from rookery_http.problems import Problem
-from rookery_http.rate_limit import RateLimits
+from rookery_http.access.rate_limit import RateLimits
+from rookery_http.output.problems import Problem
 
 ADMIN = "the-admin-key"
 

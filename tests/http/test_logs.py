@@ -14,10 +14,10 @@ import httpx
 import pytest
 
 from rookery.log import get_logger
-from rookery_http import logs
-from rookery_http import repeats as repeats_module
-from rookery_http.repeats import Repeats
-from secret_watch import SecretWatch
+from rookery_http.operate import logs
+from rookery_http.operate import repeats as repeats_module
+from rookery_http.operate.repeats import Repeats
+from support.secret_watch import SecretWatch
 
 TOKEN = "123456789:AAEhBOweik9ai2o1B2c3D4e5F6g7H8i9J0k"
 
@@ -134,7 +134,7 @@ def test_strangers_write_no_lines_of_their_own_on_the_console(restored_logging):
 def test_what_python_would_print_itself_becomes_a_line(tmp_path):
     program = """
 import sys, threading
-from rookery_http import logs
+from rookery_http.operate import logs
 logs.configure(form="json")
 logs.catch_strays()
 class Odd:

@@ -15,7 +15,7 @@ import trio
 
 from rookery import EngineSettings
 from rookery.media.spool import Spool
-from rookery_http.downloading import disposition
+from rookery_http.output.download import disposition
 
 PNG = b"\x89PNG not really " * 10_000
 TYPE = {"Content-Type": "image/png"}

@@ -9,9 +9,9 @@ from functools import partial
 import pytest
 import trio
 
-from rookery_http.shapes import seconds_of
-from webhook_receiver import open_webhook_receiver
-from websocket_client import open_websocket
+from rookery_http.input.parameters import seconds_of
+from support.webhook_receiver import open_webhook_receiver
+from support.websocket_client import open_websocket
 
 URL = "/v1/sessions/polly/messages"
 

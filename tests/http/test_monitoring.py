@@ -12,7 +12,7 @@ import trio
 import yaml
 
 from rookery.errors import ProbeFailed
-from rookery.telemetry import COUNTERS, DURATIONS
+from rookery.runtime.telemetry import COUNTERS, DURATIONS
 
 DOCS = Path(__file__).parents[2] / "docs/monitoring"
 NAME = re.compile(r"\b(?:rookery|process)_[a-z_]+\b(?=[{\[ )]|$)")

@@ -13,8 +13,8 @@ import trio
 
 from rookery_http.api import messages
 from rookery_http.calls import TABLE
-from rookery_http.docs import page
-from rookery_http.openapi import describe
+from rookery_http.description.openapi import describe
+from rookery_http.description.page import page
 
 
 def test_every_call_is_described(platforms):

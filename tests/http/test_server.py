@@ -12,8 +12,8 @@ import trio
 import trio.testing
 
 from rookery.errors import InvalidInput
-from rookery_http import connection
-from rookery_http.server import CannotListen, open_listeners
+from rookery_http.server import connection
+from rookery_http.server.server import CannotListen, open_listeners
 
 
 @asynccontextmanager

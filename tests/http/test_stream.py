@@ -12,8 +12,8 @@ import h11
 import pytest
 import trio
 
-from rookery.keys import Scope
-from websocket_client import open_slow_stream
+from rookery.model.key import Scope
+from support.websocket_client import open_slow_stream
 
 STREAM = "/v1/events/stream"
 

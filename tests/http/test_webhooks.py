@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import trio
 
-from webhook_receiver import open_webhook_receiver
+from support.webhook_receiver import open_webhook_receiver
 
 HOOK = {"url": "http://127.0.0.1:9/x", "id": "w"}
 

@@ -7,8 +7,8 @@ import sys
 import msgspec
 
 from rookery import model
-from rookery_http import views
-from rookery_http.wire_forms import WireForms
+from rookery_http.output import views
+from rookery_http.output.wire_forms import WireForms
 
 
 def event(id: int, text: str = "hello") -> model.Event:

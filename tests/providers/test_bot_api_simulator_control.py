@@ -13,8 +13,8 @@ import httpx
 import pytest
 import trio
 
-from bot_api_client import DEADLINE, TOKEN, open_bot_client, wait_until
 from rookery_simulator.bot_api import open_bot_api_simulator
+from support.bot_api_client import DEADLINE, TOKEN, open_bot_client, wait_until
 
 T = f"/bots/{TOKEN}"
 

@@ -9,8 +9,8 @@ import httpx
 import pytest
 import trio
 
-from bot_api_client import DEADLINE, TOKEN, open_bot_client, wait_until
 from rookery_simulator.bot_api import BotApiSimulator, open_bot_api_simulator
+from support.bot_api_client import DEADLINE, TOKEN, open_bot_client, wait_until
 
 GET_ME = f"/bot{TOKEN}/getMe"
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from bot_api_client import TOKEN, BotClient, open_bot_client
 from rookery_simulator.bot_api import open_bot_api_simulator
+from support.bot_api_client import TOKEN, BotClient, open_bot_client
 
 
 @asynccontextmanager

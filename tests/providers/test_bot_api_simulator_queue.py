@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from rookery_simulator.bot_api import BotApiSimulator
-from rookery_simulator.bot_api.polls import TERMINATED_BY_POLL, WEBHOOK_IS_ACTIVE, Poll, PollDesk
 from rookery_simulator.bot_api.settings import Settings
-from rookery_simulator.bot_api.update_queue import MAX_ANSWER_BYTES, MAX_EVENT_BYTES, MAX_EVENTS, UpdateQueue
+from rookery_simulator.bot_api.world.polls import TERMINATED_BY_POLL, WEBHOOK_IS_ACTIVE, Poll, PollDesk
+from rookery_simulator.bot_api.world.update_queue import MAX_ANSWER_BYTES, MAX_EVENT_BYTES, MAX_EVENTS, UpdateQueue
 
 FIRST = 1_000_000
 DAY = 86_400.0

@@ -9,10 +9,10 @@ from typing import Any, Protocol
 import asyncpg
 import trio
 
-from rookery.secrets import SecretBox
-from rookery.store import Store
-from rookery.stores import MemoryStore, SqliteStore
-from rookery.stores.postgres import PostgresStore
+from rookery.store.contract import Store
+from rookery.store.open import MemoryStore, SqliteStore
+from rookery.store.postgres.store import PostgresStore
+from rookery.store.secrets import SecretBox
 
 KEY = "a long passphrase of the test suite"
 

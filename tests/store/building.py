@@ -7,7 +7,6 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from rookery.content import Text
 from rookery.model import (
     Event,
     Health,
@@ -20,7 +19,8 @@ from rookery.model import (
     SessionStatus,
     Webhook,
 )
-from rookery.store import EventQuery, StatusWrite, Store
+from rookery.model.content import Text
+from rookery.store.contract import EventQuery, StatusWrite, Store
 
 TOKEN = "123456:THE-TOKEN-THAT-MUST-NOT-BE-ON-DISK"
 HOOK_SECRET = "whsec_THE-HOOK-SECRET-THAT-MUST-NOT-BE-ON-DISK"
@@ -104,7 +104,7 @@ async def set_status(
 
 async def fill_state(store: Store, lease: Lease, id: str, *states: MessageState) -> None:
     """Move a message through these states."""
-    from rookery.store import SendOutcome
+    from rookery.store.contract import SendOutcome
 
     for number, state in enumerate(states):
         await store.record_sends(lease, [SendOutcome(id=id, state=state, at=1500.0 + number)])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rookery.store import Store
+from rookery.store.contract import Store
 from store.backends import Backend, MemoryBackend, PostgresBackend, SqliteBackend
 
 

@@ -8,7 +8,7 @@ import pytest
 import trio
 
 from rookery.errors import StoreError
-from rookery.store import Store
+from rookery.store.contract import Store
 from store.backends import Backend
 from store.building import all_events, create_and_claim, event, new_session, webhook
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from rookery.deliveries import DeliveryOutcome, ReplayQuery
 from rookery.errors import AlreadyExists, NotFound
-from rookery.store import Store
+from rookery.store.contract import Store
+from rookery.store.contract.webhooks import DeliveryOutcome, ReplayQuery
 from store.building import HOOK_SECRET, all_events, create_and_claim, event, new_session, webhook
 
 NOW = 5000.0

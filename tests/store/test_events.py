@@ -7,10 +7,10 @@ import time
 import pytest
 import trio
 
-from rookery.deliveries import DeliveryOutcome
 from rookery.errors import RookeryError
 from rookery.model import NewEvent
-from rookery.store import EventQuery, Store
+from rookery.store.contract import EventQuery, Store
+from rookery.store.contract.webhooks import DeliveryOutcome
 from store.building import all_events, create_and_claim, event, event_keys, webhook
 
 

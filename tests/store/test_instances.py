@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 import trio
 
+from rookery.cluster.shares import Instance
 from rookery.errors import SecretKeyError
-from rookery.instances import Instance
 from rookery.model import Reason, SessionStatus
-from rookery.shared_store import Call, CallStore, StoreChange
-from rookery.store import SessionChange, Store
+from rookery.store.contract import SessionChange, Store
+from rookery.store.contract.cluster import Call, CallStore, StoreChange
 from store.backends import PostgresBackend, run_sql
 from store.building import claim, create_and_claim, new_session, set_status
 

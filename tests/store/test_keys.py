@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from rookery.errors import AlreadyExists, NotFound
-from rookery.keys import ApiKey, AuditEntry, AuditQuery, Scope
-from rookery.store import EventQuery, Store
+from rookery.model.key import ApiKey, AuditEntry, AuditQuery, Scope
+from rookery.store.contract import EventQuery, Store
 from store.building import create_and_claim, event
 
 

@@ -8,8 +8,8 @@ import msgspec
 import pytest
 
 from rookery.errors import NotFound
-from rookery.media.files import ELSEWHERE_GRACE, MediaFile, MediaOrigin, MediaQuery, MediaState
-from rookery.store import Store
+from rookery.model.media import ELSEWHERE_GRACE, MediaFile, MediaOrigin, MediaQuery, MediaState
+from rookery.store.contract import Store
 from store.backends import Backend
 from store.building import new_session
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from rookery.content import Image, Text
 from rookery.errors import AlreadyExists, Busy, InvalidInput, LeaseLost, NotFound
 from rookery.model import MessageState, Receipt
-from rookery.store import SendOutcome, Store
+from rookery.model.content import Image, Text
+from rookery.store.contract import SendOutcome, Store
 from store.building import create_and_claim, fill_state, message, new_session, take_over
 
 ROOM = 100

@@ -6,8 +6,8 @@ import pytest
 
 from rookery.errors import Busy, NotFound
 from rookery.model import MessageState, Receipt
-from rookery.outgoing import STATUS_EVENT, MessageQuery, Recorded
-from rookery.store import EventQuery, SendOutcome, Store
+from rookery.store.contract import EventQuery, SendOutcome, Store
+from rookery.store.contract.outgoing import STATUS_EVENT, MessageQuery, Recorded
 from store.building import all_events, create_and_claim, event, fill_state, message, new_session, webhook
 
 ROOM = 100

@@ -7,11 +7,11 @@ import time
 import pytest
 import trio
 
-from rookery.deliveries import DeliveryOutcome
 from rookery.errors import InvalidInput, LeaseLost
 from rookery.model import Lease, MessageState
-from rookery.shared_store import Notifying, StoreChange
-from rookery.store import EventQuery, SendOutcome, SessionChange, Store
+from rookery.store.contract import EventQuery, SendOutcome, SessionChange, Store
+from rookery.store.contract.cluster import Notifying, StoreChange
+from rookery.store.contract.webhooks import DeliveryOutcome
 from store.backends import PostgresBackend, run_sql, until_asleep
 from store.building import (
     all_events,

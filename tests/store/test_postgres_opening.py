@@ -10,7 +10,7 @@ import pytest
 import trio
 
 from rookery.errors import InvalidInput, SecretKeyError, StoreError
-from rookery.stores import store_from_url
+from rookery.store.open import store_from_url
 from store.backends import KEY, PostgresBackend, run_sql
 from store.building import (
     TOKEN,
@@ -124,7 +124,7 @@ def test_passwords_are_not_shown() -> None:
 
 
 def test_without_the_driver_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [name for name in sys.modules if name.startswith("rookery.stores.postgres")]:
+    for name in [name for name in sys.modules if name.startswith("rookery.store.postgres")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "asyncpg", None)
     with pytest.raises(InvalidInput, match=r"rookery\[postgres\]"):

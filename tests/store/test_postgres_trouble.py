@@ -12,8 +12,8 @@ import pytest
 import trio
 
 from rookery.errors import StoreError, StoreUnavailable
-from rookery.store import SessionChange, Store
-from rookery.stores import postgres_database
+from rookery.store.contract import SessionChange, Store
+from rookery.store.postgres.database import pool as postgres_database
 from store.backends import PostgresBackend, run_sql, until_asleep
 from store.building import all_events, claim, create_and_claim, event, new_session
 from store.postgres_server import PostgresServer, private_server

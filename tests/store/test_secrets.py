@@ -10,9 +10,9 @@ import pytest
 from cryptography.fernet import Fernet
 
 from rookery.errors import InvalidInput, SecretKeyError
-from rookery.secrets import SecretBox, load_or_create_key
-from rookery.store import SessionChange, Store
-from rookery.stores import SqliteStore, store_from_url
+from rookery.store.contract import SessionChange, Store
+from rookery.store.open import SqliteStore, store_from_url
+from rookery.store.secrets import SecretBox, load_or_create_key
 from store.backends import KEY, Backend, SqliteBackend
 from store.building import HOOK_SECRET, TOKEN, create_and_claim, event, new_session, webhook
 

@@ -10,9 +10,9 @@ from trio.testing import MockClock
 
 from rookery.errors import StoreUnavailable
 from rookery.model import Lease, MessageState
-from rookery.outgoing import Recorded
-from rookery.store import SendOutcome
-from rookery.stores.postgres_sends import SendBatches
+from rookery.store.contract import SendOutcome
+from rookery.store.contract.outgoing import Recorded
+from rookery.store.postgres.database.sends import SendBatches
 
 ONE, TWO = Lease("one", 1, "me", 1), Lease("two", 2, "me", 1)
 

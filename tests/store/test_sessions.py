@@ -6,10 +6,18 @@ import time
 
 import pytest
 
-from rookery.deliveries import DeliveryOutcome
 from rookery.errors import AlreadyExists, LeaseLost, NotFound
 from rookery.model import Action, Health, Lease, MessageState, Reason, SessionStatus
-from rookery.store import HISTORY_LENGTH, EventQuery, SendOutcome, SessionChange, SessionQuery, StatusWrite, Store
+from rookery.store.contract import (
+    HISTORY_LENGTH,
+    EventQuery,
+    SendOutcome,
+    SessionChange,
+    SessionQuery,
+    StatusWrite,
+    Store,
+)
+from rookery.store.contract.webhooks import DeliveryOutcome
 from store.building import (
     TOKEN,
     claim,

@@ -13,9 +13,10 @@ import trio
 import trio.testing
 
 from rookery.errors import DataDirectoryInUse, StoreError, StoreUnavailable
-from rookery.store import Store
-from rookery.stores import sqlite_deliveries, sqlite_writer
-from rookery.stores.sqlite_database import Database
+from rookery.store.contract import Store
+from rookery.store.sqlite import webhooks as sqlite_deliveries
+from rookery.store.sqlite.database import writer as sqlite_writer
+from rookery.store.sqlite.database.connection import Database
 from store.backends import SqliteBackend
 from store.building import all_events, claim, create_and_claim, event, event_keys, new_session, webhook
 
@@ -269,7 +270,7 @@ async def test_a_full_disk_is_an_error_that_passes(backend: SqliteBackend) -> No
 async def test_a_foreign_lock_is_waited_for_and_then_explained(
     backend: SqliteBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("rookery.stores.sqlite_database.BUSY_TIMEOUT", 0.05)
+    monkeypatch.setattr("rookery.store.sqlite.database.connection.BUSY_TIMEOUT", 0.05)
     store = backend.make()
     async with store.open():
         foreign = sqlite3.connect(backend.path, isolation_level=None)

@@ -14,13 +14,13 @@ import trio
 from ..errors import StoreError
 from ..log import get_logger
 from ..model import Webhook
+from ..runtime.signals import Signals
+from ..runtime.telemetry import Telemetry
 from ..settings import EngineSettings
-from ..signals import Signals
-from ..store import Store
-from ..telemetry import Telemetry
+from ..store.contract import Store
 from .endpoint import Endpoint
-from .notes import Notes
 from .post import open_transport
+from .tally import Notes
 from .transport import EndpointTransport
 
 STORE_RETRY_DELAY = 1.0  # seconds

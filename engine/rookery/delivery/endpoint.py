@@ -11,14 +11,14 @@ import httpx
 import msgspec
 import trio
 
-from ..deliveries import DeliveryOutcome, DeliveryStore
 from ..errors import NotFound, StoreError, StoreUnavailable
 from ..log import get_logger
 from ..model import Delivery, Webhook
+from ..runtime.telemetry import Telemetry
 from ..settings import EngineSettings
-from ..telemetry import Telemetry
-from .notes import Notes
+from ..store.contract.webhooks import DeliveryOutcome, DeliveryStore
 from .post import Answer, post
+from .tally import Notes
 
 WINDOW = 256
 """Deliveries of one endpoint read at once."""

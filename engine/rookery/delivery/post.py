@@ -15,9 +15,9 @@ import msgspec
 import trio
 from standardwebhooks import Webhook as Signer
 
-from ..documents import event_document, iso
 from ..errors import printable
 from ..model import Delivery, Webhook
+from ..model.document import event_document, iso
 from .transport import EndpointTransport
 
 _encoder = msgspec.json.Encoder()

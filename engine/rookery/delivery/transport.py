@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import trio
 
-from ..http_client import HttpClient
+from ..runtime.http_client import HttpClient
 from .addresses import open_public_stream
 
 ANSWER_READ = 65_536

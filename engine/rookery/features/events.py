@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 import msgspec
 import trio
 
+from ..assembly import EngineParts
+from ..delivery.tail import EventTail
 from ..model import Event
-from ..outgoing import STATUS_EVENT
-from ..parts import EngineParts
-from ..store import EventQuery, Store
-from ..tail import EventTail
+from ..store.contract import EventQuery, Store
+from ..store.contract.outgoing import STATUS_EVENT
 
 FOLLOW_BATCH = 200
 """Events that a follower holds at most."""

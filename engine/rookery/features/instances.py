@@ -7,10 +7,10 @@ from collections.abc import Collection, Sequence
 import msgspec
 import trio
 
+from ..background.probes import CheckResult
+from ..cluster.shares import Instance
 from ..errors import InvalidInput, OwnerUnavailable, StoreError
-from ..health import CheckResult
-from ..instances import Instance
-from ..store import SessionQuery
+from ..store.contract import SessionQuery
 from .owners import OwnerCalls
 
 

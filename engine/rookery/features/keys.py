@@ -6,9 +6,9 @@ import math
 import secrets
 from collections.abc import Sequence
 
+from ..assembly import EngineParts
 from ..errors import InvalidInput, NotFound
-from ..keys import ApiKey, AuditEntry, AuditQuery, Scope, digest_of, new_secret
-from ..parts import EngineParts
+from ..model.key import ApiKey, AuditEntry, AuditQuery, Scope, digest_of, new_secret
 from .validation import check_id, check_text
 
 MAX_SESSIONS = 1000

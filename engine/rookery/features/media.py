@@ -8,13 +8,13 @@ from contextlib import aclosing
 import msgspec
 import trio
 
-from ..content import MEDIA, Content
 from ..errors import InvalidInput, NotConnected, NotFound, StoredElsewhere
-from ..media.files import MediaFile, MediaOrigin, MediaQuery, MediaState, event_of_id, id_of_event
 from ..media.spool import Spool
 from ..media.vault import UNKNOWN_TYPE
 from ..model import Event
-from ..store import EventQuery
+from ..model.content import MEDIA, Content
+from ..model.media import MediaFile, MediaOrigin, MediaQuery, MediaState, event_of_id, id_of_event
+from ..store.contract import EventQuery
 from .identifiers import new_id
 from .owners import OwnerCalls
 from .validation import check_text

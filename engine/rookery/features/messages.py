@@ -8,11 +8,11 @@ from typing import Any
 import msgspec
 import trio
 
-from ..content import parse_content
 from ..errors import Busy, InvalidInput, NotConnected, NotFound, OutcomeUnknown, Rejected, TooLate
 from ..model import MessageState, OutboundMessage, Receipt
-from ..outgoing import MessageQuery
-from ..store import SendOutcome
+from ..model.content import parse_content
+from ..store.contract import SendOutcome
+from ..store.contract.outgoing import MessageQuery
 from .identifiers import new_id
 from .media import MediaFeatures
 from .validation import check_document, check_storable, check_text
@@ -39,8 +39,9 @@ class MessageFeatures(MediaFeatures):
     ) -> OutboundMessage:
         """Accept a message; returns when it is stored. It is sent as soon as the session is connected.
 
-        `content` is `text="hi"`, or `type="image", url=...` and so on (see `rookery.content`); a file may be named by the id
-        that it was stored under (`media=...`), or `event-N` for the file of a received message. `options` go to the platform
+        `content` is `text="hi"`, or `type="image", url=...` and so on (see `rookery.model.content`); a file may be
+        named by the id that it was stored under (`media=...`), or `event-N` for the file of a received message. `options`
+        go to the platform
         as they are. `ttl` seconds after which it is not sent any more. `send_at` (seconds since the epoch) lets it wait
         until then, SCHEDULED; the session need not be connected before. The same `idempotency_key` for the same session
         returns the first message, also when the session or the file could not take part in a new one.

@@ -7,10 +7,10 @@ from contextlib import suppress
 import msgspec
 import trio
 
+from ..background.memory_reading import MemoryReport
 from ..errors import NotFound, StoreUnavailable
-from ..memory_facts import MemoryReport
 from ..model import SessionStatus
-from ..store import SessionChange, SessionQuery
+from ..store.contract import SessionChange, SessionQuery
 from .owners import OwnerCalls
 
 

@@ -8,9 +8,9 @@ from typing import Any, TypeVar
 import msgspec
 import trio
 
+from ..assembly import EngineParts
+from ..cluster.calls import NotHere
 from ..errors import OwnerUnavailable
-from ..parts import EngineParts
-from ..routing import NotHere
 
 T = TypeVar("T")
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import msgspec
 
-from ..abilities import Pairable, Pairing
 from ..errors import InvalidInput
 from ..model import SessionStatus
+from ..provider.capabilities import Pairable, Pairing
 from .owners import OwnerCalls
 
 
 class PairingCode(msgspec.Struct, frozen=True):
-    """`rookery.abilities.Pairing` as it comes from the instance that runs the session."""
+    """`rookery.provider.capabilities.Pairing` as it comes from the instance that runs the session."""
 
     kind: str
     code: str

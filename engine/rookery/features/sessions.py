@@ -10,11 +10,11 @@ from typing import Any
 import msgspec
 import trio
 
-from ..cleanup import forget
 from ..errors import AlreadyExists, InvalidInput, LimitReached, NotFound, OwnerUnavailable, StoreError
-from ..intents import Intent
 from ..model import Health, ProofOfLife, Reason, Session, SessionStatus, Transition
-from ..store import SessionChange, SessionQuery
+from ..session.logout import forget
+from ..session.stop import Intent
+from ..store.contract import SessionChange, SessionQuery
 from .owners import OwnerCalls
 from .validation import check_credentials, check_document, check_id, check_text
 

@@ -11,11 +11,11 @@ from typing import Any
 
 import msgspec
 
-from ..deliveries import ReplayQuery
+from ..assembly import EngineParts
 from ..errors import InvalidInput, NotFound
 from ..model import DeadLetter, Webhook
-from ..parts import EngineParts
-from ..webhook_facts import WebhookFacts
+from ..store.contract.webhook_facts import WebhookFacts
+from ..store.contract.webhooks import ReplayQuery
 from .validation import check_id, check_text, check_url
 
 MAX_GRACE = 30 * 86_400.0

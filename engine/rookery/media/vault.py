@@ -10,7 +10,6 @@ from functools import partial
 import msgspec
 import trio
 
-from ..abilities import MediaFetching
 from ..errors import (
     InvalidInput,
     MediaError,
@@ -24,10 +23,11 @@ from ..errors import (
 )
 from ..log import get_logger
 from ..model import Event
-from ..provider import Link, LocalMedia
+from ..model.media import MediaFile, MediaOrigin, MediaState, MediaStore, id_of_event
+from ..provider.capabilities import MediaFetching
+from ..provider.contract import Link, LocalMedia
+from ..runtime.shields import Shields
 from ..settings import EngineSettings
-from ..shields import Shields
-from .files import MediaFile, MediaOrigin, MediaState, MediaStore, id_of_event
 from .spool import Spool, forget_spools, in_thread, open_spool
 from .storage import MediaStorage
 

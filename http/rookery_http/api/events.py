@@ -12,17 +12,17 @@ from quart import Response
 from quart.wrappers.response import ResponseBody
 
 from rookery.features.events import EventStream
-from rookery.keys import Scope
-from rookery.store import EventQuery
+from rookery.model.key import Scope
+from rookery.store.contract import EventQuery
 
-from .. import views
-from ..callers import Caller
+from ..access.callers import Caller
 from ..calls import Answer, call
-from ..following import Follower, FollowEvents, events_for, open_follower
-from ..problems import Problem
-from ..shapes import EventId, EventTypes, Id, Limit, types_of
-from ..state import Api
-from ..wire_forms import WireForms
+from ..input.parameters import EventId, EventTypes, Id, Limit, types_of
+from ..output import views
+from ..output.problems import Problem
+from ..output.wire_forms import WireForms
+from .following import Follower, FollowEvents, events_for, open_follower
+from .state import Api
 
 TAG = "events"
 EVENT_STREAM = "text/event-stream"

@@ -6,14 +6,14 @@ from typing import Annotated
 
 import msgspec
 
+from rookery.cluster.shares import Instance
 from rookery.errors import InvalidInput
-from rookery.instances import Instance
-from rookery.keys import Scope
+from rookery.model.key import Scope
 
 from ..calls import Answer, call
-from ..problems import Problem
-from ..shown import Moment, moment
-from ..state import Api
+from ..output.problems import Problem
+from ..output.values import Moment, moment
+from .state import Api
 
 TAG = "operations"
 

@@ -6,13 +6,13 @@ from typing import Annotated
 
 import msgspec
 
-from rookery.keys import AuditQuery, Scope
+from rookery.model.key import AuditQuery, Scope
 
-from .. import key_views, views
 from ..calls import Answer, call
-from ..problems import Problem
-from ..shapes import EventId, Id, Limit
-from ..state import Api
+from ..input.parameters import EventId, Id, Limit
+from ..output import key_views, views
+from ..output.problems import Problem
+from .state import Api
 
 TAG = "keys"
 

@@ -8,16 +8,16 @@ import msgspec
 from quart import request
 
 from rookery.errors import NotFound
-from rookery.keys import Scope
-from rookery.media.files import MediaFile, MediaOrigin, MediaQuery, MediaState
+from rookery.model.key import Scope
+from rookery.model.media import MediaFile, MediaOrigin, MediaQuery, MediaState
 
-from .. import media_views, views
-from ..callers import Caller, forbidden
+from ..access.callers import Caller, forbidden
 from ..calls import Answer, call
-from ..downloading import file_response
-from ..shapes import NO_NEWLINE, EventId, Id, Limit
-from ..state import Api
-from ..uploading import Upload
+from ..input.parameters import NO_NEWLINE, EventId, Id, Limit
+from ..input.upload import Upload
+from ..output import media_views, views
+from ..output.download import file_response
+from .state import Api
 
 TAG = "media"
 BYTES, ANY = "application/octet-stream", "*/*"

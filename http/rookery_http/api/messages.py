@@ -8,19 +8,20 @@ from typing import Annotated, Any
 import msgspec
 import trio
 
-from rookery import content, model
+from rookery import model
 from rookery.errors import NotFound
 from rookery.features.messages import MAX_AHEAD
-from rookery.keys import Scope
-from rookery.outgoing import MessageQuery
+from rookery.model import content
+from rookery.model.key import Scope
+from rookery.store.contract.outgoing import MessageQuery
 
-from .. import views
-from ..callers import Caller
+from ..access.callers import Caller
 from ..calls import Answer, call
-from ..problems import Problem, invalid
-from ..reading import convert
-from ..shapes import NO_NEWLINE, EventId, Instant, Limit, seconds_of
-from ..state import Api
+from ..input.parameters import NO_NEWLINE, EventId, Instant, Limit, seconds_of
+from ..input.reading import convert
+from ..output import views
+from ..output.problems import Problem, invalid
+from .state import Api
 
 TAG = "messages"
 MAX_WAIT = 60.0

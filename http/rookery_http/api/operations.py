@@ -8,16 +8,16 @@ from typing import Annotated
 import msgspec
 from quart import Response, request
 
-from rookery.keys import Scope
-from rookery.store import SessionQuery
+from rookery.model.key import Scope
+from rookery.store.contract import SessionQuery
 
-from .. import operation_views
-from ..callers import Caller
+from ..access.callers import Caller
 from ..calls import Answer, call
-from ..metrics import OPEN_METRICS, TEXT, exposition, preferred_form
-from ..shapes import Id
-from ..state import Api
-from ..task_tree import task_tree
+from ..input.parameters import Id
+from ..operate.metrics import OPEN_METRICS, TEXT, exposition, preferred_form
+from ..operate.task_tree import task_tree
+from ..output import operation_views
+from .state import Api
 
 TAG = "operations"
 

@@ -7,16 +7,17 @@ from typing import Annotated
 import msgspec
 from quart import Response, request
 
-from rookery import pairing as drawing
-from rookery.abilities import Pairing
 from rookery.errors import InvalidInput
-from rookery.keys import Scope
+from rookery.model.key import Scope
+from rookery.provider.capabilities import Pairing
 
-from .. import operation_views, shown
 from ..calls import Answer, call
-from ..problems import Problem
-from ..shapes import NO_NEWLINE
-from ..state import Api
+from ..input.parameters import NO_NEWLINE
+from ..output import operation_views
+from ..output import qr as drawing
+from ..output import values as shown
+from ..output.problems import Problem
+from .state import Api
 
 TAG = "sessions"
 JSON, PNG, SVG, TEXT = "application/json", "image/png", "image/svg+xml", "text/plain"

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from quart import Response
 
-from rookery.keys import Scope
+from rookery.model.key import Scope
 
-from .. import operation_views
 from ..calls import Answer, call
-from ..problems import Problem
-from ..state import Api
+from ..output import operation_views
+from ..output.problems import Problem
+from .state import Api
 
 TAG = "service"
 HTML = "text/html"
@@ -53,7 +53,7 @@ async def openapi(api: Api) -> Answer:
 @call("GET", "/docs", tag=TAG, answers={200: HTML}, scope=None)
 async def docs(api: Api) -> Answer:
     """The same for people; works without the internet."""
-    from ..docs import POLICY, page
+    from ..description.page import POLICY, page
 
     headers = {"Content-Security-Policy": POLICY, "X-Content-Type-Options": "nosniff"}
     return Answer(Response(page(api.description()), headers=headers, content_type=f"{HTML}; charset=utf-8"))

@@ -8,15 +8,16 @@ import msgspec
 
 from rookery import model
 from rookery.errors import InvalidInput
-from rookery.keys import Scope
-from rookery.store import SessionChange, SessionQuery
+from rookery.model.key import Scope
+from rookery.store.contract import SessionChange, SessionQuery
 
-from .. import shown, views
-from ..callers import Caller, forbidden
+from ..access.callers import Caller, forbidden
 from ..calls import Answer, call
-from ..problems import Problem
-from ..shapes import NO_NEWLINE, Id, Limit
-from ..state import Api
+from ..input.parameters import NO_NEWLINE, Id, Limit
+from ..output import values as shown
+from ..output import views
+from ..output.problems import Problem
+from .state import Api
 
 TAG = "sessions"
 NOT_IDS = frozenset({"terminate-inactive"})

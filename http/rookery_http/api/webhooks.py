@@ -10,14 +10,14 @@ import msgspec
 from rookery import model
 from rookery.errors import InvalidInput
 from rookery.features.webhooks import MAX_GRACE, MAX_HEADERS, MAX_TIMEOUT, check_headers
-from rookery.keys import Scope
+from rookery.model.key import Scope
 
-from .. import views, webhook_views
-from ..callers import Caller, forbidden
+from ..access.callers import Caller, forbidden
 from ..calls import Answer, call
-from ..problems import Problem
-from ..shapes import IN_WORDS, NO_NEWLINE, EventId, Id, Instant, Limit, seconds_of
-from ..state import Api
+from ..input.parameters import IN_WORDS, NO_NEWLINE, EventId, Id, Instant, Limit, seconds_of
+from ..output import views, webhook_views
+from ..output.problems import Problem
+from .state import Api
 
 TAG = "webhooks"
 _HOST = r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?"

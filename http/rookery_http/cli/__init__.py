@@ -25,7 +25,7 @@ def main() -> int:
         if getattr(sys, name) is None:  # closed by whoever started this: the next file opened would take its place
             setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115 - for as long as the process lives
     if arguments == ["healthcheck"]:  # runs every few seconds in a container: no library for arguments
-        from ..healthcheck import check
+        from ..operate.healthcheck import check
 
         return check()
     try:

@@ -130,7 +130,7 @@ def serve(
     """Run the server until SIGTERM or Ctrl+C."""
     from urllib.parse import unquote, urlsplit
 
-    from ..config import ConfigurationError, load, unknown_variables
+    from ..config.load import ConfigurationError, load, unknown_variables
 
     try:
         config = load(
@@ -145,8 +145,8 @@ def serve(
         return 2
     from rookery.log import get_logger
 
-    from .. import logs
     from ..compose import run_server  # everything is imported before the wait for the data directory
+    from ..operate import logs
 
     secrets = [config.api.key or "", config.media.secret_key or "", *(config.secret_key or "").split(",")]
     if config.database_url is not None and (password := urlsplit(config.database_url).password):
@@ -164,7 +164,7 @@ def demo(
     port: Annotated[int, typer.Option(help="Port of the API, 0 for a free one.")] = 0,
 ) -> int:
     """Watch it work, with bots on a built-in simulator: no account needed."""
-    from ..demo import run_demo
+    from ..demo.demo import run_demo
 
     return run_demo(seconds, port)
 
@@ -177,8 +177,8 @@ def openapi(
     import msgspec
 
     from ..compose import platform_inputs
-    from ..docs import page
-    from ..openapi import describe
+    from ..description.openapi import describe
+    from ..description.page import page
 
     description = describe(platform_inputs())
     text = page(description) if html else msgspec.json.format(msgspec.json.encode(description)).decode()
@@ -188,7 +188,7 @@ def openapi(
 @app.command()
 def settings() -> None:
     """Print all environment variables as a Markdown table."""
-    from ..variables import markdown
+    from ..config.table import markdown
 
     sys.stdout.write(markdown())
 
@@ -196,6 +196,6 @@ def settings() -> None:
 @app.command()
 def healthcheck() -> int:
     """Exit with 0 when the server of this machine answers, for a container's HEALTHCHECK."""
-    from ..healthcheck import check
+    from ..operate.healthcheck import check
 
     return check()

@@ -24,8 +24,8 @@ def doctor(
     import msgspec
     import trio
 
-    from ..doctor import examine
-    from ..finding import worst
+    from ..operate.doctor import examine
+    from ..operate.finding import worst
 
     findings = trio.run(partial(examine, os.environ, stop_grace=stop_grace))
     verdict = worst(findings)

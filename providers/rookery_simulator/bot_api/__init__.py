@@ -22,9 +22,9 @@ Any token of the right form is a bot and any number a chat, unless `Settings` sa
 Not simulated: the entities of a parse_mode, fetching media from URLs, calling webhooks, albums.
 """
 
-from .bot import Sent, SimulatedBot
 from .faults import Fault, Faults
 from .settings import Settings
 from .simulator import BotApiSimulator, open_bot_api_simulator
+from .world.bot import Sent, SimulatedBot
 
 __all__ = ["BotApiSimulator", "Fault", "Faults", "Sent", "Settings", "SimulatedBot", "open_bot_api_simulator"]

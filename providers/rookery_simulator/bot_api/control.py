@@ -41,11 +41,11 @@ from urllib.parse import parse_qsl
 import msgspec
 import trio
 
-from .answers import ApiError, success
-from .bot import SimulatedBot
 from .faults import Fault
 from .reports import bot_state, poll_report, totals, update_report
-from .wire import Request
+from .wire.answers import ApiError, success
+from .wire.http import Request
+from .world.bot import SimulatedBot
 
 if TYPE_CHECKING:
     from .simulator import BotApiSimulator

@@ -7,9 +7,9 @@ from typing import Any
 
 import msgspec
 
-from .bot import SimulatedBot
-from .polls import Poll
-from .update_queue import Update
+from .world.bot import SimulatedBot
+from .world.polls import Poll
+from .world.update_queue import Update
 
 
 class BotState(msgspec.Struct, frozen=True, kw_only=True):

@@ -16,19 +16,20 @@ from urllib.parse import unquote
 
 import trio
 
-from . import control, editing, sending, service
-from .answers import ApiError, failure, success, too_many_requests
-from .bot import SimulatedBot
-from .connection import Connection, HungUp, serve_connections
+from . import control
 from .faults import Faults
-from .files import FileStore
-from .limits import Window
-from .parameters import read_parameters
-from .polls import Poll
+from .methods import editing, sending, service
+from .methods.updates import get_updates
 from .settings import Settings
 from .strike import strike
-from .updates import get_updates
-from .wire import Request, answer
+from .wire.answers import ApiError, failure, success, too_many_requests
+from .wire.connection import Connection, HungUp, serve_connections
+from .wire.http import Request, answer
+from .wire.parameters import read_parameters
+from .world.bot import SimulatedBot
+from .world.files import FileStore
+from .world.limits import Window
+from .world.polls import Poll
 
 log = logging.getLogger(__name__)
 

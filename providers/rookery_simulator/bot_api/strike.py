@@ -7,10 +7,10 @@ from http import HTTPStatus
 
 import trio
 
-from .answers import ApiError, encode, failure
-from .connection import Connection
 from .faults import Fault, Faults
-from .wire import answer, json_ok
+from .wire.answers import ApiError, encode, failure
+from .wire.connection import Connection
+from .wire.http import answer, json_ok
 
 # What the service's front end says for codes whose texts the Bot API server does not choose itself.
 DESCRIPTIONS = {

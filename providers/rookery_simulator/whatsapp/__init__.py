@@ -18,26 +18,26 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .groups import Group as Group
-    from .linked_device import LinkedDevice as LinkedDevice
-    from .login import Refusal as Refusal
-    from .pairing import PairingRefused as PairingRefused
-    from .phone import Phone as Phone
-    from .records import ReceivedMessage as ReceivedMessage
-    from .records import SentMessage as SentMessage
+    from .crypto.pairing import PairingRefused as PairingRefused
+    from .phone.phone import Phone as Phone
+    from .phone.records import ReceivedMessage as ReceivedMessage
+    from .phone.records import SentMessage as SentMessage
+    from .server.groups import Group as Group
+    from .server.linked_device import LinkedDevice as LinkedDevice
+    from .server.login import Refusal as Refusal
     from .simulator import Network as Network
     from .simulator import WhatsAppSimulator as WhatsAppSimulator
     from .simulator import open_whatsapp_simulator as open_whatsapp_simulator
 
 _HOMES = {
-    "Group": "groups",
-    "LinkedDevice": "linked_device",
+    "Group": "server.groups",
+    "LinkedDevice": "server.linked_device",
     "Network": "simulator",
-    "PairingRefused": "pairing",
-    "Phone": "phone",
-    "ReceivedMessage": "records",
-    "Refusal": "login",
-    "SentMessage": "records",
+    "PairingRefused": "crypto.pairing",
+    "Phone": "phone.phone",
+    "ReceivedMessage": "phone.records",
+    "Refusal": "server.login",
+    "SentMessage": "phone.records",
     "WhatsAppSimulator": "simulator",
     "open_whatsapp_simulator": "simulator",
 }

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import trio
 
-from . import groups
-from .connection import Connection
-from .media import serve_media
-from .phone import Phone
-from .proxy import CHAT_HOST, Certificates, serve_tunnel
+from .phone.phone import Phone
+from .server import groups
+from .server.connection import Connection
+from .server.media import serve_media
+from .server.proxy import CHAT_HOST, Certificates, serve_tunnel
+from .server.world import World
 from .trusting_worker import KEY_VARIABLE
-from .world import World
 
 BACKLOG = 512  # connections that may wait to be accepted
 

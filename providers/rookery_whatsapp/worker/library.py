@@ -9,8 +9,8 @@ import sys
 import types
 from importlib.metadata import PackageNotFoundError, version
 
-from ..left_out import leave_out
-from ..libmagic import provide_libmagic
+from .left_out import leave_out
+from .libmagic import provide_libmagic
 
 PLATFORMS = "Linux with glibc on x86_64, aarch64, i686 and s390x, and macOS 12 or newer on x86_64 and arm64"
 """Where neonize 0.5.2 has a build that Rookery can use; the markers in pyproject.toml say the same."""

@@ -7,7 +7,7 @@ import msgspec
 import trio
 
 from rookery_simulator.whatsapp import WhatsAppSimulator
-from whatsapp_engine import BOB, PATIENCE, QUICK, event_where, link, open_whatsapp_engine
+from support.whatsapp_engine import BOB, PATIENCE, QUICK, event_where, link, open_whatsapp_engine
 
 
 async def test_stored_files_both_ways(whatsapp: WhatsAppSimulator, tmp_path: Path) -> None:

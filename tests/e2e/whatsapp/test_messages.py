@@ -11,8 +11,9 @@ from PIL import Image
 
 from rookery import Engine, Event, EventQuery, MessageState
 from rookery.errors import NotFound, Rejected
-from rookery_simulator.whatsapp import LinkedDevice, Phone, WhatsAppSimulator, outgoing
-from whatsapp_engine import BOB, NUMBER, PATIENCE, event_where, events_of, link, open_whatsapp_engine
+from rookery_simulator.whatsapp import LinkedDevice, Phone, WhatsAppSimulator
+from rookery_simulator.whatsapp.phone import outgoing
+from support.whatsapp_engine import BOB, NUMBER, PATIENCE, event_where, events_of, link, open_whatsapp_engine
 
 
 def picture() -> bytes:

@@ -8,9 +8,9 @@ import trio
 from rookery import EventQuery, SessionStatus
 from rookery.errors import InvalidInput, NotConnected
 from rookery.model import Action, Reason
-from rookery.pairing import qr_png, qr_svg, qr_terminal
+from rookery_http.output.qr import qr_png, qr_svg, qr_terminal
 from rookery_simulator.whatsapp import WhatsAppSimulator
-from whatsapp_engine import (
+from support.whatsapp_engine import (
     BOB,
     NUMBER,
     PATIENCE,

@@ -14,13 +14,13 @@ import pytest
 import trio
 
 from rookery import SessionStatus
-from rookery.intents import Intent
 from rookery.model import Action, Reason
+from rookery.session.stop import Intent
 from rookery_simulator.whatsapp import WhatsAppSimulator
-from rookery_whatsapp import devices
+from rookery_whatsapp.device import devices
 from store.backends import run_sql
 from store.postgres_server import private_server
-from whatsapp_engine import (
+from support.whatsapp_engine import (
     BOB,
     NUMBER,
     PATIENCE,

@@ -11,7 +11,7 @@ from pathlib import Path
 import trio
 
 from rookery_simulator.whatsapp import LinkedDevice, WhatsAppSimulator
-from whatsapp_engine import BOB, PATIENCE, QUICK, events_of, link, open_whatsapp_engine
+from support.whatsapp_engine import BOB, PATIENCE, QUICK, events_of, link, open_whatsapp_engine
 
 SERVER = Path(__file__).parents[2] / "whatsapp_server.py"
 SESSIONS = 30

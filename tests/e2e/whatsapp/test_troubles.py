@@ -16,8 +16,8 @@ from rookery import Engine, Session, SessionStatus
 from rookery.model import Action, Reason
 from rookery_simulator.whatsapp import LinkedDevice, Network, Phone, WhatsAppSimulator
 from rookery_whatsapp import WhatsApp, WorkerSettings
-from storage import LONG
-from whatsapp_engine import (
+from support.storage import LONG
+from support.whatsapp_engine import (
     BOB,
     PATIENCE,
     QUICK,

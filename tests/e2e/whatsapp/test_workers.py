@@ -9,12 +9,12 @@ import pytest
 import trio
 
 from rookery import Engine, SessionStatus
-from rookery.abilities import WorkerInfo
 from rookery.errors import ProviderError
+from rookery.provider.capabilities import WorkerInfo
 from rookery_simulator.whatsapp import LinkedDevice, WhatsAppSimulator
 from rookery_whatsapp import WhatsApp
-from rookery_whatsapp.link import WhatsAppLink
-from whatsapp_engine import BOB, PATIENCE, QUICK, events_of, link, open_whatsapp_engine, reach, trusting
+from rookery_whatsapp.link.link import WhatsAppLink
+from support.whatsapp_engine import BOB, PATIENCE, QUICK, events_of, link, open_whatsapp_engine, reach, trusting
 
 SESSIONS = 10
 BACK_WITHIN = 10.0  # seconds

@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 import trio
 
-from chromium import Chromium, Page, find_chromium, open_chromium
 from rookery import Engine, EngineSettings, open_engine
-from rookery_http.serving import serve_api
-from rookery_http.settings import ApiSettings
+from rookery_http.config.settings import ApiSettings
+from rookery_http.serve import serve_api
 from rookery_simulator.bot_api import BotApiSimulator, open_bot_api_simulator
 from rookery_simulator.whatsapp import WhatsAppSimulator, open_whatsapp_simulator
 from rookery_telegram import Telegram
-from whatsapp_engine import provider
+from support.chromium import Chromium, Page, find_chromium, open_chromium
+from support.whatsapp_engine import provider
 
 SETTINGS = EngineSettings(
     backoff_network=0.3,

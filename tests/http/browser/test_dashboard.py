@@ -13,7 +13,7 @@ import zxingcpp
 from PIL import Image
 
 from rookery_simulator.bot_api import Fault
-from webhook_receiver import open_webhook_receiver
+from support.webhook_receiver import open_webhook_receiver
 
 
 @dataclass

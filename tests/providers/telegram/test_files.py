@@ -11,11 +11,11 @@ import pytest
 import trio
 
 from rookery.errors import InvalidInput, NotConnected, NotFound, Rejected
-from rookery.media.files import MediaOrigin, MediaState
-from rookery.stores import store_from_url
+from rookery.model.media import MediaOrigin, MediaState
+from rookery.store.open import store_from_url
 from rookery_simulator.bot_api.faults import Fault
 from rookery_telegram.api import BotApi
-from telegram_engine import QUICK, open_quick_simulator, open_setup
+from support.telegram_engine import QUICK, open_quick_simulator, open_setup
 
 BIG = os.urandom(3_000_000)
 BOUND = 30.0

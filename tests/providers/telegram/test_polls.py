@@ -9,7 +9,7 @@ import trio
 
 from rookery import MessageState
 from rookery.errors import Rejected
-from telegram_engine import DEADLINE, open_quick_simulator, open_setup
+from support.telegram_engine import DEADLINE, open_quick_simulator, open_setup
 
 
 @pytest.mark.parametrize(("selectable", "several"), [(1, False), (0, True), (2, True)])

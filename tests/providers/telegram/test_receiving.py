@@ -12,12 +12,12 @@ import msgspec
 import pytest
 import trio
 
-from fake_platform import TroubledStore
 from rookery import Action, Reason, SessionChange, SessionStatus
-from rookery.stores import MemoryStore
+from rookery.store.open import MemoryStore
 from rookery_simulator.bot_api import Fault
 from rookery_telegram.updates import ALL_KINDS
-from telegram_engine import DEADLINE, QUICK, TOKEN, Setup, open_quick_simulator, open_setup
+from support.fake_platform import TroubledStore
+from support.telegram_engine import DEADLINE, QUICK, TOKEN, Setup, open_quick_simulator, open_setup
 
 OTHER_TOKEN = "777777:BBbbCCddEEffGGhhIIjjKKllMMnnOOppQQr"
 

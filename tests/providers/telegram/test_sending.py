@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from rookery import MessageState, OutboundMessage
-from rookery.content import parse_content
 from rookery.errors import Rejected
+from rookery.model.content import parse_content
 from rookery_telegram.outbound import chat_id, to_call
-from telegram_engine import open_quick_simulator, open_setup
+from support.telegram_engine import open_quick_simulator, open_setup
 
 PICTURE = base64.b64encode(b"\x89PNG not really").decode()
 

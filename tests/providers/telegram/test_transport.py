@@ -12,8 +12,8 @@ import pytest
 import trio
 import trustme
 
-from rookery import http_client
-from rookery.http_client import Answer
+from rookery.runtime import http_client
+from rookery.runtime.http_client import Answer
 from rookery_telegram import transport as transport_module
 from rookery_telegram.transport import BotTransport
 

@@ -14,7 +14,7 @@ from rookery_telegram import Telegram
 from rookery_telegram import link as link_module
 from rookery_telegram.api import BotApi
 from rookery_telegram.errors import DEFAULT_RETRY_AFTER, ApiError, poll_error, read_answer, send_error
-from telegram_engine import QUICK, SECRET, TOKEN, Setup, open_quick_simulator, open_setup
+from support.telegram_engine import QUICK, SECRET, TOKEN, Setup, open_quick_simulator, open_setup
 
 RECONNECTING = SessionStatus.RECONNECTING
 

@@ -8,7 +8,8 @@ import trio
 
 from providers.whatsapp.conftest import Linked
 from providers.whatsapp.neonize_client import NeonizeClient
-from rookery_simulator.whatsapp import Phone, WhatsAppSimulator, outgoing
+from rookery_simulator.whatsapp import Phone, WhatsAppSimulator
+from rookery_simulator.whatsapp.phone import outgoing
 
 BOB = "4915100000002"
 

@@ -10,12 +10,15 @@ import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rookery_simulator.whatsapp import Network, WhatsAppSimulator, codec, curve, media, open_whatsapp_simulator
+from rookery_simulator.whatsapp import Network, WhatsAppSimulator, open_whatsapp_simulator
+from rookery_simulator.whatsapp.crypto import curve
+from rookery_simulator.whatsapp.crypto.ratchet import Session, UndecryptableMessage
+from rookery_simulator.whatsapp.crypto.signal_device import SignalDevice
 from rookery_simulator.whatsapp.feed import LIMIT, Feed
-from rookery_simulator.whatsapp.jid import Jid
-from rookery_simulator.whatsapp.node import Node
-from rookery_simulator.whatsapp.ratchet import Session, UndecryptableMessage
-from rookery_simulator.whatsapp.signal_device import SignalDevice
+from rookery_simulator.whatsapp.server import media
+from rookery_simulator.whatsapp.stanza import codec
+from rookery_simulator.whatsapp.stanza.jid import Jid
+from rookery_simulator.whatsapp.stanza.node import Node
 from rookery_simulator.whatsapp.trust import RootKeyNotFound, replace_root_key
 
 texts = st.one_of(

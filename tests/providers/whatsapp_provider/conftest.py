@@ -7,8 +7,10 @@ import msgspec
 import pytest
 
 from rookery import Engine, EngineSettings, open_engine
-from rookery_whatsapp import WhatsApp, WorkerSettings, devices, pairing, process
-from whatsapp_engine import QUICK
+from rookery_whatsapp import WhatsApp, WorkerSettings
+from rookery_whatsapp.device import devices, pairing
+from rookery_whatsapp.workers import process
+from support.whatsapp_engine import QUICK
 
 MOCK_WORKER = Path(__file__).parents[2] / "mock_worker.py"
 IMPATIENT = WorkerSettings(beat=0.1, silence=0.6, loading=5.0, idle=0.3, watch=0.1)

@@ -10,8 +10,8 @@ import pytest
 import trio
 
 from rookery.errors import NotConnected, Rejected
-from rookery_whatsapp import fetching
-from rookery_whatsapp.fetching import fetch
+from rookery_whatsapp.link import fetching
+from rookery_whatsapp.link.fetching import fetch
 
 LIMIT = 1000
 ANSWERS = {

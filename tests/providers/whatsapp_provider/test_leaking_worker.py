@@ -15,9 +15,9 @@ import trio
 
 from providers.whatsapp_provider.conftest import Opener
 from rookery import Engine, EventQuery, MessageState, SessionStatus
-from rookery.abilities import WorkerInfo
-from rookery.memory_facts import unique_memory
-from whatsapp_engine import PATIENCE, QUICK, reach, reasons
+from rookery.background.memory_reading import unique_memory
+from rookery.provider.capabilities import WorkerInfo
+from support.whatsapp_engine import PATIENCE, QUICK, reach, reasons
 
 MIB = 1024**2
 LIMIT = 120 * MIB  # the mock alone has about 20

@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rookery.content import Delete, Edit, Reaction, Text, Typing
 from rookery.errors import Conflict, InvalidInput, ProviderError, Rejected, TerminalError
 from rookery.model import Action, OutboundMessage, Reason
+from rookery.model.content import Delete, Edit, Reaction, Text, Typing
 from rookery_whatsapp import WhatsApp
-from rookery_whatsapp.devices import PostgresDevices, SqliteDevices
-from rookery_whatsapp.failures import failure_of
-from rookery_whatsapp.outbound import Known, Memory, address, to_call
+from rookery_whatsapp.device.devices import PostgresDevices, SqliteDevices
+from rookery_whatsapp.link.failures import failure_of
+from rookery_whatsapp.link.outbound import Known, Memory, address, to_call
 from rookery_whatsapp.protocol import BrokenStream, FrameReader, Notice, Ping, Stop, Stored, encode, to_worker
 from rookery_whatsapp.worker.gate import PAST_ITS_BEGINNING, MapGate
 

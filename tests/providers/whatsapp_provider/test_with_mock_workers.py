@@ -10,8 +10,9 @@ from providers.whatsapp_provider.conftest import Opener
 from rookery import Engine, MessageState, SessionStatus
 from rookery.errors import StoreUnavailable
 from rookery.model import Action, Reason
-from rookery_whatsapp import WhatsApp, link
-from whatsapp_engine import QUICK, events_of, reach, reasons
+from rookery_whatsapp import WhatsApp
+from rookery_whatsapp.link import link
+from support.whatsapp_engine import QUICK, events_of, reach, reasons
 
 PATIENCE = 40
 

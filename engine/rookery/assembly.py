@@ -1,0 +1,121 @@
+"""The parts that an engine is assembled from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import msgspec
+import trio
+
+from .background.backlog import BacklogWatch
+from .background.keyring import Keyring
+from .background.media_fetcher import MediaFetcher
+from .background.memory import MemoryGuard
+from .background.probes import HealthChecker
+from .background.release import Cleaner
+from .background.retention import Housekeeper
+from .background.scheduler import Schedule
+from .cluster.calls import Router
+from .cluster.listener import Cluster
+from .cluster.membership import Membership
+from .delivery import Dispatcher
+from .delivery.tail import EventTail
+from .media.storage import MediaStorage
+from .media.vault import Vault
+from .model import Action, Health, Reason, Session, SessionStatus
+from .provider.contract import Provider
+from .runtime.shields import Shields
+from .runtime.signals import Signals
+from .runtime.start_gate import StartGate
+from .runtime.status_board import StatusBoard
+from .runtime.telemetry import Telemetry
+from .services import Services
+from .settings import EngineSettings
+from .store.contract import Store
+from .store.contract.cluster import CallStore
+from .store.contract.webhook_facts import FactsBoard
+from .supervisor.supervisor import Supervisor
+
+
+class EngineParts:
+    """Holds the parts; the feature classes add what can be done with them."""
+
+    def __init__(
+        self,
+        store: Store,
+        providers: Mapping[str, Provider],
+        settings: EngineSettings,
+        instance: str,
+        clock: Callable[[], float],
+        media: MediaStorage,
+    ) -> None:
+        self.settings = settings
+        self.instance = instance
+        self.started_at = clock()
+        self._store = store
+        self._providers = providers
+        self._clock = clock
+        self._signals = Signals()
+        self._shields = Shields()
+        self.telemetry = Telemetry()
+        self._board = StatusBoard(store, settings, self._signals, lambda lease: self._supervisor.lost(lease))
+        self._vault = Vault(media, store, settings, self._shields, clock)
+        services = Services(
+            store,
+            settings,
+            self._signals,
+            self._board,
+            StartGate(settings),
+            self._shields,
+            self.telemetry,
+            clock,
+            self._vault,
+        )
+        membership = Membership(
+            instance,
+            self.started_at,
+            services,
+            sessions=lambda: len(self._supervisor.running),
+            on_change=lambda: self._supervisor.rescan(),
+        )
+        self._supervisor = Supervisor(instance, providers, services, membership if store.shared else None)
+        self._health = HealthChecker(self._supervisor.running, services)
+        self._memory = MemoryGuard(providers.values(), services)
+        self._backlog = BacklogWatch(self._supervisor.running, services)
+        self._cleaner = Cleaner(providers.values(), self._supervisor.running, services)
+        self._fetcher = MediaFetcher(instance, self._supervisor.running, self._vault, services)
+        self._dispatcher = Dispatcher(instance, store, settings, self._signals, self.telemetry, clock)
+        self._facts = FactsBoard(store, clock)
+        self._tail = EventTail(store, self._signals)
+        self._housekeeper = Housekeeper(store, settings, self._signals, clock)
+        self._cluster: Cluster | None = None
+        if store.shared and isinstance(store, CallStore):
+            router = Router(instance, store, membership, services)
+            self._cluster = Cluster(instance, self._supervisor, membership, router, services)
+        self._keyring = Keyring(store, clock)
+        self._schedule = Schedule(self._supervisor, services)
+        self._admitting = trio.Lock()  # one session after the other, where their number has a limit
+        self._first_event = 0  # the newest event when the engine was opened
+        self._closing = False
+
+    @property
+    def ready(self) -> bool:
+        """True while it accepts work: opened, its stored sessions looked at once, neither draining nor shutting down."""
+        draining = self._cluster is not None and self._cluster.membership.draining
+        return not self._closing and not draining and self._supervisor.last_pass is not None
+
+    def _with_latest(self, session: Session) -> Session:
+        """With the status as of now; the stored one may be some milliseconds behind, and nobody writes one for a session
+        that there is no place for."""
+        latest = self._board.latest.get(session.id)
+        limit = self.settings.max_concurrent_sessions
+        if limit is not None and session.wanted and session.owner is None and len(self._supervisor.running) >= limit:
+            latest = Health(
+                status=SessionStatus.DISCONNECTED,
+                reason=Reason.LIMIT_REACHED,
+                detail=f"waits for a place: {limit} sessions may run here (MAX_CONCURRENT_SESSIONS)",
+                since=session.health.since,
+                action=Action.FIX_CONFIGURATION,
+                last_error=session.health.last_error,
+            )
+        return session if latest is None else msgspec.structs.replace(session, health=latest)

@@ -1,0 +1,146 @@
+"""Recognises callers by their keys, and writes down lazily when a key was used and what was done with it.
+
+Neither is worth a transaction for each request: both wait in memory for `FLUSH_INTERVAL` and go in one. A crash loses what
+waits; a shutdown writes it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+
+import trio
+
+from ..errors import StoreError
+from ..log import get_logger
+from ..model.key import PREFIX, ApiKey, AuditEntry, KeyStore, digest_of
+
+FLUSH_INTERVAL = 1.0  # seconds
+CACHE_SECONDS = 2.0
+"""How long another instance may go on taking a key that was revoked here."""
+
+CACHE_SIZE = 10_000
+PENDING_MAX = 10_000
+"""Audit entries held while the store does not answer; then the oldest are dropped, and that is logged."""
+
+BATCH = 500
+LAST_FLUSH_SECONDS = 1.0
+LONGEST_SECRET = 256
+
+log = get_logger("API")
+
+
+class _Watch:
+    """A key that something long-lived depends on."""
+
+    def __init__(self, key: ApiKey) -> None:
+        self.key = key
+        self.waiting = 0
+        self.gone = trio.Event()
+
+
+class Keyring:
+    """Owned by the engine."""
+
+    def __init__(self, store: KeyStore, clock: Callable[[], float]) -> None:
+        self._store = store
+        self._clock = clock
+        self._cache: dict[str, tuple[float, ApiKey]] = {}  # by digest: trusted until, in trio's time
+        self._used: dict[str, float] = {}
+        self._pending: deque[AuditEntry] = deque()
+        self._dropped = 0
+        self._flushing = trio.Lock()
+        self._watched: dict[str, _Watch] = {}
+
+    async def authenticate(self, secret: str) -> ApiKey | None:
+        """The key that this secret belongs to, None when there is none or it has expired. Raises StoreError."""
+        if not secret.startswith(PREFIX) or len(secret) > LONGEST_SECRET:
+            return None
+        digest = digest_of(secret)
+        trusted_until, key = self._cache.get(digest, (0.0, None))
+        if key is None or trio.current_time() >= trusted_until:
+            self._cache.pop(digest, None)
+            key = await self._store.find_key(digest)
+            if key is None:
+                return None
+            if len(self._cache) >= CACHE_SIZE:
+                self._cache.clear()
+            self._cache[digest] = (trio.current_time() + CACHE_SECONDS, key)
+        now = self._clock()
+        if key.expired(now):
+            return None
+        self._used[key.id] = now
+        return key
+
+    def forget(self, id: str) -> None:
+        """A key was revoked: it is not taken here any more."""
+        self._cache = {digest: entry for digest, entry in self._cache.items() if entry[1].id != id}
+        self._used.pop(id, None)
+        if watch := self._watched.get(id):
+            watch.gone.set()
+
+    async def gone(self, key: ApiKey) -> None:
+        """Return when this key is of no use any more: revoked here, or seen within `FLUSH_INTERVAL` to be revoked by another
+        instance or to have expired."""
+        watch = self._watched.setdefault(key.id, _Watch(key))
+        watch.waiting += 1
+        try:
+            await watch.gone.wait()
+        finally:
+            watch.waiting -= 1
+            if not watch.waiting:
+                self._watched.pop(key.id, None)
+
+    def record(self, entry: AuditEntry) -> None:
+        """Keep an entry until it is written. Never blocks."""
+        if len(self._pending) >= PENDING_MAX:
+            self._pending.popleft()
+            self._dropped += 1
+        self._pending.append(entry)
+
+    async def flush(self) -> None:
+        """Write what waits. Raises StoreError; then it waits on."""
+        async with self._flushing:
+            while self._pending:
+                batch = [self._pending[number] for number in range(min(BATCH, len(self._pending)))]
+                await self._store.append_audit(batch)
+                for _ in batch:
+                    self._pending.popleft()
+            if self._used:
+                used, self._used = self._used, {}
+                try:
+                    await self._store.touch_keys(used)
+                except BaseException:
+                    self._used = used | self._used
+                    raise
+
+    async def run(self) -> None:
+        """Until cancelled; what waits then is written at the end."""
+        try:
+            while True:
+                await trio.sleep(FLUSH_INTERVAL)
+                await self._try_flush()
+                with suppress(StoreError):  # who was let in stays in until the store says otherwise
+                    await self._look_after_watched()
+        finally:
+            with trio.CancelScope(shield=True, deadline=trio.current_time() + LAST_FLUSH_SECONDS):
+                await self._try_flush()
+
+    async def _look_after_watched(self) -> None:
+        if not self._watched:
+            return
+        remaining = await self._store.remaining_keys(list(self._watched))
+        now = self._clock()
+        for id, watch in list(self._watched.items()):
+            if id not in remaining or watch.key.expired(now):
+                self.forget(id)
+
+    async def _try_flush(self) -> None:
+        if self._dropped:
+            log.warning("audit entries were dropped: the store did not take them", entries=self._dropped)
+            self._dropped = 0
+        try:
+            await self.flush()
+        except StoreError as error:
+            log.warning("the audit log cannot be written now", error=str(error))

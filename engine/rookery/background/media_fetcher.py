@@ -1,0 +1,219 @@
+"""Gets received files by itself, if the settings ask for that.
+
+Events never wait for it. One instance at a time (a duty) reads the event log behind a durable cursor and plans: a row for
+each file that is wanted. The instance that runs the session fetches what is due, and tells in the event log what became of
+it: `media.stored` or `media.failed`. All of it can be repeated after a crash without doing anything twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+import trio
+
+from ..errors import InvalidInput, LeaseLost, MediaError, NotFound, Rejected, RookeryError, StoreError, printable
+from ..log import get_logger
+from ..media.vault import Vault
+from ..model import Event, NewEvent
+from ..model.media import MediaFile, MediaState
+from ..services import Services
+from ..session.runner import SessionRunner
+from ..store.contract import EventQuery
+
+STORED_EVENT = "media.stored"
+FAILED_EVENT = "media.failed"
+EVENT_EPOCH = -2
+"""Keeps the keys of such events apart from those of a platform."""
+
+DUTY = "media"
+PAGE = 500  # events read at a time
+LOOK_INTERVAL = 2.0
+"""Seconds between looks for what is due again, and for what other instances planned."""
+
+RETRY_DELAY = 5.0  # seconds, three times as long after each failure
+RETRY_DELAY_MAX = 3600.0
+
+KINDS = {"photo": "image", "animation": "video", "video_note": "video"}
+"""Kinds that one platform alone knows, by the kind that the setting names."""
+
+NAMES = ("image", "video", "audio", "voice", "document", "sticker")
+
+log = get_logger("SESSION")
+
+
+def kinds_of(text: str | None) -> frozenset[str]:
+    """The kinds that `media_fetch` names. Raises InvalidInput."""
+    names = frozenset(name.strip() for name in text.split(",")) if text else frozenset()
+    if names == {"all"}:
+        return frozenset(NAMES)
+    if wrong := names - set(NAMES):
+        raise InvalidInput(
+            f"media_fetch: {min(wrong)!r} is no kind of file; use all, or some of {', '.join(NAMES)}",
+            field="media_fetch",
+        )
+    return names
+
+
+class MediaFetcher:
+    """Owned by the engine. `running` is the supervisor's own dictionary."""
+
+    def __init__(self, instance: str, running: Mapping[str, SessionRunner], vault: Vault, services: Services) -> None:
+        self._instance = instance
+        self._running = running
+        self._vault = vault
+        self._store = services.store
+        self._settings = services.settings
+        self._shields = services.shields
+        self._signals = services.signals
+        self._telemetry = services.telemetry
+        self._clock = services.clock
+        self._kinds = kinds_of(services.settings.media_fetch)
+        self._busy: set[str] = set()
+        self._done = trio.Event()
+
+    async def run(self, first_event: int) -> None:
+        """Until cancelled. Where nothing was ever planned it begins behind `first_event`."""
+        if not self._kinds:
+            return
+        async with trio.open_nursery() as nursery:
+            while True:
+                version = self._signals.events.version
+                try:
+                    await self._plan(first_event)
+                    full = await self._begin(nursery)
+                except StoreError as error:
+                    log.warning("files to fetch cannot be looked up", error=str(error))
+                    await trio.sleep(LOOK_INTERVAL)
+                    continue
+                with trio.move_on_after(LOOK_INTERVAL):
+                    if full:
+                        await self._done.wait()
+                    else:
+                        await self._signals.events.newer_than(version)
+
+    async def _plan(self, first_event: int) -> None:
+        """A row for each wanted file of the events since the last look."""
+        if not await self._store.take_duties(self._instance, (DUTY,), ttl=self._settings.lease_ttl):
+            return
+        cursor = await self._store.media_cursor()
+        if cursor is None:
+            cursor = first_event
+            await self._store.plan_media((), cursor)
+        while page := await self._store.read_events(EventQuery(after=cursor, limit=PAGE)):
+            cursor = page[-1].id
+            await self._store.plan_media([self._planned(event) for event in page if self._wanted(event)], cursor)
+
+    def _wanted(self, event: Event) -> bool:
+        media = event.body.get("media")
+        if not isinstance(media, dict) or event.type in (STORED_EVENT, FAILED_EVENT):
+            return False
+        kind, size = event.body.get("kind"), media.get("size")
+        fits = not isinstance(size, int) or size <= self._settings.media_fetch_max_size
+        return fits and isinstance(kind, str) and KINDS.get(kind, kind) in self._kinds
+
+    def _planned(self, event: Event) -> MediaFile:
+        return msgspec.structs.replace(self._vault.inbound(event), due_at=self._clock())
+
+    async def _begin(self, nursery: trio.Nursery) -> bool:
+        """Start what is due, as many at once as may be. True when there may be more of it."""
+        self._done = trio.Event()
+        places = self._settings.media_fetch_concurrency
+        here = [id for id, runner in self._running.items() if runner.link is not None and not runner.stopping]
+        if not here:
+            return False
+        limit = places + len(self._busy)
+        due = await self._store.due_media(here, now=self._clock(), limit=limit)
+        for file in due:
+            if len(self._busy) < places and file.id not in self._busy:
+                self._busy.add(file.id)
+                nursery.start_soon(self._care, file)
+        return bool(self._busy) and len(due) == limit
+
+    async def _care(self, file: MediaFile) -> None:
+        """One file. Whatever happens is written into its row, or the row says that it is still to be done."""
+        try:
+            runner = self._running.get(file.session or "")
+            if runner is None:
+                return
+            if file.state is MediaState.WAITING:
+                file = await self._try(file, runner)
+            if file.state is not MediaState.WAITING:
+                await self._tell(file, runner)
+        except (StoreError, NotFound) as error:  # the database is away, the session moved or was deleted
+            log.warning("what became of a file could not be stored", media=file.id, error=str(error))
+            await trio.sleep(LOOK_INTERVAL)
+        finally:
+            self._busy.discard(file.id)
+            self._done.set()
+
+    async def _try(self, file: MediaFile, runner: SessionRunner) -> MediaFile:
+        assert file.event is not None
+        page = await self._store.read_events(EventQuery(after=file.event - 1, limit=1))
+        if not page or page[0].id != file.event:
+            return await self._failed(file, "its event was removed from the log", final=True)
+        try:
+            # The row's `due_at` stays until the event log has it.
+            return await self._vault.fetch(page[0], runner.link, limit=self._settings.media_fetch_max_size)
+        except (Rejected, InvalidInput) as error:
+            return await self._failed(file, str(error), final=True)
+        except StoreError:
+            raise
+        except (MediaError, RookeryError) as error:
+            return await self._failed(file, str(error), final=file.attempts + 1 >= self._settings.media_fetch_attempts)
+        except Exception:
+            log.exception("a file could not be fetched for an unexpected reason", session=file.session, media=file.id)
+            return await self._failed(file, "internal error", final=True)
+
+    async def _failed(self, file: MediaFile, error: str, *, final: bool) -> MediaFile:
+        delay = min(RETRY_DELAY * 3**file.attempts, RETRY_DELAY_MAX)
+        return await self._store.put_media(
+            msgspec.structs.replace(
+                file,
+                state=MediaState.FAILED if final else MediaState.WAITING,
+                attempts=file.attempts + 1,
+                error=printable(error),
+                due_at=self._clock() + (0.0 if final else delay),
+            )
+        )
+
+    async def _tell(self, file: MediaFile, runner: SessionRunner) -> None:
+        """The event first: it is stored once, whatever happens before the row says so."""
+        stored = file.state is MediaState.STORED
+        kind = STORED_EVENT if stored else FAILED_EVENT
+        event = await self._event(file.event or 0)
+        body = {
+            "event": file.event,
+            "message_id": event.body.get("message_id") if event is not None else None,
+            "file": {
+                "id": file.id,
+                "mime_type": file.content_type,
+                "filename": file.filename,
+                "size": file.size,
+                "sha256": file.sha256,
+            },
+            "error": file.error,
+        }
+        chat = event.chat if event is not None else None
+        news = NewEvent(
+            f"{file.id}:{file.attempts}:{file.state}",
+            kind,
+            self._clock(),
+            chat,
+            event.sender if event is not None else None,
+            msgspec.json.encode(body),
+            b"null",
+            EVENT_EPOCH,
+        )
+        with self._shields.open(self._settings.store_timeout):
+            try:
+                await self._store.append(runner.lease, (news,), None)
+            except LeaseLost:
+                return  # whoever has the session now tells it
+            self._signals.events_stored(runner.lease.session)
+            await self._store.put_media(msgspec.structs.replace(file, due_at=None))
+        self._telemetry.count("media_fetches", event.platform if event is not None else "", file.state.value)
+
+    async def _event(self, id: int) -> Event | None:
+        page = await self._store.read_events(EventQuery(after=id - 1, limit=1))
+        return page[0] if page and page[0].id == id else None

@@ -1,0 +1,46 @@
+"""Lets providers release what they hold for sessions that do not run any more (A7), and the storage what nobody needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import trio
+
+from ..log import get_logger
+from ..provider.capabilities import Cleanable
+from ..provider.contract import Provider
+from ..services import Services
+from ..session.runner import SessionRunner
+
+log = get_logger("MEMORY")
+
+
+class Cleaner:
+    """Owned by the engine. `running` is the supervisor's own dictionary."""
+
+    def __init__(self, providers: Iterable[Provider], running: Mapping[str, SessionRunner], services: Services) -> None:
+        self._cleanable = [provider for provider in providers if isinstance(provider, Cleanable)]
+        self._running = running
+        self._services = services
+        self._lock = trio.Lock()
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            await trio.sleep(self._services.settings.cleaner_interval)
+            await self.check()
+
+    async def check(self) -> list[str]:
+        """One turn; returns the sessions of which something was released. One provider's bug does not keep the others."""
+        released: set[str] = set()
+        async with self._lock:
+            for provider in self._cleanable:
+                try:
+                    with trio.move_on_after(self._services.settings.logout_timeout):
+                        released.update(await provider.clean(frozenset(self._running)))
+                except Exception:
+                    log.exception("what sessions left behind could not be released", platform=provider.platform)
+            await self._services.vault.tidy()
+        if released:
+            log.info("what sessions left behind was released", sessions=len(released))
+        return sorted(released)

@@ -1,0 +1,53 @@
+"""Deletes what is old and expires what waited too long, a little at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import trio
+
+from ..errors import StoreError
+from ..log import get_logger
+from ..runtime.signals import Signals
+from ..settings import EngineSettings
+from ..store.contract import Store
+
+BATCH = 1000
+"""Rows deleted in one transaction, so that no writer waits long."""
+
+EXPIRY_INTERVAL = 10.0  # seconds
+
+log = get_logger("MEMORY")
+
+
+class Housekeeper:
+    """Owned by the engine."""
+
+    def __init__(self, store: Store, settings: EngineSettings, signals: Signals, clock: Callable[[], float]) -> None:
+        self._store = store
+        self._settings = settings
+        self._signals = signals
+        self._clock = clock
+
+    async def run(self) -> None:
+        """Until cancelled. First after an interval: a start has better things to do."""
+        interval = min(EXPIRY_INTERVAL, self._settings.prune_interval)
+        prune_at = trio.current_time() + self._settings.prune_interval
+        while True:
+            await trio.sleep(interval)
+            try:
+                if await self._store.expire_messages(now=self._clock(), announce=self._settings.status_events):
+                    self._signals.events_stored(None)
+                if trio.current_time() >= prune_at:
+                    prune_at = trio.current_time() + self._settings.prune_interval
+                    await self._prune()
+            except StoreError as error:
+                log.warning("nothing could be pruned", error=str(error))
+
+    async def _prune(self) -> None:
+        now = self._clock()
+        while await self._store.prune_events(before=now - self._settings.event_retention, limit=BATCH) == BATCH:
+            await trio.lowlevel.checkpoint()
+        await self._store.prune_audit(before=now - self._settings.audit_retention, keep=self._settings.audit_entries)
+        while await self._store.prune_messages(before=now - self._settings.message_retention, limit=BATCH) == BATCH:
+            await trio.lowlevel.checkpoint()

@@ -1,0 +1,49 @@
+"""Puts scheduled messages into the queue when their time has come (F4)."""
+
+from __future__ import annotations
+
+import trio
+
+from ..errors import StoreError
+from ..log import get_logger
+from ..services import Services
+from ..supervisor.supervisor import Supervisor
+
+LOOK_INTERVAL = 30.0
+"""Seconds between looks at the latest: another instance may have stored an earlier one, and wall clocks are set."""
+
+STORE_RETRY_DELAY = 1.0  # seconds
+
+log = get_logger("SESSION")
+
+
+class Schedule:
+    """Owned by the engine. Every instance does this for all sessions: releasing a message twice changes nothing."""
+
+    def __init__(self, supervisor: Supervisor, services: Services) -> None:
+        self._supervisor = supervisor
+        self._store = services.store
+        self._signals = services.signals
+        self._clock = services.clock
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            version = self._signals.schedule.version
+            try:
+                for session in await self._store.release_scheduled(now=self._clock()):
+                    if runner := self._supervisor.running.get(session):
+                        runner.outbox.wake()
+                next_at = await self._store.next_scheduled_at()
+            except StoreError as error:
+                log.warning("scheduled sends cannot be read", error=str(error))
+                await trio.sleep(STORE_RETRY_DELAY)
+                continue
+            with trio.move_on_after(self._patience(next_at)):
+                await self._signals.schedule.newer_than(version)
+
+    def _patience(self, next_at: float | None) -> float:
+        if next_at is None:
+            # On a store of one's own nobody else can add a message.
+            return LOOK_INTERVAL if self._store.shared else float("inf")
+        return min(LOOK_INTERVAL, max(0.0, next_at - self._clock()))

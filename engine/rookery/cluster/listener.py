@@ -1,0 +1,75 @@
+"""Several engines on one store: hears what the others change, and looks for itself in case a notification got lost (E5).
+
+Nothing here is needed for correctness: leases and fences are that. It only makes things happen sooner.
+"""
+
+from __future__ import annotations
+
+import trio
+
+from ..services import Services
+from ..store.contract.cluster import Notifying, StoreChange
+from ..supervisor.supervisor import Supervisor
+from .calls import Router
+from .leveler import Leveler
+from .membership import Membership
+
+
+class Cluster:
+    """Turns changes by other engines into this one's own signals. Owned by the engine, for shared stores."""
+
+    def __init__(
+        self, instance: str, supervisor: Supervisor, membership: Membership, router: Router, services: Services
+    ) -> None:
+        self.membership = membership
+        self.router = router
+        self.leveler = Leveler(supervisor.running, membership, services)
+        self._instance = instance
+        self._supervisor = supervisor
+        self._services = services
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self.membership.run)
+            nursery.start_soon(self.leveler.run)
+            nursery.start_soon(self.router.run)
+            if isinstance(self._services.store, Notifying):
+                nursery.start_soon(self._services.store.watch, self._on_change)
+            while True:
+                await trio.sleep(self._services.settings.cluster_poll_interval)
+                self._look_at_everything()
+
+    def _on_change(self, change: StoreChange) -> None:
+        signals = self._services.signals
+        match change.kind:
+            case "session" if change.id is not None:
+                self._supervisor.nudge(change.id)
+                signals.sessions.fire()
+            case "messages" if change.id is not None:
+                if runner := self._supervisor.running.get(change.id):
+                    runner.outbox.wake()
+            case "message" if change.id is not None:
+                signals.message_final(change.id)
+            case "events":
+                signals.events_stored(None)
+            case "webhooks" | "duties":
+                signals.webhooks.fire()
+            case "instances":
+                self.membership.nudge()
+            case "calls":
+                if change.id == self._instance:
+                    self.router.wake()
+            case "call" if change.id is not None:
+                self.router.answered(change.id)
+            case _:
+                self._look_at_everything()
+
+    def _look_at_everything(self) -> None:
+        self._supervisor.rescan()
+        for runner in self._supervisor.running.values():
+            runner.outbox.wake()
+        signals = self._services.signals
+        signals.sessions.fire()
+        signals.events_stored(None)
+        signals.webhooks.fire()

@@ -1,0 +1,197 @@
+"""The newest events in memory, read from the store once for all who follow the log.
+
+A thousand followers that each ask the store after every commit would be a thousand queries a commit. Those that have
+seen everything wait here instead; one task reads what is new and wakes whom it concerns. Whoever falls behind what is
+kept reads from the store until it has caught up, so memory is bounded and nothing is skipped.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from itertools import islice
+
+import trio
+
+from ..errors import StoreError
+from ..model import Event
+from ..runtime.signals import Signals
+from ..store.contract import EventQuery, Store
+from .pages import SharedPages, size_of
+
+KEPT = 4000
+"""Events kept for those who are a little behind."""
+KEPT_BYTES = 8 * 1024 * 1024
+"""Of JSON: the same where events are large."""
+PAGE = 500
+BEHIND = 200
+"""Events in a page for those who are far behind."""
+POLL_INTERVAL = 1.0  # seconds; on a shared store other instances write too
+STALE = 5.0
+"""Seconds without anybody waiting after which the tail begins anew instead of reading all that nobody has missed."""
+
+
+class _Page:
+    """Events that were read at once; `before` is the end of the page before."""
+
+    def __init__(self, before: int, events: Sequence[Event]) -> None:
+        self.before = before
+        self.events = events
+        self.last = events[-1].id
+        self.size = size_of(events)
+        self._by_session: dict[str, list[Event]] = {}
+        for event in events:
+            self._by_session.setdefault(event.session, []).append(event)
+
+    def of(self, session: str | None) -> Sequence[Event]:
+        return self.events if session is None else self._by_session.get(session, ())
+
+    @property
+    def sessions(self) -> Sequence[str]:
+        return list(self._by_session)
+
+
+class _Waiters:
+    """Those who wait for events of one session, or of any; `position` is where they stood when they were woken."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.position = 0
+        self.woken = trio.Event()
+
+
+class EventTail:
+    """What was stored last. `run` feeds it, and reads only while somebody waits."""
+
+    def __init__(self, store: Store, signals: Signals) -> None:
+        self._store = store
+        self._signals = signals
+        self._pages: deque[_Page] = deque()
+        self._kept = 0
+        self._bytes = 0
+        self._waiting: dict[str | None, _Waiters] = {}
+        self._wanted = trio.Event()
+        self._looked_at = -float("inf")
+        self._covering = False
+        self._floor = 0  # everything stored with an id above this, up to `last`, is kept
+        self.past = SharedPages(store, BEHIND)
+        """For those who want everything and are not covered."""
+        self.last = 0
+        """Whoever looks into the store now finds everything up to this id there."""
+
+    def covers(self, position: int) -> bool:
+        """True when whoever has seen everything up to `position` can go on from memory."""
+        return self._covering and position >= self._floor
+
+    def after(self, position: int, session: str | None, limit: int) -> list[Event]:
+        """The first of what is kept of `session` (None: of all) behind a position that is covered."""
+        first = len(self._pages)
+        while first and self._pages[first - 1].last > position:  # almost everybody needs only the last page
+            first -= 1
+        found: list[Event] = []
+        for page in islice(self._pages, first, None):
+            events = page.of(session)
+            found += events if page.before >= position else [event for event in events if event.id > position]
+            if len(found) >= limit:
+                break
+        return found[:limit]
+
+    async def newer_than(self, position: int, session: str | None) -> int:
+        """Wait until there may be something of `session` behind `position`; returns the position to go on from.
+
+        A waiter for one session is not woken by the events of others and misses none of its own meanwhile. So it goes on
+        from where the tail was just before what woke it, however far that is.
+        """
+        if position < self.last:
+            await trio.lowlevel.checkpoint()
+            return position
+        waiters = self._waiting.get(session)
+        if waiters is None:
+            waiters = self._waiting[session] = _Waiters()
+        waiters.count += 1
+        self._wanted.set()
+        try:
+            await waiters.woken.wait()
+        finally:
+            waiters.count -= 1
+            if not waiters.count and self._waiting.get(session) is waiters:
+                del self._waiting[session]
+        return max(position, waiters.position)
+
+    async def run(self) -> None:
+        """Feed the tail until cancelled.
+
+        Errors of the store are left to the followers: they are woken, and meet them when they read for themselves.
+        """
+        try:
+            while True:
+                if not self._waiting:
+                    await self._until_wanted()
+                try:
+                    await self._read()
+                except StoreError:
+                    self._let_go()
+                    await trio.sleep(POLL_INTERVAL)
+        finally:
+            self._let_go()
+
+    async def _until_wanted(self) -> None:
+        self._wanted = trio.Event()
+        with trio.move_on_after(STALE):
+            await self._wanted.wait()
+            return
+        self._drop_pages()  # nobody follows: the memory is for others
+        self.past.forget()
+        await self._wanted.wait()
+
+    async def _read(self) -> None:
+        version = self._signals.events.version
+        if not self._covering or trio.current_time() > self._looked_at + STALE:
+            newest = await self._store.last_event_id()
+            if not self._covering or newest > self.last + PAGE:
+                self._begin(newest)
+        page = await self._store.read_events(EventQuery(after=self.last, limit=PAGE))
+        if page:
+            self._publish(page)
+        else:
+            with trio.move_on_after(POLL_INTERVAL if self._store.shared else float("inf")):
+                await self._signals.events.newer_than(version)
+        self._looked_at = trio.current_time()
+
+    def _drop_pages(self) -> None:
+        self._covering = False
+        self._pages.clear()
+        self._kept = self._bytes = 0
+
+    def _begin(self, newest: int) -> None:
+        self._drop_pages()
+        self._floor = self.last = max(newest, self.last)
+        self._covering = True
+        self._wake_all()  # what they wait for may lie before
+
+    def _let_go(self) -> None:
+        self._covering = False
+        self._wake_all()
+
+    def _publish(self, events: Sequence[Event]) -> None:
+        page = _Page(self.last, events)
+        self._pages.append(page)
+        self._kept += len(events)
+        self._bytes += page.size
+        self.last = page.last
+        while self._kept > KEPT or self._bytes > KEPT_BYTES:
+            gone = self._pages.popleft()
+            self._kept -= len(gone.events)
+            self._bytes -= gone.size
+            self._floor = gone.last
+        for session in (None, *page.sessions):
+            self._wake(session, page.before)
+
+    def _wake_all(self) -> None:
+        for session in list(self._waiting):
+            self._wake(session, 0)
+
+    def _wake(self, session: str | None, position: int) -> None:
+        if waiters := self._waiting.pop(session, None):
+            waiters.position = position
+            waiters.woken.set()

@@ -1,0 +1,128 @@
+"""Writes down how deliveries go: not each one, but counts, a rate and what was last, once in a while for all endpoints."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+
+import trio
+
+from ..errors import StoreError
+from ..store.contract.webhook_facts import DeliveryNote, WebhookFactsStore
+
+INTERVAL = 2.0  # seconds between two notes
+WINDOW = 10
+"""Seconds over which the rate is taken."""
+
+
+class Tally:
+    """Attempts at one endpoint: those since the last note, and the successes of the last seconds."""
+
+    def __init__(self) -> None:
+        self._note = DeliveryNote()
+        self._recent: deque[list[int]] = deque()  # [second, successes]
+        self._told: float | None = 0.0  # the rate of the last note
+
+    def add(self, at: float, now: float, error: str | None, status: int | None) -> None:
+        """One attempt ended at `at` by the wall clock, `now` by trio's."""
+        old = self._note
+        if error is None:
+            second = int(now)
+            if self._recent and self._recent[-1][0] == second:
+                self._recent[-1][1] += 1
+            else:
+                self._recent.append([second, 1])
+                if len(self._recent) > WINDOW + 1:
+                    self._recent.popleft()
+            self._note = DeliveryNote(
+                last_success_at=at,
+                last_error=old.last_error,
+                last_error_at=old.last_error_at,
+                last_status=status,
+                delivered=old.delivered + 1,
+                failed=old.failed,
+            )
+        else:
+            self._note = DeliveryNote(
+                last_success_at=old.last_success_at,
+                last_error=error,
+                last_error_at=at,
+                last_status=status,
+                delivered=old.delivered,
+                failed=old.failed + 1,
+            )
+
+    def rate(self, now: float) -> float:
+        """Deliveries a second over the last `WINDOW` seconds."""
+        while self._recent and self._recent[0][0] <= int(now) - WINDOW:
+            self._recent.popleft()
+        return sum(count for _, count in self._recent) / WINDOW
+
+    def leave(self) -> None:
+        """Somebody else delivers there now, and tells the rate."""
+        self._recent.clear()
+        self._told = None
+
+    @property
+    def quiet(self) -> bool:
+        """True when the last note has told everything, for as long as nothing more happens."""
+        return not self._told and not self._recent and self._note == DeliveryNote()
+
+    def take(self, at: float, now: float) -> DeliveryNote:
+        """The next note."""
+        note, self._note = self._note, DeliveryNote()
+        self._told = self.rate(now) if self._recent or self._told is not None else None
+        return DeliveryNote(
+            last_success_at=note.last_success_at,
+            last_error=note.last_error,
+            last_error_at=note.last_error_at,
+            last_status=note.last_status,
+            delivered=note.delivered,
+            failed=note.failed,
+            rate=self._told,
+            at=at,
+        )
+
+
+class Notes:
+    """Owned by the dispatcher. A crash loses the counts of the last seconds; a shutdown writes them."""
+
+    def __init__(self, store: WebhookFactsStore, clock: Callable[[], float]) -> None:
+        self._store = store
+        self._clock = clock
+        self._tallies: dict[str, Tally] = {}
+        self._wake = trio.Event()
+
+    def add(self, webhook: str, error: str | None, status: int | None) -> None:
+        """One attempt ended. Never blocks."""
+        tally = self._tallies.get(webhook)
+        if tally is None:
+            tally = self._tallies[webhook] = Tally()
+        tally.add(self._clock(), trio.current_time(), error, status)
+        self._wake.set()
+
+    def leave(self, webhook: str) -> None:
+        """Nothing is delivered from here any more, at least for now."""
+        if tally := self._tallies.get(webhook):
+            tally.leave()
+
+    async def flush(self) -> None:
+        """Write what is new. What the store does not take is lost: the next note tells more."""
+        at, now = self._clock(), trio.current_time()
+        notes = {id: tally.take(at, now) for id, tally in self._tallies.items() if not tally.quiet}
+        for id in list(self._tallies):
+            if self._tallies[id].quiet:
+                del self._tallies[id]
+        if notes:
+            with suppress(StoreError):
+                await self._store.note_deliveries(notes)
+
+    async def run(self) -> None:
+        """Until cancelled. The first note goes at once, so that a new webhook shows what happened."""
+        while True:
+            if not self._tallies:
+                await self._wake.wait()
+            self._wake = trio.Event()
+            await self.flush()
+            await trio.sleep(INTERVAL)

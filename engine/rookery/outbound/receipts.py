@@ -1,0 +1,51 @@
+"""Receipts from the receivers, matched with what was sent: SENT becomes DELIVERED, then READ (F4).
+
+A receipt names the platform's message id; the store knows ours. The match is kept in memory for the latest sends of a
+session; for older ones, and those from before a restart, the store is asked.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Collection, Mapping
+
+from ..model import MessageState
+
+REMEMBERED = 2000
+"""Sends of one session whose receipts need no look at the store."""
+
+EARLY = 256
+"""Receipts kept for a send whose own answer is still on its way."""
+
+Record = Callable[[str, MessageState], Awaitable[object]]
+Find = Callable[[Collection[str]], Awaitable[Mapping[str, str]]]
+
+
+class Confirmations:
+    """One per session. `record` stores a new state of a message by our id, `find` finds our ids by the platform's."""
+
+    def __init__(self, record: Record, find: Find) -> None:
+        self._record = record
+        self._find = find
+        self._sent: OrderedDict[str, str] = OrderedDict()
+        self._early: OrderedDict[str, MessageState] = OrderedDict()
+
+    async def sent(self, platform_id: str, id: str) -> None:
+        """The message `id` is stored as SENT and the platform calls it `platform_id`."""
+        self._sent[platform_id] = id
+        if len(self._sent) > REMEMBERED:
+            self._sent.popitem(last=False)
+        if state := self._early.pop(platform_id, None):
+            await self._record(id, state)
+
+    async def confirm(self, platform_ids: Collection[str], state: MessageState) -> None:
+        """The receivers have got or read these messages; those that were not sent from here are passed over."""
+        forgotten = [platform_id for platform_id in platform_ids if platform_id not in self._sent]
+        found = await self._find(forgotten) if forgotten else {}
+        for platform_id in platform_ids:
+            if id := self._sent.get(platform_id) or found.get(platform_id):
+                await self._record(id, state)
+            elif self._early.get(platform_id) is not MessageState.READ:
+                self._early[platform_id] = state
+                if len(self._early) > EARLY:
+                    self._early.popitem(last=False)

@@ -1,0 +1,189 @@
+"""What only some platforms can do, each a protocol of its own; the engine asks with `isinstance`."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+import msgspec
+
+from ..model import Event, Session
+
+
+@runtime_checkable
+class Probeable(Protocol):
+    """A link that can be asked whether it is alive (G2)."""
+
+    async def probe(self) -> None:
+        """One round trip on the application path; returns when answered. The caller sets the deadline.
+
+        Raises:
+            ProviderError: the link is dead.
+        """
+
+
+@runtime_checkable
+class Checkable(Protocol):
+    """A link that can tell without traffic whether it looks alive."""
+
+    async def check(self) -> None:
+        """Returns when it looks alive. The caller sets the deadline.
+
+        Raises:
+            ProviderError: what looks wrong.
+        """
+
+
+@runtime_checkable
+class LogoutCapable(Protocol):
+    """A link that can end its own authorisation at the platform (D1, D3)."""
+
+    async def logout(self) -> None:
+        """Log out at the platform. The caller sets the deadline and survives every error."""
+
+
+@runtime_checkable
+class Named(Protocol):
+    """A link that knows under which name the platform knows it."""
+
+    @property
+    def account(self) -> str:
+        """For people, such as `@shop_bot`."""
+
+
+@runtime_checkable
+class Concurrent(Protocol):
+    """A link that takes several sends at once."""
+
+    @property
+    def max_concurrent_sends(self) -> int:
+        """How many; links without this take 16."""
+
+
+@runtime_checkable
+class Paced(Protocol):
+    """A link whose platform wants pauses between messages."""
+
+    def ready_in(self, chat: str) -> float:
+        """Seconds until the next message to this chat may leave; 0 when it may leave now."""
+
+    def book(self, chat: str) -> float:
+        """Take the next turn of this chat; returns the seconds until it comes."""
+
+
+class WorkerInfo(msgspec.Struct, frozen=True):
+    """A process that a provider runs sessions in."""
+
+    id: str
+    pid: int
+    sessions: tuple[str, ...]
+
+
+@runtime_checkable
+class WorkerHosting(Protocol):
+    """A provider that runs sessions in processes of its own."""
+
+    def workers(self) -> Sequence[WorkerInfo]:
+        """Those that run now."""
+
+    async def replace_worker(self, id: str, reason: str) -> None:
+        """End this worker; its sessions reconnect in another one. Harmless when it is gone."""
+
+
+class Reached(msgspec.Struct, frozen=True):
+    """A platform that answered. `clock_ahead`: seconds that its clock is ahead of ours, if it told."""
+
+    detail: str
+    clock_ahead: float | None = None
+
+
+@runtime_checkable
+class Reachable(Protocol):
+    """A provider that can tell, without a session, whether this machine can work with its platform."""
+
+    @property
+    def platform(self) -> str:
+        """As in `Provider`."""
+
+    async def reach(self) -> Reached:
+        """One look at what the platform needs: its libraries, its servers. The caller sets the deadline.
+
+        Raises:
+            ProviderError: what is missing; TerminalError when waiting will not help.
+        """
+
+
+@runtime_checkable
+class Cleanable(Protocol):
+    """A provider that keeps things in memory for a session beyond the end of its link."""
+
+    @property
+    def platform(self) -> str:
+        """As in `Provider`."""
+
+    async def clean(self, running: Collection[str]) -> Collection[str]:
+        """Release what belongs to sessions that are not among `running`, without waiting before it has looked. Nothing that
+        is stored. Returns their ids."""
+
+
+@runtime_checkable
+class Pairable(Protocol):
+    """A provider whose sessions are authorised by a person: QR code or pairing code."""
+
+    def pairing(self, session: str) -> Pairing | None:
+        """The code to scan now, or None when there is none."""
+
+    async def request_pairing_code(self, session: str, phone: str) -> Pairing:
+        """Ask the platform for a code to type in. Raises InvalidInput, NotConnected."""
+
+
+@runtime_checkable
+class Forgetful(Protocol):
+    """A provider that keeps things of its own for each session, such as keys."""
+
+    async def forget(self, session: Session) -> Mapping[str, str]:
+        """Release them; the session's link is closed. Not a logout. Returns the credentials that are worth keeping.
+
+        Raises:
+            ProviderError: something is left.
+        """
+
+
+class MediaSink(Protocol):
+    """Where a link puts the file that it fetches. Both methods raise MediaError: too large, no room."""
+
+    @property
+    def path(self) -> Path:
+        """An empty file that may be written to directly, by another process too; `adopt` must follow."""
+
+    @property
+    def limit(self) -> int:
+        """Bytes that it takes."""
+
+    async def write(self, data: bytes) -> None:
+        """Append."""
+
+    async def adopt(self) -> None:
+        """The file at `path` was written by somebody else."""
+
+
+@runtime_checkable
+class MediaFetching(Protocol):
+    """A link whose events describe files that can be fetched later."""
+
+    async def fetch_media(self, event: Event, sink: MediaSink) -> None:
+        """Put the file of this event into `sink`. The caller sets the deadline. Raises SendError, MediaError."""
+
+
+class Pairing(Protocol):
+    """A code that authorises a session until `expires_at`. `kind` says what to do with it: "qr" or "phone"."""
+
+    @property
+    def kind(self) -> str: ...
+
+    @property
+    def code(self) -> str: ...
+
+    @property
+    def expires_at(self) -> float: ...

@@ -1,0 +1,133 @@
+"""Keeps outbound messages inside a platform's rates: `capabilities.Paced` for any link.
+
+The rate of a chat is a virtual schedule (the generic cell rate algorithm): a message may leave when the schedule is at most
+`burst - 1` intervals ahead of the clock. The rate of all chats together, and the number of messages to a chat in a minute,
+are kept exactly, in every window of that length.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right, insort
+from collections import deque
+from collections.abc import Callable
+from typing import Annotated
+
+import msgspec
+import trio
+
+FORGET_ABOVE = 1024
+"""Chats remembered before those whose schedule has passed are dropped."""
+
+MINUTE = 60.0
+
+Rate = Annotated[float, msgspec.Meta(ge=0, le=10_000)]
+"""Messages a second in a session's settings, 0 for no limit. A pacer remembers as many turns as leave in a second."""
+
+
+ROUNDING = 1e-6
+"""Seconds by which sums of floats may be off."""
+
+
+class _Turns:
+    """Turns in time, at most `count` of them in any `window` seconds."""
+
+    def __init__(self, count: int, window: float) -> None:
+        self._count = count
+        self._window = window
+        self._at: list[float] = []  # sorted; some lie ahead
+
+    def free(self, after: float) -> float:
+        """The first moment from `after` on at which one more may be."""
+        turns, count = self._at, self._count
+        at = after
+        if not turns or turns[-1] <= at:  # nothing lies ahead
+            return at if len(turns) < count else max(at, turns[-count] + self._window)
+        while (later := self._next(at)) is not None:
+            at = later
+        return at
+
+    def _next(self, at: float) -> float | None:
+        """The next moment worth a try when one more at `at` would be too many, None when it would not."""
+        turns, count = self._at, self._count
+        position = bisect_right(turns, at)
+        for first in range(max(0, position - count), position):
+            last = first + count  # counted with the new one among them
+            if last > len(turns):
+                break
+            end = at if last == position else turns[last - 1]
+            if end - turns[first] < self._window - ROUNDING:
+                return turns[first] + self._window
+        if position + count <= len(turns) and turns[position + count - 1] - at < self._window - ROUNDING:
+            return turns[position]
+        return None
+
+    def take(self, at: float, now: float) -> None:
+        """There is one now; those that are too old to matter go."""
+        insort(self._at, at)
+        if len(self._at) > 2 * self._count:
+            del self._at[: bisect_right(self._at, now - self._window)]
+
+
+class Pacer:
+    """One session's pace.
+
+    Args:
+        overall: messages in any one second, to all chats together; 0 for no limit.
+        per_chat: messages a second to a given chat, 0 for no limit.
+        burst: how many may leave at once to one chat after a pause.
+        per_minute: messages to a given chat in any one minute, 0 for no limit.
+        stretch: by how much every interval is longer than the limits say: what leaves a second apart arrives a little more
+            or less than that apart, and the platform counts what arrives.
+    """
+
+    def __init__(
+        self,
+        *,
+        overall: float,
+        per_chat: Callable[[str], float],
+        burst: int,
+        per_minute: Callable[[str], int] = lambda chat: 0,
+        stretch: float = 1.0,
+        clock: Callable[[], float] = trio.current_time,
+    ) -> None:
+        count = max(1, int(overall))
+        self._turns = _Turns(count, count / overall * stretch) if overall > 0 else None
+        self._per_chat = per_chat
+        self._burst = burst
+        self._per_minute = per_minute
+        self._minute = MINUTE * stretch
+        self._stretch = stretch
+        self._clock = clock
+        self._chats: dict[str, float] = {}
+        self._minutes: dict[str, deque[float]] = {}  # the last turns of chats that have a number a minute
+
+    def ready_in(self, chat: str) -> float:
+        """Seconds until a message to this chat may leave; 0 when it may now."""
+        now = self._clock()
+        at = now
+        if (rate := self._per_chat(chat)) > 0:
+            at = max(at, self._chats.get(chat, now) - (self._burst - 1) * self._stretch / rate)
+        if (turns := self._minutes.get(chat)) is not None and len(turns) == turns.maxlen:
+            at = max(at, turns[0] + self._minute)
+        return (at if self._turns is None else self._turns.free(at)) - now
+
+    def book(self, chat: str) -> float:
+        """Take the next turn of this chat; returns the seconds until it comes. A turn that is not used is lost."""
+        now = self._clock()
+        wait = self.ready_in(chat)
+        if self._turns is not None:
+            self._turns.take(now + wait, now)  # where it comes: a slow chat's wait does not push back the others
+        if (rate := self._per_chat(chat)) > 0:
+            # With a burst the schedule may lag behind the turn, without one it may not: the turn begins the interval.
+            begins = now + wait if self._burst == 1 else max(self._chats.get(chat, now), now)
+            self._chats[chat] = begins + self._stretch / rate
+            if len(self._chats) > FORGET_ABOVE:
+                self._chats = {name: at for name, at in self._chats.items() if at > now}
+        if (most := self._per_minute(chat)) > 0:
+            if chat not in self._minutes:
+                self._minutes[chat] = deque(maxlen=most)
+            self._minutes[chat].append(now + wait)
+            if len(self._minutes) > FORGET_ABOVE:
+                horizon = now - self._minute
+                self._minutes = {name: turns for name, turns in self._minutes.items() if turns[-1] > horizon}
+        return wait

@@ -1,0 +1,92 @@
+"""Wake-ups between tasks of one engine. Whoever wakes looks at the store, which is the truth."""
+
+from __future__ import annotations
+
+import trio
+
+from ..store.contract import SendOutcome
+
+
+class Signal:
+    """Something changed. Any number of tasks may wait; a change between two looks is never missed if the waiter
+    takes `version` before it looks and then waits for a newer one."""
+
+    def __init__(self) -> None:
+        self.version = 0
+        self._event = trio.Event()
+
+    def fire(self) -> None:
+        """Wake everybody who waits. Never blocks."""
+        self.version += 1
+        self._event.set()
+        self._event = trio.Event()
+
+    async def newer_than(self, version: int) -> None:
+        """Return as soon as `version` is outdated, at once if it is already."""
+        if self.version == version:
+            await self._event.wait()
+        else:
+            await trio.lowlevel.checkpoint()
+
+
+class MessageWatch(Signal):
+    """The exception: it carries the state that was stored last, which saves a look at the store for every send."""
+
+    def __init__(self, id: str, watched: dict[str, MessageWatch]) -> None:
+        super().__init__()
+        self.outcome: SendOutcome | None = None
+        self._id = id
+        self._watched = watched
+        self._watchers = 0
+
+    def __enter__(self) -> MessageWatch:
+        self._watchers += 1
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._watchers -= 1
+        if not self._watchers:
+            self._watched.pop(self._id, None)
+
+
+class Signals:
+    """The wake-ups of one engine."""
+
+    def __init__(self) -> None:
+        self.events = Signal()  # the event log grew
+        self.sessions = Signal()  # a stored session changed
+        self.schedule = Signal()  # a message was scheduled
+        self.webhooks = Signal()  # webhooks or their dead letters changed
+        self._messages: dict[str, MessageWatch] = {}
+        self._stored: set[str] | None = None
+
+    def events_stored(self, session: str | None) -> None:
+        """The event log grew; None when it is not known by which session's events."""
+        if session is None:
+            self._stored = None
+        elif self._stored is not None:
+            self._stored.add(session)
+        self.events.fire()
+
+    def take_stored(self) -> set[str] | None:
+        """The sessions with new events since the last call, None for any. For the dispatcher, which wakes only theirs."""
+        stored, self._stored = self._stored, set()
+        return stored
+
+    def message_changed(self, outcome: SendOutcome) -> None:
+        """A state of an outbound message was stored: wake those who wait for it."""
+        if watch := self._messages.get(outcome.id):
+            watch.outcome = outcome
+            watch.fire()
+
+    def message_final(self, id: str) -> None:
+        """Another engine brought this message to its end: wake those who wait for it, so that they look."""
+        if watch := self._messages.get(id):
+            watch.fire()
+
+    def watch(self, id: str) -> MessageWatch:
+        """The signal of one outbound message, for as long as somebody is inside it (`with signals.watch(id) as watch`)."""
+        watch = self._messages.get(id)
+        if watch is None:
+            watch = self._messages[id] = MessageWatch(id, self._messages)
+        return watch

@@ -1,0 +1,86 @@
+"""Writes what sessions report, in batches, so that a thousand sessions that change at once cost a few transactions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import trio
+
+from ..errors import StoreError
+from ..log import get_logger
+from ..model import Health, Lease
+from ..settings import EngineSettings
+from ..store.contract import HISTORY_LENGTH, SessionStore, StatusWrite
+from .signals import Signals
+
+RETRY_DELAY = 0.5  # seconds between attempts while the store does not answer
+
+log = get_logger("SESSION")
+
+
+class StatusBoard:
+    """Reported statuses on their way to the store.
+
+    `put` never blocks. While the store is away the newest statuses of each session are kept (as many as its history
+    holds) and written when it is back. A status whose lease is stale is dropped and its session told through `on_lost`.
+    """
+
+    def __init__(
+        self, store: SessionStore, settings: EngineSettings, signals: Signals, on_lost: Callable[[Lease], None]
+    ) -> None:
+        self._store = store
+        self._settings = settings
+        self._signals = signals
+        self._on_lost = on_lost
+        self._waiting: dict[str, list[StatusWrite]] = {}
+        self._wake = trio.Event()
+        self._writing: frozenset[str] = frozenset()
+        self._written = trio.Event()
+        self.latest: dict[str, Health] = {}
+
+    def put(self, write: StatusWrite) -> None:
+        """Queue one status."""
+        self.latest[write.lease.session] = write.health
+        writes = self._waiting.setdefault(write.lease.session, [])
+        writes.append(write)
+        del writes[:-HISTORY_LENGTH]
+        self._wake.set()
+
+    async def settle(self, session: str) -> None:
+        """Return when nothing of this session waits any more. The caller sets the deadline."""
+        while session in self._waiting or session in self._writing:
+            await self._written.wait()
+
+    def forget(self, session: str) -> None:
+        """Drop what is kept of a session that ended here."""
+        self._waiting.pop(session, None)
+        self.latest.pop(session, None)
+
+    async def run(self) -> None:
+        """Write until cancelled. Owned by the engine; outlives the sessions."""
+        while True:
+            await self._wake.wait()
+            self._wake = trio.Event()
+            batch, self._waiting = self._waiting, {}
+            self._writing = frozenset(batch)
+            try:
+                await self._write(batch)
+            finally:
+                self._writing = frozenset()
+                self._written.set()
+                self._written = trio.Event()
+
+    async def _write(self, batch: dict[str, list[StatusWrite]]) -> None:
+        try:
+            with trio.fail_after(self._settings.store_timeout):
+                lost = await self._store.record_statuses([write for writes in batch.values() for write in writes])
+        except (StoreError, trio.TooSlowError) as error:
+            log.warning("statuses wait: the store does not answer", sessions=len(batch), error=str(error))
+            for session, writes in batch.items():
+                self._waiting[session] = (writes + self._waiting.get(session, []))[-HISTORY_LENGTH:]
+            await trio.sleep(RETRY_DELAY)
+            self._wake.set()
+            return
+        for session in lost:
+            self._on_lost(batch[session][0].lease)
+        self._signals.sessions.fire()

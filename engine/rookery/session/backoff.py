@@ -1,0 +1,67 @@
+"""How long to wait before the next attempt to connect, and when to give up. Pure arithmetic (B2, B3)."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+from ..errors import Failure
+from ..settings import EngineSettings
+
+BEYOND = 1e300
+"""Growth that is far beyond any maximum, and still times nothing is nothing."""
+
+Uniform = Callable[[float, float], float]
+
+
+class Backoff:
+    """Counts consecutive failures of one session.
+
+    A network outage and an unavailable store are retried for ever and do not use up attempts; any other kind of failure
+    is retried `reconnect_attempts` times in a row. To be told when one's turn is uses up none either.
+    """
+
+    def __init__(self, settings: EngineSettings, *, uniform: Uniform = random.uniform) -> None:
+        self._settings = settings
+        self._uniform = uniform
+        self._base = {
+            Failure.NETWORK: settings.backoff_network,
+            Failure.STORE: settings.backoff_network,
+            Failure.SERVER: settings.backoff_server_error,
+            Failure.RATE_LIMIT: settings.backoff_rate_limit,
+            Failure.CONFLICT: settings.backoff_conflict,
+            Failure.BUG: settings.backoff_internal_error,
+        }
+        self.attempt = 0  # consecutive failures of any kind
+        self.spent = 0  # those that count against the budget
+
+    def fail(self, kind: Failure, *, retry_after: float | None = None, queueing: bool = False) -> float | None:
+        """Count a failure; returns the seconds to wait, or None when the attempts are used up.
+
+        `queueing`: see `RateLimited`.
+
+        `retry_after`, the server's own word, replaces the computed delay; jitter only adds to it.
+        """
+        s = self._settings
+        if kind not in (Failure.NETWORK, Failure.STORE) and not queueing:
+            self.spent += 1
+            if self.spent > s.reconnect_attempts:
+                return None
+        delay = min(self._base[kind] * self._growth(), max(s.backoff_max, self._base[kind]))
+        self.attempt += 1
+        jitter = s.backoff_jitter
+        if retry_after is not None and 0.0 <= retry_after < float("inf"):  # anything else is no time to wait
+            delay = retry_after
+            jitter = min(jitter, retry_after)  # a short pause was meant to be short
+        return delay + self._uniform(0.0, jitter)
+
+    def _growth(self) -> float:
+        try:
+            return float(self._settings.backoff_factor**self.attempt)
+        except OverflowError:  # a long outage
+            return BEYOND
+
+    def reset(self) -> None:
+        """After a stable minute, or by hand."""
+        self.attempt = 0
+        self.spent = 0

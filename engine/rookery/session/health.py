@@ -1,0 +1,85 @@
+"""What a session says of itself: its present health, and the last error that it keeps telling."""
+
+from __future__ import annotations
+
+import msgspec
+
+from ..errors import printable
+from ..log import get_logger
+from ..model import Action, Health, Lease, Reason, Session, SessionStatus
+from ..services import Services
+from ..store.contract import StatusWrite
+
+log = get_logger("SESSION")
+
+
+class Condition:
+    """The health of one claimed session. Owned by its runner; every change goes to the status board, never blocking."""
+
+    def __init__(self, session: Session, lease: Lease, services: Services) -> None:
+        self.health = session.health
+        self.last_error = session.health.last_error
+        self.pause: str | None = None  # why receiving pauses; told as long as the session is connected
+        self._session = session.id
+        self._platform = session.platform
+        self._lease = lease
+        self._services = services
+
+    def begin(self, session: Session, ran_out: str | None) -> None:
+        """It connects: for the first time, again, or again because an earlier lease was not kept (`ran_out` says why)."""
+        before = session.health
+        if before.terminal or before.reason in (Reason.CREATED, Reason.DISABLED):
+            self.change(SessionStatus.INITIALIZING, Reason.STARTING, "connecting", commands=session.commands)
+            return
+        if ran_out is None and session.taken_from is not None:
+            ran_out = f"the instance {session.taken_from} did not keep its lease"
+        if ran_out is None:
+            reason, detail = Reason.RESTORING, "connecting again"
+        else:
+            reason, detail = Reason.LEASE_LOST, f"connecting again: {ran_out}"
+            self.last_error = ran_out
+        self.change(SessionStatus.RECONNECTING, reason, detail, commands=session.commands)
+
+    def change(
+        self,
+        status: SessionStatus,
+        reason: Reason,
+        detail: str,
+        *,
+        commands: int,
+        action: Action = Action.NONE,
+        next_retry_at: float | None = None,
+    ) -> None:
+        """Tell the new state; `commands` is the session's counter of commands that this one answers."""
+        before = self.health
+        same = before.status is status and before.reason is reason
+        if self.pause is not None and status is SessionStatus.CONNECTED:
+            detail = f"{detail}; {self.pause}"
+        self.health = Health(
+            status=status,
+            reason=reason,
+            detail=printable(detail),
+            since=before.since if same else self._services.clock(),
+            action=action,
+            last_error=self.last_error,
+            next_retry_at=next_retry_at,
+        )
+        self._services.board.put(StatusWrite(self._lease, self.health, commands))
+        if not same:
+            self._services.telemetry.count("state_changes", self._platform, status.value, reason.value)
+            tell = log.warning if self.health.terminal else log.info  # it stays down until somebody does something
+            tell(
+                detail,
+                component="RECONNECT" if status is SessionStatus.RECONNECTING else "SESSION",
+                session=self._session,
+                status=status.value,
+                reason=reason.value,
+            )
+
+    def trouble(self, error: str, *, commands: int) -> None:
+        """The store does not answer: told once for each error, shown at once, and kept as the last one."""
+        if self.last_error != error:
+            self.last_error = error
+            self.health = msgspec.structs.replace(self.health, last_error=error)
+            self._services.board.put(StatusWrite(self._lease, self.health, commands))
+            log.warning("events wait: the store does not answer", session=self._session, error=error)

@@ -1,0 +1,128 @@
+"""The engine's side of a link: where events are committed and states are reported."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+
+import trio
+
+from ..errors import StoreUnavailable
+from ..model import Action, Lease, MessageState, NewEvent, ProofOfLife, Reason, Session, SessionStatus
+from ..outbound.receipts import Confirmations
+from ..services import Services
+
+RETRY_DELAYS = (0.1, 0.2, 0.5, 1.0)  # seconds; the last one repeats
+
+
+class SessionInbox:
+    """`provider.Inbox` of one session. Lives as long as the session's task, across its links."""
+
+    def __init__(
+        self,
+        lease: Lease,
+        session: Session,
+        services: Services,
+        *,
+        report: Callable[..., None],
+        trouble: Callable[[str], None],
+        on_credentials: Callable[[Mapping[str, str]], None],
+        confirmations: Confirmations,
+    ) -> None:
+        self._lease = lease
+        self._platform = session.platform
+        self._store = services.store
+        self._settings = services.settings
+        self._shields = services.shields
+        self._signals = services.signals
+        self._telemetry = services.telemetry
+        self._clock = services.clock
+        self._report = report
+        self._trouble = trouble
+        self._on_credentials = on_credentials
+        self._confirmations = confirmations
+        self.media = services.vault.local
+        self.cursor = session.cursor
+        self.life = ProofOfLife()
+        self.stored = 0  # events committed here, repetitions included
+        self._resumed: trio.Event | None = None  # while receiving pauses
+
+    @property
+    def paused(self) -> bool:
+        """True while commits are held back because of the backlog."""
+        return self._resumed is not None
+
+    def pause(self) -> None:
+        """From now on a commit of events returns only after `resume`. What it stores is durable before it waits, and the
+        source is asked for more only afterwards, so nothing is lost."""
+        if self._resumed is None:
+            self._resumed = trio.Event()
+
+    def resume(self) -> None:
+        """Let commits return."""
+        if self._resumed is not None:
+            self._resumed.set()
+            self._resumed = None
+
+    async def commit(self, events: Sequence[NewEvent], cursor: str | None) -> None:
+        """See `provider.Inbox.commit`. While the store does not answer it tries again: nothing was confirmed to the
+        source, so waiting loses nothing, and stopping the session ends the wait."""
+        attempt = 0
+        while True:
+            try:
+                # A cancelled commit may have happened, and repeating it would be harmless; the shield only keeps the common
+                # stop from having to do so. Its bound is what keeps a dead database from holding up a shutdown.
+                with (
+                    self._shields.open(self._settings.store_timeout) as scope,
+                    self._telemetry.timed("commit", self._platform),
+                ):
+                    await self._store.append(self._lease, events, cursor)
+                if scope.cancelled_caught:
+                    raise StoreUnavailable(f"storing events took longer than {self._settings.store_timeout:g} s")
+                break
+            except StoreUnavailable as error:
+                self._trouble(str(error))
+                await trio.sleep(RETRY_DELAYS[min(attempt, len(RETRY_DELAYS) - 1)])
+                attempt += 1
+        if cursor is not None:
+            self.cursor = cursor
+        if events:
+            self._telemetry.count("events_stored", self._platform, by=len(events))
+            self.stored += len(events)
+            self.life.last_inbound = self._clock()
+            self._signals.events_stored(self._lease.session)
+            while self._resumed is not None:
+                await self._resumed.wait()
+
+    async def save_credentials(self, credentials: Mapping[str, str]) -> None:
+        """See `provider.Inbox.save_credentials`."""
+        with self._shields.open(self._settings.store_timeout) as scope:
+            await self._store.save_credentials(self._lease, credentials)
+        if scope.cancelled_caught:
+            raise StoreUnavailable(f"storing credentials took longer than {self._settings.store_timeout:g} s")
+        self._on_credentials(credentials)
+
+    async def occupy(self, account: str) -> str | None:
+        """See `provider.Inbox.occupy`."""
+        return await self._store.occupy(self._lease, account)
+
+    async def confirm(self, message_ids: Collection[str], state: MessageState) -> None:
+        """See `provider.Inbox.confirm`."""
+        await self._confirmations.confirm(message_ids, state)
+
+    def report(
+        self,
+        status: SessionStatus,
+        reason: Reason,
+        detail: str,
+        *,
+        action: Action = Action.NONE,
+        allow: float | None = None,
+    ) -> None:
+        """See `provider.Inbox.report`."""
+        self._report(status, reason, detail, action=action, allow=allow)
+
+    def beat(self, waited: float | None = None) -> None:
+        """See `provider.Inbox.beat`."""
+        self.life.last_pong = self._clock()
+        if waited is not None:
+            self._telemetry.observe("poll", waited, self._platform)

@@ -1,0 +1,85 @@
+"""What the engine needs of a store about webhooks, and about what is on its way to them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Protocol
+
+import msgspec
+
+from ...model import DeadLetter, Delivery, Webhook
+
+
+class DeliveryOutcome(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of one attempt to deliver.
+
+    `delivered`: done, the row goes away. Otherwise the attempt failed: `retry_at` set parks the lane until then; without
+    it the delivery becomes a dead letter and its lane goes on.
+    """
+
+    webhook: str
+    event_id: int
+    delivered: bool
+    at: float
+    retry_at: float | None = None
+    error: str | None = None
+
+
+class ReplayQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Which dead letters to deliver again: those that fit every condition given. `since` and `until` (exclusive) are about
+    when they were given up."""
+
+    event_ids: tuple[int, ...] | None = None
+    session: str | None = None
+    since: float | None = None
+    until: float | None = None
+
+
+class DeliveryStore(Protocol):
+    """Webhooks and what is on its way to them."""
+
+    async def create_webhook(self, webhook: Webhook) -> Webhook:
+        """Raises AlreadyExists, NotFound (its session)."""
+
+    async def get_webhook(self, id: str) -> Webhook:
+        """Raises NotFound."""
+
+    async def list_webhooks(self, session: str | None = None) -> Sequence[Webhook]:
+        """All, or those of one session; ordered by creation."""
+
+    async def update_webhook(self, webhook: Webhook) -> Webhook:
+        """Replace the row; what waits for its next attempt is ready at once. Disabled webhooks get no new deliveries and keep
+        their old ones. Raises NotFound."""
+
+    async def delete_webhook(self, id: str) -> bool:
+        """With its deliveries and dead letters. False when there was none."""
+
+    async def pending_deliveries(
+        self, webhook: str, *, now: float, busy: Collection[str], limit: int
+    ) -> Sequence[Delivery]:
+        """In event order: deliveries of lanes that are neither in `busy` nor parked (their head's `retry_at` > `now`)."""
+
+    async def next_retry_at(self, webhook: str, *, after: float = 0.0) -> float | None:
+        """When the first lane that is parked beyond `after` may be tried again; None when there is none.
+
+        A lane whose time has come stays parked until its outcome is recorded: whoever waits for the next one passes the
+        present time, or would wake up for the lanes that it is busy with.
+        """
+
+    async def record_deliveries(self, outcomes: Sequence[DeliveryOutcome]) -> None: ...
+
+    async def dead_letters(self, webhook: str, *, after: int, limit: int) -> Sequence[DeadLetter]:
+        """Ordered by event id. Raises NotFound."""
+
+    async def replay(self, webhook: str, query: ReplayQuery) -> int:
+        """Make dead letters pending again, with no attempts. Returns how many. Raises NotFound."""
+
+    async def delivery_counts(self) -> Mapping[str, tuple[int, int]]:
+        """By webhook id: (pending, dead)."""
+
+    async def backlogs(self) -> Mapping[str, int]:
+        """By session id: how many of its events wait for the enabled webhook that is furthest behind. Those without any are
+        left out."""
+
+    async def oldest_delivery(self) -> float | None:
+        """When the oldest event was stored that waits for an enabled webhook; None when none does."""

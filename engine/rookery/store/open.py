@@ -1,0 +1,78 @@
+"""The stores, and how a URL names one."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from ..errors import InvalidInput, SecretKeyError, StoreError
+from .contract import Store
+from .secrets import SecretBox, load_or_create_key
+from .sqlite.store import MemoryStore, SqliteStore
+
+__all__ = ["MemoryStore", "SqliteStore", "store_from_url"]
+
+FORMS = "sqlite:///relative/path.db, sqlite:////absolute/path.db, memory: or postgresql://user@host/database"
+
+
+def store_from_url(
+    url: str,
+    *,
+    secret_key: str | None = None,
+    wait: float = 0.0,
+    full_sync: bool = False,
+    clock: Callable[[], float] = time.time,
+) -> Store:
+    """The store that `url` names; not opened yet.
+
+    Args:
+        url: `sqlite:///relative.db`, `sqlite:////absolute.db`, `memory:` (or `sqlite://`), `postgresql://...`.
+        secret_key: as in `ROOKERY_SECRET_KEY`: one or several keys, comma separated, newest first. Without it SQLite
+            keeps a generated key beside the database, in `<name>.key`.
+        wait: seconds to wait for another engine that has the SQLite file open.
+        full_sync: SQLite only: survive a power cut too.
+        clock: SQLite only: wall clock, seconds since the epoch. PostgreSQL has its own.
+
+    Raises:
+        InvalidInput: not a store's URL.
+        SecretKeyError: there is no key and none may be made up, or the key file cannot be used.
+        StoreError: the directory is not there and cannot be made.
+    """
+    scheme, separator, rest = url.partition(":")
+    if url in ("memory:", "memory://", "sqlite://", "sqlite:", "sqlite:///:memory:"):
+        return MemoryStore(SecretBox.from_text(secret_key) if secret_key else None, clock=clock)
+    if scheme == "sqlite" and rest.startswith("///") and len(rest) > 3:
+        path = Path(rest[3:])
+        return SqliteStore(path, _secrets_beside(path, secret_key), wait=wait, full_sync=full_sync, clock=clock)
+    if scheme in ("postgresql", "postgres") and rest.startswith("//"):
+        return _postgres(url, SecretBox.from_text(secret_key))
+    # The URL itself is not shown: it may hold a password.
+    named = f"a store of kind {scheme!r}" if separator else "this text"
+    raise InvalidInput(f"cannot make a store from {named}: use {FORMS}", field="store")
+
+
+def _postgres(url: str, secrets: SecretBox) -> Store:
+    try:
+        from .postgres.store import PostgresStore
+    except ModuleNotFoundError as error:
+        if error.name != "asyncpg":
+            raise
+        raise InvalidInput("PostgreSQL needs the driver asyncpg: install `rookery[postgres]`", field="store") from None
+    return PostgresStore(url, secrets)
+
+
+def _secrets_beside(database: Path, secret_key: str | None) -> SecretBox:
+    if secret_key:
+        return SecretBox.from_text(secret_key)
+    file = database.with_name(database.name + ".key")
+    if not file.exists() and database.exists() and database.stat().st_size > 0:
+        raise SecretKeyError(
+            f"the database {database} exists but its key file {file} does not: put the file back, or set "
+            f"ROOKERY_SECRET_KEY to the key that was used"
+        )
+    try:
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"cannot create the directory {file.parent} ({error.strerror})") from None
+    return SecretBox([load_or_create_key(file)])

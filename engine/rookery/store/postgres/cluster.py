@@ -1,0 +1,133 @@
+"""Instances and their calls to each other in PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import msgspec
+import trio
+
+from ...cluster.shares import Census, Instance
+from ...model import TERMINAL_REASONS
+from ..contract.cluster import Call
+from .base import PostgresBase
+
+T = TypeVar("T")
+
+LARGE = 256 * 1024
+"""Bytes that are encrypted and decrypted in a thread, not between two turns of the event loop."""
+
+_TERMINAL = ", ".join(f"'{reason}'" for reason in sorted(TERMINAL_REASONS))
+_BEAT = f"""
+    WITH before AS (SELECT draining FROM rookery.instances WHERE name = $1),
+    mine AS (
+        INSERT INTO rookery.instances (name, draining, sessions, capacity, started_at, until)
+        VALUES ($1, $2, $3, $4, $5, clock_timestamp() + make_interval(secs => $6))
+        ON CONFLICT (name) DO UPDATE SET draining = excluded.draining, sessions = excluded.sessions,
+            capacity = excluded.capacity, until = excluded.until
+        RETURNING draining
+    ),
+    gone AS (
+        DELETE FROM rookery.instances WHERE name IN (
+            SELECT name FROM rookery.instances WHERE until < clock_timestamp() AND name <> $1 FOR UPDATE SKIP LOCKED)
+    ),
+    others AS (
+        SELECT name, draining, sessions, capacity, started_at FROM rookery.instances
+        WHERE name <> $1 AND until >= clock_timestamp()
+    ),
+    counted AS (
+        SELECT count(*) AS wanted, count(*) FILTER (WHERE owner IS NULL OR lease_until < clock_timestamp()) AS free,
+            count(*) FILTER (WHERE CASE WHEN owner IS NULL THEN to_timestamp(updated_at) ELSE lease_until END
+                             < clock_timestamp() - make_interval(secs => $7)) AS overdue
+        FROM rookery.sessions WHERE enabled AND NOT (commands = heeded AND reason IN ({_TERMINAL}))
+    )
+    SELECT wanted, free, overdue, (SELECT coalesce(json_agg(others), '[]') FROM others),
+           (SELECT rookery.notify_1('instances', '') FROM mine
+            WHERE mine.draining IS DISTINCT FROM (SELECT draining FROM before))
+    FROM counted"""  # noqa: S608
+_LEAVE = """
+    WITH gone AS (DELETE FROM rookery.instances WHERE name = $1 RETURNING 1)
+    SELECT rookery.notify_1('instances', '') FROM gone"""
+_SUBMIT = """
+    WITH stored AS (
+        INSERT INTO rookery.calls (id, owner, method, arguments, deadline)
+        VALUES ($1, $2, $3, $4, clock_timestamp() + make_interval(secs => $5)) ON CONFLICT (id) DO NOTHING RETURNING owner
+    )
+    SELECT rookery.notify_1('calls', owner) FROM stored"""
+# What is overdue stays a minute longer, so that its caller finds out whether it was taken.
+_TAKE = """
+    WITH overdue AS (
+        DELETE FROM rookery.calls WHERE number IN (
+            SELECT number FROM rookery.calls WHERE deadline < clock_timestamp() - interval '1 minute'
+            FOR UPDATE SKIP LOCKED)
+    ),
+    waiting AS (
+        SELECT number FROM rookery.calls WHERE owner = $1 AND NOT taken AND deadline > clock_timestamp()
+        ORDER BY number LIMIT $2 FOR UPDATE SKIP LOCKED
+    )
+    UPDATE rookery.calls AS c SET taken = true FROM waiting WHERE c.number = waiting.number
+    RETURNING c.number, c.id, c.owner, c.method, c.arguments,
+              extract(epoch FROM c.deadline - clock_timestamp())::double precision"""
+_ANSWER = """
+    WITH answered AS (
+        UPDATE rookery.calls SET answer = $2 WHERE id = $1 AND deadline > clock_timestamp() RETURNING id
+    )
+    SELECT id, rookery.notify_1('call', id) FROM answered"""
+_FETCH = "DELETE FROM rookery.calls WHERE id = $1 AND answer IS NOT NULL RETURNING answer"
+_WITHDRAW = "DELETE FROM rookery.calls WHERE id = $1 RETURNING taken"
+
+_others = msgspec.json.Decoder(list[Instance])
+
+
+class PostgresInstances(PostgresBase):
+    """Implements `InstanceStore` and `CallStore`."""
+
+    async def beat(self, instance: Instance, *, ttl: float, patience: float) -> Census:
+        row = await self._db.row(
+            _BEAT,
+            instance.name,
+            instance.draining,
+            instance.sessions,
+            instance.capacity,
+            instance.started_at,
+            ttl,
+            patience,
+        )
+        wanted, free, overdue, others = row[:4]
+        found = sorted([instance, *_others.decode(others)], key=lambda one: one.name)
+        return Census(instances=tuple(found), wanted=wanted, free=free, overdue=overdue)
+
+    async def leave(self, name: str) -> None:
+        await self._db.row(_LEAVE, name)
+
+    async def submit_call(self, call: Call) -> None:
+        sealed = await _quietly(self._secrets.encrypt_bytes, call.arguments)
+        await self._db.row(_SUBMIT, call.id, call.owner, call.method, sealed, call.seconds)
+
+    async def take_calls(self, owner: str, *, limit: int) -> Sequence[Call]:
+        def read(row: Any) -> tuple[int, Call]:
+            number, id, owner, method, sealed, seconds = row
+            return number, Call(id=id, owner=owner, method=method, arguments=sealed, seconds=seconds)
+
+        rows = await self._all(_TAKE, owner, limit, of=read)
+        return [
+            msgspec.structs.replace(call, arguments=await _quietly(self._secrets.decrypt_bytes, call.arguments))
+            for _, call in sorted(rows, key=lambda row: row[0])
+        ]
+
+    async def answer_call(self, id: str, answer: bytes) -> bool:
+        sealed = await _quietly(self._secrets.encrypt_bytes, answer)
+        return await self._db.row(_ANSWER, id, sealed) is not None
+
+    async def fetch_answer(self, id: str) -> bytes | None:
+        sealed = await self._value(_FETCH, id)
+        return None if sealed is None else await _quietly(self._secrets.decrypt_bytes, sealed)
+
+    async def withdraw_call(self, id: str) -> bool:
+        return await self._value(_WITHDRAW, id) is False
+
+
+async def _quietly(function: Callable[[bytes], T], data: bytes) -> T:
+    """Call it here, or in a thread when it takes long."""
+    return function(data) if len(data) < LARGE else await trio.to_thread.run_sync(function, data)

@@ -1,0 +1,130 @@
+"""Migrations and the secret key's check, safe when several instances start at once."""
+
+from __future__ import annotations
+
+from ....errors import StoreError
+from ...migrations import Migration, load_migrations
+from ...secret_check import CANARY, check_canary
+from ...secrets import SecretBox
+from .pool import Connection, Database
+
+MIGRATION_TIMEOUT = 600.0
+"""Seconds for one migration; others that start meanwhile wait for it as long."""
+
+
+async def migrate(database: Database) -> None:
+    """Bring the schema up to date, each migration in one transaction, one instance at a time.
+
+    Raises:
+        StoreError: the schema belongs to a newer version that this one cannot work with, or may not be made.
+    """
+    migrations = load_migrations("postgres")
+
+    async def prepare(connection: Connection) -> int:
+        await _lock(connection, database)
+        # Not `IF NOT EXISTS`: that wants the right to create schemas even when there is nothing to do, and it trusts what
+        # this connection remembers from before the lock.
+        if not await connection.fetchval("SELECT 1 FROM pg_namespace WHERE nspname = $1", database.schema):
+            await connection.execute(f"CREATE SCHEMA {database.schema}")
+        await connection.execute(
+            database.text(
+                "CREATE TABLE IF NOT EXISTS rookery.schema_migrations (version integer PRIMARY KEY, name text NOT NULL, "
+                "oldest integer NOT NULL, applied_at timestamptz NOT NULL DEFAULT clock_timestamp())"
+            )
+        )
+        return await _done(connection, database, migrations[-1].version)
+
+    done = await _current(database, migrations[-1].version)
+    if done is None:
+        done = await database.transaction(prepare)
+    for migration in migrations:
+        if migration.version > done:
+            await database.transaction(lambda connection, m=migration: _apply(connection, database, m))  # type: ignore[misc]
+
+
+async def _current(database: Database, newest: int) -> int | None:
+    """The version of an existing schema without a lock: the usual start changes nothing."""
+    table = await database.row("SELECT to_regclass($1)", f"{database.schema}.schema_migrations")
+    if table[0] is None:
+        return None
+    return await database.work(lambda connection: _done(connection, database, newest))
+
+
+async def _done(connection: Connection, database: Database, newest: int) -> int:
+    row = await connection.fetchrow(
+        database.text("SELECT coalesce(max(version), 0), coalesce(max(oldest), 0) FROM rookery.schema_migrations")
+    )
+    if row[1] > newest:
+        raise StoreError(
+            f"the schema {database.schema} was changed by a newer Rookery (version {row[0]}, this one knows {newest}) "
+            f"in a way that this one cannot work with: update Rookery"
+        )
+    version: int = row[0]
+    return version
+
+
+async def _apply(connection: Connection, database: Database, migration: Migration) -> None:
+    await _lock(connection, database)
+    table = database.text("rookery.schema_migrations")
+    if await connection.fetchrow(f"SELECT 1 FROM {table} WHERE version = $1", migration.version):  # noqa: S608
+        return  # another instance was faster
+    await connection.execute(database.text(migration.sql), timeout=MIGRATION_TIMEOUT)
+    await connection.execute(
+        f"INSERT INTO {table} (version, name, oldest) VALUES ($1, $2, $3)",  # noqa: S608
+        migration.version,
+        migration.name,
+        migration.oldest,
+    )
+
+
+async def _lock(connection: Connection, database: Database) -> None:
+    # Of the transaction, not of the connection: it works through PgBouncer, and it is gone when this process is.
+    await connection.execute(
+        f"SELECT pg_advisory_xact_lock({database.lock_number}, 2)",
+        timeout=MIGRATION_TIMEOUT,
+    )
+
+
+async def check_key(database: Database, secrets: SecretBox, location: str) -> None:
+    """Compare the key with the canary; with several keys, re-encrypt what the newest did not encrypt.
+
+    Raises:
+        SecretKeyError: the key does not fit; nothing was changed.
+    """
+
+    async def work(connection: Connection) -> None:
+        await connection.execute(
+            database.text("INSERT INTO rookery.meta (key, value) VALUES ('canary', $1) ON CONFLICT DO NOTHING"),
+            secrets.encrypt(CANARY),
+        )
+        canary = await connection.fetchval(database.text("SELECT value FROM rookery.meta WHERE key = 'canary'"))
+        check_canary(canary, location, secrets)
+        # An instance that still has the old key in front may have written after the canary was renewed, so with several
+        # keys every secret is looked at.
+        if secrets.rotating or not secrets.is_current(canary):
+            await _rotate(connection, database, secrets)
+
+    await database.transaction(work)
+
+
+async def _rotate(connection: Connection, database: Database, secrets: SecretBox) -> None:
+    await connection.execute(
+        database.text("UPDATE rookery.meta SET value = $1 WHERE key = 'canary'"), secrets.encrypt(CANARY)
+    )
+    for table, number, column in (
+        ("sessions", "uid", "credentials"),
+        ("sessions", "uid", "settings"),
+        ("webhooks", "number", "secret"),
+        ("webhooks", "number", "private"),
+    ):
+        rows = await connection.fetch(
+            database.text(
+                f"SELECT {number}, {column} FROM rookery.{table} "  # noqa: S608 - names from right above
+                f"WHERE {column} <> '' ORDER BY {number} FOR NO KEY UPDATE"
+            )
+        )
+        fresh = [(row[0], secrets.encrypt(secrets.decrypt(row[1]))) for row in rows if not secrets.is_current(row[1])]
+        await connection.executemany(
+            database.text(f"UPDATE rookery.{table} SET {column} = $2 WHERE {number} = $1"),  # noqa: S608
+            fresh,
+        )

@@ -1,0 +1,175 @@
+"""Statements on a bounded pool of PostgreSQL connections, from trio.
+
+The pool lives in a thread of its own (`asyncio_thread`). How many connections there are does not depend on the number of
+sessions. A connection that misbehaves when it is given back is terminated, never reused.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import zlib
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+import asyncpg  # type: ignore[import-untyped]
+
+from ....errors import StoreUnavailable
+from ....runtime.asyncio_thread import AsyncioThread
+from .errors import REPEATABLE, translate
+
+T = TypeVar("T")
+Connection = Any
+"""asyncpg has no types of its own."""
+Work = Callable[[Connection], Awaitable[T]]
+
+CONNECT_TIMEOUT = 5.0  # seconds
+ACQUIRE_TIMEOUT = 5.0  # seconds to wait for a free connection
+RELEASE_TIMEOUT = 1.0  # seconds to give one back; then it is terminated
+CLOSE_TIMEOUT = 1.0  # seconds for all connections to say goodbye; then they are terminated
+ATTEMPTS = 4
+"""How often a transaction is tried that meets another one."""
+
+
+class Database:
+    """Runs statements, each call in a transaction of its own.
+
+    SQL names tables as `rookery.table`; that schema stands for the configured one.
+    """
+
+    def __init__(self, thread: AsyncioThread, connect: dict[str, Any], *, schema: str, pool_size: int) -> None:
+        self.thread = thread
+        self.schema = schema
+        self._connect = connect
+        self._pool_size = pool_size
+        self._pool: Any = None
+        self._texts: dict[str, str] = {}
+
+    @property
+    def lock_number(self) -> int:
+        """A signed 32-bit number of this schema, the first half of the keys of advisory locks."""
+        return zlib.crc32(f"rookery {self.schema}".encode()) - 2**31
+
+    @property
+    def channel(self) -> str:
+        """Where notifications of this schema go."""
+        return f"rookery_{self.schema}"
+
+    def text(self, sql: str) -> str:
+        """`sql` with the configured schema."""
+        try:
+            return self._texts[sql]
+        except KeyError:
+            placed = sql.replace("{lock}", str(self.lock_number)).replace("{channel}", self.channel)
+            return self._texts.setdefault(sql, placed.replace("rookery.", f"{self.schema}."))
+
+    async def start(self) -> None:
+        """Make the pool; it connects when it is used."""
+
+        async def make() -> None:
+            self._pool = await asyncpg.create_pool(
+                **self._connect,
+                min_size=0,
+                max_size=self._pool_size,
+                timeout=CONNECT_TIMEOUT,
+                reset=_nothing,  # the default is one more round trip for each use, and we leave nothing behind
+            )
+
+        await self.call(make)
+
+    async def stop(self) -> None:
+        """Close the connections, by force after `CLOSE_TIMEOUT`."""
+
+        async def close() -> None:
+            pool, self._pool = self._pool, None
+            if pool is None:
+                return
+            try:
+                await asyncio.wait_for(pool.close(), CLOSE_TIMEOUT)
+            except Exception:
+                pool.terminate()
+
+        await self.call(close)
+
+    async def connect(self) -> Connection:
+        """In the loop: a connection outside the pool. The caller closes it."""
+        return await asyncpg.connect(**self._connect, timeout=CONNECT_TIMEOUT)
+
+    async def fetch(self, sql: str, *values: object, into: Callable[[list[Any]], T]) -> T:
+        """Run one statement; `into` makes the result from its rows, in the thread."""
+
+        async def work(connection: Connection) -> T:
+            return into(await connection.fetch(self.text(sql), *values))
+
+        return await self.work(work)
+
+    async def row(self, sql: str, *values: object) -> Any:
+        """The first row of one statement, or None."""
+
+        async def work(connection: Connection) -> Any:
+            return await connection.fetchrow(self.text(sql), *values)
+
+        return await self.work(work)
+
+    async def transaction(self, work: Work[T]) -> T:
+        """Run several statements in one transaction. `work` may be called again when the transaction meets another."""
+
+        async def inside(connection: Connection) -> T:
+            async with connection.transaction():
+                result: T = await work(connection)
+            return result
+
+        return await self.work(inside)
+
+    async def work(self, work: Work[T]) -> T:
+        """Run `work` with a connection, from trio."""
+        result: T = await self.call(lambda: self.use(work))
+        return result
+
+    async def use(self, work: Work[T]) -> T:
+        """Run `work` with a connection, in the loop; again if its transaction met another one."""
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                return await self._once(work)
+            except asyncpg.PostgresError as error:
+                if error.sqlstate not in REPEATABLE or attempt == ATTEMPTS:
+                    if error.sqlstate == "25006" and self._pool is not None:
+                        await self._pool.expire_connections()  # the name may lead to another server now
+                    raise
+                await asyncio.sleep(0.005 * 2**attempt)
+        raise AssertionError("unreachable")
+
+    async def _once(self, work: Work[T]) -> T:
+        pool = self._pool
+        if pool is None:
+            raise StoreUnavailable("the store is closed")
+        try:
+            connection = await pool.acquire(timeout=ACQUIRE_TIMEOUT)
+        except TimeoutError:
+            free = pool.get_idle_size() or pool.get_size() < pool.get_max_size()
+            raise StoreUnavailable(
+                "the database does not accept connections in time"
+                if free
+                else f"all {pool.get_max_size()} database connections are busy"
+            ) from None
+        try:
+            return await work(connection)
+        finally:
+            # Shielded and bounded by asyncpg. When it fails the connection is terminated already, and what happened before
+            # matters more to the caller.
+            with contextlib.suppress(Exception):
+                await pool.release(connection, timeout=RELEASE_TIMEOUT)
+
+    async def call(self, start: Callable[[], Any]) -> Any:
+        """Run a coroutine in the thread; its errors arrive in our words."""
+        try:
+            return await self.thread.run(start)
+        except Exception as error:
+            translated = translate(error)
+            if translated is error:
+                raise
+            raise translated from error
+
+
+async def _nothing(_: object) -> None:
+    """No state is left on a connection, so there is nothing to reset."""

@@ -1,0 +1,66 @@
+"""Final states of sends on their way to PostgreSQL: those of one session that wait share one statement and one commit.
+
+With each of them goes an event, and the log is written by one transaction at a time (see `append_2` in the migrations), so
+states that were written one by one would wait for as many commits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+
+import trio
+
+from ....model import Lease
+from ...contract import SendOutcome
+from ...contract.outgoing import Recorded
+
+Write = Callable[[Lease, Sequence[SendOutcome]], Awaitable[Recorded]]
+
+
+class _Batch:
+    """Whoever opened it writes it; the others wait. Without a result and an error when its writer was cancelled."""
+
+    def __init__(self) -> None:
+        self.outcomes: list[SendOutcome] = []
+        self.done = trio.Event()
+        self.recorded: Recorded | None = None
+        self.error: Exception | None = None
+
+
+class SendBatches:
+    """The first of a session is written at once; what comes meanwhile goes together after it."""
+
+    def __init__(self, write: Write) -> None:
+        self._write = write
+        self._open: dict[Lease, _Batch] = {}
+        self._writing: dict[Lease, trio.Event] = {}
+
+    async def record(self, lease: Lease, outcomes: Sequence[SendOutcome]) -> Recorded:
+        """Raises what the write raises. To write a state twice changes nothing, so what a cancelled writer may or may not
+        have written is written by the others again."""
+        while (batch := self._open.get(lease)) is not None:
+            batch.outcomes += outcomes
+            await batch.done.wait()
+            if batch.error is not None:
+                raise batch.error
+            if batch.recorded is not None:
+                return batch.recorded
+        batch = self._open[lease] = _Batch()
+        batch.outcomes += outcomes
+        try:
+            while (writing := self._writing.get(lease)) is not None:
+                await writing.wait()
+            del self._open[lease]
+            self._writing[lease] = batch.done
+            try:
+                batch.recorded = await self._write(lease, batch.outcomes)
+            except Exception as error:
+                batch.error = error
+                raise
+            finally:
+                del self._writing[lease]
+            return batch.recorded
+        finally:
+            if self._open.get(lease) is batch:
+                del self._open[lease]
+            batch.done.set()

@@ -1,0 +1,65 @@
+"""The event log in PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ...errors import StoreUnavailable
+from ...model import Event, Lease, NewEvent
+from ..contract import EventQuery
+from ..rows import EVENT_COLUMNS, event_from_row
+from .base import PostgresBase
+from .database.appends import AppendQueue
+
+# Ids grow with the time of storage, so the first event that is too young ends the search.
+_PRUNE = """
+    WITH young AS (SELECT id FROM rookery.events WHERE stored_at >= $1 ORDER BY id LIMIT 1),
+    old AS (
+        SELECT id FROM rookery.events AS e
+        WHERE id < coalesce((SELECT id FROM young), 9223372036854775807) AND stored_at < $1
+          AND NOT EXISTS (SELECT 1 FROM rookery.deliveries WHERE event = e.id)
+          AND NOT EXISTS (SELECT 1 FROM rookery.dead_letters WHERE event = e.id)
+        ORDER BY id LIMIT $2
+    ),
+    gone AS (DELETE FROM rookery.events WHERE id IN (SELECT id FROM old) RETURNING 1)
+    SELECT count(*) FROM gone"""
+_PRUNE_DEAD = """
+    DELETE FROM rookery.dead_letters WHERE (webhook, event) IN (
+        SELECT webhook, event FROM rookery.dead_letters WHERE at < $1 ORDER BY at LIMIT $2)"""
+
+
+class PostgresEvents(PostgresBase):
+    """Implements `EventStore`."""
+
+    _appends: AppendQueue | None
+
+    async def append(self, lease: Lease, events: Sequence[NewEvent], cursor: str | None) -> int:
+        if self._appends is None:
+            raise StoreUnavailable("the store is not open")
+        return await self._appends.append(lease, events, cursor)
+
+    async def read_events(self, query: EventQuery) -> Sequence[Event]:
+        where, values = ["id > $1"], list[Any]([query.after])
+        if query.session is not None:
+            values.append(query.session)
+            where.append(f"session = ${len(values)}")
+        if query.sessions is not None:
+            values.append(list(query.sessions))
+            where.append(f"session = ANY (${len(values)})")
+        if query.without:
+            values.append(list(query.without))
+            where.append(f"type <> ALL (${len(values)})")
+        if query.types is not None:
+            values.append(list(query.types))
+            where.append(f"type = ANY (${len(values)})")
+        values.append(query.limit)
+        sql = f"SELECT {EVENT_COLUMNS} FROM rookery.events WHERE {' AND '.join(where)} ORDER BY id LIMIT ${len(values)}"  # noqa: S608
+        return await self._all(sql, *values, of=event_from_row)
+
+    async def last_event_id(self) -> int:
+        return int(await self._value("SELECT coalesce(max(id), 0) FROM rookery.events"))
+
+    async def prune_events(self, *, before: float, limit: int) -> int:
+        await self._db.row(_PRUNE_DEAD, before, limit)
+        return int(await self._value(_PRUNE, before, limit))

@@ -1,0 +1,183 @@
+"""Outbound messages in PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from functools import cached_property, partial
+from typing import Any
+
+from ...errors import AlreadyExists, Busy, InvalidInput, LeaseLost, NotFound, StoreUnavailable
+from ...model import Lease, MessageState, OutboundMessage
+from ..contract import SendOutcome
+from ..contract.outgoing import Recorded
+from ..rows import MESSAGE_COLUMNS, STATE_RANKS, is_same_request, message_from_row, message_to_row, to_json
+from .base import PostgresBase
+from .database.pool import Connection
+from .database.sends import SendBatches
+
+_SELECT = f"SELECT {MESSAGE_COLUMNS} FROM rookery.messages"  # noqa: S608
+_VALUES = ", ".join(f"${number}" for number in range(1, MESSAGE_COLUMNS.count(",") + 2))
+_ANNOUNCE = "SELECT rookery.announce_1($1, $2)"
+_HELD = "SELECT uid FROM rookery.sessions WHERE uid = $1 AND owner = $2 AND fence = $3"
+
+# $1 is the id, $2 the session, $16 the limit, $17 the owners in this process. An owner elsewhere is told, and tells us the
+# outcome; our own need no notification, and notifications make commits wait for each other.
+_ENQUEUE = f"""
+    WITH s AS (SELECT uid, owner IS NULL OR owner <> ALL ($17::text[]) AS elsewhere
+               FROM rookery.sessions WHERE id = $2 FOR KEY SHARE),
+    under_way AS (
+        SELECT count(*) AS count FROM rookery.messages
+        WHERE uid = (SELECT uid FROM s) AND state IN ('queued', 'sending')
+    ),
+    stored AS (
+        INSERT INTO rookery.messages ({MESSAGE_COLUMNS}, uid, watched)
+        SELECT {_VALUES}, s.uid, s.elsewhere FROM s, under_way WHERE under_way.count < $16
+        ON CONFLICT DO NOTHING RETURNING id, session, watched
+    )
+    SELECT (SELECT uid FROM s), (SELECT count FROM under_way), (SELECT id FROM stored),
+           (SELECT rookery.notify_1('messages', session) FROM stored WHERE watched)"""  # noqa: S608
+
+_SCHEDULE = _ENQUEUE.replace("state IN ('queued', 'sending')", "state = 'scheduled'")
+
+
+class PostgresMessages(PostgresBase):
+    """Implements `MessageStore`."""
+
+    async def enqueue(self, message: OutboundMessage, *, pending_limit: int) -> tuple[OutboundMessage, bool]:
+        row = message_to_row(message)
+        sql = _SCHEDULE if message.state is MessageState.SCHEDULED else _ENQUEUE
+        for _ in range(3):
+            uid, under_way, stored = (await self._db.row(sql, *row, pending_limit, list(self._owners)))[:3]
+            if uid is None:
+                raise NotFound("session", message.session)
+            if stored is not None:
+                return message, True
+            earlier = await self._earlier(message, uid)
+            if earlier is not None:
+                return earlier, False
+            if under_way >= pending_limit:
+                raise Busy(
+                    f"{under_way} messages of session {message.session!r} are waiting to be sent already: try again later"
+                )
+            # What stood in the way is gone meanwhile: pruned, or undone.
+        raise StoreUnavailable("the message could not be stored: another request with the same key came and went")
+
+    async def _earlier(self, message: OutboundMessage, uid: int) -> OutboundMessage | None:
+        """The message that has this one's key or id. Raises InvalidInput, AlreadyExists."""
+        if message.idempotency_key is not None:
+            sql = f"{_SELECT} WHERE uid = $1 AND idempotency_key = $2"
+            for found in await self._all(sql, uid, message.idempotency_key, of=message_from_row):
+                if not is_same_request(found, message):
+                    raise InvalidInput(
+                        "this idempotency key was used for a different message: take a new key", field="idempotency_key"
+                    )
+                return found
+        for found in await self._all(f"{_SELECT} WHERE id = $1", message.id, of=message_from_row):
+            if found.idempotency_key != message.idempotency_key or not is_same_request(found, message):
+                raise AlreadyExists("message", message.id)
+            return found  # the caller repeats a call whose answer was lost
+        return None
+
+    async def get_message(self, id: str) -> OutboundMessage:
+        for found in await self._all(f"{_SELECT} WHERE id = $1", id, of=message_from_row):
+            return found
+        raise NotFound("message", id)
+
+    async def pending_messages(
+        self, lease: Lease, *, exclude: Collection[str], limit: int
+    ) -> Sequence[OutboundMessage]:
+        # One row of the lease and as many messages as there are: without a row the lease is lost.
+        columns = ", ".join(f"m.{column}" for column in MESSAGE_COLUMNS.split(", "))
+        sql = f"""
+            WITH held AS ({_HELD})
+            SELECT {columns} FROM held LEFT JOIN LATERAL (
+                SELECT * FROM rookery.messages WHERE uid = held.uid AND state = 'queued' AND NOT (id = ANY ($4))
+                ORDER BY number LIMIT $5
+            ) AS m ON true ORDER BY m.number"""  # noqa: S608
+
+        def read(row: Any) -> OutboundMessage | None:
+            return None if row[0] is None else message_from_row(row)
+
+        rows = await self._all(sql, lease.uid, lease.owner, lease.fence, list(exclude), limit, of=read)
+        if not rows:
+            raise LeaseLost(lease.session)
+        return [row for row in rows if row is not None]
+
+    @cached_property
+    def _batches(self) -> SendBatches:
+        return SendBatches(partial(self._record_sends, announce=True))
+
+    async def record_sends(self, lease: Lease, outcomes: Sequence[SendOutcome], *, announce: bool = False) -> Recorded:
+        if announce and any(outcome.state.final for outcome in outcomes):
+            return await self._batches.record(lease, outcomes)
+        return await self._record_sends(lease, outcomes, announce=announce)
+
+    async def _record_sends(self, lease: Lease, outcomes: Sequence[SendOutcome], *, announce: bool) -> Recorded:
+        sql = "SELECT rookery.record_sends_2($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
+        refused = await self._value(
+            sql,
+            lease.uid,
+            lease.owner,
+            lease.fence,
+            [outcome.id for outcome in outcomes],
+            [outcome.state.value for outcome in outcomes],
+            [outcome.at for outcome in outcomes],
+            [None if outcome.receipt is None else to_json(outcome.receipt) for outcome in outcomes],
+            [outcome.error for outcome in outcomes],
+            to_json({state.value: rank for state, rank in STATE_RANKS.items()}),
+            announce,
+        )
+        if refused is None:
+            raise LeaseLost(lease.session)
+        return Recorded(frozenset(refused), announce and any(outcome.state.final for outcome in outcomes))
+
+    async def resolve_interrupted(self, lease: Lease, *, now: float, announce: bool = False) -> Sequence[str]:
+        sql = f"""
+            WITH held AS ({_HELD} FOR SHARE),
+            resolved AS (
+                UPDATE rookery.messages AS m SET state = 'unknown', updated_at = $4 FROM held
+                WHERE m.uid = held.uid AND m.state = 'sending' RETURNING m.id, m.watched
+            )
+            SELECT r.id, CASE WHEN r.watched THEN rookery.notify_1('message', r.id) END
+            FROM held LEFT JOIN resolved AS r ON true"""  # noqa: S608
+        database = self._db
+
+        async def work(connection: Connection) -> list[str | None]:
+            rows = await connection.fetch(database.text(sql), lease.uid, lease.owner, lease.fence, now)
+            ids = [row[0] for row in rows]
+            await connection.execute(database.text(_ANNOUNCE), [id for id in ids if id is not None], announce)
+            return ids
+
+        ids = await database.transaction(work)
+        if not ids:
+            raise LeaseLost(lease.session)
+        return [id for id in ids if id is not None]
+
+    async def expire_messages(self, *, now: float, announce: bool = False) -> int:
+        sql = """
+            WITH expired AS (
+                UPDATE rookery.messages SET state = 'expired', updated_at = $1
+                WHERE state = 'queued' AND expires_at <= $1 RETURNING id, watched
+            )
+            SELECT id, CASE WHEN watched THEN rookery.notify_1('message', id) END FROM expired"""
+        database = self._db
+
+        async def work(connection: Connection) -> int:
+            ids = [row[0] for row in await connection.fetch(database.text(sql), now)]
+            if ids:
+                await connection.execute(database.text(_ANNOUNCE), ids, announce)
+            return len(ids)
+
+        return await database.transaction(work)
+
+    async def prune_messages(self, *, before: float, limit: int) -> int:
+        sql = """
+            WITH gone AS (
+                DELETE FROM rookery.messages WHERE number IN (
+                    SELECT number FROM rookery.messages
+                    WHERE state NOT IN ('queued', 'sending') AND state <> 'scheduled' AND updated_at < $1
+                    ORDER BY updated_at LIMIT $2)
+                RETURNING 1
+            )
+            SELECT count(*) FROM gone"""
+        return int(await self._value(sql, before, limit))

@@ -1,0 +1,89 @@
+"""Scheduled and cancelled sends and lists of them, in PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from ...errors import NotFound
+from ...model import Lease, MessageState, OutboundMessage
+from ..contract.outgoing import MessageQuery
+from ..rows import MESSAGE_COLUMNS, message_from_row
+from .base import PostgresBase
+from .database.pool import Connection
+
+# The outer join gives one empty row for a session without messages, none when there is no such session.
+_LIST = f"""
+    SELECT {", ".join(f"m.{column}" for column in MESSAGE_COLUMNS.split(", "))}, m.number
+    FROM rookery.sessions AS s LEFT JOIN LATERAL (
+        SELECT * FROM rookery.messages WHERE uid = s.uid AND number < $2 AND ($3::text[] IS NULL OR state = ANY ($3))
+          AND ($5::text IS NULL OR recipient = $5) AND ($6::double precision IS NULL OR created_at >= $6)
+          AND ($7::double precision IS NULL OR created_at < $7)
+        ORDER BY number DESC LIMIT $4
+    ) AS m ON true WHERE s.id = $1 ORDER BY m.number DESC"""  # noqa: S608
+_CANCEL = """
+    UPDATE rookery.messages SET state = 'cancelled', updated_at = $2 WHERE id = $1 AND state IN ('queued', 'scheduled')
+    RETURNING CASE WHEN watched THEN rookery.notify_1('message', id) END"""
+_FIND = """
+    SELECT receipt::json ->> 'message_id', id FROM rookery.messages
+    WHERE uid = $1 AND state IN ('sent', 'delivered') AND receipt::json ->> 'message_id' = ANY ($2)"""
+_RELEASE = """
+    WITH released AS (
+        UPDATE rookery.messages SET state = 'queued', updated_at = $1 WHERE state = 'scheduled' AND send_at <= $1
+        RETURNING session
+    )
+    SELECT session, rookery.notify_1('messages', session) FROM (SELECT DISTINCT session FROM released) AS s"""
+
+
+class PostgresOutgoing(PostgresBase):
+    """Implements `OutgoingStore`."""
+
+    async def list_messages(self, query: MessageQuery) -> Sequence[tuple[int, OutboundMessage]]:
+        before = 2**63 - 1 if query.before is None else query.before
+        states = None if query.states is None else [state.value for state in query.states]
+
+        def read(row: Any) -> tuple[int, OutboundMessage] | None:
+            return None if row[-1] is None else (row[-1], message_from_row(row))
+
+        rows = await self._all(
+            _LIST,
+            query.session,
+            before,
+            states,
+            query.limit,
+            query.chat,
+            query.since,
+            query.until,
+            of=read,
+        )
+        if not rows:
+            raise NotFound("session", query.session)
+        return [row for row in rows if row is not None]
+
+    async def cancel_message(self, id: str, *, now: float, announce: bool = False) -> tuple[OutboundMessage, bool]:
+        database = self._db
+
+        async def work(connection: Connection) -> Any:
+            if await connection.fetch(database.text(_CANCEL), id, now):
+                await connection.execute(database.text("SELECT rookery.announce_1(ARRAY[$1::text], $2)"), id, announce)
+            return await connection.fetchrow(
+                database.text(f"SELECT {MESSAGE_COLUMNS} FROM rookery.messages WHERE id = $1"),  # noqa: S608
+                id,
+            )
+
+        row = await database.transaction(work)
+        if row is None:
+            raise NotFound("message", id)
+        message = message_from_row(row)
+        return message, message.state is MessageState.CANCELLED
+
+    async def release_scheduled(self, *, now: float) -> Collection[str]:
+        return set(await self._all(_RELEASE, now, of=lambda row: str(row[0])))
+
+    async def find_sent(self, lease: Lease, platform_ids: Collection[str]) -> Mapping[str, str]:
+        found = await self._all(_FIND, lease.uid, list(platform_ids), of=lambda row: (str(row[0]), str(row[1])))
+        return dict(found)
+
+    async def next_scheduled_at(self) -> float | None:
+        found: float | None = await self._value("SELECT min(send_at) FROM rookery.messages WHERE state = 'scheduled'")
+        return found

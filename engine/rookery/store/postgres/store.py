@@ -1,0 +1,168 @@
+"""The store for real deployments: everything in PostgreSQL, shared by any number of instances."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+import trio
+
+from ...errors import InvalidInput, StoreError
+from ...runtime.asyncio_thread import open_asyncio_thread
+from ..secrets import SecretBox
+from .cluster import PostgresInstances
+from .database.appends import AppendQueue
+from .database.migrate import check_key, migrate
+from .database.pool import Database
+from .duties import PostgresDuties
+from .events import PostgresEvents
+from .keys import PostgresKeys
+from .media import PostgresMedia
+from .messages import PostgresMessages
+from .outgoing import PostgresOutgoing
+from .sessions import PostgresSessions
+from .webhook_facts import PostgresWebhookFacts
+from .webhooks import PostgresDeliveries
+
+FINISH_TIMEOUT = 0.5
+"""Seconds at the end for appends that are under way; then they are cancelled."""
+
+CLOSE_TIMEOUT = 1.5
+"""Seconds for each of the two steps of closing, whatever state the database is in."""
+
+
+class PostgresStore(
+    PostgresSessions,
+    PostgresKeys,
+    PostgresEvents,
+    PostgresMessages,
+    PostgresOutgoing,
+    PostgresMedia,
+    PostgresDeliveries,
+    PostgresWebhookFacts,
+    PostgresDuties,
+    PostgresInstances,
+):
+    """Implements `Store`, `Notifying` and `CallStore` for any number of engines at once.
+
+    Args:
+        url: `postgresql://user:password@host:port/database`, with libpq's parameters. `schema`, `pool_size`,
+            `command_timeout` and `statement_cache_size` may be given there too.
+        secrets: encrypts credentials, settings and webhook secrets.
+        schema: where the tables are; made if it is missing.
+        pool_size: connections at most, whatever the number of sessions; the listener has one more.
+        command_timeout: seconds for one statement; afterwards it counts as failed.
+        statement_cache_size: prepared statements kept for each connection; 0 for PgBouncer in transaction mode.
+
+    Raises:
+        InvalidInput: the URL or a parameter in it is wrong.
+    """
+
+    shared = True
+
+    def __init__(
+        self,
+        url: str,
+        secrets: SecretBox,
+        *,
+        schema: str = "rookery",
+        pool_size: int = 10,
+        command_timeout: float = 5.0,
+        statement_cache_size: int = 100,
+    ) -> None:
+        parts = urlsplit(url)
+        options = {
+            "schema": schema,
+            "pool_size": pool_size,
+            "command_timeout": command_timeout,
+            "statement_cache_size": statement_cache_size,
+        }
+        ours, theirs = _split_query(parts.query, options)
+        if not re.fullmatch(r"[a-z_][a-z0-9_]{0,47}", ours["schema"]):
+            raise InvalidInput("the schema has to be lower case letters, digits and underscores", field="schema")
+        if ours["pool_size"] < 1 or ours["command_timeout"] <= 0 or ours["statement_cache_size"] < 0:
+            raise InvalidInput("pool_size and command_timeout have to be positive", field="store")
+        self._schema: str = ours["schema"]
+        self._pool_size: int = ours["pool_size"]
+        self._connect = {
+            "dsn": urlunsplit(("postgresql", parts.netloc, parts.path, urlencode(theirs), "")),
+            "command_timeout": ours["command_timeout"],
+            "statement_cache_size": ours["statement_cache_size"],
+            "server_settings": {} if "application_name" in dict(theirs) else {"application_name": "rookery"},
+        }
+        self._place = parts.netloc.rpartition("@")[2] + parts.path
+        self._secrets = secrets
+        self._database: Database | None = None
+        self._appends: AppendQueue | None = None
+        self._owners = set()
+        self._in_use = False
+
+    @property
+    def location(self) -> str:
+        return f"postgresql://{self._place}" + (f" (schema {self._schema})" if self._schema != "rookery" else "")
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[PostgresStore]:
+        if self._in_use:
+            raise StoreError(f"the store {self.location} is open already")
+        self._in_use = True
+        try:
+            async with open_asyncio_thread("rookery-postgres") as thread:
+                database = Database(thread, self._connect, schema=self._schema, pool_size=self._pool_size)
+                await database.start()
+                try:
+                    await migrate(database)
+                    await check_key(database, self._secrets, self.location)
+                    async with _serving(database) as self._appends:
+                        self._database = database
+                        yield self
+                finally:
+                    self._database = None
+                    with trio.move_on_after(CLOSE_TIMEOUT, shield=True):
+                        await database.stop()
+        finally:
+            self._appends = None
+            self._in_use = False
+
+    def __repr__(self) -> str:
+        return f"<PostgresStore {self.location}>"
+
+
+@asynccontextmanager
+async def _serving(database: Database) -> AsyncIterator[AppendQueue]:
+    """The queue of appends, and the task in the other thread that empties it."""
+
+    async def start() -> tuple[AppendQueue, asyncio.Task[None]]:
+        queue = AppendQueue(database)
+        return queue, asyncio.create_task(queue.serve())
+
+    async def stop() -> None:
+        queue.finish()
+        await asyncio.wait([task], timeout=FINISH_TIMEOUT)
+        task.cancel()
+        await asyncio.wait([task])
+
+    queue, task = await database.call(start)
+    try:
+        yield queue
+    finally:
+        with trio.move_on_after(CLOSE_TIMEOUT, shield=True):
+            await database.call(stop)
+
+
+def _split_query(query: str, options: dict[str, Any]) -> tuple[dict[str, Any], list[tuple[str, str]]]:
+    """Our own parameters of a URL (over `options`, as their types), and the driver's."""
+    ours, theirs = dict(options), []
+    for name, value in parse_qsl(query, keep_blank_values=True):
+        if name not in options:
+            theirs.append((name, value))
+            continue
+        try:
+            ours[name] = type(options[name])(value)
+        except ValueError:
+            raise InvalidInput(f"{name} in the store's URL has to be a number", field="store") from None
+    return ours, theirs

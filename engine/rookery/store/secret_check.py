@@ -1,0 +1,20 @@
+"""The canary: a known text that is stored encrypted and tells whether the key fits, also when no secret is stored."""
+
+from __future__ import annotations
+
+from ..errors import SecretKeyError
+from .secrets import SecretBox
+
+CANARY = "rookery"
+
+
+def check_canary(token: str, location: str, secrets: SecretBox) -> None:
+    """Raises SecretKeyError when no key of `secrets` encrypted it."""
+    try:
+        secrets.decrypt(token)
+    except SecretKeyError:
+        raise SecretKeyError(
+            f"the secret key does not fit {location}: it was used with another key before. Give that key in "
+            f"ROOKERY_SECRET_KEY (or put the key file back); to change keys set ROOKERY_SECRET_KEY=NEW,OLD. "
+            f"Nothing was changed."
+        ) from None

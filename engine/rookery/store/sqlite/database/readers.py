@@ -1,0 +1,125 @@
+"""Reading a SQLite database beside its writer: read-only connections in threads of their own."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import threading
+from collections.abc import Callable
+from typing import Protocol, TypeVar
+
+import trio
+
+from ....errors import StoreUnavailable
+from .connection import Database, translate
+
+T = TypeVar("T")
+Query = Callable[[sqlite3.Connection], T]
+
+READERS = 3
+"""Reads at a time: a long one in the event log does not keep the short ones waiting."""
+
+CLOSE_TIMEOUT = 1.0
+"""Seconds to wait at the end for reads that were interrupted."""
+
+
+class Readers(Protocol):
+    """Runs queries, each on one consistent state of the database."""
+
+    async def run(self, query: Query[T]) -> T:
+        """What was committed before the call is seen."""
+
+
+class InlineReader:
+    """Reads a database in memory where it is, without a thread."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def run(self, query: Query[T]) -> T:
+        await trio.lowlevel.checkpoint()
+        return _consistent(self._database.connection, query, self._database.location)
+
+
+class ThreadReaders:
+    """Up to `READERS` connections, opened when they are first needed."""
+
+    def __init__(self, connect: Callable[[], sqlite3.Connection], location: str) -> None:
+        self._connect = connect
+        self._location = location
+        self._limiter = trio.CapacityLimiter(READERS)
+        self._idle: list[sqlite3.Connection] = []
+        self._all: list[sqlite3.Connection] = []
+        self._lock = threading.Lock()
+        self._running = 0  # queries, also those that nobody waits for any more; under the lock, as is `_open`
+        self._open = True
+
+    async def run(self, query: Query[T]) -> T:
+        if not self._open:
+            raise StoreUnavailable("the store is closed")
+        # A read has no effect, so a cancelled caller leaves at once; the thread ends by itself and only then gives its
+        # place in the limiter back.
+        return await trio.to_thread.run_sync(self._query, query, limiter=self._limiter, abandon_on_cancel=True)
+
+    def _query(self, query: Query[T]) -> T:
+        with self._lock:
+            if not self._open:  # closed before the thread came to it: nothing is opened any more
+                raise StoreUnavailable("the store is closed")
+            self._running += 1
+        try:
+            return self._read(query)
+        finally:
+            with self._lock:
+                self._running -= 1
+
+    def _read(self, query: Query[T]) -> T:
+        try:
+            connection = self._idle.pop()
+        except IndexError:
+            try:
+                connection = self._connect()
+            except sqlite3.Error as error:
+                raise translate(error, self._location) from error
+            self._all.append(connection)
+        try:
+            return _consistent(connection, query, self._location)
+        finally:
+            if self._open:
+                self._idle.append(connection)
+            else:
+                self._all.remove(connection)
+                connection.close()
+
+    async def aclose(self) -> None:
+        """Interrupt what still reads, then close. Whoever reads even after `CLOSE_TIMEOUT` closes its own connection."""
+        with self._lock:
+            self._open = False
+        with trio.move_on_after(CLOSE_TIMEOUT, shield=True):
+            while self._running:
+                for connection in list(self._all):
+                    with contextlib.suppress(sqlite3.ProgrammingError):  # its thread has just closed it
+                        connection.interrupt()
+                await trio.sleep(0.001)
+        while self._idle:
+            connection = self._idle.pop()
+            self._all.remove(connection)
+            connection.close()
+
+
+class ClosedReaders:
+    """Stands in before the store is opened and after it is closed."""
+
+    async def run(self, query: Query[T]) -> T:
+        raise StoreUnavailable("the store is not open")
+
+
+def _consistent(connection: sqlite3.Connection, query: Query[T], location: str) -> T:
+    try:
+        connection.execute("BEGIN")
+        try:
+            return query(connection)
+        finally:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+    except Exception as error:
+        raise translate(error, location) from error

@@ -1,0 +1,243 @@
+"""The one writer of a SQLite database: a thread that lets waiting writers share a transaction.
+
+Whoever waits while a transaction is being committed joins the next one. Each piece of work has a savepoint of its own, so
+one that fails takes nothing of the others with it.
+
+A caller that is cancelled does not wait. Work that was not begun is withdrawn; work that was begun happens completely and
+its result is dropped. Nothing is ever half done, and no transaction outlives the work in it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVar
+
+import outcome
+import trio
+
+from ....errors import StoreUnavailable
+from .connection import Database, translate
+
+T = TypeVar("T")
+Work = Callable[[Database], T]
+
+GROUP_LIMIT = 1000
+"""Pieces of work that share one transaction at most: bounds the wait of the first of them."""
+
+CLOSE_TIMEOUT = 5.0
+"""Seconds to wait for the last transaction at the end. The thread finishes it anyhow, and only then frees the lock."""
+
+ABANDON_TIMEOUT = 1.0
+"""Seconds to wait for the thread when nobody wants the database any more before it is open."""
+
+
+class Writer(Protocol):
+    """Runs work in a transaction."""
+
+    async def run(self, work: Work[T]) -> T:
+        """Durable when it returns; what `work` raises undoes it and is raised here."""
+
+
+class _Job:
+    """One piece of work on its way. `begun` and `withdrawn` exclude each other, under the writer's lock."""
+
+    __slots__ = ("begun", "result", "task", "withdrawn", "work")
+
+    def __init__(self, work: Work[Any], task: trio.lowlevel.Task) -> None:
+        self.work = work
+        self.task: trio.lowlevel.Task | None = task  # None once the caller has gone
+        self.begun = False
+        self.withdrawn = False
+        self.result: outcome.Outcome[Any] | None = None
+
+
+class InlineWriter:
+    """The same promises without a thread, for a database in memory: no real time passes, so test clocks may jump."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def run(self, work: Work[T]) -> T:
+        await trio.lowlevel.checkpoint()
+        result: T = _alone(self._database, work).unwrap()
+        return result
+
+
+class GroupWriter:
+    """Owns the writer thread. Made inside the trio run that uses it."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._token = trio.lowlevel.current_trio_token()
+        self._opened = trio.Event()
+        self._ended = trio.Event()
+        self._failure: BaseException | None = None
+        self._open = False
+
+    async def start(self, connect: Callable[[], Database], after: Callable[[], None]) -> None:
+        """Start the thread; `connect` opens the database in it. `after` runs when the database is closed, in any case.
+
+        Raises what `connect` raises. A caller that is cancelled leaves when the thread has closed again, so that the database
+        can be opened anew, but does not wait longer than `ABANDON_TIMEOUT` for a migration; the thread then closes by itself.
+        """
+        thread = threading.Thread(target=self._main, args=(connect, after), name=self._name, daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as error:
+            after()
+            raise StoreUnavailable(f"cannot start a thread for the store: {error}") from error
+        try:
+            await self._opened.wait()
+        except trio.Cancelled:
+            self._jobs.put(None)
+            with trio.move_on_after(ABANDON_TIMEOUT, shield=True):
+                await self._ended.wait()
+            raise
+        if self._failure is not None:
+            raise self._failure
+        self._open = True
+
+    async def run(self, work: Work[T]) -> T:
+        if not self._open:
+            raise StoreUnavailable("the store is closed")
+        await trio.lowlevel.checkpoint_if_cancelled()
+        job = _Job(work, trio.lowlevel.current_task())
+        self._jobs.put(job)
+
+        def abort(_: object) -> trio.lowlevel.Abort:
+            with self._lock:
+                job.withdrawn = not job.begun
+            job.task = None
+            return trio.lowlevel.Abort.SUCCEEDED
+
+        result: T = await trio.lowlevel.wait_task_rescheduled(abort)
+        return result
+
+    async def aclose(self) -> None:
+        """Let the work that waits finish, close the database, end the thread. Waits `CLOSE_TIMEOUT` at most."""
+        self._open = False
+        self._jobs.put(None)
+        with trio.move_on_after(CLOSE_TIMEOUT, shield=True):
+            await self._ended.wait()
+
+    # What follows runs in the thread, except `_end` and `_reply`.
+
+    def _main(self, connect: Callable[[], Database], after: Callable[[], None]) -> None:
+        try:
+            database = connect()
+        except BaseException as error:
+            self._failure = error
+            after()  # before `start` returns: whoever tries again must find the lock free
+            self._tell(self._opened.set)
+            self._tell(self._end)
+            return
+        self._tell(self._opened.set)
+        try:
+            self._serve(database)
+        finally:
+            database.close()
+            after()
+            self._tell(self._end)
+
+    def _serve(self, database: Database) -> None:
+        closing = False
+        while not closing:
+            job = self._jobs.get()
+            waiting: list[_Job] = []
+            while True:
+                if job is None:
+                    closing = True
+                else:
+                    waiting.append(job)
+                if len(waiting) >= GROUP_LIMIT:
+                    break
+                try:
+                    job = self._jobs.get_nowait()
+                except queue.Empty:
+                    break
+            with self._lock:
+                group = [job for job in waiting if not job.withdrawn]
+                for job in group:
+                    job.begun = True
+            if group:
+                _together(database, group)
+                self._tell(lambda group=group: self._reply(group))  # type: ignore[misc]
+
+    def _end(self) -> None:
+        """In trio's thread: nothing is served any more. After a crash of the thread somebody may be waiting still."""
+        self._open = False
+        with contextlib.suppress(queue.Empty):
+            while True:
+                job = self._jobs.get_nowait()
+                if job is not None and job.task is not None:
+                    trio.lowlevel.reschedule(job.task, outcome.Error(StoreUnavailable("the store is closed")))
+        self._ended.set()
+
+    def _tell(self, function: Callable[[], object]) -> None:
+        with contextlib.suppress(trio.RunFinishedError):  # nobody is left to hear it; the work itself is done
+            self._token.run_sync_soon(function)
+
+    @staticmethod
+    def _reply(group: list[_Job]) -> None:
+        for job in group:
+            if job.task is not None:
+                assert job.result is not None
+                trio.lowlevel.reschedule(job.task, job.result)
+
+
+def _alone(database: Database, work: Work[T]) -> outcome.Outcome[T]:
+    """One piece of work in a transaction of its own."""
+    connection = database.connection
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        result = work(database)
+        connection.execute("COMMIT")
+        return outcome.Value(result)
+    except Exception as error:
+        _undo(database)
+        return outcome.Error(translate(error, database.location))
+
+
+def _together(database: Database, group: list[_Job]) -> None:
+    """All of it in one transaction; when that transaction fails as a whole, each in its own."""
+    connection = database.connection
+    if len(group) > 1:
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            for job in group:
+                connection.execute("SAVEPOINT job")
+                try:
+                    job.result = outcome.Value(job.work(database))
+                except Exception as error:
+                    database.forget()
+                    connection.execute("ROLLBACK TO job")
+                    job.result = outcome.Error(translate(error, database.location))
+                connection.execute("RELEASE job")
+            connection.execute("COMMIT")
+        except sqlite3.Error:
+            _undo(database)
+        else:
+            return
+    for job in group:
+        job.result = _alone(database, job.work)
+
+
+def _undo(database: Database) -> None:
+    """Roll back what is left of the transaction; some errors, as a full disk, have done so already."""
+    database.forget()
+    if database.connection.in_transaction:
+        with contextlib.suppress(sqlite3.Error):  # a broken disk: the next BEGIN will say so
+            database.connection.execute("ROLLBACK")
+
+
+class ClosedWriter:
+    """Stands in before the store is opened and after it is closed."""
+
+    async def run(self, work: Work[T]) -> T:
+        raise StoreUnavailable("the store is not open")

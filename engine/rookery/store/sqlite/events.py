@@ -1,0 +1,131 @@
+"""The event log in SQLite. `append` is the hot path: everything received goes through it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from sqlite3 import Connection
+from typing import Any
+
+from ...errors import LeaseLost
+from ...model import Event, Lease, NewEvent
+from ..contract import EventQuery
+from ..rows import EVENT_COLUMNS, event_from_row, lane_of, to_json
+from .base import SqliteBase
+from .database.connection import Database
+from .sessions import check_lease, held_by
+
+_MOVE_CURSOR = "UPDATE sessions SET cursor = ? WHERE uid = ? AND owner = ? AND fence = ?"
+
+_INSERT = """
+    INSERT INTO events (id, uid, epoch, key, session, platform, type, time, chat, sender, body, raw, stored_at)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (uid, epoch, key) DO NOTHING"""
+
+
+class SqliteEvents(SqliteBase):
+    """Implements `EventStore`."""
+
+    async def append(self, lease: Lease, events: Sequence[NewEvent], cursor: str | None) -> int:
+        return await self._write(lambda database: _append(database, lease, events, cursor))
+
+    async def read_events(self, query: EventQuery) -> Sequence[Event]:
+        where, values = ["id > ?"], list[Any]([query.after])
+        if query.session is not None:
+            where.append("session = ?")
+            values.append(query.session)
+        if query.sessions is not None:
+            where.append("session IN (SELECT value FROM json_each(?))")
+            values.append(to_json(query.sessions))
+        if query.without:
+            where.append("type NOT IN (SELECT value FROM json_each(?))")
+            values.append(to_json(query.without))
+        if query.types is not None:
+            where.append("type IN (SELECT value FROM json_each(?))")
+            values.append(to_json(query.types))
+        sql = f"SELECT {EVENT_COLUMNS} FROM events WHERE {' AND '.join(where)} ORDER BY id LIMIT ?"  # noqa: S608
+
+        def read(connection: Connection) -> Sequence[Event]:
+            return [event_from_row(row) for row in connection.execute(sql, [*values, query.limit])]
+
+        return await self._read(read)
+
+    async def last_event_id(self) -> int:
+        def query(connection: Connection) -> int:
+            return connection.execute("SELECT max(id) FROM events").fetchone()[0] or 0
+
+        return await self._read(query)
+
+    async def prune_events(self, *, before: float, limit: int) -> int:
+        return await self._write(lambda database: _prune(database, before, limit))
+
+
+def _append(database: Database, lease: Lease, events: Sequence[NewEvent], cursor: str | None) -> int:
+    connection = database.connection
+    if cursor is None:
+        check_lease(connection, lease)
+    elif connection.execute(_MOVE_CURSOR, (cursor, *held_by(lease))).rowcount == 0:
+        raise LeaseLost(lease.session)
+    if not events:
+        return 0
+    uid = lease.uid
+    session, platform = connection.execute("SELECT id, platform FROM sessions WHERE uid = ?", (uid,)).fetchone()
+    stored_at = database.clock()
+    before = database.last_event
+    inserted = connection.executemany(
+        _INSERT,
+        [
+            (number, uid, e.epoch, e.key, session, platform, e.type, e.time, e.chat, e.sender, e.body, e.raw, stored_at)
+            for number, e in enumerate(events, before + 1)
+        ],
+    ).rowcount
+    if inserted:
+        # Ids of rows that were skipped stay unused. After a rollback the count stays too: gaps are harmless.
+        database.last_event = before + len(events)
+        address(database, uid, session, before)
+    return inserted
+
+
+def address(database: Database, uid: int, session: str, after: int) -> None:
+    """One delivery for each event above `after` and each enabled webhook that wants it."""
+    rules = [rule for rule in database.rules() if rule.uid is None or rule.uid == uid]
+    if not rules:
+        return
+    connection = database.connection
+    stored = connection.execute("SELECT id, type, chat FROM events WHERE id > ? ORDER BY id", (after,)).fetchall()
+    deliveries = []
+    heads: dict[tuple[int, str], int] = {}
+    for rule in rules:
+        for event, type, chat in stored:
+            if rule.wants(type, chat):
+                lane = lane_of(session, chat)
+                deliveries.append((event, rule.number, lane))
+                heads.setdefault((rule.number, lane), event)
+    connection.executemany("INSERT INTO deliveries (event, webhook, lane) VALUES (?, ?, ?)", deliveries)
+    connection.executemany(
+        "INSERT INTO lanes (webhook, lane, head) VALUES (?, ?, ?) ON CONFLICT (webhook, lane) DO NOTHING",
+        [(webhook, lane, head) for (webhook, lane), head in heads.items()],
+    )
+
+
+def _prune(database: Database, before: float, limit: int) -> int:
+    connection = database.connection
+    # Ids grow with the time of storage: the first event that is too young ends the search, no index is needed for it.
+    young = connection.execute("SELECT id FROM events WHERE stored_at >= ? ORDER BY id LIMIT 1", (before,)).fetchone()
+    connection.execute(
+        "DELETE FROM dead_letters WHERE (webhook, event) IN "
+        "(SELECT webhook, event FROM dead_letters WHERE at < ? ORDER BY at LIMIT ?)",
+        (before, limit),
+    )
+    gone = connection.execute(
+        """
+        DELETE FROM events WHERE id IN (
+            SELECT id FROM events
+            WHERE id < ? AND stored_at < ?
+              AND NOT EXISTS (SELECT 1 FROM deliveries WHERE event = events.id)
+              AND NOT EXISTS (SELECT 1 FROM dead_letters WHERE event = events.id)
+            ORDER BY id LIMIT ?)""",
+        (young[0] if young else database.last_event + 1, before, limit),
+    ).rowcount
+    if gone:
+        # An id must not be given out again after a restart, or a reader that has passed it would never see the new event.
+        connection.execute("INSERT OR REPLACE INTO meta VALUES ('last_event', ?)", (str(database.last_event),))
+    return gone

@@ -1,0 +1,146 @@
+"""Outbound messages in SQLite."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from sqlite3 import Connection
+
+from ...errors import AlreadyExists, Busy, InvalidInput, NotFound
+from ...model import Lease, MessageState, OutboundMessage
+from ..contract import SendOutcome
+from ..contract.outgoing import Recorded
+from ..rows import MESSAGE_COLUMNS, is_same_request, may_follow, message_from_row, message_to_row, to_json
+from .base import SqliteBase
+from .database.connection import Database
+from .sessions import check_lease
+from .statuses import announce as announce_states
+
+_SELECT = f"SELECT {MESSAGE_COLUMNS} FROM messages"  # noqa: S608
+_INSERT = f"INSERT INTO messages (uid, {MESSAGE_COLUMNS}) VALUES (?{', ?' * (1 + MESSAGE_COLUMNS.count(','))})"  # noqa: S608
+
+
+class SqliteMessages(SqliteBase):
+    """Implements `MessageStore`."""
+
+    async def enqueue(self, message: OutboundMessage, *, pending_limit: int) -> tuple[OutboundMessage, bool]:
+        row = message_to_row(message)
+        return await self._write(lambda database: _enqueue(database, message, row, pending_limit))
+
+    async def get_message(self, id: str) -> OutboundMessage:
+        def query(connection: Connection) -> OutboundMessage:
+            row = connection.execute(f"{_SELECT} WHERE id = ?", (id,)).fetchone()
+            if row is None:
+                raise NotFound("message", id)
+            return message_from_row(row)
+
+        return await self._read(query)
+
+    async def pending_messages(
+        self, lease: Lease, *, exclude: Collection[str], limit: int
+    ) -> Sequence[OutboundMessage]:
+        sql = (
+            f"{_SELECT} WHERE uid = ? AND state = 'queued' "  # noqa: S608
+            "AND id NOT IN (SELECT value FROM json_each(?)) ORDER BY number LIMIT ?"
+        )
+        values = (lease.uid, to_json(list(exclude)), limit)
+
+        def query(connection: Connection) -> Sequence[OutboundMessage]:
+            check_lease(connection, lease)
+            return [message_from_row(row) for row in connection.execute(sql, values)]
+
+        return await self._read(query)
+
+    async def record_sends(self, lease: Lease, outcomes: Sequence[SendOutcome], *, announce: bool = False) -> Recorded:
+        return await self._write(lambda database: _record_sends(database, lease, outcomes, announce))
+
+    async def resolve_interrupted(self, lease: Lease, *, now: float, announce: bool = False) -> Sequence[str]:
+        sql = "UPDATE messages SET state = 'unknown', updated_at = ? WHERE uid = ? AND state = 'sending' RETURNING id"
+
+        def work(database: Database) -> Sequence[str]:
+            check_lease(database.connection, lease)
+            ids = [id for (id,) in database.connection.execute(sql, (now, lease.uid)).fetchall()]
+            announce_states(database, ids, announce)
+            return ids
+
+        return await self._write(work)
+
+    async def expire_messages(self, *, now: float, announce: bool = False) -> int:
+        sql = "UPDATE messages SET state = 'expired', updated_at = ? WHERE state = 'queued' AND expires_at <= ? RETURNING id"
+
+        def work(database: Database) -> int:
+            ids = [id for (id,) in database.connection.execute(sql, (now, now)).fetchall()]
+            announce_states(database, ids, announce)
+            return len(ids)
+
+        return await self._write(work)
+
+    async def prune_messages(self, *, before: float, limit: int) -> int:
+        sql = (
+            "DELETE FROM messages WHERE number IN (SELECT number FROM messages "
+            "WHERE state NOT IN ('queued', 'sending') AND state <> 'scheduled' AND updated_at < ? "
+            "ORDER BY updated_at LIMIT ?)"
+        )
+        return await self._write(lambda database: database.connection.execute(sql, (before, limit)).rowcount)
+
+
+def _enqueue(
+    database: Database, message: OutboundMessage, row: Sequence[object], pending_limit: int
+) -> tuple[OutboundMessage, bool]:
+    connection = database.connection
+    session = connection.execute("SELECT uid FROM sessions WHERE id = ?", (message.session,)).fetchone()
+    if session is None:
+        raise NotFound("session", message.session)
+    uid = session[0]
+    earlier = None
+    if message.idempotency_key is not None:
+        earlier = connection.execute(
+            f"{_SELECT} WHERE uid = ? AND idempotency_key = ?", (uid, message.idempotency_key)
+        ).fetchone()
+    if earlier is not None:
+        found = message_from_row(earlier)
+        if not is_same_request(found, message):
+            raise InvalidInput(
+                "this idempotency key was used for a different message: take a new key", field="idempotency_key"
+            )
+        return found, False
+    same_id = connection.execute(f"{_SELECT} WHERE id = ?", (message.id,)).fetchone()
+    if same_id is not None:  # the caller repeats a call whose answer was lost
+        found = message_from_row(same_id)
+        if found.idempotency_key != message.idempotency_key or not is_same_request(found, message):
+            raise AlreadyExists("message", message.id)
+        return found, False
+    waiting = "state = 'scheduled'" if message.state is MessageState.SCHEDULED else "state IN ('queued', 'sending')"
+    under_way = connection.execute(f"SELECT count(*) FROM messages WHERE uid = ? AND {waiting}", (uid,)).fetchone()[0]  # noqa: S608
+    if under_way >= pending_limit:
+        raise Busy(
+            f"{under_way} messages of session {message.session!r} are waiting to be sent already: try again later"
+        )
+    connection.execute(_INSERT, (uid, *row))
+    return message, True
+
+
+def _record_sends(database: Database, lease: Lease, outcomes: Sequence[SendOutcome], announce: bool) -> Recorded:
+    connection = database.connection
+    check_lease(connection, lease)
+    refused = set()
+    for outcome in outcomes:
+        found = connection.execute(
+            "SELECT state FROM messages WHERE id = ? AND uid = ?", (outcome.id, lease.uid)
+        ).fetchone()
+        if found is None or not may_follow(MessageState(found[0]), outcome.state):
+            refused.add(outcome.id)
+            continue
+        connection.execute(
+            "UPDATE messages SET state = ?, updated_at = ?, error = ?, receipt = coalesce(?, receipt), "
+            "attempts = attempts + ? WHERE id = ?",
+            (
+                outcome.state.value,
+                outcome.at,
+                outcome.error,
+                None if outcome.receipt is None else to_json(outcome.receipt),
+                outcome.state is MessageState.SENDING,
+                outcome.id,
+            ),
+        )
+    told = [outcome.id for outcome in outcomes if outcome.state.final and outcome.id not in refused]
+    return Recorded(frozenset(refused), announce_states(database, told, announce))

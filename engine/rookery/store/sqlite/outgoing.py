@@ -1,0 +1,84 @@
+"""Scheduled and cancelled sends and lists of them, in SQLite."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from sqlite3 import Connection
+
+from ...errors import NotFound
+from ...model import Lease, MessageState, OutboundMessage
+from ..contract.outgoing import MessageQuery
+from ..rows import MESSAGE_COLUMNS, message_from_row, to_json
+from .base import SqliteBase
+from .database.connection import Database
+from .statuses import announce as announce_states
+
+_CANCEL = "UPDATE messages SET state = 'cancelled', updated_at = ? WHERE id = ? AND state IN ('queued', 'scheduled')"
+
+
+class SqliteOutgoing(SqliteBase):
+    """Implements `OutgoingStore`."""
+
+    async def list_messages(self, query: MessageQuery) -> Sequence[tuple[int, OutboundMessage]]:
+        chat = "" if query.chat is None else "AND recipient = :chat "  # without OR, so that the index is taken
+        sql = (
+            f"SELECT {MESSAGE_COLUMNS}, number FROM messages WHERE uid = :uid AND number < :before "  # noqa: S608
+            f"AND (:states IS NULL OR state IN (SELECT value FROM json_each(:states))) {chat}"
+            "AND (:since IS NULL OR created_at >= :since) AND (:until IS NULL OR created_at < :until) "
+            "ORDER BY number DESC LIMIT :limit"
+        )
+
+        def read(connection: Connection) -> Sequence[tuple[int, OutboundMessage]]:
+            found = connection.execute("SELECT uid FROM sessions WHERE id = ?", (query.session,)).fetchone()
+            if found is None:
+                raise NotFound("session", query.session)
+            values = {
+                "uid": found[0],
+                "before": 2**63 - 1 if query.before is None else query.before,
+                "states": None if query.states is None else to_json(query.states),
+                "chat": query.chat,
+                "since": query.since,
+                "until": query.until,
+                "limit": query.limit,
+            }
+            return [(row[-1], message_from_row(row)) for row in connection.execute(sql, values)]
+
+        return await self._read(read)
+
+    async def cancel_message(self, id: str, *, now: float, announce: bool = False) -> tuple[OutboundMessage, bool]:
+        def work(database: Database) -> tuple[OutboundMessage, bool]:
+            connection = database.connection
+            if connection.execute(_CANCEL, (now, id)).rowcount:
+                announce_states(database, [id], announce)
+            row = connection.execute(f"SELECT {MESSAGE_COLUMNS} FROM messages WHERE id = ?", (id,)).fetchone()  # noqa: S608
+            if row is None:
+                raise NotFound("message", id)
+            message = message_from_row(row)
+            return message, message.state is MessageState.CANCELLED
+
+        return await self._write(work)
+
+    async def release_scheduled(self, *, now: float) -> Collection[str]:
+        sql = (
+            "UPDATE messages SET state = 'queued', updated_at = ? WHERE state = 'scheduled' AND send_at <= ? "
+            "RETURNING session"
+        )
+        return await self._write(
+            lambda database: {session for (session,) in database.connection.execute(sql, (now, now)).fetchall()}
+        )
+
+    async def find_sent(self, lease: Lease, platform_ids: Collection[str]) -> Mapping[str, str]:
+        sql = (
+            "SELECT json_extract(receipt, '$.message_id'), id FROM messages WHERE uid = ? "
+            "AND state IN ('sent', 'delivered') AND json_extract(receipt, '$.message_id') IN (SELECT value FROM json_each(?))"
+        )
+        wanted = to_json(list(platform_ids))
+        return await self._read(lambda connection: dict(connection.execute(sql, (lease.uid, wanted)).fetchall()))
+
+    async def next_scheduled_at(self) -> float | None:
+        def query(connection: Connection) -> float | None:
+            sql = "SELECT min(send_at) FROM messages WHERE state = 'scheduled'"
+            found: float | None = connection.execute(sql).fetchone()[0]
+            return found
+
+        return await self._read(query)

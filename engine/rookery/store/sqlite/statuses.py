@@ -1,0 +1,59 @@
+"""States of sends as events, in SQLite: for those who ask for them by name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from ..contract.outgoing import STATUS_EPOCH, STATUS_EVENT
+from ..rows import MESSAGE_COLUMNS, message_from_row
+from .database.connection import Database
+from .events import address
+
+_INSERT = """
+    INSERT INTO events (id, uid, epoch, key, session, platform, type, time, chat, sender, body, raw, stored_at)
+    SELECT ?, uid, ?, ?, ?, (SELECT platform FROM sessions AS s WHERE s.uid = m.uid), ?, ?, ?, NULL, ?, x'6e756c6c', ?
+    FROM messages AS m WHERE id = ? ON CONFLICT (uid, epoch, key) DO NOTHING"""
+
+
+def announce(database: Database, ids: Sequence[str], always: bool) -> bool:
+    """Write the present states of these messages into the event log: if `always`, or if a webhook asks for them. Returns
+    whether anything was written."""
+    if not ids or not (always or any(rule.events and STATUS_EVENT in rule.events for rule in database.rules())):
+        return False
+    connection = database.connection
+    written = False
+    for id in ids:
+        row = connection.execute(f"SELECT {MESSAGE_COLUMNS}, uid FROM messages WHERE id = ?", (id,)).fetchone()  # noqa: S608
+        if row is None:
+            continue
+        message = message_from_row(row)
+        body = msgspec.json.encode(
+            {
+                "id": id,
+                "state": message.state.value,
+                "error": message.error,
+                "message_id": message.receipt.message_id if message.receipt else None,
+            }
+        )
+        before = database.last_event
+        # As the platform calls it, so that it is the chat of what comes from there.
+        chat = (message.receipt.chat if message.receipt else None) or message.to
+        values = (
+            before + 1,
+            STATUS_EPOCH,
+            f"{id}:{message.state}",
+            message.session,
+            STATUS_EVENT,
+            message.updated_at,
+            chat,
+            body,
+            database.clock(),
+            id,
+        )
+        if connection.execute(_INSERT, values).rowcount:
+            database.last_event = before + 1
+            address(database, row[-1], message.session, before)
+            written = True
+    return written

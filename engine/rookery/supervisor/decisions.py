@@ -1,0 +1,81 @@
+"""What to do about sessions, decided from what is stored and what runs. Pure: no I/O, no clock.
+
+The supervisor calls this and carries out the answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Protocol
+
+import msgspec
+
+from ..model import Session
+
+
+class Running(Protocol):
+    """What a decision needs to know about a running session."""
+
+    @property
+    def session(self) -> Session: ...
+
+    @property
+    def stopping(self) -> bool: ...
+
+
+class Stop(msgspec.Struct, frozen=True):
+    """It is not wanted any more."""
+
+    id: str
+
+
+class Replace(msgspec.Struct, frozen=True):
+    """A restart was asked for, or what the link was opened with has changed."""
+
+    session: Session
+
+
+class Retry(msgspec.Struct, frozen=True):
+    """An attempt was asked for now."""
+
+    session: Session
+
+
+class Lost(msgspec.Struct, frozen=True):
+    """The row is gone or belongs to somebody else."""
+
+    id: str
+
+
+class Orphan(msgspec.Struct, frozen=True):
+    """The row says that we run it, but we do not: its task ended without giving the lease back."""
+
+    session: Session
+
+
+Decision = Stop | Replace | Retry | Lost | Orphan
+
+
+def decide(rows: Iterable[Session], asked: Iterable[str], running: Mapping[str, Running], owner: str) -> list[Decision]:
+    """Compare the rows of the sessions `asked` about with what runs here.
+
+    Sessions that are wanted and free are not decided here: the store's claim does that in one statement.
+    """
+    stored = {row.id: row for row in rows}
+    decisions: list[Decision] = []
+    for id in asked:
+        row, runner = stored.get(id), running.get(id)
+        if runner is None:
+            if row is not None and row.owner == owner:
+                decisions.append(Orphan(row))
+        elif runner.stopping:
+            continue
+        elif row is None or row.uid != runner.session.uid or row.fence != runner.session.fence:
+            decisions.append(Lost(id))
+        elif not row.enabled:
+            decisions.append(Stop(id))
+        elif row.restarts != runner.session.restarts:
+            decisions.append(Replace(row))
+        elif row.commands != runner.session.commands:
+            decisions.append(Retry(row))
+    return decisions

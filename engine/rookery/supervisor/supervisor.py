@@ -1,0 +1,245 @@
+"""Stored sessions versus running ones: claims what is wanted, stops what is not, renews leases (B1, B6, E5)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import trio
+
+from ..cluster.membership import Membership
+from ..errors import StoreError
+from ..log import get_logger
+from ..model import Lease, Session
+from ..provider.contract import MissingProvider, Provider
+from ..services import Services
+from ..session.runner import LEASE_LOST, SessionRunner
+from ..session.stop import Intent
+from ..store.contract import SessionQuery
+from .decisions import Lost, Orphan, Replace, Retry, Stop, decide
+from .leases import LeaseKeeper
+
+CLAIM_BATCH = 500
+STORE_RETRY_DELAY = 1.0  # seconds
+
+log = get_logger("SESSION")
+
+
+class Supervisor:
+    """Owns the tasks of all sessions that this engine runs. The engine owns the supervisor's own task."""
+
+    def __init__(
+        self,
+        owner: str,
+        providers: Mapping[str, Provider],
+        services: Services,
+        membership: Membership | None = None,
+    ) -> None:
+        """`membership` says how many sessions to claim where several engines share a store."""
+        self.owner = owner
+        self._membership = membership
+        self._providers = providers
+        self._services = services
+        self._settings = services.settings
+        self.running: dict[str, SessionRunner] = {}
+        self._leases = LeaseKeeper(owner, self.running, services, self.lost)
+        self._ran_out: dict[str, tuple[int, str]] = {}  # which lease was lost here, and why
+        self._left_alone: set[str] = set()
+        self._dirty: set[str] = set()
+        self._wake = trio.Event()
+        self._changed = trio.Event()
+        self._closing = False
+        self._claiming = False
+        self._rescan = False
+        self._scans_begun = 0
+        self._scans_done = 0  # the number of the last one that ended
+        self.last_pass: float | None = None  # trio time of the last complete pass
+
+    def nudge(self, id: str) -> None:
+        """The stored row of this session changed: look at it soon."""
+        self._dirty.add(id)
+        self._wake.set()
+
+    def rescan(self) -> None:
+        """Look at all sessions soon."""
+        self._rescan = True
+        self._wake.set()
+
+    def lost(self, lease: Lease) -> None:
+        """A write under this lease was refused: another owner has the session."""
+        self._services.telemetry.count("lease_failures")
+        runner = self.running.get(lease.session)
+        if runner is not None and runner.lease == lease:  # it may run here again, under a lease of its own
+            runner.stop(Intent.LEASE_LOST)
+
+    @contextmanager
+    def left_alone(self, id: str) -> Iterator[None]:
+        """Inside, the session is neither started here nor given to others once its task has ended with `Intent.DELETE`."""
+        self._left_alone.add(id)
+        try:
+            yield
+        finally:
+            self._left_alone.discard(id)
+            self.nudge(id)
+
+    async def recover(self) -> list[str]:
+        """Look at all sessions now and return when that is done; returns the sessions that were started (B6)."""
+        before = set(self.running)
+        scan = self._scans_begun + 1
+        self.rescan()
+        while self._scans_done < scan:
+            await self._changed.wait()
+        return sorted(self.running.keys() - before)
+
+    async def ended(self, id: str) -> None:
+        """Return when no task of this session runs here. The caller sets the deadline."""
+        while id in self.running:
+            await self._changed.wait()
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Reconcile until cancelled. Cancelling it cancels every session."""
+        async with trio.open_nursery() as nursery:
+            if self._services.store.shared:
+                nursery.start_soon(self._leases.run)
+            task_status.started()
+            full_at = trio.current_time()
+            while True:
+                if full := self._rescan or trio.current_time() >= full_at:
+                    self._rescan = False
+                    self._scans_begun += 1
+                    full_at = trio.current_time() + self._settings.recovery_interval
+                asked, self._dirty = self._dirty, set()
+                self._wake = trio.Event()
+                try:
+                    await self._reconcile(nursery, asked, full=full)
+                    self.last_pass = trio.current_time()
+                    if full:
+                        self._scans_done = self._scans_begun
+                        self._tell_change()
+                except StoreError as error:
+                    log.error("sessions cannot be looked at: the store failed", error=str(error))
+                    self._dirty |= asked
+                    full_at = min(full_at, trio.current_time() + STORE_RETRY_DELAY)
+                    await trio.sleep(STORE_RETRY_DELAY)
+                with trio.move_on_at(full_at):
+                    await self._wake.wait()
+
+    async def stop_all(self, intent: Intent) -> None:
+        """Stop every session in parallel and start no more; returns when all have ended. The caller sets the deadline."""
+        self._closing = True
+        for runner in list(self.running.values()):
+            runner.stop(intent)
+        while self.running or self._claiming:
+            await self._changed.wait()
+
+    async def _reconcile(self, nursery: trio.Nursery, asked: set[str], *, full: bool) -> None:
+        rows = await self._list(owner=self.owner) if full else []
+        owned = {row.id for row in rows}
+        if full:
+            asked = asked | self.running.keys() | owned
+        asked = asked - self._left_alone
+        if others := asked - owned:
+            rows += await self._list(ids=tuple(others))
+        # No await between the decisions and their execution, so that what was running still is.
+        orphans: list[Session] = []
+        takeable = {row.id for row in rows if row.wanted and row.owner is None}
+        for decision in decide(rows, asked, self.running, self.owner):
+            match decision:
+                case Stop(id):
+                    self.running[id].stop(Intent.DISABLE)
+                case Replace(session):
+                    self.running[session.id].replace(session)
+                case Retry(session):
+                    self.running[session.id].retry(session)
+                case Lost(id):
+                    self.running[id].stop(Intent.LEASE_LOST)
+                case Orphan(session):
+                    orphans.append(session)
+        for session in orphans:
+            lease = Lease(session.id, session.uid, self.owner, session.fence)
+            await self._services.store.release(lease, lost=session.id in self._ran_out)
+            takeable.add(session.id)
+        await self._claim(nursery, None if full else takeable)
+
+    async def _claim(self, nursery: trio.Nursery, only: set[str] | None) -> None:
+        if only and self._membership is not None and self._membership.room <= 0:
+            await self._membership.refresh()  # one session more may be one more for everybody
+        while not self._closing:
+            room = self._room()
+            if room <= 0 or (only is not None and not only):
+                return
+            self._claiming = True
+            started = trio.current_time()
+            try:
+                claimed = await self._services.store.claim(
+                    self.owner, limit=room, now=self._services.clock(), ttl=self._settings.lease_ttl, only=only
+                )
+                for session in claimed:
+                    self._start(nursery, session, since=started)
+            finally:
+                self._claiming = False
+                self._tell_change()
+            if len(claimed) < room:
+                return
+
+    def _room(self) -> int:
+        """How many sessions to claim at once now."""
+        limit = self._settings.max_concurrent_sessions
+        room = CLAIM_BATCH if limit is None else min(CLAIM_BATCH, limit - len(self.running))
+        return room if self._membership is None else min(room, self._membership.room)
+
+    def _start(self, nursery: trio.Nursery, session: Session, *, since: float) -> None:
+        provider = self._providers.get(session.platform)
+        if provider is None:
+            provider = MissingProvider(session.platform)
+        runner = SessionRunner(session, provider, self._services)
+        earlier = self.running.get(session.id)  # deleted or lost, and still closing its link
+        if earlier is not None and not earlier.stopping:
+            earlier.stop(Intent.LEASE_LOST)  # its lease was free to take, so it is void; nobody else would tell it
+            self._ran_out[session.id] = earlier.lease.fence, earlier.lease_ran_out or LEASE_LOST
+        self.running[session.id] = runner
+        self._leases.granted(runner, since)
+        fence, why = self._ran_out.pop(session.id, (-1, ""))
+        if session.fence == fence + 1:  # nobody had it in between
+            runner.lease_ran_out = why
+        if self._closing:  # claimed while the engine began to stop: give it back at once
+            runner.stop(Intent.SHUTDOWN)
+        elif self._membership is not None and self._membership.draining:
+            runner.stop(Intent.HAND_OVER)
+        nursery.start_soon(self._run, runner, earlier)
+
+    async def _run(self, runner: SessionRunner, earlier: SessionRunner | None) -> None:
+        id = runner.lease.session
+        try:
+            if earlier is not None:
+                await earlier.ended.wait()
+            await runner.run()
+            if runner.lease_ran_out is not None:
+                self._ran_out[id] = runner.lease.fence, runner.lease_ran_out
+            self.nudge(id)  # it may be wanted again already
+            if self._settings.max_concurrent_sessions is not None:
+                self.rescan()  # its place is free for any session that waits
+        except Exception:
+            # Not nudged: what fails at once would fail in a loop. The recovery check starts it again (B6).
+            log.exception("a session's task failed in an unexpected way", session=id)
+        finally:
+            runner.ended.set()
+            if self.running.get(id) is runner:
+                del self.running[id]
+            self._tell_change()
+
+    def _tell_change(self) -> None:
+        self._changed.set()
+        self._changed = trio.Event()
+
+    async def _list(self, *, ids: tuple[str, ...] | None = None, owner: str | None = None) -> list[Session]:
+        rows: list[Session] = []
+        after: str | None = None
+        while True:
+            page = await self._services.store.list_sessions(
+                SessionQuery(ids=ids, owner=owner, after=after, limit=CLAIM_BATCH)
+            )
+            rows += page
+            if len(page) < CLAIM_BATCH:
+                return rows
+            after = page[-1].id

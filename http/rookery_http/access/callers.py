@@ -1,0 +1,111 @@
+"""Who is calling, and what that caller may see and do.
+
+A key that is bound to sessions must not learn whether any other exists. So the check comes before everything else and does
+not look at the store: for such a key every other id is unknown, in the same words, whether it exists or not.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Sequence
+from typing import Protocol
+
+import msgspec
+
+from rookery import Engine
+from rookery.errors import NotFound
+from rookery.model.key import PREFIX, ApiKey, Scope
+
+from ..output.problems import Problem
+
+REALM = {"WWW-Authenticate": 'Bearer realm="rookery"'}
+
+
+class Headers(Protocol):
+    """Those of a request or of a WebSocket's handshake."""
+
+    def getlist(self, key: str) -> list[str]: ...
+
+
+class Caller(msgspec.Struct, frozen=True):
+    """`key` is None for the administrator: the key of the environment, or this machine when there is none."""
+
+    id: str
+    key: ApiKey | None = None
+
+    @property
+    def sessions(self) -> tuple[str, ...] | None:
+        """The sessions that exist for this caller; None: all."""
+        return self.key.sessions if self.key is not None else None
+
+    def allows(self, scope: Scope) -> bool:
+        """True when the caller may do what needs this scope."""
+        return self.key is None or self.key.allows(scope)
+
+    def reaches(self, session: str | None) -> bool:
+        """True when the caller may see what belongs to this session; None stands for all of them."""
+        return self.sessions is None or (session is not None and session in self.sessions)
+
+    def check_session(self, session: str) -> None:
+        """Raises NotFound, as for one that does not exist."""
+        if not self.reaches(session):
+            raise NotFound("session", session)
+
+    def require(self, scope: Scope) -> None:
+        """Raises a Problem: 403."""
+        if not self.allows(scope):
+            raise forbidden(f"this key lacks the scope {scope}")
+
+    def require_all_sessions(self) -> None:
+        """Raises a Problem: 403 for a key that is bound to sessions."""
+        if self.sessions is not None:
+            raise forbidden("this call is about all sessions, and this key is for some")
+
+
+ADMINISTRATOR = Caller("admin")
+LOCAL = Caller("local")
+
+
+def forbidden(detail: str) -> Problem:
+    """403: the key is right and does not allow this."""
+    return Problem(403, "forbidden", "Forbidden", detail)
+
+
+def _unauthorized(detail: str) -> Problem:
+    return Problem(401, "unauthorized", "Unauthorized", detail, headers=REALM)
+
+
+async def identify(engine: Engine, headers: Headers, key: str | None) -> Caller:
+    """The caller by its `Authorization` header; `key` is the one of the environment.
+
+    Without `key` everybody on this machine is the administrator, but whoever sends a key of ours is held to it.
+
+    Raises:
+        Problem: 401.
+    """
+    given = headers.getlist("Authorization")
+    if not given:
+        if key is None:
+            return LOCAL
+        raise _unauthorized("send the header Authorization: Bearer KEY")
+    scheme, _, token = given[0].partition(" ")
+    token = token.strip()
+    usable = len(given) == 1 and scheme.lower() == "bearer"
+    if usable and key is not None and hmac.compare_digest(token.encode("latin-1", "replace"), key.encode()):
+        return ADMINISTRATOR
+    if usable and token.startswith(PREFIX):
+        found = await engine.authenticate(token)
+        if found is not None:
+            return Caller(found.id, found)
+    elif key is None:
+        return LOCAL
+    raise _unauthorized("this is not the key")
+
+
+def visible(caller: Caller, wanted: Sequence[str] | None) -> tuple[str, ...] | None:
+    """The sessions to look at when these are asked for (None: all that the caller has)."""
+    if wanted is None:
+        return caller.sessions
+    for session in wanted:
+        caller.check_session(session)
+    return tuple(wanted)

@@ -1,0 +1,63 @@
+"""May this caller make this call? Asked before anything of the request is read.
+
+The safe answer is the default: a call that does not say what it is about is for administrators, and one that is not about
+one thing of one session is refused to keys that are bound to sessions, unless its handler takes the caller and filters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+
+from rookery import Engine
+from rookery.errors import NotFound
+from rookery.store.contract import EventQuery
+
+from ..calls import Call
+from .callers import Caller
+
+
+async def authorize(engine: Engine, row: Call, caller: Caller, path: Mapping[str, str]) -> None:
+    """Raises a Problem (403) or NotFound: for what a key is not bound to, in the words for what does not exist."""
+    if row.scope is None:
+        return
+    caller.require(row.scope)
+    if caller.sessions is None or (row.takes_caller and not row.takes_id):
+        return
+    kind = row.path.split("/")[2] if row.takes_id else ""
+    if kind == "sessions":
+        caller.check_session(path["id"])
+    elif kind in _OWNERS:
+        name, owner = _OWNERS[kind]
+        if not caller.reaches(await owner(engine, path["id"])):
+            raise NotFound(name, path["id"])
+    else:
+        caller.require_all_sessions()
+
+
+async def _message(engine: Engine, id: str) -> str | None:
+    return (await engine.get_message(id)).session
+
+
+async def _webhook(engine: Engine, id: str) -> str | None:
+    return (await engine.get_webhook(id)).session
+
+
+async def _event(engine: Engine, id: str) -> str | None:
+    number = int(id) if id.isascii() and id.isdigit() and len(id) < 19 else 0
+    found = await engine.read_events(EventQuery(after=number - 1, limit=1)) if number else ()
+    if not found or found[0].id != number:
+        raise NotFound("event", id)
+    return found[0].session
+
+
+async def _media(engine: Engine, id: str) -> str | None:
+    return await engine.session_of_media(id)
+
+
+_OWNERS: dict[str, tuple[str, Callable[[Engine, str], Awaitable[str | None]]]] = {
+    "messages": ("message", _message),
+    "events": ("event", _event),
+    "media": ("media", _media),
+    "webhooks": ("webhook", _webhook),
+}
+"""By the second part of the path: the word for the thing, and the session that it belongs to (None: to all)."""

@@ -1,0 +1,64 @@
+"""What every handler gets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+import trio
+
+from rookery import Engine
+
+from ..access.rate_limit import RateLimits
+from ..config.settings import ApiSettings
+from ..operate.readiness import Readiness
+from ..output.wire_forms import WireForms
+
+NULL = {"type": "null"}
+
+
+class PlatformInput(msgspec.Struct, frozen=True):
+    """JSON schemas of what a platform accepts at the creation of a session, for the OpenAPI description.
+
+    `example` holds `credentials` and `settings` of a session that nobody has.
+    """
+
+    credentials: Mapping[str, Any]
+    settings: Mapping[str, Any] = msgspec.field(default_factory=lambda: {"type": "object"})
+    example: Mapping[str, Any] = {}
+
+    def fits(self, field: str, value: Mapping[str, Any]) -> bool:
+        """True when `value` has the names that this platform takes, whatever they hold, and null only where it may be."""
+        schema: Mapping[str, Any] = getattr(self, field)
+        known: Mapping[str, Any] = schema.get("properties", {name: {"anyOf": [NULL]} for name in value})
+        null = (name for name, item in value.items() if item is None)
+        return set(schema.get("required", ())) <= value.keys() <= known.keys() and all(
+            NULL in known[name].get("anyOf", ()) for name in null
+        )
+
+
+class Api:
+    """The engine, the settings, and the event that tells long answers to end."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        settings: ApiSettings,
+        *,
+        stopping: trio.Event,
+        platforms: Mapping[str, PlatformInput] | None = None,
+    ) -> None:
+        self.engine = engine
+        self.settings = settings
+        self.stopping = stopping
+        self.rate_limits = RateLimits()
+        self.readiness = Readiness(engine)
+        self.wire_forms = WireForms()
+        self.platforms = dict(platforms or {})
+
+    def description(self) -> dict[str, Any]:
+        """The OpenAPI description of this server."""
+        from ..description.openapi import describe  # imports the calls, which import this module
+
+        return describe(self.platforms, key=self.settings.key is not None)

@@ -1,0 +1,135 @@
+"""What the types alone do not say about requests, so that the description accepts exactly what the server accepts.
+
+- no string holds U+0000;
+- free-form documents (`settings`, `metadata`, `options`) are JSON values under the same rule;
+- a message is one of the contents together with the envelope;
+- `platform` is one of those that this server has, each with the credentials that it takes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from copy import deepcopy
+from typing import Any
+
+from rookery.model import content
+
+from ..api.messages import Envelope, SendMessage
+from ..api.state import PlatformInput
+from ..calls import TABLE
+
+Schema = dict[str, Any]
+
+CONTENTS: tuple[Any, ...] = (*content.Content.__args__, Envelope)
+ALIASES = {"image": ["image", "photo"], "document": ["document", "file"]}
+NO_NUL = "^[^\\u0000]*$"
+BASE64 = "^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
+ANYTHING: Schema = {"$ref": "#/components/schemas/JsonValue"}
+# Each of these words is about one type of value and says nothing of the others; a union of types would say the same, but
+# generators of clients cannot follow a union into itself.
+JSON_VALUE: Schema = {
+    "title": "JsonValue",
+    "description": "Any JSON, with no U+0000 in its strings and names.",
+    "pattern": NO_NUL,
+    "items": ANYTHING,
+    "propertyNames": {"pattern": NO_NUL},
+    "additionalProperties": ANYTHING,
+}
+# "Exactly one of them", in a form that does not split the schema where a client is generated from it.
+ONE_SOURCE: Schema = {
+    "if": {"required": ["url"], "properties": {"url": {"type": "string"}}},
+    "then": {"properties": {"data": {"type": "null"}, "media": {"type": "null"}}},
+    "else": {
+        "if": {"required": ["data"], "properties": {"data": {"type": "string"}}},
+        "then": {"properties": {"media": {"type": "null"}}},
+        "else": {"required": ["media"], "properties": {"media": {"type": "string"}}},
+    },
+}
+
+
+def add(components: dict[str, Schema], platforms: Mapping[str, PlatformInput]) -> None:
+    """Complete the request schemas in place."""
+    requests = {kind.__name__ for kind in CONTENTS}
+    for row in TABLE:
+        if row.body is not None:
+            requests.add(row.body_shape.__name__)
+    for name in requests & components.keys():
+        _tighten(components[name])
+    components["JsonValue"] = JSON_VALUE
+    _messages(components)
+    if platforms:
+        _platforms(components, platforms)
+
+
+def _tighten(schema: Any) -> None:
+    if isinstance(schema, list):
+        for item in schema:
+            _tighten(item)
+    if not isinstance(schema, dict):
+        return
+    if schema.get("type") == "string" and not schema.keys() & {"pattern", "enum", "const", "format"}:
+        schema["pattern"] = BASE64 if schema.get("contentEncoding") == "base64" else NO_NUL
+    elif schema.get("type") == "object" and "properties" not in schema:
+        schema.setdefault("additionalProperties", ANYTHING)
+        schema.setdefault("propertyNames", {"pattern": NO_NUL})
+    for item in list(schema.values()):
+        _tighten(item)
+
+
+def _tightened(schema: Mapping[str, Any]) -> Schema:
+    copy = deepcopy(dict(schema))
+    _tighten(copy)
+    return copy
+
+
+def _messages(components: dict[str, Schema]) -> None:
+    """Each content with the envelope's fields: one schema a kind."""
+    envelope = components.pop(Envelope.__name__)
+    kinds = []
+    for kind in content.Content.__args__:
+        schema = components.pop(kind.__name__)
+        tag = schema["properties"]["type"]["enum"][0]
+        schema["title"] = f"Send{kind.__name__}"
+        schema["properties"]["type"] = {"enum": ALIASES.get(tag, [tag])}
+        schema["properties"] = envelope["properties"] | schema["properties"]
+        schema["required"] = [
+            *envelope["required"],
+            *(name for name in schema["required"] if (name, tag) != ("type", "text")),
+        ]
+        if kind in content.MEDIA:
+            schema |= ONE_SOURCE
+        components[schema["title"]] = schema
+        kinds.append({"$ref": f"#/components/schemas/{schema['title']}"})
+    components[SendMessage.__name__] = {
+        "title": SendMessage.__name__,
+        "description": "One kind of message by `type`; without a type it is text.",
+        "anyOf": kinds,
+    }
+
+
+def _platforms(components: dict[str, Schema], platforms: Mapping[str, PlatformInput]) -> None:
+    """One schema of a new session for each platform, with named ones for its credentials and settings."""
+    create = components["CreateSession"]
+    properties = create["properties"]
+    references: dict[str, list[Schema]] = {"credentials": [], "settings": []}
+    kinds = {}
+    for platform, given in platforms.items():
+        own: dict[str, Schema] = {"platform": {"const": platform}}
+        for field, found in references.items():
+            title = f"{platform.title()}{field.title()}"
+            components[title] = _tightened(getattr(given, field)) | {"title": title}
+            own[field] = {"$ref": f"#/components/schemas/{title}"}
+            found.append(own[field])
+        required = ["platform", *(["credentials"] if given.credentials.get("required") else [])]
+        title = f"Create{platform.title()}"
+        components[title] = create | {"title": title, "properties": properties | own, "required": required}
+        kinds[platform] = f"#/components/schemas/{title}"
+    # A change does not name the platform, so the description can only say: as one of them takes it.
+    for field, found in references.items():
+        components["ChangeSession"]["properties"][field] = {"anyOf": found}
+    components["CreateSession"] = {
+        "title": "CreateSession",
+        "description": create.get("description", ""),
+        "oneOf": [{"$ref": kind} for kind in kinds.values()],
+        "discriminator": {"propertyName": "platform", "mapping": kinds},
+    }

@@ -1,0 +1,88 @@
+"""Kinds of input that several calls share."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Any
+
+import msgspec
+
+from ..output.problems import invalid
+
+ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._:@-]{0,127}$"
+NO_NEWLINE = r"(?!\n)"
+"""Python's `$` also matches before a final newline, a JSON schema's does not; the description leaves this part out."""
+IN_WORDS: dict[str, str] = {}
+"""What to say instead of a pattern that nobody wants to read."""
+
+_number = re.compile(r"[0-9]{1,19}")
+_id = re.compile(ID_PATTERN.removesuffix("$"))
+
+Id = Annotated[str, msgspec.Meta(pattern=ID_PATTERN + NO_NEWLINE, examples=["shop"])]
+EventTypes = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^[A-Za-z0-9_.-]{1,64}(,[A-Za-z0-9_.-]{1,64}){0,31}$" + NO_NEWLINE,
+        description="event types, separated by commas",
+        examples=["message"],
+    ),
+]
+EventId = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+Limit = Annotated[int, msgspec.Meta(ge=1, le=500, description="rows in one answer")]
+_INSTANT = (
+    r"^20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,9})?"
+    r"(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$"
+)
+IN_WORDS[_INSTANT] = "a time with its zone is needed, such as 2026-01-31T12:00:00Z or 2026-01-31T13:00:00+01:00"
+Instant = Annotated[str, msgspec.Meta(pattern=_INSTANT + NO_NEWLINE, examples=["2026-01-31T12:00:00Z"])]
+"""A time of this century, as RFC 3339 writes it."""
+
+IdempotencyKey = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^[!-~]{1,255}$" + NO_NEWLINE,
+        description="makes a repeated request answer with the first one's message",
+        examples=["order-4711-paid"],
+    ),
+]
+EventNumber = Annotated[EventId, msgspec.Meta(description="continue behind this event")]
+HEADERS = {"Idempotency-Key": IdempotencyKey, "Last-Event-ID": EventNumber}
+
+
+def read_header(name: str, given: Sequence[str]) -> Any:
+    """The one value of a header of ours, or None when it is absent.
+
+    Raises:
+        Problem: 400.
+    """
+    if not given:
+        return None
+    if len(given) > 1:
+        raise invalid(f"the header {name} is given twice", name)
+    shape = HEADERS[name]
+    text = given[0]
+    try:
+        return msgspec.convert(int(text) if shape is EventNumber and _number.fullmatch(text) else text, shape)
+    except msgspec.ValidationError:
+        right = "a whole number" if shape is EventNumber else "1 to 255 printable ASCII characters without spaces"
+        raise invalid(f"{name} has to be {right}", name) from None
+
+
+def seconds_of(instant: str | None) -> float | None:
+    """An `Instant` as seconds since the epoch. The 31st of a shorter month is the day after its last."""
+    if instant is None:
+        return None
+    first = datetime.fromisoformat(f"{instant[:8]}01{instant[10:]}")
+    return first.timestamp() + (int(instant[8:10]) - 1) * 86_400.0
+
+
+def is_id(text: str) -> bool:
+    """True when `text` could be the id of something."""
+    return _id.fullmatch(text) is not None
+
+
+def types_of(text: str | None) -> tuple[str, ...] | None:
+    """The event types of a query parameter."""
+    return tuple(text.split(",")) if text is not None else None

@@ -1,0 +1,205 @@
+"""From the bytes of a request to checked values, or a 4xx that names the culprit.
+
+Strict on purpose: a parameter that is misspelt, repeated or of the wrong type is an error and never silently ignored.
+Strings hold no U+0000 anywhere, because PostgreSQL cannot store it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from itertools import islice
+from typing import Any, TypeVar
+from urllib.parse import parse_qsl
+
+import msgspec
+import trio
+from quart import Request
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from rookery.errors import InvalidInput
+
+from ..output.problems import Problem, invalid
+from .parameters import IN_WORDS, NO_NEWLINE
+
+MAX_DEPTH = 64
+MAX_PARAMETERS = 50
+CHARSETS = ("utf-8", "utf8", "us-ascii", "ascii")
+INTEGER = re.compile(r"-?[0-9]{1,19}")
+NUMBER = re.compile(r"-?[0-9]{1,40}(\.[0-9]{1,40})?([eE][+-]?[0-9]{1,3})?")
+
+T = TypeVar("T")
+
+
+class NoQuery(msgspec.Struct, frozen=True):
+    """The query of a call that takes none."""
+
+
+def read_query(query_string: bytes, shape: type[T]) -> T:
+    """Query parameters as a struct; text becomes bool, int or float where the struct says so.
+
+    Raises:
+        Problem: 400.
+    """
+    try:
+        pairs = parse_qsl(
+            query_string.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=MAX_PARAMETERS
+        )
+    except UnicodeDecodeError:
+        raise invalid("the query is not UTF-8 in percent-encoding") from None
+    except ValueError:
+        raise invalid(f"the query has more than {MAX_PARAMETERS} parameters") from None
+    kinds = {field.encode_name: field.type for field in msgspec.structs.fields(shape)}  # type: ignore[arg-type]
+    values: dict[str, Any] = {}
+    for name, text in pairs:
+        if name not in kinds:
+            known = ", ".join(sorted(kinds)) or "none"
+            raise invalid(f"unknown query parameter {name!r}; known here: {known}", name)
+        if name in values:
+            raise invalid(f"the query parameter {name!r} is given twice", name)
+        values[name] = _from_text(text, str(kinds[name]))
+    return convert(values, shape)
+
+
+def _from_text(text: str, kind: str) -> Any:
+    """A value of the kind that the annotation names; what does not fit stays text and fails the conversion."""
+    if "bool" in kind:
+        return {"true": True, "false": False}.get(text, text)
+    if "float" in kind and NUMBER.fullmatch(text):
+        return float(text)
+    if "int" in kind and INTEGER.fullmatch(text):
+        return int(text)
+    return text
+
+
+async def read_body(request: Request, limit: int, seconds: float) -> bytes:
+    """The whole body.
+
+    Raises:
+        Problem: 408, 413.
+    """
+    too_large = Problem(413, "too-large", "Too large", f"the body is larger than {limit} bytes")
+    if (request.content_length or 0) > limit:
+        raise too_large
+    received = bytearray()
+    with trio.move_on_after(seconds) as scope:
+        try:
+            async for piece in request.body:
+                received += piece
+                if len(received) > limit:
+                    raise too_large
+        except RequestEntityTooLarge:
+            raise too_large from None
+    if scope.cancelled_caught:
+        raise Problem(408, "timeout", "Request timeout", f"the body did not arrive within {seconds:g} s")
+    return bytes(received)
+
+
+def require_json(request: Request) -> None:
+    """Raises a Problem (415) unless the body claims to be plain JSON, which is UTF-8 (RFC 8259)."""
+    if encoding := request.headers.get("Content-Encoding", "").strip():
+        raise Problem(
+            415,
+            "unsupported-media-type",
+            "Unsupported media type",
+            f"send it as it is, without {encoding[:100]!r} coding",
+        )
+    charset = request.mimetype_params.get("charset", "utf-8")
+    if charset.lower() not in CHARSETS:
+        raise Problem(
+            415, "unsupported-media-type", "Unsupported media type", f"JSON is sent as utf-8, not {charset[:100]!r}"
+        )
+    if request.mimetype != "application/json":
+        given = request.mimetype or "none"
+        raise Problem(
+            415, "unsupported-media-type", "Unsupported media type", f"send application/json, not {given[:100]!r}"
+        )
+
+
+def read_json(body: bytes, shape: type[T]) -> T:
+    """A JSON document as `shape`.
+
+    Raises:
+        Problem: 400, with the path of the field.
+    """
+    try:
+        value = msgspec.json.decode(body)
+    except RecursionError:
+        raise invalid(f"the JSON is nested deeper than {MAX_DEPTH} levels") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Problem(400, "malformed-json", "Malformed JSON", f"the body is not valid JSON: {error}") from None
+    _check(value, "", MAX_DEPTH)
+    _refuse_repetitions(body)
+    return convert(_with_integers(value), shape)
+
+
+def _refuse_repetitions(body: bytes) -> None:
+    """A name that stands twice in one object means either value, depending on who reads it; nobody shall guess."""
+
+    def unique(pairs: list[tuple[str, Any]]) -> None:
+        names = set()
+        for name, _ in pairs:
+            if name in names:
+                raise invalid(f"the JSON has the name {name[:100]!r} twice in one object", name[:100])
+            names.add(name)
+
+    json.loads(body, object_pairs_hook=unique, parse_int=str, parse_float=str)
+
+
+def convert(value: Any, shape: type[T]) -> T:
+    """A decoded document as `shape`. Raises a Problem (400) with the path of the field."""
+    try:
+        return msgspec.convert(value, shape)
+    except msgspec.ValidationError as error:
+        wrong = InvalidInput.from_validation(error)
+        # A pattern is told as the description has it, and not as a Python literal.
+        text = str(wrong).replace("\\\\", "\\").replace(NO_NEWLINE, "")
+        if wrong.field is None:
+            raise invalid(text) from None
+        field = _named(wrong.field, value, shape, error)
+        words = next((words for pattern, words in IN_WORDS.items() if pattern in text), None)
+        raise invalid(field + (text.removeprefix(wrong.field) if words is None else f": {words}"), field) from None
+
+
+def _named(field: str, value: Any, shape: type[T], error: msgspec.ValidationError) -> str:
+    """The path with the name of the entry that is to blame, where the library says `[...]`."""
+    outer, entry, inner = field.partition("[...]")
+    if entry and isinstance(value, dict) and isinstance(value.get(outer), dict):
+        for name, item in islice(value[outer].items(), MAX_PARAMETERS):
+            try:
+                msgspec.convert(value | {outer: {name: item}}, shape)
+            except msgspec.ValidationError as again:
+                if str(again) == str(error):
+                    return f"{outer}.{name[:100]}{inner}"
+    return field
+
+
+def _with_integers(document: Any) -> Any:
+    """For a JSON schema 1.0 is an integer, for msgspec it is not. Free-form documents, which lie deeper, stay as they are."""
+    if not isinstance(document, dict):
+        return document
+    return {
+        name: [_integer(item) for item in value] if isinstance(value, list) else _integer(value)
+        for name, value in document.items()
+    }
+
+
+def _integer(value: Any) -> Any:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _check(value: Any, path: str, depth: int) -> None:
+    if isinstance(value, str):
+        if "\0" in value:
+            raise invalid(f"{path or 'the body'}: a string must not hold U+0000", path or None)
+    elif isinstance(value, dict | list):
+        if depth == 0:
+            raise invalid(f"the JSON is nested deeper than {MAX_DEPTH} levels")
+        if isinstance(value, dict):
+            for name, item in value.items():
+                if "\0" in name:
+                    raise invalid(f"{path or 'the body'}: a name must not hold U+0000", path or None)
+                _check(item, f"{path}.{name}" if path else name, depth - 1)
+        else:
+            for position, item in enumerate(value):
+                _check(item, f"{path}[{position}]", depth - 1)

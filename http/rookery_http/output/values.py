@@ -1,0 +1,48 @@
+"""How single values are shown: times as ISO 8601 in UTC, and never a secret."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+
+import msgspec
+
+from rookery.model.document import iso
+
+LAST_SECOND = 253402300799.0  # of the year 9999
+Moment = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"}, examples=["2026-01-31T12:00:00.000Z"])]
+REDACTED = "***"
+_SECRET_NAME = re.compile(
+    r"token|secret|passw|passphrase|api_?key|private_?key|credential|authorization", re.IGNORECASE
+)
+
+
+def moment(seconds: float) -> str:
+    """A time for JSON; what a platform sent from beyond the calendar is shown as its edge."""
+    return iso(min(max(seconds, 0.0), LAST_SECOND)) or ""
+
+
+def moment_or_none(seconds: float | None) -> str | None:
+    return None if seconds is None else moment(seconds)
+
+
+def redacted(value: Any) -> Any:
+    """The same document with `***` in place of what a key calls a token, secret or password, and of passwords in URLs."""
+    if isinstance(value, Mapping):
+        return {
+            name: REDACTED if _SECRET_NAME.search(str(name)) and item not in (None, "") else redacted(item)
+            for name, item in value.items()
+        }
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        return [redacted(item) for item in value]
+    return without_password(value) if isinstance(value, str) else value
+
+
+def without_password(url: str) -> str:
+    """The address with `***` for the password in it."""
+    scheme, separator, rest = url.partition("://")
+    authority, slash, path = rest.partition("/")
+    account, at, host = authority.rpartition("@")
+    user, colon, _ = account.partition(":")
+    return f"{scheme}{separator}{user}{colon}{REDACTED}{at}{host}{slash}{path}" if colon and at else url

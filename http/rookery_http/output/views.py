@@ -1,0 +1,210 @@
+"""What the API shows of sessions, sends and events.
+
+The class names of this and the other `*_views` are the names in the OpenAPI description.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from rookery import model
+from rookery.model.document import public_body
+
+from .values import Moment, moment, moment_or_none, redacted
+
+
+class ProofOfLife(msgspec.Struct, frozen=True, kw_only=True):
+    """When the session last showed that it lives; kept by the instance that runs it."""
+
+    last_pong: Moment | None
+    last_inbound: Moment | None
+    last_ack: Moment | None
+    last_probe: Moment | None
+    probe_latency: float | None  # seconds
+
+    @classmethod
+    def of(cls, life: model.ProofOfLife) -> ProofOfLife:
+        return cls(
+            last_pong=moment_or_none(life.last_pong),
+            last_inbound=moment_or_none(life.last_inbound),
+            last_ack=moment_or_none(life.last_ack),
+            last_probe=moment_or_none(life.last_probe),
+            probe_latency=life.probe_latency,
+        )
+
+
+class Session(msgspec.Struct, frozen=True, kw_only=True):
+    """A session: what the operator wants (`enabled`) and what was last observed (`status` and its explanation)."""
+
+    id: str
+    platform: str
+    name: str
+    enabled: bool
+    status: model.SessionStatus
+    reason: model.Reason
+    detail: str
+    since: Moment
+    action: model.Action
+    last_error: str | None
+    next_retry_at: Moment | None
+    owner: str | None
+    proof_of_life: ProofOfLife | None
+    has_credentials: bool
+    settings: dict[str, Any]
+    metadata: dict[str, Any]
+    created_at: Moment
+    updated_at: Moment
+
+    @classmethod
+    def of(cls, session: model.Session, life: model.ProofOfLife | None) -> Session:
+        health = session.health
+        return cls(
+            id=session.id,
+            platform=session.platform,
+            name=session.name,
+            enabled=session.enabled,
+            status=health.status,
+            reason=health.reason,
+            detail=health.detail,
+            since=moment(health.since),
+            action=health.action,
+            last_error=health.last_error,
+            next_retry_at=moment_or_none(health.next_retry_at),
+            owner=session.owner,
+            proof_of_life=ProofOfLife.of(life) if life is not None else None,
+            has_credentials=bool(session.credentials),
+            settings=redacted(session.settings),
+            metadata=dict(session.metadata),
+            created_at=moment(session.created_at),
+            updated_at=moment(session.updated_at),
+        )
+
+
+class SessionPage(msgspec.Struct, frozen=True):
+    """`next` is the value of `after` for the next page, null on the last."""
+
+    sessions: list[Session]
+    next: str | None
+
+
+class Transition(msgspec.Struct, frozen=True):
+    """One change of status."""
+
+    status: model.SessionStatus
+    reason: model.Reason
+    detail: str
+    at: Moment
+
+
+class StatusHistory(msgspec.Struct, frozen=True):
+    """The last 50 changes, newest first."""
+
+    history: list[Transition]
+
+
+class Deletion(msgspec.Struct, frozen=True, kw_only=True):
+    """What the delete really did."""
+
+    id: str
+    deleted: bool
+    was_running: bool
+    logged_out: bool | None
+    detail: str
+
+
+class Receipt(msgspec.Struct, frozen=True):
+    """What the platform answered."""
+
+    message_id: str
+    time: Moment
+    chat: str | None
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True):
+    """A send. Final states are sent, delivered, read, failed, expired, unknown and cancelled; `error` says why."""
+
+    id: str
+    session: str
+    to: str
+    type: str
+    state: model.MessageState
+    receipt: Receipt | None
+    error: str | None
+    attempts: int
+    reply_to: str | None
+    idempotency_key: str | None
+    created_at: Moment
+    updated_at: Moment
+    expires_at: Moment
+    send_at: Moment | None
+
+    @classmethod
+    def of(cls, message: model.OutboundMessage) -> Message:
+        receipt = message.receipt
+        return cls(
+            id=message.id,
+            session=message.session,
+            to=message.to,
+            type=str(message.content.__struct_config__.tag),
+            state=message.state,
+            receipt=Receipt(receipt.message_id, moment(receipt.time), receipt.chat) if receipt else None,
+            error=message.error,
+            attempts=message.attempts,
+            reply_to=message.reply_to,
+            idempotency_key=message.idempotency_key,
+            created_at=moment(message.created_at),
+            updated_at=moment(message.updated_at),
+            expires_at=moment(message.expires_at),
+            send_at=moment_or_none(message.send_at),
+        )
+
+
+class MessagePage(msgspec.Struct, frozen=True):
+    """Newest first; `next` is the value of `before` for the next page, null on the last."""
+
+    messages: list[Message]
+    next: int | None
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that a platform told: `body` has the normalised fields, `raw` the platform's own document."""
+
+    id: int
+    session: str
+    platform: str
+    type: str
+    key: str
+    time: Moment
+    chat: str | None
+    sender: str | None
+    body: dict[str, Any]
+    raw: Any
+
+    @classmethod
+    def of(cls, event: model.Event) -> Event:
+        return cls(
+            id=event.id,
+            session=event.session,
+            platform=event.platform,
+            type=event.type,
+            key=event.key,
+            time=moment(event.time),
+            chat=event.chat,
+            sender=event.sender,
+            body=public_body(event),
+            raw=event.raw,
+        )
+
+
+class EventPage(msgspec.Struct, frozen=True):
+    """`next` is the value of `after` for the next page, null when there is nothing more now."""
+
+    events: list[Event]
+    next: int | None
+
+
+class Deleted(msgspec.Struct, frozen=True):
+    id: str
+    deleted: bool

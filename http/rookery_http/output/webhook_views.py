@@ -1,0 +1,104 @@
+"""What the API shows of webhooks and their dead letters."""
+
+from __future__ import annotations
+
+import time
+
+import msgspec
+
+from rookery import model
+from rookery.store.contract.webhook_facts import WebhookFacts
+
+from .values import REDACTED, Moment, moment, moment_or_none, without_password
+from .views import Event
+
+
+class Webhook(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An endpoint, and how deliveries to it go. `secret` is shown once, in the answer to its creation or rotation.
+
+    `pending` events wait, the oldest for `lag` seconds. `delivered` and `failed` count attempts, `last_status` is what the
+    last one was answered (null: nothing), `deliveries_per_second` is the rate of the last 10 s; these are up to 2 s old.
+    """
+
+    id: str
+    url: str
+    session: str | None
+    events: list[str] | None
+    chats: list[str] | None
+    headers: dict[str, str]
+    timeout: float | None
+    enabled: bool
+    previous_secret_until: Moment | None
+    created_at: Moment
+    updated_at: Moment
+    pending: int
+    dead: int
+    oldest_pending_at: Moment | None
+    last_success_at: Moment | None
+    last_error: str | None
+    last_error_at: Moment | None
+    last_status: int | None
+    delivered: int
+    failed: int
+    deliveries_per_second: float
+    lag: float
+    secret: str | msgspec.UnsetType = msgspec.UNSET
+
+    @classmethod
+    def of(cls, webhook: model.Webhook, facts: WebhookFacts | None = None, *, show_secret: bool = False) -> Webhook:
+        facts = facts or WebhookFacts()
+        return cls(
+            id=webhook.id,
+            url=without_password(webhook.url),
+            session=webhook.session,
+            events=list(webhook.events) if webhook.events is not None else None,
+            chats=list(webhook.chats) if webhook.chats is not None else None,
+            headers=dict.fromkeys(webhook.headers, REDACTED),
+            timeout=webhook.timeout,
+            enabled=webhook.enabled,
+            previous_secret_until=moment_or_none(webhook.previous_until),
+            pending=facts.pending,
+            dead=facts.dead,
+            oldest_pending_at=moment_or_none(facts.oldest_pending_at),
+            last_success_at=moment_or_none(facts.last_success_at),
+            last_error=facts.last_error,
+            last_error_at=moment_or_none(facts.last_error_at),
+            last_status=facts.last_status,
+            delivered=facts.delivered,
+            failed=facts.failed,
+            deliveries_per_second=facts.rate,
+            lag=facts.lag(time.time()),
+            created_at=moment(webhook.created_at),
+            updated_at=moment(webhook.updated_at),
+            secret=webhook.secret if show_secret else msgspec.UNSET,
+        )
+
+
+class WebhookList(msgspec.Struct, frozen=True):
+    webhooks: list[Webhook]
+
+
+class DeadLetter(msgspec.Struct, frozen=True):
+    """A delivery that was given up."""
+
+    event: Event
+    attempts: int
+    error: str
+    at: Moment
+
+    @classmethod
+    def of(cls, letter: model.DeadLetter) -> DeadLetter:
+        return cls(Event.of(letter.event), letter.attempts, letter.error, moment(letter.at))
+
+
+class DeadLetterPage(msgspec.Struct, frozen=True):
+    """Ordered by event; `next` is the value of `after` for the next page, null on the last."""
+
+    dead_letters: list[DeadLetter]
+    next: int | None
+
+
+class Replayed(msgspec.Struct, frozen=True):
+    """How many dead letters are on their way again."""
+
+    replayed: int

@@ -1,0 +1,54 @@
+"""The API as one task in the caller's nursery."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import trio
+
+from rookery import Engine
+from rookery.errors import InvalidInput
+
+from .api.state import Api, PlatformInput
+from .app import create_app
+from .config.settings import ApiSettings, is_loopback
+from .server.connection import Address
+from .server.server import open_listeners, serve
+
+
+async def serve_api(
+    engine: Engine,
+    settings: ApiSettings | None = None,
+    *,
+    stop: trio.Event,
+    platforms: Mapping[str, PlatformInput] | None = None,
+    task_status: trio.TaskStatus[tuple[Address, ...]] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Serve the HTTP API of an open engine until `stop` is set, then drain; see `server`.
+
+    Run it inside the block of `open_engine`, so that it is gone before the engine is:
+
+        async with open_engine(...) as engine, trio.open_nursery() as nursery:
+            addresses = await nursery.start(partial(serve_api, engine, stop=stop))
+
+    Raises:
+        InvalidInput: the address is not loopback and there is no key.
+        CannotListen: the address is taken or not ours.
+    """
+    settings = settings or ApiSettings()
+    if settings.key is None and not is_loopback(settings.host):
+        raise InvalidInput(
+            f"refusing to listen on {settings.host} without a key: set ROOKERY_API_KEY, or ROOKERY_HOST=127.0.0.1",
+            field="ROOKERY_API_KEY",
+        )
+    api = Api(engine, settings, stopping=stop, platforms=platforms)
+    app = create_app(api)
+    listeners = await open_listeners(settings.host, settings.port)
+    await serve(
+        app,
+        listeners,
+        stop=stop,
+        drain=settings.drain,
+        keep_alive=settings.keep_alive,
+        task_status=task_status,
+    )

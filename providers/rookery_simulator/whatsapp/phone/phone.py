@@ -1,0 +1,196 @@
+"""A scripted phone: links devices, writes messages, reads what it gets. It stands for a WhatsApp account.
+
+Methods that only change the simulated world return at once; a method is `async` where it waits for a client.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import trio
+
+from ..crypto.pairing import PairingRefused
+from ..crypto.signal_device import SignalDevice
+from ..feed import LIMIT, Feed
+from ..server import media, pairing_flow
+from ..server.app_state import AppState
+from ..server.linked_device import LinkedDevice
+from ..stanza.jid import Jid
+from ..stanza.node import Attrs, Node, node
+from . import outgoing, polls, postman
+from .outgoing import Draft
+from .records import ReceivedMessage, SentMessage
+
+if TYPE_CHECKING:
+    from ..server.groups import Group
+    from ..server.world import World
+
+
+class Phone:
+    """Made by `WhatsAppSimulator.phone`."""
+
+    def __init__(self, world: World, number: str, lid: Jid, name: str) -> None:
+        self.world = world
+        self.number = number
+        self.jid = Jid(number)
+        self.lid = lid
+        self.name = name
+        self.about = "Hey there! I am using a simulator."
+        self.platform = "android"
+        self.business_name = ""
+        self.signal = SignalDevice()
+        self.app_state = AppState()
+        self.devices: dict[int, LinkedDevice] = {}
+        self.received: Feed[ReceivedMessage] = Feed()
+        # Copies of what the own linked devices sent to others.
+        self.sent_by_devices: Feed[ReceivedMessage] = Feed()
+        # What linked devices told this phone as their peer, such as requests for a message.
+        self.peer_messages: Feed[ReceivedMessage] = Feed()
+        self.chat_states: Feed[Node] = Feed()
+        self.receipts: Feed[Node] = Feed()
+        self.sent: dict[str, SentMessage] = {}
+        self.seen: dict[tuple[Jid, str], None] = {}
+        self.members_with_key: dict[Jid, set[Jid]] = {}
+        self._read = 0
+        self._last_device = 0
+
+    def remember(self, sender: Jid, message_id: str) -> None:
+        """Do not read this message a second time."""
+        self.seen[sender, message_id] = None
+        if len(self.seen) > LIMIT:
+            del self.seen[next(iter(self.seen))]
+
+    def next_device_number(self) -> int:
+        self._last_device += 1
+        return self._last_device
+
+    # Linking devices
+
+    async def scan(self, qr: str) -> LinkedDevice:
+        """Scan a QR code; returns when the device has accepted. Raises PairingRefused; the caller brings the timeout."""
+        return await self._pair(lambda done: pairing_flow.scan(self, qr, done))
+
+    async def enter_code(self, code: str) -> LinkedDevice:
+        """Type a pairing code, with or without its dash; as `scan`."""
+        return await self._pair(lambda done: pairing_flow.enter_code(self, code, done))
+
+    async def _pair(self, begin: Callable[[pairing_flow.Done], None]) -> LinkedDevice:
+        outcome: list[LinkedDevice | PairingRefused] = []
+        finished = trio.Event()
+
+        def done(result: LinkedDevice | PairingRefused) -> None:
+            outcome.append(result)
+            finished.set()
+
+        begin(done)
+        await finished.wait()
+        if isinstance(outcome[0], PairingRefused):
+            raise outcome[0]
+        return outcome[0]
+
+    def greet(self, device: LinkedDevice) -> None:
+        """What a phone tells a device at its first login: the key to its settings, its push name among them."""
+        if not device.greeted:
+            device.greeted = True
+            self.app_state.set_push_name(self.name)
+            postman.send_to_own_device(self, device, self.app_state.share())
+
+    # Writing
+
+    def send(self, to: Phone | Group, draft: Draft) -> SentMessage:
+        """Encrypt `draft` for each device of `to` (and of our own account) and hand it to the server."""
+        return postman.send(self, to, draft)
+
+    def send_text(self, to: Phone | Group, text: str) -> SentMessage:
+        return self.send(to, outgoing.text(text))
+
+    def send_media(
+        self,
+        to: Phone | Group,
+        content: bytes,
+        *,
+        kind: str = "image",
+        mimetype: str = "image/jpeg",
+        caption: str = "",
+        name: str = "",
+    ) -> SentMessage:
+        """Upload `content` and send it; `kind` is image, video, audio or document."""
+        file = media.encrypt(kind, content)
+        self.world.media.put(file)
+        return self.send(to, outgoing.media(kind, file, mimetype=mimetype, caption=caption, name=name))
+
+    def reply(self, to: ReceivedMessage, text: str) -> SentMessage:
+        draft = outgoing.reply(text, quoted_id=to.id, quoted_sender=to.sender, quoted=to.message)
+        return self.send(self._place_of(to.chat), draft)
+
+    def react(self, to: ReceivedMessage, emoji: str) -> SentMessage:
+        place = self._place_of(to.chat)
+        participant = None if isinstance(place, Phone) else to.sender
+        # The chat is named as the other side sees it: for a chat of two it is the other side.
+        return self.send(
+            place,
+            outgoing.reaction(emoji, chat=to.chat, message_id=to.id, from_me=False, participant=participant),
+        )
+
+    def vote(self, poll: ReceivedMessage, *options: str) -> SentMessage:
+        """Vote in a poll that was received; without options, take the vote back."""
+        place = self._place_of(poll.chat)
+        participant = None if isinstance(place, Phone) else poll.sender
+        return self.send(place, polls.vote(poll, self.lid, list(options), participant=participant))
+
+    def read_vote(self, vote: ReceivedMessage) -> list[str]:
+        """The options that somebody chose in a poll of this phone; raises KeyError for another poll."""
+        poll = self.sent[vote.message.pollUpdateMessage.pollCreationMessageKey.ID]
+        return polls.read_vote(poll.draft.message, poll.id, self.lid, vote)
+
+    def edit(self, sent: SentMessage, text: str) -> SentMessage:
+        return self.send(self._place_of(sent.to), outgoing.edit(text, chat=sent.to, message_id=sent.id))
+
+    def revoke(self, sent: SentMessage) -> SentMessage:
+        return self.send(self._place_of(sent.to), outgoing.revoke(chat=sent.to, message_id=sent.id))
+
+    def _place_of(self, chat: Jid) -> Phone | Group:
+        place = self.world.groups.get(chat) or self.world.phone_at(chat)
+        if place is None:
+            raise LookupError(f"nobody at {chat}")
+        return place
+
+    # Small signs of life
+
+    def mark_read(self, *messages: ReceivedMessage, kind: str = "read") -> None:
+        """Tell the senders; `kind` may also be `played`."""
+        for message in messages:
+            postman.send_receipt(self, message, kind)
+
+    def type_to(self, other: Phone, state: str = "composing", *, audio: bool = False) -> None:
+        """Show as typing (`composing`) or not any more (`paused`)."""
+        content = [node(state, {"media": "audio" if audio else None})]
+        for device in other.devices.values():
+            device.tell(node("chatstate", {"from": self.lid}, content))
+
+    def appear(self, to: Phone, *, online: bool = True, last_seen: int | None = None) -> None:
+        """Tell the devices of `to` that this phone is online or not; `last_seen` in seconds since 1970."""
+        attrs: Attrs = {"from": self.lid, "type": None if online else "unavailable", "last": last_seen}
+        for device in to.devices.values():
+            device.tell(node("presence", attrs))
+
+    # Reading
+
+    def lose_sessions(self) -> None:
+        """Forget every Signal session, as a phone that was restored from an old backup."""
+        self.signal.forget_all()
+
+    async def next_message(self) -> ReceivedMessage:
+        """The oldest message that this method has not returned yet; the caller brings the timeout."""
+        message = await self.received.wait_for(start=self._read)
+        self._read += 1
+        return message
+
+    def download(self, message: ReceivedMessage) -> bytes:
+        """The decrypted file of a media message; raises KeyError and MediaCorrupted."""
+        for kind in ("image", "video", "audio", "document", "sticker"):
+            if message.message.HasField(f"{kind}Message"):
+                part = getattr(message.message, f"{kind}Message")
+                return media.decrypt(kind, part.mediaKey, self.world.media.get(part.directPath))
+        raise KeyError("not a media message")

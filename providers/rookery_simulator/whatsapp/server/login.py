@@ -1,0 +1,98 @@
+"""What the server says first: refs for a device that is to be paired, success or failure for one that is."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from ..stanza import protobufs
+from ..stanza.jid import SERVER
+from ..stanza.node import node
+
+if TYPE_CHECKING:
+    from .connection import Connection
+    from .linked_device import LinkedDevice
+    from .world import World
+
+UNKNOWN_DEVICE = 401  # the reason with which a client forgets its device
+
+
+@dataclass(frozen=True)
+class Registration:
+    """The keys of a device that is not paired yet; 32 bytes each, the signature 64."""
+
+    noise_public: bytes
+    identity_public: bytes
+    registration_id: int
+    signed_id: int
+    signed_key: bytes
+    signature: bytes
+    system: str  # how the phone lists the device, for example "Neonize"
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A `<failure>`: `reason` is WhatsApp's number, `details` further attributes such as `code` and `expire`."""
+
+    reason: int
+    details: dict[str, str] = field(default_factory=dict)
+
+
+def welcome(world: World, connection: Connection, static: bytes, payload: bytes) -> None:
+    """Decide what a client that finished its handshake gets to hear."""
+    hello = protobufs.handshake().ClientPayload.FromString(payload)
+    if world.refusal is not None:
+        _refuse(connection, world.refusal)
+    elif hello.HasField("devicePairingData"):
+        connection.registration = _registration(static, hello.devicePairingData)
+        offer_references(world, connection)
+    else:
+        _log_in(world, connection, static, str(hello.username), hello.device)
+
+
+def _registration(static: bytes, data: Any) -> Registration:
+    properties = protobufs.load("waCompanionReg", "WAWebProtobufsCompanionReg").DeviceProps.FromString(data.deviceProps)
+    return Registration(
+        static,
+        bytes(data.eIdent),
+        int.from_bytes(data.eRegid),
+        int.from_bytes(data.eSkeyID),
+        bytes(data.eSkeyVal),
+        bytes(data.eSkeySig),
+        str(properties.os),
+    )
+
+
+def offer_references(world: World, connection: Connection) -> None:
+    """Send `pair-device`: each reference becomes one QR code, the first for 60 s, the others for 20 s."""
+    references = [f"2@{secrets.token_urlsafe(60)}" for _ in range(world.settings.qr_codes)]
+    for reference in references:
+        world.references[reference] = connection
+    content = [node("pair-device", {}, [node("ref", {}, reference) for reference in references])]
+    connection.ask("md", content, lambda _: None)
+
+
+def _log_in(world: World, connection: Connection, static: bytes, number: str, device_number: int) -> None:
+    phone = world.phones.get(number)
+    device = phone.devices.get(device_number) if phone else None
+    if device is None or device.registration.noise_public != static:
+        _refuse(connection, Refusal(UNKNOWN_DEVICE))
+    elif device.refusal is not None:
+        _refuse(connection, device.refusal)
+    elif device.ignore_logins:
+        connection.silent = True
+    else:
+        _admit(world, connection, device)
+
+
+def _admit(world: World, connection: Connection, device: LinkedDevice) -> None:
+    if device.connection is not None:
+        device.replace()
+    connection.device = device
+    device.connected(connection)
+    connection.post(node("success", {"t": world.now(), "lid": device.lid, "location": "sim", "props": "0"}))
+
+
+def _refuse(connection: Connection, refusal: Refusal) -> None:
+    connection.farewell(node("failure", {"from": SERVER, "reason": refusal.reason, **refusal.details}))

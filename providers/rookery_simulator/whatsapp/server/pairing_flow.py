@@ -1,0 +1,120 @@
+"""The conversation in which a device is linked; the cryptography is in `pairing`."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from ..crypto.pairing import CodePairing, PairingRefused, QrCode, check_device_signature, sign_device
+from ..stanza.jid import SERVER
+from ..stanza.node import Attrs, Node, node
+from .linked_device import LinkedDevice
+from .login import Registration
+
+if TYPE_CHECKING:
+    from ..phone.phone import Phone
+    from .connection import Connection
+    from .world import World
+
+RESTART = 515  # the code of the stream error that follows each pairing
+
+Done = Callable[["LinkedDevice | PairingRefused"], None]
+
+
+@dataclass
+class CodeRequest:
+    """A device waits for somebody to type its pairing code on the phone `number`."""
+
+    number: str
+    connection: Connection
+    wrapped_device_key: bytes
+    reference: bytes = field(default_factory=lambda: secrets.token_urlsafe(30).encode())
+    on_finish: Callable[[bytes, bytes], None] | None = None
+
+
+def scan(phone: Phone, text: str, done: Done) -> None:
+    """The phone's camera read `text`: link the device behind it; `done` hears how it went."""
+    code = QrCode.parse(text)
+    connection = phone.world.references.pop(code.reference, None)
+    registration = connection.registration if connection else None
+    if connection is None or registration is None or registration.identity_public != code.identity_public:
+        raise PairingRefused("the code has expired")
+    _link(phone, connection, registration, code.secret, done)
+
+
+def enter_code(phone: Phone, code: str, done: Done) -> None:
+    """Somebody typed a pairing code on the phone: answer the newest device that waits for one."""
+    request = next((each for each in reversed(list(phone.world.code_requests)) if each.number == phone.number), None)
+    if request is None or request.connection.closed.is_set() or request.connection.registration is None:
+        raise PairingRefused("no device asks for a code")
+    registration = request.connection.registration
+    pairing = CodePairing(phone.signal.identity, code, request.wrapped_device_key)
+
+    def on_finish(wrapped_bundle: bytes, identity_public: bytes) -> None:
+        try:
+            secret = pairing.finish(wrapped_bundle, identity_public)
+        except PairingRefused as refusal:
+            done(refusal)
+        else:
+            _link(phone, request.connection, registration, secret, done)
+
+    request.on_finish = on_finish
+    content = [
+        node("link_code_pairing_wrapped_primary_ephemeral_pub", {}, pairing.wrapped_phone_key),
+        node("primary_identity_pub", {}, phone.signal.identity.public),
+        node("link_code_pairing_ref", {}, request.reference),
+    ]
+    world = phone.world
+    attrs: Attrs = {"from": SERVER, "type": "link_code_companion_reg", "id": world.new_id(), "t": world.now()}
+    hello = node("link_code_companion_reg", {"stage": "primary_hello"}, content)
+    request.connection.post(node("notification", attrs, [hello]))
+
+
+def on_link_code(world: World, connection: Connection, query: Node) -> None:
+    """The device's two messages of pairing by code."""
+    message = query.require("link_code_companion_reg")
+    number = message.get("jid").partition("@")[0]
+    if message.get("stage") == "companion_hello":
+        wrapped = message.require("link_code_pairing_wrapped_companion_ephemeral_pub").data
+        request = CodeRequest(number, connection, wrapped)
+        world.code_requests.add(request)
+        reference = node("link_code_pairing_ref", {}, request.reference)
+        connection.answer(query, [node("link_code_companion_reg", {"stage": "companion_hello"}, [reference])])
+        return
+    connection.answer(query)
+    reference_bytes = message.require("link_code_pairing_ref").data
+    for request in world.code_requests:
+        if request.reference == reference_bytes and request.on_finish is not None:
+            bundle = message.require("link_code_pairing_wrapped_key_bundle").data
+            request.on_finish(bundle, message.require("companion_identity_public").data)
+
+
+def _link(phone: Phone, connection: Connection, registration: Registration, secret: bytes, done: Done) -> None:
+    """Send `pair-success`; the device answers with its own signature and is restarted by stream error 515."""
+    number = phone.next_device_number()
+    device = LinkedDevice(phone, number, registration)
+    identity = sign_device(phone.signal.identity, registration.identity_public, secret, number)
+
+    def on_reply(reply: Node) -> None:
+        signed = reply.child("pair-device-sign", "device-identity")
+        try:
+            if signed is None:
+                raise PairingRefused(str(reply))
+            check_device_signature(phone.signal.identity, registration.identity_public, signed.data)
+        except PairingRefused as refusal:
+            done(refusal)
+            return
+        phone.devices[number] = device
+        done(device)
+        connection.farewell(node("stream:error", {"code": RESTART}))
+
+    content = [
+        node("device-identity", {}, identity),
+        node("device", {"jid": device.jid, "lid": device.lid}),
+        node("platform", {"name": phone.platform}),
+    ]
+    if phone.business_name:
+        content.append(node("biz", {"name": phone.business_name}))
+    connection.ask(None, [node("pair-success", {}, content)], on_reply)

@@ -1,0 +1,183 @@
+"""The server's answers to `iq` queries, by namespace."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from ..crypto.ratchet import PreKeyBundle
+from ..stanza.jid import LEGACY_SERVER, PHONE_SERVER, Jid
+from ..stanza.node import Attrs, Node, node
+from . import app_state, groups, pairing_flow
+from .proxy import MEDIA_HOST
+
+if TYPE_CHECKING:
+    from .connection import Connection
+    from .linked_device import LinkedDevice
+    from .world import World
+
+MEDIA_TTL = 3600  # seconds that an address of the media server is valid
+NOT_FOUND = 404
+KEY_ID_SIZE = 3  # bytes of a prekey's number
+
+
+def handle(world: World, connection: Connection, query: Node) -> None:
+    """Answer one query; one that nobody knows gets an empty result and is kept in `world.unknown_queries`."""
+    namespace = query.get("xmlns")
+    child = query.children[0].tag if query.children else ""
+    if namespace == "md" and child == "link_code_companion_reg":
+        pairing_flow.on_link_code(world, connection, query)
+    elif connection.device is None:
+        connection.answer(query)
+    elif (answer := _ANSWERS.get((namespace, child)) or _ANSWERS.get((namespace, ""))) is not None:
+        answer(world, connection, connection.device, query)
+    else:
+        world.unknown_queries.add(query)
+        connection.answer(query)
+
+
+def _ping(world: World, connection: Connection, device: LinkedDevice, query: Node) -> None:
+    connection.answer(query)
+
+
+def _set_active(world: World, connection: Connection, device: LinkedDevice, query: Node) -> None:
+    connection.answer(query)
+    device.activated()
+    device.phone.greet(device)
+
+
+def _count_prekeys(world: World, connection: Connection, device: LinkedDevice, query: Node) -> None:
+    # A client that hears of none makes 812; of few, 50.
+    count = device.prekey_count or (0 if world.settings.many_prekeys else 1)
+    connection.answer(query, [node("count", {"value": count})])
+
+
+def _store_prekeys(world: World, connection: Connection, device: LinkedDevice, query: Node) -> None:
+    keys = query.require("list").children
+    device.store_prekeys([(int.from_bytes(key.require("id").data), key.require("value").data) for key in keys])
+    connection.answer(query)
+
+
+def _give_bundles(world: World, connection: Connection, device: LinkedDevice, query: Node) -> None:
+    users = []
+    for user in query.require("key").children:
+        jid = user.jid("jid")
+        assert jid is not None
+        bundle = _bundle_of(world, jid)
+        content = [node("error", {"code": NOT_FOUND})] if bundle is None else bundle_nodes(bundle)
+        users.append(node("user", {"jid": jid}, content))
+    connection.answer(query, [node("list", {}, users)])
+
+
+def _bundle_of(world: World, jid: Jid) -> PreKeyBundle | None:
+    phone = world.phone_at(jid)
+    if phone is None or jid.device == 0:
+        return phone.signal.bundle() if phone else None
+    device = phone.devices.get(jid.device)
+    return device.take_bundle() if device else None
+
+
+def bundle_nodes(bundle: PreKeyBundle) -> list[Node]:
+    """A bundle as the children of `<user>`."""
+    signed = node(
+        "skey", {}, [*_key_nodes(bundle.signed_id, bundle.signed_key), node("signature", {}, bundle.signature)]
+    )
+    nodes = [
+        node("registration", {}, bundle.registration_id.to_bytes(4)),
+        node("type", {}, b"\x05"),
+        node("identity", {}, bundle.identity),
+        signed,
+    ]
+    if bundle.one_time_id is not None and bundle.one_time_key is not None:
+        nodes.append(node("key", {}, _key_nodes(bundle.one_time_id, bundle.one_time_key)))
+    return nodes
+
+
+def _key_nodes(number: int, key: bytes) -> list[Node]:
+    return [node("id", {}, number.to_bytes(KEY_ID_SIZE)), node("value", {}, key)]
+
+
+def _usync(world: World, connection: Connection, device: LinkedDevice, query: Node) -> None:
+    request = query.require("usync")
+    wanted = {child.tag for child in request.require("query").children}
+    users = [_usync_user(world, user, wanted) for user in request.require("list").children]
+    sid: Attrs = {"sid": request.get("sid"), "index": "0", "last": "true", "mode": request.get("mode")}
+    connection.answer(query, [node("usync", sid, [node("result"), node("list", {}, users)])])
+
+
+def _usync_user(world: World, user: Node, wanted: set[str]) -> Node:
+    contact = user.child("contact")
+    if contact is not None:
+        return _contact(world, contact.data.decode())
+    jid = user.jid("jid")
+    assert jid is not None
+    phone = world.phone_at(jid)
+    details: list[Node] = []
+    if phone is not None and "devices" in wanted:
+        numbers = [0, *sorted(phone.devices)]
+        entries = [node("device", {"id": number, "is_hosted": "false", "key-index": number}) for number in numbers]
+        details.append(node("devices", {}, [node("device-list", {}, entries)]))
+    if phone is not None and "lid" in wanted and jid.server == PHONE_SERVER:
+        details.append(node("lid", {"val": phone.lid}))
+    if phone is not None and "status" in wanted:
+        details.append(node("status", {"t": world.now()}, phone.about))
+    return node("user", {"jid": jid}, details)
+
+
+def _contact(world: World, asked: str) -> Node:
+    """Whether a number is on WhatsApp; `asked` looks like `+491511@c.us`."""
+    number = asked.removesuffix(f"@{LEGACY_SERVER}").lstrip("+")
+    phone = world.phones.get(number)
+    if phone is None:
+        return node("user", {"pn_jid": Jid(number)}, [node("contact", {"type": "out"}, asked)])
+    return node("user", {"jid": phone.lid, "pn_jid": phone.jid}, [node("contact", {"type": "in"}, asked)])
+
+
+def _media_connection(world: World, connection: Connection, device: LinkedDevice, query: Node) -> None:
+    attrs: Attrs = {"auth": world.media.authorisation, "ttl": MEDIA_TTL, "auth_ttl": MEDIA_TTL, "max_buckets": 12}
+    connection.answer(query, [node("media_conn", attrs, [node("host", {"hostname": MEDIA_HOST})])])
+
+
+def _privacy(world: World, connection: Connection, device: LinkedDevice, query: Node) -> None:
+    if query.child("privacy") is None or query.get("type") != "get":
+        connection.answer(query)  # a change of settings, or trusted contact tokens
+        return
+    names = ("readreceipts", "last", "online", "profile", "status", "groupadd", "calladd")
+    categories = [node("category", {"name": name, "value": "all"}) for name in names]
+    connection.answer(query, [node("privacy", {}, categories)])
+
+
+def _block_list(world: World, connection: Connection, device: LinkedDevice, query: Node) -> None:
+    connection.answer(query, [node("list", {"dhash": "0"}, [])])
+
+
+def _no_picture(world: World, connection: Connection, device: LinkedDevice, query: Node) -> None:
+    connection.refuse(query, NOT_FOUND, "item-not-found")
+
+
+def _log_out(world: World, connection: Connection, device: LinkedDevice, query: Node) -> None:
+    """The device unlinks itself."""
+    connection.answer(query)
+    device.removed = True
+    device.phone.devices.pop(device.number, None)
+
+
+Answer = Callable[["World", "Connection", "LinkedDevice", Node], None]
+
+# By namespace and tag of the first child; "" stands for any other child.
+_ANSWERS: dict[tuple[str, str], Answer] = {
+    ("w:p", ""): _ping,
+    ("passive", "active"): _set_active,
+    ("passive", "passive"): _ping,
+    ("encrypt", "count"): _count_prekeys,
+    ("encrypt", "registration"): _store_prekeys,
+    ("encrypt", "key"): _give_bundles,
+    ("usync", "usync"): _usync,
+    ("w:m", "media_conn"): _media_connection,
+    ("privacy", ""): _privacy,
+    ("blocklist", ""): _block_list,
+    ("w:profile:picture", ""): _no_picture,
+    ("md", "remove-companion-device"): _log_out,
+    ("w:sync:app:state", "sync"): app_state.on_sync,
+    ("w:g2", ""): groups.on_query,
+}

@@ -1,0 +1,131 @@
+"""Linking a new device: QR codes or a code by phone number, in rounds, until a person has acted (A5)."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from rookery.errors import InvalidInput, NotConnected, ProviderError, TerminalError
+from rookery.model import Action, Reason, SessionStatus
+from rookery.provider.contract import Inbox
+
+from ..settings import WorkerSettings
+
+if TYPE_CHECKING:
+    from ..workers.port import ClientPort
+
+FIRST_CODE, NEXT_CODE = 60.0, 20.0
+"""Seconds that the first QR code of a round and each later one are shown."""
+
+ROUND = 160.0
+"""Seconds of a round of six codes. A code for typing in dies with its round."""
+
+HURRY = 0.9
+"""Of the life of a round's last code. A round that ends earlier was cut off by the network and not used up."""
+
+
+def phone_digits(phone: str) -> str:
+    """A phone number as WhatsApp takes it. Raises InvalidInput."""
+    digits = phone.strip().removeprefix("+").replace(" ", "").replace("-", "")
+    if not (digits.isascii() and digits.isdigit() and 6 <= len(digits) <= 15) or digits.startswith("0"):
+        raise InvalidInput("phone: the number with its country code, such as +4915112345678", field="phone")
+    return digits
+
+
+class ShownCode(msgspec.Struct, frozen=True, kw_only=True):
+    """`rookery.provider.capabilities.Pairing`. `kind` is "qr" (draw `code` as it is) or "phone" (type it into the phone)."""
+
+    kind: str
+    code: str
+    expires_at: float
+    round: int
+    rounds: int
+
+
+class PairingDesk:
+    """What one session shows while it pairs. Kept by the provider as long as the session's link opens."""
+
+    def __init__(self, inbox: Inbox, settings: WorkerSettings) -> None:
+        self._inbox = inbox
+        self._settings = settings
+        self._port: ClientPort | None = None
+        self._qr: ShownCode | None = None
+        self._phone: ShownCode | None = None
+        self._round = 0
+        self._round_ends = 0.0
+        self._code_began = 0.0
+
+    @property
+    def shown(self) -> ShownCode | None:
+        """The code to use now: the one for typing in when it was asked for."""
+        now = time.time()
+        for shown in (self._phone, self._qr):
+            if shown is not None and shown.expires_at > now:
+                return shown
+        return None
+
+    def next_round(self) -> None:
+        """Before a client starts to pair. Raises TerminalError when enough codes were shown to nobody."""
+        if self._round >= self._settings.qr_rounds:
+            raise TerminalError(
+                f"nobody scanned a QR code in {self._round} rounds: start the session again when somebody is there",
+                reason=Reason.QR_EXPIRED,
+                action=Action.SCAN_QR,
+            )
+        self._round += 1
+        self._round_ends = 0.0
+
+    def show(self, port: ClientPort, code: str) -> None:
+        """The client has a new QR code."""
+        now = time.time()
+        first = not self._round_ends
+        if first:
+            self._round_ends = now + ROUND
+        self._port = port
+        self._code_began = now
+        seconds = FIRST_CODE if first else NEXT_CODE
+        self._qr = ShownCode(
+            kind="qr", code=code, expires_at=now + seconds, round=self._round, rounds=self._settings.qr_rounds
+        )
+        self._inbox.report(
+            SessionStatus.QR_REQUIRED,
+            Reason.PAIRING,
+            'a person has to scan the QR code with WhatsApp\'s "Linked devices"',
+            action=Action.SCAN_QR,
+            allow=self._settings.pairing,
+        )
+
+    def hide(self) -> None:
+        """No code is valid any more."""
+        self._port = self._qr = self._phone = None
+
+    def round_over(self, status: str) -> None:
+        """The client stopped showing codes, and nobody was paired. Raises ProviderError unless another round may begin."""
+        self.hide()
+        if status == "err-client-outdated":
+            raise TerminalError(
+                "WhatsApp does not accept this version of neonize any more: update it",
+                reason=Reason.CONFIGURATION,
+                action=Action.FIX_CONFIGURATION,
+            )
+        if status != "timeout":
+            raise ProviderError(f"WhatsApp refused to pair: {status}")
+        if time.time() - self._code_began < HURRY * NEXT_CODE:
+            raise ProviderError("the connection was lost while a QR code was shown")
+
+    async def request_code(self, digits: str) -> ShownCode:
+        """Ask for a code that is typed into the phone with this number. Raises NotConnected, SendError."""
+        port = self._port
+        if port is None:
+            raise NotConnected("the session does not wait to be paired now")
+        code = str(await port.call("pair_phone", phone=digits))
+        self._phone = ShownCode(
+            kind="phone",
+            code=code,
+            expires_at=self._round_ends,
+            round=self._round,
+            rounds=self._settings.qr_rounds,
+        )
+        return self._phone

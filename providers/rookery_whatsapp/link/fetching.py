@@ -1,0 +1,70 @@
+"""Files to send that a message names by a URL: they are fetched here, and the library gets the bytes.
+
+Whoever may send could otherwise make this server read what only this server can reach, and have it sent to a chat. So where
+private addresses are not allowed each connection is checked, also those that a redirect leads to.
+"""
+
+from __future__ import annotations
+
+import base64
+import ssl
+
+import httpx
+import trio
+
+from rookery.delivery.addresses import PrivateAddress, open_public_stream
+from rookery.errors import NotConnected, Rejected
+from rookery.runtime.http_client import Answer, Connect, ExchangeError, HttpClient
+
+MOST_REDIRECTS = 5
+REDIRECTS = (301, 302, 303, 307, 308)
+
+
+async def fetch(url: str, *, limit: int, seconds: float, allow_private: bool) -> tuple[bytes, str | None]:
+    """The file at `url`, of at most `limit` bytes, and the type that its server names. Raises Rejected, NotConnected."""
+    connect = trio.open_tcp_stream if allow_private else _open_public_stream
+    try:
+        target = httpx.URL(url)
+        with trio.fail_after(seconds):
+            for _ in range(MOST_REDIRECTS + 1):
+                answer = await _get(target, connect, limit, seconds)
+                if answer.status not in REDIRECTS or b"location" not in answer.headers:
+                    break
+                target = target.join(answer.headers[b"location"].decode("latin-1"))
+            else:
+                raise Rejected(f"url: its server redirects more than {MOST_REDIRECTS} times")
+    except httpx.InvalidURL as error:
+        raise Rejected(f"url: {error}") from None
+    except (ExchangeError, trio.TooSlowError) as error:
+        raise NotConnected(f"the file at the url cannot be fetched now: {type(error).__name__}") from None
+    if answer.status != 200:
+        raise Rejected(f"url: its server answered {answer.status}")
+    if answer.too_large:
+        raise Rejected(f"url: the file has more than {limit} bytes")
+    kind = answer.headers.get(b"content-type", b"").decode("latin-1").partition(";")[0].strip()
+    return answer.body, kind or None
+
+
+async def _get(url: httpx.URL, connect: Connect, limit: int, seconds: float) -> Answer:
+    """One request. Raises Rejected, ExchangeError."""
+    if url.scheme not in ("http", "https") or not url.host:
+        raise Rejected("url: an http:// or https:// address is needed")
+    head = [b"GET %b HTTP/1.1" % url.raw_path, b"Host: " + url.netloc]
+    head += [b"User-Agent: Rookery", b"Accept: */*", b"Accept-Encoding: identity", b"Connection: close"]
+    if url.username or url.password:
+        head.append(b"Authorization: Basic " + base64.b64encode(f"{url.username}:{url.password}".encode()))
+    context: ssl.SSLContext | None = httpx.create_ssl_context(trust_env=False) if url.scheme == "https" else None
+    port = url.port or (443 if context else 80)
+    client = HttpClient(url.host, port, context, max_answer=limit, cut=True, connect=connect)
+    try:
+        request = b"\r\n".join(head) + b"\r\n\r\n"
+        return await client.exchange(request, connect_seconds=seconds, read_seconds=seconds)
+    finally:
+        await client.aclose()
+
+
+async def _open_public_stream(host: str, port: int) -> trio.SocketStream:
+    try:
+        return await open_public_stream(host, port)
+    except PrivateAddress as error:  # trying again would not help
+        raise Rejected(f"url: {error}") from None

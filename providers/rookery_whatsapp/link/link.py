@@ -1,0 +1,259 @@
+"""One connected account: receives, sends, and tells when the connection is not what it seems."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+import trio
+
+from rookery.errors import NotConnected, ProviderError, SendError
+from rookery.log import get_logger
+from rookery.model import Event, OutboundMessage, Reason, Receipt, SessionStatus
+from rookery.model.content import MEDIA
+from rookery.provider.capabilities import MediaSink
+from rookery.provider.contract import Inbox
+
+from ..device.account import Account
+from ..device.pairing import PairingDesk
+from ..protocol import Happened, Notice, Start
+from ..settings import AccountSettings, WorkerSettings
+from ..workers.pool import WorkerPool
+from ..workers.port import ClientPort
+from ..workers.process import WorkerProcess
+from .failures import failure_of
+from .login import Login
+from .outbound import QUOTE, Known, Memory, to_call, to_receipt, with_media, with_stored
+from .pacing import pacer
+from .presence import appear
+from .receiving import Receiver
+from .watch import watch
+
+DEVICE_NAME = "Rookery"
+DEATH_PAUSE = 0.5
+"""Seconds before a session whose worker ended is connected again; doubled by each end soon after the last one."""
+
+QUICK_DEATHS = 3
+"""Ends in a row after which the engine's own, longer pauses apply."""
+
+SETTLING = 1.0  # seconds in which the library deletes the keys of a device that was unlinked
+
+log = get_logger("SESSION")
+
+
+class WhatsAppLink:
+    """`rookery.provider.Link`; inside `connected` it is up."""
+
+    max_concurrent_sends = 4
+
+    def __init__(
+        self,
+        account: Account,
+        inbox: Inbox,
+        pool: WorkerPool,
+        desk: PairingDesk,
+        memory: Memory,
+        settings: WorkerSettings,
+        options: AccountSettings,
+    ) -> None:
+        self._account = account
+        self._session = account.session
+        self._inbox = inbox
+        self._pool = pool
+        self._desk = desk
+        self._memory = memory
+        self._settings = settings
+        self._options = options
+        self._pacer = pacer(options.sends_per_second, options.sends_per_second_per_chat)
+        self._port: ClientPort | None = None
+        self._receiver = Receiver(inbox, memory)
+        self._login = Login(
+            account, inbox, desk, self._receiver, settings, handle=self._handle, worker_ended=self._worker_ended
+        )
+        self._ended = False
+        self._logged_out = False
+        self._logged_in = False
+        self._cut = False  # the library said so, and has not told of a login since
+
+    @property
+    def account(self) -> str:
+        """The phone number."""
+        return f"+{self._account.number}"
+
+    # Connecting
+
+    @asynccontextmanager
+    async def connected(self, worker: WorkerProcess, database: str, proxy: str | None) -> AsyncIterator[None]:
+        """Start a client and wait until WhatsApp has accepted it; the block's end disconnects it."""
+        async with AsyncExitStack() as stack:
+            while self._port is None:
+                if self._account.jid is None:
+                    self._desk.next_round()
+                start = Start(self._pool.next_client(), self._session, database, self._account.jid, proxy, DEVICE_NAME)
+                port = await stack.enter_async_context(self._client(worker, start))
+                if await self._login.accepted(port):
+                    self._port, self._logged_in = port, True
+            yield
+
+    @asynccontextmanager
+    async def _client(self, worker: WorkerProcess, start: Start) -> AsyncIterator[ClientPort]:
+        async with self._pool.client(worker, start) as port:
+            self._ended = False
+            try:
+                yield port
+            finally:
+                self._port = None
+                with trio.CancelScope(shield=True, deadline=trio.current_time() + self._settings.closing):
+                    await self._close(port)
+
+    # Connected
+
+    async def run(self) -> None:
+        """Receive until the connection ends. Raises ProviderError."""
+        assert self._port is not None, "`connected` is open"
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(watch, self._port, self._settings, lambda: self._cut)
+            self._appear(self._port, nursery)
+            try:
+                async for frame in self._port.events:
+                    if isinstance(frame, Happened):
+                        await self._receiver.store(self._port, frame)
+                        continue
+                    self._handle(frame)
+                    if frame.kind == "connected":
+                        self._appear(self._port, nursery)
+            except ProviderError as error:
+                await self._account.failed(error)
+                raise
+            raise self._worker_ended(self._port)
+
+    def _handle(self, notice: Notice) -> None:
+        """Raises ProviderError when the notice is the end."""
+        match notice.kind:
+            case "connected":
+                self._cut = False
+                self._inbox.beat()
+                self._back("connected again")
+            case "disconnected":
+                self._cut = True
+                self._away("the connection was lost; WhatsApp is called again")
+            case "keepalive_timeout":
+                self._away(f"keep-alives without an answer: {notice.detail['errors']}")
+            case "keepalive_restored":
+                self._inbox.beat()
+                self._back("keep-alives are answered again")
+            case "trouble" | "stream_error":
+                log.warning("the library reports trouble", session=self._session, trouble=notice.detail)
+            case "ended":
+                self._ended = True
+                if self._port is not None and self._port.worker.quitting:
+                    raise self._worker_ended(self._port)
+            case "logged_out":
+                self._logged_out = True
+        if failure := failure_of(notice, takeover=self._options.takeover, now=time.time()):
+            raise failure
+
+    def _away(self, detail: str) -> None:
+        self._logged_in = False
+        if self._port is not None:
+            self._inbox.report(SessionStatus.RECONNECTING, Reason.NETWORK, detail)
+
+    def _back(self, detail: str) -> None:
+        if self._port is not None and not self._logged_in:
+            self._inbox.report(SessionStatus.CONNECTED, Reason.CONNECTED, detail)
+        self._logged_in = True
+
+    def _appear(self, port: ClientPort, nursery: trio.Nursery) -> None:
+        if self._options.presence is not None:
+            nursery.start_soon(appear, port, self._options.presence == "available")
+
+    def _worker_ended(self, port: ClientPort) -> ProviderError:
+        deaths = self._pool.deaths(self._session)
+        return ProviderError(
+            f"the worker process ended: {port.worker.end}",
+            retry_after=DEATH_PAUSE * 2**deaths if deaths < QUICK_DEATHS else None,
+        )
+
+    # What the engine asks for
+
+    def ready_in(self, chat: str) -> float:
+        """See `rookery.provider.capabilities.Paced`."""
+        return self._pacer.ready_in(chat)
+
+    def book(self, chat: str) -> float:
+        """See `rookery.provider.capabilities.Paced`."""
+        return self._pacer.book(chat)
+
+    async def send(self, message: OutboundMessage) -> Receipt:
+        """Send one message. Raises SendError."""
+        method, arguments = to_call(message, self._memory, self._account.address)
+        s = self._settings
+        async with AsyncExitStack() as stack:
+            if isinstance(message.content, MEDIA) and message.content.media is not None:
+                with_stored(arguments, await stack.enter_async_context(self._inbox.media(message.content.media)))
+            else:
+                await with_media(
+                    arguments,
+                    message.content,
+                    limit=s.largest_media,
+                    seconds=s.media_timeout,
+                    allow_private=s.allow_private_urls,
+                )
+            receipt = to_receipt(message, await self._call(method, **arguments))
+        self._inbox.life.last_ack = time.time()
+        if receipt.message_id:
+            text = getattr(message.content, "text", "") or getattr(message.content, "caption", "") or ""
+            options = getattr(message.content, "choices", ())
+            self._memory.keep(receipt.message_id, Known(self._account.address, text[:QUOTE], True, options))
+        return receipt
+
+    async def check(self) -> None:
+        """Ask the library whether it is logged in. Raises ProviderError."""
+        try:
+            is_connected, is_logged_in = await self._call("flags")
+        except SendError as error:
+            raise ProviderError(str(error)) from None
+        if not (is_connected and is_logged_in):
+            raise ProviderError("not connected" if not is_connected else "connected, but not logged in")
+
+    async def probe(self) -> None:
+        """One round trip to WhatsApp. Raises ProviderError."""
+        try:
+            await self._call("probe")
+        except SendError as error:
+            raise ProviderError(f"WhatsApp does not answer: {error}") from None
+        self._inbox.beat()
+
+    async def logout(self) -> None:
+        """Unlink this device. Raises SendError."""
+        await self._call("logout")
+        await self._account.logged_out()
+
+    async def fetch_media(self, event: Event, sink: MediaSink) -> None:
+        """See `rookery.provider.capabilities.MediaFetching`: the worker writes the decrypted file itself."""
+        message: Mapping[str, Any] = event.raw.get("Message", {}) if isinstance(event.raw, dict) else {}
+        await self._call("download", message=message, path=str(sink.path), limit=sink.limit)
+        await sink.adopt()
+
+    async def _call(self, method: str, **arguments: Any) -> Any:
+        if self._port is None:
+            raise NotConnected("not connected")
+        return await self._port.call(method, **arguments)
+
+    # Disconnecting
+
+    async def _close(self, port: ClientPort) -> None:
+        """Disconnect and store what was received before. Bounded by the caller."""
+        if self._logged_out:
+            await trio.sleep(SETTLING)
+        await self._receiver.finish(port)
+        if self._ended:
+            return
+        port.stop()
+        async for frame in port.events:
+            if isinstance(frame, Happened):
+                await self._receiver.store(port, frame)
+            elif frame.kind == "ended":
+                return

@@ -1,0 +1,102 @@
+"""From a client that was just started to a login that WhatsApp has accepted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import trio
+
+from rookery.errors import ProviderError, SendError, TerminalError
+from rookery.log import get_logger
+from rookery.model import Reason, SessionStatus
+from rookery.provider.contract import Inbox
+
+from ..device.account import Account
+from ..device.pairing import PairingDesk
+from ..protocol import Happened, Notice
+from ..settings import WorkerSettings
+from ..workers.port import ClientPort
+from .receiving import Receiver
+
+LOGOUT_DEADLINE = 5.0  # seconds
+
+log = get_logger("SESSION")
+
+
+class Login:
+    """Shows QR codes, notes who has scanned one, and unlinks an account that is not the session's. Used by the link, which
+    hears of every other notice through `handle`; `worker_ended` makes the error of a client whose worker is gone."""
+
+    def __init__(
+        self,
+        account: Account,
+        inbox: Inbox,
+        desk: PairingDesk,
+        receiver: Receiver,
+        settings: WorkerSettings,
+        *,
+        handle: Callable[[Notice], None],
+        worker_ended: Callable[[ClientPort], ProviderError],
+    ) -> None:
+        self._account = account
+        self._inbox = inbox
+        self._desk = desk
+        self._receiver = receiver
+        self._settings = settings
+        self._handle = handle
+        self._worker_ended = worker_ended
+
+    async def accepted(self, port: ClientPort) -> bool:
+        """True once it is; False when a round of QR codes is over and another may begin. Raises ProviderError."""
+        try:
+            return await self._until_connected(port)
+        except ProviderError as error:
+            await self._account.failed(error)
+            raise
+        finally:
+            self._desk.hide()
+
+    async def _until_connected(self, port: ClientPort) -> bool:
+        refused: TerminalError | None = None
+        with trio.CancelScope(deadline=trio.current_time() + self._settings.connecting) as scope:
+            async for frame in port.events:
+                if isinstance(frame, Happened):
+                    await self._receiver.store(port, frame)
+                    continue
+                scope.deadline = trio.current_time() + self._settings.connecting
+                match frame.kind:
+                    case "qr":
+                        scope.deadline = trio.current_time() + self._settings.pairing
+                        self._desk.show(port, frame.detail["code"])
+                    case "qr_ended":
+                        self._desk.round_over(frame.detail["status"])
+                        return False
+                    case "paired":
+                        self._desk.hide()
+                        self._loading("paired; logging in", allow=self._settings.connecting)
+                        refused = await self._account.paired(frame.detail["jid"], frame.detail["lid"])
+                        if refused is not None:
+                            self._receiver.refuse()
+                    case "opened":
+                        await self._account.opened(frame.detail["jid"], frame.detail["lid"])
+                        self._loading("logging in", allow=self._settings.connecting)
+                    case "connected":
+                        if refused is not None:
+                            await self._unlink(port)
+                            raise refused
+                        self._inbox.beat()
+                        return True
+                    case _:
+                        self._handle(frame)
+            raise self._worker_ended(port)
+        raise ProviderError(f"no login within {self._settings.connecting:g} s")
+
+    async def _unlink(self, port: ClientPort) -> None:
+        try:
+            with trio.fail_after(LOGOUT_DEADLINE):
+                await port.call("logout")
+        except (SendError, trio.TooSlowError) as error:
+            log.warning("a foreign account could not be unlinked", session=self._account.session, error=str(error))
+
+    def _loading(self, detail: str, *, allow: float | None = None) -> None:
+        self._inbox.report(SessionStatus.LOADING, Reason.STARTING, detail, allow=allow)

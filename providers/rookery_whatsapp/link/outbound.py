@@ -1,0 +1,164 @@
+"""Outbound messages in the worker's words, and the media that goes with them."""
+
+from __future__ import annotations
+
+import mimetypes
+import re
+import time
+from collections import OrderedDict
+from typing import Any
+
+import msgspec
+
+from rookery.errors import Rejected
+from rookery.model import OutboundMessage, Receipt
+from rookery.model import content as c
+from rookery.provider.contract import LocalMedia
+
+from .fetching import fetch
+
+REMEMBERED = 1000
+"""Messages of one session whose author and text are known for replies and reactions to them."""
+
+QUOTE = 1000  # characters of a quoted text
+
+MIME_TYPES = {
+    "image": "image/jpeg",
+    "video": "video/mp4",
+    "audio": "audio/mpeg",
+    "voice": "audio/ogg; codecs=opus",
+    "sticker": "image/webp",
+    "document": "application/octet-stream",
+}
+SERVERS = ("s.whatsapp.net", "lid", "g.us", "broadcast", "newsletter")
+TYPING = ("typing", "recording", "paused")
+OPTIONS = {"reply_sender", "reply_text", "from_me", "sender", "mentions", "message_ids"}
+
+_ADDRESS = re.compile(rf"[A-Za-z0-9._-]{{1,64}}@({'|'.join(re.escape(server) for server in SERVERS)})")
+_OLD_ADDRESS = re.compile(r"\A([0-9]{5,20})@c\.us\Z")
+_PHONE = re.compile(r"\+?[0-9][0-9 ()-]{4,24}")
+
+
+class Known(msgspec.Struct, frozen=True):
+    """What is remembered of a message: who wrote it, in the form its chat uses, its beginning, and a poll's options."""
+
+    author: str
+    text: str
+    from_me: bool
+    options: tuple[str, ...] = ()
+
+
+class Memory:
+    """The last messages of a session, both ways."""
+
+    def __init__(self) -> None:
+        self._messages: OrderedDict[str, Known] = OrderedDict()
+
+    def keep(self, id: str, known: Known) -> None:
+        """Remember one; the oldest goes."""
+        self._messages[id] = known
+        if len(self._messages) > REMEMBERED:
+            self._messages.popitem(last=False)
+
+    def get(self, id: str) -> Known | None:
+        """None when it is too long ago, or from before a restart."""
+        return self._messages.get(id)
+
+
+def address(to: str, field: str = "to") -> str:
+    """A phone number with its country code, or an address like `...@g.us`. Raises Rejected.
+
+    `...@c.us` is what older clients call a phone number's address.
+    """
+    to = _OLD_ADDRESS.sub(r"\1@s.whatsapp.net", to)
+    if _ADDRESS.fullmatch(to):
+        return to
+    if _PHONE.fullmatch(to):
+        return f"{re.sub('[^0-9]', '', to)}@s.whatsapp.net"
+    raise Rejected(f"{field}: {to!r} is neither a phone number with its country code nor a WhatsApp address")
+
+
+def to_call(message: OutboundMessage, memory: Memory, own: str) -> tuple[str, dict[str, Any]]:
+    """The worker's method and its arguments, without media. Raises Rejected."""
+    content, options = message.content, message.options
+    if unknown := options.keys() - OPTIONS:
+        raise Rejected(f"options: {min(unknown)} is not known for WhatsApp")
+    to = address(message.to)
+    if isinstance(content, c.Typing):
+        if content.action not in TYPING:
+            raise Rejected(f"action: WhatsApp knows {', '.join(TYPING)}")
+        return "typing", {"to": to, "action": content.action}
+    if isinstance(content, c.Read):
+        target = _target(content.message_id, to, options, memory, mine=False)
+        return "read", {"to": to, "message_ids": [content.message_id], "sender": target["quoted_sender"]}
+    if getattr(content, "format", "plain") == "html":
+        raise Rejected("format: WhatsApp has no HTML; *bold*, _italic_ and ~struck~ are written as they are")
+    fields = msgspec.to_builtins(content, builtin_types=(bytes,))
+    fields.pop("data", None)
+    fields.pop("media", None)
+    arguments: dict[str, Any] = {"to": to, "content": fields, "data": None}
+    if isinstance(content, c.Reaction | c.Delete):
+        arguments |= _target(content.message_id, to, options, memory, mine=isinstance(content, c.Delete))
+    if message.reply_to is not None:
+        quoted = _target(message.reply_to, to, options, memory, mine=False)
+        sender = own if quoted["from_me"] else quoted["quoted_sender"]
+        arguments |= {"reply_to": message.reply_to, "quoted_sender": sender, "quoted_text": quoted["quoted_text"]}
+    if mentions := options.get("mentions"):
+        arguments["mentions"] = [address(str(each), "options.mentions") for each in mentions]
+    return "send", arguments
+
+
+def _target(id: str, to: str, options: Any, memory: Memory, *, mine: bool) -> dict[str, Any]:
+    """Who wrote the message that is meant. In a group somebody has to know."""
+    known = memory.get(id)
+    sender = options.get("reply_sender") or options.get("sender")
+    from_me = options.get("from_me", known.from_me if known else mine and not sender)
+    if sender:
+        sender = address(str(sender), "options.sender")
+    elif known and not known.from_me:
+        sender = known.author
+    elif not to.endswith("@g.us"):
+        sender = to
+    elif not from_me:
+        raise Rejected(
+            f"nobody here remembers the message {id!r} of this group: name its author in options.sender, or from_me"
+        )
+    text = options.get("reply_text") or (known.text if known else "")
+    return {"from_me": bool(from_me), "quoted_sender": sender, "quoted_text": str(text)[:QUOTE]}
+
+
+async def with_media(
+    arguments: dict[str, Any], content: c.Content, *, limit: int, seconds: float, allow_private: bool
+) -> None:
+    """Put the file and its type into the arguments. Raises Rejected, NotConnected."""
+    if not isinstance(content, c.MEDIA):
+        return
+    kind, data, guessed = arguments["content"]["type"], content.data, None
+    if content.url is not None:
+        data, guessed = await fetch(content.url, limit=limit, seconds=seconds, allow_private=allow_private)
+    assert data is not None  # one of both is there
+    if not data:
+        raise Rejected("the file is empty")
+    if len(data) > limit:
+        raise Rejected(f"the file has {len(data)} bytes, {limit} are allowed")
+    named = mimetypes.guess_type(content.filename)[0] if content.filename else None
+    arguments["data"] = data
+    arguments["content"]["mime_type"] = content.mime_type or named or guessed or MIME_TYPES[kind]
+
+
+def with_stored(arguments: dict[str, Any], file: LocalMedia) -> None:
+    """Put the path of a stored file and its type into the arguments: the worker reads it itself."""
+    fields = arguments["content"]
+    arguments["path"] = str(file.path)
+    fields["filename"] = fields.get("filename") or file.filename
+    fields["mime_type"] = fields.get("mime_type") or file.content_type
+
+
+def to_receipt(message: OutboundMessage, result: Any) -> Receipt:
+    """From the worker's answer; typing has no message."""
+    if not isinstance(result, dict):
+        return Receipt(message_id="", time=time.time(), chat=message.to)
+    at = float(result["time"])
+    # Seconds, or milliseconds in some versions of the library.
+    at = at / 1000 if at > 1e11 else at
+    return Receipt(message_id=result["id"], time=at or time.time(), chat=address(message.to))

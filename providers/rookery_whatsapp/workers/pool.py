@@ -1,0 +1,178 @@
+"""Which worker hosts which session: as few workers as the limit per worker allows, new ones on demand."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
+
+import trio
+
+from rookery.log import get_logger
+from rookery.provider.capabilities import WorkerInfo
+
+from ..protocol import Start
+from ..settings import WorkerSettings
+from .port import ClientPort
+from .process import WorkerProcess
+
+SUSPECT_AFTER = 3
+"""Workers that may end under a session, one soon after the other, before it gets one to itself."""
+
+FORGIVEN_AFTER = 60.0
+"""Seconds in a living worker after which a session is not suspected any more."""
+
+ENVIRONMENT = {
+    "MALLOC_ARENA_MAX": "2",  # otherwise each of many threads keeps a heap of its own
+    "GOGC": "50",
+    "PYTHONUNBUFFERED": "1",
+}
+
+log = get_logger("SESSION")
+
+
+class WorkerPool:
+    """Entered by the provider before the first link and left after the last."""
+
+    def __init__(self, command: Sequence[str], environment: Mapping[str, str], settings: WorkerSettings) -> None:
+        self._command = command
+        self._settings = settings
+        self._environment = ENVIRONMENT | dict(os.environ) | dict(environment)
+        self._nursery: trio.Nursery | None = None
+        self.workers: list[WorkerProcess] = []
+        self._started = 0
+        self.crashes = 0  # workers that ended without having been asked to
+        self._clients = 0
+        self._deaths: dict[str, int] = {}  # by session, of workers under it in a row
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Workers live inside this block; leaving it asks them to end, waits, and kills."""
+        failure: BaseException | None = None
+        async with trio.open_nursery() as nursery:
+            self._nursery = nursery
+            nursery.start_soon(self._dismiss_idle)
+            try:
+                yield
+            except trio.Cancelled:
+                raise
+            except BaseException as error:  # arrives as it is, not in the nursery's group
+                failure = error
+            finally:
+                self._nursery = None
+                with trio.CancelScope(shield=True, deadline=trio.current_time() + self._settings.farewell):
+                    for worker in self.workers:
+                        worker.quit()
+                    for worker in list(self.workers):
+                        await worker.ended.wait()
+                nursery.cancel_scope.cancel()
+        if failure is not None:
+            raise failure
+
+    @asynccontextmanager
+    async def worker_for(self, session: str) -> AsyncIterator[WorkerProcess]:
+        """A worker whose library is loaded, with a place in it for the time of the block.
+
+        Raises what `WorkerProcess.wait_ready` raises.
+        """
+        worker = self._choose(session, alone=self.deaths(session) >= SUSPECT_AFTER)
+        worker.sessions.append(session)
+        worker.hosted.add(session)
+        worker.idle_since = math.inf
+        began = trio.current_time()
+        try:
+            await worker.wait_ready()
+            yield worker
+        finally:
+            worker.sessions.remove(session)
+            if not worker.sessions:
+                worker.idle_since = trio.current_time()
+            if trio.current_time() - began >= FORGIVEN_AFTER or not worker.ended.is_set():
+                self._deaths.pop(session, None)
+            else:
+                self._deaths[session] = self._deaths.get(session, 0) + 1
+
+    def forget_all_but(self, sessions: Collection[str]) -> set[str]:
+        """Drop what is kept of other sessions: how often workers ended under them, and where they were. Returns them."""
+        gone = {session for session in self._deaths if session not in sessions}
+        for session in gone:
+            del self._deaths[session]
+        for worker in self.workers:
+            left = {session for session in worker.hosted if session not in sessions}
+            worker.hosted -= left
+            gone |= left
+        return gone
+
+    def deaths(self, session: str) -> int:
+        """How many workers have ended under this session, each soon after the one before."""
+        return self._deaths.get(session, 0)
+
+    @asynccontextmanager
+    async def client(self, worker: WorkerProcess, start: Start) -> AsyncIterator[ClientPort]:
+        """Start a client; the block's end stops listening to it, and stops it unless it has ended."""
+        port = ClientPort(worker, start.client)
+        worker.ports[port.number] = port
+        worker.tell(start)
+        try:
+            yield port
+        finally:
+            del worker.ports[port.number]
+            port.close()
+            port.stop()
+
+    def infos(self) -> list[WorkerInfo]:
+        """The processes that run now."""
+        return [
+            WorkerInfo(worker.name, worker.pid, tuple(worker.sessions))
+            for worker in self.workers
+            if worker.pid is not None and not worker.ended.is_set()
+        ]
+
+    async def replace(self, name: str, why: str) -> None:
+        """Ask a worker to disconnect its clients and end, then make sure; its sessions connect again in another one."""
+        for worker in self.workers:
+            if worker.name == name:
+                log.info("a worker process is replaced", worker=name, cause=why)
+                worker.quit()
+                with trio.move_on_after(self._settings.farewell):
+                    await worker.ended.wait()
+                worker.kill(why)
+                return
+
+    def next_client(self) -> int:
+        """A number that no client has had."""
+        self._clients += 1
+        return self._clients
+
+    def _choose(self, session: str, *, alone: bool) -> WorkerProcess:
+        limit = 1 if alone else self._settings.sessions_per_worker
+        candidates = [worker for worker in self.workers if worker.usable and len(worker.sessions) < limit]
+        if candidates:
+            # Where the session was before, its last client may still be ending; there the next one waits for it.
+            return max(candidates, key=lambda worker: (session in worker.hosted, len(worker.sessions)))
+        assert self._nursery is not None, "the engine has closed the provider"
+        self._started += 1
+        worker = WorkerProcess(f"whatsapp-{self._started}", self._command, self._environment, self._settings)
+        self.workers.append(worker)
+        self._nursery.start_soon(self._serve, worker)
+        return worker
+
+    async def _serve(self, worker: WorkerProcess) -> None:
+        try:
+            await worker.run()
+        except Exception:
+            # A worker is never worth the engine; its sessions learn it from their ports.
+            log.exception("a worker process could not be served", worker=worker.name)
+        finally:
+            self.workers.remove(worker)
+            self.crashes += not worker.quitting
+
+    async def _dismiss_idle(self) -> None:
+        while True:
+            await trio.sleep(min(1.0, self._settings.idle))
+            for worker in self.workers:
+                spent = worker.leftovers >= self._settings.most_leftovers
+                idle = trio.current_time() - worker.idle_since
+                if not worker.sessions and not worker.ended.is_set() and (idle >= self._settings.idle or spent):
+                    worker.quit()

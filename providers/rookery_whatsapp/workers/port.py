@@ -1,0 +1,51 @@
+"""The engine's end of one client."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import trio
+
+from rookery.log import get_logger
+
+from ..protocol import Happened, Notice, Stop, Stored
+
+if TYPE_CHECKING:
+    from .process import WorkerProcess
+
+INCOMING = 256
+"""Notices and events of one client that may wait; it sends one event at a time."""
+
+log = get_logger("SESSION")
+
+
+class ClientPort:
+    """Iterate `events` for what the client tells, until its worker ends."""
+
+    def __init__(self, worker: WorkerProcess, number: int) -> None:
+        self.worker = worker
+        self.number = number
+        self._send, self.events = trio.open_memory_channel[Happened | Notice](INCOMING)
+
+    async def call(self, method: str, **arguments: Any) -> Any:
+        """Raises SendError: NotConnected when nothing has left, OutcomeUnknown when the worker ended meanwhile."""
+        return await self.worker.call(self.number, method, arguments)
+
+    def stored(self, number: int) -> None:
+        """Tell the client that its event is durable."""
+        self.worker.tell(Stored(self.number, number))
+
+    def stop(self) -> None:
+        """Ask the client to disconnect; it tells `ended`."""
+        self.worker.tell(Stop(self.number))
+
+    def deliver(self, frame: Happened | Notice) -> None:
+        """From the worker's reader."""
+        try:
+            self._send.send_nowait(frame)
+        except (trio.WouldBlock, trio.BrokenResourceError, trio.ClosedResourceError):
+            log.warning("a client's report is dropped", worker=self.worker.name, kind=getattr(frame, "kind", "event"))
+
+    def close(self) -> None:
+        """Nothing more comes."""
+        self._send.close()

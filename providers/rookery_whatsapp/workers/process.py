@@ -1,0 +1,293 @@
+"""One worker process, seen from the engine: started, listened to, watched, ended."""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import trio
+
+from rookery.errors import NotConnected, OutcomeUnknown, ProviderError, Rejected, SendRateLimited, TerminalError
+from rookery.log import get_logger
+from rookery.model import Action, Reason
+
+from .. import protocol
+from ..protocol import Beat, Call, Failed, Happened, Hello, Notice, Ping, Quit, Reply, Unfit, Welcome
+from ..settings import WorkerSettings
+from .port import ClientPort
+
+CHUNK = 256 * 1024  # bytes
+OUTGOING = 64  # frames that may wait to be written,
+OUTGOING_PER_SESSION = 8  # and as many more for each session: all of them may start or stop in the same moment
+LINES_KEPT = 30  # of a worker's last words
+LINE_LIMIT = 2000  # characters
+RATE_LIMIT_PAUSE = 5.0  # seconds
+KILL_DEADLINE = 5.0  # seconds
+
+log = get_logger("SESSION")
+
+
+class WorkerProcess:
+    """`run` is its life, owned by the pool; links use the other methods while it lives."""
+
+    def __init__(
+        self, name: str, command: Sequence[str], environment: Mapping[str, str], settings: WorkerSettings
+    ) -> None:
+        self.name = name
+        self._command = command
+        self._environment = environment
+        self._settings = settings
+        self.ports: dict[int, ClientPort] = {}
+        self.sessions: list[str] = []  # those that use it or are about to
+        self.hosted: set[str] = set()  # those that ever did
+        self.idle_since = math.inf
+        self.leftovers = 0
+        self.library = ""
+        self.pid: int | None = None
+        self.ended = trio.Event()
+        self.end = ""  # why it ended, for people
+        self._unfit: str | None = None
+        self._known = trio.Event()  # it said Hello or Unfit, or ended
+        self._quitting = False
+        self._calls: dict[int, tuple[trio.Event, list[Reply | Failed]]] = {}
+        self._next = 0
+        self._heard = True
+        self._last_words: deque[str] = deque(maxlen=LINES_KEPT)
+        self._outgoing, self._to_write = trio.open_memory_channel[protocol.ToWorker](
+            OUTGOING + OUTGOING_PER_SESSION * settings.sessions_per_worker
+        )
+
+    @property
+    def quitting(self) -> bool:
+        """It was asked to end."""
+        return self._quitting
+
+    @property
+    def usable(self) -> bool:
+        """It may take another client."""
+        return not (
+            self.ended.is_set() or self._quitting or self._unfit or self.leftovers >= self._settings.most_leftovers
+        )
+
+    async def wait_ready(self) -> None:
+        """Return when its library is loaded. Raises ProviderError; TerminalError when it cannot be."""
+        await self._known.wait()
+        if self._unfit is not None:
+            raise TerminalError(self._unfit, reason=Reason.CONFIGURATION, action=Action.FIX_CONFIGURATION)
+        if self.ended.is_set():
+            raise ProviderError(f"the worker process ended: {self.end}")
+
+    def tell(self, frame: protocol.ToWorker) -> None:
+        """Write soon. A worker that reads nothing is found by its silence."""
+        try:
+            self._outgoing.send_nowait(frame)
+        except trio.WouldBlock:
+            self.kill("it does not read")
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            pass
+
+    async def call(self, client: int, method: str, arguments: dict[str, Any]) -> Any:
+        """See `ClientPort.call`."""
+        if self.ended.is_set():
+            raise NotConnected("the worker process ended")
+        self._next += 1
+        number, done, answers = self._next, trio.Event(), list[Reply | Failed]()
+        self._calls[number] = (done, answers)
+        try:
+            await self._outgoing.send(Call(number, client, method, arguments))
+            await done.wait()
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            raise NotConnected("the worker process ended") from None
+        finally:
+            del self._calls[number]
+        if not answers:
+            raise OutcomeUnknown(f"the worker process ended: {self.end}")
+        match answers[0]:
+            case Reply(value=value):
+                return value
+            case Failed(kind="not_connected", text=text):
+                raise NotConnected(text)
+            case Failed(kind="unknown", text=text):
+                raise OutcomeUnknown(text)
+            case Failed(kind="rate_limited", text=text):
+                raise SendRateLimited(text, retry_after=RATE_LIMIT_PAUSE, whole_session=True)
+            case Failed(text=text):
+                raise Rejected(text)
+
+    def quit(self) -> None:
+        """Ask it to end. Takes no new clients from now on."""
+        self._quitting = True
+        self.tell(Quit())
+
+    def kill(self, why: str) -> None:
+        """End it now."""
+        self.end = self.end or why
+        if self.pid is not None and not self.ended.is_set():
+            self._signal(signal.SIGKILL)
+
+    def _signal(self, number: int) -> None:
+        if self._process.poll() is None:
+            self._process.send_signal(number)
+
+    async def run(self) -> None:
+        """Start the process and serve it until it ends. Never raises for what the process does."""
+        try:
+            stream, outputs = self._spawn()
+        except OSError as error:
+            self.end = f"it could not be started: {error}"
+            self._finish()
+            return
+        try:
+            async with trio.open_nursery() as nursery:
+                for output in outputs:
+                    nursery.start_soon(self._drain, output)
+                nursery.start_soon(self._write, stream)
+                nursery.start_soon(self._watch)
+                await self._read(stream)
+                with trio.move_on_after(0.2):  # its last words
+                    while self._process.poll() is None:
+                        await trio.sleep(0.005)
+                nursery.cancel_scope.cancel()
+        finally:
+            with trio.CancelScope(shield=True, deadline=trio.current_time() + KILL_DEADLINE):
+                self._signal(signal.SIGKILL)
+                while self._process.poll() is None:
+                    await trio.sleep(0.005)
+            self._finish()
+            for closing in (stream, *outputs):
+                with trio.CancelScope(shield=True, deadline=trio.current_time() + 1):
+                    await trio.aclose_forcefully(closing)
+
+    def _spawn(self) -> tuple[trio.SocketStream, list[trio.lowlevel.FdStream]]:
+        """Not in a thread: Linux ends a worker with the thread that started it (see `worker.lifetime`)."""
+        ours, theirs = socket.socketpair()
+        with theirs:
+            try:
+                self._process = subprocess.Popen(  # noqa: S603 - the command is the operator's
+                    [*self._command, str(theirs.fileno())],
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE,
+                    pass_fds=[theirs.fileno()],
+                    env=self._environment,
+                    start_new_session=True,  # a Ctrl+C in a terminal is for the engine
+                )
+            except OSError:
+                ours.close()
+                raise
+        self.pid = self._process.pid
+        outputs = []
+        for pipe in (self._process.stdout, self._process.stderr):
+            assert pipe is not None
+            outputs.append(trio.lowlevel.FdStream(os.dup(pipe.fileno())))
+            pipe.close()
+        return trio.SocketStream(trio.socket.from_stdlib_socket(ours)), outputs
+
+    async def _write(self, stream: trio.SocketStream) -> None:
+        try:
+            welcome = Welcome(protocol.VERSION, self._settings.beat, self._settings.engine_silence)
+            await stream.send_all(protocol.encode(welcome))
+            async for frame in self._to_write:
+                await stream.send_all(protocol.encode(frame))
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            pass  # the reader notices
+
+    async def _read(self, stream: trio.SocketStream) -> None:
+        reader = protocol.FrameReader()
+        try:
+            while data := await stream.receive_some(CHUNK):
+                self._heard = True
+                for body in reader.feed(data):
+                    self._handle(protocol.from_worker.decode(body))
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            pass
+        except (protocol.BrokenStream, ValueError) as error:
+            self.end = self.end or f"it spoke nonsense: {error}"
+
+    def _handle(self, frame: protocol.FromWorker) -> None:
+        match frame:
+            case Happened() | Notice():
+                if port := self.ports.get(frame.client):
+                    port.deliver(frame)
+            case Reply() | Failed():
+                if waiting := self._calls.get(frame.call):
+                    waiting[1].append(frame)
+                    waiting[0].set()
+            case Beat():
+                self.leftovers = frame.leftovers
+            case Hello() if frame.version == protocol.VERSION:
+                self.library = frame.library
+                self._known.set()
+            case Hello():
+                self._unfit = f"the worker speaks version {frame.version} of the protocol, not {protocol.VERSION}"
+                self._known.set()
+            case Unfit():
+                self._unfit = frame.reason
+                self._known.set()
+
+    async def _watch(self) -> None:
+        """Beat, and kill what does not. Silence is counted in looks, not in seconds: when this process was held up, that
+        is one look."""
+        beat, missed = self._settings.beat, 0
+        patience = self._settings.loading
+        while True:
+            await trio.sleep(beat)
+            self.tell(Ping())
+            missed = 0 if self._heard else missed + 1
+            self._heard = False
+            if self._known.is_set():
+                patience = self._settings.silence
+            if missed * beat >= patience:
+                self.kill(f"no sign of life for {missed * beat:g} s")
+
+    async def _drain(self, output: trio.lowlevel.FdStream) -> None:
+        """What the library prints goes to the log, and never stands in its way."""
+        rest = b""
+        while True:
+            try:
+                data = await output.receive_some(CHUNK)
+            except (trio.BrokenResourceError, trio.ClosedResourceError):
+                return
+            if not data:
+                return
+            *lines, rest = (rest + bytes(data)).split(b"\n")
+            rest = rest[-LINE_LIMIT:]
+            for line in lines:
+                if text := line[:LINE_LIMIT].decode("utf-8", "replace").strip():
+                    self._last_words.append(text)
+                    log.debug(text, worker=self.name)
+
+    def _finish(self) -> None:
+        code = self._process.poll() if self.pid is not None else None
+        expected = self._quitting and code == 0
+        self.end = self.end or f"exit status {code}"
+        if not expected and self._unfit is None:
+            log.warning(
+                "a worker process ended",
+                worker=self.name,
+                pid=self.pid,
+                status=code,
+                cause=self.end,
+                sessions=len(self.ports),
+                last_words=list(self._last_words),
+            )
+        self.ended.set()
+        self._known.set()
+        self._outgoing.close()
+        self._to_write.close()
+        for port in self.ports.values():
+            port.close()
+        for done, _ in self._calls.values():
+            done.set()
+
+
+def default_command() -> list[str]:
+    """The worker of this package, run by this Python."""
+    return [sys.executable, "-m", "rookery_whatsapp.worker"]

@@ -1,0 +1,1 @@
+"""Helpers of the tests: platforms, servers and processes that tests start."""
