@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import storage as places
 
 from store.backends import PostgresBackend
+from support import storage as places
 from support.storage import Storage
 
 

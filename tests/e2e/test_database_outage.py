@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import storage
 import trio
 
 from rookery_simulator.bot_api import BotApiSimulator, open_bot_api_simulator
 from store.postgres_server import PostgresServer, private_server
+from support import storage
 from support.server_process import ServerProcess, open_server_process
 from support.storage import LONG
 from support.traffic import add_sessions, all_poll, read_log, settings_for

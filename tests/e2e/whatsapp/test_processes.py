@@ -13,7 +13,7 @@ import trio
 from rookery_simulator.whatsapp import LinkedDevice, WhatsAppSimulator
 from support.whatsapp_engine import BOB, PATIENCE, QUICK, events_of, link, open_whatsapp_engine
 
-SERVER = Path(__file__).parents[2] / "whatsapp_server.py"
+SERVER = Path(__file__).parents[2] / "support/whatsapp_server.py"
 SESSIONS = 30
 KILLS = 2
 GRACE = 10.0  # seconds that a container has

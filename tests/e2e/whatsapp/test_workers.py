@@ -18,7 +18,7 @@ from support.whatsapp_engine import BOB, PATIENCE, QUICK, events_of, link, open_
 
 SESSIONS = 10
 BACK_WITHIN = 10.0  # seconds
-CRASHING_WORKER = Path(__file__).parents[2] / "crashing_worker.py"
+CRASHING_WORKER = Path(__file__).parents[2] / "support/crashing_worker.py"
 
 
 def provider_of(engine: Engine) -> WhatsApp:

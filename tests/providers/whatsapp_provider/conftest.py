@@ -12,7 +12,7 @@ from rookery_whatsapp.device import devices, pairing
 from rookery_whatsapp.workers import process
 from support.whatsapp_engine import QUICK
 
-MOCK_WORKER = Path(__file__).parents[2] / "mock_worker.py"
+MOCK_WORKER = Path(__file__).parents[2] / "support/mock_worker.py"
 IMPATIENT = WorkerSettings(beat=0.1, silence=0.6, loading=5.0, idle=0.3, watch=0.1)
 
 Opener = Callable[..., AbstractAsyncContextManager[Engine]]
