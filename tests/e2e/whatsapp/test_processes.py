@@ -13,7 +13,7 @@ import trio
 from rookery_simulator.whatsapp import LinkedDevice, WhatsAppSimulator
 from support.whatsapp_engine import BOB, PATIENCE, QUICK, events_of, link, open_whatsapp_engine
 
-SERVER = Path(__file__).parents[2] / "support/whatsapp_server.py"
+TESTS = Path(__file__).parents[2]
 SESSIONS = 30
 KILLS = 2
 GRACE = 10.0  # seconds that a container has
@@ -41,11 +41,12 @@ async def link_all(simulator: WhatsAppSimulator, directory: Path, count: int) ->
 
 @asynccontextmanager
 async def open_server(simulator: WhatsAppSimulator, directory: Path) -> AsyncIterator[trio.Process]:
-    environment = os.environ | simulator.environment() | {"ROOKERY_DATA_DIR": str(directory), "ROOKERY_PORT": "0"}
+    environment = os.environ | simulator.environment()
+    environment |= {"ROOKERY_DATA_DIR": str(directory), "ROOKERY_PORT": "0", "PYTHONPATH": str(TESTS)}
     async with trio.open_nursery() as nursery:
         run = partial(
             trio.run_process,
-            [sys.executable, str(SERVER)],
+            [sys.executable, "-m", "support.whatsapp_server"],
             env=environment,
             check=False,
             stdin=b"",
