@@ -12,6 +12,7 @@ from rookery import EventQuery, MessageState
 from rookery.errors import TooLate
 from rookery.store.contract.outgoing import STATUS_EVENT
 from store.backends import PostgresBackend
+from support.answered_posts import answer_posts
 from support.fake_platform import FakePlatform, event
 from support.shared_engines import open_shared, running, until
 
@@ -48,7 +49,7 @@ async def test_how_deliveries_go_is_the_same_on_every_instance(
         await trio.lowlevel.checkpoint()
         return httpx.Response(202)
 
-    monkeypatch.setattr("rookery.delivery.dispatcher.open_transport", lambda **_: httpx.MockTransport(answer))
+    answer_posts(monkeypatch, answer)
     one, two = FakePlatform(), FakePlatform()
     async with open_shared(postgres, one, "one") as first, open_shared(postgres, two, "two") as second:
         await first.create_session(id="a", platform="fake")

@@ -19,6 +19,7 @@ from rookery import Engine, EngineSettings
 from rookery.delivery.endpoint import retry_delay
 from rookery.delivery.post import _retry_after
 from rookery.model import NewEvent
+from support.answered_posts import answer_posts
 from support.fake_platform import (
     CALM,
     EPOCH,
@@ -75,7 +76,7 @@ class Endpoints:
 @pytest.fixture
 def endpoints(monkeypatch: pytest.MonkeyPatch) -> Endpoints:
     found = Endpoints()
-    monkeypatch.setattr("rookery.delivery.dispatcher.open_transport", lambda **_: httpx.MockTransport(found.handle))
+    answer_posts(monkeypatch, found.handle)
     return found
 
 
@@ -200,7 +201,7 @@ def test_waits_between_retries() -> None:
     ],
 )
 def test_what_retry_after_means(value: str | None, seconds: float | None) -> None:
-    assert _retry_after(value, EPOCH) == seconds
+    assert _retry_after(None if value is None else value.encode(), EPOCH) == seconds
 
 
 @pytest.mark.parametrize(("value", "seconds"), [("120", 120), ("soon", 1)])

@@ -11,6 +11,7 @@ from rookery import Engine
 from rookery.model import NewEvent
 from rookery.store.contract import webhook_facts
 from rookery.store.contract.webhook_facts import FactsBoard, WebhookFacts
+from support.answered_posts import answer_posts
 from support.fake_platform import EPOCH, FakePlatform, add, connected, open_fake_engine, wall_clock
 
 URL = "http://one.example/in"
@@ -28,7 +29,7 @@ async def test_counts_and_a_rate_that_passes(autojump_clock: MockClock, monkeypa
         await trio.lowlevel.checkpoint()
         return httpx.Response(status)
 
-    monkeypatch.setattr("rookery.delivery.dispatcher.open_transport", lambda **_: httpx.MockTransport(answer))
+    answer_posts(monkeypatch, answer)
     platform = FakePlatform()
     async with open_fake_engine(platform) as engine:
         await add(engine)

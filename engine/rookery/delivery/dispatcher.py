@@ -6,9 +6,7 @@ Where several engines share a store each webhook is one engine's duty at a time,
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AsyncExitStack
 
-import httpx
 import trio
 
 from ..errors import StoreError
@@ -19,9 +17,9 @@ from ..runtime.telemetry import Telemetry
 from ..settings import EngineSettings
 from ..store.contract import Store
 from .endpoint import Endpoint
-from .post import open_transport
 from .tally import Notes
-from .transport import EndpointTransport
+from .transport import Transport
+from .transports import kind_of, open_transport
 
 STORE_RETRY_DELAY = 1.0  # seconds
 CLOSE_SECONDS = 1.0
@@ -51,6 +49,7 @@ class Dispatcher:
         self._notes = Notes(store, clock)
         self._closing = False
         self._endpoints: dict[str, tuple[Endpoint, trio.CancelScope]] = {}
+        self._transports: dict[str, Transport] = {}
         self._trusted_until = float("inf")
 
     @property
@@ -60,9 +59,7 @@ class Dispatcher:
 
     async def run(self) -> None:
         """Until cancelled."""
-        # Without webhooks there is no transport.
-        transport: httpx.AsyncBaseTransport | None = None
-        async with AsyncExitStack() as stack, trio.open_nursery() as nursery:
+        async with trio.open_nursery() as nursery:
             nursery.start_soon(self._wake_on_events)
             nursery.start_soon(self._notes.run)
             version = self._signals.webhooks.version
@@ -83,14 +80,9 @@ class Dispatcher:
                         self._trusted_until = started + settings.lease_ttl - settings.lease_margin
                         for _, scope in self._endpoints.values():
                             scope.deadline = self._trusted_until
-                    if wanted and transport is None:
-                        transport = await stack.enter_async_context(
-                            open_transport(allow_private=settings.webhook_allow_private)
-                        )
-                        if isinstance(transport, EndpointTransport):
-                            nursery.start_soon(transport.tidy_up)
-                    if transport is not None:
-                        self._follow(nursery, transport, wanted, told=version != told)
+                    for kind in {kind_of(webhook) for webhook in wanted.values()} - self._transports.keys():
+                        self._transports[kind] = await nursery.start(self._keep_open, kind)
+                    self._follow(nursery, wanted, told=version != told)
                 with trio.move_on_after(settings.lease_renew_interval if self._store.shared else float("inf")):
                     await self._signals.webhooks.newer_than(version)
 
@@ -124,9 +116,13 @@ class Dispatcher:
                 del self._endpoints[id]
                 self._notes.leave(id)
 
-    def _follow(
-        self, nursery: trio.Nursery, transport: httpx.AsyncBaseTransport, wanted: dict[str, Webhook], *, told: bool
-    ) -> None:
+    async def _keep_open(self, kind: str, *, task_status: trio.TaskStatus[Transport]) -> None:
+        """A transport, from the first endpoint that needs it until the dispatcher ends."""
+        async with open_transport(kind, self._settings) as transport:
+            task_status.started(transport)
+            await trio.sleep_forever()
+
+    def _follow(self, nursery: trio.Nursery, wanted: dict[str, Webhook], *, told: bool) -> None:
         """`told`: a webhook was changed, or dead letters are to be tried again."""
         for id, webhook in wanted.items():
             if id in self._endpoints:
@@ -136,20 +132,21 @@ class Dispatcher:
                 else:
                     endpoint.wake()
             else:
-                endpoint = Endpoint(
-                    webhook, transport, self._store, self._settings, self._telemetry, self._notes, self._clock
-                )
+                endpoint = Endpoint(webhook, self._store, self._settings, self._telemetry, self._notes, self._clock)
                 scope = trio.CancelScope(deadline=self._trusted_until)
                 self._endpoints[id] = (endpoint, scope)
                 nursery.start_soon(self._run, endpoint, scope)
 
     async def _run(self, endpoint: Endpoint, scope: trio.CancelScope) -> None:
         with scope:
+            webhook = endpoint.webhook
+            seconds = webhook.timeout or self._settings.webhook_timeout
             try:
-                await endpoint.run()
+                async with self._transports[kind_of(webhook)].open_route(webhook, seconds=seconds) as route:
+                    await endpoint.run(route)
             except* Exception as group:
                 # One endpoint's bug stops that endpoint only; its deliveries stay rows and go on after a restart.
-                log.error("an endpoint failed in an unexpected way", webhook=endpoint.webhook.id, exc_info=group)
+                log.error("an endpoint failed in an unexpected way", webhook=webhook.id, exc_info=group)
 
     async def _wake_on_events(self) -> None:
         while True:

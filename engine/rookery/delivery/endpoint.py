@@ -1,4 +1,4 @@
-"""Delivers to one webhook: lanes in parallel, each lane in order, nothing held in memory but a window (F3, F5)."""
+"""Delivers to one endpoint: lanes in parallel, each lane in order, nothing held in memory but a window (F3, F5)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 
-import httpx
 import msgspec
 import trio
 
@@ -17,8 +16,8 @@ from ..model import Delivery, Webhook
 from ..runtime.telemetry import Telemetry
 from ..settings import EngineSettings
 from ..store.contract.webhooks import DeliveryOutcome, DeliveryStore
-from .post import Answer, post
 from .tally import Notes
+from .transport import Attempt, Route
 
 WINDOW = 256
 """Deliveries of one endpoint read at once."""
@@ -43,12 +42,11 @@ def retry_delay(
 
 
 class Endpoint:
-    """One enabled webhook. The dispatcher owns its task."""
+    """One enabled webhook or sink, whatever transport leads to it. The dispatcher owns its task."""
 
     def __init__(
         self,
         webhook: Webhook,
-        transport: httpx.AsyncBaseTransport,
         store: DeliveryStore,
         settings: EngineSettings,
         telemetry: Telemetry,
@@ -56,7 +54,6 @@ class Endpoint:
         clock: Callable[[], float],
     ) -> None:
         self.webhook = webhook
-        self._transport = transport
         self._store = store
         self._settings = settings
         self._telemetry = telemetry
@@ -69,7 +66,6 @@ class Endpoint:
         self._struck_at = -float("inf")
         self._hold_until = -float("inf")
         self._closing = False
-        self._seconds = webhook.timeout or settings.webhook_timeout
         self._notes = notes
 
     def wake(self) -> None:
@@ -89,8 +85,8 @@ class Endpoint:
             self._wake = trio.Event()
             await self._wake.wait()
 
-    async def run(self) -> None:
-        """Deliver until cancelled or gone."""
+    async def run(self, route: Route) -> None:
+        """Deliver by this route until cancelled or gone."""
         async with trio.open_nursery() as nursery:
             while not self._closing:
                 self._wake = trio.Event()
@@ -104,7 +100,7 @@ class Endpoint:
                     continue
                 while self._ready and self._active < self._width():
                     self._active += 1
-                    nursery.start_soon(self._deliver_lane, *self._ready.popleft())
+                    nursery.start_soon(self._deliver_lane, route, *self._ready.popleft())
                 if self._ready and self._hold_until > trio.current_time():
                     retry_at = min(retry_at, self._hold_until)
                 with trio.move_on_at(retry_at):
@@ -130,18 +126,18 @@ class Endpoint:
         retry_at = await self._store.next_retry_at(self.webhook.id, after=now)
         return float("inf") if retry_at is None else trio.current_time() + max(0.0, retry_at - now)
 
-    async def _deliver_lane(self, lane: str, queue: deque[Delivery]) -> None:
+    async def _deliver_lane(self, route: Route, lane: str, queue: deque[Delivery]) -> None:
         try:
             while queue and not self._closing:
                 delivery = queue.popleft()
                 started = trio.current_time()
-                answer = await post(self._transport, self.webhook, delivery, now=self._clock(), seconds=self._seconds)
+                attempt = await route.deliver(delivery, now=self._clock())
                 self._telemetry.observe("delivery", trio.current_time() - started)
-                self._judge(answer, started)
-                await self._record(self._outcome(delivery, answer))
-                if answer.gone:
+                self._judge(attempt, started)
+                await self._record(self._outcome(delivery, attempt))
+                if attempt.gone:
                     await self._disable()
-                if not answer.delivered:
+                if not attempt.delivered:
                     break
         except StoreError as error:
             # What was delivered but not recorded is delivered again, with the same id.
@@ -152,9 +148,9 @@ class Endpoint:
             self._active -= 1
             self.wake()
 
-    def _judge(self, answer: Answer, started: float) -> None:
-        self._notes.add(self.webhook.id, answer.error, answer.status)
-        if answer.delivered:
+    def _judge(self, attempt: Attempt, started: float) -> None:
+        self._notes.add(self.webhook.id, attempt.error, attempt.status)
+        if attempt.delivered:
             self._telemetry.count("deliveries", "delivered")
             self._strikes = 0
             return
@@ -166,13 +162,13 @@ class Endpoint:
             pause = min(2.0 ** min(self._strikes - STRIKES, 10), HOLD_MAX) * self._settings.webhook_backoff
             self._hold_until = trio.current_time() + min(pause, self._settings.webhook_backoff_max)
 
-    def _outcome(self, delivery: Delivery, answer: Answer) -> DeliveryOutcome:
+    def _outcome(self, delivery: Delivery, attempt: Attempt) -> DeliveryOutcome:
         now = self._clock()
         attempts = delivery.attempts + 1
         retry_at = None
-        if not answer.delivered and attempts < self._settings.webhook_attempts:
-            retry_at = now + max(retry_delay(self._settings, attempts), answer.retry_after or 0.0)
-        if not answer.delivered:
+        if not attempt.delivered and attempts < self._settings.webhook_attempts:
+            retry_at = now + max(retry_delay(self._settings, attempts), attempt.retry_after or 0.0)
+        if not attempt.delivered:
             self._telemetry.count("deliveries", "failed" if retry_at else "dead")
             log.warning(
                 "a delivery failed" if retry_at else "a delivery was given up",
@@ -180,15 +176,15 @@ class Endpoint:
                 session=delivery.event.session,
                 event_id=delivery.event.id,
                 attempts=attempts,
-                error=answer.error,
+                error=attempt.error,
             )
         return DeliveryOutcome(
             webhook=self.webhook.id,
             event_id=delivery.event.id,
-            delivered=answer.delivered,
+            delivered=attempt.delivered,
             at=now,
             retry_at=retry_at,
-            error=answer.error,
+            error=attempt.error,
         )
 
     async def _record(self, outcome: DeliveryOutcome) -> None:

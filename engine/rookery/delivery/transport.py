@@ -1,72 +1,47 @@
-"""Connections to the endpoints of all webhooks: one pool for each server."""
+"""What the delivery engine asks of a transport: one way to carry events to endpoints (HTTP, a broker).
+
+The engine reads deliveries, keeps the order within a lane, retries and counts. A transport only carries one delivery and
+says what became of it.
+"""
 
 from __future__ import annotations
 
-import ssl
-from typing import Any
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol
 
-import httpx
-import trio
+import msgspec
 
-from ..runtime.http_client import HttpClient
-from .addresses import open_public_stream
-
-ANSWER_READ = 65_536
-"""Bytes of an answer that are read so that the connection can be used again; nobody looks at them."""
-
-TIDY_INTERVAL = 30.0  # seconds
+from ..model import Delivery, Webhook
 
 
-class EndpointTransport(httpx.AsyncBaseTransport):
-    """Not a client: a client logs each URL, and URLs may hold secrets (E4). Redirects are not followed.
+class Attempt(msgspec.Struct, frozen=True):
+    """What became of one attempt to deliver.
 
-    Raises `http_client.ExchangeError`.
+    `delivered`: the endpoint confirmed the event; otherwise `error` says why not. `gone`: the endpoint wants no more events.
+    `retry_after`: seconds that the endpoint asked to be left alone. `status`: that of HTTP, None without an answer. `answer`:
+    the bytes that the endpoint answered with, cut to what the transport keeps.
     """
 
-    def __init__(self, *, allow_private: bool) -> None:
-        self._connect = trio.open_tcp_stream if allow_private else open_public_stream
-        self._clients: dict[tuple[str, str, int], HttpClient] = {}
-        self._ssl_context: ssl.SSLContext | None = None
+    delivered: bool
+    error: str | None = None
+    gone: bool = False
+    retry_after: float | None = None
+    status: int | None = None
+    answer: bytes = b""
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """One exchange. The caller bounds its time."""
-        url = request.url
-        body = b"".join([piece async for piece in request.stream])  # type: ignore[union-attr]
-        head = b"".join([name + b": " + value + b"\r\n" for name, value in request.headers.raw])
-        answer = await self._client(url).exchange(
-            b"POST " + url.raw_path + b" HTTP/1.1\r\n" + head + b"\r\n" + body,
-            connect_seconds=float("inf"),
-            read_seconds=float("inf"),
-        )
-        return httpx.Response(answer.status, headers=list(answer.headers.items()))
 
-    async def tidy_up(self) -> None:
-        """Until cancelled: close what was idle for too long."""
-        while True:
-            await trio.sleep(TIDY_INTERVAL)
-            for key, client in list(self._clients.items()):
-                await client.tidy()
-                if not client.idle:
-                    self._clients.pop(key, None)  # requests that are under way keep it alive
+class Route(Protocol):
+    """The way to one endpoint. Several lanes use it at once."""
 
-    async def aclose(self) -> None:
-        """Close every idle connection."""
-        while self._clients:
-            await self._clients.popitem()[1].aclose()
+    async def deliver(self, delivery: Delivery, *, now: float) -> Attempt:
+        """Carry one event; `now` is the wall clock. Bounds its own time and never raises for what the endpoint does."""
 
-    async def __aenter__(self) -> EndpointTransport:
-        return self
 
-    async def __aexit__(self, *_: Any) -> None:
-        await self.aclose()
+class Transport(Protocol):
+    """Everything that routes of one kind share: pools of connections, TLS. The dispatcher owns it."""
 
-    def _client(self, url: httpx.URL) -> HttpClient:
-        key = (url.scheme, url.host, url.port or (443 if url.scheme == "https" else 80))
-        client = self._clients.get(key)
-        if client is None:
-            if url.scheme == "https" and self._ssl_context is None:
-                self._ssl_context = httpx.create_ssl_context(trust_env=False)  # 25 ms and a megabyte: only when needed
-            context = self._ssl_context if url.scheme == "https" else None
-            client = HttpClient(url.host, key[2], context, max_answer=ANSWER_READ, cut=True, connect=self._connect)
-            self._clients[key] = client
-        return client
+    def open_route(self, webhook: Webhook, *, seconds: float) -> AbstractAsyncContextManager[Route]:
+        """A route for as long as the block runs, in the endpoint's own task. `seconds` bound each delivery.
+
+        Opening does not wait for the endpoint: whoever cannot be reached fails its deliveries, not the block.
+        """
