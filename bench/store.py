@@ -23,7 +23,8 @@ import trio
 from lab.postgres import DURABLE, private_server
 from lab.report import percentile, save, spread, table
 
-from rookery.model import Health, Lease, NewEvent, Reason, Session, SessionStatus
+from rookery.model.event import NewEvent
+from rookery.model.session import Health, Lease, Reason, Session, SessionStatus
 from rookery.store.contract import Store
 from rookery.store.open import SqliteStore
 from rookery.store.postgres.store import PostgresStore

@@ -168,7 +168,7 @@ def serve(options: argparse.Namespace) -> None:
     import trio
 
     from rookery import open_engine
-    from rookery.model import NewEvent
+    from rookery.model.event import NewEvent
     from rookery_http.config.settings import ApiSettings
     from rookery_http.serve import serve_api
 

@@ -28,7 +28,8 @@ from lab.report import save, spread, table
 
 from rookery import EngineSettings, Session, open_engine
 from rookery.delivery.post import request_body, request_headers
-from rookery.model import Delivery, Event, NewEvent, Webhook
+from rookery.model.event import Event, NewEvent
+from rookery.model.webhook import Delivery, Webhook
 from rookery.provider.contract import Inbox
 
 CHATS = 200

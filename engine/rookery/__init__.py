@@ -8,20 +8,11 @@ async with open_engine(store="sqlite:///bots.db", providers=[Telegram()]) as eng
 
 from .engine import Engine, open_engine
 from .errors import RookeryError
-from .model import (
-    Action,
-    Event,
-    Health,
-    MessageState,
-    OutboundMessage,
-    Reason,
-    Receipt,
-    Session,
-    SessionStatus,
-    Webhook,
-)
+from .model.event import Event, EventQuery
+from .model.message import MessageState, OutboundMessage, Receipt
+from .model.session import Action, Health, Reason, Session, SessionChange, SessionQuery, SessionStatus
+from .model.webhook import Webhook
 from .settings import EngineSettings
-from .store.contract import EventQuery, SessionChange, SessionQuery
 
 __all__ = [
     "Action",

@@ -19,10 +19,11 @@ from .cluster.calls import Router
 from .cluster.listener import Cluster
 from .cluster.membership import Membership
 from .delivery import Dispatcher
+from .delivery.facts import FactsBoard
 from .delivery.tail import EventTail
 from .media.storage import MediaStorage
 from .media.vault import Vault
-from .model import Action, Health, Reason, Session, SessionStatus
+from .model.session import Action, Health, Reason, Session, SessionStatus
 from .provider.contract import Provider
 from .runtime.shields import Shields
 from .runtime.signals import Signals
@@ -33,7 +34,6 @@ from .services import Services
 from .settings import EngineSettings
 from .store.contract import Store
 from .store.contract.cluster import CallStore
-from .store.contract.webhook_facts import FactsBoard
 from .supervisor.supervisor import Supervisor
 
 

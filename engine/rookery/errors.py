@@ -39,7 +39,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .model import Action, Reason
+    from .model.session import Action, Reason
 
 
 LONGEST_TEXT = 1000

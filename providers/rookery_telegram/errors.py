@@ -19,7 +19,7 @@ from rookery.errors import (
     SendRateLimited,
     TerminalError,
 )
-from rookery.model import Action, Reason
+from rookery.model.session import Action, Reason
 
 from .nesting import flatten
 

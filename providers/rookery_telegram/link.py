@@ -11,7 +11,8 @@ import trio
 
 from rookery.errors import Failure, NotConnected, ProviderError, Rejected
 from rookery.log import get_logger
-from rookery.model import Event, NewEvent, OutboundMessage, Receipt
+from rookery.model.event import Event, NewEvent
+from rookery.model.message import OutboundMessage, Receipt
 from rookery.provider.capabilities import MediaSink
 from rookery.provider.contract import Inbox
 from rookery.provider.pacer import Pacer

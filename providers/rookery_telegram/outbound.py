@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 
 from rookery.errors import Rejected
-from rookery.model import OutboundMessage, Receipt
 from rookery.model import content as c
+from rookery.model.message import OutboundMessage, Receipt
 
 PARSE_MODES = {"html": "HTML", "markdown": "MarkdownV2"}
 MEDIA_METHODS = {

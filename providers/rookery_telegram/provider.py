@@ -15,7 +15,7 @@ import msgspec
 import trio
 
 from rookery.errors import InvalidInput, ProviderError, TerminalError
-from rookery.model import Action, Reason, Session
+from rookery.model.session import Action, Reason, Session
 from rookery.provider.capabilities import Reached
 from rookery.provider.contract import Inbox, Link
 from rookery.provider.pacer import Rate

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from rookery.model import NewEvent
+from rookery.model.event import NewEvent
 
 from .nesting import flatten, is_suspicious
 

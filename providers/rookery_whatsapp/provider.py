@@ -13,7 +13,7 @@ import msgspec
 import trio
 
 from rookery.errors import InvalidInput, NotConnected, ProviderError, SendError, TerminalError
-from rookery.model import Action, Reason, Session, SessionStatus
+from rookery.model.session import Action, Reason, Session, SessionStatus
 from rookery.provider.capabilities import Reached, WorkerInfo
 from rookery.provider.contract import Inbox, Link
 

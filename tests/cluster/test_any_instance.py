@@ -11,9 +11,10 @@ import pytest
 import trio
 
 from rookery import Engine, Event, EventQuery, MessageState, OutboundMessage, Receipt, Session, SessionStatus
-from rookery.cluster.shares import Instance
 from rookery.errors import InvalidInput, NotConnected, NotFound, OwnerUnavailable, Rejected
-from rookery.model import Action, NewEvent, Reason
+from rookery.model.event import NewEvent
+from rookery.model.instance import Instance
+from rookery.model.session import Action, Reason
 from rookery.provider.capabilities import MediaSink
 from rookery.provider.contract import Inbox
 from store.backends import PostgresBackend

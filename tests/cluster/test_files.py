@@ -8,7 +8,7 @@ import pytest
 
 from rookery import Event, EventQuery, SessionStatus
 from rookery.errors import StoredElsewhere
-from rookery.model import NewEvent
+from rookery.model.event import NewEvent
 from rookery.model.media import MediaFile
 from rookery.provider.capabilities import MediaSink
 from store.backends import PostgresBackend

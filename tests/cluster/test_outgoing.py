@@ -10,7 +10,7 @@ import trio
 
 from rookery import EventQuery, MessageState
 from rookery.errors import TooLate
-from rookery.store.contract.outgoing import STATUS_EVENT
+from rookery.model.message import STATUS_EVENT
 from store.backends import PostgresBackend
 from support.answered_posts import answer_posts
 from support.fake_platform import FakePlatform, event

@@ -110,7 +110,7 @@ async def test_what_another_instance_does_not_claim_is_taken_after_a_while(postg
     async with stuck.open(), open_shared(postgres, platform, "one") as engine, trio.open_nursery() as nursery:
 
         async def say_so() -> None:
-            from rookery.cluster.shares import Instance
+            from rookery.model.instance import Instance
 
             while True:
                 await stuck.beat(Instance(name="stuck"), ttl=5.0, patience=5.0)

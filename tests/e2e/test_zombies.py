@@ -15,7 +15,7 @@ import pytest
 import trio
 
 from rookery import Engine, SessionStatus, open_engine
-from rookery.model import Reason
+from rookery.model.session import Reason
 from rookery_simulator.bot_api import Fault, open_bot_api_simulator
 from rookery_simulator.whatsapp import open_whatsapp_simulator
 from rookery_telegram import Telegram

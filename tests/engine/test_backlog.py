@@ -10,7 +10,7 @@ import trio
 from trio.testing import MockClock
 
 from rookery import Engine, EventQuery
-from rookery.store.contract.webhooks import DeliveryOutcome
+from rookery.model.webhook import DeliveryOutcome
 from support.fake_platform import (
     CALM,
     FakeLink,

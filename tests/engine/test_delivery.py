@@ -18,7 +18,7 @@ from trio.testing import MockClock
 from rookery import Engine, EngineSettings
 from rookery.delivery.endpoint import retry_delay
 from rookery.delivery.post import _retry_after
-from rookery.model import NewEvent
+from rookery.model.event import NewEvent
 from support.answered_posts import answer_posts
 from support.fake_platform import (
     CALM,

@@ -16,7 +16,7 @@ from rookery.errors import (
     StoreUnavailable,
     TerminalError,
 )
-from rookery.model import Action, Reason
+from rookery.model.session import Action, Reason
 from rookery.session.failure import StartupTimeout, kind_of, leaves, reason_of, weightiest
 
 FROM_HEAVY_TO_LIGHT: list[Exception] = [

@@ -5,7 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rookery.cluster.shares import Census, Instance, fair_shares, surplus
+from rookery.cluster.shares import fair_shares, surplus
+from rookery.model.instance import Census, Instance
 
 
 def census(*instances: Instance, wanted: int, free: int = 0) -> Census:

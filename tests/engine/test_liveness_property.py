@@ -20,7 +20,7 @@ from trio.testing import MockClock
 
 from rookery import Engine, Session, SessionChange, SessionStatus
 from rookery.errors import Conflict, Failure, ProviderError, RateLimited, RookeryError, StoreUnavailable, TerminalError
-from rookery.model import Action, Lease, Reason
+from rookery.model.session import Action, Lease, Reason
 from rookery.provider.contract import Inbox
 from rookery.session.runner import SessionRunner
 from support.fake_platform import (

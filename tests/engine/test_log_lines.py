@@ -9,7 +9,7 @@ import trio
 from trio.testing import MockClock
 
 from rookery.errors import Conflict, TerminalError
-from rookery.model import Action, Reason
+from rookery.model.session import Action, Reason
 from support.fake_platform import FakePlatform, add, connected, history_of, network, open_fake_engine
 
 COMPONENTS = {"SESSION", "RECONNECT", "HEALTH", "MEMORY", "DELIVERY", "API"}

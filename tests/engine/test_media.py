@@ -22,7 +22,7 @@ from rookery.errors import (
     StoredElsewhere,
     StoreUnavailable,
 )
-from rookery.model import NewEvent
+from rookery.model.event import NewEvent
 from rookery.model.media import MediaFile, MediaOrigin, MediaState
 from rookery.provider.capabilities import MediaSink
 from rookery.store.open import MemoryStore

@@ -10,9 +10,8 @@ from trio.testing import MockClock
 
 from rookery import EngineSettings
 from rookery.errors import InvalidInput, NotFound, TooLate
-from rookery.model import MessageState, Receipt
-from rookery.store.contract import EventQuery
-from rookery.store.contract.outgoing import STATUS_EVENT, MessageQuery
+from rookery.model.event import EventQuery
+from rookery.model.message import STATUS_EVENT, MessageQuery, MessageState, Receipt
 from support.fake_platform import (
     CALM,
     EPOCH,

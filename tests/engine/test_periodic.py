@@ -12,7 +12,7 @@ from trio.testing import MockClock
 from rookery import SessionChange, SessionStatus
 from rookery.background import memory as memory_module
 from rookery.errors import StoreUnavailable, TerminalError
-from rookery.model import Action, Reason
+from rookery.model.session import Action, Reason
 from support.fake_platform import (
     CALM,
     FakeLink,

@@ -17,7 +17,7 @@ from trio.testing import MockClock
 
 from rookery import Action, Reason, SessionStatus
 from rookery.errors import Conflict, Failure, ProbeFailed, ProviderError, RateLimited, StoreUnavailable, TerminalError
-from rookery.model import TERMINAL_REASONS
+from rookery.model.session import TERMINAL_REASONS
 from support.fake_platform import CALM, FakePlatform, Step, add, connected, hang, open_fake_engine, until, wall_clock
 
 BUDGET = 20

@@ -10,9 +10,9 @@ from trio.testing import MockClock
 
 from rookery import Action, EngineSettings, Reason, Session, SessionChange, SessionStatus
 from rookery.errors import Conflict, Failure, ProviderError, RateLimited, StoreError, StoreUnavailable, TerminalError
-from rookery.model import TERMINAL_REASONS, Lease
+from rookery.model.event import EventQuery
+from rookery.model.session import TERMINAL_REASONS, Lease
 from rookery.provider.contract import Inbox
-from rookery.store.contract import EventQuery
 from support.fake_platform import (
     CALM,
     EPOCH,

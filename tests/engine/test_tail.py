@@ -14,8 +14,8 @@ from rookery import Engine, Event, open_engine
 from rookery.delivery.tail import BEHIND, KEPT, STALE
 from rookery.errors import StoreUnavailable
 from rookery.features.events import FOLLOW_BATCH
+from rookery.model.event import EventQuery
 from rookery.provider.contract import Inbox
-from rookery.store.contract import EventQuery
 from rookery.store.open import MemoryStore
 from support.fake_platform import FakePlatform, event
 

@@ -13,7 +13,7 @@ from trio.testing import MockClock
 
 from rookery import Engine, EngineSettings, Reason, SessionChange, SessionQuery, SessionStatus, open_engine
 from rookery.errors import AlreadyExists, InvalidInput, LimitReached, NotFound, StoreUnavailable, TerminalError
-from rookery.model import Action
+from rookery.model.session import Action
 from support.fake_platform import (
     CALM,
     FakeLink,

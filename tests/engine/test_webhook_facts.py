@@ -8,9 +8,10 @@ import trio
 from trio.testing import MockClock
 
 from rookery import Engine
-from rookery.model import NewEvent
-from rookery.store.contract import webhook_facts
-from rookery.store.contract.webhook_facts import FactsBoard, WebhookFacts
+from rookery.delivery import facts as webhook_facts
+from rookery.delivery.facts import FactsBoard
+from rookery.model.event import NewEvent
+from rookery.model.webhook import WebhookFacts
 from support.answered_posts import answer_posts
 from support.fake_platform import EPOCH, FakePlatform, add, connected, open_fake_engine, wall_clock
 

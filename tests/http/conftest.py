@@ -15,7 +15,7 @@ import trio
 
 from rookery import Engine, EngineSettings, Event, OutboundMessage, Receipt, Session, open_engine
 from rookery.errors import InvalidInput, NotConnected, Rejected
-from rookery.model import NewEvent
+from rookery.model.event import NewEvent
 from rookery.provider.capabilities import MediaSink
 from rookery.provider.contract import Inbox
 from rookery_http.api.state import PlatformInput

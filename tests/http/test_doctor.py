@@ -13,7 +13,7 @@ import trio
 
 from rookery import open_engine
 from rookery.errors import ProviderError, TerminalError
-from rookery.model import Action, Reason
+from rookery.model.session import Action, Reason
 from rookery.provider.capabilities import Reached
 from rookery.store.contract import Store
 from rookery.store.inspection import inspect_store

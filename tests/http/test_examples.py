@@ -14,7 +14,7 @@ import pytest
 import trio
 
 import rookery_http
-from rookery.model import NewEvent
+from rookery.model.event import NewEvent
 from rookery_http.calls import TABLE
 from rookery_http.description.examples import EXAMPLES
 from rookery_http.description.openapi import describe

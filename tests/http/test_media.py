@@ -314,7 +314,7 @@ async def test_files_of_events(served):
     await served.add()
     inbox = served.parrot.inboxes["polly"]
     await served.parrot.say("polly", "no file")
-    from rookery.model import NewEvent
+    from rookery.model.event import NewEvent
 
     body = b'{"kind": "image", "text": "", "media": {"mime_type": "image/png", "filename": "p.png", "size": 6}}'
     await inbox.commit([NewEvent("m1", "message", 1.0, "7", "9", body, b"null")], None)

@@ -12,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from rookery import EngineSettings, SessionStatus
 from rookery.errors import StoreUnavailable, TerminalError
-from rookery.model import Action, Reason
+from rookery.model.session import Action, Reason
 
 
 async def test_a_qr_code_in_every_form(served):

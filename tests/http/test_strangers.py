@@ -11,7 +11,7 @@ import httpx
 import pytest
 import trio
 
-from rookery.store.contract.webhooks import DeliveryOutcome
+from rookery.model.webhook import DeliveryOutcome
 from rookery_http.calls import TABLE
 
 ADMIN = "the-admin-key"

@@ -7,20 +7,12 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from rookery.model import (
-    Event,
-    Health,
-    Lease,
-    MessageState,
-    NewEvent,
-    OutboundMessage,
-    Reason,
-    Session,
-    SessionStatus,
-    Webhook,
-)
 from rookery.model.content import Text
-from rookery.store.contract import EventQuery, StatusWrite, Store
+from rookery.model.event import Event, EventQuery, NewEvent
+from rookery.model.message import MessageState, OutboundMessage
+from rookery.model.session import Health, Lease, Reason, Session, SessionStatus, StatusWrite
+from rookery.model.webhook import Webhook
+from rookery.store.contract import Store
 
 TOKEN = "123456:THE-TOKEN-THAT-MUST-NOT-BE-ON-DISK"
 HOOK_SECRET = "whsec_THE-HOOK-SECRET-THAT-MUST-NOT-BE-ON-DISK"
@@ -104,7 +96,7 @@ async def set_status(
 
 async def fill_state(store: Store, lease: Lease, id: str, *states: MessageState) -> None:
     """Move a message through these states."""
-    from rookery.store.contract import SendOutcome
+    from rookery.model.message import SendOutcome
 
     for number, state in enumerate(states):
         await store.record_sends(lease, [SendOutcome(id=id, state=state, at=1500.0 + number)])

@@ -6,8 +6,8 @@ import msgspec
 import pytest
 
 from rookery.errors import AlreadyExists, NotFound
+from rookery.model.webhook import DeliveryOutcome, ReplayQuery
 from rookery.store.contract import Store
-from rookery.store.contract.webhooks import DeliveryOutcome, ReplayQuery
 from store.building import HOOK_SECRET, all_events, create_and_claim, event, new_session, webhook
 
 NOW = 5000.0

@@ -8,9 +8,9 @@ import pytest
 import trio
 
 from rookery.errors import RookeryError
-from rookery.model import NewEvent
-from rookery.store.contract import EventQuery, Store
-from rookery.store.contract.webhooks import DeliveryOutcome
+from rookery.model.event import EventQuery, NewEvent
+from rookery.model.webhook import DeliveryOutcome
+from rookery.store.contract import Store
 from store.building import all_events, create_and_claim, event, event_keys, webhook
 
 

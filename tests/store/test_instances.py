@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 import trio
 
-from rookery.cluster.shares import Instance
 from rookery.errors import SecretKeyError
-from rookery.model import Reason, SessionStatus
-from rookery.store.contract import SessionChange, Store
-from rookery.store.contract.cluster import Call, CallStore, StoreChange
+from rookery.model.instance import Call, Instance, StoreChange
+from rookery.model.session import Reason, SessionChange, SessionStatus
+from rookery.store.contract import Store
+from rookery.store.contract.cluster import CallStore
 from store.backends import PostgresBackend, run_sql
 from store.building import claim, create_and_claim, new_session, set_status
 

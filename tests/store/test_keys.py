@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from rookery.errors import AlreadyExists, NotFound
+from rookery.model.event import EventQuery
 from rookery.model.key import ApiKey, AuditEntry, AuditQuery, Scope
-from rookery.store.contract import EventQuery, Store
+from rookery.store.contract import Store
 from store.building import create_and_claim, event
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from rookery.store.contract import EventQuery
+from rookery.model.event import EventQuery
 from store.backends import Backend, PostgresBackend, SqliteBackend
 from store.building import new_session, webhook
 

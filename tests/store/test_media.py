@@ -8,8 +8,9 @@ import msgspec
 import pytest
 
 from rookery.errors import NotFound
-from rookery.model.media import ELSEWHERE_GRACE, MediaFile, MediaOrigin, MediaQuery, MediaState
+from rookery.model.media import MediaFile, MediaOrigin, MediaQuery, MediaState
 from rookery.store.contract import Store
+from rookery.store.contract.media import ELSEWHERE_GRACE
 from store.backends import Backend
 from store.building import new_session
 

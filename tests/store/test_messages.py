@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from rookery.errors import AlreadyExists, Busy, InvalidInput, LeaseLost, NotFound
-from rookery.model import MessageState, Receipt
 from rookery.model.content import Image, Text
-from rookery.store.contract import SendOutcome, Store
+from rookery.model.message import MessageState, Receipt, SendOutcome
+from rookery.store.contract import Store
 from store.building import create_and_claim, fill_state, message, new_session, take_over
 
 ROOM = 100

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from rookery.errors import Busy, NotFound
-from rookery.model import MessageState, Receipt
-from rookery.store.contract import EventQuery, SendOutcome, Store
-from rookery.store.contract.outgoing import STATUS_EVENT, MessageQuery, Recorded
+from rookery.model.event import EventQuery
+from rookery.model.message import STATUS_EVENT, MessageQuery, MessageState, Receipt, Recorded, SendOutcome
+from rookery.store.contract import Store
 from store.building import all_events, create_and_claim, event, fill_state, message, new_session, webhook
 
 ROOM = 100

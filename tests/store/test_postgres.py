@@ -8,10 +8,13 @@ import pytest
 import trio
 
 from rookery.errors import InvalidInput, LeaseLost
-from rookery.model import Lease, MessageState
-from rookery.store.contract import EventQuery, SendOutcome, SessionChange, Store
-from rookery.store.contract.cluster import Notifying, StoreChange
-from rookery.store.contract.webhooks import DeliveryOutcome
+from rookery.model.event import EventQuery
+from rookery.model.instance import StoreChange
+from rookery.model.message import MessageState, SendOutcome
+from rookery.model.session import Lease, SessionChange
+from rookery.model.webhook import DeliveryOutcome
+from rookery.store.contract import Store
+from rookery.store.contract.cluster import Notifying
 from store.backends import PostgresBackend, run_sql, until_asleep
 from store.building import (
     all_events,

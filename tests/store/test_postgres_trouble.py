@@ -12,7 +12,8 @@ import pytest
 import trio
 
 from rookery.errors import StoreError, StoreUnavailable
-from rookery.store.contract import SessionChange, Store
+from rookery.model.session import SessionChange
+from rookery.store.contract import Store
 from rookery.store.postgres.database import pool as postgres_database
 from store.backends import PostgresBackend, run_sql, until_asleep
 from store.building import all_events, claim, create_and_claim, event, new_session

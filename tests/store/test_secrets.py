@@ -10,7 +10,8 @@ import pytest
 from cryptography.fernet import Fernet
 
 from rookery.errors import InvalidInput, SecretKeyError
-from rookery.store.contract import SessionChange, Store
+from rookery.model.session import SessionChange
+from rookery.store.contract import Store
 from rookery.store.open import SqliteStore, store_from_url
 from rookery.store.secrets import SecretBox, load_or_create_key
 from store.backends import KEY, Backend, SqliteBackend

@@ -9,9 +9,8 @@ import trio
 from trio.testing import MockClock
 
 from rookery.errors import StoreUnavailable
-from rookery.model import Lease, MessageState
-from rookery.store.contract import SendOutcome
-from rookery.store.contract.outgoing import Recorded
+from rookery.model.message import MessageState, Recorded, SendOutcome
+from rookery.model.session import Lease
 from rookery.store.postgres.database.sends import SendBatches
 
 ONE, TWO = Lease("one", 1, "me", 1), Lease("two", 2, "me", 1)

@@ -7,17 +7,21 @@ import time
 import pytest
 
 from rookery.errors import AlreadyExists, LeaseLost, NotFound
-from rookery.model import Action, Health, Lease, MessageState, Reason, SessionStatus
-from rookery.store.contract import (
+from rookery.model.event import EventQuery
+from rookery.model.message import MessageState, SendOutcome
+from rookery.model.session import (
     HISTORY_LENGTH,
-    EventQuery,
-    SendOutcome,
+    Action,
+    Health,
+    Lease,
+    Reason,
     SessionChange,
     SessionQuery,
+    SessionStatus,
     StatusWrite,
-    Store,
 )
-from rookery.store.contract.webhooks import DeliveryOutcome
+from rookery.model.webhook import DeliveryOutcome
+from rookery.store.contract import Store
 from store.building import (
     TOKEN,
     claim,

@@ -7,9 +7,8 @@ from typing import Any
 import pytest
 
 from rookery.errors import NotFound
+from rookery.model.webhook import DeliveryNote, DeliveryOutcome, ReplayQuery, WebhookFacts
 from rookery.store.contract import Store
-from rookery.store.contract.webhook_facts import DeliveryNote, WebhookFacts
-from rookery.store.contract.webhooks import DeliveryOutcome, ReplayQuery
 from store.building import create_and_claim, event, webhook
 
 SECRETS = {"Authorization": "Bearer THE-HEADER-THAT-MUST-NOT-BE-ON-DISK"}

@@ -11,10 +11,11 @@ import trio
 
 from rookery import Engine, EngineSettings, OutboundMessage, Receipt, Session, SessionStatus, open_engine
 from rookery.errors import InvalidInput, ProviderError, StoreUnavailable
-from rookery.model import Lease, NewEvent
 from rookery.model.content import Text
+from rookery.model.event import NewEvent
+from rookery.model.session import Lease, SessionQuery
 from rookery.provider.contract import Inbox
-from rookery.store.contract import SessionQuery, Store
+from rookery.store.contract import Store
 from rookery.store.open import MemoryStore
 
 EPOCH = 1_700_000_000.0

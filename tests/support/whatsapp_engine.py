@@ -11,7 +11,7 @@ from typing import Any
 import trio
 
 from rookery import Engine, EngineSettings, Event, EventQuery, Session, SessionStatus, open_engine
-from rookery.model import Reason
+from rookery.model.session import Reason
 from rookery_simulator.whatsapp import LinkedDevice, Phone, WhatsAppSimulator
 from rookery_whatsapp import WhatsApp, WorkerSettings
 

@@ -14,7 +14,8 @@ import trio
 
 from ..errors import StoreError
 from ..log import get_logger
-from ..model.key import PREFIX, ApiKey, AuditEntry, KeyStore, digest_of
+from ..model.key import PREFIX, ApiKey, AuditEntry, digest_of
+from ..store.contract.keys import KeyStore
 
 FLUSH_INTERVAL = 1.0  # seconds
 CACHE_SECONDS = 2.0

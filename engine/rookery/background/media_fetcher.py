@@ -15,11 +15,10 @@ import trio
 from ..errors import InvalidInput, LeaseLost, MediaError, NotFound, Rejected, RookeryError, StoreError, printable
 from ..log import get_logger
 from ..media.vault import Vault
-from ..model import Event, NewEvent
+from ..model.event import Event, EventQuery, NewEvent
 from ..model.media import MediaFile, MediaState
 from ..services import Services
 from ..session.runner import SessionRunner
-from ..store.contract import EventQuery
 
 STORED_EVENT = "media.stored"
 FAILED_EVENT = "media.failed"

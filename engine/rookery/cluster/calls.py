@@ -16,8 +16,9 @@ import trio
 from .. import errors
 from ..errors import OwnerUnavailable, RookeryError, StoreError
 from ..log import get_logger
+from ..model.instance import Call
 from ..services import Services
-from ..store.contract.cluster import Call, CallStore
+from ..store.contract.cluster import CallStore
 from .membership import Membership
 
 POLL_INTERVAL = 0.5  # seconds between looks for an answer

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import trio
 
+from ..model.instance import StoreChange
 from ..services import Services
-from ..store.contract.cluster import Notifying, StoreChange
+from ..store.contract.cluster import Notifying
 from ..supervisor.supervisor import Supervisor
 from .calls import Router
 from .leveler import Leveler

@@ -8,8 +8,9 @@ import trio
 
 from ..errors import StoreError
 from ..log import get_logger
+from ..model.instance import Census, Instance
 from ..services import Services
-from .shares import Census, Instance, fair_shares, surplus
+from .shares import fair_shares, surplus
 
 MISSED_BEATS = 3
 """After so many an instance counts as gone. Sooner than its leases end, so that the others know their new share by then."""

@@ -1,7 +1,7 @@
-"""Which engines share a store, and how many sessions each should run. Pure: no I/O, no clock.
+"""How many sessions each of several engines should run. Pure: no I/O, no clock.
 
-Every instance computes its own share from the same census, so nobody has to be in charge. Shares are rounded up: together
-they are never less than what is wanted, and a session more or less moves nothing.
+Every instance computes its own share from the same census, so no instance has to be in charge. Shares are rounded up:
+together they are never less than the sessions that should run, and one session more or less moves nothing.
 """
 
 from __future__ import annotations
@@ -9,42 +9,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-import msgspec
+from ..model.instance import Census, Instance
 
 SLACK = 20
 """An instance hands sessions over when it has more than a twentieth beyond its share: levelling costs each of them a
 moment without a connection, so it has to be worth it."""
-
-
-class Instance(msgspec.Struct, frozen=True, kw_only=True):
-    """One engine, as it last said of itself."""
-
-    name: str
-    draining: bool = False  # it gives its sessions away and takes none
-    sessions: int = 0  # that it runs
-    capacity: int | None = None  # sessions that it may run at most
-    started_at: float = 0.0
-
-
-class Census(msgspec.Struct, frozen=True, kw_only=True):
-    """All instances that live, ordered by name, and how many sessions there are for them.
-
-    `wanted` sessions should run somewhere; nobody holds `free` of them, and `overdue` of these have been free for long.
-    """
-
-    instances: tuple[Instance, ...]
-    wanted: int = 0
-    free: int = 0
-    overdue: int = 0
-
-    def lives(self, name: str) -> bool:
-        """True when an instance of this name has been heard of lately."""
-        return any(instance.name == name for instance in self.instances)
-
-    @property
-    def takers(self) -> list[Instance]:
-        """Those that take sessions."""
-        return [instance for instance in self.instances if not instance.draining]
 
 
 def fair_shares(takers: Iterable[Instance], wanted: int) -> dict[str, int]:

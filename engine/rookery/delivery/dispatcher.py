@@ -11,7 +11,7 @@ import trio
 
 from ..errors import StoreError
 from ..log import get_logger
-from ..model import Webhook
+from ..model.webhook import Webhook
 from ..runtime.signals import Signals
 from ..runtime.telemetry import Telemetry
 from ..settings import EngineSettings

@@ -12,10 +12,10 @@ import trio
 
 from ..errors import NotFound, StoreError, StoreUnavailable
 from ..log import get_logger
-from ..model import Delivery, Webhook
+from ..model.webhook import Delivery, DeliveryOutcome, Webhook
 from ..runtime.telemetry import Telemetry
 from ..settings import EngineSettings
-from ..store.contract.webhooks import DeliveryOutcome, DeliveryStore
+from ..store.contract.webhooks import DeliveryStore
 from .tally import Notes
 from .transport import Attempt, Route
 

@@ -10,7 +10,7 @@ import httpx
 import trio
 
 from ..errors import printable
-from ..model import Delivery, Webhook
+from ..model.webhook import Delivery, Webhook
 from ..runtime.http_client import Answer, HttpClient
 from .addresses import open_public_stream
 from .post import authorization, judge, request_body, request_headers

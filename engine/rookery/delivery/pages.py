@@ -12,8 +12,8 @@ from collections.abc import Sequence
 import msgspec
 import trio
 
-from ..model import Event
-from ..store.contract import EventQuery, Store
+from ..model.event import Event, EventQuery
+from ..store.contract import Store
 
 KEPT = 16
 """Pages."""

@@ -13,8 +13,8 @@ import httpx
 import msgspec
 from standardwebhooks import Webhook as Signer
 
-from ..model import Delivery, Webhook
 from ..model.document import event_document, iso
+from ..model.webhook import Delivery, Webhook
 from ..runtime.http_client import Answer
 from .transport import Attempt
 

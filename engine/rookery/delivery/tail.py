@@ -14,9 +14,9 @@ from itertools import islice
 import trio
 
 from ..errors import StoreError
-from ..model import Event
+from ..model.event import Event, EventQuery
 from ..runtime.signals import Signals
-from ..store.contract import EventQuery, Store
+from ..store.contract import Store
 from .pages import SharedPages, size_of
 
 KEPT = 4000

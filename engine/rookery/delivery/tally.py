@@ -9,7 +9,8 @@ from contextlib import suppress
 import trio
 
 from ..errors import StoreError
-from ..store.contract.webhook_facts import DeliveryNote, WebhookFactsStore
+from ..model.webhook import DeliveryNote
+from ..store.contract.webhooks import WebhookFactsStore
 
 INTERVAL = 2.0  # seconds between two notes
 WINDOW = 10

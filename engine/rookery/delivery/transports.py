@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import AbstractAsyncContextManager
 from urllib.parse import urlsplit
 
-from ..model import Webhook
+from ..model.webhook import Webhook
 from ..settings import EngineSettings
 from .http_transport import open_http_transport
 from .transport import Transport

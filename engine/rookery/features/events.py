@@ -9,9 +9,9 @@ import trio
 
 from ..assembly import EngineParts
 from ..delivery.tail import EventTail
-from ..model import Event
-from ..store.contract import EventQuery, Store
-from ..store.contract.outgoing import STATUS_EVENT
+from ..model.event import Event, EventQuery
+from ..model.message import STATUS_EVENT
+from ..store.contract import Store
 
 FOLLOW_BATCH = 200
 """Events that a follower holds at most."""

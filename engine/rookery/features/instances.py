@@ -8,9 +8,9 @@ import msgspec
 import trio
 
 from ..background.probes import CheckResult
-from ..cluster.shares import Instance
 from ..errors import InvalidInput, OwnerUnavailable, StoreError
-from ..store.contract import SessionQuery
+from ..model.instance import Instance
+from ..model.session import SessionQuery
 from .owners import OwnerCalls
 
 

@@ -11,10 +11,9 @@ import trio
 from ..errors import InvalidInput, NotConnected, NotFound, StoredElsewhere
 from ..media.spool import Spool
 from ..media.vault import UNKNOWN_TYPE
-from ..model import Event
 from ..model.content import MEDIA, Content
+from ..model.event import Event, EventQuery
 from ..model.media import MediaFile, MediaOrigin, MediaQuery, MediaState, event_of_id, id_of_event
-from ..store.contract import EventQuery
 from .identifiers import new_id
 from .owners import OwnerCalls
 from .validation import check_text

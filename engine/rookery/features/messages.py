@@ -9,13 +9,10 @@ import msgspec
 import trio
 
 from ..errors import Busy, InvalidInput, NotConnected, NotFound, OutcomeUnknown, Rejected, TooLate
-from ..model import MessageState, OutboundMessage, Receipt
-from ..model.content import parse_content
-from ..store.contract import SendOutcome
-from ..store.contract.outgoing import MessageQuery
+from ..model.message import MessageQuery, MessageState, OutboundMessage, Receipt, SendOutcome
 from .identifiers import new_id
 from .media import MediaFeatures
-from .validation import check_document, check_storable, check_text
+from .validation import check_document, check_storable, check_text, parse_content
 
 POLL_INTERVAL = 1.0  # seconds between looks at a message of whose end nobody here may be told
 MAX_AHEAD = 366 * 86_400.0

@@ -9,8 +9,7 @@ import trio
 
 from ..background.memory_reading import MemoryReport
 from ..errors import NotFound, StoreUnavailable
-from ..model import SessionStatus
-from ..store.contract import SessionChange, SessionQuery
+from ..model.session import SessionChange, SessionQuery, SessionStatus
 from .owners import OwnerCalls
 
 

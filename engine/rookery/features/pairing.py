@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from ..errors import InvalidInput
-from ..model import SessionStatus
+from ..model.session import SessionStatus
 from ..provider.capabilities import Pairable, Pairing
 from .owners import OwnerCalls
 

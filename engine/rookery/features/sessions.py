@@ -11,10 +11,9 @@ import msgspec
 import trio
 
 from ..errors import AlreadyExists, InvalidInput, LimitReached, NotFound, OwnerUnavailable, StoreError
-from ..model import Health, ProofOfLife, Reason, Session, SessionStatus, Transition
+from ..model.session import Health, ProofOfLife, Reason, Session, SessionChange, SessionQuery, SessionStatus, Transition
 from ..session.logout import forget
 from ..session.stop import Intent
-from ..store.contract import SessionChange, SessionQuery
 from .owners import OwnerCalls
 from .validation import check_credentials, check_document, check_id, check_text
 

@@ -13,9 +13,7 @@ import msgspec
 
 from ..assembly import EngineParts
 from ..errors import InvalidInput, NotFound
-from ..model import DeadLetter, Webhook
-from ..store.contract.webhook_facts import WebhookFacts
-from ..store.contract.webhooks import ReplayQuery
+from ..model.webhook import DeadLetter, ReplayQuery, Webhook, WebhookFacts
 from .validation import check_id, check_text, check_url
 
 MAX_GRACE = 30 * 86_400.0

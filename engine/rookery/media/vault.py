@@ -22,12 +22,13 @@ from ..errors import (
     StoreError,
 )
 from ..log import get_logger
-from ..model import Event
-from ..model.media import MediaFile, MediaOrigin, MediaState, MediaStore, id_of_event
+from ..model.event import Event
+from ..model.media import MediaFile, MediaOrigin, MediaState, id_of_event
 from ..provider.capabilities import MediaFetching
 from ..provider.contract import Link, LocalMedia
 from ..runtime.shields import Shields
 from ..settings import EngineSettings
+from ..store.contract.media import MediaStore
 from .spool import Spool, forget_spools, in_thread, open_spool
 from .storage import MediaStorage
 

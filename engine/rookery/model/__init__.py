@@ -1,288 +1,53 @@
-"""The nouns of Rookery as frozen data. No I/O and no trio in here.
+"""The nouns of Rookery as frozen data, one module per noun. No I/O and no trio in here.
 
-Times are seconds since the epoch (float, wall clock). Identifiers are strings that the operator or the platform chose;
-event ids are integers that grow in the order in which events were stored.
+Every noun can be imported from here; code of the engine names the noun's own module.
 """
 
-from __future__ import annotations
-
-from collections.abc import Mapping
-from enum import StrEnum
-from typing import Any
-
-import msgspec
-
-from .content import Content
-
-
-class SessionStatus(StrEnum):
-    """What was last observed of a session (requirement A2)."""
-
-    INITIALIZING = "INITIALIZING"
-    LOADING = "LOADING"
-    QR_REQUIRED = "QR_REQUIRED"
-    CONNECTED = "CONNECTED"
-    RECONNECTING = "RECONNECTING"
-    DISCONNECTED = "DISCONNECTED"
-    AUTH_FAILURE = "AUTH_FAILURE"
-
-
-class Reason(StrEnum):
-    """Why a session has its status, for machines. `detail` says the same for people."""
-
-    CREATED = "CREATED"  # never started yet
-    STARTING = "STARTING"
-    RESTORING = "RESTORING"  # enabled before this process started
-    RESTARTING = "RESTARTING"  # the operator asked
-    CONNECTED = "CONNECTED"
-    PAIRING = "PAIRING"  # waits for a person to scan
-    DISABLED = "DISABLED"  # the operator stopped it
-    SHUTDOWN = "SHUTDOWN"  # the engine went away; comes back by itself
-    HANDED_OVER = "HANDED_OVER"  # another instance takes it
-    NETWORK = "NETWORK"
-    SERVER_ERROR = "SERVER_ERROR"
-    RATE_LIMITED = "RATE_LIMITED"
-    CONFLICT = "CONFLICT"
-    STARTUP_TIMEOUT = "STARTUP_TIMEOUT"
-    PROBE_FAILED = "PROBE_FAILED"
-    STORE_ERROR = "STORE_ERROR"
-    INTERNAL_ERROR = "INTERNAL_ERROR"
-    LEASE_LOST = "LEASE_LOST"
-    RECONNECT_EXHAUSTED = "RECONNECT_EXHAUSTED"
-    INVALID_TOKEN = "INVALID_TOKEN"  # noqa: S105 - a reason, not a token
-    CONFIGURATION = "CONFIGURATION"
-    LOGOUT = "LOGOUT"
-    TOS_BLOCK = "TOS_BLOCK"
-    BANNED = "BANNED"
-    QR_EXPIRED = "QR_EXPIRED"
-    LIMIT_REACHED = "LIMIT_REACHED"
-    UNKNOWN_PLATFORM = "UNKNOWN_PLATFORM"
-
-
-TERMINAL_REASONS = frozenset(
-    {
-        Reason.RECONNECT_EXHAUSTED,
-        Reason.INVALID_TOKEN,
-        Reason.CONFIGURATION,
-        Reason.LOGOUT,
-        Reason.TOS_BLOCK,
-        Reason.BANNED,
-        Reason.QR_EXPIRED,
-        Reason.UNKNOWN_PLATFORM,
-    }
+from .event import Event, EventQuery, NewEvent
+from .message import MessageQuery, MessageState, OutboundMessage, Receipt, Recorded, SendOutcome
+from .session import (
+    TERMINAL_REASONS,
+    Action,
+    Health,
+    Lease,
+    ProofOfLife,
+    Reason,
+    Session,
+    SessionChange,
+    SessionQuery,
+    SessionStatus,
+    StatusWrite,
+    Transition,
 )
-"""Reasons that no waiting cures: the session stays down until an operator acts on it (B3, B4, A5)."""
+from .webhook import DeadLetter, Delivery, DeliveryNote, DeliveryOutcome, ReplayQuery, Webhook, WebhookFacts
 
-
-class Action(StrEnum):
-    """What a person has to do, if anything."""
-
-    NONE = "none"
-    SCAN_QR = "scan_qr"
-    REPLACE_TOKEN = "replace_token"  # noqa: S105
-    RETRY = "retry"
-    FIX_CONFIGURATION = "fix_configuration"
-    STOP_OTHER_CLIENT = "stop_other_client"
-
-
-class Health(msgspec.Struct, frozen=True, kw_only=True):
-    """One observed status with its explanation."""
-
-    status: SessionStatus
-    reason: Reason
-    detail: str
-    since: float
-    action: Action = Action.NONE
-    last_error: str | None = None
-    next_retry_at: float | None = None
-
-    @property
-    def terminal(self) -> bool:
-        """True when only an operator's verb can bring the session back."""
-        return self.reason in TERMINAL_REASONS
-
-
-class ProofOfLife(msgspec.Struct, kw_only=True):
-    """When a session last showed that it lives; every field is None until it happened. Kept in memory by the owner."""
-
-    last_pong: float | None = None
-    last_inbound: float | None = None
-    last_ack: float | None = None
-    last_probe: float | None = None
-    probe_latency: float | None = None
-
-
-class Transition(msgspec.Struct, frozen=True):
-    """One row of a session's history (A3)."""
-
-    status: SessionStatus
-    reason: Reason
-    detail: str
-    at: float
-
-
-class Session(msgspec.Struct, frozen=True, kw_only=True):
-    """One messaging account or bot, as stored.
-
-    The operator's columns: `name`, `enabled`, `credentials`, `settings`, `metadata`, `commands`, `restarts`. The session's
-    own task writes `health` and `cursor`, fenced by `fence`.
-
-    `uid` is the store's own number of this row: a session that is deleted and created anew under the same id gets
-    another one, so that its events are told apart from its predecessor's.
-    """
-
-    id: str
-    platform: str
-    name: str
-    enabled: bool
-    health: Health
-    credentials: Mapping[str, str] = {}
-    settings: Mapping[str, Any] = {}
-    metadata: Mapping[str, Any] = {}
-    cursor: str | None = None  # the provider's position in its source, opaque here
-    commands: int = 0  # start, retry and restart each add one; a newer count than `heeded` lifts a terminal reason
-    restarts: int = 0  # restart and changed credentials or settings add one: the running link is replaced
-    heeded: int = 0  # `commands` as of the last status that was written
-    uid: int = 0
-    fence: int = 0
-    owner: str | None = None
-    taken_from: str | None = None  # told by a claim: whose lease had run out
-    created_at: float = 0.0
-    updated_at: float = 0.0
-
-    @property
-    def wanted(self) -> bool:
-        """True when some instance should run this session now."""
-        return self.enabled and not (self.health.terminal and self.commands == self.heeded)
-
-    def __repr__(self) -> str:
-        """Without credentials and settings: either may hold secrets (E4)."""
-        return f"<Session {self.id!r} {self.platform} enabled={self.enabled} {self.health.status}/{self.health.reason}>"
-
-
-class Lease(msgspec.Struct, frozen=True):
-    """The right to run one session. Every write of the session carries it; a stale one raises `LeaseLost`."""
-
-    session: str
-    uid: int
-    owner: str
-    fence: int
-
-
-class NewEvent(msgspec.Struct, frozen=True, gc=False):
-    """Something that a platform told us, before it is stored.
-
-    `key` is unique within (session, `epoch`): the same key again is the same event. `chat` orders deliveries. `body` and
-    `raw` are JSON bytes: the normalised fields, and the platform's own document.
-    """
-
-    key: str
-    type: str
-    time: float
-    chat: str | None
-    sender: str | None
-    body: bytes
-    raw: bytes
-    epoch: int = 0
-
-
-class Event(msgspec.Struct, frozen=True):
-    """A stored event (F2). `id` grows in storage order and is the cursor of every reader."""
-
-    id: int
-    session: str
-    platform: str
-    type: str
-    key: str
-    time: float
-    chat: str | None
-    sender: str | None
-    body: dict[str, Any]
-    raw: Any
-
-
-class MessageState(StrEnum):
-    """Where an outbound message is. The first three are under way, the others final or, after SENT, only better."""
-
-    SCHEDULED = "scheduled"  # waits for its time
-    QUEUED = "queued"
-    SENDING = "sending"
-    SENT = "sent"
-    DELIVERED = "delivered"
-    READ = "read"
-    FAILED = "failed"
-    EXPIRED = "expired"
-    UNKNOWN = "unknown"  # the bytes left, the answer never came: it may or may not have been delivered
-    CANCELLED = "cancelled"
-
-    @property
-    def final(self) -> bool:
-        """True when the engine does nothing more for it."""
-        return self not in (MessageState.SCHEDULED, MessageState.QUEUED, MessageState.SENDING)
-
-
-class Receipt(msgspec.Struct, frozen=True):
-    """What the platform answered to a send."""
-
-    message_id: str
-    time: float
-    chat: str | None = None
-
-
-class OutboundMessage(msgspec.Struct, frozen=True, kw_only=True):
-    """One send, from acceptance to its final state (F4)."""
-
-    id: str
-    session: str
-    to: str
-    content: Content
-    created_at: float
-    updated_at: float
-    expires_at: float
-    send_at: float | None = None  # of one that was scheduled
-    state: MessageState = MessageState.QUEUED
-    reply_to: str | None = None
-    options: Mapping[str, Any] = {}  # fields that only this platform knows, passed on as they are
-    idempotency_key: str | None = None
-    receipt: Receipt | None = None
-    error: str | None = None
-    attempts: int = 0
-
-
-class Webhook(msgspec.Struct, frozen=True, kw_only=True):
-    """An endpoint that events are posted to (F3)."""
-
-    id: str
-    url: str
-    secret: str  # whsec_..., encrypted at rest, never in an answer after creation
-    session: str | None = None  # None: every session
-    events: tuple[str, ...] | None = None  # None: every type
-    chats: tuple[str, ...] | None = None  # None: every chat
-    headers: Mapping[str, str] = {}  # sent with each delivery; may hold secrets, so encrypted at rest
-    timeout: float | None = None  # seconds; None: as the engine is set
-    previous_secret: str | None = None  # signs too, until `previous_until`
-    previous_until: float | None = None
-    enabled: bool = True
-    created_at: float = 0.0
-    updated_at: float = 0.0
-
-    def __repr__(self) -> str:
-        return f"<Webhook {self.id!r} session={self.session!r} enabled={self.enabled}>"
-
-
-class Delivery(msgspec.Struct, frozen=True):
-    """One event on its way to one webhook. A `lane` (session and chat) is delivered in order."""
-
-    webhook: str
-    event: Event
-    lane: str
-    attempts: int = 0
-
-
-class DeadLetter(msgspec.Struct, frozen=True):
-    """A delivery that was given up."""
-
-    event: Event
-    attempts: int
-    error: str
-    at: float
+__all__ = [
+    "TERMINAL_REASONS",
+    "Action",
+    "DeadLetter",
+    "Delivery",
+    "DeliveryNote",
+    "DeliveryOutcome",
+    "Event",
+    "EventQuery",
+    "Health",
+    "Lease",
+    "MessageQuery",
+    "MessageState",
+    "NewEvent",
+    "OutboundMessage",
+    "ProofOfLife",
+    "Reason",
+    "Receipt",
+    "Recorded",
+    "ReplayQuery",
+    "SendOutcome",
+    "Session",
+    "SessionChange",
+    "SessionQuery",
+    "SessionStatus",
+    "StatusWrite",
+    "Transition",
+    "Webhook",
+    "WebhookFacts",
+]

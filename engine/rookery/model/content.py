@@ -9,8 +9,6 @@ from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 
-from ..errors import InvalidInput
-
 NonEmpty = Annotated[str, msgspec.Meta(min_length=1)]
 
 
@@ -138,30 +136,12 @@ Content = (
 
 MEDIA = (Image, Video, Audio, Voice, Document, Sticker)
 
-_KINDS: dict[str, Any] = {str(kind.__struct_config__.tag): kind for kind in get_args(Content)}
+KINDS: dict[str, Any] = {str(kind.__struct_config__.tag): kind for kind in get_args(Content)}
 PASSING = (Typing, Read)
 """What only shows in passing: platforms do not count it as messages, so no pace holds it up."""
 
-_ALIASES = {"photo": "image", "file": "document"}
 _decoder = msgspec.json.Decoder(Content)
 _encoder = msgspec.json.Encoder()
-
-
-def parse_content(fields: dict[str, Any]) -> Content:
-    """Turn `{"type": ..., ...}` into a `Content`; without a type it is text.
-
-    Raises:
-        InvalidInput: names the field that is wrong.
-    """
-    kind = fields.get("type", "text")
-    kind = _ALIASES.get(kind, kind) if isinstance(kind, str) else kind
-    # msgspec keeps what it knows of a structure but works a union out anew each time, which costs 20 times the conversion.
-    target = _KINDS.get(kind, Content) if isinstance(kind, str) else Content
-    try:
-        content: Content = msgspec.convert(fields | {"type": kind}, target)
-    except msgspec.ValidationError as error:
-        raise InvalidInput.from_validation(error) from None
-    return content
 
 
 def encode_content(content: Content) -> bytes:

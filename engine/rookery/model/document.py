@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from . import Event
+from .event import Event
 
 
 def iso(seconds: float | None) -> str | None:

@@ -13,11 +13,12 @@ import trio
 
 from ..errors import LeaseLost, StoreError
 from ..log import get_logger
-from ..model import Lease, MessageState, OutboundMessage
 from ..model.content import Content
+from ..model.message import MessageState, OutboundMessage, SendOutcome
+from ..model.session import Lease
 from ..provider.capabilities import Concurrent
 from ..provider.contract import Link
-from ..store.contract import MessageStore, SendOutcome
+from ..store.contract.messages import MessageStore
 from .sender import RETRY_DELAY, RETRY_DELAY_MAX, Begun, Pause, Sender
 from .turns import Turns
 

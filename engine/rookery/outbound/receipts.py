@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Collection, Mapping
 
-from ..model import MessageState
+from ..model.message import MessageState
 
 REMEMBERED = 2000
 """Sends of one session whose receipts need no look at the store."""

@@ -20,12 +20,12 @@ from ..errors import (
     printable,
 )
 from ..log import get_logger
-from ..model import Lease, MessageState, OutboundMessage
 from ..model.content import MEDIA
+from ..model.message import MessageState, OutboundMessage, Recorded, SendOutcome
+from ..model.session import Lease
 from ..provider.contract import Link
 from ..services import Services
-from ..store.contract import MessageStore, SendOutcome
-from ..store.contract.outgoing import OutgoingStore, Recorded
+from ..store.contract.messages import MessageStore, OutgoingStore
 from .receipts import Confirmations
 
 RETRY_DELAY = 1.0  # seconds, doubled by each attempt that could not even begin

@@ -8,7 +8,8 @@ from typing import Protocol, runtime_checkable
 
 import msgspec
 
-from ..model import Event, Session
+from ..model.event import Event
+from ..model.session import Session
 
 
 @runtime_checkable

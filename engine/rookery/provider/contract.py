@@ -14,17 +14,9 @@ from typing import Any, Protocol
 import msgspec
 
 from ..errors import TerminalError
-from ..model import (
-    Action,
-    MessageState,
-    NewEvent,
-    OutboundMessage,
-    ProofOfLife,
-    Reason,
-    Receipt,
-    Session,
-    SessionStatus,
-)
+from ..model.event import NewEvent
+from ..model.message import MessageState, OutboundMessage, Receipt
+from ..model.session import Action, ProofOfLife, Reason, Session, SessionStatus
 
 
 class LocalMedia(msgspec.Struct, frozen=True):

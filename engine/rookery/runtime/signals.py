@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import trio
 
-from ..store.contract import SendOutcome
+from ..model.message import SendOutcome
 
 
 class Signal:

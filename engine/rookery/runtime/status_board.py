@@ -8,9 +8,9 @@ import trio
 
 from ..errors import StoreError
 from ..log import get_logger
-from ..model import Health, Lease
+from ..model.session import HISTORY_LENGTH, Health, Lease, StatusWrite
 from ..settings import EngineSettings
-from ..store.contract import HISTORY_LENGTH, SessionStore, StatusWrite
+from ..store.contract.sessions import SessionStore
 from .signals import Signals
 
 RETRY_DELAY = 0.5  # seconds between attempts while the store does not answer

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ..errors import Conflict, Failure, LeaseLost, ProbeFailed, ProviderError, RateLimited, StoreError, TerminalError
-from ..model import Reason
+from ..model.session import Reason
 
 _REASONS = {
     Failure.NETWORK: Reason.NETWORK,

@@ -6,9 +6,8 @@ import msgspec
 
 from ..errors import printable
 from ..log import get_logger
-from ..model import Action, Health, Lease, Reason, Session, SessionStatus
+from ..model.session import Action, Health, Lease, Reason, Session, SessionStatus, StatusWrite
 from ..services import Services
-from ..store.contract import StatusWrite
 
 log = get_logger("SESSION")
 

@@ -7,7 +7,9 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 import trio
 
 from ..errors import StoreUnavailable
-from ..model import Action, Lease, MessageState, NewEvent, ProofOfLife, Reason, Session, SessionStatus
+from ..model.event import NewEvent
+from ..model.message import MessageState
+from ..model.session import Action, Lease, ProofOfLife, Reason, Session, SessionStatus
 from ..outbound.receipts import Confirmations
 from ..services import Services
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import trio
 
 from ..errors import ProviderError
-from ..model import Session
+from ..model.session import Session
 from ..outbound.outbox import Outbox
 from ..provider.contract import Link, Provider
 from ..services import Services

@@ -8,11 +8,10 @@ import trio
 
 from ..errors import NotFound, RookeryError, StoreError
 from ..log import get_logger
-from ..model import Session
+from ..model.session import Session, SessionChange
 from ..provider.capabilities import Forgetful
 from ..provider.contract import Inbox, Provider
 from ..services import Services
-from ..store.contract import SessionChange
 
 log = get_logger("SESSION")
 

@@ -9,7 +9,7 @@ import trio
 
 from ..errors import LeaseLost, ProviderError, StoreError, printable
 from ..log import get_logger
-from ..model import Action, Health, Lease, Reason, Session, SessionStatus
+from ..model.session import Action, Health, Lease, Reason, Session, SessionStatus
 from ..outbound.outbox import Outbox
 from ..outbound.sender import Sender
 from ..provider.capabilities import LogoutCapable, Named

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from ..model import Reason
+from ..model.session import Reason
 
 
 class Intent(StrEnum):

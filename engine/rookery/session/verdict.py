@@ -6,7 +6,7 @@ import msgspec
 
 from ..errors import Failure, LeaseLost, ProviderError, RateLimited, StoreError, TerminalError, printable
 from ..log import get_logger
-from ..model import Action, Reason, SessionStatus
+from ..model.session import Action, Reason, SessionStatus
 from ..services import Services
 from .backoff import Backoff
 from .failure import kind_of, reason_of

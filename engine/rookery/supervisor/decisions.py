@@ -10,7 +10,7 @@ from typing import Protocol
 
 import msgspec
 
-from ..model import Session
+from ..model.session import Session
 
 
 class Running(Protocol):

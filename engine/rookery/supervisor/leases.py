@@ -14,7 +14,7 @@ import trio
 
 from ..errors import StoreError
 from ..log import get_logger
-from ..model import Lease
+from ..model.session import Lease
 from ..services import Services
 from ..session.runner import SessionRunner
 

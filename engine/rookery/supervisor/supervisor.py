@@ -10,12 +10,11 @@ import trio
 from ..cluster.membership import Membership
 from ..errors import StoreError
 from ..log import get_logger
-from ..model import Lease, Session
+from ..model.session import Lease, Session, SessionQuery
 from ..provider.contract import MissingProvider, Provider
 from ..services import Services
 from ..session.runner import LEASE_LOST, SessionRunner
 from ..session.stop import Intent
-from ..store.contract import SessionQuery
 from .decisions import Lost, Orphan, Replace, Retry, Stop, decide
 from .leases import LeaseKeeper
 

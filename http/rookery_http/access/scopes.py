@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from rookery import Engine
 from rookery.errors import NotFound
-from rookery.store.contract import EventQuery
+from rookery.model.event import EventQuery
 
 from ..calls import Call
 from .callers import Caller

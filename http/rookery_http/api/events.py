@@ -12,8 +12,8 @@ from quart import Response
 from quart.wrappers.response import ResponseBody
 
 from rookery.features.events import EventStream
+from rookery.model.event import EventQuery
 from rookery.model.key import Scope
-from rookery.store.contract import EventQuery
 
 from ..access.callers import Caller
 from ..calls import Answer, call

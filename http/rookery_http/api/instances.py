@@ -6,8 +6,8 @@ from typing import Annotated
 
 import msgspec
 
-from rookery.cluster.shares import Instance
 from rookery.errors import InvalidInput
+from rookery.model.instance import Instance
 from rookery.model.key import Scope
 
 from ..calls import Answer, call

@@ -13,7 +13,7 @@ from rookery.errors import NotFound
 from rookery.features.messages import MAX_AHEAD
 from rookery.model import content
 from rookery.model.key import Scope
-from rookery.store.contract.outgoing import MessageQuery
+from rookery.model.message import MessageQuery
 
 from ..access.callers import Caller
 from ..calls import Answer, call

@@ -9,7 +9,7 @@ import msgspec
 from quart import Response, request
 
 from rookery.model.key import Scope
-from rookery.store.contract import SessionQuery
+from rookery.model.session import SessionQuery
 
 from ..access.callers import Caller
 from ..calls import Answer, call

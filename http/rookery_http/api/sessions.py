@@ -9,7 +9,7 @@ import msgspec
 from rookery import model
 from rookery.errors import InvalidInput
 from rookery.model.key import Scope
-from rookery.store.contract import SessionChange, SessionQuery
+from rookery.model.session import SessionChange, SessionQuery
 
 from ..access.callers import Caller, forbidden
 from ..calls import Answer, call

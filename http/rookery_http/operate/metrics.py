@@ -33,8 +33,8 @@ from rookery import Engine
 from rookery.background.memory_reading import MemoryReport
 from rookery.errors import StoreError
 from rookery.features.operations import EngineHealth, InstanceHealth
+from rookery.model.webhook import WebhookFacts
 from rookery.runtime.telemetry import BUCKETS, COUNTERS, DURATIONS, Telemetry
-from rookery.store.contract.webhook_facts import WebhookFacts
 
 TEXT, OPEN_METRICS = "text/plain", "application/openmetrics-text"
 MOST_WEBHOOKS = 200

@@ -7,7 +7,7 @@ import time
 import msgspec
 
 from rookery import model
-from rookery.store.contract.webhook_facts import WebhookFacts
+from rookery.model.webhook import WebhookFacts
 
 from .values import REDACTED, Moment, moment, moment_or_none, without_password
 from .views import Event

@@ -9,7 +9,7 @@ import trio
 
 from rookery.errors import InvalidInput, ProviderError, StoreError, StoreUnavailable, TerminalError
 from rookery.log import get_logger
-from rookery.model import Action, Reason, Session
+from rookery.model.session import Action, Reason, Session
 from rookery.provider.contract import Inbox
 
 from .devices import DeviceStore

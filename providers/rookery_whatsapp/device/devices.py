@@ -19,7 +19,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 import trio
 
 from rookery.errors import InvalidInput, ProviderError, TerminalError
-from rookery.model import Action, Reason
+from rookery.model.session import Action, Reason
 
 T = TypeVar("T")
 

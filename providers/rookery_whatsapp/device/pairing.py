@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from rookery.errors import InvalidInput, NotConnected, ProviderError, TerminalError
-from rookery.model import Action, Reason, SessionStatus
+from rookery.model.session import Action, Reason, SessionStatus
 from rookery.provider.contract import Inbox
 
 from ..settings import WorkerSettings

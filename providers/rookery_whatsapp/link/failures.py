@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from rookery.errors import Conflict, Failure, ProviderError, TerminalError
-from rookery.model import Action, Reason
+from rookery.model.session import Action, Reason
 
 from ..protocol import Notice
 

@@ -11,8 +11,10 @@ import trio
 
 from rookery.errors import NotConnected, ProviderError, SendError
 from rookery.log import get_logger
-from rookery.model import Event, OutboundMessage, Reason, Receipt, SessionStatus
 from rookery.model.content import MEDIA
+from rookery.model.event import Event
+from rookery.model.message import OutboundMessage, Receipt
+from rookery.model.session import Reason, SessionStatus
 from rookery.provider.capabilities import MediaSink
 from rookery.provider.contract import Inbox
 

@@ -8,7 +8,7 @@ import trio
 
 from rookery.errors import ProviderError, SendError, TerminalError
 from rookery.log import get_logger
-from rookery.model import Reason, SessionStatus
+from rookery.model.session import Reason, SessionStatus
 from rookery.provider.contract import Inbox
 
 from ..device.account import Account

@@ -11,8 +11,8 @@ from typing import Any
 import msgspec
 
 from rookery.errors import Rejected
-from rookery.model import OutboundMessage, Receipt
 from rookery.model import content as c
+from rookery.model.message import OutboundMessage, Receipt
 from rookery.provider.contract import LocalMedia
 
 from .fetching import fetch

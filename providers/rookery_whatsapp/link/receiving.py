@@ -6,7 +6,8 @@ import hashlib
 
 import msgspec
 
-from rookery.model import MessageState, NewEvent
+from rookery.model.event import NewEvent
+from rookery.model.message import MessageState
 from rookery.provider.contract import Inbox
 
 from ..protocol import Happened

@@ -16,7 +16,7 @@ import trio
 
 from rookery.errors import NotConnected, OutcomeUnknown, ProviderError, Rejected, SendRateLimited, TerminalError
 from rookery.log import get_logger
-from rookery.model import Action, Reason
+from rookery.model.session import Action, Reason
 
 from .. import protocol
 from ..protocol import Beat, Call, Failed, Happened, Hello, Notice, Ping, Quit, Reply, Unfit, Welcome

@@ -7,7 +7,7 @@ import trio
 
 from rookery import EventQuery, SessionStatus
 from rookery.errors import InvalidInput, NotConnected
-from rookery.model import Action, Reason
+from rookery.model.session import Action, Reason
 from rookery_http.output.qr import qr_png, qr_svg, qr_terminal
 from rookery_simulator.whatsapp import WhatsAppSimulator
 from support.whatsapp_engine import (

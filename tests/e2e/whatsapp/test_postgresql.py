@@ -14,7 +14,7 @@ import pytest
 import trio
 
 from rookery import SessionStatus
-from rookery.model import Action, Reason
+from rookery.model.session import Action, Reason
 from rookery.session.stop import Intent
 from rookery_simulator.whatsapp import WhatsAppSimulator
 from rookery_whatsapp.device import devices

@@ -13,7 +13,7 @@ import pytest
 import trio
 
 from rookery import Engine, Session, SessionStatus
-from rookery.model import Action, Reason
+from rookery.model.session import Action, Reason
 from rookery_simulator.whatsapp import LinkedDevice, Network, Phone, WhatsAppSimulator
 from rookery_whatsapp import WhatsApp, WorkerSettings
 from support.storage import LONG

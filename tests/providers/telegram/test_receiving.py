@@ -362,7 +362,7 @@ class TestIds:
             row = await store.inner.get_session("shop")
             import json
 
-            from rookery.model import Lease
+            from rookery.model.session import Lease
 
             cursor = json.loads(row.cursor or "{}")
             cursor["at"] -= 8 * 86_400

@@ -9,7 +9,7 @@ import pytest
 
 from rookery import MessageState, OutboundMessage
 from rookery.errors import Rejected
-from rookery.model.content import parse_content
+from rookery.features.validation import parse_content
 from rookery_telegram.outbound import chat_id, to_call
 from support.telegram_engine import open_quick_simulator, open_setup
 

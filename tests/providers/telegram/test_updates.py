@@ -10,8 +10,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from rookery.model import NewEvent
 from rookery.model.document import iso
+from rookery.model.event import NewEvent
 from rookery_telegram.errors import ApiError, read_answer
 from rookery_telegram.updates import ALL_KINDS, MESSAGE_KINDS, to_events
 

@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rookery.errors import Conflict, InvalidInput, ProviderError, Rejected, TerminalError
-from rookery.model import Action, OutboundMessage, Reason
 from rookery.model.content import Delete, Edit, Reaction, Text, Typing
+from rookery.model.message import OutboundMessage
+from rookery.model.session import Action, Reason
 from rookery_whatsapp import WhatsApp
 from rookery_whatsapp.device.devices import PostgresDevices, SqliteDevices
 from rookery_whatsapp.link.failures import failure_of

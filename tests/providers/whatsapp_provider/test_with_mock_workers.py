@@ -9,7 +9,7 @@ import trio
 from providers.whatsapp_provider.conftest import Opener
 from rookery import Engine, MessageState, SessionStatus
 from rookery.errors import StoreUnavailable
-from rookery.model import Action, Reason
+from rookery.model.session import Action, Reason
 from rookery_whatsapp import WhatsApp
 from rookery_whatsapp.link import link
 from support.whatsapp_engine import QUICK, events_of, reach, reasons

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from typing import Literal, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
-import msgspec
 import trio
 
-from ...cluster.shares import Census, Instance
+from ...model.instance import Call, Census, Instance, StoreChange
 
 
 class InstanceStore(Protocol):
@@ -23,16 +22,6 @@ class InstanceStore(Protocol):
 
     async def leave(self, name: str) -> None:
         """This instance is gone; the others are told."""
-
-
-class Call(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that only one instance can do, asked for by another one. `arguments` are opaque here."""
-
-    id: str
-    owner: str  # the instance that shall do it
-    method: str
-    arguments: bytes
-    seconds: float  # from now until nobody waits for the answer any more
 
 
 @runtime_checkable
@@ -66,18 +55,6 @@ class DutyStore(Protocol):
 
     async def drop_duties(self, owner: str, names: Collection[str]) -> None:
         """Give duties back at once; those of others are left alone."""
-
-
-class StoreChange(msgspec.Struct, frozen=True):
-    """Something that some engine changed. It carries no data: the store is the truth."""
-
-    kind: Literal[
-        "session", "messages", "message", "events", "webhooks", "duties", "instances", "calls", "call", "everything"
-    ]
-    """`session`: a row was written by an operator or released. `messages`: there is something to send for a session that
-    another engine runs. `message`: a message that this or another engine accepted for a foreign session is final.
-    `calls`: there are calls for the instance `id`. `call`: one is answered. `everything`: changes may have been missed."""
-    id: str | None = None  # of the session, message, instance or call, if it is one and is known
 
 
 @runtime_checkable

@@ -1,38 +1,11 @@
-"""What the engine needs of a store about webhooks, and about what is on its way to them."""
+"""Webhooks, their deliveries and their facts in a store."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
-import msgspec
-
-from ...model import DeadLetter, Delivery, Webhook
-
-
-class DeliveryOutcome(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of one attempt to deliver.
-
-    `delivered`: done, the row goes away. Otherwise the attempt failed: `retry_at` set parks the lane until then; without
-    it the delivery becomes a dead letter and its lane goes on.
-    """
-
-    webhook: str
-    event_id: int
-    delivered: bool
-    at: float
-    retry_at: float | None = None
-    error: str | None = None
-
-
-class ReplayQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """Which dead letters to deliver again: those that fit every condition given. `since` and `until` (exclusive) are about
-    when they were given up."""
-
-    event_ids: tuple[int, ...] | None = None
-    session: str | None = None
-    since: float | None = None
-    until: float | None = None
+from ...model.webhook import DeadLetter, Delivery, DeliveryNote, DeliveryOutcome, ReplayQuery, Webhook, WebhookFacts
 
 
 class DeliveryStore(Protocol):
@@ -83,3 +56,13 @@ class DeliveryStore(Protocol):
 
     async def oldest_delivery(self) -> float | None:
         """When the oldest event was stored that waits for an enabled webhook; None when none does."""
+
+
+class WebhookFactsStore(Protocol):
+    """Part of every store, with its promises."""
+
+    async def webhook_facts(self) -> Mapping[str, WebhookFacts]:
+        """Of all webhooks by id, counted now."""
+
+    async def note_deliveries(self, notes: Mapping[str, DeliveryNote]) -> None:
+        """Write down what happened lately, by webhook; those that are gone are skipped."""

@@ -8,9 +8,8 @@ from typing import Any, TypeVar
 import msgspec
 import trio
 
-from ...cluster.shares import Census, Instance
-from ...model import TERMINAL_REASONS
-from ..contract.cluster import Call
+from ...model.instance import Call, Census, Instance
+from ...model.session import TERMINAL_REASONS
 from .base import PostgresBase
 
 T = TypeVar("T")

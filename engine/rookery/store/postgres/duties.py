@@ -9,7 +9,7 @@ from typing import Any, get_args, get_type_hints
 import trio
 
 from ...log import get_logger
-from ..contract.cluster import StoreChange
+from ...model.instance import StoreChange
 from .base import PostgresBase
 from .database.errors import translate
 from .database.pool import Database

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from ...errors import StoreUnavailable
-from ...model import Event, Lease, NewEvent
-from ..contract import EventQuery
-from ..rows import EVENT_COLUMNS, event_from_row
+from ...model.event import Event, EventQuery, NewEvent
+from ...model.session import Lease
+from ..rows.events import EVENT_COLUMNS, event_from_row
 from .base import PostgresBase
 from .database.appends import AppendQueue
 

@@ -6,7 +6,8 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from ...errors import NotFound
-from ...model.media import ELSEWHERE_GRACE, MediaFile, MediaQuery
+from ...model.media import MediaFile, MediaQuery
+from ..contract.media import ELSEWHERE_GRACE
 from ..rows.media import CHANGED_COLUMNS, MEDIA_COLUMNS, media_from_row, media_to_row
 from .base import PostgresBase
 from .database.pool import Connection

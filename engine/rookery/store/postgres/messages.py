@@ -7,10 +7,10 @@ from functools import cached_property, partial
 from typing import Any
 
 from ...errors import AlreadyExists, Busy, InvalidInput, LeaseLost, NotFound, StoreUnavailable
-from ...model import Lease, MessageState, OutboundMessage
-from ..contract import SendOutcome
-from ..contract.outgoing import Recorded
-from ..rows import MESSAGE_COLUMNS, STATE_RANKS, is_same_request, message_from_row, message_to_row, to_json
+from ...model.message import STATE_RANKS, MessageState, OutboundMessage, Recorded, SendOutcome, is_same_request
+from ...model.session import Lease
+from ..rows.messages import MESSAGE_COLUMNS, message_from_row, message_to_row
+from ..rows.values import to_json
 from .base import PostgresBase
 from .database.pool import Connection
 from .database.sends import SendBatches

@@ -6,9 +6,9 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from ...errors import NotFound
-from ...model import Lease, MessageState, OutboundMessage
-from ..contract.outgoing import MessageQuery
-from ..rows import MESSAGE_COLUMNS, message_from_row
+from ...model.message import MessageQuery, MessageState, OutboundMessage
+from ...model.session import Lease
+from ..rows.messages import MESSAGE_COLUMNS, message_from_row
 from .base import PostgresBase
 from .database.pool import Connection
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from ..contract.webhook_facts import DeliveryNote, WebhookFacts
+from ...model.webhook import DeliveryNote, WebhookFacts
 from .base import PostgresBase
 
 # Each table is read once, whatever the number of webhooks.

@@ -6,17 +6,9 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from ...errors import AlreadyExists, NotFound
-from ...model import DeadLetter, Delivery, Webhook
-from ..contract.webhooks import DeliveryOutcome, ReplayQuery
-from ..rows import (
-    EVENT_COLUMNS,
-    WEBHOOK_COLUMNS,
-    dead_letter_from_row,
-    event_from_row,
-    lane_of,
-    webhook_from_row,
-    webhook_to_row,
-)
+from ...model.webhook import DeadLetter, Delivery, DeliveryOutcome, ReplayQuery, Webhook, lane_of
+from ..rows.events import EVENT_COLUMNS, event_from_row
+from ..rows.webhooks import WEBHOOK_COLUMNS, dead_letter_from_row, webhook_from_row, webhook_to_row
 from .base import PostgresBase
 
 _EVENT = ", ".join(f"e.{column}" for column in EVENT_COLUMNS.split(", "))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from ...model.key import ApiKey, AuditEntry, Scope
-from . import Row, to_json
+from .values import Row, to_json
 
 KEY_COLUMNS = "id, name, digest, scopes, sessions, rate, expires_at, created_at, last_used_at"
 AUDIT_COLUMNS = "at, key, call, session, target, outcome"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...model.media import MediaFile, MediaOrigin, MediaState
-from . import Row
+from .values import Row
 
 MEDIA_COLUMNS = (
     "id, session, origin, state, content_type, filename, size, sha256, place, event, error, attempts, due_at, "

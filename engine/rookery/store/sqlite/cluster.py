@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import trio
 
-from ...cluster.shares import Census, Instance
+from ...model.instance import Census, Instance
 
 
 class SqliteInstances:

@@ -7,9 +7,11 @@ from sqlite3 import Connection
 from typing import Any
 
 from ...errors import LeaseLost
-from ...model import Event, Lease, NewEvent
-from ..contract import EventQuery
-from ..rows import EVENT_COLUMNS, event_from_row, lane_of, to_json
+from ...model.event import Event, EventQuery, NewEvent
+from ...model.session import Lease
+from ...model.webhook import lane_of
+from ..rows.events import EVENT_COLUMNS, event_from_row
+from ..rows.values import to_json
 from .base import SqliteBase
 from .database.connection import Database
 from .sessions import check_lease, held_by

@@ -7,8 +7,8 @@ from sqlite3 import Connection
 
 from ...errors import AlreadyExists, NotFound
 from ...model.key import ApiKey, AuditEntry, AuditQuery
-from ..rows import to_json
 from ..rows.keys import AUDIT_COLUMNS, KEY_COLUMNS, audit_from_row, audit_to_row, key_from_row, key_to_row
+from ..rows.values import to_json
 from .base import SqliteBase
 from .database.connection import Database
 

@@ -7,9 +7,10 @@ from sqlite3 import Connection
 from typing import Any
 
 from ...errors import NotFound
-from ...model.media import ELSEWHERE_GRACE, MediaFile, MediaQuery
-from ..rows import to_json
+from ...model.media import MediaFile, MediaQuery
+from ..contract.media import ELSEWHERE_GRACE
 from ..rows.media import CHANGED_COLUMNS, MEDIA_COLUMNS, media_from_row, media_to_row
+from ..rows.values import to_json
 from .base import SqliteBase
 from .database.connection import Database
 

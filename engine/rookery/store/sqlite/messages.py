@@ -6,10 +6,10 @@ from collections.abc import Collection, Sequence
 from sqlite3 import Connection
 
 from ...errors import AlreadyExists, Busy, InvalidInput, NotFound
-from ...model import Lease, MessageState, OutboundMessage
-from ..contract import SendOutcome
-from ..contract.outgoing import Recorded
-from ..rows import MESSAGE_COLUMNS, is_same_request, may_follow, message_from_row, message_to_row, to_json
+from ...model.message import MessageState, OutboundMessage, Recorded, SendOutcome, is_same_request, may_follow
+from ...model.session import Lease
+from ..rows.messages import MESSAGE_COLUMNS, message_from_row, message_to_row
+from ..rows.values import to_json
 from .base import SqliteBase
 from .database.connection import Database
 from .sessions import check_lease

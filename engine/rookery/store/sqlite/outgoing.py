@@ -6,9 +6,10 @@ from collections.abc import Collection, Mapping, Sequence
 from sqlite3 import Connection
 
 from ...errors import NotFound
-from ...model import Lease, MessageState, OutboundMessage
-from ..contract.outgoing import MessageQuery
-from ..rows import MESSAGE_COLUMNS, message_from_row, to_json
+from ...model.message import MessageQuery, MessageState, OutboundMessage
+from ...model.session import Lease
+from ..rows.messages import MESSAGE_COLUMNS, message_from_row
+from ..rows.values import to_json
 from .base import SqliteBase
 from .database.connection import Database
 from .statuses import announce as announce_states

@@ -9,17 +9,25 @@ from typing import Any
 import msgspec
 
 from ...errors import AlreadyExists, LeaseLost, NotFound
-from ...model import TERMINAL_REASONS, Lease, Session, Transition
-from ..contract import HISTORY_LENGTH, SessionChange, SessionQuery, StatusWrite
-from ..rows import (
+from ...model.session import (
+    HISTORY_LENGTH,
+    TERMINAL_REASONS,
+    Lease,
+    Session,
+    SessionChange,
+    SessionQuery,
+    StatusWrite,
+    Transition,
+)
+from ..rows.sessions import (
     NEW_SESSION_COLUMNS,
     SESSION_COLUMNS,
     health_to_row,
     session_from_row,
     session_to_row,
-    to_json,
     transition_from_row,
 )
+from ..rows.values import to_json
 from .base import SqliteBase
 from .database.connection import Database
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from ..contract.outgoing import STATUS_EPOCH, STATUS_EVENT
-from ..rows import MESSAGE_COLUMNS, message_from_row
+from ...model.message import STATUS_EPOCH, STATUS_EVENT
+from ..rows.messages import MESSAGE_COLUMNS, message_from_row
 from .database.connection import Database
 from .events import address
 

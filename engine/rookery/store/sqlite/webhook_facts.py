@@ -7,7 +7,7 @@ from sqlite3 import Connection
 
 import msgspec
 
-from ..contract.webhook_facts import DeliveryNote, WebhookFacts
+from ...model.webhook import DeliveryNote, WebhookFacts
 from .base import SqliteBase
 
 _FACTS = """

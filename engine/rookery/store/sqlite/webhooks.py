@@ -12,18 +12,10 @@ from sqlite3 import Connection
 import trio
 
 from ...errors import AlreadyExists, NotFound
-from ...model import DeadLetter, Delivery, Webhook
-from ..contract.webhooks import DeliveryOutcome, ReplayQuery
-from ..rows import (
-    EVENT_COLUMNS,
-    WEBHOOK_COLUMNS,
-    dead_letter_from_row,
-    event_from_row,
-    lane_of,
-    to_json,
-    webhook_from_row,
-    webhook_to_row,
-)
+from ...model.webhook import DeadLetter, Delivery, DeliveryOutcome, ReplayQuery, Webhook, lane_of
+from ..rows.events import EVENT_COLUMNS, event_from_row
+from ..rows.values import to_json
+from ..rows.webhooks import WEBHOOK_COLUMNS, dead_letter_from_row, webhook_from_row, webhook_to_row
 from .base import SqliteBase
 from .database.connection import Database
 

@@ -18,7 +18,8 @@ import outcome
 import trio
 
 from ....errors import InvalidInput, LeaseLost, StoreUnavailable
-from ....model import Lease, NewEvent
+from ....model.event import NewEvent
+from ....model.session import Lease
 from .errors import translate
 from .pool import Connection, Database
 

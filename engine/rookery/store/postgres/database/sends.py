@@ -10,9 +10,8 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import trio
 
-from ....model import Lease
-from ...contract import SendOutcome
-from ...contract.outgoing import Recorded
+from ....model.message import Recorded, SendOutcome
+from ....model.session import Lease
 
 Write = Callable[[Lease, Sequence[SendOutcome]], Awaitable[Recorded]]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from ....errors import InvalidInput, StoreError, StoreUnavailable
-from ...contract.outgoing import STATUS_EVENT
+from ....model.message import STATUS_EVENT
 from ...migrations import load_migrations
 from ...secret_check import CANARY, check_canary
 from ...secrets import SecretBox

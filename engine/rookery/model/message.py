@@ -1,0 +1,129 @@
+"""An outbound message, its states and their order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+from .content import Content
+
+STATUS_EVENT = "message.status"
+"""The type of an event that tells the state of a send. It reaches only those who ask for this type by name."""
+STATUS_EPOCH = -1
+"""Keeps the keys of such events apart from those of a platform."""
+
+
+class MessageState(StrEnum):
+    """Where an outbound message is. The first three are under way, the others final or, after SENT, only better."""
+
+    SCHEDULED = "scheduled"  # waits for its time
+    QUEUED = "queued"
+    SENDING = "sending"
+    SENT = "sent"
+    DELIVERED = "delivered"
+    READ = "read"
+    FAILED = "failed"
+    EXPIRED = "expired"
+    UNKNOWN = "unknown"  # the bytes left, the answer never came: it may or may not have been delivered
+    CANCELLED = "cancelled"
+
+    @property
+    def final(self) -> bool:
+        """True when the engine does nothing more for it."""
+        return self not in (MessageState.SCHEDULED, MessageState.QUEUED, MessageState.SENDING)
+
+
+STATE_RANKS = {
+    MessageState.SCHEDULED: 0,
+    MessageState.QUEUED: 0,
+    MessageState.SENDING: 0,
+    MessageState.FAILED: 1,
+    MessageState.EXPIRED: 1,
+    MessageState.CANCELLED: 1,
+    MessageState.UNKNOWN: 1,
+    MessageState.SENT: 2,
+    MessageState.DELIVERED: 3,
+    MessageState.READ: 4,
+}
+"""How good a state is. One under way (0) gives way to any; a final one only to one that is as good."""
+
+
+def may_follow(stored: MessageState, new: MessageState) -> bool:
+    """True when `new` may be written over `stored`."""
+    return STATE_RANKS[stored] == 0 or STATE_RANKS[new] >= STATE_RANKS[stored]
+
+
+class Receipt(msgspec.Struct, frozen=True):
+    """What the platform answered to a send."""
+
+    message_id: str
+    time: float
+    chat: str | None = None
+
+
+class OutboundMessage(msgspec.Struct, frozen=True, kw_only=True):
+    """One send, from acceptance to its final state (F4)."""
+
+    id: str
+    session: str
+    to: str
+    content: Content
+    created_at: float
+    updated_at: float
+    expires_at: float
+    send_at: float | None = None  # of one that was scheduled
+    state: MessageState = MessageState.QUEUED
+    reply_to: str | None = None
+    options: Mapping[str, Any] = {}  # fields that only this platform knows, passed on as they are
+    idempotency_key: str | None = None
+    receipt: Receipt | None = None
+    error: str | None = None
+    attempts: int = 0
+
+
+def is_same_request(one: OutboundMessage, other: OutboundMessage) -> bool:
+    """True when a repeated idempotency key asks for the same thing again."""
+    return (one.session, one.to, one.content, one.reply_to, one.options) == (
+        other.session,
+        other.to,
+        other.content,
+        other.reply_to,
+        other.options,
+    )
+
+
+class SendOutcome(msgspec.Struct, frozen=True, kw_only=True):
+    """A new state of an outbound message, written by the session's owner."""
+
+    id: str
+    state: MessageState
+    at: float
+    receipt: Receipt | None = None
+    error: str | None = None
+
+
+class Recorded(msgspec.Struct, frozen=True):
+    """What became of a write of states."""
+
+    refused: frozenset[str] = frozenset()
+    """Messages whose state was not written: they are in a final one, as cancelled, or gone."""
+    announced: bool = False
+    """Events were written, perhaps, that only this process knows of yet."""
+
+
+class MessageQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Which sends of a session to list, newest first; `before` is the number of the last one seen.
+
+    `since` (inclusive) and `until` (exclusive) are about the time of acceptance, seconds since the epoch.
+    """
+
+    session: str
+    states: tuple[MessageState, ...] | None = None
+    chat: str | None = None
+    since: float | None = None
+    until: float | None = None
+    before: int | None = None
+    limit: int = 100

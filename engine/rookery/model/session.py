@@ -1,0 +1,202 @@
+"""A session: its status, what an operator may change, and the right to run it.
+
+Times are seconds since the epoch (float, wall clock). Identifiers are strings that the operator or the platform chose.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+
+class SessionStatus(StrEnum):
+    """What was last observed of a session (requirement A2)."""
+
+    INITIALIZING = "INITIALIZING"
+    LOADING = "LOADING"
+    QR_REQUIRED = "QR_REQUIRED"
+    CONNECTED = "CONNECTED"
+    RECONNECTING = "RECONNECTING"
+    DISCONNECTED = "DISCONNECTED"
+    AUTH_FAILURE = "AUTH_FAILURE"
+
+
+class Reason(StrEnum):
+    """Why a session has its status, for machines. `detail` says the same for people."""
+
+    CREATED = "CREATED"  # never started yet
+    STARTING = "STARTING"
+    RESTORING = "RESTORING"  # enabled before this process started
+    RESTARTING = "RESTARTING"  # the operator asked
+    CONNECTED = "CONNECTED"
+    PAIRING = "PAIRING"  # waits for a person to scan
+    DISABLED = "DISABLED"  # the operator stopped it
+    SHUTDOWN = "SHUTDOWN"  # the engine went away; comes back by itself
+    HANDED_OVER = "HANDED_OVER"  # another instance takes it
+    NETWORK = "NETWORK"
+    SERVER_ERROR = "SERVER_ERROR"
+    RATE_LIMITED = "RATE_LIMITED"
+    CONFLICT = "CONFLICT"
+    STARTUP_TIMEOUT = "STARTUP_TIMEOUT"
+    PROBE_FAILED = "PROBE_FAILED"
+    STORE_ERROR = "STORE_ERROR"
+    INTERNAL_ERROR = "INTERNAL_ERROR"
+    LEASE_LOST = "LEASE_LOST"
+    RECONNECT_EXHAUSTED = "RECONNECT_EXHAUSTED"
+    INVALID_TOKEN = "INVALID_TOKEN"  # noqa: S105 - a reason, not a token
+    CONFIGURATION = "CONFIGURATION"
+    LOGOUT = "LOGOUT"
+    TOS_BLOCK = "TOS_BLOCK"
+    BANNED = "BANNED"
+    QR_EXPIRED = "QR_EXPIRED"
+    LIMIT_REACHED = "LIMIT_REACHED"
+    UNKNOWN_PLATFORM = "UNKNOWN_PLATFORM"
+
+
+TERMINAL_REASONS = frozenset(
+    {
+        Reason.RECONNECT_EXHAUSTED,
+        Reason.INVALID_TOKEN,
+        Reason.CONFIGURATION,
+        Reason.LOGOUT,
+        Reason.TOS_BLOCK,
+        Reason.BANNED,
+        Reason.QR_EXPIRED,
+        Reason.UNKNOWN_PLATFORM,
+    }
+)
+"""Reasons that no waiting cures: the session stays down until an operator acts on it (B3, B4, A5)."""
+
+
+class Action(StrEnum):
+    """What a person has to do, if anything."""
+
+    NONE = "none"
+    SCAN_QR = "scan_qr"
+    REPLACE_TOKEN = "replace_token"  # noqa: S105
+    RETRY = "retry"
+    FIX_CONFIGURATION = "fix_configuration"
+    STOP_OTHER_CLIENT = "stop_other_client"
+
+
+class Health(msgspec.Struct, frozen=True, kw_only=True):
+    """One observed status with its explanation."""
+
+    status: SessionStatus
+    reason: Reason
+    detail: str
+    since: float
+    action: Action = Action.NONE
+    last_error: str | None = None
+    next_retry_at: float | None = None
+
+    @property
+    def terminal(self) -> bool:
+        """True when only an operator's verb can bring the session back."""
+        return self.reason in TERMINAL_REASONS
+
+
+class ProofOfLife(msgspec.Struct, kw_only=True):
+    """When a session last showed that it lives; every field is None until it happened. Kept in memory by the owner."""
+
+    last_pong: float | None = None
+    last_inbound: float | None = None
+    last_ack: float | None = None
+    last_probe: float | None = None
+    probe_latency: float | None = None
+
+
+class Transition(msgspec.Struct, frozen=True):
+    """One row of a session's history (A3)."""
+
+    status: SessionStatus
+    reason: Reason
+    detail: str
+    at: float
+
+
+class Session(msgspec.Struct, frozen=True, kw_only=True):
+    """One messaging account or bot, as stored.
+
+    The operator's columns: `name`, `enabled`, `credentials`, `settings`, `metadata`, `commands`, `restarts`. The session's
+    own task writes `health` and `cursor`, fenced by `fence`.
+
+    `uid` is the store's own number of this row: a session that is deleted and created anew under the same id gets
+    another one, so that its events are told apart from its predecessor's.
+    """
+
+    id: str
+    platform: str
+    name: str
+    enabled: bool
+    health: Health
+    credentials: Mapping[str, str] = {}
+    settings: Mapping[str, Any] = {}
+    metadata: Mapping[str, Any] = {}
+    cursor: str | None = None  # the provider's position in its source, opaque here
+    commands: int = 0  # start, retry and restart each add one; a newer count than `heeded` lifts a terminal reason
+    restarts: int = 0  # restart and changed credentials or settings add one: the running link is replaced
+    heeded: int = 0  # `commands` as of the last status that was written
+    uid: int = 0
+    fence: int = 0
+    owner: str | None = None
+    taken_from: str | None = None  # told by a claim: whose lease had run out
+    created_at: float = 0.0
+    updated_at: float = 0.0
+
+    @property
+    def wanted(self) -> bool:
+        """True when some instance should run this session now."""
+        return self.enabled and not (self.health.terminal and self.commands == self.heeded)
+
+    def __repr__(self) -> str:
+        """Without credentials and settings: either may hold secrets (E4)."""
+        return f"<Session {self.id!r} {self.platform} enabled={self.enabled} {self.health.status}/{self.health.reason}>"
+
+
+class SessionQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Which sessions to list; ordered by id, `after` is exclusive."""
+
+    platform: str | None = None
+    status: SessionStatus | None = None
+    enabled: bool | None = None
+    ids: tuple[str, ...] | None = None
+    owner: str | None = None
+    after: str | None = None
+    limit: int = 100
+
+
+class SessionChange(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What an operator changes; `UNSET` leaves a column as it is."""
+
+    name: str | msgspec.UnsetType = msgspec.UNSET
+    enabled: bool | msgspec.UnsetType = msgspec.UNSET
+    credentials: Mapping[str, str] | msgspec.UnsetType = msgspec.UNSET
+    settings: Mapping[str, Any] | msgspec.UnsetType = msgspec.UNSET
+    metadata: Mapping[str, Any] | msgspec.UnsetType = msgspec.UNSET
+    command: bool = False  # commands += 1
+    restart: bool = False  # restarts += 1 (and commands += 1)
+
+
+class Lease(msgspec.Struct, frozen=True):
+    """The right to run one session. Every write of the session carries it; a stale one raises `LeaseLost`."""
+
+    session: str
+    uid: int
+    owner: str
+    fence: int
+
+
+class StatusWrite(msgspec.Struct, frozen=True):
+    """One observed status of a leased session; `heeded` is the `commands` count that it took into account."""
+
+    lease: Lease
+    health: Health
+    heeded: int
+
+
+HISTORY_LENGTH = 50
+"""Status changes kept per session (A3)."""

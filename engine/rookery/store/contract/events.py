@@ -1,0 +1,28 @@
+"""The event log in a store."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from ...model.event import Event, EventQuery, NewEvent
+from ...model.session import Lease
+
+
+class EventStore(Protocol):
+    """The event log."""
+
+    async def append(self, lease: Lease, events: Sequence[NewEvent], cursor: str | None) -> int:
+        """Insert the events that are new by (uid, epoch, key), one delivery per matching enabled webhook, and the cursor
+        (unless None). Returns the number inserted. Raises LeaseLost."""
+
+    async def read_events(self, query: EventQuery) -> Sequence[Event]: ...
+
+    async def last_event_id(self) -> int:
+        """The newest id, 0 when the log is empty."""
+
+    async def prune_events(self, *, before: float, limit: int) -> int:
+        """Delete up to `limit` events stored before `before` that no delivery needs; returns how many.
+
+        Dead letters that were given up before `before` go first, so that they do not keep their events for ever.
+        """

@@ -1,0 +1,41 @@
+"""API keys and the audit log in a store."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Protocol
+
+from ...model.key import ApiKey, AuditEntry, AuditQuery
+
+
+class KeyStore(Protocol):
+    """Keys and the audit log; part of every store, with its promises."""
+
+    async def create_key(self, key: ApiKey) -> ApiKey:
+        """Raises AlreadyExists."""
+
+    async def get_key(self, id: str) -> ApiKey:
+        """Raises NotFound."""
+
+    async def find_key(self, digest: str) -> ApiKey | None:
+        """The key with this digest, expired or not."""
+
+    async def remaining_keys(self, ids: Collection[str]) -> Collection[str]:
+        """Those of these ids that still belong to a key."""
+
+    async def list_keys(self, *, after: str | None, limit: int) -> Sequence[ApiKey]:
+        """Ordered by id; `after` is exclusive."""
+
+    async def delete_key(self, id: str) -> bool:
+        """False when there was none. What it did stays in the audit log."""
+
+    async def touch_keys(self, used: Mapping[str, float]) -> None:
+        """Write when keys were last used; an earlier time never replaces a later one. Ids that are gone are skipped."""
+
+    async def append_audit(self, entries: Sequence[AuditEntry]) -> None:
+        """Add entries; their ids are ignored."""
+
+    async def read_audit(self, query: AuditQuery) -> Sequence[AuditEntry]: ...
+
+    async def prune_audit(self, *, before: float, keep: int) -> int:
+        """Delete entries from before `before`, and all but the newest `keep`; returns how many."""

@@ -1,0 +1,67 @@
+"""Outbound messages in a store: the queue, and the scheduled, cancelled and listed ones."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Protocol
+
+from ...model.message import MessageQuery, OutboundMessage, Recorded, SendOutcome
+from ...model.session import Lease
+
+
+class MessageStore(Protocol):
+    """Outbound messages."""
+
+    async def enqueue(self, message: OutboundMessage, *, pending_limit: int) -> tuple[OutboundMessage, bool]:
+        """Insert, or return the earlier one with the same (session, idempotency key) and False.
+
+        The message may come in state QUEUED, SENDING or SCHEDULED; the scheduled are counted apart.
+
+        Raises NotFound (session), Busy (more than `pending_limit` of the
+        session are under way), InvalidInput when the key was used for a different request.
+        """
+
+    async def get_message(self, id: str) -> OutboundMessage:
+        """Raises NotFound."""
+
+    async def pending_messages(
+        self, lease: Lease, *, exclude: Collection[str], limit: int
+    ) -> Sequence[OutboundMessage]:
+        """The oldest QUEUED messages of the session whose ids are not in `exclude`. Raises LeaseLost."""
+
+    async def record_sends(self, lease: Lease, outcomes: Sequence[SendOutcome], *, announce: bool = False) -> Recorded:
+        """Write states. A final state is not overwritten by SENDING; whose state was not written is told. Raises LeaseLost.
+
+        Here and below `announce` writes an event for each final state, see `outgoing.STATUS_EVENT`; without it only if an
+        enabled webhook asks for this type by name.
+        """
+
+    async def resolve_interrupted(self, lease: Lease, *, now: float, announce: bool = False) -> Sequence[str]:
+        """Messages in SENDING become UNKNOWN: an earlier owner died with them in its hands. Returns their ids."""
+
+    async def expire_messages(self, *, now: float, announce: bool = False) -> int:
+        """QUEUED messages past `expires_at` become EXPIRED, of all sessions."""
+
+    async def prune_messages(self, *, before: float, limit: int) -> int:
+        """Delete up to `limit` messages in a final state that were last updated before `before`."""
+
+
+class OutgoingStore(Protocol):
+    """Part of every store, with its promises."""
+
+    async def list_messages(self, query: MessageQuery) -> Sequence[tuple[int, OutboundMessage]]:
+        """With the number of each. Raises NotFound (session)."""
+
+    async def cancel_message(self, id: str, *, now: float, announce: bool = False) -> tuple[OutboundMessage, bool]:
+        """A message that waits (QUEUED or SCHEDULED) becomes CANCELLED. Returns it, and whether it is cancelled, now or
+        before. Raises NotFound."""
+
+    async def release_scheduled(self, *, now: float) -> Collection[str]:
+        """SCHEDULED messages whose time has come become QUEUED, of all sessions. Returns the ids of these sessions."""
+
+    async def find_sent(self, lease: Lease, platform_ids: Collection[str]) -> Mapping[str, str]:
+        """Our ids of the session's SENT and DELIVERED messages by the platform's ids; those that are not found are left
+        out."""
+
+    async def next_scheduled_at(self) -> float | None:
+        """When the first scheduled message is due."""

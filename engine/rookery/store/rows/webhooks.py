@@ -1,0 +1,60 @@
+"""Rows of webhooks and dead letters to our nouns and back."""
+
+from __future__ import annotations
+
+import msgspec
+
+from ...model.webhook import DeadLetter, Webhook
+from ..secrets import SecretBox
+from .events import event_from_row
+from .values import Row, to_json
+
+WEBHOOK_COLUMNS = "id, url, secret, session, events, enabled, created_at, updated_at, chats, private, timeout"
+_decode = msgspec.json.Decoder().decode
+
+
+def webhook_from_row(row: Row, secrets: SecretBox) -> Webhook:
+    """From `WEBHOOK_COLUMNS`. Raises SecretKeyError."""
+    private = secrets.unseal(row[9])
+    return Webhook(
+        id=row[0],
+        url=row[1],
+        secret=secrets.decrypt(row[2]) if row[2] else "",
+        session=row[3],
+        events=None if row[4] is None else tuple(_decode(row[4])),
+        enabled=bool(row[5]),
+        created_at=row[6],
+        updated_at=row[7],
+        chats=None if row[8] is None else tuple(_decode(row[8])),
+        headers=private.get("headers", {}),
+        timeout=row[10],
+        previous_secret=private.get("previous_secret"),
+        previous_until=private.get("previous_until"),
+    )
+
+
+def webhook_to_row(webhook: Webhook, secrets: SecretBox) -> Row:
+    """For `WEBHOOK_COLUMNS`."""
+    private = {
+        "headers": dict(webhook.headers),
+        "previous_secret": webhook.previous_secret,
+        "previous_until": webhook.previous_until,
+    }
+    return (
+        webhook.id,
+        webhook.url,
+        secrets.encrypt(webhook.secret),
+        webhook.session,
+        None if webhook.events is None else to_json(webhook.events),
+        webhook.enabled,
+        webhook.created_at,
+        webhook.updated_at,
+        None if webhook.chats is None else to_json(webhook.chats),
+        secrets.seal({name: value for name, value in private.items() if value}),
+        webhook.timeout,
+    )
+
+
+def dead_letter_from_row(row: Row) -> DeadLetter:
+    """From (attempts, error, at) and `EVENT_COLUMNS`."""
+    return DeadLetter(event_from_row(row[3:]), row[0], row[1], row[2])
