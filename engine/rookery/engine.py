@@ -24,7 +24,8 @@ from .features.sessions import SessionFeatures
 from .features.webhooks import WebhookFeatures
 from .log import get_logger
 from .media.disk import DiskStorage
-from .media.storage import MediaStorage, storage_from_text
+from .media.open import storage_from_text
+from .media.storage import MediaStorage
 from .provider.contract import Provider
 from .session.stop import Intent
 from .settings import EngineSettings, check_settings

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 import trio
 
@@ -12,6 +13,7 @@ from rookery.errors import InvalidInput
 from .api.state import Api, PlatformInput
 from .app import create_app
 from .config.settings import ApiSettings, is_loopback
+from .description.openapi import describe
 from .server.connection import Address
 from .server.server import open_listeners, serve
 
@@ -41,7 +43,13 @@ async def serve_api(
             f"refusing to listen on {settings.host} without a key: set ROOKERY_API_KEY, or ROOKERY_HOST=127.0.0.1",
             field="ROOKERY_API_KEY",
         )
-    api = Api(engine, settings, stopping=stop, platforms=platforms)
+    api = Api(
+        engine,
+        settings,
+        stopping=stop,
+        platforms=platforms,
+        describe=partial(describe, platforms, key=settings.key is not None),
+    )
     app = create_app(api)
     listeners = await open_listeners(settings.host, settings.port)
     await serve(

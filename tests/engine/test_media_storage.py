@@ -14,8 +14,9 @@ import trio
 
 from rookery.errors import InvalidInput, MediaTooLarge, StorageUnavailable
 from rookery.media.disk import DiskStorage
+from rookery.media.open import storage_from_text
 from rookery.media.spool import BLOCK, forget_spools, open_spool
-from rookery.media.storage import MediaStorage, storage_from_text
+from rookery.media.storage import MediaStorage
 from support.s3_server import REGION, S3Server
 
 DATA = os.urandom(BLOCK + 12_345)

@@ -16,7 +16,7 @@ from rookery.errors import ProviderError, TerminalError
 from rookery.model.session import Action, Reason
 from rookery.provider.capabilities import Reached
 from rookery.store.contract import Store
-from rookery.store.inspection import inspect_store
+from rookery.store.open import inspect_store
 from rookery_http import compose
 from rookery_http.cli import application
 from rookery_http.config.load import DATABASE
@@ -75,7 +75,7 @@ async def test_where_files_are_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: P
 
 
 async def found(provider: object | None = None, **options: float) -> dict[str, Finding]:
-    findings = await examine({}, [provider or There()], **options)  # type: ignore[list-item, arg-type]
+    findings = await examine({}, lambda _: [provider or There()], **options)  # type: ignore[list-item, arg-type]
     assert all(finding.detail for finding in findings)
     assert all(bool(finding.advice) == (finding.level != "ok") for finding in findings)
     return {finding.subject: finding for finding in findings}
@@ -102,7 +102,7 @@ async def test_mistakes_in_the_settings(monkeypatch: pytest.MonkeyPatch) -> None
     assert findings.keys() == {"configuration"}
     assert "ROOKERY_PORT" in findings["configuration"].detail
     monkeypatch.delenv("ROOKERY_PORT")
-    unknown = await examine({"ROOKERY_HOTS": "x"}, [])
+    unknown = await examine({"ROOKERY_HOTS": "x"}, lambda _: [])
     assert any("ROOKERY_HOST is" in finding.detail and finding.level == "warning" for finding in unknown)
 
 
@@ -174,7 +174,7 @@ async def test_what_cannot_be_a_directory(tmp_path: Path, monkeypatch: pytest.Mo
 async def test_a_database_of_somebody_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / DATABASE).touch()
     monkeypatch.setattr(os, "access", lambda path, _: Path(path).is_dir())
-    findings = [finding for finding in await examine({}, [There()]) if finding.subject == "database"]
+    findings = [finding for finding in await examine({}, lambda _: [There()]) if finding.subject == "database"]
     assert (findings[0].level, "is not writable" in findings[0].detail) == ("error", True)
 
 
@@ -190,7 +190,7 @@ async def test_the_grace_and_what_stops_the_container(given: float, level: str) 
 
 async def test_the_grace_in_kubernetes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ROOKERY_SHUTDOWN_GRACE", "40")
-    findings = await examine({"KUBERNETES_SERVICE_HOST": "10.0.0.1"}, [])
+    findings = await examine({"KUBERNETES_SERVICE_HOST": "10.0.0.1"}, lambda _: [])
     [shutdown] = [finding for finding in findings if finding.subject == "shutdown"]
     assert shutdown.level == "error"
     assert "terminationGracePeriodSeconds" in shutdown.advice

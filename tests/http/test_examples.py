@@ -169,7 +169,7 @@ def test_problems_have_the_codes_of_real_ones(platforms: Any) -> None:
 
 @pytest.mark.parametrize("key", [True, False])
 def test_the_page_shows_them(platforms: Any, key: bool) -> None:
-    from rookery_http.description.page import page
+    from rookery_http.output.docs_page import page
 
     description = describe(platforms, key=key)
     text = page(description)

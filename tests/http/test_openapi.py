@@ -14,7 +14,7 @@ import trio
 from rookery_http.api import messages
 from rookery_http.calls import TABLE
 from rookery_http.description.openapi import describe
-from rookery_http.description.page import page
+from rookery_http.output.docs_page import page
 
 
 def test_every_call_is_described(platforms):

@@ -1,4 +1,4 @@
-"""Where the bytes of files are: what a storage promises, and how a text names one."""
+"""Where the bytes of files are: what a storage promises."""
 
 from __future__ import annotations
 
@@ -13,8 +13,6 @@ from .spool import Spool
 
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,79}")
 """Ids of files are names in storages, so nothing else gets that far."""
-
-FORMS = "a directory, or s3://bucket/prefix"
 
 
 class MediaStorage(Protocol):
@@ -67,49 +65,3 @@ def check_id(id: str) -> str:
     if not ID.fullmatch(id):
         raise InvalidInput("this is no id of a file", field="media")
     return id
-
-
-def storage_from_text(
-    text: str | Path,
-    *,
-    endpoint: str | None = None,
-    region: str = "us-east-1",
-    access_key: str | None = None,
-    secret_key: str | None = None,
-    spools: Path | None = None,
-) -> MediaStorage:
-    """The storage that `text` names: a directory, or `s3://bucket/prefix`; not opened yet.
-
-    Args:
-        endpoint: an S3-compatible server, such as `http://minio:9000`; Amazon's own without it.
-        region, access_key, secret_key: for S3.
-        spools: where temporary files are with S3; the system's directory for such files without it.
-
-    Raises:
-        InvalidInput: it names none, or S3's library is not installed.
-    """
-    from .disk import DiskStorage
-
-    if isinstance(text, Path) or "://" not in text:
-        return DiskStorage(Path(text))
-    scheme, _, rest = text.partition("://")
-    bucket, _, prefix = rest.partition("/")
-    if scheme != "s3" or not re.fullmatch(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", bucket):
-        raise InvalidInput(f"cannot keep files there: use {FORMS}", field="media")
-    if not access_key or not secret_key:
-        raise InvalidInput("S3 needs an access key and a secret key", field="media")
-    try:
-        from .s3 import S3Storage
-    except ModuleNotFoundError as error:
-        if error.name is None or error.name.partition(".")[0] != "botocore":
-            raise
-        raise InvalidInput("S3 needs the library botocore: install `rookery[s3]`", field="media") from None
-    return S3Storage(
-        bucket,
-        prefix.strip("/"),
-        endpoint=endpoint,
-        region=region,
-        access_key=access_key,
-        secret_key=secret_key,
-        spools=spools,
-    )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import trio
 
@@ -10,12 +11,17 @@ from ..errors import StoreError
 from ..log import get_logger
 from ..model.session import HISTORY_LENGTH, Health, Lease, StatusWrite
 from ..settings import EngineSettings
-from ..store.contract.sessions import SessionStore
 from .signals import Signals
 
 RETRY_DELAY = 0.5  # seconds between attempts while the store does not answer
 
 log = get_logger("SESSION")
+
+
+class StatusStore(Protocol):
+    """The part of a store that the board writes to; see `store.contract.sessions`."""
+
+    async def record_statuses(self, writes: Sequence[StatusWrite]) -> set[str]: ...
 
 
 class StatusBoard:
@@ -26,7 +32,7 @@ class StatusBoard:
     """
 
     def __init__(
-        self, store: SessionStore, settings: EngineSettings, signals: Signals, on_lost: Callable[[Lease], None]
+        self, store: StatusStore, settings: EngineSettings, signals: Signals, on_lost: Callable[[Lease], None]
     ) -> None:
         self._store = store
         self._settings = settings

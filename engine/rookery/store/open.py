@@ -1,4 +1,4 @@
-"""The stores, and how a URL names one."""
+"""Finds the store that a URL names: to open it, or to look at it from outside."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from pathlib import Path
 
 from ..errors import InvalidInput, SecretKeyError, StoreError
 from .contract import Store
+from .inspection import StoreFacts
 from .secrets import SecretBox, load_or_create_key
+from .sqlite.inspection import inspect_sqlite
 from .sqlite.store import MemoryStore, SqliteStore
 
-__all__ = ["MemoryStore", "SqliteStore", "store_from_url"]
+__all__ = ["MemoryStore", "SqliteStore", "inspect_store", "store_from_url"]
 
 FORMS = "sqlite:///relative/path.db, sqlite:////absolute/path.db, memory: or postgresql://user@host/database"
 
@@ -50,6 +52,19 @@ def store_from_url(
     # The URL itself is not shown: it may hold a password.
     named = f"a store of kind {scheme!r}" if separator else "this text"
     raise InvalidInput(f"cannot make a store from {named}: use {FORMS}", field="store")
+
+
+async def inspect_store(url: str, secret_key: str | None) -> StoreFacts:
+    """The facts of the store that `url` names. The caller sets the deadline.
+
+    Raises:
+        StoreError, SecretKeyError, InvalidInput: it cannot be read; the message says why.
+    """
+    if url.startswith("sqlite:///"):
+        return inspect_sqlite(Path(url.removeprefix("sqlite:///")), secret_key)
+    from .postgres.inspection import inspect_postgres
+
+    return await inspect_postgres(url, SecretBox.from_text(secret_key))
 
 
 def _postgres(url: str, secrets: SecretBox) -> Store:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Protocol
 
 import trio
 
-from ..cluster.membership import Membership
 from ..errors import StoreError
 from ..log import get_logger
 from ..model.session import Lease, Session, SessionQuery
@@ -24,6 +24,21 @@ STORE_RETRY_DELAY = 1.0  # seconds
 log = get_logger("SESSION")
 
 
+class Share(Protocol):
+    """How many of the sessions this engine should run, where several engines share a store."""
+
+    @property
+    def room(self) -> int:
+        """How many more sessions to claim now."""
+
+    @property
+    def draining(self) -> bool:
+        """True when this engine gives its sessions away and takes none."""
+
+    async def refresh(self) -> None:
+        """Compute the share anew; it returns after at most some seconds."""
+
+
 class Supervisor:
     """Owns the tasks of all sessions that this engine runs. The engine owns the supervisor's own task."""
 
@@ -32,11 +47,11 @@ class Supervisor:
         owner: str,
         providers: Mapping[str, Provider],
         services: Services,
-        membership: Membership | None = None,
+        share: Share | None = None,
     ) -> None:
-        """`membership` says how many sessions to claim where several engines share a store."""
+        """`share` limits the claims where several engines share a store."""
         self.owner = owner
-        self._membership = membership
+        self._share = share
         self._providers = providers
         self._services = services
         self._settings = services.settings
@@ -161,8 +176,8 @@ class Supervisor:
         await self._claim(nursery, None if full else takeable)
 
     async def _claim(self, nursery: trio.Nursery, only: set[str] | None) -> None:
-        if only and self._membership is not None and self._membership.room <= 0:
-            await self._membership.refresh()  # one session more may be one more for everybody
+        if only and self._share is not None and self._share.room <= 0:
+            await self._share.refresh()  # one session more may be one more for everybody
         while not self._closing:
             room = self._room()
             if room <= 0 or (only is not None and not only):
@@ -185,7 +200,7 @@ class Supervisor:
         """How many sessions to claim at once now."""
         limit = self._settings.max_concurrent_sessions
         room = CLAIM_BATCH if limit is None else min(CLAIM_BATCH, limit - len(self.running))
-        return room if self._membership is None else min(room, self._membership.room)
+        return room if self._share is None else min(room, self._share.room)
 
     def _start(self, nursery: trio.Nursery, session: Session, *, since: float) -> None:
         provider = self._providers.get(session.platform)
@@ -203,7 +218,7 @@ class Supervisor:
             runner.lease_ran_out = why
         if self._closing:  # claimed while the engine began to stop: give it back at once
             runner.stop(Intent.SHUTDOWN)
-        elif self._membership is not None and self._membership.draining:
+        elif self._share is not None and self._share.draining:
             runner.stop(Intent.HAND_OVER)
         nursery.start_soon(self._run, runner, earlier)
 

@@ -8,6 +8,7 @@ from rookery.model.key import Scope
 
 from ..calls import Answer, call
 from ..output import operation_views
+from ..output.docs_page import POLICY, page
 from ..output.problems import Problem
 from .state import Api
 
@@ -47,13 +48,11 @@ async def health(api: Api) -> Answer:
 @call("GET", "/openapi.json", tag=TAG, answers={200: "application/json"}, scope=None)
 async def openapi(api: Api) -> Answer:
     """This description, OpenAPI 3.1."""
-    return Answer(api.description())
+    return Answer(api.describe())
 
 
 @call("GET", "/docs", tag=TAG, answers={200: HTML}, scope=None)
 async def docs(api: Api) -> Answer:
     """The same for people; works without the internet."""
-    from ..description.page import POLICY, page
-
     headers = {"Content-Security-Policy": POLICY, "X-Content-Type-Options": "nosniff"}
-    return Answer(Response(page(api.description()), headers=headers, content_type=f"{HTML}; charset=utf-8"))
+    return Answer(Response(page(api.describe()), headers=headers, content_type=f"{HTML}; charset=utf-8"))

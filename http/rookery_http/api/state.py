@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -48,7 +48,9 @@ class Api:
         *,
         stopping: trio.Event,
         platforms: Mapping[str, PlatformInput] | None = None,
+        describe: Callable[[], dict[str, Any]],
     ) -> None:
+        """`describe` makes the OpenAPI document of this server."""
         self.engine = engine
         self.settings = settings
         self.stopping = stopping
@@ -56,9 +58,4 @@ class Api:
         self.readiness = Readiness(engine)
         self.wire_forms = WireForms()
         self.platforms = dict(platforms or {})
-
-    def description(self) -> dict[str, Any]:
-        """The OpenAPI description of this server."""
-        from ..description.openapi import describe  # imports the calls, which import this module
-
-        return describe(self.platforms, key=self.settings.key is not None)
+        self.describe = describe

@@ -178,7 +178,7 @@ def openapi(
 
     from ..compose import platform_inputs
     from ..description.openapi import describe
-    from ..description.page import page
+    from ..output.docs_page import page
 
     description = describe(platform_inputs())
     text = page(description) if html else msgspec.json.format(msgspec.json.encode(description)).decode()

@@ -24,10 +24,11 @@ def doctor(
     import msgspec
     import trio
 
+    from ..compose import providers
     from ..operate.doctor import examine
     from ..operate.finding import worst
 
-    findings = trio.run(partial(examine, os.environ, stop_grace=stop_grace))
+    findings = trio.run(partial(examine, os.environ, providers, stop_grace=stop_grace))
     verdict = worst(findings)
     if json:
         document = {"verdict": verdict, "findings": findings}

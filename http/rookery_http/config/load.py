@@ -15,7 +15,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from rookery import EngineSettings
 from rookery.background.media_fetcher import kinds_of
 from rookery.errors import InvalidInput
-from rookery.media.storage import MediaStorage, storage_from_text
+from rookery.media.open import storage_from_text
+from rookery.media.storage import MediaStorage
 
 from .settings import ApiSettings, is_loopback
 from .table import BY_NAME, CLIENT_VARIABLES, TABLE, WORKER_VARIABLES, engine_variable

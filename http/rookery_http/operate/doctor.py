@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import resource
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import trio
@@ -33,10 +33,13 @@ NOT_BEFORE = 1_750_000_000.0  # a clock that shows less was never set
 
 
 async def examine(
-    environment: Mapping[str, str], providers: Sequence[Provider] | None = None, *, stop_grace: float | None = None
+    environment: Mapping[str, str],
+    providers: Callable[[Config], Sequence[Provider]],
+    *,
+    stop_grace: float | None = None,
 ) -> list[Finding]:
-    """All findings, in a sensible order. `providers` are those of `rookery serve` unless given; `stop_grace` is what the
-    container gives between SIGTERM and SIGKILL, if somebody knows."""
+    """All findings, in a sensible order. `providers` makes the platforms of the server from its settings; `stop_grace` is the
+    time in seconds that the container gives between SIGTERM and SIGKILL, if known."""
     try:
         config = load()
     except ConfigurationError as error:
@@ -52,10 +55,6 @@ async def examine(
     ahead: list[tuple[str, float]] = []
     if facts is not None and facts.clock_ahead is not None:
         ahead.append(("the database", facts.clock_ahead))
-    if providers is None:
-        from ..compose import providers as of_the_server
-
-        providers = of_the_server(config)
     reached: dict[str, Finding] = {}
 
     async def reach(provider: Reachable) -> None:
@@ -63,7 +62,7 @@ async def examine(
         reached[provider.platform] = await _reach(provider, ahead, wanted=wanted)
 
     async with trio.open_nursery() as nursery:
-        for provider in providers:
+        for provider in providers(config):
             if isinstance(provider, Reachable):
                 nursery.start_soon(reach, provider)
     found += [reached[name] for name in sorted(reached)]

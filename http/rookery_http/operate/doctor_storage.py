@@ -12,7 +12,8 @@ from pathlib import Path
 import trio
 
 from rookery.errors import RookeryError
-from rookery.store.inspection import StoreFacts, inspect_store
+from rookery.store.inspection import StoreFacts
+from rookery.store.open import inspect_store
 
 from ..config.load import DATABASE, Config
 from .finding import SECONDS, Finding, bad, good, odd

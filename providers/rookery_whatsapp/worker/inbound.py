@@ -6,16 +6,13 @@ import hashlib
 import json
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from google.protobuf.json_format import MessageToDict  # type: ignore[import-untyped]
 from neonize.proto import Neonize_pb2 as reports  # type: ignore[import-untyped]
 
 from . import contents
 from .addresses import GROUP, LID, USER, bare, forms, text_of
-
-if TYPE_CHECKING:
-    from .client import Client
 
 RECEIPTS = {
     1: "delivered",
@@ -41,6 +38,27 @@ class Found(NamedTuple):
     sender: str | None
     body: bytes
     raw: bytes
+
+
+class Client(Protocol):
+    """What a handler needs of the client whose library reports."""
+
+    library: Any
+
+    def both_forms(self, phone: str, lid: str) -> tuple[str, str]:
+        """The account's (phone, lid) addresses, as far as the library knows the one that is missing."""
+
+    def read_vote(self, event: Any) -> list[str] | None:
+        """The SHA-256 (hex) of each chosen option; None when the poll's secret is not known here."""
+
+    def hang_up_without_keys(self) -> None:
+        """Disconnect, and say so, when the library cannot read its store."""
+
+    def store(self, found: Found) -> None:
+        """Hand an event to the engine and wait until it is durable."""
+
+    def tell(self, kind: str, detail: dict[str, Any]) -> None:
+        """Tell the engine something about the connection."""
 
 
 def _encode(document: Any) -> bytes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import trio
 
@@ -10,19 +10,34 @@ from rookery.log import get_logger
 
 from ..protocol import Happened, Notice, Stop, Stored
 
-if TYPE_CHECKING:
-    from .process import WorkerProcess
-
 INCOMING = 256
 """Notices and events of one client that may wait; it sends one event at a time."""
 
 log = get_logger("SESSION")
 
 
+class Worker(Protocol):
+    """What a port needs of the process that its client lives in."""
+
+    name: str
+    end: str
+    """Why the process ended, for people; empty while it lives."""
+
+    @property
+    def quitting(self) -> bool:
+        """True once the process was asked to end."""
+
+    async def call(self, client: int, method: str, arguments: dict[str, Any]) -> Any:
+        """Ask the client; raises SendError."""
+
+    def tell(self, frame: Stored | Stop) -> None:
+        """Send a frame that has no answer. Never blocks."""
+
+
 class ClientPort:
     """Iterate `events` for what the client tells, until its worker ends."""
 
-    def __init__(self, worker: WorkerProcess, number: int) -> None:
+    def __init__(self, worker: Worker, number: int) -> None:
         self.worker = worker
         self.number = number
         self._send, self.events = trio.open_memory_channel[Happened | Notice](INCOMING)
