@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ast
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from support.floors import Floors, circles, crowded_folders, import_graph, upward_imports
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = {
@@ -25,6 +28,68 @@ MAY_IMPORT = {
     "rookery_simulator": {"rookery"},
     "rookery_http": set(PACKAGES) - {"rookery_http"},
 }
+ROOTS = [ROOT / "engine", ROOT / "providers", ROOT / "http"]
+FLOORS: dict[str, Floors] = {
+    package: [frozenset(floor.split()) for floor in floors]
+    for package, floors in {
+        "rookery": [
+            "model",
+            "errors log",
+            "settings",
+            "provider",
+            "runtime",
+            "store",
+            "media",
+            "services",
+            "outbound",
+            "session",
+            "supervisor",
+            "cluster delivery",
+            "background",
+            "assembly",
+            "features",
+            "engine",
+        ],
+        "rookery_whatsapp": ["protocol", "settings worker", "workers", "device", "link", "provider"],
+        "rookery_http": [
+            "calls",
+            "config",
+            "operate",
+            "output",
+            "input",
+            "access",
+            "server",
+            "api",
+            "description dashboard",
+            "app",
+            "serve",
+            "compose",
+            "demo",
+            "cli",
+            "__main__",
+        ],
+    }.items()
+}
+"""The rooms of each house from the ground up; a room imports only from floors below its own."""
+RECORDED_CIRCLES = {
+    " ".join(
+        f"rookery_simulator.whatsapp.{name}"
+        for name in [
+            "phone.phone",
+            "phone.postman",
+            "server.app_state",
+            "server.connection",
+            "server.groups",
+            "server.linked_device",
+            "server.login",
+            "server.pairing_flow",
+            "server.queries",
+            "server.routing",
+            "server.world",
+        ]
+    ): "a world, its phones, their devices and the connections of these hold each other",
+}
+"""Circles that are there for a reason: their modules, sorted and joined by spaces, and the reason."""
 HEAVY = (
     "quart",
     "quart_trio",
@@ -68,6 +133,65 @@ def test_imports_run_one_way(package: str) -> None:
         if (top := name.partition(".")[0]) in PACKAGES and top != package and top not in MAY_IMPORT[package]
     ]
     assert not wrong
+
+
+@pytest.mark.parametrize("package", FLOORS)
+def test_imports_run_down(package: str) -> None:
+    assert not upward_imports(import_graph(ROOTS), package, FLOORS[package])
+
+
+def test_no_modules_import_each_other() -> None:
+    found = [" ".join(group) for group in circles(import_graph(ROOTS))]
+    assert [group for group in found if group not in RECORDED_CIRCLES] == []
+    assert sorted(RECORDED_CIRCLES.keys() - set(found)) == [], "these circles are gone: take them from RECORDED_CIRCLES"
+
+
+@pytest.mark.parametrize(
+    "planted",
+    [
+        "from ..features.sessions import SessionFeatures\n",
+        "def open_it() -> None:\n    from rookery.features import sessions\n",
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import rookery.features.sessions\n",
+    ],
+)
+def test_a_planted_upward_import_is_found(planted: str, tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "engine", tmp_path / "engine")
+    assert upward_imports(import_graph([tmp_path / "engine"]), "rookery", FLOORS["rookery"]) == []
+    with (tmp_path / "engine/rookery/store/secrets.py").open("a") as file:
+        file.write(planted)
+    graph = import_graph([tmp_path / "engine"])
+    (sentence,) = upward_imports(graph, "rookery", FLOORS["rookery"])
+    assert "rookery.store.secrets imports rookery.features.sessions" in sentence
+    assert "`features` is not below `store`" in sentence
+
+
+def test_a_planted_circle_is_found(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "engine", tmp_path / "engine")
+    assert circles(import_graph([tmp_path / "engine"])) == []
+    with (tmp_path / "engine/rookery/store/secrets.py").open("a") as file:
+        file.write("def check() -> None:\n    from .secret_check import check_canary\n")
+    assert circles(import_graph([tmp_path / "engine"])) == [["rookery.store.secret_check", "rookery.store.secrets"]]
+
+
+def test_a_room_without_a_floor_is_found(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "engine", tmp_path / "engine")
+    (tmp_path / "engine/rookery/drawer.py").write_text("from .engine import Engine\n")
+    (sentence,) = upward_imports(import_graph([tmp_path / "engine"]), "rookery", FLOORS["rookery"])
+    assert sentence.startswith("rookery.drawer has no floor: add it to FLOORS")
+
+
+@pytest.mark.parametrize("root", ["engine", "providers", "http"])
+def test_no_folder_is_crowded(root: str) -> None:
+    assert not crowded_folders(ROOT / root)
+
+
+def test_a_crowded_folder_is_found(tmp_path: Path) -> None:
+    for number in range(16):
+        (tmp_path / f"module_{number}.py").touch()
+    (sentence,) = crowded_folders(tmp_path)
+    assert "holds 16 modules, and 15 are the limit: group those that belong together" in sentence
+    (tmp_path / "module_0.py").rename(tmp_path / "__init__.py")
+    assert crowded_folders(tmp_path) == []
 
 
 def test_the_engine_names_no_provider() -> None:

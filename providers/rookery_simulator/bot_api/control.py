@@ -33,26 +33,50 @@ completed with ids and dates, or a list of such, or `{"count": 1000, "chats": 10
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import islice
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, Protocol, TypeVar
 from urllib.parse import parse_qsl
 
 import msgspec
 import trio
 
-from .faults import Fault
+from .faults import Fault, Faults
 from .reports import bot_state, poll_report, totals, update_report
 from .wire.answers import ApiError, success
 from .wire.http import Request
 from .world.bot import SimulatedBot
 
-if TYPE_CHECKING:
-    from .simulator import BotApiSimulator
-
 Shape = TypeVar("Shape")
 
 MAX_BULK = 1_000_000
+
+
+class Controllable(Protocol):
+    """What these calls need of the simulator; see `simulator.BotApiSimulator`."""
+
+    faults: Faults
+    latency: dict[str, float]
+    requests: int
+
+    @property
+    def bots(self) -> Mapping[str, SimulatedBot]: ...
+
+    def bot(self, token: str) -> SimulatedBot:
+        """Raises ValueError."""
+
+    def new_bot(self) -> SimulatedBot: ...
+
+    def set_flood_limits(
+        self,
+        *,
+        chat_per_second: float | None = None,
+        group_per_minute: float | None = None,
+        bot_per_second: float | None = None,
+        new_bots_per_minute: float | None = None,
+    ) -> None: ...
+
+    def reset(self) -> None: ...
 
 
 class _NewBots(msgspec.Struct, forbid_unknown_fields=True):
@@ -94,7 +118,7 @@ class _Latency(msgspec.Struct, forbid_unknown_fields=True):
     method: str = ""
 
 
-async def handle(simulator: BotApiSimulator, path: str, request: Request) -> bytes:
+async def handle(simulator: Controllable, path: str, request: Request) -> bytes:
     """Answer one control request. Raises ApiError 400 or 404."""
     verb = request.method
     match [part for part in path.split("/") if part][1:]:
@@ -127,7 +151,7 @@ async def handle(simulator: BotApiSimulator, path: str, request: Request) -> byt
     raise ApiError(404, "Not Found: no such control request")
 
 
-def _bots(simulator: BotApiSimulator, verb: str, request: Request) -> object:
+def _bots(simulator: Controllable, verb: str, request: Request) -> object:
     if verb == "GET":
         return [bot_state(bot) for bot in simulator.bots.values()]
     wanted = _body(request, _NewBots)
@@ -174,7 +198,7 @@ def _bot(bot: SimulatedBot, verb: str, rest: list[str], request: Request) -> obj
     return True
 
 
-def _faults(simulator: BotApiSimulator, verb: str, rest: list[str], request: Request) -> object:
+def _faults(simulator: Controllable, verb: str, rest: list[str], request: Request) -> object:
     match verb, rest:
         case "GET", []:
             return list(simulator.faults)
