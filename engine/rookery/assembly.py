@@ -8,6 +8,7 @@ import msgspec
 import trio
 
 from .background.backlog import BacklogWatch
+from .background.clock_watch import ClockWatch
 from .background.keyring import Keyring
 from .background.media_fetcher import MediaFetcher
 from .background.memory import MemoryGuard
@@ -25,6 +26,7 @@ from .media.storage import MediaStorage
 from .media.vault import Vault
 from .model.session import Action, Health, Reason, Session, SessionStatus
 from .provider.contract import Provider
+from .runtime.clock import EngineClock
 from .runtime.shields import Shields
 from .runtime.signals import Signals
 from .runtime.start_gate import StartGate
@@ -51,15 +53,15 @@ class EngineParts:
     ) -> None:
         self.settings = settings
         self.instance = instance
-        self.started_at = clock()
         self._store = store
         self._providers = providers
-        self._clock = clock
+        self._clock = EngineClock(clock)
+        self.started_at = self._clock()
         self._signals = Signals()
         self._shields = Shields()
         self.telemetry = Telemetry()
         self._board = StatusBoard(store, settings, self._signals, lambda lease: self._supervisor.lost(lease))
-        self._vault = Vault(media, store, settings, self._shields, clock)
+        self._vault = Vault(media, store, settings, self._shields, self._clock)
         services = Services(
             store,
             settings,
@@ -68,35 +70,49 @@ class EngineParts:
             StartGate(settings),
             self._shields,
             self.telemetry,
-            clock,
+            self._clock,
             self._vault,
         )
         membership = Membership(
             instance,
-            self.started_at,
+            lambda: self.started_at,
             services,
+            self._clock,
             sessions=lambda: len(self._supervisor.running),
             on_change=lambda: self._supervisor.rescan(),
         )
+        self._clock_watch = ClockWatch(self._clock, settings, shared=store.shared, others=lambda: membership.others)
         self._supervisor = Supervisor(instance, providers, services, membership if store.shared else None)
         self._health = HealthChecker(self._supervisor.running, services)
         self._memory = MemoryGuard(providers.values(), services)
         self._backlog = BacklogWatch(self._supervisor.running, services)
-        self._cleaner = Cleaner(providers.values(), self._supervisor.running, services)
+        self._cleaner = Cleaner(providers.values(), self._supervisor.running, services, self._clock_watch)
         self._fetcher = MediaFetcher(instance, self._supervisor.running, self._vault, services)
-        self._dispatcher = Dispatcher(instance, store, settings, self._signals, self.telemetry, clock)
-        self._facts = FactsBoard(store, clock)
+        self._dispatcher = Dispatcher(
+            instance,
+            store,
+            settings,
+            self._signals,
+            self.telemetry,
+            self._clock,
+            on_duty=lambda: self._clock_watch.may_do_duties,
+        )
+        self._facts = FactsBoard(store, self._clock)
         self._tail = EventTail(store, self._signals)
-        self._housekeeper = Housekeeper(store, settings, self._signals, clock)
+        self._housekeeper = Housekeeper(store, settings, self._signals, self._clock, self._clock_watch)
         self._cluster: Cluster | None = None
         if store.shared and isinstance(store, CallStore):
             router = Router(instance, store, membership, services)
             self._cluster = Cluster(instance, self._supervisor, membership, router, services)
-        self._keyring = Keyring(store, clock)
+        self._keyring = Keyring(store, self._clock)
         self._schedule = Schedule(self._supervisor, services)
         self._admitting = trio.Lock()  # one session after the other, where their number has a limit
         self._first_event = 0  # the newest event when the engine was opened
         self._closing = False
+
+    def now(self) -> float:
+        """The time that stored times are compared with, seconds since the epoch: the database's if it is shared."""
+        return self._clock()
 
     @property
     def ready(self) -> bool:

@@ -103,6 +103,8 @@ class Engine(
                 self._first_event = await self._store.last_event_id()
                 if self._cluster is not None:  # before the first claim, which takes no more than a fair share
                     await self._cluster.membership.beat()
+                    self.started_at = self._clock()  # the database's time is known now
+                nursery.start_soon(self._clock_watch.run)
                 nursery.start_soon(self._board.run)
                 nursery.start_soon(self._dispatcher.run)
                 nursery.start_soon(self._tail.run)

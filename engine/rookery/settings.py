@@ -69,6 +69,7 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
     rebalance_batch: int = 20  # sessions handed over per interval
     drain_timeout: float = 60.0
     call_timeout: float = 10.0  # for another instance to do what it was asked for
+    clock_skew_limit: float = 30.0  # an instance whose clock is more wrong leaves duties to the others
 
     # Outbound
     message_ttl: float = 86_400.0

@@ -14,6 +14,7 @@ import trio.testing
 
 from rookery.errors import DataDirectoryInUse, StoreError, StoreUnavailable
 from rookery.store.contract import Store
+from rookery.store.contract.webhooks import DeliveryOutcome
 from rookery.store.sqlite import webhooks as sqlite_deliveries
 from rookery.store.sqlite.database import writer as sqlite_writer
 from rookery.store.sqlite.database.connection import Database
@@ -340,3 +341,23 @@ async def test_a_read_that_nobody_waits_for_opens_nothing_after_the_end(
         threading.Timer(0.2, gate.set).start()
     assert await trio.to_thread.run_sync(done.wait, 20)
     assert sorted(path.name for path in backend.path.parent.iterdir()) == ["rookery.db", "rookery.db.lock"]
+
+
+async def test_waits_end_when_the_clock_was_set_back_while_nothing_ran(backend: SqliteBackend) -> None:
+    """Three hours back: what would have been tried again in a minute is not put off for three hours."""
+    now = 1_700_000_000.0
+    late = backend.make(clock=lambda: now + 10_800)
+    async with late.open():
+        await late.create_webhook(webhook())
+        lease = await create_and_claim(late)
+        await late.append(lease, [event(1)], None)
+        [delivery] = await late.pending_deliveries("hook", now=now + 10_800, busy=(), limit=1)
+        failed = DeliveryOutcome(
+            webhook="hook", event_id=delivery.event.id, delivered=False, at=now, retry_at=now + 10_860
+        )
+        await late.record_deliveries([failed])
+        assert not await late.pending_deliveries("hook", now=now + 10_800, busy=(), limit=1)
+    async with backend.make(clock=lambda: now + 10_800).open() as store:
+        assert not await store.pending_deliveries("hook", now=now + 10_800, busy=(), limit=1)  # type: ignore[attr-defined]
+    async with backend.make(clock=lambda: now).open() as store:
+        assert await store.pending_deliveries("hook", now=now, busy=(), limit=1)  # type: ignore[attr-defined]

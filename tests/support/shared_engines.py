@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -30,7 +31,13 @@ QUICK = EngineSettings(
 
 
 def open_shared(
-    postgres: PostgresBackend, platform: FakePlatform, name: str, *, media: Path | None = None, **changes: Any
+    postgres: PostgresBackend,
+    platform: FakePlatform,
+    name: str,
+    *,
+    media: Path | None = None,
+    clock: Callable[[], float] = time.time,
+    **changes: Any,
 ) -> AbstractAsyncContextManager[Engine]:
     """An engine called `name`; `changes` are settings."""
     return open_engine(
@@ -39,6 +46,7 @@ def open_shared(
         settings=msgspec.structs.replace(QUICK, **changes),
         instance=name,
         media=media,
+        clock=clock,
     )
 
 

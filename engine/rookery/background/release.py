@@ -11,6 +11,7 @@ from ..provider.capabilities import Cleanable
 from ..provider.contract import Provider
 from ..services import Services
 from ..session.runner import SessionRunner
+from .clock_watch import ClockWatch
 
 log = get_logger("MEMORY")
 
@@ -18,20 +19,30 @@ log = get_logger("MEMORY")
 class Cleaner:
     """Owned by the engine. `running` is the supervisor's own dictionary."""
 
-    def __init__(self, providers: Iterable[Provider], running: Mapping[str, SessionRunner], services: Services) -> None:
+    def __init__(
+        self,
+        providers: Iterable[Provider],
+        running: Mapping[str, SessionRunner],
+        services: Services,
+        watch: ClockWatch,
+    ) -> None:
         self._cleanable = [provider for provider in providers if isinstance(provider, Cleanable)]
         self._running = running
         self._services = services
+        self._watch = watch
         self._lock = trio.Lock()
 
     async def run(self) -> None:
         """Until cancelled."""
         while True:
             await trio.sleep(self._services.settings.cleaner_interval)
-            await self.check()
+            await self.check(by_age=self._watch.may_delete)
 
-    async def check(self) -> list[str]:
-        """One turn; returns the sessions of which something was released. One provider's bug does not keep the others."""
+    async def check(self, *, by_age: bool = True) -> list[str]:
+        """One turn; returns the sessions of which something was released. One provider's bug does not keep the others.
+
+        `by_age`: also delete files whose time is over.
+        """
         released: set[str] = set()
         async with self._lock:
             for provider in self._cleanable:
@@ -40,7 +51,8 @@ class Cleaner:
                         released.update(await provider.clean(frozenset(self._running)))
                 except Exception:
                     log.exception("what sessions left behind could not be released", platform=provider.platform)
-            await self._services.vault.tidy()
+            if by_age:
+                await self._services.vault.tidy()
         if released:
             log.info("what sessions left behind was released", sessions=len(released))
         return sorted(released)

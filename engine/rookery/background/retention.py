@@ -11,6 +11,7 @@ from ..log import get_logger
 from ..runtime.signals import Signals
 from ..settings import EngineSettings
 from ..store.contract import Store
+from .clock_watch import ClockWatch
 
 BATCH = 1000
 """Rows deleted in one transaction, so that no writer waits long."""
@@ -21,13 +22,16 @@ log = get_logger("MEMORY")
 
 
 class Housekeeper:
-    """Owned by the engine."""
+    """Owned by the engine. Nothing is deleted or expired while `watch` does not trust the clock."""
 
-    def __init__(self, store: Store, settings: EngineSettings, signals: Signals, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, store: Store, settings: EngineSettings, signals: Signals, clock: Callable[[], float], watch: ClockWatch
+    ) -> None:
         self._store = store
         self._settings = settings
         self._signals = signals
         self._clock = clock
+        self._watch = watch
 
     async def run(self) -> None:
         """Until cancelled. First after an interval: a start has better things to do."""
@@ -36,6 +40,8 @@ class Housekeeper:
         while True:
             await trio.sleep(interval)
             try:
+                if not self._watch.may_delete:
+                    continue  # its own log line says why
                 if await self._store.expire_messages(now=self._clock(), announce=self._settings.status_events):
                     self._signals.events_stored(None)
                 if trio.current_time() >= prune_at:

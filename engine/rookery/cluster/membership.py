@@ -9,6 +9,7 @@ import trio
 from ..errors import StoreError
 from ..log import get_logger
 from ..model.instance import Census, Instance
+from ..runtime.clock import EngineClock
 from ..services import Services
 from .shares import fair_shares, surplus
 
@@ -30,13 +31,17 @@ log = get_logger("SESSION")
 
 
 class Membership:
-    """Owned by the engine. `sessions` tells how many run here; `on_change` is called when more may be claimed."""
+    """Owned by the engine. `sessions` tells how many run here; `on_change` is called when more may be claimed.
+
+    Each beat also sets `clock` by the store's time.
+    """
 
     def __init__(
         self,
         name: str,
-        started_at: float,
+        started_at: Callable[[], float],
         services: Services,
+        clock: EngineClock,
         sessions: Callable[[], int],
         on_change: Callable[[], None],
     ) -> None:
@@ -44,6 +49,7 @@ class Membership:
         self.census = Census(instances=(Instance(name=name),))
         self._name = name
         self._started_at = started_at
+        self._clock = clock
         self._store = services.store
         self._settings = services.settings
         self._sessions = sessions
@@ -54,6 +60,11 @@ class Membership:
         self._left_lying = False
         self._level_after = -float("inf")
         self._pause = LEVELLING_PAUSE
+
+    @property
+    def others(self) -> list[Instance]:
+        """The other instances that live."""
+        return [instance for instance in self.census.instances if instance.name != self._name]
 
     @property
     def room(self) -> int:
@@ -135,7 +146,8 @@ class Membership:
             draining=self.draining,
             sessions=self._sessions(),
             capacity=self._settings.max_concurrent_sessions,
-            started_at=self._started_at,
+            started_at=self._started_at(),
+            clock_skew=self._clock.skew,
         )
         before, self.census = (
             self.census,
@@ -145,6 +157,8 @@ class Membership:
                 patience=self._settings.claim_patience,
             ),
         )
+        if self.census.now is not None:
+            self._clock.measure(self.census.now, began=started, ended=trio.current_time())
         self._beat_at = started
         # Twice in a row, so that those who start together after a long break begin with their shares.
         before_lying, self._left_lying = self._left_lying, bool(before.overdue and self.census.overdue)

@@ -39,13 +39,17 @@ class Dispatcher:
         signals: Signals,
         telemetry: Telemetry,
         clock: Callable[[], float],
+        *,
+        on_duty: Callable[[], bool] = lambda: True,
     ) -> None:
+        """`on_duty` says whether this engine may deliver at present; while it may not, it leaves webhooks to others."""
         self._owner = owner
         self._store = store
         self._settings = settings
         self._signals = signals
         self._telemetry = telemetry
         self._clock = clock
+        self._on_duty = on_duty
         self._notes = Notes(store, clock)
         self._closing = False
         self._endpoints: dict[str, tuple[Endpoint, trio.CancelScope]] = {}
@@ -90,6 +94,9 @@ class Dispatcher:
         """Begin no further delivery; returns when none is under way and the duties are free for others. The caller sets the
         deadline."""
         self._closing = True
+        await self._hand_over()
+
+    async def _hand_over(self) -> None:
         # What is cut off is delivered again, with the same id; an endpoint that hangs must not cost a shutdown its grace.
         with trio.move_on_after(CLOSE_SECONDS):
             async with trio.open_nursery() as nursery:
@@ -104,6 +111,10 @@ class Dispatcher:
     async def _take(self) -> dict[str, Webhook]:
         """The webhooks that this engine delivers to."""
         if self._closing:
+            return {}
+        if not self._on_duty():
+            if self._endpoints:
+                await self._hand_over()
             return {}
         webhooks = {_duty(webhook.id): webhook for webhook in await self._store.list_webhooks() if webhook.enabled}
         held = await self._store.take_duties(self._owner, webhooks, ttl=self._settings.lease_ttl) if webhooks else ()

@@ -24,6 +24,12 @@ class InstanceHealth(msgspec.Struct, frozen=True, kw_only=True):
     paused: int
     """Sessions that receive nothing at present because of their backlog."""
     tasks: int
+    now: float
+    """The time that stored times are compared with: the database's, if it has a clock of its own."""
+    clock_skew: float
+    """Seconds that this machine's clock is ahead of `now`."""
+    warnings: tuple[str, ...]
+    """Sentences about what an operator should look at; the instance works all the same."""
 
 
 class EngineHealth(InstanceHealth, frozen=True, kw_only=True):
@@ -73,6 +79,9 @@ class OperationsFeatures(OwnerCalls):
             connected=sum(runner.link is not None for runner in running),
             paused=sum(runner.paused for runner in running),
             tasks=trio.lowlevel.current_statistics().tasks_living,
+            now=self._clock(),
+            clock_skew=self._clock_watch.skew,
+            warnings=tuple(filter(None, [self._clock_watch.warning])),
         )
 
     async def memory(self) -> MemoryReport:

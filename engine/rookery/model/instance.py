@@ -15,18 +15,21 @@ class Instance(msgspec.Struct, frozen=True, kw_only=True):
     sessions: int = 0  # that it runs
     capacity: int | None = None  # sessions that it may run at most
     started_at: float = 0.0
+    clock_skew: float = 0.0  # seconds that its machine's clock is ahead of the database's
 
 
 class Census(msgspec.Struct, frozen=True, kw_only=True):
     """All instances that live, ordered by name, and how many sessions there are for them.
 
     `wanted` sessions should run somewhere; nobody holds `free` of them, and `overdue` of these have been free for long.
+    `now` is the store's time, seconds since the epoch, if it has a clock of its own.
     """
 
     instances: tuple[Instance, ...]
     wanted: int = 0
     free: int = 0
     overdue: int = 0
+    now: float | None = None
 
     def lives(self, name: str) -> bool:
         """True when an instance of this name has been heard of lately."""

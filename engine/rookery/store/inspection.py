@@ -13,8 +13,8 @@ from .secrets import SecretBox
 
 
 class StoreFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """What was found. `key_fits` is None while nothing was ever encrypted there; `clock_ahead` is in seconds, of a database
-    with a clock of its own."""
+    """What was found. `key_fits` is None while nothing was ever encrypted there; `clock_ahead` is in seconds: of a
+    database with a clock of its own, or of the latest time that is stored."""
 
     location: str
     exists: bool

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Annotated, Any
 
 import msgspec
@@ -113,7 +112,7 @@ async def send_message(
     envelope, fields = _split(body)
     await _check_media(api, fields.get("media"), caller)
     send_at = seconds_of(envelope.send_at)
-    if send_at is not None and abs(send_at - time.time()) > MAX_AHEAD:
+    if send_at is not None and abs(send_at - api.engine.now()) > MAX_AHEAD:
         raise Problem(409, "too-far", "Too far away", "send_at: at most a year from now", field="send_at")
     message = await api.engine.submit(
         id,

@@ -36,7 +36,7 @@ async def readyz(api: Api) -> Answer:
         raise Problem(503, "not-ready", "Not ready", "the engine is starting or stopping", headers={"Retry-After": "1"})
     if not await api.readiness.database_answers():
         raise Problem(503, "not-ready", "Not ready", "the database does not answer", headers={"Retry-After": "1"})
-    return Answer(operation_views.Alive("ready"))
+    return Answer(operation_views.Alive("ready", api.engine.health_here().warnings))
 
 
 @call("GET", "/v1/health", tag=TAG, answers={200: operation_views.Health}, scope=Scope.READ)

@@ -241,7 +241,7 @@ async def replay(api: Api, id: str, *, body: Replay | None) -> Answer:
 
 async def _shown(api: Api, webhooks: Sequence[model.Webhook]) -> list[webhook_views.Webhook]:
     facts = await api.engine.webhook_facts()
-    return [webhook_views.Webhook.of(webhook, facts.get(webhook.id)) for webhook in webhooks]
+    return [webhook_views.Webhook.of(webhook, facts.get(webhook.id), now=api.engine.now()) for webhook in webhooks]
 
 
 def _checked(headers: dict[str, str]) -> dict[str, str]:

@@ -47,6 +47,8 @@ MEANINGS = {
     "rebalance_interval": "between two steps of levelling the numbers of sessions of the instances",
     "rebalance_batch": "sessions that an instance hands over in one such step",
     "drain_timeout": "for `drain` to hand everything over",
+    "clock_skew_limit": "difference to the database's clock beyond which an instance leaves its duties to others; "
+    "on SQLite a jump forward after which nothing is deleted by age for a day",
     "call_timeout": "for another instance to answer a call about a session that it runs",
     "lease_margin": "before a lease ends its holder stops using it",
     "message_ttl": "after which a send that could not leave expires",

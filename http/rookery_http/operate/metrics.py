@@ -7,7 +7,6 @@ The engine counts in plain numbers and knows nothing of Prometheus. Each scrape 
 from __future__ import annotations
 
 import resource
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from importlib.metadata import version
@@ -63,7 +62,7 @@ async def exposition(engine: Engine, form: str = TEXT) -> tuple[bytes, str]:
     facts: Mapping[str, WebhookFacts] = {}
     with suppress(StoreError), trio.move_on_after(engine.settings.store_timeout):
         facts, health = await engine.webhook_facts(), await engine.health()
-    registry.register(_Scrape(engine.telemetry, health, facts, await engine.memory(), time.time()))
+    registry.register(_Scrape(engine.telemetry, health, facts, await engine.memory(), health.now))
     if form == OPEN_METRICS:
         text: bytes = openmetrics.generate_latest(registry)  # type: ignore[no-untyped-call]
         return text, openmetrics.CONTENT_TYPE_LATEST
@@ -149,6 +148,7 @@ def _state(health: InstanceHealth) -> Iterator[Metric]:
         ("tasks", "Tasks of this instance.", health.tasks),
         ("started_at_seconds", "When this instance started, seconds since the epoch.", health.started_at),
         ("ready", "1 when this instance takes work.", health.ready),
+        ("clock_skew_seconds", "How far this machine's clock is ahead of the database's.", health.clock_skew),
     ):
         yield _single(f"rookery_{name}", help, value)
 

@@ -26,6 +26,8 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     connected: int
     pending_deliveries: int
     dead_letters: int
+    clock_skew: float  # seconds that this machine's clock is ahead of the database's
+    warnings: tuple[str, ...]
 
     @classmethod
     def of(cls, health: Any) -> Health:
@@ -123,5 +125,8 @@ class PairingCode(msgspec.Struct, frozen=True):
     expires_at: Moment
 
 
-class Alive(msgspec.Struct, frozen=True):
+class Alive(msgspec.Struct, frozen=True, omit_defaults=True):
+    """`warnings` are sentences about what an operator should look at."""
+
     status: str
+    warnings: tuple[str, ...] = ()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import msgspec
 
 from rookery import model
@@ -45,7 +43,10 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     secret: str | msgspec.UnsetType = msgspec.UNSET
 
     @classmethod
-    def of(cls, webhook: model.Webhook, facts: WebhookFacts | None = None, *, show_secret: bool = False) -> Webhook:
+    def of(
+        cls, webhook: model.Webhook, facts: WebhookFacts | None = None, *, now: float = 0.0, show_secret: bool = False
+    ) -> Webhook:
+        """`now` is the engine's time."""
         facts = facts or WebhookFacts()
         return cls(
             id=webhook.id,
@@ -67,7 +68,7 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             delivered=facts.delivered,
             failed=facts.failed,
             deliveries_per_second=facts.rate,
-            lag=facts.lag(time.time()),
+            lag=facts.lag(now),
             created_at=moment(webhook.created_at),
             updated_at=moment(webhook.updated_at),
             secret=webhook.secret if show_secret else msgspec.UNSET,

@@ -21,10 +21,11 @@ _TERMINAL = ", ".join(f"'{reason}'" for reason in sorted(TERMINAL_REASONS))
 _BEAT = f"""
     WITH before AS (SELECT draining FROM rookery.instances WHERE name = $1),
     mine AS (
-        INSERT INTO rookery.instances (name, draining, sessions, capacity, started_at, until)
-        VALUES ($1, $2, $3, $4, $5, clock_timestamp() + make_interval(secs => $6))
+        INSERT INTO rookery.instances (name, draining, sessions, capacity, started_at, clock_skew, until)
+        VALUES ($1, $2, $3, $4, $5, $8, clock_timestamp() + make_interval(secs => $6))
         ON CONFLICT (name) DO UPDATE SET draining = excluded.draining, sessions = excluded.sessions,
-            capacity = excluded.capacity, until = excluded.until
+            capacity = excluded.capacity, started_at = excluded.started_at, clock_skew = excluded.clock_skew,
+            until = excluded.until
         RETURNING draining
     ),
     gone AS (
@@ -32,7 +33,7 @@ _BEAT = f"""
             SELECT name FROM rookery.instances WHERE until < clock_timestamp() AND name <> $1 FOR UPDATE SKIP LOCKED)
     ),
     others AS (
-        SELECT name, draining, sessions, capacity, started_at FROM rookery.instances
+        SELECT name, draining, sessions, capacity, started_at, clock_skew FROM rookery.instances
         WHERE name <> $1 AND until >= clock_timestamp()
     ),
     counted AS (
@@ -42,6 +43,7 @@ _BEAT = f"""
         FROM rookery.sessions WHERE enabled AND NOT (commands = heeded AND reason IN ({_TERMINAL}))
     )
     SELECT wanted, free, overdue, (SELECT coalesce(json_agg(others), '[]') FROM others),
+           extract(epoch FROM clock_timestamp())::double precision,
            (SELECT rookery.notify_1('instances', '') FROM mine
             WHERE mine.draining IS DISTINCT FROM (SELECT draining FROM before))
     FROM counted"""  # noqa: S608
@@ -92,10 +94,11 @@ class PostgresInstances(PostgresBase):
             instance.started_at,
             ttl,
             patience,
+            instance.clock_skew,
         )
-        wanted, free, overdue, others = row[:4]
+        wanted, free, overdue, others, now = row[:5]
         found = sorted([instance, *_others.decode(others)], key=lambda one: one.name)
-        return Census(instances=tuple(found), wanted=wanted, free=free, overdue=overdue)
+        return Census(instances=tuple(found), wanted=wanted, free=free, overdue=overdue, now=now)
 
     async def leave(self, name: str) -> None:
         await self._db.row(_LEAVE, name)

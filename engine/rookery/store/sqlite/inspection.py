@@ -9,9 +9,10 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 from ...errors import StoreError
-from ..inspection import StoreFacts, fits
+from ..inspection import StoreFacts, clock_difference, fits
 from ..migrations import load_migrations
 from ..secrets import SecretBox
+from .database.connection import LATEST_TIME
 
 
 def inspect_sqlite(path: Path, secret_key: str | None) -> StoreFacts:
@@ -26,6 +27,7 @@ def inspect_sqlite(path: Path, secret_key: str | None) -> StoreFacts:
         secrets = SecretBox.from_text(secret_key) if secret_key else None
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=1.0)) as database:
             version = database.execute("SELECT coalesce(max(version), 0) FROM schema_migrations").fetchone()[0]
+            latest = database.execute(LATEST_TIME).fetchone()[0] or 0.0
             canary = database.execute("SELECT value FROM meta WHERE key = 'canary'").fetchone()
             sessions = database.execute("SELECT count(*) FROM sessions").fetchone()[0]
             platforms = dict(
@@ -43,6 +45,7 @@ def inspect_sqlite(path: Path, secret_key: str | None) -> StoreFacts:
         enabled=sum(platforms.values()),
         platforms=platforms,
         used_by=_holder(path.with_name(path.name + ".lock")),
+        clock_ahead=ahead if (ahead := clock_difference(latest)) > 0 else None,
     )
 
 

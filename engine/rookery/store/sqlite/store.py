@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from ...errors import StoreError
+from ...runtime.clock import GuardedClock
 from ..secrets import SecretBox
 from .cluster import SqliteInstances
 from .database.connection import Database, connect, prepare, translate
@@ -62,7 +63,7 @@ class SqliteStore(
         self._secrets = secrets
         self._wait = wait
         self._full_sync = full_sync
-        self._clock = clock
+        self._clock = GuardedClock(clock)
         self._writer = ClosedWriter()
         self._readers = ClosedReaders()
         self._in_use = False

@@ -14,6 +14,8 @@ HEALTH = {
     "connected": 119,
     "pending_deliveries": 0,
     "dead_letters": 1,
+    "clock_skew": 0.012,
+    "warnings": [],
 }
 
 EXAMPLES = {

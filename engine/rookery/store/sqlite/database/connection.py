@@ -19,6 +19,16 @@ BUSY_TIMEOUT = 5.0
 """Seconds to wait for a foreign program (a backup, a shell) that has the database locked."""
 
 
+CLOCK_TOLERANCE = 5.0
+"""Seconds that stored times may lie in the future before the clock counts as set back."""
+
+LATEST_TIME = (
+    "SELECT max(at) FROM (SELECT max(updated_at) AS at FROM sessions "
+    "UNION ALL SELECT stored_at FROM (SELECT stored_at FROM events ORDER BY id DESC LIMIT 1))"
+)
+"""When this database was last written, about."""
+
+
 class WebhookRule(msgspec.Struct, frozen=True):
     """Which events a webhook gets: what `append` needs to know about it."""
 
@@ -118,7 +128,18 @@ def prepare(connection: sqlite3.Connection, location: str, secrets: SecretBox, c
     highest = connection.execute("SELECT value FROM meta WHERE key = 'last_event'").fetchone()
     newest = connection.execute("SELECT max(id) FROM events").fetchone()
     database.last_event = max(int(highest[0]) if highest else 0, newest[0] or 0)
+    _forget_waits_after_a_change_of_the_clock(connection, clock())
     return database
+
+
+def _forget_waits_after_a_change_of_the_clock(connection: sqlite3.Connection, now: float) -> None:
+    """Stored times are in the future: the clock was set back while nothing ran. What waits for its next attempt would wait
+    for as long, so it is due now."""
+    latest = connection.execute(LATEST_TIME).fetchone()[0]
+    if latest is None or latest <= now + CLOCK_TOLERANCE:
+        return
+    connection.execute("UPDATE lanes SET retry_at = NULL WHERE retry_at > ?", (now,))
+    connection.execute("UPDATE media SET due_at = ? WHERE due_at > ?", (now, now))
 
 
 def _migrate(connection: sqlite3.Connection, location: str, clock: Callable[[], float]) -> None:

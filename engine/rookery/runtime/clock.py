@@ -1,0 +1,77 @@
+"""The time that stored times are compared with: the database's where several engines share it, a guarded one otherwise."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+import trio
+
+CATCH_UP = 0.1
+"""Part of the elapsed time by which a guarded clock falls back each second while it is ahead of the wall clock."""
+
+DRIFT = 1e-3
+"""Seconds per second that a monotonic clock may be wrong: how fast a measurement loses its worth."""
+
+STEP = 1.0
+"""Seconds beyond the uncertainty of both measurements: the database's clock was set."""
+
+
+class GuardedClock:
+    """A wall clock that never goes back. May be called from any thread.
+
+    After the wall clock was set back this clock runs on at nine tenths of the usual speed until both agree again, so a
+    waiting time that was computed before the change is never prolonged by much.
+    """
+
+    def __init__(self, wall: Callable[[], float] = time.time, elapsed: Callable[[], float] = time.monotonic) -> None:
+        self._wall = wall
+        self._elapsed = elapsed
+        self._lock = threading.Lock()
+        self._last = wall()
+        self._last_at = elapsed()
+
+    def __call__(self) -> float:
+        """Seconds since the epoch."""
+        with self._lock:
+            wall, at = self._wall(), self._elapsed()
+            if wall < self._last:
+                wall = max(wall, self._last + max(0.0, at - self._last_at) * (1.0 - CATCH_UP))
+            self._last, self._last_at = wall, at
+            return wall
+
+
+class EngineClock:
+    """What an engine takes for the present: `wall`, guarded, until `measure` was called; then the database's time.
+
+    Calls belong in trio. Between two measurements trio's own time, which nobody can set, carries it on.
+    """
+
+    def __init__(self, wall: Callable[[], float]) -> None:
+        self._wall = wall
+        self._guarded = GuardedClock(wall, trio.current_time)
+        self._offset: float | None = None  # the database's time minus trio's
+        self._uncertainty = float("inf")  # seconds, when it was measured
+        self._measured_at = 0.0
+
+    def __call__(self) -> float:
+        """Seconds since the epoch."""
+        return self._guarded() if self._offset is None else trio.current_time() + self._offset
+
+    @property
+    def skew(self) -> float:
+        """Seconds that the machine's own clock is ahead of this one."""
+        return self._wall() - self()
+
+    def measure(self, theirs: float, *, began: float, ended: float) -> None:
+        """The database said `theirs` in answer to a question that was asked at `began` and answered at `ended` (trio time).
+
+        The less exact of two measurements is dropped, unless they contradict each other: then the newer one counts.
+        """
+        offset, uncertainty = theirs - (began + ended) / 2, (ended - began) / 2
+        if self._offset is not None:
+            known = self._uncertainty + DRIFT * (ended - self._measured_at)
+            if uncertainty > known and abs(offset - self._offset) <= known + uncertainty + STEP:
+                return
+        self._offset, self._uncertainty, self._measured_at = offset, uncertainty, ended
