@@ -25,6 +25,7 @@ from .delivery.tail import EventTail
 from .media.storage import MediaStorage
 from .media.vault import Vault
 from .model.session import Action, Health, Reason, Session, SessionStatus
+from .outbound.strays import StraySweep
 from .provider.contract import Provider
 from .runtime.clock import EngineClock
 from .runtime.shields import Shields
@@ -106,6 +107,7 @@ class EngineParts:
             self._cluster = Cluster(instance, self._supervisor, membership, router, services)
         self._keyring = Keyring(store, self._clock)
         self._schedule = Schedule(self._supervisor, services)
+        self._strays = StraySweep(instance, self._supervisor.running, store)
         self._admitting = trio.Lock()  # one session after the other, where their number has a limit
         self._first_event = 0  # the newest event when the engine was opened
         self._closing = False

@@ -115,6 +115,7 @@ class Engine(
                 nursery.start_soon(self._cleaner.run)
                 nursery.start_soon(self._keyring.run)
                 nursery.start_soon(self._schedule.run)
+                nursery.start_soon(self._strays.run)
                 nursery.start_soon(self._fetcher.run, self._first_event)
                 await nursery.start(self._supervisor.run)
                 if self._cluster is not None:

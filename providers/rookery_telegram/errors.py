@@ -159,6 +159,8 @@ def send_error(error: ApiError | httpx.HTTPError) -> SendError:
         return OutcomeUnknown(f"no answer from the Bot API: {error}")
     if error.status == 429:
         return SendRateLimited(error.description, retry_after=error.retry_after or DEFAULT_RETRY_AFTER)
+    if error.status in (401, 421):  # the bot was refused, not the message: it waits for a token that works
+        return NotConnected(f"Telegram answered {error}")
     if 300 <= error.status < 400 or (error.status == 500 and "restart" in error.description.lower()):
         return NotConnected(f"Telegram answered {error}")
     if error.status >= 500 or not error.readable:

@@ -9,7 +9,7 @@ import httpx
 import msgspec
 import trio
 
-from rookery.errors import Failure, NotConnected, ProviderError, Rejected
+from rookery.errors import Failure, NotConnected, ProviderError, Rejected, TerminalError
 from rookery.log import get_logger
 from rookery.model.event import Event, NewEvent
 from rookery.model.message import OutboundMessage, Receipt
@@ -33,6 +33,9 @@ SPIN_DELAY = 0.5
 """Seconds of pause after a poll that was answered at once with nothing."""
 
 CONFIRM_SECONDS = 1.5
+
+REFUSES_BOT = frozenset({401, 404, 421})
+"""Answers to a send that may mean that the bot itself is refused."""
 
 log = get_logger("SESSION")
 
@@ -152,10 +155,13 @@ class TelegramLink:
         return self._pacer.book(chat)
 
     async def send(self, message: OutboundMessage) -> Receipt:
-        """Send one message, following its group when that became a supergroup. Raises SendError."""
+        """Send one message, following its group when that became a supergroup. Raises SendError, and TerminalError when
+        the token was revoked."""
         try:
             result = await self._call(message)
         except ApiError as error:
+            if error.status in REFUSES_BOT:
+                await self._prove()
             if error.migrate_to is None:
                 raise send_error(error) from None
             await self._report_migration(message.to, error.migrate_to)
@@ -168,6 +174,17 @@ class TelegramLink:
         now = time.time()
         self._inbox.life.last_ack = now
         return to_receipt(message, result, now)
+
+    async def _prove(self) -> None:
+        """A send was refused in a way that may concern the whole bot: ask. Raises TerminalError."""
+        try:
+            await self._api.call("getMe")
+        except ApiError as error:
+            failure = poll_error(error, opening=True, takeover=self._takeover)
+            if isinstance(failure, TerminalError):
+                raise failure from None
+        except httpx.HTTPError as error:
+            log.debug("the token could not be proved", session=self._session, error=str(error))
 
     async def _call(self, message: OutboundMessage, *, to: str | None = None) -> msgspec.Raw:
         call = to_call(message, to=to)

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any
 
 import httpx
+import msgspec
 import pytest
 import trio
 
-from rookery import EventQuery, MessageState
-from rookery.errors import TooLate
+from rookery import EventQuery, MessageState, open_engine
+from rookery.errors import OutcomeUnknown, StoreUnavailable, TooLate
 from rookery.model.message import STATUS_EVENT
 from store.backends import PostgresBackend
 from support.answered_posts import answer_posts
 from support.fake_platform import FakePlatform, event
-from support.shared_engines import open_shared, running, until
+from support.shared_engines import QUICK, open_shared, running, until
 
 
 async def test_a_scheduled_send_is_sent_by_whoever_runs_the_session_then(postgres: PostgresBackend) -> None:
@@ -40,6 +44,45 @@ async def test_a_scheduled_send_is_sent_by_whoever_runs_the_session_then(postgre
         ]
         with pytest.raises(TooLate):
             await second.cancel_message(message.id)
+
+
+async def test_a_send_that_is_stored_after_its_owner_lost_the_session_is_sent_by_the_next(
+    postgres: PostgresBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The database stalls while a send is being stored. Its statement arrives when another instance has the session."""
+    one, two = FakePlatform(), FakePlatform()
+    stalled = postgres.make()
+    settings = msgspec.structs.replace(QUICK, lease_ttl=2.5, lease_margin=0.5, store_timeout=0.5)
+    async with open_engine(providers=[one], store=stalled, settings=settings, instance="one") as first:
+        await first.create_session(id="a", platform="fake")
+        await until(lambda: running(first) == {"a"})
+        late: list[Callable[[], Awaitable[object]]] = []
+        enqueue = stalled.enqueue
+
+        async def stall(*arguments: Any, **options: Any) -> Any:
+            late.append(partial(enqueue, *arguments, **options))
+            await trio.sleep_forever()
+
+        async def refuse(*_: Any, **__: Any) -> Any:
+            await trio.lowlevel.checkpoint()
+            raise StoreUnavailable("stalled")
+
+        monkeypatch.setattr(stalled, "enqueue", stall)
+        for number in range(3):
+            with pytest.raises(OutcomeUnknown):
+                await first.submit("a", to=str(number), text="late", idempotency_key=str(number))
+        monkeypatch.setattr(stalled, "renew", refuse)
+        monkeypatch.setattr(stalled, "claim", refuse)
+        async with open_shared(postgres, two, "two") as second:
+            await until(lambda: running(second) == {"a"}, seconds=30)
+            for statement in late:
+                await statement()
+            await until(lambda: len(two.sent) == 3)
+            for number in range(3):
+                again = await second.submit("a", to=str(number), text="late", idempotency_key=str(number))
+                assert (await second.wait_message(again.id, 10)).state is MessageState.SENT
+            assert not one.sent
+            assert len(two.sent) == 3
 
 
 async def test_how_deliveries_go_is_the_same_on_every_instance(

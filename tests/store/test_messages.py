@@ -6,7 +6,7 @@ import pytest
 
 from rookery.errors import AlreadyExists, Busy, InvalidInput, LeaseLost, NotFound
 from rookery.model.content import Image, Text
-from rookery.model.message import MessageState, Receipt, SendOutcome
+from rookery.model.message import MessageState, Receipt, SendOutcome, Unfinished
 from rookery.store.contract import Store
 from store.building import create_and_claim, fill_state, message, new_session, take_over
 
@@ -35,7 +35,14 @@ async def test_a_key_stands_for_one_request(store: Store) -> None:
     first, created = await store.enqueue(message(idempotency_key="k"), pending_limit=ROOM)
     assert created
     assert await store.enqueue(message(idempotency_key="k"), pending_limit=ROOM) == (first, False)
-    for different in ({"to": "8"}, {"content": Text("other")}, {"reply_to": "1"}, {"options": {"silent": True}}):
+    for different in (
+        {"to": "8"},
+        {"content": Text("other")},
+        {"reply_to": "1"},
+        {"options": {"silent": True}},
+        {"send_at": 1500.0},
+        {"ttl": 60.0},
+    ):
         with pytest.raises(InvalidInput) as caught:
             await store.enqueue(message(idempotency_key="k", **different), pending_limit=ROOM)
         assert caught.value.field == "idempotency_key"
@@ -58,7 +65,7 @@ async def test_the_same_call_may_be_repeated(store: Store) -> None:
 async def test_the_backlog_of_a_session_is_bounded(store: Store) -> None:
     lease = await create_and_claim(store)
     await store.create_session(new_session("other"))
-    first, _ = await store.enqueue(message(state=MessageState.SENDING), pending_limit=2)
+    first, _ = await store.enqueue(message(state=MessageState.SENDING), pending_limit=2, lease=lease)
     await store.enqueue(message(), pending_limit=2)
     with pytest.raises(Busy):
         await store.enqueue(message(), pending_limit=2)
@@ -133,9 +140,9 @@ async def test_messages_of_another_session_are_out_of_reach(store: Store) -> Non
 async def test_what_an_earlier_owner_was_sending_becomes_unknown(store: Store) -> None:
     stale = await create_and_claim(store)
     other = await create_and_claim(store, "other")
-    sending, _ = await store.enqueue(message(state=MessageState.SENDING), pending_limit=ROOM)
+    sending, _ = await store.enqueue(message(state=MessageState.SENDING), pending_limit=ROOM, lease=stale)
     queued, _ = await store.enqueue(message(), pending_limit=ROOM)
-    theirs, _ = await store.enqueue(message("other", state=MessageState.SENDING), pending_limit=ROOM)
+    theirs, _ = await store.enqueue(message("other", state=MessageState.SENDING), pending_limit=ROOM, lease=other)
     lease = await take_over(store, stale)
     with pytest.raises(LeaseLost):
         await store.resolve_interrupted(stale, now=1700.0)
@@ -147,10 +154,48 @@ async def test_what_an_earlier_owner_was_sending_becomes_unknown(store: Store) -
     assert await store.resolve_interrupted(other, now=1.0) == [theirs.id]
 
 
+async def test_a_message_is_sending_only_under_the_lease(store: Store) -> None:
+    stale = await create_and_claim(store)
+    lease = await take_over(store, stale)
+    for held in (None, stale):
+        stored, created = await store.enqueue(
+            message(state=MessageState.SENDING, attempts=1), pending_limit=ROOM, lease=held
+        )
+        assert (stored.state, stored.attempts, created) == (MessageState.QUEUED, 0, True)
+        assert await store.get_message(stored.id) == stored
+    stored, _ = await store.enqueue(message(state=MessageState.SENDING, attempts=1), pending_limit=ROOM, lease=lease)
+    assert await store.get_message(stored.id) == stored
+    assert (stored.state, stored.attempts) == (MessageState.SENDING, 1)
+
+
+async def test_what_is_under_way_is_found_by_owner(store: Store) -> None:
+    lease = await create_and_claim(store)
+    busy = await create_and_claim(store, "busy")
+    await create_and_claim(store, "idle")
+    foreign = await take_over(store, await create_and_claim(store, "foreign"))
+    assert await store.unfinished_sends("one") == {}
+    ids = [
+        (await store.enqueue(message("busy", state=MessageState.SENDING), pending_limit=ROOM, lease=busy))[0].id
+        for _ in range(2)
+    ]
+    await store.enqueue(message(), pending_limit=ROOM)
+    theirs, _ = await store.enqueue(message("foreign", state=MessageState.SENDING), pending_limit=ROOM, lease=foreign)
+    found = await store.unfinished_sends("one")
+    assert {id: (set(each.sending), each.queued) for id, each in found.items()} == {
+        "busy": (set(ids), False),
+        lease.session: (set(), True),
+    }
+    assert await store.unfinished_sends("two") == {"foreign": Unfinished((theirs.id,), False)}
+    assert await store.resolve_interrupted(busy, now=1.0, only=[ids[1], theirs.id]) == [ids[1]]
+    assert (await store.unfinished_sends("one"))["busy"] == Unfinished((ids[0],), False)
+
+
 async def test_waiting_messages_expire(store: Store) -> None:
     lease = await create_and_claim(store)
     old, _ = await store.enqueue(message(expires_at=1500.0), pending_limit=ROOM)
-    sending, _ = await store.enqueue(message(expires_at=1500.0, state=MessageState.SENDING), pending_limit=ROOM)
+    sending, _ = await store.enqueue(
+        message(expires_at=1500.0, state=MessageState.SENDING), pending_limit=ROOM, lease=lease
+    )
     young, _ = await store.enqueue(message(expires_at=1700.0), pending_limit=ROOM)
     assert await store.expire_messages(now=1600.0) == 1
     assert await store.expire_messages(now=1600.0) == 0

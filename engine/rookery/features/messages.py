@@ -103,6 +103,7 @@ class MessageFeatures(MediaFeatures):
             expires_at=(send_at if scheduled and send_at else now)
             + (self.settings.message_ttl if ttl is None else ttl),
             send_at=send_at,
+            ttl=ttl,
             attempts=0,
         )
         try:
@@ -123,7 +124,11 @@ class MessageFeatures(MediaFeatures):
         # Shielded: a row that says SENDING must reach its sender. The bound is the store's.
         with self._shields.open(self.settings.store_timeout):
             try:
-                message, created = await self._store.enqueue(message, pending_limit=self.settings.max_pending_sends)
+                message, created = await self._store.enqueue(
+                    message,
+                    pending_limit=self.settings.max_pending_sends,
+                    lease=runner.lease if runner is not None and reserved else None,
+                )
             except (InvalidInput, NotFound, Busy):
                 created = False
                 raise
@@ -133,7 +138,11 @@ class MessageFeatures(MediaFeatures):
                 if runner is not None and created is None:
                     runner.outbox.doubt(id)
             if runner is not None and created:
-                runner.outbox.accept(message, reserved=reserved)
+                if reserved and message.state is MessageState.QUEUED:  # another owner has the session
+                    runner.outbox.withdraw(id, to, reserved=True)
+                    self._supervisor.lost(runner.lease)
+                else:
+                    runner.outbox.accept(message, reserved=reserved)
             if created and scheduled:
                 self._signals.schedule.fire()
             now_running = self._supervisor.running.get(session)

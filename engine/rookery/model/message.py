@@ -74,7 +74,8 @@ class OutboundMessage(msgspec.Struct, frozen=True, kw_only=True):
     created_at: float
     updated_at: float
     expires_at: float
-    send_at: float | None = None  # of one that was scheduled
+    send_at: float | None = None  # as asked for; a time in the past means at once
+    ttl: float | None = None  # seconds, as asked for; None: the engine's default
     state: MessageState = MessageState.QUEUED
     reply_to: str | None = None
     options: Mapping[str, Any] = {}  # fields that only this platform knows, passed on as they are
@@ -86,13 +87,31 @@ class OutboundMessage(msgspec.Struct, frozen=True, kw_only=True):
 
 def is_same_request(one: OutboundMessage, other: OutboundMessage) -> bool:
     """True when a repeated idempotency key asks for the same thing again."""
-    return (one.session, one.to, one.content, one.reply_to, one.options) == (
-        other.session,
-        other.to,
-        other.content,
-        other.reply_to,
-        other.options,
+    return _request_of(one) == _request_of(other)
+
+
+def _request_of(message: OutboundMessage) -> tuple[object, ...]:
+    return (
+        message.session,
+        message.to,
+        message.content,
+        message.reply_to,
+        message.options,
+        message.send_at,
+        message.ttl,
     )
+
+
+def as_queued(message: OutboundMessage) -> OutboundMessage:
+    """A message that was to leave at once, as one that waits."""
+    return msgspec.structs.replace(message, state=MessageState.QUEUED, attempts=0)
+
+
+class Unfinished(msgspec.Struct, frozen=True):
+    """The stored messages of one session that are under way."""
+
+    sending: tuple[str, ...]  # ids
+    queued: bool  # whether there are any
 
 
 class SendOutcome(msgspec.Struct, frozen=True, kw_only=True):

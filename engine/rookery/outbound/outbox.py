@@ -7,14 +7,14 @@ be sent: a chat with messages has one task that drains it and ends.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict, deque
 
 import trio
 
 from ..errors import LeaseLost, StoreError
 from ..log import get_logger
 from ..model.content import Content
-from ..model.message import MessageState, OutboundMessage, SendOutcome
+from ..model.message import MessageState, OutboundMessage, SendOutcome, Unfinished
 from ..model.session import Lease
 from ..provider.capabilities import Concurrent
 from ..provider.contract import Link
@@ -27,6 +27,9 @@ WINDOW = 512
 
 CHAT_WINDOW = 128
 """Of these, messages of one chat: a long backlog of one chat leaves room for the others."""
+
+UNSTORED = 1000
+"""Ids remembered of messages whose storing was given up."""
 
 CHAT_LOW = 32
 """A chat with more rows than its part of the window is read again when so few are left of it."""
@@ -66,6 +69,9 @@ class Outbox:
         self._chats: dict[str, deque[_Item]] = {}
         self._known: set[str] = set()  # ids of the window
         self._awaited: set[str] = set()  # ids that are being stored as QUEUED
+        self._reserving: set[str] = set()  # ids that are being stored as SENDING
+        self._unstored: OrderedDict[str, None] = OrderedDict()  # ids that were given up while they were being stored
+        self._suspects: set[str] = set()  # ids that were SENDING and not in hand at the last `reconcile`
         self._outside: set[str] = set()  # chats with rows that are not in the window
         self._more = True  # such rows may be of any chat
         self._owed: list[SendOutcome] = []  # states that rows should have: outcomes, and QUEUED where nothing left
@@ -113,11 +119,13 @@ class Outbox:
             return False
         self._chats[chat] = deque()
         self._reserved += 1
+        self._reserving.add(id)
         return True
 
     def withdraw(self, id: str, chat: str, *, reserved: bool) -> None:
         """The message was not stored after all."""
         self._awaited.discard(id)
+        self._reserving.discard(id)
         if reserved:
             self._give_back()
             self._start(chat)
@@ -126,6 +134,7 @@ class Outbox:
         """The message was stored just now."""
         if reserved:
             self._give_back()
+            self._reserving.discard(message.id)
             self._known.add(message.id)
             self._chats[message.to].appendleft(_Item(message))
             self._start(message.to)
@@ -142,7 +151,10 @@ class Outbox:
             self._add(_Item(message))
 
     def doubt(self, id: str) -> None:
-        """A message may have been stored, the store did not tell: it is sent if it is there."""
+        """A message may have been stored, or may yet be; the store did not tell. It is sent as soon as it is found."""
+        self._unstored[id] = None
+        if len(self._unstored) > UNSTORED:
+            self._unstored.popitem(last=False)
         self._owed.append(SendOutcome(id=id, state=MessageState.QUEUED, at=self._sender.now()))
         self._more = True
         self._load_soon()
@@ -151,6 +163,18 @@ class Outbox:
         """Rows may have been stored by somebody else."""
         self._more = True
         self._load_soon()
+
+    async def reconcile(self, stored: Unfinished) -> None:
+        """`stored` is what the store has of this session: take care of what should be in hand here and is not. Connected or
+        not. Raises StoreError."""
+        missing = set(stored.sending) - self._known - self._reserving - {outcome.id for outcome in self._owed}
+        # Twice in a row, because the store may have been read a moment before its row changed.
+        strays, self._suspects = missing & self._suspects, missing
+        if strays:
+            never_left = strays & self._unstored.keys()
+            await self._sender.resolve(requeue=never_left, interrupted=strays - never_left)
+        if strays or (stored.queued and not self._known):
+            self.wake()
 
     def _give_back(self) -> None:
         self._reserved -= 1

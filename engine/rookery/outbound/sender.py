@@ -10,6 +10,7 @@ import msgspec
 import trio
 
 from ..errors import (
+    InvalidInput,
     LeaseLost,
     NotConnected,
     OutcomeUnknown,
@@ -17,11 +18,12 @@ from ..errors import (
     SendError,
     SendRateLimited,
     StoreError,
+    TerminalError,
     printable,
 )
 from ..log import get_logger
 from ..model.content import MEDIA
-from ..model.message import MessageState, OutboundMessage, Recorded, SendOutcome
+from ..model.message import MessageState, OutboundMessage, Receipt, Recorded, SendOutcome
 from ..model.session import Lease
 from ..provider.contract import Link
 from ..services import Services
@@ -59,7 +61,11 @@ class Pause(msgspec.Struct, frozen=True):
 class Sender:
     """Sends messages of one session and records what became of them."""
 
-    def __init__(self, lease: Lease, platform: str, services: Services) -> None:
+    def __init__(
+        self, lease: Lease, platform: str, services: Services, *, on_refused: Callable[[TerminalError], object]
+    ) -> None:
+        """`on_refused` is called when the platform refuses the session itself; the link has to end then."""
+        self._on_refused = on_refused
         self._lease = lease
         self._platform = platform
         self._store: SendingStore = services.store
@@ -97,6 +103,27 @@ class Sender:
             else:
                 return
 
+    async def resolve(self, *, requeue: Collection[str], interrupted: Collection[str]) -> None:
+        """Messages that are stored as SENDING and that no task is sending: `requeue` has never left and becomes QUEUED,
+        `interrupted` becomes UNKNOWN. Raises StoreError."""
+        log.warning(
+            "sends were found that no task would end",
+            session=self._lease.session,
+            queued_again=len(requeue),
+            unknown=len(interrupted),
+        )
+        if requeue:
+            outcomes = [SendOutcome(id=id, state=MessageState.QUEUED, at=self._clock()) for id in requeue]
+            self._told(await self._store.record_sends(self._lease, outcomes, announce=self._announce))
+        if interrupted:
+            ids = await self._store.resolve_interrupted(
+                self._lease, now=self._clock(), announce=self._announce, only=interrupted
+            )
+            for id in ids:
+                self._signals.message_final(id)
+            if ids:
+                self._signals.events_stored(self._lease.session)
+
     async def attempt(self, link: Link, message: OutboundMessage, attempts: int) -> SendOutcome | Pause:
         """Call the link. Shielded: once bytes may have left, a cancellation would only turn a known outcome into an
         unknown one. Bounded by `send_timeout` (with a stored file by `media_timeout`), and by `hurry`."""
@@ -112,6 +139,9 @@ class Sender:
             return Pause(error.retry_after, error.whole_session, str(error))
         except NotConnected as error:
             return Pause(min(RETRY_DELAY * 2**attempts, RETRY_DELAY_MAX), False, str(error))
+        except TerminalError as error:
+            self._on_refused(error)
+            return Pause(RETRY_DELAY, False, str(error))
         except (OutcomeUnknown, ProviderError) as error:
             return self._unknown(message, str(error))
         except SendError as error:
@@ -172,6 +202,18 @@ class Sender:
                     recorded = await self._store.record_sends(self._lease, (outcome,), announce=self._announce)
                 except LeaseLost:
                     raise
+                except InvalidInput as error:
+                    plain = _plain(outcome)
+                    log.error(
+                        "the database refuses the text of a send's outcome",
+                        session=self._lease.session,
+                        message_id=outcome.id,
+                        error=str(error),
+                    )
+                    if plain == outcome:
+                        break  # it stays SENDING until it is found to be in nobody's hands
+                    outcome = plain
+                    continue
                 except StoreError:
                     await trio.sleep(STORE_RETRY_DELAY)
                     continue
@@ -195,3 +237,15 @@ class Sender:
     def _told(self, recorded: Recorded) -> None:
         if recorded.announced:
             self._signals.events_stored(self._lease.session)
+
+
+def _plain(outcome: SendOutcome) -> SendOutcome:
+    """The same outcome with texts that every database takes."""
+
+    def ascii(text: str | None) -> str | None:
+        return text and text.encode("ascii", "backslashreplace").decode()
+
+    receipt = outcome.receipt
+    if receipt is not None:
+        receipt = Receipt(ascii(receipt.message_id) or "", receipt.time, ascii(receipt.chat))
+    return msgspec.structs.replace(outcome, error=ascii(outcome.error), receipt=receipt)

@@ -100,7 +100,9 @@ class Link(Protocol):
 
         Raises:
             SendError: the message failed, the link goes on.
-            ProviderError: the link is broken.
+            TerminalError: the platform refuses the session itself. Nothing was sent: the message waits, and the link ends
+                with this error.
+            ProviderError: the link is broken; the message may or may not have been sent.
         """
 
 

@@ -52,7 +52,7 @@ class SessionRunner:
         self.ended = trio.Event()  # set by the supervisor when the task is gone
         self.lease_ran_out: str | None = None  # why it, or the one before it here, could not keep its lease
         self.logged_out: bool | None = None  # None: nobody tried
-        self._sender = Sender(self.lease, session.platform, services)
+        self._sender = Sender(self.lease, session.platform, services, on_refused=self.fail)
         self.inbox = SessionInbox(
             self.lease,
             session,

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 import trio
 
-from rookery import Action, MessageState, Reason, SessionStatus, open_engine
+from rookery import Action, MessageState, Reason, SessionChange, SessionStatus, open_engine
 from rookery_simulator.bot_api import Fault
 from rookery_telegram import Telegram
 from rookery_telegram import link as link_module
@@ -256,9 +256,9 @@ SENDS = [
     (fault("status", status=403), "failed", "bot was blocked by the user"),
     (fault("status", status=400, description="Bad Request: chat not found"), "failed", "chat not found"),
     (fault("not_ok", status=400), "failed", "something is wrong"),
-    (fault("status", status=401), "failed", "Unauthorized"),
+    (fault("status", status=401), "sent", None),
     (fault("status", status=404), "failed", "Not Found"),
-    (fault("status", status=421), "failed", "unallowed token"),
+    (fault("status", status=421), "sent", None),
     (fault("status", status=413, description="Request Entity Too Large"), "failed", "Too Large"),
     (fault("status", status=500), "sent", None),
     (fault("status", status=302), "sent", None),
@@ -299,6 +299,20 @@ class TestSends:
                 assert texts == (["first", "second"] if took_effect else ["second"])
             assert (await setup.engine.get_session("shop")).health.status is SessionStatus.CONNECTED
             assert setup.bot.polls.max_simultaneous == 1
+
+    async def test_a_revoked_token_leaves_the_queue_waiting_for_a_new_one(self) -> None:
+        async with open_quick_simulator() as simulator, open_setup(simulator) as setup:
+            simulator.faults.add(fault("status", status=401))  # the poll that waits already does not notice
+            ids = [(await setup.engine.submit("shop", to=to, text=f"{to}")).id for to in (7, 7, 8, 9)]
+            session = await setup.status(SessionStatus.AUTH_FAILURE)
+            assert (session.health.reason, session.health.action) == (Reason.INVALID_TOKEN, Action.REPLACE_TOKEN)
+            assert {(await setup.engine.get_message(id)).state for id in ids} == {MessageState.QUEUED}
+            simulator.faults.clear()
+            other = simulator.new_bot()
+            await setup.engine.update_session("shop", SessionChange(credentials={"token": other.token}))
+            for id in ids:
+                assert (await setup.engine.wait_message(id, 10)).state is MessageState.SENT
+            assert sorted(sent.text or "" for sent in other.sent) == ["7", "7", "8", "9"]
 
     async def test_a_blocked_chat(self) -> None:
         async with open_quick_simulator() as simulator, open_setup(simulator) as setup:

@@ -5,20 +5,24 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
-from ...model.message import MessageQuery, OutboundMessage, Recorded, SendOutcome
+from ...model.message import MessageQuery, OutboundMessage, Recorded, SendOutcome, Unfinished
 from ...model.session import Lease
 
 
 class MessageStore(Protocol):
     """Outbound messages."""
 
-    async def enqueue(self, message: OutboundMessage, *, pending_limit: int) -> tuple[OutboundMessage, bool]:
-        """Insert, or return the earlier one with the same (session, idempotency key) and False.
+    async def enqueue(
+        self, message: OutboundMessage, *, pending_limit: int, lease: Lease | None = None
+    ) -> tuple[OutboundMessage, bool]:
+        """Insert the message and return it as it was stored and True, or the earlier one with the same (session,
+        idempotency key) and False.
 
-        The message may come in state QUEUED, SENDING or SCHEDULED; the scheduled are counted apart.
+        The message may come in state QUEUED, SENDING or SCHEDULED; the scheduled are counted apart. SENDING is stored only
+        while `lease` is held; otherwise the message is stored as QUEUED, for whoever owns the session.
 
-        Raises NotFound (session), Busy (more than `pending_limit` of the
-        session are under way), InvalidInput when the key was used for a different request.
+        Raises NotFound (session), Busy (more than `pending_limit` of the session are under way), InvalidInput when the key
+        was used for a different request.
         """
 
     async def get_message(self, id: str) -> OutboundMessage:
@@ -36,8 +40,14 @@ class MessageStore(Protocol):
         enabled webhook asks for this type by name.
         """
 
-    async def resolve_interrupted(self, lease: Lease, *, now: float, announce: bool = False) -> Sequence[str]:
-        """Messages in SENDING become UNKNOWN: an earlier owner died with them in its hands. Returns their ids."""
+    async def resolve_interrupted(
+        self, lease: Lease, *, now: float, announce: bool = False, only: Collection[str] | None = None
+    ) -> Sequence[str]:
+        """Messages in SENDING (of these ids, if `only` is given) become UNKNOWN: an earlier owner died while it was sending
+        them. Returns their ids. Raises LeaseLost."""
+
+    async def unfinished_sends(self, owner: str) -> Mapping[str, Unfinished]:
+        """What is under way, by the id of each session that `owner` runs; sessions without any are left out."""
 
     async def expire_messages(self, *, now: float, announce: bool = False) -> int:
         """QUEUED messages past `expires_at` become EXPIRED, of all sessions."""

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property, partial
 from typing import Any
 
 from ...errors import AlreadyExists, Busy, InvalidInput, LeaseLost, NotFound, StoreUnavailable
-from ...model.message import STATE_RANKS, MessageState, OutboundMessage, Recorded, SendOutcome, is_same_request
+from ...model.message import (
+    STATE_RANKS,
+    MessageState,
+    OutboundMessage,
+    Recorded,
+    SendOutcome,
+    Unfinished,
+    as_queued,
+    is_same_request,
+)
 from ...model.session import Lease
 from ..rows.messages import MESSAGE_COLUMNS, message_from_row, message_to_row
 from ..rows.values import to_json
@@ -16,25 +25,38 @@ from .database.pool import Connection
 from .database.sends import SendBatches
 
 _SELECT = f"SELECT {MESSAGE_COLUMNS} FROM rookery.messages"  # noqa: S608
-_VALUES = ", ".join(f"${number}" for number in range(1, MESSAGE_COLUMNS.count(",") + 2))
+_VALUES = ", ".join(
+    {
+        "state": "CASE WHEN lost THEN 'queued' ELSE $7::text END",
+        "attempts": "CASE WHEN lost THEN 0 ELSE $11::bigint END",
+    }.get(column, f"${number}")
+    for number, column in enumerate(MESSAGE_COLUMNS.split(", "), 1)
+)
 _ANNOUNCE = "SELECT rookery.announce_1($1, $2)"
 _HELD = "SELECT uid FROM rookery.sessions WHERE uid = $1 AND owner = $2 AND fence = $3"
 
-# $1 is the id, $2 the session, $16 the limit, $17 the owners in this process. An owner elsewhere is told, and tells us the
-# outcome; our own need no notification, and notifications make commits wait for each other.
+# $1 is the id, $2 the session, $7 the state, $17 the limit, $18 the owners in this process, from $19 on the lease. An owner
+# elsewhere is notified, and notifies us of the outcome; our own need no notification, and notifications make commits wait for
+# each other. A message that is SENDING holds the lease's row until the commit, so that no other owner claims the session in
+# between and misses the message when it resolves those that its predecessor was sending.
 _ENQUEUE = f"""
-    WITH s AS (SELECT uid, owner IS NULL OR owner <> ALL ($17::text[]) AS elsewhere
-               FROM rookery.sessions WHERE id = $2 FOR KEY SHARE),
+    WITH held AS (
+        SELECT 1 FROM rookery.sessions
+        WHERE uid = $19 AND owner = $20 AND fence = $21 AND $7::text = 'sending' FOR SHARE
+    ),
+    s AS (SELECT uid, owner IS NULL OR owner <> ALL ($18::text[]) AS elsewhere,
+                 $7::text = 'sending' AND NOT EXISTS (SELECT 1 FROM held) AS lost
+          FROM rookery.sessions WHERE id = $2 FOR KEY SHARE),
     under_way AS (
         SELECT count(*) AS count FROM rookery.messages
         WHERE uid = (SELECT uid FROM s) AND state IN ('queued', 'sending')
     ),
     stored AS (
         INSERT INTO rookery.messages ({MESSAGE_COLUMNS}, uid, watched)
-        SELECT {_VALUES}, s.uid, s.elsewhere FROM s, under_way WHERE under_way.count < $16
-        ON CONFLICT DO NOTHING RETURNING id, session, watched
+        SELECT {_VALUES}, s.uid, s.elsewhere OR s.lost FROM s, under_way WHERE under_way.count < $17
+        ON CONFLICT DO NOTHING RETURNING session, state, watched
     )
-    SELECT (SELECT uid FROM s), (SELECT count FROM under_way), (SELECT id FROM stored),
+    SELECT (SELECT uid FROM s), (SELECT count FROM under_way), (SELECT state FROM stored),
            (SELECT rookery.notify_1('messages', session) FROM stored WHERE watched)"""  # noqa: S608
 
 _SCHEDULE = _ENQUEUE.replace("state IN ('queued', 'sending')", "state = 'scheduled'")
@@ -43,15 +65,18 @@ _SCHEDULE = _ENQUEUE.replace("state IN ('queued', 'sending')", "state = 'schedul
 class PostgresMessages(PostgresBase):
     """Implements `MessageStore`."""
 
-    async def enqueue(self, message: OutboundMessage, *, pending_limit: int) -> tuple[OutboundMessage, bool]:
+    async def enqueue(
+        self, message: OutboundMessage, *, pending_limit: int, lease: Lease | None = None
+    ) -> tuple[OutboundMessage, bool]:
         row = message_to_row(message)
         sql = _SCHEDULE if message.state is MessageState.SCHEDULED else _ENQUEUE
         for _ in range(3):
-            uid, under_way, stored = (await self._db.row(sql, *row, pending_limit, list(self._owners)))[:3]
+            held = (None, None, None) if lease is None else (lease.uid, lease.owner, lease.fence)
+            uid, under_way, stored = (await self._db.row(sql, *row, pending_limit, list(self._owners), *held))[:3]
             if uid is None:
                 raise NotFound("session", message.session)
             if stored is not None:
-                return message, True
+                return message if stored == message.state else as_queued(message), True
             earlier = await self._earlier(message, uid)
             if earlier is not None:
                 return earlier, False
@@ -131,19 +156,23 @@ class PostgresMessages(PostgresBase):
             raise LeaseLost(lease.session)
         return Recorded(frozenset(refused), announce and any(outcome.state.final for outcome in outcomes))
 
-    async def resolve_interrupted(self, lease: Lease, *, now: float, announce: bool = False) -> Sequence[str]:
+    async def resolve_interrupted(
+        self, lease: Lease, *, now: float, announce: bool = False, only: Collection[str] | None = None
+    ) -> Sequence[str]:
         sql = f"""
             WITH held AS ({_HELD} FOR SHARE),
             resolved AS (
                 UPDATE rookery.messages AS m SET state = 'unknown', updated_at = $4 FROM held
-                WHERE m.uid = held.uid AND m.state = 'sending' RETURNING m.id, m.watched
+                WHERE m.uid = held.uid AND m.state = 'sending' AND ($5::text[] IS NULL OR m.id = ANY ($5))
+                RETURNING m.id, m.watched
             )
             SELECT r.id, CASE WHEN r.watched THEN rookery.notify_1('message', r.id) END
             FROM held LEFT JOIN resolved AS r ON true"""  # noqa: S608
         database = self._db
 
         async def work(connection: Connection) -> list[str | None]:
-            rows = await connection.fetch(database.text(sql), lease.uid, lease.owner, lease.fence, now)
+            ids_only = None if only is None else list(only)
+            rows = await connection.fetch(database.text(sql), lease.uid, lease.owner, lease.fence, now, ids_only)
             ids = [row[0] for row in rows]
             await connection.execute(database.text(_ANNOUNCE), [id for id in ids if id is not None], announce)
             return ids
@@ -152,6 +181,14 @@ class PostgresMessages(PostgresBase):
         if not ids:
             raise LeaseLost(lease.session)
         return [id for id in ids if id is not None]
+
+    async def unfinished_sends(self, owner: str) -> Mapping[str, Unfinished]:
+        sql = """
+            SELECT s.id, ARRAY(SELECT id FROM rookery.messages WHERE uid = s.uid AND state = 'sending'),
+                   EXISTS (SELECT 1 FROM rookery.messages WHERE uid = s.uid AND state = 'queued')
+            FROM rookery.sessions AS s WHERE owner = $1"""
+        rows = await self._all(sql, owner, of=lambda row: (str(row[0]), Unfinished(tuple(row[1]), row[2])))
+        return {session: found for session, found in rows if found.queued or found.sending}
 
     async def expire_messages(self, *, now: float, announce: bool = False) -> int:
         sql = """

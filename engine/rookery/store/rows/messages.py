@@ -10,7 +10,7 @@ from .values import Row, to_json
 
 MESSAGE_COLUMNS = (
     "id, session, recipient, content, options, reply_to, state, idempotency_key, receipt, error, attempts, "
-    "created_at, updated_at, expires_at, send_at"
+    "created_at, updated_at, expires_at, send_at, ttl"
 )
 _decode = msgspec.json.Decoder().decode
 _receipt = msgspec.json.Decoder(Receipt)
@@ -34,6 +34,7 @@ def message_to_row(message: OutboundMessage) -> Row:
         message.updated_at,
         message.expires_at,
         message.send_at,
+        message.ttl,
     )
 
 
@@ -55,4 +56,5 @@ def message_from_row(row: Row) -> OutboundMessage:
         updated_at=row[12],
         expires_at=row[13],
         send_at=row[14],
+        ttl=row[15],
     )

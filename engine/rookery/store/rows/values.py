@@ -12,6 +12,9 @@ from ...errors import InvalidInput
 Row = Sequence[Any]
 _encode = msgspec.json.Encoder().encode
 
+from_json = msgspec.json.Decoder().decode
+"""The inverse of `to_json`."""
+
 
 def to_json(value: Any) -> str:
     """JSON text. Raises InvalidInput."""

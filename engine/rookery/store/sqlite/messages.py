@@ -2,29 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from sqlite3 import Connection
 
 from ...errors import AlreadyExists, Busy, InvalidInput, NotFound
-from ...model.message import MessageState, OutboundMessage, Recorded, SendOutcome, is_same_request, may_follow
+from ...model.message import (
+    MessageState,
+    OutboundMessage,
+    Recorded,
+    SendOutcome,
+    Unfinished,
+    as_queued,
+    is_same_request,
+    may_follow,
+)
 from ...model.session import Lease
 from ..rows.messages import MESSAGE_COLUMNS, message_from_row, message_to_row
-from ..rows.values import to_json
+from ..rows.values import from_json, to_json
 from .base import SqliteBase
 from .database.connection import Database
-from .sessions import check_lease
+from .sessions import check_lease, is_held
 from .statuses import announce as announce_states
 
 _SELECT = f"SELECT {MESSAGE_COLUMNS} FROM messages"  # noqa: S608
+_UNDER_WAY = "state IN ('queued', 'sending')"
+"""The condition of the index `messages_under_way`, which SQLite takes only where it is written out."""
 _INSERT = f"INSERT INTO messages (uid, {MESSAGE_COLUMNS}) VALUES (?{', ?' * (1 + MESSAGE_COLUMNS.count(','))})"  # noqa: S608
 
 
 class SqliteMessages(SqliteBase):
     """Implements `MessageStore`."""
 
-    async def enqueue(self, message: OutboundMessage, *, pending_limit: int) -> tuple[OutboundMessage, bool]:
-        row = message_to_row(message)
-        return await self._write(lambda database: _enqueue(database, message, row, pending_limit))
+    async def enqueue(
+        self, message: OutboundMessage, *, pending_limit: int, lease: Lease | None = None
+    ) -> tuple[OutboundMessage, bool]:
+        message_to_row(message)  # what cannot be stored is refused before it takes a place in the writer's queue
+        return await self._write(lambda database: _enqueue(database, message, pending_limit, lease))
 
     async def get_message(self, id: str) -> OutboundMessage:
         def query(connection: Connection) -> OutboundMessage:
@@ -39,7 +52,7 @@ class SqliteMessages(SqliteBase):
         self, lease: Lease, *, exclude: Collection[str], limit: int
     ) -> Sequence[OutboundMessage]:
         sql = (
-            f"{_SELECT} WHERE uid = ? AND state = 'queued' "  # noqa: S608
+            f"{_SELECT} WHERE uid = ? AND state = 'queued' AND {_UNDER_WAY} "  # noqa: S608
             "AND id NOT IN (SELECT value FROM json_each(?)) ORDER BY number LIMIT ?"
         )
         values = (lease.uid, to_json(list(exclude)), limit)
@@ -53,16 +66,39 @@ class SqliteMessages(SqliteBase):
     async def record_sends(self, lease: Lease, outcomes: Sequence[SendOutcome], *, announce: bool = False) -> Recorded:
         return await self._write(lambda database: _record_sends(database, lease, outcomes, announce))
 
-    async def resolve_interrupted(self, lease: Lease, *, now: float, announce: bool = False) -> Sequence[str]:
-        sql = "UPDATE messages SET state = 'unknown', updated_at = ? WHERE uid = ? AND state = 'sending' RETURNING id"
+    async def resolve_interrupted(
+        self, lease: Lease, *, now: float, announce: bool = False, only: Collection[str] | None = None
+    ) -> Sequence[str]:
+        sql = (
+            f"UPDATE messages SET state = 'unknown', updated_at = ? WHERE uid = ? AND state = 'sending' AND {_UNDER_WAY} "  # noqa: S608
+            "AND (?3 IS NULL OR id IN (SELECT value FROM json_each(?3))) RETURNING id"
+        )
+        values = (now, lease.uid, None if only is None else to_json(list(only)))
 
         def work(database: Database) -> Sequence[str]:
             check_lease(database.connection, lease)
-            ids = [id for (id,) in database.connection.execute(sql, (now, lease.uid)).fetchall()]
+            ids = [id for (id,) in database.connection.execute(sql, values).fetchall()]
             announce_states(database, ids, announce)
             return ids
 
         return await self._write(work)
+
+    async def unfinished_sends(self, owner: str) -> Mapping[str, Unfinished]:
+        sql = (
+            "SELECT s.id, (SELECT json_group_array(id) FROM messages "  # noqa: S608
+            f"WHERE uid = s.uid AND state = 'sending' AND {_UNDER_WAY}), "
+            f"EXISTS (SELECT 1 FROM messages WHERE uid = s.uid AND state = 'queued' AND {_UNDER_WAY}) "
+            "FROM sessions AS s WHERE owner = ?"
+        )
+
+        def query(connection: Connection) -> Mapping[str, Unfinished]:
+            return {
+                session: Unfinished(tuple(from_json(sending)), bool(queued))
+                for session, sending, queued in connection.execute(sql, (owner,))
+                if queued or sending != "[]"
+            }
+
+        return await self._read(query)
 
     async def expire_messages(self, *, now: float, announce: bool = False) -> int:
         sql = "UPDATE messages SET state = 'expired', updated_at = ? WHERE state = 'queued' AND expires_at <= ? RETURNING id"
@@ -84,7 +120,7 @@ class SqliteMessages(SqliteBase):
 
 
 def _enqueue(
-    database: Database, message: OutboundMessage, row: Sequence[object], pending_limit: int
+    database: Database, message: OutboundMessage, pending_limit: int, lease: Lease | None
 ) -> tuple[OutboundMessage, bool]:
     connection = database.connection
     session = connection.execute("SELECT uid FROM sessions WHERE id = ?", (message.session,)).fetchone()
@@ -115,7 +151,9 @@ def _enqueue(
         raise Busy(
             f"{under_way} messages of session {message.session!r} are waiting to be sent already: try again later"
         )
-    connection.execute(_INSERT, (uid, *row))
+    if message.state is MessageState.SENDING and not (lease is not None and is_held(connection, lease)):
+        message = as_queued(message)
+    connection.execute(_INSERT, (uid, *message_to_row(message)))
     return message, True
 
 

@@ -196,9 +196,14 @@ def held_by(lease: Lease) -> tuple[int, str, int]:
     return lease.uid, lease.owner, lease.fence
 
 
+def is_held(connection: Connection, lease: Lease) -> bool:
+    """False when somebody else holds the session, or nobody, or it is gone."""
+    return connection.execute(f"SELECT 1 FROM sessions WHERE {_HELD}", held_by(lease)).fetchone() is not None  # noqa: S608
+
+
 def check_lease(connection: Connection, lease: Lease) -> None:
     """Raises LeaseLost when somebody else holds the session, or nobody, or it is gone."""
-    if connection.execute(f"SELECT 1 FROM sessions WHERE {_HELD}", held_by(lease)).fetchone() is None:  # noqa: S608
+    if not is_held(connection, lease):
         raise LeaseLost(lease.session)
 
 

@@ -1,0 +1,59 @@
+"""Finds sends that no task will bring to an end, and passes them to the outbox of their session.
+
+A write can arrive long after its caller has given up: the database stalled, a proxy held the statement back. Then a row says
+SENDING or QUEUED and no outbox knows of it. Notifications and a new link find most of them; this finds the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+import trio
+
+from ..errors import StoreError
+from ..log import get_logger
+from ..store.contract.messages import MessageStore, OutgoingStore
+from .outbox import Outbox
+
+SWEEP_INTERVAL = 5.0  # seconds
+
+log = get_logger("SESSION")
+
+
+class Sending(Protocol):
+    """A session that runs here."""
+
+    @property
+    def outbox(self) -> Outbox: ...
+
+
+class Sweeping(MessageStore, OutgoingStore, Protocol):
+    """What a sweep needs of a store."""
+
+
+class StraySweep:
+    """Owned by the engine; `running` are its sessions by id."""
+
+    def __init__(self, owner: str, running: Mapping[str, Sending], store: Sweeping) -> None:
+        self._owner = owner
+        self._running = running
+        self._store = store
+
+    async def run(self) -> None:
+        """Look every `SWEEP_INTERVAL` until cancelled."""
+        while True:
+            await trio.sleep(SWEEP_INTERVAL)
+            if not self._running:
+                continue
+            try:
+                found = await self._store.unfinished_sends(self._owner)
+            except StoreError as error:
+                log.debug("sends that are under way could not be read", error=str(error))
+                continue
+            for session, unfinished in found.items():
+                if session in self._running:
+                    try:
+                        await self._running[session].outbox.reconcile(unfinished)
+                    except StoreError as error:  # a lost lease too: the session's next owner does the same
+                        log.debug("sends could not be resolved", session=session, error=str(error))
