@@ -1,117 +1,295 @@
-"""Every interval, deadline and threshold of the engine, with its default. Seconds unless the name says otherwise."""
+"""Every interval, deadline and threshold of the engine: its meaning, unit, bounds and default, in one place.
+
+The check here, the variables of the server, `rookery doctor` and `docs/settings.md` all read these declarations.
+"""
 
 from __future__ import annotations
+
+from typing import Annotated, Any, get_args, get_type_hints
 
 import msgspec
 
 from .errors import InvalidInput
 
+LONGEST = 3_155_760_000.0
+"""Seconds in a hundred years: the upper bound of every duration."""
+
+
+def setting(
+    meaning: str, *, right: str, unit: str = "", shown_default: str | None = None, **bounds: Any
+) -> msgspec.Meta:
+    """The declaration of one setting.
+
+    Args:
+        meaning: what it does, a sentence for people.
+        right: completes "... is needed" when a value is refused.
+        unit: `s`, `bytes`, `count`, `share`, `factor`, or empty.
+        shown_default: the default for people, where the value itself does not say it.
+        bounds: of `msgspec.Meta`: `ge`, `gt`, `le`, `pattern` and so on.
+    """
+    return msgspec.Meta(
+        description=meaning, extra={"unit": unit, "right": right, "shown_default": shown_default}, **bounds
+    )
+
+
+def seconds(meaning: str, *, least: float = 0.001) -> msgspec.Meta:
+    """A duration."""
+    return setting(meaning, right=f"a number of seconds, {least:g} or more", unit="s", ge=least, le=LONGEST)
+
+
+def count(meaning: str, *, least: int = 1, most: int = 2**53, unit: str = "count") -> msgspec.Meta:
+    """A whole number."""
+    bounds = f"a whole number, {least} or more" if most == 2**53 else f"a whole number from {least} to {most}"
+    return setting(meaning, right=bounds, unit=unit, ge=least, le=most)
+
+
+def size(meaning: str, *, least: int = 1) -> msgspec.Meta:
+    """A number of bytes."""
+    return count(meaning, least=least, unit="bytes")
+
+
+def share(meaning: str) -> msgspec.Meta:
+    """A part of a whole: 0.8 is 80 %."""
+    return setting(meaning, right="a number above 0, 1 at most", unit="share", gt=0, le=1)
+
+
+def switch(meaning: str, *, shown_default: str | None = None) -> msgspec.Meta:
+    """Yes or no."""
+    return setting(meaning, right="true or false", shown_default=shown_default)
+
 
 class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Given to `open_engine`; `rookery serve` fills it from `ROOKERY_...` variables of the same names."""
+    """Given to `open_engine`."""
 
     # Limits
-    max_concurrent_sessions: int | None = None
-    max_pending_sends: int = 1000  # per session
-    max_event_backlog: int = 100_000  # undelivered events of a session; then its receiving pauses. 0: no limit
-    auto_cleanup_on_logout: bool = True
+    max_concurrent_sessions: (
+        Annotated[int, count("Maximum number of sessions that may be enabled at once; none: no limit.")] | None
+    ) = None
+    max_pending_sends: Annotated[
+        int, count("How many sends may wait per session; the next one is refused with 429.")
+    ] = 1000
+    max_event_backlog: Annotated[
+        int,
+        count("How many events of a session may wait for a webhook before its receiving pauses; 0: no limit.", least=0),
+    ] = 100_000
+    auto_cleanup_on_logout: Annotated[
+        bool, switch("Release the dead credentials and disable the session after a logout.")
+    ] = True
 
     # Deadlines
-    shutdown_grace: float = 8.0
-    startup_timeout: float = 60.0
-    link_close_timeout: float = 2.0
-    store_timeout: float = 5.0
-    send_timeout: float = 30.0
-    logout_settle: float = 3.0
-    logout_timeout: float = 5.0
+    shutdown_grace: Annotated[
+        float, seconds("How long the whole graceful shutdown may take; keep it below what the container gives.")
+    ] = 8.0
+    startup_timeout: Annotated[float, seconds("How long a session may take to connect.")] = 60.0
+    link_close_timeout: Annotated[
+        float, seconds("How long a session's connection may take to close in good order.")
+    ] = 2.0
+    store_timeout: Annotated[float, seconds("How long the database may take for one write.")] = 5.0
+    send_timeout: Annotated[float, seconds("How long the platform may take to answer one send.")] = 30.0
+    logout_settle: Annotated[
+        float, seconds("How long to wait between noticing a logout and cleaning up.", least=0.0)
+    ] = 3.0
+    logout_timeout: Annotated[float, seconds("How long a logout, or the clean-up after one, may take.")] = 5.0
 
     # Starting
-    start_concurrency: int = 32
-    start_stagger: float = 0.002
-    recovery_interval: float = 60.0
-    cleaner_interval: float = 300.0
+    start_concurrency: Annotated[
+        int, count("How many sessions connect at the same time, and how many more reconnect after a failure.")
+    ] = 32
+    start_stagger: Annotated[float, seconds("Pause between the starts of two sessions.", least=0.0)] = 0.002
+    recovery_interval: Annotated[float, seconds("Pause between two searches for enabled sessions that do not run.")] = (
+        60.0
+    )
+    cleaner_interval: Annotated[float, seconds("Pause between two releases of what ended sessions left behind.")] = (
+        300.0
+    )
 
     # Health (A5, G1, G2)
-    health_warmup: float = 15.0
-    health_interval: float = 30.0
-    deep_check_interval: float = 120.0
-    probe_timeout: float = 30.0
-    probe_failures: int = 3  # in a row, then the session is restarted
+    health_warmup: Annotated[float, seconds("How long health checks wait after a start.", least=0.0)] = 15.0
+    health_interval: Annotated[float, seconds("Pause between two quick health checks.")] = 30.0
+    deep_check_interval: Annotated[float, seconds("Pause between two probes of each session.")] = 120.0
+    probe_timeout: Annotated[float, seconds("How long a session may take to answer a probe.")] = 30.0
+    probe_failures: Annotated[int, count("How many probes in a row must fail before a session is restarted.")] = 3
 
-    # Memory (G4); bytes
-    memory_interval: float = 300.0
-    memory_limit: int = 2 * 1024**3  # in total, or the container's limit if that is lower
-    memory_worker_limit: int = 500 * 1024**2
-    memory_warning: float = 0.8  # of a limit
-    memory_critical: float = 0.95
-    memory_trend_window: int = 24  # samples that the growth is computed from
+    # Memory (G4)
+    memory_interval: Annotated[float, seconds("Pause between two memory checks.")] = 300.0
+    memory_limit: Annotated[
+        int, size("Memory limit of the whole process tree; the container's own limit counts if it is lower.")
+    ] = 2 * 1024**3
+    memory_worker_limit: Annotated[int, size("Memory limit of one WhatsApp worker process.")] = 500 * 1024**2
+    memory_warning: Annotated[float, share("Share of a memory limit at which a warning is logged.")] = 0.8
+    memory_critical: Annotated[
+        float, share("Share of a memory limit at which the largest worker or session is restarted.")
+    ] = 0.95
+    memory_trend_window: Annotated[
+        int, count("Number of samples from which the growth of memory is computed.", least=6)  # a slope takes as many
+    ] = 24
 
     # Reconnecting (B2, B3)
-    backoff_network: float = 5.0
-    backoff_server_error: float = 5.0
-    backoff_rate_limit: float = 5.0
-    backoff_conflict: float = 60.0
-    backoff_internal_error: float = 5.0
-    backoff_factor: float = 1.5
-    backoff_max: float = 300.0
-    backoff_jitter: float = 5.0
-    reconnect_attempts: int = 20
-    stable_after: float = 60.0
-    reconnect_stagger: float = 0.02
+    backoff_network: Annotated[float, seconds("First delay after a network failure.", least=0.0)] = 5.0
+    backoff_server_error: Annotated[
+        float, seconds("First delay after an error of the platform's server.", least=0.0)
+    ] = 5.0
+    backoff_rate_limit: Annotated[
+        float, seconds("First delay after a rate limit for which the platform names no delay.", least=0.0)
+    ] = 5.0
+    backoff_conflict: Annotated[float, seconds("First delay when another client uses the same account.", least=0.0)] = (
+        60.0
+    )
+    backoff_internal_error: Annotated[float, seconds("First delay after a bug.", least=0.0)] = 5.0
+    backoff_factor: Annotated[
+        float,
+        setting(
+            "Each further delay is longer by this factor.",
+            right="a number, 1 or more",
+            unit="factor",
+            ge=1.0,
+            le=1e6,
+        ),
+    ] = 1.5
+    backoff_max: Annotated[float, seconds("Longest delay, without jitter.", least=0.0)] = 300.0
+    backoff_jitter: Annotated[
+        float, seconds("Upper bound of the random time that is added to each delay.", least=0.0)
+    ] = 5.0
+    reconnect_attempts: Annotated[
+        int, count("How many failures in a row, other than of the network, a session survives before it gives up.")
+    ] = 20
+    stable_after: Annotated[
+        float, seconds("How long a session must stay connected before its failures are forgotten.", least=0.0)
+    ] = 60.0
+    reconnect_stagger: Annotated[
+        float, seconds("Pause between two reconnects after failures, over all sessions together.", least=0.0)
+    ] = 0.02
 
     # Leases, on a shared store
-    lease_ttl: float = 15.0
-    lease_renew_interval: float = 4.0
-    lease_margin: float = 2.0
-    cluster_poll_interval: float = 3.0  # how long a lost notification goes unnoticed
-    claim_patience: float = 0.5  # what nobody has claimed for so long is taken beyond one's share
-    rebalance_interval: float = 5.0
-    rebalance_batch: int = 20  # sessions handed over per interval
-    drain_timeout: float = 60.0
-    call_timeout: float = 10.0  # for another instance to do what it was asked for
-    clock_skew_limit: float = 30.0  # an instance whose clock is more wrong leaves duties to the others
+    lease_ttl: Annotated[
+        float,
+        seconds("How long a session's lease on a shared database lasts; a crashed instance's sessions move after it."),
+    ] = 15.0
+    lease_renew_interval: Annotated[float, seconds("Pause between two renewals of the leases.")] = 4.0
+    lease_margin: Annotated[float, seconds("How long before its lease ends an instance stops using it.", least=0.0)] = (
+        2.0
+    )
+    cluster_poll_interval: Annotated[
+        float, seconds("How long a lost notification of the database may go unnoticed.")
+    ] = 3.0
+    claim_patience: Annotated[
+        float,
+        seconds("How long a session must stay unclaimed before an instance takes it beyond its own share.", least=0.0),
+    ] = 0.5
+    rebalance_interval: Annotated[
+        float, seconds("Pause between two steps of levelling the number of sessions of the instances.")
+    ] = 5.0
+    rebalance_batch: Annotated[
+        int, count("How many sessions an instance hands over in one levelling step.", least=0)
+    ] = 20
+    drain_timeout: Annotated[float, seconds("How long `drain` may take to hand everything over.")] = 60.0
+    call_timeout: Annotated[
+        float, seconds("How long another instance may take to answer a call about a session that it runs.")
+    ] = 10.0
+
+    clock_skew_limit: Annotated[
+        float,
+        seconds(
+            "Difference to the database's clock beyond which an instance leaves its duties to others. On SQLite: a jump "
+            "forward of the machine's clock after which nothing is deleted by age for a day.",
+            least=0.0,
+        ),
+    ] = 30.0
 
     # Outbound
-    message_ttl: float = 86_400.0
-    message_retention: float = 7 * 86_400.0
-    status_events: bool = True
+    message_ttl: Annotated[float, seconds("How long a send may wait to leave before it expires.")] = 86_400.0
+    message_retention: Annotated[float, seconds("How long finished sends can be looked up.", least=0.0)] = 7 * 86_400.0
+    status_events: Annotated[
+        bool,
+        switch(
+            "Write the final states of sends into the event log as `message.status`, which reaches those who name this "
+            "type; `false` saves a row a send, and webhooks that name the type get the events anyway."
+        ),
+    ] = True
 
     # Files
-    media_max_size: int = 100 * 1024**2  # bytes
-    media_types: str | None = None  # content types that may be uploaded, as "image/*,application/pdf"; None: all
-    media_retention: float = 7 * 86_400.0
-    media_timeout: float = 120.0  # for a file to be fetched from its platform, or to be sent there
-    media_stray_age: float = 3600.0
-    media_fetch: str | None = None  # kinds of received files that are fetched by themselves, as "image,voice", or "all"
-    media_fetch_max_size: int = 20 * 1024**2  # bytes
-    media_fetch_concurrency: int = 4
-    media_fetch_attempts: int = 5
+    media_max_size: Annotated[int, size("Largest file that is uploaded or fetched.")] = 100 * 1024**2
+    media_types: (
+        Annotated[
+            str,
+            setting("Content types that may be uploaded, such as `image/*,application/pdf`; none: all.", right="text"),
+        ]
+        | None
+    ) = None
+    media_retention: Annotated[
+        float, seconds("How long files are kept; a file that a waiting message names is kept longer.", least=0.0)
+    ] = 7 * 86_400.0
+    media_timeout: Annotated[
+        float, seconds("How long it may take to fetch a file from its platform, or to send one there.")
+    ] = 120.0
+    media_stray_age: Annotated[
+        float,
+        seconds("Age at which bytes that no row names are removed; keep it longer than any upload takes.", least=0.0),
+    ] = 3600.0
+    media_fetch: (
+        Annotated[
+            str,
+            setting(
+                "Kinds of received files that are fetched without being asked for: `all`, or some of image, video, audio, "
+                "voice, document, sticker; none: only on request.",
+                right="text",
+            ),
+        ]
+        | None
+    ) = None
+    media_fetch_max_size: Annotated[int, size("Largest file that is fetched without being asked for.")] = 20 * 1024**2
+    media_fetch_concurrency: Annotated[int, count("How many files are fetched at the same time.")] = 4
+    media_fetch_attempts: Annotated[int, count("How often fetching a file is tried, with growing delays.")] = 5
 
     # Keys
-    audit_retention: float = 30 * 86_400.0
-    audit_entries: int = 100_000
+    audit_retention: Annotated[float, seconds("How long entries of the audit log are kept.", least=0.0)] = 30 * 86_400.0
+    audit_entries: Annotated[int, count("Maximum number of entries in the audit log.", least=0)] = 100_000
 
     # Events and webhooks
-    event_retention: float = 7 * 86_400.0
-    prune_interval: float = 300.0
-    webhook_timeout: float = 15.0
-    webhook_concurrency: int = 16  # per endpoint
-    webhook_attempts: int = 12
-    webhook_backoff: float = 1.0
-    webhook_backoff_max: float = 86_400.0
-    webhook_secret_grace: float = 86_400.0  # how long the secret before a rotation signs too
-    webhook_allow_private: bool = True  # `rookery serve` says no when others can reach its API
-    backlog_interval: float = 5.0
+    event_retention: Annotated[float, seconds("How long events stay in the log.", least=0.0)] = 7 * 86_400.0
+    prune_interval: Annotated[float, seconds("Pause between two removals of what is past its retention.")] = 300.0
+    webhook_timeout: Annotated[float, seconds("How long an endpoint may take to answer a delivery.")] = 15.0
+    webhook_concurrency: Annotated[
+        int, count("How many deliveries run at once per endpoint, each to a different chat.")
+    ] = 16
+    webhook_attempts: Annotated[int, count("How many attempts are made before a delivery becomes a dead letter.")] = 12
+    webhook_backoff: Annotated[
+        float, seconds("First delay after a failed delivery; each further one is three times as long.", least=0.0)
+    ] = 1.0
+    webhook_backoff_max: Annotated[float, seconds("Longest delay between two attempts to deliver.", least=0.0)] = (
+        86_400.0
+    )
+    webhook_secret_grace: Annotated[
+        float, seconds("How long the previous secret also signs after a rotation.", least=0.0)
+    ] = 86_400.0
+    webhook_allow_private: Annotated[
+        bool,
+        switch(
+            "Deliver to addresses that are not on the open internet (this machine, private networks), and fetch files to "
+            "send from there.",
+            shown_default="`true` while the API listens on loopback, otherwise `false`",
+        ),
+    ] = True
+    backlog_interval: Annotated[float, seconds("Pause between two counts of the events that wait for webhooks.")] = 5.0
 
 
-AT_LEAST_ONE = frozenset({"start_concurrency", "webhook_concurrency", "media_fetch_concurrency"})
-"""Without one of these nothing would ever happen, and nobody would be told why."""
+def declarations(settings: type[msgspec.Struct]) -> dict[str, tuple[Any, msgspec.Meta]]:
+    """The type and the declaration of every field that has one."""
+    found = {}
+    for name, hint in get_type_hints(settings, include_extras=True).items():
+        for part in (hint, *get_args(hint)):
+            for declared in getattr(part, "__metadata__", ()):
+                if isinstance(declared, msgspec.Meta):
+                    found[name] = hint, declared
+    return found
 
 
 def check_settings(settings: EngineSettings) -> None:
-    """Raises InvalidInput for the first number that cannot be meant so: none of them may be negative."""
-    for field in msgspec.structs.fields(EngineSettings):
-        value = getattr(settings, field.name)
-        least = 1 if field.name in AT_LEAST_ONE else 0
-        if isinstance(value, int | float) and not value >= least:  # not a number is not enough either
-            raise InvalidInput(f"settings: {field.name} is {value}, and at least {least} is needed", field=field.name)
+    """Raises InvalidInput for the first setting that is out of bounds."""
+    for name, (hint, declared) in declarations(EngineSettings).items():
+        value = getattr(settings, name)
+        try:
+            msgspec.convert(value, hint)
+        except msgspec.ValidationError:
+            right = (declared.extra or {})["right"]
+            raise InvalidInput(f"settings: {name} is {value}, and {right} is needed", field=name) from None

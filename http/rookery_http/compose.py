@@ -46,17 +46,17 @@ Announce = Callable[[Address], None]
 def providers(config: Config) -> list[Provider]:
     """The platforms of this server."""
     worker = None
-    if config.whatsapp_worker is not None:
-        worker = [sys.executable, "-m", *config.whatsapp_worker.split()]
-        log.info("WhatsApp workers are those of a simulator", worker=config.whatsapp_worker)
+    if config.platforms.whatsapp_worker is not None:
+        worker = [sys.executable, "-m", *config.platforms.whatsapp_worker.split()]
+        log.info("WhatsApp workers are those of a simulator", worker=config.platforms.whatsapp_worker)
     return [
-        Telegram(api_url=config.telegram_api_url, poll_timeout=config.telegram_poll_timeout),
+        Telegram(api_url=config.platforms.telegram_api_url, poll_timeout=config.platforms.telegram_poll_timeout),
         # Needs neonize only in its workers: without it a WhatsApp session tells what to install.
         WhatsApp(
-            data_dir=config.data_dir,
-            database_url=config.database_url,
-            sessions_per_worker=config.whatsapp_sessions_per_worker,
-            qr_rounds=config.whatsapp_qr_rounds,
+            data_dir=config.storage.directory,
+            database_url=config.storage.database_url,
+            sessions_per_worker=config.platforms.whatsapp_sessions_per_worker,
+            qr_rounds=config.platforms.whatsapp_qr_rounds,
             worker_command=worker,
             workers=WorkerSettings(allow_private_urls=config.engine.webhook_allow_private),
         ),
@@ -144,17 +144,17 @@ class _Server:
 
     async def _serve(self) -> None:
         config = self._config
-        if config.database_url is None:
-            _make(config.data_dir)
-        if config.wait:
-            log.info("opening the store", seconds_to_wait=config.wait)
+        if config.storage.database_url is None:
+            _make(config.storage.directory)
+        if config.storage.wait:
+            log.info("opening the store", seconds_to_wait=config.storage.wait)
         opening = open_engine(
-            store=config.store,
+            store=config.storage.store,
             providers=providers(config),
-            secret_key=config.secret_key,
+            secret_key=config.storage.secret_key,
             settings=config.engine,
-            wait=config.wait,
-            media=config.media.storage(config.data_dir),
+            wait=config.storage.wait,
+            media=config.storage.open_media(),
         )
         async with opening as self._engine, trio.open_nursery() as nursery:
             (address, *_) = await nursery.start(

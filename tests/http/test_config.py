@@ -11,9 +11,7 @@ import pytest
 
 from rookery import EngineSettings
 from rookery_http import compose
-from rookery_http.config import load as config
 from rookery_http.config import table as variables
-from rookery_http.config.engine_variables import MEANINGS
 from rookery_http.config.load import ConfigurationError, load, unknown_variables
 
 
@@ -28,15 +26,16 @@ def test_defaults():
     loaded = load()
     assert (loaded.api.host, loaded.api.port, loaded.api.key) == ("127.0.0.1", 8080, None)
     assert loaded.engine.shutdown_grace + loaded.api.drain == 8.0
-    assert loaded.store == f"sqlite:///{Path.cwd() / 'rookery-data' / 'rookery.db'}"
+    assert loaded.storage.store == f"sqlite:///{Path.cwd() / 'rookery-data' / 'rookery.db'}"
     assert msgspec.structs.replace(loaded.engine, shutdown_grace=8.0) == EngineSettings()
 
 
 def test_every_engine_setting_has_a_variable_and_a_meaning(monkeypatch):
     for field in msgspec.structs.fields(EngineSettings):
-        name = variables.engine_variable(field.name)
-        assert name in variables.BY_NAME
-        assert field.name in MEANINGS, f"say in engine_variables.MEANINGS what {field.name} is"
+        name = variables.ENGINE_VARIABLES[field.name]
+        row = variables.BY_NAME[name]
+        assert row.meaning.endswith("."), f"say in EngineSettings what {field.name} is, in a sentence"
+        assert row.right
         if field.name in ("lease_renew_interval", "lease_margin"):
             continue  # not longer than the lease
         if field.name in ("media_types", "media_fetch"):
@@ -48,12 +47,11 @@ def test_every_engine_setting_has_a_variable_and_a_meaning(monkeypatch):
         got = getattr(load().engine, field.name)
         expected = msgspec.json.decode(value)
         assert got == (expected - 2.0 if field.name == "shutdown_grace" else expected), name
-    assert not MEANINGS.keys() - {field.name for field in msgspec.structs.fields(EngineSettings)}
 
 
 def test_where_files_are_kept(monkeypatch, tmp_path):
     monkeypatch.setenv("ROOKERY_DATA_DIR", str(tmp_path))
-    assert load().media.storage(tmp_path).location == str(tmp_path / "media")
+    assert load().storage.open_media().location == str(tmp_path / "media")
     for name, value in {
         "ROOKERY_MEDIA": "s3://bucket/prefix",
         "ROOKERY_S3_ENDPOINT": "http://minio:9000",
@@ -64,9 +62,9 @@ def test_where_files_are_kept(monkeypatch, tmp_path):
     }.items():
         monkeypatch.setenv(name, value)
     loaded = load()
-    assert loaded.media.storage(tmp_path).location == "s3://bucket/prefix at minio:9000"
+    assert loaded.storage.open_media().location == "s3://bucket/prefix at minio:9000"
     assert (loaded.engine.media_fetch, loaded.engine.media_types) == ("image, voice", "image/*")
-    assert "a-secret" not in repr(loaded) + repr(loaded.media)
+    assert "a-secret" not in repr(loaded) + repr(loaded.storage)
     monkeypatch.setenv("ROOKERY_MEDIA_FETCH", "image,gif")
     monkeypatch.delenv("ROOKERY_S3_SECRET_KEY")
     with pytest.raises(ConfigurationError) as caught:
@@ -98,12 +96,12 @@ def test_fixed_names(monkeypatch):
         monkeypatch.setenv(name, value)
     loaded = load()
     assert (loaded.api.host, loaded.api.port, loaded.api.key) == ("0.0.0.0", 0, "sesame")
-    assert (loaded.secret_key, loaded.store) == ("new,old", "postgresql://rookery@db/rookery")
+    assert (loaded.storage.secret_key, loaded.storage.store) == ("new,old", "postgresql://rookery@db/rookery")
     assert loaded.engine.max_concurrent_sessions == 9
     assert loaded.engine.auto_cleanup_on_logout is False
-    assert (loaded.telegram_api_url, loaded.telegram_poll_timeout) == ("http://127.0.0.1:8081", 5)
-    assert (loaded.whatsapp_sessions_per_worker, loaded.log_level) == (3, "DEBUG")
-    assert (loaded.whatsapp_qr_rounds, loaded.whatsapp_worker) == (2, "some.module other")
+    assert (loaded.platforms.telegram_api_url, loaded.platforms.telegram_poll_timeout) == ("http://127.0.0.1:8081", 5)
+    assert (loaded.platforms.whatsapp_sessions_per_worker, loaded.logs.level) == (3, "DEBUG")
+    assert (loaded.platforms.whatsapp_qr_rounds, loaded.platforms.whatsapp_worker) == (2, "some.module other")
     assert loaded.engine.shutdown_grace + loaded.api.drain == 20
     assert "sesame" not in repr(loaded)
 
@@ -210,13 +208,12 @@ def test_files_to_send_are_fetched_from_where_webhooks_may_lead(monkeypatch, tmp
     assert allowed == [True, False]
 
 
-def test_the_table_for_the_readme_is_complete():
+def test_the_page_of_settings_is_the_one_of_the_code():
     table = variables.markdown()
     for row in variables.TABLE:
         assert f"| `{row.name}` |" in table
-    assert len(config.API_FIELDS) < len(variables.TABLE)
-    readme = Path(__file__).parents[2] / "README.md"
-    assert table in readme.read_text(), "regenerate with: rookery settings"
+    page = Path(__file__).parents[2] / "docs/settings.md"
+    assert page.read_text() == table, "regenerate with: rookery settings > docs/settings.md"
 
 
 @pytest.mark.parametrize(

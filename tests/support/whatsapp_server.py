@@ -9,5 +9,5 @@ from support.whatsapp_engine import trusting
 
 if __name__ == "__main__":
     config = load()
-    compose.providers = lambda config: [WhatsApp(data_dir=config.data_dir, worker_command=trusting())]
+    compose.providers = lambda config: [WhatsApp(data_dir=config.storage.directory, worker_command=trusting())]
     sys.exit(compose.run_server(config))

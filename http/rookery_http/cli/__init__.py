@@ -7,9 +7,7 @@ import signal
 import sys
 from typing import NoReturn
 
-EXTRA = frozenset(
-    {"typer", "rich", "pydantic", "pydantic_settings", "quart", "quart_trio", "hypercorn", "prometheus_client", "segno"}
-)
+EXTRA = frozenset({"typer", "rich", "quart", "quart_trio", "hypercorn", "prometheus_client", "segno"})
 """What an embedding program does without, and the server and the commands need."""
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)

@@ -148,10 +148,11 @@ def serve(
     from ..compose import run_server  # everything is imported before the wait for the data directory
     from ..operate import logs
 
-    secrets = [config.api.key or "", config.media.secret_key or "", *(config.secret_key or "").split(",")]
-    if config.database_url is not None and (password := urlsplit(config.database_url).password):
+    storage = config.storage
+    secrets = [config.api.key or "", storage.s3_secret_key or "", *(storage.secret_key or "").split(",")]
+    if storage.database_url is not None and (password := urlsplit(storage.database_url).password):
         secrets += [password, unquote(password)]
-    logs.configure(level=config.log_level, form=config.log_format, secrets=secrets)
+    logs.configure(level=config.logs.level, form=config.logs.format, secrets=secrets)
     logs.catch_strays()
     for line in unknown_variables(os.environ):
         get_logger("API").warning(line)
@@ -187,7 +188,7 @@ def openapi(
 
 @app.command()
 def settings() -> None:
-    """Print all environment variables as a Markdown table."""
+    """Print all settings as a Markdown page: docs/settings.md."""
     from ..config.table import markdown
 
     sys.stdout.write(markdown())

@@ -1,34 +1,289 @@
-"""What the API needs to know, apart from the engine. Filled from the environment by `config`, by hand in a program."""
+"""What the server needs to know, apart from the engine: the API, storage, platforms and the log.
+
+`load` fills these structures from the environment; a program that embeds the API fills `ApiSettings` by hand. A field
+without a declaration has no variable.
+"""
 
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
 import msgspec
 
+from rookery.media.open import storage_from_text
+from rookery.media.storage import MediaStorage
+from rookery.settings import count, seconds, setting
+
+from .variable import http_address
+
 MEBIBYTE = 1024 * 1024
+SMALL_BODY = 256 * 1024
+S3 = "s3://"
+DATABASE = "rookery.db"
+
+
+def text(
+    meaning: str,
+    *,
+    right: str,
+    secret: bool = False,
+    check: Callable[[str], object] | None = None,
+    shown_default: str | None = None,
+    **bounds: Any,
+) -> msgspec.Meta:
+    """A text. A secret one is never shown; `check` raises ValueError for what `bounds` cannot say."""
+    declared = setting(meaning, right=right, shown_default=shown_default, **bounds)
+    return msgspec.Meta(
+        description=meaning, extra={**(declared.extra or {}), "secret": secret, "check": check}, **bounds
+    )
 
 
 class ApiSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds and bytes."""
 
-    host: str = "127.0.0.1"
-    port: int = 8080
-    key: str | None = None
-    max_body: int = 16 * MEBIBYTE  # of a send; everything else is bounded by SMALL_BODY
-    key_rate: float = 100.0  # requests a second of a key that has no rate of its own; 0: no limit
-    body_timeout: float = 30.0  # for the client to deliver the body
-    answer_timeout: float = 60.0  # for the client to take the answer; a stream has none
-    keep_alive: float = 30.0
+    host: Annotated[
+        str,
+        text(
+            "Address of the API; any address but loopback needs `ROOKERY_API_KEY`. `auto`: every address with a key, "
+            "loopback without (the container image's choice).",
+            right="an IP address, a host name or auto",
+            min_length=1,
+            pattern=r"^[A-Za-z0-9.:_\[\]-]+$",
+        ),
+    ] = "127.0.0.1"
+    port: Annotated[int, count("Port of the API; 0: a free one, printed at start.", least=0, most=65535, unit="")] = (
+        8080
+    )
+    key: (
+        Annotated[
+            str,
+            text(
+                "Admin key: `Authorization: Bearer KEY`.",
+                right="printable ASCII without spaces",
+                secret=True,
+                min_length=1,
+                max_length=1024,
+                pattern=r"^[!-~]+$",
+            ),
+        ]
+        | None
+    ) = None
+    max_body: Annotated[
+        int,
+        setting(
+            "Largest body of a send; other calls take 256 KiB at most.",
+            right="a whole number of bytes from 1024 to 1073741824",
+            unit="bytes",
+            ge=1024,
+            le=1024 * MEBIBYTE,
+        ),
+    ] = 16 * MEBIBYTE
+    key_rate: Annotated[
+        float,
+        setting(
+            "Rate limit of a created key that has no rate of its own, counted by each instance; 0: no limit.",
+            right="a number of requests a second, 0 or more",
+            unit="per second",
+            ge=0,
+            le=1_000_000,
+        ),
+    ] = 100.0
+    body_timeout: Annotated[float, seconds("How long a client may take to deliver its request's body.")] = 30.0
+    answer_timeout: Annotated[
+        float, seconds("How long a client may take to read an answer; event streams have no such limit.")
+    ] = 60.0
+    keep_alive: Annotated[float, seconds("How long an idle connection stays open.")] = 30.0
+    heartbeat: Annotated[float, seconds("How often an event stream without events sends a comment.")] = 15.0
     drain: float = 2.0
-    heartbeat: float = 15.0  # of an event stream without events
+    """Seconds that requests under way may take at shutdown."""
 
     def __repr__(self) -> str:
         """Without the key."""
         return f"<ApiSettings {self.host}:{self.port} key={'set' if self.key else 'none'}>"
 
 
-SMALL_BODY = 256 * 1024
+class StorageSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the state lives."""
+
+    data_dir: Annotated[
+        str,
+        text("Directory of the SQLite database, WhatsApp device stores and files.", right="a directory", min_length=1),
+    ] = "./rookery-data"
+    database_url: (
+        Annotated[
+            str,
+            text(
+                "`postgresql://user@host/database` keeps the state in PostgreSQL instead of SQLite.",
+                right="postgresql://user:password@host/database",
+                secret=True,
+                pattern=r"^postgres(ql)?://.+",
+            ),
+        ]
+        | None
+    ) = None
+    secret_key: (
+        Annotated[
+            str,
+            text(
+                "Encrypts secrets at rest; several keys, comma separated, newest first.",
+                right="one or several keys, comma separated",
+                secret=True,
+                shown_default="generated into the data directory; required with PostgreSQL",
+                min_length=1,
+            ),
+        ]
+        | None
+    ) = None
+    media: (
+        Annotated[
+            str,
+            text(
+                "Where files are kept: a directory, or `s3://bucket/prefix` (a prefix for Rookery alone: files there that no "
+                "row names are removed). Several instances need S3 or one shared directory.",
+                right="a directory, or s3://bucket/prefix,",
+                shown_default="`media` in the data directory",
+                pattern=r"^(s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9._/-]*)?|[^:]+)$",
+            ),
+        ]
+        | None
+    ) = None
+    s3_endpoint: (
+        Annotated[
+            str,
+            text(
+                "S3-compatible server.",
+                right="an http:// or https:// address",
+                shown_default="Amazon's",
+                pattern=r"^https?://[^\s/@]+/?$",
+            ),
+        ]
+        | None
+    ) = None
+    s3_region: Annotated[
+        str, text("Region of the bucket.", right="a region such as eu-central-1", pattern=r"^[a-z0-9-]+$")
+    ] = "us-east-1"
+    s3_access_key: (
+        Annotated[
+            str,
+            text(
+                "Access key that may read, write, delete and list under the prefix.",
+                right="printable ASCII without spaces",
+                min_length=1,
+                pattern=r"^[!-~]+$",
+            ),
+        ]
+        | None
+    ) = None
+    s3_secret_key: (
+        Annotated[
+            str,
+            text(
+                "Secret of the access key.",
+                right="printable ASCII without spaces",
+                secret=True,
+                min_length=1,
+                pattern=r"^[!-~]+$",
+            ),
+        ]
+        | None
+    ) = None
+    wait: Annotated[
+        float, seconds("How long to wait for another process that still uses the data directory.", least=0)
+    ] = 0.0
+
+    @property
+    def directory(self) -> Path:
+        """The data directory."""
+        return Path(self.data_dir).expanduser()
+
+    @property
+    def store(self) -> str:
+        """The store's URL for `open_engine`."""
+        return self.database_url or f"sqlite:///{self.directory.absolute() / DATABASE}"
+
+    @property
+    def media_place(self) -> str:
+        """The directory of files, or `s3://bucket/prefix`."""
+        return self.media or str(self.directory / "media")
+
+    @property
+    def media_in_s3(self) -> bool:
+        """True when files are kept in S3."""
+        return self.media_place.startswith(S3)
+
+    def open_media(self) -> MediaStorage:
+        """The storage of files; not opened yet. Raises InvalidInput."""
+        return storage_from_text(
+            self.media_place,
+            endpoint=self.s3_endpoint,
+            region=self.s3_region,
+            access_key=self.s3_access_key,
+            secret_key=self.s3_secret_key,
+            spools=self.directory / "media" / "tmp",
+        )
+
+    def __repr__(self) -> str:
+        """Without secrets."""
+        return f"<StorageSettings data_dir={self.data_dir!r} media={self.media_place!r}>"
+
+
+class PlatformSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How the platforms are reached."""
+
+    telegram_api_url: Annotated[
+        str,
+        text(
+            "Base address of the Bot API, also of a local Bot API server or the simulator.",
+            right="an http:// or https:// address without user, password or query",
+            check=http_address,
+        ),
+    ] = "https://api.telegram.org"
+    telegram_poll_timeout: Annotated[
+        int,
+        setting("Length of a long poll.", right="a whole number of seconds from 0 to 50", unit="s", ge=0, le=50),
+    ] = 50
+    whatsapp_sessions_per_worker: Annotated[int, count("WhatsApp sessions in one worker process.", most=1000)] = 10
+    whatsapp_qr_rounds: Annotated[
+        int,
+        count(
+            "Rounds of six QR codes (160 s each) that a session shows before it waits for a person to start it again.",
+            most=100,
+        ),
+    ] = 5
+    whatsapp_worker: (
+        Annotated[
+            str,
+            text(
+                "Installed Python module that runs as WhatsApp worker, and its arguments; for simulators only.",
+                right="the name of a Python module",
+                shown_default="Rookery's own",
+                pattern=r"^[A-Za-z_][A-Za-z0-9_.]*( [A-Za-z_][A-Za-z0-9_.]*)*$",
+            ),
+        ]
+        | None
+    ) = None
+
+
+class LogSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What is logged and how."""
+
+    level: Annotated[
+        Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"],
+        text(
+            "Least important level that is written: DEBUG, INFO, WARNING, ERROR or CRITICAL.",
+            right="DEBUG, INFO, WARNING, ERROR or CRITICAL",
+        ),
+    ] = "INFO"
+    format: Annotated[
+        Literal["auto", "console", "json"],
+        text(
+            "`json` lines, `console` for people, `auto`: console when stderr is a terminal.",
+            right="auto, console or json",
+        ),
+    ] = "auto"
 
 
 def is_loopback(host: str) -> bool:

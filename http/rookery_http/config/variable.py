@@ -1,26 +1,30 @@
-"""One environment variable of `rookery serve`, and the kinds of value that it may have."""
+"""One environment variable of `rookery serve`, made from the declaration of a setting."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from collections.abc import Callable, Iterator
+from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
-from pydantic import Field
+
+from rookery.settings import declarations
 
 
 class Variable(msgspec.Struct, frozen=True, kw_only=True):
-    """One row of the table."""
+    """One row of the table. `field` is the setting's name in its structure."""
 
     name: str
+    field: str
+    group: str
     kind: Any
     default: Any
-    unit: str = ""
+    unit: str
     meaning: str
     right: str  # completes "... is needed"
     secret: bool = False
-    group: str
     shown_default: str | None = None
+    check: Callable[[Any], object] | None = None
 
     @property
     def default_text(self) -> str:
@@ -35,27 +39,42 @@ class Variable(msgspec.Struct, frozen=True, kw_only=True):
             return f"{self.default:g}" if self.default < 1e6 else f"{self.default:.0f}"
         return str(self.default)
 
-
-def seconds(least: float = 0.001, most: float = 3_155_760_000.0) -> Any:
-    """A duration that is not absurd."""
-    return Annotated[float, Field(ge=least, le=most, allow_inf_nan=False)]
-
-
-def share() -> Any:
-    """A part of a whole; 0.8 is 80 %."""
-    return Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
-
-
-def count(least: int = 0, most: int = 2**53) -> Any:
-    """A whole number in bounds."""
-    return Annotated[int, Field(ge=least, le=most)]
+    def read(self, given: Any) -> Any:
+        """The value that a text, or a value of a command's option, stands for. Raises ValueError."""
+        if isinstance(given, str):
+            given = given.strip()
+            if given == "none" and type(None) in getattr(self.kind, "__args__", ()):
+                return None
+        value = msgspec.convert(given, self.kind, strict=False)  # ValidationError is a ValueError
+        if self.check is not None and value is not None:
+            self.check(value)
+        return value
 
 
-def http_address(value: str) -> str:
-    """A server's address, perhaps with a path. Raises ValueError."""
+def variables_of(settings: type[msgspec.Struct], group: str, names: dict[str, str] | None = None) -> Iterator[Variable]:
+    """The variables of a structure's declared fields, called ROOKERY_... after the field unless `names` has another name."""
+    defaults = {field.name: field.default for field in msgspec.structs.fields(settings)}
+    for field, (kind, declared) in declarations(settings).items():
+        extra = declared.extra or {}
+        yield Variable(
+            name=(names or {}).get(field, f"ROOKERY_{field.upper()}"),
+            field=field,
+            group=group,
+            kind=kind,
+            default=defaults[field],
+            unit=extra["unit"],
+            meaning=declared.description or "",
+            right=extra["right"],
+            secret=extra.get("secret", False),
+            shown_default=extra["shown_default"],
+            check=extra.get("check"),
+        )
+
+
+def http_address(value: str) -> None:
+    """Accepts a server's address, perhaps with a path. Raises ValueError."""
     parts = urlsplit(value)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
         raise ValueError("not an HTTP address")
     if parts.username is not None or "?" in value or "#" in value or any(sign <= " " for sign in value):
         raise ValueError("more than an HTTP address")
-    return value

@@ -15,7 +15,8 @@ from rookery.errors import RookeryError
 from rookery.store.inspection import StoreFacts
 from rookery.store.open import inspect_store
 
-from ..config.load import DATABASE, Config
+from ..config.load import Config
+from ..config.settings import DATABASE
 from .finding import SECONDS, Finding, bad, good, odd
 
 DISK_LEAST = 500 * 1024**2  # bytes
@@ -25,15 +26,15 @@ async def look_at_store(config: Config) -> tuple[StoreFacts | None, list[Finding
     """The database, its directory and its key; what is known of the store where it could be read."""
     found: list[Finding] = []
     usable = True
-    if config.database_url is None:
-        directory = _directory("data directory", config.data_dir, "ROOKERY_DATA_DIR")
+    if config.storage.database_url is None:
+        directory = _directory("data directory", config.storage.directory, "ROOKERY_DATA_DIR")
         usable = directory.level != "error"
         found.append(directory)
-        found += _unwritable(config.data_dir / DATABASE)
+        found += _unwritable(config.storage.directory / DATABASE)
     facts: StoreFacts | None = None
     try:
         with trio.fail_after(SECONDS):
-            facts = await inspect_store(config.store, config.secret_key)
+            facts = await inspect_store(config.storage.store, config.storage.secret_key)
     except trio.TooSlowError:
         why = f"no answer within {SECONDS:g} s"
         found.append(bad("database", why, "is the server of DATABASE_URL up, and does a firewall let us through?"))
@@ -110,7 +111,7 @@ def _key(facts: StoreFacts, config: Config) -> Finding:
             "it is not the one that the stored secrets were encrypted with",
             "put the old key (or key file) back; to change keys set ROOKERY_SECRET_KEY=NEW,OLD",
         )
-    if config.secret_key is None:
+    if config.storage.secret_key is None:
         where = "beside the database"
         return odd("secret key", f"it lies in a file {where}", "keep a copy elsewhere: without it the tokens are lost")
     return good("secret key", "it fits" if facts.key_fits else "set; nothing is encrypted yet")
@@ -120,17 +121,19 @@ async def look_at_media(config: Config, facts: StoreFacts | None) -> Finding:
     """Where files are kept: reachable, and by every instance."""
     subject = "media"
     try:
-        storage = config.media.storage(config.data_dir)
-        if config.media.shared:
+        storage = config.storage.open_media()
+        if config.storage.media_in_s3:
             with trio.fail_after(SECONDS):
                 async with storage.open(), aclosing(storage.older_than(0.0)) as pages:
                     await anext(pages, None)
             return good(subject, f"{storage.location} answers")
     except trio.TooSlowError:
-        return bad(subject, f"{config.media.place} gave no answer within {SECONDS:g} s", "see ROOKERY_S3_ENDPOINT")
+        return bad(
+            subject, f"{config.storage.media_place} gave no answer within {SECONDS:g} s", "see ROOKERY_S3_ENDPOINT"
+        )
     except (RookeryError, OSError) as error:
         return bad(subject, str(error), "see ROOKERY_MEDIA and the ROOKERY_S3_... variables")
-    directory = _directory(subject, Path(config.media.place), "ROOKERY_MEDIA")
+    directory = _directory(subject, Path(config.storage.media_place), "ROOKERY_MEDIA")
     if directory.level == "error":
         return directory
     used_by = (facts.used_by if facts is not None else None) or ""
@@ -142,5 +145,6 @@ async def look_at_media(config: Config, facts: StoreFacts | None) -> Finding:
             "another has stored",
         )
     return good(
-        subject, f"{storage.location}" + (": for one instance, or mounted on all" if config.database_url else "")
+        subject,
+        f"{storage.location}" + (": for one instance, or mounted on all" if config.storage.database_url else ""),
     )
