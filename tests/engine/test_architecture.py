@@ -20,6 +20,7 @@ PACKAGES = {
     "rookery_whatsapp": ROOT / "providers/rookery_whatsapp",
     "rookery_simulator": ROOT / "providers/rookery_simulator",
     "rookery_http": ROOT / "http/rookery_http",
+    "rookery_client": ROOT / "http/rookery_client",
 }
 MAY_IMPORT = {
     "rookery": set[str](),
@@ -27,6 +28,7 @@ MAY_IMPORT = {
     "rookery_whatsapp": {"rookery"},
     "rookery_simulator": {"rookery"},
     "rookery_http": set(PACKAGES) - {"rookery_http"},
+    "rookery_client": set(),
 }
 ROOTS = [ROOT / "engine", ROOT / "providers", ROOT / "http"]
 FLOORS: dict[str, Floors] = {

@@ -22,10 +22,6 @@ TIMEOUT = 75.0
 """Seconds; longer than the longest wait for a send."""
 
 
-BLOCK = 256 * 1024
-"""Bytes of a file that are read at a time."""
-
-
 class ClientError(Exception):
     """The text is for people, one line."""
 
@@ -48,104 +44,71 @@ class NoServer(ClientError):
 
 
 class Client:
-    """One server."""
+    """One server, through `rookery_client`; its errors become those of a command."""
 
     def __init__(self, url: str | None, key: str | None) -> None:
-        import httpx
+        from rookery_client import Client as Library
 
         self.url = (url or f"http://127.0.0.1:{os.environ.get('ROOKERY_PORT') or 8080}").rstrip("/")
-        headers = {"Authorization": f"Bearer {key}"} if key else {}
-        try:
-            self._http = httpx.Client(base_url=self.url, headers=headers, timeout=TIMEOUT, trust_env=False)
-        except (httpx.InvalidURL, UnicodeEncodeError, ValueError):
-            raise WrongAddress(self.url) from None
+        with self._errors():
+            self._client = Library(self.url, key, timeout=TIMEOUT)
 
     def text(self, path: str, accept: str) -> bytes:
         """A successful answer that is not JSON, in the form that `accept` names."""
         with self._errors():
-            answer = self._http.get(path, headers={"Accept": accept})
-            self._check(answer)
-            content: bytes = answer.content
-            return content
+            return self._client.request("GET", path, headers={"Accept": accept}).content
 
     def call(self, method: str, path: str, *, headers: Mapping[str, str] | None = None, **options: Any) -> Any:
         """The JSON of a successful answer."""
         with self._errors():
-            answer = self._http.request(method, path, headers=headers, **options)
-            self._check(answer)
-            return answer.json()
+            return self._client.document(method, path, headers=headers, **options)
 
     def upload(self, path: str, file: Any, *, size: int, **options: Any) -> Any:
         """The JSON of the answer to a file, which is read while it is sent."""
+        from rookery_client.wire import blocks
+
+        headers = {"Content-Length": str(size)} | options.pop("headers", {})
         with self._errors():
-            headers = {"Content-Length": str(size)} | options.pop("headers", {})
-            answer = self._http.post(path, content=_blocks(file), headers=headers, **options)
-            self._check(answer)
-            return answer.json()
+            return self._client.document("POST", path, content=blocks(file), headers=headers, **options)
 
     def download(self, path: str) -> Iterator[bytes]:
         """The pieces of an answer of any size."""
-        with self._errors(), self._http.stream("GET", path) as answer:
-            if answer.status_code >= 400:
-                answer.read()
-            self._check(answer)
-            yield from answer.iter_bytes()
+        with self._errors():
+            yield from self._client.pieces(path)
 
     def follow(self, path: str, **options: Any) -> Iterator[str]:
         """The lines of an answer without an end."""
-        with self._errors(), self._http.stream("GET", path, timeout=None, **options) as answer:
-            if answer.status_code >= 400:
-                answer.read()
-            self._check(answer)
-            yield from answer.iter_lines()
+        with self._errors():
+            yield from self._client.lines(path, **options)
 
     def pages(
         self, path: str, name: str, params: Mapping[str, Any], *, cursor: str = "after", first: int | None = None
     ) -> Iterator[dict[str, Any]]:
         """The rows of all pages; `cursor` is the parameter that takes `next`, `first` its value for the first page."""
-        after: Any = first
-        while True:
-            page = self.call("GET", path, params=given(**dict(params) | {cursor: after}))
-            yield from page[name]
-            after = page["next"]
-            if after is None:
-                return
+        from rookery_client.wire import Request
+
+        with self._errors():
+            yield from self._client.pages(Request("GET", path, dict(params) | {cursor: first}), name, cursor=cursor)
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
-        import httpx
+        from rookery_client.errors import InvalidAddress, Refused, Unauthorized, Unreachable
 
         try:
             yield
-        except httpx.ConnectError:
-            raise NoServer(
-                f"no server answers at {self.url}: start one with `rookery serve`, or name it in ROOKERY_URL"
-            ) from None
-        except (httpx.InvalidURL, httpx.UnsupportedProtocol):
+        except InvalidAddress:
             raise WrongAddress(self.url) from None
-        except httpx.TimeoutException:
-            raise NoServer(f"{self.url} did not answer in time") from None
-        except httpx.HTTPError as error:
-            raise NoServer(f"the connection to {self.url} failed: {error}") from None
-        except ValueError:
-            raise NoServer(f"{self.url} answered something that is not JSON: is it a Rookery server?") from None
-
-    def _check(self, answer: Any) -> None:
-        if answer.status_code < 400:
-            return
-        try:
-            problem = answer.json()
-            text = f"{problem['title']}: {problem['detail']}"
-        except (ValueError, KeyError, TypeError):
-            raise NoServer(f"{self.url} answered {answer.status_code}: is it a Rookery server?") from None
-        if answer.status_code == 401:
-            text += " (ROOKERY_API_KEY or --key)"
-        raise ClientError(text)
-
-
-def _blocks(file: Any) -> Iterator[bytes]:
-    while block := file.read(BLOCK):
-        yield block
+        except Unauthorized as error:
+            raise ClientError(f"{error} (ROOKERY_API_KEY or --key)") from None
+        except Refused as error:
+            raise ClientError(str(error)) from None
+        except Unreachable as error:
+            hint = (
+                ": start one with `rookery serve`, or name it in ROOKERY_URL"
+                if "no server answers" in str(error)
+                else ""
+            )
+            raise NoServer(f"{error}{hint}") from None
 
 
 def confirm(question: str, yes: bool) -> None:

@@ -1,0 +1,137 @@
+"""Requests and answers without I/O: what both clients share."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from .errors import ClientError, InvalidAddress, Unreachable, refusal
+
+if TYPE_CHECKING:
+    import httpx
+
+DEFAULT_URL = "http://127.0.0.1:8080"
+TIMEOUT = 75.0
+"""Seconds for an answer; longer than the longest wait for a send (60 s)."""
+
+RETRIES = 2
+"""How often a repeatable request is repeated after its connection failed."""
+
+RETRY_PAUSE = 0.5
+"""Seconds before the first repetition; each further one waits twice as long."""
+
+STREAM_SILENCE = 60.0
+"""Seconds without a byte after which a stream counts as broken; the server sends a heartbeat far more often (15 s)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One call of the API. `repeatable`: carrying it out twice has the effect of once."""
+
+    method: str
+    path: str
+    params: Mapping[str, Any] = field(default_factory=dict)
+    json: Any = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    repeatable: bool = False
+
+    def options(self) -> dict[str, Any]:
+        """Keyword arguments of httpx."""
+        options: dict[str, Any] = {"params": given(**self.params), "headers": dict(self.headers)}
+        if self.json is not None:
+            options["json"] = self.json
+        return options
+
+
+def given(**fields: Any) -> dict[str, Any]:
+    """The fields that have a value."""
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def path(*parts: object) -> str:
+    """A path whose parts are quoted; an empty part stays a part."""
+    return "/v1/" + "/".join(quote(str(part), safe="") or "%20" for part in parts)
+
+
+def headers_of(key: str | None) -> dict[str, str]:
+    return {"Authorization": f"Bearer {key}"} if key else {}
+
+
+def check(answer: httpx.Response, url: str) -> None:
+    """Raises Refused for an error of the server, Unreachable where the answer is not from a Rookery server.
+
+    The body must have been read.
+    """
+    if answer.status_code < 400:
+        return
+    try:
+        problem = answer.json()
+        known = isinstance(problem, dict) and isinstance(problem.get("title"), str)
+    except ValueError:
+        known = False
+    if not known:
+        raise Unreachable(f"{url} answered {answer.status_code}: is it a Rookery server?")
+    try:
+        retry_after = float(answer.headers["Retry-After"])
+    except (KeyError, ValueError):
+        retry_after = None
+    raise refusal(answer.status_code, problem, retry_after)
+
+
+def document(answer: httpx.Response, url: str) -> Any:
+    """The JSON of a successful answer; None where it has no body."""
+    check(answer, url)
+    if not answer.content:
+        return None
+    try:
+        return answer.json()
+    except ValueError:
+        raise Unreachable(f"{url} answered something that is not JSON: is it a Rookery server?") from None
+
+
+def translated(error: Exception, url: str) -> ClientError:
+    """An error of httpx in our words."""
+    import httpx
+
+    if isinstance(error, httpx.ConnectError):
+        return Unreachable(f"no server answers at {url}")
+    if isinstance(error, httpx.InvalidURL | httpx.UnsupportedProtocol):
+        return InvalidAddress(url)
+    if isinstance(error, httpx.TimeoutException):
+        return Unreachable(f"{url} did not answer in time")
+    return Unreachable(f"the connection to {url} failed: {error or type(error).__name__}")
+
+
+class EventLines:
+    """Server-sent events out of the lines of a stream (the fields that Rookery uses: `id`, `event`, `data`)."""
+
+    def __init__(self) -> None:
+        self._data: list[str] = []
+
+    def feed(self, line: str) -> dict[str, Any] | None:
+        """The event's document when this line completes one."""
+        if line.startswith("data:"):
+            self._data.append(line[5:].removeprefix(" "))
+            return None
+        if line or not self._data:
+            return None
+        text, self._data = "\n".join(self._data), []
+        try:
+            event = json.loads(text)
+        except ValueError:
+            return None
+        return event if isinstance(event, dict) and "id" in event else None
+
+
+def pauses(retries: int) -> Iterator[float]:
+    """Seconds to wait before each repetition."""
+    return (RETRY_PAUSE * 2**number for number in range(retries))
+
+
+def blocks(file: Any, size: int = 256 * 1024) -> Iterable[bytes]:
+    """A file in pieces."""
+    while block := file.read(size):
+        yield block
