@@ -29,7 +29,7 @@ from .api.state import PlatformInput
 from .config.load import Config
 from .operate.stuck import answering_signals
 from .serve import serve_api
-from .server.connection import Address
+from .server.address import Address
 from .server.server import CannotListen
 
 log = get_logger("API")

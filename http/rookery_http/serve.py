@@ -14,7 +14,7 @@ from .api.state import Api, PlatformInput
 from .app import create_app
 from .config.settings import ApiSettings, is_loopback
 from .description.openapi import describe
-from .server.connection import Address
+from .server.address import Address
 from .server.server import open_listeners, serve
 
 

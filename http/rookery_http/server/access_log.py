@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from typing import Any
-
-from hypercorn.logging import Logger
 
 from rookery.log import get_logger
 
@@ -23,21 +22,18 @@ def level_of(path: str, status: int) -> int:
     return logging.DEBUG
 
 
-class AccessLog(Logger):
-    """hypercorn's logger with our access lines."""
-
-    async def access(self, request: Any, response: Any, request_time: float) -> None:
-        """Called after each answer; `response` is None when the client left before there was one."""
-        status = int(response["status"]) if response is not None else 499
-        level = level_of(request["path"], status)
-        if log.isEnabledFor(level):
-            client = request.get("client")
-            log.log(
-                level,
-                "request",
-                method=request.get("method", "GET"),
-                path=request["path"],
-                status=status,
-                milliseconds=round(request_time * 1000, 1),
-                client=client[0] if client else None,
-            )
+def write(scope: Mapping[str, Any], status: int, seconds: float) -> None:
+    """The line of one request; status 499 when its client left before there was an answer."""
+    path = scope["path"]
+    level = level_of(path, status)
+    if log.isEnabledFor(level):
+        client = scope.get("client")
+        log.log(
+            level,
+            "request",
+            method=scope.get("method", "GET"),
+            path=path,
+            status=status,
+            milliseconds=round(seconds * 1000, 1),
+            client=client[0] if client else None,
+        )

@@ -1,274 +1,332 @@
-"""One HTTP/1.1 connection: hypercorn's protocol on a trio stream, with four cures for what was measured there.
+"""One HTTP/1.1 connection: requests are parsed, answered by the application in this very task, and logged.
 
-hypercorn's own `TCPServer` has faults that a server of quart-trio applications meets:
+The way of a request is short on purpose: no task, no channel and no timer is made for it. The connection's task reads a
+head, calls the ASGI application, and writes what the application sends; the body is read from the socket when the
+application asks for it, so a body that nobody reads holds back its client and not memory.
 
-A. After a response quart-trio cancels the request's nursery while hypercorn is still restarting the idle timer in that
-   very task. Then the keep-alive timeout is never enforced, an idle client makes a shutdown take its whole deadline, and
-   after a 413 to an unfinished body the next request on the connection hangs. Cure: whatever is not response bytes is
-   delivered inside a shield, bounded by `DELIVER_TIMEOUT`.
-B. hypercorn shields `send_all` without a deadline: a reader that stalls keeps the process alive for ever. Cure: each
-   piece of `SEND_PIECE` bytes has `SEND_TIMEOUT` seconds to leave (less while stopping); then the socket is destroyed.
-C. An answer that comes before the request's body has ended (413) is followed by a reset, and the client may lose the
-   answer or send its next request into the closing connection. Cure: such an answer says `Connection: close`; then only
-   our side is closed, and what still comes is read and discarded, bounded in time and bytes (`LINGER_*`). A WebSocket
-   that we close is left in the same way, or its client may lose our close frame with the reason.
-D. The task that pings a WebSocket sleeps on when the connection is gone, up to its interval, and a shutdown with it.
-   Cure: a sleep that ends with the connection.
+What every connection keeps to:
 
-Only HTTP/1.1 is spoken: an offer to upgrade to HTTP/2 is ignored, as the standard allows.
+- Idle, or dripping its head: closed after `keep_alive` seconds, and at once when the server stops.
+- A client that does not take an answer: each piece of `SEND_PIECE` bytes has `SEND_TIMEOUT` seconds to leave.
+- A client that closes its side (`shutdown(SHUT_WR)`) still gets its answer; only an event stream ends there, because it
+  would not notice a client that has gone.
+- An answer that comes before the end of the request's body (413) says `Connection: close`. Then only our side is closed,
+  and what still comes is read and discarded, bounded in time and bytes (`LINGER_*`): a close with unread input would be a
+  reset, and the client might lose the answer.
+
+A request for a WebSocket is handed on to `websocket`, where hypercorn's protocol serves it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from email.utils import formatdate
+from http import HTTPStatus
+from time import time
 from typing import Any, Protocol
 
-import h11
-import msgspec
 import trio
-from hypercorn.app_wrappers import ASGIWrapper
-from hypercorn.config import Config as HypercornConfig
-from hypercorn.events import Closed, Event, RawData, Updated
-from hypercorn.protocol.events import Event as StreamEvent
-from hypercorn.protocol.events import Response
-from hypercorn.protocol.h11 import H11Protocol, H11WSConnection
-from hypercorn.trio.task_group import TaskGroup
-from hypercorn.trio.worker_context import TrioSingleTask, WorkerContext
-from hypercorn.typing import ConnectionState
-from hypercorn.utils import parse_socket_addr
 
 from ..output.problems import plain_problem
+from .http1 import HeaderList, Incoming, Refusal, RequestParser, scope_of
 
 RECEIVE_SIZE = 65536
 SEND_PIECE = 65536
 SEND_TIMEOUT = 30.0
 """Seconds for a client to take one piece of an answer."""
-DELIVER_TIMEOUT = 5.0
-"""Seconds for the protocol to take notice of an event. In practice it takes none."""
 LINGER_TIMEOUT = 2.0
-FAREWELL_TIMEOUT = 1.0
-"""Seconds for the client of a WebSocket to answer our close frame."""
 LINGER_BYTES = 64 * 1024 * 1024
+DISCONNECT: dict[str, Any] = {"type": "http.disconnect"}
+GONE = 499
+"""The status in the log of a request whose client left before there was an answer."""
 
 NETWORK_ERRORS = (trio.BrokenResourceError, trio.ClosedResourceError, OSError)
 
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Mapping[str, Any]]]
+Send = Callable[[Mapping[str, Any]], Awaitable[None]]
+Application = Callable[[Any, Receive, Send], Awaitable[None]]
 
-class Patience(Protocol):
-    """How long a connection may take for something; shrinks when the server stops."""
-
-    def deadline(self, seconds: float) -> float:
-        """The trio time until which a step may last that normally gets `seconds`."""
-
-    def watch(self, scope: trio.CancelScope) -> Any:
-        """A context manager: while it is open, stopping the server brings the scope's deadline forward."""
+log = logging.getLogger("rookery.api.server")
 
 
-class Http1(H11Protocol):
-    """hypercorn's HTTP/1.1 protocol, answering malformed HTTP with a problem document."""
+class Host(Protocol):
+    """What a connection needs of its server."""
 
-    async def _check_protocol(self, event: h11.Request) -> None:
-        """Ignore offers of HTTP/2."""
-
-    async def _create_stream(self, request: h11.Request) -> None:
-        """What h11 lets pass and nobody should go on with ends here."""
-        given = {name.lower(): value for name, value in request.headers}
-        if request.http_version not in (b"1.0", b"1.1"):
-            await self._refuse(400, "only HTTP/1.1 is spoken here")
-        elif b"content-length" in given and b"transfer-encoding" in given:
-            # Two lengths of one body are how requests are smuggled past a proxy (RFC 9112, 6.3).
-            await self._refuse(400, "a request has either Content-Length or Transfer-Encoding")
-        elif _asks_for_websocket(request.method, given) and given.get(b"sec-websocket-version") != b"13":
-            await self._refuse(426, "version 13 of WebSocket is spoken here", [(b"sec-websocket-version", b"13")])
-        elif _asks_for_websocket(request.method, given) and not given.get(b"sec-websocket-key"):
-            await self._refuse(400, "a WebSocket is asked for with the header Sec-WebSocket-Key")
-        else:
-            await super()._create_stream(request)
-
-    async def _refuse(self, status_code: int, detail: str, headers: Sequence[tuple[bytes, bytes]] = ()) -> None:
-        await self._send_error_response(status_code, detail, headers)
-        await self.send(Closed())
-
-    async def _send_error_response(
-        self,
-        status_code: int,
-        detail: str = "this is not a well-formed HTTP/1.1 request",
-        more: Sequence[tuple[bytes, bytes]] = (),
-    ) -> None:
-        if status_code >= 500:  # 501 for an unknown transfer encoding would look like our fault
-            status_code = 400
-        body = plain_problem(status_code, detail)
-        headers = [
-            (b"content-type", b"application/problem+json"),
-            (b"content-length", str(len(body)).encode()),
-            (b"connection", b"close"),
-            *more,
-            *self.config.response_headers("h11"),
-        ]
-        await self._send_h11_event(h11.Response(status_code=status_code, headers=headers))
-        await self._send_h11_event(h11.Data(data=body))
-        await self._send_h11_event(h11.EndOfMessage())
-
-    async def stream_send(self, event: StreamEvent) -> None:
-        """Tell a client whose body we do not want to the end that the connection ends with this answer (cure C)."""
-        if isinstance(event, Response) and event.status_code >= 200 and self.body_unfinished:
-            event = replace(event, headers=[*event.headers, (b"connection", b"close")])
-        await super().stream_send(event)
+    keep_alive: float
 
     @property
-    def body_unfinished(self) -> bool:
-        """True when the client may still be writing a request that nobody reads."""
-        return self.connection.their_state in (h11.SEND_BODY, h11.ERROR)
+    def stopping(self) -> bool: ...
+
+    def idle_until(self, deadline: float) -> Any:
+        """A context manager with a cancel scope that also ends when the server stops."""
+
+    def answered(self, scope: Scope, status: int, seconds: float) -> None:
+        """Called once for each request. Never blocks, never raises."""
 
 
-def _asks_for_websocket(method: bytes, headers: Mapping[bytes, bytes]) -> bool:
-    tokens = [token.strip() for token in headers.get(b"connection", b"").lower().split(b",")]
-    return method == b"GET" and b"upgrade" in tokens and headers.get(b"upgrade", b"").strip().lower() == b"websocket"
-
-
-class _Context(WorkerContext):
-    """What hypercorn's streams share, with a sleep that ends with the connection (cure D)."""
-
-    def __init__(self, shared: WorkerContext) -> None:
-        super().__init__(None)
-        self.terminate = shared.terminate
-        self.terminated = shared.terminated
-        self.closed = trio.Event()
-
-    async def sleep(self, wait: float) -> None:  # type: ignore[override]
-        with trio.move_on_after(wait):
-            await self.closed.wait()
+class ClientGone(Exception):
+    """The connection broke; there is nobody to answer."""
 
 
 class Connection:
-    """Serves one client until either side hangs up."""
+    """Serves one client until either side hangs up.
+
+    Args:
+        stream: closed here.
+        upgrade: goes on with a WebSocket: gets its request and the bytes that follow it.
+    """
 
     def __init__(
         self,
         stream: trio.SocketStream,
-        app: ASGIWrapper,
-        config: HypercornConfig,
-        context: WorkerContext,
-        patience: Patience,
+        app: Application,
+        host: Host,
+        upgrade: Callable[[trio.SocketStream, Incoming, bytes], Awaitable[None]],
     ) -> None:
         self._stream = stream
         self._app = app
-        self._config = config
-        self._context = _Context(context)
-        self._patience = patience
-        self._idle = TrioSingleTask()
-        self._left = False  # nothing more is read from this client
-        self._send_lock = trio.Lock()
-        self._reading = trio.CancelScope()  # cancelled when the protocol has had enough of this client
-        self._group: TaskGroup
-        self._protocol: Http1
+        self._host = host
+        self._upgrade = upgrade
+        self._parser = RequestParser()
+        self._eof = False
+        self._client: Any = None
+        self._server: Any = None
 
     async def run(self) -> None:
         """Returns when the connection is closed; errors of the network end it silently."""
         try:
-            client, server = self._addresses()
-        except OSError:  # gone before we looked
-            await trio.aclose_forcefully(self._stream)
-            return
-        try:
-            async with TaskGroup() as self._group:
-                self._protocol = Http1(
-                    self._app,
-                    self._config,
-                    self._context,  # type: ignore[arg-type]  # its sleep is no static method
-                    self._group,
-                    ConnectionState({}),
-                    False,
-                    client,
-                    server,
-                    self._send,
-                )
-                await self._idle.restart(self._group, self._close_when_idle)
-                await self._serve()
+            self._client = self._stream.socket.getpeername()[:2]
+            self._server = self._stream.socket.getsockname()[:2]
+            await self._serve()
+        except NETWORK_ERRORS:
+            pass
         finally:
             await trio.aclose_forcefully(self._stream)
 
     async def _serve(self) -> None:
-        with self._reading, suppress(*NETWORK_ERRORS):
-            while data := await self._stream.receive_some(RECEIVE_SIZE):
-                await self._protocol.handle(RawData(bytes(data)))
-        if self._protocol.body_unfinished:
-            await self._linger(LINGER_TIMEOUT)
-        elif isinstance(self._protocol.connection, H11WSConnection):
-            await self._linger(FAREWELL_TIMEOUT)
-        self._left = True
-        await self._idle.stop()
-        await self._protocol.handle(Closed())
-        self._context.closed.set()
-
-    async def _send(self, event: Event) -> None:
-        """What the protocol calls with bytes for the client and with news about the connection."""
-        if isinstance(event, RawData):
-            async with self._send_lock:
-                await self._send_bytes(event.data)
-            return
-        with trio.CancelScope(shield=True, deadline=self._patience.deadline(DELIVER_TIMEOUT)):
-            if isinstance(event, Closed):
-                self._reading.cancel()
-                await self._protocol.handle(Closed())
-            elif isinstance(event, Updated):
-                if event.idle and not self._left:  # an answer may end after its client has gone
-                    await self._idle.restart(self._group, self._close_when_idle)
-                else:
-                    await self._idle.stop()
-
-    async def _send_bytes(self, data: bytes) -> None:
-        for start in range(0, len(data), SEND_PIECE):
-            scope = trio.CancelScope(shield=True, deadline=self._patience.deadline(SEND_TIMEOUT))
-            try:
-                with self._patience.watch(scope), scope:
-                    await self._stream.send_all(data[start : start + SEND_PIECE])
-                broken = scope.cancelled_caught
-            except NETWORK_ERRORS:
-                broken = True
-            if broken:
-                await trio.aclose_forcefully(self._stream)
-                self._reading.cancel()
-                with trio.CancelScope(shield=True, deadline=self._patience.deadline(DELIVER_TIMEOUT)):
-                    await self._protocol.handle(Closed())
+        parser = self._parser
+        keep = True
+        while keep:
+            request = await self._next_request()
+            if request is None:
+                if parser.refusal is not None:
+                    await self._refuse(parser.refusal)
+                break
+            if request.websocket:
+                await self._upgrade(self._stream, request, parser.rest)
                 return
+            exchange = _Exchange(self, request, scope_of(request, self._client, self._server))
+            keep = await exchange.run(self._app)
+        if parser.body_unfinished:
+            await self._linger()
 
-    async def _close_when_idle(self) -> None:
-        with trio.move_on_after(self._config.keep_alive_timeout):
-            await self._context.terminated.wait()
-        self._reading.cancel()
+    async def _next_request(self) -> Incoming | None:
+        """None when no more will come: the client closed, was idle, sent nonsense, or the server stops."""
+        parser = self._parser
+        if not parser.requests and parser.refusal is None and not self._eof:
+            with self._host.idle_until(trio.current_time() + self._host.keep_alive):
+                while not parser.requests and parser.refusal is None and await self._read():
+                    pass
+        return parser.requests.popleft() if parser.requests else None
 
-    async def _linger(self, seconds: float) -> None:
-        """Let the client read our answer before the socket goes: a close with unread input would be a reset."""
-        scope = trio.CancelScope(deadline=self._patience.deadline(seconds))
-        with self._patience.watch(scope), scope, suppress(*NETWORK_ERRORS):
+    async def _read(self) -> bool:
+        """Read once and parse. False at the end of what the client sends."""
+        if self._eof:
+            return False
+        data = await self._stream.receive_some(RECEIVE_SIZE)
+        if not data:
+            self._eof = True
+            return False
+        self._parser.feed(bytes(data))
+        return True
+
+    async def read_body(self, request: Incoming) -> Mapping[str, Any]:
+        """The next piece of a request's body as an ASGI event. Raises Refusal."""
+        while not request.pieces and not request.body_complete:
+            if request.expects_continue:
+                request.expects_continue = False
+                await self.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            if self._parser.refusal is not None:
+                raise self._parser.refusal
+            if not await self._read():
+                return DISCONNECT
+        piece = request.pieces.popleft() if request.pieces else b""
+        return {
+            "type": "http.request",
+            "body": piece,
+            "more_body": bool(request.pieces) or not request.body_complete,
+        }
+
+    async def disconnected(self) -> None:
+        """Return when the client has closed its side. What it sends before that waits for its turn."""
+        with suppress(*NETWORK_ERRORS):
+            while not self._parser.requests and self._parser.refusal is None:
+                if not await self._read():
+                    return
+            await trio.sleep_forever()
+
+    async def write(self, data: bytes) -> None:
+        """Send all of it. Raises ClientGone."""
+        try:
+            for start in range(0, len(data), SEND_PIECE):
+                with trio.move_on_after(SEND_TIMEOUT) as scope:
+                    await self._stream.send_all(data if len(data) <= SEND_PIECE else data[start : start + SEND_PIECE])
+                if scope.cancelled_caught:
+                    raise ClientGone
+        except NETWORK_ERRORS:
+            raise ClientGone from None
+
+    @property
+    def host(self) -> Host:
+        """The server."""
+        return self._host
+
+    async def _refuse(self, refusal: Refusal) -> None:
+        body = plain_problem(refusal.status, refusal.detail)
+        headers = [
+            (b"content-type", b"application/problem+json"),
+            (b"content-length", str(len(body)).encode()),
+            (b"connection", b"close"),
+            *refusal.headers,
+        ]
+        with suppress(ClientGone):
+            await self.write(head_of(refusal.status, headers) + body)
+
+    async def _linger(self) -> None:
+        """Let the client read our answer before the socket goes."""
+        with trio.move_on_after(LINGER_TIMEOUT), suppress(*NETWORK_ERRORS):
             await self._stream.send_eof()
             left = LINGER_BYTES
             while left > 0 and (data := await self._stream.receive_some(RECEIVE_SIZE)):
                 left -= len(data)
 
-    def _addresses(self) -> tuple[Any, Any]:
-        socket = self._stream.socket
-        return (
-            parse_socket_addr(socket.family, socket.getpeername()),
-            parse_socket_addr(socket.family, socket.getsockname()),
-        )
 
+class _Exchange:
+    """One request and its answer."""
 
-class Address(msgspec.Struct, frozen=True):
-    """Where a listener is."""
+    __slots__ = ("_begun", "_chunked", "_connection", "_done", "_headers", "_request", "_scope", "_started", "_status")
 
-    host: str
-    port: int
+    def __init__(self, connection: Connection, request: Incoming, scope: Scope) -> None:
+        self._connection = connection
+        self._request = request
+        self._scope = scope
+        self._started = trio.current_time()
+        self._status = 0
+        self._headers: Sequence[tuple[bytes, bytes]] = ()
+        self._begun = False  # the head has left
+        self._chunked = False
+        self._done = False
+
+    async def run(self, app: Application) -> bool:
+        """True when the connection can serve another request. Raises what is not an `Exception`."""
+        try:
+            await app(self._scope, self.receive, self.send)
+        except ClientGone:
+            pass
+        except Exception:
+            log.exception("an error in the application")
+            await self._fail()
+        except BaseExceptionGroup as group:
+            if group.split(trio.Cancelled)[0] is not None:
+                raise  # the server stops
+            log.exception("an error in the application")
+            await self._fail()
+        finally:
+            status = self._status if self._begun else GONE
+            self._connection.host.answered(self._scope, status, trio.current_time() - self._started)
+        return self._done and self._may_go_on
 
     @property
-    def url(self) -> str:
-        """For people: an address that listens everywhere is shown as loopback."""
-        host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self.host, self.host)  # noqa: S104 - shown, not bound
-        return f"http://{f'[{host}]' if ':' in host and not host.startswith('[') else host}:{self.port}"
+    def _may_go_on(self) -> bool:
+        request = self._request
+        return request.keep_alive and request.body_complete and not self._connection.host.stopping
+
+    async def _fail(self) -> None:
+        if not self._begun:
+            body = plain_problem(500, "an unexpected error; see the server's log")
+            with suppress(ClientGone):
+                await self.send({"type": "http.response.start", "status": 500, "headers": []})
+                await self.send({"type": "http.response.body", "body": body})
+            self._done = False
+
+    async def receive(self) -> Mapping[str, Any]:
+        """ASGI: the next piece of the body; then the moment when the client leaves."""
+        request = self._request
+        if request.pieces or not request.body_complete:
+            return await self._connection.read_body(request)
+        if not request.body_seen:
+            request.body_seen = True
+            return {"type": "http.request", "body": b"", "more_body": False}
+        await self._connection.disconnected()
+        return DISCONNECT
+
+    async def send(self, event: Mapping[str, Any]) -> None:
+        """ASGI: the head waits for the first piece of the body, so that both leave in one packet."""
+        if event["type"] == "http.response.start":
+            self._status = event["status"]
+            self._headers = event.get("headers", ())
+            return
+        body: bytes = event.get("body", b"")
+        more: bool = event.get("more_body", False)
+        if self._done:
+            return
+        data = body
+        if not self._begun:
+            data = self._head(len(body), more)
+            bodiless = self._request.method == "HEAD" or self._status in (204, 304)
+            if bodiless:
+                self._chunked = False
+            elif self._chunked:
+                data += _chunk(body)
+            else:
+                data += body
+            self._begun = True
+        elif self._chunked:
+            data = _chunk(body)
+        if not more:
+            if self._chunked:
+                data += b"0\r\n\r\n"
+            self._done = True
+        if data:
+            await self._connection.write(data)
+
+    def _head(self, length: int, more: bool) -> bytes:
+        headers: HeaderList = [(name, value) for name, value in self._headers if name.lower() != b"connection"]
+        sized = any(name.lower() == b"content-length" for name, _ in headers)
+        if not sized and self._status >= 200 and self._status not in (204, 304):
+            if not more:
+                headers.append((b"content-length", b"%d" % length))
+            elif self._request.http_version == "1.1":
+                headers.append((b"transfer-encoding", b"chunked"))
+                self._chunked = True
+            else:
+                self._request.keep_alive = False
+        if not self._may_go_on:
+            headers.append((b"connection", b"close"))
+            self._request.keep_alive = False
+        return head_of(self._status, headers)
 
 
-def addresses(listeners: Sequence[trio.SocketListener]) -> tuple[Address, ...]:
-    """The real addresses of listeners, with the port that the system chose for port 0."""
-    return tuple(Address(*listener.socket.getsockname()[:2]) for listener in listeners)
+def _chunk(data: bytes) -> bytes:
+    return b"%x\r\n%b\r\n" % (len(data), data) if data else b""
+
+
+_STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
+_date = (0, b"")
+
+
+def head_of(status: int, headers: Sequence[tuple[bytes, bytes]]) -> bytes:
+    """Status line and headers. Raises ValueError for a header that would be several."""
+    global _date  # noqa: PLW0603 - one text a second for everybody
+    now = int(time())
+    if _date[0] != now:
+        _date = (now, formatdate(now, usegmt=True).encode())
+    lines = [_STATUS_LINES.get(status) or f"HTTP/1.1 {status} \r\n".encode()]
+    lines += [b"%b: %b\r\n" % header for header in headers]
+    head = b"".join(lines)
+    if head.count(b"\n") != len(lines) or head.count(b"\r") != len(lines):
+        raise ValueError("a header holds the end of a line")
+    return head + b"date: " + _date[1] + b"\r\n\r\n"

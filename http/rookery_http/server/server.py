@@ -10,31 +10,26 @@ from __future__ import annotations
 
 import errno
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from math import inf
 from typing import Any
 
 import trio
-from hypercorn.app_wrappers import ASGIWrapper
-from hypercorn.config import Config as HypercornConfig
-from hypercorn.trio.worker_context import WorkerContext
 
-from .access_log import AccessLog
-from .connection import Address, Connection, addresses
+from .address import Address, addresses
+from .connection import Application, Connection, Scope
+from .http1 import Incoming
 
 AFTER_DRAIN = 0.5
 """Seconds that a shielded write may last beyond the drain deadline."""
 BACKLOG = 512
-PING = 20.0
-"""Seconds between two pings of a WebSocket."""
-MESSAGE_LIMIT = 65536
-"""Bytes of one message from a WebSocket's client."""
-HEADER_LIMIT = 65536
-"""Bytes of request line and headers together."""
 
 log = logging.getLogger("rookery.api.server")
+
+Answered = Callable[[Scope, int, float], None]
+"""Called for each request with its ASGI scope, the status of its answer and the seconds that it took."""
 
 
 class CannotListen(Exception):
@@ -63,12 +58,31 @@ async def open_listeners(host: str, port: int) -> list[trio.SocketListener]:
     return listeners
 
 
-class _Stopper:
-    """The `Patience` of all connections of one server."""
+class _Server:
+    """What all connections of one server share: `connection.Host` and `websocket.Patience`."""
 
-    def __init__(self) -> None:
+    def __init__(self, app: Application, keep_alive: float, answered: Answered) -> None:
+        self.keep_alive = keep_alive
+        self.answered = answered
+        self._app = app
+        self._stopping = False
+        self._idle: set[trio.CancelScope] = set()
         self._limit = inf
         self._scopes: set[trio.CancelScope] = set()
+        self._websockets: Any = None
+
+    @property
+    def stopping(self) -> bool:
+        return self._stopping
+
+    @contextmanager
+    def idle_until(self, deadline: float) -> Iterator[trio.CancelScope]:
+        with trio.CancelScope(deadline=-inf if self._stopping else deadline) as scope:
+            self._idle.add(scope)
+            try:
+                yield scope
+            finally:
+                self._idle.discard(scope)
 
     def deadline(self, seconds: float) -> float:
         return min(trio.current_time() + seconds, self._limit)
@@ -81,64 +95,69 @@ class _Stopper:
         finally:
             self._scopes.discard(scope)
 
+    def stop(self) -> None:
+        """From now on no connection waits for another request."""
+        self._stopping = True
+        for scope in self._idle:
+            scope.cancel()
+        if self._websockets is not None:
+            self._websockets.stop()
+
     def limit(self, deadline: float) -> None:
+        """Nothing that is shielded lasts longer."""
         self._limit = deadline
         for scope in self._scopes:
             scope.deadline = min(scope.deadline, deadline)
 
+    async def handle(self, stream: trio.SocketStream) -> None:
+        """One client's connection never ends the server."""
+        try:
+            await Connection(stream, self._app, self, self._upgrade).run()
+        except* (OSError, trio.BrokenResourceError, trio.ClosedResourceError):
+            pass  # the client left
+        except* Exception:
+            log.exception("a connection failed")
 
-def _configuration(keep_alive: float) -> HypercornConfig:
-    config = HypercornConfig()
-    config.keep_alive_timeout = keep_alive
-    config.keep_alive_max_requests = 1_000_000
-    config.h11_max_incomplete_size = HEADER_LIMIT
-    config.include_server_header = False
-    config.accesslog = None
-    config.errorlog = log
-    config.logger_class = AccessLog
-    config.websocket_ping_interval = PING
-    config.websocket_max_message_size = MESSAGE_LIMIT
-    return config
+    async def _upgrade(self, stream: trio.SocketStream, request: Incoming, rest: bytes) -> None:
+        if self._websockets is None:
+            from .websocket import WebSockets  # hypercorn and what it needs: only when somebody asks for it
+
+            self._websockets = WebSockets(self._app, self)
+        await self._websockets.serve(stream, request, rest)
+
+
+def _no_log(_scope: Scope, _status: int, _seconds: float) -> None: ...
 
 
 async def serve(
-    app: Any,
+    app: Application,
     listeners: list[trio.SocketListener],
     *,
     stop: trio.Event,
     drain: float,
     keep_alive: float = 30.0,
+    answered: Answered = _no_log,
     task_status: trio.TaskStatus[tuple[Address, ...]] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Serve `app` until `stop` is set and the requests under way are done, at most `drain` seconds later.
 
     Takes over the listeners and closes them. Reports the real addresses through `task_status`.
     """
-    context = WorkerContext(None)
-    stopper = _Stopper()
-    config = _configuration(keep_alive)
-    wrapped = ASGIWrapper(app)
-
-    async def handle(stream: trio.SocketStream) -> None:
-        try:
-            await Connection(stream, wrapped, config, context, stopper).run()
-        except* (OSError, trio.BrokenResourceError, trio.ClosedResourceError):
-            pass  # the client left
-        except* Exception:
-            log.exception("a connection failed")  # one client's connection never ends the server
-
+    server = _Server(app, keep_alive, answered)
     try:
         async with trio.open_nursery() as connections:
             async with trio.open_nursery() as acceptors:
-                acceptors.start_soon(partial(trio.serve_listeners, handle, listeners, handler_nursery=connections))
+                acceptors.start_soon(
+                    partial(trio.serve_listeners, server.handle, listeners, handler_nursery=connections)
+                )
                 task_status.started(addresses(listeners))
                 await stop.wait()
                 acceptors.cancel_scope.cancel()
-            await context.terminated.set()
+            server.stop()
             drained = trio.current_time() + drain
-            stopper.limit(drained + AFTER_DRAIN)
+            server.limit(drained + AFTER_DRAIN)
             connections.cancel_scope.deadline = drained
     finally:
-        stopper.limit(trio.current_time())
+        server.limit(trio.current_time())
         for listener in listeners:
             await trio.aclose_forcefully(listener)
