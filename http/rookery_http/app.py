@@ -1,153 +1,219 @@
-"""The Quart application: routes from the table of calls, and one place where every error becomes a problem document."""
+"""The Quart application: routes from the table of calls, and one place where every error becomes a problem document.
+
+What the table has is answered without Quart's contexts, signals and sessions, which none of our handlers uses and which
+cost more than the handlers. The dashboard, WebSockets and paths that nobody knows go through Quart as usual.
+"""
 
 from __future__ import annotations
 
-import re
 import secrets
 from typing import Any
 from urllib.parse import unquote
 
 import trio
-from quart import Request, Response, g, request
+from quart import Request, Response, request
+from quart.utils import encode_headers
 from quart_trio import QuartTrio
-from werkzeug.exceptions import HTTPException, MethodNotAllowed
+from werkzeug.exceptions import HTTPException
 
 from rookery.errors import RookeryError
 from rookery.log import get_logger
 
 from . import api as _calls  # noqa: F401 - fills the table
 from .access.audit import audit
-from .access.callers import identify
+from .access.callers import Caller, identify
 from .access.local import check_local
 from .access.scopes import authorize
 from .api.event_socket import serve_event_socket
-from .api.events import SOCKET
+from .api.events import EVENT_STREAM, SOCKET
 from .api.state import Api
-from .calls import TABLE, Answer, Call
+from .calls import JSON, TABLE, Answer, Call, encode
 from .config.settings import SMALL_BODY
 from .dashboard import PATHS, add_dashboard
 from .input.parameters import is_id, read_header
 from .input.reading import NoQuery, read_body, read_json, read_query, require_json
-from .input.upload import FORM_EXTRA, Upload
+from .input.upload import Upload
 from .output.problems import MEDIA_TYPE, Problem, from_error
-from .server.bodies import WaitingConnection, WaitingRequest
+from .routing import Router
+from .server.bodies import DirectRequest, request_of
 
 log = get_logger("API")
 
-FIXED_PATHS: dict[str, list[str]] = {}
-for _row in TABLE:
-    if not _row.takes_id:
-        FIXED_PATHS.setdefault(_row.path, []).extend(["GET", "HEAD"] if _row.method == "GET" else [_row.method])
-"""What is allowed on paths without an id; each wins over a path with an id that would fit as well."""
-OPEN_PATHS = PATHS | {row.path for row in TABLE if row.open}
-ENCODED_SLASH = re.compile(b"%2[fF]")
 HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
+JSON_HEADERS = [
+    (b"content-type", JSON.encode()),
+    *((name.lower().encode(), value.encode()) for name, value in HEADERS.items()),
+]
+ROUTER = Router(TABLE)
 
 
 class Application(QuartTrio):
     """Quart, for requests whose target is not a path as well, and with bodies that wait."""
 
-    request_class = WaitingRequest
-    asgi_http_class = WaitingConnection
+    request_class = DirectRequest
+    api: Api
 
     async def asgi_app(self, scope: Any, receive: Any, send: Any) -> None:
-        """`*`, `?query` and `http://host/path` are legal targets; Quart knows only paths.
+        """`*` and `http://host/path` are legal targets; Quart knows only paths."""
+        raw = scope["raw_path"].decode("ascii", "replace")
+        if not raw.startswith("/"):
+            raw = "/" + raw.partition("://")[2].partition("/")[2]
+        scope["path"] = unquote(raw, errors="replace") if "%" in raw else raw
+        if scope["type"] != "http":
+            await super().asgi_app(scope, receive, send)
+            return
+        incoming = request_of(scope, receive, self.request_class)
+        found = ROUTER.find(raw)
+        if found is None:
+            response: Any = await self.handle_request(incoming)
+        else:
+            response = await self._answer(incoming, *found)
+        if isinstance(response, Answer):
+            body = encode(response.value)
+            headers = JSON_HEADERS
+            if response.headers:
+                headers = headers + [(name.encode(), value.encode()) for name, value in response.headers.items()]
+            with trio.move_on_after(self.api.settings.answer_timeout):
+                await send({"type": "http.response.start", "status": response.status, "headers": headers})
+                await send({"type": "http.response.body", "body": body, "more_body": False})
+            return
+        await self._send(response, receive, send)
 
-        An encoded slash is part of an id, which has none, and not the way to another path.
-        """
-        raw = scope.get("raw_path") or b""
-        if b"%2f" in raw.lower():
-            scope = {**scope, "path": unquote(ENCODED_SLASH.sub(b"%252F", raw).decode("ascii", "replace"))}
-        if not scope["path"].startswith("/"):
-            path = scope["path"].partition("://")[2].partition("/")[2]
-            scope = {**scope, "path": f"/{path}"}
-        await super().asgi_app(scope, receive, send)
+    async def _answer(
+        self, incoming: DirectRequest, calls: dict[str, Call], arguments: dict[str, Any]
+    ) -> Answer | Response:
+        """What the table says; errors have become their problem documents."""
+        api = self.api
+        row = calls.get(incoming.method)
+        caller: Caller | None = None
+        try:
+            if row is None:
+                caller = await self.admit(incoming)
+                raise _not_allowed(calls)
+            incoming.scope["rookery.route"] = row.path  # type: ignore[typeddict-unknown-key]
+            if not row.open:
+                caller = await self.admit(incoming)
+            answer = await _call(api, row, incoming, caller, arguments)
+        except (Exception, BaseExceptionGroup) as error:
+            if isinstance(error, BaseExceptionGroup) and error.split(trio.Cancelled)[0] is not None:
+                raise  # the server stops: nobody waits for an answer
+            problem = problem_of(error)
+            if row is not None and caller is not None:
+                audit(api.engine, row, caller, arguments, problem.status)
+            return finished(problem_response(problem))
+        if caller is not None:
+            audit(api.engine, row, caller, arguments, answer.status_code)
+        if incoming.method == "HEAD":
+            return _bare(answer.response())
+        if isinstance(answer.value, Response):
+            return finished(answer.value)
+        return answer
+
+    async def admit(self, incoming: Request) -> Caller:
+        """Who is calling. Raises a Problem: 401, 403, 429."""
+        api = self.api
+        if api.settings.key is None:
+            check_local(incoming)
+        caller = await identify(api.engine, incoming.headers, api.settings.key)
+        if caller.key is not None and (rate := caller.key.rate or api.settings.key_rate) > 0:
+            api.rate_limits.check(caller.id, rate)
+        return caller
+
+    async def _send(self, response: Any, receive: Any, send: Any) -> None:
+        """An answer in pieces. An event stream ends with its client, which it might not notice otherwise."""
+        if response.content_type != EVENT_STREAM:
+            timeout = response.timeout if response.timeout is not ... else self.api.settings.answer_timeout
+            with trio.move_on_after(timeout if timeout is not None else float("inf")):
+                await _send_response(send, response)
+            return
+        async with trio.open_nursery() as nursery:
+
+            async def end_with_the_client() -> None:
+                while (await receive())["type"] != "http.disconnect":
+                    pass
+                nursery.cancel_scope.cancel()
+
+            nursery.start_soon(end_with_the_client)
+            await _send_response(send, response)
+            nursery.cancel_scope.cancel()
+
+
+async def _send_response(send: Any, response: Any) -> None:
+    start = {"type": "http.response.start", "status": response.status_code, "headers": encode_headers(response.headers)}
+    await send(start)
+    last: bytes | None = None  # one piece late, so that an answer of one piece is complete when it is sent
+    async with response.response as pieces:
+        async for piece in pieces:
+            if last is not None:
+                await send({"type": "http.response.body", "body": last, "more_body": True})
+            data = piece.encode() if isinstance(piece, str) else piece
+            if response.timeout is None:
+                await send({"type": "http.response.body", "body": data, "more_body": True})
+            else:
+                last = data
+    await send({"type": "http.response.body", "body": last or b"", "more_body": False})
 
 
 def create_app(api: Api) -> Application:
     """An ASGI application for `server.serve`; it has no lifespan of its own."""
     app = Application("rookery_http", static_folder=None)
+    app.api = api
     app.url_map.merge_slashes = False
-    app.config["MAX_CONTENT_LENGTH"] = max(
-        api.settings.max_body, SMALL_BODY, api.engine.settings.media_max_size + FORM_EXTRA
-    )
-    app.config["RESPONSE_TIMEOUT"] = api.settings.answer_timeout
-    for row in TABLE:
-        app.add_url_rule(
-            row.path.replace("{id}", "<id>"),
-            row.name,
-            _view(api, row),
-            methods=[row.method],
-            provide_automatic_options=False,
-        )
-
     add_dashboard(app)
 
     @app.websocket(SOCKET)
     async def events_over_a_websocket() -> Response | None:
-        return await serve_event_socket(api, lambda error: _problem_response(problem_of(error)))
+        return await serve_event_socket(api, lambda error: problem_response(problem_of(error)))
 
     @app.before_request
     async def check() -> Response | None:
-        if request.path in OPEN_PATHS:
+        if request.path in PATHS:
             return None
         try:
-            if api.settings.key is None:
-                check_local(request)
-            g.caller = await identify(api.engine, request.headers, api.settings.key)
-            if g.caller.key is not None and (rate := g.caller.key.rate or api.settings.key_rate) > 0:
-                api.rate_limits.check(g.caller.id, rate)
+            await app.admit(request)
         except (Problem, RookeryError) as error:
-            return _problem_response(problem_of(error))
+            return problem_response(problem_of(error))
         return None
 
     @app.errorhandler(Exception)
     async def failed(error: Exception) -> Response:
-        return _problem_response(problem_of(error))
+        return problem_response(problem_of(error))
 
     @app.after_request
     async def finish(response: Response) -> Response:
-        for name, value in HEADERS.items():
-            response.headers.setdefault(name, value)
-        return response
+        return finished(response)
 
     return app
 
 
-def _view(api: Api, row: Call) -> Any:
-    async def view(**path: str) -> Response:
-        arguments: dict[str, Any] = dict(path)
-        try:
-            answer = await _call(api, row, request, arguments)
-        except (Exception, BaseExceptionGroup) as error:
-            if isinstance(error, BaseExceptionGroup) and error.split(trio.Cancelled)[0] is not None:
-                raise  # the client has gone, or the server goes: nobody waits for an answer
-            problem = problem_of(error)
-            audit(api.engine, row, arguments, problem.status)
-            return _problem_response(problem)
-        response = answer.response()
-        audit(api.engine, row, arguments, response.status_code)
-        if request.method == "HEAD" and response.timeout is None:
-            length = response.headers.get("Content-Length")
-            bare = Response(b"", response.status_code, response.headers)  # the headers of a stream, not the stream
-            if length is not None:
-                bare.headers["Content-Length"] = length
-            return bare
-        return response
-
-    return view
+def finished(response: Response) -> Response:
+    """With the headers that every answer has."""
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
+    return response
 
 
-async def _call(api: Api, row: Call, incoming: Request, arguments: dict[str, Any]) -> Answer:
+def _bare(response: Response) -> Response:
+    """The headers of an answer, for HEAD; not its body, which for a stream would have to be begun."""
+    length = response.headers.get("Content-Length")
+    bare = Response(b"", response.status_code, response.headers)
+    if length is not None:
+        bare.headers["Content-Length"] = length
+    else:
+        bare.headers.pop("Content-Length", None)
+    return finished(bare)
+
+
+async def _call(
+    api: Api, row: Call, incoming: DirectRequest, caller: Caller | None, arguments: dict[str, Any]
+) -> Answer:
     """Read the input into `arguments` in the order of the cheapest refusal, then do it."""
-    if row.takes_id and incoming.path in FIXED_PATHS:
-        raise MethodNotAllowed
     if row.takes_id and not is_id(arguments["id"]):
         raise Problem(404, "not-found", "Not found", f"there is no such id: {arguments['id'][:200]!r}")
-    if not row.open:
-        await authorize(api.engine, row, g.caller, arguments)
-    if row.takes_caller:
-        arguments["caller"] = g.caller
+    if caller is not None:
+        await authorize(api.engine, row, caller, arguments)
+        if row.takes_caller:
+            arguments["caller"] = caller
     if row.query is not None:
         arguments["query"] = read_query(incoming.query_string, row.query)
     elif not row.open:
@@ -157,6 +223,8 @@ async def _call(api: Api, row: Call, incoming: Request, arguments: dict[str, Any
         arguments["idempotency_key"] = read_header("Idempotency-Key", headers.getlist("Idempotency-Key"))
     if row.resumes:
         arguments["last_event_id"] = read_header("Last-Event-ID", headers.getlist("Last-Event-ID"))
+    if row.takes_request:
+        arguments["incoming"] = incoming
     if row.uploads:
         settings = api.engine.settings
         arguments["upload"] = Upload(
@@ -173,6 +241,13 @@ async def _call(api: Api, row: Call, incoming: Request, arguments: dict[str, Any
     return await row.handler(api, **arguments)
 
 
+def _not_allowed(calls: dict[str, Call]) -> Problem:
+    allowed = ", ".join(sorted(calls))
+    return Problem(
+        405, "method-not-allowed", "Method not allowed", f"this path knows {allowed}", headers={"Allow": allowed}
+    )
+
+
 def problem_of(error: BaseException) -> Problem:
     """What to answer; a bug is logged with an id, and the answer tells that id and nothing else."""
     while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
@@ -180,15 +255,8 @@ def problem_of(error: BaseException) -> Problem:
     match error:
         case Problem():
             return error
-        case MethodNotAllowed():
-            allowed = ", ".join(sorted(FIXED_PATHS.get(request.path) or error.valid_methods or ()))
-            return Problem(
-                405,
-                "method-not-allowed",
-                "Method not allowed",
-                f"this path knows {allowed}",
-                headers={"Allow": allowed},
-            )
+        case HTTPException() if error.code == 405:
+            return _not_allowed(dict.fromkeys(getattr(error, "valid_methods", None) or ()))  # type: ignore[arg-type]
         case HTTPException() if error.code == 404:
             return Problem(404, "not-found", "Not found", "there is no such path; see /openapi.json")
         case HTTPException() if error.code is not None and error.code < 500:
@@ -209,5 +277,6 @@ def problem_of(error: BaseException) -> Problem:
     )
 
 
-def _problem_response(problem: Problem) -> Response:
+def problem_response(problem: Problem) -> Response:
+    """For Quart."""
     return Response(problem.body(), problem.status, problem.headers, content_type=MEDIA_TYPE)

@@ -18,7 +18,7 @@ from quart import Response
 from rookery.model.key import Scope
 
 JSON = "application/json"
-_encoder = msgspec.json.Encoder()
+encode = msgspec.json.Encoder().encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,12 @@ class Answer:
         """For Quart."""
         if isinstance(self.value, Response):
             return self.value
-        return Response(_encoder.encode(self.value), self.status, dict(self.headers), content_type=JSON)
+        return Response(encode(self.value), self.status, dict(self.headers), content_type=JSON)
+
+    @property
+    def status_code(self) -> int:
+        """The status that leaves."""
+        return self.value.status_code if isinstance(self.value, Response) else self.status
 
 
 Handler = Callable[..., Awaitable[Answer]]
@@ -60,21 +65,15 @@ class Call:
     idempotent: bool  # takes an Idempotency-Key
     resumes: bool  # takes a Last-Event-ID
     uploads: bool  # the body is a file, which the handler reads
+    takes_request: bool  # the handler itself looks at headers such as Accept and Range
+    takes_id: bool
+    body_shape: Any
+    """The type of a body that is there: the one beside None when it may be absent."""
 
     @property
     def name(self) -> str:
         """The operation's id."""
         return self.handler.__name__
-
-    @property
-    def takes_id(self) -> bool:
-        return "{id}" in self.path
-
-    @property
-    def body_shape(self) -> Any:
-        """The type of a body that is there: the one beside None when it may be absent."""
-        parts = [part for part in getattr(self.body, "__args__", ()) if part is not type(None)]
-        return parts[0] if not self.body_required and parts else self.body
 
     @property
     def documentation(self) -> tuple[str, str]:
@@ -84,6 +83,11 @@ class Call:
 
 
 TABLE: list[Call] = []
+
+
+def _body_shape(body: Any, *, required: bool) -> Any:
+    parts = [part for part in getattr(body, "__args__", ()) if part is not type(None)]
+    return parts[0] if not required and parts else body
 
 
 def call(
@@ -120,6 +124,9 @@ def call(
                 idempotent="idempotency_key" in shapes,
                 resumes="last_event_id" in shapes,
                 uploads="upload" in shapes,
+                takes_request="incoming" in shapes,
+                takes_id="{id}" in path,
+                body_shape=_body_shape(shapes.get("body"), required=body_required),
             )
         )
         return handler

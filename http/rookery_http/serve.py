@@ -14,6 +14,7 @@ from .api.state import Api, PlatformInput
 from .app import create_app
 from .config.settings import ApiSettings, is_loopback
 from .description.openapi import describe
+from .server import access_log
 from .server.address import Address
 from .server.server import open_listeners, serve
 
@@ -58,5 +59,6 @@ async def serve_api(
         stop=stop,
         drain=settings.drain,
         keep_alive=settings.keep_alive,
+        answered=access_log.write,
         task_status=task_status,
     )

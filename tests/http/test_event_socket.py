@@ -13,7 +13,7 @@ import trio.testing
 
 from rookery.model.key import Scope
 from rookery_http.api import event_socket
-from rookery_http.server import server
+from rookery_http.server import websocket
 from support.websocket_client import Refused, open_slow_stream, open_websocket
 
 SOCKET = "/v1/events/ws"
@@ -143,7 +143,7 @@ async def test_chatter_and_nonsense_from_the_client(served):
 
 
 async def test_pings(serve, monkeypatch):
-    monkeypatch.setattr(server, "PING", 0.02)
+    monkeypatch.setattr(websocket, "PING", 0.02)
     async with serve() as served:
         await served.add()
         async with open_websocket(served.port, SOCKET) as client:

@@ -150,9 +150,11 @@ async def test_what_is_refused(served, tmp_path):
     post = served.client.post
     untyped = httpx.Request("POST", f"{served.url}/v1/media", content=PNG)
     assert (await served.client.send(untyped)).status_code == 415
-    for kind in ("nonsense", "a/b/c", "image/png\x7f", "application/x-www-form-urlencoded", "x/" + "y" * 300):
+    for kind in ("nonsense", "a/b/c", "image/png;\xff", "application/x-www-form-urlencoded", "x/" + "y" * 300):
         answer = await post("/v1/media", content=PNG, headers={"Content-Type": kind})
         assert answer.status_code == 415, kind
+    no_header = await post("/v1/media", content=PNG, headers={"Content-Type": "image/png\x7f"})
+    assert no_header.status_code == 400, "a control character makes no header (RFC 9110, 5.5)"
     assert (await post("/v1/media", content=PNG, headers=TYPE | {"Content-Encoding": "gzip"})).status_code == 415
     assert (await post("/v1/media", content=b"", headers=TYPE)).status_code == 400
     assert (await post("/v1/media?session=nobody", content=PNG, headers=TYPE)).status_code == 404

@@ -8,15 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from quart import g
-
 from rookery import Engine
 from rookery.model.key import Scope
 
 from ..calls import Call
+from .callers import Caller
 
 
-def audit(engine: Engine, row: Call, arguments: Mapping[str, Any], status: int) -> None:
+def audit(engine: Engine, row: Call, caller: Caller, arguments: Mapping[str, Any], status: int) -> None:
     """Note one answered request. Never blocks."""
     if row.scope is None or row.scope is Scope.READ or (row.scope is Scope.ADMIN and row.method == "GET"):
         return
@@ -25,4 +24,4 @@ def audit(engine: Engine, row: Call, arguments: Mapping[str, Any], status: int) 
     of_session = row.path.startswith("/v1/sessions/{id}")
     session = id if of_session else body.get("session") if isinstance(body, dict) else getattr(body, "session", None)
     target = None if of_session else id or getattr(body, "id", None)
-    engine.audit(key=g.caller.id, call=row.name, session=session, target=target, outcome=status)
+    engine.audit(key=caller.id, call=row.name, session=session, target=target, outcome=status)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 import msgspec
-from quart import request
+from quart import Request
 
 from rookery.errors import NotFound
 from rookery.model.key import Scope
@@ -107,12 +107,12 @@ PROBLEMS = {
 
 
 @call("GET", "/v1/media/{id}", tag=TAG, answers=DOWNLOADS, problems=PROBLEMS, scope=Scope.READ)
-async def download_media(api: Api, id: str) -> Answer:
+async def download_media(api: Api, id: str, *, incoming: Request) -> Answer:
     """Download a file.
 
     `Range` (one range), `If-Range` and `If-None-Match` are heeded. Always an attachment, never a page.
     """
-    return Answer(file_response(api.engine, request, await _stored(api, id)))
+    return Answer(file_response(api.engine, incoming, await _stored(api, id)))
 
 
 @call("DELETE", "/v1/media/{id}", tag=TAG, answers={200: views.Deleted}, scope=Scope.SEND)
@@ -124,12 +124,12 @@ async def delete_media(api: Api, id: str) -> Answer:
 
 
 @call("GET", "/v1/events/{id}/media", tag=TAG, answers=DOWNLOADS, problems=PROBLEMS, scope=Scope.READ)
-async def download_event_media(api: Api, id: str) -> Answer:
+async def download_event_media(api: Api, id: str, *, incoming: Request) -> Answer:
     """Download the file of a received message.
 
     It is fetched from the platform unless it is stored already. As `/v1/media/{id}` otherwise.
     """
-    return Answer(file_response(api.engine, request, await api.engine.media_of_event(_event(id))))
+    return Answer(file_response(api.engine, incoming, await api.engine.media_of_event(_event(id))))
 
 
 @call(

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from typing import Annotated
 
 import msgspec
-from quart import Response, request
+from quart import Request, Response
 
 from rookery.model.key import Scope
 from rookery.model.session import SessionQuery
@@ -100,7 +100,7 @@ async def terminate_inactive(api: Api) -> Answer:
 
 
 @call("GET", "/metrics", tag=TAG, answers={200: (TEXT, OPEN_METRICS)}, scope=Scope.READ)
-async def metrics(api: Api) -> Answer:
+async def metrics(api: Api, *, incoming: Request) -> Answer:
     """Counts and durations in the text form of Prometheus, or in that of OpenMetrics where `Accept` prefers it."""
-    text, content_type = await exposition(api.engine, preferred_form(request.accept_mimetypes))
+    text, content_type = await exposition(api.engine, preferred_form(incoming.accept_mimetypes))
     return Answer(Response(text, content_type=content_type))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 import msgspec
-from quart import Response, request
+from quart import Request, Response
 
 from rookery.errors import InvalidInput
 from rookery.model.key import Scope
@@ -46,10 +46,10 @@ class PhoneNumber(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     problems={406: "none of the forms that Accept names", 409: "there is no code now", 504: SILENT},
     scope=Scope.MANAGE,
 )
-async def session_qr(api: Api, id: str) -> Answer:
+async def session_qr(api: Api, id: str, *, incoming: Request) -> Answer:
     """Get the QR code that a person has to scan, in the form that `Accept` names: JSON, PNG, SVG or text for a terminal."""
     await api.engine.get_session(id)
-    form = request.accept_mimetypes.best_match(FORMS, default="") if request.headers.get("Accept") else JSON
+    form = incoming.accept_mimetypes.best_match(FORMS, default="") if incoming.headers.get("Accept") else JSON
     if form not in FORMS:
         raise Problem(406, "not-acceptable", "Not acceptable", f"known forms: {', '.join(FORMS)}")
     pairing = await api.engine.pairing(id)

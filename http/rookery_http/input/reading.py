@@ -15,7 +15,6 @@ from urllib.parse import parse_qsl
 import msgspec
 import trio
 from quart import Request
-from werkzeug.exceptions import RequestEntityTooLarge
 
 from rookery.errors import InvalidInput
 
@@ -83,13 +82,10 @@ async def read_body(request: Request, limit: int, seconds: float) -> bytes:
         raise too_large
     received = bytearray()
     with trio.move_on_after(seconds) as scope:
-        try:
-            async for piece in request.body:
-                received += piece
-                if len(received) > limit:
-                    raise too_large
-        except RequestEntityTooLarge:
-            raise too_large from None
+        async for piece in request.body:
+            received += piece
+            if len(received) > limit:
+                raise too_large
     if scope.cancelled_caught:
         raise Problem(408, "timeout", "Request timeout", f"the body did not arrive within {seconds:g} s")
     return bytes(received)

@@ -91,8 +91,6 @@ class Upload:
                     data = await anext(pieces)
             except StopAsyncIteration:
                 return
-            except RequestEntityTooLarge:
-                raise too_large(self._limit) from None
             if scope.cancelled_caught:
                 raise Problem(408, "timeout", "Request timeout", f"nothing came for {self._seconds:g} s")
             left -= len(data)

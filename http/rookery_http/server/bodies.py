@@ -1,61 +1,81 @@
-"""Request bodies that wait: what a handler has not read yet holds back the client, not memory.
+"""Request bodies that are read from the client when a handler asks for the next piece, and never before.
 
-Quart takes everything that comes as fast as it comes. With a slow disk behind an upload that would be the whole file.
+Quart reads everything that comes as fast as it comes. With a slow disk behind an upload that would be the whole file.
 """
 
 from __future__ import annotations
 
-import trio
-from hypercorn.typing import ASGIReceiveCallable
-from quart_trio.asgi import TrioASGIHTTPConnection
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any
+
 from quart_trio.wrappers import TrioRequest
-from quart_trio.wrappers.request import TrioBody
+from werkzeug.datastructures import Headers
 
-MOST_UNREAD = 1024 * 1024
-"""Bytes of one body in memory, about."""
+from ..output.problems import Problem
+from .http1 import Refusal
+
+Receive = Callable[[], Awaitable[Any]]
 
 
-class WaitingBody(TrioBody):
-    """A body that tells when there is room for more of it. Its readers iterate over it."""
+class RequestBody:
+    """The body of a request, in pieces. Raises a Problem (400) where it ends too early or is malformed."""
 
     def __init__(self, expected_content_length: int | None, max_content_length: int | None) -> None:
-        super().__init__(expected_content_length, max_content_length)
-        self._read = trio.Event()
+        self._receive: Receive | None = None
+        self._complete = False
+        self.empty = expected_content_length is None
+        """True when the request announced no body."""
+
+    def read_from(self, receive: Receive) -> None:
+        """Set the ASGI channel that the pieces come from."""
+        self._receive = receive
+
+    def __aiter__(self) -> RequestBody:
+        return self
 
     async def __anext__(self) -> bytes:
-        data = await super().__anext__()
-        self._read.set()
-        return data
+        while not self._complete:
+            assert self._receive is not None
+            try:
+                event = await self._receive()
+            except Refusal as refusal:
+                self._complete = True
+                raise Problem(refusal.status, "malformed-body", "Malformed body", refusal.detail) from None
+            if event["type"] == "http.disconnect":
+                self._complete = True
+                raise Problem(400, "cut-off", "Cut off", "the connection ended before the body was complete")
+            self._complete = not event.get("more_body", False)
+            if piece := event.get("body"):
+                return bytes(piece)
+        raise StopAsyncIteration
 
-    async def room(self) -> None:
-        """Return when more may come."""
-        while len(self._data) > MOST_UNREAD and self._must_raise is None:
-            self._read = trio.Event()
-            await self._read.wait()
+
+class DirectRequest(TrioRequest):
+    """quart-trio's request with a `RequestBody`."""
+
+    body_class = RequestBody  # type: ignore[assignment]
+    body: RequestBody  # type: ignore[assignment]
 
 
-class WaitingRequest(TrioRequest):
-    """With a `WaitingBody`."""
+def request_of(scope: Any, receive: Receive, request_class: type[DirectRequest]) -> DirectRequest:
+    """The request of an ASGI scope."""
+    headers = Headers()
+    # Straight into its list: what the parser has checked needs no second look at every character.
+    headers._list = [(name.decode("latin-1").title(), value.decode("latin-1")) for name, value in scope["headers"]]
+    request = request_class(
+        scope["method"],
+        scope["scheme"],
+        scope["path"],
+        scope["query_string"],
+        headers,
+        scope["root_path"],
+        scope["http_version"],
+        scope,
+        send_push_promise=partial(_no_push),
+    )
+    request.body.read_from(receive)
+    return request
 
-    body_class = WaitingBody
 
-
-class WaitingConnection(TrioASGIHTTPConnection):
-    """Reads from the client only when there is room. Then it does not see either whether the client has gone; whoever reads
-    the body goes on soon, and whoever does not, answers soon."""
-
-    async def handle_messages(  # type: ignore[override]
-        self, nursery: trio.Nursery, request: WaitingRequest, receive: ASGIReceiveCallable
-    ) -> None:
-        body = request.body
-        assert isinstance(body, WaitingBody)
-        while True:
-            message = await receive()
-            if message["type"] == "http.request":
-                body.append(message.get("body", b""))
-                if not message.get("more_body", False):
-                    body.set_complete()
-                await body.room()
-            elif message["type"] == "http.disconnect":
-                break
-        nursery.cancel_scope.cancel()
+async def _no_push(_path: str, _headers: Headers) -> None: ...

@@ -47,7 +47,8 @@ NETWORK_ERRORS = (trio.BrokenResourceError, trio.ClosedResourceError, OSError)
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 Send = Callable[[Mapping[str, Any]], Awaitable[None]]
-Application = Callable[[Any, Receive, Send], Awaitable[None]]
+Application = Callable[[Any, Any, Any], Awaitable[None]]
+"""An ASGI application: its scope, `Receive` and `Send`."""
 
 log = logging.getLogger("rookery.api.server")
 
@@ -320,7 +321,7 @@ _date = (0, b"")
 
 def head_of(status: int, headers: Sequence[tuple[bytes, bytes]]) -> bytes:
     """Status line and headers. Raises ValueError for a header that would be several."""
-    global _date  # noqa: PLW0603 - one text a second for everybody
+    global _date
     now = int(time())
     if _date[0] != now:
         _date = (now, formatdate(now, usegmt=True).encode())

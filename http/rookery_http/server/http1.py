@@ -37,8 +37,18 @@ def _malformed() -> Refusal:
 class Incoming:
     """One request. `headers` have lower-case names; `pieces` is the part of the body that nobody has read yet."""
 
-    __slots__ = ("body_complete", "body_seen", "expects_continue", "headers", "http_version", "keep_alive", "method")
-    __slots__ += ("pieces", "target", "websocket")
+    __slots__ = (
+        "body_complete",
+        "body_seen",
+        "expects_continue",
+        "headers",
+        "http_version",
+        "keep_alive",
+        "method",
+        "pieces",
+        "target",
+        "websocket",
+    )
 
     def __init__(self) -> None:
         self.method = ""
@@ -151,7 +161,9 @@ class RequestParser:
             if b"content-length" in given:
                 raise Refusal(400, "a request has either Content-Length or Transfer-Encoding")
             if coding.lower() != b"chunked" or request.http_version == "1.0":
-                raise Refusal(400, "this is not a well-formed HTTP/1.1 request: chunked is the only transfer coding here")
+                raise Refusal(
+                    400, "this is not a well-formed HTTP/1.1 request: chunked is the only transfer coding here"
+                )
         options = [option.strip() for option in given.get(b"connection", b"").lower().split(b",")]
         request.keep_alive = request.http_version == "1.1" and b"close" not in options
         request.expects_continue = given.get(b"expect", b"").lower() == b"100-continue"
@@ -174,13 +186,23 @@ class RequestParser:
 
 
 _WATCHED = frozenset(
-    (b"host", b"transfer-encoding", b"content-length", b"connection", b"expect", b"upgrade")
-    + (b"sec-websocket-version", b"sec-websocket-key")
+    {
+        b"host",
+        b"transfer-encoding",
+        b"content-length",
+        b"connection",
+        b"expect",
+        b"upgrade",
+        b"sec-websocket-version",
+        b"sec-websocket-key",
+    }
 )
 
 
 def _too_long() -> Refusal:
-    return Refusal(431, f"the request line and the headers have more than {HEADER_LIMIT} bytes or {HEADERS_LIMIT} headers")
+    return Refusal(
+        431, f"the request line and the headers have more than {HEADER_LIMIT} bytes or {HEADERS_LIMIT} headers"
+    )
 
 
 def websocket_handshake(request: Incoming) -> bytes:

@@ -95,13 +95,13 @@ class _Server:
         finally:
             self._scopes.discard(scope)
 
-    def stop(self) -> None:
+    async def stop(self) -> None:
         """From now on no connection waits for another request."""
         self._stopping = True
         for scope in self._idle:
             scope.cancel()
         if self._websockets is not None:
-            self._websockets.stop()
+            await self._websockets.stop()
 
     def limit(self, deadline: float) -> None:
         """Nothing that is shielded lasts longer."""
@@ -153,7 +153,7 @@ async def serve(
                 task_status.started(addresses(listeners))
                 await stop.wait()
                 acceptors.cancel_scope.cancel()
-            server.stop()
+            await server.stop()
             drained = trio.current_time() + drain
             server.limit(drained + AFTER_DRAIN)
             connections.cancel_scope.deadline = drained

@@ -19,7 +19,6 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Protocol
 
-import h11
 import trio
 from hypercorn.app_wrappers import ASGIWrapper
 from hypercorn.config import Config as HypercornConfig
@@ -166,7 +165,8 @@ class WebSocketConnection:
         """Let the client read our last frame before the socket goes: a close with unread input would be a reset."""
         scope = trio.CancelScope(deadline=self._patience.deadline(FAREWELL_TIMEOUT))
         with self._patience.watch(scope), scope, suppress(*NETWORK_ERRORS):
-            await self._stream.send_eof()
+            async with self._send_lock:
+                await self._stream.send_eof()
             left = LINGER_BYTES
             while left > 0 and (data := await self._stream.receive_some(RECEIVE_SIZE)):
                 left -= len(data)
@@ -185,9 +185,9 @@ class WebSockets:
         """One of them, from its handshake to its end."""
         await WebSocketConnection(stream, self._app, self._config, self._context, self._patience).run(request, rest)
 
-    def stop(self) -> None:
+    async def stop(self) -> None:
         """Their pings end; what serves them watches the server's stop itself."""
-        self._context.terminated._event.set()
+        await self._context.terminated.set()
 
 
 def _configuration() -> HypercornConfig:
