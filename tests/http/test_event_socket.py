@@ -137,7 +137,7 @@ async def test_chatter_and_nonsense_from_the_client(served):
             while await client.stream.receive_some():
                 pass
     async with open_websocket(served.port, SOCKET) as client:
-        await client.send("x" * (server.MESSAGE_LIMIT + 1))
+        await client.send("x" * (websocket.MESSAGE_LIMIT + 1))
         assert await client.one() is None
         assert client.closed == 1009
 

@@ -150,7 +150,7 @@ async def test_what_is_refused(served, tmp_path):
     post = served.client.post
     untyped = httpx.Request("POST", f"{served.url}/v1/media", content=PNG)
     assert (await served.client.send(untyped)).status_code == 415
-    for kind in ("nonsense", "a/b/c", "image/png;\xff", "application/x-www-form-urlencoded", "x/" + "y" * 300):
+    for kind in ("nonsense", "a/b/c", "application/x-www-form-urlencoded", "x/" + "y" * 300):
         answer = await post("/v1/media", content=PNG, headers={"Content-Type": kind})
         assert answer.status_code == 415, kind
     no_header = await post("/v1/media", content=PNG, headers={"Content-Type": "image/png\x7f"})
