@@ -55,7 +55,7 @@ FLOORS: dict[str, Floors] = {
         "rookery_whatsapp": ["protocol", "settings worker", "workers", "device", "link", "provider"],
         "rookery_http": [
             "calls",
-            "config",
+            "config routing",
             "operate",
             "output",
             "input",
