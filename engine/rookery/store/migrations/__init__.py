@@ -30,4 +30,6 @@ def load_migrations(dialect: str) -> list[Migration]:
             sql = file.read_text(encoding="utf-8")
             marked = re.match(r"-- oldest: (\d+)", sql)
             found.append(Migration(int(number), name, sql, int(marked.group(1)) if marked else 1))
+    numbers = [migration.version for migration in found]
+    assert len(set(numbers)) == len(numbers), f"two migrations of {dialect} have the same number: {sorted(numbers)}"
     return sorted(found)
