@@ -28,10 +28,9 @@ from .api.event_socket import serve_event_socket
 from .api.events import EVENT_STREAM, SOCKET
 from .api.state import Api
 from .calls import JSON, TABLE, Answer, Call, encode
-from .config.settings import SMALL_BODY
 from .dashboard import PATHS, add_dashboard
 from .input.parameters import is_id, read_header
-from .input.reading import NoQuery, read_body, read_json, read_query, require_json
+from .input.reading import NoQuery, read_body, read_query, require_json
 from .input.upload import Upload
 from .output.problems import MEDIA_TYPE, Problem, from_error
 from .routing import Router
@@ -230,15 +229,19 @@ async def _call(
         arguments["upload"] = Upload(
             incoming, limit=settings.media_max_size, seconds=api.settings.body_timeout, types=settings.media_types
         )
-    if row.body is not None:
-        limit = api.settings.max_body if row.large else min(SMALL_BODY, api.settings.max_body)
-        body = await read_body(incoming, limit, api.settings.body_timeout)
+    if row.body is None:
+        return await row.handler(api, **arguments)
+    name = caller.id if caller is not None else ""
+    with api.bodies.hold(name) as held:
+        limit = api.settings.max_body if row.large else min(row.small_body, api.settings.max_body)
+        body = await read_body(incoming, limit, api.settings.body_timeout, held)
         if body or row.body_required:
             require_json(incoming)
-            arguments["body"] = read_json(body, row.body_shape)
+            arguments["body"] = await api.documents.read(body, row.body_shape, caller=name, most=row.small_body)
         else:
             arguments["body"] = None
-    return await row.handler(api, **arguments)
+        del body
+        return await row.handler(api, **arguments)
 
 
 def _not_allowed(calls: dict[str, Call]) -> Problem:

@@ -18,6 +18,8 @@ from quart import Response
 from rookery.model.key import Scope
 
 JSON = "application/json"
+SMALL_BODY = 256 * 1024
+"""Bytes of a request's body, apart from a file's content in `data`."""
 encode = msgspec.json.Encoder().encode
 
 
@@ -59,6 +61,7 @@ class Call:
     body: Any
     body_required: bool
     large: bool  # the body may be as large as a send
+    small_body: int  # bytes of the body, or of what is not `data` in a large one
     open: bool  # works without a key
     scope: Scope | None  # None: any key
     takes_caller: bool  # the handler itself keeps to what the caller may see
@@ -98,6 +101,7 @@ def call(
     answers: Mapping[int, Any],
     problems: Mapping[int, str] | None = None,
     large: bool = False,
+    small_body: int = SMALL_BODY,
     open: bool = False,
     scope: Scope | None = Scope.ADMIN,
     body_required: bool = True,
@@ -118,6 +122,7 @@ def call(
                 body=shapes.get("body"),
                 body_required=body_required,
                 large=large,
+                small_body=small_body,
                 open=open,
                 scope=None if open else scope,
                 takes_caller="caller" in shapes,

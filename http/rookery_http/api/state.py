@@ -12,6 +12,8 @@ from rookery import Engine
 
 from ..access.rate_limit import RateLimits
 from ..config.settings import ApiSettings
+from ..input.body_budget import BodyBudget
+from ..input.documents import Documents
 from ..operate.readiness import Readiness
 from ..output.wire_forms import WireForms
 
@@ -55,6 +57,8 @@ class Api:
         self.settings = settings
         self.stopping = stopping
         self.rate_limits = RateLimits()
+        self.bodies = BodyBudget(settings.body_memory, max(settings.body_memory // 2, settings.max_body))
+        self.documents = Documents()
         self.readiness = Readiness(engine)
         self.wire_forms = WireForms()
         self.platforms = dict(platforms or {})

@@ -99,6 +99,11 @@ def _contradictions(values: Mapping[str, Any]) -> list[str]:
         kinds_of(values["ROOKERY_MEDIA_FETCH"])
     except InvalidInput as error:
         lines.append(str(error).replace("media_fetch", "ROOKERY_MEDIA_FETCH", 1))
+    if values["ROOKERY_BODY_MEMORY"] < values["ROOKERY_MAX_BODY"]:
+        lines.append(
+            f"ROOKERY_BODY_MEMORY: {values['ROOKERY_BODY_MEMORY']} cannot be used; no less than ROOKERY_MAX_BODY "
+            f"({values['ROOKERY_MAX_BODY']}) is needed"
+        )
     warning, critical = values["ROOKERY_MEMORY_WARNING"], values["ROOKERY_MEMORY_CRITICAL"]
     if warning > critical:
         lines.append(

@@ -20,7 +20,6 @@ from rookery.settings import count, seconds, setting
 from .variable import http_address
 
 MEBIBYTE = 1024 * 1024
-SMALL_BODY = 256 * 1024
 S3 = "s3://"
 DATABASE = "rookery.db"
 
@@ -74,13 +73,22 @@ class ApiSettings(msgspec.Struct, frozen=True, kw_only=True):
     max_body: Annotated[
         int,
         setting(
-            "Largest body of a send; other calls take 256 KiB at most.",
+            "Largest body of a send with a file in `data`; other bodies have 256 KiB at most.",
             right="a whole number of bytes from 1024 to 1073741824",
             unit="bytes",
             ge=1024,
             le=1024 * MEBIBYTE,
         ),
     ] = 16 * MEBIBYTE
+    body_memory: Annotated[
+        int,
+        setting(
+            "Memory for the bodies of all requests under way; one key may fill half of it. Beyond it large requests get 503.",
+            right="a whole number of bytes, ROOKERY_MAX_BODY or more",
+            unit="bytes",
+            ge=1024,
+        ),
+    ] = 128 * MEBIBYTE
     key_rate: Annotated[
         float,
         setting(

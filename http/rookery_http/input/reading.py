@@ -1,12 +1,11 @@
 """From the bytes of a request to checked values, or a 4xx that names the culprit.
 
 Strict on purpose: a parameter that is misspelt, repeated or of the wrong type is an error and never silently ignored.
-Strings hold no U+0000 anywhere, because PostgreSQL cannot store it.
+JSON documents are the matter of `documents`.
 """
 
 from __future__ import annotations
 
-import json
 import re
 from itertools import islice
 from typing import Any, TypeVar
@@ -19,9 +18,9 @@ from quart import Request
 from rookery.errors import InvalidInput
 
 from ..output.problems import Problem, invalid
+from .body_budget import Held
 from .parameters import IN_WORDS, NO_NEWLINE
 
-MAX_DEPTH = 64
 MAX_PARAMETERS = 50
 CHARSETS = ("utf-8", "utf8", "us-ascii", "ascii")
 INTEGER = re.compile(r"-?[0-9]{1,19}")
@@ -71,11 +70,11 @@ def _from_text(text: str, kind: str) -> Any:
     return text
 
 
-async def read_body(request: Request, limit: int, seconds: float) -> bytes:
-    """The whole body.
+async def read_body(request: Request, limit: int, seconds: float, held: Held) -> bytearray:
+    """The whole body; what it takes of memory is counted in `held`.
 
     Raises:
-        Problem: 408, 413.
+        Problem: 408, 413, 503.
     """
     too_large = Problem(413, "too-large", "Too large", f"the body is larger than {limit} bytes")
     if (request.content_length or 0) > limit:
@@ -86,9 +85,10 @@ async def read_body(request: Request, limit: int, seconds: float) -> bytes:
             received += piece
             if len(received) > limit:
                 raise too_large
+            held.grow_to(len(received))
     if scope.cancelled_caught:
         raise Problem(408, "timeout", "Request timeout", f"the body did not arrive within {seconds:g} s")
-    return bytes(received)
+    return received
 
 
 def require_json(request: Request) -> None:
@@ -110,36 +110,6 @@ def require_json(request: Request) -> None:
         raise Problem(
             415, "unsupported-media-type", "Unsupported media type", f"send application/json, not {given[:100]!r}"
         )
-
-
-def read_json(body: bytes, shape: type[T]) -> T:
-    """A JSON document as `shape`.
-
-    Raises:
-        Problem: 400, with the path of the field.
-    """
-    try:
-        value = msgspec.json.decode(body)
-    except RecursionError:
-        raise invalid(f"the JSON is nested deeper than {MAX_DEPTH} levels") from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Problem(400, "malformed-json", "Malformed JSON", f"the body is not valid JSON: {error}") from None
-    _check(value, "", MAX_DEPTH)
-    _refuse_repetitions(body)
-    return convert(_with_integers(value), shape)
-
-
-def _refuse_repetitions(body: bytes) -> None:
-    """A name that stands twice in one object means either value, depending on who reads it; nobody shall guess."""
-
-    def unique(pairs: list[tuple[str, Any]]) -> None:
-        names = set()
-        for name, _ in pairs:
-            if name in names:
-                raise invalid(f"the JSON has the name {name[:100]!r} twice in one object", name[:100])
-            names.add(name)
-
-    json.loads(body, object_pairs_hook=unique, parse_int=str, parse_float=str)
 
 
 def convert(value: Any, shape: type[T]) -> T:
@@ -168,34 +138,3 @@ def _named(field: str, value: Any, shape: type[T], error: msgspec.ValidationErro
                 if str(again) == str(error):
                     return f"{outer}.{name[:100]}{inner}"
     return field
-
-
-def _with_integers(document: Any) -> Any:
-    """For a JSON schema 1.0 is an integer, for msgspec it is not. Free-form documents, which lie deeper, stay as they are."""
-    if not isinstance(document, dict):
-        return document
-    return {
-        name: [_integer(item) for item in value] if isinstance(value, list) else _integer(value)
-        for name, value in document.items()
-    }
-
-
-def _integer(value: Any) -> Any:
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-def _check(value: Any, path: str, depth: int) -> None:
-    if isinstance(value, str):
-        if "\0" in value:
-            raise invalid(f"{path or 'the body'}: a string must not hold U+0000", path or None)
-    elif isinstance(value, dict | list):
-        if depth == 0:
-            raise invalid(f"the JSON is nested deeper than {MAX_DEPTH} levels")
-        if isinstance(value, dict):
-            for name, item in value.items():
-                if "\0" in name:
-                    raise invalid(f"{path or 'the body'}: a name must not hold U+0000", path or None)
-                _check(item, f"{path}.{name}" if path else name, depth - 1)
-        else:
-            for position, item in enumerate(value):
-                _check(item, f"{path}[{position}]", depth - 1)
