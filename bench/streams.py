@@ -205,14 +205,14 @@ def serve(options: argparse.Namespace) -> None:
         names = [name_of(number) for number in range(options.sessions)]
         async with open_engine(store=f"sqlite:///{options.directory}/streams.db", providers=[feed]) as engine:
             reads = 0
-            read_events = engine._store.read_events
+            read_events = engine.store.read_events
 
             async def counted(query: Any) -> Any:
                 nonlocal reads
                 reads += 1
                 return await read_events(query)
 
-            engine._store.read_events = counted  # type: ignore[method-assign]
+            engine.store.read_events = counted  # type: ignore[method-assign]
             for name in names:
                 await engine.create_session(id=name, platform="feed", credentials={})
             while len(feed.inboxes) < len(names):

@@ -131,7 +131,7 @@ class EngineParts:
             latest = Health(
                 status=SessionStatus.DISCONNECTED,
                 reason=Reason.LIMIT_REACHED,
-                detail=f"waits for a place: {limit} sessions may run here (MAX_CONCURRENT_SESSIONS)",
+                detail=f"waits for a place: {limit} sessions may run here (`max_concurrent_sessions`)",
                 since=session.health.since,
                 action=Action.FIX_CONFIGURATION,
                 last_error=session.health.last_error,

@@ -87,6 +87,16 @@ class Engine(
         return self._store.location
 
     @property
+    def store(self) -> Store:
+        """The open store, for tools and tests; programs use the calls of the engine."""
+        return self._store
+
+    @property
+    def providers(self) -> Mapping[str, Provider]:
+        """The providers by platform."""
+        return self._providers
+
+    @property
     def platforms(self) -> tuple[str, ...]:
         """The platforms that sessions can have."""
         return tuple(sorted(self._providers))

@@ -95,7 +95,7 @@ class AlreadyExists(RookeryError):
 
 
 class LimitReached(RookeryError):
-    """A configured limit stands in the way; `limit` is the setting's name."""
+    """A configured limit stands in the way; `limit` is the field of `EngineSettings`."""
 
     def __init__(self, message: str, *, limit: str) -> None:
         super().__init__(message)

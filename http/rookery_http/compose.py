@@ -26,6 +26,7 @@ from rookery_telegram import BotSettings, Telegram
 from rookery_whatsapp import AccountSettings, WhatsApp, WorkerSettings
 
 from .api.state import PlatformInput
+from .config.advice import with_variables
 from .config.load import Config
 from .operate.stuck import answering_signals
 from .serve import serve_api
@@ -211,7 +212,7 @@ def _failed(error: BaseException) -> int:
     while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
         error = error.exceptions[0]
     if isinstance(error, RookeryError | CannotListen | OSError):
-        sys.stderr.write(f"rookery: {error}\n")
+        sys.stderr.write(f"rookery: {with_variables(str(error))}\n")
         return 2 if isinstance(error, InvalidInput | SecretKeyError) else 1
     log.critical("ended by an unexpected error", exc_info=error)
     return 1

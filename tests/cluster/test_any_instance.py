@@ -83,7 +83,7 @@ async def pair(postgres: PostgresBackend, request: pytest.FixtureRequest) -> Asy
         other = await stack.enter_async_context(
             open_shared(postgres, RichPlatform(), "other", rebalance_batch=0, **settings)
         )
-        other._cluster.membership.drain()  # type: ignore[union-attr]
+        await other.drain(0.0)
         await other.create_session(id="a", platform="fake")
         await until(lambda: running(owner) == {"a"})
         await other.wait_status("a", SessionStatus.CONNECTED)
@@ -246,7 +246,7 @@ async def test_an_owner_that_is_gone(postgres: PostgresBackend) -> None:
     platform = FakePlatform()
     gone = postgres.make()
     async with gone.open(), open_shared(postgres, platform, "one", call_timeout=60.0) as engine:
-        engine._cluster.membership.drain()  # type: ignore[union-attr]
+        await engine.drain(0.0)
         await engine.create_session(id="a", platform="fake")
         assert await gone.claim("gone", limit=1, now=0.0, ttl=60.0)
         started = trio.current_time()
@@ -272,8 +272,8 @@ async def test_a_session_that_moves_is_followed(postgres: PostgresBackend) -> No
         open_shared(postgres, platform, "one") as engine,
         open_shared(postgres, RichPlatform(), "two") as other,
     ):
-        other._cluster.membership.drain()  # type: ignore[union-attr]
-        engine._cluster.membership.drain()  # type: ignore[union-attr]
+        await other.drain(0.0)
+        await engine.drain(0.0)
         await other.create_session(id="a", platform="fake")
         await before.claim("one", limit=1, now=0.0, ttl=60.0)  # as a claim whose answer was lost
         assert not (await other.logout("a")).enabled  # "one" gives back what it does not run

@@ -20,7 +20,7 @@ async def prune_turn(engine: Engine) -> None:
     """What the periodic task does."""
     keeper = engine._housekeeper
     if keeper._watch.may_delete:
-        await engine._store.expire_messages(now=engine._clock())
+        await engine.store.expire_messages(now=engine._clock())
         await keeper._prune()
 
 
@@ -72,7 +72,7 @@ async def test_duties_go_to_the_instance_with_the_better_clock(postgres: Postgre
         await one.create_webhook(url="http://127.0.0.1:9/")
         await until(lambda: delivers(one))
         async with open_shared(postgres, FakePlatform(), "two") as two:
-            await until(lambda: len(one._cluster.membership.census.instances) == 2)  # type: ignore[union-attr]
+            await until(lambda: len(one.census.instances) == 2)
             ahead = 3600.0
             await until(lambda: delivers(two))
             assert not delivers(one)
@@ -85,13 +85,13 @@ async def test_a_slow_answer_does_not_make_the_time_inexact(postgres: PostgresBa
     async with open_shared(postgres, FakePlatform(), "one") as engine:
         before = engine.now() - time.time()
         assert engine._cluster is not None
-        beat = engine._store.beat
+        beat = engine.store.beat
 
         async def slow(*arguments: object, **options: object) -> object:
             census = await beat(*arguments, **options)  # type: ignore[arg-type]
             await trio.sleep(2)
             return census
 
-        engine._store.beat = slow  # type: ignore[method-assign,assignment]
+        engine.store.beat = slow  # type: ignore[method-assign,assignment]
         await engine._cluster.membership.beat()
         assert engine.now() - time.time() == pytest.approx(before, abs=0.1)

@@ -41,7 +41,7 @@ async def test_files_of_another_instance(postgres: PostgresBackend, tmp_path: Pa
         open_shared(postgres, platform, "owner", media=directories[0], **options) as owner,
         open_shared(postgres, FakePlatform(), "other", media=directories[1], rebalance_batch=0, **options) as other,
     ):
-        other._cluster.membership.drain()  # type: ignore[union-attr]
+        await other.drain(0.0)
         await other.create_session(id="a", platform="fake")
         await until(lambda: running(owner) == {"a"})
         await other.wait_status("a", SessionStatus.CONNECTED)

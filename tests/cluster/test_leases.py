@@ -36,7 +36,7 @@ async def refuse(*_: object, **__: object) -> Any:
 
 def lose_database(monkeypatch: pytest.MonkeyPatch, engine: Engine) -> None:
     for method in ("renew", "claim", "release", "list_sessions", "record_statuses"):
-        monkeypatch.setattr(engine._store, method, refuse)
+        monkeypatch.setattr(engine.store, method, refuse)
 
 
 @pytest.mark.parametrize("renewed_before", [False, True])
@@ -47,7 +47,7 @@ async def test_without_renewals_a_session_ends_before_its_lease(
     one, two = TimedPlatform(), TimedPlatform()
     async with open_shared(postgres, one, "one") as first:
         if not renewed_before:
-            monkeypatch.setattr(first._store, "renew", refuse)
+            monkeypatch.setattr(first.store, "renew", refuse)
         await first.create_session(id="a", platform="fake")
         await until(lambda: running(first) == {"a"})
         if renewed_before:
@@ -71,14 +71,14 @@ async def test_renewals_that_hang_end_a_session_too(postgres: PostgresBackend, m
     async with open_shared(postgres, platform, "one") as engine:
         await engine.create_session(id="a", platform="fake")
         await until(lambda: running(engine) == {"a"})
-        renew = engine._store.renew
+        renew = engine.store.renew
 
         async def hang(*_: object, **__: object) -> Any:
             await trio.sleep_forever()
 
-        monkeypatch.setattr(engine._store, "renew", hang)
+        monkeypatch.setattr(engine.store, "renew", hang)
         await until(lambda: platform.closed_at, seconds=QUICK.lease_ttl + 1)
-        monkeypatch.setattr(engine._store, "renew", renew)
+        monkeypatch.setattr(engine.store, "renew", renew)
         await until(lambda: running(engine) == {"a"})
         await trio.sleep(WRITTEN)
         [lost] = [change for change in await engine.history("a") if change.reason is Reason.LEASE_LOST]
@@ -118,7 +118,7 @@ async def test_an_endpoint_ends_with_its_duty(postgres: PostgresBackend, monkeyp
         await first.create_webhook(url=receiver.url)
         await until(lambda: delivers(first) or delivers(second))
         now, other = (first, second) if delivers(first) else (second, first)
-        monkeypatch.setattr(now._store, "take_duties", refuse)
+        monkeypatch.setattr(now.store, "take_duties", refuse)
         await until(lambda: not delivers(now), seconds=QUICK.lease_ttl)
         assert not delivers(other)
         await until(lambda: delivers(other), seconds=QUICK.lease_ttl + 1)

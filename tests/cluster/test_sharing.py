@@ -71,7 +71,7 @@ async def test_new_sessions_are_shared_out_at_once(postgres: PostgresBackend) ->
         open_shared(postgres, three, "three") as third,
     ):
         engines = (first, second, third)
-        await until(lambda: all(len(engine._cluster.membership.census.instances) == 3 for engine in engines))  # type: ignore[union-attr]
+        await until(lambda: all(len(engine.census.instances) == 3 for engine in engines))
         await add(first, *IDS)
         await until(lambda: sum(len(running(engine)) for engine in engines) == len(IDS), seconds=30)
         assert max(len(running(engine)) for engine in engines) <= 6
@@ -85,7 +85,7 @@ async def test_what_the_others_have_no_room_for_is_taken(postgres: PostgresBacke
         open_shared(postgres, one, "one") as first,
         open_shared(postgres, two, "two", max_concurrent_sessions=2) as second,
     ):
-        await until(lambda: len(first._cluster.membership.census.instances) == 2)  # type: ignore[union-attr]
+        await until(lambda: len(first.census.instances) == 2)
         await add(first, *IDS)
         await until(lambda: (len(running(first)), len(running(second))) == (10, 2))
 
@@ -96,7 +96,7 @@ async def test_the_limit_is_of_each_instance(postgres: PostgresBackend) -> None:
         open_shared(postgres, one, "one", max_concurrent_sessions=3) as first,
         open_shared(postgres, two, "two", max_concurrent_sessions=3) as second,
     ):
-        await until(lambda: len(first._cluster.membership.census.instances) == 2)  # type: ignore[union-attr]
+        await until(lambda: len(first.census.instances) == 2)
         await add(first, *IDS[:6])
         with pytest.raises(LimitReached):
             await first.create_session(id="one-too-many", platform="fake")
@@ -117,7 +117,7 @@ async def test_what_another_instance_does_not_claim_is_taken_after_a_while(postg
                 await trio.sleep(0.2)
 
         nursery.start_soon(say_so)
-        await until(lambda: len(engine._cluster.membership.census.instances) == 2)  # type: ignore[union-attr]
+        await until(lambda: len(engine.census.instances) == 2)
         await add(engine, *IDS)
         await until(lambda: len(running(engine)) == len(IDS))
         times = sorted(at for at, *_ in platform.attempts)
@@ -186,7 +186,7 @@ async def test_draining_ends_at_its_deadline(postgres: PostgresBackend) -> None:
         await until(lambda: running(engine) == {"a"})
         report = await engine.drain(0.1)
         assert (report.left, report.others) == (1, 0)
-        await until(lambda: not engine._supervisor.running)  # it goes on
+        await until(lambda: not engine.running_here())  # it goes on
 
 
 async def test_there_is_nobody_to_drain_to_without_a_shared_store() -> None:

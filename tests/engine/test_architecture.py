@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import shutil
 import subprocess
 import sys
@@ -208,6 +209,13 @@ def test_the_engine_names_no_provider() -> None:
             if is_text and node.value.lower() in ("telegram", "whatsapp"):  # type: ignore[attr-defined]
                 wrong.append(f"{file.relative_to(ROOT)}:{node.lineno} is about one platform")  # type: ignore[attr-defined]
     assert not wrong
+
+
+def test_the_engine_and_the_providers_name_no_variable_of_the_server() -> None:
+    """A message names the field of `EngineSettings` in backquotes; the server turns it into its variable."""
+    variable = re.compile(r"ROOKERY_[A-Z]|DATABASE_URL|MAX_CONCURRENT_SESSIONS|AUTO_CLEANUP_ON_LOGOUT")
+    files = [file for package in ("rookery", "rookery_telegram", "rookery_whatsapp") for file in modules(package)]
+    assert [str(file.relative_to(ROOT)) for file in files if variable.search(file.read_text())] == []
 
 
 @pytest.mark.parametrize("name", ONLY_IN)

@@ -211,7 +211,7 @@ class World:
     async def holds(self, id: str) -> bool:
         """The rule. A disabled session has no task."""
         row = await self.store.inner.get_session(id)
-        runner = self.engine._supervisor.running.get(id)
+        runner = self.engine.running_here().get(id)
         if not row.enabled:
             return runner is None
         if runner is None or runner.stopping:
@@ -239,7 +239,7 @@ class World:
         """Nothing is wrong any more: connected, or told that a person has to act."""
         row = await self.store.inner.get_session(id)
         if row.enabled and not (row.health.terminal and row.commands == row.heeded):
-            runner = self.engine._supervisor.running.get(id)
+            runner = self.engine.running_here().get(id)
             return runner is not None and runner.link is not None and row.health.status is SessionStatus.CONNECTED
         return await self.holds(id)
 

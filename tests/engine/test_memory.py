@@ -204,9 +204,9 @@ async def test_one_session_too_many_for_the_memory_is_refused_and_disturbs_nobod
         await connected(engine, "first")
         hosting.sizes = {"w": 100 * MIB}
         engine._memory._measured_at = -float("inf")
-        with pytest.raises(LimitReached, match="ROOKERY_MEMORY_LIMIT") as caught:
+        with pytest.raises(LimitReached, match="`memory_limit`") as caught:
             await add(engine, "second")
-        assert caught.value.limit == "ROOKERY_MEMORY_LIMIT"
+        assert caught.value.limit == "memory_limit"
         await add(engine, "third", enabled=False)
         with trio.fail_after(30):
             await connected(engine, "first")

@@ -199,7 +199,7 @@ class TestOrder:
             async def late_answer(name: str) -> None:
                 if name == "enqueue":
                     link = platform.link()
-                    engine._supervisor.running["a"].outbox.wake()
+                    engine.running_here()["a"].outbox.wake()
                     await trio.sleep(1)
                     assert link is platform.link()
 

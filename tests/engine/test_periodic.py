@@ -145,7 +145,7 @@ async def test_a_session_that_there_is_no_place_for_says_so(autojump_clock: Mock
             await connected(engine, "a")
             waiting = (await engine.get_session("b")).health
             assert (waiting.status, waiting.reason) == (SessionStatus.DISCONNECTED, Reason.LIMIT_REACHED)
-            assert "MAX_CONCURRENT_SESSIONS" in waiting.detail
+            assert "`max_concurrent_sessions`" in waiting.detail
             assert waiting.action is Action.FIX_CONFIGURATION
             await engine.stop("a")
             await connected(engine, "b", seconds=5)

@@ -218,9 +218,9 @@ class TestLimit:
         async with open_fake_engine(platform, settings=self.SETTINGS) as engine:
             await add(engine, "a", "b")
             await connected(engine, "a", "b")
-            with pytest.raises(LimitReached, match="MAX_CONCURRENT_SESSIONS is 2") as caught:
+            with pytest.raises(LimitReached, match="`max_concurrent_sessions` is 2") as caught:
                 await add(engine, "c")
-            assert caught.value.limit == "MAX_CONCURRENT_SESSIONS"
+            assert caught.value.limit == "max_concurrent_sessions"
             await add(engine, "c", enabled=False)
             for verb in UP:
                 with pytest.raises(LimitReached):
@@ -521,16 +521,16 @@ class TestTerminateInactive:
         async with open_fake_engine(platform) as engine:
             await self.bring_down(engine, platform)
             # As stored by an instance whose start nobody has taken up yet.
-            await engine._store.update_session("banned", SessionChange(command=True), now=0.0)
-            listed = engine._store.list_sessions
+            await engine.store.update_session("banned", SessionChange(command=True), now=0.0)
+            listed = engine.store.list_sessions
 
             async def list_and_delete(query: SessionQuery) -> object:
                 page = await listed(query)
                 if page:
-                    await engine._store.delete_session("revoked")
+                    await engine.store.delete_session("revoked")
                 return page
 
-            monkeypatch.setattr(engine._store, "list_sessions", list_and_delete)
+            monkeypatch.setattr(engine.store, "list_sessions", list_and_delete)
             assert await engine.terminate_inactive() == []
             monkeypatch.undo()
             assert (await engine.get_session("banned")).enabled

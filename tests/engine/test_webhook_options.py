@@ -211,7 +211,7 @@ async def test_private_addresses_are_a_setting(allowed: bool) -> None:
             else:
                 while not (letters := await engine.dead_letters("w")):
                     await trio.sleep(0.01)
-                assert "ROOKERY_WEBHOOK_ALLOW_PRIVATE" in letters[0].error
+                assert "`webhook_allow_private`" in letters[0].error
                 assert receiver.deliveries == []
 
 

@@ -12,6 +12,7 @@ import pytest
 from rookery import EngineSettings
 from rookery_http import compose
 from rookery_http.config import table as variables
+from rookery_http.config.advice import with_variables
 from rookery_http.config.load import ConfigurationError, load, unknown_variables
 
 
@@ -232,3 +233,12 @@ def test_webhooks_reach_private_addresses_only_where_nobody_else_calls(monkeypat
     if given is not None:
         monkeypatch.setenv("ROOKERY_WEBHOOK_ALLOW_PRIVATE", given)
     assert load().engine.webhook_allow_private is allowed
+
+
+def test_messages_of_the_engine_name_variables_to_operators():
+    told = "memory is short: raise `memory_limit`, or `max_concurrent_sessions`; `something` else stays"
+    assert (
+        with_variables(told)
+        == "memory is short: raise ROOKERY_MEMORY_LIMIT, or MAX_CONCURRENT_SESSIONS; `something` else stays"
+    )
+    assert with_variables(None) is None

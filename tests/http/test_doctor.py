@@ -84,7 +84,7 @@ async def found(provider: object | None = None, **options: float) -> dict[str, F
 async def make_database(tmp_path: Path, *, platform: str | None = None, enabled: bool = True, key: str = KEY) -> None:
     async with open_engine(store=f"sqlite:///{tmp_path}/{DATABASE}", providers=[], secret_key=key) as engine:
         if platform is not None:
-            await engine._store.create_session(new_session(platform=platform, enabled=enabled))
+            await engine.store.create_session(new_session(platform=platform, enabled=enabled))
 
 
 async def test_a_fresh_machine_is_fine(tmp_path: Path) -> None:
@@ -118,7 +118,7 @@ async def test_a_short_api_key(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_a_database_in_use_is_looked_at_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ROOKERY_SECRET_KEY", KEY)
     async with open_engine(store=f"sqlite:///{tmp_path}/{DATABASE}", providers=[], secret_key=KEY) as engine:
-        await engine._store.create_session(new_session(enabled=False))
+        await engine.store.create_session(new_session(enabled=False))
         findings = await found()
         assert "0 of 1 sessions enabled, used by" in findings["database"].detail
         assert (findings["database"].level, findings["secret key"].level) == ("ok", "ok")

@@ -46,7 +46,7 @@ async def two(postgres: PostgresBackend) -> AsyncIterator[tuple[Engine, Engine, 
     ):
         api = ApiSettings(port=0, key="sesame", drain=0.5)
         (address, *_) = await nursery.start(partial(serve_api, one, api, stop=stop))
-        await until(lambda: len(one._cluster.membership.census.instances) == 2)  # type: ignore[union-attr]
+        await until(lambda: len(one.census.instances) == 2)
         yield one, two, address.url
         stop.set()
 

@@ -113,7 +113,7 @@ async def test_everything_that_an_operator_looks_for_is_there(served, monkeypatc
     url = "http://127.0.0.1:9/hook"  # nobody listens to the discard port
     assert (await served.client.post("/v1/webhooks", json={"url": url})).status_code == 201
     await served.add()
-    monkeypatch.setattr(type(served.engine._supervisor.running["polly"].link), "probe", probe, raising=False)
+    monkeypatch.setattr(type(served.engine.running_here()["polly"].link), "probe", probe, raising=False)
     served.parrot.inboxes["polly"].beat(0.1)
     await served.parrot.say("polly", "hello")
     await served.client.post("/v1/sessions/polly/messages", json={"to": "7", "text": "hi"})
@@ -121,7 +121,7 @@ async def test_everything_that_an_operator_looks_for_is_there(served, monkeypatc
     with trio.fail_after(20):
         while not served.engine.telemetry.counters["deliveries"]["failed",]:
             await trio.sleep(0.01)
-        served.engine._supervisor.running["polly"].fail(ProbeFailed("no answer"))
+        served.engine.running_here()["polly"].fail(ProbeFailed("no answer"))
         await served.engine.wait_status("polly", "RECONNECTING")
         await served.client.post("/v1/sessions/polly/retry")
         await served.engine.wait_status("polly", "CONNECTED")

@@ -135,7 +135,7 @@ async def test_metrics_while_the_database_is_away(serve, monkeypatch, trouble):
         await served.add()
         before = (await served.client.get("/metrics")).text.splitlines()
         assert "rookery_store_up 1.0" in before
-        monkeypatch.setattr(served.engine._store, "count_sessions", count_sessions)
+        monkeypatch.setattr(served.engine.store, "count_sessions", count_sessions)
         answer = await served.client.get("/metrics")
         assert answer.status_code == 200
         lines = answer.text.splitlines()
@@ -153,7 +153,7 @@ async def test_enabled_sessions_that_are_down_are_counted(served):
     down = 'rookery_sessions_down{platform="parrot"}'
     assert f"{down} 0.0" in (await served.client.get("/metrics")).text.splitlines()
     error = TerminalError("banned", reason=Reason.BANNED, action=Action.NONE)
-    served.engine._supervisor.running["polly"].fail(error)
+    served.engine.running_here()["polly"].fail(error)
     await served.engine.wait_status("polly", SessionStatus.DISCONNECTED)
     with trio.fail_after(20):
         while f"{down} 1.0" not in (await served.client.get("/metrics")).text.splitlines():

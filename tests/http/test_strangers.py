@@ -84,7 +84,7 @@ async def set_up(served: Any) -> tuple[Ids, str]:
     sent = await served.client.post("/v1/sessions/theirs/messages", json={"to": "7", "text": "hi"})
     await served.parrot.say("theirs", "for their eyes only")
     [event] = await served.engine.read_events()
-    store = served.engine._store
+    store = served.engine.store
     await store.record_deliveries([DeliveryOutcome(webhook="wh-theirs", event_id=event.id, delivered=False, at=1.0)])
     file = await served.engine.store_media(b"for their eyes only", session="theirs")
     key = await served.client.post("/v1/keys", json={"scopes": ["read", "send", "manage"], "sessions": ["mine"]})

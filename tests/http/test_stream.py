@@ -165,7 +165,7 @@ async def test_it_ends_with_its_key(serve, how):
             if how == "revoked here":
                 await served.engine.revoke_key(key.id)
             elif how == "revoked elsewhere":
-                await served.engine._store.delete_key(key.id)
+                await served.engine.store.delete_key(key.id)
             with trio.fail_after(30):
                 assert await frames.one() is None, "the body ends properly"
             await served.parrot.say("polly", "only for those who may")

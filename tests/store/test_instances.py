@@ -178,5 +178,5 @@ async def test_calls_are_encrypted(postgres: PostgresBackend) -> None:
         assert await other.fetch_answer("c1") == b"the secret answer" + large
         await store.submit_call(a_call("c2"))
         other._secrets = type(other._secrets)(["another key"])  # type: ignore[attr-defined]
-        with pytest.raises(SecretKeyError, match="same ROOKERY_SECRET_KEY"):
+        with pytest.raises(SecretKeyError, match="same `secret_key`"):
             await other.take_calls("one", limit=9)

@@ -104,7 +104,7 @@ async def test_prepared_statements_can_be_turned_off(postgres: PostgresBackend) 
 
 
 async def test_a_secret_key_is_not_made_up() -> None:
-    with pytest.raises(SecretKeyError, match="ROOKERY_SECRET_KEY"):
+    with pytest.raises(SecretKeyError, match="`secret_key`"):
         store_from_url("postgresql://localhost/x")
 
 

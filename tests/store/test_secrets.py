@@ -26,7 +26,7 @@ def test_every_key_decrypts_and_the_newest_encrypts() -> None:
     assert not both.is_current(token)
     assert both.is_current(both.encrypt("x"))
     assert new.decrypt(both.encrypt("x")) == "x"
-    with pytest.raises(SecretKeyError, match="ROOKERY_SECRET_KEY"):
+    with pytest.raises(SecretKeyError, match="`secret_key`"):
         new.decrypt(token)
     with pytest.raises(SecretKeyError):
         new.decrypt("not a token, not even ASCII: ü")
@@ -44,7 +44,7 @@ def test_documents() -> None:
 
 @pytest.mark.parametrize("text", [None, "", " , ,"])
 def test_without_a_key_it_says_how_to_get_one(text: str | None) -> None:
-    with pytest.raises(SecretKeyError, match=r"ROOKERY_SECRET_KEY.*token_urlsafe"):
+    with pytest.raises(SecretKeyError, match=r"`secret_key`.*token_urlsafe"):
         SecretBox.from_text(text)
 
 

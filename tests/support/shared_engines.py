@@ -52,7 +52,7 @@ def open_shared(
 
 def running(engine: Engine) -> set[str]:
     """The sessions that this engine runs, connected."""
-    return {id for id, runner in engine._supervisor.running.items() if runner.link is not None and not runner.stopping}
+    return {id for id, runner in engine.running_here().items() if runner.link is not None and not runner.stopping}
 
 
 async def until(condition: Callable[[], object], *, seconds: float = 15.0) -> None:

@@ -68,7 +68,7 @@ class BacklogWatch:
             if not runner.paused:
                 self._services.telemetry.count("backlog_pauses", runner.session.platform)
             runner.pause(
-                f"receiving pauses: {count} events wait for a webhook and ROOKERY_MAX_EVENT_BACKLOG is {limit}; "
+                f"receiving pauses: {count} events wait for a webhook and `max_event_backlog` is {limit}; "
                 "it goes on by itself once they are delivered"
             )
         elif runner.paused:

@@ -119,9 +119,9 @@ class MemoryGuard:
         limit = self._limit()
         if self._level(self._resident, limit) is Level.CRITICAL:
             raise LimitReached(
-                f"{self._resident} bytes of memory are in use and the limit is {limit} (ROOKERY_MEMORY_LIMIT, or the "
+                f"{self._resident} bytes of memory are in use and the limit is {limit} (`memory_limit`, or the "
                 "container's): stop another session or raise the limit",
-                limit="ROOKERY_MEMORY_LIMIT",
+                limit="memory_limit",
             )
 
     def _limit(self) -> int:

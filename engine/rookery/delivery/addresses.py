@@ -50,7 +50,7 @@ async def open_public_stream(host: str, port: int) -> trio.SocketStream:
     public = [address for address in addresses if is_public(address)]
     if not public:
         raise PrivateAddress(
-            "only addresses on the open internet are allowed here, and this is none; ROOKERY_WEBHOOK_ALLOW_PRIVATE=true "
+            "only addresses on the open internet are allowed here, and this is none; `webhook_allow_private` "
             "allows the others"
         )
     error: OSError | None = None

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from types import MappingProxyType
 
 import msgspec
 import trio
 
 from ..background.probes import CheckResult
 from ..errors import InvalidInput, OwnerUnavailable, StoreError
-from ..model.instance import Instance
+from ..model.instance import Census, Instance
 from ..model.session import SessionQuery
+from ..session.runner import SessionRunner
 from .owners import OwnerCalls
 
 
@@ -26,6 +28,17 @@ class DrainReport(msgspec.Struct, frozen=True, kw_only=True):
 
 class InstanceFeatures(OwnerCalls):
     """On a store that is not shared there is one instance, and nobody to hand anything over to."""
+
+    def running_here(self) -> Mapping[str, SessionRunner]:
+        """The sessions whose tasks run in this instance, by id: a live view. Change them by the verbs of the engine."""
+        return MappingProxyType(self._supervisor.running)
+
+    @property
+    def census(self) -> Census:
+        """The instances as this one last heard of them; itself only, where the store is not shared."""
+        if self._cluster is None:
+            return Census(instances=(Instance(name=self.instance, sessions=len(self._supervisor.running)),))
+        return self._cluster.membership.census
 
     async def instances(self) -> Sequence[Instance]:
         """Those that live, ordered by name; each as it was some seconds ago at most."""

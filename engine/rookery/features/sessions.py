@@ -275,7 +275,7 @@ class SessionFeatures(OwnerCalls):
         enabled = sum(count for (_, _, is_enabled), count in counts.items() if is_enabled)
         if enabled >= limit:
             raise LimitReached(
-                f"{enabled} sessions are enabled and MAX_CONCURRENT_SESSIONS is {limit}: "
+                f"{enabled} sessions are enabled and `max_concurrent_sessions` is {limit}: "
                 f"stop another one or raise the limit before starting {besides!r}",
-                limit="MAX_CONCURRENT_SESSIONS",
+                limit="max_concurrent_sessions",
             )

@@ -125,7 +125,7 @@ class Provider(Protocol):
 
     def open_link(self, session: Session, inbox: Inbox) -> AbstractAsyncContextManager[Link]:
         """Connect; the block's body runs connected. Leaving it (also cancelled) stops receiving, commits what was received
-        and tells the source, all within `ROOKERY_LINK_CLOSE_TIMEOUT` (2 s), shielded; then closes every socket.
+        and tells the source, all within `link_close_timeout` (2 s), shielded; then closes every socket.
 
         Raises:
             ProviderError: the connection failed.

@@ -30,7 +30,7 @@ def store_from_url(
 
     Args:
         url: `sqlite:///relative.db`, `sqlite:////absolute.db`, `memory:` (or `sqlite://`), `postgresql://...`.
-        secret_key: as in `ROOKERY_SECRET_KEY`: one or several keys, comma separated, newest first. Without it SQLite
+        secret_key: one or several keys, comma separated, newest first. Without it SQLite
             keeps a generated key beside the database, in `<name>.key`.
         wait: seconds to wait for another engine that has the SQLite file open.
         full_sync: SQLite only: survive a power cut too.
@@ -84,7 +84,7 @@ def _secrets_beside(database: Path, secret_key: str | None) -> SecretBox:
     if not file.exists() and database.exists() and database.stat().st_size > 0:
         raise SecretKeyError(
             f"the database {database} exists but its key file {file} does not: put the file back, or set "
-            f"ROOKERY_SECRET_KEY to the key that was used"
+            f"`secret_key` to the key that was used"
         )
     try:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -15,6 +15,6 @@ def check_canary(token: str, location: str, secrets: SecretBox) -> None:
     except SecretKeyError:
         raise SecretKeyError(
             f"the secret key does not fit {location}: it was used with another key before. Give that key in "
-            f"ROOKERY_SECRET_KEY (or put the key file back); to change keys set ROOKERY_SECRET_KEY=NEW,OLD. "
+            f"`secret_key` (or put the key file back); to change keys set it to NEW,OLD. "
             f"Nothing was changed."
         ) from None

@@ -1,7 +1,7 @@
 """Secrets at rest: encryption with one or several keys, and the key file of the embedded default (E4).
 
 `SecretBox` is Fernet (AES-128-CBC with HMAC-SHA256). The newest key encrypts, every key decrypts, so a key is replaced by
-putting the new one in front: `ROOKERY_SECRET_KEY=new,old`. When a store opens with such a pair it re-encrypts everything;
+putting the new one in front: `new,old`. When a store opens with such a pair it re-encrypts everything;
 after that the old key may go. With several instances on one database give every instance `old,new` first, so that all
 of them can read what the first rotated one writes.
 """
@@ -47,7 +47,7 @@ class SecretBox:
         usable = [key.strip() for key in keys if key.strip()]
         if not usable:
             raise SecretKeyError(
-                f"no secret key: set ROOKERY_SECRET_KEY to a long random text and keep it safe, for example from {GENERATE}"
+                f"no secret key: set `secret_key` to a long random text and keep it safe, for example from {GENERATE}"
             )
         self._fernets = [_fernet(key) for key in usable]
         self._all = MultiFernet(self._fernets)
@@ -56,7 +56,7 @@ class SecretBox:
 
     @classmethod
     def from_text(cls, text: str | None) -> SecretBox:
-        """From the form of `ROOKERY_SECRET_KEY`: several keys, comma separated, newest first."""
+        """From the form of `secret_key` in `open_engine`: several keys, comma separated, newest first."""
         return cls((text or "").split(","))
 
     @classmethod
@@ -86,7 +86,7 @@ class SecretBox:
             return self._all.decrypt(token.encode("ascii")).decode("utf-8", "surrogatepass")
         except (InvalidToken, ValueError):
             raise SecretKeyError(
-                "a stored secret cannot be decrypted: ROOKERY_SECRET_KEY lacks the key that it was encrypted with"
+                "a stored secret cannot be decrypted: `secret_key` lacks the key that it was encrypted with"
             ) from None
 
     def encrypt_bytes(self, plain: bytes) -> bytes:
@@ -99,7 +99,7 @@ class SecretBox:
             return self._all.decrypt(base64.urlsafe_b64encode(token))
         except (InvalidToken, ValueError):
             raise SecretKeyError(
-                "a message of another instance cannot be decrypted: every instance needs the same ROOKERY_SECRET_KEY"
+                "a message of another instance cannot be decrypted: every instance needs the same `secret_key`"
             ) from None
 
     def seal(self, document: Mapping[str, Any]) -> str:
@@ -151,11 +151,11 @@ def load_or_create_key(path: str | os.PathLike[str]) -> str:
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) and error.strerror else "it is not text"
         raise SecretKeyError(
-            f"the key file {file} cannot be used ({why}): make it readable, or set ROOKERY_SECRET_KEY"
+            f"the key file {file} cannot be used ({why}): make it readable, or set `secret_key`"
         ) from None
     if not key:
         raise SecretKeyError(
-            f"the key file {file} is empty: restore it from a backup, or set ROOKERY_SECRET_KEY; "
+            f"the key file {file} is empty: restore it from a backup, or set `secret_key`; "
             f"when no secrets are stored yet, remove it and a new one is made"
         )
     return key

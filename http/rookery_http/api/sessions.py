@@ -13,6 +13,7 @@ from rookery.model.session import SessionChange, SessionQuery
 
 from ..access.callers import Caller, forbidden
 from ..calls import Answer, call
+from ..config.advice import with_variables
 from ..input.parameters import NO_NEWLINE, Id, Limit
 from ..output import values as shown
 from ..output import views
@@ -171,7 +172,7 @@ async def delete_session(api: Api, id: str) -> Answer:
             deleted=report.deleted,
             was_running=report.was_running,
             logged_out=report.logged_out,
-            detail=report.detail,
+            detail=with_variables(report.detail),
         )
     )
 
@@ -229,6 +230,6 @@ async def session_history(api: Api, id: str) -> Answer:
     rows = await api.engine.history(id)
     return Answer(
         views.StatusHistory(
-            [views.Transition(row.status, row.reason, row.detail, shown.moment(row.at)) for row in rows]
+            [views.Transition(row.status, row.reason, with_variables(row.detail), shown.moment(row.at)) for row in rows]
         )
     )

@@ -7,6 +7,8 @@ from typing import Literal
 
 import msgspec
 
+from ..config.advice import with_variables
+
 Level = Literal["ok", "warning", "error"]
 
 SECONDS = 10.0  # for one look at something that may not answer
@@ -28,12 +30,12 @@ def good(subject: str, detail: str) -> Finding:
 
 def odd(subject: str, detail: str, advice: str) -> Finding:
     """It works, and somebody should know."""
-    return Finding(subject=subject, level="warning", detail=detail, advice=advice)
+    return Finding(subject=subject, level="warning", detail=with_variables(detail), advice=advice)
 
 
 def bad(subject: str, detail: str, advice: str) -> Finding:
     """It will not work."""
-    return Finding(subject=subject, level="error", detail=detail, advice=advice)
+    return Finding(subject=subject, level="error", detail=with_variables(detail), advice=advice)
 
 
 def worst(findings: Sequence[Finding]) -> Level:

@@ -19,6 +19,7 @@ import structlog
 from structlog.stdlib import ProcessorFormatter
 from structlog.typing import Processor, WrappedLogger
 
+from ..config.advice import with_variables
 from .repeats import Repeats
 
 COMPONENTS = ("SESSION", "RECONNECT", "HEALTH", "MEMORY", "DELIVERY", "API")
@@ -158,7 +159,7 @@ class _Masked:
         self._secrets = re.compile("|".join(alternatives)) if alternatives else None
 
     def __call__(self, logger: WrappedLogger, name: str, event: EventDict) -> str:
-        text = str(self._renderer(logger, name, event))
+        text = with_variables(str(self._renderer(logger, name, event)))
         if self._secrets is not None:
             text = self._secrets.sub(MASK, text)
         return TOKEN.sub(MASK, text).translate(ONE_LINE)

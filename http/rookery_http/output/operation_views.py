@@ -10,6 +10,7 @@ from rookery.background import memory_reading as memory_facts
 from rookery.background.memory_reading import Level
 from rookery.background.probes import CheckResult
 
+from ..config.advice import with_variables
 from ..operate.task_tree import Task
 from .values import Moment, moment
 
@@ -47,7 +48,13 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def of(cls, result: CheckResult) -> Check:
-        return cls(session=result.session, kind=result.kind, ok=result.ok, latency=result.latency, error=result.error)
+        return cls(
+            session=result.session,
+            kind=result.kind,
+            ok=result.ok,
+            latency=result.latency,
+            error=with_variables(result.error),
+        )
 
 
 class CheckResults(msgspec.Struct, frozen=True):

@@ -11,6 +11,9 @@ import msgspec
 
 from rookery import errors
 
+from ..config.advice import with_variables
+from ..config.table import ENGINE_VARIABLES
+
 MEDIA_TYPE = "application/problem+json"
 RETRY_STORE = 5
 """Seconds after which a caller may try again when the database does not answer."""
@@ -70,7 +73,7 @@ def _retry_after(seconds: float) -> dict[str, str]:
 
 def from_error(error: errors.RookeryError) -> Problem | None:
     """The problem that an engine error is for a caller; None for one that only a bug can bring here."""
-    detail = str(error)
+    detail = with_variables(str(error))
     match error:
         case errors.InvalidInput(field="idempotency_key"):  # its form was checked before: it was used before
             return Problem(409, "idempotency-key-reused", "Idempotency key reused", detail, field="Idempotency-Key")
@@ -81,7 +84,9 @@ def from_error(error: errors.RookeryError) -> Problem | None:
         case errors.AlreadyExists():
             return Problem(409, "already-exists", "Already exists", detail, field="id")
         case errors.LimitReached():
-            return Problem(429, "limit-reached", "Limit reached", detail, limit=error.limit)
+            return Problem(
+                429, "limit-reached", "Limit reached", detail, limit=ENGINE_VARIABLES.get(error.limit, error.limit)
+            )
         case errors.NotConnected():
             return Problem(409, "not-connected", "Not connected", detail)
         case errors.TooLate():
@@ -105,7 +110,7 @@ def from_error(error: errors.RookeryError) -> Problem | None:
                 headers=_retry_after(error.retry_after),
             )
         case errors.MediaTooLarge():
-            return Problem(413, "too-large", "Too large", detail, limit="ROOKERY_MEDIA_MAX_SIZE")
+            return Problem(413, "too-large", "Too large", detail, limit=ENGINE_VARIABLES["media_max_size"])
         case errors.StorageFull():
             return Problem(507, "storage-full", "No room left", detail)
         case errors.StoredElsewhere():

@@ -12,6 +12,7 @@ import msgspec
 from rookery import model
 from rookery.model.document import public_body
 
+from ..config.advice import with_variables
 from .values import Moment, moment, moment_or_none, redacted
 
 
@@ -67,10 +68,10 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
             enabled=session.enabled,
             status=health.status,
             reason=health.reason,
-            detail=health.detail,
+            detail=with_variables(health.detail),
             since=moment(health.since),
             action=health.action,
-            last_error=health.last_error,
+            last_error=with_variables(health.last_error),
             next_retry_at=moment_or_none(health.next_retry_at),
             owner=session.owner,
             proof_of_life=ProofOfLife.of(life) if life is not None else None,
@@ -150,7 +151,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
             type=str(message.content.__struct_config__.tag),
             state=message.state,
             receipt=Receipt(receipt.message_id, moment(receipt.time), receipt.chat) if receipt else None,
-            error=message.error,
+            error=with_variables(message.error),
             attempts=message.attempts,
             reply_to=message.reply_to,
             idempotency_key=message.idempotency_key,

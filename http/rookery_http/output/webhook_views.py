@@ -7,6 +7,7 @@ import msgspec
 from rookery import model
 from rookery.model.webhook import WebhookFacts
 
+from ..config.advice import with_variables
 from .values import REDACTED, Moment, moment, moment_or_none, without_password
 from .views import Event
 
@@ -62,7 +63,7 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             dead=facts.dead,
             oldest_pending_at=moment_or_none(facts.oldest_pending_at),
             last_success_at=moment_or_none(facts.last_success_at),
-            last_error=facts.last_error,
+            last_error=with_variables(facts.last_error),
             last_error_at=moment_or_none(facts.last_error_at),
             last_status=facts.last_status,
             delivered=facts.delivered,
@@ -89,7 +90,7 @@ class DeadLetter(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, letter: model.DeadLetter) -> DeadLetter:
-        return cls(Event.of(letter.event), letter.attempts, letter.error, moment(letter.at))
+        return cls(Event.of(letter.event), letter.attempts, with_variables(letter.error), moment(letter.at))
 
 
 class DeadLetterPage(msgspec.Struct, frozen=True):

@@ -205,7 +205,7 @@ async def test_one_instance_hands_over_to_another(
             with trio.fail_after(PATIENCE):
                 while not second.ready:
                     await trio.sleep(0.01)
-            assert not second._supervisor.running
+            assert not second.running_here()
             handed_over = trio.Event()
 
             async def watch() -> None:
@@ -214,7 +214,7 @@ async def test_one_instance_hands_over_to_another(
 
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(watch)
-                first._supervisor.running["one"].stop(Intent.HAND_OVER)
+                first.running_here()["one"].stop(Intent.HAND_OVER)
                 await handed_over.wait()
                 await device.wait_active()
             sent = whatsapp.phone(BOB).send_text(alice, "to whom it may concern")

@@ -184,7 +184,7 @@ async def test_each_trouble_ends_as_it_must_and_disturbs_nobody(whatsapp: WhatsA
             assert linked[id][1].logins == 1
             assert linked[id][1].is_active
             assert (await engine.get_session(id)).health.status is SessionStatus.CONNECTED
-        provider = engine._providers["whatsapp"]
+        provider = engine.providers["whatsapp"]
         assert isinstance(provider, WhatsApp)
         assert provider.pool.crashes == 0
 

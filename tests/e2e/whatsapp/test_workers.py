@@ -22,7 +22,7 @@ CRASHING_WORKER = Path(__file__).parents[2] / "support/crashing_worker.py"
 
 
 def provider_of(engine: Engine) -> WhatsApp:
-    provider = engine._providers["whatsapp"]
+    provider = engine.providers["whatsapp"]
     assert isinstance(provider, WhatsApp)
     return provider
 
@@ -151,7 +151,7 @@ async def test_a_session_whose_calls_hang_leaves_room_for_others(whatsapp: Whats
         _, silent = await link(engine, whatsapp)
         await link(engine, whatsapp, "two", "4915100000009")
         silent.silence()
-        hanging = engine._supervisor.running["one"].link
+        hanging = engine.running_here()["one"].link
         assert isinstance(hanging, WhatsAppLink)
         refused = 0
 

@@ -366,7 +366,7 @@ class TestSends:
     async def test_no_connection_is_tried_again(self) -> None:
         """The connection that the poll holds is still there, but no further one can be had."""
         async with open_quick_simulator() as simulator, open_setup(simulator) as setup:
-            link: Any = setup.engine._supervisor.running["shop"].link
+            link: Any = setup.engine.running_here()["shop"].link
             transport = link._api._transport
             port, transport._port = transport._port, 1
             for connection in list(transport._idle):
@@ -438,7 +438,7 @@ async def test_nothing_shows_the_token(caplog: pytest.LogCaptureFixture) -> None
         seen.append(repr(session))
         seen.append(repr(session.health))
         seen.append(str(await setup.engine.history("shop")))
-        runner = setup.engine._supervisor.running.get("shop")
+        runner = setup.engine.running_here().get("shop")
         if runner is not None:
             link: Any = runner.link
             seen.extend([repr(runner), repr(runner.inbox), repr(link), repr(getattr(link, "_api", None))])

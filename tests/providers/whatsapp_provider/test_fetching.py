@@ -73,7 +73,7 @@ async def test_a_private_address_is_refused_also_behind_a_redirect(monkeypatch: 
     async with serving(requests) as url:
         port = url.rpartition(":")[2]
         for host in ("localhost", "127.0.0.1", "2130706433", "0x7f.1", "[::1]", "[::ffff:127.0.0.1]"):
-            with pytest.raises(Rejected, match="ROOKERY_WEBHOOK_ALLOW_PRIVATE"):
+            with pytest.raises(Rejected, match="`webhook_allow_private`"):
                 await fetch(f"http://{host}:{port}/file", limit=LIMIT, seconds=20, allow_private=False)
         assert requests == []
 

@@ -39,7 +39,7 @@ async def keys(engine: Engine) -> list[str]:
 
 def hosts(engine: Engine) -> dict[str, WorkerInfo]:
     """Its worker by session."""
-    workers = engine._providers["whatsapp"].workers()  # type: ignore[attr-defined]
+    workers = engine.providers["whatsapp"].workers()  # type: ignore[attr-defined]
     return {session: worker for worker in workers for session in worker.sessions}
 
 

@@ -18,7 +18,7 @@ PATIENCE = 40
 
 
 def whatsapp(engine: Engine) -> WhatsApp:
-    provider = engine._providers["whatsapp"]
+    provider = engine.providers["whatsapp"]
     assert isinstance(provider, WhatsApp)
     return provider
 
@@ -149,7 +149,7 @@ async def test_files_are_fetched_from_where_the_setting_allows(mocked: Opener) -
         message = await engine.submit("one", to="4915100000002", type="image", url="http://127.0.0.1:9/secret.png")
         refused = await engine.wait_message(message.id, PATIENCE)
         assert refused.state is MessageState.FAILED
-        assert "ROOKERY_WEBHOOK_ALLOW_PRIVATE" in refused.error
+        assert "`webhook_allow_private`" in refused.error
 
 
 async def test_a_worker_dies_during_a_send(mocked: Opener) -> None:
@@ -183,7 +183,7 @@ async def test_a_worker_that_prints_a_lot_is_not_held_up(mocked: Opener) -> None
 async def test_an_event_is_confirmed_when_it_is_stored(mocked: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
     async with mocked() as engine:
         await connect(engine)
-        append, failures = engine._store.append, 0
+        append, failures = engine.store.append, 0
 
         async def failing(*arguments: Any) -> int:
             nonlocal failures
@@ -196,7 +196,7 @@ async def test_an_event_is_confirmed_when_it_is_stored(mocked: Opener, monkeypat
         def confirmed() -> bool:
             return "stored 1" in whatsapp(engine).pool.workers[0]._last_words
 
-        monkeypatch.setattr(engine._store, "append", failing)
+        monkeypatch.setattr(engine.store, "append", failing)
         await tell(engine, "event:a/1")
         with trio.fail_after(PATIENCE):
             while not confirmed():
@@ -214,7 +214,7 @@ async def test_a_linked_device_is_remembered_when_the_database_is_back(
 ) -> None:
     """Its person has scanned already: another code would leave a device behind on the phone that nobody uses."""
     async with mocked() as engine:
-        save, failures = engine._store.save_credentials, 0
+        save, failures = engine.store.save_credentials, 0
 
         async def failing(*arguments: Any) -> None:
             nonlocal failures
@@ -223,7 +223,7 @@ async def test_a_linked_device_is_remembered_when_the_database_is_back(
                 raise StoreUnavailable("away")
             await save(*arguments)
 
-        monkeypatch.setattr(engine._store, "save_credentials", failing)
+        monkeypatch.setattr(engine.store, "save_credentials", failing)
         await connect(engine)
         assert "jid" in (await engine.get_session("one")).credentials
         assert reasons(await engine.history("one")).count(Reason.PAIRING) == 1

@@ -111,5 +111,5 @@ async def _try_out(database: Database, heard: asyncio.Event) -> None:
     except TimeoutError:
         log.warning(
             "notifications do not get through, changes are found by polling: PgBouncer in transaction mode? "
-            "A direct DATABASE_URL makes handoffs immediate"
+            "A direct connection makes handoffs immediate"
         )

@@ -17,7 +17,7 @@ REPEATABLE = frozenset(
 
 _PGBOUNCER = (
     "prepared statements do not work through this connection: with PgBouncer in transaction mode add "
-    "statement_cache_size=0 to DATABASE_URL, or set max_prepared_statements there (1.21 or newer)"
+    "statement_cache_size=0 to the database's URL, or set max_prepared_statements there (1.21 or newer)"
 )
 
 _PASSING = {
