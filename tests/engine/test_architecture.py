@@ -282,3 +282,11 @@ def test_the_http_root_is_no_package() -> None:
 @pytest.mark.parametrize("package", PACKAGES)
 def test_no_drawer_for_everything(package: str) -> None:
     assert not [file for file in modules(package) if file.stem in ("utils", "util", "helpers", "common", "misc")]
+
+
+@pytest.mark.parametrize("dialect", ["sqlite", "postgres"])
+def test_each_migration_has_its_own_number(dialect: str) -> None:
+    """Two with one number are run or skipped together."""
+    folder = ROOT / "engine/rookery/store/migrations" / dialect
+    numbers = sorted(int(file.name.partition("_")[0]) for file in folder.glob("*.sql"))
+    assert numbers == list(range(1, len(numbers) + 1))
