@@ -21,7 +21,7 @@ import trio
 from lab.processes import Simulator
 from lab.report import save, spread, table
 
-from rookery_telegram.transport import BotTransport
+from rookery.runtime.http_client import HttpClient
 
 Post = Callable[[bytes], Awaitable[bytes]]
 
@@ -66,13 +66,13 @@ async def httpcore_connection(url: str) -> AsyncIterator[Post]:
 
 
 @asynccontextmanager
-async def bot_transport(url: str) -> AsyncIterator[Post]:
-    """What Rookery's bots use."""
+async def http_client(url: str) -> AsyncIterator[Post]:
+    """What Rookery's bots send with."""
     target = httpx.URL(url)
-    transport = BotTransport(target, None)
+    transport = HttpClient(target.host, target.port or 80, None, max_answer=1_000_000)
     head = b"POST %b HTTP/1.1\r\nHost: %b\r\nContent-Type: application/json\r\nContent-Length: " % (
         target.raw_path,
-        transport.authority,
+        target.netloc,
     )
 
     async def post(body: bytes) -> bytes:
@@ -90,7 +90,7 @@ KINDS = {
     "httpx.AsyncClient": httpx_client,
     "httpcore pool": httpcore_pool,
     "httpcore connection": httpcore_connection,
-    "BotTransport.exchange": bot_transport,
+    "rookery HttpClient": http_client,
 }
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
 
-import httpx
 import msgspec
 
 from rookery.errors import (
@@ -72,7 +72,17 @@ class ApiError(Exception):
         return self.status == 409 and "webhook" in self.description.lower()
 
 
+class NoAnswer(Exception):
+    """No answer came. `left`: the request may have arrived. `broken`: the connection broke, as one does that was closed."""
+
+    def __init__(self, text: str, *, left: bool, broken: bool = False) -> None:
+        super().__init__(text)
+        self.left = left
+        self.broken = broken
+
+
 _decoder = msgspec.json.Decoder(Answer)
+_RETRY_AFTER = re.compile(r"retry after ([0-9]{1,9})")
 
 
 def read_answer(status: int, headers: dict[bytes, bytes], body: bytes) -> msgspec.Raw:
@@ -89,6 +99,8 @@ def read_answer(status: int, headers: dict[bytes, bytes], body: bytes) -> msgspe
     code = answer.error_code or status
     parameters = answer.parameters or Parameters()
     retry_after = parameters.retry_after if parameters.retry_after is not None else _header_seconds(headers)
+    if retry_after is None and code == 429 and (told := _RETRY_AFTER.search(answer.description)):
+        retry_after = float(told[1])
     if retry_after is not None:
         retry_after = min(max(retry_after, 0.0), LONGEST_RETRY_AFTER)
     raise ApiError(
@@ -116,9 +128,9 @@ def _header_seconds(headers: dict[bytes, bytes]) -> float | None:
     return min(float(value[:9]), LONGEST_RETRY_AFTER) if value.isdigit() else None
 
 
-def poll_error(error: ApiError | httpx.HTTPError, *, opening: bool, takeover: bool) -> ProviderError:
+def poll_error(error: ApiError | NoAnswer, *, opening: bool, takeover: bool) -> ProviderError:
     """What a failed `deleteWebhook`, `getMe` (`opening`) or `getUpdates` means for the session."""
-    if isinstance(error, httpx.HTTPError):
+    if isinstance(error, NoAnswer):
         return ProviderError(f"the Bot API does not answer: {error}", kind=Failure.NETWORK)
     text = f"Telegram answered {error}"
     if error.status == 401 or (error.status == 404 and opening):
@@ -142,20 +154,27 @@ def poll_error(error: ApiError | httpx.HTTPError, *, opening: bool, takeover: bo
     return ProviderError(text, kind=Failure.SERVER)
 
 
-def fetch_error(error: ApiError | httpx.HTTPError) -> SendError:
+def fetch_error(error: ApiError | NoAnswer) -> SendError:
     """What it means that a file could not be fetched: nothing was changed, so everything that may pass may be repeated."""
-    if isinstance(error, httpx.HTTPError):
+    if isinstance(error, NoAnswer):
         return NotConnected(f"no answer from the Bot API: {error}")
     if error.status == 429:
         return SendRateLimited(error.description, retry_after=error.retry_after or DEFAULT_RETRY_AFTER)
     return (NotConnected if error.status >= 500 or error.status == 401 else Rejected)(f"Telegram answered {error}")
 
 
-def send_error(error: ApiError | httpx.HTTPError) -> SendError:
+REFUSED = (400, 411, 413, 414, 415, 422, 431)
+"""What a front end answers, as HTML, to a request that it does not pass on and would not pass on later."""
+
+NOT_PASSED_ON = (403, 404, 405, 407)
+"""What a front end or a proxy answers that is set up wrongly: the request did not reach the Bot API."""
+
+
+def send_error(error: ApiError | NoAnswer) -> SendError:
     """What a failed send means for the message."""
-    if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
-        return NotConnected(f"the Bot API cannot be reached: {error}")
-    if isinstance(error, httpx.HTTPError):
+    if isinstance(error, NoAnswer):
+        if not error.left:
+            return NotConnected(f"the Bot API cannot be reached: {error}")
         return OutcomeUnknown(f"no answer from the Bot API: {error}")
     if error.status == 429:
         return SendRateLimited(error.description, retry_after=error.retry_after or DEFAULT_RETRY_AFTER)
@@ -163,6 +182,10 @@ def send_error(error: ApiError | httpx.HTTPError) -> SendError:
         return NotConnected(f"Telegram answered {error}")
     if 300 <= error.status < 400 or (error.status == 500 and "restart" in error.description.lower()):
         return NotConnected(f"Telegram answered {error}")
+    if not error.readable and error.status in NOT_PASSED_ON:
+        return NotConnected(f"Telegram answered {error}")  # the message waits for an address that works
+    if not error.readable and error.status in REFUSED:
+        return Rejected(f"the Bot API's front end answered {error.status}")
     if error.status >= 500 or not error.readable:
         return OutcomeUnknown(f"Telegram answered {error}")
     return Rejected(error.description)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
+from contextlib import AsyncExitStack
 from typing import Any
 
-import httpx
 import msgspec
 import trio
 
@@ -18,8 +18,9 @@ from rookery.provider.contract import Inbox
 from rookery.provider.pacer import Pacer
 
 from .api import BotApi
-from .errors import ApiError, fetch_error, poll_error, send_error
-from .outbound import Call, name_of, to_call, to_receipt
+from .errors import ApiError, NoAnswer, fetch_error, poll_error, send_error
+from .multipart import FilePart
+from .outbound import File, name_of, to_call, to_receipt
 from .position import Position
 from .updates import to_events
 
@@ -88,9 +89,9 @@ class TelegramLink:
     async def open(self) -> None:
         """Clear a webhook (pending updates stay) and prove the token. Raises ProviderError."""
         try:
-            await self._api.call("deleteWebhook")
-            me = msgspec.json.decode(await self._api.call("getMe"), type=_Me)
-        except (ApiError, httpx.HTTPError) as error:
+            await self._api.ask("deleteWebhook")
+            me = msgspec.json.decode(await self._api.ask("getMe"), type=_Me)
+        except (ApiError, NoAnswer) as error:
             raise poll_error(error, opening=True, takeover=self._takeover) from None
         except msgspec.DecodeError:
             raise ProviderError("getMe gave no bot: is the API address right?", kind=Failure.SERVER) from None
@@ -124,9 +125,9 @@ class TelegramLink:
         params = {"offset": self._position.offset, "timeout": 0, "limit": 1}
         with trio.move_on_after(CONFIRM_SECONDS, shield=True):
             try:
-                await self._api.call("getUpdates", params, seconds=CONFIRM_SECONDS)
+                await self._api.ask("getUpdates", params, seconds=CONFIRM_SECONDS)
                 self._told = self._position.offset
-            except (ApiError, httpx.HTTPError) as error:
+            except (ApiError, NoAnswer) as error:
                 log.debug("the offset was not confirmed", session=self._session, error=str(error))
 
     async def check(self) -> None:
@@ -141,8 +142,8 @@ class TelegramLink:
     async def probe(self) -> None:
         """One getMe. Raises ProviderError."""
         try:
-            await self._api.call("getMe")
-        except (ApiError, httpx.HTTPError) as error:
+            await self._api.ask("getMe")
+        except (ApiError, NoAnswer) as error:
             raise poll_error(error, opening=False, takeover=self._takeover) from None
         self._inbox.beat()
 
@@ -167,9 +168,9 @@ class TelegramLink:
             await self._report_migration(message.to, error.migrate_to)
             try:
                 result = await self._call(message, to=str(error.migrate_to))
-            except (ApiError, httpx.HTTPError) as second:
+            except (ApiError, NoAnswer) as second:
                 raise send_error(second) from None
-        except httpx.HTTPError as error:
+        except NoAnswer as error:
             raise send_error(error) from None
         now = time.time()
         self._inbox.life.last_ack = now
@@ -178,30 +179,32 @@ class TelegramLink:
     async def _prove(self) -> None:
         """A send was refused in a way that may concern the whole bot: ask. Raises TerminalError."""
         try:
-            await self._api.call("getMe")
+            await self._api.ask("getMe")
         except ApiError as error:
             failure = poll_error(error, opening=True, takeover=self._takeover)
             if isinstance(failure, TerminalError):
                 raise failure from None
-        except httpx.HTTPError as error:
+        except NoAnswer as error:
             log.debug("the token could not be proved", session=self._session, error=str(error))
 
     async def _call(self, message: OutboundMessage, *, to: str | None = None) -> msgspec.Raw:
         call = to_call(message, to=to)
-        if call.stored is not None:
-            return await self._upload_stored(message, call, call.stored)
-        if call.file is None:
+        if not call.files:
             return await self._api.call(call.method, call.params)
-        return await self._api.upload(call.method, call.params, *call.file)
-
-    async def _upload_stored(self, message: OutboundMessage, call: Call, field: str) -> msgspec.Raw:
-        content: Any = message.content
-        async with self._inbox.media(content.media) as file:
-            name, kind = name_of(field, content.filename or file.filename, content.mime_type or file.content_type)
+        async with AsyncExitStack() as stack:
+            parts = {name: await self._part(stack, name, file) for name, file in call.files.items()}
             try:
-                return await self._api.upload_stored(call.method, call.params, field, file, name, kind)
+                return await self._api.upload(call.method, call.params, parts)
             except OSError as error:  # the rest never left, so nothing was sent
                 raise NotConnected(f"the file cannot be read: {error.strerror}") from None
+
+    async def _part(self, stack: AsyncExitStack, field: str, file: File) -> FilePart:
+        if file.media is None:
+            data = file.data or b""
+            return FilePart(*name_of(field, file.filename, file.media_type), data, len(data))
+        stored = await stack.enter_async_context(self._inbox.media(file.media))
+        name, kind = name_of(field, file.filename or stored.filename, file.media_type or stored.content_type)
+        return FilePart(name, kind, stored.path, stored.size)
 
     async def fetch_media(self, event: Event, sink: MediaSink) -> None:
         """See `rookery.provider.capabilities.MediaFetching`."""
@@ -209,13 +212,13 @@ class TelegramLink:
         if not isinstance(file_id, str):
             raise Rejected("this message names no file")
         try:
-            found = _file.decode(await self._api.call("getFile", {"file_id": file_id}))
+            found = _file.decode(await self._api.ask("getFile", {"file_id": file_id}))
             if found.file_path is None or found.file_path.startswith("/"):
                 raise Rejected("the Bot API server hands out no files over HTTP (does it run with --local?)")
             if found.file_size is not None and found.file_size > sink.limit:
                 raise Rejected(f"the file has {found.file_size} bytes, {sink.limit} are allowed")
             await self._api.download(found.file_path, sink)
-        except (ApiError, httpx.HTTPError) as error:
+        except (ApiError, NoAnswer) as error:
             raise fetch_error(error) from None
         except msgspec.DecodeError:
             raise NotConnected("getFile gave no file") from None
@@ -233,11 +236,15 @@ class TelegramLink:
             self._poll_params["offset"] = position.offset
         self._asked_at = started
         try:
-            result = await self._api.call(
-                "getUpdates", self._poll_params, seconds=self._poll_timeout + POLL_MARGIN, on_sent=self._confirmed
+            result = await self._api.ask(
+                "getUpdates",
+                self._poll_params,
+                seconds=self._poll_timeout + POLL_MARGIN,
+                repeat=False,  # `run` does that, for more kinds of trouble
+                on_sent=self._confirmed,
             )
             events, ids = to_events(result, epoch=position.epoch)
-        except (ApiError, httpx.HTTPError) as error:
+        except (ApiError, NoAnswer) as error:
             return await self._refuse(error)
         except msgspec.DecodeError:
             raise ProviderError("getUpdates gave no list of updates", kind=Failure.SERVER) from None
@@ -259,13 +266,13 @@ class TelegramLink:
         """The request is the confirmation, whether or not an answer comes back."""
         self._told = self._position.offset
 
-    async def _refuse(self, error: ApiError | httpx.HTTPError) -> bool:
+    async def _refuse(self, error: ApiError | NoAnswer) -> bool:
         """What a failed poll means; a webhook that somebody left is deleted once (rule 11)."""
         if isinstance(error, ApiError) and error.webhook_active and not self._webhook_deleted:
             self._webhook_deleted = True
             try:
-                await self._api.call("deleteWebhook")
-            except (ApiError, httpx.HTTPError) as second:
+                await self._api.ask("deleteWebhook")
+            except (ApiError, NoAnswer) as second:
                 raise poll_error(second, opening=False, takeover=self._takeover) from None
             return False
         failure = poll_error(error, opening=False, takeover=self._takeover)

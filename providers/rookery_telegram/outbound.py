@@ -28,14 +28,21 @@ _CHAT_ID = re.compile(r"-?[0-9]{1,19}")
 _MESSAGE_ID = re.compile(r"[0-9]{1,19}")
 
 
+class File(msgspec.Struct, frozen=True):
+    """A file to upload: its bytes, or the id of a stored one in `media`."""
+
+    data: bytes | None = None
+    media: str | None = None
+    filename: str | None = None
+    media_type: str | None = None
+
+
 class Call(msgspec.Struct, frozen=True):
-    """One Bot API call. `file` is `(field, (name, content, media type))` when something has to be uploaded; `stored` names
-    the field of a file that the engine has stored."""
+    """One Bot API call; `files` by the name of the part that carries each."""
 
     method: str
     params: dict[str, Any]
-    file: tuple[str, tuple[str, bytes, str]] | None = None
-    stored: str | None = None
+    files: dict[str, File] = {}
 
 
 class _Chat(msgspec.Struct, gc=False):
@@ -56,7 +63,7 @@ def to_call(message: OutboundMessage, *, to: str | None = None) -> Call:
     params: dict[str, Any] = {"chat_id": chat_id(to or message.to)}
     if message.reply_to is not None:
         params["reply_parameters"] = {"message_id": _message_id(message.reply_to, "reply_to")}
-    file = stored = None
+    files: dict[str, File] = {}
     match message.content:
         case c.Text() as text:
             method = "sendMessage"
@@ -106,12 +113,10 @@ def to_call(message: OutboundMessage, *, to: str | None = None) -> Call:
                 params["caption"] = media.caption
             if media.url is not None:
                 params[field] = media.url
-            elif media.media is not None:
-                stored = field
             else:
-                file = (field, _file(media, field))
+                files[field] = File(media.data, media.media, media.filename, media.mime_type)
     params.update(message.options)
-    return Call(method, params, file, stored)
+    return Call(method, params, files)
 
 
 def to_receipt(message: OutboundMessage, result: msgspec.Raw, now: float) -> Receipt:
@@ -147,8 +152,3 @@ def name_of(field: str, filename: str | None, kind: str | None) -> tuple[str, st
     """The name and the media type to upload a file with."""
     kind = kind or (mimetypes.guess_type(filename)[0] if filename else None) or "application/octet-stream"
     return filename or field + (mimetypes.guess_extension(kind.partition(";")[0].strip()) or ""), kind
-
-
-def _file(media: Any, field: str) -> tuple[str, bytes, str]:
-    name, kind = name_of(field, media.filename, media.mime_type)
-    return name, media.data, kind

@@ -1,83 +1,152 @@
-"""HTTP/1.1 to one Bot API server: `rookery.runtime.http_client` as an httpx transport, with httpx's own errors."""
+"""What carries one bot's `httpx.AsyncClient`: httpcore's pool, with Rookery's own look-ups of names.
+
+Requests name only `/getMe` or `/file/photos/1.jpg`. The token joins the path in here, below everything that httpx logs,
+keeps in an exception or shows in a `repr`.
+"""
 
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncIterable, Callable
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
+import httpcore
 import httpx
+import trio
 
-from rookery.runtime import http_client
-from rookery.runtime.http_client import Answer, HttpClient
+from rookery.runtime.names import names
 
-MAX_ANSWER = 32 * 1024 * 1024
-"""Bytes of one answer; getUpdates sends at most 4 MiB."""
-
-BODY_SECONDS = 60.0
-"""How much longer than its first byte a whole answer may take: one byte now and then keeps no call alive for ever."""
-
-_ERRORS: dict[type[http_client.ExchangeError], type[httpx.TransportError]] = {
-    http_client.ConnectTooSlow: httpx.ConnectTimeout,
-    http_client.CannotConnect: httpx.ConnectError,
-    http_client.SendTooSlow: httpx.WriteTimeout,
-    http_client.SendFailed: httpx.WriteError,
-    http_client.AnswerTooSlow: httpx.ReadTimeout,
-    http_client.NotHttp: httpx.RemoteProtocolError,
-    http_client.AnswerFailed: httpx.ReadError,
-}
+MAX_CONNECTIONS = 128
+KEPT_CONNECTIONS = 16
+KEEPALIVE = 55.0  # seconds an idle connection is kept; common proxies close theirs after 60
+CLOSE_SECONDS = 1.0
 
 
-class BotTransport(HttpClient, httpx.AsyncBaseTransport):
-    """Connections to one server (scheme, host, port), as many as requests are under way. Closed by its owner.
+class BotTransport(httpx.AsyncBaseTransport):
+    """Connections of one bot to one server. Closed by the client that it belongs to.
 
-    Raises httpx's exceptions: ConnectError and ConnectTimeout before any byte left, ReadError, ReadTimeout, WriteError,
-    RemoteProtocolError after.
+    Args:
+        base_url: of the Bot API server; its path comes before the token.
+        token: of the bot.
+        ssl_context: for https.
+        proxy: leads to the server; its host name is the only one that is looked up here.
     """
 
-    def __init__(self, base_url: httpx.URL, ssl_context: ssl.SSLContext | None) -> None:
-        is_https = base_url.scheme == "https"
-        port = base_url.port or (443 if is_https else 80)
-        super().__init__(base_url.host, port, ssl_context if is_https else None, max_answer=MAX_ANSWER)
-        self.authority = base_url.netloc
-
-    async def exchange(
-        self,
-        request: bytes,
-        *,
-        body: AsyncIterable[bytes] | None = None,
-        connect_seconds: float,
-        read_seconds: float,
-        body_seconds: float | None = None,
-        fresh: bool = False,
-        on_sent: Callable[[], None] | None = None,
-    ) -> Answer:
-        """As `HttpClient.exchange`; the whole answer may take `BODY_SECONDS` more unless told otherwise."""
-        try:
-            return await super().exchange(
-                request,
-                body=body,
-                connect_seconds=connect_seconds,
-                read_seconds=read_seconds,
-                body_seconds=BODY_SECONDS if body_seconds is None else body_seconds,
-                fresh=fresh,
-                on_sent=on_sent,
-            )
-        except http_client.ExchangeError as error:
-            raise _ERRORS[type(error)](str(error)) from None
+    def __init__(self, base_url: httpx.URL, token: str, ssl_context: ssl.SSLContext | None, proxy: str | None) -> None:
+        path = base_url.raw_path.rstrip(b"/")
+        self._method_path = path + b"/bot" + token.encode() + b"/"
+        self._file_path = path + b"/file/bot" + token.encode() + b"/"
+        self._pool = _open_pool(ssl_context, httpx.Proxy(proxy) if proxy is not None else None)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """For what httpx prepares: uploads as multipart."""
-        body = await request.aread()
-        timeout: dict[str, Any] = request.extensions.get("timeout", {})
-        head = [f"{request.method} {request.url.raw_path.decode()} HTTP/1.1".encode()]
-        head += [name + b": " + value for name, value in request.headers.raw if name.lower() != b"transfer-encoding"]
-        if b"content-length" not in {name.lower() for name, _ in request.headers.raw}:
-            head.append(b"content-length: %d" % len(body))
-        answer = await self.exchange(
-            b"\r\n".join(head) + b"\r\n\r\n" + body,
-            connect_seconds=timeout.get("connect") or float("inf"),
-            read_seconds=timeout.get("read") or float("inf"),
+        """Raises httpx.TransportError."""
+        url = request.url
+        path = url.raw_path
+        if path.startswith(b"/file/"):
+            target = self._file_path + path.removeprefix(b"/file/")
+        else:
+            target = self._method_path + path.removeprefix(b"/")
+        assert isinstance(request.stream, httpx.AsyncByteStream)
+        with _httpx_errors():
+            response = await self._pool.handle_async_request(
+                httpcore.Request(
+                    request.method,
+                    httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=target),
+                    headers=request.headers.raw,
+                    content=request.stream,
+                    extensions=request.extensions,
+                )
+            )
+        assert not isinstance(response.stream, Iterable)
+        return httpx.Response(
+            response.status, headers=response.headers, stream=_Body(response.stream), extensions=response.extensions
         )
-        headers = [(name, value) for name, value in answer.headers.items() if name != b"content-encoding"]
-        return httpx.Response(answer.status, headers=headers, content=answer.body, request=request)
+
+    async def aclose(self) -> None:
+        """Close every connection. Never waits, also in a cancelled task."""
+        with trio.CancelScope(shield=True, deadline=trio.current_time() + CLOSE_SECONDS):
+            await self._pool.aclose()
+
+
+class _Body(httpx.AsyncByteStream):
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        with _httpx_errors():
+            async for piece in self._stream:
+                yield piece
+
+    async def aclose(self) -> None:
+        with trio.CancelScope(shield=True, deadline=trio.current_time() + CLOSE_SECONDS):
+            await self._stream.aclose()
+
+
+class _Network(httpcore.AsyncNetworkBackend):
+    """httpcore's sockets for trio; names are looked up by `rookery.runtime.names`."""
+
+    def __init__(self) -> None:
+        self._sockets = httpcore.TrioBackend()
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,  # noqa: ASYNC109 (httpcore gives it)
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
+    ) -> httpcore.AsyncNetworkStream:
+        """Raises httpcore.ConnectError, httpcore.ConnectTimeout."""
+        until = trio.current_time() + (float("inf") if timeout is None else timeout)
+        error: Exception = httpcore.ConnectTimeout(f"no address of {host} in time")
+        try:
+            with trio.move_on_at(until):
+                addresses = await names().addresses(host)
+                for index, address in enumerate(addresses):
+                    # One address that swallows packets leaves time for the others.
+                    left = None if timeout is None else (until - trio.current_time()) / (len(addresses) - index)
+                    try:
+                        return await self._sockets.connect_tcp(address, port, left, local_address, socket_options)
+                    except (httpcore.ConnectError, httpcore.ConnectTimeout) as caught:
+                        error = caught
+        except OSError as caught:
+            error = httpcore.ConnectError(f"{host}: {caught}")
+        raise error
+
+    async def sleep(self, seconds: float) -> None:
+        await trio.sleep(seconds)
+
+
+def _open_pool(ssl_context: ssl.SSLContext | None, proxy: httpx.Proxy | None) -> httpcore.AsyncConnectionPool:
+    common: dict[str, Any] = {
+        "ssl_context": ssl_context,
+        "max_connections": MAX_CONNECTIONS,
+        "max_keepalive_connections": KEPT_CONNECTIONS,
+        "keepalive_expiry": KEEPALIVE,
+        "network_backend": _Network(),
+    }
+    if proxy is None:
+        return httpcore.AsyncConnectionPool(**common)
+    url = httpcore.URL(
+        scheme=proxy.url.raw_scheme, host=proxy.url.raw_host, port=proxy.url.port, target=proxy.url.raw_path
+    )
+    if proxy.url.scheme in ("http", "https"):
+        if proxy.url.scheme == "https":
+            common["proxy_ssl_context"] = ssl_context
+        return httpcore.AsyncHTTPProxy(proxy_url=url, proxy_auth=proxy.raw_auth, **common)
+    return httpcore.AsyncSOCKSProxy(proxy_url=url, proxy_auth=proxy.raw_auth, **common)
+
+
+@contextmanager
+def _httpx_errors() -> Iterator[None]:
+    """httpcore's errors under the same names in httpx."""
+    try:
+        yield
+    except httpcore.ConnectionNotAvailable:
+        raise httpx.PoolTimeout("no connection was free") from None
+    except (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError, httpcore.ProxyError) as error:
+        kind = getattr(httpx, type(error).__name__, httpx.TransportError)
+        raise kind(str(error)) from None
+    except httpcore.UnsupportedProtocol as error:
+        raise httpx.UnsupportedProtocol(str(error)) from None

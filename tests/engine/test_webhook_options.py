@@ -13,6 +13,7 @@ from standardwebhooks.webhooks import WebhookVerificationError
 from rookery import Engine, EngineSettings, open_engine
 from rookery.delivery.addresses import PrivateAddress, is_public, open_public_stream
 from rookery.errors import InvalidInput
+from rookery.runtime import names
 from rookery.store.open import MemoryStore
 from support.fake_platform import CALM, FakePlatform, add, connected, event, open_fake_engine
 from support.webhook_receiver import open_webhook_receiver
@@ -173,19 +174,20 @@ def test_public_addresses(address: str) -> None:
 
 async def test_a_private_address_is_refused_at_the_moment_of_connecting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever the name led to before: the address that is checked is the one that is connected to."""
-    answers = iter([["8.8.8.8"], ["127.0.0.1"]])
+    answers = iter(["8.8.8.8", "127.0.0.1"])
     connected_to: list[str] = []
 
-    async def resolve(host: str, port: int, **_: object) -> list[Any]:
+    def resolve(host: str, port: None, **_: object) -> list[Any]:
         assert host == "rebinding.example"
-        return [(2, 1, 6, "", (address, port)) for address in next(answers)]
+        return [(2, 1, 6, "", (next(answers), port))]
 
-    async def open_stream(host: str, port: int) -> Any:
-        connected_to.append(host)
+    async def connect(address: str, port: int) -> Any:
+        connected_to.append(address)
         raise OSError("not in a test")
 
-    monkeypatch.setattr("trio.socket.getaddrinfo", resolve)
-    monkeypatch.setattr("trio.open_tcp_stream", open_stream)
+    monkeypatch.setattr(names, "getaddrinfo", resolve)
+    monkeypatch.setattr(names, "_connect", connect)
+    monkeypatch.setattr(names, "KEEP_SECONDS", 0.0)
     with pytest.raises(OSError, match="not in a test"):
         await open_public_stream("rebinding.example", 80)
     with pytest.raises(PrivateAddress):

@@ -12,6 +12,8 @@ import ipaddress
 
 import trio
 
+from ..runtime.names import connect_to, names
+
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _SPECIAL = tuple(
     map(
@@ -45,19 +47,10 @@ def is_public(text: str) -> bool:
 
 async def open_public_stream(host: str, port: int) -> trio.SocketStream:
     """A connection to the first address of `host` that is public and answers. Raises PrivateAddress, OSError."""
-    found = await trio.socket.getaddrinfo(host, port, type=trio.socket.SOCK_STREAM)
-    addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
-    public = [address for address in addresses if is_public(address)]
+    public = [address for address in await names().addresses(host) if is_public(address)]
     if not public:
         raise PrivateAddress(
             "only addresses on the open internet are allowed here, and this is none; `webhook_allow_private` "
             "allows the others"
         )
-    error: OSError | None = None
-    for address in public:
-        try:
-            return await trio.open_tcp_stream(address, port)
-        except OSError as caught:
-            error = caught
-    assert error is not None
-    raise error
+    return await connect_to(public, port)

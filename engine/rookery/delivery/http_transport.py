@@ -11,7 +11,9 @@ import trio
 
 from ..errors import printable
 from ..model.webhook import Delivery, Webhook
-from ..runtime.http_client import Answer, HttpClient
+from ..runtime.http_answer import Answer
+from ..runtime.http_client import HttpClient
+from ..runtime.names import open_stream
 from .addresses import open_public_stream
 from .post import authorization, judge, request_body, request_headers
 from .transport import Attempt
@@ -28,7 +30,7 @@ class HttpTransport:
     (E4). Redirects are not followed."""
 
     def __init__(self, *, allow_private: bool) -> None:
-        self._connect = trio.open_tcp_stream if allow_private else open_public_stream
+        self._connect = open_stream if allow_private else open_public_stream
         self._clients: dict[tuple[str, str, int], HttpClient] = {}
         self._ssl_context: ssl.SSLContext | None = None
 
@@ -44,6 +46,7 @@ class HttpTransport:
             b"POST " + url.raw_path + b" HTTP/1.1\r\n" + head.encode("latin-1") + b"\r\n" + body,
             connect_seconds=float("inf"),
             read_seconds=float("inf"),
+            repeatable=True,  # `webhook-id` tells a receiver that it has this event already
         )
 
     async def tidy_up(self) -> None:

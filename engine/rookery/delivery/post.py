@@ -15,7 +15,7 @@ from standardwebhooks import Webhook as Signer
 
 from ..model.document import event_document, iso
 from ..model.webhook import Delivery, Webhook
-from ..runtime.http_client import Answer
+from ..runtime.http_answer import Answer
 from .transport import Attempt
 
 _encoder = msgspec.json.Encoder()

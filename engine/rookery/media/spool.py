@@ -11,9 +11,8 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
-import trio
-
 from ..errors import MediaTooLarge, StorageFull, StorageUnavailable
+from ..runtime.threads import on_files
 
 BLOCK = 1024 * 1024
 """Bytes that are written or read in one visit of a thread."""
@@ -40,7 +39,7 @@ def storage_errors(what: str) -> Iterator[None]:
 async def in_thread(what: str, work: Callable[[], T]) -> T:
     """Do something with files away from the event loop. Raises StorageFull, StorageUnavailable."""
     with storage_errors(what):
-        return await trio.to_thread.run_sync(work)
+        return await on_files(work)
 
 
 class Spool:

@@ -11,16 +11,21 @@ import select
 import ssl
 from collections.abc import AsyncIterable, Awaitable, Callable
 
-import httptools
 import trio
 
-READ_SIZE = 65_536
-MAX_HEADERS = 65_536
-"""Bytes of an answer's headers."""
+from .http_answer import Answer, AnswerReader, BadAnswer
+from .names import open_stream
 
-FRESH = 0.5  # seconds for which a connection that was just used is trusted without a look, which costs a system call
+READ_SIZE = 65_536
 KEEPALIVE = 55.0  # seconds an idle connection is kept; common proxies close theirs after 60
 CLOSE_SECONDS = 1.0
+
+SETTLE = 0.05
+"""Seconds. Until a server has answered twice on one connection it may be one that closes after each answer without saying
+so: a call that must not be repeated takes a connection only if it is still open after this time."""
+
+LATE_ANSWER_SECONDS = 1.0
+"""How long to wait for the answer of a server that stopped reading the request."""
 
 Connect = Callable[[str, int], Awaitable[trio.SocketStream]]
 """Opens a connection to a host and port. Raises OSError."""
@@ -58,68 +63,27 @@ class NotHttp(AnswerFailed):
     """What came is no answer, or not a whole one."""
 
 
-class Answer:
-    """A complete answer. `headers` have lower-case names."""
+class _Broken(Exception):
+    """The connection ended before any byte of the answer came, as one does that the server had closed before."""
 
-    __slots__ = ("_head", "_limit", "_parts", "_size", "body", "complete", "cut", "headers", "keep_alive", "status")
-
-    def __init__(self, limit: int, cut: bool) -> None:
-        self.status = 0
-        self.headers: dict[bytes, bytes] = {}
-        self.body = b""
-        self.complete = False
-        self.cut = cut
-        self.keep_alive = False
-        self._head = 0
-        self._size = 0
-        self._limit = limit
-        self._parts: list[bytes] = []
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Called by the parser."""
-        self._head += len(name) + len(value)
-        if self._head > MAX_HEADERS:
-            raise ValueError("the headers of the answer are too large")
-        self.headers[name.lower()] = value
-
-    def on_body(self, data: bytes) -> None:
-        """Called by the parser."""
-        self._size += len(data)
-        if self._size <= self._limit:
-            self._parts.append(data)
-        elif not self.cut:
-            raise ValueError("the answer is too large")
-
-    @property
-    def too_large(self) -> bool:
-        """True when the body is larger than what is kept of it."""
-        return self._size > self._limit
-
-    @property
-    def enough(self) -> bool:
-        """True when nobody wants the rest."""
-        return self.complete or (self.cut and self.too_large)
-
-    def on_message_complete(self) -> None:
-        """Called by the parser; a 1xx answer is only a prelude."""
-        self.complete = True
-        self.body = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
-        self._parts.clear()
+    def __init__(self, error: ExchangeError) -> None:
+        super().__init__(str(error))
+        self.error = error
 
 
 class _Connection:
-    __slots__ = ("idle_since", "poll", "stream")
+    __slots__ = ("idle_since", "poll", "stream", "used")
 
     def __init__(self, stream: trio.abc.Stream, fd: int) -> None:
         self.stream = stream
         self.poll = select.poll()
         self.poll.register(fd, select.POLLIN)
         self.idle_since = 0.0
+        self.used = False
 
     def is_usable(self) -> bool:
         """An idle HTTP connection has nothing to read; if it has, the server closed it."""
-        idle = trio.current_time() - self.idle_since
-        return idle < FRESH or (idle < KEEPALIVE and not self.poll.poll(0))
+        return trio.current_time() - self.idle_since < KEEPALIVE and not self.poll.poll(0)
 
 
 class HttpClient:
@@ -141,7 +105,7 @@ class HttpClient:
         *,
         max_answer: int,
         cut: bool = False,
-        connect: Connect = trio.open_tcp_stream,
+        connect: Connect = open_stream,
     ) -> None:
         self._host = host
         self._port = port
@@ -151,6 +115,8 @@ class HttpClient:
         self._open = connect
         self._idle: list[_Connection] = []
         self._closed = False
+        # The server answers several requests on one connection: None before that is known.
+        self._keeps_alive: bool | None = None
 
     async def exchange(
         self,
@@ -160,37 +126,30 @@ class HttpClient:
         connect_seconds: float,
         read_seconds: float,
         body_seconds: float = float("inf"),
-        fresh: bool = False,
+        repeatable: bool = False,
         on_sent: Callable[[], None] | None = None,
     ) -> Answer:
         """Send one complete request and return its complete answer.
 
         `body`: what follows `request`, in pieces, each with `read_seconds` to leave. `read_seconds` bound each wait for
-        bytes; the whole answer may take `body_seconds` more. Cancelled or failed, the connection is closed. `fresh`: on a
-        new connection, even if one is idle. `on_sent` is called when the whole request has left.
+        bytes; the whole answer may take `body_seconds` more. Cancelled or failed, the connection is closed. `repeatable`:
+        the server may receive the request twice, so a kept connection that turns out to be closed is replaced by a new one,
+        once. `on_sent` is called when the whole request has left.
 
         Raises ExchangeError.
         """
-        connection = None
-        while self._idle and not fresh:
-            candidate = self._idle.pop()
-            if candidate.is_usable():
-                connection = candidate
-                break
-            await trio.aclose_forcefully(candidate.stream)
-        if connection is None:
-            connection = await self._connect(connect_seconds)
-        keep = False
+        connection = await self._take(repeatable) or await self._connect(connect_seconds)
         try:
-            answer = await self._round_trip(connection.stream, request, body, read_seconds, body_seconds, on_sent)
-            keep = answer.keep_alive and not self._closed
-        finally:
-            if keep:
-                connection.idle_since = trio.current_time()
-                self._idle.append(connection)
-            else:
-                await trio.aclose_forcefully(connection.stream)
-        return answer
+            return await self._use(connection, request, body, read_seconds, body_seconds, on_sent)
+        except _Broken as broken:
+            self._keeps_alive = False
+            if not (repeatable and connection.used and body is None):
+                raise broken.error from None
+        connection = await self._connect(connect_seconds)
+        try:
+            return await self._use(connection, request, None, read_seconds, body_seconds, on_sent)
+        except _Broken as broken:
+            raise broken.error from None
 
     @property
     def idle(self) -> int:
@@ -208,6 +167,65 @@ class HttpClient:
         self._closed = True
         idle, self._idle = self._idle, []
         await _close(idle)
+
+    async def _take(self, repeatable: bool) -> _Connection | None:
+        """The idle connection that was used last and is still open."""
+        found: _Connection | None = None
+        closed: list[_Connection] = []
+        for index in range(len(self._idle) - 1, -1, -1):
+            candidate = self._idle[index]
+            idle = trio.current_time() - candidate.idle_since
+            if idle < SETTLE and not repeatable and not self._keeps_alive:
+                if self._keeps_alive is None:
+                    del self._idle[index]
+                    await _close(closed)
+                    return await self._settled(candidate)
+                continue
+            del self._idle[index]
+            if candidate.is_usable():
+                found = candidate
+                break
+            closed.append(candidate)
+            if idle < KEEPALIVE:
+                self._keeps_alive = False
+        await _close(closed)
+        return found
+
+    async def _settled(self, connection: _Connection) -> _Connection | None:
+        """The connection if the server has not closed it soon after its answer."""
+        usable = False
+        try:
+            await trio.sleep_until(connection.idle_since + SETTLE)
+            usable = connection.is_usable()
+        finally:
+            if not usable:
+                await _close([connection])
+        if not usable:
+            self._keeps_alive = False
+        return connection if usable else None
+
+    async def _use(
+        self,
+        connection: _Connection,
+        request: bytes,
+        body: AsyncIterable[bytes] | None,
+        seconds: float,
+        body_seconds: float,
+        on_sent: Callable[[], None] | None,
+    ) -> Answer:
+        keep = False
+        try:
+            answer = await self._round_trip(connection.stream, request, body, seconds, body_seconds, on_sent)
+            keep = answer.keep_alive and not self._closed
+        finally:
+            if keep:
+                self._keeps_alive = connection.used or self._keeps_alive
+                connection.used = True
+                connection.idle_since = trio.current_time()
+                self._idle.append(connection)
+            else:
+                await trio.aclose_forcefully(connection.stream)
+        return answer
 
     async def _connect(self, seconds: float) -> _Connection:
         try:
@@ -238,8 +256,8 @@ class HttpClient:
         body_seconds: float,
         on_sent: Callable[[], None] | None,
     ) -> Answer:
-        answer = Answer(self._max_answer, self._cut)
-        parser = httptools.HttpResponseParser(answer)
+        """Raises ExchangeError and _Broken."""
+        reader = AnswerReader(self._max_answer, self._cut)
         sent = False
         last = trio.current_time() + seconds + body_seconds
         with trio.CancelScope(deadline=trio.current_time() + seconds) as scope:
@@ -257,43 +275,45 @@ class HttpClient:
                 if isinstance(stream, trio.SocketStream):
                     # The answer cannot be there yet: waiting first saves a read that would find nothing.
                     await trio.lowlevel.wait_readable(stream.socket)
-                while not answer.enough:
+                while not reader.enough:
                     data = await stream.receive_some(READ_SIZE)
                     if not data:
-                        return _end_of_stream(answer, parser)
-                    parser.feed_data(data)
+                        if not reader.started:
+                            raise _Broken(NotHttp("the server closed the connection without an answer"))
+                        reader.end()
+                        break
+                    reader.feed(bytes(data))
                     scope.deadline = min(trio.current_time() + seconds, last)
-                    if answer.complete and 100 <= parser.get_status_code() < 200:
-                        answer = Answer(self._max_answer, self._cut)
-                        parser = httptools.HttpResponseParser(answer)
             except (trio.BrokenResourceError, trio.ClosedResourceError):
-                if sent:
-                    raise AnswerFailed("the connection broke while waiting for the answer") from None
-                raise SendFailed("the connection broke while the request was sent") from None
-            except httptools.HttpParserError as error:
-                raise NotHttp(f"not an HTTP answer: {error.__context__ or type(error).__name__}") from None
+                if not sent:
+                    if (answer := await self._late_answer(stream, reader)) is not None:
+                        return answer
+                    raise _Broken(SendFailed("the connection broke while the request was sent")) from None
+                failed = AnswerFailed("the connection broke while waiting for the answer")
+                raise (failed if reader.started else _Broken(failed)) from None
+            except BadAnswer as error:
+                raise NotHttp(f"not an HTTP answer: {error}") from None
         if scope.cancelled_caught:
             if sent:
                 raise AnswerTooSlow(f"no answer within {seconds:g} s")
             raise SendTooSlow(f"the request could not be sent within {seconds:g} s")
-        answer.status = parser.get_status_code()
-        # The parser's own `should_keep_alive` is only right inside its last callback.
-        answer.keep_alive = (
-            answer.complete
-            and parser.get_http_version() == "1.1"
-            and answer.headers.get(b"connection", b"").lower() != b"close"
-        )
-        return answer
+        return reader.answer
 
-
-def _end_of_stream(answer: Answer, parser: httptools.HttpResponseParser) -> Answer:
-    """The server closed. Without a length that is how an answer ends (RFC 9112, 6.3); otherwise it is cut short."""
-    has_length = b"content-length" in answer.headers or b"transfer-encoding" in answer.headers
-    if not answer.headers or has_length:
-        raise NotHttp("the server closed the connection before the answer was complete")
-    answer.on_message_complete()
-    answer.status = parser.get_status_code()
-    return answer
+    async def _late_answer(self, stream: trio.abc.Stream, reader: AnswerReader) -> Answer | None:
+        """What a server said before it stopped reading, such as that the request is too large."""
+        with trio.move_on_after(LATE_ANSWER_SECONDS):
+            try:
+                while not reader.enough:
+                    data = await stream.receive_some(READ_SIZE)
+                    if not data:
+                        reader.end()
+                        break
+                    reader.feed(bytes(data))
+            except (trio.BrokenResourceError, trio.ClosedResourceError, BadAnswer):
+                return None
+            reader.answer.keep_alive = False
+            return reader.answer
+        return None
 
 
 async def _close(connections: list[_Connection]) -> None:

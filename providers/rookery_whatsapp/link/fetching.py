@@ -14,7 +14,9 @@ import trio
 
 from rookery.delivery.addresses import PrivateAddress, open_public_stream
 from rookery.errors import NotConnected, Rejected
-from rookery.runtime.http_client import Answer, Connect, ExchangeError, HttpClient
+from rookery.runtime.http_answer import Answer
+from rookery.runtime.http_client import Connect, ExchangeError, HttpClient
+from rookery.runtime.names import open_stream
 
 MOST_REDIRECTS = 5
 REDIRECTS = (301, 302, 303, 307, 308)
@@ -22,7 +24,7 @@ REDIRECTS = (301, 302, 303, 307, 308)
 
 async def fetch(url: str, *, limit: int, seconds: float, allow_private: bool) -> tuple[bytes, str | None]:
     """The file at `url`, of at most `limit` bytes, and the type that its server names. Raises Rejected, NotConnected."""
-    connect = trio.open_tcp_stream if allow_private else _open_public_stream
+    connect = open_stream if allow_private else _open_public_stream
     try:
         target = httpx.URL(url)
         with trio.fail_after(seconds):

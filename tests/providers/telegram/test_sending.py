@@ -10,7 +10,7 @@ import pytest
 from rookery import MessageState, OutboundMessage
 from rookery.errors import Rejected
 from rookery.features.validation import parse_content
-from rookery_telegram.outbound import chat_id, to_call
+from rookery_telegram.outbound import chat_id, name_of, to_call
 from support.telegram_engine import open_quick_simulator, open_setup
 
 PICTURE = base64.b64encode(b"\x89PNG not really").decode()
@@ -92,27 +92,28 @@ CALLS: list[tuple[dict[str, Any], str, dict[str, Any]]] = [
 @pytest.mark.parametrize(("fields", "method", "params"), CALLS, ids=str)
 def test_calls(fields: dict[str, Any], method: str, params: dict[str, Any]) -> None:
     call = to_call(message_of(**fields))
-    assert (call.method, call.params, call.file) == (method, {"chat_id": 7} | params, None)
+    assert (call.method, call.params, call.files) == (method, {"chat_id": 7} | params, {})
 
 
 @pytest.mark.parametrize(
-    ("fields", "file"),
+    ("fields", "field", "name", "kind"),
     [
-        (
-            {"type": "image", "data": PICTURE, "mime_type": "image/png"},
-            ("photo", ("photo.png", b"\x89PNG not really", "image/png")),
-        ),
+        ({"type": "image", "data": PICTURE, "mime_type": "image/png"}, "photo", "photo.png", "image/png"),
         (
             {"type": "document", "data": PICTURE, "filename": "r\u00e9sum\u00e9 1.pdf"},
-            ("document", ("r\u00e9sum\u00e9 1.pdf", b"\x89PNG not really", "application/pdf")),
+            "document",
+            "r\u00e9sum\u00e9 1.pdf",
+            "application/pdf",
         ),
-        ({"type": "voice", "data": ""}, ("voice", ("voice.bin", b"", "application/octet-stream"))),
+        ({"type": "voice", "data": PICTURE}, "voice", "voice.bin", "application/octet-stream"),
     ],
     ids=str,
 )
-def test_uploads(fields: dict[str, Any], file: object) -> None:
+def test_uploads(fields: dict[str, Any], field: str, name: str, kind: str) -> None:
     call = to_call(message_of(**fields))
-    assert call.file == file
+    file = call.files[field]
+    assert file.data == base64.b64decode(PICTURE)
+    assert name_of(field, file.filename, file.media_type) == (name, kind)
     assert call.params == {"chat_id": 7}
 
 

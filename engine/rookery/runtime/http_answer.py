@@ -1,0 +1,186 @@
+"""One HTTP/1.1 answer, put together from bytes as they arrive, wherever they are split."""
+
+from __future__ import annotations
+
+import re
+import zlib
+
+import httptools
+
+MAX_HEADERS = 65_536
+"""Bytes of an answer's headers, interim answers included."""
+
+_STATUS = 9  # where the status begins in `HTTP/1.1 200 OK`
+_END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
+_ENCODINGS = (b"gzip", b"x-gzip", b"deflate")
+
+
+class BadAnswer(ValueError):
+    """The bytes are no HTTP answer, or more than the reader accepts."""
+
+
+class Answer:
+    """A complete answer. `headers` have lower-case names; `body` is decoded (gzip, deflate).
+
+    `too_large`: the body is longer than the limit and was cut there. `keep_alive`: the connection can be used again.
+    """
+
+    __slots__ = ("body", "headers", "keep_alive", "status", "too_large")
+
+    def __init__(self) -> None:
+        self.status = 0
+        self.headers: dict[bytes, bytes] = {}
+        self.body = b""
+        self.too_large = False
+        self.keep_alive = False
+
+
+class AnswerReader:
+    """Reads the answer to one request. Interim answers (1xx) are skipped.
+
+    Args:
+        limit: bytes of a body.
+        cut: a larger body is cut at the limit, which ends the answer; otherwise it is an error.
+    """
+
+    __slots__ = (
+        "_begun",
+        "_cut",
+        "_head",
+        "_head_complete",
+        "_held",
+        "_limit",
+        "_parser",
+        "_parts",
+        "_size",
+        "answer",
+        "complete",
+    )
+
+    def __init__(self, limit: int, cut: bool) -> None:
+        self.answer = Answer()
+        self.complete = False
+        self._limit = limit
+        self._cut = cut
+        self._begun = False  # the final answer's first bytes were seen
+        self._held = b""  # bytes of what may be an interim answer
+        self._head = 0
+        self._head_complete = False
+        self._size = 0
+        self._parts: list[bytes] = []
+        self._parser = httptools.HttpResponseParser(self)
+
+    @property
+    def started(self) -> bool:
+        """True when any byte came."""
+        return self._begun or bool(self._held) or self._head > 0
+
+    @property
+    def enough(self) -> bool:
+        """True when no more has to be read."""
+        return self.complete or (self._cut and self._size > self._limit)
+
+    def feed(self, data: bytes) -> None:
+        """Takes the next bytes. Raises BadAnswer."""
+        try:
+            if not self._begun:
+                data = self._skip_interim(data)
+            if data:
+                self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            raise BadAnswer("the server changed the protocol") from None
+        except httptools.HttpParserError as error:
+            raise BadAnswer(str(error.__context__ or error)) from None
+        if self.enough and not self.complete:
+            self._finish()
+
+    def end(self) -> None:
+        """The server closed the connection. Without a length that is how a body ends (RFC 9112, 6.3).
+
+        Raises BadAnswer when the answer is cut short.
+        """
+        if self.complete:
+            return
+        headers = self.answer.headers
+        has_end = b"content-length" in headers or headers.get(b"transfer-encoding", b"").lower().endswith(b"chunked")
+        if not self._head_complete or has_end:
+            raise BadAnswer("the server closed the connection before the answer was complete")
+        self._finish()
+
+    def _skip_interim(self, data: bytes) -> bytes:
+        """The bytes of the final answer among `data`; empty until it begins."""
+        held, seen = self._held + data, max(0, len(self._held) - 3)
+        while True:
+            held = held.lstrip(b"\r\n")
+            if len(held) <= _STATUS:
+                self._held = held
+                return b""
+            if held[_STATUS : _STATUS + 1] != b"1" or not held.startswith(b"HTTP/"):
+                self._begun, self._held = True, b""
+                return held
+            end = _END_OF_HEAD.search(held, seen)
+            seen = 0
+            if self._head + (end.end() if end else len(held)) > MAX_HEADERS:
+                raise BadAnswer("the headers of the answer are too large")
+            if end is None:
+                self._held = held
+                return b""
+            if held[_STATUS : _STATUS + 3] == b"101":
+                raise BadAnswer("the server changed the protocol")
+            self._head += end.end()
+            held = held[end.end() :]
+
+    def _finish(self) -> None:
+        answer, self.complete = self.answer, True
+        answer.status = self._parser.get_status_code()
+        answer.body = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
+        answer.too_large = self._size > self._limit
+        self._parts.clear()
+        if answer.body and answer.headers.get(b"content-encoding", b"").lower() in _ENCODINGS:
+            self._decode(answer)
+
+    def _decode(self, answer: Answer) -> None:
+        try:
+            decoder = zlib.decompressobj(wbits=47)  # gzip or zlib, by its first bytes
+            body = decoder.decompress(answer.body, self._limit + 1)
+        except zlib.error:
+            raise BadAnswer("the body does not have the encoding that its headers name") from None
+        if len(body) > self._limit:
+            answer.too_large, body = True, body[: self._limit]
+            if not self._cut:
+                raise BadAnswer("the answer is too large")
+        elif not decoder.eof and not answer.too_large:
+            raise BadAnswer("the encoded body is not complete")
+        answer.body = body
+        del answer.headers[b"content-encoding"]
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Called by the parser."""
+        self._head += len(name) + len(value)
+        if self._head > MAX_HEADERS:
+            raise ValueError("the headers of the answer are too large")
+        self.answer.headers[name.lower()] = value
+
+    def on_headers_complete(self) -> None:
+        """Called by the parser."""
+        self._head_complete = True
+
+    def on_body(self, data: bytes) -> None:
+        """Called by the parser."""
+        self._size += len(data)
+        if self._size <= self._limit:
+            self._parts.append(data)
+        elif self._cut:
+            if (room := self._limit - (self._size - len(data))) > 0:
+                self._parts.append(data[:room])
+        else:
+            raise ValueError("the answer is too large")
+
+    def on_message_complete(self) -> None:
+        """Called by the parser, whose `should_keep_alive` is only right in here."""
+        self.answer.keep_alive = (
+            self._parser.get_http_version() == "1.1"
+            and self._parser.should_keep_alive()
+            and b"close" not in self.answer.headers.get(b"connection", b"").lower()
+        )
+        self._finish()

@@ -1,0 +1,97 @@
+"""Answers, split at every byte."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+
+import pytest
+
+from rookery.runtime.http_answer import MAX_HEADERS, Answer, AnswerReader, BadAnswer
+
+INTERIM = (
+    b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\n\r\n",
+    b"HTTP/1.1 100 Continue\r\n\r\n",
+    b"HTTP/1.1 102 Processing\r\nX: 1\r\n\r\n",
+)
+PACKED = gzip.compress(b"hello", mtime=0)
+ANSWERS = {
+    "length": b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
+    "chunked": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n3;x=y\r\nllo\r\n0\r\nTrailer: 1\r\n\r\n",
+    "http 1.0": b"HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\nhello",
+    "http 1.0 closed": b"HTTP/1.0 200 OK\r\n\r\nhello",
+    "closed": b"HTTP/1.1 200 OK\r\nServer: x\r\n\r\nhello",
+    "closed without headers": b"HTTP/1.1 200 OK\r\n\r\nhello",
+    "gzip": b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n%b" % (len(PACKED), PACKED),
+    "deflate closed": b"HTTP/1.1 200 OK\r\nContent-Encoding: deflate\r\n\r\n" + zlib.compress(b"hello"),
+}
+KEPT = ("length", "chunked", "gzip")
+
+
+def read(*pieces: bytes, limit: int = 1000, cut: bool = False) -> Answer:
+    reader = AnswerReader(limit, cut)
+    for piece in pieces:
+        if reader.enough:
+            break
+        reader.feed(piece)
+    reader.end()
+    return reader.answer
+
+
+@pytest.mark.parametrize("interims", range(4))
+@pytest.mark.parametrize("name", ANSWERS)
+def test_every_split_of_every_answer_reads_the_same(name: str, interims: int) -> None:
+    data = b"".join(INTERIM[:interims]) + ANSWERS[name]
+    for at in range(len(data) + 1):
+        answer = read(*filter(None, (data[:at], data[at:])))
+        assert (answer.status, answer.body) == (200, b"hello"), at
+        assert answer.keep_alive == (name in KEPT), at
+    answer = read(*(data[at : at + 1] for at in range(len(data))))
+    assert (answer.status, answer.body) == (200, b"hello")
+
+
+@pytest.mark.parametrize("status", [204, 304])
+def test_answers_without_a_body(status: int) -> None:
+    assert read(b"HTTP/1.1 %d X\r\n\r\n" % status).status == status
+
+
+@pytest.mark.parametrize("name", ["length", "chunked", "gzip"])
+def test_an_answer_that_is_cut_short_is_none(name: str) -> None:
+    for at in range(len(ANSWERS[name])):
+        with pytest.raises(BadAnswer):
+            read(*filter(None, (ANSWERS[name][:at],)))
+
+
+def test_interim_answers_without_end_are_refused() -> None:
+    with pytest.raises(BadAnswer, match="headers"):
+        read(*[INTERIM[0]] * (MAX_HEADERS // len(INTERIM[0]) + 1))
+    with pytest.raises(BadAnswer, match="headers"):
+        read(b"HTTP/1.1 103 X\r\n", *[b"X: " + b"y" * 1000] * 100)
+
+
+def test_a_change_of_protocol_is_refused() -> None:
+    with pytest.raises(BadAnswer, match="protocol"):
+        read(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n")
+
+
+def test_a_body_beyond_the_limit() -> None:
+    data = b"HTTP/1.1 200 OK\r\nContent-Length: 2000\r\n\r\n" + b"x" * 1500
+    with pytest.raises(BadAnswer, match="large"):
+        read(data)
+    answer = read(data, cut=True)
+    assert answer.too_large
+    assert answer.body == b"x" * 1000
+    assert not answer.keep_alive
+
+
+def test_a_small_body_that_unpacks_to_a_large_one() -> None:
+    packed = gzip.compress(b"x" * 1_000_000)
+    head = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(packed)
+    with pytest.raises(BadAnswer, match="large"):
+        read(head + packed, limit=10_000)
+    assert read(head + packed, limit=10_000, cut=True).body == b"x" * 10_000
+
+
+def test_an_encoding_that_the_body_does_not_have() -> None:
+    with pytest.raises(BadAnswer, match="encoding"):
+        read(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 5\r\n\r\nhello")
