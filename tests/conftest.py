@@ -13,6 +13,7 @@ import pytest
 
 from store.backends import PostgresBackend, run_sql
 from store.postgres_server import private_server
+from support.matched_changes import changes_are_matched
 from support.secret_watch import WATCH, SecretWatch, watching
 
 if TYPE_CHECKING:
@@ -46,6 +47,16 @@ def no_secret_is_logged(secret_watch: SecretWatch, request: pytest.FixtureReques
     found = secret_watch.take()
     if request.node.get_closest_marker("logs_secrets") is None:
         assert not found, "\n".join(found)
+
+
+@pytest.fixture(autouse=True)
+def every_change_of_status_is_told(request: pytest.FixtureRequest) -> Iterator[None]:
+    """On every store that an engine writes to. Tests of the stores themselves write what no engine does."""
+    if request.path.parent.name == "store":
+        yield
+        return
+    with changes_are_matched():
+        yield
 
 
 @pytest.fixture(scope="session")

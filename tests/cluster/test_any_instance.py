@@ -120,7 +120,7 @@ async def test_events_are_followed_as_they_come(pair: Pair) -> None:
     seen: list[str] = []
 
     async def follow() -> None:
-        async for event in pair.other.events(after=0):
+        async for event in pair.other.events(after=0, types=["message"]):
             seen.append(event.key)
 
     async with trio.open_nursery() as nursery:
@@ -209,7 +209,7 @@ async def test_proof_of_life_and_checks(pair: Pair) -> None:
 async def test_files(pair: Pair) -> None:
     await store_event(pair, "1", b'{"media":{"mime_type":"image/png","filename":"a.png","size":5}}')
     await store_event(pair, "2")
-    first, second = await pair.other.read_events(EventQuery())
+    first, second = await pair.other.read_events(EventQuery(types=("message",)))
     media = await pair.other.fetch_media(first.id)
     assert (len(media.data), media.mime_type, media.filename) == (1_200_000, "image/png", "a.png")
     with pytest.raises(NotFound, match="no media"):

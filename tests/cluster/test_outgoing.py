@@ -97,7 +97,7 @@ async def test_how_deliveries_go_is_the_same_on_every_instance(
     async with open_shared(postgres, one, "one") as first, open_shared(postgres, two, "two") as second:
         await first.create_session(id="a", platform="fake")
         await until(lambda: running(first) | running(second) == {"a"})
-        await second.create_webhook(url="http://one.example/in", id="w")
+        await second.create_webhook(url="http://one.example/in", id="w", events=["message"])
         platform = one if running(first) else two
         await platform.link().inbox.commit([event(number) for number in range(20)], None)
         with trio.fail_after(30):

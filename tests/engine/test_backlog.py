@@ -68,7 +68,9 @@ async def deliver(store: TroubledStore, count: int) -> None:
 
 
 async def keys(engine: Engine, session: str = "a") -> list[int]:
-    return [int(one.key) for one in await engine.read_events(EventQuery(session=session, limit=500))]
+    return [
+        int(one.key) for one in await engine.read_events(EventQuery(session=session, types=("message",), limit=500))
+    ]
 
 
 async def test_it_pauses_says_why_and_goes_on_by_itself(autojump_clock: MockClock) -> None:

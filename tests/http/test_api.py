@@ -172,7 +172,7 @@ async def test_events_by_cursor(served):
     for number in range(5):
         await served.parrot.say("polly", f"m{number}")
     await served.parrot.say("jack", "other")
-    page = (await served.client.get("/v1/events", params={"limit": 4, "session": "polly"})).json()
+    page = (await served.client.get("/v1/events", params={"limit": 4, "session": "polly", "type": "message"})).json()
     assert [event["body"]["text"] for event in page["events"]] == ["m0", "m1", "m2", "m3"]
     assert set(page["events"][0]) == {
         "id",
@@ -187,7 +187,9 @@ async def test_events_by_cursor(served):
         "raw",
     }
     assert page["next"] == page["events"][-1]["id"]
-    rest = (await served.client.get("/v1/events", params={"after": page["next"], "session": "polly"})).json()
+    rest = (
+        await served.client.get("/v1/events", params={"after": page["next"], "session": "polly", "type": "message"})
+    ).json()
     assert [event["body"]["text"] for event in rest["events"]] == ["m4"]
     assert rest["next"] is None
     everything = (await served.client.get("/v1/events", params={"type": "message,callback"})).json()

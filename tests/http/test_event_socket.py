@@ -35,7 +35,7 @@ async def test_from_the_beginning_live_and_resumed(served):
     await served.add()
     for number in range(5):
         await served.parrot.say("polly", f"m{number}")
-    async with open_websocket(served.port, SOCKET + "?after=0") as client:
+    async with open_websocket(served.port, SOCKET + "?after=0&type=message") as client:
         first = await client.some(5)
         await served.parrot.say("polly", "live")
         assert texts([*first, await client.one()]) == ["m0", "m1", "m2", "m3", "m4", "live"]
@@ -47,7 +47,7 @@ async def test_from_the_beginning_live_and_resumed(served):
         assert texts(await client.some(2)) == ["m4", "live"]
     async with open_websocket(served.port, SOCKET + "?last=1") as client:
         assert texts(await client.some(1)) == ["live"]
-    [event] = (await served.client.get("/v1/events", params={"limit": 1})).json()["events"]
+    [event] = (await served.client.get("/v1/events", params={"limit": 1, "type": "message"})).json()["events"]
     assert event == first[0], "the same view as everywhere"
 
 
@@ -66,7 +66,7 @@ async def test_it_ends_where_the_reader_said(served):
     await served.add()
     for number in range(3):
         await served.parrot.say("polly", f"m{number}")
-    async with open_websocket(served.port, SOCKET + "?after=0&limit=2") as client:
+    async with open_websocket(served.port, SOCKET + "?after=0&limit=2&type=message") as client:
         assert texts(await client.some(2)) == ["m0", "m1"]
         with trio.fail_after(20):
             assert await client.one() is None
@@ -103,7 +103,7 @@ async def test_a_slow_reader_costs_bounded_memory_and_time(serve):
     async with serve(drain=0.3) as served:
         await served.add()
         async with await open_slow_stream(served.port) as client:
-            await client.send_all(handshake(SOCKET + "?after=0"))
+            await client.send_all(handshake(SOCKET + "?after=0&type=message"))
             text = "x" * 50_000
             for _ in range(200):
                 await served.parrot.say("polly", text)
@@ -170,15 +170,15 @@ async def test_the_key_as_the_first_message(serve, monkeypatch):
     async with serve(key="sesame") as served:
         await served.add()
         await served.parrot.say("polly", "before")
-        async with open_websocket(served.port, SOCKET + "?after=0") as client:
+        async with open_websocket(served.port, SOCKET + "?after=0&type=message") as client:
             await client.send(json.dumps({"key": "sesame"}))
             assert texts([await client.one()]) == ["before"]
         for wrong in ('{"key": "wrong"}', '{"key": 1}', "sesame", "[]", '{"key": "\\ud800"}'):
-            async with open_websocket(served.port, SOCKET + "?after=0") as client:
+            async with open_websocket(served.port, SOCKET + "?after=0&type=message") as client:
                 await client.send(wrong)
                 assert await client.one() is None
                 assert client.closed == 1008
-        async with open_websocket(served.port, SOCKET + "?after=0") as client:
+        async with open_websocket(served.port, SOCKET + "?after=0&type=message") as client:
             assert await client.one() is None, "without a word the connection ends"
             assert client.closed == 1008
 
@@ -189,7 +189,9 @@ async def test_a_key_for_one_session_sees_that_session(serve):
         await served.add("jack")
         _, own = await served.engine.create_key(scopes=[Scope.READ], sessions=["jack"])
         _, deaf = await served.engine.create_key(scopes=[Scope.SEND], sessions=["jack"])
-        async with open_websocket(served.port, SOCKET + "?after=0", [("Authorization", f"Bearer {own}")]) as client:
+        async with open_websocket(
+            served.port, SOCKET + "?after=0&type=message", [("Authorization", f"Bearer {own}")]
+        ) as client:
             await served.parrot.say("polly", "secret")
             await served.parrot.say("jack", "mine")
             assert texts([await client.one()]) == ["mine"]
@@ -203,7 +205,7 @@ async def test_it_closes_when_its_key_is_revoked(serve):
     async with serve(key="sesame") as served:
         await served.add()
         key, secret = await served.engine.create_key(scopes=[Scope.READ])
-        async with open_websocket(served.port, SOCKET + "?after=0") as client:
+        async with open_websocket(served.port, SOCKET + "?after=0&type=message") as client:
             await client.send(json.dumps({"key": secret}))
             await served.parrot.say("polly", "hello")
             assert texts([await client.one()]) == ["hello"]

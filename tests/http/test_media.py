@@ -320,7 +320,7 @@ async def test_files_of_events(served):
 
     body = b'{"kind": "image", "text": "", "media": {"mime_type": "image/png", "filename": "p.png", "size": 6}}'
     await inbox.commit([NewEvent("m1", "message", 1.0, "7", "9", body, b"null")], None)
-    events = (await served.client.get("/v1/events")).json()["events"]
+    events = (await served.client.get("/v1/events", params={"type": "message"})).json()["events"]
     assert "media" not in events[0]["body"]
     path = events[1]["body"]["media"]["href"]
     assert path == f"/v1/events/{events[1]['id']}/media"

@@ -240,7 +240,8 @@ def test_the_commands(start):
     assert "There are none" in run("webhooks", "dead-letters", hook["id"])
     assert "0 on their way again" in run("webhooks", "replay", hook["id"])
     assert "deleted" in run("webhooks", "delete", hook["id"])
-    assert run("events") == ""
+    assert run("events", "--type", "message") == ""
+    assert "session.status" in run("events")
     assert "there is no session 'nobody'" in run("sessions", "show", "nobody", code=1)
     assert "deleted" in run("sessions", "delete", "shop", "--yes")
     variables["ROOKERY_API_KEY"] = "wrong"

@@ -76,11 +76,11 @@ async def test_from_the_beginning_and_resumed(served):
     await served.add()
     for number in range(10):
         await served.parrot.say("polly", f"m{number}")
-    async with following(served, STREAM + "?after=0") as frames:
+    async with following(served, STREAM + "?after=0&type=message") as frames:
         first = await frames.some(4)
     assert texts(first) == ["m0", "m1", "m2", "m3"]
     assert all(frame["id"] == frame["data"]["id"] and frame["event"] == "message" for frame in first)
-    async with following(served, STREAM + "?after=0", ("Last-Event-ID", str(first[-1]["id"]))) as frames:
+    async with following(served, STREAM + "?after=0&type=message", ("Last-Event-ID", str(first[-1]["id"]))) as frames:
         assert texts(await frames.some(6)) == [f"m{number}" for number in range(4, 10)]
 
 
@@ -139,7 +139,7 @@ async def test_many_readers_see_the_same(served):
     results: list[list[int]] = []
 
     async def follow() -> None:
-        async with following(served, STREAM + "?after=0") as frames:
+        async with following(served, STREAM + "?after=0&type=message") as frames:
             results.append([frame["id"] for frame in await frames.some(50)])
 
     async with trio.open_nursery() as nursery:
@@ -180,10 +180,10 @@ async def test_it_ends_where_the_reader_said(served):
     for number in range(5):
         await served.parrot.say("polly", f"m{number}")
     with trio.fail_after(20):
-        answer = await served.client.get(STREAM, params={"after": 0, "limit": 3})
+        answer = await served.client.get(STREAM, params={"after": 0, "limit": 3, "type": "message"})
         assert answer.text.count("data: ") == 3
         assert '"text":"m2"' in answer.text
-        answer = await served.client.get(STREAM, params={"after": 0, "timeout": 0.2})
+        answer = await served.client.get(STREAM, params={"after": 0, "timeout": 0.2, "type": "message"})
         assert answer.text.count("data: ") == 5
         assert (await served.client.get(STREAM, params={"limit": 1, "timeout": 0})).text.count("data: ") == 0
 
@@ -192,7 +192,10 @@ async def test_a_slow_reader_costs_bounded_memory_and_time(serve):
     """It takes nothing; the server holds a page for it, goes on for the others, and ends in spite of it."""
     async with serve(drain=0.3) as served:
         await served.add()
-        async with await open_slow_stream(served.port) as client, following(served, STREAM + "?after=0") as frames:
+        async with (
+            await open_slow_stream(served.port) as client,
+            following(served, STREAM + "?after=0&type=message") as frames,
+        ):
             await client.send_all(f"GET {STREAM}?after=0 HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
             text = "x" * 50_000
             tracemalloc.start()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 import time
 from collections.abc import Sequence
+from itertools import count
 from typing import Any
 
 from rookery.model.content import Text
@@ -17,7 +17,7 @@ from rookery.store.contract import Store
 TOKEN = "123456:THE-TOKEN-THAT-MUST-NOT-BE-ON-DISK"
 HOOK_SECRET = "whsec_THE-HOOK-SECRET-THAT-MUST-NOT-BE-ON-DISK"
 
-_numbers = itertools.count(1)
+_numbers = count(1)
 
 
 def new_session(id: str = "shop", **changes: Any) -> Session:
@@ -63,6 +63,9 @@ def webhook(id: str = "hook", **changes: Any) -> Webhook:
     return Webhook(**fields | changes)
 
 
+_numbers = count(1)
+
+
 async def claim(store: Store, id: str = "shop", *, owner: str = "one", ttl: float = 60.0) -> Lease:
     """Take the lease of this one session, which has to be free."""
     [session] = await store.claim(owner, limit=10, now=time.time(), ttl=ttl, only=[id])
@@ -91,7 +94,9 @@ async def event_keys(store: Store) -> list[str]:
 async def set_status(
     store: Store, lease: Lease, status: SessionStatus, reason: Reason, *, heeded: int = 0, since: float = 1000.0
 ) -> set[str]:
-    return await store.record_statuses([StatusWrite(lease, health(status, reason, since=since), heeded)])
+    return await store.record_statuses(
+        [StatusWrite(lease, health(status, reason, since=since), heeded, next(_numbers))]
+    )
 
 
 async def fill_state(store: Store, lease: Lease, id: str, *states: MessageState) -> None:

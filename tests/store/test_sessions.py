@@ -233,8 +233,8 @@ async def test_delete_takes_what_belongs_to_the_session_and_nothing_else(store: 
         await store.get_message(mine.id)
     assert await store.get_message(theirs.id) == theirs
     assert [hook.id for hook in await store.list_webhooks()] == ["global"]
-    assert await store.delivery_counts() == {"global": (3, 0)}
-    assert len(await store.read_events(EventQuery(session="shop"))) == 2
+    assert await store.delivery_counts() == {"global": (4, 0)}, "two events of each session, and a change of status"
+    assert len(await store.read_events(EventQuery(session="shop", types=("message",)))) == 2
     assert [session.id for session in await store.list_sessions(SessionQuery())] == ["other"]
 
 
@@ -247,11 +247,11 @@ async def test_statuses_are_written_in_order_and_kept_as_history(store: Store) -
     connected = health(SessionStatus.CONNECTED, Reason.CONNECTED, "as @shop", 3.0)
     lost = await store.record_statuses(
         [
-            StatusWrite(lease, loading, 1),
-            StatusWrite(other, loading, 0),
-            StatusWrite(stale, connected, 0),
-            StatusWrite(lease, more, 1),
-            StatusWrite(lease, connected, 2),
+            StatusWrite(lease, loading, 1, 1),
+            StatusWrite(other, loading, 0, 1),
+            StatusWrite(stale, connected, 0, 1),
+            StatusWrite(lease, more, 1, 2),
+            StatusWrite(lease, connected, 2, 3),
         ]
     )
     assert lost == {"stale"}

@@ -75,7 +75,7 @@ class Setup:
         return [event.body["text"] for event in await self.events(count, types=["message"])]
 
     async def stored(self) -> int:
-        return len(await self.engine.read_events(EventQuery(limit=100_000)))
+        return len(await self.engine.read_events(EventQuery(types=("message",), limit=100_000)))
 
 
 @asynccontextmanager

@@ -10,7 +10,7 @@ import trio
 from ..assembly import EngineParts
 from ..delivery.tail import EventTail
 from ..model.event import Event, EventQuery
-from ..model.message import STATUS_EVENT
+from ..model.subscription import EVERYTHING, asks_for
 from ..store.contract import Store
 
 FOLLOW_BATCH = 200
@@ -21,8 +21,11 @@ class EventFeatures(EngineParts):
     """The log is the truth; a follower is a cursor in it, so a slow one costs no memory."""
 
     async def read_events(self, query: EventQuery | None = None) -> Sequence[Event]:
-        """One page, ordered by id; the last one's id is the cursor of the next. States of sends are there for those who name
-        their type (`message.status`)."""
+        """One page, ordered by id; the last one's id is the cursor of the next.
+
+        `types` are names and patterns (`message.*`, `*`). Without them, and with `*`, come all but the quiet types, which
+        have to be named: `message.status`, `session.qr`, `session.pairing_code`.
+        """
         return await self._store.read_events(_asked(query or EventQuery()))
 
     async def last_event_id(self) -> int:
@@ -36,9 +39,11 @@ class EventFeatures(EngineParts):
         session: str | None = None,
         types: Sequence[str] | None = None,
         sessions: Sequence[str] | None = None,
+        chat: str | None = None,
     ) -> EventStream:
         """Every event after `after`, then new ones as they are stored, until the loop is left or cancelled.
 
+        Types as in `read_events`. What happens to sessions is among them: `session.status` comes without being named.
         Without `after` it begins with the first event that was stored since this engine was opened; 0 is the whole log.
         To go on after a restart keep the last handled event's id and pass it.
         """
@@ -51,6 +56,7 @@ class EventFeatures(EngineParts):
                     session=session,
                     sessions=tuple(sessions) if sessions is not None else None,
                     types=tuple(types) if types is not None else None,
+                    chat=chat,
                     limit=FOLLOW_BATCH,
                 )
             ),
@@ -58,7 +64,7 @@ class EventFeatures(EngineParts):
 
 
 def _asked(query: EventQuery) -> EventQuery:
-    return query if query.types is not None else msgspec.structs.replace(query, without=(STATUS_EVENT,))
+    return query if query.types is not None else msgspec.structs.replace(query, types=(EVERYTHING,))
 
 
 class EventStream:
@@ -73,6 +79,7 @@ class EventStream:
         self._query = query
         self._filter = msgspec.structs.replace(query, after=0)
         self._page: Iterator[Event] = iter(())
+        self._wanted: dict[str, bool] = {}  # by type
         self._position = query.after  # everything up to here was handed out or does not match
 
     @property
@@ -115,7 +122,7 @@ class EventStream:
     async def _read_behind(self, end: int) -> Sequence[Event]:
         """From the store; `end` is the tail's last event before, so that what is not found up to there does not exist."""
         query = self._query
-        if query.session is None and query.sessions is None and query.types is None:
+        if query == EventQuery(after=query.after, types=(EVERYTHING,), limit=query.limit):
             found = await self._tail.past.after(self._position)
             page: Sequence[Event] = self._matching(list(found))
             complete = not found
@@ -129,10 +136,17 @@ class EventStream:
         return page
 
     def _matching(self, events: list[Event]) -> list[Event]:
-        types, without, sessions = self._query.types, self._query.without, self._query.sessions
+        sessions, chat = self._query.sessions, self._query.chat
         return [
             event
             for event in events
-            if (event.type in types if types is not None else event.type not in without)
+            if self._wants(event.type)
             and (sessions is None or event.session in sessions)
+            and (chat is None or event.chat == chat)
         ]
+
+    def _wants(self, type: str) -> bool:
+        wanted = self._wanted.get(type)
+        if wanted is None:
+            wanted = self._wanted[type] = asks_for(self._query.types, type)
+        return wanted

@@ -2,20 +2,10 @@
 
 from __future__ import annotations
 
-import msgspec
-
 from ..errors import InvalidInput
-from ..model.session import SessionStatus
+from ..model.session import PairingCode, SessionStatus
 from ..provider.capabilities import Pairable, Pairing
 from .owners import OwnerCalls
-
-
-class PairingCode(msgspec.Struct, frozen=True):
-    """`rookery.provider.capabilities.Pairing` as it comes from the instance that runs the session."""
-
-    kind: str
-    code: str
-    expires_at: float
 
 
 class PairingFeatures(OwnerCalls):

@@ -40,11 +40,11 @@ class Event(msgspec.Struct, frozen=True):
 
 
 class EventQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """Which events to read; ordered by id, `after` is exclusive."""
+    """Which events to read; ordered by id, `after` is exclusive. Types as in `rookery.model.subscription`."""
 
     after: int = 0
     session: str | None = None
     sessions: tuple[str, ...] | None = None  # any of these; what one caller may see
-    types: tuple[str, ...] | None = None
-    without: tuple[str, ...] = ()  # none of these types
+    types: tuple[str, ...] | None = None  # names and patterns; None: every one, quiet ones too
+    chat: str | None = None
     limit: int = 100

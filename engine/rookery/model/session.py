@@ -190,12 +190,36 @@ class Lease(msgspec.Struct, frozen=True):
     fence: int
 
 
+class PairingCode(msgspec.Struct, frozen=True):
+    """`rookery.provider.capabilities.Pairing` as the engine keeps it and passes it on."""
+
+    kind: str
+    code: str
+    expires_at: float
+    round: int | None = None  # of several, where the platform shows codes in rounds
+
+
 class StatusWrite(msgspec.Struct, frozen=True):
-    """One observed status of a leased session; `heeded` is the `commands` count that it took into account."""
+    """One observed status of a leased session.
+
+    `heeded` is the `commands` count that it took into account. `number` counts the writes under this lease: a repeated number
+    is the same write again, whose event is stored already. `code` is a new code that a person has to scan or type.
+    """
 
     lease: Lease
     health: Health
     heeded: int
+    number: int
+    code: PairingCode | None = None
+
+
+STATUS_CHANGED = "session.status"
+QR_SHOWN = "session.qr"
+PAIRING_CODE_SHOWN = "session.pairing_code"
+"""Types of the events that tell what happens to a session."""
+
+SESSION_EPOCH = -2
+"""Keeps the keys of such events apart from those of a platform and of sends."""
 
 
 HISTORY_LENGTH = 50

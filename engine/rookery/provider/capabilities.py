@@ -178,7 +178,8 @@ class MediaFetching(Protocol):
 
 
 class Pairing(Protocol):
-    """A code that authorises a session until `expires_at`. `kind` says what to do with it: "qr" or "phone"."""
+    """A code that authorises a session until `expires_at`. `kind` says what to do with it: "qr" (draw it) or "phone" (type it
+    into the phone). An integer `round` may tell in which of several rounds it is shown."""
 
     @property
     def kind(self) -> str: ...

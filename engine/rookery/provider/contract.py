@@ -17,6 +17,7 @@ from ..errors import TerminalError
 from ..model.event import NewEvent
 from ..model.message import MessageState, OutboundMessage, Receipt
 from ..model.session import Action, ProofOfLife, Reason, Session, SessionStatus
+from .capabilities import Pairing
 
 
 class LocalMedia(msgspec.Struct, frozen=True):
@@ -67,10 +68,12 @@ class Inbox(Protocol):
         *,
         action: Action = Action.NONE,
         allow: float | None = None,
+        code: Pairing | None = None,
     ) -> None:
         """Say what the link is doing while it connects. Never blocks.
 
-        `allow` replaces the startup deadline by one `allow` seconds from now: a person needs longer than a socket.
+        `code` is a new one that a person has to scan or type: it becomes an event of its own. `allow` replaces the startup
+        deadline by one `allow` seconds from now: a person needs longer than a socket.
         """
 
     async def confirm(self, message_ids: Collection[str], state: MessageState) -> None:

@@ -89,4 +89,6 @@ class StatusBoard:
             return
         for session in lost:
             self._on_lost(batch[session][0].lease)
+        for session in batch.keys() - lost:
+            self._signals.events_stored(session)
         self._signals.sessions.fire()

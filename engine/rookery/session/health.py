@@ -6,7 +6,7 @@ import msgspec
 
 from ..errors import printable
 from ..log import get_logger
-from ..model.session import Action, Health, Lease, Reason, Session, SessionStatus, StatusWrite
+from ..model.session import Action, Health, Lease, PairingCode, Reason, Session, SessionStatus, StatusWrite
 from ..services import Services
 
 log = get_logger("SESSION")
@@ -18,6 +18,7 @@ class Condition:
     def __init__(self, session: Session, lease: Lease, services: Services) -> None:
         self.health = session.health
         self.last_error = session.health.last_error
+        self._writes = 0
         self.pause: str | None = None  # why receiving pauses; told as long as the session is connected
         self._session = session.id
         self._platform = session.platform
@@ -48,6 +49,7 @@ class Condition:
         commands: int,
         action: Action = Action.NONE,
         next_retry_at: float | None = None,
+        code: PairingCode | None = None,
     ) -> None:
         """Tell the new state; `commands` is the session's counter of commands that this one answers."""
         before = self.health
@@ -63,7 +65,7 @@ class Condition:
             last_error=self.last_error,
             next_retry_at=next_retry_at,
         )
-        self._services.board.put(StatusWrite(self._lease, self.health, commands))
+        self._put(commands, code)
         if not same:
             self._services.telemetry.count("state_changes", self._platform, status.value, reason.value)
             tell = log.warning if self.health.terminal else log.info  # it stays down until somebody does something
@@ -80,5 +82,9 @@ class Condition:
         if self.last_error != error:
             self.last_error = error
             self.health = msgspec.structs.replace(self.health, last_error=error)
-            self._services.board.put(StatusWrite(self._lease, self.health, commands))
+            self._put(commands)
             log.warning("events wait: the store does not answer", session=self._session, error=error)
+
+    def _put(self, commands: int, code: PairingCode | None = None) -> None:
+        self._writes += 1
+        self._services.board.put(StatusWrite(self._lease, self.health, commands, self._writes, code))

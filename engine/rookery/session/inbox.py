@@ -11,6 +11,7 @@ from ..model.event import NewEvent
 from ..model.message import MessageState
 from ..model.session import Action, Lease, ProofOfLife, Reason, Session, SessionStatus
 from ..outbound.receipts import Confirmations
+from ..provider.capabilities import Pairing
 from ..services import Services
 
 RETRY_DELAYS = (0.1, 0.2, 0.5, 1.0)  # seconds; the last one repeats
@@ -119,9 +120,10 @@ class SessionInbox:
         *,
         action: Action = Action.NONE,
         allow: float | None = None,
+        code: Pairing | None = None,
     ) -> None:
         """See `provider.Inbox.report`."""
-        self._report(status, reason, detail, action=action, allow=allow)
+        self._report(status, reason, detail, action=action, allow=allow, code=code)
 
     def beat(self, waited: float | None = None) -> None:
         """See `provider.Inbox.beat`."""

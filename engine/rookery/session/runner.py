@@ -9,10 +9,10 @@ import trio
 
 from ..errors import LeaseLost, ProviderError, StoreError, printable
 from ..log import get_logger
-from ..model.session import Action, Health, Lease, Reason, Session, SessionStatus
+from ..model.session import Action, Health, Lease, PairingCode, Reason, Session, SessionStatus
 from ..outbound.outbox import Outbox
 from ..outbound.sender import Sender
-from ..provider.capabilities import LogoutCapable, Named
+from ..provider.capabilities import LogoutCapable, Named, Pairing
 from ..provider.contract import Link, Provider
 from ..services import Services
 from .backoff import Backoff
@@ -169,12 +169,21 @@ class SessionRunner:
         action: Action = Action.NONE,
         next_retry_at: float | None = None,
         allow: float | None = None,
+        code: Pairing | None = None,
     ) -> None:
         """Say what the session is doing now. Never blocks."""
         if allow is not None:
             self._connection.allow(allow)
         self._condition.change(
-            status, reason, detail, commands=self.session.commands, action=action, next_retry_at=next_retry_at
+            status,
+            reason,
+            detail,
+            commands=self.session.commands,
+            action=action,
+            next_retry_at=next_retry_at,
+            code=None
+            if code is None
+            else PairingCode(code.kind, code.code, code.expires_at, getattr(code, "round", None)),
         )
 
     def _trouble(self, error: str) -> None:

@@ -95,6 +95,7 @@ class PairingDesk:
             'a person has to scan the QR code with WhatsApp\'s "Linked devices"',
             action=Action.SCAN_QR,
             allow=self._settings.pairing,
+            code=self._qr,
         )
 
     def hide(self) -> None:
@@ -127,5 +128,13 @@ class PairingDesk:
             expires_at=self._round_ends,
             round=self._round,
             rounds=self._settings.qr_rounds,
+        )
+        self._inbox.report(
+            SessionStatus.QR_REQUIRED,
+            Reason.PAIRING,
+            "a person has to type the code into the phone, or scan the QR code",
+            action=Action.SCAN_QR,
+            allow=self._settings.pairing,
+            code=self._phone,
         )
         return self._phone

@@ -8,6 +8,7 @@ from typing import Any
 from ...errors import StoreUnavailable
 from ...model.event import Event, EventQuery, NewEvent
 from ...model.session import Lease
+from ...model.subscription import QUIET_TYPES, TypeFilter
 from ..rows.events import EVENT_COLUMNS, event_from_row
 from .base import PostgresBase
 from .database.appends import AppendQueue
@@ -47,12 +48,11 @@ class PostgresEvents(PostgresBase):
         if query.sessions is not None:
             values.append(list(query.sessions))
             where.append(f"session = ANY (${len(values)})")
-        if query.without:
-            values.append(list(query.without))
-            where.append(f"type <> ALL (${len(values)})")
+        if query.chat is not None:
+            values.append(query.chat)
+            where.append(f"chat = ${len(values)}")
         if query.types is not None:
-            values.append(list(query.types))
-            where.append(f"type = ANY (${len(values)})")
+            _add_types(query.types, where, values)
         values.append(query.limit)
         sql = f"SELECT {EVENT_COLUMNS} FROM rookery.events WHERE {' AND '.join(where)} ORDER BY id LIMIT ${len(values)}"  # noqa: S608
         return await self._all(sql, *values, of=event_from_row)
@@ -63,3 +63,16 @@ class PostgresEvents(PostgresBase):
     async def prune_events(self, *, before: float, limit: int) -> int:
         await self._db.row(_PRUNE_DEAD, before, limit)
         return int(await self._value(_PRUNE, before, limit))
+
+
+def _add_types(types: Sequence[str], where: list[str], values: list[Any]) -> None:
+    asked = TypeFilter.of(types)
+    values.append(list(asked.names))
+    either = [f"type = ANY (${len(values)})"]
+    for prefix in asked.prefixes:
+        values.append(prefix)
+        either.append(f"starts_with(type, ${len(values)})")
+    if asked.everything:
+        values.append(sorted(QUIET_TYPES))
+        either.append(f"type <> ALL (${len(values)})")
+    where.append(f"({' OR '.join(either)})")

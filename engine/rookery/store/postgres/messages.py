@@ -32,7 +32,7 @@ _VALUES = ", ".join(
     }.get(column, f"${number}")
     for number, column in enumerate(MESSAGE_COLUMNS.split(", "), 1)
 )
-_ANNOUNCE = "SELECT rookery.announce_1($1, $2)"
+_ANNOUNCE = "SELECT rookery.announce_2($1, $2)"
 _HELD = "SELECT uid FROM rookery.sessions WHERE uid = $1 AND owner = $2 AND fence = $3"
 
 # $1 is the id, $2 the session, $7 the state, $17 the limit, $18 the owners in this process, from $19 on the lease. An owner
@@ -138,7 +138,7 @@ class PostgresMessages(PostgresBase):
         return await self._record_sends(lease, outcomes, announce=announce)
 
     async def _record_sends(self, lease: Lease, outcomes: Sequence[SendOutcome], *, announce: bool) -> Recorded:
-        sql = "SELECT rookery.record_sends_2($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
+        sql = "SELECT rookery.record_sends_3($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
         refused = await self._value(
             sql,
             lease.uid,

@@ -65,7 +65,7 @@ class PostgresOutgoing(PostgresBase):
 
         async def work(connection: Connection) -> Any:
             if await connection.fetch(database.text(_CANCEL), id, now):
-                await connection.execute(database.text("SELECT rookery.announce_1(ARRAY[$1::text], $2)"), id, announce)
+                await connection.execute(database.text("SELECT rookery.announce_2(ARRAY[$1::text], $2)"), id, announce)
             return await connection.fetchrow(
                 database.text(f"SELECT {MESSAGE_COLUMNS} FROM rookery.messages WHERE id = $1"),  # noqa: S608
                 id,

@@ -21,6 +21,7 @@ from ...model.session import (
 from ..rows.sessions import (
     NEW_SESSION_COLUMNS,
     SESSION_COLUMNS,
+    code_event,
     health_to_row,
     session_from_row,
     session_to_row,
@@ -174,12 +175,17 @@ class PostgresSessions(PostgresBase):
                     write.lease.fence,
                     *health_to_row(write.health),
                     write.heeded,
+                    write.number,
+                    None if code is None else code.type,
+                    None if code is None else code.body,
                 )
                 for write in writes
+                for code in [None if write.code is None else code_event(write, write.code)]
             ),
             strict=True,
         )
-        sql = "SELECT rookery.record_statuses_1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"
+        places = ", ".join(f"${number}" for number in range(1, 16))
+        sql = f"SELECT rookery.record_statuses_2({places})"
         stale = await self._value(sql, *map(list, columns), HISTORY_LENGTH)
         return {writes[number - 1].lease.session for number in stale}
 

@@ -2,9 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import msgspec
 
-from ...model.session import Action, Health, Reason, Session, SessionStatus, Transition
+from ...model.document import iso
+from ...model.event import NewEvent
+from ...model.session import (
+    PAIRING_CODE_SHOWN,
+    QR_SHOWN,
+    SESSION_EPOCH,
+    STATUS_CHANGED,
+    Action,
+    Health,
+    PairingCode,
+    Reason,
+    Session,
+    SessionStatus,
+    StatusWrite,
+    Transition,
+)
 from ..secrets import SecretBox
 from .values import Row, to_json
 
@@ -85,3 +103,31 @@ def session_from_row(row: Row, secrets: SecretBox) -> Session:
 def transition_from_row(row: Row) -> Transition:
     """From (status, reason, detail, at)."""
     return Transition(SessionStatus(row[0]), Reason(row[1]), row[2], row[3])
+
+
+def status_event(write: StatusWrite, previous: str, enabled: bool) -> NewEvent:
+    """The event that tells a change of status; `enabled` as of this moment."""
+    health = write.health
+    body = {
+        "status": health.status.value,
+        "reason": health.reason.value,
+        "detail": health.detail,
+        "action": health.action.value,
+        "previous": previous,
+        "enabled": enabled,
+        "owner": write.lease.owner,
+    }
+    return _session_event(f"{write.lease.fence}.{write.number}", STATUS_CHANGED, health.since, body)
+
+
+def code_event(write: StatusWrite, code: PairingCode) -> NewEvent:
+    """The event that carries a code to scan or to type."""
+    type = QR_SHOWN if code.kind == "qr" else PAIRING_CODE_SHOWN
+    body: dict[str, Any] = {"code": code.code, "expires_at": iso(code.expires_at)}
+    if code.round is not None:
+        body["round"] = code.round
+    return _session_event(f"{write.lease.fence}.{write.number}.code", type, write.health.since, body)
+
+
+def _session_event(key: str, type: str, time: float, body: Mapping[str, Any]) -> NewEvent:
+    return NewEvent(key, type, time, None, None, to_json(body).encode(), b"null", SESSION_EPOCH)

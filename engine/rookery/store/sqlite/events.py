@@ -9,9 +9,10 @@ from typing import Any
 from ...errors import LeaseLost
 from ...model.event import Event, EventQuery, NewEvent
 from ...model.session import Lease
-from ...model.webhook import lane_of
+from ...model.subscription import QUIET_TYPES, TypeFilter
 from ..rows.events import EVENT_COLUMNS, event_from_row
 from ..rows.values import to_json
+from .addressing import address
 from .base import SqliteBase
 from .database.connection import Database
 from .sessions import check_lease, held_by
@@ -37,12 +38,11 @@ class SqliteEvents(SqliteBase):
         if query.sessions is not None:
             where.append("session IN (SELECT value FROM json_each(?))")
             values.append(to_json(query.sessions))
-        if query.without:
-            where.append("type NOT IN (SELECT value FROM json_each(?))")
-            values.append(to_json(query.without))
+        if query.chat is not None:
+            where.append("chat = ?")
+            values.append(query.chat)
         if query.types is not None:
-            where.append("type IN (SELECT value FROM json_each(?))")
-            values.append(to_json(query.types))
+            _add_types(query.types, where, values)
         sql = f"SELECT {EVENT_COLUMNS} FROM events WHERE {' AND '.join(where)} ORDER BY id LIMIT ?"  # noqa: S608
 
         def read(connection: Connection) -> Sequence[Event]:
@@ -58,6 +58,19 @@ class SqliteEvents(SqliteBase):
 
     async def prune_events(self, *, before: float, limit: int) -> int:
         return await self._write(lambda database: _prune(database, before, limit))
+
+
+def _add_types(types: Sequence[str], where: list[str], values: list[Any]) -> None:
+    asked = TypeFilter.of(types)
+    either = ["type IN (SELECT value FROM json_each(?))"]
+    values.append(to_json(asked.names))
+    for prefix in asked.prefixes:
+        either.append("substr(type, 1, ?) = ?")
+        values += (len(prefix), prefix)
+    if asked.everything:
+        either.append("type NOT IN (SELECT value FROM json_each(?))")
+        values.append(to_json(sorted(QUIET_TYPES)))
+    where.append(f"({' OR '.join(either)})")
 
 
 def _append(database: Database, lease: Lease, events: Sequence[NewEvent], cursor: str | None) -> int:
@@ -84,28 +97,6 @@ def _append(database: Database, lease: Lease, events: Sequence[NewEvent], cursor
         database.last_event = before + len(events)
         address(database, uid, session, before)
     return inserted
-
-
-def address(database: Database, uid: int, session: str, after: int) -> None:
-    """One delivery for each event above `after` and each enabled webhook that wants it."""
-    rules = [rule for rule in database.rules() if rule.uid is None or rule.uid == uid]
-    if not rules:
-        return
-    connection = database.connection
-    stored = connection.execute("SELECT id, type, chat FROM events WHERE id > ? ORDER BY id", (after,)).fetchall()
-    deliveries = []
-    heads: dict[tuple[int, str], int] = {}
-    for rule in rules:
-        for event, type, chat in stored:
-            if rule.wants(type, chat):
-                lane = lane_of(session, chat)
-                deliveries.append((event, rule.number, lane))
-                heads.setdefault((rule.number, lane), event)
-    connection.executemany("INSERT INTO deliveries (event, webhook, lane) VALUES (?, ?, ?)", deliveries)
-    connection.executemany(
-        "INSERT INTO lanes (webhook, lane, head) VALUES (?, ?, ?) ON CONFLICT (webhook, lane) DO NOTHING",
-        [(webhook, lane, head) for (webhook, lane), head in heads.items()],
-    )
 
 
 def _prune(database: Database, before: float, limit: int) -> int:

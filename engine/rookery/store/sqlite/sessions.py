@@ -30,6 +30,7 @@ from ..rows.sessions import (
 from ..rows.values import to_json
 from .base import SqliteBase
 from .database.connection import Database
+from .session_events import announce_status
 
 _TERMINAL = ", ".join(f"'{reason}'" for reason in sorted(TERMINAL_REASONS))
 _HELD = "uid = ? AND owner = ? AND fence = ?"
@@ -212,7 +213,8 @@ def _record_statuses(database: Database, writes: Sequence[StatusWrite]) -> set[s
     stale = set()
     for write in writes:
         held = held_by(write.lease)
-        before = connection.execute(f"SELECT status, reason FROM sessions WHERE {_HELD}", held).fetchone()  # noqa: S608
+        sql = f"SELECT status, reason, id, platform, enabled FROM sessions WHERE {_HELD}"  # noqa: S608
+        before = connection.execute(sql, held).fetchone()
         if before is None:
             stale.add(write.lease.session)
             continue
@@ -227,10 +229,14 @@ def _record_statuses(database: Database, writes: Sequence[StatusWrite]) -> set[s
                 write.lease.uid,
             ),
         )
-        if before != (health.status.value, health.reason.value):
+        changed = before[:2] != (health.status.value, health.reason.value)
+        if changed:
             connection.execute(
                 "INSERT INTO history (uid, status, reason, detail, at) VALUES (?, ?, ?, ?, ?)",
                 (write.lease.uid, health.status.value, health.reason.value, health.detail, health.since),
             )
             connection.execute(_TRIM, (write.lease.uid, write.lease.uid))
+        announce_status(
+            database, write, previous=before[0] if changed else None, enabled=bool(before[4]), platform=before[3]
+        )
     return stale

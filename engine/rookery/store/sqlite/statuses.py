@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import msgspec
 
 from ...model.message import STATUS_EPOCH, STATUS_EVENT
+from ...model.subscription import asks_for
 from ..rows.messages import MESSAGE_COLUMNS, message_from_row
+from .addressing import address
 from .database.connection import Database
-from .events import address
 
 _INSERT = """
     INSERT INTO events (id, uid, epoch, key, session, platform, type, time, chat, sender, body, raw, stored_at)
@@ -20,7 +21,7 @@ _INSERT = """
 def announce(database: Database, ids: Sequence[str], always: bool) -> bool:
     """Write the present states of these messages into the event log: if `always`, or if a webhook asks for them. Returns
     whether anything was written."""
-    if not ids or not (always or any(rule.events and STATUS_EVENT in rule.events for rule in database.rules())):
+    if not ids or not (always or any(asks_for(rule.events, STATUS_EVENT) for rule in database.rules())):
         return False
     connection = database.connection
     written = False

@@ -1,6 +1,6 @@
 """Appends on their way to PostgreSQL: those that wait share one statement and one commit.
 
-The log is written by one transaction at a time anyway (see `append_2` in the migrations), so waiting appends lose nothing by
+The log is written by one transaction at a time anyway (see `append_3` in the migrations), so waiting appends lose nothing by
 going together, and each of them costs a part of a round trip instead of a whole one.
 
 A caller that is cancelled does not wait: an append that was not begun is withdrawn, one that was begun happens or fails by
@@ -28,7 +28,7 @@ GROUP_EVENTS = 5_000
 GROUP_BYTES = 4 * 2**20
 """What one statement carries at most; a single append that is larger goes alone."""
 
-_SQL = "SELECT rookery.append_2($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"
+_SQL = "SELECT rookery.append_3($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"
 
 
 class _Append:

@@ -1,6 +1,6 @@
 """Final states of sends on their way to PostgreSQL: those of one session that wait share one statement and one commit.
 
-With each of them goes an event, and the log is written by one transaction at a time (see `append_2` in the migrations), so
+With each of them goes an event, and the log is written by one transaction at a time (see `append_3` in the migrations), so
 states that were written one by one would wait for as many commits.
 """
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from ....errors import InvalidInput, StoreError, StoreUnavailable
-from ....model.message import STATUS_EVENT
+from ....model.subscription import asks_for
 from ...migrations import load_migrations
 from ...secret_check import CANARY, check_canary
 from ...secrets import SecretBox
@@ -38,8 +38,7 @@ class WebhookRule(msgspec.Struct, frozen=True):
     chats: frozenset[str] | None
 
     def wants(self, type: str, chat: str | None) -> bool:
-        by_type = type != STATUS_EVENT if self.events is None else type in self.events
-        return by_type and (self.chats is None or chat in self.chats)
+        return asks_for(self.events, type) and (self.chats is None or chat in self.chats)
 
 
 def _listed(value: str | None) -> frozenset[str] | None:
