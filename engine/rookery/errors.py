@@ -18,12 +18,14 @@
     │   ├── Busy                too many sends are waiting
     │   ├── Rejected            the platform (or we) refused this message
     │   ├── SendRateLimited     refused for now; try again after the time told
+    │   ├── AccountLimited      the platform lets the account write only to people it knows
     │   ├── TooLate             the message has left, or came to its end otherwise
     │   └── OutcomeUnknown      the bytes left, the answer never came
     ├── MediaError              a file could not be stored or read
     │   ├── MediaTooLarge       it is larger than allowed
     │   ├── StorageFull         there is no room for it
     │   ├── StorageUnavailable  the storage does not answer
+    │   ├── MediaExpired        the platform does not have it any more
     │   └── StoredElsewhere     it lies where this instance cannot reach it
     └── StoreError              state could not be read or written
         ├── StoreUnavailable    the database does not answer
@@ -217,6 +219,12 @@ class OutcomeUnknown(SendError):
     code = "unknown"
 
 
+class AccountLimited(SendError):
+    """The platform lets this account write only to people it knows; nothing was sent. Replies still go."""
+
+    code = "account_limited"
+
+
 class TooLate(SendError):
     """The message cannot be cancelled any more."""
 
@@ -241,6 +249,10 @@ class StorageFull(MediaError):
 
 class StorageUnavailable(MediaError):
     """The storage does not answer, or refuses; the text says which and why."""
+
+
+class MediaExpired(MediaError):
+    """The platform does not keep the file any more, so it can never be fetched."""
 
 
 class StoredElsewhere(MediaError):

@@ -9,8 +9,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
-from .worker.left_out import leave_out as prepare_worker
-from .worker.libmagic import provide_libmagic
+from .worker.loading.left_out import leave_out as prepare_worker
+from .worker.loading.libmagic import provide_libmagic
 
 if TYPE_CHECKING:
     from .provider import WhatsApp as WhatsApp

@@ -20,8 +20,10 @@ from rookery.provider.contract import Inbox, Link
 from .device.account import Account, check_credentials, remaining
 from .device.devices import open_devices
 from .device.pairing import PairingDesk, ShownCode, phone_digits
+from .link.encrypted import Opener
 from .link.link import WhatsAppLink
-from .link.outbound import Memory
+from .link.memory import Facts, Memory
+from .link.receiving import Receiver
 from .settings import AccountSettings, WorkerSettings, account_settings, check_proxy
 from .workers.pool import WorkerPool
 from .workers.process import WorkerProcess, default_command
@@ -123,7 +125,8 @@ class WhatsApp:
             await self._make_tables(worker, database)
             desk = self._desks[session] = PairingDesk(inbox, self._settings)
             memory = self._memories.setdefault(session, Memory())
-            link = WhatsAppLink(account, inbox, self.pool, desk, memory, self._settings, options)
+            receiver = Receiver(inbox, memory, Facts.read(inbox.cursor), Opener(account, self._devices))
+            link = WhatsAppLink(account, inbox, self.pool, desk, receiver, memory, self._settings, options)
             try:
                 async with link.connected(worker, database, options.proxy or self._proxy):
                     yield link

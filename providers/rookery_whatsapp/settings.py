@@ -26,6 +26,7 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
     farewell: float = 2.0  # from the polite request to end to the kill
     most_leftovers: int = 40  # ended clients after which a worker gets no new ones: the library never gives all back
     connecting: float = 45.0  # from the start of a stored client to its login
+    restarting: float = 5.0  # from a pairing to the login; then the client is replaced
     pairing: float = 75.0  # without a new QR code
     qr_rounds: int = 5
     watch: float = 5.0  # between looks at whether a client is logged in

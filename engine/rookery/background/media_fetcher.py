@@ -12,7 +12,17 @@ from collections.abc import Mapping
 import msgspec
 import trio
 
-from ..errors import InvalidInput, LeaseLost, MediaError, NotFound, Rejected, RookeryError, StoreError, printable
+from ..errors import (
+    InvalidInput,
+    LeaseLost,
+    MediaError,
+    MediaExpired,
+    NotFound,
+    Rejected,
+    RookeryError,
+    StoreError,
+    printable,
+)
 from ..log import get_logger
 from ..media.vault import Vault
 from ..model.event import Event, EventQuery, NewEvent
@@ -154,7 +164,7 @@ class MediaFetcher:
         try:
             # The row's `due_at` stays until the event log has it.
             return await self._vault.fetch(page[0], runner.link, limit=self._settings.media_fetch_max_size)
-        except (Rejected, InvalidInput) as error:
+        except (Rejected, InvalidInput, MediaExpired) as error:
             return await self._failed(file, str(error), final=True)
         except StoreError:
             raise

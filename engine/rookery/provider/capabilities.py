@@ -37,6 +37,15 @@ class Checkable(Protocol):
 
 
 @runtime_checkable
+class Waiting(Protocol):
+    """A link whose library connects again by itself, after pauses that it chooses."""
+
+    @property
+    def waiting(self) -> bool:
+        """True while it has no connection; an operator's "retry now" then replaces the link."""
+
+
+@runtime_checkable
 class LogoutCapable(Protocol):
     """A link that can end its own authorisation at the platform (D1, D3)."""
 

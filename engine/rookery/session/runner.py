@@ -12,7 +12,7 @@ from ..log import get_logger
 from ..model.session import Action, Health, Lease, PairingCode, Reason, Session, SessionStatus
 from ..outbound.outbox import Outbox
 from ..outbound.sender import Sender
-from ..provider.capabilities import LogoutCapable, Named, Pairing
+from ..provider.capabilities import LogoutCapable, Named, Pairing, Waiting
 from ..provider.contract import Link, Provider
 from ..services import Services
 from .backoff import Backoff
@@ -128,11 +128,15 @@ class SessionRunner:
         self._connection.fail(error)
 
     def retry(self, session: Session) -> None:
-        """The operator asked for an attempt now: cut a wait short and forget earlier failures. A live link is left alone."""
+        """The operator asked for an attempt now: cut a wait short, the engine's or that of the link's library, and forget
+        earlier failures. A live link is left alone."""
         self.session = session
-        if self.link is None:
+        link = self.link
+        if link is None:
             self._backoff.reset()
             self._wake.set()
+        elif isinstance(link, Waiting) and link.waiting:
+            self.replace(session)
 
     def pause(self, why: str) -> None:
         """Receive no more than what is under way until `resume`; sends go on."""

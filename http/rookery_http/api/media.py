@@ -101,6 +101,7 @@ async def list_media(api: Api, *, query: ListMedia, caller: Caller) -> Answer:
 DOWNLOADS = {200: (BYTES, ANY), 206: (BYTES, ANY), 304: ()}
 PROBLEMS = {
     409: "the session has to be connected to fetch it",
+    410: "the platform does not keep the file any more",
     416: "the file has no such part",
     421: "it lies in a directory of another instance",
 }
@@ -137,7 +138,7 @@ async def download_event_media(api: Api, id: str, *, incoming: Request) -> Answe
     "/v1/events/{id}/media",
     tag=TAG,
     answers={200: media_views.Media},
-    problems={409: PROBLEMS[409], 421: PROBLEMS[421], 507: "there is no room in the storage"},
+    problems={409: PROBLEMS[409], 410: PROBLEMS[410], 421: PROBLEMS[421], 507: "there is no room in the storage"},
     scope=Scope.READ,
 )
 async def fetch_event_media(api: Api, id: str) -> Answer:

@@ -15,6 +15,7 @@ from ..config.advice import with_variables
 from ..config.table import ENGINE_VARIABLES
 
 MEDIA_TYPE = "application/problem+json"
+FETCH_ADVICE = f"`{ENGINE_VARIABLES['media_fetch']}` keeps files of received messages before they expire"
 RETRY_STORE = 5
 """Seconds after which a caller may try again when the database does not answer."""
 
@@ -89,6 +90,8 @@ def from_error(error: errors.RookeryError) -> Problem | None:
             )
         case errors.NotConnected():
             return Problem(409, "not-connected", "Not connected", detail)
+        case errors.AccountLimited():
+            return Problem(409, "account-limited", "Account limited", detail)
         case errors.TooLate():
             return Problem(409, "too-late", "Too late", detail)
         case errors.Busy():
@@ -111,6 +114,8 @@ def from_error(error: errors.RookeryError) -> Problem | None:
             )
         case errors.MediaTooLarge():
             return Problem(413, "too-large", "Too large", detail, limit=ENGINE_VARIABLES["media_max_size"])
+        case errors.MediaExpired():
+            return Problem(410, "expired", "Expired", f"{detail}. {FETCH_ADVICE}")
         case errors.StorageFull():
             return Problem(507, "storage-full", "No room left", detail)
         case errors.StoredElsewhere():

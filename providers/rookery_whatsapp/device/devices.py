@@ -10,7 +10,7 @@ import asyncio
 import os
 import re
 import sqlite3
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -32,6 +32,14 @@ LEFTOVER_TIMEOUT = 600_000
 """Milliseconds after which PostgreSQL closes a connection that nobody uses; the library leaves them behind, one or two for
 each client that has ended."""
 
+PHONE, LID = "s.whatsapp.net", "lid"
+SECRETS = "SELECT sender_jid, key FROM whatsmeow_message_secrets WHERE our_jid = ? AND message_id = ? LIMIT 20"
+NAMES = {
+    LID: "SELECT pn FROM whatsmeow_lid_map WHERE lid = ?",
+    PHONE: "SELECT lid FROM whatsmeow_lid_map WHERE pn = ?",
+}
+"""By the server of the address that is known."""
+
 ENGINE_PARAMETERS = ("schema", "pool_size", "command_timeout", "statement_cache_size")
 """Parameters of a database URL that are the engine's own."""
 
@@ -47,6 +55,13 @@ class DeviceStore(Protocol):
 
     async def forget(self, session: str, jid: str | None) -> None:
         """Remove this device, and everything else that only this session has. Raises ProviderError."""
+
+    async def message_secrets(self, session: str, jid: str, message_id: str) -> Sequence[tuple[str, bytes]]:
+        """The secrets of messages with this id, each with its author's address as the library wrote it, which keeps them for
+        every message that has one. Raises ProviderError."""
+
+    async def other_names(self, session: str, user: str) -> Sequence[str]:
+        """The other addresses, phone number or lid, of `user` (an address without device). Raises ProviderError."""
 
     @property
     def shared(self) -> bool:
@@ -73,6 +88,15 @@ class SqliteDevices:
     async def holds(self, session: str, jid: str) -> bool:
         return await trio.to_thread.run_sync(_sqlite_holds, self._path(session), jid)
 
+    async def message_secrets(self, session: str, jid: str, message_id: str) -> Sequence[tuple[str, bytes]]:
+        rows = await trio.to_thread.run_sync(_sqlite_rows, self._path(session), SECRETS, (jid, message_id))
+        return [(str(sender), bytes(key)) for sender, key in rows]
+
+    async def other_names(self, session: str, user: str) -> Sequence[str]:
+        name, server = _name(user)
+        rows = await trio.to_thread.run_sync(_sqlite_rows, self._path(session), NAMES[server], (name,))
+        return [_address(server, str(row[0])) for row in rows]
+
     async def forget(self, session: str, jid: str | None) -> None:
         path = self._path(session)
         for name in (path.name, f"{path.name}-wal", f"{path.name}-shm", f"{path.name}-journal"):
@@ -81,6 +105,30 @@ class SqliteDevices:
     def _path(self, session: str) -> Path:
         # Session ids have letters, digits and ._:@- only; a colon is no good in a file's name everywhere.
         return self._directory.absolute() / f"{session.replace(':', '=3a')}.db"
+
+
+def _name(user: str) -> tuple[str, str]:
+    name, _, server = user.partition("@")
+    return name, server if server in NAMES else LID
+
+
+def _address(server: str, name: str) -> str:
+    """The other form of an address at `server`."""
+    return f"{name}@{PHONE if server == LID else LID}"
+
+
+def _sqlite_rows(path: Path, sql: str, values: tuple[str, ...]) -> list[tuple[Any, ...]]:
+    if not path.exists():
+        return []
+    try:
+        with closing(sqlite3.connect(path, timeout=TIMEOUT)) as connection:
+            return connection.execute(sql, values).fetchall()
+    except sqlite3.OperationalError as error:
+        if "no such table" in str(error):
+            return []
+        raise ProviderError(f"the keys in {path} cannot be read: {error}") from None
+    except sqlite3.DatabaseError as error:
+        raise ProviderError(f"the keys in {path} cannot be read: {error}") from None
 
 
 def _sqlite_holds(path: Path, jid: str) -> bool:
@@ -128,6 +176,21 @@ class PostgresDevices:
     async def holds(self, session: str, jid: str) -> bool:
         sql = f"SELECT 1 FROM {self._schema}.whatsmeow_device WHERE jid = $1"  # noqa: S608 - a checked name
         return await self._with_connection(lambda connection: connection.fetchval(sql, jid), missing=None) is not None
+
+    async def message_secrets(self, session: str, jid: str, message_id: str) -> Sequence[tuple[str, bytes]]:
+        sql = self._in_schema(SECRETS)
+        rows = await self._with_connection(lambda connection: connection.fetch(sql, jid, message_id), missing=())
+        return [(row[0], bytes(row[1])) for row in rows]
+
+    async def other_names(self, session: str, user: str) -> Sequence[str]:
+        name, server = _name(user)
+        sql = self._in_schema(NAMES[server])
+        rows = await self._with_connection(lambda connection: connection.fetch(sql, name), missing=())
+        return [_address(server, row[0]) for row in rows]
+
+    def _in_schema(self, sql: str) -> str:
+        """PostgreSQL's form of a query on the library's tables."""
+        return sql.replace("whatsmeow_", f"{self._schema}.whatsmeow_").replace("?", "$1", 1).replace("?", "$2", 1)
 
     async def forget(self, session: str, jid: str | None) -> None:
         if jid is not None:

@@ -19,6 +19,16 @@ BANS = {
 }
 """neonize's numbers of reasons for a temporary ban."""
 
+LONGEST_BAN = 100 * 365 * 86_400  # seconds; a longer one is a mistake
+
+LOGIN_FORMS = ("ConnectFailure", "LoggedOut")
+"""The library's forms for a login that was refused."""
+
+FINAL = frozenset({411, 412, 415, 416, 417, 418})
+"""WhatsApp's numbers for logins that it will refuse for good; the library has names for none of them."""
+
+UNKNOWN_PAUSE = 0.05  # seconds before a client is replaced that the library ended over a value it does not know
+
 TAKEOVER_PAUSE = 5.0  # seconds before the device is taken back, where the session asked for that
 
 
@@ -34,13 +44,7 @@ def failure_of(notice: Notice, *, takeover: bool, now: float) -> ProviderError |
                 retry_after=TAKEOVER_PAUSE if takeover else None,
             )
         case "banned":
-            until = datetime.fromtimestamp(now + detail["seconds"], UTC).isoformat(timespec="seconds")
-            why = BANS.get(detail["code"], f"code {detail['code']}")
-            return TerminalError(
-                f"WhatsApp has banned this account until {until.replace('+00:00', 'Z')}: {why}",
-                reason=Reason.BANNED,
-                action=Action.RETRY,
-            )
+            return _banned(BANS.get(detail["code"], f"code {detail['code']}"), detail["seconds"], now)
         case "outdated":
             return TerminalError(
                 "WhatsApp does not accept this version of neonize any more: update it",
@@ -49,6 +53,8 @@ def failure_of(notice: Notice, *, takeover: bool, now: float) -> ProviderError |
             )
         case "refused":
             return _refused(detail)
+        case "unknown_value":
+            return _unknown_value(detail, now)
         case "keys_away":
             return ProviderError(
                 f"hung up, because the keys of the linked device cannot be read now: {detail['error']}"
@@ -56,6 +62,35 @@ def failure_of(notice: Notice, *, takeover: bool, now: float) -> ProviderError |
         case "ended":
             return ProviderError(f"the client ended: {detail['error'] or 'no reason given'}")
     return None
+
+
+def _banned(why: str, seconds: int | None, now: float) -> TerminalError:
+    until = ""
+    if seconds and 0 < seconds < LONGEST_BAN:
+        end = datetime.fromtimestamp(now + seconds, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+        until = f" until {end}"
+    return TerminalError(
+        f"WhatsApp has banned this account{until or ' for a time that it does not say'}: {why}",
+        reason=Reason.BANNED,
+        action=Action.RETRY,
+    )
+
+
+def _unknown_value(detail: dict[str, Any], now: float) -> ProviderError:
+    """WhatsApp said something that the library's forms have no value for, and the library ended the client.
+
+    A refused login is judged by its number. Anything else was acknowledged already and does not come again: connect anew at
+    once, as the account itself is well.
+    """
+    form, number = detail["form"], detail["reason"]
+    if form == "TemporaryBan" or (form in LOGIN_FORMS and number == 402):
+        return _banned("for a reason that the library does not know", detail["seconds"], now)
+    if form in LOGIN_FORMS:
+        return _refused(detail)
+    return ProviderError(
+        f"WhatsApp reported something that neonize does not know ({form}.{detail['field']}), which ended the client",
+        retry_after=UNKNOWN_PAUSE,
+    )
 
 
 def _logged_out(detail: dict[str, Any]) -> TerminalError:
@@ -76,4 +111,6 @@ def _refused(detail: dict[str, Any]) -> ProviderError:
     text = f"WhatsApp refused the login: {detail['reason'] or 'unknown reason'} {detail['message']}".strip()
     if detail["reason"] == 409:
         return TerminalError(text, reason=Reason.CONFIGURATION, action=Action.FIX_CONFIGURATION)
+    if detail["reason"] in FINAL:
+        return TerminalError(text, reason=Reason.TOS_BLOCK, action=Action.SCAN_QR)
     return ProviderError(text, kind=Failure.SERVER)

@@ -27,10 +27,11 @@ from ..workers.port import ClientPort
 from ..workers.process import WorkerProcess
 from .failures import failure_of
 from .login import Login
-from .outbound import QUOTE, Known, Memory, to_call, to_receipt, with_media, with_stored
+from .memory import Known, Memory
+from .outbound import to_call, to_receipt, with_media, with_stored
 from .pacing import pacer
 from .presence import appear
-from .receiving import Receiver
+from .receiving import QUOTE, Receiver
 from .watch import watch
 
 DEVICE_NAME = "Rookery"
@@ -56,6 +57,7 @@ class WhatsAppLink:
         inbox: Inbox,
         pool: WorkerPool,
         desk: PairingDesk,
+        receiver: Receiver,
         memory: Memory,
         settings: WorkerSettings,
         options: AccountSettings,
@@ -70,7 +72,7 @@ class WhatsAppLink:
         self._options = options
         self._pacer = pacer(options.sends_per_second, options.sends_per_second_per_chat)
         self._port: ClientPort | None = None
-        self._receiver = Receiver(inbox, memory)
+        self._receiver = receiver
         self._login = Login(
             account, inbox, desk, self._receiver, settings, handle=self._handle, worker_ended=self._worker_ended
         )
@@ -94,9 +96,12 @@ class WhatsAppLink:
                 if self._account.jid is None:
                     self._desk.next_round()
                 start = Start(self._pool.next_client(), self._session, database, self._account.jid, proxy, DEVICE_NAME)
-                port = await stack.enter_async_context(self._client(worker, start))
-                if await self._login.accepted(port):
-                    self._port, self._logged_in = port, True
+                async with AsyncExitStack() as attempt:
+                    port = await attempt.enter_async_context(self._client(worker, start))
+                    if await self._login.accepted(port):
+                        self._port, self._logged_in = port, True
+                        self._pool.logged_in(self._session)
+                        stack.push_async_exit(attempt.pop_all())
             yield
 
     @asynccontextmanager
@@ -155,16 +160,20 @@ class WhatsAppLink:
             case "logged_out":
                 self._logged_out = True
         if failure := failure_of(notice, takeover=self._options.takeover, now=time.time()):
+            if notice.kind == "unknown_value" and self._memory.trouble(trio.current_time()):
+                failure.retry_after = None
             raise failure
 
     def _away(self, detail: str) -> None:
         self._logged_in = False
+        self._pool.logged_out(self._session)
         if self._port is not None:
             self._inbox.report(SessionStatus.RECONNECTING, Reason.NETWORK, detail)
 
     def _back(self, detail: str) -> None:
         if self._port is not None and not self._logged_in:
             self._inbox.report(SessionStatus.CONNECTED, Reason.CONNECTED, detail)
+            self._pool.logged_in(self._session)
         self._logged_in = True
 
     def _appear(self, port: ClientPort, nursery: trio.Nursery) -> None:
@@ -179,6 +188,11 @@ class WhatsAppLink:
         )
 
     # What the engine asks for
+
+    @property
+    def waiting(self) -> bool:
+        """See `rookery.provider.capabilities.Waiting`: the library reconnects by itself, after pauses of its own."""
+        return self._port is not None and not self._logged_in
 
     def ready_in(self, chat: str) -> float:
         """See `rookery.provider.capabilities.Paced`."""

@@ -47,7 +47,8 @@ class Login:
         self._worker_ended = worker_ended
 
     async def accepted(self, port: ClientPort) -> bool:
-        """True once it is; False when a round of QR codes is over and another may begin. Raises ProviderError."""
+        """True once it is; False when another client has to be started: a round of QR codes is over, or a device was linked
+        and its client does not log in. Raises ProviderError."""
         try:
             return await self._until_connected(port)
         except ProviderError as error:
@@ -58,6 +59,7 @@ class Login:
 
     async def _until_connected(self, port: ClientPort) -> bool:
         refused: TerminalError | None = None
+        paired = False
         with trio.CancelScope(deadline=trio.current_time() + self._settings.connecting) as scope:
             async for frame in port.events:
                 if isinstance(frame, Happened):
@@ -77,9 +79,15 @@ class Login:
                         refused = await self._account.paired(frame.detail["jid"], frame.detail["lid"])
                         if refused is not None:
                             self._receiver.refuse()
+                        else:
+                            paired = True
+                            scope.deadline = trio.current_time() + self._settings.restarting
                     case "opened":
                         await self._account.opened(frame.detail["jid"], frame.detail["lid"])
                         self._loading("logging in", allow=self._settings.connecting)
+                    case "disconnected" if paired:
+                        # WhatsApp restarts each device that was just linked. The library does not always notice.
+                        scope.deadline = trio.current_time() + self._settings.restarting
                     case "connected":
                         if refused is not None:
                             await self._unlink(port)
@@ -89,6 +97,9 @@ class Login:
                     case _:
                         self._handle(frame)
             raise self._worker_ended(port)
+        if paired:
+            log.info("the library did not log in after pairing; it is started anew", session=self._account.session)
+            return False
         raise ProviderError(f"no login within {self._settings.connecting:g} s")
 
     async def _unlink(self, port: ClientPort) -> None:

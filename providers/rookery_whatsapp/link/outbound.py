@@ -5,7 +5,6 @@ from __future__ import annotations
 import mimetypes
 import re
 import time
-from collections import OrderedDict
 from typing import Any
 
 import msgspec
@@ -16,11 +15,11 @@ from rookery.model.message import OutboundMessage, Receipt
 from rookery.provider.contract import LocalMedia
 
 from .fetching import fetch
+from .memory import Memory
+from .receiving import QUOTE
 
-REMEMBERED = 1000
-"""Messages of one session whose author and text are known for replies and reactions to them."""
-
-QUOTE = 1000  # characters of a quoted text
+OLDEST = 1_230_768_000.0
+"""Seconds since 1970; no message was sent earlier."""
 
 MIME_TYPES = {
     "image": "image/jpeg",
@@ -37,32 +36,6 @@ OPTIONS = {"reply_sender", "reply_text", "from_me", "sender", "mentions", "messa
 _ADDRESS = re.compile(rf"[A-Za-z0-9._-]{{1,64}}@({'|'.join(re.escape(server) for server in SERVERS)})")
 _OLD_ADDRESS = re.compile(r"\A([0-9]{5,20})@c\.us\Z")
 _PHONE = re.compile(r"\+?[0-9][0-9 ()-]{4,24}")
-
-
-class Known(msgspec.Struct, frozen=True):
-    """What is remembered of a message: who wrote it, in the form its chat uses, its beginning, and a poll's options."""
-
-    author: str
-    text: str
-    from_me: bool
-    options: tuple[str, ...] = ()
-
-
-class Memory:
-    """The last messages of a session, both ways."""
-
-    def __init__(self) -> None:
-        self._messages: OrderedDict[str, Known] = OrderedDict()
-
-    def keep(self, id: str, known: Known) -> None:
-        """Remember one; the oldest goes."""
-        self._messages[id] = known
-        if len(self._messages) > REMEMBERED:
-            self._messages.popitem(last=False)
-
-    def get(self, id: str) -> Known | None:
-        """None when it is too long ago, or from before a restart."""
-        return self._messages.get(id)
 
 
 def address(to: str, field: str = "to") -> str:
@@ -159,6 +132,6 @@ def to_receipt(message: OutboundMessage, result: Any) -> Receipt:
     if not isinstance(result, dict):
         return Receipt(message_id="", time=time.time(), chat=message.to)
     at = float(result["time"])
-    # Seconds, or milliseconds in some versions of the library.
+    # Seconds, or milliseconds in some versions of the library; before the year 2009 when the server named no time.
     at = at / 1000 if at > 1e11 else at
-    return Receipt(message_id=result["id"], time=at or time.time(), chat=address(message.to))
+    return Receipt(message_id=result["id"], time=at if at > OLDEST else time.time(), chat=address(message.to))

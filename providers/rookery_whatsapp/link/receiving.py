@@ -3,35 +3,45 @@
 from __future__ import annotations
 
 import hashlib
+from typing import Any
 
 import msgspec
 
+from rookery.errors import ProviderError, SendError
+from rookery.log import get_logger
 from rookery.model.event import NewEvent
 from rookery.model.message import MessageState
 from rookery.provider.contract import Inbox
 
 from ..protocol import Happened
 from ..workers.port import ClientPort
-from .outbound import QUOTE, Known, Memory
+from .encrypted import Opener
+from .memory import ChatNames, Facts, Known, Memory
+
+QUOTE = 1000  # characters of a text that is kept for quotes
 
 STATES = {"delivered": MessageState.DELIVERED, "read": MessageState.READ, "played": MessageState.READ}
 
+log = get_logger("SESSION")
 
-def named_vote(body: bytes, memory: Memory) -> bytes:
-    """The body of a vote with `options`, the chosen ones by name; null when the vote or its poll is not known here."""
-    vote = msgspec.json.decode(body)
+
+def named_vote(vote: dict[str, Any], memory: Memory) -> None:
+    """Give a vote its `options`, the chosen ones by name; null when the vote or its poll is not known here."""
     poll, chosen, names = memory.get(vote["message_id"]), vote.get("option_hashes"), None
     if poll is not None and poll.options and chosen is not None:
         names = [option for option in poll.options if hashlib.sha256(option.encode()).hexdigest() in chosen]
-    return msgspec.json.encode(vote | {"options": names})
+    vote["options"] = names
 
 
 class Receiver:
-    """Stores one event at a time: the client waits with the next one until it is told."""
+    """Stores one event at a time: the client waits with the next one until this one is durable."""
 
-    def __init__(self, inbox: Inbox, memory: Memory) -> None:
+    def __init__(self, inbox: Inbox, memory: Memory, facts: Facts, opener: Opener) -> None:
         self._inbox = inbox
         self._memory = memory
+        self._facts = facts
+        self._names = ChatNames(facts)
+        self._opener = opener
         self._unfinished: Happened | None = None
         self._refusing = False
 
@@ -45,22 +55,40 @@ class Receiver:
             port.stored(frame.number)
             return
         self._unfinished = frame
-        content = named_vote(frame.body, self._memory) if frame.type == "poll_vote" else frame.body
-        event = NewEvent(frame.key, frame.type, frame.time, frame.chat, frame.sender, content, frame.raw)
-        await self._inbox.commit([event], None)
+        body: dict[str, Any] = msgspec.json.decode(frame.body)
+        event, named = await self._event(port, frame, body)
+        await self._inbox.commit([event], self._facts.write() if named else None)
         self._unfinished = None
         port.stored(frame.number)
         self._inbox.beat()
-        if frame.type == "message":
-            body = msgspec.json.decode(frame.body)
-            sender = body["sender"]
-            author = (sender["lid"] if body["chat_type"] == "group" else None) or sender["id"]
-            options = tuple(body["poll"]["options"]) if "poll" in body else ()
-            self._memory.keep(body["message_id"], Known(author, body["text"][:QUOTE], body["from_me"], options))
-        elif frame.type == "receipt":
-            body = msgspec.json.decode(frame.body)
-            if state := STATES.get(body["receipt"]):
-                await self._inbox.confirm(body["message_ids"], state)
+        if event.type == "message":
+            self._remember(body)
+        elif event.type == "receipt" and (state := STATES.get(body["receipt"])):
+            await self._inbox.confirm(body["message_ids"], state)
+
+    async def _event(self, port: ClientPort, frame: Happened, body: dict[str, Any]) -> tuple[NewEvent, bool]:
+        """The event to store, and whether a chat got its name with it. Changes `body`."""
+        type, raw, chat, sender = frame.type, frame.raw, frame.chat, frame.sender
+        if type == "poll_vote":
+            named_vote(body, self._memory)
+        elif type == "encrypted":
+            try:
+                type, raw = await self._opener.open(port, body)
+            except (ProviderError, SendError) as error:
+                log.warning("an encrypted part could not be read", session=self._opener.session, error=str(error))
+                type = self._opener.closed(body, str(error))
+        named = self._names.name(body)
+        if body.get("chat_type") == "private":
+            chat = (body.get("chat") or {}).get("id") or chat
+            if not body.get("from_me"):
+                sender = (body.get("sender") or {}).get("id") or sender
+        return NewEvent(frame.key, type, frame.time, chat, sender, msgspec.json.encode(body), raw), named
+
+    def _remember(self, body: dict[str, Any]) -> None:
+        sender = body["sender"]
+        author = (sender["lid"] if body["chat_type"] == "group" else None) or sender["id"] or ""
+        options = tuple(body["poll"].get("options", ())) if isinstance(body.get("poll"), dict) else ()
+        self._memory.keep(body["message_id"], Known(author, str(body["text"])[:QUOTE], bool(body["from_me"]), options))
 
     async def finish(self, port: ClientPort) -> None:
         """Store what a cancellation left half done."""

@@ -16,15 +16,21 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from neonize._binder import ProxySettings  # type: ignore[import-untyped]
 from neonize.client import NewClient  # type: ignore[import-untyped]
+from neonize.events import INT_TO_EVENT  # type: ignore[import-untyped]
 from neonize.proto.waCompanionReg.WAWebProtobufsCompanionReg_pb2 import DeviceProps  # type: ignore[import-untyped]
 
 from ..protocol import Happened, Notice, Start
-from . import inbound, network
+from . import network
 from .addresses import USER, bare, parse_jid, text_of
 from .channel import Channel, EngineGone
+from .events import encoding, unreadable
+from .events.found import Found
+from .events.handlers import HANDLERS
 from .gate import MapGate
+from .loading.library_log import LibraryLog
 
 QUIET = 0.08
 """Seconds without an event after which a disconnected client has handed over everything it had received."""
@@ -68,6 +74,7 @@ class Client:
         self._last_event = time.monotonic()
         self._other_forms: dict[str, str] = {}  # of accounts whose phone number or lid had to be asked for
         self._paired_anew = start.jid is None
+        self.log = LibraryLog()
         self.library = self._make()
 
     def _make(self) -> NewClient:
@@ -86,29 +93,44 @@ class Client:
         client._stop_finalizer.detach()
         client.qr(self._on_qr)
         client._NewClient__onLoginStatus = self._on_login_status
-        execute = client.event.execute
-
-        def on_event(number: int, binary: int, size: int, code: int) -> None:
-            if code == 0:
-                execute(number, binary, size, code)
-                self._on_live()
-            elif code in client.event.list_func:
-                execute(number, binary, size, code)
-
-        client.event.execute = on_event
-        for kind, handler in inbound.HANDLERS.items():
+        client.event.execute = lambda number, binary, size, code: self._on_event(code, ctypes.string_at(binary, size))
+        for kind, handler in HANDLERS.items():
             client.event(kind)(self._guarded(handler))
         return client
+
+    def _on_event(self, code: int, data: bytes) -> None:
+        """The library's report number `code`. Nothing that is in it may get lost: what cannot be read is stored as such."""
+        kind = INT_TO_EVENT.get(code)
+        if kind is None:
+            return
+        try:
+            event = encoding.mend(kind.FromString(data))
+        except (DecodeError, RecursionError, ValueError) as error:
+            if code in self.library.event.list_func:
+                unread = unreadable.describe(self, kind, data, f"{type(error).__name__}: {error}")
+                self._guarded(lambda client, _: client.store(unread))(None, None)
+            return
+        if code == 0:
+            self.library.me = event
+            self._on_live()
+        elif (handler := self.library.event.list_func.get(code)) is not None:
+            handler(self.library, event)
 
     def _guarded(self, handler: Callable[[Any, Any], None]) -> Callable[[Any, Any], None]:
         def call(_: Any, event: Any) -> None:
             self._busy += 1
             try:
-                handler(self, event)
+                try:
+                    handler(self, event)
+                except EngineGone:
+                    raise
+                except Exception as error:
+                    reason = f"{type(error).__name__}: {error}"
+                    self.tell("trouble", {"error": reason, "event": type(event).__name__})
+                    if event is not None:
+                        self.store(unreadable.describe(self, type(event), event.SerializePartialToString(), reason))
             except EngineGone:
                 pass
-            except Exception as error:
-                self.tell("trouble", {"error": f"{type(error).__name__}: {error}", "event": type(event).__name__})
             finally:
                 self._busy -= 1
                 self._last_event = time.monotonic()
@@ -132,11 +154,13 @@ class Client:
                     return
             self._change = self._gate.begin_change()
             try:
-                self.library.connect(ProxySettings(self._start.proxy) if self._start.proxy else None)
+                with self.log:
+                    self.library.connect(ProxySettings(self._start.proxy) if self._start.proxy else None)
             finally:
                 self._gate.end_change(self._change)
         except Exception as problem:
             error = network.without_secrets(str(problem), self._start)
+            self._explain(error)
         finally:
             # Also after a failed start: the maps keep what they were given.
             with self._lock:
@@ -147,6 +171,15 @@ class Client:
                 with self._gate.change():
                     self.library.stop()
             self._end(error)
+
+    def _explain(self, error: str) -> None:
+        """The library ends a client when WhatsApp says something that its forms have no value for; tell what it was."""
+        if unknown := unreadable.UNKNOWN_VALUE.search(error):
+            detail = {"form": unknown[1], "reason": self.log.failure or 0, "seconds": self.log.expires}
+            if unknown[1] not in unreadable.LOGINS:
+                with suppress(EngineGone):
+                    self.store(unreadable.lost(unknown[1], error))
+            self.tell("unknown_value", detail | {"field": unknown[2], "message": ""})
 
     def stop(self) -> None:
         """Disconnect, hand over what was received, and end. Returns at once."""
@@ -229,7 +262,7 @@ class Client:
         with suppress(EngineGone):
             self._channel.send(Notice(self.number, kind, detail or {}))
 
-    def store(self, found: inbound.Found) -> None:
+    def store(self, found: Found) -> None:
         """Hand an event to the engine and wait until it is stored. Called by one handler at a time.
 
         However long the database is away, nothing else is taken from the library meanwhile: what it has confirmed and nobody
@@ -274,11 +307,11 @@ class Client:
             except Exception:  # a poll from before this device was linked
                 return None
 
-    def hang_up_without_keys(self) -> None:
-        """Disconnect, and say so, when the library cannot read its store. Called by handlers."""
+    def hang_up_without_keys(self) -> bool:
+        """Disconnect, and say so, when the library cannot read its store. True when it did. Called by handlers."""
         with self._gate.call():
             if not self.usable:
-                return
+                return False
             # An account that nobody has: what the library has read before it does not look up again.
             nobody = parse_jid(f"0{uuid.uuid4().int}@{USER}")
             try:
@@ -287,8 +320,9 @@ class Client:
                 error = network.without_secrets(str(problem), self._start)
                 self.library.disconnect()
             else:
-                return
+                return False
         self.tell("keys_away", {"error": error})
+        return True
 
     def stored(self, number: int) -> None:
         """The engine has stored the event."""

@@ -13,9 +13,10 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from ..protocol import VERSION, Beat, Call, Failed, Hello, Ping, Quit, Reply, Start, Stop, Stored, Unfit, Welcome
-from . import library, lifetime
+from . import lifetime
 from .channel import Channel, EngineGone
 from .gate import MapGate
+from .loading import library
 
 if TYPE_CHECKING:
     from .client import Client
@@ -114,7 +115,8 @@ class Host:
             self._channel.send(answer)
 
     def _answer(self, call: Call) -> Reply | Failed:
-        from .calls import BEFORE_LIVE, METHODS, CallFailed, prepare
+        from .calls.failures import CallFailed
+        from .calls.methods import BEFORE_LIVE, METHODS, prepare
 
         client = self._clients.get(call.client)
         try:

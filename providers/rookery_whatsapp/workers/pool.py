@@ -20,6 +20,10 @@ from .process import WorkerProcess
 SUSPECT_AFTER = 3
 """Workers that may end under a session, one soon after the other, before it gets one to itself."""
 
+FEW_SUSPECTS = 2
+"""Sessions that were logging in when their worker crashed, each of which gets a worker of its own at once; when there were
+more of them, most are innocent."""
+
 FORGIVEN_AFTER = 60.0
 """Seconds in a living worker after which a session is not suspected any more."""
 
@@ -45,6 +49,7 @@ class WorkerPool:
         self.crashes = 0  # workers that ended without having been asked to
         self._clients = 0
         self._deaths: dict[str, int] = {}  # by session, of workers under it in a row
+        self._logged_in: set[str] = set()  # sessions whose accounts WhatsApp has accepted
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -88,10 +93,33 @@ class WorkerPool:
             worker.sessions.remove(session)
             if not worker.sessions:
                 worker.idle_since = trio.current_time()
-            if trio.current_time() - began >= FORGIVEN_AFTER or not worker.ended.is_set():
-                self._deaths.pop(session, None)
-            else:
-                self._deaths[session] = self._deaths.get(session, 0) + 1
+            self._note_end(session, worker, trio.current_time() - began)
+
+    def logged_in(self, session: str) -> None:
+        """WhatsApp has accepted the session's account."""
+        self._logged_in.add(session)
+
+    def logged_out(self, session: str) -> None:
+        """The session's client is logging in, or tries to connect again."""
+        self._logged_in.discard(session)
+
+    def _note_end(self, session: str, worker: WorkerProcess, age: float) -> None:
+        """A session leaves its worker. What ends a worker is nearly always an answer to a login, so of the sessions of a
+        worker that crashed those are to blame at once that were logging in, if there were any."""
+        busy = session not in self._logged_in
+        self._logged_in.discard(session)
+        if not worker.ended.is_set() or worker.quitting:
+            self._deaths.pop(session, None)
+            return
+        if worker.suspects is None:
+            worker.suspects = [each for each in worker.sessions if each not in self._logged_in] + [session] * busy
+        if busy:
+            least = SUSPECT_AFTER if len(worker.suspects) <= FEW_SUSPECTS else 0
+            self._deaths[session] = max(least, self._deaths.get(session, 0) + 1)
+        elif worker.suspects or age >= FORGIVEN_AFTER:
+            self._deaths.pop(session, None)
+        else:
+            self._deaths[session] = self._deaths.get(session, 0) + 1
 
     def forget_all_but(self, sessions: Collection[str]) -> set[str]:
         """Drop what is kept of other sessions: how often workers ended under them, and where they were. Returns them."""
@@ -147,13 +175,20 @@ class WorkerPool:
 
     def _choose(self, session: str, *, alone: bool) -> WorkerProcess:
         limit = 1 if alone else self._settings.sessions_per_worker
-        candidates = [worker for worker in self.workers if worker.usable and len(worker.sessions) < limit]
+        candidates = [
+            worker
+            for worker in self.workers
+            if worker.usable and len(worker.sessions) < limit and not (worker.reserved and worker.sessions)
+        ]
         if candidates:
             # Where the session was before, its last client may still be ending; there the next one waits for it.
-            return max(candidates, key=lambda worker: (session in worker.hosted, len(worker.sessions)))
+            chosen = max(candidates, key=lambda worker: (session in worker.hosted, len(worker.sessions)))
+            chosen.reserved = alone
+            return chosen
         assert self._nursery is not None, "the engine has closed the provider"
         self._started += 1
         worker = WorkerProcess(f"whatsapp-{self._started}", self._command, self._environment, self._settings)
+        worker.reserved = alone
         self.workers.append(worker)
         self._nursery.start_soon(self._serve, worker)
         return worker

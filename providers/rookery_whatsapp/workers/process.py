@@ -14,7 +14,16 @@ from typing import Any
 
 import trio
 
-from rookery.errors import NotConnected, OutcomeUnknown, ProviderError, Rejected, SendRateLimited, TerminalError
+from rookery.errors import (
+    AccountLimited,
+    MediaExpired,
+    NotConnected,
+    OutcomeUnknown,
+    ProviderError,
+    Rejected,
+    SendRateLimited,
+    TerminalError,
+)
 from rookery.log import get_logger
 from rookery.model.session import Action, Reason
 
@@ -47,6 +56,8 @@ class WorkerProcess:
         self.ports: dict[int, ClientPort] = {}
         self.sessions: list[str] = []  # those that use it or are about to
         self.hosted: set[str] = set()  # those that ever did
+        self.reserved = False  # for the one session in it, which may end it
+        self.suspects: list[str] | None = None  # those that were logging in when it crashed
         self.idle_since = math.inf
         self.leftovers = 0
         self.library = ""
@@ -116,6 +127,10 @@ class WorkerProcess:
                 raise NotConnected(text)
             case Failed(kind="unknown", text=text):
                 raise OutcomeUnknown(text)
+            case Failed(kind="gone", text=text):
+                raise MediaExpired(f"expired: WhatsApp does not keep the file any more ({text})")
+            case Failed(kind="limited", text=text):
+                raise AccountLimited(text)
             case Failed(kind="rate_limited", text=text):
                 raise SendRateLimited(text, retry_after=RATE_LIMIT_PAUSE, whole_session=True)
             case Failed(text=text):

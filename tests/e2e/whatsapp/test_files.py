@@ -4,10 +4,31 @@ import os
 from pathlib import Path
 
 import msgspec
+import pytest
 import trio
 
+from rookery.errors import MediaExpired, NotConnected
 from rookery_simulator.whatsapp import WhatsAppSimulator
 from support.whatsapp_engine import BOB, PATIENCE, QUICK, event_where, link, open_whatsapp_engine
+
+
+async def test_a_file_that_whatsapp_has_deleted_is_expired(whatsapp: WhatsAppSimulator, tmp_path: Path) -> None:
+    """What failed on the way may be asked for again, and is never said to be gone."""
+    async with open_whatsapp_engine(whatsapp, tmp_path) as engine:
+        alice, _ = await link(engine, whatsapp)
+        sent = whatsapp.phone(BOB).send_media(alice, b"picture" * 50)
+        with trio.fail_after(PATIENCE):
+            event = await event_where(engine, lambda event: event.body.get("message_id") == sent.id)
+            for status in (500, 503):
+                whatsapp.world.media.status = status
+                with pytest.raises(NotConnected):
+                    await engine.fetch_media(event.id)
+            for status in (403, 404, 410):
+                whatsapp.world.media.status = status
+                with pytest.raises(MediaExpired, match="expired"):
+                    await engine.fetch_media(event.id)
+            whatsapp.world.media.status = None
+            assert (await engine.fetch_media(event.id)).data == b"picture" * 50
 
 
 async def test_stored_files_both_ways(whatsapp: WhatsAppSimulator, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from rookery_whatsapp.worker import libmagic, library
+from rookery_whatsapp.worker.loading import libmagic, library
 
 PYPROJECT = Path(__file__).parents[3] / "pyproject.toml"
 

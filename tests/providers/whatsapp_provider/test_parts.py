@@ -18,7 +18,8 @@ from rookery.model.session import Action, Reason
 from rookery_whatsapp import WhatsApp
 from rookery_whatsapp.device.devices import PostgresDevices, SqliteDevices
 from rookery_whatsapp.link.failures import failure_of
-from rookery_whatsapp.link.outbound import Known, Memory, address, to_call
+from rookery_whatsapp.link.memory import Known, Memory
+from rookery_whatsapp.link.outbound import address, to_call
 from rookery_whatsapp.protocol import BrokenStream, FrameReader, Notice, Ping, Stop, Stored, encode, to_worker
 from rookery_whatsapp.worker.gate import PAST_ITS_BEGINNING, MapGate
 
@@ -235,7 +236,7 @@ def test_the_package_needs_no_neonize() -> None:
 
 def test_a_worker_loads_neither_trio_nor_the_engine() -> None:
     program = (
-        "import sys, rookery_whatsapp.worker.host, rookery_whatsapp.worker.library as l; l.load(); "
+        "import sys, rookery_whatsapp.worker.host, rookery_whatsapp.worker.loading.library as l; l.load(); "
         "import rookery_whatsapp.worker.client; "
         "unwanted = {'trio', 'rookery', 'asyncpg', 'rookery_whatsapp.provider', 'bs4', 'httpcore'}; "
         "print(sorted(unwanted & sys.modules.keys()))"
@@ -246,7 +247,7 @@ def test_a_worker_loads_neither_trio_nor_the_engine() -> None:
 
 def test_an_event_that_is_not_stored_holds_the_next_one_back_for_as_long_as_it_takes() -> None:
     program = (
-        "import rookery_whatsapp.worker.library as l; l.load()\n"
+        "import rookery_whatsapp.worker.loading.library as l; l.load()\n"
         "import itertools, threading, time\n"
         "from rookery_whatsapp.worker.client import Client\n"
         "clock = itertools.count(step=3600); time.monotonic = lambda: float(next(clock))  # an hour with each look\n"
@@ -267,7 +268,8 @@ def test_an_event_that_is_not_stored_holds_the_next_one_back_for_as_long_as_it_t
 
 def test_a_worker_does_without_libmagic() -> None:
     program = (
-        "import sys; sys.modules['magic'] = None; import rookery_whatsapp.worker.library as l; del sys.modules['magic']; "
+        "import sys; sys.modules['magic'] = None; import rookery_whatsapp.worker.loading.library as l\n"
+        "del sys.modules['magic']\n"
         "import builtins; real = builtins.__import__\n"
         "def no_magic(name, *a, **k):\n"
         "    if name == 'magic' and 'magic' not in sys.modules: raise ImportError('failed to find libmagic')\n"

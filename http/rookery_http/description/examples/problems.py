@@ -29,6 +29,7 @@ _HEADER = Problem(409, "reserved-header", "Reserved header", "headers: Rookery i
 _ELSEWHERE = errors.StoredElsewhere("the file 'event-4711' lies in a directory of another instance")
 _FULL = errors.StorageFull("the file cannot be written: there is no room left")
 _PART = Problem(416, "range-not-satisfiable", "Range not satisfiable", "the file has 48213 bytes")
+_EXPIRED = errors.MediaExpired("expired: the platform does not keep the file any more")
 _AWAY = errors.NotConnected("the session 'shop' is not connected")
 _UNTYPED = "name the file's type in Content-Type, such as image/png; application/octet-stream is any"
 _PROBLEMS: Mapping[tuple[str, int], errors.RookeryError | Problem] = {
@@ -46,6 +47,7 @@ _PROBLEMS: Mapping[tuple[str, int], errors.RookeryError | Problem] = {
     ("create_webhook", 409): errors.AlreadyExists("webhook", "orders"),
     ("update_webhook", 409): _HEADER,
     **{(name, 409): _AWAY for name in ("download_media", "download_event_media", "fetch_event_media")},
+    **{(name, 410): _EXPIRED for name in ("download_media", "download_event_media", "fetch_event_media")},
     **{(name, 416): _PART for name in ("download_media", "download_event_media")},
     **{(name, 421): _ELSEWHERE for name in ("download_media", "download_event_media", "fetch_event_media")},
     **{(name, 507): _FULL for name in ("upload_media", "fetch_event_media")},

@@ -130,6 +130,8 @@ def envelope(
         attrs |= {"from": hidden, "recipient": to.bare, "peer_recipient_pn": other.jid if other else None}
     elif world.settings.addressing == "lid":
         attrs |= {"from": hidden, "sender_pn": sender.jid}
+    elif world.settings.addressing == "hidden":
+        attrs |= {"from": hidden}
     else:
         attrs |= {"from": public, "sender_lid": sender.lid}
     return node("message", attrs, content)

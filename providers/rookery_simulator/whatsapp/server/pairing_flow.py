@@ -108,7 +108,8 @@ def _link(phone: Phone, connection: Connection, registration: Registration, secr
             return
         phone.devices[number] = device
         done(device)
-        connection.farewell(node("stream:error", {"code": RESTART}))
+        if phone.world.settings.restart_is_heard:
+            connection.farewell(node("stream:error", {"code": RESTART}))
 
     content = [
         node("device-identity", {}, identity),

@@ -36,7 +36,7 @@ def _accept_message(world: World, device: LinkedDevice, stanza: Node) -> None:
         "class": "message",
         "id": stanza.get("id"),
         "from": to,
-        "t": world.now(),
+        "t": world.now() if world.settings.ack_times else None,
         "error": device.send_error,
     }
     if not device.hold_acks:

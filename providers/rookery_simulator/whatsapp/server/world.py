@@ -32,7 +32,7 @@ class Settings:
 
     # References in one round. WhatsApp sends six, which last 60 + 5 * 20 s; with fewer each lasts 20 s.
     qr_codes: int = 6
-    # The form of the address that messages come from: "lid" as today, "pn" as it was before.
+    # The form of the address that messages come from: "lid" as today, "pn" as it was before, "hidden" for a lid alone.
     addressing: str = "lid"
     # The server asks for more one-time keys when this many are left.
     low_prekeys: int = 10
@@ -40,6 +40,10 @@ class Settings:
     many_prekeys: bool = True
     # Seconds that a scripted phone takes to send again what a device could not decrypt.
     retry_delay: float = 0.2
+    # Acknowledgements say when a message was accepted.
+    ack_times: bool = True
+    # Devices hear that they have to log in anew after pairing; without it they stay on a connection that says nothing more.
+    restart_is_heard: bool = True
     # Scripted phones confirm what they receive.
     delivery_receipts: bool = True
 

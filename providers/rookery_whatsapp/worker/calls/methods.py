@@ -7,16 +7,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from google.protobuf.json_format import ParseDict  # type: ignore[import-untyped]
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from neonize._binder import func_callback_bytes2, gocode  # type: ignore[import-untyped]
-from neonize.proto.waE2E.WAWebProtobufsE2E_pb2 import Message  # type: ignore[import-untyped]
+from neonize.proto.waE2E.WAWebProtobufsE2E_pb2 import (  # type: ignore[import-untyped]
+    EventResponseMessage,
+    Message,
+    ReactionMessage,
+)
 from neonize.utils.enum import ChatPresence, ChatPresenceMedia, Presence, ReceiptType  # type: ignore[import-untyped]
 from neonize.utils.log import log_whatsmeow  # type: ignore[import-untyped]
 
-from . import outgoing
-from .addresses import bare, parse_jid
+from ..addresses import bare, parse_jid
+from ..events import contents, encoding
+from . import failures, outgoing
+from .failures import CallFailed
 
 if TYPE_CHECKING:
-    from .client import Client
+    from ..client import Client
+
+FORMS = {"message": Message, "reaction": ReactionMessage, "event_response": EventResponseMessage}
+"""Protobufs that are encrypted under the secret of an earlier message."""
 
 BEFORE_LIVE = {"pair_phone", "flags"}
 """Calls that make sense while a client shows QR codes."""
@@ -25,16 +35,9 @@ NOT_CONNECTED = ("websocket not connected", "not logged in", "client is nil", "d
 UNKNOWN = ("timed out", "disconnected before", "websocket disconnected", "deadline exceeded", "context canceled")
 UPLOADING = ("media conn", "failed to execute request", "upload")
 
-GONE = ("403", "404", "410", "no downloadable", "invalid media", "hash", "not found", "nothing downloadable")
-"""In an error of a download: trying again will not help."""
-
-
-class CallFailed(Exception):
-    """`kind` as in `protocol.Failed`."""
-
-    def __init__(self, kind: str, text: str) -> None:
-        super().__init__(text)
-        self.kind = kind
+RATE_LIMITED = 429
+LIMITED = 463
+"""The answer to a message for somebody new, from an account that may write only to those it knows."""
 
 
 def prepare(arguments: dict[str, Any]) -> None:
@@ -63,9 +66,12 @@ def send(client: Client, arguments: dict[str, Any]) -> dict[str, Any]:
 
 def failure_of(text: str) -> str:
     """The kind of a failed send, from the library's words."""
-    lower = text.lower()
-    if "429" in lower or "rate-overlimit" in lower:
+    lower = failures.without_quotes(text).lower()
+    status = failures.status_of(text)
+    if status == RATE_LIMITED:
         return "rate_limited"
+    if status == LIMITED:
+        return "limited"
     if any(sign in lower for sign in UNKNOWN):
         return "unknown"
     if any(sign in lower for sign in NOT_CONNECTED):
@@ -106,9 +112,7 @@ def download(client: Client, arguments: dict[str, Any]) -> int:
     try:
         data = client.library.download_any(message)
     except Exception as error:
-        # Reading changes nothing, so it may be repeated; what WhatsApp has deleted is gone for good.
-        gone = any(sign in str(error).lower() for sign in GONE)
-        raise CallFailed("rejected" if gone else "not_connected", str(error)) from None
+        raise CallFailed(failures.kind_of_download(str(error)), str(error)) from None
     if len(data) > arguments["limit"]:
         raise CallFailed("rejected", f"the file has {len(data)} bytes, {arguments['limit']} are allowed")
     try:
@@ -116,6 +120,25 @@ def download(client: Client, arguments: dict[str, Any]) -> int:
     except OSError as error:
         raise CallFailed("not_connected", f"the file cannot be written: {error.strerror}") from None
     return len(data)
+
+
+def describe(client: Client, arguments: dict[str, Any]) -> tuple[str, bytes, bytes]:
+    """A message that the engine decrypted: `type` of its event, its body, and its document. `form` names the protobuf."""
+    form = FORMS[arguments["form"]]
+    try:
+        message = encoding.mend(form.FromString(arguments["data"]))
+    except DecodeError as error:
+        raise CallFailed("rejected", f"the decrypted bytes are no {form.DESCRIPTOR.name}: {error}") from None
+    kind: str = arguments["type"]
+    body: dict[str, Any]
+    if form is Message:
+        kind, body = contents.describe(message, arguments["id"])
+    elif form is ReactionMessage:
+        body = {"emoji": message.text}
+    else:
+        answer = form.DESCRIPTOR.fields_by_name["response"].enum_type.values_by_number.get(message.response)
+        body = {"answer": answer.name.lower() if answer is not None else None, "guests": message.extraGuestCount}
+    return kind, encoding.encode_body(body), encoding.encode_raw(message)
 
 
 def pair_phone(client: Client, arguments: dict[str, Any]) -> str:
@@ -140,5 +163,5 @@ def logout(client: Client, arguments: dict[str, Any]) -> None:
 
 METHODS: dict[str, Callable[[Client, dict[str, Any]], Any]] = {
     function.__name__: function
-    for function in (send, typing, read, presence, download, pair_phone, flags, probe, logout)
+    for function in (send, typing, read, presence, download, describe, pair_phone, flags, probe, logout)
 }

@@ -9,6 +9,7 @@ import sys
 import types
 from importlib.metadata import PackageNotFoundError, version
 
+from . import library_log
 from .left_out import leave_out
 from .libmagic import provide_libmagic
 
@@ -34,12 +35,14 @@ def load() -> str:
         raise Unusable(
             f"{name} cannot be loaded on {_here()}: {type(error).__name__}: {error}; it runs on {PLATFORMS}"
         ) from None
-    from neonize import _binder  # type: ignore[import-untyped]
+    from neonize import _binder, client  # type: ignore[import-untyped]
+    from neonize.proto.Neonize_pb2 import LogEntry  # type: ignore[import-untyped]
 
     # neonize 0.5.2 forgets to convert what this one function returns.
     _binder.gocode.DecryptPollVote.errcheck = _binder.consume_bytes_struct
     # It reports what it did not expect through whatsmeow's own log, at this level.
     logging.getLogger("neonize.utils.log").setLevel(logging.WARNING)
+    library_log.listen(client, LogEntry)
     return name
 
 

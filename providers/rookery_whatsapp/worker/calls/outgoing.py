@@ -16,7 +16,7 @@ from neonize.client import NewClient  # type: ignore[import-untyped]
 from neonize.proto.waE2E import WAWebProtobufsE2E_pb2 as e2e  # type: ignore[import-untyped]
 from neonize.utils.enum import MediaType  # type: ignore[import-untyped]
 
-from .addresses import parse_jid
+from ..addresses import parse_jid
 
 UPLOADS = {
     "image": MediaType.MediaImage,

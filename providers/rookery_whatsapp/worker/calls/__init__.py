@@ -1,0 +1,1 @@
+"""What the engine may ask of a client."""

@@ -1,0 +1,48 @@
+"""What the library's errors mean. They are only texts, so nothing in them is believed that data may have put there: what
+stands in quotes is an address or an answer, and a number is a status only in the library's own phrase at the end."""
+
+from __future__ import annotations
+
+import re
+
+GONE = frozenset({403, 404, 410})
+"""HTTP statuses of a file that WhatsApp has deleted."""
+
+NO_FILE = (
+    "didn't find any attachments in message",
+    "no url present",
+    "file too short",
+    "hash of media ciphertext doesn't match",
+    "hash of media plaintext doesn't match",
+    "invalid media hmac",
+)
+"""Ends of errors about a file that will never be readable: the message, or the file itself, is broken."""
+
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
+_STATUS = re.compile(r"(?:server returned error|info query returned status|download failed with status code) (\d{3})\b")
+
+
+class CallFailed(Exception):
+    """`kind` as in `protocol.Failed`."""
+
+    def __init__(self, kind: str, text: str) -> None:
+        super().__init__(text)
+        self.kind = kind
+
+
+def without_quotes(text: str) -> str:
+    """The library's own words."""
+    return _QUOTED.sub('""', text)
+
+
+def status_of(text: str) -> int | None:
+    """The number that the server answered with, if the error is about such an answer."""
+    found = _STATUS.search(without_quotes(text))
+    return int(found[1]) if found else None
+
+
+def kind_of_download(text: str) -> str:
+    """Reading changes nothing, so a failed download may be repeated, unless the file is gone or was never readable."""
+    if status_of(text) in GONE:
+        return "gone"
+    return "rejected" if without_quotes(text).rstrip().endswith(NO_FILE) else "not_connected"

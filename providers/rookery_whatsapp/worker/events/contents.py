@@ -1,0 +1,145 @@
+"""What is in a WhatsApp message (`waE2E.Message`), in the words of Rookery's events."""
+
+from __future__ import annotations
+
+import re
+from contextlib import suppress
+from typing import Any
+
+from . import kinds
+
+REVOKE, EDIT = 0, 14  # ProtocolMessage.Type
+DEPTH = 8  # wrappers that are opened
+
+
+def unwrapped(message: Any) -> tuple[Any, dict[str, Any]]:
+    """The message inside the wrappers, and what they say of it."""
+    said: dict[str, Any] = {}
+    for _ in range(DEPTH):
+        for name, meaning in kinds.WRAPPERS.items():
+            if message.HasField(name):
+                said |= meaning
+                inner = getattr(message, name)
+                if not inner.HasField("message"):
+                    return message, said | {"kind": _spoken(name)}
+                message = inner.message
+                break
+        else:
+            return message, said
+    return message, said
+
+
+def _spoken(name: str) -> str:
+    """`viewOnceMessageV2` as `view_once`, for a wrapper with nothing in it."""
+    return re.sub(r"_?message(_v[0-9]+)?(_extension)?$", "", re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower())
+
+
+def describe(message: Any, id: str) -> tuple[str, dict[str, Any]]:
+    """The event's type and the part of its body that depends on the content. A message always has `kind` and `text`."""
+    message, said = unwrapped(message)
+    if message.HasField("protocolMessage"):
+        return _protocol(message.protocolMessage, id)
+    if message.HasField("reactionMessage"):
+        reaction = message.reactionMessage
+        return "reaction", {"message_id": reaction.key.ID, "emoji": reaction.text, "reaction_id": id}
+    if message.HasField("pollUpdateMessage"):
+        return "poll_vote", {"message_id": message.pollUpdateMessage.pollCreationMessageKey.ID, "vote_id": id}
+    body: dict[str, Any] = {"message_id": id, "kind": "unknown", "text": ""} | said
+    for name, (kind, fill) in kinds.KINDS.items():
+        if message.HasField(name):
+            part = getattr(message, name)
+            body["kind"] = kind
+            _fill(name, part, fill, body)
+            return "message", body
+    service = [kinds.SERVICE[field.name] for field, _ in message.ListFields() if field.name in kinds.SERVICE]
+    unknown = [field.name for field, _ in message.ListFields() if field.name not in kinds.SERVICE]
+    if service and not unknown:
+        return "service_message", {"message_id": id, "kind": service[0]}
+    if not unknown and body["kind"] == "unknown":
+        return "message", body | {"reason": "empty, or a kind of message that is newer than this library"}
+    return "message", body | ({"part": unknown[0]} if unknown else {})
+
+
+def _fill(name: str, part: Any, fill: kinds.Describe, body: dict[str, Any]) -> None:
+    if name == "conversation":
+        body["text"] = part
+        return
+    try:
+        fill(part, body)
+    except (AttributeError, TypeError, ValueError, RecursionError) as error:
+        # A field that is not as this code expects it: the kind is known nevertheless.
+        body["reason"] = f"{type(error).__name__}: {error}"
+    if name == "commentMessage" and part.HasField("message"):
+        _, inner = describe(part.message, body["message_id"])
+        body["text"] = inner.get("text", "")
+    context = getattr(part, "contextInfo", None)
+    if context is not None:
+        _context(context, body)
+
+
+def _context(context: Any, body: dict[str, Any]) -> None:
+    """What a message refers to."""
+    if context.stanzaID:
+        body["reply_to"] = context.stanzaID
+        if context.HasField("quotedMessage"):
+            _, quoted = describe_quote(context.quotedMessage, context.stanzaID)
+            body["quote"] = {"sender": context.participant or None, **quoted}
+    if context.mentionedJID:
+        body["mentions"] = list(context.mentionedJID)
+    if context.nonJIDMentions:
+        body["mention_all"] = True
+    if context.isForwarded:
+        body["forwarded"] = True
+        body["forwarding_score"] = context.forwardingScore
+    if context.expiration:
+        body["expires_in"] = context.expiration
+    if context.isGroupStatus:
+        body["group_status"] = True
+
+
+def describe_quote(message: Any, id: str) -> tuple[str, dict[str, Any]]:
+    """Kind and text of a quoted message; what it quotes itself is left out."""
+    message, _ = unwrapped(message)
+    for name, (kind, fill) in kinds.KINDS.items():
+        if message.HasField(name):
+            body: dict[str, Any] = {"kind": kind, "text": ""}
+            part = getattr(message, name)
+            if name == "conversation":
+                body["text"] = part
+            else:
+                with suppress(AttributeError, TypeError, ValueError, RecursionError):
+                    fill(part, body)
+            return "message", {"kind": body["kind"], "text": str(body["text"])[:1000]}
+    return "message", {"kind": "unknown", "text": ""}
+
+
+def _protocol(protocol: Any, id: str) -> tuple[str, dict[str, Any]]:
+    if protocol.type == REVOKE and protocol.key.ID:
+        return "deleted_message", {"message_id": protocol.key.ID, "deletion_id": id}
+    if protocol.type == EDIT:
+        _, edited = describe(protocol.editedMessage, protocol.key.ID)
+        return "edited_message", edited | {"message_id": protocol.key.ID, "edit_id": id}
+    kind = kinds.PROTOCOL.get(protocol.type, f"protocol_{protocol.type}")
+    body: dict[str, Any] = {"message_id": id, "kind": kind}
+    if kind == "ephemeral_setting":
+        body["expires_in"] = protocol.ephemeralExpiration
+    return "service_message", body
+
+
+def encrypted_part(message: Any) -> tuple[str, Any, Any] | None:
+    """The field, the part and the key of the earlier message, when the content is encrypted under that one's secret."""
+    message, _ = unwrapped(message)
+    for name, key in kinds.ENCRYPTED.items():
+        if message.HasField(name):
+            part = getattr(message, name)
+            return name, part, getattr(part, key)
+    return None
+
+
+def keeps_raw(message: Any) -> bool:
+    """False for documents that hold keys."""
+    message, _ = unwrapped(message)
+    if message.HasField("protocolMessage"):
+        return message.protocolMessage.type not in kinds.HOLDS_KEYS
+    names = {field.name for field, _ in message.ListFields()} - {"messageContextInfo"}
+    return not (names and names <= kinds.SERVICE.keys())

@@ -1,0 +1,134 @@
+"""From protobufs that a stranger filled in to JSON that every store and reader takes.
+
+A peer decides what the strings, numbers and sizes in a message are. Strings may be no UTF-8 (protobuf hands those over as
+bytes), floats may be NaN or infinite, identifiers may be empty, huge or hold NUL, times may lie outside of any calendar.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import math
+import time
+from typing import Any
+
+import msgspec
+from google.protobuf.descriptor import FieldDescriptor  # type: ignore[import-untyped]
+from google.protobuf.json_format import MessageToDict  # type: ignore[import-untyped]
+
+LONGEST_NAME = 200
+"""Characters of a key, a chat or a sender. Both databases index them."""
+
+LARGEST_RAW = 1024 * 1024
+"""Bytes of the library's own document in JSON; a larger one loses its pictures first, and then everything."""
+
+LARGEST_BODY = 1024 * 1024
+"""Bytes of a body in JSON; the texts of a larger one are cut."""
+
+LONGEST_TEXT = 65_536  # characters of one text in a body that is too large otherwise
+LARGEST_PREVIEW = 1024  # characters of one value that stay in a document that is too large otherwise
+CLOCKS_APART = 86_400.0  # seconds that a platform's time may be ahead of ours
+OLDEST = 1_230_768_000.0
+"""Seconds since 1970 of the year in which WhatsApp began; earlier times mean "unknown"."""
+
+_STRING, _MESSAGE = FieldDescriptor.CPPTYPE_STRING, FieldDescriptor.CPPTYPE_MESSAGE
+_encoder = msgspec.json.Encoder()  # writes null for NaN and infinity
+
+
+def mend(message: Any) -> Any:
+    """Replace each string of `message` that is no UTF-8 by one that is, in place; returns `message`."""
+    for field, value in message.ListFields():
+        if field.cpp_type == _MESSAGE:
+            if not field.is_repeated:
+                mend(value)
+            elif not (field.message_type.has_options and field.message_type.GetOptions().map_entry):
+                for item in value:
+                    mend(item)
+        elif field.cpp_type == _STRING and field.type != FieldDescriptor.TYPE_BYTES:
+            if not field.is_repeated:
+                if isinstance(value, bytes):
+                    setattr(message, field.name, _text(value))
+            elif any(isinstance(item, bytes) for item in value):
+                texts = [_text(item) for item in value]
+                del value[:]
+                value.extend(texts)
+    return message
+
+
+def _text(value: Any) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
+def clean(value: Any) -> Any:
+    """The same document with nothing in it that JSON cannot say."""
+    if isinstance(value, str):
+        return value if value.isascii() else value.encode("utf-8", "replace").decode()
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    if isinstance(value, dict):
+        return {str(clean(name)): clean(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [clean(item) for item in value]
+    return value
+
+
+def encode_body(body: dict[str, Any]) -> bytes:
+    """A body as JSON of a bounded size."""
+    document = clean(body)
+    data = _encoder.encode(document)
+    if len(data) <= LARGEST_BODY:
+        return data
+    data = _encoder.encode(_cut(document, LONGEST_TEXT) | {"truncated": True})
+    if len(data) <= LARGEST_BODY:
+        return data
+    return _encoder.encode(_cut(document, LARGEST_PREVIEW, items=20) | {"truncated": True})
+
+
+def encode_raw(message: Any) -> bytes:
+    """The library's own document as JSON of a bounded size; pictures and the like are base64."""
+    try:
+        document = clean(MessageToDict(message))
+        data = _encoder.encode(document)
+    except Exception as error:
+        return _encoder.encode({"omitted": f"{type(error).__name__}: {error}"[:LARGEST_PREVIEW]})
+    if len(data) <= LARGEST_RAW:
+        return data
+    smaller = _encoder.encode(_cut(document, LARGEST_PREVIEW) | {"omitted": f"{len(data)} bytes"})
+    return smaller if len(smaller) <= LARGEST_RAW else _encoder.encode({"omitted": f"{len(data)} bytes"})
+
+
+def encode_unread(data: bytes, reason: str) -> bytes:
+    """The document of what could not be read: its bytes, if they are few, and why."""
+    kept = data[: LARGEST_RAW // 2]
+    return _encoder.encode({"unread": base64.b64encode(kept).decode(), "size": len(data), "reason": clean(reason)})
+
+
+def _cut(value: Any, characters: int, *, items: int | None = None) -> Any:
+    if isinstance(value, str) and len(value) > characters:
+        return value[:characters]
+    if isinstance(value, dict):
+        return {name[:characters]: _cut(item, characters, items=items) for name, item in list(value.items())[:items]}
+    if isinstance(value, list):
+        return [_cut(item, characters, items=items) for item in value[:items]]
+    return value
+
+
+def name(text: str) -> str:
+    """A key, chat or sender that both databases can index: no NUL, no line break, bounded; still unique."""
+    printable = "".join(character if character.isprintable() else "\ufffd" for character in str(clean(text)))
+    if len(printable) <= LONGEST_NAME and printable == text:
+        return printable
+    return f"{printable[: LONGEST_NAME - 18]}~{digest(text.encode('utf-8', 'replace'))}"
+
+
+def digest(data: bytes) -> str:
+    """16 hexadecimal digits that stand for `data`."""
+    return hashlib.sha256(data).hexdigest()[:16]
+
+
+def moment(seconds: float) -> float:
+    """A time that the platform told, or now when it told none or one that cannot be."""
+    now = time.time()
+    return seconds if OLDEST <= seconds <= now + CLOCKS_APART else now

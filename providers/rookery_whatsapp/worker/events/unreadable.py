@@ -1,0 +1,80 @@
+"""Reports of the library that this process cannot read or describe: stored nevertheless, with what is known of them."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import Any
+
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+from neonize.proto import Neonize_pb2 as reports  # type: ignore[import-untyped]
+
+from . import encoding
+from .found import Found, found
+from .places import key_of, places
+from .reporter import Reporter
+
+UNKNOWN_VALUE = re.compile(r"required field neonize\.(\w+)\.(\w+) not set")
+"""In the error with which the library ends a client."""
+
+LOGINS = ("ConnectFailure", "LoggedOut", "TemporaryBan")
+"""Forms that are about a login and nothing to store."""
+
+_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5  # wire types
+
+
+def describe(client: Reporter, kind: Any, data: bytes, reason: str) -> Found:
+    """The event for a report of this kind, whose serialised form is `data`. Never raises."""
+    raw = encoding.encode_unread(data, reason)
+    if kind is reports.Message:
+        try:
+            info = encoding.mend(reports.MessageInfo.FromString(first_field(data, 1)))
+            chat, sender, place = places(client, info.MessageSource)
+            body: dict[str, Any] = {"message_id": info.ID, "kind": "unknown", "text": "", "reason": reason} | place
+            key = key_of(info.MessageSource, info.ID)
+            return found("message", key, info.Timestamp / 1000, chat, sender, body, raw)
+        except (DecodeError, ValueError):
+            pass
+    name = kind.DESCRIPTOR.name
+    key = f"unknown:{name}:{encoding.digest(data)}:{time.time():.3f}"
+    return found("unknown", key, time.time(), None, None, {"kind": name, "reason": reason}, raw)
+
+
+def lost(form: str, reason: str) -> Found:
+    """The event for a report that the library had no value for: it acknowledged it, and only this much is left."""
+    now = time.time()
+    key = f"unknown:{form}:{now:.6f}"
+    return found("unknown", key, now, None, None, {"kind": form, "reason": reason}, b"null")
+
+
+def first_field(data: bytes, number: int) -> bytes:
+    """The bytes of the first field with this number at the top of a serialised message. Raises ValueError."""
+    position = 0
+    while position < len(data):
+        tag, position = _varint(data, position)
+        wire = tag & 7
+        if wire == _BYTES:
+            size, position = _varint(data, position)
+            if position + size > len(data):
+                break
+            if tag >> 3 == number:
+                return data[position : position + size]
+            position += size
+        elif wire == _VARINT:
+            _, position = _varint(data, position)
+        elif wire in (_FIXED32, _FIXED64):
+            position += 4 if wire == _FIXED32 else 8
+        else:
+            break
+    raise ValueError(f"there is no field {number}")
+
+
+def _varint(data: bytes, position: int) -> tuple[int, int]:
+    value = shift = 0
+    while position < len(data) and shift < 64:
+        byte = data[position]
+        value |= (byte & 0x7F) << shift
+        position, shift = position + 1, shift + 7
+        if byte < 0x80:
+            return value, position
+    raise ValueError("no number")

@@ -1,0 +1,1 @@
+"""The import of neonize, and what it needs."""
