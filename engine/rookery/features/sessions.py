@@ -262,6 +262,7 @@ class SessionFeatures(OwnerCalls):
             yield
             return
         self._memory.admit()
+        self._supervisor.descriptors.admit()
         limit = self.settings.max_concurrent_sessions if self._cluster is None else self._cluster.membership.capacity
         if limit is None:
             yield

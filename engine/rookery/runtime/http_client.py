@@ -13,6 +13,7 @@ from collections.abc import AsyncIterable, Awaitable, Callable
 
 import trio
 
+from .descriptors import reason_of
 from .http_answer import Answer, AnswerReader, BadAnswer
 from .names import open_stream
 
@@ -244,8 +245,7 @@ class HttpClient:
         except trio.TooSlowError:
             raise ConnectTooSlow(f"no connection to {self._host} within {seconds:g} s") from None
         except (OSError, trio.BrokenResourceError, UnicodeError, ValueError) as error:
-            cause = error.__cause__ if isinstance(error, trio.BrokenResourceError) and error.__cause__ else error
-            raise CannotConnect(f"no connection to {self._host}: {cause}") from None
+            raise CannotConnect(f"no connection to {self._host}: {reason_of(error)}") from None
 
     async def _round_trip(
         self,

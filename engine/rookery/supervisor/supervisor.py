@@ -12,6 +12,7 @@ from ..errors import StoreError
 from ..log import get_logger
 from ..model.session import Lease, Session, SessionQuery
 from ..provider.contract import MissingProvider, Provider
+from ..runtime.descriptors import DescriptorRoom
 from ..services import Services
 from ..session.runner import LEASE_LOST, SessionRunner
 from ..session.stop import Intent
@@ -58,6 +59,8 @@ class Supervisor:
         self.running: dict[str, SessionRunner] = {}
         self._leases = LeaseKeeper(owner, self.running, services, self.lost)
         self._ran_out: dict[str, tuple[int, str]] = {}  # which lease was lost here, and why
+        self.descriptors = DescriptorRoom()
+        self._descriptors_short = False
         self._left_alone: set[str] = set()
         self._dirty: set[str] = set()
         self._wake = trio.Event()
@@ -200,6 +203,12 @@ class Supervisor:
         """How many sessions to claim at once now."""
         limit = self._settings.max_concurrent_sessions
         room = CLAIM_BATCH if limit is None else min(CLAIM_BATCH, limit - len(self.running))
+        starting = sum(runner.link is None for runner in self.running.values())
+        if (left := self.descriptors.sessions(starting)) is not None and left < room:
+            if left == 0 and not self._descriptors_short:
+                log.warning("no session can start: too few file descriptors", running=len(self.running))
+            self._descriptors_short = left == 0
+            room = left
         return room if self._share is None else min(room, self._share.room)
 
     def _start(self, nursery: trio.Nursery, session: Session, *, since: float) -> None:

@@ -143,6 +143,10 @@ def serve(
         for line in error.lines:
             sys.stderr.write(f"rookery: {line}\n")
         return 2
+    from ..operate.process import leave_pid_1, raise_descriptor_limit
+
+    leave_pid_1()
+    raise_descriptor_limit()
     from rookery.log import get_logger
 
     from ..compose import run_server  # everything is imported before the wait for the data directory

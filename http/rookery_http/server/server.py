@@ -12,12 +12,12 @@ import errno
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from math import inf
 from typing import Any
 
 import trio
 
+from .accepting import Reserve, accept_clients
 from .address import Address, addresses
 from .connection import Application, Connection, Scope
 from .http1 import Incoming
@@ -66,6 +66,7 @@ class _Server:
         self.answered = answered
         self._app = app
         self._stopping = False
+        self.reserve = Reserve()
         self._idle: set[trio.CancelScope] = set()
         self._limit = inf
         self._scopes: set[trio.CancelScope] = set()
@@ -73,7 +74,8 @@ class _Server:
 
     @property
     def stopping(self) -> bool:
-        return self._stopping
+        """Connections end after their answer: the server stops, or descriptors are short."""
+        return self._stopping or self.reserve.in_use
 
     @contextmanager
     def idle_until(self, deadline: float) -> Iterator[trio.CancelScope]:
@@ -98,10 +100,14 @@ class _Server:
     async def stop(self) -> None:
         """From now on no connection waits for another request."""
         self._stopping = True
-        for scope in self._idle:
-            scope.cancel()
+        self.close_idle()
         if self._websockets is not None:
             await self._websockets.stop()
+
+    def close_idle(self) -> None:
+        """End the connections that wait for another request."""
+        for scope in self._idle:
+            scope.cancel()
 
     def limit(self, deadline: float) -> None:
         """Nothing that is shielded lasts longer."""
@@ -147,9 +153,10 @@ async def serve(
     try:
         async with trio.open_nursery() as connections:
             async with trio.open_nursery() as acceptors:
-                acceptors.start_soon(
-                    partial(trio.serve_listeners, server.handle, listeners, handler_nursery=connections)
-                )
+                for listener in listeners:
+                    acceptors.start_soon(
+                        accept_clients, listener, server.handle, connections, server.reserve, server.close_idle
+                    )
                 task_status.started(addresses(listeners))
                 await stop.wait()
                 acceptors.cancel_scope.cancel()
@@ -159,5 +166,6 @@ async def serve(
             connections.cancel_scope.deadline = drained
     finally:
         server.limit(trio.current_time())
+        server.reserve.close()
         for listener in listeners:
             await trio.aclose_forcefully(listener)
