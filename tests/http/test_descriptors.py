@@ -73,7 +73,7 @@ async def test_serve_raises_the_soft_limit(tmp_path):
 
 
 async def test_a_connection_without_a_descriptor_says_so(served):
-    client = HttpClient("localhost", served.port, None, max_answer=1000)
+    client = HttpClient("127.0.0.1", served.port, None, max_answer=1000)
     with soft_limit(max(map(int, os.listdir("/proc/self/fd"))) + 1):
         held = []
         try:
@@ -84,6 +84,9 @@ async def test_a_connection_without_a_descriptor_says_so(served):
         try:
             with pytest.raises(CannotConnect, match=r"Too many open files.*ulimit -n"):
                 await client.exchange(HEALTH, connect_seconds=5, read_seconds=5)
+            by_name = HttpClient("localhost", served.port, None, max_answer=1000)
+            with pytest.raises(CannotConnect, match="Too many open files"):
+                await by_name.exchange(HEALTH, connect_seconds=5, read_seconds=5)
         finally:
             for number in held:
                 os.close(number)
