@@ -13,8 +13,8 @@ import pytest
 
 from store.backends import PostgresBackend, run_sql
 from store.postgres_server import private_server
+from support.checks.secret_watch import WATCH, SecretWatch, watching
 from support.matched_changes import changes_are_matched
-from support.secret_watch import WATCH, SecretWatch, watching
 
 if TYPE_CHECKING:
     from support.s3_server import S3Server

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from support.short_bench import run_bench
+from support.checks.short_bench import run_bench
 
 SHORT = {
     "--minutes": 0.1,

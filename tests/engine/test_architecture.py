@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from support.floors import Floors, circles, crowded_folders, import_graph, upward_imports
+from support.checks.floors import Floors, circles, crowded_folders, import_graph, upward_imports
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = {
@@ -183,7 +183,7 @@ def test_a_room_without_a_floor_is_found(tmp_path: Path) -> None:
     assert sentence.startswith("rookery.drawer has no floor: add it to FLOORS")
 
 
-@pytest.mark.parametrize("root", ["engine", "providers", "http"])
+@pytest.mark.parametrize("root", ["engine", "providers", "http", "tests", "bench"])
 def test_no_folder_is_crowded(root: str) -> None:
     assert not crowded_folders(ROOT / root)
 

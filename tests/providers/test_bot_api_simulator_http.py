@@ -10,7 +10,7 @@ import pytest
 import trio
 
 from rookery_simulator.bot_api import BotApiSimulator, open_bot_api_simulator
-from support.bot_api_client import DEADLINE, TOKEN, open_bot_client, wait_until
+from support.clients.bot_api_client import DEADLINE, TOKEN, open_bot_client, wait_until
 
 GET_ME = f"/bot{TOKEN}/getMe"
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from rookery_simulator.bot_api import open_bot_api_simulator
-from support.bot_api_client import TOKEN, BotClient, open_bot_client
+from support.clients.bot_api_client import TOKEN, BotClient, open_bot_client
 
 
 @asynccontextmanager

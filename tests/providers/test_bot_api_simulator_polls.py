@@ -8,7 +8,7 @@ import trio
 
 from rookery_simulator.bot_api import BotApiSimulator, open_bot_api_simulator
 from rookery_simulator.bot_api.world.polls import TERMINATED_BY_POLL, TERMINATED_BY_WEBHOOK, WEBHOOK_IS_ACTIVE
-from support.bot_api_client import DEADLINE, TOKEN, BotClient, open_bot_client, wait_until
+from support.clients.bot_api_client import DEADLINE, TOKEN, BotClient, open_bot_client, wait_until
 
 
 async def give_up_poll(client: BotClient) -> None:

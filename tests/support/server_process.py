@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 import trio
 
-from support.secret_watch import WATCH
+from support.checks.secret_watch import WATCH
 
 START_DEADLINE = 30.0
 _LISTENS = re.compile(r"listens on (http://\S+)")

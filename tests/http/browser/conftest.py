@@ -17,7 +17,7 @@ from rookery_http.serve import serve_api
 from rookery_simulator.bot_api import BotApiSimulator, open_bot_api_simulator
 from rookery_simulator.whatsapp import WhatsAppSimulator, open_whatsapp_simulator
 from rookery_telegram import Telegram
-from support.chromium import Chromium, Page, find_chromium, open_chromium
+from support.clients.chromium import Chromium, Page, find_chromium, open_chromium
 from support.whatsapp_engine import provider
 
 SETTINGS = EngineSettings(

@@ -59,7 +59,7 @@ def run_and_kill(backend: Backend, lifetime: float) -> list[str]:
     else:
         assert isinstance(backend, PostgresBackend)
         place = ["postgres", backend.url, backend.schema]
-    env = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
+    env = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
     with subprocess.Popen(
         [sys.executable, "-c", WRITER, *place], stdout=subprocess.PIPE, text=True, env=env
     ) as process:

@@ -13,7 +13,7 @@ import msgspec
 
 from support.storage import LONG
 
-BENCH = Path(__file__).parents[2] / "bench"
+BENCH = Path(__file__).parents[3] / "bench"
 
 
 class Run(msgspec.Struct, frozen=True):

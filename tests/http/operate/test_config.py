@@ -213,7 +213,7 @@ def test_the_page_of_settings_is_the_one_of_the_code():
     table = variables.markdown()
     for row in variables.TABLE:
         assert f"| `{row.name}` |" in table
-    page = Path(__file__).parents[2] / "docs/settings.md"
+    page = Path(__file__).parents[3] / "docs/settings.md"
     assert page.read_text() == table, "regenerate with: rookery settings > docs/settings.md"
 
 

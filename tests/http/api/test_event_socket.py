@@ -14,7 +14,7 @@ import trio.testing
 from rookery.model.key import Scope
 from rookery_http.api import event_socket
 from rookery_http.server import websocket
-from support.websocket_client import Refused, open_slow_stream, open_websocket
+from support.clients.websocket_client import Refused, open_slow_stream, open_websocket
 
 SOCKET = "/v1/events/ws"
 

@@ -13,7 +13,7 @@ import pytest
 import trio
 
 from rookery.model.key import Scope
-from support.websocket_client import open_slow_stream
+from support.clients.websocket_client import open_slow_stream
 
 STREAM = "/v1/events/stream"
 

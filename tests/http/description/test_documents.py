@@ -13,7 +13,7 @@ from rookery_http.calls import TABLE
 from rookery_http.cli.application import app
 from rookery_http.config import table as variables
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 DOCUMENTS = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")], key=str)
 CALL = re.compile(r"\b(GET|POST|PATCH|DELETE|PUT) (/v1/[^\s`?]*|/healthz|/readyz|/metrics|/docs|/openapi\.json)")
 SETTING = re.compile(r"\bROOKERY_[A-Z0-9_]*[A-Z0-9]\b")

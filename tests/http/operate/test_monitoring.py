@@ -14,7 +14,7 @@ import yaml
 from rookery.errors import ProbeFailed
 from rookery.runtime.telemetry import COUNTERS, DURATIONS
 
-DOCS = Path(__file__).parents[2] / "docs/monitoring"
+DOCS = Path(__file__).parents[3] / "docs/monitoring"
 NAME = re.compile(r"\b(?:rookery|process)_[a-z_]+\b(?=[{\[ )]|$)")
 BY = re.compile(r"by \(([a-z_, ]+)\)")
 ADDED = frozenset({"instance", "job", "le"})

@@ -10,8 +10,8 @@ import pytest
 import trio
 
 from rookery_http.input.parameters import seconds_of
+from support.clients.websocket_client import open_websocket
 from support.webhook_receiver import open_webhook_receiver
-from support.websocket_client import open_websocket
 
 URL = "/v1/sessions/polly/messages"
 

@@ -17,7 +17,7 @@ from rookery.log import get_logger
 from rookery_http.operate import logs
 from rookery_http.operate import repeats as repeats_module
 from rookery_http.operate.repeats import Repeats
-from support.secret_watch import SecretWatch
+from support.checks.secret_watch import SecretWatch
 
 TOKEN = "123456789:AAEhBOweik9ai2o1B2c3D4e5F6g7H8i9J0k"
 
