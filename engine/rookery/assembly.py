@@ -96,6 +96,7 @@ class EngineParts:
             self._signals,
             self.telemetry,
             self._clock,
+            self._shields,
             on_duty=lambda: self._clock_watch.may_do_duties,
         )
         self._facts = FactsBoard(store, self._clock)
@@ -105,7 +106,7 @@ class EngineParts:
         if store.shared and isinstance(store, CallStore):
             router = Router(instance, store, membership, services)
             self._cluster = Cluster(instance, self._supervisor, membership, router, services)
-        self._keyring = Keyring(store, self._clock)
+        self._keyring = Keyring(store, self._clock, self._shields)
         self._schedule = Schedule(self._supervisor, services)
         self._strays = StraySweep(instance, self._supervisor.running, store)
         self._admitting = trio.Lock()  # one session after the other, where their number has a limit

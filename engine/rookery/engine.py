@@ -26,6 +26,7 @@ from .log import get_logger
 from .media.disk import DiskStorage
 from .media.open import storage_from_text
 from .media.storage import MediaStorage
+from .provider.capabilities import Hurried
 from .provider.contract import Provider
 from .session.stop import Intent
 from .settings import EngineSettings, check_settings
@@ -33,6 +34,9 @@ from .store.contract import Store
 
 HANDOVER_SHARE = 0.4
 """Part of the grace in which sessions are handed over in turns, each of them away for a moment only."""
+
+CLOSING_SHARE, CLOSING_SECONDS = 0.05, 0.4
+"""What is kept of the grace for closing providers, files and the store: this part of it, so many seconds at most."""
 
 LEAVE_TIMEOUT = 0.5  # seconds to say goodbye to the other instances
 
@@ -69,6 +73,7 @@ class Engine(
     ) -> None:
         super().__init__(store, providers, settings, instance, clock, media)
         self._grace = trio.CancelScope()
+        self._ends_at = float("inf")  # trio time
         self._services_scope = trio.CancelScope()
         self._serve_owner_calls(
             self._delete_here,
@@ -101,9 +106,31 @@ class Engine(
         """The platforms that sessions can have."""
         return tuple(sorted(self._providers))
 
+    def stop_soon(self, *, callers: float, everything: float) -> None:
+        """The end of the block is near: whoever waits for an answer gets it within `callers` seconds or never, and everything
+        has to be closed within `everything` seconds, whatever does not answer. Without this call `settings.shutdown_grace`
+        begins when the block is left."""
+        now = trio.current_time()
+        self._shields.limit_callers(now + callers)
+        self._end_by(now + everything)
+
     def stop_now(self) -> None:
         """Give up the grace of a shutdown, under way or to come: what is durable is durable, the rest is dropped."""
-        self._shields.until = self._grace.deadline = -float("inf")
+        self._shields.limit(-float("inf"))
+        self._grace.deadline = -float("inf")
+        self._store.close_by = trio.current_time()
+
+    def _end_by(self, at: float) -> float:
+        """Have everything closed at this trio time; returns when the sessions and all writes have to have ended."""
+        self._ends_at = min(self._ends_at, at)
+        left = self._ends_at - trio.current_time()
+        sessions_by = self._ends_at - min(CLOSING_SHARE * max(0.0, left), CLOSING_SECONDS)
+        self._shields.limit(sessions_by)
+        self._store.close_by = self._ends_at
+        for provider in self._providers.values():
+            if isinstance(provider, Hurried):
+                provider.close_by(sessions_by)
+        return self._shields.until
 
     async def _serve(self, *, task_status: trio.TaskStatus[None]) -> None:
         """Every task of the engine, shielded once the body runs: they end when it has ended and the sessions have been
@@ -137,8 +164,8 @@ class Engine(
     async def _shut_down(self) -> None:
         """Stop taking work, then the periodic work, then every session in parallel, then deliveries (C1)."""
         self._closing = True
-        self._shields.until = min(self._shields.until, trio.current_time() + self.settings.shutdown_grace)
-        self._grace = trio.CancelScope(deadline=self._shields.until, shield=True)
+        until = self._end_by(trio.current_time() + self.settings.shutdown_grace)
+        self._grace = trio.CancelScope(deadline=until, shield=True)
         with self._grace:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._stop_sessions)

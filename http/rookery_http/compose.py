@@ -11,11 +11,13 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
 import msgspec
+import psutil
 import trio
 
 from rookery import Engine, RookeryError, open_engine
@@ -38,8 +40,9 @@ log = get_logger("API")
 PROXY = r"^(https?|socks5)://[A-Za-z0-9.-]+(:[1-9][0-9]{0,3})?$"
 """What the description says of a proxy's address; the provider takes a little more, such as a user and a password."""
 
-OVERTIME = 3.0
-"""Seconds beyond the grace after which a shutdown that hangs is cut off: a hanging process is worse than a lost log line."""
+LAST_MOMENT = 0.2
+"""Seconds before the end of the grace at which whatever still hangs is left behind and the process ends: all that is durable
+is durable, and nobody else would end it more gently."""
 
 Announce = Callable[[Address], None]
 
@@ -175,6 +178,10 @@ class _Server:
                     nursery.start_soon(self._cut_off)
                     if self._engine is None:
                         self._all.cancel()  # still waiting for the data directory
+                    else:
+                        self._engine.stop_soon(
+                            callers=self._config.api.drain, everything=max(0.0, self._grace - LAST_MOMENT)
+                        )
                 elif count == 2:
                     log.warning("stopping at once", signal=signal.Signals(number).name)
                     self._exit_code = 128 + number
@@ -185,9 +192,17 @@ class _Server:
                     _die(130)
 
     async def _cut_off(self) -> None:
-        await trio.sleep(self._config.engine.shutdown_grace + self._config.api.drain + OVERTIME)
-        log.error("the shutdown hangs; cut off")
-        _die(1)
+        await trio.sleep(max(0.0, self._grace - LAST_MOMENT / 2))
+        log.error("something does not answer and is left behind", grace=self._grace)
+        for child in psutil.Process().children(recursive=True):
+            with suppress(psutil.Error):
+                child.kill()
+        _die(0)
+
+    @property
+    def _grace(self) -> float:
+        """Seconds for the whole shutdown (`ROOKERY_SHUTDOWN_GRACE`)."""
+        return self._config.engine.shutdown_grace + self._config.api.drain
 
 
 def _make(data_dir: Path) -> None:

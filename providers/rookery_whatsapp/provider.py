@@ -87,6 +87,10 @@ class WhatsApp:
         async with self.pool.running():
             yield
 
+    def close_by(self, deadline: float) -> None:
+        """See `rookery.provider.capabilities.Hurried`."""
+        self.pool.close_by = deadline
+
     def check(self, credentials: Mapping[str, str], settings: Mapping[str, Any]) -> None:
         """Raises InvalidInput."""
         check_credentials(credentials)

@@ -15,6 +15,7 @@ import trio
 from ..errors import StoreError
 from ..log import get_logger
 from ..model.key import PREFIX, ApiKey, AuditEntry, digest_of
+from ..runtime.shields import Shields
 from ..store.contract.keys import KeyStore
 
 FLUSH_INTERVAL = 1.0  # seconds
@@ -44,9 +45,10 @@ class _Watch:
 class Keyring:
     """Owned by the engine."""
 
-    def __init__(self, store: KeyStore, clock: Callable[[], float]) -> None:
+    def __init__(self, store: KeyStore, clock: Callable[[], float], shields: Shields) -> None:
         self._store = store
         self._clock = clock
+        self._shields = shields
         self._cache: dict[str, tuple[float, ApiKey]] = {}  # by digest: trusted until, in trio's time
         self._used: dict[str, float] = {}
         self._pending: deque[AuditEntry] = deque()
@@ -125,7 +127,7 @@ class Keyring:
                 with suppress(StoreError):  # who was let in stays in until the store says otherwise
                     await self._look_after_watched()
         finally:
-            with trio.CancelScope(shield=True, deadline=trio.current_time() + LAST_FLUSH_SECONDS):
+            with self._shields.open(LAST_FLUSH_SECONDS):
                 await self._try_flush()
 
     async def _look_after_watched(self) -> None:

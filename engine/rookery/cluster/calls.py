@@ -95,7 +95,7 @@ class Router:
                 answer = await self._ask(call)
         finally:
             if answer is None:
-                with self._shields.open(self._settings.store_timeout):
+                with self._shields.open(self._settings.store_timeout, caller=True):
                     never_began = await self._withdraw(id)
         if answer is None:
             what = "has not begun with it" if never_began else "may have done it"

@@ -12,6 +12,7 @@ import trio
 from ..errors import StoreError
 from ..log import get_logger
 from ..model.webhook import Webhook
+from ..runtime.shields import Shields
 from ..runtime.signals import Signals
 from ..runtime.telemetry import Telemetry
 from ..settings import EngineSettings
@@ -39,6 +40,7 @@ class Dispatcher:
         signals: Signals,
         telemetry: Telemetry,
         clock: Callable[[], float],
+        shields: Shields,
         *,
         on_duty: Callable[[], bool] = lambda: True,
     ) -> None:
@@ -49,6 +51,7 @@ class Dispatcher:
         self._signals = signals
         self._telemetry = telemetry
         self._clock = clock
+        self._shields = shields
         self._on_duty = on_duty
         self._notes = Notes(store, clock)
         self._closing = False
@@ -143,7 +146,9 @@ class Dispatcher:
                 else:
                     endpoint.wake()
             else:
-                endpoint = Endpoint(webhook, self._store, self._settings, self._telemetry, self._notes, self._clock)
+                endpoint = Endpoint(
+                    webhook, self._store, self._settings, self._telemetry, self._notes, self._clock, self._shields
+                )
                 scope = trio.CancelScope(deadline=self._trusted_until)
                 self._endpoints[id] = (endpoint, scope)
                 nursery.start_soon(self._run, endpoint, scope)

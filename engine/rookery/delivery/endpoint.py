@@ -13,6 +13,7 @@ import trio
 from ..errors import NotFound, StoreError, StoreUnavailable
 from ..log import get_logger
 from ..model.webhook import Delivery, DeliveryOutcome, Webhook
+from ..runtime.shields import Shields
 from ..runtime.telemetry import Telemetry
 from ..settings import EngineSettings
 from ..store.contract.webhooks import DeliveryStore
@@ -52,12 +53,14 @@ class Endpoint:
         telemetry: Telemetry,
         notes: Notes,
         clock: Callable[[], float],
+        shields: Shields,
     ) -> None:
         self.webhook = webhook
         self._store = store
         self._settings = settings
         self._telemetry = telemetry
         self._clock = clock
+        self._shields = shields
         self._ready: deque[tuple[str, deque[Delivery]]] = deque()
         self._busy: set[str] = set()  # lanes that are being delivered or wait in `_ready`
         self._active = 0
@@ -188,7 +191,7 @@ class Endpoint:
         )
 
     async def _record(self, outcome: DeliveryOutcome) -> None:
-        with trio.CancelScope(shield=True, deadline=trio.current_time() + self._settings.store_timeout) as scope:
+        with self._shields.open(self._settings.store_timeout) as scope:
             await self._store.record_deliveries((outcome,))
         if scope.cancelled_caught:
             raise StoreUnavailable(f"recording a delivery took longer than {self._settings.store_timeout:g} s")

@@ -122,7 +122,7 @@ class MessageFeatures(MediaFeatures):
             message = msgspec.structs.replace(message, state=MessageState.SENDING, attempts=1)
         created: bool | None = None  # None: nobody knows
         # Shielded: a row that says SENDING must reach its sender. The bound is the store's.
-        with self._shields.open(self.settings.store_timeout):
+        with self._shields.open(self.settings.store_timeout, caller=True):
             try:
                 message, created = await self._store.enqueue(
                     message,

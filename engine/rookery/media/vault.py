@@ -82,7 +82,7 @@ class Vault:
                 file, state=MediaState.STORED, size=spool.size, sha256=spool.sha256, place=self.place, error=None
             )
             # Shielded, because between the two there are bytes without a row, which would wait for the cleaner.
-            with self._shields.open(self._settings.media_timeout):
+            with self._shields.open(self._settings.media_timeout, caller=True):
                 await self.storage.keep(file.id, spool)
                 try:
                     return await self._store.put_media(file)
@@ -121,7 +121,7 @@ class Vault:
         """The row, then the bytes if they are within reach; otherwise the cleaner there finds them."""
         deleted = await self._store.delete_media(file.id)
         if deleted and file.place == self.place:
-            with self._shields.open(self._settings.media_timeout):
+            with self._shields.open(self._settings.media_timeout, caller=True):
                 await self.storage.remove((file.id,))
         return deleted
 

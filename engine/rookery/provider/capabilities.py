@@ -198,3 +198,11 @@ class Pairing(Protocol):
 
     @property
     def expires_at(self) -> float: ...
+
+
+@runtime_checkable
+class Hurried(Protocol):
+    """A provider whose `running` may take a while to leave."""
+
+    def close_by(self, deadline: float) -> None:
+        """Leaving has to be over by this trio time: what does not end by itself until then is killed."""

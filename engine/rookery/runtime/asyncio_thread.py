@@ -37,6 +37,8 @@ class AsyncioThread:
         self._thread = threading.Thread(target=self._main, name=name, daemon=True)
         self._ended = trio.Event()
         self._open = False
+        self.cancel_timeout = CANCEL_TIMEOUT
+        self.close_timeout = CLOSE_TIMEOUT
 
     async def run(self, start: Start[T]) -> T:
         """Run `start()` in the loop and return its result.
@@ -75,7 +77,7 @@ class AsyncioThread:
             for task in left:
                 task.cancel()
             if left:
-                self.loop.run_until_complete(asyncio.wait(left, timeout=CANCEL_TIMEOUT))
+                self.loop.run_until_complete(asyncio.wait(left, timeout=self.cancel_timeout))
             self.loop.run_until_complete(self.loop.shutdown_asyncgens())
         finally:
             self.loop.close()
@@ -84,7 +86,7 @@ class AsyncioThread:
     async def _stop(self) -> None:
         self._open = False
         self.loop.call_soon_threadsafe(self.loop.stop)
-        with trio.move_on_after(CLOSE_TIMEOUT, shield=True):
+        with trio.move_on_after(self.close_timeout, shield=True):
             await self._ended.wait()
 
 
@@ -123,7 +125,9 @@ class _Call:
         assert self._task is not None  # `begin` was called before, and calls are made in order
         if not self._task.done():
             self._task.cancel()
-            self._thread.loop.call_later(CANCEL_TIMEOUT, self._report, outcome.Error(asyncio.CancelledError()))
+            self._thread.loop.call_later(
+                self._thread.cancel_timeout, self._report, outcome.Error(asyncio.CancelledError())
+            )
 
     def _done(self, task: asyncio.Task[Any]) -> None:
         error = asyncio.CancelledError() if task.cancelled() else task.exception()

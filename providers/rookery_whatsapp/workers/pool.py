@@ -33,6 +33,9 @@ ENVIRONMENT = {
     "PYTHONUNBUFFERED": "1",
 }
 
+KILLING = 0.2
+"""Seconds for workers to be gone once they are killed."""
+
 log = get_logger("SESSION")
 
 
@@ -45,6 +48,7 @@ class WorkerPool:
         self._environment = ENVIRONMENT | dict(os.environ) | dict(environment)
         self._nursery: trio.Nursery | None = None
         self.workers: list[WorkerProcess] = []
+        self.close_by = float("inf")  # trio time
         self._started = 0
         self.crashes = 0  # workers that ended without having been asked to
         self._clients = 0
@@ -66,7 +70,8 @@ class WorkerPool:
                 failure = error
             finally:
                 self._nursery = None
-                with trio.CancelScope(shield=True, deadline=trio.current_time() + self._settings.farewell):
+                farewell = min(trio.current_time() + self._settings.farewell, self.close_by - KILLING)
+                with trio.CancelScope(shield=True, deadline=farewell):
                     for worker in self.workers:
                         worker.quit()
                     for worker in list(self.workers):

@@ -40,6 +40,9 @@ class Store(
 ):
     """Everything; opened by `open`, closed by leaving it."""
 
+    close_by: float
+    """Trio time by which leaving `open` has to be over: what does not answer by then is left behind. Set by the engine."""
+
     @property
     def shared(self) -> bool:
         """True when several engines may use it at once: leases expire and have to be renewed."""

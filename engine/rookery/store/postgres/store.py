@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 import trio
 
 from ...errors import InvalidInput, StoreError
-from ...runtime.asyncio_thread import open_asyncio_thread
+from ...runtime.asyncio_thread import AsyncioThread, open_asyncio_thread
 from ..secrets import SecretBox
 from .cluster import PostgresInstances
 from .database.appends import AppendQueue
@@ -33,6 +33,9 @@ FINISH_TIMEOUT = 0.5
 
 CLOSE_TIMEOUT = 1.5
 """Seconds for each of the two steps of closing, whatever state the database is in."""
+
+
+HURRIED_CANCEL = 0.2  # seconds
 
 
 class PostgresStore(
@@ -100,6 +103,18 @@ class PostgresStore(
         self._appends: AppendQueue | None = None
         self._owners = set()
         self._in_use = False
+        self._close_by = float("inf")
+
+    @property
+    def close_by(self) -> float:
+        """See `Store.close_by`. From now on a statement that is given up is waited for no longer than `HURRIED_CANCEL`."""
+        return self._close_by
+
+    @close_by.setter
+    def close_by(self, at: float) -> None:
+        self._close_by = at
+        if self._database is not None:
+            self._database.thread.cancel_timeout = HURRIED_CANCEL
 
     @property
     def location(self) -> str:
@@ -117,41 +132,50 @@ class PostgresStore(
                 try:
                     await migrate(database)
                     await check_key(database, self._secrets, self.location)
-                    async with _serving(database) as self._appends:
+                    async with self._serving(database) as self._appends:
                         self._database = database
                         yield self
                 finally:
                     self._database = None
-                    with trio.move_on_after(CLOSE_TIMEOUT, shield=True):
+                    with self._closing(2, thread):
                         await database.stop()
         finally:
             self._appends = None
             self._in_use = False
 
+    @asynccontextmanager
+    async def _serving(self, database: Database) -> AsyncIterator[AppendQueue]:
+        """The queue of appends, and the task in the other thread that empties it."""
+
+        async def start() -> tuple[AppendQueue, asyncio.Task[None]]:
+            queue = AppendQueue(database)
+            return queue, asyncio.create_task(queue.serve())
+
+        async def stop(patience: float) -> None:
+            queue.finish()
+            await asyncio.wait([task], timeout=patience)
+            task.cancel()
+            await asyncio.wait([task])
+
+        queue, task = await database.call(start)
+        try:
+            yield queue
+        finally:
+            with self._closing(3, database.thread) as scope:
+                patience = min(FINISH_TIMEOUT, (scope.deadline - trio.current_time()) / 2)
+                await database.call(lambda: stop(patience))
+
+    def _closing(self, steps: int, thread: AsyncioThread) -> trio.CancelScope:
+        """For one of so many `steps` that are left until `close_by`."""
+        seconds = min(CLOSE_TIMEOUT, max(0.0, self.close_by - trio.current_time()) / steps)
+        thread.close_timeout = seconds
+        if seconds < CLOSE_TIMEOUT:
+            thread.cancel_timeout = min(thread.cancel_timeout, seconds / 3)
+            seconds -= thread.cancel_timeout
+        return trio.move_on_after(seconds, shield=True)
+
     def __repr__(self) -> str:
         return f"<PostgresStore {self.location}>"
-
-
-@asynccontextmanager
-async def _serving(database: Database) -> AsyncIterator[AppendQueue]:
-    """The queue of appends, and the task in the other thread that empties it."""
-
-    async def start() -> tuple[AppendQueue, asyncio.Task[None]]:
-        queue = AppendQueue(database)
-        return queue, asyncio.create_task(queue.serve())
-
-    async def stop() -> None:
-        queue.finish()
-        await asyncio.wait([task], timeout=FINISH_TIMEOUT)
-        task.cancel()
-        await asyncio.wait([task])
-
-    queue, task = await database.call(start)
-    try:
-        yield queue
-    finally:
-        with trio.move_on_after(CLOSE_TIMEOUT, shield=True):
-            await database.call(stop)
 
 
 def _split_query(query: str, options: dict[str, Any]) -> tuple[dict[str, Any], list[tuple[str, str]]]:

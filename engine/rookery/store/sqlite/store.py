@@ -67,6 +67,7 @@ class SqliteStore(
         self._writer = ClosedWriter()
         self._readers = ClosedReaders()
         self._in_use = False
+        self.close_by = float("inf")
 
     @property
     def path(self) -> Path | None:
@@ -116,8 +117,8 @@ class SqliteStore(
         try:
             yield
         finally:
-            await readers.aclose()
-            await writer.aclose()
+            await readers.aclose(self.close_by)
+            await writer.aclose(self.close_by)
 
     def _connect(self) -> Database:
         """Open and prepare the writer's connection. Raises SecretKeyError, StoreError."""

@@ -90,11 +90,12 @@ class ThreadReaders:
                 self._all.remove(connection)
                 connection.close()
 
-    async def aclose(self) -> None:
-        """Interrupt what still reads, then close. Whoever reads even after `CLOSE_TIMEOUT` closes its own connection."""
+    async def aclose(self, deadline: float = float("inf")) -> None:
+        """Interrupt what still reads, then close. Whoever reads even after `CLOSE_TIMEOUT`, or after `deadline` (trio time),
+        closes its own connection."""
         with self._lock:
             self._open = False
-        with trio.move_on_after(CLOSE_TIMEOUT, shield=True):
+        with trio.CancelScope(shield=True, deadline=min(trio.current_time() + CLOSE_TIMEOUT, deadline)):
             while self._running:
                 for connection in list(self._all):
                     with contextlib.suppress(sqlite3.ProgrammingError):  # its thread has just closed it

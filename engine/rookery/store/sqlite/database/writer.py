@@ -119,11 +119,12 @@ class GroupWriter:
         result: T = await trio.lowlevel.wait_task_rescheduled(abort)
         return result
 
-    async def aclose(self) -> None:
-        """Let the work that waits finish, close the database, end the thread. Waits `CLOSE_TIMEOUT` at most."""
+    async def aclose(self, deadline: float = float("inf")) -> None:
+        """Let the work that waits finish, close the database, end the thread. Waits `CLOSE_TIMEOUT` at most, and not longer
+        than until `deadline` (trio time)."""
         self._open = False
         self._jobs.put(None)
-        with trio.move_on_after(CLOSE_TIMEOUT, shield=True):
+        with trio.CancelScope(shield=True, deadline=min(trio.current_time() + CLOSE_TIMEOUT, deadline)):
             await self._ended.wait()
 
     # What follows runs in the thread, except `_end` and `_reply`.

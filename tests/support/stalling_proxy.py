@@ -1,0 +1,58 @@
+"""A TCP proxy that a test can stall in either direction: connections stay open and nothing gets through."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from functools import partial
+
+import trio
+
+
+class StallingProxy:
+    """`requests` and `answers` say whether bytes pass to the server and back. Bytes that wait pass when it goes on."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self.port = 0
+        self.requests = True
+        self.answers = True
+        self._target = (host, port)
+        self._moved = trio.Event()
+        self.asked = trio.Event()
+        """Set when something came for the server while it may not pass."""
+
+    def set(self, *, requests: bool = True, answers: bool = True) -> None:
+        """Stall (False) or let pass (True)."""
+        self.requests, self.answers = requests, answers
+        self._moved.set()
+        self._moved = trio.Event()
+
+    async def handle(self, client: trio.SocketStream) -> None:
+        """One connection."""
+        with suppress(OSError, trio.BrokenResourceError):
+            server = await trio.open_tcp_stream(*self._target)
+            async with server, trio.open_nursery() as nursery:
+                nursery.start_soon(self._pump, client, server, "requests", nursery.cancel_scope)
+                nursery.start_soon(self._pump, server, client, "answers", nursery.cancel_scope)
+
+    async def _pump(
+        self, source: trio.SocketStream, sink: trio.SocketStream, way: str, scope: trio.CancelScope
+    ) -> None:
+        with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+            async for data in source:
+                while not getattr(self, way):
+                    self.asked.set()
+                    await self._moved.wait()
+                await sink.send_all(data)
+        scope.cancel()
+
+
+@asynccontextmanager
+async def open_stalling_proxy(host: str, port: int) -> AsyncIterator[StallingProxy]:
+    """A proxy to this address on a free port of the loopback."""
+    proxy = StallingProxy(host, port)
+    async with trio.open_nursery() as nursery:
+        listeners = await nursery.start(partial(trio.serve_tcp, proxy.handle, 0, host="127.0.0.1"))
+        proxy.port = listeners[0].socket.getsockname()[1]
+        yield proxy
+        nursery.cancel_scope.cancel()
