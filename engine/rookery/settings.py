@@ -151,7 +151,10 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
         float, seconds("Upper bound of the random time that is added to each delay.", least=0.0)
     ] = 5.0
     reconnect_attempts: Annotated[
-        int, count("How many failures in a row, other than of the network, a session survives before it gives up.")
+        int,
+        count(
+            "After how many failures in a row a session gives up; outages of the network or the platform do not count."
+        ),
     ] = 20
     stable_after: Annotated[
         float, seconds("How long a session must stay connected before its failures are forgotten.", least=0.0)

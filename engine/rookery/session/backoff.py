@@ -11,14 +11,17 @@ from ..settings import EngineSettings
 BEYOND = 1e300
 """Growth that is far beyond any maximum, and still times nothing is nothing."""
 
+OUTAGES = frozenset({Failure.NETWORK, Failure.SERVER, Failure.STORE})
+"""What passes without anybody here doing anything."""
+
 Uniform = Callable[[float, float], float]
 
 
 class Backoff:
     """Counts consecutive failures of one session.
 
-    A network outage and an unavailable store are retried for ever and do not use up attempts; any other kind of failure
-    is retried `reconnect_attempts` times in a row. To be told when one's turn is uses up none either.
+    An outage of the network, of the platform or of the store is retried for ever and uses up no attempts; any other kind of
+    failure is retried `reconnect_attempts` times in a row. Waiting in a queue does not count as an attempt.
     """
 
     def __init__(self, settings: EngineSettings, *, uniform: Uniform = random.uniform) -> None:
@@ -43,7 +46,7 @@ class Backoff:
         `retry_after`, the server's own word, replaces the computed delay; jitter only adds to it.
         """
         s = self._settings
-        if kind not in (Failure.NETWORK, Failure.STORE) and not queueing:
+        if kind not in OUTAGES and not queueing:
             self.spent += 1
             if self.spent > s.reconnect_attempts:
                 return None

@@ -11,7 +11,8 @@ import trio
 from trio.testing import MockClock
 
 from rookery import Engine, SessionStatus, open_engine
-from rookery.background.clock_watch import SETTLED, ClockWatch
+from rookery.background import clock_watch
+from rookery.background.clock_watch import ClockWatch
 from rookery.model.event import EventQuery
 from rookery.model.instance import Instance
 from rookery.runtime.clock import EngineClock, GuardedClock
@@ -86,11 +87,11 @@ async def test_a_clock_set_back_delays_no_delivery(autojump_clock: MockClock) ->
         answer_posts(patch, answer)
         platform = FakePlatform()
         async with open_engine_with(platform, wall) as engine:
-            await engine.create_webhook(url="http://endpoint.test/")
+            await engine.create_webhook(url="http://endpoint.test/", events=["message"])
             await add(engine)
             await connected(engine)
             await platform.link().inbox.commit([event(1)], "1")
-            await until(lambda: len(tried) == 1)
+            await until(lambda: len(tried) >= 1)
             wall.set_by = -3 * 3600.0
             await until(lambda: len(tried) == 3)
             assert tried[2] - tried[0] < 10
@@ -108,7 +109,10 @@ def open_engine_with(platform: FakePlatform, wall: Wall, **changes: object) -> A
     )
 
 
-async def test_a_clock_set_forward_deletes_nothing_for_a_day(autojump_clock: MockClock) -> None:
+async def test_a_clock_set_forward_deletes_nothing_for_a_day(
+    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clock_watch, "SETTLED", 7200.0)
     wall = Wall()
     platform = FakePlatform()
     async with open_engine_with(platform, wall, prune_interval=60.0) as engine:
@@ -127,7 +131,7 @@ async def test_a_clock_set_forward_deletes_nothing_for_a_day(autojump_clock: Moc
         wall.set_by = 0.0
         await trio.sleep(60)
         wall.set_by = 8 * 86_400.0
-        await trio.sleep(SETTLED + 3600)
+        await trio.sleep(3 * 3600)
         assert not await engine.read_events(EventQuery(types=("message",))), "a time that stays is believed"
 
 

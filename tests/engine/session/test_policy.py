@@ -42,7 +42,7 @@ POLICY = {
     ),
     "probes without an answer": Row(lambda: ProbeFailed("silent"), Reason.PROBE_FAILED, CURVE, for_ever=True),
     "our store is away": Row(lambda: StoreUnavailable("away"), Reason.STORE_ERROR, CURVE, for_ever=True),
-    "server error": Row(lambda: ProviderError("500", kind=Failure.SERVER), Reason.SERVER_ERROR, CURVE),
+    "server error": Row(lambda: ProviderError("500", kind=Failure.SERVER), Reason.SERVER_ERROR, CURVE, for_ever=True),
     "rate limit": Row(lambda: RateLimited("slow", retry_after=17), Reason.RATE_LIMITED, [17.0] * (BUDGET + 5)),
     "a long rate limit": Row(lambda: RateLimited("slow", retry_after=900), Reason.RATE_LIMITED, [900.0] * (BUDGET + 5)),
     "a queue of newcomers": Row(

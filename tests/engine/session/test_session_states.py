@@ -260,7 +260,7 @@ async def test_a_network_outage_is_retried_for_ever(autojump_clock: MockClock) -
 
 async def test_attempts_are_used_up_until_somebody_asks(autojump_clock: MockClock) -> None:
     platform = FakePlatform()
-    platform.plan("a", *[ProviderError("x", kind=Failure.SERVER) for _ in range(21)])
+    platform.plan("a", *[ProviderError("x", kind=Failure.RATE_LIMIT) for _ in range(21)])
     async with open_fake_engine(platform) as engine:
         await add(engine)
         await until(lambda: len(platform.attempts) == 21, seconds=10_000, step=1)
