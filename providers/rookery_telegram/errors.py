@@ -34,7 +34,7 @@ class Parameters(msgspec.Struct, frozen=True):
     migrate_to_chat_id: int | None = None
 
 
-class Answer(msgspec.Struct, frozen=True):
+class BotApiAnswer(msgspec.Struct, frozen=True):
     """The envelope of every answer; `result` stays undecoded."""
 
     ok: bool
@@ -81,7 +81,7 @@ class NoAnswer(Exception):
         self.broken = broken
 
 
-_decoder = msgspec.json.Decoder(Answer)
+_decoder = msgspec.json.Decoder(BotApiAnswer)
 _RETRY_AFTER = re.compile(r"retry after ([0-9]{1,9})")
 
 
@@ -112,7 +112,7 @@ def read_answer(status: int, headers: dict[bytes, bytes], body: bytes) -> msgspe
     )
 
 
-def _decode(body: bytes) -> Answer:
+def _decode(body: bytes) -> BotApiAnswer:
     """Raises msgspec.DecodeError, ValueError and RecursionError."""
     try:
         return _decoder.decode(body)

@@ -37,7 +37,7 @@ class File(msgspec.Struct, frozen=True):
     media_type: str | None = None
 
 
-class Call(msgspec.Struct, frozen=True):
+class MethodCall(msgspec.Struct, frozen=True):
     """One Bot API call; `files` by the name of the part that carries each."""
 
     method: str
@@ -58,7 +58,7 @@ class _Sent(msgspec.Struct, gc=False):
 _sent = msgspec.json.Decoder(_Sent)
 
 
-def to_call(message: OutboundMessage, *, to: str | None = None) -> Call:
+def to_call(message: OutboundMessage, *, to: str | None = None) -> MethodCall:
     """The call that sends `message` (to another chat if `to` is given). Raises Rejected."""
     params: dict[str, Any] = {"chat_id": chat_id(to or message.to)}
     if message.reply_to is not None:
@@ -116,7 +116,7 @@ def to_call(message: OutboundMessage, *, to: str | None = None) -> Call:
             else:
                 files[field] = File(media.data, media.media, media.filename, media.mime_type)
     params.update(message.options)
-    return Call(method, params, files)
+    return MethodCall(method, params, files)
 
 
 def to_receipt(message: OutboundMessage, result: msgspec.Raw, now: float) -> Receipt:

@@ -54,7 +54,7 @@ class Stop(_Frame, frozen=True, tag=True):
     client: int
 
 
-class Call(_Frame, frozen=True, tag=True):
+class WorkerCall(_Frame, frozen=True, tag=True):
     """Do something with a client; answered by `Reply` or `Failed` with the same `call`."""
 
     call: int
@@ -78,7 +78,7 @@ class Quit(_Frame, frozen=True, tag=True):
     """Stop every client and end."""
 
 
-ToWorker = Welcome | Start | Stop | Call | Stored | Ping | Quit
+ToWorker = Welcome | Start | Stop | WorkerCall | Stored | Ping | Quit
 
 
 # From the worker

@@ -6,7 +6,7 @@ import pytest
 import trio
 
 from rookery.errors import SecretKeyError
-from rookery.model.instance import Call, Instance, StoreChange
+from rookery.model.instance import Instance, InstanceCall, StoreChange
 from rookery.model.session import Reason, SessionChange, SessionStatus
 from rookery.store.contract import Store
 from rookery.store.contract.cluster import CallStore
@@ -116,8 +116,8 @@ async def test_others_are_told_of_who_comes_goes_and_drains(postgres: PostgresBa
         nursery.cancel_scope.cancel()
 
 
-def a_call(id: str, *, owner: str = "one", seconds: float = 60.0) -> Call:
-    return Call(id=id, owner=owner, method="look", arguments=b"the arguments", seconds=seconds)
+def a_call(id: str, *, owner: str = "one", seconds: float = 60.0) -> InstanceCall:
+    return InstanceCall(id=id, owner=owner, method="look", arguments=b"the arguments", seconds=seconds)
 
 
 async def test_a_call_is_taken_once_and_answered_once(postgres: PostgresBackend) -> None:

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from rookery.delivery.http_transport import HttpTransport
-from rookery.runtime.http_client import Answer
+from rookery.runtime.http_client import HttpAnswer
 from rookery.settings import EngineSettings
 
 Handler = Callable[[httpx.Request], Awaitable[httpx.Response]]
@@ -22,9 +22,9 @@ class AnsweredTransport(HttpTransport):
         super().__init__(allow_private=True)
         self._handler = handler
 
-    async def exchange(self, url: httpx.URL, headers: dict[str, str], body: bytes) -> Answer:
+    async def exchange(self, url: httpx.URL, headers: dict[str, str], body: bytes) -> HttpAnswer:
         response = await self._handler(httpx.Request("POST", url, headers=headers, content=body))
-        answer = Answer(65_536, True)
+        answer = HttpAnswer(65_536, True)
         answer.status = response.status_code
         answer.headers = {name.lower(): value for name, value in response.headers.raw}
         answer.body = response.content

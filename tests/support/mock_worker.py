@@ -43,7 +43,7 @@ class Mock:
                     self.start(frame)
                 case p.Stop():
                     self.channel.send(p.Notice(frame.client, "ended", {"error": ""}))
-                case p.Call():
+                case p.WorkerCall():
                     self.call(frame)
                 case p.Stored():
                     print(f"stored {frame.number}", flush=True)
@@ -68,7 +68,7 @@ class Mock:
             tell("opened", jid=start.jid, lid="", name="Alice")
         tell("connected")
 
-    def call(self, call: p.Call) -> None:
+    def call(self, call: p.WorkerCall) -> None:
         answer: p.Reply | p.Failed = p.Reply(call.call, None)
         if call.method == "flags":
             answer = p.Reply(call.call, (True, True))
@@ -81,7 +81,7 @@ class Mock:
             answer = done
         self.channel.send(answer)
 
-    def send(self, call: p.Call, text: str) -> p.Reply | p.Failed | None:
+    def send(self, call: p.WorkerCall, text: str) -> p.Reply | p.Failed | None:
         word, _, rest = text.partition(":")
         again, sent = text in self.tried, p.Reply(call.call, {"id": f"id-{text}", "time": int(time.time()), "chat": ""})
         self.tried.add(text)

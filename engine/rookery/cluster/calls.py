@@ -16,7 +16,7 @@ import trio
 from .. import errors
 from ..errors import OwnerUnavailable, RookeryError, StoreError
 from ..log import get_logger
-from ..model.instance import Call
+from ..model.instance import InstanceCall
 from ..services import Services
 from ..store.contract.cluster import CallStore
 from .membership import Membership
@@ -87,7 +87,9 @@ class Router:
                     retry_after=self._settings.cluster_poll_interval,
                 )
         id = secrets.token_hex(12)
-        call = Call(id=id, owner=owner, method=method, arguments=msgspec.msgpack.encode(arguments), seconds=seconds)
+        call = InstanceCall(
+            id=id, owner=owner, method=method, arguments=msgspec.msgpack.encode(arguments), seconds=seconds
+        )
         answer: bytes | None = None
         never_began = False
         try:
@@ -106,7 +108,7 @@ class Router:
             )
         return _result(msgspec.msgpack.decode(answer, type=_Answer))
 
-    async def _ask(self, call: Call) -> bytes:
+    async def _ask(self, call: InstanceCall) -> bytes:
         self._awaited[call.id] = trio.Event()
         try:
             await self._store.submit_call(call)
@@ -144,7 +146,7 @@ class Router:
                     with trio.move_on_after(self._settings.cluster_poll_interval):
                         await self._wake.wait()
 
-    async def _do(self, call: Call, limiter: trio.CapacityLimiter) -> None:
+    async def _do(self, call: InstanceCall, limiter: trio.CapacityLimiter) -> None:
         """One call, bounded by its deadline; nothing that goes wrong reaches anybody but its caller."""
         with trio.move_on_after(call.seconds):
             async with limiter:
@@ -155,7 +157,7 @@ class Router:
             except StoreError as error:
                 log.warning("an answer to another instance was lost", method=call.method, error=str(error))
 
-    async def _perform(self, call: Call) -> bytes:
+    async def _perform(self, call: InstanceCall) -> bytes:
         encode = msgspec.msgpack.encode
         handler = self._handlers.get(call.method)
         if handler is None:

@@ -11,7 +11,7 @@ import trio
 
 from ..errors import printable
 from ..model.webhook import Delivery, Webhook
-from ..runtime.http_answer import Answer
+from ..runtime.http_answer import HttpAnswer
 from ..runtime.http_client import HttpClient
 from ..runtime.names import open_stream
 from .addresses import open_public_stream
@@ -39,7 +39,7 @@ class HttpTransport:
         """See `Transport.open_route`."""
         yield HttpRoute(self, webhook, seconds)
 
-    async def exchange(self, url: httpx.URL, headers: dict[str, str], body: bytes) -> Answer:
+    async def exchange(self, url: httpx.URL, headers: dict[str, str], body: bytes) -> HttpAnswer:
         """POST once. The caller bounds its time. Raises ExchangeError."""
         head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         return await self._client(url).exchange(

@@ -13,9 +13,9 @@ import httpx
 import msgspec
 from standardwebhooks import Webhook as Signer
 
-from ..model.document import event_document, iso
+from ..model.document import EventDocument
 from ..model.webhook import Delivery, Webhook
-from ..runtime.http_answer import Answer
+from ..runtime.http_answer import HttpAnswer
 from .transport import Attempt
 
 _encoder = msgspec.json.Encoder()
@@ -23,8 +23,8 @@ _encoder = msgspec.json.Encoder()
 
 def request_body(delivery: Delivery) -> bytes:
     """`{"type", "timestamp", "data"}` as JSON. The same event gives the same bytes on every attempt."""
-    event = delivery.event
-    return _encoder.encode({"type": event.type, "timestamp": iso(event.time), "data": event_document(event)})
+    event = EventDocument.of(delivery.event)
+    return _encoder.encode({"type": event.type, "timestamp": event.time, "data": event})
 
 
 def request_headers(webhook: Webhook, delivery: Delivery, body: bytes, now: float) -> dict[str, str]:
@@ -45,7 +45,7 @@ def request_headers(webhook: Webhook, delivery: Delivery, body: bytes, now: floa
     }
 
 
-def judge(answer: Answer, now: float) -> Attempt:
+def judge(answer: HttpAnswer, now: float) -> Attempt:
     """What an endpoint's answer means for the delivery."""
     if 200 <= answer.status < 300:
         return Attempt(True, status=answer.status, answer=answer.body)

@@ -38,7 +38,8 @@ RESERVED_HEADERS = frozenset(
 )
 """Those that say where a request goes and where it ends; `webhook-...`, which says who sent it, is reserved as well."""
 
-_HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}")
+HEADER_NAME = r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}$"
+HEADER_VALUE = r"^[ -~]{0,4096}$"
 
 
 class WebhookFeatures(EngineParts):
@@ -209,11 +210,11 @@ def check_headers(value: object) -> dict[str, str]:
     if not isinstance(value, Mapping) or len(value) > MAX_HEADERS:
         raise InvalidInput(f"headers: an object of at most {MAX_HEADERS} texts by name", field="headers")
     for name, text in value.items():
-        if not isinstance(name, str) or not _HEADER.fullmatch(name):
+        if not isinstance(name, str) or not re.fullmatch(HEADER_NAME[1:-1], name):
             raise InvalidInput("headers: a name has 1 to 64 letters, digits and a few signs", field="headers")
         if name.lower() in RESERVED_HEADERS or name.lower().startswith("webhook-"):
             raise InvalidInput(f"headers: {name} is set by Rookery", field="headers")
-        if not isinstance(text, str) or len(text) > 4096 or not all(" " <= sign <= "~" for sign in text):
+        if not isinstance(text, str) or not re.fullmatch(HEADER_VALUE[1:-1], text):
             raise InvalidInput(f"headers.{name}: up to 4096 printable ASCII characters", field="headers")
     if len({name.lower() for name in value}) < len(value):
         raise InvalidInput("headers: a name is given twice", field="headers")

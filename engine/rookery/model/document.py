@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any, Self
+
+import msgspec
 
 from .event import Event
+
+LAST_SECOND = 253402300799.0  # of the year 9999
+Moment = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"}, examples=["2026-01-31T12:00:00.000Z"])]
+"""A time as `moment` writes it."""
 
 
 def iso(seconds: float | None) -> str | None:
@@ -19,6 +25,11 @@ def iso(seconds: float | None) -> str | None:
         return None
 
 
+def moment(seconds: float) -> str:
+    """As `iso`; a time beyond the calendar becomes the calendar's edge."""
+    return iso(min(max(seconds, 0.0), LAST_SECOND)) or ""
+
+
 def public_body(event: Event) -> dict[str, Any]:
     """The body; if there is a file, with `media.href`, where the API has it."""
     media = event.body.get("media")
@@ -27,17 +38,31 @@ def public_body(event: Event) -> dict[str, Any]:
     return event.body | {"media": media | {"href": f"/v1/events/{event.id}/media"}}
 
 
-def event_document(event: Event) -> dict[str, Any]:
-    """An event as the API and the webhooks show it."""
-    return {
-        "id": event.id,
-        "session": event.session,
-        "platform": event.platform,
-        "type": event.type,
-        "key": event.key,
-        "time": iso(event.time),
-        "chat": event.chat,
-        "sender": event.sender,
-        "body": public_body(event),
-        "raw": event.raw,
-    }
+class EventDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """An event as the API, streams and webhooks show it: `body` has the normalised fields, `raw` the platform's document."""
+
+    id: int
+    session: str
+    platform: str
+    type: str
+    key: str
+    time: Moment
+    chat: str | None
+    sender: str | None
+    body: dict[str, Any]
+    raw: Any
+
+    @classmethod
+    def of(cls, event: Event) -> Self:
+        return cls(
+            id=event.id,
+            session=event.session,
+            platform=event.platform,
+            type=event.type,
+            key=event.key,
+            time=moment(event.time),
+            chat=event.chat,
+            sender=event.sender,
+            body=public_body(event),
+            raw=event.raw,
+        )

@@ -41,7 +41,7 @@ class Census(msgspec.Struct, frozen=True, kw_only=True):
         return [instance for instance in self.instances if not instance.draining]
 
 
-class Call(msgspec.Struct, frozen=True, kw_only=True):
+class InstanceCall(msgspec.Struct, frozen=True, kw_only=True):
     """Something that only one instance can do, asked for by another one. `arguments` are opaque here."""
 
     id: str

@@ -15,8 +15,7 @@ from typing import Annotated
 import msgspec
 import trio
 
-FORGET_ABOVE = 1024
-"""Chats remembered before those whose schedule has passed are dropped."""
+from ..runtime.cell_rate import FORGET_ABOVE, CellRate
 
 MINUTE = 60.0
 
@@ -98,7 +97,7 @@ class Pacer:
         self._minute = MINUTE * stretch
         self._stretch = stretch
         self._clock = clock
-        self._chats: dict[str, float] = {}
+        self._chats = CellRate()
         self._minutes: dict[str, deque[float]] = {}  # the last turns of chats that have a number a minute
 
     def ready_in(self, chat: str) -> float:
@@ -106,7 +105,7 @@ class Pacer:
         now = self._clock()
         at = now
         if (rate := self._per_chat(chat)) > 0:
-            at = max(at, self._chats.get(chat, now) - (self._burst - 1) * self._stretch / rate)
+            at = self._chats.earliest(chat, (self._burst - 1) * self._stretch / rate, now)
         if (turns := self._minutes.get(chat)) is not None and len(turns) == turns.maxlen:
             at = max(at, turns[0] + self._minute)
         return (at if self._turns is None else self._turns.free(at)) - now
@@ -119,10 +118,7 @@ class Pacer:
             self._turns.take(now + wait, now)  # where it comes: a slow chat's wait does not push back the others
         if (rate := self._per_chat(chat)) > 0:
             # With a burst the schedule may lag behind the turn, without one it may not: the turn begins the interval.
-            begins = now + wait if self._burst == 1 else max(self._chats.get(chat, now), now)
-            self._chats[chat] = begins + self._stretch / rate
-            if len(self._chats) > FORGET_ABOVE:
-                self._chats = {name: at for name, at in self._chats.items() if at > now}
+            self._chats.take(chat, self._stretch / rate, now + wait, now, lags=self._burst > 1)
         if (most := self._per_minute(chat)) > 0:
             if chat not in self._minutes:
                 self._minutes[chat] = deque(maxlen=most)

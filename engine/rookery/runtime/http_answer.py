@@ -19,7 +19,7 @@ class BadAnswer(ValueError):
     """The bytes are no HTTP answer, or more than the reader accepts."""
 
 
-class Answer:
+class HttpAnswer:
     """A complete answer. `headers` have lower-case names; `body` is decoded (gzip, deflate).
 
     `too_large`: the body is longer than the limit and was cut there. `keep_alive`: the connection can be used again.
@@ -58,7 +58,7 @@ class AnswerReader:
     )
 
     def __init__(self, limit: int, cut: bool) -> None:
-        self.answer = Answer()
+        self.answer = HttpAnswer()
         self.complete = False
         self._limit = limit
         self._cut = cut
@@ -139,7 +139,7 @@ class AnswerReader:
         if answer.body and answer.headers.get(b"content-encoding", b"").lower() in _ENCODINGS:
             self._decode(answer)
 
-    def _decode(self, answer: Answer) -> None:
+    def _decode(self, answer: HttpAnswer) -> None:
         try:
             decoder = zlib.decompressobj(wbits=47)  # gzip or zlib, by its first bytes
             body = decoder.decompress(answer.body, self._limit + 1)

@@ -14,7 +14,7 @@ from collections.abc import AsyncIterable, Awaitable, Callable
 import trio
 
 from .descriptors import reason_of
-from .http_answer import Answer, AnswerReader, BadAnswer
+from .http_answer import AnswerReader, BadAnswer, HttpAnswer
 from .names import open_stream
 
 READ_SIZE = 65_536
@@ -129,7 +129,7 @@ class HttpClient:
         body_seconds: float = float("inf"),
         repeatable: bool = False,
         on_sent: Callable[[], None] | None = None,
-    ) -> Answer:
+    ) -> HttpAnswer:
         """Send one complete request and return its complete answer.
 
         `body`: what follows `request`, in pieces, each with `read_seconds` to leave. `read_seconds` bound each wait for
@@ -213,7 +213,7 @@ class HttpClient:
         seconds: float,
         body_seconds: float,
         on_sent: Callable[[], None] | None,
-    ) -> Answer:
+    ) -> HttpAnswer:
         keep = False
         try:
             answer = await self._round_trip(connection.stream, request, body, seconds, body_seconds, on_sent)
@@ -255,7 +255,7 @@ class HttpClient:
         seconds: float,
         body_seconds: float,
         on_sent: Callable[[], None] | None,
-    ) -> Answer:
+    ) -> HttpAnswer:
         """Raises ExchangeError and _Broken."""
         reader = AnswerReader(self._max_answer, self._cut)
         sent = False
@@ -299,7 +299,7 @@ class HttpClient:
             raise SendTooSlow(f"the request could not be sent within {seconds:g} s")
         return reader.answer
 
-    async def _late_answer(self, stream: trio.abc.Stream, reader: AnswerReader) -> Answer | None:
+    async def _late_answer(self, stream: trio.abc.Stream, reader: AnswerReader) -> HttpAnswer | None:
         """What a server said before it stopped reading, such as that the request is too large."""
         with trio.move_on_after(LATE_ANSWER_SECONDS):
             try:

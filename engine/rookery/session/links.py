@@ -15,7 +15,7 @@ from .failure import StartupTimeout, leaves, weightiest
 from .inbox import SessionInbox
 
 
-class Connection:
+class SessionLinks:
     """Owned by the session's task, which calls the coroutines; the other methods may be called from any task.
 
     `on_connected` is called with each link that is up, `is_paused` tells whether receiving is held back.

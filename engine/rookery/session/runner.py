@@ -18,7 +18,7 @@ from ..services import Services
 from .backoff import Backoff
 from .health import Condition
 from .inbox import SessionInbox
-from .links import Connection
+from .links import SessionLinks
 from .logout import clean_up
 from .stop import FAREWELLS, Intent
 from .verdict import judge
@@ -63,7 +63,7 @@ class SessionRunner:
             confirmations=self._sender.confirmations,
         )
         self.outbox = Outbox(self.lease, services.store, self._sender)
-        self._connection = Connection(
+        self._connection = SessionLinks(
             provider,
             self.inbox,
             self.outbox,

@@ -9,7 +9,7 @@ import msgspec
 
 from rookery import model
 from rookery.errors import InvalidInput
-from rookery.features.webhooks import MAX_GRACE, MAX_HEADERS, MAX_TIMEOUT, check_headers
+from rookery.features.webhooks import HEADER_NAME, HEADER_VALUE, MAX_GRACE, MAX_HEADERS, MAX_TIMEOUT, check_headers
 from rookery.model.key import Scope
 
 from ..access.callers import Caller, forbidden
@@ -55,8 +55,8 @@ CHATS = Annotated[
 ]
 HEADERS = Annotated[
     dict[
-        Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}$" + NO_NEWLINE)],
-        Annotated[str, msgspec.Meta(pattern=r"^[ -~]{0,4096}$" + NO_NEWLINE)],
+        Annotated[str, msgspec.Meta(pattern=HEADER_NAME + NO_NEWLINE)],
+        Annotated[str, msgspec.Meta(pattern=HEADER_VALUE + NO_NEWLINE)],
     ],
     msgspec.Meta(
         max_length=MAX_HEADERS,

@@ -15,12 +15,14 @@ from typing import Any
 
 import msgspec
 
+from rookery.features.validation import ID_PATTERN
+
 from ..api.events import EVENT_STREAM
 from ..api.media import ANY, BYTES
 from ..api.messages import SendMessage
 from ..api.state import PlatformInput
 from ..calls import JSON, TABLE, Call
-from ..input.parameters import HEADERS, ID_PATTERN, NO_NEWLINE
+from ..input.parameters import HEADERS, NO_NEWLINE
 from ..output.problems import MEDIA_TYPE, ProblemDocument
 from . import request_schemas
 from .examples import EXAMPLES, Example, bodies_of

@@ -9,9 +9,10 @@ from typing import Annotated, Any
 
 import msgspec
 
+from rookery.features.validation import ID_PATTERN
+
 from ..output.problems import invalid
 
-ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._:@-]{0,127}$"
 NO_NEWLINE = r"(?!\n)"
 """Python's `$` also matches before a final newline, a JSON schema's does not; the description leaves this part out."""
 IN_WORDS: dict[str, str] = {}

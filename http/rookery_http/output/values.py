@@ -4,23 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from typing import Any
 
-import msgspec
+from rookery.model.document import Moment, moment
 
-from rookery.model.document import iso
+__all__ = ["REDACTED", "Moment", "moment", "moment_or_none", "redacted", "without_password"]
 
-LAST_SECOND = 253402300799.0  # of the year 9999
-Moment = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"}, examples=["2026-01-31T12:00:00.000Z"])]
 REDACTED = "***"
 _SECRET_NAME = re.compile(
     r"token|secret|passw|passphrase|api_?key|private_?key|credential|authorization", re.IGNORECASE
 )
-
-
-def moment(seconds: float) -> str:
-    """A time for JSON; what a platform sent from beyond the calendar is shown as its edge."""
-    return iso(min(max(seconds, 0.0), LAST_SECOND)) or ""
 
 
 def moment_or_none(seconds: float | None) -> str | None:

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from rookery import model
-from rookery.model.document import public_body
+from rookery.model.document import EventDocument
 
 from ..config.advice import with_variables
 from .values import Moment, moment, moment_or_none, redacted
@@ -169,34 +169,8 @@ class MessagePage(msgspec.Struct, frozen=True):
     next: int | None
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True):
+class Event(EventDocument, frozen=True, kw_only=True):
     """Something that a platform told: `body` has the normalised fields, `raw` the platform's own document."""
-
-    id: int
-    session: str
-    platform: str
-    type: str
-    key: str
-    time: Moment
-    chat: str | None
-    sender: str | None
-    body: dict[str, Any]
-    raw: Any
-
-    @classmethod
-    def of(cls, event: model.Event) -> Event:
-        return cls(
-            id=event.id,
-            session=event.session,
-            platform=event.platform,
-            type=event.type,
-            key=event.key,
-            time=moment(event.time),
-            chat=event.chat,
-            sender=event.sender,
-            body=public_body(event),
-            raw=event.raw,
-        )
 
 
 class EventPage(msgspec.Struct, frozen=True):

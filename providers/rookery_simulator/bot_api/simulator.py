@@ -23,7 +23,7 @@ from .methods.updates import get_updates
 from .settings import Settings
 from .strike import strike
 from .wire.answers import ApiError, failure, success, too_many_requests
-from .wire.connection import Connection, HungUp, serve_connections
+from .wire.connection import BotApiConnection, HungUp, serve_connections
 from .wire.http import Request, answer
 from .wire.parameters import read_parameters
 from .world.bot import SimulatedBot
@@ -134,7 +134,7 @@ class BotApiSimulator:
         task_status.started(self.url)
         await serve_connections(listener, self._handle, self.settings.max_body_bytes)
 
-    async def _handle(self, request: Request, connection: Connection) -> bytes | None:
+    async def _handle(self, request: Request, connection: BotApiConnection) -> bytes | None:
         self.requests += 1
         path = request.path.decode("latin-1")
         if "%" in path:
@@ -159,7 +159,9 @@ class BotApiSimulator:
             self._changes.unpark_all()
         return failure(_NOT_FOUND)
 
-    async def _handle_call(self, token: str, method: str, request: Request, connection: Connection) -> bytes | None:
+    async def _handle_call(
+        self, token: str, method: str, request: Request, connection: BotApiConnection
+    ) -> bytes | None:
         bot = self._bots.get(token) or self._admit(token)
         bot.calls[method] += 1
         # Whoever waits runs only once this call has to wait itself, and so sees what became of it.
@@ -180,7 +182,7 @@ class BotApiSimulator:
         return response
 
     async def _answer(
-        self, bot: SimulatedBot, method: str, poll: Poll | None, request: Request, connection: Connection
+        self, bot: SimulatedBot, method: str, poll: Poll | None, request: Request, connection: BotApiConnection
     ) -> bytes | None:
         if self.latency:
             seconds = self.latency.get(method, self.latency.get("", 0))
@@ -199,7 +201,7 @@ class BotApiSimulator:
         return await self._perform(bot, method, poll, request, connection)
 
     async def _perform(
-        self, bot: SimulatedBot, method: str, poll: Poll | None, request: Request, connection: Connection
+        self, bot: SimulatedBot, method: str, poll: Poll | None, request: Request, connection: BotApiConnection
     ) -> bytes:
         try:
             return await self._call(bot, method, poll, request, connection)
@@ -208,7 +210,7 @@ class BotApiSimulator:
             return failure(error)
 
     async def _call(
-        self, bot: SimulatedBot, method: str, poll: Poll | None, request: Request, connection: Connection
+        self, bot: SimulatedBot, method: str, poll: Poll | None, request: Request, connection: BotApiConnection
     ) -> bytes:
         if bot.is_revoked:
             raise ApiError(401, "Unauthorized")

@@ -9,7 +9,7 @@ import trio
 
 from .faults import Fault, Faults
 from .wire.answers import ApiError, encode, failure
-from .wire.connection import Connection
+from .wire.connection import BotApiConnection
 from .wire.http import answer, json_ok
 
 # What the service's front end says for codes whose texts the Bot API server does not choose itself.
@@ -24,7 +24,7 @@ DESCRIPTIONS = {
 
 
 async def strike(
-    faults: Faults, token: str, method: str, connection: Connection, perform: Callable[[], Awaitable[bytes]]
+    faults: Faults, token: str, method: str, connection: BotApiConnection, perform: Callable[[], Awaitable[bytes]]
 ) -> bytes | None:
     """Answer a request that may be struck: delays add up, the first other fault decides; None closes the connection."""
     after = 0
@@ -40,7 +40,7 @@ async def strike(
     return await perform()
 
 
-async def _wait(fault: Fault, method: str, connection: Connection) -> None:
+async def _wait(fault: Fault, method: str, connection: BotApiConnection) -> None:
     if method == "getupdates":
         await connection.pause(fault.seconds)
     else:
@@ -48,7 +48,7 @@ async def _wait(fault: Fault, method: str, connection: Connection) -> None:
         await trio.sleep(fault.seconds)
 
 
-async def _spoil(fault: Fault, connection: Connection, perform: Callable[[], Awaitable[bytes]]) -> bytes | None:
+async def _spoil(fault: Fault, connection: BotApiConnection, perform: Callable[[], Awaitable[bytes]]) -> bytes | None:
     response = b""
     if fault.is_applied or fault.kind in ("lost_answer", "truncated", "half_close"):
         response = await perform()

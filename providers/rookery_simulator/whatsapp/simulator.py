@@ -13,7 +13,7 @@ import trio
 
 from .phone.phone import Phone
 from .server import groups
-from .server.connection import Connection
+from .server.connection import ClientConnection
 from .server.media import serve_media
 from .server.proxy import CHAT_HOST, Certificates, serve_tunnel
 from .server.world import World
@@ -61,7 +61,7 @@ class WhatsAppSimulator:
         return groups.create(self.world, subject, list(members))
 
     @property
-    def connections(self) -> frozenset[Connection]:
+    def connections(self) -> frozenset[ClientConnection]:
         return frozenset(self.world.connections)
 
     def set_network(self, state: Network) -> None:
@@ -101,7 +101,7 @@ async def open_whatsapp_simulator() -> AsyncIterator[WhatsAppSimulator]:
             if host != CHAT_HOST:
                 await serve_media(world.media, stream)
                 return
-            connection = Connection(world, stream)
+            connection = ClientConnection(world, stream)
             world.connections.add(connection)
             await connection.run()
 

@@ -14,7 +14,7 @@ import trio
 
 from rookery.delivery.addresses import PrivateAddress, open_public_stream
 from rookery.errors import NotConnected, Rejected
-from rookery.runtime.http_answer import Answer
+from rookery.runtime.http_answer import HttpAnswer
 from rookery.runtime.http_client import Connect, ExchangeError, HttpClient
 from rookery.runtime.names import open_stream
 
@@ -47,7 +47,7 @@ async def fetch(url: str, *, limit: int, seconds: float, allow_private: bool) ->
     return answer.body, kind or None
 
 
-async def _get(url: httpx.URL, connect: Connect, limit: int, seconds: float) -> Answer:
+async def _get(url: httpx.URL, connect: Connect, limit: int, seconds: float) -> HttpAnswer:
     """One request. Raises Rejected, ExchangeError."""
     if url.scheme not in ("http", "https") or not url.host:
         raise Rejected("url: an http:// or https:// address is needed")

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from ..protocol import VERSION, Beat, Call, Failed, Hello, Ping, Quit, Reply, Start, Stop, Stored, Unfit, Welcome
+from ..protocol import VERSION, Beat, Failed, Hello, Ping, Quit, Reply, Start, Stop, Stored, Unfit, Welcome, WorkerCall
 from . import lifetime
 from .channel import Channel, EngineGone
 from .gate import MapGate
@@ -58,7 +58,7 @@ class Host:
                 case Stored():
                     if client := self._clients.get(frame.client):
                         client.stored(frame.number)
-                case Call():
+                case WorkerCall():
                     self._accept(frame)
                 case Start():
                     self._start(frame)
@@ -91,7 +91,7 @@ class Host:
         for client in clients:
             client.gone.wait(max(0.0, deadline - time.monotonic()))
 
-    def _accept(self, call: Call) -> None:
+    def _accept(self, call: WorkerCall) -> None:
         with self._counting:
             full = self._calling[call.client] >= CALLS_PER_CLIENT
             self._calling[call.client] += not full
@@ -103,7 +103,7 @@ class Host:
         else:
             self._calls.submit(self._call, call)
 
-    def _call(self, call: Call) -> None:
+    def _call(self, call: WorkerCall) -> None:
         try:
             answer = self._answer(call)
         finally:
@@ -114,7 +114,7 @@ class Host:
         with suppress(EngineGone):
             self._channel.send(answer)
 
-    def _answer(self, call: Call) -> Reply | Failed:
+    def _answer(self, call: WorkerCall) -> Reply | Failed:
         from .calls.failures import CallFailed
         from .calls.methods import BEFORE_LIVE, METHODS, prepare
 

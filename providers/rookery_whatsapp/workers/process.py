@@ -28,7 +28,7 @@ from rookery.log import get_logger
 from rookery.model.session import Action, Reason
 
 from .. import protocol
-from ..protocol import Beat, Call, Failed, Happened, Hello, Notice, Ping, Quit, Reply, Unfit, Welcome
+from ..protocol import Beat, Failed, Happened, Hello, Notice, Ping, Quit, Reply, Unfit, Welcome, WorkerCall
 from ..settings import WorkerSettings
 from .port import ClientPort
 
@@ -112,7 +112,7 @@ class WorkerProcess:
         number, done, answers = self._next, trio.Event(), list[Reply | Failed]()
         self._calls[number] = (done, answers)
         try:
-            await self._outgoing.send(Call(number, client, method, arguments))
+            await self._outgoing.send(WorkerCall(number, client, method, arguments))
             await done.wait()
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             raise NotConnected("the worker process ended") from None

@@ -7,7 +7,7 @@ import zlib
 
 import pytest
 
-from rookery.runtime.http_answer import MAX_HEADERS, Answer, AnswerReader, BadAnswer
+from rookery.runtime.http_answer import MAX_HEADERS, AnswerReader, BadAnswer, HttpAnswer
 
 INTERIM = (
     b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\n\r\n",
@@ -28,7 +28,7 @@ ANSWERS = {
 KEPT = ("length", "chunked", "gzip")
 
 
-def read(*pieces: bytes, limit: int = 1000, cut: bool = False) -> Answer:
+def read(*pieces: bytes, limit: int = 1000, cut: bool = False) -> HttpAnswer:
     reader = AnswerReader(limit, cut)
     for piece in pieces:
         if reader.enough:

@@ -11,7 +11,7 @@ import pytest
 import trio
 import trustme
 
-from rookery.runtime.http_answer import Answer
+from rookery.runtime.http_answer import HttpAnswer
 from rookery.runtime.http_client import AnswerTooSlow, CannotConnect, ConnectTooSlow, HttpClient, NotHttp
 
 REQUEST = b"POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\n{}"
@@ -57,7 +57,7 @@ def answering(*pieces: bytes, close: bool = True, pause: float = 0) -> Handler:
     return handler
 
 
-async def exchange(transport: HttpClient, *, seconds: float = 2.0) -> Answer:
+async def exchange(transport: HttpClient, *, seconds: float = 2.0) -> HttpAnswer:
     with trio.fail_after(30):
         return await transport.exchange(REQUEST, connect_seconds=2, read_seconds=seconds)
 
@@ -194,7 +194,7 @@ async def test_a_connection_that_breaks_under_a_request(repeatable: bool) -> Non
         await exchange(transport)
         transport._keeps_alive = True
 
-        async def second() -> Answer:
+        async def second() -> HttpAnswer:
             return await transport.exchange(REQUEST, connect_seconds=2, read_seconds=2, repeatable=repeatable)
 
         if repeatable:
@@ -232,7 +232,7 @@ async def test_an_answer_that_comes_before_the_whole_body_is_read() -> None:
 
 async def test_many_at_once() -> None:
     async with serving(answering(OK, close=False, pause=0.05)) as (transport, connections):
-        answers: list[Answer] = []
+        answers: list[HttpAnswer] = []
 
         async def one() -> None:
             answers.append(await exchange(transport))

@@ -7,7 +7,7 @@ from typing import Protocol, runtime_checkable
 
 import trio
 
-from ...model.instance import Call, Census, Instance, StoreChange
+from ...model.instance import Census, Instance, InstanceCall, StoreChange
 
 
 class InstanceStore(Protocol):
@@ -28,10 +28,10 @@ class InstanceStore(Protocol):
 class CallStore(Protocol):
     """Calls from one instance to another. Arguments and answers are encrypted before they reach the disk."""
 
-    async def submit_call(self, call: Call) -> None:
+    async def submit_call(self, call: InstanceCall) -> None:
         """Store it and tell its owner (`calls`)."""
 
-    async def take_calls(self, owner: str, *, limit: int) -> Sequence[Call]:
+    async def take_calls(self, owner: str, *, limit: int) -> Sequence[InstanceCall]:
         """Those for this instance that nobody has taken, oldest first; each is given out once. Forgets what is overdue."""
 
     async def answer_call(self, id: str, answer: bytes) -> bool:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import msgspec
 import trio
 
-from ...model.instance import Call, Census, Instance
+from ...model.instance import Census, Instance, InstanceCall
 from ...model.session import TERMINAL_REASONS
 from .base import PostgresBase
 
@@ -103,14 +103,14 @@ class PostgresInstances(PostgresBase):
     async def leave(self, name: str) -> None:
         await self._db.row(_LEAVE, name)
 
-    async def submit_call(self, call: Call) -> None:
+    async def submit_call(self, call: InstanceCall) -> None:
         sealed = await _quietly(self._secrets.encrypt_bytes, call.arguments)
         await self._db.row(_SUBMIT, call.id, call.owner, call.method, sealed, call.seconds)
 
-    async def take_calls(self, owner: str, *, limit: int) -> Sequence[Call]:
-        def read(row: Any) -> tuple[int, Call]:
+    async def take_calls(self, owner: str, *, limit: int) -> Sequence[InstanceCall]:
+        def read(row: Any) -> tuple[int, InstanceCall]:
             number, id, owner, method, sealed, seconds = row
-            return number, Call(id=id, owner=owner, method=method, arguments=sealed, seconds=seconds)
+            return number, InstanceCall(id=id, owner=owner, method=method, arguments=sealed, seconds=seconds)
 
         rows = await self._all(_TAKE, owner, limit, of=read)
         return [

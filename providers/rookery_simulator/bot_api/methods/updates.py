@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ..wire.answers import ApiError, success_raw
-from ..wire.connection import Connection
+from ..wire.connection import BotApiConnection
 from ..wire.parameters import Parameters
 from ..world.bot import SimulatedBot
 from ..world.polls import WEBHOOK_IS_ACTIVE, Poll
 from .service import remember_allowed_updates
 
 
-async def get_updates(bot: SimulatedBot, poll: Poll, parameters: Parameters, connection: Connection) -> bytes:
+async def get_updates(bot: SimulatedBot, poll: Poll, parameters: Parameters, connection: BotApiConnection) -> bytes:
     """The whole HTTP answer of a getUpdates call, as soon as there is one.
 
     Raises ApiError (409, or 401 for a token that is revoked meanwhile) and HungUp when the client leaves; the call

@@ -20,7 +20,7 @@ MAX_PIPELINED = 64
 SEND_DEADLINE = 60.0
 """Seconds after which a client that does not read its answer is cut off."""
 
-Handler = Callable[[Request, "Connection"], Awaitable[bytes | None]]
+Handler = Callable[[Request, "BotApiConnection"], Awaitable[bytes | None]]
 """Answers one request with a whole HTTP answer, or with None to close the connection without one."""
 
 
@@ -28,7 +28,7 @@ class HungUp(Exception):
     """The client closed its side while its request was still being handled."""
 
 
-class Connection:
+class BotApiConnection:
     """One accepted socket, owned and closed by `run`."""
 
     __slots__ = ("_handler", "_is_broken", "_reader", "_socket", "hung_up")
@@ -162,4 +162,4 @@ async def serve_connections(listener: socket.socket, handler: Handler, max_body_
                         break
                     accepted.setblocking(False)
                     accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                    nursery.start_soon(Connection(accepted, handler, max_body_bytes).run)
+                    nursery.start_soon(BotApiConnection(accepted, handler, max_body_bytes).run)

@@ -20,7 +20,7 @@ from ..stanza import protobufs
 from ..stanza.node import Attrs, Node, node
 
 if TYPE_CHECKING:
-    from .connection import Connection
+    from .connection import ClientConnection
     from .linked_device import LinkedDevice
     from .world import World
 
@@ -95,7 +95,7 @@ def _add(state: bytes, item: bytes) -> bytes:
     return _LANES.pack(*((a + b) & 0xFFFF for a, b in zip(_LANES.unpack(state), addend, strict=True)))
 
 
-def on_sync(world: World, connection: Connection, device: LinkedDevice, query: Node) -> None:
+def on_sync(world: World, connection: ClientConnection, device: LinkedDevice, query: Node) -> None:
     """Give the patches after the version that the device has, or take one that it wrote."""
     state = device.phone.app_state
     collections = []

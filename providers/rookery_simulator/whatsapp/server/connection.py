@@ -37,7 +37,7 @@ LINGER = 0.2
 Reply = Callable[[Node], None]
 
 
-class Connection:
+class ClientConnection:
     """`registration` is set before pairing, `device` after a login; never both."""
 
     def __init__(self, world: World, stream: trio.abc.Stream) -> None:

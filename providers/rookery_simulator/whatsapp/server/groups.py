@@ -10,7 +10,7 @@ from ..stanza.node import Attrs, Node, node
 
 if TYPE_CHECKING:
     from ..phone.phone import Phone
-    from .connection import Connection
+    from .connection import ClientConnection
     from .linked_device import LinkedDevice
     from .world import World
 
@@ -67,7 +67,7 @@ def create(world: World, subject: str, members: list[Phone]) -> Group:
     return group
 
 
-def on_query(world: World, connection: Connection, device: LinkedDevice, query: Node) -> None:
+def on_query(world: World, connection: ClientConnection, device: LinkedDevice, query: Node) -> None:
     """One group, or all groups of the asking device."""
     to = query.jid("to")
     if to == GROUPS and query.child("participating") is not None:

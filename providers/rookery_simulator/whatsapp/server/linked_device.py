@@ -15,7 +15,7 @@ from .login import Refusal, Registration
 
 if TYPE_CHECKING:
     from ..phone.phone import Phone
-    from .connection import Connection
+    from .connection import ClientConnection
 
 TEMPORARY_BAN = 402
 CLIENT_OUTDATED = 405
@@ -32,7 +32,7 @@ class LinkedDevice:
         self.removed = False
         # Fault of logging in: accept the connection and never say whether it is welcome.
         self.ignore_logins = False
-        self.connection: Connection | None = None
+        self.connection: ClientConnection | None = None
         self.logins = 0
         self.greeted = False
         self.undelivered: dict[str, Node] = {}
@@ -71,13 +71,13 @@ class LinkedDevice:
 
     # Told by the server
 
-    def connected(self, connection: Connection) -> None:
+    def connected(self, connection: ClientConnection) -> None:
         self.connection = connection
         self.logins += 1
         self._active = False
         self._notify()
 
-    def disconnected(self, connection: Connection) -> None:
+    def disconnected(self, connection: ClientConnection) -> None:
         if self.connection is connection:
             self.connection = None
             self._active = False

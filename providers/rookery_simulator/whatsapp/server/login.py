@@ -11,7 +11,7 @@ from ..stanza.jid import SERVER
 from ..stanza.node import node
 
 if TYPE_CHECKING:
-    from .connection import Connection
+    from .connection import ClientConnection
     from .linked_device import LinkedDevice
     from .world import World
 
@@ -39,7 +39,7 @@ class Refusal:
     details: dict[str, str] = field(default_factory=dict)
 
 
-def welcome(world: World, connection: Connection, static: bytes, payload: bytes) -> None:
+def welcome(world: World, connection: ClientConnection, static: bytes, payload: bytes) -> None:
     """Decide what a client that finished its handshake gets to hear."""
     hello = protobufs.handshake().ClientPayload.FromString(payload)
     if world.refusal is not None:
@@ -64,7 +64,7 @@ def _registration(static: bytes, data: Any) -> Registration:
     )
 
 
-def offer_references(world: World, connection: Connection) -> None:
+def offer_references(world: World, connection: ClientConnection) -> None:
     """Send `pair-device`: each reference becomes one QR code, the first for 60 s, the others for 20 s."""
     references = [f"2@{secrets.token_urlsafe(60)}" for _ in range(world.settings.qr_codes)]
     for reference in references:
@@ -73,7 +73,7 @@ def offer_references(world: World, connection: Connection) -> None:
     connection.ask("md", content, lambda _: None)
 
 
-def _log_in(world: World, connection: Connection, static: bytes, number: str, device_number: int) -> None:
+def _log_in(world: World, connection: ClientConnection, static: bytes, number: str, device_number: int) -> None:
     phone = world.phones.get(number)
     device = phone.devices.get(device_number) if phone else None
     if device is None or device.registration.noise_public != static:
@@ -86,7 +86,7 @@ def _log_in(world: World, connection: Connection, static: bytes, number: str, de
         _admit(world, connection, device)
 
 
-def _admit(world: World, connection: Connection, device: LinkedDevice) -> None:
+def _admit(world: World, connection: ClientConnection, device: LinkedDevice) -> None:
     if device.connection is not None:
         device.replace()
     connection.device = device
@@ -94,5 +94,5 @@ def _admit(world: World, connection: Connection, device: LinkedDevice) -> None:
     connection.post(node("success", {"t": world.now(), "lid": device.lid, "location": "sim", "props": "0"}))
 
 
-def _refuse(connection: Connection, refusal: Refusal) -> None:
+def _refuse(connection: ClientConnection, refusal: Refusal) -> None:
     connection.farewell(node("failure", {"from": SERVER, "reason": refusal.reason, **refusal.details}))

@@ -15,7 +15,7 @@ from .login import Registration
 
 if TYPE_CHECKING:
     from ..phone.phone import Phone
-    from .connection import Connection
+    from .connection import ClientConnection
     from .world import World
 
 RESTART = 515  # the code of the stream error that follows each pairing
@@ -28,7 +28,7 @@ class CodeRequest:
     """A device waits for somebody to type its pairing code on the phone `number`."""
 
     number: str
-    connection: Connection
+    connection: ClientConnection
     wrapped_device_key: bytes
     reference: bytes = field(default_factory=lambda: secrets.token_urlsafe(30).encode())
     on_finish: Callable[[bytes, bytes], None] | None = None
@@ -72,7 +72,7 @@ def enter_code(phone: Phone, code: str, done: Done) -> None:
     request.connection.post(node("notification", attrs, [hello]))
 
 
-def on_link_code(world: World, connection: Connection, query: Node) -> None:
+def on_link_code(world: World, connection: ClientConnection, query: Node) -> None:
     """The device's two messages of pairing by code."""
     message = query.require("link_code_companion_reg")
     number = message.get("jid").partition("@")[0]
@@ -91,7 +91,7 @@ def on_link_code(world: World, connection: Connection, query: Node) -> None:
             request.on_finish(bundle, message.require("companion_identity_public").data)
 
 
-def _link(phone: Phone, connection: Connection, registration: Registration, secret: bytes, done: Done) -> None:
+def _link(phone: Phone, connection: ClientConnection, registration: Registration, secret: bytes, done: Done) -> None:
     """Send `pair-success`; the device answers with its own signature and is restarted by stream error 515."""
     number = phone.next_device_number()
     device = LinkedDevice(phone, number, registration)

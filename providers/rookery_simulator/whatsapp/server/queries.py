@@ -12,7 +12,7 @@ from . import app_state, groups, pairing_flow
 from .proxy import MEDIA_HOST
 
 if TYPE_CHECKING:
-    from .connection import Connection
+    from .connection import ClientConnection
     from .linked_device import LinkedDevice
     from .world import World
 
@@ -21,7 +21,7 @@ NOT_FOUND = 404
 KEY_ID_SIZE = 3  # bytes of a prekey's number
 
 
-def handle(world: World, connection: Connection, query: Node) -> None:
+def handle(world: World, connection: ClientConnection, query: Node) -> None:
     """Answer one query; one that nobody knows gets an empty result and is kept in `world.unknown_queries`."""
     namespace = query.get("xmlns")
     child = query.children[0].tag if query.children else ""
@@ -36,29 +36,29 @@ def handle(world: World, connection: Connection, query: Node) -> None:
         connection.answer(query)
 
 
-def _ping(world: World, connection: Connection, device: LinkedDevice, query: Node) -> None:
+def _ping(world: World, connection: ClientConnection, device: LinkedDevice, query: Node) -> None:
     connection.answer(query)
 
 
-def _set_active(world: World, connection: Connection, device: LinkedDevice, query: Node) -> None:
+def _set_active(world: World, connection: ClientConnection, device: LinkedDevice, query: Node) -> None:
     connection.answer(query)
     device.activated()
     device.phone.greet(device)
 
 
-def _count_prekeys(world: World, connection: Connection, device: LinkedDevice, query: Node) -> None:
+def _count_prekeys(world: World, connection: ClientConnection, device: LinkedDevice, query: Node) -> None:
     # A client that hears of none makes 812; of few, 50.
     count = device.prekey_count or (0 if world.settings.many_prekeys else 1)
     connection.answer(query, [node("count", {"value": count})])
 
 
-def _store_prekeys(world: World, connection: Connection, device: LinkedDevice, query: Node) -> None:
+def _store_prekeys(world: World, connection: ClientConnection, device: LinkedDevice, query: Node) -> None:
     keys = query.require("list").children
     device.store_prekeys([(int.from_bytes(key.require("id").data), key.require("value").data) for key in keys])
     connection.answer(query)
 
 
-def _give_bundles(world: World, connection: Connection, device: LinkedDevice, query: Node) -> None:
+def _give_bundles(world: World, connection: ClientConnection, device: LinkedDevice, query: Node) -> None:
     users = []
     for user in query.require("key").children:
         jid = user.jid("jid")
@@ -97,7 +97,7 @@ def _key_nodes(number: int, key: bytes) -> list[Node]:
     return [node("id", {}, number.to_bytes(KEY_ID_SIZE)), node("value", {}, key)]
 
 
-def _usync(world: World, connection: Connection, device: LinkedDevice, query: Node) -> None:
+def _usync(world: World, connection: ClientConnection, device: LinkedDevice, query: Node) -> None:
     request = query.require("usync")
     wanted = {child.tag for child in request.require("query").children}
     users = [_usync_user(world, user, wanted) for user in request.require("list").children]
@@ -133,12 +133,12 @@ def _contact(world: World, asked: str) -> Node:
     return node("user", {"jid": phone.lid, "pn_jid": phone.jid}, [node("contact", {"type": "in"}, asked)])
 
 
-def _media_connection(world: World, connection: Connection, device: LinkedDevice, query: Node) -> None:
+def _media_connection(world: World, connection: ClientConnection, device: LinkedDevice, query: Node) -> None:
     attrs: Attrs = {"auth": world.media.authorisation, "ttl": MEDIA_TTL, "auth_ttl": MEDIA_TTL, "max_buckets": 12}
     connection.answer(query, [node("media_conn", attrs, [node("host", {"hostname": MEDIA_HOST})])])
 
 
-def _privacy(world: World, connection: Connection, device: LinkedDevice, query: Node) -> None:
+def _privacy(world: World, connection: ClientConnection, device: LinkedDevice, query: Node) -> None:
     if query.child("privacy") is None or query.get("type") != "get":
         connection.answer(query)  # a change of settings, or trusted contact tokens
         return
@@ -147,25 +147,25 @@ def _privacy(world: World, connection: Connection, device: LinkedDevice, query: 
     connection.answer(query, [node("privacy", {}, categories)])
 
 
-def _block_list(world: World, connection: Connection, device: LinkedDevice, query: Node) -> None:
+def _block_list(world: World, connection: ClientConnection, device: LinkedDevice, query: Node) -> None:
     connection.answer(query, [node("list", {"dhash": "0"}, [])])
 
 
-def _no_picture(world: World, connection: Connection, device: LinkedDevice, query: Node) -> None:
+def _no_picture(world: World, connection: ClientConnection, device: LinkedDevice, query: Node) -> None:
     connection.refuse(query, NOT_FOUND, "item-not-found")
 
 
-def _log_out(world: World, connection: Connection, device: LinkedDevice, query: Node) -> None:
+def _log_out(world: World, connection: ClientConnection, device: LinkedDevice, query: Node) -> None:
     """The device unlinks itself."""
     connection.answer(query)
     device.removed = True
     device.phone.devices.pop(device.number, None)
 
 
-Answer = Callable[["World", "Connection", "LinkedDevice", Node], None]
+QueryHandler = Callable[["World", "ClientConnection", "LinkedDevice", Node], None]
 
 # By namespace and tag of the first child; "" stands for any other child.
-_ANSWERS: dict[tuple[str, str], Answer] = {
+_ANSWERS: dict[tuple[str, str], QueryHandler] = {
     ("w:p", ""): _ping,
     ("passive", "active"): _set_active,
     ("passive", "passive"): _ping,

@@ -19,7 +19,7 @@ from . import groups, pairing_flow, queries, routing
 from .media import MediaStore
 
 if TYPE_CHECKING:
-    from .connection import Connection
+    from .connection import ClientConnection
     from .linked_device import LinkedDevice
     from .login import Refusal
 
@@ -57,8 +57,8 @@ class World:
         self.media = MediaStore()
         self.phones: dict[str, Phone] = {}
         self.groups: dict[Jid, groups.Group] = {}
-        self.connections: set[Connection] = set()
-        self.references: dict[str, Connection] = {}
+        self.connections: set[ClientConnection] = set()
+        self.references: dict[str, ClientConnection] = {}
         self.code_requests: Feed[pairing_flow.CodeRequest] = Feed()
         # Set it to answer every login and every pairing with a failure.
         self.refusal: Refusal | None = None
@@ -108,14 +108,14 @@ class World:
         phone = self.phone_at(jid)
         return phone.devices.get(jid.device) if phone else None
 
-    def connection_closed(self, connection: Connection) -> None:
+    def connection_closed(self, connection: ClientConnection) -> None:
         self.connections.discard(connection)
         for reference in [key for key, value in self.references.items() if value is connection]:
             del self.references[reference]
         if connection.device is not None:
             connection.device.disconnected(connection)
 
-    def handle(self, connection: Connection, stanza: Node) -> None:
+    def handle(self, connection: ClientConnection, stanza: Node) -> None:
         """Act on one stanza from a client."""
         if stanza.tag == "iq":
             queries.handle(self, connection, stanza)

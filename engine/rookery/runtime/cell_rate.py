@@ -1,0 +1,30 @@
+"""The generic cell rate algorithm: a virtual schedule for each of many keys."""
+
+from __future__ import annotations
+
+FORGET_ABOVE = 1024
+"""Keys remembered before those whose schedule has passed are dropped."""
+
+
+class CellRate:
+    """Each key has a schedule of turns; whoever may run ahead of it by `slack` seconds gets a burst after a pause.
+
+    Times are seconds of any clock that the caller stays with.
+    """
+
+    def __init__(self) -> None:
+        self._next: dict[str, float] = {}
+
+    def earliest(self, key: str, slack: float, now: float) -> float:
+        """When the next turn of this key may be taken, `now` at the earliest."""
+        return max(now, self._next.get(key, now) - slack)
+
+    def take(self, key: str, interval: float, at: float, now: float, *, lags: bool = True) -> None:
+        """Take the turn at `at`; the next comes an interval later.
+
+        With `lags` the interval begins where the schedule stands, so that an early turn is paid for; without, at the turn.
+        """
+        begins = max(self._next.get(key, now), now) if lags else at
+        self._next[key] = begins + interval
+        if len(self._next) > FORGET_ABOVE:
+            self._next = {name: next for name, next in self._next.items() if next > now}
