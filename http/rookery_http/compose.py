@@ -82,6 +82,7 @@ def platform_inputs() -> dict[str, PlatformInput]:
                 "additionalProperties": False,
             },
             settings=shapes["BotSettings"],
+            event_types=Telegram.event_types,
             example={"credentials": {"token": "123456789:nobodys-bot-0123456789abcdefghijkl"}},
         ),
         "whatsapp": PlatformInput(
@@ -102,6 +103,7 @@ def platform_inputs() -> dict[str, PlatformInput]:
                 "additionalProperties": False,
             },
             settings=account,
+            event_types=WhatsApp.event_types,
             example={"credentials": {"account": "4915112345678"}, "settings": {"presence": "unavailable"}},
         ),
     }

@@ -13,6 +13,7 @@ from rookery.errors import InvalidInput
 from .api.state import Api, PlatformInput
 from .app import create_app
 from .config.settings import ApiSettings, is_loopback
+from .description.asyncapi import describe_streams
 from .description.openapi import describe
 from .server import access_log
 from .server.address import Address
@@ -50,6 +51,7 @@ async def serve_api(
         stopping=stop,
         platforms=platforms,
         describe=partial(describe, platforms, key=settings.key is not None),
+        describe_streams=partial(describe_streams, platforms, key=settings.key is not None),
     )
     app = create_app(api)
     listeners = await open_listeners(settings.host, settings.port)

@@ -21,6 +21,7 @@ from rookery.provider.contract import Inbox, Link
 from rookery.provider.pacer import Rate
 
 from .api import BotApi
+from .event_types import EVENT_TYPES
 from .link import TelegramLink
 from .pacing import Rates
 from .updates import ALL_KINDS
@@ -73,6 +74,7 @@ class Telegram:
     """
 
     platform = "telegram"
+    event_types = EVENT_TYPES
 
     def __init__(self, *, api_url: str = API_URL, poll_timeout: int = POLL_TIMEOUT, rates: Rates | None = None) -> None:
         _check_address(api_url)

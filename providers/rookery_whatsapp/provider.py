@@ -20,6 +20,7 @@ from rookery.provider.contract import Inbox, Link
 from .device.account import Account, check_credentials, remaining
 from .device.devices import open_devices
 from .device.pairing import PairingDesk, ShownCode, phone_digits
+from .event_types import EVENT_TYPES
 from .link.encrypted import Opener
 from .link.link import WhatsAppLink
 from .link.memory import Facts, Memory
@@ -48,6 +49,7 @@ class WhatsApp:
     """
 
     platform = "whatsapp"
+    event_types = EVENT_TYPES
 
     def __init__(
         self,

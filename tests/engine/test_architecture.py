@@ -53,7 +53,7 @@ FLOORS: dict[str, Floors] = {
             "features",
             "engine",
         ],
-        "rookery_whatsapp": ["protocol", "settings worker", "workers", "device", "link", "provider"],
+        "rookery_whatsapp": ["protocol event_types", "settings worker", "workers", "device", "link", "provider"],
         "rookery_http": [
             "calls",
             "config routing",

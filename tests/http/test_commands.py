@@ -27,6 +27,7 @@ WITHOUT_A_COMMAND = {
     "healthz": "a probe; `rookery healthcheck` asks it",
     "readyz": "a probe",
     "openapi": "`rookery openapi` prints it without a server",
+    "asyncapi": "`rookery openapi --async` prints it without a server",
     "docs": "for a browser",
     "event_socket": "`rookery events --follow` follows over the stream",
 }
@@ -62,6 +63,7 @@ COMMANDS: dict[str, list[str]] = {
     "get_message": ["messages show 019c1410"],
     "cancel_message": ["messages cancel 019c1410"],
     "read_events": ["events --session shop --type message --after 0 --limit 1"],
+    "list_event_types": ["event-types"],
     "follow_events": [
         "events --follow --last 5 --limit 1 --timeout 2",
         "events --follow --after 0 --session shop --type message --timeout 2",

@@ -11,9 +11,9 @@ from typing import Any
 
 import msgspec
 
-from ..assembly import EngineParts
 from ..errors import InvalidInput, NotFound
 from ..model.webhook import DeadLetter, ReplayQuery, Webhook, WebhookFacts
+from .catalogue import CatalogueFeatures
 from .validation import check_id, check_text, check_url
 
 MAX_GRACE = 30 * 86_400.0
@@ -42,7 +42,7 @@ HEADER_NAME = r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}$"
 HEADER_VALUE = r"^[ -~]{0,4096}$"
 
 
-class WebhookFeatures(EngineParts):
+class WebhookFeatures(CatalogueFeatures):
     """Endpoints are posted each stored event at least once, in order per chat."""
 
     async def create_webhook(
@@ -58,8 +58,9 @@ class WebhookFeatures(EngineParts):
         id: str | None = None,
         enabled: bool = True,
     ) -> Webhook:
-        """From now on the endpoint gets the events of `session` (None: of all) with a type in `events` (None: every type)
-        of `chats` (None: every one). `headers` go with each delivery; `timeout` is in seconds.
+        """From now on the endpoint gets the events of `session` (None: of all) of `chats` (None: every one) with a type in
+        `events`: names, and patterns such as `session.*`; None: every type that needs no naming. `headers` go with each
+        delivery; `timeout` is in seconds.
 
         Without a `secret` one is made; it is in the returned object. Raises InvalidInput, NotFound, AlreadyExists.
         """
@@ -69,7 +70,7 @@ class WebhookFeatures(EngineParts):
             url=check_url(url),
             secret=check_secret(secret) if secret is not None else new_secret(),
             session=session,
-            events=check_types(events),
+            events=self._checked_types(events),
             chats=check_chats(chats),
             headers=check_headers(headers or {}),
             timeout=check_timeout(timeout),
@@ -96,7 +97,7 @@ class WebhookFeatures(EngineParts):
         """
         checks: dict[str, Callable[[object], Any]] = {
             "url": check_url,
-            "events": check_types,
+            "events": self._checked_types,
             "chats": check_chats,
             "headers": check_headers,
             "timeout": check_timeout,
@@ -114,6 +115,11 @@ class WebhookFeatures(EngineParts):
         webhook = await self._store.update_webhook(msgspec.structs.replace(before, **fields, updated_at=self._clock()))
         self._signals.webhooks.fire()
         return webhook
+
+    def _checked_types(self, value: object) -> tuple[str, ...] | None:
+        names = check_types(value)
+        self._check_event_names(names or ())
+        return names
 
     async def rotate_secret(self, id: str, *, secret: str | None = None, grace: float | None = None) -> Webhook:
         """Sign with a new secret, made when none is given; the old one signs too for `grace` seconds, so that receivers can

@@ -9,6 +9,7 @@ from typing import Protocol, runtime_checkable
 import msgspec
 
 from ..model.event import Event
+from ..model.event_type import EventType
 from ..model.session import Session
 
 
@@ -158,6 +159,15 @@ class Forgetful(Protocol):
         Raises:
             ProviderError: something is left.
         """
+
+
+@runtime_checkable
+class EventDescribing(Protocol):
+    """A provider that says which types of events its links commit."""
+
+    @property
+    def event_types(self) -> Sequence[EventType]:
+        """The catalogue's rows for this platform: all of them, so that a misspelt type in a webhook is recognised."""
 
 
 class MediaSink(Protocol):

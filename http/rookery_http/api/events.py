@@ -19,6 +19,7 @@ from ..access.callers import Caller
 from ..calls import Answer, call
 from ..input.parameters import EventId, EventTypes, Id, Limit, types_of
 from ..output import views
+from ..output.event_schemas import body_schema
 from ..output.problems import Problem
 from ..output.wire_forms import WireForms
 from .following import Follower, FollowEvents, events_for, open_follower
@@ -54,6 +55,18 @@ async def read_events(api: Api, *, query: ReadEvents, caller: Caller) -> Answer:
     )
     page = [views.Event.of(event) for event in found[: query.limit]]
     return Answer(views.EventPage(page, page[-1].id if len(found) > query.limit else None))
+
+
+@call("GET", "/v1/event-types", tag=TAG, answers={200: views.EventTypeList}, scope=Scope.READ)
+async def list_event_types(api: Api) -> Answer:
+    """List the types of events that the log may hold, with a JSON schema of each body."""
+    rows = [
+        views.EventTypeRow(
+            type=row.name, platform=row.platform, summary=row.summary, quiet=row.quiet, body=body_schema(row)
+        )
+        for row in api.engine.event_types()
+    ]
+    return Answer(views.EventTypeList(rows))
 
 
 @call("GET", "/v1/events/stream", tag=TAG, answers={200: EVENT_STREAM}, scope=Scope.READ)

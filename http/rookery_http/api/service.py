@@ -51,6 +51,12 @@ async def openapi(api: Api) -> Answer:
     return Answer(api.describe())
 
 
+@call("GET", "/asyncapi.json", tag=TAG, answers={200: "application/json"}, scope=None)
+async def asyncapi(api: Api) -> Answer:
+    """What streams and webhooks carry, AsyncAPI 3.0."""
+    return Answer(api.describe_streams())
+
+
 @call("GET", "/docs", tag=TAG, answers={200: HTML}, scope=None)
 async def docs(api: Api) -> Answer:
     """The same for people; works without the internet."""

@@ -9,6 +9,7 @@ import msgspec
 import trio
 
 from rookery import Engine
+from rookery.model.event_type import EventType
 
 from ..access.rate_limit import RateLimits
 from ..config.settings import ApiSettings
@@ -23,12 +24,14 @@ NULL = {"type": "null"}
 class PlatformInput(msgspec.Struct, frozen=True):
     """JSON schemas of what a platform accepts at the creation of a session, for the OpenAPI description.
 
-    `example` holds `credentials` and `settings` of a session that nobody has.
+    `event_types` are the platform's rows of the catalogue. `example` holds `credentials` and `settings` of a session that
+    nobody has.
     """
 
     credentials: Mapping[str, Any]
     settings: Mapping[str, Any] = msgspec.field(default_factory=lambda: {"type": "object"})
     example: Mapping[str, Any] = {}
+    event_types: tuple[EventType, ...] = ()
 
     def fits(self, field: str, value: Mapping[str, Any]) -> bool:
         """True when `value` has the names that this platform takes, whatever they hold, and null only where it may be."""
@@ -51,8 +54,9 @@ class Api:
         stopping: trio.Event,
         platforms: Mapping[str, PlatformInput] | None = None,
         describe: Callable[[], dict[str, Any]],
+        describe_streams: Callable[[], dict[str, Any]],
     ) -> None:
-        """`describe` makes the OpenAPI document of this server."""
+        """`describe` makes the OpenAPI document of this server, `describe_streams` its AsyncAPI document."""
         self.engine = engine
         self.settings = settings
         self.stopping = stopping
@@ -63,3 +67,4 @@ class Api:
         self.wire_forms = WireForms()
         self.platforms = dict(platforms or {})
         self.describe = describe
+        self.describe_streams = describe_streams

@@ -14,7 +14,7 @@ from rookery.model.key import Scope
 
 from ..access.callers import Caller, forbidden
 from ..calls import Answer, call
-from ..input.parameters import IN_WORDS, NO_NEWLINE, EventId, Id, Instant, Limit, seconds_of
+from ..input.parameters import EVENT_NAME, IN_WORDS, NO_NEWLINE, EventId, Id, Instant, Limit, seconds_of
 from ..output import views, webhook_views
 from ..output.problems import Problem
 from .state import Api
@@ -39,8 +39,15 @@ URL = Annotated[
         examples=["https://example.org/rookery"],
     ),
 ]
-EVENT_TYPE = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.-]{1,64}$" + NO_NEWLINE, examples=["message"])]
-EVENTS = Annotated[list[EVENT_TYPE], msgspec.Meta(min_length=1, max_length=100, description="types; null: every one")]
+EVENT_TYPE = Annotated[str, msgspec.Meta(pattern=EVENT_NAME + NO_NEWLINE, examples=["message"])]
+EVENTS = Annotated[
+    list[EVENT_TYPE],
+    msgspec.Meta(
+        min_length=1,
+        max_length=100,
+        description="types from `/v1/event-types`, and patterns such as `session.*`; null: every type that needs no naming",
+    ),
+]
 SECRET = Annotated[
     str,
     msgspec.Meta(

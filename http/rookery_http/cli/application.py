@@ -30,6 +30,7 @@ app.add_typer(keys.app, name="keys")
 app.command("audit")(keys.audit)
 app.command("doctor")(doctor.doctor)
 app.command("events")(events.events)
+app.command("event-types")(events.event_types)
 app.command("send")(messages.send)
 app.command("instances")(instances.instances)
 app.command("drain")(instances.drain)
@@ -177,15 +178,19 @@ def demo(
 @app.command()
 def openapi(
     html: Annotated[bool, typer.Option("--html", help="Print the page for people instead, as /docs shows it.")] = False,
+    streams: Annotated[
+        bool, typer.Option("--async", help="Print the AsyncAPI description of streams and webhooks.")
+    ] = False,
 ) -> None:
     """Print the OpenAPI description of the API."""
     import msgspec
 
     from ..compose import platform_inputs
+    from ..description.asyncapi import describe_streams
     from ..description.openapi import describe
     from ..output.docs_page import page
 
-    description = describe(platform_inputs())
+    description = describe_streams(platform_inputs()) if streams else describe(platform_inputs())
     text = page(description) if html else msgspec.json.format(msgspec.json.encode(description)).decode()
     sys.stdout.write(text + "\n")
 

@@ -1,4 +1,4 @@
-"""`rookery events`"""
+"""`rookery events` and `rookery event-types`"""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
-from .client import Client, Key, NoServer, Url, given
-from .output import moment, printable
+from .client import AsJson, Client, Key, NoServer, Url, given
+from .output import Column, moment, print_json, print_table, printable
 
 PATIENCE = 60.0
 """Seconds for a server to come back."""
@@ -83,3 +83,20 @@ def _print(event: dict[str, Any], as_json: bool) -> None:
         text = printable(text)
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
+
+
+TYPES: list[Column] = [
+    ("type", lambda row: row["type"]),
+    ("platform", lambda row: row["platform"] or "every one"),
+    ("", lambda row: "quiet" if row["quiet"] else ""),
+    ("meaning", lambda row: row["summary"]),
+]
+
+
+def event_types(as_json: AsJson = False, url: Url = None, key: Key = None) -> None:
+    """List the types of events, with the platform that makes each; quiet ones come only to those who name them."""
+    rows = Client(url, key).call("GET", "/v1/event-types")["event_types"]
+    if as_json:
+        print_json(rows)
+    else:
+        print_table(rows, TYPES, empty="")

@@ -7,7 +7,7 @@ contents that differ by type.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from importlib.metadata import version
 from inspect import cleandoc
@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from rookery.features.validation import ID_PATTERN
+from rookery.model.event_type import ENGINE_TYPES, EventType
 
 from ..api.events import EVENT_STREAM
 from ..api.media import ANY, BYTES
@@ -23,6 +24,7 @@ from ..api.messages import SendMessage
 from ..api.state import PlatformInput
 from ..calls import JSON, TABLE, Call
 from ..input.parameters import HEADERS, NO_NEWLINE
+from ..output.event_schemas import camel, event_components
 from ..output.problems import MEDIA_TYPE, ProblemDocument
 from . import request_schemas
 from .examples import EXAMPLES, Example, bodies_of
@@ -99,6 +101,8 @@ def describe(platforms: Mapping[str, PlatformInput] | None = None, *, key: bool 
         paths.setdefault(row.path, {})[row.method.lower()] = _operation(row, components, bodies, key=key)
     for name in [name for name in components if name in _query_names()]:
         del components[name]
+    types = catalogue(platforms or {})
+    components |= event_components(types)
     document: Schema = {
         "openapi": "3.1.0",
         "info": {
@@ -111,6 +115,7 @@ def describe(platforms: Mapping[str, PlatformInput] | None = None, *, key: bool 
         "servers": [{"url": "/", "description": "the server that this description comes from"}],
         "tags": [{"name": name, "description": text} for name, text in TAGS.items()],
         "paths": paths,
+        "webhooks": _webhooks(types),
         "components": {
             "schemas": dict(sorted(components.items())),
             "responses": {
@@ -124,6 +129,39 @@ def describe(platforms: Mapping[str, PlatformInput] | None = None, *, key: bool 
         }
         document["security"] = [{"key": []}]
     return document
+
+
+def catalogue(platforms: Mapping[str, PlatformInput]) -> tuple[EventType, ...]:
+    """The types of events of the engine and of these platforms."""
+    return (*ENGINE_TYPES, *(row for platform in platforms.values() for row in platform.event_types))
+
+
+def _webhooks(types: Sequence[EventType]) -> Schema:
+    """What endpoints are sent: one entry for each type of event, and one for whoever takes them all."""
+    summaries = {row.name: row.summary for row in reversed(types)}
+    found: Schema = {"event": _delivered("AnyDelivery", "event", "Any event that a webhook asks for.")}
+    for name in dict.fromkeys(row.name for row in types):
+        found[name] = _delivered(f"{camel(name)}Delivery", name, summaries[name])
+    return found
+
+
+def _delivered(schema: str, name: str, summary: str) -> Schema:
+    signed = ("webhook-id", "webhook-timestamp", "webhook-signature")
+    return {
+        "post": {
+            "operationId": f"on_{name.replace('.', '_').replace('-', '_')}",
+            "tags": ["webhooks"],
+            "summary": summary,
+            "parameters": [
+                {"name": header, "in": "header", "required": True, "schema": {"type": "string"}} for header in signed
+            ],
+            "requestBody": {"required": True, "content": {JSON: {"schema": {"$ref": REF.format(name=schema)}}}},
+            "responses": {
+                "2XX": {"description": "taken; anything else, or nothing in time, is tried again"},
+                "410": {"description": "the endpoint wants no more: the webhook is disabled"},
+            },
+        }
+    }
 
 
 def _components(platforms: Mapping[str, PlatformInput]) -> dict[str, Schema]:

@@ -22,11 +22,14 @@ _number = re.compile(r"[0-9]{1,19}")
 _id = re.compile(ID_PATTERN.removesuffix("$"))
 
 Id = Annotated[str, msgspec.Meta(pattern=ID_PATTERN + NO_NEWLINE, examples=["shop"])]
+_NAME = "[A-Za-z0-9_.*-]{1,64}"
+EVENT_NAME = f"^{_NAME}$"
+"""A type of event, or a pattern for some: `message`, `session.*`, `*`."""
 EventTypes = Annotated[
     str,
     msgspec.Meta(
-        pattern=r"^[A-Za-z0-9_.-]{1,64}(,[A-Za-z0-9_.-]{1,64}){0,31}$" + NO_NEWLINE,
-        description="event types, separated by commas",
+        pattern=f"^{_NAME}(,{_NAME}){{0,31}}$" + NO_NEWLINE,
+        description="event types and patterns (`session.*`), separated by commas; some types come only when they are named",
         examples=["message"],
     ),
 ]

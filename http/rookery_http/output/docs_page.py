@@ -35,6 +35,7 @@ def page(description: Document) -> str:
             for method, operation in operations.items():
                 if tag["name"] in operation["tags"]:
                     parts.append(_operation(method, path, operation, description))
+    parts.append(_event_types(description))
     parts.append("<h2 id='schemas'>schemas</h2>")
     for name, schema in description["components"]["schemas"].items():
         parts.append(
@@ -59,7 +60,21 @@ def _introduction(description: Document) -> str:
     return (
         f"<h1>{escape(info['title'])} {escape(info['version'])}</h1><p>{escape(info['summary'])} "
         f"{escape(info['description'])} The machine-readable form is <a href='openapi.json'>openapi.json</a>.</p>"
-        f"{key}<p>{links} · <a href='#schemas'>schemas</a></p>"
+        f"{key}<p>{links} · <a href='#event-types'>event types</a> · <a href='#schemas'>schemas</a></p>"
+    )
+
+
+def _event_types(description: Document) -> str:
+    """What the log may hold, as webhooks are sent it."""
+    rows = []
+    for name, methods in description["webhooks"].items():
+        schema = methods["post"]["requestBody"]["content"]["application/json"]["schema"]
+        summary = _prose(methods["post"]["summary"])
+        rows.append(f"<tr><td><code>{escape(name)}</code></td><td>{summary}</td><td>{_kind(schema)}</td></tr>")
+    return (
+        "<h2 id='event-types'>event types</h2><p>What streams carry and webhooks are sent. The machine-readable form is "
+        "<a href='asyncapi.json'>asyncapi.json</a>.</p>"
+        f"<table><tr><th>type</th><th></th><th>a webhook is sent</th></tr>{''.join(rows)}</table>"
     )
 
 

@@ -180,6 +180,22 @@ class EventPage(msgspec.Struct, frozen=True):
     next: int | None
 
 
+class EventTypeRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A type of event. `platform` null: of every platform. `quiet`: only for those who name it. `body` is a JSON schema."""
+
+    type: str
+    platform: str | None
+    summary: str
+    quiet: bool
+    body: dict[str, Any]
+
+
+class EventTypeList(msgspec.Struct, frozen=True):
+    """The catalogue of events."""
+
+    event_types: list[EventTypeRow]
+
+
 class Deleted(msgspec.Struct, frozen=True):
     id: str
     deleted: bool

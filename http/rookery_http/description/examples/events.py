@@ -23,6 +23,21 @@ STREAM = f"id: {MESSAGE['id']}\nevent: {MESSAGE['type']}\ndata: {json.dumps(MESS
 
 EXAMPLES = {
     "read_events": Example(answers={200: {"events": [MESSAGE], "next": 4712}}),
+    "list_event_types": Example(
+        answers={
+            200: {
+                "event_types": [
+                    {
+                        "type": "session.pairing_code",
+                        "platform": None,
+                        "summary": "A person has to type this code into the phone.",
+                        "quiet": True,
+                        "body": {"type": "object", "properties": {"code": {"type": "string"}}, "required": ["code"]},
+                    }
+                ]
+            }
+        }
+    ),
     "follow_events": Example(answers={200: ByMediaType({"text/event-stream": STREAM})}),
     "event_socket": Example(),
 }

@@ -25,5 +25,8 @@ EXAMPLES = {
     "openapi": Example(
         answers={200: {"openapi": "3.1.0", "info": {"title": "Rookery", "version": "0.1.0"}, "paths": {}}}
     ),
+    "asyncapi": Example(
+        answers={200: {"asyncapi": "3.0.0", "info": {"title": "Rookery", "version": "0.1.0"}, "channels": {}}}
+    ),
     "docs": Example(),
 }

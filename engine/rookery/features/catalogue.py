@@ -1,0 +1,49 @@
+"""The types of events that can be in the log."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+
+from ..assembly import EngineParts
+from ..errors import InvalidInput
+from ..model.event_type import ENGINE_TYPES, EventType
+from ..model.subscription import EVERYTHING, is_pattern
+from ..provider.capabilities import EventDescribing
+
+
+class CatalogueFeatures(EngineParts):
+    """Made of what the engine itself writes and what its providers say of theirs."""
+
+    def event_types(self) -> Sequence[EventType]:
+        """Every type that the engine and its providers describe; a name may be there once for each platform."""
+        described = (one for one in self._providers.values() if isinstance(one, EventDescribing))
+        return (*ENGINE_TYPES, *(row for provider in described for row in provider.event_types))
+
+    def _check_event_names(self, names: Iterable[str]) -> None:
+        """Raises InvalidInput, with the name that was probably meant."""
+        complete = all(isinstance(one, EventDescribing) for one in self._providers.values())
+        check_names(names, self.event_types(), complete=complete)
+
+
+def check_names(names: Iterable[str], known: Iterable[EventType], *, complete: bool, field: str = "events") -> None:
+    """Every name is a type of the catalogue or a pattern for some of them.
+
+    `complete`: the catalogue holds every type that can be; otherwise only a name that looks like a slip of one is refused.
+    Raises InvalidInput, with the name that was probably meant.
+    """
+    types = {one.name for one in known}
+    stems = types | {".".join(name.split(".")[:count]) for name in types for count in range(1, name.count(".") + 1)}
+    for name in names:
+        if name == EVERYTHING:
+            continue
+        stem, among = (name.removesuffix(".*"), stems) if is_pattern(name) else (name, types)
+        if stem in among:
+            continue
+        close = get_close_matches(stem, sorted(among), n=1, cutoff=0.6 if complete else 0.8)
+        if not close and not complete:
+            continue
+        meant = f": did you mean {close[0] + name[len(stem) :]!r}?" if close else ""
+        raise InvalidInput(
+            f"{field}: there is no event type {name!r}{meant or '; GET /v1/event-types lists them'}", field=field
+        )
