@@ -35,6 +35,8 @@ VARIANTS = {
         Variant("aiogram, tasks", "aiogram", "aiogram_bot.py"),
         Variant("aiogram, sequential", "aiogram", "aiogram_bot.py", ("--no-tasks",)),
         Variant("aiogram, sequential, uvloop", "aiogram", "aiogram_bot.py", ("--no-tasks", "--uvloop")),
+        Variant("grammY, bot.start", "grammy", "grammy_bot.mjs"),
+        Variant("grammY, runner", "grammy", "grammy_bot.mjs", ("--runner",)),
         Variant("PTB, sequential", "ptb", "ptb_bot.py"),
         Variant("PTB, concurrent", "ptb", "ptb_bot.py", ("--in-flight", "256")),
     ],
@@ -44,6 +46,9 @@ VARIANTS = {
         Variant("aiogram, tasks, 16 at once", "aiogram", "aiogram_bot.py", ("--in-flight", "16")),
         Variant("aiogram, 16 at once, uvloop", "aiogram", "aiogram_bot.py", ("--in-flight", "16", "--uvloop")),
         Variant("aiogram, sequential", "aiogram", "aiogram_bot.py", ("--no-tasks",)),
+        Variant("grammY, bot.start", "grammy", "grammy_bot.mjs"),
+        Variant("grammY, runner", "grammy", "grammy_bot.mjs", ("--runner",)),
+        Variant("grammY, runner, in order", "grammy", "grammy_bot.mjs", ("--runner", "--in-order")),
         Variant("PTB, sequential", "ptb", "ptb_bot.py"),
         Variant("PTB, 16 at once", "ptb", "ptb_bot.py", ("--in-flight", "16")),
     ],
@@ -51,6 +56,7 @@ VARIANTS = {
         ROOKERY,
         Variant("aiogram", "aiogram", "aiogram_bot.py"),
         Variant("aiogram, uvloop", "aiogram", "aiogram_bot.py", ("--uvloop",)),
+        Variant("grammY", "grammy", "grammy_bot.mjs"),
         Variant("PTB", "ptb", "ptb_bot.py"),
     ],
 }
@@ -70,14 +76,14 @@ def measure(simulator: Simulator, part: str, variant: Variant, options: argparse
         simulator.control("/latency", {"method": "sendMessage", "seconds": options.latency / 1000})
     else:
         simulator.control(f"/bots/{token}/updates", {"count": count, "chats": options.chats})
-    python = sys.executable if variant.family == "rookery" else options.peers
+    program = {"rookery": sys.executable, "grammy": "node"}.get(variant.family, options.peers)
     server = simulator.cpu
     arguments = [part, simulator.url, token, count, *variant.options, "--chats", options.chats]
     if variant.family == "rookery":
         arguments += ["--in-flight", options.in_flight]
         if options.data:
             arguments += ["--data", options.data.absolute()]
-    report = run_client(python, variant.script, arguments)
+    report = run_client(program, variant.script, arguments, core=options.core)
     server = simulator.cpu - server
     if part == "receive":
         began, ended = simulator.polls(token, limit=1)[0]["arrived_at"], report["done"]
@@ -129,7 +135,7 @@ def show(part: str, runs: dict[str, list[dict[str, float]]], options: argparse.N
 def main() -> None:
     options = parse()
     results: dict[str, Any] = {}
-    with Simulator() as simulator:
+    with Simulator(core=0 if options.pin else None) as simulator:
         for part in options.parts:
             runs: dict[str, list[dict[str, float]]] = {}
             for repetition in range(options.repeat):
@@ -155,7 +161,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--latency", type=float, default=50, help="milliseconds, for `send`")
     parser.add_argument("--in-flight", type=int, default=200, help="sends that Rookery's echo has under way")
     parser.add_argument("--repeat", type=int, default=5)
-    parser.add_argument("--clients", nargs="*", default=["rookery", "aiogram", "ptb"])
+    parser.add_argument("--clients", nargs="*", default=["rookery", "aiogram", "grammy", "ptb"])
+    parser.add_argument("--pin", action="store_true", help="the server on the first core, the clients on the second")
     parser.add_argument("--peers", type=Path, default=DEFAULT_PEERS, help="the Python that has the peers")
     parser.add_argument("--data", type=Path, help="where Rookery's database is put (default: the temporary directory)")
     parser.add_argument("--save", action="store_true", help="keep the figures in bench/results")
@@ -163,7 +170,8 @@ def parse() -> argparse.Namespace:
     options.parts = options.parts or list(VARIANTS)
     if unknown := set(options.parts) - VARIANTS.keys():
         parser.error(f"unknown parts: {', '.join(sorted(unknown))}")
-    if not options.peers.exists() and set(options.clients) - {"rookery"}:
+    options.core = 1 if options.pin else None
+    if not options.peers.exists() and set(options.clients) - {"rookery", "grammy"}:
         parser.error(f"{options.peers} does not exist: see bench/README.md, or use --clients rookery")
     return options
 

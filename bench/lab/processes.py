@@ -49,11 +49,14 @@ def written_kib(pid: int | str = "self") -> int:
 class Simulator:
     """`python -m rookery_simulator telegram` for the duration of a `with` block, steered through its control API."""
 
-    def __init__(self, *options: str) -> None:
+    def __init__(self, *options: str, core: int | None = None) -> None:
         self._command = [sys.executable, "-m", "rookery_simulator", "telegram", *options]
+        self._core = core
 
     def __enter__(self) -> Simulator:
         self.process = subprocess.Popen(self._command, stdout=subprocess.PIPE, text=True)
+        if self._core is not None:
+            os.sched_setaffinity(self.process.pid, {self._core})
         assert self.process.stdout is not None
         self.url = self.process.stdout.readline().split()[-1]
         return self
@@ -96,9 +99,13 @@ class ClientFailed(Exception):
     """A measured client did not come to its end."""
 
 
-def run_client(python: str | Path, script: str, arguments: Sequence[object], *, seconds: float = 600) -> Any:
-    """Run `clients/<script>` to its end; returns the JSON of its last line of output."""
-    command = [str(python), str(CLIENTS / script), *map(str, arguments)]
+def run_client(
+    program: str | Path, script: str, arguments: Sequence[object], *, seconds: float = 600, core: int | None = None
+) -> Any:
+    """Run `clients/<script>` to its end, on one core if `core` is given; returns the JSON of its last line of output."""
+    command = [str(program), str(CLIENTS / script), *map(str, arguments)]
+    if core is not None:
+        command = ["taskset", "--cpu-list", str(core), *command]
     with tempfile.TemporaryFile("w+") as errors:
         try:
             done = subprocess.run(command, stdout=subprocess.PIPE, stderr=errors, text=True, timeout=seconds)
