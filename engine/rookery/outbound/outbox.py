@@ -1,26 +1,35 @@
 """The queue of one session's sends: in order per chat, several chats at once, fair between chats (F4).
 
 The backlog is rows; in memory are only the messages of the current window. A message is stored as SENDING before its first
-byte leaves, so that a crash in between is told as `unknown` and never repeated silently. No task exists while nothing is to
-be sent: a chat with messages has one task that drains it and ends.
+byte leaves, so that a crash in between shows as `unknown` and never repeats a send silently.
+
+One task, `_deliver`, moves everything: each round stores the outcomes that have come and the beginnings that are due in one
+transaction, then hands the messages to the workers. While it stores, the next round gathers. It ends, with its workers, when
+nothing has been sent for a moment.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict, deque
+from collections.abc import Callable, Collection
+from heapq import heappop, heappush
+from itertools import count
 
 import trio
 
-from ..errors import LeaseLost, StoreError
+from ..errors import LeaseLost, StoreError, TerminalError
 from ..log import get_logger
 from ..model.content import Content
 from ..model.message import MessageState, OutboundMessage, SendOutcome, Unfinished
 from ..model.session import Lease
 from ..provider.capabilities import Concurrent
 from ..provider.contract import Link
-from ..store.contract.messages import MessageStore
-from .sender import RETRY_DELAY, RETRY_DELAY_MAX, Begun, Pause, Sender
+from ..services import Services
+from .attempt import RETRY_DELAY, RETRY_DELAY_MAX, Pause
+from .chats import Chat, Item
+from .record import SendRecord
 from .turns import Turns
+from .workers import Workers
 
 WINDOW = 512
 """Messages of one session held in memory, about."""
@@ -28,64 +37,72 @@ WINDOW = 512
 CHAT_WINDOW = 128
 """Of these, messages of one chat: a long backlog of one chat leaves room for the others."""
 
-UNSTORED = 1000
-"""Ids remembered of messages whose storing was given up."""
-
 CHAT_LOW = 32
 """A chat with more rows than its part of the window is read again when so few are left of it."""
 
+UNSTORED = 1000
+"""Ids remembered of messages whose storing was given up."""
+
 DEFAULT_CONCURRENCY = 16
 
+LINGER = 1.0
+"""Seconds without work after which the tasks end."""
+
+EXPIRED = "its time to live ended before it could be sent"
+
 log = get_logger("SESSION")
-
-
-class _Item:
-    """A message in the window.
-
-    `begun`: its row says SENDING and nothing has left. `doubtful`: the row may say so, the store did not tell.
-    `outcome`: what became of it, as long as that is not stored.
-    """
-
-    __slots__ = ("attempts", "begun", "doubtful", "message", "outcome")
-
-    def __init__(self, message: OutboundMessage) -> None:
-        self.message = message
-        self.begun = message.state is MessageState.SENDING
-        self.doubtful = False
-        self.outcome: SendOutcome | None = None
-        self.attempts = 0
 
 
 class Outbox:
     """Belongs to the session's task, which attaches it to each link in turn."""
 
-    def __init__(self, lease: Lease, store: MessageStore, sender: Sender) -> None:
+    def __init__(
+        self,
+        lease: Lease,
+        platform: str,
+        services: Services,
+        *,
+        on_refused: Callable[[TerminalError], object],
+    ) -> None:
+        """`on_refused` is called when the platform refuses the session itself; the link has to end then."""
         self._lease = lease
-        self._store = store
-        self._sender = sender
+        self._store = services.store
+        self._settings = services.settings
+        self._shields = services.shields
+        self.record = SendRecord(lease, platform, services)
+        self._workers = Workers(platform, services, on_end=self._ended, on_refused=on_refused)
         self._link: Link | None = None
         self._nursery: trio.Nursery | None = None
-        self._slots = trio.Semaphore(0)
-        self._chats: dict[str, deque[_Item]] = {}
-        self._known: set[str] = set()  # ids of the window
-        self._awaited: set[str] = set()  # ids that are being stored as QUEUED
-        self._reserving: set[str] = set()  # ids that are being stored as SENDING
-        self._unstored: OrderedDict[str, None] = OrderedDict()  # ids that were given up while they were being stored
-        self._suspects: set[str] = set()  # ids that were SENDING and not in hand at the last `reconcile`
-        self._outside: set[str] = set()  # chats with rows that are not in the window
-        self._more = True  # such rows may be of any chat
-        self._owed: list[SendOutcome] = []  # states that rows should have: outcomes, and QUEUED where nothing left
-        self._reserved = 0  # places kept for messages that are being stored
-        self._unreserved = trio.Event()
-        self._loading = False
         self._turns = Turns()
+        self._places = 0  # messages that may be with the link at once
+        self._taken = 0
+        # The window. A chat is in it as long as it has messages here, or a place is kept for one.
+        self._chats: dict[str, Chat] = {}
+        self._known: set[str] = set()  # ids of the window
+        self._outside: Collection[str] = frozenset()  # chats with rows that are not in the window
+        self._more = True  # such rows may be of any chat
+        self._loading = False
+        # Where the chats of the window are that are not with a worker.
+        self._ready: deque[Chat] = deque()
+        self._later: list[tuple[float, int, Chat]] = []  # a heap by trio time
+        self._numbers = count()
+        self._done: list[Chat] = []  # whose first message has an outcome that is not stored yet
+        self._wake = trio.Event()
+        self._delivering = False
+        # Messages on their way into the store.
+        self._awaited: set[str] = set()  # as QUEUED
+        self._reserving: set[str] = set()  # as SENDING
+        self._unreserved = trio.Event()
+        self._unstored: OrderedDict[str, None] = OrderedDict()  # given up by their callers
+        self._suspects: set[str] = set()  # SENDING and not in hand at the last `reconcile`
+        self._owed: dict[str, SendOutcome] = {}  # states that rows should have: outcomes, and QUEUED where nothing left
 
     def attach(self, link: Link, nursery: trio.Nursery) -> None:
         """A link is up: send what waits. The nursery is the link's own and ends with it."""
         self._link = link
         self._turns.attach(link)
         self._nursery = nursery
-        self._slots = trio.Semaphore(link.max_concurrent_sends if isinstance(link, Concurrent) else DEFAULT_CONCURRENCY)
+        self._places = link.max_concurrent_sends if isinstance(link, Concurrent) else DEFAULT_CONCURRENCY
         self._more = True
         self._load_soon()
 
@@ -93,13 +110,15 @@ class Outbox:
         """The link goes away: begin nothing more."""
         self._link = None
         self._nursery = None
-        self._sender.hurry()
+        self._workers.stop()
 
     async def settle(self) -> None:
         """After the last link: store what is not stored yet. Bounded by the caller."""
-        while self._reserved:
+        while self._reserving:
             await self._unreserved.wait()
         await self._pay()
+
+    # Messages come.
 
     def reserve(self, id: str, chat: str, content: Content) -> bool:
         """A message is about to be stored: try to keep the next place in its chat. `accept` or `withdraw` must follow.
@@ -112,52 +131,51 @@ class Outbox:
             or self._loading
             or chat in self._chats
             or chat in self._outside
-            or self._slots.value <= self._reserved
+            or self._taken + len(self._reserving) >= self._places
             or not self._turns.take_now(chat, content)
         ):
             self._awaited.add(id)
             return False
-        self._chats[chat] = deque()
-        self._reserved += 1
+        self._chats[chat] = Chat(chat, busy=True)
         self._reserving.add(id)
         return True
 
     def withdraw(self, id: str, chat: str, *, reserved: bool) -> None:
         """The message was not stored after all."""
         self._awaited.discard(id)
-        self._reserving.discard(id)
         if reserved:
-            self._give_back()
-            self._start(chat)
+            self._unreserve(id)
+            self._next(self._chats[chat])
 
     def accept(self, message: OutboundMessage, *, reserved: bool) -> None:
         """The message was stored just now."""
         if reserved:
-            self._give_back()
-            self._reserving.discard(message.id)
+            self._unreserve(message.id)
+            chat = self._chats[message.to]
+            chat.items.appendleft(Item(message))
             self._known.add(message.id)
-            self._chats[message.to].appendleft(_Item(message))
-            self._start(message.to)
+            if self._link is None:
+                self._put_back(chat)
+            else:
+                self._hand_over(chat)
             return
         if message.id not in self._awaited:
-            return  # its row was found before its caller could tell
+            return  # its row was found before its caller could say so
         self._awaited.discard(message.id)
         if self._link is None or self._more or self._loading:
-            self._more = True
-            self._load_soon()
+            self.wake()
         elif message.to in self._outside or not self._has_room(message.to):
-            self._outside.add(message.to)
+            self._outside = {*self._outside, message.to}
         else:
-            self._add(_Item(message))
+            self._add(Item(message))
 
     def doubt(self, id: str) -> None:
         """A message may have been stored, or may yet be; the store did not tell. It is sent as soon as it is found."""
         self._unstored[id] = None
         if len(self._unstored) > UNSTORED:
             self._unstored.popitem(last=False)
-        self._owed.append(SendOutcome(id=id, state=MessageState.QUEUED, at=self._sender.now()))
-        self._more = True
-        self._load_soon()
+        self._owed[id] = self.record.queued(id)
+        self.wake()
 
     def wake(self) -> None:
         """Rows may have been stored by somebody else."""
@@ -167,57 +185,68 @@ class Outbox:
     async def reconcile(self, stored: Unfinished) -> None:
         """`stored` is what the store has of this session: take care of what should be in hand here and is not. Connected or
         not. Raises StoreError."""
-        missing = set(stored.sending) - self._known - self._reserving - {outcome.id for outcome in self._owed}
+        missing = set(stored.sending) - self._known - self._reserving - self._owed.keys()
         # Twice in a row, because the store may have been read a moment before its row changed.
         strays, self._suspects = missing & self._suspects, missing
         if strays:
             never_left = strays & self._unstored.keys()
-            await self._sender.resolve(requeue=never_left, interrupted=strays - never_left)
+            await self.record.resolve(requeue=never_left, interrupted=strays - never_left)
         if strays or (stored.queued and not self._known):
             self.wake()
 
-    def _give_back(self) -> None:
-        self._reserved -= 1
-        if not self._reserved:
+    def _unreserve(self, id: str) -> None:
+        self._reserving.discard(id)
+        if not self._reserving:
             self._unreserved.set()
             self._unreserved = trio.Event()
 
-    def _has_room(self, chat: str) -> bool:
-        queue = self._chats.get(chat)
-        return len(self._known) < WINDOW and (queue is None or len(queue) < CHAT_WINDOW)
+    # The window.
 
-    def _add(self, item: _Item) -> None:
+    def _has_room(self, name: str) -> bool:
+        chat = self._chats.get(name)
+        return len(self._known) < WINDOW and (chat is None or len(chat.items) < CHAT_WINDOW)
+
+    def _add(self, item: Item) -> None:
+        name = item.message.to
         self._known.add(item.message.id)
         self._awaited.discard(item.message.id)
-        chat = item.message.to
-        if chat in self._chats:
-            self._chats[chat].append(item)
-        else:
-            self._chats[chat] = deque((item,))
-            self._start(chat)
+        chat = self._chats.get(name)
+        if chat is None:
+            chat = self._chats[name] = Chat(name)
+        chat.items.append(item)
+        if not chat.busy:
+            self._next(chat)
 
-    def _start(self, chat: str) -> None:
-        queue = self._chats[chat]
-        if queue and self._nursery is not None:
-            self._nursery.start_soon(self._drain, chat, queue)
-        else:
-            self._drop(chat, queue)
-
-    def _drop(self, chat: str, queue: deque[_Item]) -> None:
-        """Forget a chat's place in the window; its rows are read again when there is room or a link."""
-        if self._chats.get(chat) is queue:
-            del self._chats[chat]
-        for item in queue:
+    def _next(self, chat: Chat) -> None:
+        """Go on with a chat that is in nobody's hands."""
+        if not chat.items:
+            chat.busy = False
+            del self._chats[chat.name]
+            if self._outside:
+                self._more = True
+            self._load_soon()
+            return
+        chat.busy = True
+        if self._nursery is None:
+            self._put_back(chat)
+            return
+        if len(chat.items) == CHAT_LOW and chat.name in self._outside:
             self._more = True
-            self._known.discard(item.message.id)
+            self._load_soon()
+        self._ready.append(chat)
+        self._nudge()
+
+    def _put_back(self, chat: Chat) -> None:
+        """Forget a chat's place in the window; its rows are read again when there is a link."""
+        del self._chats[chat.name]
+        self._more = True
+        for item in chat.items:
+            id = item.message.id
+            self._known.discard(id)
             if item.outcome is not None:
-                self._owed.append(item.outcome)
+                self._owed[id] = item.outcome
             elif item.begun or item.doubtful:
-                id = item.message.id
-                self._owed.append(SendOutcome(id=id, state=MessageState.QUEUED, at=self._sender.now()))
-        if self._outside:
-            self._more = True
-        self._load_soon()
+                self._owed[id] = self.record.queued(id)
 
     def _load_soon(self) -> None:
         if self._nursery is not None and self._more and not self._loading and len(self._known) <= WINDOW // 2:
@@ -255,7 +284,7 @@ class Outbox:
                     outside.add(row.to)
                     passed.add(row.id)
                 else:
-                    self._add(_Item(row))
+                    self._add(Item(row))
             if len(rows) < WINDOW:
                 self._outside = outside
                 return
@@ -264,69 +293,161 @@ class Outbox:
                 return
 
     async def _pay(self) -> None:
-        while self._owed:
-            outcome = self._owed[0]
-            if not await self._sender.record(outcome.id, outcome):
-                break
-            self._owed.remove(outcome)
+        if self._owed:
+            owed = dict(self._owed)
+            written = await self.record.write(list(owed.values()))
+            for id, outcome in owed.items():
+                if id not in written.failed and self._owed.get(id) is outcome:
+                    del self._owed[id]
 
-    async def _drain(self, chat: str, queue: deque[_Item]) -> None:
+    # Messages leave.
+
+    def _nudge(self) -> None:
+        self._wake.set()
+        if not self._delivering and self._nursery is not None:
+            self._delivering = True
+            self._nursery.start_soon(self._deliver)
+
+    async def _deliver(self) -> None:
+        """Move messages until there are none, or until the link ends; then what has not left is put back."""
         try:
-            while queue:
-                item = queue[0]
-                if not item.begun and item.outcome is None:
-                    await self._turns.wait(chat, item.message.content)
-                try:
-                    self._slots.acquire_nowait()
-                except trio.WouldBlock:
-                    await self._slots.acquire()
-                try:
-                    link = self._link
-                    if link is None:
-                        return
-                    pause = await self._send(link, item)
-                finally:
-                    self._slots.release()
-                if pause is None:
-                    self._known.discard(queue.popleft().message.id)
-                    if len(queue) == CHAT_LOW and chat in self._outside:
-                        self._more = True
-                        self._load_soon()
-                else:
-                    await trio.sleep(pause)
+            async with trio.open_nursery() as nursery:
+                if self._link is not None:
+                    self._workers.start(nursery, self._link)
+                    await self._rounds()
+                nursery.cancel_scope.cancel()
         finally:
-            self._drop(chat, queue)
+            # The workers have ended. What came of their last calls is stored, and the rest becomes QUEUED again.
+            self._workers.end()
+            with self._shields.open(self._settings.store_timeout):
+                await self._store_outcomes(())
+            self._workers.clear()
+            self._ready.clear()
+            self._later.clear()
+            self._done.clear()
+            self._taken = 0
+            for chat in [chat for chat in self._chats.values() if chat.items]:
+                self._put_back(chat)
+            self._delivering = False
+            self._load_soon()
 
-    async def _send(self, link: Link, item: _Item) -> float | None:
-        """None when the message is done with, otherwise the seconds to wait before it is tried again."""
-        message = item.message
-        if item.outcome is not None:
-            return await self._conclude(item, item.outcome)
-        if not item.begun:
-            if message.expires_at <= self._sender.now():
-                await self._sender.record(
-                    message.id, MessageState.EXPIRED, "its time to live ended before it could be sent"
+    async def _rounds(self) -> None:
+        while self._link is not None:
+            self._wake = trio.Event()
+            beginning = self._due()
+            if self._done or beginning:
+                await self._store_outcomes(beginning)
+                await trio.lowlevel.checkpoint()  # it may be cancelled here, where nothing is half done
+                continue
+            if self._ready and self._taken < self._places:
+                continue
+            idle = not (self._taken or self._ready or self._later or self._reserving)
+            until = trio.current_time() + LINGER if idle else self._later[0][0] if self._later else float("inf")
+            with trio.move_on_at(until) as patience:
+                await self._wake.wait()
+            if idle and patience.cancelled_caught and not self._wake.is_set():
+                return
+
+    def _due(self) -> list[Chat]:
+        """The chats whose next message may begin now, as far as there are places; each place is taken."""
+        now = trio.current_time()
+        while self._later and self._later[0][0] <= now:
+            self._ready.append(heappop(self._later)[2])
+        beginning = []
+        clock = self.record.now()
+        while self._ready and self._taken < self._places:
+            chat = self._ready.popleft()
+            item = chat.items[0]
+            if item.outcome is not None:
+                self._done.append(chat)
+            elif item.begun:
+                self._hand_over(chat)
+            elif (delay := self._turn_of(chat, item)) > 0:
+                self._postpone(chat, delay)
+            elif item.message.expires_at <= clock:
+                self._conclude(
+                    chat, SendOutcome(id=item.message.id, state=MessageState.EXPIRED, at=clock, error=EXPIRED)
                 )
-                return None
-            item.doubtful = True
-            begun = await self._sender.begin(message.id)
-            if begun is Begun.UNSURE:
-                return RETRY_DELAY
-            if begun is Begun.ENDED:
-                return None
-            item.begun = True
-            if self._link is not link:  # it went away meanwhile; nothing has left, `_drop` puts the row back
-                return 0.0
-        outcome = await self._sender.attempt(link, message, item.attempts)
-        if not isinstance(outcome, Pause):
-            return await self._conclude(item, outcome)
-        item.attempts += 1
-        if outcome.whole_session:
-            self._turns.pause(outcome.delay)
-        item.begun = item.doubtful = not await self._sender.record(message.id, MessageState.QUEUED, outcome.error)
-        return outcome.delay
+            else:
+                self._taken += 1
+                beginning.append(chat)
+        return beginning
 
-    async def _conclude(self, item: _Item, outcome: SendOutcome) -> float | None:
-        """Store the outcome, if need be later: whatever happens meanwhile, the message is not sent again."""
-        item.begun, item.outcome = False, outcome
-        return None if await self._sender.record(outcome.id, outcome) else RETRY_DELAY
+    def _turn_of(self, chat: Chat, item: Item) -> float:
+        """Take the message's turn, once; returns the seconds until it comes."""
+        if not item.booked:
+            item.booked = True
+            if (delay := self._turns.book(chat.name, item.message.content)) > 0:
+                return delay
+        return self._turns.pause_left()
+
+    def _postpone(self, chat: Chat, delay: float) -> None:
+        heappush(self._later, (trio.current_time() + delay, next(self._numbers), chat))
+
+    def _hand_over(self, chat: Chat) -> None:
+        self._taken += 1
+        self._workers.give(chat)
+        self._nudge()
+
+    def _conclude(self, chat: Chat, outcome: SendOutcome, retry_in: float | None = None) -> None:
+        """The row of the chat's first message is to get this state. Whatever happens meanwhile, it is not sent before."""
+        chat.items[0].outcome, chat.items[0].retry_in = outcome, retry_in
+        self._done.append(chat)
+        self._wake.set()
+
+    def _ended(self, chat: Chat, result: SendOutcome | Pause) -> None:
+        """A worker has come to the end of the chat's first message."""
+        self._taken -= 1
+        if not isinstance(result, Pause):
+            self._conclude(chat, result)
+            return
+        item = chat.items[0]
+        item.failures += 1
+        item.booked = False
+        if result.whole_session:
+            self._turns.pause(result.delay)
+        self._conclude(chat, self.record.queued(item.message.id, result.error), result.delay)
+
+    async def _store_outcomes(self, beginning: Collection[Chat]) -> None:
+        """One transaction with what has ended and what begins. Raises LeaseLost."""
+        done, self._done = self._done, []
+        outcomes = [outcome for chat in done if (outcome := chat.items[0].outcome) is not None]
+        for chat in beginning:
+            item = chat.items[0]
+            item.doubtful = True
+            outcomes.append(SendOutcome(id=item.message.id, state=MessageState.SENDING, at=self.record.now()))
+        try:
+            written = await self.record.write(outcomes)
+        except LeaseLost:
+            self._done += done
+            raise
+        for chat in done:
+            self._stored(chat, failed=chat.items[0].message.id in written.failed)
+        for chat in beginning:
+            item = chat.items[0]
+            self._taken -= 1
+            if item.message.id in written.failed:
+                self._postpone(chat, RETRY_DELAY)
+            elif item.message.id in written.refused:  # cancelled, or expired
+                self._known.discard(chat.items.popleft().message.id)
+                self._next(chat)
+            else:
+                item.begun = True
+                item.attempts += 1
+                if self._link is None:  # it went away meanwhile; nothing has left
+                    self._put_back(chat)
+                else:
+                    self._hand_over(chat)
+
+    def _stored(self, chat: Chat, *, failed: bool) -> None:
+        item = chat.items[0]
+        if item.retry_in is None and not failed:
+            self._known.discard(chat.items.popleft().message.id)
+            self._next(chat)
+        elif item.retry_in is None:
+            self._postpone(chat, RETRY_DELAY)
+        else:  # it has not left and is tried again; if the store failed, its row still says SENDING
+            item.begun = item.doubtful = failed
+            item.outcome = None
+            self._postpone(chat, item.retry_in)
+            item.retry_in = None

@@ -29,13 +29,14 @@ class Turns:
             paced.book(chat)
         return True
 
-    async def wait(self, chat: str, content: Content) -> None:
-        """Take a turn, then wait for it: those who wait together leave one after another."""
+    def book(self, chat: str, content: Content) -> float:
+        """Take the next turn of this chat; returns the seconds until it comes. Those who wait leave one after another."""
         paced = self._pace_of(content)
-        if paced is not None and (delay := paced.book(chat)) > 0:
-            await trio.sleep(delay)
-        while (pause := self._paused_until - trio.current_time()) > 0:
-            await trio.sleep(pause)
+        return 0.0 if paced is None else paced.book(chat)
+
+    def pause_left(self) -> float:
+        """Seconds for which the platform wants to hear nothing from this session, negative when it does not."""
+        return self._paused_until - trio.current_time()
 
     def pause(self, seconds: float) -> None:
         """Nobody's turn comes before that; a longer pause stays as it is."""

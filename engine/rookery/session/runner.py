@@ -11,7 +11,6 @@ from ..errors import LeaseLost, ProviderError, StoreError, printable
 from ..log import get_logger
 from ..model.session import Action, Health, Lease, PairingCode, Reason, Session, SessionStatus
 from ..outbound.outbox import Outbox
-from ..outbound.sender import Sender
 from ..provider.capabilities import LogoutCapable, Named, Pairing, Waiting
 from ..provider.contract import Link, Provider
 from ..services import Services
@@ -52,7 +51,7 @@ class SessionRunner:
         self.ended = trio.Event()  # set by the supervisor when the task is gone
         self.lease_ran_out: str | None = None  # why it, or the one before it here, could not keep its lease
         self.logged_out: bool | None = None  # None: nobody tried
-        self._sender = Sender(self.lease, session.platform, services, on_refused=self.fail)
+        self.outbox = Outbox(self.lease, session.platform, services, on_refused=self.fail)
         self.inbox = SessionInbox(
             self.lease,
             session,
@@ -60,9 +59,8 @@ class SessionRunner:
             report=self.report,
             trouble=self._trouble,
             on_credentials=self._remember,
-            confirmations=self._sender.confirmations,
+            confirmations=self.outbox.record.confirmations,
         )
-        self.outbox = Outbox(self.lease, services.store, self._sender)
         self._connection = SessionLinks(
             provider,
             self.inbox,
@@ -201,7 +199,7 @@ class SessionRunner:
         try:
             commands = self.session.commands
             with self._scope:
-                await self._sender.resolve_interrupted(self._trouble)  # nothing is sent before that is stored
+                await self.outbox.record.resolve_interrupted(self._trouble)  # nothing is sent before that is stored
                 await self._keep_connected()
                 commands = self.session.commands
                 await self._settle_after_logout()

@@ -1,0 +1,205 @@
+"""Writes the states of one session's sends, many at a time, and tells those who wait for them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Protocol
+
+import msgspec
+import trio
+
+from ..errors import InvalidInput, LeaseLost, StoreError, StoreUnavailable, printable
+from ..log import get_logger
+from ..model.message import MessageState, Receipt, Recorded, SendOutcome
+from ..model.session import Lease
+from ..services import Services
+from ..store.contract.messages import MessageStore, OutgoingStore
+from .receipts import Confirmations
+
+STORE_RETRY_DELAY = 0.2
+RESOLVE_RETRY_DELAY = 1.0
+
+log = get_logger("SESSION")
+
+
+class SendingStore(MessageStore, OutgoingStore, Protocol):
+    """What a record needs of a store."""
+
+
+class Written(msgspec.Struct, frozen=True):
+    """What became of a write."""
+
+    refused: frozenset[str]
+    """Ids of messages that are in a final state already, as cancelled or expired, or gone. Nothing more is to be done."""
+    failed: frozenset[str]
+    """Ids of messages whose row has its old state, for all that is known: the store did not answer in time."""
+
+
+NOTHING = Written(frozenset(), frozenset())
+
+
+class SendRecord:
+    """What is stored of one session's sends. Every method raises LeaseLost."""
+
+    def __init__(self, lease: Lease, platform: str, services: Services) -> None:
+        self._lease = lease
+        self._platform = platform
+        self._store: SendingStore = services.store
+        self._settings = services.settings
+        self._announce = services.settings.status_events
+        self._shields = services.shields
+        self._signals = services.signals
+        self._telemetry = services.telemetry
+        self._clock = services.clock
+        self.confirmations = Confirmations(self._record_receipt, self._find_sent)
+
+    def now(self) -> float:
+        """The wall clock, seconds since the epoch."""
+        return self._clock()
+
+    async def write(self, outcomes: Sequence[SendOutcome]) -> Written:
+        """Store states in one transaction. Shielded, and bounded by `store_timeout`. A state that the store refuses is
+        written apart from the others."""
+        if not outcomes:
+            return NOTHING
+        refused: set[str] = set()
+        left = list(outcomes)
+        with self._shields.open(self._settings.store_timeout):
+            while left:
+                try:
+                    recorded = await self._store.record_sends(self._lease, left, announce=self._announce)
+                except LeaseLost:
+                    raise
+                except StoreUnavailable:
+                    await trio.sleep(STORE_RETRY_DELAY)
+                except (InvalidInput, StoreError) as error:
+                    refused |= await self._write_apart(left, error)
+                else:
+                    refused |= recorded.refused
+                    await self._tell(left, recorded)
+                    left.clear()
+        for outcome in left:
+            log.error(
+                "the state of a send could not be stored",
+                session=self._lease.session,
+                message_id=outcome.id,
+                state=outcome.state,
+            )
+        return Written(frozenset(refused), frozenset(outcome.id for outcome in left))
+
+    async def _write_apart(self, left: list[SendOutcome], error: Exception) -> set[str]:
+        """Each in a transaction of its own; those that were stored, or never will be, are removed from `left`."""
+        refused: set[str] = set()
+        for outcome in list(left):
+            try:
+                recorded = await self._store.record_sends(self._lease, (outcome,), announce=self._announce)
+            except LeaseLost:
+                raise
+            except InvalidInput as refusal:
+                plain = _plain(outcome)
+                log.error(
+                    "the database refuses the text of a send's outcome",
+                    session=self._lease.session,
+                    message_id=outcome.id,
+                    error=str(refusal),
+                )
+                if plain == outcome:  # it stays SENDING until it is found to be a stray
+                    left.remove(outcome)
+                    refused.add(outcome.id)
+                else:
+                    left[left.index(outcome)] = plain
+            except StoreError:
+                continue
+            else:
+                left.remove(outcome)
+                refused |= recorded.refused
+                await self._tell((outcome,), recorded)
+        if left:
+            log.debug("states of sends are written again", session=self._lease.session, error=str(error))
+            await trio.sleep(STORE_RETRY_DELAY)
+        return refused
+
+    async def _tell(self, outcomes: Sequence[SendOutcome], recorded: Recorded) -> None:
+        if recorded.announced:
+            self._signals.events_stored(self._lease.session)
+        for outcome in outcomes:
+            if outcome.id in recorded.refused:
+                continue
+            self._signals.message_changed(outcome)
+            if outcome.state.final:
+                self._telemetry.count("sends", self._platform, outcome.state.value)
+            if outcome.receipt is not None and outcome.receipt.message_id:
+                await self.confirmations.sent(outcome.receipt.message_id, outcome.id)
+
+    async def resolve_interrupted(self, trouble: Callable[[str], object]) -> None:
+        """What an earlier owner was sending when it died becomes UNKNOWN. Returns once the store has taken that; until then
+        each of its errors goes to `trouble`."""
+        while True:
+            try:
+                if await self._store.resolve_interrupted(self._lease, now=self._clock(), announce=self._announce):
+                    self._signals.events_stored(self._lease.session)
+            except LeaseLost:
+                raise
+            except StoreError as error:
+                trouble(str(error))
+                await trio.sleep(RESOLVE_RETRY_DELAY)
+            else:
+                return
+
+    async def resolve(self, *, requeue: Collection[str], interrupted: Collection[str]) -> None:
+        """Messages that are stored as SENDING and that no task is sending: `requeue` has never left and becomes QUEUED,
+        `interrupted` becomes UNKNOWN. Raises StoreError."""
+        log.warning(
+            "sends were found that no task would end",
+            session=self._lease.session,
+            queued_again=len(requeue),
+            unknown=len(interrupted),
+        )
+        if requeue:
+            await self._store.record_sends(self._lease, [self.queued(id) for id in requeue], announce=self._announce)
+        if interrupted:
+            ids = await self._store.resolve_interrupted(
+                self._lease, now=self._clock(), announce=self._announce, only=interrupted
+            )
+            for id in ids:
+                self._signals.message_final(id)
+            if ids:
+                self._signals.events_stored(self._lease.session)
+
+    def queued(self, id: str, error: str | None = None) -> SendOutcome:
+        """The state of a message that has not left, and why."""
+        return SendOutcome(id=id, state=MessageState.QUEUED, at=self._clock(), error=error and printable(error))
+
+    async def _record_receipt(self, id: str, state: MessageState) -> None:
+        """A receiver has the message. Worth one try: nobody waits for it, and the receipt itself is in the event log."""
+        outcome = SendOutcome(id=id, state=state, at=self._clock())
+        with self._shields.open(self._settings.store_timeout):
+            try:
+                recorded = await self._store.record_sends(self._lease, (outcome,), announce=self._announce)
+            except LeaseLost:
+                raise
+            except StoreError as error:
+                log.warning("a receipt could not be stored", session=self._lease.session, error=str(error))
+            else:
+                if recorded.announced:
+                    self._signals.events_stored(self._lease.session)
+
+    async def _find_sent(self, platform_ids: Collection[str]) -> Mapping[str, str]:
+        with self._shields.open(self._settings.store_timeout):
+            try:
+                return await self._store.find_sent(self._lease, platform_ids)
+            except StoreError as error:
+                log.warning("a receipt could not be matched", session=self._lease.session, error=str(error))
+        return {}
+
+
+def _plain(outcome: SendOutcome) -> SendOutcome:
+    """The same outcome with texts that every database takes."""
+
+    def ascii(text: str | None) -> str | None:
+        return text and text.encode("ascii", "backslashreplace").decode()
+
+    receipt = outcome.receipt
+    if receipt is not None:
+        receipt = Receipt(ascii(receipt.message_id) or "", receipt.time, ascii(receipt.chat))
+    return msgspec.structs.replace(outcome, error=ascii(outcome.error), receipt=receipt)

@@ -1,0 +1,122 @@
+"""Tasks that call a link, each for one message after another: no task, nursery or cancel scope is made for a send."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from time import perf_counter
+
+import trio
+
+from ..errors import TerminalError
+from ..model.content import MEDIA
+from ..model.message import MessageState, SendOutcome
+from ..provider.contract import Link
+from ..services import Services
+from .attempt import Pause, judge, unknown
+from .chats import Chat, Item
+
+End = Callable[[Chat, "SendOutcome | Pause"], None]
+OVERDUE = "no answer within the deadline; it may or may not have been sent"
+
+
+class Workers:
+    """The tasks of one session. `on_end` is called when a call has come to its end; it may give more at once.
+
+    A call is shielded: once bytes may have left, a cancellation would only turn a known outcome into an unknown one. It is
+    bounded by `send_timeout` (with a stored file by `media_timeout`), and by `stop`.
+    """
+
+    def __init__(
+        self, platform: str, services: Services, *, on_end: End, on_refused: Callable[[TerminalError], object]
+    ) -> None:
+        self._platform = platform
+        self._settings = services.settings
+        self._shields = services.shields
+        self._telemetry = services.telemetry
+        self._clock = services.clock
+        self._on_end = on_end
+        self._on_refused = on_refused
+        self._waiting: deque[Chat] = deque()
+        self._parked: list[trio.lowlevel.Task] = []
+        self._calling: set[trio.CancelScope] = set()
+        self._nursery: trio.Nursery | None = None
+        self._link: Link | None = None
+
+    def start(self, nursery: trio.Nursery, link: Link) -> None:
+        """Work for this link in this nursery; when it is cancelled the tasks end, each after the call under way."""
+        self._nursery, self._link = nursery, link
+        for _ in self._waiting:
+            nursery.start_soon(self._work)
+
+    def end(self) -> None:
+        """The nursery has ended, and with it every task."""
+        self._nursery = self._link = None
+
+    def clear(self) -> None:
+        """Forget what was given and not begun."""
+        self._waiting.clear()
+
+    def give(self, chat: Chat) -> None:
+        """Send the first message of a chat soon. No more may be given at a time than the link takes."""
+        self._waiting.append(chat)
+        if self._parked:
+            trio.lowlevel.reschedule(self._parked.pop())
+        elif self._nursery is not None:
+            self._nursery.start_soon(self._work)
+
+    def stop(self) -> None:
+        """The link closes: begin no call, and give those under way `link_close_timeout` to come to their end."""
+        self._link = None
+        deadline = trio.current_time() + self._settings.link_close_timeout
+        for scope in self._calling:
+            scope.deadline = min(scope.deadline, deadline)
+
+    async def _work(self) -> None:
+        while True:
+            chat: Chat | None = None
+            # Left only when a call is overdue.
+            with trio.CancelScope(shield=True) as scope:
+                while not scope.cancel_called:
+                    link = self._link
+                    if link is None:
+                        return
+                    if not self._waiting:
+                        await self._park(scope)
+                        continue
+                    chat = self._waiting.popleft()
+                    self._calling.add(scope)
+                    result = await self._call(link, chat.items[0], scope)
+                    self._calling.discard(scope)
+                    done, chat = chat, None
+                    self._on_end(done, result)
+            self._calling.discard(scope)
+            if chat is not None:
+                self._on_end(chat, unknown(chat.items[0].message, OVERDUE, now=self._clock()))
+
+    async def _park(self, scope: trio.CancelScope) -> None:
+        scope.deadline = float("inf")
+        scope.shield = False
+        task = trio.lowlevel.current_task()
+        self._parked.append(task)
+
+        def abort(_: object) -> trio.lowlevel.Abort:
+            self._parked.remove(task)
+            return trio.lowlevel.Abort.SUCCEEDED
+
+        await trio.lowlevel.wait_task_rescheduled(abort)
+        scope.shield = True
+
+    async def _call(self, link: Link, item: Item, scope: trio.CancelScope) -> SendOutcome | Pause:
+        message = item.message
+        seconds, content = self._settings.send_timeout, message.content
+        if isinstance(content, MEDIA) and content.media:
+            seconds = max(seconds, self._settings.media_timeout)
+        scope.deadline = min(trio.current_time() + seconds, self._shields.until)
+        began = perf_counter()
+        try:
+            receipt = await link.send(message)
+        except Exception as error:
+            return judge(error, message, item.failures, now=self._clock(), on_refused=self._on_refused)
+        self._telemetry.observe("send", perf_counter() - began, self._platform)
+        return SendOutcome(id=message.id, state=MessageState.SENT, at=self._clock(), receipt=receipt)
