@@ -315,6 +315,7 @@ class Outbox:
                 if self._link is not None:
                     self._workers.start(nursery, self._link)
                     await self._rounds()
+                self._workers.end()  # no worker starts in a nursery that closes
                 nursery.cancel_scope.cancel()
         finally:
             # The workers have ended. What came of their last calls is stored, and the rest becomes QUEUED again.

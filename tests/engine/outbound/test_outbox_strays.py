@@ -14,6 +14,7 @@ from rookery.errors import InvalidInput, OutcomeUnknown, Rejected
 from rookery.model.content import Text
 from rookery.model.message import Recorded, SendOutcome
 from rookery.model.session import Lease
+from rookery.outbound.outbox import LINGER
 from support.fake_platform import (
     EPOCH,
     FakeLink,
@@ -167,3 +168,18 @@ async def test_the_same_while_the_engine_stops(autojump_clock: MockClock) -> Non
             id = (await engine.submit("a", to="7", text="x")).id
             await trio.sleep(0.5)
         assert (await plain.inner.get_message(id)).state is MessageState.FAILED
+
+
+async def test_a_send_in_the_moment_when_the_tasks_end_leaves_once(autojump_clock: MockClock) -> None:
+    platform = FakePlatform()
+    async with open_fake_engine(platform) as engine:
+        await add(engine)
+        await connected(engine)
+        for steps in range(40):
+            await trio.sleep(LINGER)
+            for _ in range(steps):
+                await trio.lowlevel.checkpoint()
+            with trio.fail_after(30):
+                await engine.send("a", to=str(steps % 2), text=str(steps))
+        await trio.sleep(20)
+        assert sorted(platform.sent_texts(), key=int) == [str(number) for number in range(40)]
