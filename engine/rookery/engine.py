@@ -13,6 +13,7 @@ from pathlib import Path
 import trio
 
 from .errors import InvalidInput
+from .features.calls import CallFeatures
 from .features.events import EventFeatures
 from .features.instances import InstanceFeatures
 from .features.keys import KeyFeatures
@@ -50,6 +51,7 @@ class Engine(
     SessionFeatures,
     PairingFeatures,
     MessageFeatures,
+    CallFeatures,
     MediaFeatures,
     EventFeatures,
     WebhookFeatures,
@@ -83,6 +85,7 @@ class Engine(
             self._pairing_code_here,
             self._media_here,
             self._media_part_here,
+            self._call_here,
         )
         self._serve_checks()
 

@@ -17,6 +17,8 @@
     │   ├── NotConnected        the session cannot send now; nothing left
     │   ├── Busy                too many sends are waiting
     │   ├── Rejected            the platform (or we) refused this message
+    │   ├── CallRefused         the platform refused a call of one of its methods; carries its answer
+    │   ├── MethodForbidden     a method that would break the session; names the way to do it right
     │   ├── SendRateLimited     refused for now; try again after the time told
     │   ├── AccountLimited      the platform lets the account write only to people it knows
     │   ├── TooLate             the message has left, or came to its end otherwise
@@ -38,7 +40,7 @@ from __future__ import annotations
 
 import re
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .model.session import Action, Reason
@@ -79,7 +81,7 @@ class InvalidInput(RookeryError, ValueError):
 
 
 class NotFound(RookeryError, LookupError):
-    """No such thing. `kind` is "session", "message", "webhook", "event", "key" or "media"."""
+    """No such thing. `kind` is "session", "message", "webhook", "event", "key", "media" or "method"."""
 
     def __init__(self, kind: str, id: str) -> None:
         super().__init__(f"there is no {kind} {id!r}")
@@ -200,6 +202,23 @@ class Rejected(SendError):
     """The platform refused the message for good, with its own words."""
 
     code = "rejected"
+
+
+class CallRefused(SendError):
+    """The platform refused a call of one of its methods, with its own code, words and, perhaps, parameters."""
+
+    code = "refused"
+
+    def __init__(self, message: str, *, error_code: int, parameters: dict[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.error_code = error_code
+        self.parameters = parameters
+
+
+class MethodForbidden(SendError):
+    """The method would break the session; the text names what to do instead."""
+
+    code = "forbidden"
 
 
 class SendRateLimited(SendError):

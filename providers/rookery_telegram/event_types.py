@@ -8,7 +8,7 @@ import msgspec
 
 from rookery.model.event_type import ChatRole, EventType
 
-from .updates import ALL_KINDS
+from .receiving.updates import ALL_KINDS
 
 Text = str | msgspec.UnsetType
 UNSET = msgspec.UNSET

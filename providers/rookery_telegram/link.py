@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from typing import Any
 
 import msgspec
 import trio
 
-from rookery.errors import Failure, NotConnected, ProviderError, Rejected, TerminalError
+from rookery.errors import Failure, NotConnected, ProviderError, Rejected, SendRateLimited, TerminalError
 from rookery.log import get_logger
 from rookery.model.event import Event, NewEvent
 from rookery.model.message import OutboundMessage, Receipt
@@ -17,12 +18,15 @@ from rookery.provider.capabilities import MediaSink
 from rookery.provider.contract import Inbox
 from rookery.provider.pacer import Pacer
 
-from .api import BotApi
-from .errors import ApiError, NoAnswer, fetch_error, poll_error, send_error
-from .multipart import FilePart
-from .outbound import File, name_of, to_call, to_receipt
+from .bot_api.api import BotApi
+from .bot_api.errors import ApiError, NoAnswer, call_error, fetch_error, poll_error, send_error
+from .bot_api.methods import check_method, is_message
+from .bot_api.multipart import FilePart
 from .position import Position
-from .updates import to_events
+from .receiving.updates import to_events
+from .sending.floods import Floods
+from .sending.outbound import name_of, to_call, to_receipt
+from .sending.request import File, MethodCall, with_files
 
 POLL_MARGIN = 10.0
 """Seconds that an answer may come later than the poll's own timeout."""
@@ -84,6 +88,7 @@ class TelegramLink:
         self._refused = False  # a conflict: nothing is confirmed any more
         self._webhook_deleted = False
         self._asked_at: float | None = None  # when the poll under way began
+        self._floods = Floods()
         self.account = ""
 
     async def open(self) -> None:
@@ -176,6 +181,28 @@ class TelegramLink:
         self._inbox.life.last_ack = now
         return to_receipt(message, result, now)
 
+    async def call(self, method: str, params: Mapping[str, Any]) -> bytes:
+        """See `rookery.provider.capabilities.MethodCalling`."""
+        check_method(method)
+        chat = str(params["chat_id"]) if "chat_id" in params else None
+        if (pause := self._floods.left(chat)) > 0:
+            raise SendRateLimited(f"Telegram asked for a pause of {pause:.0f} s more", retry_after=pause)
+        if chat is not None and is_message(method):
+            self._pacer.book(chat)  # it does not wait, but the sends that come after it do
+        try:
+            result = await self._make(with_files(method, params))
+        except ApiError as error:
+            if error.status in REFUSES_BOT:
+                await self._prove()
+            failure = call_error(error, method)
+            if isinstance(failure, SendRateLimited):
+                self._floods.add(chat, failure.retry_after)
+            raise failure from None
+        except NoAnswer as error:
+            raise call_error(error, method) from None
+        self._inbox.life.last_ack = time.time()
+        return bytes(result)
+
     async def _prove(self) -> None:
         """A send was refused in a way that may concern the whole bot: ask. Raises TerminalError."""
         try:
@@ -188,7 +215,10 @@ class TelegramLink:
             log.debug("the token could not be proved", session=self._session, error=str(error))
 
     async def _call(self, message: OutboundMessage, *, to: str | None = None) -> msgspec.Raw:
-        call = to_call(message, to=to)
+        return await self._make(to_call(message, to=to))
+
+    async def _make(self, call: MethodCall) -> msgspec.Raw:
+        """Raises ApiError, NoAnswer, SendError."""
         if not call.files:
             return await self._api.call(call.method, call.params)
         async with AsyncExitStack() as stack:

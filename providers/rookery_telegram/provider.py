@@ -20,11 +20,12 @@ from rookery.provider.capabilities import Reached
 from rookery.provider.contract import Inbox, Link
 from rookery.provider.pacer import Rate
 
-from .api import BotApi
+from .bot_api.api import BotApi
+from .bot_api.methods import check_method
 from .event_types import EVENT_TYPES
 from .link import TelegramLink
-from .pacing import Rates
-from .updates import ALL_KINDS
+from .receiving.updates import ALL_KINDS
+from .sending.pacing import Rates
 
 API_URL = "https://api.telegram.org"
 POLL_TIMEOUT = 50
@@ -110,6 +111,10 @@ class Telegram:
                 "credentials: only `token` is known for a Telegram bot", field=f"credentials.{min(unknown)}"
             )
         _bot_settings(settings)
+
+    def check_call(self, method: str, params: Mapping[str, Any]) -> str:
+        """See `rookery.provider.capabilities.MethodProvider`."""
+        return check_method(method)
 
     async def reach(self) -> Reached:
         """See `rookery.provider.capabilities.Reachable`: whatever the Bot API server answers, it is there."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -139,6 +139,7 @@ async def serving(
     *,
     others: Mapping[str, PlatformInput] | None = None,
     engine: EngineSettings | None = None,
+    providers: Sequence[Any] = (),
     **settings: Any,
 ) -> AsyncIterator[Served]:
     """A server in a nursery of its own; on the way out it is stopped and must end within 5 s."""
@@ -148,7 +149,10 @@ async def serving(
     api = ApiSettings(**{"port": 0, "drain": 1.0} | settings)
     headers = {"Authorization": f"Bearer {api.key}"} if api.key else {}
     opening = open_engine(
-        store=f"sqlite:///{data}/rookery.db", providers=[parrot], secret_key=SECRET_KEY, settings=engine_settings
+        store=f"sqlite:///{data}/rookery.db",
+        providers=[parrot, *providers],
+        secret_key=SECRET_KEY,
+        settings=engine_settings,
     )
     async with opening as engine:
         async with trio.open_nursery() as nursery:

@@ -57,6 +57,10 @@ COMMANDS: dict[str, list[str]] = {
         "send shop 7 --media 019c1410 --type video",
         'send shop 7 --content {"type":"location","latitude":1,"longitude":2}',
     ],
+    "call_telegram": [
+        "call shop answerCallbackQuery callback_query_id=4382 text=hi",
+        'call shop sendMessage chat_id=7 reply_markup={"inline_keyboard":[]}',
+    ],
     "list_messages": [
         "messages list shop --state queued --chat 7 --since 2026-01-31T12:00:00Z --until 2026-02-01T00:00:00Z --limit 2"
     ],
@@ -109,7 +113,7 @@ COMMANDS: dict[str, list[str]] = {
     "drain": ["drain --timeout 5"],
     "metrics": ["metrics"],
 }
-NO_JSON = {"metrics", "download_media", "download_event_media"}
+NO_JSON = {"call_telegram", "metrics", "download_media", "download_event_media"}
 LINES = {"read_events", "follow_events"}
 
 
@@ -157,7 +161,7 @@ class Answering(httpx.BaseTransport):
         fitting = [
             (path, operation)
             for method, path, operation in operations()
-            if method == request.method and re.fullmatch(path.replace("{id}", "[^/]+"), request.url.path)
+            if method == request.method and re.fullmatch(re.sub(r"{\w+}", "[^/]+", path), request.url.path)
         ]
         assert fitting, f"there is no {request.method} {request.url.path}"
         return min(fitting, key=lambda item: "{id}" in item[0])[1]

@@ -26,7 +26,7 @@ STORE_RETRY_DELAY = 1.0  # seconds
 BATCH = 32
 """Calls under way here at once."""
 
-PLAIN = (str, int, float, bool, type(None))
+PLAIN = (str, int, float, bool, dict, type(None))
 
 log = get_logger("API")
 

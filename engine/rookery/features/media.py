@@ -11,7 +11,7 @@ import trio
 from ..errors import InvalidInput, NotConnected, NotFound, StoredElsewhere
 from ..media.spool import Spool
 from ..media.vault import UNKNOWN_TYPE
-from ..model.content import MEDIA, Content
+from ..model.content import Content, media_of
 from ..model.event import Event, EventQuery
 from ..model.media import MediaFile, MediaOrigin, MediaQuery, MediaState, event_of_id, id_of_event
 from .identifiers import new_id
@@ -168,15 +168,14 @@ class MediaFeatures(OwnerCalls):
         return Media(bytes(data), file.content_type if file.content_type != UNKNOWN_TYPE else None, file.filename)
 
     async def _check_media(self, content: Content, until: float) -> None:
-        """The file that a message names is there and stays until then.
+        """The files that a message names are there and stay until then.
 
         Raises NotFound, InvalidInput, and what fetching it raises.
         """
-        if not isinstance(content, MEDIA) or content.media is None:
-            return
-        file = await self.stored_media(content.media)
-        if file.state is not MediaState.STORED or not await self._store.extend_media(file.id, until + WAIT_MARGIN):
-            raise InvalidInput(f"media: the file {content.media!r} is not stored", field="media")
+        for id in media_of(content):
+            file = await self.stored_media(id)
+            if file.state is not MediaState.STORED or not await self._store.extend_media(file.id, until + WAIT_MARGIN):
+                raise InvalidInput(f"media: the file {id!r} is not stored", field="media")
 
     async def _parts(self, file: MediaFile, session: str, start: int, size: int) -> AsyncGenerator[bytes]:
         while size > 0:

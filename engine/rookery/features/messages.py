@@ -9,7 +9,9 @@ import msgspec
 import trio
 
 from ..errors import Busy, InvalidInput, NotConnected, NotFound, OutcomeUnknown, Rejected, TooLate
+from ..model.content import PlatformCall
 from ..model.message import MessageQuery, MessageState, OutboundMessage, Receipt, SendOutcome
+from ..provider.capabilities import MethodProvider
 from .identifiers import new_id
 from .media import MediaFeatures
 from .validation import check_document, check_storable, check_text, parse_content
@@ -79,10 +81,15 @@ class MessageFeatures(MediaFeatures):
             check_text(idempotency_key, "idempotency_key", least=1)
         if ttl is not None and not 0 < ttl <= 30 * 86_400:
             raise InvalidInput("ttl: seconds, more than 0 and at most 2592000 (30 days)", field="ttl")
-        parsed = parse_content(content)
+        parsed = parse_content(self._as_call(content))
         for field, value in content.items():
             if isinstance(value, str):
                 check_storable(value, field)
+        if (
+            isinstance(parsed, PlatformCall)
+            and (row := await self._store.get_session(session)).platform != parsed.platform
+        ):
+            raise InvalidInput(f"type: the session {session!r} is of the platform {row.platform!r}", field="type")
         checked_options = check_document(options, "options") if options else {}
         runner = self._supervisor.running.get(session)
         now = self._clock()
@@ -150,6 +157,19 @@ class MessageFeatures(MediaFeatures):
                 now_running.outbox.wake()  # it started meanwhile and may have looked before the message was there
             return message
         raise OutcomeUnknown("the store did not answer in time; the message may have been accepted")
+
+    def _as_call(self, content: dict[str, Any]) -> dict[str, Any]:
+        """A message whose type is a platform calls a method of it. Raises what `MethodProvider.check_call` raises."""
+        platform = content.get("type")
+        if platform == "call":
+            raise InvalidInput("type: the platform's name is needed to call one of its methods", field="type")
+        provider = self._providers.get(platform) if isinstance(platform, str) else None
+        if not isinstance(provider, MethodProvider):
+            return content
+        method, params = content.get("method"), content.get("params", {})
+        if isinstance(method, str):
+            provider.check_call(method, check_document(params, "params"))
+        return content | {"type": "call", "platform": platform}
 
     async def _earlier(self, message: OutboundMessage) -> OutboundMessage | None:
         """The first message with this one's key; None when there is none. Raises InvalidInput, NotFound."""

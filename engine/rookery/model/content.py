@@ -5,6 +5,7 @@ A provider sends the kinds that its platform knows and answers `Rejected` to the
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal, get_args
 
 import msgspec
@@ -116,6 +117,14 @@ class Read(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="t
     message_id: NonEmpty
 
 
+class PlatformCall(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="call"):
+    """A method of the platform, called from the queue. Callers write the platform's name as `type`."""
+
+    platform: NonEmpty
+    method: Annotated[str, msgspec.Meta(pattern="^[A-Za-z][A-Za-z0-9]{1,63}$")]
+    params: dict[str, Any] = {}
+
+
 Content = (
     Text
     | Image
@@ -132,6 +141,7 @@ Content = (
     | Delete
     | Read
     | Typing
+    | PlatformCall
 )
 
 MEDIA = (Image, Video, Audio, Voice, Document, Sticker)
@@ -139,6 +149,43 @@ MEDIA = (Image, Video, Audio, Voice, Document, Sticker)
 KINDS: dict[str, Any] = {str(kind.__struct_config__.tag): kind for kind in get_args(Content)}
 PASSING = (Typing, Read)
 """What only shows in passing: platforms do not count it as messages, so no pace holds it up."""
+
+MEDIA_PREFIX = "media:"
+"""Begins the id of a stored file in the parameters of a `PlatformCall`."""
+FILE_NAMES = frozenset(
+    (
+        *("animation", "audio", "certificate", "cover", "document", "live_photo", "media"),
+        *("photo", "sticker", "thumbnail", "video", "video_note", "voice"),
+    )
+)
+"""The names under which parameters may hold a file."""
+
+
+def kind_of(content: Content) -> str:
+    """What callers write as `type`."""
+    return content.platform if isinstance(content, PlatformCall) else str(content.__struct_config__.tag)
+
+
+def media_of(content: Content) -> tuple[str, ...]:
+    """The ids of the stored files that a message names."""
+    if isinstance(content, PlatformCall):
+        return tuple(media_in(content.params))
+    return (content.media,) if isinstance(content, MEDIA) and content.media is not None else ()
+
+
+def media_in(value: Any) -> Iterator[str]:
+    """The ids of the stored files in the parameters of a call."""
+    if isinstance(value, dict):
+        for name, item in value.items():
+            if isinstance(item, str):
+                if name in FILE_NAMES and item.startswith(MEDIA_PREFIX):
+                    yield item.removeprefix(MEDIA_PREFIX)
+            else:
+                yield from media_in(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from media_in(item)
+
 
 _decoder = msgspec.json.Decoder(Content)
 _encoder = msgspec.json.Encoder()

@@ -21,6 +21,7 @@ class Scope(StrEnum):
 
     READ = "read"  # sessions, events, messages, webhooks, health
     SEND = "send"  # messages and files
+    CALL = "call"  # any method of a platform, directly or as a message
     MANAGE = "manage"  # create, change, start and stop sessions; pairing codes; webhooks
     ADMIN = "admin"  # all of it for every session, keys and the audit log
 

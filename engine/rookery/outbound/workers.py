@@ -9,7 +9,7 @@ from time import perf_counter
 import trio
 
 from ..errors import TerminalError
-from ..model.content import MEDIA
+from ..model.content import media_of
 from ..model.message import MessageState, SendOutcome
 from ..provider.contract import Link
 from ..services import Services
@@ -110,7 +110,7 @@ class Workers:
     async def _call(self, link: Link, item: Item, scope: trio.CancelScope) -> SendOutcome | Pause:
         message = item.message
         seconds, content = self._settings.send_timeout, message.content
-        if isinstance(content, MEDIA) and content.media:
+        if media_of(content):
             seconds = max(seconds, self._settings.media_timeout)
         scope.deadline = min(trio.current_time() + seconds, self._shields.until)
         began = perf_counter()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import msgspec
 
@@ -89,6 +89,34 @@ class WorkerInfo(msgspec.Struct, frozen=True):
     id: str
     pid: int
     sessions: tuple[str, ...]
+
+
+@runtime_checkable
+class MethodProvider(Protocol):
+    """A provider whose platform has methods that can be called by name."""
+
+    def check_call(self, method: str, params: Mapping[str, Any]) -> str:
+        """Look at a call without I/O. Returns the method's name for metrics, one of a bounded set.
+
+        Raises:
+            NotFound: no method can have this name.
+            MethodForbidden: it would break the session; the text names what to do instead.
+            InvalidInput: names the parameter that is wrong.
+        """
+
+
+@runtime_checkable
+class MethodCalling(Protocol):
+    """A link whose platform's methods can be called by name."""
+
+    async def call(self, method: str, params: Mapping[str, Any]) -> bytes:
+        """Call it once, without waiting for the queue of sends; returns the result as JSON. Bounds its own time.
+
+        Raises:
+            CallRefused, NotFound (no such method): the platform refused.
+            SendRateLimited, NotConnected: nothing happened; it may be tried again.
+            OutcomeUnknown: the call left and no answer came.
+        """
 
 
 @runtime_checkable

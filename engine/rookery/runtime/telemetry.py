@@ -18,6 +18,7 @@ COUNTERS: dict[str, tuple[str, tuple[str, ...]]] = {
     "connects": ("Attempts to connect a session.", ("platform",)),
     "events_stored": ("Events committed to the log, repetitions included.", ("platform",)),
     "sends": ("Outbound messages by the state that they reached.", ("platform", "state")),
+    "calls": ("Calls of platforms' own methods.", ("platform", "method", "outcome")),
     "deliveries": ("Webhook attempts: delivered, failed or dead.", ("outcome",)),
     "probes": ("Health probes: ok or failed.", ("platform", "kind", "outcome")),
     "backlog_pauses": ("Pauses of receiving because too many events waited for webhooks.", ("platform",)),
@@ -38,6 +39,7 @@ DURATIONS: dict[str, tuple[str, tuple[str, ...]]] = {
     "poll": ("Seconds that a long poll took, waiting for events included.", ("platform",)),
     "probe": ("Seconds that a probe's answer took.", ("platform", "kind")),
     "send": ("Seconds that the platform took to accept a message.", ("platform",)),
+    "call": ("Seconds that the platform took to answer a call.", ("platform",)),
     "delivery": ("Seconds that an endpoint took to answer.", ()),
     "connect": ("Seconds from the first byte to CONNECTED.", ("platform",)),
 }

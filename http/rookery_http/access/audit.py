@@ -14,6 +14,9 @@ from rookery.model.key import Scope
 from ..calls import Call
 from .callers import Caller
 
+MAX_TARGET = 64
+"""Characters of a method's name."""
+
 
 def audit(engine: Engine, row: Call, caller: Caller, arguments: Mapping[str, Any], status: int) -> None:
     """Note one answered request. Never blocks."""
@@ -23,5 +26,8 @@ def audit(engine: Engine, row: Call, caller: Caller, arguments: Mapping[str, Any
     body = arguments.get("body")
     of_session = row.path.startswith("/v1/sessions/{id}")
     session = id if of_session else body.get("session") if isinstance(body, dict) else getattr(body, "session", None)
-    target = None if of_session else id or getattr(body, "id", None)
+    target: Any = id or getattr(body, "id", None)
+    if of_session:
+        target = arguments.get("method") or (body.get("method") if isinstance(body, dict) else None)
+        target = target[:MAX_TARGET] if isinstance(target, str) else None
     engine.audit(key=caller.id, call=row.name, session=session, target=target, outcome=status)

@@ -1,6 +1,18 @@
 """The calls, one module a subject. Importing this package fills `calls.TABLE`."""
 
-from . import events, instances, keys, media, messages, operations, pairing, service, sessions, webhooks
+from . import (
+    events,
+    instances,
+    keys,
+    media,
+    messages,
+    operations,
+    pairing,
+    platform_methods,
+    service,
+    sessions,
+    webhooks,
+)
 
 __all__ = [
     "events",
@@ -10,6 +22,7 @@ __all__ = [
     "messages",
     "operations",
     "pairing",
+    "platform_methods",
     "service",
     "sessions",
     "webhooks",

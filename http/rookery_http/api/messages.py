@@ -20,6 +20,7 @@ from ..input.parameters import NO_NEWLINE, EventId, Instant, Limit, seconds_of
 from ..input.reading import convert
 from ..output import views
 from ..output.problems import Problem, invalid
+from .platform_methods import PLATFORM, check_files
 from .state import Api
 
 TAG = "messages"
@@ -110,6 +111,9 @@ async def send_message(
     A repeated `Idempotency-Key` answers with the first message instead of sending again.
     """
     envelope, fields = _split(body)
+    if fields.get("type") == PLATFORM:
+        caller.require(Scope.CALL)
+        await check_files(api, fields.get("params") or {}, caller)
     await _check_media(api, fields.get("media"), caller)
     send_at = seconds_of(envelope.send_at)
     if send_at is not None and abs(send_at - api.engine.now()) > MAX_AHEAD:

@@ -11,7 +11,18 @@ from typing import Annotated
 
 import typer
 
-from . import doctor, events, instances, keys, media, messages, operations, sessions, webhooks
+from . import (
+    doctor,
+    events,
+    instances,
+    keys,
+    media,
+    messages,
+    operations,
+    platform_methods,
+    sessions,
+    webhooks,
+)
 from .client import ClientError
 from .output import printable
 
@@ -32,6 +43,7 @@ app.command("doctor")(doctor.doctor)
 app.command("events")(events.events)
 app.command("event-types")(events.event_types)
 app.command("send")(messages.send)
+app.command("call")(platform_methods.call)
 app.command("instances")(instances.instances)
 app.command("drain")(instances.drain)
 for _command in (

@@ -21,6 +21,7 @@ from rookery.model.event_type import ENGINE_TYPES, EventType
 from ..api.events import EVENT_STREAM
 from ..api.media import ANY, BYTES
 from ..api.messages import SendMessage
+from ..api.platform_methods import MethodParameters
 from ..api.state import PlatformInput
 from ..calls import JSON, TABLE, Call
 from ..input.parameters import HEADERS, NO_NEWLINE
@@ -168,8 +169,8 @@ def _components(platforms: Mapping[str, PlatformInput]) -> dict[str, Schema]:
     shapes: list[Any] = [ProblemDocument]
     for row in TABLE:
         shapes += [form for answer in row.answers.values() for form in forms(answer) if not isinstance(form, str)]
-        shapes += [shape for shape in (row.query, row.body_shape) if shape is not None]
-    _, found = msgspec.json.schema_components([*shapes, *request_schemas.CONTENTS], ref_template=REF)
+        shapes += [shape for shape in (row.query, row.body_shape) if shape is not None and shape != dict[str, Any]]
+    _, found = msgspec.json.schema_components([*shapes, *request_schemas.CONTENTS, MethodParameters], ref_template=REF)
     components: dict[str, Schema] = deepcopy(found)
     components["Problem"] = components.pop("ProblemDocument") | {"title": "Problem"}
     request_schemas.add(components, platforms)
@@ -195,6 +196,13 @@ def _query_names() -> set[str]:
     return {row.query.__name__ for row in TABLE if row.query is not None}
 
 
+def _body_name(row: Call) -> str:
+    """The schema of a call's body; a body that is a free document stands for one of these."""
+    if row.large:
+        return SendMessage.__name__
+    return str((row.body_shape if hasattr(row.body_shape, "__struct_fields__") else MethodParameters).__name__)
+
+
 def _operation(row: Call, components: dict[str, Schema], bodies: Mapping[str, Any], *, key: bool) -> Schema:
     summary, description = row.documentation
     operation: Schema = {"operationId": row.name, "tags": [row.tag], "summary": summary}
@@ -208,7 +216,7 @@ def _operation(row: Call, components: dict[str, Schema], bodies: Mapping[str, An
     if parameters:
         operation["parameters"] = parameters
     if row.body is not None:
-        name = (SendMessage if row.large else row.body_shape).__name__
+        name = _body_name(row)
         operation["requestBody"] = {
             "required": row.body_required,
             "content": {
@@ -228,6 +236,9 @@ def _parameters(row: Call, components: dict[str, Schema]) -> Iterator[Schema]:
     if row.takes_id:
         schema: Schema = {"type": "string", "pattern": ID_PATTERN}
         yield {"name": "id", "in": "path", "required": True, "schema": schema, "example": id_of(row)}
+    if "{method}" in row.path:
+        schema = {"type": "string", "pattern": "^[A-Za-z][A-Za-z0-9]{1,63}$"}
+        yield {"name": "method", "in": "path", "required": True, "schema": schema, "example": "answerCallbackQuery"}
     if row.query is not None:
         for name, schema in components[row.query.__name__]["properties"].items():
             yield _parameter(row, name, "query", _without_null(schema))

@@ -15,13 +15,14 @@ from typing import Any
 from rookery.model import content
 
 from ..api.messages import Envelope, SendMessage
+from ..api.platform_methods import MethodParameters
 from ..api.state import PlatformInput
 from ..calls import TABLE
 
 Schema = dict[str, Any]
 
 CONTENTS: tuple[Any, ...] = (*content.Content.__args__, Envelope)
-ALIASES = {"image": ["image", "photo"], "document": ["document", "file"]}
+ALIASES = {"image": ["image", "photo"], "document": ["document", "file"], "call": ["telegram"]}
 NO_NUL = "^[^\\u0000]*$"
 BASE64 = "^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
 ANYTHING: Schema = {"$ref": "#/components/schemas/JsonValue"}
@@ -51,11 +52,18 @@ def add(components: dict[str, Schema], platforms: Mapping[str, PlatformInput]) -
     """Complete the request schemas in place."""
     requests = {kind.__name__ for kind in CONTENTS}
     for row in TABLE:
-        if row.body is not None:
+        if row.body is not None and hasattr(row.body_shape, "__struct_fields__"):
             requests.add(row.body_shape.__name__)
     for name in requests & components.keys():
         _tighten(components[name])
     components["JsonValue"] = JSON_VALUE
+    components[MethodParameters.__name__] = {
+        "title": MethodParameters.__name__,
+        "description": components[MethodParameters.__name__]["description"],
+        "type": "object",
+        "propertyNames": {"pattern": NO_NUL},
+        "additionalProperties": ANYTHING,
+    }
     _messages(components)
     if platforms:
         _platforms(components, platforms)
@@ -91,6 +99,9 @@ def _messages(components: dict[str, Schema]) -> None:
         tag = schema["properties"]["type"]["enum"][0]
         schema["title"] = f"Send{kind.__name__}"
         schema["properties"]["type"] = {"enum": ALIASES.get(tag, [tag])}
+        if kind is content.PlatformCall:
+            del schema["properties"]["platform"]  # `type` says it
+            schema["required"].remove("platform")
         schema["properties"] = envelope["properties"] | schema["properties"]
         schema["required"] = [
             *envelope["required"],

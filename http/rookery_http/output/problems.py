@@ -29,6 +29,10 @@ class ProblemDocument(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     detail: Annotated[str, msgspec.Meta(description="what is wrong this time and what would be right")]
     field: Annotated[str | None, msgspec.Meta(description="the path of the field that is to blame")] = None
     limit: Annotated[str | None, msgspec.Meta(description="the setting that stands in the way")] = None
+    platform: Annotated[
+        dict[str, Any] | None,
+        msgspec.Meta(description="the platform's own answer: `error_code`, `description`, `parameters`"),
+    ] = None
     error_id: Annotated[str | None, msgspec.Meta(description="finds the error in the server's log")] = None
 
 
@@ -96,6 +100,13 @@ def from_error(error: errors.RookeryError) -> Problem | None:
             return Problem(409, "too-late", "Too late", detail)
         case errors.Busy():
             return Problem(429, "busy", "Too many sends are waiting", detail, headers=_retry_after(1))
+        case errors.CallRefused():
+            answer = {"error_code": error.error_code, "description": str(error)}
+            if error.parameters is not None:
+                answer["parameters"] = error.parameters
+            return Problem(422, "refused-by-platform", "Refused by the platform", detail, platform=answer)
+        case errors.MethodForbidden():
+            return Problem(403, "method-forbidden", "Method forbidden", detail, field="method")
         case errors.SendRateLimited():
             return Problem(429, "rate-limited", "Rate limited", detail, headers=_retry_after(error.retry_after))
         case errors.Rejected():

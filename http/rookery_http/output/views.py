@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from rookery import model
+from rookery.model.content import kind_of
 from rookery.model.document import EventDocument
 
 from ..config.advice import with_variables
@@ -148,7 +149,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
             id=message.id,
             session=message.session,
             to=message.to,
-            type=str(message.content.__struct_config__.tag),
+            type=kind_of(message.content),
             state=message.state,
             receipt=Receipt(receipt.message_id, moment(receipt.time), receipt.chat) if receipt else None,
             error=with_variables(message.error),

@@ -21,7 +21,8 @@ from rookery_http.description.openapi import describe
 
 NO_EXAMPLE = {"image/png", "text/html"}  # a picture, and a page that is longer than the description
 SOURCES = Path(rookery_http.__file__).parent
-REFUSED = {"drain": 409}  # with SQLite there is nobody to hand over to
+REFUSED = {"drain": 409, "call_telegram": 404}  # with SQLite nobody takes sessions over, and a parrot is no bot
+OF_A_BOT = "any method, stored"
 HAS_NO_END = {"event_socket"}
 TELL = "add one to http/rookery_http/examples/"
 
@@ -117,6 +118,8 @@ async def test_a_real_server_takes_and_gives_such_documents(serve: Any, platform
                 continue
             content = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
             for title, example in content.get("examples", {"": None}).items():
+                if title == OF_A_BOT:
+                    continue
                 if name in ("create_session", "cancel_message"):
                     await _make_room(served, ids, name)
                 url = path.replace("{id}", quote(ids.get(path.split("/")[2], ""), safe="")) if "{id}" in path else path

@@ -14,7 +14,7 @@ from rookery.errors import InvalidInput, NotConnected, NotFound, Rejected
 from rookery.model.media import MediaOrigin, MediaState
 from rookery.store.open import store_from_url
 from rookery_simulator.bot_api.faults import Fault
-from rookery_telegram.api import BotApi
+from rookery_telegram.bot_api.api import BotApi
 from support.telegram_engine import QUICK, open_quick_simulator, open_setup
 
 BIG = os.urandom(3_000_000)

@@ -15,7 +15,7 @@ import trio
 from rookery import Action, Reason, SessionChange, SessionStatus
 from rookery.store.open import MemoryStore
 from rookery_simulator.bot_api import Fault
-from rookery_telegram.updates import ALL_KINDS
+from rookery_telegram.receiving.updates import ALL_KINDS
 from support.fake_platform import TroubledStore
 from support.telegram_engine import DEADLINE, QUICK, TOKEN, Setup, open_quick_simulator, open_setup
 

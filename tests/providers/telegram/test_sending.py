@@ -10,7 +10,7 @@ import pytest
 from rookery import MessageState, OutboundMessage
 from rookery.errors import Rejected
 from rookery.features.validation import parse_content
-from rookery_telegram.outbound import chat_id, name_of, to_call
+from rookery_telegram.sending.outbound import chat_id, name_of, to_call
 from support.telegram_engine import open_quick_simulator, open_setup
 
 PICTURE = base64.b64encode(b"\x89PNG not really").decode()

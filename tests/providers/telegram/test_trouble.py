@@ -13,8 +13,8 @@ from rookery.errors import NotConnected, OutcomeUnknown, Rejected, SendError, Se
 from rookery_simulator.bot_api import Fault
 from rookery_telegram import Telegram
 from rookery_telegram import link as link_module
-from rookery_telegram.api import BotApi
-from rookery_telegram.errors import DEFAULT_RETRY_AFTER, ApiError, poll_error, read_answer, send_error
+from rookery_telegram.bot_api.api import BotApi
+from rookery_telegram.bot_api.errors import DEFAULT_RETRY_AFTER, ApiError, poll_error, read_answer, send_error
 from support.telegram_engine import QUICK, SECRET, TOKEN, Setup, open_quick_simulator, open_setup
 
 RECONNECTING = SessionStatus.RECONNECTING

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from rookery.model.document import iso
 from rookery.model.event import NewEvent
-from rookery_telegram.errors import ApiError, read_answer
-from rookery_telegram.updates import ALL_KINDS, MESSAGE_KINDS, to_events
+from rookery_telegram.bot_api.errors import ApiError, read_answer
+from rookery_telegram.receiving.updates import ALL_KINDS, MESSAGE_KINDS, to_events
 
 USER = {"id": 5, "is_bot": False, "first_name": "Ann", "last_name": "Lee"}
 CHAT = {"id": 7, "type": "private", "first_name": "Ann"}

@@ -54,11 +54,30 @@ CONTENTS: dict[str, Any] = {
     "edit": {"to": "7", "type": "edit", "message_id": "815", "text": "Your order is paid and packed."},
     "delete": {"to": "7", "type": "delete", "message_id": "815"},
     "read": {"to": "7", "type": "read", "message_id": "814"},
+    "any method, stored": {
+        "to": "7",
+        "type": "telegram",
+        "method": "sendInvoice",
+        "params": {
+            "title": "Tea",
+            "description": "A pot of tea",
+            "payload": "order-4711",
+            "currency": "XTR",
+            "prices": [{"label": "Tea", "amount": 5}],
+        },
+    },
     "typing": {"to": "7", "type": "typing"},
 }
 
 EXAMPLES = {
     "send_message": Example(bodies=CONTENTS, answers={200: MESSAGE, 202: SCHEDULED}),
+    "call_telegram": Example(
+        bodies={
+            "answer a button": {"callback_query_id": "4382bfdwdsb323b2d9", "text": "Thank you"},
+            "a file that was uploaded": {"chat_id": 7, "photo": "media:019c1410-5f00-7c3a-9b1e-2f6d3a4b5c6e"},
+        },
+        answers={200: {"result": True}},
+    ),
     "list_messages": Example(answers={200: {"messages": [SCHEDULED, MESSAGE], "next": None}}),
     "get_message": Example(answers={200: MESSAGE}),
     "cancel_message": Example(answers={200: CANCELLED}),

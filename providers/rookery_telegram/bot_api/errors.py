@@ -8,6 +8,7 @@ import re
 import msgspec
 
 from rookery.errors import (
+    CallRefused,
     Conflict,
     Failure,
     NotConnected,
@@ -15,12 +16,14 @@ from rookery.errors import (
     ProviderError,
     RateLimited,
     Rejected,
+    RookeryError,
     SendError,
     SendRateLimited,
     TerminalError,
 )
 from rookery.model.session import Action, Reason
 
+from .methods import unknown_method
 from .nesting import flatten
 
 DEFAULT_RETRY_AFTER = 5.0  # seconds, when a 429 names none
@@ -161,6 +164,23 @@ def fetch_error(error: ApiError | NoAnswer) -> SendError:
     if error.status == 429:
         return SendRateLimited(error.description, retry_after=error.retry_after or DEFAULT_RETRY_AFTER)
     return (NotConnected if error.status >= 500 or error.status == 401 else Rejected)(f"Telegram answered {error}")
+
+
+def call_error(error: ApiError | NoAnswer, method: str) -> RookeryError:
+    """What a failed direct call means for whoever made it."""
+    if isinstance(error, ApiError) and error.readable:
+        if error.status == 404 and "method" not in error.description.lower() and error.description != "Not Found":
+            return CallRefused(error.description, error_code=404)
+        if error.status == 404:
+            return unknown_method(method)
+        if error.status not in (401, 421, 429) and 400 <= error.status < 500:
+            parameters = {
+                name: value
+                for name, value in (("migrate_to_chat_id", error.migrate_to), ("retry_after", error.retry_after))
+                if value is not None
+            }
+            return CallRefused(error.description, error_code=error.status, parameters=parameters or None)
+    return send_error(error)
 
 
 REFUSED = (400, 411, 413, 414, 415, 422, 431)

@@ -12,6 +12,9 @@ from rookery.errors import Rejected
 from rookery.model import content as c
 from rookery.model.message import OutboundMessage, Receipt
 
+from ..bot_api.methods import takes_chat
+from .request import File, MethodCall, with_files
+
 PARSE_MODES = {"html": "HTML", "markdown": "MarkdownV2"}
 MEDIA_METHODS = {
     c.Image: ("sendPhoto", "photo"),
@@ -28,34 +31,18 @@ _CHAT_ID = re.compile(r"-?[0-9]{1,19}")
 _MESSAGE_ID = re.compile(r"[0-9]{1,19}")
 
 
-class File(msgspec.Struct, frozen=True):
-    """A file to upload: its bytes, or the id of a stored one in `media`."""
-
-    data: bytes | None = None
-    media: str | None = None
-    filename: str | None = None
-    media_type: str | None = None
-
-
-class MethodCall(msgspec.Struct, frozen=True):
-    """One Bot API call; `files` by the name of the part that carries each."""
-
-    method: str
-    params: dict[str, Any]
-    files: dict[str, File] = {}
-
-
 class _Chat(msgspec.Struct, gc=False):
     id: int
 
 
 class _Sent(msgspec.Struct, gc=False):
     message_id: int
-    date: int
-    chat: _Chat
+    date: int | None = None
+    chat: _Chat | None = None
 
 
 _sent = msgspec.json.Decoder(_Sent)
+_several = msgspec.json.Decoder(list[_Sent])
 
 
 def to_call(message: OutboundMessage, *, to: str | None = None) -> MethodCall:
@@ -107,7 +94,11 @@ def to_call(message: OutboundMessage, *, to: str | None = None) -> MethodCall:
         case c.Typing() as typing:
             method = "sendChatAction"
             params["action"] = typing.action
-        case media:
+        case c.PlatformCall() as call:
+            if not takes_chat(call.method):
+                del params["chat_id"]
+            return with_files(call.method, {**params, **call.params, **message.options})
+        case c.Image() | c.Video() | c.Audio() | c.Voice() | c.Document() | c.Sticker() as media:
             method, field = MEDIA_METHODS[type(media)]
             if media.caption is not None:
                 params["caption"] = media.caption
@@ -120,12 +111,18 @@ def to_call(message: OutboundMessage, *, to: str | None = None) -> MethodCall:
 
 
 def to_receipt(message: OutboundMessage, result: msgspec.Raw, now: float) -> Receipt:
-    """What the call's result says. A method that answers `true` acts on the message that it was given."""
+    """What the call's result says: a message, the first of several, or only its id. A method that answers otherwise acts on
+    the message that it was given."""
+    raw = bytes(result)
     try:
-        sent = _sent.decode(result)
-    except msgspec.DecodeError:
-        return Receipt(message_id=getattr(message.content, "message_id", ""), time=now, chat=message.to)
-    return Receipt(message_id=str(sent.message_id), time=float(sent.date), chat=str(sent.chat.id))
+        sent = _several.decode(raw)[0] if raw.startswith(b"[") else _sent.decode(raw)
+    except (msgspec.DecodeError, IndexError):
+        content = message.content
+        given = content.params.get("message_id", "") if isinstance(content, c.PlatformCall) else None
+        id = str(given) if given is not None else getattr(content, "message_id", "")
+        return Receipt(message_id=id, time=now, chat=message.to)
+    chat = str(sent.chat.id) if sent.chat is not None else message.to
+    return Receipt(message_id=str(sent.message_id), time=float(sent.date or now), chat=chat)
 
 
 def chat_id(to: str) -> int | str:

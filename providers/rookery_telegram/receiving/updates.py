@@ -14,7 +14,7 @@ import msgspec
 
 from rookery.model.event import NewEvent
 
-from .nesting import flatten, is_suspicious
+from ..bot_api.nesting import flatten, is_suspicious
 
 MESSAGE_KINDS = (
     "message",

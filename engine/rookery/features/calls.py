@@ -1,0 +1,92 @@
+"""Calls of a platform's own methods, beside the queue of sends."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from ..errors import InvalidInput, NotConnected, NotFound, OutcomeUnknown, Rejected, RookeryError, SendRateLimited
+from ..model.content import media_in
+from ..model.media import MediaState
+from ..provider.capabilities import MethodCalling, MethodProvider
+from .media import MediaFeatures
+
+CALL_SECONDS = 90.0
+"""How long another instance may take with a call: connecting, sending files and waiting for the answer."""
+
+
+class CallFeatures(MediaFeatures):
+    """A call leaves at once, whatever waits in the session's queue."""
+
+    async def call(self, session: str, method: str, params: Mapping[str, Any] | None = None) -> Any:
+        """Call a method of the session's platform and return its result as the platform gave it.
+
+        `params` are the method's own; where one takes a file, `"media:ID"` uploads a stored file (also `media:event-N`, that
+        of a received message). The call is made once and not stored: whoever leaves early does not learn what became of it.
+
+        Raises InvalidInput, NotFound (no such session, method or file), MethodForbidden, NotConnected, CallRefused,
+        SendRateLimited, OutcomeUnknown, OwnerUnavailable, StoreError.
+        """
+        try:
+            encoded = msgspec.json.encode(dict(params or {}))
+        except (TypeError, ValueError, OverflowError, RecursionError):
+            raise InvalidInput("params: only JSON values of moderate depth can be sent", field="params") from None
+        result = await self._where_it_runs(
+            session, self._call_here, bytes, seconds=CALL_SECONDS, method=method, params=encoded
+        )
+        return msgspec.json.decode(result)
+
+    async def _call_here(self, id: str, method: str, params: bytes) -> bytes:
+        row = await self._store.get_session(id)
+        provider = self._providers.get(row.platform)
+        if not isinstance(provider, MethodProvider):
+            raise InvalidInput(f"the platform {row.platform!r} has no methods that can be called", field="method")
+        decoded = msgspec.json.decode(params)
+        label = provider.check_call(method, decoded)
+        outcome = "failed"
+        try:
+            with self.telemetry.timed("call", row.platform):
+                result = await self._make_call(id, row.platform, method, await self._with_files(decoded))
+        except RookeryError as error:
+            outcome = _outcome(error)
+            raise
+        else:
+            outcome = "ok"
+            return result
+        finally:
+            self.telemetry.count("calls", row.platform, label, outcome)
+
+    async def _make_call(self, id: str, platform: str, method: str, params: dict[str, Any]) -> bytes:
+        runner = self._supervisor.running.get(id)
+        link = runner.link if runner is not None else None
+        if link is None:
+            session = self._with_latest(await self._store.get_session(id))
+            raise NotConnected(
+                f"the session {id!r} is {session.health.status} ({session.health.reason}): {session.health.detail}"
+            )
+        if not isinstance(link, MethodCalling):
+            raise InvalidInput(f"the platform {platform!r} has no methods that can be called", field="method")
+        return await link.call(method, params)
+
+    async def _with_files(self, params: dict[str, Any]) -> dict[str, Any]:
+        """Looks that each file is there, and fetches those of received messages. Raises NotFound, InvalidInput."""
+        for id in media_in(params):
+            file = await self.stored_media(id)
+            if file.state is not MediaState.STORED:
+                raise InvalidInput(f"the file {id!r} is not stored", field="params")
+        return params
+
+
+def _outcome(error: RookeryError) -> str:
+    match error:
+        case SendRateLimited():
+            return "rate_limited"
+        case OutcomeUnknown():
+            return "unknown"
+        case NotConnected():
+            return "not_connected"
+        case InvalidInput() | NotFound() | Rejected():
+            return "refused"
+    return getattr(error, "code", "failed")

@@ -1,0 +1,70 @@
+"""Any method of the Bot API, with a session's connection."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from rookery.errors import NotFound
+from rookery.model.content import media_in
+from rookery.model.key import Scope
+
+from ..access.callers import Caller
+from ..calls import Answer, call
+from .state import Api
+
+PLATFORM = "telegram"
+
+
+class MethodParameters(msgspec.Struct, frozen=True):
+    """The method's own parameters, as the Bot API names them; `"media:ID"` stands for a stored file."""
+
+
+class MethodResult(msgspec.Struct, frozen=True):
+    """`result` is as the platform gave it."""
+
+    result: Any
+
+
+@call(
+    "POST",
+    "/v1/sessions/{id}/telegram/{method}",
+    tag="messages",
+    answers={200: MethodResult},
+    problems={
+        403: "the method would break the session (`detail` names what to do instead), or the key may not call methods",
+        404: "there is no such session, no such method, or no such file in `media:ID`",
+        409: "the session is not connected",
+        422: "Telegram refused; `platform` holds its answer",
+        429: "Telegram wants a pause; see Retry-After",
+        504: "no answer came: the outcome is unknown",
+    },
+    scope=Scope.CALL,
+    body_required=False,
+)
+async def call_telegram(api: Api, id: str, *, method: str, body: dict[str, Any] | None, caller: Caller) -> Answer:
+    """Call any method of the Bot API.
+
+    The call leaves at once: it does not wait behind queued sends, so an answer to a callback, inline, shipping or
+    pre-checkout query arrives in time. It is made once and not stored; to have it stored, send a message of the type
+    `telegram`.
+    """
+    session = await api.engine.get_session(id)
+    if session.platform != PLATFORM:
+        raise NotFound(f"{PLATFORM} session", id)
+    await check_files(api, body or {}, caller)
+    return Answer(MethodResult(await api.engine.call(id, method, body or {})))
+
+
+async def check_files(api: Api, params: dict[str, Any], caller: Caller) -> None:
+    """Raises NotFound for a file that the caller may not see, in the words for one that does not exist."""
+    if caller.sessions is None:
+        return
+    for file in media_in(params):
+        try:
+            session = await api.engine.session_of_media(file)
+        except NotFound:
+            session = None
+        if not caller.reaches(session):
+            raise NotFound("media", file)

@@ -1,0 +1,41 @@
+"""`rookery call`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from .client import Client, Key, Url, path_of
+from .output import print_json
+
+
+def call(
+    session: Annotated[str, typer.Argument(help="The session whose connection is used.", show_default=False)],
+    method: Annotated[str, typer.Argument(help="A method of the Bot API, such as getChat.", show_default=False)],
+    params: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[KEY=VALUE]...", help="Its parameters; a value that is JSON is taken as JSON."),
+    ] = None,
+    url: Url = None,
+    key: Key = None,
+) -> None:
+    """Call any method of the Bot API and print its result.
+
+    rookery call shop sendPhoto chat_id=7 photo=media:ID 'reply_markup={"inline_keyboard": []}'
+    """
+    body = dict(map(_parameter, params or ()))
+    answer = Client(url, key).call("POST", f"/v1/sessions/{path_of(session)}/telegram/{path_of(method)}", json=body)
+    print_json(answer["result"])
+
+
+def _parameter(text: str) -> tuple[str, Any]:
+    import json
+
+    name, separator, value = text.partition("=")
+    if not separator or not name:
+        raise typer.BadParameter(f"{text!r} is not KEY=VALUE")
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        return name, value

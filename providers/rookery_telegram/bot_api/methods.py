@@ -1,0 +1,77 @@
+"""The Bot API's methods: which there are, which a session cannot survive. Pure.
+
+`bot_api.json` lists every method of the version that it names, with its parameters: `"chat_id": "chat!"` is a chat, and
+required. It describes and suggests; a method or parameter that is newer passes.
+"""
+
+from __future__ import annotations
+
+import re
+from difflib import get_close_matches
+from functools import cache
+from importlib.resources import files
+
+import msgspec
+
+from rookery.errors import MethodForbidden, NotFound
+
+OTHER = "other"
+"""Stands in metrics for every method that the list does not have."""
+
+FORBIDDEN = {
+    "getupdates": "Rookery polls this bot: read its updates from the event log, a webhook or a stream",
+    "setwebhook": "Rookery polls this bot: create a webhook of Rookery's for the session",
+    "deletewebhook": "Rookery deletes it whenever the session connects: restart the session",
+    "logout": "it would leave the session without its server: see `Moving to another Bot API server` in docs/telegram.md",
+    "close": "it would leave the session without its server: stop the session",
+}
+"""By lower-case name, for the server does not look at the case: what to do instead."""
+
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9]{1,63}")
+
+
+class Catalogue(msgspec.Struct, frozen=True):
+    """`methods`: the parameters of each method, by name, with their types; `!` marks those that are required."""
+
+    version: str
+    methods: dict[str, dict[str, str]]
+
+
+@cache
+def catalogue() -> Catalogue:
+    """The list, read once."""
+    return msgspec.json.decode(files(__package__).joinpath("bot_api.json").read_bytes(), type=Catalogue)
+
+
+@cache
+def _by_lower_case() -> dict[str, str]:
+    return {name.lower(): name for name in catalogue().methods}
+
+
+def check_method(method: str) -> str:
+    """Returns the method's name for metrics. Raises NotFound, MethodForbidden."""
+    if not _NAME.fullmatch(method):
+        raise NotFound("method", method[:64])
+    if (instead := FORBIDDEN.get(method.lower())) is not None:
+        raise MethodForbidden(f"{method} cannot be called: {instead}")
+    return _by_lower_case().get(method.lower(), OTHER)
+
+
+def unknown_method(method: str) -> NotFound:
+    """The error for a method that the server does not know, with the nearest one that there is."""
+    near = get_close_matches(method.lower(), _by_lower_case(), 1)
+    error = NotFound("method", method)
+    if near and (name := _by_lower_case()[near[0]]) != method:
+        error.args = (f"{error}; did you mean {name}?",)
+    return error
+
+
+def is_message(method: str) -> bool:
+    """True for a method that sends to a chat, so that the platform counts it."""
+    return method.lower().startswith(("send", "copy", "forward")) and method.lower() != "sendchataction"
+
+
+def takes_chat(method: str) -> bool:
+    """True for a method with a parameter `chat_id`, and for one that the list does not have."""
+    name = _by_lower_case().get(method.lower())
+    return name is None or "chat_id" in catalogue().methods[name]

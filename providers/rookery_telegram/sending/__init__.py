@@ -1,0 +1,1 @@
+"""Messages to calls, at the pace that the platform allows."""
