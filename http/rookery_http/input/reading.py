@@ -7,6 +7,7 @@ JSON documents are the matter of `documents`.
 from __future__ import annotations
 
 import re
+from functools import cache
 from itertools import islice
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
@@ -39,6 +40,9 @@ def read_query(query_string: bytes, shape: type[T]) -> T:
     Raises:
         Problem: 400.
     """
+    fields, empty = _of(shape)
+    if not query_string and empty is not None:
+        return empty  # type: ignore[return-value]
     try:
         pairs = parse_qsl(
             query_string.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=MAX_PARAMETERS
@@ -47,16 +51,25 @@ def read_query(query_string: bytes, shape: type[T]) -> T:
         raise invalid("the query is not UTF-8 in percent-encoding") from None
     except ValueError:
         raise invalid(f"the query has more than {MAX_PARAMETERS} parameters") from None
-    kinds = {field.encode_name: field.type for field in msgspec.structs.fields(shape)}  # type: ignore[arg-type]
     values: dict[str, Any] = {}
     for name, text in pairs:
-        if name not in kinds:
-            known = ", ".join(sorted(kinds)) or "none"
+        if name not in fields:
+            known = ", ".join(sorted(fields)) or "none"
             raise invalid(f"unknown query parameter {name!r}; known here: {known}", name)
         if name in values:
             raise invalid(f"the query parameter {name!r} is given twice", name)
-        values[name] = _from_text(text, str(kinds[name]))
+        values[name] = _from_text(text, fields[name])
     return convert(values, shape)
+
+
+@cache
+def _of(shape: Any) -> tuple[dict[str, str], Any]:
+    """The kinds of a query's parameters by name, and the query without any, if there may be none. Worked out once: the types
+    are evaluated from their text."""
+    fields = msgspec.structs.fields(shape)
+    return {field.encode_name: str(field.type) for field in fields}, None if any(
+        field.required for field in fields
+    ) else shape()
 
 
 def _from_text(text: str, kind: str) -> Any:
