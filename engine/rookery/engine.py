@@ -227,6 +227,7 @@ async def open_engine(
     Raises:
         DataDirectoryInUse, SecretKeyError, StoreError, InvalidInput: it could not be opened.
     """
+    _check_runs_on_trio()
     settings = settings or EngineSettings()
     check_settings(settings)
     named: dict[str, Provider] = {provider.platform: provider for provider in providers}
@@ -249,6 +250,16 @@ async def open_engine(
         engine = Engine(store, named, settings, instance or _instance_name(), clock, storage)
         await stack.enter_async_context(_running(engine))
         yield engine
+
+
+def _check_runs_on_trio() -> None:
+    try:
+        trio.lowlevel.current_task()
+    except RuntimeError:
+        raise RuntimeError(
+            "Rookery runs on Trio: call open_engine inside `trio.run(main)`, or in an AnyIO program with backend='trio'. A "
+            "program on asyncio talks to `rookery serve` over HTTP instead"
+        ) from None
 
 
 @asynccontextmanager

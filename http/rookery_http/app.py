@@ -21,7 +21,7 @@ from rookery.log import get_logger
 
 from . import api as _calls  # noqa: F401 - fills the table
 from .access.audit import audit
-from .access.callers import Caller, identify
+from .access.callers import Caller
 from .access.local import check_local
 from .access.scopes import authorize
 from .api.event_socket import serve_event_socket
@@ -113,7 +113,7 @@ class Application(QuartTrio):
         api = self.api
         if api.settings.key is None:
             check_local(incoming)
-        caller = await identify(api.engine, incoming.headers, api.settings.key)
+        caller = await api.identify(incoming)
         if caller.key is not None and (rate := caller.key.rate or api.settings.key_rate) > 0:
             api.rate_limits.check(caller.id, rate)
         return caller

@@ -110,8 +110,8 @@ def platform_inputs() -> dict[str, PlatformInput]:
 
 
 def announce(address: Address) -> None:
-    """The one line on standard output."""
-    sys.stdout.write(f"Rookery listens on {address.url}\n")
+    """What stands on standard output."""
+    sys.stdout.write(f"Rookery listens on {address.url}\nDashboard: {address.url}/dashboard\n")
     sys.stdout.flush()
 
 

@@ -167,7 +167,7 @@ class WhatsApp:
         """See `Reachable`: the library is installed, and WhatsApp's server takes connections."""
         if find_spec("neonize") is None:
             raise TerminalError(
-                "neonize is not installed, WhatsApp sessions need it: pip install 'rookery[whatsapp]'",
+                "neonize is not installed, WhatsApp sessions need it: install Rookery with its extra `whatsapp`",
                 reason=Reason.CONFIGURATION,
                 action=Action.FIX_CONFIGURATION,
             )

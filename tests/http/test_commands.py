@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 import jsonschema_rs
 import pytest
+import trio
 
 from rookery_http.cli.application import run
 from rookery_http.compose import platform_inputs
@@ -34,9 +35,9 @@ WITHOUT_A_COMMAND = {
 VERBS = ("start", "stop", "restart", "enable", "disable", "logout", "retry")
 COMMANDS: dict[str, list[str]] = {
     "create_session": [
-        f"sessions add shop --token {TOKEN}",
-        'sessions add a --platform whatsapp --credential account=4915112345678 --settings {"takeover":true}',
-        'sessions add --name Shop --metadata {"a":1} --disabled --token ' + TOKEN,
+        f"sessions add shop --token {TOKEN} --wait 0",
+        'sessions add a --platform whatsapp --credential account=4915112345678 --settings {"takeover":true} --wait 0',
+        'sessions add --name Shop --metadata {"a":1} --disabled --wait 0 --token ' + TOKEN,
     ],
     "list_sessions": ["sessions list --platform telegram --status connected --enabled"],
     "get_session": ["sessions show shop"],
@@ -389,3 +390,12 @@ def test_completion_of_the_shell(capsys: pytest.CaptureFixture[str], monkeypatch
         run([])
     assert ended.value.code == 0
     assert {"start", "stop"} <= set(capsys.readouterr().out.split())
+
+
+async def test_adding_a_session_shows_how_that_went(served: Any) -> None:
+    """Not how it was before anything had happened."""
+    line = f"sessions add polly --platform parrot --credential token=1:abc --url {served.url}"
+    done = await trio.run_process([sys.executable, "-m", "rookery_http", *line.split()], capture_stdout=True)
+    shown = done.stdout.decode()
+    assert "CONNECTED" in shown
+    assert "not started yet" not in shown

@@ -133,7 +133,7 @@ if __name__ == "__main__":
     if mode == "mute":
         time.sleep(60)
     elif mode == "unfit":
-        channel.send(p.Unfit("neonize is not installed: pip install 'rookery[whatsapp]'"))
+        channel.send(p.Unfit("neonize is not installed: install Rookery with its extra `whatsapp`"))
     else:
         channel.send(p.Hello(99 if mode == "future" else p.VERSION, "mock", os.getpid()))
         Mock(channel).run()

@@ -44,7 +44,9 @@ def storage_from_text(
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] != "botocore":
             raise
-        raise InvalidInput("S3 needs the library botocore: install `rookery[s3]`", field="media") from None
+        raise InvalidInput(
+            "S3 needs the library botocore: install Rookery with its extra `s3`", field="media"
+        ) from None
     return S3Storage(
         bucket,
         prefix.strip("/"),

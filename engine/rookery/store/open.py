@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from ..errors import InvalidInput, SecretKeyError, StoreError
 from .contract import Store
@@ -48,6 +49,7 @@ def store_from_url(
         path = Path(rest[3:])
         return SqliteStore(path, _secrets_beside(path, secret_key), wait=wait, full_sync=full_sync, clock=clock)
     if scheme in ("postgresql", "postgres") and rest.startswith("//"):
+        check_postgres_url(url)
         return _postgres(url, SecretBox.from_text(secret_key))
     # The URL itself is not shown: it may hold a password.
     named = f"a store of kind {scheme!r}" if separator else "this text"
@@ -67,13 +69,44 @@ async def inspect_store(url: str, secret_key: str | None) -> StoreFacts:
     return await inspect_postgres(url, SecretBox.from_text(secret_key))
 
 
+def check_postgres_url(url: str) -> None:
+    """Raises InvalidInput, without the URL: it may hold a password."""
+    why = ""
+    try:
+        parts = urlsplit(url)
+        if parts.port == 0:
+            why = "0 is no port"
+    except ValueError as error:
+        text = str(error)
+        why = (
+            "a port is a number from 1 to 65535"
+            if "ort " in text
+            else "its host is malformed (IPv6 addresses stand in [])"
+        )
+    else:
+        if any(sign <= " " for sign in url):
+            why = "it holds a space or a control character"
+        try:
+            unquote(url, errors="strict").encode()
+        except UnicodeError:
+            why = "it is not UTF-8 in percent-encoding"
+    if why:
+        raise InvalidInput(
+            f"the address of PostgreSQL cannot be used: {why}; it has the form "
+            "postgresql://user:password@host:5432/database, with special characters in percent-encoding",
+            field="store",
+        )
+
+
 def _postgres(url: str, secrets: SecretBox) -> Store:
     try:
         from .postgres.store import PostgresStore
     except ModuleNotFoundError as error:
         if error.name != "asyncpg":
             raise
-        raise InvalidInput("PostgreSQL needs the driver asyncpg: install `rookery[postgres]`", field="store") from None
+        raise InvalidInput(
+            "PostgreSQL needs the driver asyncpg: install Rookery with its extra `postgres`", field="store"
+        ) from None
     return PostgresStore(url, secrets)
 
 

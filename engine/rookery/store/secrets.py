@@ -150,6 +150,11 @@ def load_or_create_key(path: str | os.PathLike[str]) -> str:
         key = file.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) and error.strerror else "it is not text"
+        if not file.exists():
+            raise SecretKeyError(
+                f"the key file {file} cannot be created ({why}): make the directory {file.parent} writable for this user, or "
+                "set `secret_key`"
+            ) from None
         raise SecretKeyError(
             f"the key file {file} cannot be used ({why}): make it readable, or set `secret_key`"
         ) from None

@@ -229,7 +229,7 @@ class Supervisor:
             runner.stop(Intent.SHUTDOWN)
         elif self._share is not None and self._share.draining:
             runner.stop(Intent.HAND_OVER)
-        nursery.start_soon(self._run, runner, earlier)
+        nursery.start_soon(self._run, runner, earlier, name=f"session {session.id}")
 
     async def _run(self, runner: SessionRunner, earlier: SessionRunner | None) -> None:
         id = runner.lease.session

@@ -75,22 +75,38 @@ def _unauthorized(detail: str) -> Problem:
     return Problem(401, "unauthorized", "Unauthorized", detail, headers=REALM)
 
 
-async def identify(engine: Engine, headers: Headers, key: str | None) -> Caller:
-    """The caller by its `Authorization` header; `key` is the one of the environment.
+def given_key(headers: Headers) -> str | None:
+    """The key of a request: in `Authorization: Bearer`, `X-Api-Key` or `apikey`; None when there is none of them.
+
+    Raises:
+        Problem: 401 where they contradict each other.
+    """
+    found = []
+    for value in headers.getlist("Authorization"):
+        scheme, _, token = value.partition(" ")
+        found.append(token.strip() if scheme.lower() == "bearer" else "")
+    for name in ("X-Api-Key", "Apikey"):
+        found += [value.strip() for value in headers.getlist(name)]
+    if not found:
+        return None
+    if any(token != found[0] for token in found):
+        raise _unauthorized("send one key, in the header Authorization: Bearer KEY")
+    return found[0]
+
+
+async def identify(engine: Engine, token: str | None, key: str | None) -> Caller:
+    """The caller by its key (`given_key`); `key` is the one of the environment.
 
     Without `key` everybody on this machine is the administrator, but whoever sends a key of ours is held to it.
 
     Raises:
         Problem: 401.
     """
-    given = headers.getlist("Authorization")
-    if not given:
+    if token is None:
         if key is None:
             return LOCAL
-        raise _unauthorized("send the header Authorization: Bearer KEY")
-    scheme, _, token = given[0].partition(" ")
-    token = token.strip()
-    usable = len(given) == 1 and scheme.lower() == "bearer"
+        raise _unauthorized("send the header Authorization: Bearer KEY (or X-Api-Key: KEY)")
+    usable = token != ""
     if usable and key is not None and hmac.compare_digest(token.encode("latin-1", "replace"), key.encode()):
         return ADMINISTRATOR
     if usable and token.startswith(PREFIX):

@@ -26,6 +26,15 @@ def check_local(request: Request | Websocket) -> None:
             field="Host",
         )
     origin = request.headers.get("Origin")
+    if origin is None and request.headers.get("Sec-Fetch-Site") == "cross-site":
+        # A form or an image of another site: not every browser sends an Origin with it.
+        raise Problem(
+            403,
+            "forbidden",
+            "Forbidden",
+            "without ROOKERY_API_KEY web pages of other sites are refused",
+            field="Sec-Fetch-Site",
+        )
     if origin is not None and not is_loopback(_name(origin)):
         raise Problem(
             403,

@@ -11,12 +11,11 @@ from collections.abc import Callable
 import msgspec
 import trio
 from quart import Response, websocket
-from werkzeug.datastructures import Headers
 
 from rookery.errors import RookeryError
 from rookery.model.key import Scope
 
-from ..access.callers import Caller, identify
+from ..access.callers import Caller, given_key
 from ..access.local import check_local
 from ..input.parameters import read_header
 from ..input.reading import read_query
@@ -44,8 +43,8 @@ async def serve_event_socket(api: Api, refusal: Callable[[Exception], Response])
         query = read_query(websocket.query_string, FollowEvents)
         resume = read_header("Last-Event-ID", headers.getlist("Last-Event-ID"))
         caller: Caller | None = None
-        if api.settings.key is None or headers.getlist("Authorization"):
-            caller = await _admit(api, headers)
+        if api.settings.key is None or given_key(headers) is not None:
+            caller = await _admit(api, given_key(headers))
             events = await events_for(api, query, caller, resume=resume)
     except (Problem, RookeryError) as error:
         return refusal(error)
@@ -82,17 +81,17 @@ async def serve_event_socket(api: Api, refusal: Callable[[Exception], Response])
     return None
 
 
-async def _admit(api: Api, headers: Headers) -> Caller:
+async def _admit(api: Api, key: str | None) -> Caller:
     """Raises a Problem: who may not read events gets none."""
-    caller = await identify(api.engine, headers, api.settings.key)
+    caller = await api.identify(websocket, key)
     caller.require(Scope.READ)
     if caller.key is not None and (rate := caller.key.rate or api.settings.key_rate) > 0:
         api.rate_limits.check(caller.id, rate)
     return caller
 
 
-async def _first_message() -> Headers:
-    """The key of the first message, in the form in which it should have come."""
+async def _first_message() -> str:
+    """The key of the first message."""
     text: str | bytes = b""
     with trio.move_on_after(FIRST_MESSAGE):
         text = await websocket.receive()
@@ -100,7 +99,7 @@ async def _first_message() -> Headers:
         first = msgspec.json.decode(text, type=FirstMessage)
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise Problem(401, "unauthorized", "Unauthorized", 'send {"key": "KEY"} first') from None
-    return Headers({"Authorization": f"Bearer {first.key}"})
+    return first.key
 
 
 async def _throw_away() -> None:

@@ -7,15 +7,19 @@ from typing import Any
 
 import msgspec
 import trio
+from quart import Request, Websocket
 
 from rookery import Engine
 from rookery.model.event_type import EventType
 
+from ..access.callers import Caller, given_key, identify
 from ..access.rate_limit import RateLimits
+from ..access.wrong_keys import WrongKeys
 from ..config.settings import ApiSettings
 from ..input.body_budget import BodyBudget
 from ..input.documents import Documents
 from ..operate.readiness import Readiness
+from ..output.problems import Problem
 from ..output.wire_forms import WireForms
 
 NULL = {"type": "null"}
@@ -65,6 +69,23 @@ class Api:
         self.documents = Documents()
         self.readiness = Readiness(engine)
         self.wire_forms = WireForms()
+        self.wrong_keys = WrongKeys()
         self.platforms = dict(platforms or {})
         self.describe = describe
         self.describe_streams = describe_streams
+
+    async def identify(self, incoming: Request | Websocket, key: str | None = None) -> Caller:
+        """Who is calling, by `key` or by the headers. Raises a Problem: 401, 429 when many wrong keys come from there."""
+        key = given_key(incoming.headers) if key is None else key
+        address = incoming.remote_addr or ""
+        if key is not None:
+            self.wrong_keys.check(address, key)
+        try:
+            caller = await identify(self.engine, key, self.settings.key)
+        except Problem as problem:
+            if key is not None and problem.status == 401:
+                await self.wrong_keys.was_wrong(address)
+            raise
+        if key is not None:
+            self.wrong_keys.was_right(key)
+        return caller

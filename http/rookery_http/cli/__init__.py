@@ -39,7 +39,7 @@ def main() -> int:
     except ModuleNotFoundError as error:
         if error.name not in EXTRA:
             raise
-        sys.stderr.write(f"rookery: {error.name} is missing; install it with: pip install 'rookery[http]'\n")
+        sys.stderr.write(f"rookery: {error.name} is missing: install Rookery with its extra `http`\n")
         return 1
     if arguments[:1] == ["serve"]:
         _ignore_signals()

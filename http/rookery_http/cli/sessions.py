@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from typing import Annotated, Any
 
 import typer
@@ -25,6 +26,10 @@ COLUMNS: list[Column] = [
     ("to do", lambda row: "" if row["action"] == "none" else row["action"]),
     ("detail", lambda row: row["detail"]),
 ]
+
+
+UNDER_WAY = frozenset({"INITIALIZING", "LOADING"})
+LOOK_INTERVAL = 0.1  # seconds
 
 
 def _show(session: dict[str, Any], as_json: bool) -> None:
@@ -87,11 +92,14 @@ def add(
     settings: Settings = None,
     metadata: Metadata = None,
     disabled: Annotated[bool, typer.Option("--disabled", help="Do not start it yet.")] = False,
+    wait: Annotated[
+        float, typer.Option(help="Seconds to wait until it is connected or says what it needs.", min=0)
+    ] = 15.0,
     as_json: AsJson = False,
     url: Url = None,
     key: Key = None,
 ) -> None:
-    """Add a session and start it."""
+    """Add a session, start it, and show how that went."""
     body = given(
         id=id,
         platform=platform,
@@ -101,7 +109,20 @@ def add(
         settings=document_of(settings, "--settings") if settings is not None else None,
         metadata=document_of(metadata, "--metadata") if metadata is not None else None,
     )
-    _show(Client(url, key).call("POST", "/v1/sessions", json=body), as_json)
+    client = Client(url, key)
+    session = client.call("POST", "/v1/sessions", json=body)
+    deadline = time.monotonic() + wait
+    while _is_under_way(session) and time.monotonic() < deadline:
+        time.sleep(LOOK_INTERVAL)
+        session = client.call("GET", f"/v1/sessions/{path_of(session['id'])}")
+    _show(session, as_json)
+
+
+def _is_under_way(session: dict[str, Any]) -> bool:
+    """True as long as it is neither connected nor waits for a person or for its next attempt."""
+    if not session["enabled"]:
+        return False
+    return session["status"] in UNDER_WAY or session["reason"] == "CREATED"
 
 
 @app.command("set")

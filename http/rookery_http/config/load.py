@@ -13,6 +13,7 @@ import msgspec
 from rookery import EngineSettings
 from rookery.background.media_fetcher import kinds_of
 from rookery.errors import InvalidInput
+from rookery.store.open import check_postgres_url
 
 from .settings import S3, ApiSettings, LogSettings, PlatformSettings, StorageSettings, is_loopback
 from .table import BY_NAME, CLIENT_VARIABLES, GROUPS, TABLE, WORKER_VARIABLES
@@ -89,6 +90,11 @@ def _contradictions(values: Mapping[str, Any]) -> list[str]:
         )
     if values["DATABASE_URL"] and not values["ROOKERY_SECRET_KEY"]:
         lines.append("ROOKERY_SECRET_KEY: a key is needed with PostgreSQL, the same for every instance")
+    if values["DATABASE_URL"]:
+        try:
+            check_postgres_url(values["DATABASE_URL"])
+        except InvalidInput as error:
+            lines.append(f"DATABASE_URL: {error}")
     if (values["ROOKERY_MEDIA"] or "").startswith(S3):
         lines += [
             f"{name}: needed for {values['ROOKERY_MEDIA']}"

@@ -98,7 +98,7 @@ class Demo:
     async def pair(self) -> None:
         """Show how a WhatsApp session is linked, or how to get that."""
         if self.phone is None:
-            self.say("[dim]WhatsApp is not shown: pip install 'rookery\\[whatsapp]' (on Linux) brings it in.[/]")
+            self.say("[dim]WhatsApp is not shown: the extra `whatsapp` of Rookery (on Linux) brings it in.[/]")
             return
         self.say(f"[bold yellow]☎ WhatsApp:[/] the session {PHONE} loads its library and asks for a QR code")
         started = trio.current_time()
@@ -264,7 +264,8 @@ async def _play(
         await servers[0].answering(demo.api)
         await demo.set_up(f"{endpoint}/hook")
         demo.say(
-            f"[bold]Rookery listens on {demo.url}[/]  (docs: {demo.url}/docs, events: {demo.url}/v1/events/stream)"
+            f"[bold]Rookery listens on {demo.url}[/]  "
+            f"(dashboard: {demo.url}/dashboard, docs: {demo.url}/docs, events: {demo.url}/v1/events/stream)"
         )
         demo.say(f"[dim]Telegram is simulated on {demo.simulator.url}; the data is in {demo.directory}[/]")
         demo.say(f"[dim]Look around meanwhile: ROOKERY_URL={demo.url} rookery sessions list[/]")

@@ -40,9 +40,10 @@ def read_query(query_string: bytes, shape: type[T]) -> T:
     Raises:
         Problem: 400.
     """
-    fields, empty = _of(shape)
+    fields, empty = _of(shape)  # type: ignore[arg-type]
     if not query_string and empty is not None:
-        return empty  # type: ignore[return-value]
+        found: T = empty
+        return found
     try:
         pairs = parse_qsl(
             query_string.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=MAX_PARAMETERS
@@ -67,9 +68,8 @@ def _of(shape: Any) -> tuple[dict[str, str], Any]:
     """The kinds of a query's parameters by name, and the query without any, if there may be none. Worked out once: the types
     are evaluated from their text."""
     fields = msgspec.structs.fields(shape)
-    return {field.encode_name: str(field.type) for field in fields}, None if any(
-        field.required for field in fields
-    ) else shape()
+    kinds = {field.encode_name: str(field.type) for field in fields}
+    return kinds, None if any(field.required for field in fields) else shape()
 
 
 def _from_text(text: str, kind: str) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mimetypes
 import re
 import unicodedata
 from collections.abc import AsyncGenerator
@@ -54,10 +55,15 @@ def file_response(engine: Engine, request: Request, file: MediaFile) -> Response
         status = 206
         headers["Content-Range"] = f"bytes {start}-{start + length - 1}/{size}"
     headers["Content-Length"] = str(length)
-    headers["Content-Disposition"] = disposition(file.filename)
+    headers["Content-Disposition"] = disposition(file.filename or _name_of(file))
     response = Response(_Pieces(engine, file, start, length), status, headers, content_type=file.content_type)
     response.timeout = None  # each piece has its own time to leave
     return response
+
+
+def _name_of(file: MediaFile) -> str:
+    """For a file whose sender gave none: its id and the ending of its type."""
+    return file.id + (mimetypes.guess_extension(file.content_type.partition(";")[0].strip()) or "")
 
 
 def disposition(filename: str | None) -> str:

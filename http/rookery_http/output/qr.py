@@ -38,6 +38,6 @@ def _draw(code: str) -> Any:
         import segno
     except ModuleNotFoundError:
         raise CannotDraw(
-            "QR codes are drawn by segno: install `rookery[http]`, or draw the raw code yourself"
+            "QR codes are drawn by segno: install Rookery with its extra `http`, or draw the raw code yourself"
         ) from None
     return segno.make_qr(code, error="l")

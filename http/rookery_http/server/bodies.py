@@ -74,6 +74,7 @@ def request_of(scope: Any, receive: Receive, request_class: type[DirectRequest])
         scope,
         send_push_promise=partial(_no_push),
     )
+    request.remote_addr = scope["client"][0] if scope.get("client") else None
     request.body.read_from(receive)
     return request
 

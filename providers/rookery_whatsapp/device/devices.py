@@ -215,7 +215,9 @@ class PostgresDevices:
         try:
             import asyncpg  # type: ignore[import-untyped]
         except ModuleNotFoundError:
-            raise ProviderError("PostgreSQL needs the driver asyncpg: install `rookery[postgres]`") from None
+            raise ProviderError(
+                "PostgreSQL needs the driver asyncpg: install Rookery with its extra `postgres`"
+            ) from None
 
         async def main() -> T:
             connection = await asyncpg.connect(self._dsn, timeout=TIMEOUT, command_timeout=TIMEOUT)

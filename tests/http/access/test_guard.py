@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import httpx
 import pytest
 import trio
 
+from rookery_http.access import wrong_keys
 from rookery_http.config.settings import ApiSettings, is_loopback
 
 KEY = "correct-horse"
@@ -94,3 +96,64 @@ def test_not_loopback(host):
 
 def test_the_key_is_not_in_the_representation():
     assert KEY not in repr(ApiSettings(key=KEY))
+
+
+@pytest.mark.parametrize("name", ["X-Api-Key", "x-api-key", "apikey", "APIKEY"])
+async def test_a_key_may_come_in_other_headers(serve, name):
+    async with serve(key=KEY) as served:
+        served.client.headers.pop("Authorization")
+        assert (await served.client.get("/v1/sessions", headers={name: KEY})).status_code == 200
+        assert (await served.client.get("/v1/sessions", headers={name: KEY + "x"})).status_code == 401
+        made = (await served.client.post("/v1/keys", json={"scopes": ["read"]}, headers={name: KEY})).json()
+        assert (await served.client.get("/v1/sessions", headers={name: made["key"]})).status_code == 200
+        both = {name: KEY, "Authorization": f"Bearer {KEY}"}
+        assert (await served.client.get("/v1/sessions", headers=both)).status_code == 200
+        both["Authorization"] += "x"
+        assert (await served.client.get("/v1/sessions", headers=both)).status_code == 401
+
+
+async def test_wrong_keys_are_slowed_down_and_right_ones_are_not(serve, monkeypatch):
+    monkeypatch.setattr(wrong_keys, "DELAY", 0.3)
+    async with serve(key=KEY) as served:
+        url = f"{served.url}/v1/sessions"
+        assert (await served.client.get(url)).status_code == 200
+        statuses = []
+
+        async def guess(number: int) -> None:
+            async with httpx.AsyncClient(trust_env=False, headers={"X-Api-Key": f"guess-{number}"}) as client:
+                statuses.append((await client.get(url)).status_code)
+
+        for number in range(wrong_keys.FREE):
+            await guess(number)
+        assert statuses == [401] * wrong_keys.FREE
+        before = trio.current_time()
+        await guess(99)
+        assert statuses[-1] == 429
+        assert trio.current_time() - before >= 0.3
+        monkeypatch.setattr(wrong_keys, "DELAY", 3.0)
+        async with trio.open_nursery() as nursery:
+            for number in range(60):
+                nursery.start_soon(guess, number)
+            with trio.fail_after(20):
+                while len(statuses) < wrong_keys.FREE + 1 + 60 - wrong_keys.MOST_WAITING:  # refused unseen
+                    await trio.sleep(0.01)
+            before = trio.current_time()
+            assert (await served.client.get(url)).status_code == 200
+            assert trio.current_time() - before < 1.5
+            nursery.cancel_scope.cancel()
+        assert set(statuses) == {401, 429}
+
+
+def test_addresses_of_one_network_count_as_one():
+    assert wrong_keys._source("2001:db8::1") == wrong_keys._source("2001:db8::ffff")
+    assert wrong_keys._source("192.0.2.1") != wrong_keys._source("192.0.2.2")
+    assert wrong_keys._source("nonsense") == "nonsense"
+
+
+async def test_requests_of_other_sites_without_an_origin_are_refused_without_a_key(served):
+    for site, status in (("cross-site", 403), ("same-origin", 200), ("same-site", 200), ("none", 200)):
+        answer = await served.client.get("/v1/sessions", headers={"Sec-Fetch-Site": site})
+        assert answer.status_code == status, site
+    assert (
+        await served.client.post("/v1/sessions/x/stop", headers={"Sec-Fetch-Site": "cross-site"})
+    ).status_code == 403

@@ -327,6 +327,9 @@ async def test_files_of_events(served):
     answer = await served.client.get(path)
     assert (answer.status_code, answer.content) == (200, b"parrot"), answer.text
     assert answer.headers["content-disposition"] == 'attachment; filename="p.png"'
+    unnamed = await served.engine.store_media(b"x", content_type="image/png; q=1")
+    answer = await served.client.get(f"/v1/media/{unnamed.id}")
+    assert answer.headers["content-disposition"] == f'attachment; filename="{unnamed.id}.png"'
     assert served.parrot.fetched == 1
     stored = (await served.client.post(path)).json()
     assert (stored["id"], stored["origin"], stored["event"]) == (f"event-{events[1]['id']}", "inbound", events[1]["id"])

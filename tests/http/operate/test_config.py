@@ -116,6 +116,7 @@ def test_fixed_names(monkeypatch):
         ("ROOKERY_HOST", "a b", "an IP address"),
         ("ROOKERY_API_KEY", "two words", "printable ASCII"),
         ("DATABASE_URL", "mysql://x", "postgresql://"),
+        ("ROOKERY_BODY_MEMORY", "2000", "no less than ROOKERY_MAX_BODY"),
         ("ROOKERY_SHUTDOWN_GRACE", "-1", "a number of seconds"),
         ("ROOKERY_SHUTDOWN_GRACE", "nan", "a number of seconds"),
         ("ROOKERY_SHUTDOWN_GRACE", "inf", "a number of seconds"),
@@ -242,3 +243,24 @@ def test_messages_of_the_engine_name_variables_to_operators():
         == "memory is short: raise ROOKERY_MEMORY_LIMIT, or MAX_CONCURRENT_SESSIONS; `something` else stays"
     )
     assert with_variables(None) is None
+
+
+@pytest.mark.parametrize(
+    ("address", "right"),
+    [
+        ("postgresql://u:hush@[::1/x", "its host is malformed"),
+        ("postgresql://u:hush@db:999999/x", "a port is a number from 1 to 65535"),
+        ("postgresql://u:hush@db:abc/x", "a port is a number from 1 to 65535"),
+        ("postgresql://u:hush%FF@db/x", "not UTF-8"),
+        ("postgresql://u:hush hush@db/x", "a space"),
+    ],
+)
+def test_an_address_of_the_database_that_is_none(monkeypatch, address, right):
+    monkeypatch.setenv("DATABASE_URL", address)
+    monkeypatch.setenv("ROOKERY_SECRET_KEY", "k" * 32)
+    with pytest.raises(ConfigurationError) as caught:
+        load()
+    (line,) = caught.value.lines
+    assert line.startswith("DATABASE_URL: ")
+    assert right in line
+    assert "hush" not in line

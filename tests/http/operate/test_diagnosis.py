@@ -48,6 +48,7 @@ async def test_the_tree_shows_what_each_task_waits_for(served):
     assert link["waits_at"].partition(":")[0].endswith("conftest.py")
     names = {task["name"].rpartition(".")[2] for task in tasks}
     assert {"run", "_run"} & names
+    assert "session polly" in {task["name"] for task in tasks}
     assert "verysecret" not in answer.text
     assert str(Path.home()) not in answer.text
     assert "site-packages" not in answer.text

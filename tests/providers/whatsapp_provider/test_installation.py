@@ -64,7 +64,10 @@ def unusable(monkeypatch: pytest.MonkeyPatch, machine: str, libc: str) -> str:
 
 
 def test_a_missing_library_is_told_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert unusable(monkeypatch, "x86_64", "glibc") == "neonize is not installed: pip install 'rookery[whatsapp]'"
+    assert (
+        unusable(monkeypatch, "x86_64", "glibc")
+        == "neonize is not installed: install Rookery with its extra `whatsapp`"
+    )
 
 
 @pytest.mark.parametrize(

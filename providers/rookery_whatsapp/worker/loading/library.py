@@ -48,7 +48,7 @@ def load() -> str:
 
 def _missing() -> str:
     if _has_build():
-        return "neonize is not installed: pip install 'rookery[whatsapp]'"
+        return "neonize is not installed: install Rookery with its extra `whatsapp`"
     return f"neonize has no build for {_here()}; it runs on {PLATFORMS}. Everything but WhatsApp works here"
 
 

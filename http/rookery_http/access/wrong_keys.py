@@ -1,0 +1,92 @@
+"""Whoever tries keys is slowed down: after some wrong ones from an address, each further one waits, and only some may wait.
+
+A key that has worked is never held up by others that are tried from the same address, which may be that of a proxy.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+
+import trio
+
+from rookery.log import get_logger
+
+from ..output.problems import Problem
+
+FREE = 10
+"""Wrong keys from one address that are answered at once."""
+REGAIN = 6.0
+"""Seconds after which one more is free again."""
+DELAY = 1.0
+"""Seconds that a wrong key beyond that waits for its answer."""
+MOST_WAITING = 16
+"""Wrong keys of one address that wait at a time; more are refused unseen."""
+FORGET_ABOVE = 4096
+
+log = get_logger("API")
+
+
+class WrongKeys:
+    """Counts wrong keys by the address that they come from; an IPv6 network counts as one."""
+
+    def __init__(self) -> None:
+        self._until: dict[str, float] = {}  # trio time at which all is forgotten
+        self._waiting: dict[str, int] = {}
+        self._right: set[int] = set()
+
+    def check(self, address: str, key: str) -> None:
+        """Before a key is looked at. Raises a Problem (429) for one that was never right while too many others wait."""
+        if self._waiting and self._waiting.get(_source(address), 0) >= MOST_WAITING and hash(key) not in self._right:
+            raise _too_many()
+
+    def was_right(self, key: str) -> None:
+        """Whoever has a key that works is not held up by what others try from the same address."""
+        if len(self._right) >= FORGET_ABOVE:
+            self._right.clear()
+        self._right.add(hash(key))
+
+    async def was_wrong(self, address: str) -> None:
+        """Note a wrong key; returns at once for the first ones, and raises a Problem (429) after a while for one too many."""
+        source = _source(address)
+        if not self._count(source):
+            return
+        log.warning("wrong keys are slowed down", client=address)
+        self._waiting[source] = self._waiting.get(source, 0) + 1
+        try:
+            await trio.sleep(DELAY)
+        finally:
+            self._waiting[source] -= 1
+            if not self._waiting[source]:
+                del self._waiting[source]
+        raise _too_many()
+
+    def _count(self, source: str) -> bool:
+        """True when it is one too many."""
+        now = trio.current_time()
+        self._until[source] = max(self._until.get(source, now), now) + REGAIN
+        if len(self._until) > FORGET_ABOVE:
+            self._until = {name: until for name, until in self._until.items() if until > now}
+        over = self._until[source] - now > FREE * REGAIN
+        if over:
+            self._until[source] = now + FREE * REGAIN + REGAIN
+        return over
+
+
+def _source(address: str) -> str:
+    try:
+        parsed = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped is None:
+        return str(ipaddress.ip_network((parsed, 64), strict=False))
+    return str(parsed)
+
+
+def _too_many() -> Problem:
+    return Problem(
+        429,
+        "too-many-wrong-keys",
+        "Too many wrong keys",
+        "too many wrong keys came from this address",
+        headers={"Retry-After": str(int(REGAIN))},
+    )
