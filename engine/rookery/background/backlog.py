@@ -1,7 +1,8 @@
 """Pauses receiving for sessions whose webhooks cannot keep up (A6, F5): what is not received stays with the platform.
 
 Nothing is counted when an event is stored. A session's backlog cannot have grown by more than what was stored since it was
-counted, so the store is asked only when that sum reaches the limit, or while a session is paused.
+counted, so each count allows a session as many events as are left to the limit; the store is asked again when these are
+stored, or while a session is paused. A session that starts is allowed none before it was counted.
 """
 
 from __future__ import annotations
@@ -15,6 +16,10 @@ from ..log import get_logger
 from ..services import Services
 from ..session.runner import SessionRunner
 
+PAUSE = 0.05  # seconds between two counts, however many sessions ask
+BLIND_SHARE = 0.05
+"""Part of the limit that a session may store while its backlog cannot be counted; then it is tried again."""
+
 log = get_logger("DELIVERY")
 
 
@@ -26,20 +31,24 @@ class BacklogWatch:
         self._services = services
         self._settings = services.settings
         self._lock = trio.Lock()
-        self._counted: dict[
-            SessionRunner, tuple[int, int]
-        ] = {}  # the backlog, and what had been stored when it was counted
 
     async def run(self) -> None:
         """Until cancelled."""
         if not self._settings.max_event_backlog:
             return
         while True:
+            version = self._services.signals.backlog.version
             try:
-                await self.check()
-            except StoreError as error:
+                with trio.fail_after(self._settings.store_timeout):
+                    await self.check()
+            except (StoreError, trio.TooSlowError) as error:
                 log.warning("the backlog of events cannot be counted", error=str(error))
-            await trio.sleep(self._settings.backlog_interval)
+                for runner in self._running.values():
+                    if runner.inbox.uncounted:  # what can be stored is stored
+                        runner.inbox.allow(max(1.0, self._settings.max_event_backlog * BLIND_SHARE))
+            await trio.sleep(PAUSE)
+            with trio.move_on_after(self._settings.backlog_interval):
+                await self._services.signals.backlog.newer_than(version)
 
     async def check(self) -> list[str]:
         """Count if need be, pause and resume; returns the sessions that are paused. Raises StoreError."""
@@ -48,20 +57,13 @@ class BacklogWatch:
             return []
         async with self._lock:
             runners = list(self._running.values())
-            if any(runner.paused or self._most(runner) >= limit for runner in runners):
+            if any(runner.paused or runner.inbox.uncounted for runner in runners):
                 before = {runner: runner.inbox.stored for runner in runners}
                 counts = await self._services.store.backlogs()
-                self._counted = {
-                    runner: (counts.get(runner.session.id, 0), stored) for runner, stored in before.items()
-                }
-                for runner in runners:
-                    self._judge(runner, self._counted[runner][0], limit)
+                for runner, stored in before.items():
+                    meanwhile = runner.inbox.stored - stored
+                    self._judge(runner, counts.get(runner.session.id, 0) + meanwhile, limit)
         return sorted(runner.session.id for runner in runners if runner.paused)
-
-    def _most(self, runner: SessionRunner) -> float:
-        """What the backlog can be at most; infinite for a session that was never counted."""
-        count, stored = self._counted.get(runner, (float("inf"), 0))
-        return count + runner.inbox.stored - stored
 
     def _judge(self, runner: SessionRunner, count: int, limit: int) -> None:
         if count >= limit:
@@ -71,5 +73,7 @@ class BacklogWatch:
                 f"receiving pauses: {count} events wait for a webhook and `max_event_backlog` is {limit}; "
                 "it goes on by itself once they are delivered"
             )
-        elif runner.paused:
+            return
+        runner.inbox.allow(limit - count)
+        if runner.paused:
             runner.resume()

@@ -56,6 +56,7 @@ class Signals:
         self.events = Signal()  # the event log grew
         self.sessions = Signal()  # a stored session changed
         self.schedule = Signal()  # a message was scheduled
+        self.backlog = Signal()  # a session wants its backlog counted
         self.webhooks = Signal()  # webhooks or their dead letters changed
         self._messages: dict[str, MessageWatch] = {}
         self._stored: set[str] | None = None

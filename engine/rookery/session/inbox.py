@@ -47,28 +47,62 @@ class SessionInbox:
         self.cursor = session.cursor
         self.life = ProofOfLife()
         self.stored = 0  # events committed here, repetitions included
-        self._resumed: trio.Event | None = None  # while receiving pauses
+        self._allowance = 0.0 if services.settings.max_event_backlog else float("inf")
+        self._paused = False
+        self._closing = False
+        self._go = trio.Event()
 
     @property
     def paused(self) -> bool:
         """True while commits are held back because of the backlog."""
-        return self._resumed is not None
+        return self._paused
+
+    @property
+    def uncounted(self) -> bool:
+        """True when the backlog has to be counted before more is stored."""
+        return self._allowance <= 0
+
+    def allow(self, events: float) -> None:
+        """So many events may be stored before the backlog has to be counted again."""
+        self._allowance = events
+        self._wake()
 
     def pause(self) -> None:
         """From now on a commit of events returns only after `resume`. What it stores is durable before it waits, and the
         source is asked for more only afterwards, so nothing is lost."""
-        if self._resumed is None:
-            self._resumed = trio.Event()
+        self._paused = True
 
     def resume(self) -> None:
-        """Let commits return."""
-        if self._resumed is not None:
-            self._resumed.set()
-            self._resumed = None
+        """Let commits go on."""
+        self._paused = False
+        self._wake()
+
+    def open(self) -> None:
+        """A link begins: what it receives counts."""
+        self._closing = False
+
+    def close(self) -> None:
+        """The link ends: nothing that it stores from here on is held back."""
+        self._closing = True
+        self._wake()
+
+    def _wake(self) -> None:
+        self._go.set()
+        self._go = trio.Event()
+
+    async def _permission(self) -> None:
+        """Return when the backlog leaves room. A session that starts is counted before its first event is stored, so that
+        restarts cannot get round the limit."""
+        while not self._closing and (self._paused or self._allowance <= 0):
+            if not self._paused:
+                self._signals.backlog.fire()
+            await self._go.wait()
 
     async def commit(self, events: Sequence[NewEvent], cursor: str | None) -> None:
         """See `provider.Inbox.commit`. While the store does not answer it tries again: nothing was confirmed to the
         source, so waiting loses nothing, and stopping the session ends the wait."""
+        if events:
+            await self._permission()
         attempt = 0
         while True:
             try:
@@ -93,8 +127,8 @@ class SessionInbox:
             self.stored += len(events)
             self.life.last_inbound = self._clock()
             self._signals.events_stored(self._lease.session)
-            while self._resumed is not None:
-                await self._resumed.wait()
+            self._allowance -= len(events)
+            await self._permission()
 
     async def save_credentials(self, credentials: Mapping[str, str]) -> None:
         """See `provider.Inbox.save_credentials`."""

@@ -123,6 +123,7 @@ class SessionLinks:
         self._on_connected(link)
         async with trio.open_nursery() as nursery:
             self.link, self.nursery = link, nursery
+            self._inbox.open()
             if self._is_paused():
                 self._inbox.pause()
             try:
@@ -132,5 +133,5 @@ class SessionLinks:
                 # In here, while the nursery still takes tasks: afterwards others may run before this task does.
                 self.link = self.nursery = None
                 self._outbox.detach()
-                self._inbox.resume()  # what the link stores while it closes is not held back
+                self._inbox.close()
             nursery.cancel_scope.cancel()

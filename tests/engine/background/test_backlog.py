@@ -55,7 +55,7 @@ async def polling(settings: object = SETTINGS) -> AsyncIterator[tuple[Engine, Po
     async with open_troubled_store() as store, open_fake_engine(platform, store, settings=settings) as engine:  # type: ignore[arg-type]
         store.down_methods = {"pending_deliveries"}  # so that the endpoint never comes to its first delivery
         await add(engine, "a", "b")
-        await engine.create_webhook(url="http://127.0.0.1:1/", session="a", id="hook")
+        await engine.create_webhook(url="http://127.0.0.1:1/", session="a", id="hook", events=["message"])
         await connected(engine, "a", "b")
         yield engine, platform, store
 
@@ -153,3 +153,42 @@ async def test_a_store_that_is_away_changes_nothing(autojump_clock: MockClock) -
         store.down_methods.remove("backlogs")
         await trio.sleep(LOOK)
         assert await engine.check_backlogs() == ["a"]
+
+
+async def test_restarts_do_not_get_round_the_limit(autojump_clock: MockClock) -> None:
+    """Each new engine counts before it stores its first event, also one that is killed soon."""
+    platform = PollingPlatform()
+    async with open_troubled_store() as store:
+        store.down_methods = {"pending_deliveries"}
+        async with open_fake_engine(platform, store, settings=SETTINGS) as engine:
+            await add(engine)
+            await engine.create_webhook(url="http://127.0.0.1:1/", session="a", id="hook", events=["message"])
+            await trio.sleep(LIMIT + LOOK)
+            stored = len(await keys(engine))
+            assert stored == LIMIT
+        for _ in range(20):
+            async with open_fake_engine(platform, store, settings=SETTINGS) as engine:
+                await connected(engine)
+                await trio.sleep(1.5)  # the first event has come, the first periodic look has not
+                assert len(await keys(engine)) == stored
+            stored = await store.inner.last_event_id() and stored
+        async with open_fake_engine(platform, store, settings=SETTINGS) as engine:
+            await trio.sleep(LOOK)
+            assert "`max_event_backlog`" in (await engine.get_session("a")).health.detail
+
+
+async def test_a_burst_does_not_get_beyond_the_limit(autojump_clock: MockClock) -> None:
+    """However much comes between two periodic looks."""
+    async with polling() as (engine, platform, _):
+        inbox = platform.link("a").inbox
+        async with trio.open_nursery() as nursery:
+
+            async def flood() -> None:
+                for number in range(1000):
+                    await inbox.commit([event(f"burst-{number}")], None)
+
+            nursery.start_soon(flood)
+            await trio.sleep(SETTINGS.backlog_interval * 3)
+            counts = await engine._store.backlogs()
+            assert LIMIT <= counts["a"] <= LIMIT + 2
+            nursery.cancel_scope.cancel()
