@@ -110,6 +110,7 @@ EVENT_TYPES = (
     _row("presence", "Somebody is online, or not any more.", WhatsappPresenceBody),
     _row("group_joined", "The account is in a group now."),
     _row("group_changed", "Something about a group is different now."),
+    _row("picture_changed", "The picture of an account or a group is another one."),
     _row("call", "Somebody calls, or a call came to its end."),
     _row("unknown", "A report that this version cannot read."),
 )

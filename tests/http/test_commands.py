@@ -66,6 +66,7 @@ COMMANDS: dict[str, list[str]] = {
         "messages list shop --state queued --chat 7 --since 2026-01-31T12:00:00Z --until 2026-02-01T00:00:00Z --limit 2"
     ],
     "get_message": ["messages show 019c1410"],
+    "download_message_media": ["media download 019c1410 --message"],
     "cancel_message": ["messages cancel 019c1410"],
     "read_events": ["events --session shop --type message --after 0 --limit 1"],
     "list_event_types": ["event-types"],
@@ -114,7 +115,7 @@ COMMANDS: dict[str, list[str]] = {
     "drain": ["drain --timeout 5"],
     "metrics": ["metrics"],
 }
-NO_JSON = {"call_telegram", "metrics", "download_media", "download_event_media"}
+NO_JSON = {"download_message_media", "call_telegram", "metrics", "download_media", "download_event_media"}
 LINES = {"read_events", "follow_events"}
 
 

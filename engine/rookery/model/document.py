@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, Self
 
 import msgspec
 
 from .event import Event
+from .message import OutboundMessage
 
 LAST_SECOND = 253402300799.0  # of the year 9999
 Moment = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"}, examples=["2026-01-31T12:00:00.000Z"])]
@@ -66,3 +68,37 @@ class EventDocument(msgspec.Struct, frozen=True, kw_only=True):
             body=public_body(event),
             raw=event.raw,
         )
+
+
+def content_document(message: OutboundMessage) -> dict[str, Any]:
+    """What was sent, as it was asked for, without what was left out. Files are there by link: `href` is where the API has one
+    that is stored here or came with the request, whose bytes are told as their `size`."""
+    document = _plain(message.content)
+    if document.get("media") is not None:
+        document["href"] = f"/v1/media/{document['media']}"
+    elif isinstance(getattr(message.content, "data", None), bytes):
+        document["href"] = f"/v1/messages/{message.id}/media"
+    return document
+
+
+def _plain(value: msgspec.Struct) -> dict[str, Any]:
+    document: dict[str, Any] = {}
+    if value.__struct_config__.tag is not None:
+        document["type"] = value.__struct_config__.tag
+    for name in value.__struct_fields__:
+        field = getattr(value, name)
+        if isinstance(field, bytes):
+            document["size"] = len(field)
+        elif field is not None and field is not msgspec.UNSET:
+            document[name] = _plain_field(field)
+    return document
+
+
+def _plain_field(value: Any) -> Any:
+    if isinstance(value, msgspec.Struct):
+        return _plain(value)
+    if isinstance(value, Mapping):
+        return {name: _plain_field(item) for name, item in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        return [_plain_field(item) for item in value]
+    return {"size": len(value)} if isinstance(value, bytes) else value

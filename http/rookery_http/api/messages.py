@@ -19,7 +19,9 @@ from ..calls import Answer, call
 from ..input.parameters import NO_NEWLINE, EventId, Instant, Limit, seconds_of
 from ..input.reading import convert
 from ..output import views
+from ..output.download import bytes_response
 from ..output.problems import Problem, invalid
+from .media import ANY, BYTES
 from .platform_methods import PLATFORM, check_files
 from .state import Api
 
@@ -138,6 +140,18 @@ async def send_message(
 async def get_message(api: Api, id: str) -> Answer:
     """Show what became of a send."""
     return Answer(views.Message.of(await api.engine.get_message(id)))
+
+
+@call("GET", "/v1/messages/{id}/media", tag=TAG, answers={200: (BYTES, ANY)}, scope=Scope.READ)
+async def download_message_media(api: Api, id: str) -> Answer:
+    """Download the file that came with a send as base64. Those that were stored before are under `/v1/media`."""
+    message = await api.engine.get_message(id)
+    content = message.content
+    data = getattr(content, "data", None)
+    if not isinstance(data, bytes):
+        raise NotFound("media", id)
+    kind = getattr(content, "mime_type", None)
+    return Answer(bytes_response(data, kind, getattr(content, "filename", None)))
 
 
 @call(

@@ -59,11 +59,15 @@ def download(
     event: Annotated[
         bool, typer.Option("--event", help="The id is that of the event that the file came with.")
     ] = False,
+    message: Annotated[
+        bool, typer.Option("--message", help="The id is that of the send that the file came with.")
+    ] = False,
     url: Url = None,
     key: Key = None,
 ) -> None:
     """Download a file."""
-    path = f"/v1/events/{path_of(id)}/media" if event else f"/v1/media/{path_of(id)}"
+    noun = "events" if event else "messages" if message else None
+    path = f"/v1/media/{path_of(id)}" if noun is None else f"/v1/{noun}/{path_of(id)}/media"
     pieces = Client(url, key).download(path)
     if to is None:
         for piece in pieces:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from .client import AsJson, Client, ClientError, Key, Url, document_of, given, path_of
-from .output import Column, moment, print_fields, print_json, print_line, print_table
+from .output import Column, excerpt, moment, print_fields, print_json, print_line, print_table
 
 app = typer.Typer(help="Sends: look at them, and take back what still waits.", no_args_is_help=True)
 
@@ -22,6 +22,7 @@ COLUMNS: list[Column] = [
     ("session", lambda row: row["session"]),
     ("to", lambda row: row["to"]),
     ("type", lambda row: row["type"]),
+    ("content", lambda row: excerpt(row["content"])),
     ("state", lambda row: row["state"]),
     ("at", lambda row: moment(row["send_at"] or row["created_at"])),
     ("message", lambda row: (row["receipt"] or {}).get("message_id")),

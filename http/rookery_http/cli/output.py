@@ -94,3 +94,12 @@ def moment(text: str | None) -> str | None:
     from datetime import datetime
 
     return datetime.fromisoformat(text).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def excerpt(content: dict[str, Any], most: int = 60) -> str:
+    """The first words of what was sent, or what says most about it."""
+    for name in ("text", "caption", "question", "emoji", "name", "filename", "href", "url", "message_id", "method"):
+        if isinstance(value := content.get(name), str) and value:
+            words = " ".join(value.split())
+            return words if len(words) <= most else words[: most - 1] + "…"
+    return ""

@@ -20,6 +20,7 @@ from rookery.model.media import MediaFile
 from .problems import Problem
 
 UNSAFE_CHARACTERS = re.compile(r"[^A-Za-z0-9 !#$&+.^_`~()=@,-]")
+_CONTENT_TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]{1,64}/[A-Za-z0-9!#$&^_.+-]{1,64}")
 HEADERS = {
     # Whatever it is, no browser runs it as a page of ours.
     "Content-Security-Policy": "sandbox; default-src 'none'",
@@ -64,6 +65,14 @@ def file_response(engine: Engine, request: Request, file: MediaFile) -> Response
 def _name_of(file: MediaFile) -> str:
     """For a file whose sender gave none: its id and the ending of its type."""
     return file.id + (mimetypes.guess_extension(file.content_type.partition(";")[0].strip()) or "")
+
+
+def bytes_response(data: bytes, content_type: str | None, filename: str | None) -> Response:
+    """The same for bytes that are at hand, whole."""
+    kind = (content_type or "").partition(";")[0].strip()
+    safe = kind if _CONTENT_TYPE.fullmatch(kind) else "application/octet-stream"
+    headers = {**HEADERS, "Accept-Ranges": "none", "Content-Disposition": disposition(filename)}
+    return Response(data, 200, headers, content_type=safe)
 
 
 def disposition(filename: str | None) -> str:

@@ -11,10 +11,10 @@ import msgspec
 
 from rookery import model
 from rookery.model.content import kind_of
-from rookery.model.document import EventDocument
+from rookery.model.document import EventDocument, content_document
 
 from ..config.advice import with_variables
-from .values import Moment, moment, moment_or_none, redacted
+from .values import Moment, moment, moment_or_none, redacted, without_password
 
 
 class ProofOfLife(msgspec.Struct, frozen=True, kw_only=True):
@@ -125,12 +125,17 @@ class Receipt(msgspec.Struct, frozen=True):
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
-    """A send. Final states are sent, delivered, read, failed, expired, unknown and cancelled; `error` says why."""
+    """A send. Final states are sent, delivered, read, failed, expired, unknown and cancelled; `error` says why.
+
+    `content` is what was asked for, for as long as the send is kept; a file is there by its `href` or `url`.
+    """
 
     id: str
     session: str
     to: str
     type: str
+    content: dict[str, Any]
+    options: dict[str, Any]
     state: model.MessageState
     receipt: Receipt | None
     error: str | None
@@ -150,6 +155,8 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
             session=message.session,
             to=message.to,
             type=kind_of(message.content),
+            content=_without_passwords(content_document(message)),
+            options=dict(message.options),
             state=message.state,
             receipt=Receipt(receipt.message_id, moment(receipt.time), receipt.chat) if receipt else None,
             error=with_variables(message.error),
@@ -161,6 +168,12 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
             expires_at=moment(message.expires_at),
             send_at=moment_or_none(message.send_at),
         )
+
+
+def _without_passwords(content: dict[str, Any]) -> dict[str, Any]:
+    if isinstance(content.get("url"), str):
+        content["url"] = without_password(content["url"])
+    return content
 
 
 class MessagePage(msgspec.Struct, frozen=True):

@@ -169,3 +169,34 @@ async def test_a_known_key_is_answered_whatever_became_of_the_session_and_the_fi
     listed = (await served.client.get(URL)).json()["messages"]
     assert {row["id"] for row in listed} == {known.json()["id"] for known in (first, second, third)}
     assert len(served.parrot.sent) == 2
+
+
+async def test_what_was_sent_stays_readable(served):
+    await served.add()
+    for body in (
+        {"to": "7", "text": "hello"},
+        {"to": "7", "type": "image", "url": "https://me:secret@example.org/a.png", "caption": "look"},
+        {"to": "7", "type": "document", "data": "aGVsbG8=", "filename": "a.txt", "mime_type": "text/plain"},
+        {"to": "7", "type": "location", "latitude": 1, "longitude": 2},
+    ):
+        sent = await served.client.post(URL, json=body)
+        assert sent.status_code == 200, sent.text
+    rows = (await served.client.get(URL)).json()["messages"]
+    place, document, image, text = (row["content"] for row in rows)
+    assert text == {"type": "text", "text": "hello", "format": "plain", "preview": True}
+    assert image == {"type": "image", "url": "https://me:***@example.org/a.png", "caption": "look"}
+    assert (place["type"], place["latitude"], place["longitude"]) == ("location", 1.0, 2.0)
+    assert (document["size"], document["filename"]) == (5, "a.txt")
+    assert "data" not in document
+    file = await served.client.get(document["href"])
+    assert (file.status_code, file.content, file.headers["content-type"]) == (200, b"hello", "text/plain")
+    assert file.headers["content-disposition"] == 'attachment; filename="a.txt"'
+    shown = (await served.client.get(f"/v1/messages/{rows[1]['id']}")).json()
+    assert shown["content"] == document
+    assert (await served.client.get(f"/v1/messages/{rows[3]['id']}/media")).status_code == 404
+    stored = (
+        await served.client.post("/v1/media", content=b"%PDF", headers={"Content-Type": "application/pdf"})
+    ).json()
+    sent = (await served.client.post(URL, json={"to": "7", "type": "document", "media": stored["id"]})).json()
+    assert sent["content"]["href"] == f"/v1/media/{stored['id']}"
+    assert (await served.client.get(sent["content"]["href"])).content == b"%PDF"

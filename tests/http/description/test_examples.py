@@ -120,7 +120,7 @@ async def test_a_real_server_takes_and_gives_such_documents(serve: Any, platform
             for title, example in content.get("examples", {"": None}).items():
                 if title == OF_A_BOT:
                     continue
-                if name in ("create_session", "cancel_message"):
+                if name in ("create_session", "cancel_message", "download_message_media"):
                     await _make_room(served, ids, name)
                 url = path.replace("{id}", quote(ids.get(path.split("/")[2], ""), safe="")) if "{id}" in path else path
                 query = {"timeout": "0.05"} if name == "follow_events" else {}
@@ -154,7 +154,9 @@ async def _make_room(served: Any, ids: dict[str, str], name: str) -> None:
     if name == "create_session":
         assert (await served.client.delete("/v1/sessions/shop")).status_code == 200
     else:
-        later = {"to": "7", "text": "hi", "send_at": in_an_hour()}
+        later: dict[str, Any] = {"to": "7", "text": "hi", "send_at": in_an_hour()}
+        if name == "download_message_media":
+            later = {"to": "7", "type": "document", "data": "aGk=", "filename": "hi.txt"}
         made = await served.client.post("/v1/sessions/shop/messages", json=later)
         ids["messages"] = made.json()["id"]
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from .example import Example
+from .example import ByMediaType, Example
 
 MESSAGE: dict[str, Any] = {
     "id": "019c1410-5f00-7c3a-9b1e-2f6d3a4b5c6d",
     "session": "shop",
     "to": "7",
     "type": "text",
+    "content": {"type": "text", "text": "Your order is paid.", "format": "plain", "preview": True},
+    "options": {},
     "state": "sent",
     "receipt": {"message_id": "815", "time": "2026-01-31T12:00:01.000Z", "chat": "7"},
     "error": None,
@@ -70,6 +72,9 @@ CONTENTS: dict[str, Any] = {
 }
 
 EXAMPLES = {
+    "download_message_media": Example(
+        answers={200: ByMediaType(dict.fromkeys(("application/octet-stream", "*/*"), "%PDF-1.7 and so on"))}
+    ),
     "send_message": Example(bodies=CONTENTS, answers={200: MESSAGE, 202: SCHEDULED}),
     "call_telegram": Example(
         bodies={
