@@ -22,6 +22,7 @@ from .features.messages import MessageFeatures
 from .features.operations import OperationsFeatures
 from .features.pairing import PairingFeatures
 from .features.sessions import SessionFeatures
+from .features.sinks import SinkFeatures
 from .features.webhooks import WebhookFeatures
 from .log import get_logger
 from .media.disk import DiskStorage
@@ -55,6 +56,7 @@ class Engine(
     MediaFeatures,
     EventFeatures,
     WebhookFeatures,
+    SinkFeatures,
     KeyFeatures,
     OperationsFeatures,
     InstanceFeatures,

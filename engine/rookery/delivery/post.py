@@ -27,9 +27,14 @@ def request_body(delivery: Delivery) -> bytes:
     return _encoder.encode({"type": event.type, "timestamp": event.time, "data": event})
 
 
+def delivery_id(delivery: Delivery) -> str:
+    """The same on every attempt and by every transport, so that a receiver can recognise a repetition."""
+    return f"evt_{delivery.event.id}"
+
+
 def request_headers(webhook: Webhook, delivery: Delivery, body: bytes, now: float) -> dict[str, str]:
-    """`webhook-id` is stable across attempts, so that a receiver can recognise a repetition."""
-    id = f"evt_{delivery.event.id}"
+    """Those that sign the body."""
+    id = delivery_id(delivery)
     stamp = datetime.fromtimestamp(int(now), UTC)
     secrets = [webhook.secret]
     if webhook.previous_secret and (webhook.previous_until or 0.0) > now:

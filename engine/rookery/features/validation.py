@@ -116,3 +116,10 @@ def parse_content(fields: dict[str, Any]) -> Content:
     except msgspec.ValidationError as error:
         raise InvalidInput.from_validation(error) from None
     return content
+
+
+def check_flag(value: object) -> bool:
+    """Raises InvalidInput."""
+    if not isinstance(value, bool):
+        raise InvalidInput("enabled: true or false", field="enabled")
+    return value

@@ -14,7 +14,7 @@ import msgspec
 from ..errors import InvalidInput, NotFound
 from ..model.webhook import DeadLetter, ReplayQuery, Webhook, WebhookFacts
 from .catalogue import CatalogueFeatures
-from .validation import check_id, check_text, check_url
+from .validation import check_flag, check_id, check_text, check_url
 
 MAX_GRACE = 30 * 86_400.0
 MAX_TIMEOUT = 300.0
@@ -84,11 +84,14 @@ class WebhookFeatures(CatalogueFeatures):
 
     async def get_webhook(self, id: str) -> Webhook:
         """Raises NotFound."""
-        return await self._store.get_webhook(id)
+        found = await self._store.get_webhook(id)
+        if found.is_sink:
+            raise NotFound("webhook", id)
+        return found
 
     async def list_webhooks(self, session: str | None = None) -> Sequence[Webhook]:
         """All, or those of one session."""
-        return await self._store.list_webhooks(session)
+        return [found for found in await self._store.list_webhooks(session) if not found.is_sink]
 
     async def update_webhook(self, id: str, **changes: Any) -> Webhook:
         """Change `url`, `events`, `chats`, `headers`, `timeout`, `secret` or `enabled`. Raises NotFound, InvalidInput.
@@ -102,7 +105,7 @@ class WebhookFeatures(CatalogueFeatures):
             "headers": check_headers,
             "timeout": check_timeout,
             "secret": check_secret,
-            "enabled": _check_flag,
+            "enabled": check_flag,
         }
         fields: dict[str, Any] = {}
         for name, value in changes.items():
@@ -111,7 +114,7 @@ class WebhookFeatures(CatalogueFeatures):
             fields[name] = checks[name](value)
         if "secret" in fields:
             fields |= {"previous_secret": None, "previous_until": None}
-        before = await self._store.get_webhook(id)
+        before = await self.get_webhook(id)
         webhook = await self._store.update_webhook(msgspec.structs.replace(before, **fields, updated_at=self._clock()))
         self._signals.webhooks.fire()
         return webhook
@@ -129,7 +132,7 @@ class WebhookFeatures(CatalogueFeatures):
         if not 0 <= grace <= MAX_GRACE:
             raise InvalidInput(f"grace: seconds, 0 to {MAX_GRACE:g}", field="grace")
         now = self._clock()
-        before = await self._store.get_webhook(id)
+        before = await self.get_webhook(id)
         same = new == before.secret  # a repeated call must not push out the older of the two
         webhook = msgspec.structs.replace(
             before,
@@ -149,12 +152,14 @@ class WebhookFeatures(CatalogueFeatures):
 
     async def delete_webhook(self, id: str) -> None:
         """With everything on its way to it. Raises NotFound."""
+        await self.get_webhook(id)
         if not await self._store.delete_webhook(id):
             raise NotFound("webhook", id)
         self._signals.webhooks.fire()
 
     async def dead_letters(self, webhook: str, *, after: int = 0, limit: int = 100) -> Sequence[DeadLetter]:
         """Deliveries that were given up, ordered by event id; `after` is exclusive. Raises NotFound."""
+        await self.get_webhook(webhook)
         return await self._store.dead_letters(webhook, after=after, limit=limit)
 
     async def replay(
@@ -168,6 +173,7 @@ class WebhookFeatures(CatalogueFeatures):
     ) -> int:
         """Deliver dead letters again: all, or those of these events, of this session, given up at or after `since` and
         before `until`. Returns how many. Raises NotFound."""
+        await self.get_webhook(webhook)
         ids = None if event_ids is None else tuple(event_ids)
         count = await self._store.replay(webhook, ReplayQuery(event_ids=ids, session=session, since=since, until=until))
         self._signals.webhooks.fire()
@@ -234,9 +240,3 @@ def check_timeout(value: object) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= MAX_TIMEOUT:
         raise InvalidInput(f"timeout: seconds, more than 0 and at most {MAX_TIMEOUT:g}", field="timeout")
     return float(value)
-
-
-def _check_flag(value: object) -> bool:
-    if not isinstance(value, bool):
-        raise InvalidInput("enabled: true or false", field="enabled")
-    return value

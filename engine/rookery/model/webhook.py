@@ -10,7 +10,7 @@ from .event import Event
 
 
 class Webhook(msgspec.Struct, frozen=True, kw_only=True):
-    """An endpoint that events are posted to (F3)."""
+    """An endpoint that events are posted to (F3), or a sink: the same with a message broker behind its URL."""
 
     id: str
     url: str
@@ -22,9 +22,15 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True):
     timeout: float | None = None  # seconds; None: as the engine is set
     previous_secret: str | None = None  # signs too, until `previous_until`
     previous_until: float | None = None
+    target: str | None = None  # of a sink: the subject, routing key or stream, with fields such as {session}
     enabled: bool = True
     created_at: float = 0.0
     updated_at: float = 0.0
+
+    @property
+    def is_sink(self) -> bool:
+        """True when a broker is behind it."""
+        return self.target is not None
 
     def __repr__(self) -> str:
         return f"<Webhook {self.id!r} session={self.session!r} enabled={self.enabled}>"

@@ -42,6 +42,10 @@ async def _webhook(engine: Engine, id: str) -> str | None:
     return (await engine.get_webhook(id)).session
 
 
+async def _sink(engine: Engine, id: str) -> str | None:
+    return (await engine.get_sink(id)).session
+
+
 async def _event(engine: Engine, id: str) -> str | None:
     number = int(id) if id.isascii() and id.isdigit() and len(id) < 19 else 0
     found = await engine.read_events(EventQuery(after=number - 1, limit=1)) if number else ()
@@ -59,5 +63,6 @@ _OWNERS: dict[str, tuple[str, Callable[[Engine, str], Awaitable[str | None]]]] =
     "events": ("event", _event),
     "media": ("media", _media),
     "webhooks": ("webhook", _webhook),
+    "sinks": ("sink", _sink),
 }
 """By the second part of the path: the word for the thing, and the session that it belongs to (None: to all)."""

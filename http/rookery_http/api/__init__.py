@@ -11,6 +11,7 @@ from . import (
     platform_methods,
     service,
     sessions,
+    sinks,
     webhooks,
 )
 
@@ -25,5 +26,6 @@ __all__ = [
     "platform_methods",
     "service",
     "sessions",
+    "sinks",
     "webhooks",
 ]

@@ -21,6 +21,7 @@ from . import (
     operations,
     platform_methods,
     sessions,
+    sinks,
     webhooks,
 )
 from .client import ClientError
@@ -36,6 +37,7 @@ app = typer.Typer(
 app.add_typer(sessions.app, name="sessions")
 app.add_typer(messages.app, name="messages")
 app.add_typer(webhooks.app, name="webhooks")
+app.add_typer(sinks.app, name="sinks")
 app.add_typer(media.app, name="media")
 app.add_typer(keys.app, name="keys")
 app.command("audit")(keys.audit)

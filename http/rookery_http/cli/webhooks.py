@@ -176,7 +176,12 @@ def delete(id: Id, as_json: AsJson = False, url: Url = None, key: Key = None) ->
 @app.command("dead-letters")
 def dead_letters(id: Id, as_json: AsJson = False, url: Url = None, key: Key = None) -> None:
     """List deliveries that were given up."""
-    rows = list(Client(url, key).pages(f"/v1/webhooks/{path_of(id)}/dead-letters", "dead_letters", {"limit": 500}))
+    print_dead_letters(Client(url, key), f"/v1/webhooks/{path_of(id)}", as_json)
+
+
+def print_dead_letters(client: Client, path: str, as_json: bool) -> None:
+    """Those of the webhook or sink with this path."""
+    rows = list(client.pages(f"{path}/dead-letters", "dead_letters", {"limit": 500}))
     if as_json:
         print_json(rows)
         return

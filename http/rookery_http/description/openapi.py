@@ -38,6 +38,7 @@ TAGS = {
     "messages": "Sends, each with a named end.",
     "events": "What the platforms told, in one log with one cursor.",
     "media": "Files to send, and files that were received.",
+    "sinks": "The log into message brokers: NATS JetStream, AMQP 0-9-1, Redis Streams.",
     "webhooks": "Signed deliveries of events, retried, in order per chat.",
     "keys": "Who may do what, and who did what.",
     "operations": "Looking after all sessions at once.",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import msgspec
 
 from rookery import model
@@ -78,6 +80,76 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 class WebhookList(msgspec.Struct, frozen=True):
     webhooks: list[Webhook]
+
+
+class Sink(msgspec.Struct, frozen=True, kw_only=True):
+    """A broker that gets the events of the log, and how that goes; the figures are those of a webhook. A password in `url`
+    is not shown."""
+
+    id: str
+    url: str
+    target: str
+    session: str | None
+    events: list[str] | None
+    chats: list[str] | None
+    timeout: float | None
+    enabled: bool
+    created_at: Moment
+    updated_at: Moment
+    pending: int
+    dead: int
+    oldest_pending_at: Moment | None
+    last_success_at: Moment | None
+    last_error: str | None
+    last_error_at: Moment | None
+    delivered: int
+    failed: int
+    deliveries_per_second: float
+    lag: float
+
+    @classmethod
+    def of(cls, sink: model.Webhook, facts: WebhookFacts | None = None, *, now: float = 0.0) -> Sink:
+        """`now` is the engine's time."""
+        facts = facts or WebhookFacts()
+        return cls(
+            id=sink.id,
+            url=_shown_address(sink.url),
+            target=sink.target or "",
+            session=sink.session,
+            events=list(sink.events) if sink.events is not None else None,
+            chats=list(sink.chats) if sink.chats is not None else None,
+            timeout=sink.timeout,
+            enabled=sink.enabled,
+            created_at=moment(sink.created_at),
+            updated_at=moment(sink.updated_at),
+            pending=facts.pending,
+            dead=facts.dead,
+            oldest_pending_at=moment_or_none(facts.oldest_pending_at),
+            last_success_at=moment_or_none(facts.last_success_at),
+            last_error=facts.last_error,
+            last_error_at=moment_or_none(facts.last_error_at),
+            delivered=facts.delivered,
+            failed=facts.failed,
+            deliveries_per_second=facts.rate,
+            lag=facts.lag(now),
+        )
+
+
+class SinkList(msgspec.Struct, frozen=True):
+    sinks: list[Sink]
+
+
+class SinkTested(msgspec.Struct, frozen=True):
+    """What became of a test: `error` says why the broker did not confirm it, `seconds` how long it took."""
+
+    delivered: bool
+    error: str | None
+    seconds: float
+
+
+def _shown_address(url: str) -> str:
+    """Without the password and without a token."""
+    return re.sub(r"([?&]token=)[^&#]*", rf"\1{REDACTED}", without_password(url))
 
 
 class DeadLetter(msgspec.Struct, frozen=True):

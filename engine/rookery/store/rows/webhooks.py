@@ -30,6 +30,7 @@ def webhook_from_row(row: Row, secrets: SecretBox) -> Webhook:
         timeout=row[10],
         previous_secret=private.get("previous_secret"),
         previous_until=private.get("previous_until"),
+        target=private.get("target"),
     )
 
 
@@ -39,6 +40,7 @@ def webhook_to_row(webhook: Webhook, secrets: SecretBox) -> Row:
         "headers": dict(webhook.headers),
         "previous_secret": webhook.previous_secret,
         "previous_until": webhook.previous_until,
+        "target": webhook.target,
     }
     return (
         webhook.id,

@@ -16,6 +16,7 @@ THINGS = {
     "sessions": ("session", "shop"),
     "messages": ("message", "019c1410-5f00-7c3a-9b1e-2f6d3a4b5c6d"),
     "webhooks": ("webhook", "wh-5f2c9a71d3e8"),
+    "sinks": ("sink", "sk-5f2c9a71d3e8"),
     "keys": ("key", "backend"),
     "events": ("event", "4711"),
     "media": ("media", "019c1410-5f00-7c3a-9b1e-2f6d3a4b5c6e"),
@@ -26,6 +27,7 @@ _LIMIT = errors.LimitReached("MAX_CONCURRENT_SESSIONS is 500, and 500 are enable
 _SILENT = errors.OwnerUnavailable("the instance that runs the session does not answer", may_have_happened=True)
 _OTHER = Problem(409, "other-platform", "Not for telegram", "credentials: unknown field `account`", field="credentials")
 _HEADER = Problem(409, "reserved-header", "Reserved header", "headers: Rookery itself sets Webhook-Id", field="headers")
+_UNUSABLE = Problem(422, "unusable-sink", "Unusable sink", "url: the address names no host", field="url")
 _ELSEWHERE = errors.StoredElsewhere("the file 'event-4711' lies in a directory of another instance")
 _FULL = errors.StorageFull("the file cannot be written: there is no room left")
 _PART = Problem(416, "range-not-satisfiable", "Range not satisfiable", "the file has 48213 bytes")
@@ -52,6 +54,9 @@ _PROBLEMS: Mapping[tuple[str, int], errors.RookeryError | Problem] = {
     ("create_webhook", 404): errors.NotFound("session", "shop"),
     ("create_webhook", 409): errors.AlreadyExists("webhook", "orders"),
     ("update_webhook", 409): _HEADER,
+    ("create_sink", 404): errors.NotFound("session", "shop"),
+    ("create_sink", 409): errors.AlreadyExists("sink", "orders"),
+    **{(name, 422): _UNUSABLE for name in ("create_sink", "update_sink")},
     **{(name, 409): _AWAY for name in ("download_media", "download_event_media", "fetch_event_media")},
     **{(name, 410): _EXPIRED for name in ("download_media", "download_event_media", "fetch_event_media")},
     **{(name, 416): _PART for name in ("download_media", "download_event_media")},

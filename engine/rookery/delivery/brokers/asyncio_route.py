@@ -1,0 +1,100 @@
+"""What routes over asyncio libraries have in common: one connection, opened on demand and again after a failure."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from abc import ABC, abstractmethod
+from typing import Any
+
+import trio
+
+from ...errors import printable
+from ...model.webhook import Delivery
+from ...runtime.asyncio_thread import AsyncioThread
+from ..transport import Attempt
+from .target import BrokerAddress
+
+CLOSE_SECONDS = 1.0
+"""What a connection gets to say goodbye."""
+
+
+class AsyncioRoute(ABC):
+    """Implements `Route`. Connecting, publishing and closing run in the asyncio thread; `deliver` is called from Trio."""
+
+    def __init__(self, thread: AsyncioThread, address: BrokerAddress, target: str, seconds: float) -> None:
+        self.address = address
+        self.target = target
+        self.seconds = seconds
+        self._thread = thread
+        self._connection: Any = None
+        self._connecting: asyncio.Lock | None = None
+
+    @abstractmethod
+    async def connect(self) -> Any:
+        """In the loop: a connection that is ready to publish."""
+
+    @abstractmethod
+    async def publish(self, connection: Any, delivery: Delivery) -> None:
+        """In the loop: returns when the broker has confirmed the event."""
+
+    @abstractmethod
+    async def disconnect(self, connection: Any) -> None:
+        """In the loop: close the connection. Errors do not matter."""
+
+    @abstractmethod
+    def is_open(self, connection: Any) -> bool:
+        """In the loop: whether the connection may still be used."""
+
+    @abstractmethod
+    def breaks(self, error: Exception) -> bool:
+        """True for an error after which the connection is opened anew."""
+
+    async def deliver(self, delivery: Delivery, *, now: float) -> Attempt:
+        """See `Route.deliver`."""
+        with trio.move_on_after(self.seconds) as scope:
+            try:
+                await self._thread.run(lambda: self._deliver(delivery))
+            except Exception as error:  # whatever a broker makes a library raise: one failed delivery
+                return Attempt(False, self._words(error))
+            return Attempt(True)
+        assert scope.cancelled_caught
+        return Attempt(False, f"the broker did not confirm it within {self.seconds:g} s")
+
+    async def aclose(self) -> None:
+        """Close the connection; bounded."""
+        with trio.move_on_after(CLOSE_SECONDS, shield=True), contextlib.suppress(Exception):
+            await self._thread.run(self._drop)
+
+    async def _deliver(self, delivery: Delivery) -> None:
+        connection = await self._connected()
+        try:
+            await self.publish(connection, delivery)
+        except Exception as error:
+            if self.breaks(error) and connection is self._connection:
+                await self._drop()
+            raise
+
+    async def _connected(self) -> Any:
+        if self._connecting is None:
+            self._connecting = asyncio.Lock()
+        async with self._connecting:  # lanes that begin together share one attempt
+            if self._connection is not None and not self.is_open(self._connection):
+                await self._drop()
+            if self._connection is None:
+                self._connection = await self.connect()
+            return self._connection
+
+    async def _drop(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with contextlib.suppress(Exception):
+                async with asyncio.timeout(CLOSE_SECONDS):
+                    await self.disconnect(connection)
+
+    def _words(self, error: Exception) -> str:
+        text = f"{type(error).__name__}: {error}"
+        for secret in (self.address.password, self.address.options.get("token")):
+            if secret:
+                text = text.replace(secret, "***")
+        return printable(text)[:500]

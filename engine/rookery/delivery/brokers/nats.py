@@ -1,0 +1,138 @@
+"""Events into NATS JetStream (nats-py). Delivered means that the stream has acknowledged it.
+
+`Nats-Msg-Id` is the event's id, by which JetStream itself drops a repetition within its window (two minutes by default).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import ssl
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any
+
+import nats
+import nats.errors
+import nats.js.errors
+from nats.js.api import StreamConfig
+
+from ...model.webhook import Delivery, Webhook
+from ...runtime.asyncio_thread import AsyncioThread, open_asyncio_thread
+from ..post import delivery_id, request_body
+from .asyncio_route import AsyncioRoute
+from .target import fixed_part, parse_address, resolve
+
+MAX_CONNECT_SECONDS = 10
+
+
+class NatsRoute(AsyncioRoute):
+    """One connection for one sink. The library's reconnecting is off: a failed delivery is tried again by its lane."""
+
+    tls: Callable[[], ssl.SSLContext] | None = None
+
+    async def connect(self) -> Any:
+        address = self.address
+        options: dict[str, Any] = {}
+        if address.encrypted:
+            options["tls"] = self.tls() if self.tls is not None else ssl.create_default_context()
+        if token := address.options.get("token"):
+            options["token"] = token
+        elif address.user is not None:
+            options |= {"user": address.user, "password": address.password or ""}
+        closed = asyncio.Event()
+
+        async def on_close() -> None:
+            closed.set()
+
+        client = await nats.connect(
+            f"nats://{_bracketed(address.host)}:{address.port}",
+            name="rookery",
+            allow_reconnect=False,
+            max_reconnect_attempts=1,  # or the first connection is tried for ever
+            closed_cb=on_close,
+            connect_timeout=max(1, min(int(self.seconds), MAX_CONNECT_SECONDS)),
+            error_cb=_ignore,
+            **options,
+        )
+        return client, client.jetstream(timeout=self.seconds), closed
+
+    async def publish(self, connection: Any, delivery: Delivery) -> None:
+        _, stream, closed = connection
+        subject = resolve(self.target, delivery.event)
+        headers = {"Nats-Msg-Id": delivery_id(delivery), "Content-Type": "application/json"}
+        body = request_body(delivery)
+        try:
+            await _unless(closed, stream.publish(subject, body, headers=headers))
+        except nats.js.errors.NoStreamResponseError:
+            if not self.address.may_create:
+                raise RuntimeError(f"no stream takes the subject {subject}") from None
+            await _unless(closed, self._create(stream))
+            await _unless(closed, stream.publish(subject, body, headers=headers))
+
+    async def _create(self, stream: Any) -> None:
+        """A stream for every subject of this sink, unless another lane has made it meanwhile."""
+        head = fixed_part(self.target)
+        subjects = [f"{head}.>" if head and "{" in self.target else self.target if head else ">"]
+        name = self.address.options.get("stream") or re.sub(r"[^A-Za-z0-9_-]", "_", head or "rookery")
+        try:
+            await stream.add_stream(StreamConfig(name=name, subjects=subjects))
+        except nats.js.errors.BadRequestError as error:
+            if error.err_code not in (10058, 10065):  # the name, or the subjects, are another stream's
+                raise
+            raise RuntimeError(f"no stream takes the subject, and {name} exists with other subjects") from None
+
+    async def disconnect(self, connection: Any) -> None:
+        await connection[0].close()
+
+    def is_open(self, connection: Any) -> bool:
+        return bool(connection[0].is_connected)
+
+    def breaks(self, error: Exception) -> bool:
+        return isinstance(error, nats.errors.Error | OSError) and not isinstance(error, nats.js.errors.APIError)
+
+
+class NatsTransport:
+    """Implements `Transport`: one asyncio thread for all sinks that lead to NATS."""
+
+    def __init__(self, thread: AsyncioThread, tls: Callable[[], ssl.SSLContext]) -> None:
+        self._thread = thread
+        self._tls = tls
+
+    @asynccontextmanager
+    async def open_route(self, webhook: Webhook, *, seconds: float) -> AsyncIterator[NatsRoute]:
+        """See `Transport.open_route`."""
+        route = NatsRoute(self._thread, parse_address(webhook.url), webhook.target or "", seconds)
+        route.tls = self._tls
+        try:
+            yield route
+        finally:
+            await route.aclose()
+
+
+@asynccontextmanager
+async def open_nats_transport(tls: Callable[[], ssl.SSLContext]) -> AsyncIterator[NatsTransport]:
+    """Closed at the end of the block. `tls` makes the context for encrypted connections."""
+    async with open_asyncio_thread("rookery-nats") as thread:
+        yield NatsTransport(thread, tls)
+
+
+async def _unless(closed: asyncio.Event, work: Coroutine[Any, Any, object]) -> None:
+    """Do the work; ends it when the connection closes, for which the library would let it wait until its own timeout."""
+    task, end = asyncio.ensure_future(work), asyncio.ensure_future(closed.wait())
+    try:
+        await asyncio.wait((task, end), return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            raise ConnectionResetError("the connection to the broker was lost")
+        await task
+    finally:
+        end.cancel()
+        task.cancel()
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+async def _ignore(error: Exception) -> None:
+    """The library would print it; a failed delivery says it too."""

@@ -1,0 +1,145 @@
+"""A sink's address and target as text: which broker, how to reach it, and where in it an event goes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
+
+import msgspec
+
+from ...errors import InvalidInput
+from ...model.event import Event
+
+KINDS = {
+    "nats": "nats",
+    "tls": "nats",
+    "amqp": "amqp",
+    "amqps": "amqp",
+    "redis": "redis",
+    "rediss": "redis",
+}
+"""Transport by the scheme of an address; `tls`, `amqps` and `rediss` are encrypted."""
+
+DEFAULT_PORTS = {"nats": 4222, "tls": 4222, "amqp": 5672, "amqps": 5671, "redis": 6379, "rediss": 6379}
+OPTIONS = {
+    "nats": {"stream", "create", "token"},
+    "amqp": {"exchange", "create", "mandatory"},
+    "redis": {"maxlen", "create"},
+}
+DEFAULT_TARGET = "rookery.{session}.{type}"
+FIELDS = ("session", "type", "platform", "chat")
+_FIELD = re.compile(r"\{([^{}]*)\}")
+
+
+class BrokerAddress(msgspec.Struct, frozen=True, kw_only=True):
+    """`scheme://user:password@host:port/path?option=value`. `path` is AMQP's virtual host or Redis' database, unquoted."""
+
+    scheme: str
+    host: str
+    port: int
+    user: str | None
+    password: str | None
+    path: str
+    options: Mapping[str, str]
+
+    @property
+    def kind(self) -> str:
+        return KINDS[self.scheme]
+
+    @property
+    def encrypted(self) -> bool:
+        return self.scheme in ("tls", "amqps", "rediss")
+
+    @property
+    def may_create(self) -> bool:
+        """True when a missing stream or exchange is to be created."""
+        return self.options.get("create", "true") == "true"
+
+    def __repr__(self) -> str:
+        return f"<BrokerAddress {self.scheme}://{self.host}:{self.port}>"
+
+
+def parse_address(url: str) -> BrokerAddress:
+    """Raises InvalidInput, in words that hold nothing of the address."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        raise InvalidInput("url: the address cannot be read", field="url") from None
+    scheme = parts.scheme.lower()
+    if scheme not in KINDS:
+        raise InvalidInput(
+            f"url: an address begins with one of {', '.join(f'{name}://' for name in KINDS)}", field="url"
+        )
+    if not parts.hostname:
+        raise InvalidInput("url: the address names no host", field="url")
+    if port == 0:
+        raise InvalidInput("url: a port is 1 to 65535", field="url")
+    if parts.fragment:
+        raise InvalidInput("url: an address has no #; write %23 inside a password", field="url")
+    options = dict(parse_qsl(parts.query, keep_blank_values=True))
+    known = OPTIONS[KINDS[scheme]]
+    if unknown := sorted(options.keys() - known):
+        raise InvalidInput(f"url: {unknown[0]!r} is no option here; known: {', '.join(sorted(known))}", field="url")
+    for name in ("create", "mandatory"):
+        if options.get(name, "true") not in ("true", "false"):
+            raise InvalidInput(f"url: {name} is true or false", field="url")
+    if "maxlen" in options and not (
+        options["maxlen"].isascii() and options["maxlen"].isdigit() and int(options["maxlen"])
+    ):
+        raise InvalidInput("url: maxlen is a number of entries, at least 1", field="url")
+    path = unquote(parts.path.removeprefix("/"))
+    if KINDS[scheme] == "redis" and path and not path.isdigit():
+        raise InvalidInput("url: the path of a Redis address is the number of a database", field="url")
+    if KINDS[scheme] == "nats" and path:
+        raise InvalidInput("url: the address of a NATS server has no path", field="url")
+    return BrokerAddress(
+        scheme=scheme,
+        host=parts.hostname,
+        port=port or DEFAULT_PORTS[scheme],
+        user=unquote(parts.username) if parts.username is not None else None,
+        password=unquote(parts.password) if parts.password is not None else None,
+        path=path,
+        options=options,
+    )
+
+
+def check_target(target: str, kind: str) -> str:
+    """A subject, routing key or stream with fields in braces. Raises InvalidInput."""
+    if not 1 <= len(target) <= 255 or not target.isprintable() or " " in target:
+        raise InvalidInput("target: 1 to 255 printable characters without spaces are needed", field="target")
+    for name in _FIELD.findall(target):
+        if name not in FIELDS:
+            raise InvalidInput(
+                f"target: {{{name}}} is no field; known: {', '.join(f'{{{field}}}' for field in FIELDS)}",
+                field="target",
+            )
+    rest = _FIELD.sub("x", target)
+    if "{" in rest or "}" in rest:
+        raise InvalidInput("target: braces belong around a field, such as {session}", field="target")
+    if kind == "nats" and (any(sign in rest for sign in "*>") or "" in rest.split(".")):
+        raise InvalidInput("target: a subject has no wildcards and no empty part", field="target")
+    return target
+
+
+def resolve(target: str, event: Event) -> str:
+    """Where this event goes. A field's value is one part of the name: dots, wildcards and spaces in it are percent-encoded.
+    The dots of a type stay, so that `rookery.*.session.>` takes all that happens to sessions."""
+    values = {
+        "session": _part(event.session),
+        "type": ".".join(_part(part) for part in event.type.split(".") if part) or "_",
+        "platform": _part(event.platform),
+        "chat": _part(event.chat or "_"),
+    }
+    return _FIELD.sub(lambda found: values[found.group(1)], target)
+
+
+def fixed_part(target: str) -> str:
+    """The parts before the first field, without the dot that ends them; empty when the target begins with one."""
+    head, brace, _ = target.partition("{")
+    return head.rpartition(".")[0] if brace else target
+
+
+def _part(text: str) -> str:
+    return quote(text, safe="@+-_=:").replace(".", "%2E") or "_"
