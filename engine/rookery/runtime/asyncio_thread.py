@@ -24,6 +24,9 @@ Start = Callable[[], Coroutine[Any, Any, T]]
 CANCEL_TIMEOUT = 1.0
 """Seconds that a cancelled caller waits for its coroutine to end. After that it leaves; the coroutine ends by itself."""
 
+FAREWELLS = 4
+"""How often what is left in the loop is cancelled at the end: a task that is cancelled may start another."""
+
 CLOSE_TIMEOUT = 1.5
 """Seconds to wait at the end for what still runs."""
 
@@ -73,11 +76,14 @@ class AsyncioThread:
         try:
             self.loop.run_forever()
             # What is left is cancelled and gets a moment to say goodbye to its sockets.
-            left = asyncio.all_tasks(self.loop)
-            for task in left:
-                task.cancel()
-            if left:
-                self.loop.run_until_complete(asyncio.wait(left, timeout=self.cancel_timeout))
+            for _ in range(FAREWELLS):
+                left = asyncio.all_tasks(self.loop)
+                if not left:
+                    break
+                for task in left:
+                    task.cancel()
+                self.loop.run_until_complete(asyncio.wait(left, timeout=self.cancel_timeout / FAREWELLS))
+            self.loop.run_until_complete(asyncio.sleep(0))  # transports that were closed last are let go
             self.loop.run_until_complete(self.loop.shutdown_asyncgens())
         finally:
             self.loop.close()

@@ -18,6 +18,8 @@ from support.broker_readers import EXCHANGE, QUEUE, in_asyncio, prepare, read_al
 from support.brokers import KINDS, Broker, open_broker
 from support.fake_platform import FakePlatform
 
+# The libraries leave sockets of broken connections to the garbage collector.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
 QUICK = EngineSettings(webhook_backoff=0.05, webhook_backoff_max=0.1, webhook_attempts=2, webhook_timeout=5.0)
 
 
@@ -116,7 +118,7 @@ async def test_what_is_missing_is_named(kind: str, options: str, reason: str, tm
         sink = await engine.create_sink(url=f"{broker.url}/{options}" if kind != "nats" else broker.url + options)
         await say()
         facts = await facts_of(engine, sink.id, dead=1)
-        assert reason in facts.last_error or (kind == "amqp" and "mandatory" in options and facts.last_error)
+        assert reason in facts.last_error
 
 
 async def test_a_wrong_password_is_said_without_it(tmp_path: Path) -> None:

@@ -55,7 +55,7 @@ class AmqpRoute(AsyncioRoute):
 
     async def _exchange(self, connection: Any) -> Any:
         name = self.address.options.get("exchange", DEFAULT_EXCHANGE)
-        channel = await connection.channel(publisher_confirms=True)
+        channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
         if not name:
             return channel.default_exchange
         try:
@@ -63,7 +63,7 @@ class AmqpRoute(AsyncioRoute):
         except aio_pika.exceptions.ChannelNotFoundEntity:
             if not self.address.may_create:
                 raise RuntimeError(f"the broker has no exchange {name}") from None
-        channel = await connection.channel(publisher_confirms=True)  # the error has closed the one before
+        channel = await connection.channel(publisher_confirms=True, on_return_raises=True)  # the error has closed the one before
         return await channel.declare_exchange(name, ExchangeType.TOPIC, durable=True)
 
     async def publish(self, connection: Any, delivery: Delivery) -> None:
