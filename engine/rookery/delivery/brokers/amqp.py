@@ -63,7 +63,9 @@ class AmqpRoute(AsyncioRoute):
         except aio_pika.exceptions.ChannelNotFoundEntity:
             if not self.address.may_create:
                 raise RuntimeError(f"the broker has no exchange {name}") from None
-        channel = await connection.channel(publisher_confirms=True, on_return_raises=True)  # the error has closed the one before
+        channel = await connection.channel(
+            publisher_confirms=True, on_return_raises=True
+        )  # the error has closed the one before
         return await channel.declare_exchange(name, ExchangeType.TOPIC, durable=True)
 
     async def publish(self, connection: Any, delivery: Delivery) -> None:
