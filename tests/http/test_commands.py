@@ -114,7 +114,10 @@ COMMANDS: dict[str, list[str]] = {
     "delete_sink": ["sinks delete sk-1"],
     "test_sink": ["sinks test sk-1"],
     "sink_dead_letters": ["sinks dead-letters sk-1"],
-    "replay_sink": ["sinks replay sk-1", "sinks replay sk-1 --event 1 --session shop"],
+    "replay_sink": [
+        "sinks replay sk-1",
+        "sinks replay sk-1 --event 1 --session shop --since 2026-01-31T12:00:00Z --until 2026-02-01T00:00:00Z",
+    ],
     "create_key": ["keys add --scope read --session shop --id backend --days 2 --name Backend --rate 5"],
     "list_keys": ["keys list"],
     "get_key": ["keys show backend"],

@@ -8,7 +8,7 @@ import typer
 
 from .client import AsJson, Client, ClientError, Key, Url, given, path_of
 from .output import Column, print_fields, print_json, print_line, print_table
-from .webhooks import COLUMNS, GOING, print_dead_letters
+from .webhooks import COLUMNS, GOING, Since, Until, print_dead_letters
 
 app = typer.Typer(help="Message brokers that get the events of the log.", no_args_is_help=True)
 
@@ -151,12 +151,14 @@ def replay(
     id: Id,
     event: Annotated[list[int] | None, typer.Option(help="Only this event; may be repeated.")] = None,
     session: Annotated[str | None, typer.Option(help="Only events of this session.")] = None,
+    since: Since = None,
+    until: Until = None,
     as_json: AsJson = False,
     url: Url = None,
     key: Key = None,
 ) -> None:
     """Publish dead letters again: all, or some."""
-    body = given(event_ids=event or None, session=session)
+    body = given(event_ids=event or None, session=session, since=since, until=until)
     answer = Client(url, key).call("POST", f"/v1/sinks/{path_of(id)}/replay", json=body)
     if as_json:
         print_json(answer)

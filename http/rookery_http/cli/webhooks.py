@@ -60,6 +60,8 @@ Events = Annotated[str | None, typer.Option(help="Only these types, separated by
 Chat = Annotated[list[str] | None, typer.Option(help="Only events of this chat; may be repeated.")]
 Header = Annotated[list[str] | None, typer.Option(help="Sent with each delivery, as 'Name: value'; may be repeated.")]
 Timeout = Annotated[float | None, typer.Option(help="Seconds for an answer.")]
+Since = Annotated[str | None, typer.Option(help="Only those given up at or after this: 2026-01-31T12:00:00Z.")]
+Until = Annotated[str | None, typer.Option(help="Only those given up before this.")]
 Secret = Annotated[str | None, typer.Option(help="Signs the deliveries: whsec_ and base64; made up when absent.")]
 
 
@@ -201,10 +203,8 @@ def replay(
     id: Id,
     event: Annotated[list[int] | None, typer.Option(help="Only this event; may be repeated.")] = None,
     session: Annotated[str | None, typer.Option(help="Only events of this session.")] = None,
-    since: Annotated[
-        str | None, typer.Option(help="Only those given up at or after this: 2026-01-31T12:00:00Z.")
-    ] = None,
-    until: Annotated[str | None, typer.Option(help="Only those given up before this.")] = None,
+    since: Since = None,
+    until: Until = None,
     as_json: AsJson = False,
     url: Url = None,
     key: Key = None,

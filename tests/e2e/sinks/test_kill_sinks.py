@@ -11,8 +11,8 @@ import pytest
 import trio
 
 from rookery_simulator.bot_api import open_bot_api_simulator
-from support.broker_readers import Arrived, prepare, read_all
-from support.brokers import KINDS, open_broker
+from support.brokers.readers import Arrived, prepare, read_all
+from support.brokers.servers import KINDS, open_broker
 from support.server_process import ServerProcess, open_server_process
 from support.storage import LONG
 from support.traffic import Traffic, add_sessions, read_logs, settings_for

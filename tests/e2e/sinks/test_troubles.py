@@ -14,8 +14,8 @@ import trio
 
 from rookery import Engine, EngineSettings, open_engine
 from rookery.model.event import NewEvent
-from support.broker_readers import EXCHANGE, QUEUE, in_asyncio, prepare, read_all
-from support.brokers import KINDS, Broker, open_broker
+from support.brokers.readers import EXCHANGE, QUEUE, in_asyncio, prepare, read_all
+from support.brokers.servers import KINDS, Broker, open_broker
 from support.fake_platform import FakePlatform
 
 # The libraries leave sockets of broken connections to the garbage collector.

@@ -84,13 +84,14 @@ async def _stage(served: Any) -> dict[str, str]:
     client = served.client
     hook = await client.post("/v1/webhooks", json={"url": "https://example.org/rookery", "id": "hook"})
     key = await client.post("/v1/keys", json={"id": "reader", "scopes": ["read"]})
-    assert (hook.status_code, key.status_code) == (201, 201)
+    sink = await client.post("/v1/sinks", json={"url": "redis://127.0.0.1:9", "id": "sink"})
+    assert (hook.status_code, key.status_code, sink.status_code) == (201, 201, 201)
     await served.add("shop")
     await served.parrot.say("shop", "hello")
     served.parrot.codes["shop"] = Code("qr", "some code", 1_700_000_060.0)
     sent = await client.post("/v1/sessions/shop/messages", json={"to": "7", "text": "hi"})
     assert sent.status_code == 200, sent.text
-    ids = {"sessions": "shop", "webhooks": "hook", "keys": "reader", "messages": sent.json()["id"]}
+    ids = {"sessions": "shop", "webhooks": "hook", "sinks": "sink", "keys": "reader", "messages": sent.json()["id"]}
     file = await served.engine.store_media(b"some bytes")
     body = b'{"kind": "image", "media": {"mime_type": "image/png"}}'
     await served.parrot.inboxes["shop"].commit([NewEvent("m1", "message", 1.0, "7", "9", body, b"null")], None)

@@ -22,7 +22,7 @@ PIGEON = {"pigeon": PlatformInput(credentials={"type": "object", "additionalProp
 
 @pytest.fixture(scope="module")
 def generated(tmp_path_factory: pytest.TempPathFactory, platforms: Any) -> Path:
-    """The folder that holds the package `rookery_client`."""
+    """The folder that holds the package `generated_client`."""
     folder = tmp_path_factory.mktemp("client")
     description = folder / "openapi.json"
     description.write_text(json.dumps(describe(platforms | PIGEON)))
@@ -31,7 +31,7 @@ def generated(tmp_path_factory: pytest.TempPathFactory, platforms: Any) -> Path:
     done = subprocess.run(
         [
             *(sys.executable, "-m", "openapi_python_client", "generate", "--path", description, "--meta", "none"),
-            *("--config", configuration, "--output-path", folder / "rookery_client", "--fail-on-warning"),
+            *("--config", configuration, "--output-path", folder / "generated_client", "--fail-on-warning"),
         ],
         capture_output=True,
         text=True,
@@ -48,10 +48,12 @@ def api(generated: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     monkeypatch.syspath_prepend(generated)
 
     def load(name: str) -> Any:
-        return importlib.import_module(f"rookery_client.{name}" if name == "models" else f"rookery_client.api.{name}")
+        return importlib.import_module(
+            f"generated_client.{name}" if name == "models" else f"generated_client.api.{name}"
+        )
 
     yield load
-    for name in [name for name in sys.modules if name.partition(".")[0] == "rookery_client"]:
+    for name in [name for name in sys.modules if name.partition(".")[0] == "generated_client"]:
         del sys.modules[name]
 
 
@@ -59,7 +61,7 @@ def api(generated: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 def test_its_types_are_right(generated: Path) -> None:
     done = subprocess.run(
         [
-            *(sys.executable, "-m", "mypy", "--strict", "--config-file=", "--no-incremental", "-p", "rookery_client"),
+            *(sys.executable, "-m", "mypy", "--strict", "--config-file=", "--no-incremental", "-p", "generated_client"),
         ],
         cwd=generated,
         capture_output=True,
@@ -72,7 +74,7 @@ def test_its_types_are_right(generated: Path) -> None:
 
 async def test_it_works_with_a_real_server(serve: Any, api: Any) -> None:
     models = api("models")
-    client_module = importlib.import_module("rookery_client")
+    client_module = importlib.import_module("generated_client")
     async with serve(key=KEY, others=PIGEON) as served:
         client = client_module.AuthenticatedClient(base_url=served.url, token=KEY, httpx_args={"trust_env": False})
         async with client:

@@ -14,7 +14,7 @@ import nats
 import nats.js.errors
 import trio
 
-from support.brokers import Broker
+from support.brokers.servers import Broker
 
 EXCHANGE = QUEUE = "rookery"
 
