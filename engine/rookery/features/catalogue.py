@@ -10,6 +10,7 @@ from ..errors import InvalidInput
 from ..model.event_type import ENGINE_TYPES, EventType
 from ..model.subscription import EVERYTHING, is_pattern
 from ..provider.capabilities import EventDescribing
+from .validation import check_types
 
 
 class CatalogueFeatures(EngineParts):
@@ -24,6 +25,12 @@ class CatalogueFeatures(EngineParts):
         """Raises InvalidInput, with the name that was probably meant."""
         complete = all(isinstance(one, EventDescribing) for one in self._providers.values())
         check_names(names, self.event_types(), complete=complete)
+
+    def _checked_types(self, value: object) -> tuple[str, ...] | None:
+        """Types to deliver, each a known one or a pattern. Raises InvalidInput."""
+        names = check_types(value)
+        self._check_event_names(names or ())
+        return names
 
 
 def check_names(names: Iterable[str], known: Iterable[EventType], *, complete: bool, field: str = "events") -> None:

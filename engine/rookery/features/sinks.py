@@ -9,21 +9,21 @@ from typing import Any
 import msgspec
 import trio
 
-from ..assembly import EngineParts
 from ..delivery.brokers.target import DEFAULT_TARGET, check_target, parse_address
 from ..delivery.transport import Attempt
 from ..delivery.transports import kind_of, open_transport
 from ..errors import InvalidInput, NotFound
 from ..model.event import Event
 from ..model.webhook import DeadLetter, Delivery, ReplayQuery, Webhook
+from .catalogue import CatalogueFeatures
 from .validation import check_flag, check_id, check_text
-from .webhooks import check_chats, check_timeout, check_types
+from .webhooks import check_chats, check_timeout
 
 TEST_SECONDS = 15.0
 """A test of a sink ends after that."""
 
 
-class SinkFeatures(EngineParts):
+class SinkFeatures(CatalogueFeatures):
     """Each stored event is published at least once, in order per chat; delivered is what the broker has confirmed."""
 
     async def create_sink(
@@ -53,7 +53,7 @@ class SinkFeatures(EngineParts):
             secret="",
             target=_target(target, url),
             session=session,
-            events=check_types(events),
+            events=self._checked_types(events),
             chats=check_chats(chats),
             timeout=check_timeout(timeout),
             enabled=enabled,
@@ -85,7 +85,7 @@ class SinkFeatures(EngineParts):
         checks: Mapping[str, Any] = {
             "url": check_address,
             "target": lambda value: _target(value, url),
-            "events": check_types,
+            "events": self._checked_types,
             "chats": check_chats,
             "timeout": check_timeout,
             "enabled": check_flag,

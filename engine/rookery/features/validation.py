@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -123,3 +123,12 @@ def check_flag(value: object) -> bool:
     if not isinstance(value, bool):
         raise InvalidInput("enabled: true or false", field="enabled")
     return value
+
+
+def check_types(value: object) -> tuple[str, ...] | None:
+    """Event types to deliver. Raises InvalidInput."""
+    if value is None:
+        return None
+    if isinstance(value, str) or not isinstance(value, Sequence) or not 1 <= len(value) <= 100:
+        raise InvalidInput("events: a list of 1 to 100 event types, or none for all", field="events")
+    return tuple(check_text(item, "events", least=1, most=64) for item in value)

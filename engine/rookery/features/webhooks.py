@@ -119,11 +119,6 @@ class WebhookFeatures(CatalogueFeatures):
         self._signals.webhooks.fire()
         return webhook
 
-    def _checked_types(self, value: object) -> tuple[str, ...] | None:
-        names = check_types(value)
-        self._check_event_names(names or ())
-        return names
-
     async def rotate_secret(self, id: str, *, secret: str | None = None, grace: float | None = None) -> Webhook:
         """Sign with a new secret, made when none is given; the old one signs too for `grace` seconds, so that receivers can
         be changed without losing a delivery. Raises NotFound, InvalidInput."""
@@ -197,15 +192,6 @@ def check_secret(value: object) -> str:
     if not 24 <= length <= 64:
         raise InvalidInput(message, field="secret")
     return value
-
-
-def check_types(value: object) -> tuple[str, ...] | None:
-    """Event types to deliver. Raises InvalidInput."""
-    if value is None:
-        return None
-    if isinstance(value, str) or not isinstance(value, Sequence) or not 1 <= len(value) <= 100:
-        raise InvalidInput("events: a list of 1 to 100 event types, or none for all", field="events")
-    return tuple(check_text(item, "events", least=1, most=64) for item in value)
 
 
 def check_chats(value: object) -> tuple[str, ...] | None:
