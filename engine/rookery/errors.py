@@ -4,6 +4,7 @@
     ├── InvalidInput            the caller's input is wrong; names the field
     ├── NotFound                no such session, message or webhook
     ├── AlreadyExists           the id is taken
+    ├── UnknownCursor           the log never had an event with this id
     ├── LimitReached            a configured limit; names it
     ├── OwnerUnavailable        the instance that runs the session is gone or does not answer
     ├── DataDirectoryInUse      another engine holds the store
@@ -276,6 +277,18 @@ class MediaExpired(MediaError):
 
 class StoredElsewhere(MediaError):
     """The file lies in a directory of another instance, which this one cannot reach."""
+
+
+class UnknownCursor(RookeryError):
+    """The log has never had an event with this id: the cursor comes from another log."""
+
+    def __init__(self, after: int, newest: int) -> None:
+        super().__init__(
+            f"the log has no event {after} and never had one, its newest is {newest}: this cursor comes from another "
+            f"database, or from one whose clock was ahead; begin anew with after=0, or with after={newest} for what is new"
+        )
+        self.after = after
+        self.newest = newest
 
 
 class StoreError(RookeryError):

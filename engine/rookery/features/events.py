@@ -9,6 +9,7 @@ import trio
 
 from ..assembly import EngineParts
 from ..delivery.tail import EventTail
+from ..errors import UnknownCursor
 from ..model.event import Event, EventQuery
 from ..model.subscription import EVERYTHING, asks_for
 from ..store.contract import Store
@@ -25,8 +26,19 @@ class EventFeatures(EngineParts):
 
         `types` are names and patterns (`message.*`, `*`). Without them, and with `*`, come all but the quiet types, which
         have to be named: `message.status`, `session.qr`, `session.pairing_code`.
+
+        Raises UnknownCursor when `after` is higher than any id that was ever given out.
         """
-        return await self._store.read_events(_asked(query or EventQuery()))
+        query = query or EventQuery()
+        found = await self._store.read_events(_asked(query))
+        if not found:
+            await self.check_cursor(query.after)
+        return found
+
+    async def check_cursor(self, after: int) -> None:
+        """Raises UnknownCursor when no event up to this id can ever have been read here."""
+        if after > 0 and after > await self._store.last_event_id() and after > await self._store.highest_event_id():
+            raise UnknownCursor(after, await self._store.last_event_id())
 
     async def last_event_id(self) -> int:
         """The newest event's id, 0 when there is none."""

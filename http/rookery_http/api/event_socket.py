@@ -12,7 +12,7 @@ import msgspec
 import trio
 from quart import Response, websocket
 
-from rookery.errors import RookeryError
+from rookery.errors import RookeryError, UnknownCursor
 from rookery.model.key import Scope
 
 from ..access.callers import Caller, given_key
@@ -55,6 +55,9 @@ async def serve_event_socket(api: Api, refusal: Callable[[Exception], Response])
             events = await events_for(api, query, caller, resume=resume)
         except Problem as problem:
             await websocket.close(POLICY_VIOLATION, problem.document.detail)
+            return None
+        except UnknownCursor as error:
+            await websocket.close(POLICY_VIOLATION, f"event {error.after} is unknown; the newest is {error.newest}")
             return None
         except RookeryError:
             await websocket.close(TRY_AGAIN_LATER, "the database does not answer")

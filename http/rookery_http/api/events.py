@@ -41,9 +41,15 @@ class ReadEvents(msgspec.Struct, frozen=True, kw_only=True):
     limit: Limit = 100
 
 
-@call("GET", "/v1/events", tag=TAG, answers={200: views.EventPage}, scope=Scope.READ)
+_UNKNOWN = "the log never had an event with this id: the cursor comes from another database"
+
+
+@call("GET", "/v1/events", tag=TAG, answers={200: views.EventPage}, problems={409: _UNKNOWN}, scope=Scope.READ)
 async def read_events(api: Api, *, query: ReadEvents, caller: Caller) -> Answer:
-    """Read the event log by cursor, oldest first."""
+    """Read the event log by cursor, oldest first.
+
+    Ids grow and are never given out twice, also not after a backup was restored: from then on they are much higher.
+    """
     found = await api.engine.read_events(
         EventQuery(
             after=query.after,
@@ -69,7 +75,7 @@ async def list_event_types(api: Api) -> Answer:
     return Answer(views.EventTypeList(rows))
 
 
-@call("GET", "/v1/events/stream", tag=TAG, answers={200: EVENT_STREAM}, scope=Scope.READ)
+@call("GET", "/v1/events/stream", tag=TAG, answers={200: EVENT_STREAM}, problems={409: _UNKNOWN}, scope=Scope.READ)
 async def follow_events(api: Api, *, query: FollowEvents, last_event_id: int | None, caller: Caller) -> Answer:
     """Follow the event log live, as server-sent events.
 
@@ -94,7 +100,7 @@ async def follow_events(api: Api, *, query: FollowEvents, last_event_id: int | N
     SOCKET,
     tag=TAG,
     answers={101: ()},
-    problems={426: "the request does not ask for a WebSocket"},
+    problems={409: _UNKNOWN, 426: "the request does not ask for a WebSocket"},
     scope=Scope.READ,
 )
 async def event_socket(api: Api, *, query: FollowEvents, last_event_id: int | None, caller: Caller) -> Answer:
@@ -103,7 +109,7 @@ async def event_socket(api: Api, *, query: FollowEvents, last_event_id: int | No
     Each message is one event as JSON. `after` or `Last-Event-ID` continue behind an event without a gap. A client that
     cannot send the header `Authorization`, as a web page, sends `{"key": "KEY"}` as its first message, within 10 s. The
     server pings; it closes with 1000 at the end that `limit` or `timeout` set, with 1001 when it stops, and with 1008 when
-    there is no right key or it is revoked.
+    there is no right key, it is revoked, or the event to continue behind is unknown.
     """
     raise Problem(426, "upgrade-required", "Upgrade required", "ask for a WebSocket", headers={"Upgrade": "websocket"})
 

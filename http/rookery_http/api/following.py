@@ -103,6 +103,8 @@ async def events_for(api: Api, query: FollowEvents, caller: Caller, *, resume: i
     after = resume if resume is not None else query.after
     if after is None:
         after = max(0, await api.engine.last_event_id() - (query.last or 0))
+    else:
+        await api.engine.check_cursor(after)
     return api.engine.events(after=after, session=query.session, sessions=caller.sessions, types=types_of(query.type))
 
 

@@ -86,6 +86,8 @@ def from_error(error: errors.RookeryError) -> Problem | None:
             return invalid(detail, error.field)
         case errors.NotFound():
             return Problem(404, "not-found", f"Unknown {error.kind}", detail)
+        case errors.UnknownCursor():
+            return Problem(409, "unknown-cursor", "Unknown cursor", detail, field="after")
         case errors.AlreadyExists():
             return Problem(409, "already-exists", "Already exists", detail, field="id")
         case errors.LimitReached():

@@ -127,6 +127,21 @@ async def test_a_bad_last_event_id_is_a_400(served, last):
     assert answer.json()["field"] == "Last-Event-ID"
 
 
+async def test_a_cursor_that_the_log_never_gave_out_is_refused(served):
+    """Otherwise its reader would wait silently for ever, as after a restore from another backup."""
+    beyond = await served.engine._store.highest_event_id() + 1
+    calls = (
+        ("/v1/events", {"params": {"after": beyond}}),
+        ("/v1/events/stream", {"params": {"after": beyond}}),
+        ("/v1/events/stream", {"headers": {"Last-Event-ID": str(beyond)}}),
+    )
+    for path, how in calls:
+        answer = await served.client.get(path, **how)
+        problem = answer.json()
+        assert (answer.status_code, problem["type"]) == (409, "urn:rookery:problem:unknown-cursor")
+        assert f"no event {beyond}" in problem["detail"]
+
+
 async def test_head_tells_the_headers_only(served):
     with trio.fail_after(30):
         answer = await served.client.head("/v1/events/stream")

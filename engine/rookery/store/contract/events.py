@@ -21,6 +21,10 @@ class EventStore(Protocol):
     async def last_event_id(self) -> int:
         """The newest id, 0 when the log is empty."""
 
+    async def highest_event_id(self) -> int:
+        """The highest id that may have been given out; no reader can have seen a higher one. Opening a database that was
+        there before raises it, see `store.event_ids`."""
+
     async def prune_events(self, *, before: float, limit: int) -> int:
         """Delete up to `limit` events stored before `before` that no delivery needs; returns how many.
 

@@ -60,6 +60,10 @@ class PostgresEvents(PostgresBase):
     async def last_event_id(self) -> int:
         return int(await self._value("SELECT coalesce(max(id), 0) FROM rookery.events"))
 
+    async def highest_event_id(self) -> int:
+        sql = "SELECT last_value - (NOT is_called)::integer FROM rookery.events_id_seq"
+        return int(await self._value(sql))
+
     async def prune_events(self, *, before: float, limit: int) -> int:
         await self._db.row(_PRUNE_DEAD, before, limit)
         return int(await self._value(_PRUNE, before, limit))

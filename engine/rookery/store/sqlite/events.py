@@ -56,6 +56,9 @@ class SqliteEvents(SqliteBase):
 
         return await self._read(query)
 
+    async def highest_event_id(self) -> int:
+        return await self._write(lambda database: database.last_event)
+
     async def prune_events(self, *, before: float, limit: int) -> int:
         return await self._write(lambda database: _prune(database, before, limit))
 

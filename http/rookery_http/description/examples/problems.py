@@ -51,6 +51,10 @@ _PROBLEMS: Mapping[tuple[str, int], errors.RookeryError | Problem] = {
     ("call_telegram", 504): errors.OutcomeUnknown("no answer from the Bot API within 25 s"),
     ("cancel_message", 409): errors.TooLate("the message is sent and cannot be cancelled any more"),
     ("event_socket", 426): Problem(426, "upgrade-required", "Upgrade required", "ask for a WebSocket"),
+    **{
+        (name, 409): errors.UnknownCursor(4_000_000_000_000_000, 1041)
+        for name in ("read_events", "follow_events", "event_socket")
+    },
     ("create_webhook", 404): errors.NotFound("session", "shop"),
     ("create_webhook", 409): errors.AlreadyExists("webhook", "orders"),
     ("update_webhook", 409): _HEADER,

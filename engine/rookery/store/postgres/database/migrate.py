@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ....errors import StoreError
+from ...event_ids import first_after
 from ...migrations import Migration, load_migrations
 from ...secret_check import CANARY, check_canary
 from ...secrets import SecretBox
@@ -37,9 +38,12 @@ async def migrate(database: Database) -> None:
     done = await _current(database, migrations[-1].version)
     if done is None:
         done = await database.transaction(prepare)
+    was_there = done > 0
     for migration in migrations:
         if migration.version > done:
             await database.transaction(lambda connection, m=migration: _apply(connection, database, m))  # type: ignore[misc]
+    if was_there:
+        await database.transaction(lambda connection: _raise_event_ids(connection, database))
 
 
 async def _current(database: Database, newest: int) -> int | None:
@@ -74,6 +78,16 @@ async def _apply(connection: Connection, database: Database, migration: Migratio
         migration.version,
         migration.name,
         migration.oldest,
+    )
+
+
+async def _raise_event_ids(connection: Connection, database: Database) -> None:
+    """See `store.event_ids`. Under the lock of those who store events, so that readers see ids grow."""
+    await connection.execute(database.text("SELECT pg_advisory_xact_lock({lock}, 1)"))
+    now = await connection.fetchval("SELECT extract(epoch FROM clock_timestamp())::double precision")
+    await connection.execute(
+        database.text("SELECT setval('rookery.events_id_seq', greatest(last_value, $1)) FROM rookery.events_id_seq"),
+        first_after(now),
     )
 
 

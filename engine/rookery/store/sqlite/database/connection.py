@@ -11,6 +11,7 @@ import msgspec
 
 from ....errors import InvalidInput, StoreError, StoreUnavailable
 from ....model.subscription import asks_for
+from ...event_ids import first_after
 from ...migrations import load_migrations
 from ...secret_check import CANARY, check_canary
 from ...secrets import SecretBox
@@ -120,13 +121,15 @@ def connect(path: Path | None, *, full_sync: bool = False, read_only: bool = Fal
 
 def prepare(connection: sqlite3.Connection, location: str, secrets: SecretBox, clock: Callable[[], float]) -> Database:
     """Migrate, check the key, void the leases of earlier owners, learn the last event id."""
-    _migrate(connection, location, clock)
+    was_there = _migrate(connection, location, clock)
     _check_key(connection, location, secrets)
     connection.execute("UPDATE sessions SET owner = NULL WHERE owner IS NOT NULL")
     database = Database(connection, location, clock)
     highest = connection.execute("SELECT value FROM meta WHERE key = 'last_event'").fetchone()
     newest = connection.execute("SELECT max(id) FROM events").fetchone()
-    database.last_event = max(int(highest[0]) if highest else 0, newest[0] or 0)
+    database.last_event = max(
+        int(highest[0]) if highest else 0, newest[0] or 0, first_after(clock()) if was_there else 0
+    )
     _forget_waits_after_a_change_of_the_clock(connection, clock())
     return database
 
@@ -141,7 +144,8 @@ def _forget_waits_after_a_change_of_the_clock(connection: sqlite3.Connection, no
     connection.execute("UPDATE media SET due_at = ? WHERE due_at > ?", (now, now))
 
 
-def _migrate(connection: sqlite3.Connection, location: str, clock: Callable[[], float]) -> None:
+def _migrate(connection: sqlite3.Connection, location: str, clock: Callable[[], float]) -> bool:
+    """True when the database was there before."""
     connection.execute(
         "CREATE TABLE IF NOT EXISTS schema_migrations "
         "(version INTEGER PRIMARY KEY, name TEXT NOT NULL, applied_at REAL NOT NULL)"
@@ -166,6 +170,7 @@ def _migrate(connection: sqlite3.Connection, location: str, clock: Callable[[], 
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise
+    return done > 0
 
 
 def _check_key(connection: sqlite3.Connection, location: str, secrets: SecretBox) -> None:

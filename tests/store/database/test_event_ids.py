@@ -1,0 +1,77 @@
+"""Ids of events after a backup was restored: none of them means two events."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from rookery import EventQuery, open_engine
+from rookery.errors import UnknownCursor
+from rookery.store.contract import Store
+from store.backends import Backend, PostgresBackend, SqliteBackend
+from store.building import all_events, claim, create_and_claim, event
+from support.fake_platform import FakePlatform, connected
+
+
+async def ids(store: Store) -> list[int]:
+    return [one.id for one in await all_events(store)]
+
+
+async def test_a_restored_file_gives_out_no_id_again(tmp_path: Path) -> None:
+    backend, backup = SqliteBackend(tmp_path / "rookery.db"), tmp_path / "backup.db"
+    store = backend.make()
+    async with store.open():
+        lease = await create_and_claim(store)
+        await store.append(lease, [event(1), event(2), event(3)], None)
+    shutil.copy(backend.path, backup)
+    store = backend.make()
+    async with store.open():
+        lease = await claim(store)
+        await store.append(lease, [event("lost-4"), event("lost-5"), event("lost-6")], None)
+        delivered = await ids(store)
+    for file in backend.path.parent.glob("rookery.db*"):
+        file.unlink()
+    shutil.copy(backup, backend.path)
+    store = backend.make()
+    async with store.open():
+        lease = await claim(store)
+        await store.append(lease, [event("new-4")], None)
+        after = await ids(store)
+        assert after[:3] == delivered[:3]
+        assert after[3] > max(delivered)
+        assert after[3] < 2**53
+
+
+async def test_ids_begin_anew_in_no_schema_that_was_there(postgres: PostgresBackend) -> None:
+    store = postgres.make()
+    async with store.open():
+        lease = await create_and_claim(store)
+        await store.append(lease, [event(n) for n in range(6)], None)
+        delivered = await ids(store)
+        # As after the restore of a backup that was made at the third.
+        await store._value(f"DELETE FROM rookery.events WHERE id > {delivered[2]} RETURNING 1")  # type: ignore[attr-defined]
+        await store._value(f"SELECT setval('rookery.events_id_seq', {delivered[2]})")  # type: ignore[attr-defined]
+    store = postgres.make()
+    async with store.open():
+        await store._value("UPDATE rookery.sessions SET owner = NULL RETURNING 1")  # type: ignore[attr-defined]
+        lease = await claim(store)
+        await store.append(lease, [event("new")], None)
+        assert (await ids(store))[-1] > max(delivered)
+        assert await store.highest_event_id() >= (await ids(store))[-1]
+
+
+async def test_a_cursor_from_nowhere_is_refused(backend: Backend) -> None:
+    """Of every kind of store; a cursor that was given out and forgotten since is none of these."""
+    platform = FakePlatform()
+    async with open_engine(providers=[platform], store=backend.make()) as engine:
+        await engine.create_session(id="a", platform="fake")
+        await connected(engine)
+        await platform.link().inbox.commit([event(1)], "1")
+        newest = await engine.last_event_id()
+        highest = await engine._store.highest_event_id()
+        assert await engine.read_events(EventQuery(after=newest)) == []
+        assert await engine.read_events(EventQuery(after=highest)) == []
+        with pytest.raises(UnknownCursor, match=f"never had one, its newest is {newest}"):
+            await engine.read_events(EventQuery(after=highest + 1))
