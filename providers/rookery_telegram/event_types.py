@@ -8,69 +8,256 @@ import msgspec
 
 from rookery.model.event_type import ChatRole, EventType
 
-from .receiving.updates import ALL_KINDS
+from .receiving.messages import CONTENT_KINDS, SERVICE_KINDS
+from .receiving.updates import ALL_KINDS, MESSAGE_KINDS
 
 Text = str | msgspec.UnsetType
+Flag = bool | msgspec.UnsetType
+Number = int | msgspec.UnsetType
 UNSET = msgspec.UNSET
 
 
-class TelegramMedia(msgspec.Struct, frozen=True):
+class TelegramMedia(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A file that can be fetched; `href` is there in answers of the API."""
 
     file_id: Text = UNSET
+    unique_id: Text = UNSET
     filename: Text = UNSET
     mime_type: Text = UNSET
-    size: int | msgspec.UnsetType = UNSET
+    size: Number = UNSET
+    width: Number = UNSET
+    height: Number = UNSET
+    length: Number = UNSET
+    duration: Number = UNSET
+    emoji: Text = UNSET
+    set_name: Text = UNSET
+    title: Text = UNSET
+    performer: Text = UNSET
     href: Text = UNSET
 
 
-class TelegramMessageBody(msgspec.Struct, frozen=True):
-    """A message: `text` is its text or caption; a `kind` other than text has a field of its own."""
+class TelegramPeer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A user or a chat."""
+
+    id: str
+    name: str
+    type: Text = UNSET
+    title: Text = UNSET
+    username: Text = UNSET
+    is_bot: Flag = UNSET
+    is_forum: Flag = UNSET
+    language: Text = UNSET
+
+
+Peer = TelegramPeer | msgspec.UnsetType
+
+
+class TelegramOrigin(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where a forwarded message comes from; `date` in seconds since the epoch."""
+
+    type: str
+    sender: Peer = UNSET
+    sender_name: Text = UNSET
+    chat: Peer = UNSET
+    message_id: Text = UNSET
+    signature: Text = UNSET
+    date: Number = UNSET
+
+
+class _MessageBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A message. `text` is its text or caption; `kind` says what it is, and a field of that name holds what the Bot API says
+    of it; `service` marks what happened in a chat, as opposed to what somebody wrote."""
 
     message_id: str
     kind: str
     text: str
-    chat_type: str | msgspec.UnsetType | None = UNSET
+    chat_type: str | None
+    chat: TelegramPeer | None
     sender_name: Text = UNSET
+    sender: TelegramPeer | msgspec.UnsetType | None = UNSET
+    sender_chat: Peer = UNSET
+    sender_business_bot: Peer = UNSET
+    sender_tag: Text = UNSET
+    via_bot: Peer = UNSET
+    guest_bot_caller_user: Peer = UNSET
+    guest_bot_caller_chat: Peer = UNSET
+    guest_query_id: Text = UNSET
+    signature: Text = UNSET
     reply_to: Text = UNSET
+    external_reply: Any = UNSET
+    quote: Any = UNSET
+    reply_to_story: Any = UNSET
+    thread_id: Text = UNSET
+    is_topic_message: Flag = UNSET
+    direct_messages_topic: Any = UNSET
+    business_connection_id: Text = UNSET
+    media_group_id: Text = UNSET
+    effect_id: Text = UNSET
+    forward: TelegramOrigin | msgspec.UnsetType = UNSET
+    is_automatic_forward: Flag = UNSET
+    has_protected_content: Flag = UNSET
+    has_media_spoiler: Flag = UNSET
+    is_paid_post: Flag = UNSET
+    is_from_offline: Flag = UNSET
+    paid_star_count: Number = UNSET
+    suggested_post_info: Any = UNSET
+    edited_at: Number = UNSET
+    entities: Any = UNSET
+    caption_entities: Any = UNSET
+    link_preview_options: Any = UNSET
+    reply_markup: Any = UNSET
     media: TelegramMedia | msgspec.UnsetType = UNSET
-    location: Any = UNSET
-    contact: Any = UNSET
-    poll: Any = UNSET
+    service: Flag = UNSET
 
 
-class TelegramReactionBody(msgspec.Struct, frozen=True):
-    """Reactions of one person to a message; `emoji` is empty when there are none any more."""
-
-    message_id: Text = UNSET
-    emoji: Text = UNSET
-    new_reaction: Any = UNSET
-
-
-class TelegramDeletionBody(msgspec.Struct, frozen=True):
-    """Messages that are gone."""
-
-    message_ids: list[str] | msgspec.UnsetType = UNSET
+TelegramMessageBody: Any = msgspec.defstruct(
+    "TelegramMessageBody",
+    [(kind, Any, UNSET) for kind in (*CONTENT_KINDS, *SERVICE_KINDS)],
+    bases=(_MessageBody,),
+    frozen=True,
+    kw_only=True,
+    forbid_unknown_fields=True,
+    namespace={"__doc__": _MessageBody.__doc__},
+    module=__name__,
+)
 
 
-class TelegramQueryBody(msgspec.Struct, frozen=True):
-    """A query that wants an answer within seconds: `id` names it."""
+def _body(name: str, about: str, **fields: Any) -> Any:
+    """A body whose fields are all optional."""
+    return msgspec.defstruct(
+        f"Telegram{name}Body",
+        [(field, kind | msgspec.UnsetType if kind is not Any else Any, UNSET) for field, kind in fields.items()],
+        frozen=True,
+        kw_only=True,
+        forbid_unknown_fields=True,
+        namespace={"__doc__": about},
+        module=__name__,
+    )
 
-    id: Text = UNSET
-    message_id: Text = UNSET
-    data: Any = UNSET
-    query: Any = UNSET
 
-
-class TelegramUpdateBody(msgspec.Struct, frozen=True):
-    """What the kinds of updates have in common; `raw` has the rest."""
-
-    id: Text = UNSET
-    message_id: Text = UNSET
-    data: Any = UNSET
-    query: Any = UNSET
-    new_reaction: Any = UNSET
-    option_ids: Any = UNSET
+_QUERY = {"id": str, "sender": TelegramPeer}
+_BOOST = {"boost_id": str, "source": Any, "chat": TelegramPeer, "sender": TelegramPeer}
+_MEMBER = _body(
+    "Membership",
+    "Who is what in a chat now (`new`) and before (`old`), changed `by` whom.",
+    old=Any,
+    new=Any,
+    status=str,
+    previous_status=str,
+    member=TelegramPeer,
+    by=TelegramPeer,
+    chat=TelegramPeer,
+    invite_link=Any,
+    via_join_request=bool,
+    via_chat_folder_invite_link=bool,
+)
+_OTHER_BODIES: dict[str, Any] = {
+    "business_connection": _body(
+        "BusinessConnection",
+        "A business account was connected, changed or disconnected.",
+        **_QUERY,
+        user_chat_id=str,
+        is_enabled=bool,
+        rights=Any,
+        can_reply=bool,
+    ),
+    "deleted_business_messages": _body(
+        "Deletion", "Messages that are gone.", message_ids=list[str], business_connection_id=str, chat=TelegramPeer
+    ),
+    "message_reaction": _body(
+        "Reaction",
+        "Reactions of one person (`sender`) or of a chat that reacts anonymously (`actor_chat`); `emoji` is the first one, "
+        "empty when there are none any more.",
+        message_id=str,
+        emoji=str,
+        old_reaction=Any,
+        new_reaction=Any,
+        chat=TelegramPeer,
+        sender=TelegramPeer,
+        actor_chat=TelegramPeer,
+    ),
+    "message_reaction_count": _body(
+        "ReactionCount", "How often each reaction was given.", message_id=str, reactions=Any, chat=TelegramPeer
+    ),
+    "inline_query": _body(
+        "InlineQuery",
+        "Somebody types an inline query; `id` is what to answer.",
+        **_QUERY,
+        query=str,
+        offset=str,
+        chat_type=str,
+        location=Any,
+    ),
+    "chosen_inline_result": _body(
+        "ChosenResult",
+        "An inline result was chosen.",
+        **_QUERY,
+        result_id=str,
+        query=str,
+        inline_message_id=str,
+        location=Any,
+    ),
+    "callback_query": _body(
+        "CallbackQuery",
+        "A button was pressed: `id` is what to answer, `data` what the button holds, `message` the message that has it.",
+        **_QUERY,
+        data=str,
+        message_id=str,
+        inline_message_id=str,
+        chat_instance=str,
+        game_short_name=str,
+        chat=TelegramPeer,
+        message=TelegramMessageBody,
+    ),
+    "shipping_query": _body(
+        "ShippingQuery", "An order wants shipping options.", **_QUERY, payload=str, shipping_address=Any
+    ),
+    "pre_checkout_query": _body(
+        "PreCheckoutQuery",
+        "An order wants a last word before it is paid, within ten seconds.",
+        **_QUERY,
+        payload=str,
+        currency=str,
+        total_amount=int,
+        shipping_option_id=str,
+        order_info=Any,
+    ),
+    "purchased_paid_media": _body("PurchasedMedia", "Paid media were bought.", **_QUERY, payload=str),
+    "poll": _body(
+        "Poll",
+        "The state of a poll; `poll` is all of it.",
+        id=str,
+        question=str,
+        options=Any,
+        total_voter_count=int,
+        is_closed=bool,
+        poll=Any,
+    ),
+    "poll_answer": _body(
+        "PollAnswer",
+        "A vote; `sender` is the voter, a chat (`voter_chat`) when it votes anonymously.",
+        poll_id=str,
+        option_ids=Any,
+        option_persistent_ids=Any,
+        sender=TelegramPeer,
+        voter_chat=TelegramPeer,
+    ),
+    "my_chat_member": _MEMBER,
+    "chat_member": _MEMBER,
+    "chat_join_request": _body(
+        "JoinRequest",
+        "Somebody asks to join.",
+        chat=TelegramPeer,
+        sender=TelegramPeer,
+        user_chat_id=str,
+        bio=str,
+        invite_link=Any,
+        query_id=str,
+    ),
+    "chat_boost": _body("Boost", "A chat was boosted.", **_BOOST, expiration_date=int),
+    "removed_chat_boost": _body("RemovedBoost", "A boost is gone.", **_BOOST),
+    "managed_bot": _body("ManagedBot", "A managed bot was made or changed.", sender=TelegramPeer, bot=TelegramPeer),
+}
 
 
 _SUMMARIES = {
@@ -100,17 +287,10 @@ _ROLES = {
     "deleted_business_messages": ChatRole.DELETION,
     "message_reaction": ChatRole.REACTION,
 }
-_BODIES: dict[ChatRole | None, type[msgspec.Struct]] = {
-    ChatRole.MESSAGE: TelegramMessageBody,
-    ChatRole.EDIT: TelegramMessageBody,
-    ChatRole.DELETION: TelegramDeletionBody,
-    ChatRole.REACTION: TelegramReactionBody,
-    None: TelegramUpdateBody,
-}
 
 
 def _row(name: str) -> EventType:
-    body = TelegramQueryBody if name.endswith("_query") else _BODIES[_ROLES.get(name)]
+    body = TelegramMessageBody if name in MESSAGE_KINDS else _OTHER_BODIES[name]
     summary = _SUMMARIES.get(name, f"An update of the kind `{name}`.")
     return EventType(name=name, summary=summary, body=body, platform="telegram", role=_ROLES.get(name))
 

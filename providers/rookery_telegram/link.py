@@ -12,7 +12,7 @@ import trio
 
 from rookery.errors import Failure, NotConnected, ProviderError, Rejected, SendRateLimited, TerminalError
 from rookery.log import get_logger
-from rookery.model.event import Event, NewEvent
+from rookery.model.event import Event
 from rookery.model.message import OutboundMessage, Receipt
 from rookery.provider.capabilities import MediaSink
 from rookery.provider.contract import Inbox
@@ -23,9 +23,9 @@ from .bot_api.errors import ApiError, NoAnswer, call_error, fetch_error, poll_er
 from .bot_api.methods import check_method, is_message
 from .bot_api.multipart import FilePart
 from .position import Position
-from .receiving.updates import to_events
+from .receiving.updates import migration, to_events
 from .sending.floods import Floods
-from .sending.outbound import name_of, to_call, to_receipt
+from .sending.outbound import after_migration, is_unchanged, name_of, to_call, to_receipt
 from .sending.request import File, MethodCall, with_files
 
 POLL_MARGIN = 10.0
@@ -168,11 +168,13 @@ class TelegramLink:
         except ApiError as error:
             if error.status in REFUSES_BOT:
                 await self._prove()
+            if is_unchanged(message, error):
+                return Receipt(message_id=message.content.message_id, time=time.time(), chat=message.to)  # type: ignore[union-attr]
             if error.migrate_to is None:
                 raise send_error(error) from None
             await self._report_migration(message.to, error.migrate_to)
             try:
-                result = await self._call(message, to=str(error.migrate_to))
+                result = await self._call(after_migration(message), to=str(error.migrate_to))
             except (ApiError, NoAnswer) as second:
                 raise send_error(second) from None
         except NoAnswer as error:
@@ -254,9 +256,7 @@ class TelegramLink:
             raise NotConnected("getFile gave no file") from None
 
     async def _report_migration(self, old: str, new: int) -> None:
-        body = msgspec.json.encode({"from": old, "to": str(new)})
-        key = f"migrated:{old}:{new}"
-        await self._inbox.commit([NewEvent(key, "chat_migrated", time.time(), old, None, body, body)], None)
+        await self._inbox.commit([migration(old, str(new), time.time())], None)
 
     async def _poll(self) -> bool:
         """One getUpdates and its commit. True when it came back at once and empty."""

@@ -11,6 +11,8 @@ from typing import Annotated, Any, Literal, get_args
 import msgspec
 
 NonEmpty = Annotated[str, msgspec.Meta(min_length=1)]
+MediaType = Annotated[str, msgspec.Meta(pattern=r"^[!-~]{1,100}/[!-~ ]{1,150}$(?!\n)")]
+"""Such as `image/png`: it becomes a header of the request that carries the file."""
 
 
 class Text(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="text"):
@@ -28,7 +30,7 @@ class _Media(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field=
     data: bytes | None = None  # base64 in JSON
     media: str | None = None
     filename: str | None = None
-    mime_type: str | None = None
+    mime_type: MediaType | None = None
     caption: str | None = None
 
     def __post_init__(self) -> None:

@@ -15,8 +15,7 @@ from rookery.runtime.threads import on_files
 BLOCK = 256 * 1024
 """Bytes of a file that are read at a time."""
 
-_NAME = r"[A-Za-z0-9!#$&^_.+-]{1,100}"
-MEDIA_TYPE = re.compile(rf"{_NAME}/{_NAME}(?:; ?{_NAME}=[\"A-Za-z0-9!#$&'*+.^_`|~:/ -]*)*")
+MEDIA_TYPE = re.compile(r"[!-~]{1,100}/[!-~ ]{1,150}")
 
 
 class FilePart(msgspec.Struct, frozen=True):

@@ -12,6 +12,7 @@ from rookery.errors import Rejected
 from rookery.model import content as c
 from rookery.model.message import OutboundMessage, Receipt
 
+from ..bot_api.errors import ApiError
 from ..bot_api.methods import takes_chat
 from .request import File, MethodCall, with_files
 
@@ -123,6 +124,20 @@ def to_receipt(message: OutboundMessage, result: msgspec.Raw, now: float) -> Rec
         return Receipt(message_id=id, time=now, chat=message.to)
     chat = str(sent.chat.id) if sent.chat is not None else message.to
     return Receipt(message_id=str(sent.message_id), time=float(sent.date or now), chat=chat)
+
+
+def after_migration(message: OutboundMessage) -> OutboundMessage:
+    """The message as it goes to the supergroup that its group became, where messages are numbered anew: what it answers has
+    another id there, or none. Raises Rejected for what acts on a message of the old group."""
+    if getattr(message.content, "message_id", None) is not None:
+        raise Rejected("message_id: the group became a supergroup, whose messages have other ids")
+    options = {name: value for name, value in message.options.items() if name != "reply_parameters"}
+    return msgspec.structs.replace(message, reply_to=None, options=options)
+
+
+def is_unchanged(message: OutboundMessage, error: ApiError) -> bool:
+    """True when Telegram refused an edit because the message is already as it should become."""
+    return isinstance(message.content, c.Edit) and "message is not modified" in error.description
 
 
 def chat_id(to: str) -> int | str:

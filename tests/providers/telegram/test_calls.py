@@ -257,3 +257,57 @@ async def test_a_call_does_not_wait_behind_queued_sends() -> None:
             await engine.call("shop", "answerCallbackQuery", {"callback_query_id": "1"})
         assert log.calls[-1].method == "answerCallbackQuery"
         assert sum(call.method == "sendMessage" for call in log.calls) <= 3
+
+
+@pytest.mark.parametrize("kind", ["image/png\r\nX: y", "image/png\n", "image", "", "a/b\x00", "ä/b"])
+async def test_a_media_type_cannot_write_headers(kind: str) -> None:
+    """Neither as a field of a message nor as that of a stored file."""
+    async with opened() as (engine, log):
+        with pytest.raises(InvalidInput, match="mime_type"):
+            await engine.submit("shop", to=7, type="image", data="aGk=", mime_type=kind)
+        assert log.calls == []
+
+
+async def test_an_edit_that_changes_nothing_is_sent() -> None:
+    async with opened() as (engine, log):
+        description = "Bad Request: message is not modified: specified new message content is exactly the same"
+        log.answer = lambda call: (400, {"ok": False, "error_code": 400, "description": description})
+        receipt = await engine.send("shop", to=7, type="edit", message_id="3", text="same")
+        assert (receipt.message_id, receipt.chat) == ("3", "7")
+
+
+async def test_after_a_migration_nothing_points_to_a_message_of_the_old_group() -> None:
+    async with opened() as (engine, log):
+
+        def answer(call: Received) -> tuple[int, Any]:
+            if call.params["chat_id"] == -5:
+                parameters = {"migrate_to_chat_id": -1005}
+                return 400, {"ok": False, "error_code": 400, "description": "upgraded", "parameters": parameters}
+            return 200, {"ok": True, "result": {"message_id": 1, "date": 1, "chat": {"id": -1005}}}
+
+        log.answer = answer
+        await engine.send("shop", to=-5, text="hi", reply_to="9", options={"protect_content": True})
+        assert log.calls[-1].params == {"chat_id": -1005, "text": "hi", "protect_content": True}
+        message = await engine.submit("shop", to=-5, type="delete", message_id="9")
+        done = await engine.wait_message(message.id, 20)
+        assert (done.state, "supergroup" in (done.error or "")) == (MessageState.FAILED, True)
+        assert all(call.method != "deleteMessage" or call.params["chat_id"] == -5 for call in log.calls)
+
+
+async def test_the_service_updates_of_a_migration_alone_tell_it_once() -> None:
+    async with opened() as (engine, log):
+        group, supergroup = {"id": -5, "type": "group"}, {"id": -1005, "type": "supergroup"}
+        common = {"message_id": 1, "date": 1_700_000_000, "from": {"id": 5, "is_bot": False, "first_name": "Ann"}}
+        log.updates += [
+            {"update_id": 1, "message": common | {"chat": group, "migrate_to_chat_id": -1005}},
+            {"update_id": 2, "message": common | {"chat": supergroup, "migrate_from_chat_id": -5}},
+            {"update_id": 3, "message": common | {"chat": supergroup, "text": "end"}},
+        ]
+        found = []
+        with trio.fail_after(30):
+            async for event in engine.events(after=0):
+                found.append(event)
+                if event.body.get("text") == "end":
+                    break
+        migrated = [event for event in found if event.type == "chat_migrated"]
+        assert [(event.chat, event.body) for event in migrated] == [("-5", {"from": "-5", "to": "-1005"})]

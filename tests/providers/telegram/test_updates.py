@@ -90,7 +90,8 @@ def test_every_kind(kind: str) -> None:
     assert event.chat == (None if kind in WITHOUT_CHAT else "7")
     assert event.sender == (None if kind in WITHOUT_SENDER else "5")
     assert json.loads(event.raw) == {"update_id": 1000, kind: SAMPLES[kind]}
-    assert event.time == (1_700_000_000.0 if "date" in SAMPLES[kind] else NOW)
+    removed = 1.0 if kind == "removed_chat_boost" else NOW
+    assert event.time == (1_700_000_000.0 if "date" in SAMPLES[kind] else removed)
     assert isinstance(body_of(event), dict)
 
 
@@ -117,7 +118,7 @@ def test_every_kind(kind: str) -> None:
             {"kind": "location", "location": {"latitude": 1, "longitude": 2}},
         ),
         ({"contact": {"phone_number": "1"}}, {"kind": "contact", "contact": {"phone_number": "1"}}),
-        ({"new_chat_title": "x"}, {"kind": "service"}),
+        ({"new_chat_title": "x"}, {"kind": "new_chat_title", "service": True, "new_chat_title": "x"}),
         ({"text": "re", "reply_to_message": MESSAGE}, {"reply_to": "3"}),
         ({"photo": []}, {"kind": "service"}),
     ],
@@ -151,7 +152,9 @@ def test_a_channel_post_is_from_the_channel() -> None:
 def test_a_button_tells_its_message() -> None:
     event = event_of("callback_query", SAMPLES["callback_query"])
     assert event.chat == "7"
-    assert body_of(event) == {"message_id": "3", "id": "q", "data": "yes"}
+    body = body_of(event)
+    assert (body["message_id"], body["id"], body["data"], body["chat"]["name"]) == ("3", "q", "yes", "Ann")
+    assert body["message"]["message_id"] == "3"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,273 @@
+"""The bodies of messages: what a message is, without a look at its raw form. Pure.
+
+Fields and kinds are those of the Bot API's `Message` (core.telegram.org/bots/api, 10.1).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .peers import document, name_of, peer, peers, text_of, whole
+
+# A GIF carries a `document` and a venue a `location` beside it: the first one that is there is the kind.
+MEDIA_KINDS = (
+    "animation",
+    "video",
+    "audio",
+    "voice",
+    "video_note",
+    "sticker",
+    "live_photo",
+    "photo",
+    "document",
+)
+"""Kinds with a file, described in `media`."""
+
+CONTENT_KINDS = (
+    "rich_message",
+    "paid_media",
+    "story",
+    "checklist",
+    "contact",
+    "dice",
+    "game",
+    "poll",
+    "venue",
+    "location",
+    "invoice",
+    "giveaway",
+    "giveaway_winners",
+)
+"""Kinds that somebody wrote or sent, each described in a field of its own name."""
+
+SERVICE_KINDS = (
+    "new_chat_members",
+    "left_chat_member",
+    "chat_owner_left",
+    "chat_owner_changed",
+    "new_chat_title",
+    "new_chat_photo",
+    "delete_chat_photo",
+    "group_chat_created",
+    "supergroup_chat_created",
+    "channel_chat_created",
+    "message_auto_delete_timer_changed",
+    "migrate_to_chat_id",
+    "migrate_from_chat_id",
+    "pinned_message",
+    "successful_payment",
+    "refunded_payment",
+    "users_shared",
+    "chat_shared",
+    "gift",
+    "unique_gift",
+    "gift_upgrade_sent",
+    "connected_website",
+    "write_access_allowed",
+    "passport_data",
+    "proximity_alert_triggered",
+    "boost_added",
+    "chat_background_set",
+    "checklist_tasks_done",
+    "checklist_tasks_added",
+    "direct_message_price_changed",
+    "forum_topic_created",
+    "forum_topic_edited",
+    "forum_topic_closed",
+    "forum_topic_reopened",
+    "general_forum_topic_hidden",
+    "general_forum_topic_unhidden",
+    "giveaway_created",
+    "giveaway_completed",
+    "managed_bot_created",
+    "paid_message_price_changed",
+    "poll_option_added",
+    "poll_option_deleted",
+    "suggested_post_approved",
+    "suggested_post_approval_failed",
+    "suggested_post_declined",
+    "suggested_post_paid",
+    "suggested_post_refunded",
+    "video_chat_scheduled",
+    "video_chat_started",
+    "video_chat_ended",
+    "video_chat_participants_invited",
+    "web_app_data",
+)
+"""What happened in a chat, each described in a field of its own name; the body says `"service": true`."""
+
+SERVICE = "service"
+"""The kind of a message whose content this version does not know."""
+
+_PLAIN = frozenset({"message_id", "from", "chat", "date", "text"})
+"""The fields of a message without circumstances."""
+
+_FILE = {
+    "file_id": "file_id",
+    "file_unique_id": "unique_id",
+    "file_name": "filename",
+    "mime_type": "mime_type",
+    "file_size": "size",
+    "width": "width",
+    "height": "height",
+    "length": "length",
+    "duration": "duration",
+    "emoji": "emoji",
+    "set_name": "set_name",
+    "title": "title",
+    "performer": "performer",
+}
+_AS_THEY_ARE = (
+    "entities",
+    "caption_entities",
+    "link_preview_options",
+    "external_reply",
+    "quote",
+    "reply_to_story",
+    "direct_messages_topic",
+    "suggested_post_info",
+    "reply_markup",
+)
+_TEXTS = {
+    "media_group_id": "media_group_id",
+    "business_connection_id": "business_connection_id",
+    "author_signature": "signature",
+    "effect_id": "effect_id",
+    "guest_query_id": "guest_query_id",
+    "sender_tag": "sender_tag",
+}
+_FLAGS = (
+    "is_topic_message",
+    "is_automatic_forward",
+    "has_protected_content",
+    "has_media_spoiler",
+    "is_paid_post",
+    "is_from_offline",
+)
+_PEERS = ("sender_chat", "via_bot", "sender_business_bot", "guest_bot_caller_user", "guest_bot_caller_chat")
+
+
+def message_body(message: dict[str, Any]) -> dict[str, Any]:
+    """The body of a message. Raises Malformed."""
+    chat = document(message.get("chat"))
+    text, caption = message.get("text"), message.get("caption")
+    body: dict[str, Any] = {
+        "message_id": str(whole(message.get("message_id"))),
+        "kind": "text",
+        "text": text if isinstance(text, str) else caption if isinstance(caption, str) else "",
+        "chat_type": chat.get("type") if isinstance(chat.get("type"), str) else None,
+        "chat": peer(chat),
+    }
+    sender = sender_of(message)
+    if isinstance(sender, dict):
+        body["sender_name"] = name_of(sender)
+        body["sender"] = peer(sender)
+    if not isinstance(text, str):
+        _describe(message, body)
+    if not message.keys() <= _PLAIN:
+        _add_circumstances(message, body)
+    return body
+
+
+def sender_of(message: dict[str, Any]) -> Any:
+    """The user or chat that a message is from. One sent in the name of a chat comes with a stand-in user, for programs that
+    know no such senders."""
+    return message.get("sender_chat") or message.get("from")
+
+
+def _describe(message: dict[str, Any], body: dict[str, Any]) -> None:
+    for kind in MEDIA_KINDS:
+        if value := message.get(kind):
+            body["kind"] = kind
+            if (file := file_of(value)) is not None:
+                body["media"] = file
+            return
+    for kind in CONTENT_KINDS:
+        if kind in message:
+            body["kind"] = kind
+            body[kind] = value = message[kind]
+            if kind == "paid_media" and (file := _first_paid(value)) is not None:
+                body["media"] = file
+            return
+    for kind in SERVICE_KINDS:
+        if kind in message:
+            body["kind"] = kind
+            body["service"] = True
+            body[kind] = _service(kind, message[kind])
+            return
+    body["kind"] = SERVICE
+
+
+def file_of(value: Any) -> dict[str, Any] | None:
+    """What is said of a file: of a photo's sizes the largest, which comes last; of a live photo its video."""
+    file = value[-1] if isinstance(value, list) and value else value
+    if not isinstance(file, dict):
+        return None
+    return {ours: file[theirs] for theirs, ours in _FILE.items() if theirs in file}
+
+
+def _first_paid(value: Any) -> dict[str, Any] | None:
+    items = value.get("paid_media") if isinstance(value, dict) else None
+    for item in items if isinstance(items, list) else ():
+        if isinstance(item, dict):
+            for kind in ("photo", "video", "live_photo"):
+                if kind in item:
+                    return file_of(item[kind])
+    return None
+
+
+def _service(kind: str, value: Any) -> Any:
+    if kind == "new_chat_members":
+        return peers(value)
+    if kind == "left_chat_member":
+        return peer(value)
+    if kind in ("migrate_to_chat_id", "migrate_from_chat_id"):
+        return str(value)
+    if kind == "pinned_message":  # a whole message, or what is left of one that cannot be read
+        id = value.get("message_id") if isinstance(value, dict) else None
+        return {"message_id": str(id)} if id is not None else {}
+    return value
+
+
+def _add_circumstances(message: dict[str, Any], body: dict[str, Any]) -> None:
+    """Where the message comes from, what it answers, which thread and album it belongs to."""
+    replied = message.get("reply_to_message")
+    if isinstance(replied, dict) and type(replied.get("message_id")) is int:
+        body["reply_to"] = str(replied["message_id"])
+    if type(thread := message.get("message_thread_id")) is int:
+        body["thread_id"] = str(thread)
+    for theirs, ours in _TEXTS.items():
+        if (text := text_of(message.get(theirs))) is not None:
+            body[ours] = text
+    for name in _FLAGS:
+        if message.get(name) is True:
+            body[name] = True
+    for name in _PEERS:
+        if (shown := peer(message.get(name))) is not None:
+            body[name] = shown
+    for name in _AS_THEY_ARE:
+        if name in message:
+            body[name] = message[name]
+    if type(date := message.get("edit_date")) is int:
+        body["edited_at"] = date
+    if type(stars := message.get("paid_star_count")) is int:
+        body["paid_star_count"] = stars
+    if isinstance(origin := message.get("forward_origin"), dict):
+        body["forward"] = _origin(origin)
+
+
+def _origin(origin: dict[str, Any]) -> dict[str, Any]:
+    shown: dict[str, Any] = {"type": text_of(origin.get("type")) or "unknown"}
+    if (sender := peer(origin.get("sender_user"))) is not None:
+        shown["sender"] = sender
+    if (name := text_of(origin.get("sender_user_name"))) is not None:
+        shown["sender_name"] = name
+    if (chat := peer(origin.get("sender_chat") or origin.get("chat"))) is not None:
+        shown["chat"] = chat
+    if type(id := origin.get("message_id")) is int:
+        shown["message_id"] = str(id)
+    if (signature := text_of(origin.get("author_signature"))) is not None:
+        shown["signature"] = signature
+    if type(date := origin.get("date")) is int:
+        shown["date"] = date
+    return shown
