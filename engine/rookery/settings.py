@@ -273,6 +273,17 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
             shown_default="`true` while the API listens on loopback, otherwise `false`",
         ),
     ] = True
+    ca_bundle: (
+        Annotated[
+            str,
+            setting(
+                "PEM file of certificate authorities to trust beside the system's, such as a private one: for webhooks, the "
+                "Bot API, S3 and files to send.",
+                right="a PEM file with certificates",
+            ),
+        ]
+        | None
+    ) = None
     backlog_interval: Annotated[float, seconds("Pause between two counts of the events that wait for webhooks.")] = 5.0
 
 

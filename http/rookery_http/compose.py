@@ -54,7 +54,11 @@ def providers(config: Config) -> list[Provider]:
         worker = [sys.executable, "-m", *config.platforms.whatsapp_worker.split()]
         log.info("WhatsApp workers are those of a simulator", worker=config.platforms.whatsapp_worker)
     return [
-        Telegram(api_url=config.platforms.telegram_api_url, poll_timeout=config.platforms.telegram_poll_timeout),
+        Telegram(
+            api_url=config.platforms.telegram_api_url,
+            poll_timeout=config.platforms.telegram_poll_timeout,
+            ca_bundle=config.engine.ca_bundle,
+        ),
         # Needs neonize only in its workers: without it a WhatsApp session tells what to install.
         WhatsApp(
             data_dir=config.storage.directory,
@@ -62,7 +66,9 @@ def providers(config: Config) -> list[Provider]:
             sessions_per_worker=config.platforms.whatsapp_sessions_per_worker,
             qr_rounds=config.platforms.whatsapp_qr_rounds,
             worker_command=worker,
-            workers=WorkerSettings(allow_private_urls=config.engine.webhook_allow_private),
+            workers=WorkerSettings(
+                allow_private_urls=config.engine.webhook_allow_private, ca_bundle=config.engine.ca_bundle
+            ),
         ),
     ]
 
@@ -160,7 +166,7 @@ class _Server:
             secret_key=config.storage.secret_key,
             settings=config.engine,
             wait=config.storage.wait,
-            media=config.storage.open_media(),
+            media=config.storage.open_media(config.engine.ca_bundle),
         )
         async with opening as self._engine, trio.open_nursery() as nursery:
             (address, *_) = await nursery.start(

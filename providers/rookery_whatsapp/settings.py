@@ -35,6 +35,7 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
     closing: float = 1.9  # within the engine's `link_close_timeout`
     media_timeout: float = 60.0
     largest_media: int = 32 * 1024 * 1024  # bytes
+    ca_bundle: str | None = None  # a PEM file of certificate authorities to trust beside the system's
     allow_private_urls: bool = True  # files to send may be fetched from addresses that are not on the open internet
 
 

@@ -14,6 +14,7 @@ from ..model.webhook import Delivery, Webhook
 from ..runtime.http_answer import HttpAnswer
 from ..runtime.http_client import HttpClient
 from ..runtime.names import open_stream
+from ..runtime.trust import tls_context
 from .addresses import open_public_stream
 from .post import authorization, judge, request_body, request_headers
 from .transport import Attempt
@@ -29,9 +30,10 @@ class HttpTransport:
     """Implements `Transport`. Speaks to the connection and not through a client that logs each URL, which may hold secrets
     (E4). Redirects are not followed."""
 
-    def __init__(self, *, allow_private: bool) -> None:
+    def __init__(self, *, allow_private: bool, ca_bundle: str | None = None) -> None:
         self._connect = open_stream if allow_private else open_public_stream
         self._clients: dict[tuple[str, str, int], HttpClient] = {}
+        self._ca_bundle = ca_bundle
         self._ssl_context: ssl.SSLContext | None = None
 
     @asynccontextmanager
@@ -68,7 +70,7 @@ class HttpTransport:
         client = self._clients.get(key)
         if client is None:
             if url.scheme == "https" and self._ssl_context is None:
-                self._ssl_context = httpx.create_ssl_context(trust_env=False)  # 25 ms and a megabyte: only when needed
+                self._ssl_context = tls_context(self._ca_bundle)  # 25 ms and a megabyte: only when needed
             context = self._ssl_context if url.scheme == "https" else None
             client = HttpClient(url.host, key[2], context, max_answer=ANSWER_KEPT, cut=True, connect=self._connect)
             self._clients[key] = client
@@ -111,9 +113,9 @@ class HttpRoute:
 
 
 @asynccontextmanager
-async def open_http_transport(*, allow_private: bool) -> AsyncIterator[HttpTransport]:
+async def open_http_transport(*, allow_private: bool, ca_bundle: str | None = None) -> AsyncIterator[HttpTransport]:
     """Connections to every endpoint, closed at the end of the block."""
-    transport = HttpTransport(allow_private=allow_private)
+    transport = HttpTransport(allow_private=allow_private, ca_bundle=ca_bundle)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(transport.tidy_up)
         try:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 from urllib.parse import urlsplit
-
-import httpx
 
 from ..errors import InvalidInput
 from ..model.webhook import Webhook
+from ..runtime.trust import tls_context
 from ..settings import EngineSettings
 from .brokers.target import KINDS
 from .http_transport import open_http_transport
@@ -29,28 +30,24 @@ def open_transport(kind: str, settings: EngineSettings) -> AbstractAsyncContextM
     """
     match kind:
         case "http":
-            return open_http_transport(allow_private=settings.webhook_allow_private)
+            return open_http_transport(allow_private=settings.webhook_allow_private, ca_bundle=settings.ca_bundle)
         case "nats" | "amqp" | "redis":
-            return _open_broker(kind)
+            return _open_broker(kind, partial(tls_context, settings.ca_bundle))
     raise ValueError(f"no transport for {kind!r}")
 
 
-def _open_broker(kind: str) -> AbstractAsyncContextManager[Transport]:
+def _open_broker(kind: str, tls: Callable[[], ssl.SSLContext]) -> AbstractAsyncContextManager[Transport]:
     try:
         if kind == "nats":
             from .brokers.nats import open_nats_transport
 
-            return open_nats_transport(_tls)
+            return open_nats_transport(tls)
         if kind == "amqp":
             from .brokers.amqp import open_amqp_transport
 
-            return open_amqp_transport(_tls)
+            return open_amqp_transport(tls)
         from .brokers.redis import open_redis_transport
 
-        return open_redis_transport(_tls)
+        return open_redis_transport(tls)
     except ModuleNotFoundError as error:
         raise InvalidInput(f"sinks of this kind need {error.name}: install rookery[{kind}]", field="url") from None
-
-
-def _tls() -> ssl.SSLContext:
-    return httpx.create_ssl_context(trust_env=False)

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from ..errors import InvalidInput, NotFound
-from ..model.webhook import DeadLetter, ReplayQuery, Webhook, WebhookFacts
+from ..model.webhook import HIDDEN, DeadLetter, ReplayQuery, Webhook, WebhookFacts, shown_url
 from .catalogue import CatalogueFeatures
 from .validation import check_flag, check_id, check_text, check_url
 
@@ -115,6 +115,10 @@ class WebhookFeatures(CatalogueFeatures):
         if "secret" in fields:
             fields |= {"previous_secret": None, "previous_until": None}
         before = await self.get_webhook(id)
+        if HIDDEN in fields.get("url", ""):
+            if fields["url"] != shown_url(before.url):
+                raise InvalidInput(f"url: write what {HIDDEN} stands for; it is only shown so", field="url")
+            fields["url"] = before.url  # as an answer showed it: nothing is to change
         webhook = await self._store.update_webhook(msgspec.structs.replace(before, **fields, updated_at=self._clock()))
         self._signals.webhooks.fire()
         return webhook

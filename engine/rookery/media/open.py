@@ -20,6 +20,7 @@ def storage_from_text(
     access_key: str | None = None,
     secret_key: str | None = None,
     spools: Path | None = None,
+    ca_bundle: str | None = None,
 ) -> MediaStorage:
     """The storage that `text` names: a directory, or `s3://bucket/prefix`; not opened yet.
 
@@ -27,6 +28,7 @@ def storage_from_text(
         endpoint: an S3-compatible server, such as `http://minio:9000`; Amazon's own without it.
         region, access_key, secret_key: for S3.
         spools: where temporary files are with S3; the system's directory for such files without it.
+        ca_bundle: for S3: a PEM file of certificate authorities to trust beside the system's.
 
     Raises:
         InvalidInput: it names none, or S3's library is not installed.
@@ -55,4 +57,5 @@ def storage_from_text(
         access_key=access_key,
         secret_key=secret_key,
         spools=spools,
+        ca_bundle=ca_bundle,
     )

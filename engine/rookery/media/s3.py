@@ -23,6 +23,7 @@ from botocore.awsrequest import AWSRequest  # type: ignore[import-untyped]
 from botocore.credentials import Credentials  # type: ignore[import-untyped]
 
 from ..errors import InvalidInput, StorageFull, StorageUnavailable
+from ..runtime.trust import tls_context
 from .spool import BLOCK, Spool, in_thread, open_spool
 from .storage import ID, check_id
 
@@ -55,6 +56,7 @@ class S3Storage:
         endpoint: of a server other than Amazon's.
         region, access_key, secret_key: as its owner says.
         spools: where temporary files are.
+        ca_bundle: a PEM file of certificate authorities to trust beside the system's.
     """
 
     shared = True
@@ -70,6 +72,7 @@ class S3Storage:
         access_key: str,
         secret_key: str,
         spools: Path | None = None,
+        ca_bundle: str | None = None,
     ) -> None:
         self._endpoint = (endpoint or f"https://s3.{region}.amazonaws.com").rstrip("/")
         parts = urlsplit(self._endpoint)
@@ -79,6 +82,7 @@ class S3Storage:
         self._prefix = f"{prefix}/" if prefix else ""
         self._spools = spools or Path(gettempdir()) / "rookery-media"
         self._signer = partial(_Signer, Credentials(access_key, secret_key), "s3", region)
+        self._ca_bundle = ca_bundle
         self._client: httpx.AsyncClient | None = None
         self.place = f"s3:{parts.netloc}/{bucket}/{prefix}"
         self.location = f"s3://{bucket}/{prefix} at {parts.netloc}"
@@ -90,7 +94,8 @@ class S3Storage:
     @asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
         timeout = httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS)
-        async with httpx.AsyncClient(trust_env=False, timeout=timeout) as self._client:
+        verify = tls_context(self._ca_bundle) if self._endpoint.startswith("https") else False
+        async with httpx.AsyncClient(verify=verify, trust_env=False, timeout=timeout) as self._client:
             try:
                 yield
             finally:

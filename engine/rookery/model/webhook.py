@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
 
 from .event import Event
+
+HIDDEN = "***"
 
 
 class Webhook(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,6 +37,31 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True):
 
     def __repr__(self) -> str:
         return f"<Webhook {self.id!r} session={self.session!r} enabled={self.enabled}>"
+
+
+def shown_url(url: str) -> str:
+    """An address for people: `***` in place of user, password and the values of the query, which are often tokens."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return HIDDEN
+    authority = parts.netloc.rpartition("@")
+    netloc = f"{HIDDEN}@{authority[2]}" if authority[1] else parts.netloc
+    query = "&".join(
+        f"{name}={HIDDEN}" if equals else HIDDEN
+        for name, equals, _ in (part.partition("=") for part in parts.query.split("&"))
+    )
+    return urlunsplit((parts.scheme, netloc, parts.path, query if parts.query else "", ""))
+
+
+def public_url(url: str) -> str:
+    """What is stored of an address in clear: where it leads, with `/***` for whatever follows, which may be a token too."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return HIDDEN
+    more = parts.path not in ("", "/") or parts.query or "@" in parts.netloc
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}" + (f"/{HIDDEN}" if more else parts.path)
 
 
 def lane_of(session: str, chat: str | None) -> str:

@@ -145,7 +145,7 @@ def serve(
     """Run the server until SIGTERM or Ctrl+C."""
     from urllib.parse import unquote, urlsplit
 
-    from ..config.load import ConfigurationError, load, unknown_variables
+    from ..config.load import ConfigurationError, load, unknown_variables, weaknesses
 
     try:
         config = load(
@@ -173,7 +173,7 @@ def serve(
         secrets += [password, unquote(password)]
     logs.configure(level=config.logs.level, form=config.logs.format, secrets=secrets)
     logs.catch_strays()
-    for line in unknown_variables(os.environ):
+    for line in (*unknown_variables(os.environ), *weaknesses(config.api.key, storage.secret_key)):
         get_logger("API").warning(line)
     return run_server(config)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import sys
 from typing import Annotated
 
@@ -21,6 +22,12 @@ COLUMNS: list[Column] = [
     ("expires", lambda row: moment(row["expires_at"])),
     ("last used", lambda row: moment(row["last_used_at"])),
 ]
+
+
+@app.command("generate-secret")
+def generate_secret() -> None:
+    """Print a new random secret, for ROOKERY_API_KEY or ROOKERY_SECRET_KEY. Needs no server."""
+    print_line(secrets.token_urlsafe(32))
 
 
 @app.command("list")

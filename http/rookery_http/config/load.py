@@ -13,12 +13,17 @@ import msgspec
 from rookery import EngineSettings
 from rookery.background.media_fetcher import kinds_of
 from rookery.errors import InvalidInput
+from rookery.runtime.trust import tls_context
 from rookery.store.open import check_postgres_url
 
 from .settings import S3, ApiSettings, LogSettings, PlatformSettings, StorageSettings, is_loopback
 from .table import BY_NAME, CLIENT_VARIABLES, GROUPS, TABLE, WORKER_VARIABLES
 
 AUTO = "auto"
+LEAST_KEY = 16
+"""Characters of a key that protects something from others."""
+LEAST_SIGNS = 6
+"""Different characters in it."""
 DRAIN_SHARE = 0.25
 """Part of the shutdown's grace that requests under way may take; the rest is the engine's."""
 
@@ -59,7 +64,7 @@ def load(**overrides: Any) -> Config:
             try:
                 values[row.name] = row.read(given[row.name])
             except ValueError:
-                shown = "its value" if row.secret else repr(given[row.name])
+                shown = "its value" if row.secret or _may_hide_a_password(given[row.name]) else repr(given[row.name])
                 lines.append(f"{row.name}: {shown} cannot be used; {row.right} is needed")
     if values["ROOKERY_HOST"] == AUTO:
         values["ROOKERY_HOST"] = "127.0.0.1" if values["ROOKERY_API_KEY"] is None else "0.0.0.0"  # noqa: S104
@@ -80,6 +85,27 @@ def load(**overrides: Any) -> Config:
     )
 
 
+def _may_hide_a_password(value: object) -> bool:
+    """True for an address with a user or a query, and for what may have been meant as one."""
+    return isinstance(value, str) and ("@" in value or ("://" in value and "?" in value))
+
+
+def weaknesses(api_key: str | None, secret_key: str | None) -> list[str]:
+    """A sentence for each key that can be guessed. Of several secret keys only the newest counts: the others are on their
+    way out."""
+    lines = []
+    for name, key in (
+        ("ROOKERY_API_KEY", api_key),
+        ("ROOKERY_SECRET_KEY", (secret_key or "").partition(",")[0].strip()),
+    ):
+        if key and (len(key) < LEAST_KEY or len(set(key)) < LEAST_SIGNS):
+            lines.append(
+                f"{name}: it can be guessed; at least {LEAST_KEY} characters, {LEAST_SIGNS} of them different, are needed: "
+                "`rookery keys generate-secret` makes one"
+            )
+    return lines
+
+
 def _contradictions(values: Mapping[str, Any]) -> list[str]:
     lines = []
     host = values["ROOKERY_HOST"]
@@ -88,8 +114,15 @@ def _contradictions(values: Mapping[str, Any]) -> list[str]:
             f"ROOKERY_API_KEY: a key is needed to listen on {host}, which others can reach; "
             f"set one, or ROOKERY_HOST=127.0.0.1"
         )
+    if not is_loopback(host):
+        lines += weaknesses(values["ROOKERY_API_KEY"], values["ROOKERY_SECRET_KEY"])
     if values["DATABASE_URL"] and not values["ROOKERY_SECRET_KEY"]:
         lines.append("ROOKERY_SECRET_KEY: a key is needed with PostgreSQL, the same for every instance")
+    if values["ROOKERY_CA_BUNDLE"]:
+        try:
+            tls_context(values["ROOKERY_CA_BUNDLE"])
+        except InvalidInput as error:
+            lines.append(str(error).replace("ca_bundle", "ROOKERY_CA_BUNDLE", 1))
     if values["DATABASE_URL"]:
         try:
             check_postgres_url(values["DATABASE_URL"])

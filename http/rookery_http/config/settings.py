@@ -222,7 +222,7 @@ class StorageSettings(msgspec.Struct, frozen=True, kw_only=True):
         """True when files are kept in S3."""
         return self.media_place.startswith(S3)
 
-    def open_media(self) -> MediaStorage:
+    def open_media(self, ca_bundle: str | None = None) -> MediaStorage:
         """The storage of files; not opened yet. Raises InvalidInput."""
         return storage_from_text(
             self.media_place,
@@ -231,6 +231,7 @@ class StorageSettings(msgspec.Struct, frozen=True, kw_only=True):
             access_key=self.s3_access_key,
             secret_key=self.s3_secret_key,
             spools=self.directory / "media" / "tmp",
+            ca_bundle=ca_bundle,
         )
 
     def __repr__(self) -> str:

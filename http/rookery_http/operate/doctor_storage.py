@@ -121,7 +121,7 @@ async def look_at_media(config: Config, facts: StoreFacts | None) -> Finding:
     """Where files are kept: reachable, and by every instance."""
     subject = "media"
     try:
-        storage = config.storage.open_media()
+        storage = config.storage.open_media(config.engine.ca_bundle)
         if config.storage.media_in_s3:
             with trio.fail_after(SECONDS):
                 async with storage.open(), aclosing(storage.older_than(0.0)) as pages:

@@ -7,10 +7,10 @@ import re
 import msgspec
 
 from rookery import model
-from rookery.model.webhook import WebhookFacts
+from rookery.model.webhook import WebhookFacts, shown_url
 
 from ..config.advice import with_variables
-from .values import REDACTED, Moment, moment, moment_or_none, without_password
+from .values import REDACTED, Moment, moment, moment_or_none
 from .views import Event
 
 
@@ -53,7 +53,7 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         facts = facts or WebhookFacts()
         return cls(
             id=webhook.id,
-            url=without_password(webhook.url),
+            url=shown_url(webhook.url),
             session=webhook.session,
             events=list(webhook.events) if webhook.events is not None else None,
             chats=list(webhook.chats) if webhook.chats is not None else None,

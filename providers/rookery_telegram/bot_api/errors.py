@@ -30,6 +30,9 @@ DEFAULT_RETRY_AFTER = 5.0  # seconds, when a 429 names none
 LONGEST_RETRY_AFTER = 86_400.0  # seconds; more is nonsense
 
 
+TOKEN = re.compile(r"(?<![0-9])[0-9]{5,20}(:|%3[Aa])[A-Za-z0-9_-]{20,}")
+
+
 class Parameters(msgspec.Struct, frozen=True):
     """`ResponseParameters` of the Bot API."""
 
@@ -62,6 +65,8 @@ class ApiError(Exception):
         retry_after: float | None = None,
         migrate_to: int | None = None,
     ) -> None:
+        # A proxy may quote the URL of the request, which holds the bot's token, and texts of errors are stored and shown.
+        description = TOKEN.sub("***", description)
         super().__init__(f"{status}: {description}")
         self.status = status
         self.description = description

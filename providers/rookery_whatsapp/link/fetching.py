@@ -17,19 +17,22 @@ from rookery.errors import NotConnected, Rejected
 from rookery.runtime.http_answer import HttpAnswer
 from rookery.runtime.http_client import Connect, ExchangeError, HttpClient
 from rookery.runtime.names import open_stream
+from rookery.runtime.trust import tls_context
 
 MOST_REDIRECTS = 5
 REDIRECTS = (301, 302, 303, 307, 308)
 
 
-async def fetch(url: str, *, limit: int, seconds: float, allow_private: bool) -> tuple[bytes, str | None]:
+async def fetch(
+    url: str, *, limit: int, seconds: float, allow_private: bool, ca_bundle: str | None = None
+) -> tuple[bytes, str | None]:
     """The file at `url`, of at most `limit` bytes, and the type that its server names. Raises Rejected, NotConnected."""
     connect = open_stream if allow_private else _open_public_stream
     try:
         target = httpx.URL(url)
         with trio.fail_after(seconds):
             for _ in range(MOST_REDIRECTS + 1):
-                answer = await _get(target, connect, limit, seconds)
+                answer = await _get(target, connect, limit, seconds, ca_bundle)
                 if answer.status not in REDIRECTS or b"location" not in answer.headers:
                     break
                 target = target.join(answer.headers[b"location"].decode("latin-1"))
@@ -47,7 +50,7 @@ async def fetch(url: str, *, limit: int, seconds: float, allow_private: bool) ->
     return answer.body, kind or None
 
 
-async def _get(url: httpx.URL, connect: Connect, limit: int, seconds: float) -> HttpAnswer:
+async def _get(url: httpx.URL, connect: Connect, limit: int, seconds: float, ca_bundle: str | None) -> HttpAnswer:
     """One request. Raises Rejected, ExchangeError."""
     if url.scheme not in ("http", "https") or not url.host:
         raise Rejected("url: an http:// or https:// address is needed")
@@ -55,7 +58,7 @@ async def _get(url: httpx.URL, connect: Connect, limit: int, seconds: float) -> 
     head += [b"User-Agent: Rookery", b"Accept: */*", b"Accept-Encoding: identity", b"Connection: close"]
     if url.username or url.password:
         head.append(b"Authorization: Basic " + base64.b64encode(f"{url.username}:{url.password}".encode()))
-    context: ssl.SSLContext | None = httpx.create_ssl_context(trust_env=False) if url.scheme == "https" else None
+    context: ssl.SSLContext | None = tls_context(ca_bundle) if url.scheme == "https" else None
     port = url.port or (443 if context else 80)
     client = HttpClient(url.host, port, context, max_answer=limit, cut=True, connect=connect)
     try:

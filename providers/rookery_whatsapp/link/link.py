@@ -216,6 +216,7 @@ class WhatsAppLink:
                     limit=s.largest_media,
                     seconds=s.media_timeout,
                     allow_private=s.allow_private_urls,
+                    ca_bundle=s.ca_bundle,
                 )
             receipt = to_receipt(message, await self._call(method, **arguments))
         self._inbox.life.last_ack = time.time()

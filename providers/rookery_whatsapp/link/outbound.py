@@ -101,14 +101,22 @@ def _target(id: str, to: str, options: Any, memory: Memory, *, mine: bool) -> di
 
 
 async def with_media(
-    arguments: dict[str, Any], content: c.Content, *, limit: int, seconds: float, allow_private: bool
+    arguments: dict[str, Any],
+    content: c.Content,
+    *,
+    limit: int,
+    seconds: float,
+    allow_private: bool,
+    ca_bundle: str | None = None,
 ) -> None:
     """Put the file and its type into the arguments. Raises Rejected, NotConnected."""
     if not isinstance(content, c.MEDIA):
         return
     kind, data, guessed = arguments["content"]["type"], content.data, None
     if content.url is not None:
-        data, guessed = await fetch(content.url, limit=limit, seconds=seconds, allow_private=allow_private)
+        data, guessed = await fetch(
+            content.url, limit=limit, seconds=seconds, allow_private=allow_private, ca_bundle=ca_bundle
+        )
     assert data is not None  # one of both is there
     if not data:
         raise Rejected("the file is empty")

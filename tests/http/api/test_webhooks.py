@@ -104,3 +104,18 @@ async def test_addresses_of_ipv6(served, host):
 async def test_addresses_that_are_not_ipv6(served, host):
     refused = await served.client.post("/v1/webhooks", json={"url": f"http://{host}/hook", "enabled": False})
     assert (refused.status_code, refused.json()["field"]) == (400, "url")
+
+
+async def test_secrets_in_the_address_are_neither_shown_nor_stored_in_clear(served, tmp_path):
+    url = "http://user-name:hush-hush@127.0.0.1:9/a-secret-path?token=hush-too&plain"
+    made = await served.client.post("/v1/webhooks", json={"id": "w", "url": url})
+    shown = "http://***@127.0.0.1:9/a-secret-path?token=***&***"
+    assert made.json()["url"] == shown
+    changed = await served.client.patch("/v1/webhooks/w", json={"url": shown, "events": ["message"]})
+    assert (changed.status_code, changed.json()["url"]) == (200, shown)
+    assert (await served.engine.get_webhook("w")).url == url, "what was shown and comes back changes nothing"
+    wrong = await served.client.patch("/v1/webhooks/w", json={"url": "http://***@127.0.0.1:9/other"})
+    assert (wrong.status_code, wrong.json()["field"]) == (400, "url")
+    stored = b"".join(file.read_bytes() for file in tmp_path.rglob("rookery.db*"))
+    for secret in (b"user-name", b"hush-hush", b"a-secret-path", b"hush-too"):
+        assert secret not in stored

@@ -13,7 +13,7 @@ from rookery import EngineSettings
 from rookery_http import compose
 from rookery_http.config import table as variables
 from rookery_http.config.advice import with_variables
-from rookery_http.config.load import ConfigurationError, load, unknown_variables
+from rookery_http.config.load import ConfigurationError, load, unknown_variables, weaknesses
 
 
 @pytest.fixture(autouse=True)
@@ -39,7 +39,7 @@ def test_every_engine_setting_has_a_variable_and_a_meaning(monkeypatch):
         assert row.right
         if field.name in ("lease_renew_interval", "lease_margin"):
             continue  # not longer than the lease
-        if field.name in ("media_types", "media_fetch"):
+        if field.name in ("media_types", "media_fetch", "ca_bundle"):
             continue  # text, below
         value = {bool: "false", int: "77", float: "77.5", type(None): "77"}[type(field.default)]
         if variables.BY_NAME[name].unit == "share":
@@ -80,8 +80,8 @@ def test_fixed_names(monkeypatch):
     for name, value in {
         "ROOKERY_HOST": "0.0.0.0",
         "ROOKERY_PORT": "0",
-        "ROOKERY_API_KEY": "sesame",
-        "ROOKERY_SECRET_KEY": "new,old",
+        "ROOKERY_API_KEY": "open-sesame-0123456789",
+        "ROOKERY_SECRET_KEY": "new-0123456789abcdef,old",
         "ROOKERY_DATA_DIR": "/data",
         "DATABASE_URL": "postgresql://rookery@db/rookery",
         "ROOKERY_SHUTDOWN_GRACE": "20",
@@ -96,8 +96,11 @@ def test_fixed_names(monkeypatch):
     }.items():
         monkeypatch.setenv(name, value)
     loaded = load()
-    assert (loaded.api.host, loaded.api.port, loaded.api.key) == ("0.0.0.0", 0, "sesame")
-    assert (loaded.storage.secret_key, loaded.storage.store) == ("new,old", "postgresql://rookery@db/rookery")
+    assert (loaded.api.host, loaded.api.port, loaded.api.key) == ("0.0.0.0", 0, "open-sesame-0123456789")
+    assert (loaded.storage.secret_key, loaded.storage.store) == (
+        "new-0123456789abcdef,old",
+        "postgresql://rookery@db/rookery",
+    )
     assert loaded.engine.max_concurrent_sessions == 9
     assert loaded.engine.auto_cleanup_on_logout is False
     assert (loaded.platforms.telegram_api_url, loaded.platforms.telegram_poll_timeout) == ("http://127.0.0.1:8081", 5)
@@ -127,7 +130,7 @@ def test_fixed_names(monkeypatch):
         ("LOG_FORMAT", "xml", "auto, console or json"),
         ("ROOKERY_TELEGRAM_API_URL", "api.telegram.org", "an http:// or https:// address"),
         ("ROOKERY_TELEGRAM_API_URL", "http://[::1", "an http:// or https:// address"),
-        ("ROOKERY_TELEGRAM_API_URL", "http://user:word@host", "without user, password"),
+        ("ROOKERY_PORT", "12345678901", "from 0 to 65535"),
         ("ROOKERY_TELEGRAM_POLL_TIMEOUT", "51", "from 0 to 50"),
         ("ROOKERY_BACKOFF_FACTOR", "0.5", "a number, 1 or more"),
         ("ROOKERY_MAX_BODY", "1", "bytes"),
@@ -205,7 +208,7 @@ def test_files_to_send_are_fetched_from_where_webhooks_may_lead(monkeypatch, tmp
     allowed = []
     monkeypatch.setattr(compose, "WhatsApp", lambda **given: allowed.append(given["workers"].allow_private_urls))
     compose.providers(load())
-    monkeypatch.setenv("ROOKERY_API_KEY", "k")
+    monkeypatch.setenv("ROOKERY_API_KEY", "open-sesame-0123456789")
     compose.providers(load(ROOKERY_HOST="0.0.0.0"))
     assert allowed == [True, False]
 
@@ -230,7 +233,7 @@ def test_the_page_of_settings_is_the_one_of_the_code():
 )
 def test_webhooks_reach_private_addresses_only_where_nobody_else_calls(monkeypatch, host, given, allowed):
     monkeypatch.setenv("ROOKERY_HOST", host)
-    monkeypatch.setenv("ROOKERY_API_KEY", "k")
+    monkeypatch.setenv("ROOKERY_API_KEY", "open-sesame-0123456789")
     if given is not None:
         monkeypatch.setenv("ROOKERY_WEBHOOK_ALLOW_PRIVATE", given)
     assert load().engine.webhook_allow_private is allowed
@@ -264,3 +267,52 @@ def test_an_address_of_the_database_that_is_none(monkeypatch, address, right):
     assert line.startswith("DATABASE_URL: ")
     assert right in line
     assert "hush" not in line
+
+
+@pytest.mark.parametrize(
+    ("name", "weak"),
+    [
+        ("ROOKERY_API_KEY", "x"),
+        ("ROOKERY_API_KEY", "a" * 40),
+        ("ROOKERY_SECRET_KEY", "abc"),
+        ("ROOKERY_SECRET_KEY", "abc," + "k1" * 20),
+    ],
+)
+def test_weak_keys_are_refused_where_others_can_reach_the_server(monkeypatch, name, weak):
+    strong = {"ROOKERY_API_KEY": "open-sesame-0123456789", "ROOKERY_SECRET_KEY": "0123456789abcdef,abc"}
+    for variable, value in strong.items():
+        monkeypatch.setenv(variable, value)
+    monkeypatch.setenv("ROOKERY_HOST", "0.0.0.0")
+    load()
+    monkeypatch.setenv(name, weak)
+    with pytest.raises(ConfigurationError) as caught:
+        load()
+    (line,) = caught.value.lines
+    assert line.startswith(f"{name}: it can be guessed")
+    assert "rookery keys generate-secret" in line
+    assert weak not in line or len(weak) == 1
+    monkeypatch.setenv("ROOKERY_HOST", "127.0.0.1")
+    loaded = load()
+    assert len(weaknesses(loaded.api.key, loaded.storage.secret_key)) == 1, "and a warning in the log"
+
+
+@pytest.mark.parametrize(
+    "value", ["http://user:hush@host", "https://api.telegram.org/?token=hush", "hush@host", "ftp://me:hush@x:99999"]
+)
+def test_a_wrong_address_is_not_shown_where_it_may_hold_a_password(monkeypatch, value):
+    monkeypatch.setenv("ROOKERY_TELEGRAM_API_URL", value)
+    with pytest.raises(ConfigurationError) as caught:
+        load()
+    (line,) = caught.value.lines
+    assert line.startswith("ROOKERY_TELEGRAM_API_URL: its value cannot be used; ")
+    assert "hush" not in line
+
+
+def test_a_bundle_of_certificates_that_is_none_is_a_mistake(monkeypatch, tmp_path):
+    for text, right in ((None, "No such file"), ("nonsense", "no certificate in PEM form")):
+        bundle = tmp_path / "ca.pem"
+        if text is not None:
+            bundle.write_text(text)
+        monkeypatch.setenv("ROOKERY_CA_BUNDLE", str(bundle))
+        with pytest.raises(ConfigurationError, match=f"^ROOKERY_CA_BUNDLE: .*{right}"):
+            load()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from ...model.webhook import DeadLetter, Webhook
+from ...model.webhook import DeadLetter, Webhook, public_url
 from ..secrets import SecretBox
 from .events import event_from_row
 from .values import Row, to_json
@@ -18,7 +18,7 @@ def webhook_from_row(row: Row, secrets: SecretBox) -> Webhook:
     private = secrets.unseal(row[9])
     return Webhook(
         id=row[0],
-        url=row[1],
+        url=str(private.get("url", row[1])),
         secret=secrets.decrypt(row[2]) if row[2] else "",
         session=row[3],
         events=None if row[4] is None else tuple(_decode(row[4])),
@@ -36,7 +36,9 @@ def webhook_from_row(row: Row, secrets: SecretBox) -> Webhook:
 
 def webhook_to_row(webhook: Webhook, secrets: SecretBox) -> Row:
     """For `WEBHOOK_COLUMNS`."""
+    public = public_url(webhook.url)
     private = {
+        "url": webhook.url if webhook.url != public else None,
         "headers": dict(webhook.headers),
         "previous_secret": webhook.previous_secret,
         "previous_until": webhook.previous_until,
@@ -44,7 +46,7 @@ def webhook_to_row(webhook: Webhook, secrets: SecretBox) -> Row:
     }
     return (
         webhook.id,
-        webhook.url,
+        public,
         secrets.encrypt(webhook.secret),
         webhook.session,
         None if webhook.events is None else to_json(webhook.events),
