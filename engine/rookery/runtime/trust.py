@@ -1,7 +1,7 @@
 """Which certificate authorities outgoing connections trust: the system's, and a bundle of one's own beside them.
 
-The system's store is what OpenSSL finds: `SSL_CERT_FILE` and `SSL_CERT_DIR` of the environment, then the places of the
-distribution. Where there is none, as in a bare container, the public authorities that come with `certifi` take its place.
+The system's store is what `SSL_CERT_FILE` and `SSL_CERT_DIR` name, or else what the distribution has. Where there is none,
+as in a bare container, the public authorities that come with `certifi` take its place.
 """
 
 from __future__ import annotations
@@ -23,26 +23,21 @@ def tls_context(ca_bundle: str | None = None) -> ssl.SSLContext:
     Raises:
         InvalidInput: the bundle cannot be read or holds no certificate.
     """
-    context = (
-        ssl.create_default_context() if _has_system_store() else ssl.create_default_context(cafile=certifi.where())
-    )
+    store = ssl.get_default_verify_paths()
+    if store.cafile is not None or (store.capath is not None and any(Path(store.capath).glob("*.0"))):
+        # Named here, because not every build of OpenSSL looks at the environment by itself.
+        context = ssl.create_default_context(cafile=store.cafile, capath=store.capath)
+    else:
+        context = ssl.create_default_context(cafile=certifi.where())
     if ca_bundle is not None:
         try:
             context.load_verify_locations(cafile=ca_bundle)
-        except (OSError, ValueError) as error:  # an SSLError is an OSError
-            why = (
-                error.strerror
-                if isinstance(error, OSError) and error.errno and error.strerror
-                else "no certificate in it"
-            )
-            if isinstance(error, ssl.SSLError):
-                why = "it holds no certificate in PEM form"
-            raise InvalidInput(f"ca_bundle: {ca_bundle} cannot be used: {why}", field="ca_bundle") from None
+        except ssl.SSLError:
+            raise _unusable(ca_bundle, "it holds no certificate in PEM form") from None
+        except OSError as error:
+            raise _unusable(ca_bundle, error.strerror or "it cannot be read") from None
     return context
 
 
-def _has_system_store() -> bool:
-    paths = ssl.get_default_verify_paths()  # what the environment and the distribution name, if it is there
-    if paths.cafile is not None:
-        return True
-    return paths.capath is not None and any(Path(paths.capath).glob("*.0"))
+def _unusable(ca_bundle: str, why: str) -> InvalidInput:
+    return InvalidInput(f"ca_bundle: {ca_bundle} cannot be used: {why}", field="ca_bundle")

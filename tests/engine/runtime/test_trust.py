@@ -45,8 +45,14 @@ async def https_server(authority: trustme.CA) -> AsyncIterator[str]:
 
 
 async def webhook(url: str, bundle: str | None) -> None:
+    failed: ExchangeError | None = None
     async with open_http_transport(allow_private=True, ca_bundle=bundle) as transport:
-        await transport.exchange(httpx.URL(url), {"host": "localhost", "content-length": "0"}, b"")
+        try:
+            await transport.exchange(httpx.URL(url), {"host": "localhost", "content-length": "0"}, b"")
+        except ExchangeError as error:
+            failed = error
+    if failed is not None:
+        raise failed
 
 
 async def bot_api(url: str, bundle: str | None) -> None:
