@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 import msgspec
 
 from rookery import model
@@ -113,7 +111,7 @@ class Sink(msgspec.Struct, frozen=True, kw_only=True):
         facts = facts or WebhookFacts()
         return cls(
             id=sink.id,
-            url=_shown_address(sink.url),
+            url=shown_url(sink.url),
             target=sink.target or "",
             session=sink.session,
             events=list(sink.events) if sink.events is not None else None,
@@ -145,11 +143,6 @@ class SinkTested(msgspec.Struct, frozen=True):
     delivered: bool
     error: str | None
     seconds: float
-
-
-def _shown_address(url: str) -> str:
-    """Without the password and without a token."""
-    return re.sub(r"([?&]token=)[^&#]*", rf"\1{REDACTED}", without_password(url))
 
 
 class DeadLetter(msgspec.Struct, frozen=True):
