@@ -53,7 +53,7 @@ def test_every_kind_of_message_says_what_it_is() -> None:
 
 def test_mutated_reports_become_events() -> None:
     cases = 100_000 if LONG else 1_000
-    command = [sys.executable, str(BENCH / "whatsapp_fuzz.py"), "--cases", str(cases)]
+    command = [sys.executable, str(BENCH / "whatsapp/fuzz.py"), "--cases", str(cases)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     assert f"{cases} reports" in done.stdout

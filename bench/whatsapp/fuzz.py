@@ -1,6 +1,6 @@
 """Mutated protobufs through the whole way of a WhatsApp report: bytes from the library to the frame that the engine stores.
 
-    python bench/whatsapp_fuzz.py --cases 100000
+    python bench/whatsapp/fuzz.py --cases 100000
 
 Every report must become exactly one frame that the engine can decode, with a body and a document that are JSON, and a key, a
 chat and a sender that both databases take. The process hosts neonize, as a worker does, but no client is connected.

@@ -1,0 +1,83 @@
+"""The checks of the project, one session each. They run in the environment that nox was started from:
+
+pip install -c .ci/constraints.txt -e '.[dev]' && nox -s lint types unit
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import nox
+
+nox.options.default_venv_backend = "none"
+nox.options.sessions = ["lint", "types", "unit"]
+nox.needs_version = ">=2025.2.9"
+
+UNIT = ["tests/engine", "-m", "not slow"]
+INTEGRATION = ["tests/store", "tests/cluster", "tests/providers", "tests/http"]
+COVERAGE_FLOOR = 80
+"""Percent of all branches and lines; it only rises."""
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style and likely mistakes."""
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """mypy, strict, over everything that is Python here."""
+    session.run("mypy")
+
+
+@nox.session
+def unit(session: nox.Session) -> None:
+    """The engine with fakes and a virtual clock: under a minute on two cores."""
+    session.run("pytest", "-q", "-n", "2", *UNIT, *session.posargs)
+
+
+@nox.session
+def integration(session: nox.Session) -> None:
+    """Real databases, servers, browsers and worker processes, on loopback."""
+    session.run("pytest", "-q", "-n", "2", *INTEGRATION, *session.posargs)
+
+
+@nox.session
+def e2e(session: nox.Session) -> None:
+    """Whole processes: killed, stopped, handed over, cut off from their database."""
+    session.run("pytest", "-q", "-n", "2", "tests/e2e", *session.posargs)
+
+
+@nox.session(name="bench-smoke")
+def bench_smoke(session: nox.Session) -> None:
+    """A few seconds of the throughput benchmark, Rookery alone: does it still run and print its figures?"""
+    small = ["--updates", "2000", "--sends", "300", "--repeat", "1", "--clients", "rookery"]
+    session.run("python", "bench/throughput.py", *small, *session.posargs)
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """The site, without a warning, into `site/`."""
+    session.run("python", "-m", "mkdocs", "build", "--strict", "--quiet")
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Every test, with the coverage of all processes, which must reach the floor. pytest's closing line is printed last."""
+    session.run("coverage", "erase")
+    command = [sys.executable, "-m", "coverage", "run", "-m", "pytest", "-q", "-n", "2", *session.posargs]
+    closing = ""
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True) as pytest:
+        assert pytest.stdout is not None
+        for line in pytest.stdout:
+            sys.stdout.write(line)
+            sys.stdout.flush()
+            closing = line.strip() or closing
+    session.run("coverage", "combine", "--quiet")
+    session.run("coverage", "report", "--skip-covered", f"--fail-under={COVERAGE_FLOOR}")
+    sys.stdout.write(f"{closing}\n")
+    if pytest.returncode:
+        session.error(f"pytest ended with {pytest.returncode}")
