@@ -1,0 +1,1 @@
+"""Whole clusters in one deterministic simulation: see `docs/simulation.md`."""

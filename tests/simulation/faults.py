@@ -1,0 +1,75 @@
+"""What goes wrong in one life, drawn from its seed: a plain list, so that a failing life can be shortened."""
+
+from __future__ import annotations
+
+import random
+
+import msgspec
+
+KINDS = (
+    "kill",
+    "deploy",
+    "pause",
+    "clock_jump",
+    "lag",
+    "database_refuses",
+    "database_hangs",
+    "database_slow",
+    "database_lossy",
+    "split_refuse",
+    "split_hang",
+    "deaf",
+    "network_refuses",
+    "network_hangs",
+    "network_lossy",
+    "bot_busy",
+    "bot_broken",
+    "bot_garbage",
+    "stranger",
+    "replay",
+    "revoke",
+    "endpoint_fails",
+    "endpoint_hangs",
+    "endpoint_slow",
+    "endpoint_lossy",
+    "verb_stop",
+    "verb_start",
+    "verb_restart",
+    "verb_retry",
+    "verb_delete",
+)
+WHOLE = frozenset({"database_refuses", "database_hangs", "database_slow", "database_lossy"})
+"""Faults of the database itself, which every machine sees."""
+
+OF_MACHINES = frozenset(
+    {"kill", "deploy", "pause", "clock_jump", "lag", "split_refuse", "split_hang", "deaf"}
+    | {"network_refuses", "network_hangs", "network_lossy"}
+)
+OF_ENDPOINTS = frozenset(kind for kind in KINDS if kind.startswith("endpoint"))
+
+
+class Fault(msgspec.Struct, frozen=True):
+    """`target`: the number of a machine, session or endpoint. `seconds`: how long it lasts, where it lasts."""
+
+    at: float
+    kind: str
+    target: int
+    seconds: float
+    amount: float = 0.0
+
+
+def draw(dice: random.Random, *, until: float, machines: int, sessions: int, endpoints: int) -> list[Fault]:
+    """The faults of a life. Each life prefers some kinds, so that the same ones meet each other."""
+    favourites = dice.sample(KINDS, dice.randint(3, 9))
+    faults = []
+    at = 20.0
+    pace = dice.choice((15.0, 40.0, 90.0))
+    while True:
+        at += dice.expovariate(1.0 / pace)
+        if at >= until:
+            return faults
+        kind = dice.choice(favourites) if dice.random() < 0.8 else dice.choice(KINDS)
+        of = machines if kind in OF_MACHINES else endpoints if kind in OF_ENDPOINTS else sessions
+        seconds = dice.choice((0.5, 3.0, 12.0, 30.0, 90.0)) * (0.5 + dice.random())
+        amount = dice.choice((-1.0, 1.0)) * dice.choice((1.0, 40.0, 4000.0, 900_000.0)) * dice.random()
+        faults.append(Fault(round(at, 3), kind, dice.randrange(of), round(seconds, 3), round(amount, 3)))

@@ -1,0 +1,258 @@
+"""One life of a cluster, from a seed to a verdict."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import random
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+from unittest.mock import patch
+
+import msgspec
+import trio
+
+from rookery import EngineSettings
+from rookery.model import Health, Reason, Session, SessionStatus
+from rookery.model import Webhook
+from rookery.store.rows import NEW_SESSION_COLUMNS, WEBHOOK_COLUMNS, session_to_row, webhook_to_row
+from rookery_telegram import Telegram as TelegramProvider
+from rookery_telegram.position import Position
+
+from . import checks
+from .database import SharedDatabase
+from .determinism import deterministic
+from .endpoints import Endpoints
+from .faults import Fault, draw
+from .injection import Injector
+from .load import Clients, Load
+from .machines import Machine, Process, release
+from .store import SimulatedStore
+from .telegram import SimulatedApi, Telegram
+from .world import EPOCH, VirtualClock, World
+
+MACHINES = 3
+SESSIONS = 20
+ENDPOINTS = 2
+FAULTS_UNTIL = 2400.0
+"""Seconds; then everything is mended, and has to recover."""
+LIFE = 3660.0
+"""Seconds of a whole life."""
+WEEK = 8 * 86_400.0
+
+
+class Result(msgspec.Struct):
+    """What became of one life."""
+
+    seed: int
+    violations: list[str]
+    faults: list[Fault]
+    story: list[tuple[float, str]]
+    arrows: Counter[tuple[str, str]]
+    meetings: Counter[tuple[str, str]]  # (kind of fault, status of a session that it met)
+    counts: dict[str, int]
+
+    @property
+    def text(self) -> str:
+        """The story, one line for each thing that happened."""
+        return "".join(f"{at:12.6f}  {what}\n" for at, what in self.story)
+
+    @property
+    def digest(self) -> str:
+        """Equal for equal stories."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+
+def settings_of(dice: random.Random) -> EngineSettings:
+    """Slower than in production, mostly, with the same proportions: an hour costs less, and more of it is faults."""
+    slow = dice.choice((1.5, 6.0, 10.0, 14.0, 20.0))
+    return EngineSettings(
+        lease_ttl=15.0 * slow,
+        lease_renew_interval=4.0 * slow,
+        lease_margin=2.0 + 0.2 * slow,
+        cluster_poll_interval=3.0 * slow,
+        claim_patience=0.5 * slow,
+        rebalance_interval=5.0 * slow,
+        rebalance_batch=dice.choice((1, 3, 20)),
+        recovery_interval=60.0 * slow,
+        cleaner_interval=900.0,
+        prune_interval=dice.choice((300.0, 900.0)),
+        health_interval=60.0,
+        deep_check_interval=dice.choice((120.0, 600.0)),
+        memory_interval=1e6,
+        backlog_interval=5.0 * slow,
+        backoff_max=dice.choice((60.0, 300.0)),
+        reconnect_attempts=dice.choice((5, 20)),
+        webhook_attempts=dice.choice((4, 12)),
+        webhook_backoff_max=dice.choice((30.0, 120.0)),
+        webhook_timeout=15.0,
+        status_events=dice.random() < 0.3,
+        max_event_backlog=dice.choice((5, 100_000)),
+        start_concurrency=dice.choice((2, 32)),
+        message_ttl=dice.choice((300.0, 86_400.0)),
+    )
+
+
+class Life:
+    """Everything in one world."""
+
+    def __init__(self, seed: int, nursery: trio.Nursery, world: World, faults: Sequence[Fault] | None) -> None:
+        self.world = world
+        dice = world.random("plan")
+        self.settings = settings_of(dice)
+        self.sessions = [f"bot{number:02}" for number in range(SESSIONS)]
+        self.database = SharedDatabase(world)
+        self.telegram = Telegram(world, self.database)
+        self.endpoints = Endpoints(world)
+        self.machines = [Machine(f"m{number}", world, nursery, self._parts) for number in range(MACHINES)]
+        self.clients = Clients(world, self.machines, self.database.observer)
+        self.faults = (
+            list(faults)
+            if faults is not None
+            else draw(dice, until=FAULTS_UNTIL, machines=MACHINES, sessions=SESSIONS, endpoints=ENDPOINTS)
+        )
+        self.load = Load(world.random("load"), self.sessions, until=FAULTS_UNTIL + 200.0)
+        self.injector = Injector(self)
+        SimulatedApi.telegram = self.telegram
+
+    def _parts(self, process: Process) -> dict[str, Any]:
+        return {
+            "providers": [TelegramProvider(api_url="http://telegram")],
+            "store": SimulatedStore(self.database, process),
+            "settings": self.settings,
+        }
+
+    def prepare(self) -> None:
+        """Sessions, some of them with a past, and webhooks."""
+        dice, connection = self.world.random("sessions"), self.database.connection
+        for number, name in enumerate(self.sessions):
+            bot = self.telegram.add(name, 1000 + number, dice.randrange(1000, 500_000_000))
+            enabled = dice.random() < 0.95
+            health = Health(status=SessionStatus.DISCONNECTED, reason=Reason.CREATED, detail="new", since=EPOCH)
+            cursor = None
+            if dice.random() < 0.2:  # it was silent for more than a week: its ids begin anew
+                cursor = Position(dice.randrange(1000, 500_000_000), 3, EPOCH - WEEK, bot.id).dump()
+            session = Session(
+                id=name,
+                platform="telegram",
+                name=name,
+                enabled=enabled,
+                credentials={"token": bot.token},
+                health=health,
+                cursor=cursor,
+                created_at=EPOCH,
+                updated_at=EPOCH,
+            )
+            row = session_to_row(session, self.database.box)
+            places = ", ".join("?" * len(row))
+            connection.execute(f"INSERT INTO sessions ({NEW_SESSION_COLUMNS}) VALUES ({places})", row)  # noqa: S608
+            self.database.observer.enabled[name] = enabled
+            self.database.observer.status[name] = "DISCONNECTED/CREATED"
+        for number in range(ENDPOINTS):
+            webhook = Webhook(id=f"hook{number}", url="http://endpoint", secret="s", events=("message",))
+            row = webhook_to_row(webhook, self.database.box)
+            places = ", ".join("?" * len(row))
+            connection.execute(f"INSERT INTO webhooks ({WEBHOOK_COLUMNS}) VALUES ({places})", row)  # noqa: S608
+            self.endpoints.of(webhook.id)
+
+    def schedule(self) -> None:
+        """Put the plan on the calendar."""
+        world = self.world
+        for at, session, chat, text in self.load.writes:
+            world.at(at, self.telegram.write, self.telegram.by_session[session], chat, text)
+        for at, session, chat, text, delay in self.load.sends:
+            world.at(at, self.clients.send, session, chat, text, delay)
+        for fault in self.faults:
+            world.at(fault.at, self.injector.apply, fault)
+        world.at(FAULTS_UNTIL, self.injector.mend)
+        world.at(FAULTS_UNTIL + 120.0, self.injector.revive)
+
+    async def run(self) -> None:
+        """Live until the end, then look at everything once more."""
+        self.prepare()
+        self.schedule()
+        start = self.world.random("start")
+        for machine in self.machines:
+            self.world.at(start.uniform(0.0, 5.0), machine.start)
+        await trio.sleep_until(LIFE)
+        checks.at_the_end(self)
+
+
+def live(seed: int, faults: Sequence[Fault] | None = None) -> Result:
+    """One life; the same seed and faults give the same story."""
+    world = World(seed)
+    found: list[Life] = []
+    with deterministic(world), _quiet(world), _outside():
+
+        async def main() -> None:
+            async with trio.open_nursery() as nursery:
+                life = Life(seed, nursery, world, faults)
+                found.append(life)
+                try:
+                    await life.run()
+                finally:
+                    world.over = True
+                    processes = [m.process for m in life.machines if m.process is not None]
+                    for process in [*processes, *sorted(world.frozen, key=lambda one: one.name)]:
+                        process.scope.cancel()
+                        if process.engine is not None:
+                            process.engine.stop_now()
+                    frozen, world.frozen = world.frozen, set()
+                    for process in sorted(frozen, key=lambda one: one.name):
+                        release(process)
+
+        with patch("rookery.delivery.dispatcher.open_transport", lambda *a: found[0].endpoints.open_transport(*a)):
+            trio.run(main, clock=VirtualClock(world))
+    life = found[0]
+    return Result(
+        seed,
+        world.violations,
+        life.faults,
+        world.story,
+        life.database.observer.arrows,
+        life.injector.meetings,
+        {
+            "updates": sum(len(bot.texts) for bot in life.telegram.by_session.values()),
+            "stored": sum(life.database.observer.received.values()),
+            "sends": len(life.database.observer.states),
+            "deliveries": sum(sum(one.taken.values()) for one in life.endpoints.by_webhook.values()),
+            "claims": life.database.observer.claims,
+            "faults": len(life.faults),
+        },
+    )
+
+
+@contextmanager
+def _outside() -> Iterator[None]:
+    with patch("rookery_telegram.provider.BotApi", SimulatedApi):
+        yield
+
+
+class _Unexpected(logging.Handler):
+    """What a part did not expect is a bug, whatever became of it."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(logging.ERROR)
+        self._world = world
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.exc_info or getattr(record, "exception", None) or "unexpected" in record.getMessage():
+            self._world.violate(f"logged: {record.getMessage()} {getattr(record, 'exception', '')}"[-1500:])
+
+
+@contextmanager
+def _quiet(world: World) -> Iterator[None]:
+    logger = logging.getLogger("rookery")
+    level, propagate = logger.level, logger.propagate
+    handler = _Unexpected(world)
+    logger.addHandler(handler)
+    logger.setLevel(logging.ERROR)
+    logger.propagate = False
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+        logger.propagate = propagate

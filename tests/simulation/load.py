@@ -1,0 +1,124 @@
+"""What people do meanwhile: they write to bots, programs send, operators use every verb. Drawn from the seed."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import trio
+
+from rookery.errors import InvalidInput, NotConnected, NotFound, RookeryError
+
+from .machines import Machine, Process
+from .observer import Observer
+from .world import World
+
+TRIES = 6
+RETRY_PAUSE = 5.0
+
+
+class Clients:
+    """Everybody who calls an engine."""
+
+    def __init__(self, world: World, machines: list[Machine], observer: Observer) -> None:
+        self._world = world
+        self._machines = machines
+        self._observer = observer
+        self._dice = world.random("clients")
+        self.accepted: dict[str, str] = {}  # message id by text
+        self.refused: set[str] = set()
+        self.deleted: set[str] = set()
+        self._busy: dict[str, float] = {}  # sessions that a verb is under way for, and until when at most
+        self.errors: list[str] = []
+
+    def somebody(self) -> Process | None:
+        """A process that takes requests now."""
+        ready = [m.process for m in self._machines if m.process is not None and m.process.running and m.process.nursery]
+        return self._dice.choice(ready) if ready else None
+
+    # Sends
+
+    def send(self, session: str, chat: int, text: str, delay: float, tries: int = TRIES) -> None:
+        """A program sends; it repeats what got no answer, with the same key, to whoever answers."""
+        process = self.somebody()
+        if text in self.accepted or session in self.deleted:
+            return
+        if process is not None:
+            process.spawn(self._send, process, session, chat, text, delay)
+        if tries > 1:
+            self._world.after(RETRY_PAUSE * 4, self.send, session, chat, text, delay, tries - 1)
+
+    async def _send(self, process: Process, session: str, chat: int, text: str, delay: float) -> None:
+        assert process.engine is not None
+        at = process.engine._clock() + delay if delay else None
+        try:
+            message = await process.engine.submit(
+                session, to=chat, text=f"<<{text}>>", idempotency_key=f"key {text}", send_at=at
+            )
+        except (NotConnected, NotFound):
+            return
+        except InvalidInput as error:  # a scheduled one, repeated
+            self._world.tell(f"{text} was refused: {error}")
+        except RookeryError:
+            return
+        else:
+            self.accepted.setdefault(text, message.id)
+
+    # Verbs
+
+    def verb(self, verb: str, session: str, tries: int = 3) -> None:
+        """An operator acts on a session; one at a time for each."""
+        if session in self.deleted or self._busy.get(session, -1.0) > self._world.now:
+            return
+        process = self.somebody()
+        if process is None:
+            if tries:
+                self._world.after(RETRY_PAUSE, self.verb, verb, session, tries - 1)
+            return
+        self._busy[session] = self._world.now + 40.0
+        engine: Any = process.engine
+        call: Callable[[], Awaitable[Any]] = {
+            "start": lambda: engine.start(session),
+            "stop": lambda: engine.stop(session),
+            "restart": lambda: engine.restart(session),
+            "retry": lambda: engine.retry(session),
+            "delete": lambda: engine.delete_session(session),
+        }[verb]
+        if verb in ("start", "restart"):
+            self._observer.enabled[session] = True
+        elif verb == "stop":
+            self._observer.enabled[session] = False
+        elif verb == "delete":
+            self.deleted.add(session)
+        process.spawn(self._verb, verb, session, call)
+
+    async def _verb(self, verb: str, session: str, call: Callable[[], Awaitable[Any]]) -> None:
+        self._world.tell(f"an operator asks for {verb} of {session}")
+        try:
+            with trio.move_on_after(35.0):
+                await call()
+        except RookeryError as error:
+            self._world.tell(f"{verb} of {session} failed: {error}")
+        self._busy.pop(session, None)
+
+
+class Load:
+    """The plan of one life."""
+
+    def __init__(self, dice: random.Random, sessions: list[str], *, until: float) -> None:
+        self.writes: list[tuple[float, str, int, str]] = []
+        self.sends: list[tuple[float, str, int, str, float]] = []
+        number = 0
+        for session in sessions:
+            for _ in range(dice.choice((0, 3, 10, 20))):
+                number += 1
+                at, burst = dice.uniform(1.0, until), dice.choice((1, 1, 1, 4))
+                for _ in range(burst):
+                    number += 1
+                    self.writes.append((at, session, 100 + dice.randrange(2), f"u{number}"))
+            for _ in range(dice.choice((0, 2, 6, 10))):
+                number += 1
+                word = "bad" if dice.random() < 0.05 else "s"
+                delay = dice.choice((0.0, 0.0, 0.0, 60.0))
+                self.sends.append((dice.uniform(1.0, until), session, 100 + dice.randrange(2), f"{word}{number}", delay))
