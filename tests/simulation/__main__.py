@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import time
 from collections import Counter
 
@@ -20,16 +21,21 @@ def main() -> int:
         print(result.text, end="")
         print("\n".join(result.violations) or "nothing is wrong")
         return bool(result.violations)
+    gc.disable()  # a quarter of the time; a life leaves little behind
     began, failed = time.perf_counter(), 0
     total: Counter[str] = Counter()
     for seed in range(options.first, options.first + options.seeds):
         result = live(seed)
+        if not seed % 20:
+            gc.collect()
         total.update(result.counts)
         if result.violations:
             failed += 1
             print(seed, result.violations[:3])
     took = time.perf_counter() - began
-    print(f"{options.seeds} lives, {failed} failed, {took / options.seeds:.2f} s each, {options.seeds * LIFE / 3600 / took:.2f} h/s")
+    print(
+        f"{options.seeds} lives, {failed} failed, {took / options.seeds:.2f} s each, {options.seeds * LIFE / 3600 / took:.2f} h/s"
+    )
     print(dict(total))
     return bool(failed)
 

@@ -8,7 +8,6 @@ if TYPE_CHECKING:
     from .life import Life
 
 
-
 def at_the_end(life: Life) -> None:
     """Adds to the world's violations."""
     _sessions(life)
@@ -29,7 +28,9 @@ def _sessions(life: Life) -> None:
         if session not in there and session not in life.clients.deleted:
             world.violate(f"{session} is gone, and nobody deleted it")
     for id, enabled, status, reason, owner, detail in rows:
-        if enabled and (status != "CONNECTED" or owner not in names):
+        if id in life.clients.deleted:
+            world.violate(f"at the end {id} is still there, which was deleted")
+        elif enabled and (status != "CONNECTED" or owner not in names):
             world.violate(f"at the end {id} is {status}/{reason} at {owner}: {detail}")
         if not enabled and owner is not None:
             world.violate(f"at the end {id} is disabled and held by {owner}")
@@ -90,9 +91,16 @@ def _deliveries(life: Life) -> None:
             "SELECT w.id, d.event FROM dead_letters AS d JOIN webhooks AS w ON w.number = d.webhook"
         ).fetchall()
     )
-    events = [id for (id,) in connection.execute("SELECT id FROM events WHERE type = 'message' ORDER BY id")]
+    hooks = dict(connection.execute("SELECT id, session FROM webhooks").fetchall())
+    events = connection.execute("SELECT id, session FROM events WHERE type = 'message' ORDER BY id").fetchall()
     for name, endpoint in sorted(life.endpoints.by_webhook.items()):
-        missing = [event for event in events if not endpoint.taken[event] and (name, event) not in dead]
+        if name not in hooks:
+            continue  # gone with its session
+        missing = [
+            event
+            for event, session in events
+            if hooks[name] in (None, session) and not endpoint.taken[event] and (name, event) not in dead
+        ]
         if missing:
             world.violate(f"{name} never got the events {missing[:5]} ({len(missing)})")
 

@@ -7,7 +7,7 @@ import logging
 import random
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 from unittest.mock import patch
 
@@ -41,6 +41,15 @@ FAULTS_UNTIL = 2400.0
 LIFE = 3660.0
 """Seconds of a whole life."""
 WEEK = 8 * 86_400.0
+SLOWNESS = (10.0, 40.0, 60.0, 80.0, 80.0)
+"""How many times longer than usual the intervals of a life may be."""
+RARER = {
+    "rookery.background.keyring.FLUSH_INTERVAL": 120.0,
+    "rookery.background.retention.EXPIRY_INTERVAL": 60.0,
+    "rookery.background.scheduler.LOOK_INTERVAL": 90.0,
+    "rookery.background.probes.TICK": 5.0,
+}
+"""Constants of periodic work without any part in what is tested, and what they are here: a third of the time otherwise."""
 
 
 class Result(msgspec.Struct):
@@ -67,7 +76,7 @@ class Result(msgspec.Struct):
 
 def settings_of(dice: random.Random) -> EngineSettings:
     """Slower than in production, mostly, with the same proportions: an hour costs less, and more of it is faults."""
-    slow = dice.choice((1.5, 6.0, 10.0, 14.0, 20.0))
+    slow = dice.choice(SLOWNESS)
     return EngineSettings(
         lease_ttl=15.0 * slow,
         lease_renew_interval=4.0 * slow,
@@ -79,8 +88,9 @@ def settings_of(dice: random.Random) -> EngineSettings:
         recovery_interval=60.0 * slow,
         cleaner_interval=900.0,
         prune_interval=dice.choice((300.0, 900.0)),
-        health_interval=60.0,
-        deep_check_interval=dice.choice((120.0, 600.0)),
+        health_interval=300.0,
+        deep_check_interval=dice.choice((400.0, 900.0)),
+        health_warmup=dice.choice((15.0, 120.0)),
         memory_interval=1e6,
         backlog_interval=5.0 * slow,
         backoff_max=dice.choice((60.0, 300.0)),
@@ -151,10 +161,17 @@ class Life:
             self.database.observer.enabled[name] = enabled
             self.database.observer.status[name] = "DISCONNECTED/CREATED"
         for number in range(ENDPOINTS):
-            webhook = Webhook(id=f"hook{number}", url="http://endpoint", secret="s", events=("message",))
+            session = self.sessions[0] if number else None
+            webhook = Webhook(
+                id=f"hook{number}", url="http://endpoint", secret="s", events=("message",), session=session
+            )
             row = webhook_to_row(webhook, self.database.box)
             places = ", ".join("?" * len(row))
-            connection.execute(f"INSERT INTO webhooks ({WEBHOOK_COLUMNS}) VALUES ({places})", row)  # noqa: S608
+            uid = connection.execute("SELECT uid FROM sessions WHERE id = ?", (session,)).fetchone()
+            connection.execute(
+                f"INSERT INTO webhooks (uid, {WEBHOOK_COLUMNS}) VALUES (?, {places})",  # noqa: S608
+                (uid and uid[0], *row),
+            )
             self.endpoints.of(webhook.id)
 
     def schedule(self) -> None:
@@ -226,7 +243,10 @@ def live(seed: int, faults: Sequence[Fault] | None = None) -> Result:
 
 @contextmanager
 def _outside() -> Iterator[None]:
-    with patch("rookery_telegram.provider.BotApi", SimulatedApi):
+    with ExitStack() as stack:
+        stack.enter_context(patch("rookery_telegram.provider.BotApi", SimulatedApi))
+        for name, value in RARER.items():
+            stack.enter_context(patch(name, value))
         yield
 
 

@@ -16,6 +16,7 @@ from .world import World
 
 TRIES = 6
 RETRY_PAUSE = 5.0
+AGAIN = 30.0  # seconds after which an operator repeats a deletion that failed
 
 
 class Clients:
@@ -98,9 +99,18 @@ class Clients:
         try:
             with trio.move_on_after(35.0):
                 await call()
+        except NotFound:
+            pass
         except RookeryError as error:
             self._world.tell(f"{verb} of {session} failed: {error}")
+            if verb == "delete":
+                self._world.after(AGAIN, self._delete_again, session)
         self._busy.pop(session, None)
+
+    def _delete_again(self, session: str) -> None:
+        self.deleted.discard(session)
+        self._busy.pop(session, None)
+        self.verb("delete", session)
 
 
 class Load:
@@ -111,14 +121,16 @@ class Load:
         self.sends: list[tuple[float, str, int, str, float]] = []
         number = 0
         for session in sessions:
-            for _ in range(dice.choice((0, 3, 10, 20))):
+            for _ in range(dice.choice((0, 0, 1, 2, 6))):
                 number += 1
                 at, burst = dice.uniform(1.0, until), dice.choice((1, 1, 1, 4))
                 for _ in range(burst):
                     number += 1
                     self.writes.append((at, session, 100 + dice.randrange(2), f"u{number}"))
-            for _ in range(dice.choice((0, 2, 6, 10))):
+            for _ in range(dice.choice((0, 0, 1, 4))):
                 number += 1
                 word = "bad" if dice.random() < 0.05 else "s"
                 delay = dice.choice((0.0, 0.0, 0.0, 60.0))
-                self.sends.append((dice.uniform(1.0, until), session, 100 + dice.randrange(2), f"{word}{number}", delay))
+                self.sends.append(
+                    (dice.uniform(1.0, until), session, 100 + dice.randrange(2), f"{word}{number}", delay)
+                )

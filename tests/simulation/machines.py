@@ -14,7 +14,7 @@ from rookery.errors import RookeryError
 
 from .world import EPOCH, PROCESS, Crashed, World
 
-RESTART_DELAY = 1.0  # seconds before a process that could not start is started again
+RESTART_DELAY = 8.0  # seconds before a process that could not start is started again
 
 
 class Process:
@@ -53,7 +53,9 @@ class Process:
 class Machine:
     """Where one process at a time runs. What it has of the network is its own."""
 
-    def __init__(self, name: str, world: World, nursery: trio.Nursery, make: Callable[[Process], dict[str, Any]]) -> None:
+    def __init__(
+        self, name: str, world: World, nursery: trio.Nursery, make: Callable[[Process], dict[str, Any]]
+    ) -> None:
         self.name = name
         self.skew = 0.0  # seconds that its wall clock is ahead
         self.process: Process | None = None

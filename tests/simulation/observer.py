@@ -85,7 +85,9 @@ class Observer:
     def _check(self, kind: str, name: str, old: Any, new: Any, owner: str | None, fence: int, more: Any) -> None:
         world, actor, lease = self._world, self._actor, self._lease
         if lease is not None and (owner != lease.owner or fence != lease.fence):
-            world.violate(f"{kind} of {name} written under a lease that ended: {lease} by {actor}, held by {owner} {fence}")
+            world.violate(
+                f"{kind} of {name} written under a lease that ended: {lease} by {actor}, held by {owner} {fence}"
+            )
         match kind:
             case "status":
                 self.status[name] = new

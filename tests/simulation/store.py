@@ -249,5 +249,3 @@ class SimulatedStore(SqliteStore):
 
     async def withdraw_call(self, id: str) -> bool:
         return await self._do(self._shared.withdraw_call, id)
-
-

@@ -101,7 +101,9 @@ class Telegram:
 
     # The server
 
-    def serve(self, token: str, method: str, params: Mapping[str, Any], reply: Callable[[int, Any], None]) -> Poll | None:
+    def serve(
+        self, token: str, method: str, params: Mapping[str, Any], reply: Callable[[int, Any], None]
+    ) -> Poll | None:
         """One request that has arrived. `reply` is called with a status and a body, now, later or never."""
         self.calls[method] += 1
         bot = self.bots.get(token)
@@ -151,7 +153,11 @@ class Telegram:
         before = bot.queue.confirmed
         first = bot.queue.head
         desk.receive(
-            poll, int(params.get("offset", 0)), int(params.get("limit", 100)), float(params.get("timeout", 0)), world.wall
+            poll,
+            int(params.get("offset", 0)),
+            int(params.get("limit", 100)),
+            float(params.get("timeout", 0)),
+            world.wall,
         )
         if bot.queue.confirmed != before:
             self._confirmed(bot, first)
