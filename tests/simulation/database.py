@@ -28,14 +28,14 @@ _WANTED = f"enabled AND NOT (commands = heeded AND reason IN ({_TERMINAL}))"
 _SCHEMA = "ALTER TABLE sessions ADD COLUMN lease_until REAL; ALTER TABLE sessions ADD COLUMN account TEXT;"
 _FREE = f"""
     SELECT uid, owner FROM sessions WHERE {_WANTED} AND (owner IS NULL OR lease_until < ?)
-    AND (? IS NULL OR id IN (SELECT value FROM json_each(?))) ORDER BY id LIMIT ?"""  # noqa: S608
+    AND (? IS NULL OR id IN (SELECT value FROM json_each(?))) ORDER BY id LIMIT ?"""
 _TAKE = f"""
     UPDATE sessions SET owner = ?, fence = fence + 1, lease_until = ? WHERE uid = ?
-    RETURNING {SESSION_COLUMNS}"""  # noqa: S608
+    RETURNING {SESSION_COLUMNS}"""
 _COUNT = f"""
     SELECT count(*), coalesce(sum(owner IS NULL OR lease_until < ?1), 0),
            coalesce(sum(CASE WHEN owner IS NULL THEN updated_at ELSE lease_until END < ?1 - ?2), 0)
-    FROM sessions WHERE {_WANTED}"""  # noqa: S608
+    FROM sessions WHERE {_WANTED}"""
 
 
 class SharedDatabase:
@@ -94,7 +94,7 @@ class SharedDatabase:
 
     def release(self, lease: Lease, lost: bool) -> bool:
         change = "lease_until = -1e300" if lost else "owner = NULL, lease_until = NULL"
-        sql = f"UPDATE sessions SET {change} WHERE uid = ? AND owner = ? AND fence = ?"  # noqa: S608
+        sql = f"UPDATE sessions SET {change} WHERE uid = ? AND owner = ? AND fence = ?"
         return self.connection.execute(sql, (lease.uid, lease.owner, lease.fence)).rowcount > 0
 
     def occupy(self, lease: Lease, account: str) -> str | None:

@@ -15,8 +15,7 @@ import msgspec
 import trio
 
 from rookery import EngineSettings
-from rookery.model import Health, Reason, Session, SessionStatus
-from rookery.model import Webhook
+from rookery.model import Health, Reason, Session, SessionStatus, Webhook
 from rookery.store.rows import NEW_SESSION_COLUMNS, WEBHOOK_COLUMNS, session_to_row, webhook_to_row
 from rookery_telegram import Telegram as TelegramProvider
 from rookery_telegram.position import Position
@@ -157,7 +156,7 @@ class Life:
             )
             row = session_to_row(session, self.database.box)
             places = ", ".join("?" * len(row))
-            connection.execute(f"INSERT INTO sessions ({NEW_SESSION_COLUMNS}) VALUES ({places})", row)  # noqa: S608
+            connection.execute(f"INSERT INTO sessions ({NEW_SESSION_COLUMNS}) VALUES ({places})", row)
             self.database.observer.enabled[name] = enabled
             self.database.observer.status[name] = "DISCONNECTED/CREATED"
         for number in range(ENDPOINTS):
@@ -169,7 +168,7 @@ class Life:
             places = ", ".join("?" * len(row))
             uid = connection.execute("SELECT uid FROM sessions WHERE id = ?", (session,)).fetchone()
             connection.execute(
-                f"INSERT INTO webhooks (uid, {WEBHOOK_COLUMNS}) VALUES (?, {places})",  # noqa: S608
+                f"INSERT INTO webhooks (uid, {WEBHOOK_COLUMNS}) VALUES (?, {places})",
                 (uid and uid[0], *row),
             )
             self.endpoints.of(webhook.id)

@@ -55,7 +55,7 @@ class World:
         self.chance = self.random("network")
 
     def random(self, name: str) -> random.Random:
-        return random.Random(f"{self.seed} {name}")  # noqa: S311
+        return random.Random(f"{self.seed} {name}")
 
     @property
     def wall(self) -> float:
