@@ -11,11 +11,11 @@ from typing import Any
 import msgspec
 import outcome
 
-from rookery.cluster.shares import Census, Instance
+from rookery.model.instance import Census, Instance
 from rookery.errors import LeaseLost
 from rookery.model import TERMINAL_REASONS, Lease, Session
-from rookery.store.contract.cluster import Call, StoreChange
-from rookery.store.rows import SESSION_COLUMNS, session_from_row
+from rookery.model.instance import Call, StoreChange
+from rookery.store.rows.sessions import SESSION_COLUMNS, session_from_row
 from rookery.store.sqlite.database.connection import Database, connect, prepare
 from rookery.store.sqlite.database.writer import _alone
 
@@ -141,7 +141,7 @@ class SharedDatabase:
         if before is None or before[0].draining != instance.draining:
             self.notify("instances")
         found = tuple(one for _, (one, _) in sorted(self.instances.items()))
-        return Census(instances=found, wanted=wanted, free=free, overdue=overdue)
+        return Census(instances=found, wanted=wanted, free=free, overdue=overdue, now=now)
 
     def leave(self, name: str) -> None:
         if self.instances.pop(name, None):

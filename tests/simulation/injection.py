@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from rookery.store.contract import SessionChange
+from rookery.model import SessionChange
 
 from .faults import OF_ENDPOINTS, WHOLE, Fault
 from .machines import Machine, Process

@@ -16,7 +16,8 @@ import trio
 
 from rookery import EngineSettings
 from rookery.model import Health, Reason, Session, SessionStatus, Webhook
-from rookery.store.rows import NEW_SESSION_COLUMNS, WEBHOOK_COLUMNS, session_to_row, webhook_to_row
+from rookery.store.rows.sessions import NEW_SESSION_COLUMNS, session_to_row
+from rookery.store.rows.webhooks import WEBHOOK_COLUMNS, webhook_to_row
 from rookery_telegram import Telegram as TelegramProvider
 from rookery_telegram.position import Position
 
@@ -43,10 +44,12 @@ WEEK = 8 * 86_400.0
 SLOWNESS = (10.0, 40.0, 60.0, 80.0, 80.0)
 """How many times longer than usual the intervals of a life may be."""
 RARER = {
-    "rookery.background.keyring.FLUSH_INTERVAL": 120.0,
-    "rookery.background.retention.EXPIRY_INTERVAL": 60.0,
-    "rookery.background.scheduler.LOOK_INTERVAL": 90.0,
+    "rookery.background.clock_watch.LOOK_INTERVAL": 120.0,
+    "rookery.background.keyring.FLUSH_INTERVAL": 240.0,
     "rookery.background.probes.TICK": 5.0,
+    "rookery.background.retention.EXPIRY_INTERVAL": 100.0,
+    "rookery.background.scheduler.LOOK_INTERVAL": 240.0,
+    "rookery.outbound.strays.SWEEP_INTERVAL": 60.0,
 }
 """Constants of periodic work without any part in what is tested, and what they are here: a third of the time otherwise."""
 
@@ -87,8 +90,8 @@ def settings_of(dice: random.Random) -> EngineSettings:
         recovery_interval=60.0 * slow,
         cleaner_interval=900.0,
         prune_interval=dice.choice((300.0, 900.0)),
-        health_interval=300.0,
-        deep_check_interval=dice.choice((400.0, 900.0)),
+        health_interval=1200.0,
+        deep_check_interval=dice.choice((400.0, 1200.0)),
         health_warmup=dice.choice((15.0, 120.0)),
         memory_interval=1e6,
         backlog_interval=5.0 * slow,
@@ -111,6 +114,7 @@ class Life:
         self.world = world
         dice = world.random("plan")
         self.settings = settings_of(dice)
+        self.poll_timeout = dice.choice((50, 300, 600))  # a longer poll than Telegram's costs less
         self.sessions = [f"bot{number:02}" for number in range(SESSIONS)]
         self.database = SharedDatabase(world)
         self.telegram = Telegram(world, self.database)
@@ -127,8 +131,10 @@ class Life:
         SimulatedApi.telegram = self.telegram
 
     def _parts(self, process: Process) -> dict[str, Any]:
+        telegram = TelegramProvider(api_url="http://telegram")
+        telegram._poll_timeout = self.poll_timeout
         return {
-            "providers": [TelegramProvider(api_url="http://telegram")],
+            "providers": [telegram],
             "store": SimulatedStore(self.database, process),
             "settings": self.settings,
         }

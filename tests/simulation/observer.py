@@ -7,7 +7,7 @@ from sqlite3 import Connection
 from typing import Any
 
 from rookery.model import Lease
-from rookery.store.contract.outgoing import STATUS_EVENT
+from rookery.model.message import STATUS_EVENT
 
 from .world import World
 

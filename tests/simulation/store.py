@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 import outcome
 import trio
 
-from rookery.cluster.shares import Census, Instance
+from rookery.model.instance import Census, Instance
 from rookery.errors import StoreUnavailable
-from rookery.model import Lease, MessageState, NewEvent, OutboundMessage, Session, Webhook
-from rookery.store.contract import SendOutcome, SessionChange
-from rookery.store.contract.cluster import Call, StoreChange
-from rookery.store.contract.outgoing import Recorded
-from rookery.store.rows import to_json
+from rookery.model import Lease, MessageState, NewEvent, OutboundMessage, SendOutcome, Session, Webhook
+from rookery.model.instance import Call, StoreChange
+from rookery.store.rows.values import to_json
 from rookery.store.sqlite.database.connection import Database
 from rookery.store.sqlite.store import SqliteStore
 
@@ -150,13 +148,13 @@ class SimulatedStore(SqliteStore):
 
     # Sessions
 
-    async def create_session(self, session: Session) -> Session:
+    async def create_session(self, session: Session, *args: Any, **options: Any) -> Session:
         self._telling(("session", session.id))
-        return await super().create_session(session)
+        return await super().create_session(session, *args, **options)
 
-    async def update_session(self, id: str, change: SessionChange, *, now: float) -> Session:
+    async def update_session(self, id: str, *args: Any, **options: Any) -> Session:
         self._telling(("session", id))
-        return await super().update_session(id, change, now=now)
+        return await super().update_session(id, *args, **options)
 
     async def delete_session(self, id: str) -> bool:
         self._telling(("session", id))
@@ -180,32 +178,34 @@ class SimulatedStore(SqliteStore):
     async def occupy(self, lease: Lease, account: str) -> str | None:
         return await self._write(lambda _: self._shared.occupy(lease, account))
 
-    async def save_credentials(self, lease: Lease, credentials: Mapping[str, str]) -> None:
+    async def save_credentials(self, lease: Lease, *args: Any, **options: Any) -> None:
         self._lease = lease
-        await super().save_credentials(lease, credentials)
+        await super().save_credentials(lease, *args, **options)
 
     # Messages
 
-    async def enqueue(self, message: OutboundMessage, *, pending_limit: int) -> tuple[OutboundMessage, bool]:
+    async def enqueue(self, message: OutboundMessage, **options: Any) -> Any:
         if message.state is MessageState.QUEUED:
             self._telling(("messages", message.session))
-        return await super().enqueue(message, pending_limit=pending_limit)
+        elif message.state is MessageState.SENDING:
+            self._lease = options.get("lease")
+        return await super().enqueue(message, **options)
 
-    async def record_sends(self, lease: Lease, outcomes: Sequence[SendOutcome], *, announce: bool = False) -> Recorded:
+    async def record_sends(self, lease: Lease, outcomes: Sequence[SendOutcome], **options: Any) -> Any:
         ended = tuple(("message", one.id) for one in outcomes if one.state.final)
-        self._telling(*ended, *((("events", None),) if ended and announce else ()))
+        self._telling(*ended, *((("events", None),) if ended and options.get("announce") else ()))
         self._lease = lease
-        return await super().record_sends(lease, outcomes, announce=announce)
+        return await super().record_sends(lease, outcomes, **options)
+
+    async def resolve_interrupted(self, lease: Lease, **options: Any) -> Any:
+        self._lease = lease
+        return await super().resolve_interrupted(lease, **options)
 
     async def append(self, lease: Lease, events: Sequence[NewEvent], cursor: str | None) -> int:
         if events:
             self._telling(("events", None))
         self._lease = lease
         return await super().append(lease, events, cursor)
-
-    async def resolve_interrupted(self, lease: Lease, *, now: float, announce: bool = False) -> Sequence[str]:
-        self._lease = lease
-        return await super().resolve_interrupted(lease, now=now, announce=announce)
 
     # Webhooks
 

@@ -49,7 +49,7 @@ class Telegram:
         self._world = world
         self._database = database
         self._chance = world.chance
-        self.settings = Settings(history=1000)
+        self.settings = Settings(history=1000, max_poll_timeout=600.0)
         self.bots: dict[str, Bot] = {}  # by token
         self.by_session: dict[str, Bot] = {}
         self.calls: Counter[str] = Counter()
