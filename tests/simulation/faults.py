@@ -62,8 +62,11 @@ class Fault(msgspec.Struct, frozen=True):
     amount: float = 0.0
 
 
-def draw(dice: random.Random, *, until: float, machines: int, sessions: int, endpoints: int) -> list[Fault]:
-    """The faults of a life. Each life prefers some kinds, so that the same ones meet each other."""
+def draw(
+    dice: random.Random, *, until: float, lease: float, machines: int, sessions: int, endpoints: int
+) -> list[Fault]:
+    """The faults of a life. Each life prefers some kinds, so that the same ones meet each other; some last longer than a
+    lease of `lease` seconds."""
     kinds = [kind for kind in KINDS if kind not in AWAITED]
     favourites = dice.sample(kinds, dice.randint(3, 9))
     faults = []
@@ -75,6 +78,6 @@ def draw(dice: random.Random, *, until: float, machines: int, sessions: int, end
             return faults
         kind = dice.choice(favourites) if dice.random() < 0.8 else dice.choice(kinds)
         of = machines if kind in OF_MACHINES else endpoints if kind in OF_ENDPOINTS else sessions
-        seconds = dice.choice((0.5, 3.0, 12.0, 30.0, 90.0)) * (0.5 + dice.random())
+        seconds = dice.choice((0.5, 3.0, 12.0, 30.0, 90.0, 1.5 * lease)) * (0.5 + dice.random())
         amount = dice.choice((-1.0, 1.0)) * dice.choice((1.0, 40.0, 4000.0, 900_000.0)) * dice.random()
         faults.append(Fault(round(at, 3), kind, dice.randrange(of), round(seconds, 3), round(amount, 3)))

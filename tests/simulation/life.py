@@ -41,7 +41,7 @@ FAULTS_UNTIL = 2400.0
 LIFE = 3660.0
 """Seconds of a whole life."""
 WEEK = 8 * 86_400.0
-SLOWNESS = (10.0, 40.0, 60.0, 80.0, 80.0)
+SLOWNESS = (4.0, 10.0, 20.0, 20.0, 30.0, 40.0)
 """How many times longer than usual the intervals of a life may be."""
 RARER = {
     "rookery.background.clock_watch.LOOK_INTERVAL": 120.0,
@@ -124,7 +124,14 @@ class Life:
         self.faults = (
             list(faults)
             if faults is not None
-            else draw(dice, until=FAULTS_UNTIL, machines=MACHINES, sessions=SESSIONS, endpoints=ENDPOINTS)
+            else draw(
+                dice,
+                until=FAULTS_UNTIL,
+                lease=self.settings.lease_ttl,
+                machines=MACHINES,
+                sessions=SESSIONS,
+                endpoints=ENDPOINTS,
+            )
         )
         self.load = Load(world.random("load"), self.sessions, until=FAULTS_UNTIL + 200.0)
         self.injector = Injector(self)

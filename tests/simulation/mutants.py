@@ -1,0 +1,275 @@
+"""Planted faults: mistakes that somebody could make in the engine, each of which the simulation must find.
+
+A mutant is one function with a part of its source replaced. It is put in the place of the real one by its code object, so
+that everybody who has imported the function gets it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import CodeType, FunctionType
+from typing import Any
+
+import msgspec
+
+
+class Mutant(msgspec.Struct, frozen=True):
+    """`function` is `module:qualified.name`; `old` stands in its source exactly once."""
+
+    name: str
+    function: str
+    old: str
+    new: str
+
+    @contextmanager
+    def planted(self) -> Iterator[None]:
+        """Inside, the function has the fault. Raises LookupError when its source has changed."""
+        target = self._target()
+        source = textwrap.dedent(inspect.getsource(target))
+        if source.count(self.old) != 1:
+            raise LookupError(f"{self.name}: {self.function} has {source.count(self.old)} times {self.old!r}")
+        real, fault = target.__code__, self._compiled(target, source.replace(self.old, self.new))
+        target.__code__ = fault
+        try:
+            yield
+        finally:
+            target.__code__ = real
+
+    def _target(self) -> FunctionType:
+        module, _, path = self.function.partition(":")
+        found: Any = importlib.import_module(module)
+        for name in path.split("."):
+            found = inspect.getattr_static(found, name)
+        if isinstance(found, property):
+            found = found.fget
+        found = inspect.unwrap(found)
+        assert isinstance(found, FunctionType)
+        return found
+
+    def _compiled(self, target: FunctionType, source: str) -> CodeType:
+        code = compile("from __future__ import annotations\n" + source, inspect.getfile(target), "exec")
+        for constant in code.co_consts:
+            if isinstance(constant, CodeType) and constant.co_name == target.__name__:
+                return constant
+        raise LookupError(self.function)
+
+
+_STORE = "rookery.store.sqlite"
+MUTANTS = (
+    Mutant(
+        "events are stored without looking at the fence",
+        f"{_STORE}.events:_append",
+        "raise LeaseLost(lease.session)",
+        "connection.execute('UPDATE sessions SET cursor = ? WHERE uid = ?', (cursor, lease.uid))",
+    ),
+    Mutant(
+        "statuses are written without looking at the fence",
+        f"{_STORE}.sessions:_record_statuses",
+        'connection.execute(f"SELECT status, reason FROM sessions WHERE {_HELD}", held)',
+        'connection.execute("SELECT status, reason FROM sessions WHERE uid = ?", held[:1])',
+    ),
+    Mutant(
+        "states of sends are written without looking at the fence",
+        f"{_STORE}.messages:_record_sends",
+        "check_lease(connection, lease)",
+        "pass",
+    ),
+    Mutant(
+        "a final state gives way to any other",
+        "rookery.model.message:may_follow",
+        "STATE_RANKS[stored] == 0 or STATE_RANKS[new] >= STATE_RANKS[stored]",
+        "True",
+    ),
+    Mutant(
+        "a lease is trusted for ever",
+        "rookery.supervisor.leases:LeaseKeeper.granted",
+        "runner.trust_until(since + self._settings.lease_ttl - self._settings.lease_margin)",
+        "pass",
+    ),
+    Mutant(
+        "a lease is trusted beyond its end",
+        "rookery.supervisor.leases:LeaseKeeper.granted",
+        "- self._settings.lease_margin",
+        "+ self._settings.lease_ttl",
+    ),
+    Mutant(
+        "a lease counts from the answer, not from the question",
+        "rookery.supervisor.leases:LeaseKeeper.run",
+        "self.granted(runner, started)",
+        "self.granted(runner, trio.current_time() + self._settings.lease_ttl)",
+    ),
+    Mutant(
+        "a lost lease is taken for a renewed one",
+        "rookery.supervisor.leases:LeaseKeeper.run",
+        "if runner.lease.session in held:",
+        "if True:",
+    ),
+    Mutant(
+        "a release is forgotten",
+        "rookery.session.runner:SessionRunner._finish",
+        "await self._services.store.release(self.lease)",
+        "pass",
+    ),
+    Mutant(
+        "the shield around the end of a session is dropped",
+        "rookery.session.runner:SessionRunner.run",
+        "with self._services.shields.open(self._settings.store_timeout):",
+        "with trio.move_on_after(0):",
+    ),
+    Mutant(
+        "a shutdown disables its sessions",
+        "rookery.session.runner:SessionRunner._finish",
+        "await self.outbox.settle()",
+        "await self.outbox.settle(); from rookery.model import SessionChange as C; "
+        "await self._services.store.update_session(self.session.id, C(enabled=False), now=0.0)",
+    ),
+    Mutant(
+        "a new task does not wait for the end of the one before",
+        "rookery.supervisor.supervisor:Supervisor._run",
+        "await earlier.ended.wait()",
+        "pass",
+    ),
+    Mutant(
+        "an update is confirmed before it is stored",
+        "rookery_telegram.link:TelegramLink._poll",
+        "await self._inbox.commit(events, after.dump())",
+        "await self._api.call('getUpdates', {'offset': after.offset, 'timeout': 0}); "
+        "await self._inbox.commit(events, after.dump())",
+    ),
+    Mutant(
+        "the offset moves on by one too many",
+        "rookery_telegram.position:Position.after",
+        "ids[-1] + 1",
+        "ids[-1] + 2",
+    ),
+    Mutant(
+        "each batch of updates begins an epoch",
+        "rookery_telegram.position:Position.epoch_of",
+        "return self.epoch\n    idle",
+        "return self.epoch + 1\n    idle",
+    ),
+    Mutant(
+        "a conflict confirms what was not stored",
+        "rookery_telegram.link:TelegramLink.close",
+        '"offset": self._position.offset,',
+        '"offset": self._position.offset + 1,',
+    ),
+    Mutant(
+        "a failed commit counts as done",
+        "rookery.session.inbox:SessionInbox.commit",
+        "attempt += 1",
+        "break",
+    ),
+    Mutant(
+        "a send without an answer is tried again",
+        "rookery_telegram.errors:send_error",
+        "return OutcomeUnknown(f\"no answer from the Bot API: {error}\")",
+        "return NotConnected(f\"no answer from the Bot API: {error}\")",
+    ),
+    Mutant(
+        "an unknown outcome is tried again",
+        "rookery.outbound.sender:Sender.attempt",
+        "except (OutcomeUnknown, ProviderError) as error:\n        return self._unknown(message, str(error))",
+        "except (OutcomeUnknown, ProviderError) as error:\n        return Pause(1.0, False, str(error))",
+    ),
+    Mutant(
+        "a message leaves before it is stored as SENDING",
+        "rookery.outbound.outbox:Outbox._send",
+        "begun = await self._sender.begin(message.id)",
+        "begun = Begun.YES",
+    ),
+    Mutant(
+        "what an owner had in its hands when it died is sent again",
+        f"{_STORE}.messages:SqliteMessages.resolve_interrupted",
+        "SET state = 'unknown'",
+        "SET state = 'queued'",
+    ),
+    Mutant(
+        "sends that an earlier owner began are never resolved",
+        "rookery.outbound.sender:Sender.resolve_interrupted",
+        "if await self._store.resolve_interrupted(self._lease, now=self._clock(), announce=self._announce):",
+        "if False:",
+    ),
+    Mutant(
+        "a refused send counts as sent",
+        "rookery.outbound.sender:Sender.attempt",
+        "state=MessageState.FAILED",
+        "state=MessageState.SENT",
+    ),
+    Mutant(
+        "a failed delivery counts as made",
+        "rookery.delivery.endpoint:Endpoint._outcome",
+        "delivered=attempt.delivered,",
+        "delivered=True,",
+    ),
+    Mutant(
+        "a lane goes on after a failure",
+        "rookery.delivery.endpoint:Endpoint._deliver_lane",
+        "if not attempt.delivered:\n                break",
+        "if False:\n                break",
+    ),
+    Mutant(
+        "a lane is delivered twice at once",
+        "rookery.delivery.endpoint:Endpoint._fill",
+        "self._busy.update(lanes)",
+        "pass",
+    ),
+    Mutant(
+        "a webhook is delivered to for as long as the engine lives",
+        "rookery.delivery.dispatcher:Dispatcher.run",
+        "scope.deadline = self._trusted_until",
+        "pass",
+    ),
+    Mutant(
+        "a new event is not addressed to webhooks",
+        f"{_STORE}.events:_append",
+        "if inserted:",
+        "if inserted > 1:",
+    ),
+    Mutant(
+        "the gate never lets go of a place",
+        "rookery.runtime.start_gate:StartGate.leave",
+        "limiter.release_on_behalf_of(who)",
+        "pass",
+    ),
+    Mutant(
+        "receiving never resumes after a backlog",
+        "rookery.background.backlog:BacklogWatch._judge",
+        "runner.resume()",
+        "pass",
+    ),
+    Mutant(
+        "a status that the store did not take is dropped",
+        "rookery.runtime.status_board:StatusBoard._write",
+        "self._waiting[session] = (writes + self._waiting.get(session, []))[-HISTORY_LENGTH:]",
+        "pass",
+    ),
+    Mutant(
+        "a bot's place is kept when its link is gone",
+        "rookery_telegram.provider:Telegram._only_one",
+        "del self._bots[bot]",
+        "pass",
+    ),
+    Mutant(
+        "an operator's start is overlooked",
+        "rookery.model.session:Session.wanted",
+        "self.enabled and not (self.health.terminal and self.commands == self.heeded)",
+        "self.enabled and not self.health.terminal",
+    ),
+    Mutant(
+        "an orphan is left alone",
+        "rookery.supervisor.decisions:decide",
+        "decisions.append(Orphan(row))",
+        "pass",
+    ),
+    Mutant(
+        "a session that is not wanted any more runs on",
+        "rookery.supervisor.decisions:decide",
+        "decisions.append(Stop(id))",
+        "pass",
+    ),
+)
