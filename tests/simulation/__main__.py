@@ -1,43 +1,91 @@
-"""`python -m tests.simulation`: lives many seeds, or one with its story."""
+"""Lives of whole clusters, each decided by its seed.
+
+python -m tests.simulation --seeds 10000 --jobs 2     many lives, and a table of what they met
+python -m tests.simulation --new 300                  lives that nobody has tried yet, and all that ever failed
+python -m tests.simulation --seed 4711                one life and its story
+python -m tests.simulation --seed 4711 --shrink       the same with as few faults as still fail
+python -m tests.simulation --mutants --seeds 1000     does the simulation find planted faults?
+"""
 
 from __future__ import annotations
 
 import argparse
 import gc
+import sys
 import time
-from collections import Counter
 
+from .campaign import Summary, hunt, known_failures, run
 from .life import LIFE, live
+from .mutants import MUTANTS
+from .report import table
+from .shrink import shrink
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="tests.simulation", description=__doc__)
-    parser.add_argument("--seeds", type=int, default=300)
-    parser.add_argument("--first", type=int, default=1)
-    parser.add_argument("--seed", type=int)
-    options = parser.parse_args()
-    if options.seed is not None:
-        result = live(options.seed)
-        print(result.text, end="")
-        print("\n".join(result.violations) or "nothing is wrong")
-        return bool(result.violations)
-    gc.disable()  # a quarter of the time; a life leaves little behind
-    began, failed = time.perf_counter(), 0
-    total: Counter[str] = Counter()
-    for seed in range(options.first, options.first + options.seeds):
-        result = live(seed)
-        if not seed % 20:
-            gc.collect()
-        total.update(result.counts)
-        if result.violations:
-            failed += 1
-            print(seed, result.violations[:3])
-    took = time.perf_counter() - began
-    print(
-        f"{options.seeds} lives, {failed} failed, {took / options.seeds:.2f} s each, {options.seeds * LIFE / 3600 / took:.2f} h/s"
+    parser = argparse.ArgumentParser(
+        prog="tests.simulation", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    print(dict(total))
-    return bool(failed)
+    parser.add_argument("--seeds", type=int, default=100, help="how many lives")
+    parser.add_argument("--first", type=int, default=1, help="the first seed")
+    parser.add_argument(
+        "--new", type=int, help="so many seeds beginning with the present second, and all that ever failed"
+    )
+    parser.add_argument("--seed", type=int, help="only this life, with its story")
+    parser.add_argument("--shrink", action="store_true", help="leave out faults that the failure does not need")
+    parser.add_argument(
+        "--mutants", nargs="*", help="plant faults: those whose names contain one of these words, or all"
+    )
+    parser.add_argument("--jobs", type=int, default=1, help="processes")
+    parser.add_argument("--seconds", type=float, default=float("inf"), help="begin no life after that")
+    options = parser.parse_args()
+    if options.mutants is not None:
+        return _mutants(options.mutants, options.first, options.seeds)
+    if options.seed is not None:
+        return _one(options.seed, short=options.shrink)
+    first, count = options.first, options.seeds
+    began = time.monotonic()
+    seeds = list(range(first, first + count))
+    if options.new is not None:
+        first = int(time.time())
+        seeds = [*known_failures(), *range(first, first + options.new)]
+        print(f"new seeds from {first} on")
+    summary = run(seeds, jobs=options.jobs, seconds=options.seconds, progress=_progress)
+    took = time.monotonic() - began
+    print(table(summary))
+    print(
+        f"{summary.lives} lives, {len(summary.failed)} failed; {took:.0f} s, "
+        f"{summary.lives * LIFE / 3600 / took:.2f} virtual hours a second, {summary.cpu / max(1, summary.lives):.2f} s of CPU each"
+    )
+    for seed, violations in sorted(summary.failed.items()):
+        print(f"seed {seed}: {violations[0]}")
+    return bool(summary.failed)
+
+
+def _progress(summary: Summary) -> None:
+    failed = f", failed: {sorted(summary.failed)}" if summary.failed else ""
+    print(f"{summary.lives} lives{failed}", file=sys.stderr, flush=True)
+
+
+def _one(seed: int, *, short: bool) -> int:
+    result = live(seed)
+    if short and result.violations:
+        result = shrink(result)
+    print(result.text, end="")
+    print(f"story {result.digest}")
+    print("\n".join(result.violations) or "nothing is wrong")
+    return bool(result.violations)
+
+
+def _mutants(words: list[str], first: int, count: int) -> int:
+    gc.disable()
+    missed = 0
+    for mutant in MUTANTS:
+        if words and not any(word in mutant.name for word in words):
+            continue
+        found = hunt(mutant, range(first, first + count))
+        missed += found is None
+        print(f"| {mutant.name} | {found[0] if found else '-'} | {found[1] if found else 'not found'} |", flush=True)
+    return bool(missed)
 
 
 if __name__ == "__main__":

@@ -11,10 +11,9 @@ from typing import Any
 import msgspec
 import outcome
 
-from rookery.model.instance import Census, Instance
 from rookery.errors import LeaseLost
 from rookery.model import TERMINAL_REASONS, Lease, Session
-from rookery.model.instance import Call, StoreChange
+from rookery.model.instance import Call, Census, Instance, StoreChange
 from rookery.store.rows.sessions import SESSION_COLUMNS, session_from_row
 from rookery.store.sqlite.database.connection import Database, connect, prepare
 from rookery.store.sqlite.database.writer import _alone

@@ -167,8 +167,8 @@ MUTANTS = (
     Mutant(
         "a send without an answer is tried again",
         "rookery_telegram.errors:send_error",
-        "return OutcomeUnknown(f\"no answer from the Bot API: {error}\")",
-        "return NotConnected(f\"no answer from the Bot API: {error}\")",
+        'return OutcomeUnknown(f"no answer from the Bot API: {error}")',
+        'return NotConnected(f"no answer from the Bot API: {error}")',
     ),
     Mutant(
         "an unknown outcome is tried again",

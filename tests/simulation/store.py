@@ -9,10 +9,9 @@ from typing import Any
 import outcome
 import trio
 
-from rookery.model.instance import Census, Instance
 from rookery.errors import StoreUnavailable
 from rookery.model import Lease, MessageState, NewEvent, OutboundMessage, SendOutcome, Session, Webhook
-from rookery.model.instance import Call, StoreChange
+from rookery.model.instance import Call, Census, Instance, StoreChange
 from rookery.store.rows.values import to_json
 from rookery.store.sqlite.database.connection import Database
 from rookery.store.sqlite.store import SqliteStore

@@ -1,0 +1,108 @@
+"""Many lives, in several processes, and what they amounted to."""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
+from pathlib import Path
+
+import msgspec
+
+from .life import live
+from .mutants import Mutant
+
+FAILED = Path(__file__).with_name("failed_seeds.txt")
+CHUNK = 20
+"""Lives that a process does at a time."""
+
+
+class Summary(msgspec.Struct):
+    """What several lives amounted to."""
+
+    lives: int = 0
+    cpu: float = 0.0  # seconds
+    failed: dict[int, list[str]] = {}
+    counts: Counter[str] = msgspec.field(default_factory=Counter)
+    arrows: Counter[tuple[str, str]] = msgspec.field(default_factory=Counter)
+    meetings: Counter[tuple[str, str]] = msgspec.field(default_factory=Counter)
+
+    def add(self, other: Summary) -> None:
+        """Take in what other lives amounted to."""
+        self.lives += other.lives
+        self.cpu += other.cpu
+        self.failed |= other.failed
+        self.counts.update(other.counts)
+        self.arrows.update(other.arrows)
+        self.meetings.update(other.meetings)
+
+
+def known_failures() -> list[int]:
+    """Seeds that ever failed, in the order in which they were found."""
+    lines = FAILED.read_text().splitlines() if FAILED.exists() else []
+    return [int(line.split()[0]) for line in lines if line.strip() and not line.startswith("#")]
+
+
+def some(seeds: Sequence[int], until: float = float("inf")) -> Summary:
+    """These lives, here."""
+    summary = Summary()
+    automatic = gc.isenabled()
+    gc.disable()  # a quarter of the time; a life leaves little behind
+    try:
+        for seed in seeds:
+            if time.monotonic() >= until:
+                break
+            began = time.process_time()
+            try:
+                result = live(seed)
+            except Exception as error:  # a life that cannot be lived is a finding too
+                summary.failed[seed] = [f"{type(error).__name__}: {error} {error.__cause__ or ''}"]
+            else:
+                summary.counts.update(result.counts)
+                summary.arrows.update(result.arrows)
+                summary.meetings.update(result.meetings)
+                if result.violations:
+                    summary.failed[seed] = result.violations
+            summary.lives += 1
+            summary.cpu += time.process_time() - began
+    finally:
+        gc.collect()
+        if automatic:
+            gc.enable()
+    return summary
+
+
+def run(
+    seeds: Sequence[int],
+    *,
+    jobs: int = 1,
+    seconds: float = float("inf"),
+    progress: Callable[[Summary], object] = lambda _: None,
+) -> Summary:
+    """All of them; `progress` is called now and then."""
+    total = Summary()
+    until = time.monotonic() + seconds
+    chunks = [seeds[start : start + CHUNK] for start in range(0, len(seeds), CHUNK)]
+    if jobs == 1:
+        for chunk in chunks:
+            total.add(some(chunk, until))
+            progress(total)
+        return total
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        for future in as_completed([pool.submit(some, chunk, until) for chunk in chunks]):
+            total.add(future.result())
+            progress(total)
+    return total
+
+
+def hunt(mutant: Mutant, seeds: Iterable[int]) -> tuple[int, str] | None:
+    """The first of these seeds that finds the planted fault, and what it found."""
+    with mutant.planted():
+        for seed in seeds:
+            summary = some([seed])
+            if summary.failed:
+                return seed, summary.failed[seed][0]
+    return None
