@@ -13,7 +13,7 @@ import outcome
 
 from rookery.errors import LeaseLost
 from rookery.model import TERMINAL_REASONS, Lease, Session
-from rookery.model.instance import Call, Census, Instance, StoreChange
+from rookery.model.instance import Census, Instance, InstanceCall, StoreChange
 from rookery.store.rows.sessions import SESSION_COLUMNS, session_from_row
 from rookery.store.sqlite.database.connection import Database, connect, prepare
 from rookery.store.sqlite.database.writer import _alone
@@ -161,11 +161,11 @@ class SharedDatabase:
         if dropped:
             self.notify("duties")
 
-    def submit_call(self, call: Call) -> None:
+    def submit_call(self, call: InstanceCall) -> None:
         self.calls.setdefault(call.id, [call, self.world.wall + call.seconds, False, None])
         self.notify("calls", call.owner)
 
-    def take_calls(self, owner: str, limit: int) -> list[Call]:
+    def take_calls(self, owner: str, limit: int) -> list[InstanceCall]:
         now = self.world.wall
         self.calls = {id: row for id, row in self.calls.items() if row[1] >= now - 60.0}
         found = []

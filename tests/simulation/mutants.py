@@ -137,7 +137,7 @@ MUTANTS = (
         "an update is confirmed before it is stored",
         "rookery_telegram.link:TelegramLink._poll",
         "await self._inbox.commit(events, after.dump())",
-        "await self._api.call('getUpdates', {'offset': after.offset, 'timeout': 0}); "
+        "await self._api.ask('getUpdates', {'offset': after.offset, 'timeout': 0}); "
         "await self._inbox.commit(events, after.dump())",
     ),
     Mutant(
@@ -166,7 +166,7 @@ MUTANTS = (
     ),
     Mutant(
         "a send without an answer is tried again",
-        "rookery_telegram.errors:send_error",
+        "rookery_telegram.bot_api.errors:send_error",
         'return OutcomeUnknown(f"no answer from the Bot API: {error}")',
         'return NotConnected(f"no answer from the Bot API: {error}")',
     ),

@@ -11,7 +11,7 @@ import trio
 
 from rookery.errors import StoreUnavailable
 from rookery.model import Lease, MessageState, NewEvent, OutboundMessage, SendOutcome, Session, Webhook
-from rookery.model.instance import Call, Census, Instance, StoreChange
+from rookery.model.instance import Census, Instance, InstanceCall, StoreChange
 from rookery.store.rows.values import to_json
 from rookery.store.sqlite.database.connection import Database
 from rookery.store.sqlite.store import SqliteStore
@@ -234,10 +234,10 @@ class SimulatedStore(SqliteStore):
     async def drop_duties(self, owner: str, names: Collection[str]) -> None:
         await self._do(self._shared.drop_duties, owner, sorted(names))
 
-    async def submit_call(self, call: Call) -> None:
+    async def submit_call(self, call: InstanceCall) -> None:
         await self._do(self._shared.submit_call, call)
 
-    async def take_calls(self, owner: str, *, limit: int) -> Sequence[Call]:
+    async def take_calls(self, owner: str, *, limit: int) -> Sequence[InstanceCall]:
         return await self._do(self._shared.take_calls, owner, limit)
 
     async def answer_call(self, id: str, answer: bytes) -> bool:

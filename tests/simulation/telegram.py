@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import httpx
 import msgspec
 import outcome
 import trio
@@ -14,7 +13,7 @@ import trio
 from rookery_simulator.bot_api.settings import Settings
 from rookery_simulator.bot_api.world.polls import Poll, PollDesk
 from rookery_simulator.bot_api.world.update_queue import Update, UpdateQueue
-from rookery_telegram.errors import read_answer
+from rookery_telegram.bot_api.errors import NoAnswer, read_answer
 
 from .database import SharedDatabase
 from .machines import Process
@@ -199,13 +198,28 @@ class SimulatedApi:
     def __init__(self, token: str, base_url: str, ssl_context: object = None) -> None:
         self._token = token
 
+    async def ask(
+        self,
+        method: str,
+        params: Mapping[str, Any] | None = None,
+        *,
+        seconds: float = 25.0,
+        repeat: bool = True,
+        on_sent: Callable[[], None] | None = None,
+    ) -> msgspec.Raw:
+        try:
+            return await self.call(method, params, seconds=seconds, on_sent=on_sent)
+        except NoAnswer as error:
+            if not (repeat and error.broken):
+                raise
+        return await self.call(method, params, seconds=seconds, on_sent=on_sent)
+
     async def call(
         self,
         method: str,
         params: Mapping[str, Any] | None = None,
         *,
         seconds: float = 25.0,
-        fresh: bool = False,
         on_sent: Callable[[], None] | None = None,
     ) -> msgspec.Raw:
         await trio.lowlevel.checkpoint_if_cancelled()
@@ -219,10 +233,10 @@ class SimulatedApi:
         dice = chance.random()
         if mode == "refuse":
             await trio.sleep(way)
-            raise httpx.ConnectError("connection refused")
+            raise NoAnswer("connection refused", left=False)
         if mode == "hang":
             await trio.sleep(10.0)
-            raise httpx.ConnectTimeout("no connection within 10 s")
+            raise NoAnswer("no connection within 10 s", left=False)
         if mode == "up" and dice < 0.002:
             mode, dice = "lossy", chance.random()
         lost_there, lost_back = mode == "lossy" and dice < 0.15, mode == "lossy" and 0.15 <= dice < 0.35
@@ -237,15 +251,12 @@ class SimulatedApi:
             with trio.move_on_after(seconds):
                 status, body = await ask(lambda reply: request.start(reply, lost_there), request.hang_up)
                 return read_answer(status, {}, body)
-            raise httpx.ReadTimeout(f"no answer within {seconds:g} s")
+            raise NoAnswer(f"no answer within {seconds:g} s", left=True)
         finally:
             if polling is not None:
                 polling.asking[process] -= 1
                 if not polling.asking[process]:
                     del polling.asking[process]
-
-    async def upload(self, method: str, params: Mapping[str, Any], field: str, file: object) -> msgspec.Raw:
-        raise AssertionError("no files in here")
 
     async def aclose(self) -> None:
         await trio.lowlevel.checkpoint()
@@ -279,7 +290,9 @@ class _Request:
     def start(self, reply: Reply, lost: bool) -> None:
         def arrive() -> None:
             if self._process.machine.platform in ("refuse", "hang"):
-                world.after(self._way, lambda: reply(outcome.Error(httpx.ReadError("the connection broke"))))
+                world.after(
+                    self._way, lambda: reply(outcome.Error(NoAnswer("the connection broke", left=True, broken=True)))
+                )
                 return
             if self._gone and self._method != "getUpdates":
                 pass  # the request was on its way already: the server does it
@@ -289,7 +302,9 @@ class _Request:
 
         def answer(status: int, body: bytes) -> None:
             if self._lost_back:
-                world.after(self._way, lambda: reply(outcome.Error(httpx.ReadError("the connection broke"))))
+                world.after(
+                    self._way, lambda: reply(outcome.Error(NoAnswer("the connection broke", left=True, broken=True)))
+                )
             elif self._process.machine.platform == "hang":
                 pass  # it never arrives
             else:
@@ -297,7 +312,9 @@ class _Request:
 
         world = self._world
         if lost:
-            world.after(self._way, lambda: reply(outcome.Error(httpx.ReadError("the connection broke"))))
+            world.after(
+                self._way, lambda: reply(outcome.Error(NoAnswer("the connection broke", left=True, broken=True)))
+            )
         else:
             world.after(self._way, arrive)
 
