@@ -54,7 +54,8 @@ def main() -> int:
     print(table(summary))
     print(
         f"{summary.lives} lives, {len(summary.failed)} failed; {took:.0f} s, "
-        f"{summary.lives * LIFE / 3600 / took:.2f} virtual hours a second, {summary.cpu / max(1, summary.lives):.2f} s of CPU each"
+        f"{summary.lives * LIFE / 3600 / took:.2f} virtual hours a second, "
+        f"{summary.cpu / max(1, summary.lives):.2f} s of CPU each"
     )
     for seed, violations in sorted(summary.failed.items()):
         print(f"seed {seed}: {violations[0]}")

@@ -69,8 +69,38 @@ MUTANTS = (
     Mutant(
         "statuses are written without looking at the fence",
         f"{_STORE}.sessions:_record_statuses",
-        'connection.execute(f"SELECT status, reason FROM sessions WHERE {_HELD}", held)',
-        'connection.execute("SELECT status, reason FROM sessions WHERE uid = ?", held[:1])',
+        "connection.execute(sql, held).fetchone()",
+        "connection.execute(sql.partition(' AND ')[0], held[:1]).fetchone()",
+    ),
+    Mutant(
+        "a status that comes late is written over a later one",
+        f"{_STORE}.sessions:_record_statuses",
+        "if before[5] == write.lease.fence and before[6] >= write.number:",
+        "if False:",
+    ),
+    Mutant(
+        "an unknown outcome is tried again",
+        "rookery.outbound.attempt:judge",
+        "case OutcomeUnknown() | ProviderError():\n            return unknown(message, str(error), now=now)",
+        "case OutcomeUnknown() | ProviderError():\n            return Pause(1.0, False, str(error))",
+    ),
+    Mutant(
+        "a refused send counts as sent",
+        "rookery.outbound.attempt:judge",
+        "state=MessageState.FAILED",
+        "state=MessageState.SENT",
+    ),
+    Mutant(
+        "a message leaves before it is stored as SENDING",
+        "rookery.outbound.outbox:Outbox._store_outcomes",
+        "outcomes.append(SendOutcome(id=item.message.id, state=MessageState.SENDING, at=self.record.now()))",
+        "pass",
+    ),
+    Mutant(
+        "an outcome that the store did not take is dropped",
+        "rookery.outbound.outbox:Outbox._stored",
+        "if item.retry_in is None and not failed:",
+        "if item.retry_in is None:",
     ),
     Mutant(
         "states of sends are written without looking at the fence",
@@ -171,34 +201,10 @@ MUTANTS = (
         'return NotConnected(f"no answer from the Bot API: {error}")',
     ),
     Mutant(
-        "an unknown outcome is tried again",
-        "rookery.outbound.sender:Sender.attempt",
-        "except (OutcomeUnknown, ProviderError) as error:\n        return self._unknown(message, str(error))",
-        "except (OutcomeUnknown, ProviderError) as error:\n        return Pause(1.0, False, str(error))",
-    ),
-    Mutant(
-        "a message leaves before it is stored as SENDING",
-        "rookery.outbound.outbox:Outbox._send",
-        "begun = await self._sender.begin(message.id)",
-        "begun = Begun.YES",
-    ),
-    Mutant(
         "what an owner had in its hands when it died is sent again",
         f"{_STORE}.messages:SqliteMessages.resolve_interrupted",
         "SET state = 'unknown'",
         "SET state = 'queued'",
-    ),
-    Mutant(
-        "sends that an earlier owner began are never resolved",
-        "rookery.outbound.sender:Sender.resolve_interrupted",
-        "if await self._store.resolve_interrupted(self._lease, now=self._clock(), announce=self._announce):",
-        "if False:",
-    ),
-    Mutant(
-        "a refused send counts as sent",
-        "rookery.outbound.sender:Sender.attempt",
-        "state=MessageState.FAILED",
-        "state=MessageState.SENT",
     ),
     Mutant(
         "a failed delivery counts as made",

@@ -31,7 +31,8 @@ _TRIGGERS = """
     END;
     CREATE TEMP TRIGGER see_event AFTER INSERT ON events BEGIN
         SELECT see('event', new.session, new.type, new.key,
-                   (SELECT owner FROM sessions WHERE uid = new.uid), (SELECT fence FROM sessions WHERE uid = new.uid), new.raw);
+                   (SELECT owner FROM sessions WHERE uid = new.uid), (SELECT fence FROM sessions WHERE uid = new.uid),
+                   new.raw);
     END;
     CREATE TEMP TRIGGER see_message AFTER INSERT ON messages BEGIN
         SELECT see('message', new.id, '', new.state, (SELECT owner FROM sessions WHERE uid = new.uid),

@@ -56,6 +56,23 @@ async def test_a_status_that_changes_nothing_is_no_event(store: Store) -> None:
     assert len(await told(store)) == 1
 
 
+async def test_a_write_that_arrives_after_a_later_one_of_its_lease_changes_nothing(store: Store) -> None:
+    lease = await create_and_claim(store)
+    await store.record_statuses([StatusWrite(lease, LOADING, 1, 1), StatusWrite(lease, CONNECTED, 1, 2)])
+    assert await store.record_statuses([StatusWrite(lease, LOADING, 1, 1)]) == set(), "the lease is held"
+    assert (await store.get_session("shop")).health.status is SessionStatus.CONNECTED
+    assert len(await told(store)) == 2
+    assert [one.status for one in await store.history("shop")][0] is SessionStatus.CONNECTED
+
+
+async def test_a_new_lease_counts_its_writes_anew(store: Store) -> None:
+    lease = await create_and_claim(store)
+    await store.record_statuses([StatusWrite(lease, CONNECTED, 1, 7)])
+    new = await take_over(store, lease)
+    await store.record_statuses([StatusWrite(new, LOADING, 1, 1)])
+    assert (await store.get_session("shop")).health.status is SessionStatus.LOADING
+
+
 async def test_a_repeated_write_is_no_second_event(store: Store) -> None:
     lease = await create_and_claim(store)
     code = PairingCode("qr", "2@abc", 60.0, 1)

@@ -51,7 +51,8 @@ class SessionStore(Protocol):
     async def record_statuses(self, writes: Sequence[StatusWrite]) -> set[str]:
         """Write statuses in order, each with a history row when status or reason changed. Returns the session ids whose
         lease was stale (those writes changed nothing). A later status of the same session in `writes` wins; all of them
-        are in the history."""
+        are in the history. A write that arrives after one with a greater number under the same lease changes nothing: its
+        caller gave it up, and the network did not."""
 
     async def save_credentials(self, lease: Lease, credentials: Mapping[str, str]) -> None:
         """Replace the credentials. Raises LeaseLost."""

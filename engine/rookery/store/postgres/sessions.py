@@ -185,7 +185,7 @@ class PostgresSessions(PostgresBase):
             strict=True,
         )
         places = ", ".join(f"${number}" for number in range(1, 16))
-        sql = f"SELECT rookery.record_statuses_2({places})"
+        sql = f"SELECT rookery.record_statuses_3({places})"
         stale = await self._value(sql, *map(list, columns), HISTORY_LENGTH)
         return {writes[number - 1].lease.session for number in stale}
 

@@ -213,19 +213,23 @@ def _record_statuses(database: Database, writes: Sequence[StatusWrite]) -> set[s
     stale = set()
     for write in writes:
         held = held_by(write.lease)
-        sql = f"SELECT status, reason, id, platform, enabled FROM sessions WHERE {_HELD}"  # noqa: S608
+        sql = f"SELECT status, reason, id, platform, enabled, told_fence, told_number FROM sessions WHERE {_HELD}"  # noqa: S608
         before = connection.execute(sql, held).fetchone()
         if before is None:
             stale.add(write.lease.session)
             continue
+        if before[5] == write.lease.fence and before[6] >= write.number:
+            continue
         health = write.health
         connection.execute(
             "UPDATE sessions SET status = ?, reason = ?, detail = ?, since = ?, action = ?, last_error = ?, "
-            "next_retry_at = ?, heeded = ?, updated_at = ? WHERE uid = ?",
+            "next_retry_at = ?, heeded = ?, updated_at = ?, told_fence = ?, told_number = ? WHERE uid = ?",
             (
                 *health_to_row(health),
                 write.heeded,
                 database.clock(),
+                write.lease.fence,
+                write.number,
                 write.lease.uid,
             ),
         )
