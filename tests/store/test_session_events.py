@@ -62,7 +62,7 @@ async def test_a_write_that_arrives_after_a_later_one_of_its_lease_changes_nothi
     assert await store.record_statuses([StatusWrite(lease, LOADING, 1, 1)]) == set(), "the lease is held"
     assert (await store.get_session("shop")).health.status is SessionStatus.CONNECTED
     assert len(await told(store)) == 2
-    assert [one.status for one in await store.history("shop")][0] is SessionStatus.CONNECTED
+    assert (await store.history("shop"))[0].status is SessionStatus.CONNECTED
 
 
 async def test_a_new_lease_counts_its_writes_anew(store: Store) -> None:
