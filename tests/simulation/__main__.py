@@ -14,11 +14,11 @@ import gc
 import sys
 import time
 
-from .campaign import Summary, hunt, known_failures, run
 from .life import LIFE, live
-from .mutants import MUTANTS
-from .report import table
-from .shrink import shrink
+from .tools.campaign import Summary, hunt, known_failures, run
+from .tools.mutants import MUTANTS
+from .tools.report import table
+from .tools.shrink import shrink
 
 
 def main() -> int:

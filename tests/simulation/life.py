@@ -22,15 +22,15 @@ from rookery_telegram import Telegram as TelegramProvider
 from rookery_telegram.position import Position
 
 from . import checks
-from .database import SharedDatabase
 from .determinism import deterministic
-from .endpoints import Endpoints
 from .faults import Fault, draw
 from .injection import Injector
 from .load import Clients, Load
 from .machines import Machine, Process, release
-from .store import SimulatedStore
-from .telegram import SimulatedApi, Telegram
+from .outside.database import SharedDatabase
+from .outside.endpoints import Endpoints
+from .outside.store import SimulatedStore
+from .outside.telegram import SimulatedApi, Telegram
 from .world import EPOCH, VirtualClock, World
 
 MACHINES = 3

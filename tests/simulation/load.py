@@ -11,7 +11,7 @@ import trio
 from rookery.errors import InvalidInput, NotConnected, NotFound, RookeryError
 
 from .machines import Machine, Process
-from .observer import Observer
+from .outside.observer import Observer
 from .world import World
 
 TRIES = 6

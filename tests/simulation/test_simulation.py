@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from simulation.campaign import known_failures, some
 from simulation.life import live
-from simulation.mutants import MUTANTS
-from simulation.shrink import kind_of, shrink
+from simulation.tools.campaign import known_failures, some
+from simulation.tools.mutants import MUTANTS
+from simulation.tools.shrink import kind_of, shrink
 
 ROOT = Path(__file__).parents[2]
 SECONDS = 60.0

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from ..faults import KINDS
 from .campaign import Summary
-from .faults import KINDS
 
 STATUSES = ("INITIALIZING", "LOADING", "QR_REQUIRED", "CONNECTED", "RECONNECTING", "DISCONNECTED", "AUTH_FAILURE")
 

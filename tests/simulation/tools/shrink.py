@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from .life import Result, live
+from ..life import Result, live
 
 
 def kind_of(violation: str) -> str:

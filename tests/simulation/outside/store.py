@@ -16,9 +16,9 @@ from rookery.store.rows.values import to_json
 from rookery.store.sqlite.database.connection import Database
 from rookery.store.sqlite.store import SqliteStore
 
+from ..machines import Process
+from ..world import Crashed, Mailbox, ask
 from .database import SharedDatabase
-from .machines import Process
-from .world import Crashed, Mailbox, ask
 
 COMMAND_TIMEOUT = 10.0
 """Seconds after which the driver gives a statement up."""

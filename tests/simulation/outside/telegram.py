@@ -15,9 +15,9 @@ from rookery_simulator.bot_api.world.polls import Poll, PollDesk
 from rookery_simulator.bot_api.world.update_queue import Update, UpdateQueue
 from rookery_telegram.bot_api.errors import NoAnswer, read_answer
 
+from ..machines import Process
+from ..world import PROCESS, Crashed, Reply, World, ask
 from .database import SharedDatabase
-from .machines import Process
-from .world import PROCESS, Crashed, Reply, World, ask
 
 RETRY_AFTER = 7  # seconds that a 429 asks for
 LINGER = 50.0

@@ -9,7 +9,7 @@ from typing import Any
 from rookery.model import Lease
 from rookery.model.message import STATUS_EVENT
 
-from .world import World
+from ..world import World
 
 _TRIGGERS = """
     CREATE TEMP TRIGGER see_status AFTER UPDATE OF status, reason ON sessions

@@ -12,7 +12,7 @@ import trio
 from rookery.delivery.transport import Attempt
 from rookery.model import Delivery, Webhook
 
-from .world import PROCESS, Crashed, Reply, World, ask
+from ..world import PROCESS, Crashed, Reply, World, ask
 
 
 class Endpoint:

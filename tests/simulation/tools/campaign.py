@@ -12,10 +12,10 @@ from pathlib import Path
 
 import msgspec
 
-from .life import live
+from ..life import live
 from .mutants import Mutant
 
-FAILED = Path(__file__).with_name("failed_seeds.txt")
+FAILED = Path(__file__).parents[1] / "failed_seeds.txt"
 CHUNK = 20
 """Lives that a process does at a time."""
 

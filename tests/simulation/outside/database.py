@@ -18,9 +18,9 @@ from rookery.store.rows.sessions import SESSION_COLUMNS, session_from_row
 from rookery.store.sqlite.database.connection import Database, connect, prepare
 from rookery.store.sqlite.database.writer import _alone
 
-from .determinism import PlainBox
+from ..determinism import PlainBox
+from ..world import Mailbox, World
 from .observer import Observer
-from .world import Mailbox, World
 
 _TERMINAL = ", ".join(f"'{reason}'" for reason in sorted(TERMINAL_REASONS))
 _WANTED = f"enabled AND NOT (commands = heeded AND reason IN ({_TERMINAL}))"

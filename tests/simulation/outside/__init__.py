@@ -1,0 +1,1 @@
+"""What the engines talk to: the database, the platforms, the endpoints."""

@@ -1,0 +1,1 @@
+"""Many lives, planted faults, shorter failures, tables."""
