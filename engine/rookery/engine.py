@@ -13,7 +13,6 @@ from pathlib import Path
 import trio
 
 from .errors import InvalidInput
-from .features.calls import CallFeatures
 from .features.events import EventFeatures
 from .features.instances import InstanceFeatures
 from .features.keys import KeyFeatures
@@ -21,6 +20,8 @@ from .features.media import MediaFeatures
 from .features.messages import MessageFeatures
 from .features.operations import OperationsFeatures
 from .features.pairing import PairingFeatures
+from .features.platform.calls import CallFeatures
+from .features.platform.directory import DirectoryFeatures
 from .features.sessions import SessionFeatures
 from .features.sinks import SinkFeatures
 from .features.webhooks import WebhookFeatures
@@ -55,6 +56,7 @@ class Engine(
     CallFeatures,
     MediaFeatures,
     EventFeatures,
+    DirectoryFeatures,
     WebhookFeatures,
     SinkFeatures,
     KeyFeatures,
@@ -88,6 +90,7 @@ class Engine(
             self._media_here,
             self._media_part_here,
             self._call_here,
+            self._question_here,
         )
         self._serve_checks()
 

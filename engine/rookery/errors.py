@@ -21,6 +21,7 @@
     │   ├── CallRefused         the platform refused a call of one of its methods; carries its answer
     │   ├── MethodForbidden     a method that would break the session; names the way to do it right
     │   ├── SendRateLimited     refused for now; try again after the time told
+    │   ├── PlatformRefused     the platform refused a question or a change
     │   ├── AccountLimited      the platform lets the account write only to people it knows
     │   ├── TooLate             the message has left, or came to its end otherwise
     │   └── OutcomeUnknown      the bytes left, the answer never came
@@ -243,6 +244,16 @@ class AccountLimited(SendError):
     """The platform lets this account write only to people it knows; nothing was sent. Replies still go."""
 
     code = "account_limited"
+
+
+class PlatformRefused(SendError):
+    """The platform refused a question or a change, with its own words. `status` is its number, if it named one."""
+
+    code = "refused"
+
+    def __init__(self, message: str, *, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class TooLate(SendError):

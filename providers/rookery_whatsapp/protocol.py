@@ -135,8 +135,8 @@ class Reply(_Frame, frozen=True, tag=True):
 
 
 class Failed(_Frame, frozen=True, tag=True):
-    """A call failed. `kind`: not_connected (nothing left), rejected, rate_limited, limited (the account may write only to
-    those it knows), gone (a file), or unknown (it may have happened)."""
+    """A call failed. `kind`: not_connected (nothing left), rejected, rate_limited, refused (a question, by
+    the server), limited (the account may write only to those it knows), gone (a file), or unknown (it may have happened)."""
 
     call: int
     kind: str

@@ -23,8 +23,8 @@ from .device.pairing import PairingDesk, ShownCode, phone_digits
 from .event_types import EVENT_TYPES
 from .link.encrypted import Opener
 from .link.link import WhatsAppLink
-from .link.memory import Facts, Memory
 from .link.receiving import Receiver
+from .memory import Facts, Memory
 from .settings import AccountSettings, WorkerSettings, account_settings, check_proxy
 from .workers.pool import WorkerPool
 from .workers.process import WorkerProcess, default_command
@@ -50,6 +50,7 @@ class WhatsApp:
 
     platform = "whatsapp"
     event_types = EVENT_TYPES
+    has_directory = True
 
     def __init__(
         self,

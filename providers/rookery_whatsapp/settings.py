@@ -44,6 +44,7 @@ class AccountSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     `allow_rebind`: another account than before may scan the QR code. `takeover`: when another program uses the same device,
     insist instead of waiting a minute. `proxy`: http://, https:// or socks5://, for everything this account does.
+    `reject_calls`: let no call ring.
     `presence`: be shown as online or offline once connected. The rates are messages a second, 0 for no limit.
     """
 
@@ -51,6 +52,7 @@ class AccountSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     takeover: bool = False
     proxy: str | None = None
     presence: Literal["available", "unavailable"] | None = None
+    reject_calls: bool = False
     sends_per_second: Rate = 5.0
     sends_per_second_per_chat: Rate = 1.0
 

@@ -15,12 +15,14 @@ import trio
 
 from rookery import Engine, EngineSettings, Event, OutboundMessage, Receipt, Session, open_engine
 from rookery.errors import InvalidInput, NotConnected, Rejected
+from rookery.model.directory import Question
 from rookery.model.event import NewEvent
 from rookery.provider.capabilities import MediaSink
 from rookery.provider.contract import Inbox
 from rookery_http.api.state import PlatformInput
 from rookery_http.config.settings import ApiSettings
 from rookery_http.serve import serve_api
+from support.platforms import directory
 
 SECRET_KEY = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 PLATFORMS = {
@@ -49,6 +51,7 @@ class Parrot:
     """A platform in memory: `say` is somebody writing to the session, `sent` is what the session wrote."""
 
     platform = "parrot"
+    has_directory = True
 
     def __init__(self) -> None:
         self.sent: list[OutboundMessage] = []
@@ -105,6 +108,9 @@ class ParrotLink:
             raise Rejected("there is nobody")
         self._parrot.sent.append(message)
         return Receipt(str(len(self._parrot.sent)), 1_700_000_000.0, message.to)
+
+    async def ask(self, question: Question) -> Any:
+        return directory.answer(question)
 
     async def fetch_media(self, event: Event, sink: MediaSink) -> None:
         self._parrot.fetched += 1

@@ -62,6 +62,41 @@ COMMANDS: dict[str, list[str]] = {
         "call shop answerCallbackQuery callback_query_id=4382 text=hi",
         'call shop sendMessage chat_id=7 reply_markup={"inline_keyboard":[]}',
     ],
+    "list_contacts": ["whatsapp contacts shop --q bob"],
+    "get_contact": ["whatsapp contact shop +4915112345678"],
+    "get_picture": ["whatsapp picture shop +4915112345678"],
+    "check_contacts": ["whatsapp check shop +4915112345678 +4915100000099"],
+    "block_contact": ["whatsapp block shop +4915112345678"],
+    "unblock_contact": ["whatsapp unblock shop +4915112345678"],
+    "list_blocked": ["whatsapp blocked shop"],
+    "list_groups": ["whatsapp groups shop"],
+    "get_group": ["whatsapp group shop 120363000000000001@g.us"],
+    "create_group": [
+        "whatsapp create-group shop Friends +4915112345678 --community",
+        "whatsapp create-group shop Street --parent 120363000000000001@g.us",
+    ],
+    "update_group": [
+        "whatsapp change-group shop 120363000000000001@g.us --name Friends --description x --only-admins-send "
+        f"--no-only-admins-edit --expires-in 0 --picture {__file__}"
+    ],
+    "change_participants": [
+        f"whatsapp members shop 120363000000000001@g.us {change} +4915112345678"
+        for change in ("add", "remove", "promote", "demote")
+    ],
+    "list_join_requests": ["whatsapp requests shop 120363000000000001@g.us"],
+    "get_invite": ["whatsapp invite shop 120363000000000001@g.us"],
+    "reset_invite": ["whatsapp invite shop 120363000000000001@g.us --reset"],
+    "join_group": ["whatsapp join shop https://chat.whatsapp.com/AbCdEfGhIjKlMn"],
+    "preview_group": ["whatsapp preview shop AbCdEfGhIjKlMn"],
+    "leave_group": ["whatsapp leave shop 120363000000000001@g.us"],
+    "list_channels": ["whatsapp channels shop"],
+    "get_channel": ["whatsapp channel shop 120363000000000099@newsletter"],
+    "follow_channel": ["whatsapp follow shop 120363000000000099@newsletter"],
+    "unfollow_channel": ["whatsapp unfollow shop 120363000000000099@newsletter"],
+    "get_profile": ["whatsapp profile shop"],
+    "update_profile": [f"whatsapp profile shop --name Shop --about open --picture {__file__}"],
+    "set_presence": ["whatsapp presence shop --state online --subscribe +4915112345678"],
+    "reject_call": ["whatsapp reject shop 3EB0A9C4F1"],
     "list_messages": [
         "messages list shop --state queued --chat 7 --since 2026-01-31T12:00:00Z --until 2026-02-01T00:00:00Z --limit 2"
     ],
@@ -185,7 +220,7 @@ class Answering(httpx.BaseTransport):
             if method == request.method and re.fullmatch(re.sub(r"{\w+}", "[^/]+", path), request.url.path)
         ]
         assert fitting, f"there is no {request.method} {request.url.path}"
-        return min(fitting, key=lambda item: "{id}" in item[0])[1]
+        return min(fitting, key=lambda item: item[0].count("{"))[1]
 
     def _check_query(self, request: httpx.Request, operation: dict[str, Any]) -> None:
         known = {item["name"]: item["schema"] for item in operation.get("parameters", ()) if item["in"] == "query"}

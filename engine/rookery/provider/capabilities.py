@@ -8,6 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import msgspec
 
+from ..model.directory import Question
 from ..model.event import Event
 from ..model.event_type import EventType
 from ..model.session import Session
@@ -196,6 +197,22 @@ class EventDescribing(Protocol):
     @property
     def event_types(self) -> Sequence[EventType]:
         """The catalogue's rows for this platform: all of them, so that a misspelt type in a webhook is recognised."""
+
+
+@runtime_checkable
+class Directory(Protocol):
+    """A link that can be asked about people, groups, channels and the account. Its provider says so with
+    `has_directory = True`."""
+
+    async def ask(self, question: Question) -> Any:
+        """The answer, of the type that `model.directory.ANSWERS` names. The caller sets the deadline.
+
+        Raises:
+            InvalidInput: an address that is none, or a question that the platform does not have.
+            PlatformRefused: the platform said no; nothing has changed.
+            NotConnected, SendRateLimited: nothing has happened; it may be asked again.
+            OutcomeUnknown: the question left and no answer came.
+        """
 
 
 class MediaSink(Protocol):

@@ -13,6 +13,7 @@ from . import (
     sessions,
     sinks,
     webhooks,
+    whatsapp,
 )
 
 __all__ = [
@@ -28,4 +29,5 @@ __all__ = [
     "sessions",
     "sinks",
     "webhooks",
+    "whatsapp",
 ]

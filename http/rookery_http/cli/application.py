@@ -19,13 +19,13 @@ from . import (
     media,
     messages,
     operations,
-    platform_methods,
     sessions,
     sinks,
     webhooks,
 )
 from .client import ClientError
 from .output import printable
+from .platforms import platform_methods, whatsapp
 
 app = typer.Typer(
     name="rookery",
@@ -40,6 +40,7 @@ app.add_typer(webhooks.app, name="webhooks")
 app.add_typer(sinks.app, name="sinks")
 app.add_typer(media.app, name="media")
 app.add_typer(keys.app, name="keys")
+app.add_typer(whatsapp.app, name="whatsapp")
 app.command("audit")(keys.audit)
 app.command("doctor")(doctor.doctor)
 app.command("events")(events.events)

@@ -36,6 +36,10 @@ REF = "#/components/schemas/{name}"
 TAGS = {
     "sessions": "Accounts and bots: what is wanted, what is observed, and why.",
     "messages": "Sends, each with a named end.",
+    "contacts": "People that a session's account knows, and who has an account at all.",
+    "groups": "Groups and communities of a session's account.",
+    "channels": "Channels that a session's account follows or keeps.",
+    "profile": "The account itself, presence, and calls that ring.",
     "events": "What the platforms told, in one log with one cursor.",
     "media": "Files to send, and files that were received.",
     "sinks": "The log into message brokers: NATS JetStream, AMQP 0-9-1, Redis Streams.",
@@ -44,6 +48,13 @@ TAGS = {
     "operations": "Looking after all sessions at once.",
     "service": "Health, probes and this description.",
 }
+PLACES = {
+    "who": ("a phone number with its country code, or an address, in any form", "4915112345678"),
+    "chat": ("the address of a group or channel", "120363000000000001@g.us"),
+    "call": ("the id of a call", "3EB0A9C4F1"),
+}
+"""Names in paths besides `id`, with what they are and an example."""
+PLACE_EXAMPLES = {("channels", "chat"): "120363000000000099@newsletter"}
 RETRY_AFTER = {"schema": {"type": "integer", "minimum": 1}, "description": "seconds"}
 DESCRIPTIONS = {101: "from now on a WebSocket", 201: "created", 202: "accepted"}
 LOCATION = {"Location": {"schema": {"type": "string"}, "description": "the thing's own path", "required": True}}
@@ -240,6 +251,18 @@ def _parameters(row: Call, components: dict[str, Schema]) -> Iterator[Schema]:
     if "{method}" in row.path:
         schema = {"type": "string", "pattern": "^[A-Za-z][A-Za-z0-9]{1,63}$"}
         yield {"name": "method", "in": "path", "required": True, "schema": schema, "example": "answerCallbackQuery"}
+    for name in PLACES:
+        if f"{{{name}}}" in row.path:
+            text, example = PLACES[name]
+            place: Schema = {"type": "string", "minLength": 1, "maxLength": 128}
+            yield {
+                "name": name,
+                "in": "path",
+                "required": True,
+                "schema": place,
+                "description": text,
+                "example": PLACE_EXAMPLES.get((row.tag, name), example),
+            }
     if row.query is not None:
         for name, schema in components[row.query.__name__]["properties"].items():
             yield _parameter(row, name, "query", _without_null(schema))

@@ -96,6 +96,8 @@ def from_error(error: errors.RookeryError) -> Problem | None:
             )
         case errors.NotConnected():
             return Problem(409, "not-connected", "Not connected", detail)
+        case errors.PlatformRefused():
+            return Problem(422, "refused", "Refused by the platform", detail)
         case errors.AccountLimited():
             return Problem(409, "account-limited", "Account limited", detail)
         case errors.TooLate():

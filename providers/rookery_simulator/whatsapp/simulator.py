@@ -12,11 +12,12 @@ from pathlib import Path
 import trio
 
 from .phone.phone import Phone
-from .server import groups
+from .server import channels, groups
 from .server.connection import ClientConnection
 from .server.media import serve_media
 from .server.proxy import CHAT_HOST, Certificates, serve_tunnel
 from .server.world import World
+from .stanza.jid import Jid
 from .trusting_worker import KEY_VARIABLE
 
 BACKLOG = 512  # connections that may wait to be accepted
@@ -59,6 +60,13 @@ class WhatsAppSimulator:
     def group(self, subject: str, *members: Phone) -> groups.Group:
         """A new group; the first member is its admin."""
         return groups.create(self.world, subject, list(members))
+
+    def channel(self, name: str, *, description: str = "", owner: Phone | None = None) -> channels.Channel:
+        """A new channel, followed by nobody but its owner."""
+        jid = Jid(f"12036{len(self.world.channels):013d}", channels.SERVER)
+        made = channels.Channel(jid, name, description, self.world.now(), owner.number if owner else "")
+        self.world.channels[jid] = made
+        return made
 
     @property
     def connections(self) -> frozenset[ClientConnection]:

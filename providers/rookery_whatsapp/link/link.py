@@ -7,11 +7,13 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
+import msgspec
 import trio
 
 from rookery.errors import NotConnected, ProviderError, SendError
 from rookery.log import get_logger
 from rookery.model.content import MEDIA
+from rookery.model.directory import Question
 from rookery.model.event import Event
 from rookery.model.message import OutboundMessage, Receipt
 from rookery.model.session import Reason, SessionStatus
@@ -20,6 +22,8 @@ from rookery.provider.contract import Inbox
 
 from ..device.account import Account
 from ..device.pairing import PairingDesk
+from ..directory.asking import Directory
+from ..memory import Known, Memory
 from ..protocol import Happened, Notice, Start
 from ..settings import AccountSettings, WorkerSettings
 from ..workers.pool import WorkerPool
@@ -27,7 +31,6 @@ from ..workers.port import ClientPort
 from ..workers.process import WorkerProcess
 from .failures import failure_of
 from .login import Login
-from .memory import Known, Memory
 from .outbound import to_call, to_receipt, with_media, with_stored
 from .pacing import pacer
 from .presence import appear
@@ -41,6 +44,7 @@ DEATH_PAUSE = 0.5
 QUICK_DEATHS = 3
 """Ends in a row after which the engine's own, longer pauses apply."""
 
+REJECT_DEADLINE = 10.0  # seconds
 SETTLING = 1.0  # seconds in which the library deletes the keys of a device that was unlinked
 
 log = get_logger("SESSION")
@@ -76,6 +80,7 @@ class WhatsAppLink:
         self._login = Login(
             account, inbox, desk, self._receiver, settings, handle=self._handle, worker_ended=self._worker_ended
         )
+        self._directory = Directory(self._call, memory, self._note_presence)
         self._ended = False
         self._logged_out = False
         self._logged_in = False
@@ -127,6 +132,8 @@ class WhatsAppLink:
                 async for frame in self._port.events:
                     if isinstance(frame, Happened):
                         await self._receiver.store(self._port, frame)
+                        if frame.type == "call" and self._options.reject_calls:
+                            nursery.start_soon(self._reject_call, frame)
                         continue
                     self._handle(frame)
                     if frame.kind == "connected":
@@ -177,8 +184,19 @@ class WhatsAppLink:
         self._logged_in = True
 
     def _appear(self, port: ClientPort, nursery: trio.Nursery) -> None:
+        if presences := self._receiver.presences:
+            nursery.start_soon(self._directory.resubscribe, list(presences))
         if self._options.presence is not None:
             nursery.start_soon(appear, port, self._options.presence == "available")
+
+    async def _reject_call(self, frame: Happened) -> None:
+        call = msgspec.json.decode(frame.body)
+        if call["state"] == "offered":
+            with trio.move_on_after(REJECT_DEADLINE):
+                try:
+                    await self._call("reject_call", call=call["call_id"], origin=call["origin"])
+                except SendError as error:
+                    log.warning("a call could not be rejected", session=self._session, error=str(error))
 
     def _worker_ended(self, port: ClientPort) -> ProviderError:
         deaths = self._pool.deaths(self._session)
@@ -225,6 +243,13 @@ class WhatsAppLink:
             options = getattr(message.content, "choices", ())
             self._memory.keep(receipt.message_id, Known(self._account.address, text[:QUOTE], True, options))
         return receipt
+
+    async def ask(self, question: Question) -> Any:
+        """See `rookery.provider.capabilities.Directory`."""
+        return await self._directory.ask(question)
+
+    async def _note_presence(self, person: str) -> None:
+        await self._receiver.subscribe_presence(person)
 
     async def check(self) -> None:
         """Ask the library whether it is logged in. Raises ProviderError."""

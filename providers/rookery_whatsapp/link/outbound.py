@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import mimetypes
-import re
 import time
 from typing import Any
 
@@ -14,8 +13,9 @@ from rookery.model import content as c
 from rookery.model.message import OutboundMessage, Receipt
 from rookery.provider.contract import LocalMedia
 
+from ..addresses import address
+from ..memory import Memory
 from .fetching import fetch
-from .memory import Memory
 from .receiving import QUOTE
 
 OLDEST = 1_230_768_000.0
@@ -29,26 +29,8 @@ MIME_TYPES = {
     "sticker": "image/webp",
     "document": "application/octet-stream",
 }
-SERVERS = ("s.whatsapp.net", "lid", "g.us", "broadcast", "newsletter")
 TYPING = ("typing", "recording", "paused")
 OPTIONS = {"reply_sender", "reply_text", "from_me", "sender", "mentions", "message_ids"}
-
-_ADDRESS = re.compile(rf"[A-Za-z0-9._-]{{1,64}}@({'|'.join(re.escape(server) for server in SERVERS)})")
-_OLD_ADDRESS = re.compile(r"\A([0-9]{5,20})@c\.us\Z")
-_PHONE = re.compile(r"\+?[0-9][0-9 ()-]{4,24}")
-
-
-def address(to: str, field: str = "to") -> str:
-    """A phone number with its country code, or an address like `...@g.us`. Raises Rejected.
-
-    `...@c.us` is what older clients call a phone number's address.
-    """
-    to = _OLD_ADDRESS.sub(r"\1@s.whatsapp.net", to)
-    if _ADDRESS.fullmatch(to):
-        return to
-    if _PHONE.fullmatch(to):
-        return f"{re.sub('[^0-9]', '', to)}@s.whatsapp.net"
-    raise Rejected(f"{field}: {to!r} is neither a phone number with its country code nor a WhatsApp address")
 
 
 def to_call(message: OutboundMessage, memory: Memory, own: str) -> tuple[str, dict[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -13,12 +14,15 @@ from rookery.model.event import NewEvent
 from rookery.model.message import MessageState
 from rookery.provider.contract import Inbox
 
+from ..memory import ChatNames, Facts, Known, Memory
 from ..protocol import Happened
 from ..workers.port import ClientPort
 from .encrypted import Opener
-from .memory import ChatNames, Facts, Known, Memory
 
 QUOTE = 1000  # characters of a text that is kept for quotes
+
+MOST_PRESENCES = 500
+"""People of one session whose presence is asked for again after each connection."""
 
 STATES = {"delivered": MessageState.DELIVERED, "read": MessageState.READ, "played": MessageState.READ}
 
@@ -63,6 +67,8 @@ class Receiver:
         self._inbox.beat()
         if event.type == "message":
             self._remember(body)
+        elif event.type == "call" and body["state"] == "offered":
+            self._memory.rings(body["call_id"], body["origin"])
         elif event.type == "receipt" and (state := STATES.get(body["receipt"])):
             await self._inbox.confirm(body["message_ids"], state)
 
@@ -89,6 +95,18 @@ class Receiver:
         author = (sender["lid"] if body["chat_type"] == "group" else None) or sender["id"] or ""
         options = tuple(body["poll"].get("options", ())) if isinstance(body.get("poll"), dict) else ()
         self._memory.keep(body["message_id"], Known(author, str(body["text"])[:QUOTE], bool(body["from_me"]), options))
+
+    @property
+    def presences(self) -> Sequence[str]:
+        """People whose presence was asked for."""
+        return self._facts.presences
+
+    async def subscribe_presence(self, person: str) -> None:
+        """Remember it across connections and restarts. Raises StoreError."""
+        if person not in self._facts.presences:
+            self._facts.presences.append(person)
+            del self._facts.presences[:-MOST_PRESENCES]
+            await self._inbox.commit([], self._facts.write())
 
     async def finish(self, port: ClientPort) -> None:
         """Store what a cancellation left half done."""

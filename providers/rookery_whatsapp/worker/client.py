@@ -17,7 +17,7 @@ from contextlib import suppress
 from typing import Any
 
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
-from neonize._binder import ProxySettings  # type: ignore[import-untyped]
+from neonize._binder import ProxySettings, gocode  # type: ignore[import-untyped]
 from neonize.client import NewClient  # type: ignore[import-untyped]
 from neonize.events import INT_TO_EVENT  # type: ignore[import-untyped]
 from neonize.proto.waCompanionReg.WAWebProtobufsCompanionReg_pb2 import DeviceProps  # type: ignore[import-untyped]
@@ -29,7 +29,7 @@ from .channel import Channel, EngineGone
 from .events import encoding, unreadable
 from .events.found import Found
 from .events.handlers import HANDLERS
-from .gate import MapGate
+from .gate import Gated, MapGate
 from .loading.library_log import LibraryLog
 
 QUIET = 0.08
@@ -76,6 +76,13 @@ class Client:
         self._paired_anew = start.jid is None
         self.log = LibraryLog()
         self.library = self._make()
+        self.gated: Any = Gated(
+            self.library,
+            gate,
+            binary=Gated(gocode, gate),
+            contact=Gated(self.library.contact, gate),
+        )
+        """The library for calls from other threads: each of them looks the client up."""
 
     def _make(self) -> NewClient:
         start = self._start

@@ -11,12 +11,32 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 PAST_ITS_BEGINNING = 0.05
 """Seconds after which a call has looked up its client for sure. The look-up itself takes less than a microsecond."""
 
 LONGEST_CHANGE = 3.0
 """Seconds. The maps change early in a start or a stop; one that hangs in the network longer than this lets others go on."""
+
+
+class Gated:
+    """An object of the library whose methods each go through the gate; its other attributes are as they are."""
+
+    def __init__(self, target: Any, gate: MapGate, **more: Any) -> None:
+        self._target, self._gate = target, gate
+        self.__dict__ |= more
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(self._target, name)
+        if not callable(value):
+            return value
+
+        def call(*arguments: Any, **options: Any) -> Any:
+            with self._gate.call():
+                return value(*arguments, **options)
+
+        return call
 
 
 class MapGate:

@@ -19,6 +19,7 @@ from rookery.errors import (
     MediaExpired,
     NotConnected,
     OutcomeUnknown,
+    PlatformRefused,
     ProviderError,
     Rejected,
     SendRateLimited,
@@ -129,6 +130,8 @@ class WorkerProcess:
                 raise OutcomeUnknown(text)
             case Failed(kind="gone", text=text):
                 raise MediaExpired(f"expired: WhatsApp does not keep the file any more ({text})")
+            case Failed(kind="refused", text=text):
+                raise PlatformRefused(f"WhatsApp refused: {text}")
             case Failed(kind="limited", text=text):
                 raise AccountLimited(text)
             case Failed(kind="rate_limited", text=text):

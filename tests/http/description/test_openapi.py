@@ -11,6 +11,7 @@ from html.parser import HTMLParser
 import pytest
 import trio
 
+from rookery_http.access import wrong_keys
 from rookery_http.api import messages
 from rookery_http.calls import TABLE
 from rookery_http.description.openapi import describe
@@ -99,8 +100,9 @@ parameters = { "query.timeout" = 0.05 }  # without it the answer has no end
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("key", "seconds"), [(None, 8), ("sesame", 20)])
-async def test_schemathesis_finds_nothing(serve, tmp_path, key, seconds):
+async def test_schemathesis_finds_nothing(serve, tmp_path, monkeypatch, key, seconds):
     """All of its checks: no 5xx, no undocumented answer, nothing valid refused, nothing invalid taken."""
+    monkeypatch.setattr(wrong_keys, "FREE", 10**6)  # it tries a wrong key with every call
     async with serve(key=key) as served:
         await served.add()
         await served.parrot.say("polly", "hello")

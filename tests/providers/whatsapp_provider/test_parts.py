@@ -16,10 +16,11 @@ from rookery.model.content import Delete, Edit, Reaction, Text, Typing
 from rookery.model.message import OutboundMessage
 from rookery.model.session import Action, Reason
 from rookery_whatsapp import WhatsApp
+from rookery_whatsapp.addresses import address
 from rookery_whatsapp.device.devices import PostgresDevices, SqliteDevices
 from rookery_whatsapp.link.failures import failure_of
-from rookery_whatsapp.link.memory import Known, Memory
-from rookery_whatsapp.link.outbound import address, to_call
+from rookery_whatsapp.link.outbound import to_call
+from rookery_whatsapp.memory import Known, Memory
 from rookery_whatsapp.protocol import BrokenStream, FrameReader, Notice, Ping, Stop, Stored, encode, to_worker
 from rookery_whatsapp.worker.gate import PAST_ITS_BEGINNING, MapGate
 

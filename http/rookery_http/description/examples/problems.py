@@ -11,6 +11,7 @@ from rookery import errors
 
 from ...calls import Call
 from ...output.problems import Problem, from_error, invalid, plain_problem
+from .directory import EXAMPLES as DIRECTORY
 
 THINGS = {
     "sessions": ("session", "shop"),
@@ -31,6 +32,12 @@ _UNUSABLE = Problem(422, "unusable-sink", "Unusable sink", "url: the address nam
 _ELSEWHERE = errors.StoredElsewhere("the file 'event-4711' lies in a directory of another instance")
 _FULL = errors.StorageFull("the file cannot be written: there is no room left")
 _PART = Problem(416, "range-not-satisfiable", "Range not satisfiable", "the file has 48213 bytes")
+_OTHER_PLATFORM = Problem(
+    409,
+    "not-supported",
+    "Not supported by the platform",
+    "sessions of telegram have no such directory of people and groups",
+)
 _EXPIRED = errors.MediaExpired("expired: the platform does not keep the file any more")
 _AWAY = errors.NotConnected("the session 'shop' is not connected")
 _UNTYPED = "name the file's type in Content-Type, such as image/png; application/octet-stream is any"
@@ -62,6 +69,12 @@ _PROBLEMS: Mapping[tuple[str, int], errors.RookeryError | Problem] = {
     ("create_sink", 409): errors.AlreadyExists("sink", "orders"),
     **{(name, 422): _UNUSABLE for name in ("create_sink", "update_sink")},
     **{(name, 409): _AWAY for name in ("download_media", "download_event_media", "fetch_event_media")},
+    **{(name, 409): _OTHER_PLATFORM for name in DIRECTORY},
+    **{
+        (name, 422): errors.PlatformRefused("WhatsApp refused: info query returned status 403: forbidden")
+        for name in DIRECTORY
+    },
+    **{(name, 504): errors.OutcomeUnknown("the platform gave no answer within 25 s") for name in DIRECTORY},
     **{(name, 410): _EXPIRED for name in ("download_media", "download_event_media", "fetch_event_media")},
     **{(name, 416): _PART for name in ("download_media", "download_event_media")},
     **{(name, 421): _ELSEWHERE for name in ("download_media", "download_event_media", "fetch_event_media")},

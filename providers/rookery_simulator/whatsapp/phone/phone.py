@@ -37,6 +37,9 @@ class Phone:
         self.lid = lid
         self.name = name
         self.about = "Hey there! I am using a simulator."
+        self.picture = b""
+        self.blocked: set[Jid] = set()
+        self.calls: Feed[Node] = Feed()  # what linked devices did with calls from here
         self.platform = "android"
         self.business_name = ""
         self.signal = SignalDevice()
@@ -174,6 +177,17 @@ class Phone:
         attrs: Attrs = {"from": self.lid, "type": None if online else "unavailable", "last": last_seen}
         for device in to.devices.values():
             device.tell(node("presence", attrs))
+
+    def ring(self, other: Phone, *, video: bool = False, call_id: str = "") -> str:
+        """Call the devices of `other`; returns the call's id."""
+        call_id = call_id or self.world.new_id()
+        creator: Attrs = {"call-id": call_id, "call-creator": self.lid, "caller_pn": self.jid}
+        media = [node("audio", {"enc": "opus", "rate": "16000"}), *([node("video", {"enc": "vp8"})] if video else [])]
+        attrs: Attrs = {"from": self.lid, "platform": "android", "version": "2.24"}
+        for device in other.devices.values():
+            stanza = attrs | {"id": self.world.new_id(), "t": self.world.now()}
+            device.tell(node("call", stanza, [node("offer", creator, media)]))
+        return call_id
 
     # Reading
 

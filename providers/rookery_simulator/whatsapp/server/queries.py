@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ..crypto.ratchet import PreKeyBundle
 from ..stanza.jid import LEGACY_SERVER, PHONE_SERVER, Jid
 from ..stanza.node import Attrs, Node, node
-from . import app_state, groups, pairing_flow
+from . import app_state, groups, pairing_flow, people
 from .proxy import MEDIA_HOST
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ def _usync_user(world: World, user: Node, wanted: set[str]) -> Node:
 def _contact(world: World, asked: str) -> Node:
     """Whether a number is on WhatsApp; `asked` looks like `+491511@c.us`."""
     number = asked.removesuffix(f"@{LEGACY_SERVER}").lstrip("+")
-    phone = world.phones.get(number)
+    phone = world.phones.get(world.other_numbers.get(number, number))
     if phone is None:
         return node("user", {"pn_jid": Jid(number)}, [node("contact", {"type": "out"}, asked)])
     return node("user", {"jid": phone.lid, "pn_jid": phone.jid}, [node("contact", {"type": "in"}, asked)])
@@ -147,14 +147,6 @@ def _privacy(world: World, connection: ClientConnection, device: LinkedDevice, q
     connection.answer(query, [node("privacy", {}, categories)])
 
 
-def _block_list(world: World, connection: ClientConnection, device: LinkedDevice, query: Node) -> None:
-    connection.answer(query, [node("list", {"dhash": "0"}, [])])
-
-
-def _no_picture(world: World, connection: ClientConnection, device: LinkedDevice, query: Node) -> None:
-    connection.refuse(query, NOT_FOUND, "item-not-found")
-
-
 def _log_out(world: World, connection: ClientConnection, device: LinkedDevice, query: Node) -> None:
     """The device unlinks itself."""
     connection.answer(query)
@@ -162,10 +154,10 @@ def _log_out(world: World, connection: ClientConnection, device: LinkedDevice, q
     device.phone.devices.pop(device.number, None)
 
 
-QueryHandler = Callable[["World", "ClientConnection", "LinkedDevice", Node], None]
+Answer = Callable[["World", "ClientConnection", "LinkedDevice", Node], None]
 
 # By namespace and tag of the first child; "" stands for any other child.
-_ANSWERS: dict[tuple[str, str], QueryHandler] = {
+_ANSWERS: dict[tuple[str, str], Answer] = {
     ("w:p", ""): _ping,
     ("passive", "active"): _set_active,
     ("passive", "passive"): _ping,
@@ -175,8 +167,10 @@ _ANSWERS: dict[tuple[str, str], QueryHandler] = {
     ("usync", "usync"): _usync,
     ("w:m", "media_conn"): _media_connection,
     ("privacy", ""): _privacy,
-    ("blocklist", ""): _block_list,
-    ("w:profile:picture", ""): _no_picture,
+    ("blocklist", ""): people.on_block_list,
+    ("w:profile:picture", ""): people.on_picture,
+    ("status", "status"): people.on_about,
+    ("w:mex", "query"): people.on_graph,
     ("md", "remove-companion-device"): _log_out,
     ("w:sync:app:state", "sync"): app_state.on_sync,
     ("w:g2", ""): groups.on_query,

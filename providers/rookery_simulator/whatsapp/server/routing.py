@@ -23,6 +23,11 @@ def handle(world: World, device: LinkedDevice, stanza: Node) -> None:
         device.confirmed(stanza.get("id"))
     elif stanza.tag == "presence":
         device.presences.add(stanza)
+    elif stanza.tag == "call":
+        to = stanza.jid("to")
+        called = world.phone_at(to) if to else None
+        if called is not None:
+            called.calls.add(stanza)
     elif stanza.tag == "chatstate":
         _pass_chat_state(world, device, stanza)
 
@@ -30,7 +35,9 @@ def handle(world: World, device: LinkedDevice, stanza: Node) -> None:
 def _accept_message(world: World, device: LinkedDevice, stanza: Node) -> None:
     to = stanza.jid("to")
     assert to is not None
-    if device.send_error is None or stanza.get("category") == "peer":
+    if to in world.channels:
+        world.channels[to].posts.add(stanza)
+    elif device.send_error is None or stanza.get("category") == "peer":
         _distribute(world, device, stanza, to)
     attrs: Attrs = {
         "class": "message",

@@ -15,7 +15,7 @@ from ..feed import Feed
 from ..phone.phone import Phone
 from ..stanza.jid import LID_SERVER, Jid
 from ..stanza.node import Node
-from . import groups, pairing_flow, queries, routing
+from . import channels, groups, pairing_flow, queries, routing
 from .media import MediaStore
 
 if TYPE_CHECKING:
@@ -57,6 +57,9 @@ class World:
         self.media = MediaStore()
         self.phones: dict[str, Phone] = {}
         self.groups: dict[Jid, groups.Group] = {}
+        # Numbers as people write them, and the one under which the account is known.
+        self.other_numbers: dict[str, str] = {}
+        self.channels: dict[Jid, channels.Channel] = {}
         self.connections: set[ClientConnection] = set()
         self.references: dict[str, ClientConnection] = {}
         self.code_requests: Feed[pairing_flow.CodeRequest] = Feed()

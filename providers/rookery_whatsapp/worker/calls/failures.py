@@ -41,6 +41,20 @@ def status_of(text: str) -> int | None:
     return int(found[1]) if found else None
 
 
+UNKNOWN = ("timed out", "disconnected before", "websocket disconnected", "deadline exceeded", "context canceled")
+NOT_CONNECTED = ("websocket not connected", "not logged in", "client is nil", "doesn't contain a device jid")
+
+
+def refused(text: str) -> CallFailed:
+    """What a failed question means: the server said no, said that it was too much, or said nothing."""
+    own = without_quotes(text).lower()
+    if any(sign in own for sign in NOT_CONNECTED):
+        return CallFailed("not_connected", text)
+    if any(sign in own for sign in UNKNOWN):
+        return CallFailed("unknown", text)
+    return CallFailed("rate_limited" if status_of(text) == 429 else "refused", text)
+
+
 def kind_of_download(text: str) -> str:
     """Reading changes nothing, so a failed download may be repeated, unless the file is gone or was never readable."""
     if status_of(text) in GONE:

@@ -19,8 +19,8 @@ from neonize.utils.log import log_whatsmeow  # type: ignore[import-untyped]
 
 from ..addresses import bare, parse_jid
 from ..events import contents, encoding
-from . import failures, outgoing
-from .failures import CallFailed
+from . import failures, group_calls, outgoing, people
+from .failures import NOT_CONNECTED, UNKNOWN, CallFailed
 
 if TYPE_CHECKING:
     from ..client import Client
@@ -31,8 +31,6 @@ FORMS = {"message": Message, "reaction": ReactionMessage, "event_response": Even
 BEFORE_LIVE = {"pair_phone", "flags"}
 """Calls that make sense while a client shows QR codes."""
 
-NOT_CONNECTED = ("websocket not connected", "not logged in", "client is nil", "doesn't contain a device jid")
-UNKNOWN = ("timed out", "disconnected before", "websocket disconnected", "deadline exceeded", "context canceled")
 UPLOADING = ("media conn", "failed to execute request", "upload")
 
 RATE_LIMITED = 429
@@ -49,7 +47,7 @@ def prepare(arguments: dict[str, Any]) -> None:
 
 def send(client: Client, arguments: dict[str, Any]) -> dict[str, Any]:
     """Send a message; returns its id and time."""
-    library = client.library
+    library = client.gated
     try:
         message = outgoing.build(library, arguments)
     except Exception as error:
@@ -161,7 +159,49 @@ def logout(client: Client, arguments: dict[str, Any]) -> None:
     client.library.logout()
 
 
+def _question(function: Callable[[Client, dict[str, Any]], Any]) -> Callable[[Client, dict[str, Any]], Any]:
+    """A failure is the server's answer."""
+
+    def ask(client: Client, arguments: dict[str, Any]) -> Any:
+        try:
+            return encoding.clean(function(client, arguments))
+        except CallFailed:
+            raise
+        except Exception as error:
+            raise failures.refused(str(getattr(error, "Error", "") or error)) from None
+
+    return ask
+
+
 METHODS: dict[str, Callable[[Client, dict[str, Any]], Any]] = {
     function.__name__: function
     for function in (send, typing, read, presence, download, describe, pair_phone, flags, probe, logout)
+} | {
+    function.__name__: _question(function)
+    for function in (
+        people.contacts,
+        people.contact,
+        people.picture,
+        people.check_numbers,
+        people.blocked,
+        people.block,
+        people.profile,
+        people.change_profile,
+        people.subscribe,
+        people.reject_call,
+        group_calls.groups,
+        group_calls.group,
+        group_calls.create_group,
+        group_calls.change_group,
+        group_calls.leave_group,
+        group_calls.change_participants,
+        group_calls.join_requests,
+        group_calls.invite,
+        group_calls.join_group,
+        group_calls.preview_group,
+        group_calls.channels,
+        group_calls.channel,
+        group_calls.follow,
+        group_calls.unfollow,
+    )
 }

@@ -28,6 +28,7 @@ def call_event(state: str, report: str | None = None) -> Callable[[Reporter, Any
             "group": group,
             "caller": caller,
             "sender": caller,
+            "origin": bare(origin),
             "reason": getattr(event, "reason", "") or None,
         }
         if event.DESCRIPTOR.fields_by_name.get("callRemoteMeta") is not None:

@@ -7,11 +7,11 @@ from typing import Any
 
 import msgspec
 
-from ..errors import InvalidInput, NotConnected, NotFound, OutcomeUnknown, Rejected, RookeryError, SendRateLimited
-from ..model.content import media_in
-from ..model.media import MediaState
-from ..provider.capabilities import MethodCalling, MethodProvider
-from .media import MediaFeatures
+from ...errors import InvalidInput, NotConnected, NotFound, OutcomeUnknown, Rejected, RookeryError, SendRateLimited
+from ...model.content import media_in
+from ...model.media import MediaState
+from ...provider.capabilities import MethodCalling, MethodProvider
+from ..media import MediaFeatures
 
 CALL_SECONDS = 90.0
 """How long another instance may take with a call: connecting, sending files and waiting for the answer."""

@@ -7,11 +7,16 @@ from typing import Any
 
 import msgspec
 
+from rookery.model.directory import NumberCheck
+
 REMEMBERED = 1000
 """Messages of one session whose author and text are known for replies and reactions to them."""
 
 MOST_NAMES = 20_000
 """Chats of one session that keep a hidden address as their name; beyond it the oldest changes to the phone number."""
+
+MOST_CALLS = 50
+"""Calls of one session that may be rejected."""
 
 TROUBLES, TROUBLED = 5, 60.0
 """So many ends of a client over unknown values within so many seconds, and the engine's own pauses apply."""
@@ -31,6 +36,8 @@ class Memory:
 
     def __init__(self) -> None:
         self._messages: OrderedDict[str, Known] = OrderedDict()
+        self.numbers: OrderedDict[str, NumberCheck] = OrderedDict()  # by digits
+        self.ringing: OrderedDict[str, str] = OrderedDict()  # where each call came from, by its id
         self._troubles: deque[float] = deque(maxlen=TROUBLES)
 
     def keep(self, id: str, known: Known) -> None:
@@ -42,6 +49,12 @@ class Memory:
     def get(self, id: str) -> Known | None:
         """None when it is too long ago, or from before a restart."""
         return self._messages.get(id)
+
+    def rings(self, call: str, origin: str) -> None:
+        """A call has come in; the last few may be rejected."""
+        self.ringing[call] = origin
+        if len(self.ringing) > MOST_CALLS:
+            self.ringing.popitem(last=False)
 
     def trouble(self, now: float) -> bool:
         """The library ended a client over a value that it does not know. True when that happens all the time."""

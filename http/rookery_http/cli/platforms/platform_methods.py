@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from .client import Client, Key, Url, path_of
-from .output import print_json
+from ..client import Client, Key, Url, path_of
+from ..output import print_json
 
 
 def call(

@@ -1,0 +1,1 @@
+"""What only some platforms have beside messages."""

@@ -1,0 +1,272 @@
+"""Whom a session's account knows: people, groups, channels, and itself; and what can be asked and changed about them.
+
+Each question is a structure of its own; `ANSWERS` says what comes back. A link answers those that its platform has.
+Addresses are the platform's own; a question takes them in any form that a person would write.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+
+class ContactEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody. `id` is the address that events use; `name` the best name that is known."""
+
+    id: str
+    phone: str | None = None
+    lid: str | None = None
+    name: str | None = None
+    full_name: str | None = None  # in the account's address book
+    push_name: str | None = None  # that the person chose
+    business_name: str | None = None
+    about: str | None = None  # told by a question for one contact only, as what follows
+    picture_id: str | None = None
+    blocked: bool | None = None
+
+
+class Picture(msgspec.Struct, frozen=True, kw_only=True):
+    """A profile picture at the platform; `url` is valid for some days."""
+
+    url: str
+    id: str
+
+
+class NumberCheck(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether a phone number is known to the platform, and the chat that it has there, which may be under another number."""
+
+    phone: str
+    exists: bool
+    chat: str | None
+    lid: str | None
+    checked_at: float  # seconds since the epoch; answers are kept for a day
+
+
+class Participant(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody in a group. `error` is the platform's number when a change did not reach this one."""
+
+    id: str
+    phone: str | None = None
+    lid: str | None = None
+    admin: bool = False
+    owner: bool = False
+    error: int | None = None
+
+
+class Group(msgspec.Struct, frozen=True, kw_only=True):
+    """A group. `kind`: group, community, community_announcements or community_group; `community` is the parent's address."""
+
+    chat: str
+    name: str
+    description: str | None = None
+    kind: str = "group"
+    community: str | None = None
+    owner: str | None = None
+    created_at: float | None = None
+    only_admins_send: bool = False
+    only_admins_edit: bool = False
+    expires_in: int = 0  # seconds after which messages disappear; 0: never
+    participants: list[Participant] = []
+
+
+class Channel(msgspec.Struct, frozen=True, kw_only=True):
+    """A channel that the account follows or keeps. `role`: subscriber, guest, admin or owner."""
+
+    chat: str
+    name: str
+    description: str | None = None
+    role: str | None = None
+    subscribers: int | None = None
+    muted: bool | None = None
+    link: str | None = None
+
+
+class Profile(msgspec.Struct, frozen=True, kw_only=True):
+    """The account itself. `privacy`: what it shows to whom, in the platform's words."""
+
+    id: str
+    phone: str | None = None
+    lid: str | None = None
+    name: str | None = None
+    about: str | None = None
+    picture: Picture | None = None
+    privacy: dict[str, str] = {}
+
+
+class Question(msgspec.Struct, frozen=True, tag_field="ask", tag=True, kw_only=True):
+    """The tag of each is its name."""
+
+
+class ListContacts(Question, frozen=True, tag=True, kw_only=True):
+    """Everybody whose name, number or address holds `q`."""
+
+    q: str | None = None
+
+
+class GetContact(Question, frozen=True, tag=True, kw_only=True):
+    who: str
+
+
+class GetPicture(Question, frozen=True, tag=True, kw_only=True):
+    """Also of a group."""
+
+    who: str
+
+
+class CheckNumbers(Question, frozen=True, tag=True, kw_only=True):
+    phones: list[str]
+
+
+class SetBlocked(Question, frozen=True, tag=True, kw_only=True):
+    who: str
+    blocked: bool
+
+
+class ListBlocked(Question, frozen=True, tag=True, kw_only=True):
+    pass
+
+
+class ListGroups(Question, frozen=True, tag=True, kw_only=True):
+    pass
+
+
+class GetGroup(Question, frozen=True, tag=True, kw_only=True):
+    chat: str
+
+
+class CreateGroup(Question, frozen=True, tag=True, kw_only=True):
+    name: str
+    participants: list[str]
+    community: bool = False  # a community, which holds groups
+    parent: str | None = None  # the community that it becomes a part of
+
+
+class ChangeGroup(Question, frozen=True, tag=True, kw_only=True):
+    """What is None stays as it is; an empty description removes it. `picture`: a JPEG, empty bytes remove it."""
+
+    chat: str
+    name: str | None = None
+    description: str | None = None
+    only_admins_send: bool | None = None
+    only_admins_edit: bool | None = None
+    expires_in: int | None = None
+    picture: bytes | None = None
+
+
+class LeaveGroup(Question, frozen=True, tag=True, kw_only=True):
+    chat: str
+
+
+class ChangeParticipants(Question, frozen=True, tag=True, kw_only=True):
+    chat: str
+    change: Literal["add", "remove", "promote", "demote"]
+    participants: list[str]
+
+
+class ListJoinRequests(Question, frozen=True, tag=True, kw_only=True):
+    chat: str
+
+
+class GetInvite(Question, frozen=True, tag=True, kw_only=True):
+    """The link to join a group; `reset` makes a new one and ends the old one."""
+
+    chat: str
+    reset: bool = False
+
+
+class JoinGroup(Question, frozen=True, tag=True, kw_only=True):
+    link: str
+
+
+class PreviewGroup(Question, frozen=True, tag=True, kw_only=True):
+    link: str
+
+
+class ListChannels(Question, frozen=True, tag=True, kw_only=True):
+    pass
+
+
+class GetChannel(Question, frozen=True, tag=True, kw_only=True):
+    """`channel`: an address, or a link to it."""
+
+    channel: str
+
+
+class FollowChannel(Question, frozen=True, tag=True, kw_only=True):
+    channel: str
+
+
+class UnfollowChannel(Question, frozen=True, tag=True, kw_only=True):
+    channel: str
+
+
+class GetProfile(Question, frozen=True, tag=True, kw_only=True):
+    pass
+
+
+class ChangeProfile(Question, frozen=True, tag=True, kw_only=True):
+    name: str | None = None
+    about: str | None = None
+    picture: bytes | None = None
+
+
+class SetPresence(Question, frozen=True, tag=True, kw_only=True):
+    state: Literal["online", "offline"]
+
+
+class SubscribePresence(Question, frozen=True, tag=True, kw_only=True):
+    """From now on, also after a reconnection, tell when this person comes and goes."""
+
+    who: str
+
+
+class RejectCall(Question, frozen=True, tag=True, kw_only=True):
+    """`call`: the id of a call that rings now."""
+
+    call: str
+
+
+ANSWERS: dict[type[Question], Any] = {
+    ListContacts: list[ContactEntry],
+    GetContact: ContactEntry,
+    GetPicture: Picture | None,
+    CheckNumbers: list[NumberCheck],
+    SetBlocked: None,
+    ListBlocked: list[str],
+    ListGroups: list[Group],
+    GetGroup: Group,
+    CreateGroup: Group,
+    ChangeGroup: Group,
+    LeaveGroup: None,
+    ChangeParticipants: list[Participant],
+    ListJoinRequests: list[Participant],
+    GetInvite: str,
+    JoinGroup: str,
+    PreviewGroup: Group,
+    ListChannels: list[Channel],
+    GetChannel: Channel,
+    FollowChannel: Channel,
+    UnfollowChannel: None,
+    GetProfile: Profile,
+    ChangeProfile: Profile,
+    SetPresence: None,
+    SubscribePresence: None,
+    RejectCall: None,
+}
+"""What is answered to each question."""
+
+QUESTIONS = tuple(ANSWERS)
+CHANGES = (
+    SetBlocked,
+    CreateGroup,
+    ChangeGroup,
+    LeaveGroup,
+    ChangeParticipants,
+    JoinGroup,
+    FollowChannel,
+    UnfollowChannel,
+    ChangeProfile,
+    RejectCall,
+)
+"""Questions that change something: one without an answer may have been carried out."""

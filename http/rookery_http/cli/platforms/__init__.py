@@ -1,0 +1,1 @@
+"""Commands for what only some platforms have."""

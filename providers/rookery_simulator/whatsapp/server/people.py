@@ -1,0 +1,84 @@
+"""What accounts show of themselves, and whom they block."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from ..stanza.jid import Jid
+from ..stanza.node import Node, node
+from . import channels
+
+if TYPE_CHECKING:
+    from ..phone.phone import Phone
+    from .connection import ClientConnection
+    from .groups import Group
+    from .linked_device import LinkedDevice
+    from .world import World
+
+NOT_FOUND, FORBIDDEN = 404, 403
+
+
+def _owner(world: World, address: Jid | None, device: LinkedDevice) -> Phone | Group | None:
+    if address is None:
+        return device.phone
+    return world.groups.get(address) or world.phone_at(address)
+
+
+def on_picture(world: World, connection: ClientConnection, device: LinkedDevice, query: Node) -> None:
+    """A picture of a person or a group: where it is, or a new one."""
+    target = query.jid("target")
+    if query.get("type") == "set":
+        to = query.jid("to")
+        of = world.groups.get(to) if to in world.groups else _owner(world, target, device)
+        if of is None:
+            connection.refuse(query, NOT_FOUND, "item-not-found")
+            return
+        picture = query.child("picture")
+        of.picture = picture.data if picture is not None else b""
+        connection.answer(query, [node("picture", {"id": picture_id(of.picture)})])
+        return
+    found = _owner(world, target, device)
+    if found is None or not found.picture:
+        connection.refuse(query, NOT_FOUND, "item-not-found")
+        return
+    id = picture_id(found.picture)
+    attrs = {"id": id, "type": "image", "url": f"https://pps.whatsapp.net/v/{id}.jpg", "direct_path": f"/v/{id}.jpg"}
+    connection.answer(query, [node("picture", {**attrs})])
+
+
+def picture_id(data: bytes) -> str:
+    """A number for these bytes."""
+    return str(sum(data) * 1009 + len(data))
+
+
+def on_about(world: World, connection: ClientConnection, device: LinkedDevice, query: Node) -> None:
+    """The line below a name."""
+    status = query.child("status")
+    device.phone.about = status.data.decode() if status is not None else ""
+    connection.answer(query)
+
+
+def on_block_list(world: World, connection: ClientConnection, device: LinkedDevice, query: Node) -> None:
+    """Whom the account blocks, and changes of that."""
+    blocked = device.phone.blocked
+    for item in query.children if query.get("type") == "set" else ():
+        address = item.jid("jid")
+        if address is not None:
+            (blocked.add if item.get("action") == "block" else blocked.discard)(address.bare)
+    items = [node("item", {"jid": address}) for address in sorted(blocked, key=str)]
+    connection.answer(query, [node("list", {"dhash": "0"}, items)])
+
+
+def on_graph(world: World, connection: ClientConnection, device: LinkedDevice, query: Node) -> None:
+    """The queries that WhatsApp writes as GraphQL: channels, and the line below a name."""
+    asked = query.require("query")
+    variables: dict[str, Any] = json.loads(asked.data).get("variables", {})
+    given = variables.get("input")
+    if isinstance(given, dict) and "text" in given and "ephemeral_duration_sec" in given:
+        device.phone.about = given["text"]
+        data: Any = {"xwa2_users_update_about_status": {"result": "SUCCESS"}}
+    else:
+        data = channels.answer(world, device, asked.get("query_id"), variables)
+    document = {"data": data} if data is not None else channels.NOT_FOUND
+    connection.answer(query, [node("result", {}, json.dumps(document))])

@@ -1,0 +1,48 @@
+"""How people write WhatsApp addresses, and the library's form of them."""
+
+from __future__ import annotations
+
+import re
+
+from rookery.errors import InvalidInput, Rejected
+
+SERVERS = ("s.whatsapp.net", "lid", "g.us", "broadcast", "newsletter")
+GROUP, CHANNEL, PHONE, LID = "g.us", "newsletter", "s.whatsapp.net", "lid"
+
+_ADDRESS = re.compile(rf"[A-Za-z0-9._-]{{1,64}}@({'|'.join(re.escape(server) for server in SERVERS)})")
+_OLD_ADDRESS = re.compile(r"\A([0-9]{5,20})@c\.us\Z")
+_PHONE = re.compile(r"\+?[0-9][0-9 ().\-/]{4,24}")
+_WITH_DEVICE = re.compile(r"\A([0-9]{5,20}):[0-9]{1,5}@(s\.whatsapp\.net|lid)\Z")
+
+
+def normal(text: str) -> str | None:
+    """The address that events use, for any way to write it; None when it is none.
+
+    A phone number with its country code (`+49 151 0000 0012`), `...@c.us` as older clients say, or an address.
+    """
+    text = _OLD_ADDRESS.sub(r"\1@s.whatsapp.net", text.strip(" "))
+    text = _WITH_DEVICE.sub(r"\1@\2", text)
+    if _ADDRESS.fullmatch(text):
+        return text
+    if _PHONE.fullmatch(text):
+        return f"{re.sub('[^0-9]', '', text)}@{PHONE}"
+    return None
+
+
+def address(to: str, field: str = "to") -> str:
+    """The same, for a message. Raises Rejected."""
+    found = normal(to)
+    if found is None:
+        raise Rejected(f"{field}: {to!r} is neither a phone number with its country code nor a WhatsApp address")
+    return found
+
+
+def address_of(text: str, field: str, *servers: str) -> str:
+    """The same, for a question; at one of these servers, if any are named. Raises InvalidInput."""
+    found = normal(text)
+    if found is None or (servers and found.rpartition("@")[2] not in servers):
+        wanted = "a phone number with its country code, or an address"
+        if len(servers) == 1:
+            wanted = f"an address like 120363000000000001@{servers[0]}"
+        raise InvalidInput(f"{field}: {text[:100]!r} is not {wanted}", field=field)
+    return found

@@ -1,0 +1,1 @@
+"""What an account knows of people, groups and channels, and what it can change there."""
