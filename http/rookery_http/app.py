@@ -22,6 +22,7 @@ from rookery.log import get_logger
 from . import api as _calls  # noqa: F401 - fills the table
 from .access.audit import audit
 from .access.callers import Caller
+from .access.doors import client_address, with_cors, without_base
 from .access.local import check_local
 from .access.scopes import authorize
 from .api.event_socket import serve_event_socket
@@ -57,12 +58,26 @@ class Application(QuartTrio):
         raw = scope["raw_path"].decode("ascii", "replace")
         if not raw.startswith("/"):
             raw = "/" + raw.partition("://")[2].partition("/")[2]
+        api = self.api
+        raw = without_base(raw, api.settings.base_path)
         scope["path"] = unquote(raw, errors="replace") if "%" in raw else raw
+        if api.trusted_proxies and scope.get("client"):
+            scope["client"] = (client_address(scope["client"][0], scope["headers"], api.trusted_proxies), 0)
         if scope["type"] != "http":
             await super().asgi_app(scope, receive, send)
             return
         incoming = request_of(scope, receive, self.request_class)
         found = ROUTER.find(raw)
+        origin = incoming.headers.get("Origin") if api.settings.cors_origins else None
+        if origin is not None and api.cors.allows(origin):
+            if incoming.method == "OPTIONS" and "Access-Control-Request-Method" in incoming.headers:
+                headers = api.cors.preflight(
+                    origin, incoming.headers.get("Access-Control-Request-Headers", ""), found[0] if found else ()
+                )
+                await send({"type": "http.response.start", "status": 204, "headers": headers})
+                await send({"type": "http.response.body", "body": b""})
+                return
+            send = with_cors(send, api.cors.headers(origin))
         if found is None:
             response: Any = await self.handle_request(incoming)
         else:
@@ -71,7 +86,10 @@ class Application(QuartTrio):
             body = encode(response.value)
             headers = JSON_HEADERS
             if response.headers:
-                headers = headers + [(name.encode(), value.encode()) for name, value in response.headers.items()]
+                headers = headers + [
+                    (name.encode(), (api.settings.base_path + value if name == "Location" else value).encode())
+                    for name, value in response.headers.items()
+                ]
             with trio.move_on_after(self.api.settings.answer_timeout):
                 await send({"type": "http.response.start", "status": response.status, "headers": headers})
                 await send({"type": "http.response.body", "body": body, "more_body": False})
@@ -98,10 +116,10 @@ class Application(QuartTrio):
                 raise  # the server stops: nobody waits for an answer
             problem = problem_of(error)
             if row is not None and caller is not None:
-                audit(api.engine, row, caller, arguments, problem.status)
+                audit(api.engine, row, caller, incoming.remote_addr, arguments, problem.status)
             return finished(problem_response(problem))
         if caller is not None:
-            audit(api.engine, row, caller, arguments, answer.status_code)
+            audit(api.engine, row, caller, incoming.remote_addr, arguments, answer.status_code)
         if incoming.method == "HEAD":
             return _bare(answer.response())
         if isinstance(answer.value, Response):
@@ -112,7 +130,7 @@ class Application(QuartTrio):
         """Who is calling. Raises a Problem: 401, 403, 429."""
         api = self.api
         if api.settings.key is None:
-            check_local(incoming)
+            check_local(incoming, api.cors)
         caller = await api.identify(incoming)
         if caller.key is not None and (rate := caller.key.rate or api.settings.key_rate) > 0:
             api.rate_limits.check(caller.id, rate)

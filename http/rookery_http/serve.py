@@ -17,6 +17,7 @@ from .description.asyncapi import describe_streams
 from .description.openapi import describe
 from .server import access_log
 from .server.address import Address
+from .server.connection import Scope
 from .server.server import open_listeners, serve
 
 
@@ -50,10 +51,15 @@ async def serve_api(
         settings,
         stopping=stop,
         platforms=platforms,
-        describe=partial(describe, platforms, key=settings.key is not None),
+        describe=partial(describe, platforms, key=settings.key is not None, base_path=settings.base_path),
         describe_streams=partial(describe_streams, platforms, key=settings.key is not None),
     )
     app = create_app(api)
+
+    def answered(scope: Scope, status: int, seconds: float) -> None:
+        api.requests.answered(scope, status, seconds)
+        access_log.write(scope, status, seconds)
+
     listeners = await open_listeners(settings.host, settings.port)
     await serve(
         app,
@@ -61,6 +67,6 @@ async def serve_api(
         stop=stop,
         drain=settings.drain,
         keep_alive=settings.keep_alive,
-        answered=access_log.write,
+        answered=answered,
         task_status=task_status,
     )

@@ -76,11 +76,21 @@ class KeyFeatures(EngineParts):
             raise NotFound("key", id)
         self._keyring.forget(id)
 
-    def audit(self, *, key: str, call: str, session: str | None, target: str | None, outcome: int) -> None:
-        """Note that somebody did something; it is stored about a second later."""
-        self._keyring.record(
-            AuditEntry(at=self._clock(), key=key, call=call, session=session, target=target, outcome=outcome)
+    def audit(
+        self,
+        *,
+        key: str,
+        call: str,
+        session: str | None,
+        target: str | None,
+        outcome: int,
+        client: str | None = None,
+    ) -> None:
+        """Note that somebody did something from the address `client`; it is stored about a second later."""
+        entry = AuditEntry(
+            at=self._clock(), key=key, call=call, session=session, target=target, outcome=outcome, client=client
         )
+        self._keyring.record(entry)
 
     async def read_audit(self, query: AuditQuery | None = None) -> Sequence[AuditEntry]:
         """Newest first; the last one's id is the cursor (`before`) of the next page."""

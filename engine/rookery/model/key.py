@@ -73,6 +73,7 @@ class AuditEntry(msgspec.Struct, frozen=True, kw_only=True):
     session: str | None
     target: str | None  # the id in the request's path when it is not a session's
     outcome: int  # HTTP status
+    client: str | None = None  # the address that the call came from
     id: int = 0  # given by the store, grows
 
 

@@ -18,7 +18,9 @@ MAX_TARGET = 64
 """Characters of a method's name."""
 
 
-def audit(engine: Engine, row: Call, caller: Caller, arguments: Mapping[str, Any], status: int) -> None:
+def audit(
+    engine: Engine, row: Call, caller: Caller, client: str | None, arguments: Mapping[str, Any], status: int
+) -> None:
     """Note one answered request. Never blocks."""
     if row.scope is None or row.scope is Scope.READ or (row.scope is Scope.ADMIN and row.method == "GET"):
         return
@@ -30,4 +32,4 @@ def audit(engine: Engine, row: Call, caller: Caller, arguments: Mapping[str, Any
     if of_session:
         target = arguments.get("method") or (body.get("method") if isinstance(body, dict) else None)
         target = target[:MAX_TARGET] if isinstance(target, str) else None
-    engine.audit(key=caller.id, call=row.name, session=session, target=target, outcome=status)
+    engine.audit(key=caller.id, call=row.name, session=session, target=target, outcome=status, client=client)

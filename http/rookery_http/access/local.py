@@ -12,9 +12,10 @@ from quart import Request, Websocket
 
 from ..config.settings import is_loopback
 from ..output.problems import Problem
+from .doors import Cors
 
 
-def check_local(request: Request | Websocket) -> None:
+def check_local(request: Request | Websocket, cors: Cors) -> None:
     """Raises a Problem: 403 for a web page that has no business here."""
     host = request.headers.get("Host", "")
     if host and not is_loopback(_name(f"//{host}")):
@@ -35,7 +36,7 @@ def check_local(request: Request | Websocket) -> None:
             "without ROOKERY_API_KEY web pages of other sites are refused",
             field="Sec-Fetch-Site",
         )
-    if origin is not None and not is_loopback(_name(origin)):
+    if origin is not None and not cors.allows(origin) and not is_loopback(_name(origin)):
         raise Problem(
             403,
             "forbidden",

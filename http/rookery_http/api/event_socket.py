@@ -39,7 +39,7 @@ async def serve_event_socket(api: Api, refusal: Callable[[Exception], Response])
     headers = websocket.headers
     try:
         if api.settings.key is None:
-            check_local(websocket)
+            check_local(websocket, api.cors)
         query = read_query(websocket.query_string, FollowEvents)
         resume = read_header("Last-Event-ID", headers.getlist("Last-Event-ID"))
         caller: Caller | None = None

@@ -102,5 +102,5 @@ async def terminate_inactive(api: Api) -> Answer:
 @call("GET", "/metrics", tag=TAG, answers={200: (TEXT, OPEN_METRICS)}, scope=Scope.READ)
 async def metrics(api: Api, *, incoming: Request) -> Answer:
     """Counts and durations in the text form of Prometheus, or in that of OpenMetrics where `Accept` prefers it."""
-    text, content_type = await exposition(api.engine, preferred_form(incoming.accept_mimetypes))
+    text, content_type = await exposition(api.engine, api.requests, preferred_form(incoming.accept_mimetypes))
     return Answer(Response(text, content_type=content_type))

@@ -13,12 +13,15 @@ from rookery import Engine
 from rookery.model.event_type import EventType
 
 from ..access.callers import Caller, given_key, identify
+from ..access.doors import Cors
 from ..access.rate_limit import RateLimits
 from ..access.wrong_keys import WrongKeys
+from ..config.doors import networks_of, origins_of
 from ..config.settings import ApiSettings
 from ..input.body_budget import BodyBudget
 from ..input.documents import Documents
 from ..operate.readiness import Readiness
+from ..operate.requests import Requests
 from ..output.problems import Problem
 from ..output.wire_forms import WireForms
 
@@ -70,6 +73,9 @@ class Api:
         self.readiness = Readiness(engine)
         self.wire_forms = WireForms()
         self.wrong_keys = WrongKeys()
+        self.cors = Cors(origins_of(settings.cors_origins))
+        self.trusted_proxies = networks_of(settings.trusted_proxies)
+        self.requests = Requests()
         self.platforms = dict(platforms or {})
         self.describe = describe
         self.describe_streams = describe_streams

@@ -16,6 +16,7 @@ from rookery.errors import InvalidInput
 from rookery.runtime.trust import tls_context
 from rookery.store.open import check_postgres_url
 
+from .doors import origins_of
 from .settings import S3, ApiSettings, LogSettings, PlatformSettings, StorageSettings, is_loopback
 from .table import BY_NAME, CLIENT_VARIABLES, GROUPS, TABLE, WORKER_VARIABLES
 
@@ -113,6 +114,11 @@ def _contradictions(values: Mapping[str, Any]) -> list[str]:
         lines.append(
             f"ROOKERY_API_KEY: a key is needed to listen on {host}, which others can reach; "
             f"set one, or ROOKERY_HOST=127.0.0.1"
+        )
+    if values["ROOKERY_API_KEY"] is None and "*" in origins_of(values["ROOKERY_CORS_ORIGINS"]):
+        lines.append(
+            "ROOKERY_CORS_ORIGINS: * cannot be used without ROOKERY_API_KEY, or any web page could command this server; name "
+            "the origins, or set a key"
         )
     if not is_loopback(host):
         lines += weaknesses(values["ROOKERY_API_KEY"], values["ROOKERY_SECRET_KEY"])

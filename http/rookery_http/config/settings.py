@@ -17,6 +17,7 @@ from rookery.media.open import storage_from_text
 from rookery.media.storage import MediaStorage
 from rookery.settings import count, seconds, setting
 
+from .doors import networks_of, origins_of
 from .variable import http_address
 
 MEBIBYTE = 1024 * 1024
@@ -105,6 +106,37 @@ class ApiSettings(msgspec.Struct, frozen=True, kw_only=True):
     ] = 60.0
     keep_alive: Annotated[float, seconds("How long an idle connection stays open.")] = 30.0
     heartbeat: Annotated[float, seconds("How often an event stream without events sends a comment.")] = 15.0
+    cors_origins: (
+        Annotated[
+            str,
+            text(
+                "Origins of web pages that may call the API, comma separated, such as `https://app.example.org`; `*`: all.",
+                right="origins such as https://app.example.org, comma separated, or *",
+                check=origins_of,
+            ),
+        ]
+        | None
+    ) = None
+    base_path: Annotated[
+        str,
+        text(
+            "Path under which a proxy shows this server, such as `/rookery`; the proxy may pass it on or take it away.",
+            right="a path such as /rookery, without a slash at its end",
+            shown_default="none",
+            pattern=r"^((/[A-Za-z0-9._~-]+)+)?$",
+        ),
+    ] = ""
+    trusted_proxies: (
+        Annotated[
+            str,
+            text(
+                "Addresses and networks of proxies whose `Forwarded` or `X-Forwarded-For` is believed, comma separated.",
+                right="addresses or networks such as 10.0.0.0/8, comma separated",
+                check=networks_of,
+            ),
+        ]
+        | None
+    ) = None
     drain: float = 2.0
     """Seconds that requests under way may take at shutdown."""
 

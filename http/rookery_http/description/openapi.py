@@ -105,8 +105,9 @@ UPLOADS: Schema = {
 """The first stands for every type."""
 
 
-def describe(platforms: Mapping[str, PlatformInput] | None = None, *, key: bool = True) -> Schema:
-    """The description; `platforms` adds what each platform takes, `key` says whether this server asks for one."""
+def describe(platforms: Mapping[str, PlatformInput] | None = None, *, key: bool = True, base_path: str = "") -> Schema:
+    """The description; `platforms` adds what each platform takes, `key` says whether this server asks for one, `base_path` is
+    where a proxy shows it."""
     components = _components(platforms or {})
     paths: dict[str, Schema] = {}
     for row in TABLE:
@@ -125,7 +126,7 @@ def describe(platforms: Mapping[str, PlatformInput] | None = None, *, key: bool 
             "description": "Errors are problem documents (RFC 9457). Unknown fields and parameters are errors.",
             "license": {"name": "MIT", "identifier": "MIT"},
         },
-        "servers": [{"url": "/", "description": "the server that this description comes from"}],
+        "servers": [{"url": base_path or "/", "description": "the server that this description comes from"}],
         "tags": [{"name": name, "description": text} for name, text in TAGS.items()],
         "paths": paths,
         "webhooks": _webhooks(types),

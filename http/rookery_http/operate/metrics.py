@@ -35,6 +35,8 @@ from rookery.features.operations import EngineHealth, InstanceHealth
 from rookery.model.webhook import WebhookFacts
 from rookery.runtime.telemetry import BUCKETS, COUNTERS, DURATIONS, Telemetry
 
+from .requests import Requests
+
 TEXT, OPEN_METRICS = "text/plain", "application/openmetrics-text"
 MOST_WEBHOOKS = 200
 UNITS = ("seconds", "bytes")
@@ -55,14 +57,14 @@ def preferred_form(accepted: Iterable[tuple[str, float]]) -> str:
     return TEXT
 
 
-async def exposition(engine: Engine, form: str = TEXT) -> tuple[bytes, str]:
+async def exposition(engine: Engine, requests: Requests, form: str = TEXT) -> tuple[bytes, str]:
     """Everything, counted just now, and its content type. While the store is away, what needs no store."""
     registry = CollectorRegistry(auto_describe=False)
     health: InstanceHealth = engine.health_here()
     facts: Mapping[str, WebhookFacts] = {}
     with suppress(StoreError), trio.move_on_after(engine.settings.store_timeout):
         facts, health = await engine.webhook_facts(), await engine.health()
-    registry.register(_Scrape(engine.telemetry, health, facts, await engine.memory(), health.now))
+    registry.register(_Scrape(engine.telemetry, requests, health, facts, await engine.memory(), health.now))
     if form == OPEN_METRICS:
         text: bytes = openmetrics.generate_latest(registry)  # type: ignore[no-untyped-call]
         return text, openmetrics.CONTENT_TYPE_LATEST
@@ -75,12 +77,14 @@ class _Scrape(Collector):
     def __init__(
         self,
         telemetry: Telemetry,
+        requests: Requests,
         health: InstanceHealth,
         facts: Mapping[str, WebhookFacts],
         memory: MemoryReport,
         now: float,
     ) -> None:
         self._telemetry = telemetry
+        self._requests = requests
         self._health = health
         self._facts = facts
         self._memory = memory
@@ -88,6 +92,7 @@ class _Scrape(Collector):
 
     def collect(self) -> Iterator[Metric]:
         yield from _counters(self._telemetry)
+        yield from self._requests.metrics()
         yield from _durations(self._telemetry)
         yield from _state(self._health)
         stored = isinstance(self._health, EngineHealth)

@@ -47,7 +47,8 @@ class ApiKeyPage(msgspec.Struct, frozen=True):
 
 
 class AuditEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """`key` is the id of a key, `admin` for the key of the environment, `local` without one; `outcome` the HTTP status."""
+    """`key` is the id of a key, `admin` for the key of the environment, `local` without one; `outcome` the HTTP status,
+    `client` the address that the call came from."""
 
     id: int
     at: Moment
@@ -56,6 +57,7 @@ class AuditEntry(msgspec.Struct, frozen=True, kw_only=True):
     session: str | None
     target: str | None
     outcome: int
+    client: str | None
 
     @classmethod
     def of(cls, entry: keys.AuditEntry) -> AuditEntry:

@@ -17,7 +17,8 @@ _TOUCH = """
     FROM unnest($1::text[], $2::double precision[]) AS u (id, at) WHERE k.id = u.id"""
 _APPEND = f"""
     INSERT INTO rookery.audit ({AUDIT_COLUMNS})
-    SELECT * FROM unnest($1::double precision[], $2::text[], $3::text[], $4::text[], $5::text[], $6::integer[])"""  # noqa: S608
+    SELECT * FROM unnest($1::double precision[], $2::text[], $3::text[], $4::text[], $5::text[], $6::integer[],
+        $7::text[])"""  # noqa: S608
 _PRUNE = """
     WITH gone AS (
         DELETE FROM rookery.audit WHERE id <= greatest(

@@ -8,7 +8,7 @@ from ...model.key import ApiKey, AuditEntry, Scope
 from .values import Row, to_json
 
 KEY_COLUMNS = "id, name, digest, scopes, sessions, rate, expires_at, created_at, last_used_at"
-AUDIT_COLUMNS = "at, key, call, session, target, outcome"
+AUDIT_COLUMNS = "at, key, call, session, target, outcome, client"
 
 
 def key_to_row(key: ApiKey) -> Row:
@@ -43,9 +43,11 @@ def key_from_row(row: Row) -> ApiKey:
 
 def audit_to_row(entry: AuditEntry) -> Row:
     """For `AUDIT_COLUMNS`."""
-    return (entry.at, entry.key, entry.call, entry.session, entry.target, entry.outcome)
+    return (entry.at, entry.key, entry.call, entry.session, entry.target, entry.outcome, entry.client)
 
 
 def audit_from_row(row: Row) -> AuditEntry:
     """From id and `AUDIT_COLUMNS`."""
-    return AuditEntry(id=row[0], at=row[1], key=row[2], call=row[3], session=row[4], target=row[5], outcome=row[6])
+    return AuditEntry(
+        id=row[0], at=row[1], key=row[2], call=row[3], session=row[4], target=row[5], outcome=row[6], client=row[7]
+    )

@@ -57,7 +57,7 @@ class SqliteKeys(SqliteBase):
         await self._write(lambda database: database.connection.executemany(sql, rows) and None)
 
     async def append_audit(self, entries: Sequence[AuditEntry]) -> None:
-        sql = f"INSERT INTO audit ({AUDIT_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)"  # noqa: S608
+        sql = f"INSERT INTO audit ({AUDIT_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
         rows = [audit_to_row(entry) for entry in entries]
         await self._write(lambda database: database.connection.executemany(sql, rows) and None)
 

@@ -24,6 +24,7 @@ ENTRY = {
     "session": "shop",
     "target": None,
     "outcome": 200,
+    "client": "198.51.100.7",
 }
 
 EXAMPLES = {
