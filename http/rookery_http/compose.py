@@ -25,6 +25,7 @@ from rookery.errors import InvalidInput, SecretKeyError
 from rookery.log import get_logger
 from rookery.provider.contract import Provider
 from rookery_telegram import BotSettings, Telegram
+from rookery_telegram.sending.options import option_schemas
 from rookery_whatsapp import AccountSettings, WhatsApp, WorkerSettings
 
 from .api.state import PlatformInput
@@ -90,6 +91,7 @@ def platform_inputs() -> dict[str, PlatformInput]:
             settings=shapes["BotSettings"],
             event_types=Telegram.event_types,
             example={"credentials": {"token": "123456789:nobodys-bot-0123456789abcdefghijkl"}},
+            options=option_schemas(),
         ),
         "whatsapp": PlatformInput(
             credentials={

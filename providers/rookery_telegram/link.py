@@ -169,7 +169,7 @@ class TelegramLink:
             if error.status in REFUSES_BOT:
                 await self._prove()
             if is_unchanged(message, error):
-                return Receipt(message_id=message.content.message_id, time=time.time(), chat=message.to)  # type: ignore[union-attr]
+                return to_receipt(message, msgspec.Raw(b"true"), time.time())
             if error.migrate_to is None:
                 raise send_error(error) from None
             await self._report_migration(message.to, error.migrate_to)

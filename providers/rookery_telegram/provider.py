@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import ssl
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager, suppress
 from email.utils import parsedate_to_datetime
 from typing import Annotated, Any
@@ -26,6 +26,7 @@ from .bot_api.methods import check_method
 from .event_types import EVENT_TYPES
 from .link import TelegramLink
 from .receiving.updates import ALL_KINDS
+from .sending.options import check_options, options_of
 from .sending.pacing import Rates
 
 API_URL = "https://api.telegram.org"
@@ -121,6 +122,14 @@ class Telegram:
                 "credentials: only `token` is known for a Telegram bot", field=f"credentials.{min(unknown)}"
             )
         _bot_settings(settings)
+
+    def option_names(self, kind: str) -> Collection[str]:
+        """See `rookery.provider.capabilities.OptionChecking`."""
+        return options_of(kind)
+
+    def check_options(self, kind: str, options: Mapping[str, Any], *, fields: Collection[str]) -> None:
+        """See `rookery.provider.capabilities.OptionChecking`."""
+        check_options(kind, options, fields=frozenset(fields))
 
     def check_call(self, method: str, params: Mapping[str, Any]) -> str:
         """See `rookery.provider.capabilities.MethodProvider`."""

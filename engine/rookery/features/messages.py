@@ -11,10 +11,10 @@ import trio
 from ..errors import Busy, InvalidInput, NotConnected, NotFound, OutcomeUnknown, Rejected, TooLate
 from ..model.content import PlatformCall
 from ..model.message import MessageQuery, MessageState, OutboundMessage, Receipt, SendOutcome
-from ..provider.capabilities import MethodProvider
+from ..provider.capabilities import MethodProvider, OptionChecking
 from .identifiers import new_id
 from .media import MediaFeatures
-from .validation import check_document, check_storable, check_text, parse_content
+from .validation import canonical, check_document, check_storable, check_text, fields_of, parse_content
 
 POLL_INTERVAL = 1.0  # seconds between looks at a message of whose end nobody here may be told
 MAX_AHEAD = 366 * 86_400.0
@@ -81,7 +81,10 @@ class MessageFeatures(MediaFeatures):
             check_text(idempotency_key, "idempotency_key", least=1)
         if ttl is not None and not 0 < ttl <= 30 * 86_400:
             raise InvalidInput("ttl: seconds, more than 0 and at most 2592000 (30 days)", field="ttl")
-        parsed = parse_content(self._as_call(content))
+        content = self._as_call(content)
+        if options or content.keys() - fields_of(content):
+            content, options = await self._with_options(session, content, dict(options or {}))
+        parsed = parse_content(content)
         for field, value in content.items():
             if isinstance(value, str):
                 check_storable(value, field)
@@ -157,6 +160,21 @@ class MessageFeatures(MediaFeatures):
                 now_running.outbox.wake()  # it started meanwhile and may have looked before the message was there
             return message
         raise OutcomeUnknown("the store did not answer in time; the message may have been accepted")
+
+    async def _with_options(
+        self, session: str, content: dict[str, Any], options: dict[str, Any]
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The content and the options, of which some may stand beside the content's fields. Raises NotFound, InvalidInput."""
+        runner = self._supervisor.running.get(session)
+        row = runner.session if runner is not None else await self._store.get_session(session)
+        provider = self._providers.get(row.platform)
+        if not isinstance(provider, OptionChecking) or content.get("type") == "call":
+            return content, options
+        known = fields_of(content)
+        beside = {name: value for name, value in content.items() if name not in known}
+        kind = canonical(content.get("type", "text"))
+        provider.check_options(kind, options | beside, fields=known)
+        return {name: value for name, value in content.items() if name in known}, options | beside
 
     def _as_call(self, content: dict[str, Any]) -> dict[str, Any]:
         """A message whose type is a platform calls a method of it. Raises what `MethodProvider.check_call` raises."""

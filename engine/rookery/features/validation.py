@@ -17,6 +17,10 @@ _ID = re.compile(ID_PATTERN[:-1] + r"\Z")
 MAX_DOCUMENT = 65_536
 """Bytes of JSON in `settings` or `metadata`."""
 
+_FIELDS = {
+    kind: frozenset((*(field.encode_name for field in msgspec.structs.fields(shape)), "type"))
+    for kind, shape in KINDS.items()
+}
 CONTENT_ALIASES = {"photo": "image", "file": "document"}
 
 
@@ -99,6 +103,16 @@ def check_url(value: object, field: str = "url") -> str:
     if not valid or any(character.isspace() for character in text):
         raise InvalidInput(f"{field}: an http:// or https:// address is needed", field=field)
     return text
+
+
+def canonical(kind: object) -> str:
+    """The kind of message that a caller's `type` names."""
+    return CONTENT_ALIASES.get(kind, kind) if isinstance(kind, str) else ""
+
+
+def fields_of(content: Mapping[str, Any]) -> frozenset[str]:
+    """The names of the fields that a message of this type has; all that are there when there is no such type."""
+    return _FIELDS.get(canonical(content.get("type", "text"))) or frozenset(content)
 
 
 def parse_content(fields: dict[str, Any]) -> Content:

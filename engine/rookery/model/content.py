@@ -10,9 +10,19 @@ from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 
+from .files import Album as Album
+from .files import Animation as Animation
+from .files import Audio as Audio
+from .files import Document as Document
+from .files import Image as Image
+from .files import Item as Item
+from .files import PaidMedia as PaidMedia
+from .files import Sticker as Sticker
+from .files import Video as Video
+from .files import VideoNote as VideoNote
+from .files import Voice as Voice
+
 NonEmpty = Annotated[str, msgspec.Meta(min_length=1)]
-MediaType = Annotated[str, msgspec.Meta(pattern=r"^[!-~]{1,100}/[!-~ ]{1,150}$(?!\n)")]
-"""Such as `image/png`: it becomes a header of the request that carries the file."""
 
 
 class Text(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="text"):
@@ -23,43 +33,54 @@ class Text(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="t
     preview: bool = True  # show a preview of the first link
 
 
-class _Media(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", kw_only=True):
-    """A file: by `url`, as base64 in `data`, or the id of a stored one in `media`; exactly one of them."""
+class Forward(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="forward"):
+    """A message of another chat, with its author's name."""
 
-    url: str | None = None
-    data: bytes | None = None  # base64 in JSON
-    media: str | None = None
-    filename: str | None = None
-    mime_type: MediaType | None = None
+    from_chat: NonEmpty
+    message_id: NonEmpty
+
+
+class Copy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="copy"):
+    """A message of another chat as one's own; `caption` replaces that of a file."""
+
+    from_chat: NonEmpty
+    message_id: NonEmpty
     caption: str | None = None
 
-    def __post_init__(self) -> None:
-        if (self.url is not None) + (self.data is not None) + (self.media is not None) != 1:
-            raise ValueError("give exactly one of `url`, `data` (base64) and `media` (the id of a stored file)")
+
+class Dice(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="dice"):
+    """An emoji whose value the platform draws."""
+
+    emoji: NonEmpty = "\U0001f3b2"
 
 
-class Image(_Media, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="image"):
-    """A picture."""
+class Price(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A part of a price, in the smallest units of the currency."""
+
+    label: NonEmpty
+    amount: int
 
 
-class Video(_Media, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="video"):
-    """A film."""
+class Invoice(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="invoice"):
+    """A bill that can be paid at once; `payload` comes back with the payment."""
+
+    title: NonEmpty
+    description: NonEmpty
+    payload: NonEmpty
+    currency: NonEmpty
+    prices: Annotated[tuple[Price, ...], msgspec.Meta(min_length=1)]
 
 
-class Audio(_Media, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="audio"):
-    """Music or another sound file."""
+class Pin(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="pin"):
+    """Keeps a message in sight."""
+
+    message_id: NonEmpty
 
 
-class Voice(_Media, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="voice"):
-    """A voice note."""
+class Unpin(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="unpin"):
+    """Takes a pinned message out of sight; the newest one without an id."""
 
-
-class Document(_Media, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="document"):
-    """Any file, unchanged."""
-
-
-class Sticker(_Media, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="sticker"):
-    """A sticker."""
+    message_id: NonEmpty | None = None
 
 
 class Location(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="location"):
@@ -79,18 +100,27 @@ class Contact(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field
 
 
 class Reaction(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="reaction"):
-    """An emoji on an existing message; the empty string takes it back."""
+    """An emoji on an existing message, or several; the empty string takes them back."""
 
     message_id: NonEmpty
-    emoji: str
+    emoji: str | Annotated[tuple[NonEmpty, ...], msgspec.Meta(max_length=3)]
 
 
 class Edit(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="edit"):
-    """New text for a message that was sent before."""
+    """Something new for a message that was sent before: its text, the caption of its file, the file, or its buttons."""
 
     message_id: NonEmpty
-    text: NonEmpty
+    text: NonEmpty | None = None
     format: Literal["plain", "html", "markdown"] = "plain"
+    caption: str | None = None
+    media: Item | None = None
+    reply_markup: dict[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        if all(value is None for value in (self.text, self.caption, self.media, self.reply_markup)):
+            raise ValueError("give `text`, `caption`, `media` or `reply_markup`")
+        if (self.text is not None) + (self.caption is not None) + (self.media is not None) > 1:
+            raise ValueError("give only one of `text`, `caption` and `media`, which has a caption of its own")
 
 
 class Delete(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="delete"):
@@ -143,10 +173,20 @@ Content = (
     | Delete
     | Read
     | Typing
+    | Animation
+    | VideoNote
+    | Album
+    | PaidMedia
+    | Forward
+    | Copy
+    | Dice
+    | Invoice
+    | Pin
+    | Unpin
     | PlatformCall
 )
 
-MEDIA = (Image, Video, Audio, Voice, Document, Sticker)
+MEDIA = (Image, Video, Audio, Voice, Document, Sticker, Animation, VideoNote)
 
 KINDS: dict[str, Any] = {str(kind.__struct_config__.tag): kind for kind in get_args(Content)}
 PASSING = (Typing, Read)
@@ -172,6 +212,10 @@ def media_of(content: Content) -> tuple[str, ...]:
     """The ids of the stored files that a message names."""
     if isinstance(content, PlatformCall):
         return tuple(media_in(content.params))
+    if isinstance(content, Album | PaidMedia):
+        return tuple(item.media for item in content.items if item.media is not None)
+    if isinstance(content, Edit):
+        return (content.media.media,) if content.media is not None and content.media.media is not None else ()
     return (content.media,) if isinstance(content, MEDIA) and content.media is not None else ()
 
 

@@ -107,6 +107,21 @@ class MethodProvider(Protocol):
 
 
 @runtime_checkable
+class OptionChecking(Protocol):
+    """A provider that knows which options each kind of message takes."""
+
+    def option_names(self, kind: str) -> Collection[str]:
+        """The options of a kind of message, by the name that callers write as its type."""
+
+    def check_options(self, kind: str, options: Mapping[str, Any], *, fields: Collection[str]) -> None:
+        """Without I/O. `fields` are the names of the content's own fields, of which a misspelt one may be meant.
+
+        Raises:
+            InvalidInput: names the option that is wrong and what would be right.
+        """
+
+
+@runtime_checkable
 class MethodCalling(Protocol):
     """A link whose platform's methods can be called by name."""
 

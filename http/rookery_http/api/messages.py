@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 import msgspec
@@ -27,9 +28,8 @@ from .state import Api
 
 TAG = "messages"
 MAX_WAIT = 60.0
-_CONTENT_FIELDS = frozenset({"type"}).union(
-    *([field.encode_name for field in msgspec.structs.fields(kind)] for kind in content.Content.__args__)
-)
+_TAKEN = frozenset({"session", "idempotency_key", "self"})
+"""What else `Engine.submit` takes: no field of a message."""
 _ENVELOPE = frozenset({"to", "reply_to", "ttl", "send_at", "options"})
 
 
@@ -116,7 +116,8 @@ async def send_message(
     if fields.get("type") == PLATFORM:
         caller.require(Scope.CALL)
         await check_files(api, fields.get("params") or {}, caller)
-    await _check_media(api, fields.get("media"), caller)
+    for media in _media_in(fields):
+        await _check_media(api, media, caller)
     send_at = seconds_of(envelope.send_at)
     if send_at is not None and abs(send_at - api.engine.now()) > MAX_AHEAD:
         raise Problem(409, "too-far", "Too far away", "send_at: at most a year from now", field="send_at")
@@ -199,10 +200,25 @@ async def _check_media(api: Api, media: Any, caller: Caller) -> None:
         raise NotFound("media", media)
 
 
+def _media_in(value: Any) -> Iterator[Any]:
+    """The ids of stored files in the content of a message, also in the items of an album."""
+    if isinstance(value, dict):
+        for name, item in value.items():
+            if name == "media" and isinstance(item, str):
+                yield item.removeprefix(content.MEDIA_PREFIX)
+            elif isinstance(item, dict | list):
+                yield from _media_in(item)
+            elif isinstance(item, str) and item.startswith(content.MEDIA_PREFIX):
+                yield item.removeprefix(content.MEDIA_PREFIX)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _media_in(item)
+
+
 def _split(body: dict[str, Any]) -> tuple[Envelope, dict[str, Any]]:
     fields = {name: value for name, value in body.items() if name not in _ENVELOPE}
     for name in fields:
-        if name not in _CONTENT_FIELDS:  # also what would collide with a parameter of `submit`
+        if name in _TAKEN:
             raise invalid(f"{name}: no message has this field", name)
     envelope = {name: value for name, value in body.items() if name in _ENVELOPE}
     return convert(envelope, Envelope), fields

@@ -64,7 +64,7 @@ def add(components: dict[str, Schema], platforms: Mapping[str, PlatformInput]) -
         "propertyNames": {"pattern": NO_NUL},
         "additionalProperties": ANYTHING,
     }
-    _messages(components)
+    _messages(components, platforms)
     if platforms:
         _platforms(components, platforms)
 
@@ -90,8 +90,8 @@ def _tightened(schema: Mapping[str, Any]) -> Schema:
     return copy
 
 
-def _messages(components: dict[str, Schema]) -> None:
-    """Each content with the envelope's fields: one schema a kind."""
+def _messages(components: dict[str, Schema], platforms: Mapping[str, PlatformInput]) -> None:
+    """Each content with the envelope's fields and the options of the platforms: one schema a kind."""
     envelope = components.pop(Envelope.__name__)
     kinds = []
     for kind in content.Content.__args__:
@@ -103,6 +103,8 @@ def _messages(components: dict[str, Schema]) -> None:
             del schema["properties"]["platform"]  # `type` says it
             schema["required"].remove("platform")
         schema["properties"] = envelope["properties"] | schema["properties"]
+        for platform, given in platforms.items():
+            _add_options(schema, platform, given.options.get(tag, {}))
         schema["required"] = [
             *envelope["required"],
             *(name for name in schema["required"] if (name, tag) != ("type", "text")),
@@ -116,6 +118,14 @@ def _messages(components: dict[str, Schema]) -> None:
         "description": "One kind of message by `type`; without a type it is text.",
         "anyOf": kinds,
     }
+
+
+def _add_options(schema: Schema, platform: str, options: Mapping[str, Schema]) -> None:
+    """What only this platform takes, beside the content's own fields or in `options`."""
+    described = {
+        name: _tightened(option) | {"description": f"{platform.title()} only"} for name, option in options.items()
+    }
+    schema["properties"] = described | schema["properties"]
 
 
 def _platforms(components: dict[str, Schema], platforms: Mapping[str, PlatformInput]) -> None:

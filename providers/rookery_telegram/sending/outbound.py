@@ -24,6 +24,8 @@ MEDIA_METHODS = {
     c.Voice: ("sendVoice", "voice"),
     c.Document: ("sendDocument", "document"),
     c.Sticker: ("sendSticker", "sticker"),
+    c.Animation: ("sendAnimation", "animation"),
+    c.VideoNote: ("sendVideoNote", "video_note"),
 }
 
 
@@ -76,12 +78,11 @@ def to_call(message: OutboundMessage, *, to: str | None = None) -> MethodCall:
         case c.Reaction() as reaction:
             method = "setMessageReaction"
             params["message_id"] = _message_id(reaction.message_id, "message_id")
-            params["reaction"] = [{"type": "emoji", "emoji": reaction.emoji}] if reaction.emoji else []
+            emojis = [reaction.emoji] if isinstance(reaction.emoji, str) else reaction.emoji
+            params["reaction"] = [{"type": "emoji", "emoji": emoji} for emoji in emojis if emoji]
         case c.Edit() as edit:
-            method = "editMessageText"
             params["message_id"] = _message_id(edit.message_id, "message_id")
-            params["text"] = edit.text
-            _format(params, edit.format)
+            method = _edit(edit, params, files)
         case c.Delete() as deletion:
             method = "deleteMessage"
             params["message_id"] = _message_id(deletion.message_id, "message_id")
@@ -90,8 +91,44 @@ def to_call(message: OutboundMessage, *, to: str | None = None) -> MethodCall:
             params["question"] = poll.question
             params["options"] = [{"text": choice} for choice in poll.choices]
             params["allows_multiple_answers"] = poll.selectable != 1
-        case c.Read():
-            raise Rejected("read: Telegram bots do not tell what they have read")
+        case c.Read() as read:
+            if "business_connection_id" not in message.options:
+                raise Rejected("read: Telegram bots do so for business accounts only: name its business_connection_id")
+            method = "readBusinessMessage"
+            params["message_id"] = _message_id(read.message_id, "message_id")
+        case c.Album() as album:
+            method = "sendMediaGroup"
+            params["media"] = _input_media(album.items, files)
+        case c.PaidMedia() as paid:
+            method = "sendPaidMedia"
+            params |= {"star_count": paid.stars, "media": _input_media(paid.items, files)}
+            if paid.caption is not None:
+                params["caption"] = paid.caption
+        case c.Forward() | c.Copy() as source:
+            method = "forwardMessage" if isinstance(source, c.Forward) else "copyMessage"
+            params["from_chat_id"] = chat_id(source.from_chat, "from_chat")
+            params["message_id"] = _message_id(source.message_id, "message_id")
+            if isinstance(source, c.Copy) and source.caption is not None:
+                params["caption"] = source.caption
+        case c.Dice() as dice:
+            method = "sendDice"
+            params["emoji"] = dice.emoji
+        case c.Invoice() as invoice:
+            method = "sendInvoice"
+            params |= {
+                "title": invoice.title,
+                "description": invoice.description,
+                "payload": invoice.payload,
+                "currency": invoice.currency,
+                "prices": [{"label": price.label, "amount": price.amount} for price in invoice.prices],
+            }
+        case c.Pin() as pin:
+            method = "pinChatMessage"
+            params["message_id"] = _message_id(pin.message_id, "message_id")
+        case c.Unpin() as unpin:
+            method = "unpinChatMessage"
+            if unpin.message_id is not None:
+                params["message_id"] = _message_id(unpin.message_id, "message_id")
         case c.Typing() as typing:
             method = "sendChatAction"
             params["action"] = typing.action
@@ -99,7 +136,7 @@ def to_call(message: OutboundMessage, *, to: str | None = None) -> MethodCall:
             if not takes_chat(call.method):
                 del params["chat_id"]
             return with_files(call.method, {**params, **call.params, **message.options})
-        case c.Image() | c.Video() | c.Audio() | c.Voice() | c.Document() | c.Sticker() as media:
+        case media:
             method, field = MEDIA_METHODS[type(media)]
             if media.caption is not None:
                 params["caption"] = media.caption
@@ -107,8 +144,10 @@ def to_call(message: OutboundMessage, *, to: str | None = None) -> MethodCall:
                 params[field] = media.url
             else:
                 files[field] = File(media.data, media.media, media.filename, media.mime_type)
-    params.update(message.options)
-    return MethodCall(method, params, files)
+    if not message.options:
+        return MethodCall(method, params, files)
+    further = with_files(method, message.options)  # an option such as `thumbnail` may be a stored file, too
+    return MethodCall(method, params | further.params, further.files | files)
 
 
 def to_receipt(message: OutboundMessage, result: msgspec.Raw, now: float) -> Receipt:
@@ -140,12 +179,47 @@ def is_unchanged(message: OutboundMessage, error: ApiError) -> bool:
     return isinstance(message.content, c.Edit) and "message is not modified" in error.description
 
 
-def chat_id(to: str) -> int | str:
+def _edit(edit: c.Edit, params: dict[str, Any], files: dict[str, File]) -> str:
+    """The method of an edit, and its parameters."""
+    if edit.reply_markup is not None:
+        params["reply_markup"] = edit.reply_markup
+    if edit.text is not None:
+        params["text"] = edit.text
+        _format(params, edit.format)
+        return "editMessageText"
+    if edit.caption is not None:
+        params["caption"] = edit.caption
+        _format(params, edit.format)
+        return "editMessageCaption"
+    if edit.media is not None:
+        [params["media"]] = _input_media((edit.media,), files)
+        return "editMessageMedia"
+    return "editMessageReplyMarkup"
+
+
+def _input_media(items: tuple[c.Item, ...], files: dict[str, File]) -> list[dict[str, Any]]:
+    """`InputMedia` of each item; files that are here become parts."""
+    found = []
+    for item in items:
+        shown: dict[str, Any] = {"type": "photo" if item.type == "image" else item.type}
+        if item.url is not None:
+            shown["media"] = item.url
+        else:
+            part = f"item{len(files)}"
+            files[part] = File(item.data, item.media, item.filename, item.mime_type)
+            shown["media"] = f"attach://{part}"
+        if item.caption is not None:
+            shown["caption"] = item.caption
+        found.append(shown)
+    return found
+
+
+def chat_id(to: str, field: str = "to") -> int | str:
     """A number, or `@name` of a public chat. Raises Rejected."""
     if to.startswith("@") and len(to) > 1:
         return to
     if not _CHAT_ID.fullmatch(to):
-        raise Rejected(f"to: {to!r} is neither a chat id nor @name")
+        raise Rejected(f"{field}: {to!r} is neither a chat id nor @name")
     return int(to)
 
 

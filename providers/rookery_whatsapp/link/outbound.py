@@ -29,6 +29,10 @@ MIME_TYPES = {
     "sticker": "image/webp",
     "document": "application/octet-stream",
 }
+UNKNOWN_HERE = (
+    *(c.Animation, c.VideoNote, c.Album, c.PaidMedia, c.Forward, c.Copy),
+    *(c.Dice, c.Invoice, c.Pin, c.Unpin, c.PlatformCall),
+)
 TYPING = ("typing", "recording", "paused")
 OPTIONS = {"reply_sender", "reply_text", "from_me", "sender", "mentions", "message_ids"}
 
@@ -46,6 +50,12 @@ def to_call(message: OutboundMessage, memory: Memory, own: str) -> tuple[str, di
     if isinstance(content, c.Read):
         target = _target(content.message_id, to, options, memory, mine=False)
         return "read", {"to": to, "message_ids": [content.message_id], "sender": target["quoted_sender"]}
+    if isinstance(content, UNKNOWN_HERE):
+        raise Rejected(f"type: WhatsApp has no {c.kind_of(content)} message here")
+    if isinstance(content, c.Edit) and content.text is None:
+        raise Rejected("text: of WhatsApp's messages only the text can be edited")
+    if isinstance(content, c.Reaction) and not isinstance(content.emoji, str):
+        raise Rejected("emoji: WhatsApp takes one")
     if getattr(content, "format", "plain") == "html":
         raise Rejected("format: WhatsApp has no HTML; *bold*, _italic_ and ~struck~ are written as they are")
     fields = msgspec.to_builtins(content, builtin_types=(bytes,))

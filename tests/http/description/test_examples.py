@@ -131,7 +131,7 @@ async def test_a_real_server_takes_and_gives_such_documents(serve: Any, platform
                 query = {"timeout": "0.05"} if name == "follow_events" else {}
                 query |= {"link": "AbCdEfGhIjKlMn"} if name == "preview_group" else {}
                 body = {"json": example["value"]} if example else {}
-                if "media" in body.get("json", {}):
+                if isinstance(body.get("json", {}).get("media"), str):
                     body["json"]["media"] = ids["media"]
                 if name == "create_sink":
                     body["json"]["enabled"] = False  # whatever listens on the usual ports of this machine is left alone

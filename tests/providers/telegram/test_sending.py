@@ -7,29 +7,13 @@ from typing import Any
 
 import pytest
 
-from rookery import MessageState, OutboundMessage
+from rookery import MessageState
 from rookery.errors import Rejected
-from rookery.features.validation import parse_content
 from rookery_telegram.sending.outbound import chat_id, name_of, to_call
+from support.bot_api.messages import message_of
 from support.telegram_engine import open_quick_simulator, open_setup
 
 PICTURE = base64.b64encode(b"\x89PNG not really").decode()
-
-
-def message_of(**fields: Any) -> OutboundMessage:
-    options = fields.pop("options", {})
-    reply_to = fields.pop("reply_to", None)
-    return OutboundMessage(
-        id="m",
-        session="s",
-        to=fields.pop("to", "7"),
-        content=parse_content(fields),
-        created_at=0,
-        updated_at=0,
-        expires_at=1,
-        reply_to=reply_to,
-        options=options,
-    )
 
 
 CALLS: list[tuple[dict[str, Any], str, dict[str, Any]]] = [

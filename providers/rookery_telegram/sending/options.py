@@ -1,0 +1,122 @@
+"""What each kind of message takes besides its content: the further parameters of the Bot API's method behind it. Pure.
+
+Their names and types come from the list of methods, so they are those of the Bot API version that it names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from functools import cache
+from typing import Any
+
+from rookery.errors import InvalidInput
+
+from ..bot_api.methods import catalogue
+
+METHODS: dict[str, tuple[str, ...]] = {
+    "text": ("sendMessage",),
+    "image": ("sendPhoto",),
+    "video": ("sendVideo",),
+    "audio": ("sendAudio",),
+    "voice": ("sendVoice",),
+    "document": ("sendDocument",),
+    "sticker": ("sendSticker",),
+    "animation": ("sendAnimation",),
+    "video_note": ("sendVideoNote",),
+    "album": ("sendMediaGroup",),
+    "paid_media": ("sendPaidMedia",),
+    "location": ("sendLocation", "sendVenue"),
+    "contact": ("sendContact",),
+    "poll": ("sendPoll",),
+    "dice": ("sendDice",),
+    "invoice": ("sendInvoice",),
+    "forward": ("forwardMessage",),
+    "copy": ("copyMessage",),
+    "reaction": ("setMessageReaction",),
+    "edit": ("editMessageText", "editMessageCaption", "editMessageMedia", "editMessageReplyMarkup"),
+    "delete": ("deleteMessage",),
+    "pin": ("pinChatMessage",),
+    "unpin": ("unpinChatMessage",),
+    "typing": ("sendChatAction",),
+    "read": ("readBusinessMessage",),
+}
+"""The methods behind each kind; of several the content decides."""
+
+_NEEDED = {"read": ("business_connection_id",)}
+"""Parameters that a method requires and no field of the content gives."""
+
+_SCHEMAS: dict[str, dict[str, Any]] = {
+    "string": {"type": "string"},
+    "integer": {"type": "integer"},
+    "number": {"type": "number"},
+    "boolean": {"type": "boolean"},
+    "object": {"type": "object"},
+    "array": {"type": "array"},
+    "chat": {"type": ["integer", "string"]},
+    "file": {"type": "string"},
+}
+_TYPES: dict[str, tuple[type, ...]] = {
+    "string": (str,),
+    "integer": (int,),
+    "number": (int, float),
+    "boolean": (bool,),
+    "object": (dict,),
+    "array": (list,),
+    "chat": (int, str),
+    "file": (str,),
+}
+
+
+@cache
+def options_of(kind: str) -> Mapping[str, str]:
+    """The options of a kind of message by name, with their types as in the list of methods."""
+    found: dict[str, str] = {}
+    for method in METHODS.get(kind, ()):
+        found |= catalogue().methods[method]
+    given = _NEEDED.get(kind, ())
+    return {
+        name: type.rstrip("!")
+        for name, type in found.items()
+        if name != "chat_id" and name not in _CONTENT.get(kind, ()) and (not type.endswith("!") or name in given)
+    }
+
+
+_CONTENT: dict[str, tuple[str, ...]] = {
+    "album": ("media",),
+    "edit": ("inline_message_id", "message_id", "text", "caption", "media"),
+    "unpin": ("message_id",),
+    "copy": ("caption",),
+    "dice": ("emoji",),
+    "reaction": ("reaction",),
+    **dict.fromkeys(("image", "video", "audio", "voice", "document", "animation", "paid_media"), ("caption",)),
+}
+"""What fields of the content say already."""
+
+
+def check_options(kind: str, options: Mapping[str, Any], *, fields: frozenset[str] = frozenset()) -> None:
+    """Raises InvalidInput for an option that this kind does not take, naming the right one, or of another type.
+
+    `fields` are other names that the caller might have meant.
+    """
+    known = options_of(kind)
+    for name, value in options.items():
+        type = known.get(name)
+        if type is None:
+            near = get_close_matches(name, {*known, *fields}, 1, 0.7)
+            hint = f"; did you mean {near[0]}?" if near else f"; see docs/telegram.md for those of {kind}"
+            raise InvalidInput(f"{name}: a message of the type {kind} has no such option{hint}", field=name)
+        if not isinstance(value, _TYPES[type]) or (type != "boolean" and isinstance(value, bool)):
+            raise InvalidInput(f"{name}: {_words(type)} is needed", field=name)
+
+
+def _words(type: str) -> str:
+    article = "an" if type[0] in "aio" else "a"
+    return (
+        "a chat's id or @name" if type == "chat" else f"{article} {'media:ID or file id' if type == 'file' else type}"
+    )
+
+
+def option_schemas() -> dict[str, dict[str, Any]]:
+    """JSON schemas of the options of each kind, by name."""
+    return {kind: {name: dict(_SCHEMAS[type]) for name, type in options_of(kind).items()} for kind in METHODS}
