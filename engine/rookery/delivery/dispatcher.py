@@ -5,7 +5,7 @@ Where several engines share a store each webhook is one engine's duty at a time,
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import trio
 
@@ -55,6 +55,7 @@ class Dispatcher:
         self._on_duty = on_duty
         self._notes = Notes(store, clock)
         self._closing = False
+        self._unreadable: dict[str, str] = {}
         self._endpoints: dict[str, tuple[Endpoint, trio.CancelScope]] = {}
         self._transports: dict[str, Transport] = {}
         self._trusted_until = float("inf")
@@ -119,9 +120,18 @@ class Dispatcher:
             if self._endpoints:
                 await self._hand_over()
             return {}
-        webhooks = {_duty(webhook.id): webhook for webhook in await self._store.list_webhooks() if webhook.enabled}
+        enabled = [webhook for webhook in await self._store.list_webhooks() if webhook.enabled]
+        self._tell_unreadable(enabled)
+        webhooks = {_duty(webhook.id): webhook for webhook in enabled if webhook.unreadable is None}
         held = await self._store.take_duties(self._owner, webhooks, ttl=self._settings.lease_ttl) if webhooks else ()
         return {webhook.id: webhook for name, webhook in webhooks.items() if name in held}
+
+    def _tell_unreadable(self, webhooks: Iterable[Webhook]) -> None:
+        troubles = {webhook.id: webhook.unreadable for webhook in webhooks if webhook.unreadable is not None}
+        for id, words in troubles.items():
+            if self._unreadable.get(id) != words:
+                log.error("nothing is delivered to a webhook", webhook=id, error=words)
+        self._unreadable = troubles
 
     def _leave(self, wanted: dict[str, Webhook]) -> None:
         for id, (endpoint, scope) in list(self._endpoints.items()):

@@ -114,7 +114,7 @@ class WebhookFeatures(CatalogueFeatures):
             fields[name] = checks[name](value)
         if "secret" in fields:
             fields |= {"previous_secret": None, "previous_until": None}
-        before = await self.get_webhook(id)
+        before = self._readable(await self.get_webhook(id), fields)
         if HIDDEN in fields.get("url", ""):
             if fields["url"] != shown_url(before.url):
                 raise InvalidInput(f"url: write what {HIDDEN} stands for; it is only shown so", field="url")
@@ -122,6 +122,15 @@ class WebhookFeatures(CatalogueFeatures):
         webhook = await self._store.update_webhook(msgspec.structs.replace(before, **fields, updated_at=self._clock()))
         self._signals.webhooks.fire()
         return webhook
+
+    @staticmethod
+    def _readable(webhook: Webhook, fields: dict[str, Any]) -> Webhook:
+        """A webhook whose row cannot be read gets all of it anew, or nothing is changed."""
+        if webhook.unreadable is not None:
+            for name in ("url", "secret", "headers", "events", "chats"):
+                if name not in fields:
+                    raise InvalidInput(f"{name}: {webhook.unreadable}. Give it anew", field=name)
+        return msgspec.structs.replace(webhook, unreadable=None)
 
     async def rotate_secret(self, id: str, *, secret: str | None = None, grace: float | None = None) -> Webhook:
         """Sign with a new secret, made when none is given; the old one signs too for `grace` seconds, so that receivers can
@@ -131,7 +140,7 @@ class WebhookFeatures(CatalogueFeatures):
         if not 0 <= grace <= MAX_GRACE:
             raise InvalidInput(f"grace: seconds, 0 to {MAX_GRACE:g}", field="grace")
         now = self._clock()
-        before = await self.get_webhook(id)
+        before = self._readable(await self.get_webhook(id), {})
         same = new == before.secret  # a repeated call must not push out the older of the two
         webhook = msgspec.structs.replace(
             before,

@@ -83,6 +83,7 @@ class OutboundMessage(msgspec.Struct, frozen=True, kw_only=True):
     receipt: Receipt | None = None
     error: str | None = None
     attempts: int = 0
+    unreadable: str | None = None  # why its row cannot be read; it is not sent
 
 
 def is_same_request(one: OutboundMessage, other: OutboundMessage) -> bool:

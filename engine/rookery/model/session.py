@@ -144,6 +144,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     fence: int = 0
     owner: str | None = None
     taken_from: str | None = None  # told by a claim: whose lease had run out
+    unreadable: str | None = None  # why its credentials or settings cannot be read; it cannot connect then
     created_at: float = 0.0
     updated_at: float = 0.0
 

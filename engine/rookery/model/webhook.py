@@ -27,6 +27,7 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True):
     previous_until: float | None = None
     target: str | None = None  # of a sink: the subject, routing key or stream, with fields such as {session}
     enabled: bool = True
+    unreadable: str | None = None  # why its secret or another column cannot be read; nothing is delivered then
     created_at: float = 0.0
     updated_at: float = 0.0
 

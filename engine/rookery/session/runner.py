@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import msgspec
 import trio
 
-from ..errors import LeaseLost, ProviderError, StoreError, printable
+from ..errors import LeaseLost, ProviderError, StoreError, TerminalError, printable
 from ..log import get_logger
 from ..model.session import Action, Health, Lease, PairingCode, Reason, Session, SessionStatus
 from ..outbound.outbox import Outbox
@@ -218,6 +218,14 @@ class SessionRunner:
             with self._services.shields.open(self._settings.store_timeout):
                 await self._finish()
 
+    @property
+    def _unreadable(self) -> Exception | None:
+        """What is wrong with a row that no link can be opened with."""
+        if self.session.unreadable is None:
+            return None
+        words = f"{self.session.unreadable}. Store them anew, or start with the right key"
+        return TerminalError(words, reason=Reason.CONFIGURATION, action=Action.FIX_CONFIGURATION)
+
     async def _keep_connected(self) -> None:
         ran_out, self.lease_ran_out = self.lease_ran_out, None
         self._condition.begin(self.session, ran_out)
@@ -225,7 +233,7 @@ class SessionRunner:
             await self._connection.wait_turn(again=self._backoff.attempt > 0, hurry=self._wake)
             self._replaced = False  # what was asked for up to now is granted by the link that opens now
             self._wake = trio.Event()
-            failure = await self._connection.use_link(self.session)
+            failure = self._unreadable or await self._connection.use_link(self.session)
             since, self._connection.connected_at = self._connection.connected_at, None
             if since is not None and trio.current_time() - since >= self._settings.stable_after:
                 self._backoff.reset()

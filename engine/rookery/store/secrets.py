@@ -13,7 +13,7 @@ import contextlib
 import hashlib
 import os
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -120,6 +120,16 @@ class SecretBox:
     def unseal(self, token: str) -> dict[str, Any]:
         """The inverse of `seal`. Raises SecretKeyError."""
         return msgspec.json.decode(self.decrypt(token), type=dict[str, Any]) if token else {}
+
+    def renewed(self, rows: Iterable[tuple[int, str]]) -> list[tuple[str, int]]:
+        """New tokens, by the newest key, for those of (number, token) that another key encrypted. What no key decrypts
+        is left as it is: its own session or webhook tells that."""
+        found = []
+        for number, token in rows:
+            if not self.is_current(token):
+                with contextlib.suppress(SecretKeyError):
+                    found.append((self.encrypt(self.decrypt(token)), number))
+        return found
 
     def is_current(self, token: str) -> bool:
         """True when the newest key encrypted it."""

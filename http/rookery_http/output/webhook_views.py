@@ -124,7 +124,7 @@ class Sink(msgspec.Struct, frozen=True, kw_only=True):
             dead=facts.dead,
             oldest_pending_at=moment_or_none(facts.oldest_pending_at),
             last_success_at=moment_or_none(facts.last_success_at),
-            last_error=facts.last_error,
+            last_error=sink.unreadable or facts.last_error,
             last_error_at=moment_or_none(facts.last_error_at),
             delivered=facts.delivered,
             failed=facts.failed,

@@ -18,7 +18,7 @@ from ...model.message import (
     is_same_request,
 )
 from ...model.session import Lease
-from ..rows.messages import MESSAGE_COLUMNS, message_from_row, message_to_row
+from ..rows.messages import MESSAGE_COLUMNS, message_from_row, message_to_row, unreadable_outcomes
 from ..rows.values import to_json
 from .base import PostgresBase
 from .database.pool import Connection
@@ -126,7 +126,10 @@ class PostgresMessages(PostgresBase):
         rows = await self._all(sql, lease.uid, lease.owner, lease.fence, list(exclude), limit, of=read)
         if not rows:
             raise LeaseLost(lease.session)
-        return [row for row in rows if row is not None]
+        found = [row for row in rows if row is not None]
+        if failed := unreadable_outcomes(found):
+            await self.record_sends(lease, failed)
+        return [message for message in found if message.unreadable is None]
 
     @cached_property
     def _batches(self) -> SendBatches:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from ...model.key import ApiKey, AuditEntry, Scope
+from .unreadable import Troubles
 from .values import Row, to_json
 
 KEY_COLUMNS = "id, name, digest, scopes, sessions, rate, expires_at, created_at, last_used_at"
@@ -27,18 +28,23 @@ def key_to_row(key: ApiKey) -> Row:
 
 
 def key_from_row(row: Row) -> ApiKey:
-    """From `KEY_COLUMNS`. A scope of a newer version gives nothing."""
+    """From `KEY_COLUMNS`. A scope of a newer version gives nothing, and sessions that cannot be read are none."""
+    sessions: tuple[str, ...] | None = Troubles().read("sessions", lambda: _listed(row[4]), ())
     return ApiKey(
         id=row[0],
         name=row[1],
         digest=row[2],
         scopes=tuple(Scope(scope) for scope in row[3].split(",") if scope in set(Scope)),
-        sessions=None if row[4] is None else tuple(msgspec.json.decode(row[4], type=list[str])),
+        sessions=sessions,
         rate=row[5],
         expires_at=row[6],
         created_at=row[7],
         last_used_at=row[8],
     )
+
+
+def _listed(value: str | None) -> tuple[str, ...] | None:
+    return None if value is None else tuple(msgspec.json.decode(value, type=list[str]))
 
 
 def audit_to_row(entry: AuditEntry) -> Row:

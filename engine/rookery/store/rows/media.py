@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ...model.media import MediaFile, MediaOrigin, MediaState
+from .unreadable import Troubles
 from .values import Row
 
 MEDIA_COLUMNS = (
@@ -36,18 +37,21 @@ def media_to_row(file: MediaFile) -> Row:
 
 def media_from_row(row: Row) -> MediaFile:
     """From `MEDIA_COLUMNS`."""
+    troubles = Troubles()
+    origin = troubles.read("origin", lambda: MediaOrigin(row[2]), MediaOrigin.UPLOADED)
+    state = troubles.read("state", lambda: MediaState(row[3]), MediaState.FAILED)
     return MediaFile(
         id=row[0],
         session=row[1],
-        origin=MediaOrigin(row[2]),
-        state=MediaState(row[3]),
+        origin=origin,
+        state=state,
         content_type=row[4],
         filename=row[5],
         size=row[6],
         sha256=row[7],
         place=row[8],
         event=row[9],
-        error=row[10],
+        error=row[10] or troubles.words,
         attempts=row[11],
         due_at=row[12],
         created_at=row[13],

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import msgspec
 
-from ...model.content import decode_content
-from ...model.message import MessageState, OutboundMessage, Receipt
+from ...model.content import Content, Text, decode_content
+from ...model.message import MessageState, OutboundMessage, Receipt, SendOutcome
+from .unreadable import Troubles
 from .values import Row, to_json
 
 MESSAGE_COLUMNS = (
     "id, session, recipient, content, options, reply_to, state, idempotency_key, receipt, error, attempts, "
     "created_at, updated_at, expires_at, send_at, ttl"
 )
-_decode = msgspec.json.Decoder().decode
+_object = msgspec.json.Decoder(dict[str, Any])
 _receipt = msgspec.json.Decoder(Receipt)
 
 
@@ -39,22 +43,39 @@ def message_to_row(message: OutboundMessage) -> Row:
 
 
 def message_from_row(row: Row) -> OutboundMessage:
-    """From `MESSAGE_COLUMNS`."""
+    """From `MESSAGE_COLUMNS`. What cannot be read leaves its words in `OutboundMessage.unreadable` and in `error`."""
+    troubles = Troubles()
+    content: Content = troubles.read("content", lambda: decode_content(row[3]), Text(""))
+    options: dict[str, Any] = troubles.read("options", lambda: _object.decode(row[4]), {})
+    state = troubles.read("state", lambda: MessageState(row[6]), MessageState.UNKNOWN)
+    receipt: Receipt | None = Troubles().read(
+        "receipt", lambda: None if row[8] is None else _receipt.decode(row[8]), None
+    )
     return OutboundMessage(
         id=row[0],
         session=row[1],
         to=row[2],
-        content=decode_content(row[3]),
-        options=_decode(row[4]),
+        content=content,
+        options=options,
         reply_to=row[5],
-        state=MessageState(row[6]),
+        state=state,
         idempotency_key=row[7],
-        receipt=None if row[8] is None else _receipt.decode(row[8]),
-        error=row[9],
+        receipt=receipt,
+        error=row[9] or troubles.words,
         attempts=row[10],
         created_at=row[11],
         updated_at=row[12],
         expires_at=row[13],
         send_at=row[14],
         ttl=row[15],
+        unreadable=troubles.words,
     )
+
+
+def unreadable_outcomes(messages: Sequence[OutboundMessage]) -> list[SendOutcome]:
+    """The end of those that nobody can send, because their rows cannot be read."""
+    return [
+        SendOutcome(id=message.id, state=MessageState.FAILED, at=message.updated_at, error=message.unreadable)
+        for message in messages
+        if message.unreadable is not None
+    ]

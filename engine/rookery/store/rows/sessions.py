@@ -24,6 +24,7 @@ from ...model.session import (
     Transition,
 )
 from ..secrets import SecretBox
+from .unreadable import Troubles
 from .values import Row, to_json
 
 SESSION_COLUMNS = (
@@ -32,7 +33,7 @@ SESSION_COLUMNS = (
 )
 NEW_SESSION_COLUMNS = SESSION_COLUMNS.removeprefix("uid, ").replace("owner, ", "")
 """Without what the store itself gives a session."""
-_decode = msgspec.json.Decoder().decode
+_object = msgspec.json.Decoder(dict[str, Any])
 
 
 def health_to_row(health: Health) -> Row:
@@ -70,25 +71,24 @@ def session_to_row(session: Session, secrets: SecretBox) -> Row:
 
 
 def session_from_row(row: Row, secrets: SecretBox) -> Session:
-    """From `SESSION_COLUMNS`. Raises SecretKeyError."""
+    """From `SESSION_COLUMNS`. What cannot be read leaves its words in `Session.unreadable`."""
+    troubles = Troubles()
+    credentials: dict[str, Any] = troubles.read("credentials", lambda: secrets.unseal(row[12]), {})
+    settings: dict[str, Any] = troubles.read("settings", lambda: secrets.unseal(row[13]), {})
+    metadata: dict[str, Any] = Troubles().read(
+        "metadata", lambda: _object.decode(row[14]), {}
+    )  # nothing here depends on it
+    words = troubles.words
     return Session(
         uid=row[0],
         id=row[1],
         platform=row[2],
         name=row[3],
         enabled=bool(row[4]),
-        health=Health(
-            status=SessionStatus(row[5]),
-            reason=Reason(row[6]),
-            detail=row[7],
-            since=row[8],
-            action=Action(row[9]),
-            last_error=row[10],
-            next_retry_at=row[11],
-        ),
-        credentials=secrets.unseal(row[12]),
-        settings=secrets.unseal(row[13]),
-        metadata=_decode(row[14]),
+        health=_health_from_row(row, words),
+        credentials=credentials,
+        settings=settings,
+        metadata=metadata,
         cursor=row[15],
         commands=row[16],
         restarts=row[17],
@@ -97,12 +97,40 @@ def session_from_row(row: Row, secrets: SecretBox) -> Session:
         owner=row[20],
         created_at=row[21],
         updated_at=row[22],
+        unreadable=words,
+    )
+
+
+def _health_from_row(row: Row, unreadable: str | None) -> Health:
+    """A status of a newer version is told as what it is."""
+    troubles = Troubles()
+    status = troubles.read("status", lambda: SessionStatus(row[5]), SessionStatus.DISCONNECTED)
+    reason = troubles.read("reason", lambda: Reason(row[6]), Reason.INTERNAL_ERROR)
+    action = troubles.read("action", lambda: Action(row[9]), Action.NONE)
+    detail, last_error = row[7], row[10]
+    if troubles.words is not None:
+        detail = f"{detail} ({troubles.words}: {row[5]}, {row[6]}, {row[9]})"
+    if unreadable is not None:
+        status, reason, action = SessionStatus.DISCONNECTED, Reason.CONFIGURATION, Action.FIX_CONFIGURATION
+        detail = last_error = unreadable
+    return Health(
+        status=status,
+        reason=reason,
+        detail=detail,
+        since=row[8],
+        action=action,
+        last_error=last_error,
+        next_retry_at=row[11],
     )
 
 
 def transition_from_row(row: Row) -> Transition:
     """From (status, reason, detail, at)."""
-    return Transition(SessionStatus(row[0]), Reason(row[1]), row[2], row[3])
+    troubles = Troubles()
+    status = troubles.read("status", lambda: SessionStatus(row[0]), SessionStatus.DISCONNECTED)
+    reason = troubles.read("reason", lambda: Reason(row[1]), Reason.INTERNAL_ERROR)
+    detail = row[2] if troubles.words is None else f"{row[2]} ({row[0]}, {row[1]}: of a newer version)"
+    return Transition(status, reason, detail, row[3])
 
 
 def status_event(write: StatusWrite, previous: str, enabled: bool) -> NewEvent:

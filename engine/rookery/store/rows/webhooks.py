@@ -2,36 +2,48 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from ...model.webhook import DeadLetter, Webhook, public_url
 from ..secrets import SecretBox
 from .events import event_from_row
+from .unreadable import Troubles
 from .values import Row, to_json
 
 WEBHOOK_COLUMNS = "id, url, secret, session, events, enabled, created_at, updated_at, chats, private, timeout"
-_decode = msgspec.json.Decoder().decode
+_texts = msgspec.json.Decoder(list[str])
 
 
 def webhook_from_row(row: Row, secrets: SecretBox) -> Webhook:
-    """From `WEBHOOK_COLUMNS`. Raises SecretKeyError."""
-    private = secrets.unseal(row[9])
+    """From `WEBHOOK_COLUMNS`. What cannot be read leaves its words in `Webhook.unreadable`."""
+    troubles = Troubles()
+    private: dict[str, Any] = troubles.read("headers", lambda: secrets.unseal(row[9]), {})
+    secret = troubles.read("secret", lambda: secrets.decrypt(row[2]) if row[2] else "", "")
+    events: tuple[str, ...] | None = troubles.read("event types", lambda: _listed(row[4]), ())
+    chats: tuple[str, ...] | None = troubles.read("chats", lambda: _listed(row[8]), ())
     return Webhook(
         id=row[0],
         url=str(private.get("url", row[1])),
-        secret=secrets.decrypt(row[2]) if row[2] else "",
+        secret=secret,
         session=row[3],
-        events=None if row[4] is None else tuple(_decode(row[4])),
+        events=events,
         enabled=bool(row[5]),
         created_at=row[6],
         updated_at=row[7],
-        chats=None if row[8] is None else tuple(_decode(row[8])),
+        chats=chats,
         headers=private.get("headers", {}),
         timeout=row[10],
         previous_secret=private.get("previous_secret"),
         previous_until=private.get("previous_until"),
         target=private.get("target"),
+        unreadable=troubles.words,
     )
+
+
+def _listed(value: str | None) -> tuple[str, ...] | None:
+    return None if value is None else tuple(_texts.decode(value))
 
 
 def webhook_to_row(webhook: Webhook, secrets: SecretBox) -> Row:

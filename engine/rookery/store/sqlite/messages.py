@@ -17,7 +17,7 @@ from ...model.message import (
     may_follow,
 )
 from ...model.session import Lease
-from ..rows.messages import MESSAGE_COLUMNS, message_from_row, message_to_row
+from ..rows.messages import MESSAGE_COLUMNS, message_from_row, message_to_row, unreadable_outcomes
 from ..rows.values import from_json, to_json
 from .base import SqliteBase
 from .database.connection import Database
@@ -61,7 +61,10 @@ class SqliteMessages(SqliteBase):
             check_lease(connection, lease)
             return [message_from_row(row) for row in connection.execute(sql, values)]
 
-        return await self._read(query)
+        found = await self._read(query)
+        if failed := unreadable_outcomes(found):
+            await self.record_sends(lease, failed)
+        return [message for message in found if message.unreadable is None]
 
     async def record_sends(self, lease: Lease, outcomes: Sequence[SendOutcome], *, announce: bool = False) -> Recorded:
         return await self._write(lambda database: _record_sends(database, lease, outcomes, announce))

@@ -137,7 +137,7 @@ async def _rotate(connection: Connection, database: Database, secrets: SecretBox
                 f"WHERE {column} <> '' ORDER BY {number} FOR NO KEY UPDATE"
             )
         )
-        fresh = [(row[0], secrets.encrypt(secrets.decrypt(row[1]))) for row in rows if not secrets.is_current(row[1])]
+        fresh = [(row, token) for token, row in secrets.renewed([tuple(row) for row in rows])]
         await connection.executemany(
             database.text(f"UPDATE rookery.{table} SET {column} = $2 WHERE {number} = $1"),  # noqa: S608
             fresh,

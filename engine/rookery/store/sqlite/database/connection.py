@@ -43,7 +43,11 @@ class WebhookRule(msgspec.Struct, frozen=True):
 
 
 def _listed(value: str | None) -> frozenset[str] | None:
-    return None if value is None else frozenset(msgspec.json.decode(value))
+    """Nothing when it cannot be read: such a webhook gets nothing, and all others get theirs."""
+    try:
+        return None if value is None else frozenset(msgspec.json.decode(value, type=list[str]))
+    except (msgspec.DecodeError, ValueError):
+        return frozenset()
 
 
 class Database:
@@ -193,7 +197,7 @@ def _check_key(connection: sqlite3.Connection, location: str, secrets: SecretBox
             rows = connection.execute(f"SELECT {number}, {column} FROM {table} WHERE {column} != ''").fetchall()  # noqa: S608
             connection.executemany(
                 f"UPDATE {table} SET {column} = ? WHERE {number} = ?",  # noqa: S608 - names from right above
-                [(secrets.encrypt(secrets.decrypt(token)), row) for row, token in rows],
+                secrets.renewed(rows),
             )
         connection.execute("UPDATE meta SET value = ? WHERE key = 'canary'", (secrets.encrypt(CANARY),))
         connection.execute("COMMIT")
