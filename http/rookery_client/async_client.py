@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import aclosing, contextmanager
 from types import TracebackType
 from typing import Any, Self
@@ -89,6 +89,10 @@ class AsyncClient:
     ) -> Json:
         message = {"to": to, "type": "text" if text is not None and "type" not in content else None, "text": text}
         return await self._object(calls.send(session, message | content, wait=wait, idempotency_key=idempotency_key))
+
+    async def send_batch(self, session: str, messages: Iterable[Mapping[str, Any]]) -> list[Json]:
+        answers: list[Json] = (await self._object(calls.send_batch(session, messages)))["messages"]
+        return answers
 
     async def get_message(self, id: str) -> Json:
         return await self._object(calls.get_message(id))

@@ -53,6 +53,12 @@ def send(session: str, message: Mapping[str, Any], *, wait: float, idempotency_k
     )
 
 
+def send_batch(session: str, messages: Iterable[Mapping[str, Any]]) -> Request:
+    """Every message has a key of its own, for the same reason."""
+    keyed = [{"idempotency_key": uuid4().hex, **given(**message)} for message in messages]
+    return Request("POST", path("sessions", session, "messages", "batch"), json={"messages": keyed}, repeatable=True)
+
+
 def get_message(id: str) -> Request:
     return Request("GET", path("messages", id), repeatable=True)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self
@@ -100,6 +100,11 @@ class Client:
         """
         message = {"to": to, "type": "text" if text is not None and "type" not in content else None, "text": text}
         return self._object(calls.send(session, message | content, wait=wait, idempotency_key=idempotency_key))
+
+    def send_batch(self, session: str, messages: Iterable[Mapping[str, Any]]) -> list[Json]:
+        """Up to 1,000 messages, as the API takes them, in one transaction. For each, in order, the message or its problem."""
+        answers: list[Json] = self._object(calls.send_batch(session, messages))["messages"]
+        return answers
 
     def get_message(self, id: str) -> Json:
         return self._object(calls.get_message(id))

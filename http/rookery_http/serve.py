@@ -61,12 +61,15 @@ async def serve_api(
         access_log.write(scope, status, seconds)
 
     listeners = await open_listeners(settings.host, settings.port)
-    await serve(
-        app,
-        listeners,
-        stop=stop,
-        drain=settings.drain,
-        keep_alive=settings.keep_alive,
-        answered=answered,
-        task_status=task_status,
-    )
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(api.end_waits)
+        await serve(
+            app,
+            listeners,
+            stop=stop,
+            drain=settings.drain,
+            keep_alive=settings.keep_alive,
+            answered=answered,
+            task_status=task_status,
+        )
+        nursery.cancel_scope.cancel()

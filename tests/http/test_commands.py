@@ -53,6 +53,7 @@ COMMANDS: dict[str, list[str]] = {
     "terminate_inactive": ["sessions terminate-inactive -y"],
     "send_message": [
         "send shop 7 hi",
+        "send shop 7 hi --strict",
         "messages send shop 7 hi --at 2026-01-31T12:00:00Z --ttl 5 --reply-to 4 --idempotency-key k --wait 0",
         "send shop 7 look --file-url https://example.org/a.png --type image",
         "send shop 7 --media 019c1410 --type video",
@@ -97,6 +98,7 @@ COMMANDS: dict[str, list[str]] = {
     "update_profile": [f"whatsapp profile shop --name Shop --about open --picture {__file__}"],
     "set_presence": ["whatsapp presence shop --state online --subscribe +4915112345678"],
     "reject_call": ["whatsapp reject shop 3EB0A9C4F1"],
+    "send_batch": ['messages batch shop [{"to":"7","text":"hi"}]'],
     "list_messages": [
         "messages list shop --state queued --chat 7 --since 2026-01-31T12:00:00Z --until 2026-02-01T00:00:00Z --limit 2"
     ],

@@ -216,3 +216,49 @@ async def test_final_messages_are_pruned_by_age(store: Store) -> None:
         await store.get_message(ids[0])
     assert await store.prune_messages(before=9999.0, limit=10) == 2
     assert (await store.get_message(ids[3])).state is MessageState.QUEUED
+
+
+async def test_a_batch_is_answered_message_by_message(store: Store) -> None:
+    lease = await create_and_claim(store)
+    first, _ = await store.enqueue(message(idempotency_key="known"), pending_limit=ROOM)
+    given = [
+        message(state=MessageState.SENDING, attempts=1),
+        message(idempotency_key="known"),
+        message(to="8", idempotency_key="known"),
+        message(idempotency_key="twice"),
+        message(idempotency_key="twice"),
+        message(state=MessageState.SCHEDULED, send_at=1900.0),
+        message(),
+    ]
+    answers = await store.enqueue_batch(given, pending_limit=ROOM, lease=lease)
+    assert answers[0] == (given[0], True)
+    assert answers[1] == (first, False)
+    assert isinstance(answers[2], InvalidInput)
+    assert answers[2].field == "idempotency_key"
+    assert answers[3] == (given[3], True)
+    assert answers[4] == (given[3], False)
+    assert answers[5:] == [(given[5], True), (given[6], True)]
+    assert [m.id for m in await store.pending_messages(lease, exclude=[], limit=9)] == [
+        first.id,
+        given[3].id,
+        given[6].id,
+    ]
+    assert await store.enqueue_batch([], pending_limit=ROOM) == []
+    with pytest.raises(NotFound):
+        await store.enqueue_batch([message("nobody")], pending_limit=ROOM)
+
+
+async def test_a_batch_keeps_to_the_limit_and_to_the_lease(store: Store) -> None:
+    stale = await create_and_claim(store)
+    await take_over(store, stale)
+    await store.enqueue(message(), pending_limit=3)
+    given = [message(state=MessageState.SENDING, attempts=1) for _ in range(3)]
+    scheduled = message(state=MessageState.SCHEDULED, send_at=1900.0)
+    answers = await store.enqueue_batch([*given, scheduled], pending_limit=3, lease=stale)
+    for answer in answers[:2]:
+        assert isinstance(answer, tuple)
+        stored, created = answer
+        assert (stored.state, stored.attempts, created) == (MessageState.QUEUED, 0, True)
+        assert await store.get_message(stored.id) == stored
+    assert isinstance(answers[2], Busy)
+    assert answers[3] == (scheduled, True)

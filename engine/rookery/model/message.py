@@ -108,6 +108,18 @@ def as_queued(message: OutboundMessage) -> OutboundMessage:
     return msgspec.structs.replace(message, state=MessageState.QUEUED, attempts=0)
 
 
+def after(message: OutboundMessage, outcome: SendOutcome, *, beginnings: int) -> OutboundMessage:
+    """The message as its row is once `outcome` is stored and it was begun so many times more."""
+    return msgspec.structs.replace(
+        message,
+        state=outcome.state,
+        updated_at=outcome.at,
+        error=outcome.error,
+        receipt=outcome.receipt or message.receipt,
+        attempts=message.attempts + beginnings,
+    )
+
+
 class Unfinished(msgspec.Struct, frozen=True):
     """The stored messages of one session that are under way."""
 

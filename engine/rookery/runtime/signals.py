@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import trio
 
-from ..model.message import SendOutcome
+from ..model.message import MessageState, SendOutcome
 
 
 class Signal:
@@ -35,7 +35,8 @@ class MessageWatch(Signal):
     def __init__(self, id: str, watched: dict[str, MessageWatch]) -> None:
         super().__init__()
         self.outcome: SendOutcome | None = None
-        self._id = id
+        self.beginnings = 0  # how often it was stored as SENDING since it is watched
+        self.id = id
         self._watched = watched
         self._watchers = 0
 
@@ -46,7 +47,7 @@ class MessageWatch(Signal):
     def __exit__(self, *_: object) -> None:
         self._watchers -= 1
         if not self._watchers:
-            self._watched.pop(self._id, None)
+            self._watched.pop(self.id, None)
 
 
 class Signals:
@@ -78,6 +79,8 @@ class Signals:
         """A state of an outbound message was stored: wake those who wait for it."""
         if watch := self._messages.get(outcome.id):
             watch.outcome = outcome
+            if outcome.state is MessageState.SENDING:
+                watch.beginnings += 1
             watch.fire()
 
     def message_final(self, id: str) -> None:

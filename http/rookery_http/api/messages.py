@@ -6,31 +6,40 @@ from collections.abc import Iterator
 from typing import Annotated, Any
 
 import msgspec
-import trio
 
 from rookery import model
-from rookery.errors import NotFound
-from rookery.features.messages import MAX_AHEAD
+from rookery.errors import NotFound, RookeryError
+from rookery.features.acceptance import MAX_AHEAD
+from rookery.features.messages import MAX_BATCH
 from rookery.model import content
 from rookery.model.key import Scope
 from rookery.model.message import MessageQuery
 
 from ..access.callers import Caller
 from ..calls import Answer, call
-from ..input.parameters import NO_NEWLINE, EventId, Instant, Limit, seconds_of
+from ..input.parameters import NO_NEWLINE, EventId, IdempotencyKey, Instant, Limit, seconds_of
 from ..input.reading import convert
 from ..output import views
 from ..output.download import bytes_response
-from ..output.problems import Problem, invalid
+from ..output.problems import Problem, from_error, invalid
 from .media import ANY, BYTES
 from .platform_methods import PLATFORM, check_files
 from .state import Api
 
 TAG = "messages"
 MAX_WAIT = 60.0
-_TAKEN = frozenset({"session", "idempotency_key", "self"})
+_TAKEN = frozenset({"session", "wait", "self"})
 """What else `Engine.submit` takes: no field of a message."""
-_ENVELOPE = frozenset({"to", "reply_to", "ttl", "send_at", "options"})
+BATCH_BODY = 4 * 1024 * 1024
+"""Bytes of a batch, apart from the content of its files."""
+UNHAPPY = frozenset(
+    {
+        model.MessageState.FAILED,
+        model.MessageState.EXPIRED,
+        model.MessageState.CANCELLED,
+        model.MessageState.UNKNOWN,
+    }
+)
 
 
 class Envelope(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,8 +62,10 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True):
         | None
     ) = None
     options: Annotated[dict[str, Any], msgspec.Meta(description="fields that only this platform knows")] | None = None
+    idempotency_key: IdempotencyKey | None = None
 
 
+_ENVELOPE = frozenset(field.encode_name for field in msgspec.structs.fields(Envelope))
 _STATE = f"({'|'.join(model.MessageState)})"
 
 
@@ -84,9 +95,39 @@ class SendMessage(msgspec.Struct, frozen=True):
 
 
 class WaitFor(msgspec.Struct, frozen=True, kw_only=True):
-    """How long to wait for a final state."""
+    """How long to wait for a final state, and what a bad one is answered with."""
 
     wait: Annotated[float, msgspec.Meta(ge=0, le=MAX_WAIT, description="seconds to wait for a final state")] = 10.0
+    strict: Annotated[
+        bool, msgspec.Meta(description="answer 422 when it ended as failed, expired or cancelled, 504 when unknown")
+    ] = False
+
+
+class BatchAnswer(msgspec.Struct, frozen=True):
+    """One answer for each message, in their order: the message, or the problem that it has alone."""
+
+    messages: list[
+        Annotated[
+            dict[str, Any],
+            msgspec.Meta(
+                extra_json_schema={
+                    "anyOf": [
+                        {"$ref": "#/components/schemas/Message"},
+                        {"$ref": "#/components/schemas/Problem"},
+                    ]
+                }
+            ),
+        ]
+    ]
+
+
+class SendBatch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Several messages at a time."""
+
+    messages: Annotated[
+        list[Annotated[dict[str, Any], msgspec.Meta(extra_json_schema={"$ref": "#/components/schemas/SendMessage"})]],
+        msgspec.Meta(min_length=1, max_length=MAX_BATCH, description="each as for a single send"),
+    ]
 
 
 @call(
@@ -97,6 +138,7 @@ class WaitFor(msgspec.Struct, frozen=True, kw_only=True):
     problems={
         404: "there is no such session, or no such file in `media`",
         409: "the session cannot send now, send_at is too far away, or the Idempotency-Key was used for another message",
+        422: "with `strict`: it ended as failed, expired or cancelled; `Location` names it",
         429: "too many sends are waiting; see Retry-After",
         504: "the database did not answer in time; the message may have been accepted",
     },
@@ -112,29 +154,57 @@ async def send_message(
     state, which `state` tells (`sent`, but also `failed` with `error`). 202: still under way; ask again under `Location`.
     A repeated `Idempotency-Key` answers with the first message instead of sending again.
     """
-    envelope, fields = _split(body)
-    if fields.get("type") == PLATFORM:
-        caller.require(Scope.CALL)
-        await check_files(api, fields.get("params") or {}, caller)
-    for media in _media_in(fields):
-        await _check_media(api, media, caller)
-    send_at = seconds_of(envelope.send_at)
-    if send_at is not None and abs(send_at - api.engine.now()) > MAX_AHEAD:
-        raise Problem(409, "too-far", "Too far away", "send_at: at most a year from now", field="send_at")
-    message = await api.engine.submit(
-        id,
-        to=envelope.to,
-        reply_to=envelope.reply_to,
-        idempotency_key=idempotency_key,
-        options=envelope.options,
-        ttl=envelope.ttl,
-        send_at=send_at,
-        **fields,
-    )
+    fields = await _fields_of(api, body, caller)
+    if idempotency_key is not None:
+        if fields["idempotency_key"] not in (None, idempotency_key):
+            raise invalid("idempotency_key: the header Idempotency-Key says something else", "idempotency_key")
+        fields["idempotency_key"] = idempotency_key
+    message = await api.engine.submit(id, **fields)
     if query.wait > 0 and not message.state.final and message.state is not model.MessageState.SCHEDULED:
-        message = await _wait(api, message, query.wait)
-    status = 200 if message.state.final else 202
-    return Answer(views.Message.of(message), status, {"Location": f"/v1/messages/{message.id}"})
+        with api.waiting():
+            message = await api.engine.wait_message(message, query.wait)
+    location = {"Location": f"/v1/messages/{message.id}"}
+    if query.strict and message.state in UNHAPPY:
+        raise _unhappy(message, location)
+    return Answer(views.Message.of(message), 200 if message.state.final else 202, location)
+
+
+@call(
+    "POST",
+    "/v1/sessions/{id}/messages/batch",
+    tag=TAG,
+    answers={200: BatchAnswer},
+    problems={
+        404: "there is no such session",
+        504: "the database did not answer in time; some or all messages may have been accepted",
+    },
+    large=True,
+    small_body=BATCH_BODY,
+    scope=Scope.SEND,
+)
+async def send_batch(api: Api, id: str, *, body: SendBatch, caller: Caller) -> Answer:
+    """Send several messages.
+
+    All are stored in one transaction and sent like single ones; the answer does not wait for that. A message that is refused
+    is answered with its problem, and the others are accepted. `idempotency_key` inside a message does what the header does
+    for a single one.
+    """
+    given: list[dict[str, Any] | Problem] = []
+    for message in body.messages:
+        try:
+            given.append(await _fields_of(api, message, caller))
+        except Problem as problem:
+            given.append(problem)
+        except NotFound as error:
+            given.append(_problem_of(error))
+    stored = iter(await api.engine.submit_batch(id, [fields for fields in given if isinstance(fields, dict)]))
+    answers: list[Any] = []
+    for each in given:
+        answer = next(stored) if isinstance(each, dict) else each
+        if isinstance(answer, RookeryError):
+            answer = _problem_of(answer)
+        answers.append(answer.document if isinstance(answer, Problem) else views.Message.of(answer))
+    return Answer(BatchAnswer(answers))
 
 
 @call("GET", "/v1/messages/{id}", tag=TAG, answers={200: views.Message}, scope=Scope.READ)
@@ -224,21 +294,36 @@ def _split(body: dict[str, Any]) -> tuple[Envelope, dict[str, Any]]:
     return convert(envelope, Envelope), fields
 
 
-async def _wait(api: Api, message: model.OutboundMessage, seconds: float) -> model.OutboundMessage:
-    """The message in its final state, or as it is when the time is over or the server stops."""
-    latest = message
+async def _fields_of(api: Api, body: dict[str, Any], caller: Caller) -> dict[str, Any]:
+    """What `Engine.submit` takes. Raises Problem, NotFound."""
+    envelope, fields = _split(body)
+    if fields.get("type") == PLATFORM:
+        caller.require(Scope.CALL)
+        await check_files(api, fields.get("params") or {}, caller)
+    for media in _media_in(fields):
+        await _check_media(api, media, caller)
+    send_at = seconds_of(envelope.send_at)
+    if send_at is not None and abs(send_at - api.engine.now()) > MAX_AHEAD:
+        raise Problem(409, "too-far", "Too far away", "send_at: at most a year from now", field="send_at")
+    return fields | {
+        "to": envelope.to,
+        "reply_to": envelope.reply_to,
+        "options": envelope.options,
+        "ttl": envelope.ttl,
+        "send_at": send_at,
+        "idempotency_key": envelope.idempotency_key,
+    }
 
-    async with trio.open_nursery() as nursery:
 
-        async def wait() -> None:
-            nonlocal latest
-            latest = await api.engine.wait_message(message.id, seconds)
-            nursery.cancel_scope.cancel()
+def _unhappy(message: model.OutboundMessage, headers: dict[str, str]) -> Problem:
+    error = message.error or f"the message is {message.state}"
+    if message.state is model.MessageState.UNKNOWN:
+        return Problem(504, "outcome-unknown", "Outcome unknown", error, headers=headers)
+    return Problem(422, "not-sent", "Not sent", error, headers=headers)
 
-        async def give_up() -> None:
-            await api.stopping.wait()
-            nursery.cancel_scope.cancel()
 
-        nursery.start_soon(wait)
-        nursery.start_soon(give_up)
-    return latest
+def _problem_of(error: RookeryError) -> Problem:
+    problem = from_error(error)
+    if problem is None:
+        raise error
+    return problem

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
@@ -80,6 +81,7 @@ class Api:
         self.platforms = dict(platforms or {})
         self.describe = describe
         self.describe_streams = describe_streams
+        self._waits: set[trio.CancelScope] = set()
 
     async def identify(self, incoming: Request | Websocket, key: str | None = None) -> Caller:
         """Who is calling, by `key` or by the headers. Raises a Problem: 401, 429 when many wrong keys come from there."""
@@ -96,3 +98,21 @@ class Api:
         if key is not None:
             self.wrong_keys.was_right(key)
         return caller
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """The block waits for something that may take long: it is left when the server stops."""
+        with trio.CancelScope() as scope:
+            if self.stopping.is_set():
+                scope.cancel()
+            self._waits.add(scope)
+            try:
+                yield
+            finally:
+                self._waits.discard(scope)
+
+    async def end_waits(self) -> None:
+        """Leave every `waiting` block once the server stops. Owned by the server; runs until then."""
+        await self.stopping.wait()
+        for scope in self._waits:
+            scope.cancel()

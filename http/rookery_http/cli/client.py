@@ -139,6 +139,17 @@ def document_of(text: str, option: str) -> dict[str, Any]:
     return document
 
 
+def list_of(text: str, argument: str) -> list[Any]:
+    """A JSON list that was given as an argument; `-` reads it from standard input."""
+    try:
+        items = json.loads(sys.stdin.read() if text == "-" else text)
+    except ValueError:
+        items = None
+    if not isinstance(items, list):
+        raise typer.BadParameter(f'{argument} takes a JSON list, such as \'[{{"to": "7", "text": "hi"}}]\'')
+    return items
+
+
 def given(**fields: Any) -> dict[str, Any]:
     """Those that were given."""
     return {name: value for name, value in fields.items() if value is not None}

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from .client import AsJson, Client, ClientError, Key, Url, document_of, given, path_of
+from .client import AsJson, Client, ClientError, Key, Url, document_of, given, list_of, path_of
 from .output import Column, excerpt, moment, print_fields, print_json, print_line, print_table
 
 app = typer.Typer(help="Sends: look at them, and take back what still waits.", no_args_is_help=True)
@@ -50,6 +50,7 @@ def send(
     ttl: Annotated[float | None, typer.Option(help="Seconds after which it is not sent any more.")] = None,
     idempotency_key: Annotated[str | None, typer.Option(help="Repeating it does not send again.")] = None,
     wait: Annotated[float, typer.Option(help="Seconds to wait for the outcome.", min=0, max=60)] = 10,
+    strict: Annotated[bool, typer.Option("--strict", help="Show only the problem when it was not sent.")] = False,
     as_json: AsJson = False,
     url: Url = None,
     key: Key = None,
@@ -59,7 +60,7 @@ def send(
     message = Client(url, key).call(
         "POST",
         f"/v1/sessions/{path_of(session)}/messages",
-        params={"wait": wait},
+        params={"wait": wait, **({"strict": True} if strict else {})},
         json={"to": to, **body, **given(reply_to=reply_to, send_at=at, ttl=ttl)},
         headers={"Idempotency-Key": idempotency_key} if idempotency_key else None,
     )
@@ -100,6 +101,32 @@ def _base64(file: Path) -> str:
 
 
 app.command("send")(send)
+
+
+@app.command()
+def batch(
+    session: Annotated[str, typer.Argument(help="The session that sends.", show_default=False)],
+    messages: Annotated[
+        str, typer.Argument(help="A JSON list of messages as the API takes them; `-` reads standard input.")
+    ] = "-",
+    as_json: AsJson = False,
+    url: Url = None,
+    key: Key = None,
+) -> None:
+    """Send up to 1,000 messages in one transaction. Fails when one of them was refused."""
+    answers = Client(url, key).call(
+        "POST",
+        f"/v1/sessions/{path_of(session)}/messages/batch",
+        json={"messages": list_of(messages, "MESSAGES")},
+    )["messages"]
+    refused = [each for each in answers if "id" not in each]
+    if as_json:
+        print_json(answers)
+    else:
+        for each in answers:
+            print_line(f"{each['id']}: {each['state']}" if "id" in each else f"refused: {each['detail']}")
+    if refused:
+        raise ClientError(f"{len(refused)} of {len(answers)} messages were refused")
 
 
 @app.command("list")

@@ -211,9 +211,9 @@ def _query_names() -> set[str]:
 
 def _body_name(row: Call) -> str:
     """The schema of a call's body; a body that is a free document stands for one of these."""
-    if row.large:
-        return SendMessage.__name__
-    return str((row.body_shape if hasattr(row.body_shape, "__struct_fields__") else MethodParameters).__name__)
+    if hasattr(row.body_shape, "__struct_fields__"):
+        return str(row.body_shape.__name__)
+    return (SendMessage if row.large else MethodParameters).__name__
 
 
 def _operation(row: Call, components: dict[str, Schema], bodies: Mapping[str, Any], *, key: bool) -> Schema:
@@ -316,7 +316,7 @@ def _responses(row: Call) -> dict[int, Schema]:
             example = examples.answer(status, media_type)
             content[media_type] = {"schema": schema} | ({"example": example} if example is not None else {})
         answers[status] = {"description": DESCRIPTIONS.get(status, "done"), "content": content}
-        if status == 201 or row.large:
+        if status == 201 or row.name == "send_message":
             answers[status]["headers"] = LOCATION
     problems = dict(row.problems)
     if row.uploads:

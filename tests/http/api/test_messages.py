@@ -200,3 +200,87 @@ async def test_what_was_sent_stays_readable(served):
     sent = (await served.client.post(URL, json={"to": "7", "type": "document", "media": stored["id"]})).json()
     assert sent["content"]["href"] == f"/v1/media/{stored['id']}"
     assert (await served.client.get(sent["content"]["href"])).content == b"%PDF"
+
+
+async def test_a_batch_is_answered_message_by_message(served):
+    await served.add()
+    batch = [
+        {"to": "7", "text": "one", "idempotency_key": "k"},
+        {"to": "7", "text": "one", "idempotency_key": "k"},
+        {"to": "7", "text": "other", "idempotency_key": "k"},
+        {"to": 8, "type": "location", "latitude": 1.0, "longitude": 2.0},
+        {"to": "8"},
+        {"text": "to nobody"},
+        {"to": "8", "txt": "misspelt"},
+        {"to": "8", "text": "later", "send_at": instant(hours=1)},
+    ]
+    answer = await served.client.post(f"{URL}/batch", json={"messages": batch})
+    assert answer.status_code == 200
+    answers = answer.json()["messages"]
+    assert [each.get("id") is not None for each in answers] == [True, True, False, True, False, False, False, True]
+    assert answers[0]["id"] == answers[1]["id"]
+    assert (answers[2]["status"], answers[2]["field"]) == (409, "Idempotency-Key")
+    assert [(each["status"], each["field"]) for each in answers[4:7]] == [(400, "text"), (400, "to"), (400, "txt")]
+    assert answers[7]["state"] == "scheduled"
+    for each in (answers[0], answers[3]):
+        with trio.fail_after(30):
+            assert (await served.engine.wait_message(each["id"], 20)).state == "sent"
+    again = await served.client.post(URL, json=batch[0])
+    assert (again.status_code, again.json()["id"]) == (200, answers[0]["id"])
+
+
+async def test_a_batch_has_bounds(served):
+    await served.add()
+    too_many = await served.client.post(f"{URL}/batch", json={"messages": [{"to": "7", "text": "x"}] * 1001})
+    assert (too_many.status_code, too_many.json()["field"]) == (400, "messages")
+    empty = await served.client.post(f"{URL}/batch", json={"messages": []})
+    assert empty.status_code == 400
+    unknown = await served.client.post(
+        "/v1/sessions/ghost/messages/batch", json={"messages": [{"to": "7", "text": "x"}]}
+    )
+    assert unknown.status_code == 404
+    whole = await served.client.post(f"{URL}/batch", json={"messages": [{"to": "7", "text": "x"}] * 1000})
+    assert whole.status_code == 200
+    states = {each.get("state", each.get("status")) for each in whole.json()["messages"]}
+    assert states <= {"queued", "sending"}
+
+
+async def test_a_strict_send_answers_422_when_it_failed(served):
+    await served.add()
+    failing = {"to": "nobody", "text": "x"}
+    lax = await served.client.post(URL, json=failing)
+    assert (lax.status_code, lax.json()["state"]) == (200, "failed")
+    strict = await served.client.post(URL, params={"strict": "true"}, json=failing)
+    assert (strict.status_code, strict.json()["type"]) == (422, "urn:rookery:problem:not-sent")
+    found = await served.client.get(strict.headers["Location"])
+    assert found.json()["state"] == "failed"
+    assert strict.json()["detail"] == found.json()["error"]
+    good = await served.client.post(URL, params={"strict": "true"}, json={"to": "7", "text": "x"})
+    assert (good.status_code, good.json()["state"]) == (200, "sent")
+
+
+async def test_a_wait_reads_no_row(served, monkeypatch):
+    await served.add()
+    reads = []
+    get_message = served.engine.store.get_message
+
+    async def count(id):
+        reads.append(id)
+        return await get_message(id)
+
+    monkeypatch.setattr(served.engine.store, "get_message", count)
+    sent = await served.client.post(URL, json={"to": "7", "text": "x"})
+    assert (sent.status_code, sent.json()["state"], sent.json()["attempts"]) == (200, "sent", 1)
+    assert reads == []
+    assert sent.json() == (await served.client.get(f"/v1/messages/{sent.json()['id']}")).json()
+
+
+async def test_the_key_in_the_header_and_in_the_body(served):
+    await served.add()
+    both = await served.client.post(
+        URL, json={"to": "7", "text": "x", "idempotency_key": "a"}, headers={"Idempotency-Key": "b"}
+    )
+    assert (both.status_code, both.json()["field"]) == (400, "idempotency_key")
+    first = await served.client.post(URL, json={"to": "7", "text": "x", "idempotency_key": "a"})
+    again = await served.client.post(URL, json={"to": "7", "text": "x"}, headers={"Idempotency-Key": "a"})
+    assert first.json()["id"] == again.json()["id"]

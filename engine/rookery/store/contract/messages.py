@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
+from ...errors import RookeryError
 from ...model.message import MessageQuery, OutboundMessage, Recorded, SendOutcome, Unfinished
 from ...model.session import Lease
 
@@ -24,6 +25,12 @@ class MessageStore(Protocol):
         Raises NotFound (session), Busy (more than `pending_limit` of the session are under way), InvalidInput when the key
         was used for a different request.
         """
+
+    async def enqueue_batch(
+        self, messages: Sequence[OutboundMessage], *, pending_limit: int, lease: Lease | None = None
+    ) -> Sequence[tuple[OutboundMessage, bool] | RookeryError]:
+        """`enqueue` for several messages of one session in one transaction. For each of them, in order, what `enqueue` would
+        return, or its error; one that is refused is not stored, and the others are. Raises NotFound (session)."""
 
     async def get_message(self, id: str) -> OutboundMessage:
         """Raises NotFound."""

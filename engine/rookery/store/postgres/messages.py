@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property, partial
 from typing import Any
 
-from ...errors import AlreadyExists, Busy, InvalidInput, LeaseLost, NotFound, StoreUnavailable
+from ...errors import AlreadyExists, Busy, InvalidInput, LeaseLost, NotFound, RookeryError, StoreUnavailable
 from ...model.message import (
     STATE_RANKS,
     MessageState,
@@ -32,8 +32,21 @@ _VALUES = ", ".join(
     }.get(column, f"${number}")
     for number, column in enumerate(MESSAGE_COLUMNS.split(", "), 1)
 )
+_SECONDS = ("created_at", "updated_at", "expires_at", "send_at", "ttl")
 _ANNOUNCE = "SELECT rookery.announce_2($1, $2)"
 _HELD = "SELECT uid FROM rookery.sessions WHERE uid = $1 AND owner = $2 AND fence = $3"
+
+_KINDS = tuple(
+    {"attempts": "bigint"}.get(column, "double precision" if column in _SECONDS else "text")
+    for column in MESSAGE_COLUMNS.split(", ")
+)
+_BATCH_VALUES = tuple(
+    {
+        "state": "CASE WHEN s.unheld AND g.state = 'sending' THEN 'queued' ELSE g.state END",
+        "attempts": "CASE WHEN s.unheld AND g.state = 'sending' THEN 0 ELSE g.attempts END",
+    }.get(column, f"g.{column}")
+    for column in MESSAGE_COLUMNS.split(", ")
+)
 
 # $1 is the id, $2 the session, $7 the state, $17 the limit, $18 the owners in this process, from $19 on the lease. An owner
 # elsewhere is notified, and notifies us of the outcome; our own need no notification, and notifications make commits wait for
@@ -62,6 +75,37 @@ _ENQUEUE = f"""
 _SCHEDULE = _ENQUEUE.replace("state IN ('queued', 'sending')", "state = 'scheduled'")
 
 
+# As `_ENQUEUE` for many: $1 to $16 are arrays, and $17 is the session. Of those that are scheduled and of the others each as
+# many as there is room for, in order.
+_ENQUEUE_BATCH = f"""
+    WITH held AS (
+        SELECT 1 FROM rookery.sessions
+        WHERE uid = $20 AND owner = $21 AND fence = $22 AND 'sending' = ANY ($7::text[]) FOR SHARE
+    ),
+    s AS (SELECT uid, owner IS NULL OR owner <> ALL ($19::text[]) AS elsewhere, NOT EXISTS (SELECT 1 FROM held) AS unheld
+          FROM rookery.sessions WHERE id = $17 FOR KEY SHARE),
+    given AS (
+        SELECT *, row_number() OVER (PARTITION BY state = 'scheduled' ORDER BY place) AS rank
+        FROM unnest({", ".join(f"${number}::{kind}[]" for number, kind in enumerate(_KINDS, 1))}) WITH ORDINALITY
+             AS g ({MESSAGE_COLUMNS}, place)
+    ),
+    counts AS (
+        SELECT count(*) FILTER (WHERE state <> 'scheduled') AS waiting,
+               count(*) FILTER (WHERE state = 'scheduled') AS scheduled
+        FROM rookery.messages WHERE uid = (SELECT uid FROM s) AND state IN ('queued', 'sending', 'scheduled')
+    ),
+    stored AS (
+        INSERT INTO rookery.messages ({MESSAGE_COLUMNS}, uid, watched)
+        SELECT {", ".join(_BATCH_VALUES)}, s.uid, s.elsewhere OR (s.unheld AND g.state = 'sending')
+        FROM s, counts, given AS g
+        WHERE g.rank + CASE WHEN g.state = 'scheduled' THEN counts.scheduled ELSE counts.waiting END <= $18
+        ORDER BY g.place
+        ON CONFLICT DO NOTHING RETURNING id, session, state, watched
+    )
+    SELECT (SELECT uid FROM s), (SELECT array_agg(id) FROM stored), (SELECT array_agg(state) FROM stored),
+           (SELECT rookery.notify_1('messages', session) FROM stored WHERE watched LIMIT 1)"""  # noqa: S608
+
+
 class PostgresMessages(PostgresBase):
     """Implements `MessageStore`."""
 
@@ -86,6 +130,36 @@ class PostgresMessages(PostgresBase):
                 )
             # What stood in the way is gone meanwhile: pruned, or undone.
         raise StoreUnavailable("the message could not be stored: another request with the same key came and went")
+
+    async def enqueue_batch(
+        self, messages: Sequence[OutboundMessage], *, pending_limit: int, lease: Lease | None = None
+    ) -> Sequence[tuple[OutboundMessage, bool] | RookeryError]:
+        if not messages:
+            return []
+        session = messages[0].session
+        columns = [list(column) for column in zip(*map(message_to_row, messages), strict=True)]
+        held = (None, None, None) if lease is None else (lease.uid, lease.owner, lease.fence)
+        uid, ids, states = (
+            await self._db.row(_ENQUEUE_BATCH, *columns, session, pending_limit, list(self._owners), *held)
+        )[:3]
+        if uid is None:
+            raise NotFound("session", session)
+        stored = dict(zip(ids or (), states or (), strict=True))
+        answers: list[tuple[OutboundMessage, bool] | RookeryError] = []
+        for message in messages:
+            if (state := stored.pop(message.id, None)) is not None:
+                answers.append((message if state == message.state else as_queued(message), True))
+                continue
+            try:
+                earlier = await self._earlier(message, uid)
+            except (InvalidInput, AlreadyExists) as error:
+                answers.append(error)
+                continue
+            busy = Busy(
+                f"{pending_limit} messages of session {session!r} are waiting to be sent already: try again later"
+            )
+            answers.append(busy if earlier is None else (earlier, False))
+        return answers
 
     async def _earlier(self, message: OutboundMessage, uid: int) -> OutboundMessage | None:
         """The message that has this one's key or id. Raises InvalidInput, AlreadyExists."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from sqlite3 import Connection
 
-from ...errors import AlreadyExists, Busy, InvalidInput, NotFound
+from ...errors import AlreadyExists, Busy, InvalidInput, NotFound, RookeryError
 from ...model.message import (
     MessageState,
     OutboundMessage,
@@ -25,6 +25,8 @@ from .sessions import check_lease, is_held
 from .statuses import announce as announce_states
 
 _SELECT = f"SELECT {MESSAGE_COLUMNS} FROM messages"  # noqa: S608
+_BY_KEY = f"{_SELECT} WHERE uid = ? AND idempotency_key = ?"
+_BY_ID = f"{_SELECT} WHERE id = ?"
 _UNDER_WAY = "state IN ('queued', 'sending')"
 """The condition of the index `messages_under_way`, which SQLite takes only where it is written out."""
 _INSERT = f"INSERT INTO messages (uid, {MESSAGE_COLUMNS}) VALUES (?{', ?' * (1 + MESSAGE_COLUMNS.count(','))})"  # noqa: S608
@@ -36,8 +38,24 @@ class SqliteMessages(SqliteBase):
     async def enqueue(
         self, message: OutboundMessage, *, pending_limit: int, lease: Lease | None = None
     ) -> tuple[OutboundMessage, bool]:
-        message_to_row(message)  # what cannot be stored is refused before it takes a place in the writer's queue
-        return await self._write(lambda database: _enqueue(database, message, pending_limit, lease))
+        return await self._write(lambda database: _Queue(database, message.session, pending_limit, lease).put(message))
+
+    async def enqueue_batch(
+        self, messages: Sequence[OutboundMessage], *, pending_limit: int, lease: Lease | None = None
+    ) -> Sequence[tuple[OutboundMessage, bool] | RookeryError]:
+        def work(database: Database) -> Sequence[tuple[OutboundMessage, bool] | RookeryError]:
+            queue = _Queue(database, messages[0].session, pending_limit, lease)
+            answers: list[tuple[OutboundMessage, bool] | RookeryError] = []
+            for message in messages:
+                try:
+                    answers.append(queue.put(message))
+                except (InvalidInput, AlreadyExists, Busy) as error:
+                    answers.append(error)
+                except (UnicodeEncodeError, OverflowError) as error:
+                    answers.append(InvalidInput(f"cannot be stored: {type(error).__name__}"))
+            return answers
+
+        return await self._write(work) if messages else []
 
     async def get_message(self, id: str) -> OutboundMessage:
         def query(connection: Connection) -> OutboundMessage:
@@ -122,42 +140,67 @@ class SqliteMessages(SqliteBase):
         return await self._write(lambda database: database.connection.execute(sql, (before, limit)).rowcount)
 
 
-def _enqueue(
-    database: Database, message: OutboundMessage, pending_limit: int, lease: Lease | None
-) -> tuple[OutboundMessage, bool]:
-    connection = database.connection
-    session = connection.execute("SELECT uid FROM sessions WHERE id = ?", (message.session,)).fetchone()
-    if session is None:
-        raise NotFound("session", message.session)
-    uid = session[0]
-    earlier = None
-    if message.idempotency_key is not None:
-        earlier = connection.execute(
-            f"{_SELECT} WHERE uid = ? AND idempotency_key = ?", (uid, message.idempotency_key)
-        ).fetchone()
-    if earlier is not None:
-        found = message_from_row(earlier)
-        if not is_same_request(found, message):
-            raise InvalidInput(
-                "this idempotency key was used for a different message: take a new key", field="idempotency_key"
+class _Queue:
+    """The queue of one session, inside one transaction."""
+
+    def __init__(self, database: Database, session: str, pending_limit: int, lease: Lease | None) -> None:
+        """Raises NotFound."""
+        self._connection = database.connection
+        self._session = session
+        self._limit = pending_limit
+        self._lease = lease
+        self._held: bool | None = None
+        self._waiting: dict[bool, int] = {}
+        found = self._connection.execute("SELECT uid FROM sessions WHERE id = ?", (session,)).fetchone()
+        if found is None:
+            raise NotFound("session", session)
+        self._uid: int = found[0]
+
+    def put(self, message: OutboundMessage) -> tuple[OutboundMessage, bool]:
+        """See `MessageStore.enqueue`."""
+        if (earlier := self._earlier(message)) is not None:
+            return earlier, False
+        is_scheduled = message.state is MessageState.SCHEDULED
+        waiting = self._count(is_scheduled)
+        if waiting >= self._limit:
+            raise Busy(
+                f"{waiting} messages of session {self._session!r} are waiting to be sent already: try again later"
             )
-        return found, False
-    same_id = connection.execute(f"{_SELECT} WHERE id = ?", (message.id,)).fetchone()
-    if same_id is not None:  # the caller repeats a call whose answer was lost
-        found = message_from_row(same_id)
+        if message.state is MessageState.SENDING and not self._is_held():
+            message = as_queued(message)
+        self._connection.execute(_INSERT, (self._uid, *message_to_row(message)))
+        self._waiting[is_scheduled] = waiting + 1
+        return message, True
+
+    def _earlier(self, message: OutboundMessage) -> OutboundMessage | None:
+        if message.idempotency_key is not None:
+            row = self._connection.execute(_BY_KEY, (self._uid, message.idempotency_key)).fetchone()
+            if row is not None:
+                found = message_from_row(row)
+                if not is_same_request(found, message):
+                    raise InvalidInput(
+                        "this idempotency key was used for a different message: take a new key", field="idempotency_key"
+                    )
+                return found
+        row = self._connection.execute(_BY_ID, (message.id,)).fetchone()
+        if row is None:
+            return None
+        found = message_from_row(row)  # the caller repeats a call whose answer was lost
         if found.idempotency_key != message.idempotency_key or not is_same_request(found, message):
             raise AlreadyExists("message", message.id)
-        return found, False
-    waiting = "state = 'scheduled'" if message.state is MessageState.SCHEDULED else "state IN ('queued', 'sending')"
-    under_way = connection.execute(f"SELECT count(*) FROM messages WHERE uid = ? AND {waiting}", (uid,)).fetchone()[0]  # noqa: S608
-    if under_way >= pending_limit:
-        raise Busy(
-            f"{under_way} messages of session {message.session!r} are waiting to be sent already: try again later"
-        )
-    if message.state is MessageState.SENDING and not (lease is not None and is_held(connection, lease)):
-        message = as_queued(message)
-    connection.execute(_INSERT, (uid, *message_to_row(message)))
-    return message, True
+        return found
+
+    def _count(self, is_scheduled: bool) -> int:
+        if is_scheduled not in self._waiting:
+            states = "state = 'scheduled'" if is_scheduled else _UNDER_WAY
+            sql = f"SELECT count(*) FROM messages WHERE uid = ? AND {states}"  # noqa: S608
+            self._waiting[is_scheduled] = self._connection.execute(sql, (self._uid,)).fetchone()[0]
+        return self._waiting[is_scheduled]
+
+    def _is_held(self) -> bool:
+        if self._held is None:
+            self._held = self._lease is not None and is_held(self._connection, self._lease)
+        return self._held
 
 
 def _record_sends(database: Database, lease: Lease, outcomes: Sequence[SendOutcome], announce: bool) -> Recorded:

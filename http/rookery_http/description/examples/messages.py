@@ -107,7 +107,6 @@ CONTENTS: dict[str, Any] = {
     },
     "typing": {"to": "7", "type": "typing"},
 }
-
 EXAMPLES = {
     "download_message_media": Example(
         answers={200: ByMediaType(dict.fromkeys(("application/octet-stream", "*/*"), "%PDF-1.7 and so on"))}
@@ -119,6 +118,17 @@ EXAMPLES = {
             "a file that was uploaded": {"chat_id": 7, "photo": "media:019c1410-5f00-7c3a-9b1e-2f6d3a4b5c6e"},
         },
         answers={200: {"result": True}},
+    ),
+    "send_batch": Example(
+        bodies={
+            "two texts": {
+                "messages": [
+                    {"to": "7", "text": "Your order is paid.", "idempotency_key": "order-4711-paid"},
+                    {"to": "8", "text": "Your order is on its way."},
+                ]
+            }
+        },
+        answers={200: {"messages": [UNDER_WAY, UNDER_WAY | {"to": "8", "idempotency_key": None}]}},
     ),
     "list_messages": Example(answers={200: {"messages": [SCHEDULED, MESSAGE], "next": None}}),
     "get_message": Example(answers={200: MESSAGE}),

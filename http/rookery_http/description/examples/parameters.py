@@ -24,6 +24,7 @@ _BY_NAME = {
     "q": "bob",
     "state": "stored",
     "status": "CONNECTED",
+    "strict": True,
     "timeout": 30,
     "wait": 10,
 }

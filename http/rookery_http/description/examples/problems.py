@@ -48,6 +48,7 @@ _PROBLEMS: Mapping[tuple[str, int], errors.RookeryError | Problem] = {
     ("session_qr", 409): Problem(409, "no-qr-code", "No QR code", "the session waits for no QR code to be scanned now"),
     ("request_pairing_code", 409): errors.NotConnected("the session does not wait to be paired"),
     ("send_message", 409): errors.NotConnected("the session 'shop' is disabled"),
+    ("send_message", 422): Problem(422, "not-sent", "Not sent", "Bad Request: chat not found"),
     ("send_message", 429): errors.Busy("1000 sends of the session 'shop' are waiting"),
     ("send_message", 504): errors.OutcomeUnknown("the database did not answer in time"),
     ("call_telegram", 403): errors.MethodForbidden("getUpdates cannot be called: Rookery polls this bot"),
@@ -56,6 +57,7 @@ _PROBLEMS: Mapping[tuple[str, int], errors.RookeryError | Problem] = {
     ("call_telegram", 422): errors.CallRefused("Bad Request: chat not found", error_code=400),
     ("call_telegram", 429): errors.SendRateLimited("Too Many Requests: retry after 5", retry_after=5.0),
     ("call_telegram", 504): errors.OutcomeUnknown("no answer from the Bot API within 25 s"),
+    ("send_batch", 504): errors.OutcomeUnknown("the database did not answer in time"),
     ("cancel_message", 409): errors.TooLate("the message is sent and cannot be cancelled any more"),
     ("event_socket", 426): Problem(426, "upgrade-required", "Upgrade required", "ask for a WebSocket"),
     **{

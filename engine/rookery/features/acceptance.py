@@ -1,0 +1,230 @@
+"""From what a caller asks for to stored messages in the hands of their outbox."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from ..errors import AlreadyExists, Busy, InvalidInput, NotConnected, NotFound, OutcomeUnknown, RookeryError
+from ..model.content import PlatformCall
+from ..model.message import MessageState, OutboundMessage
+from ..model.session import Lease
+from ..provider.capabilities import MethodProvider, OptionChecking
+from ..session.runner import SessionRunner
+from .identifiers import new_id
+from .media import MediaFeatures
+from .validation import canonical, check_document, check_storable, check_text, fields_of, parse_content
+
+MAX_AHEAD = 366 * 86_400.0
+"""Seconds for which a message may be scheduled."""
+
+_ENVELOPE = frozenset({"to", "reply_to", "idempotency_key", "options", "ttl", "send_at"})
+
+
+class Acceptance(MediaFeatures):
+    """One message or many: each is checked, stored and passed on the same way."""
+
+    async def _to_message(self, session: str, fields: Mapping[str, Any]) -> OutboundMessage:
+        """Raises InvalidInput."""
+        content = {name: value for name, value in fields.items() if name not in _ENVELOPE}
+        if "to" not in fields:
+            raise InvalidInput("to: missing", field="to")
+        to, reply_to, key = str(fields["to"]), fields.get("reply_to"), fields.get("idempotency_key")
+        ttl, send_at, options = fields.get("ttl"), fields.get("send_at"), fields.get("options")
+        check_text(to, "to", least=1)
+        if reply_to is not None:
+            check_text(reply_to, "reply_to", least=1)
+        if key is not None:
+            check_text(key, "idempotency_key", least=1)
+        if ttl is not None and not 0 < ttl <= 30 * 86_400:
+            raise InvalidInput("ttl: seconds, more than 0 and at most 2592000 (30 days)", field="ttl")
+        content = self._as_call(content)
+        if options or content.keys() - fields_of(content):
+            content, options = await self._with_options(session, content, dict(options or {}))
+        parsed = parse_content(content)
+        for field, value in content.items():
+            if isinstance(value, str):
+                check_storable(value, field)
+        now = self._clock()
+        if send_at is not None and not now - MAX_AHEAD <= send_at <= now + MAX_AHEAD:
+            raise InvalidInput("send_at: at most a year from now", field="send_at")
+        scheduled = send_at is not None and send_at > now
+        return OutboundMessage(
+            id=new_id(),
+            session=session,
+            to=to,
+            content=parsed,
+            state=MessageState.SCHEDULED if scheduled else MessageState.QUEUED,
+            reply_to=reply_to,
+            options=check_document(options, "options") if options else {},
+            idempotency_key=key,
+            created_at=now,
+            updated_at=now,
+            expires_at=(send_at if scheduled and send_at is not None else now)
+            + (self.settings.message_ttl if ttl is None else ttl),
+            send_at=send_at,
+            ttl=ttl,
+        )
+
+    async def _with_options(
+        self, session: str, content: dict[str, Any], options: dict[str, Any]
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The content and the options, of which some may stand beside the content's fields. Raises NotFound, InvalidInput."""
+        runner = self._supervisor.running.get(session)
+        row = runner.session if runner is not None else await self._store.get_session(session)
+        provider = self._providers.get(row.platform)
+        if not isinstance(provider, OptionChecking) or content.get("type") == "call":
+            return content, options
+        known = fields_of(content)
+        beside = {name: value for name, value in content.items() if name not in known}
+        kind = canonical(content.get("type", "text"))
+        provider.check_options(kind, options | beside, fields=known)
+        return {name: value for name, value in content.items() if name in known}, options | beside
+
+    def _as_call(self, content: dict[str, Any]) -> dict[str, Any]:
+        """A message whose type is a platform calls a method of it. Raises what `MethodProvider.check_call` raises."""
+        platform = content.get("type")
+        if platform == "call":
+            raise InvalidInput("type: the platform's name is needed to call one of its methods", field="type")
+        provider = self._providers.get(platform) if isinstance(platform, str) else None
+        if not isinstance(provider, MethodProvider):
+            return content
+        method, params = content.get("method"), content.get("params", {})
+        if isinstance(method, str):
+            provider.check_call(method, check_document(params, "params"))
+        return content | {"type": "call", "platform": platform}
+
+    async def _accept(self, message: OutboundMessage) -> OutboundMessage:
+        [answer] = await self._accept_all(message.session, [message])
+        if isinstance(answer, RookeryError):
+            raise answer
+        return answer
+
+    async def _accept_all(
+        self, session: str, messages: Sequence[OutboundMessage]
+    ) -> Sequence[OutboundMessage | RookeryError]:
+        """Store them, and pass those that were stored to the outbox. Raises NotFound, OutcomeUnknown, StoreError."""
+        runner = self._supervisor.running.get(session)
+        if runner is not None and runner.stopping:
+            runner = None
+        refusal: NotConnected | None = None
+        if runner is None:
+            try:
+                await self._check_sendable(session)
+            except NotConnected as error:
+                refusal = error
+        answers: list[OutboundMessage | RookeryError | None] = []
+        drafts: list[OutboundMessage] = []
+        for message in messages:
+            try:
+                if isinstance(message.content, PlatformCall):
+                    await self._check_platform(session, message.content.platform)
+                if refusal is not None and message.state is not MessageState.SCHEDULED:
+                    raise refusal
+                await self._check_media(message.content, message.expires_at)
+            except RookeryError as error:
+                earlier = None
+                if message.idempotency_key is not None and isinstance(error, NotConnected | NotFound):
+                    earlier = await self._earlier(message)
+                answers.append(error if earlier is None else earlier)
+            else:
+                answers.append(None)
+                drafts.append(message)
+        stored = iter(await self._store_all(session, runner, drafts))
+        return [next(stored) if answer is None else answer for answer in answers]
+
+    async def _check_platform(self, session: str, wanted: str) -> None:
+        found = (await self._store.get_session(session)).platform
+        if found != wanted:
+            raise InvalidInput(f"type: the session {session!r} is of the platform {found!r}", field="type")
+
+    async def _store_all(
+        self, session: str, runner: SessionRunner | None, messages: Sequence[OutboundMessage]
+    ) -> Sequence[OutboundMessage | RookeryError]:
+        if not messages:
+            return []
+        outbox = None if runner is None else runner.outbox
+        drafts: list[OutboundMessage] = []
+        for message in messages:
+            if (
+                outbox is not None
+                and message.state is not MessageState.SCHEDULED
+                and outbox.reserve(message.id, message.to, message.content)
+            ):
+                message = msgspec.structs.replace(message, state=MessageState.SENDING, attempts=1)
+            drafts.append(message)
+        answers: Sequence[tuple[OutboundMessage, bool] | RookeryError] | None = None
+        is_refused = False
+        # Shielded: a row that says SENDING must reach its outbox. The bound is the store's.
+        with self._shields.open(self.settings.store_timeout, caller=True):
+            try:
+                answers = await self._enqueue(drafts, None if runner is None else runner.lease)
+            except NotFound:
+                is_refused = True
+                raise
+            finally:
+                if outbox is not None and answers is None:
+                    for draft in drafts:
+                        if draft.state is not MessageState.SCHEDULED:
+                            outbox.withdraw(draft.id, draft.to, reserved=draft.state is MessageState.SENDING)
+                            if not is_refused:
+                                outbox.doubt(draft.id)
+            if runner is not None:
+                self._pass_on(runner, drafts, answers)
+            if any(draft.state is MessageState.SCHEDULED for draft in drafts):
+                self._signals.schedule.fire()
+            now_running = self._supervisor.running.get(session)
+            if now_running is not None and now_running is not runner:
+                now_running.outbox.wake()  # it started meanwhile and may have looked before the message was there
+            return [answer if isinstance(answer, RookeryError) else answer[0] for answer in answers]
+        raise OutcomeUnknown("the store did not answer in time; the message may have been accepted")
+
+    async def _enqueue(
+        self, drafts: Sequence[OutboundMessage], lease: Lease | None
+    ) -> Sequence[tuple[OutboundMessage, bool] | RookeryError]:
+        limit = self.settings.max_pending_sends
+        if len(drafts) > 1:
+            return await self._store.enqueue_batch(drafts, pending_limit=limit, lease=lease)
+        try:
+            return [await self._store.enqueue(drafts[0], pending_limit=limit, lease=lease)]
+        except (InvalidInput, AlreadyExists, Busy) as error:
+            return [error]
+
+    def _pass_on(
+        self,
+        runner: SessionRunner,
+        drafts: Sequence[OutboundMessage],
+        answers: Sequence[tuple[OutboundMessage, bool] | RookeryError],
+    ) -> None:
+        """Give the outbox what was stored, and give it back its places for what was not."""
+        is_lost = False
+        for draft, answer in zip(drafts, answers, strict=True):
+            if draft.state is MessageState.SCHEDULED:
+                continue
+            reserved = draft.state is MessageState.SENDING
+            stored, created = (draft, False) if isinstance(answer, RookeryError) else answer
+            if created and stored.state is draft.state:
+                runner.outbox.accept(stored, reserved=reserved)
+            else:
+                runner.outbox.withdraw(draft.id, draft.to, reserved=reserved)
+                is_lost = is_lost or created
+        if is_lost:  # another owner has the session: what was to leave at once waits for that one
+            self._supervisor.lost(runner.lease)
+
+    async def _earlier(self, message: OutboundMessage) -> OutboundMessage | None:
+        """The first message with this one's key; None when there is none. Raises InvalidInput, NotFound."""
+        try:
+            return (await self._store.enqueue(message, pending_limit=0))[0]  # no room: nothing is stored
+        except Busy:
+            return None
+
+    async def _check_sendable(self, session: str) -> None:
+        row = self._with_latest(await self._store.get_session(session))
+        if not row.enabled:
+            raise NotConnected(f"the session {session!r} is stopped: start it first")
+        if not row.wanted:
+            raise NotConnected(
+                f"the session {session!r} is {row.health.status} ({row.health.reason}): {row.health.detail}"
+            )
