@@ -12,8 +12,8 @@ from ..model.content import PlatformCall
 from ..model.message import MessageState, OutboundMessage
 from ..model.session import Lease
 from ..provider.capabilities import MethodProvider, OptionChecking
+from ..runtime.identifiers import new_id
 from ..session.runner import SessionRunner
-from .identifiers import new_id
 from .media import MediaFeatures
 from .validation import canonical, check_document, check_storable, check_text, fields_of, parse_content
 

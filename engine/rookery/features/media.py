@@ -14,7 +14,7 @@ from ..media.vault import UNKNOWN_TYPE
 from ..model.content import Content, media_of
 from ..model.event import Event, EventQuery
 from ..model.media import MediaFile, MediaOrigin, MediaQuery, MediaState, event_of_id, id_of_event
-from .identifiers import new_id
+from ..runtime.identifiers import new_id
 from .owners import OwnerCalls
 from .validation import check_text
 
