@@ -8,6 +8,7 @@ import msgspec
 import trio
 
 from .background.backlog import BacklogWatch
+from .background.chat_view import ChatView
 from .background.clock_watch import ClockWatch
 from .background.keyring import Keyring
 from .background.media_fetcher import MediaFetcher
@@ -24,8 +25,10 @@ from .delivery.facts import FactsBoard
 from .delivery.tail import EventTail
 from .media.storage import MediaStorage
 from .media.vault import Vault
+from .model.event_type import ENGINE_TYPES
 from .model.session import Action, Health, Reason, Session, SessionStatus
 from .outbound.strays import StraySweep
+from .provider.capabilities import EventDescribing
 from .provider.contract import Provider
 from .runtime.clock import EngineClock
 from .runtime.shields import Shields
@@ -109,6 +112,9 @@ class EngineParts:
         self._keyring = Keyring(store, self._clock, self._shields)
         self._schedule = Schedule(self._supervisor, services)
         self._strays = StraySweep(instance, self._supervisor.running, store)
+        described = (one for one in providers.values() if isinstance(one, EventDescribing))
+        self._event_types = (*ENGINE_TYPES, *(row for provider in described for row in provider.event_types))
+        self._chat_view = ChatView(instance, store, self._signals, self._event_types)
         self._admitting = trio.Lock()  # one session after the other, where their number has a limit
         self._first_event = 0  # the newest event when the engine was opened
         self._closing = False

@@ -13,6 +13,7 @@ from pathlib import Path
 import trio
 
 from .errors import InvalidInput
+from .features.chats import ChatFeatures
 from .features.events import EventFeatures
 from .features.instances import InstanceFeatures
 from .features.keys import KeyFeatures
@@ -57,6 +58,7 @@ class Engine(
     MediaFeatures,
     EventFeatures,
     DirectoryFeatures,
+    ChatFeatures,
     WebhookFeatures,
     SinkFeatures,
     KeyFeatures,
@@ -160,6 +162,7 @@ class Engine(
                 nursery.start_soon(self._cleaner.run)
                 nursery.start_soon(self._keyring.run)
                 nursery.start_soon(self._schedule.run)
+                nursery.start_soon(self._chat_view.run)
                 nursery.start_soon(self._strays.run)
                 nursery.start_soon(self._fetcher.run, self._first_event)
                 await nursery.start(self._supervisor.run)

@@ -105,7 +105,11 @@ COMMANDS: dict[str, list[str]] = {
     "get_message": ["messages show 019c1410"],
     "download_message_media": ["media download 019c1410 --message"],
     "cancel_message": ["messages cancel 019c1410"],
-    "read_events": ["events --session shop --type message --after 0 --limit 1"],
+    "list_chats": ["chats shop --search ann --limit 5"],
+    "read_chat": ["chats shop 7 --limit 5"],
+    "keep_chat": ["chats shop 7 --keep 30"],
+    "erase_chat": ["chats shop 7 --erase --yes"],
+    "read_events": ["events --session shop --chat 7 --type message --after 0 --limit 1"],
     "list_event_types": ["event-types"],
     "follow_events": [
         "events --follow --last 5 --limit 1 --timeout 2",

@@ -55,5 +55,7 @@ class Housekeeper:
         while await self._store.prune_events(before=now - self._settings.event_retention, limit=BATCH) == BATCH:
             await trio.lowlevel.checkpoint()
         await self._store.prune_audit(before=now - self._settings.audit_retention, keep=self._settings.audit_entries)
+        while await self._store.tidy_chats(now=now, before=now - self._settings.event_retention) >= BATCH:
+            await trio.lowlevel.checkpoint()
         while await self._store.prune_messages(before=now - self._settings.message_retention, limit=BATCH) == BATCH:
             await trio.lowlevel.checkpoint()

@@ -7,7 +7,7 @@ from difflib import get_close_matches
 
 from ..assembly import EngineParts
 from ..errors import InvalidInput
-from ..model.event_type import ENGINE_TYPES, EventType
+from ..model.event_type import EventType
 from ..model.subscription import EVERYTHING, is_pattern
 from ..provider.capabilities import EventDescribing
 from .validation import check_types
@@ -18,8 +18,7 @@ class CatalogueFeatures(EngineParts):
 
     def event_types(self) -> Sequence[EventType]:
         """Every type that the engine and its providers describe; a name may be there once for each platform."""
-        described = (one for one in self._providers.values() if isinstance(one, EventDescribing))
-        return (*ENGINE_TYPES, *(row for provider in described for row in provider.event_types))
+        return self._event_types
 
     def _check_event_names(self, names: Iterable[str]) -> None:
         """Raises InvalidInput, with the name that was probably meant."""

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Self
 
 import msgspec
 
+from .content import kind_of
 from .event import Event
 from .message import OutboundMessage
 
@@ -74,6 +75,7 @@ def content_document(message: OutboundMessage) -> dict[str, Any]:
     """What was sent, as it was asked for, without what was left out. Files are there by link: `href` is where the API has one
     that is stored here or came with the request, whose bytes are told as their `size`."""
     document = _plain(message.content)
+    document["type"] = kind_of(message.content)
     if document.get("media") is not None:
         document["href"] = f"/v1/media/{document['media']}"
     elif isinstance(getattr(message.content, "data", None), bytes):

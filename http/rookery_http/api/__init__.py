@@ -1,6 +1,7 @@
 """The calls, one module a subject. Importing this package fills `calls.TABLE`."""
 
 from . import (
+    chats,
     events,
     instances,
     keys,
@@ -17,6 +18,7 @@ from . import (
 )
 
 __all__ = [
+    "chats",
     "events",
     "instances",
     "keys",

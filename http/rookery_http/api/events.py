@@ -37,6 +37,7 @@ class ReadEvents(msgspec.Struct, frozen=True, kw_only=True):
 
     after: Annotated[EventId, msgspec.Meta(description="`next` of the page before, or the last id that you have")] = 0
     session: Id | None = None
+    chat: Annotated[str, msgspec.Meta(min_length=1, max_length=256)] | None = None
     type: EventTypes | None = None
     limit: Limit = 100
 
@@ -56,6 +57,7 @@ async def read_events(api: Api, *, query: ReadEvents, caller: Caller) -> Answer:
             session=query.session,
             sessions=caller.sessions,
             types=types_of(query.type),
+            chat=query.chat,
             limit=query.limit + 1,
         )
     )

@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from . import (
+    chats,
     doctor,
     events,
     instances,
@@ -43,6 +44,7 @@ app.add_typer(keys.app, name="keys")
 app.add_typer(whatsapp.app, name="whatsapp")
 app.command("audit")(keys.audit)
 app.command("doctor")(doctor.doctor)
+app.command("chats")(chats.chats)
 app.command("events")(events.events)
 app.command("event-types")(events.event_types)
 app.command("send")(messages.send)

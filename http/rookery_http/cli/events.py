@@ -22,6 +22,7 @@ RETRY = 1.0
 def events(
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with new events until Ctrl+C.")] = False,
     session: Annotated[str | None, typer.Option(help="Only of this session.")] = None,
+    chat: Annotated[str | None, typer.Option(help="Without --follow: only of this chat.")] = None,
     type: Annotated[str | None, typer.Option(help="Only of these types, separated by commas.")] = None,
     after: Annotated[int | None, typer.Option(help="Begin behind this event; 0 is the whole log.")] = None,
     last: Annotated[int | None, typer.Option(help="With --follow: begin so many events before the newest.")] = None,
@@ -35,7 +36,7 @@ def events(
     client = Client(url, key)
     if not follow:
         wanted = 100 if limit is None else limit
-        query = given(session=session, type=type, limit=min(wanted, 500))
+        query = given(session=session, chat=chat, type=type, limit=min(wanted, 500))
         pages = client.pages("/v1/events", "events", query, first=after)
         for event, _ in zip(pages, range(wanted), strict=False):
             _print(event, as_json)

@@ -40,6 +40,7 @@ TAGS = {
     "groups": "Groups and communities of a session's account.",
     "channels": "Channels that a session's account follows or keeps.",
     "profile": "The account itself, presence, and calls that ring.",
+    "chats": "Received and sent messages in one order.",
     "events": "What the platforms told, in one log with one cursor.",
     "media": "Files to send, and files that were received.",
     "sinks": "The log into message brokers: NATS JetStream, AMQP 0-9-1, Redis Streams.",
@@ -50,11 +51,11 @@ TAGS = {
 }
 PLACES = {
     "who": ("a phone number with its country code, or an address, in any form", "4915112345678"),
-    "chat": ("the address of a group or channel", "120363000000000001@g.us"),
+    "chat": ("the address of a chat, group or channel", "120363000000000001@g.us"),
     "call": ("the id of a call", "3EB0A9C4F1"),
 }
 """Names in paths besides `id`, with what they are and an example."""
-PLACE_EXAMPLES = {("channels", "chat"): "120363000000000099@newsletter"}
+PLACE_EXAMPLES = {("chats", "chat"): "7", ("channels", "chat"): "120363000000000099@newsletter"}
 RETRY_AFTER = {"schema": {"type": "integer", "minimum": 1}, "description": "seconds"}
 DESCRIPTIONS = {101: "from now on a WebSocket", 201: "created", 202: "accepted"}
 LOCATION = {"Location": {"schema": {"type": "string"}, "description": "the thing's own path", "required": True}}

@@ -163,6 +163,37 @@ async def inbound_kinds(engine: Engine, whatsapp: WhatsAppSimulator, alice: Phon
         assert from_phone.sender == f"{NUMBER}@s.whatsapp.net"
 
 
+async def a_conversation(engine: Engine, whatsapp: WhatsAppSimulator, alice: Phone, device: LinkedDevice) -> None:
+    """Both directions in one order, with an edit, a reaction and a deletion, and unread moved by reading on the phone."""
+    dave = whatsapp.phone("4915100000004", "Dave")
+    chat = str(dave.jid)
+    with trio.fail_after(PATIENCE):
+        first = dave.send_text(alice, "helo")
+        await message(engine, first.id)
+        await message(engine, dave.edit(first, "hello").id)
+        gone = dave.send_text(alice, "wrong chat")
+        await message(engine, gone.id)
+        await message(engine, dave.revoke(gone).id)
+        receipt = await engine.send("one", to=dave.number, text="hello Dave")
+        seen = await dave.received.wait_for(lambda one: one.id == receipt.message_id)
+        await message(engine, dave.react(seen, "👍").id)
+        own = await message(engine, alice.send_text(dave, "from the phone").id)
+        assert own.body["from_me"]
+        shown = list(reversed(await engine.chat_messages("one", chat)))
+        assert [(one.direction, one.text) for one in shown] == [
+            ("in", "hello"),
+            ("in", None),
+            ("out", "hello Dave"),
+            ("out", "from the phone"),
+        ]
+        assert shown[0].edited_at is not None
+        assert shown[1].deleted_at is not None
+        assert [one["emoji"] for one in shown[2].reactions] == ["👍"]
+        assert shown[2].state in ("sent", "delivered", "read")
+        found = next(one for one in await engine.chats("one") if one.chat == chat)
+        assert (found.name, found.kind, found.unread) == ("Dave", "private", 2)
+
+
 async def test_outbound_kinds(whatsapp: WhatsAppSimulator, tmp_path: Path) -> None:
     async with open_whatsapp_engine(whatsapp, tmp_path) as engine:
         alice, _ = await link(engine, whatsapp, settings={"sends_per_second": 0, "sends_per_second_per_chat": 0})
@@ -242,5 +273,11 @@ async def presence_and_probes(engine: Engine, whatsapp: WhatsAppSimulator, alice
 async def test_a_linked_session(whatsapp: WhatsAppSimulator, tmp_path: Path) -> None:
     async with open_whatsapp_engine(whatsapp, tmp_path) as engine:
         alice, device = await link(engine, whatsapp, settings={"presence": "available"})
-        for check in (text_both_ways_with_receipts, an_image_both_ways, inbound_kinds, presence_and_probes):
+        for check in (
+            text_both_ways_with_receipts,
+            an_image_both_ways,
+            inbound_kinds,
+            a_conversation,
+            presence_and_probes,
+        ):
             await check(engine, whatsapp, alice, device)

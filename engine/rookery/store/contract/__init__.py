@@ -16,6 +16,7 @@ from __future__ import annotations
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
+from .chats import ChatStore
 from .cluster import DutyStore, InstanceStore
 from .events import EventStore
 from .keys import KeyStore
@@ -33,6 +34,7 @@ class Store(
     OutgoingStore,
     MediaStore,
     DeliveryStore,
+    ChatStore,
     WebhookFactsStore,
     DutyStore,
     InstanceStore,

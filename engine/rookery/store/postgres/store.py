@@ -14,6 +14,7 @@ import trio
 from ...errors import InvalidInput, StoreError
 from ...runtime.asyncio_thread import AsyncioThread, open_asyncio_thread
 from ..secrets import SecretBox
+from .chats import PostgresChats
 from .cluster import PostgresInstances
 from .database.appends import AppendQueue
 from .database.migrate import check_key, migrate
@@ -46,6 +47,7 @@ class PostgresStore(
     PostgresOutgoing,
     PostgresMedia,
     PostgresDeliveries,
+    PostgresChats,
     PostgresWebhookFacts,
     PostgresDuties,
     PostgresInstances,

@@ -12,6 +12,7 @@ from pathlib import Path
 from ...errors import StoreError
 from ...runtime.clock import GuardedClock
 from ..secrets import SecretBox
+from .chats import SqliteChats
 from .cluster import SqliteInstances
 from .database.connection import Database, connect, prepare, translate
 from .database.directory_lock import DirectoryLock
@@ -35,6 +36,7 @@ class SqliteStore(
     SqliteOutgoing,
     SqliteMedia,
     SqliteDeliveries,
+    SqliteChats,
     SqliteWebhookFacts,
     SqliteInstances,
 ):

@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from . import directory, events, keys, media, messages, operations, service, sessions, sinks, webhooks
+from . import chats, directory, events, keys, media, messages, operations, service, sessions, sinks, webhooks
 from .example import Example
 
 __all__ = ["EXAMPLES", "Example", "bodies_of"]
 
 EXAMPLES: Mapping[str, Example] = {
     name: example
-    for module in (sessions, directory, messages, events, media, webhooks, sinks, keys, operations, service)
+    for module in (sessions, directory, messages, chats, events, media, webhooks, sinks, keys, operations, service)
     for name, example in module.EXAMPLES.items()
 }
 """By the operation's id."""

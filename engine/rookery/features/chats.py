@@ -1,0 +1,186 @@
+"""Chats: received and sent messages in one order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+import msgspec
+
+from ..errors import InvalidInput, NotFound
+from ..model.chat import NEWEST, Chat, ChatMessage, Erased, Position
+from ..model.content import Delete, Edit, Reaction, kind_of
+from ..model.document import content_document, public_body
+from ..model.event import Event
+from ..model.message import MessageState, OutboundMessage
+from .catalogue import CatalogueFeatures
+from .validation import check_text
+
+LONGEST_RETENTION = 100 * 365 * 86_400.0
+MOST = 500
+"""Chats or messages in one answer."""
+
+
+class ChatFeatures(CatalogueFeatures):
+    """A view of the event log and of the sends; nothing is stored twice but a place for each message."""
+
+    async def chats(
+        self, session: str, *, after: tuple[float, str] | None = None, limit: int = 100, q: str | None = None
+    ) -> Sequence[Chat]:
+        """The chats of a session, newest first. `after` is (`last_at`, `chat`) of the last one seen, `q` a part of the name
+        or of the id. Raises NotFound."""
+        await self._chat_view.catch_up(session)
+        rows = await self._store.list_chats(session, after=after, limit=min(limit, MOST), search=q)
+        found = []
+        for row in rows:
+            last: ChatMessage | None = None
+            if row.event is not None:
+                last = received(*row.event)
+            if row.send is not None and (last is None or row.send.created_at >= last.position.at):
+                last = sent(0, row.send)
+            found.append(
+                Chat(
+                    chat=row.chat,
+                    name=row.name,
+                    kind=row.kind,
+                    last=last,
+                    unread=row.unread,
+                    last_at=row.last_at,
+                    retention=row.retention,
+                )
+            )
+        return found
+
+    async def chat_messages(
+        self, session: str, chat: str, *, before: Position | None = None, limit: int = 100
+    ) -> Sequence[ChatMessage]:
+        """The messages of a chat, newest first: received and sent ones in one order, edits, deletions and reactions applied.
+        `before` is the position of the last one seen. Raises NotFound."""
+        await self._chat_view.catch_up(session)
+        limit = min(limit, MOST)
+        page = await self._store.chat_page(session, chat, before=before or NEWEST, limit=limit)
+        sends = [sent(number, message) for number, message in page.sends]
+        ours = {message.message_id for message in sends if message.message_id is not None}
+        # What the platform echoes of our own sends is there already, with its state.
+        events = [received(*each) for each in page.events]
+        events = [one for one in events if one.direction == "in" or one.message_id not in ours]
+        messages = sorted([*events, *sends], key=lambda one: one.position, reverse=True)[:limit]
+        if not messages:
+            return messages
+        ids = {one.message_id for one in messages if one.message_id is not None}
+        about, by_us = await self._store.about_messages(session, chat, ids, since=messages[-1].position.at)
+        return apply(messages, about, by_us)
+
+    async def erase_chat(self, session: str, chat: str) -> Erased:
+        """Remove everything that is stored of a chat: events, sends (those that wait never leave), files of received
+        messages, and what is on its way to webhooks. What arrives later makes a new chat. Raises NotFound (session)."""
+        await self._chat_view.catch_up(session)
+        erased = await self._store.erase_chat(session, chat)
+        for id in erased.media:
+            with suppress(NotFound):
+                await self._vault.delete(await self._store.get_media(id))
+        self._signals.webhooks.fire()  # endpoints look again at what is theirs
+        return erased
+
+    async def keep_chat(self, session: str, chat: str, retention: float | None) -> None:
+        """Keep the messages of a chat for `retention` seconds only; None: as long as everything else. Raises NotFound,
+        InvalidInput."""
+        if retention is not None and not 0 < retention <= LONGEST_RETENTION:
+            raise InvalidInput("retention: seconds above 0 are needed, or null", field="retention")
+        check_text(chat, "chat", least=1)
+        await self._chat_view.catch_up(session)
+        if not await self._store.keep_chat(session, chat, retention):
+            raise NotFound("chat", chat)
+
+
+def received(at: float, role: str, event: Event) -> ChatMessage:
+    """A message that a platform told us of: received, or sent from another device of the account."""
+    body = public_body(event)
+    out = role == "out"
+    return ChatMessage(
+        position=Position(at, 0, event.id),
+        direction="out" if out else "in",
+        message_id=_text(body.get("message_id")),
+        time=event.time,
+        sender=event.sender,
+        sender_name=_text(body.get("sender_name")),
+        type=_text(body.get("kind")) or event.type,
+        text=_text(body.get("text")),
+        content=body,
+        media=body["media"] if isinstance(body.get("media"), dict) else None,
+        state=MessageState.SENT.value if out else None,
+        error=None,
+        reply_to=_text(body.get("reply_to")),
+        event=event.id,
+    )
+
+
+def sent(number: int, message: OutboundMessage) -> ChatMessage:
+    """A send of ours."""
+    content, receipt = content_document(message), message.receipt
+    media = {name: content[name] for name in ("href", "url", "filename", "mime_type", "size") if content.get(name)}
+    return ChatMessage(
+        position=Position(message.created_at, 1, number),
+        direction="out",
+        message_id=receipt.message_id if receipt is not None else None,
+        time=receipt.time if receipt is not None else message.created_at,
+        sender=None,
+        sender_name=None,
+        type=kind_of(message.content),
+        text=_text(content.get("text")) or _text(content.get("caption")),
+        content=content,
+        media=media if "href" in media or "url" in media else None,
+        state=message.state.value,
+        error=message.error,
+        reply_to=message.reply_to,
+        send=message.id,
+    )
+
+
+def apply(
+    messages: Sequence[ChatMessage], about: Iterable[tuple[str, str, Event]], by_us: Iterable[OutboundMessage]
+) -> list[ChatMessage]:
+    """The messages with what happened to them since, in the order of its time."""
+    changes: list[tuple[float, str, str, str, Mapping[str, Any] | None, str | None]] = [
+        (event.time, id, role, event.sender or "", public_body(event), None) for id, role, event in about
+    ]
+    for message in by_us:
+        content = message.content
+        if isinstance(content, Edit):
+            changes.append((message.updated_at, content.message_id, "edit", "", content_document(message), None))
+        elif isinstance(content, Delete):
+            changes.append((message.updated_at, content.message_id, "deletion", "", None, None))
+        elif isinstance(content, Reaction):
+            changes.append((message.updated_at, content.message_id, "reaction", "", None, content.emoji))
+    found: dict[str, list[tuple[float, str, str, str, Mapping[str, Any] | None, str | None]]] = {}
+    for change in sorted(changes, key=lambda one: one[0]):
+        found.setdefault(change[1], []).append(change)
+    return [_changed(one, found.get(one.message_id or "", ())) for one in messages]
+
+
+def _changed(
+    message: ChatMessage, changes: Iterable[tuple[float, str, str, str, Mapping[str, Any] | None, str | None]]
+) -> ChatMessage:
+    reactions: dict[str, Mapping[str, Any]] = {}
+    for at, _, role, who, body, emoji in changes:
+        if role == "reaction":
+            shown = emoji if body is None else _text(body.get("emoji"))
+            reactions.pop(who, None)
+            if shown:
+                reactions[who] = {"sender": who or None, "emoji": shown, "time": at}
+        elif role == "deletion":
+            message = msgspec.structs.replace(message, deleted_at=at, content=None, text=None, media=None)
+        elif message.deleted_at is None and body is not None:
+            content = {
+                **(message.content or {}),
+                **{name: body[name] for name in ("text", "caption", "media") if name in body},
+            }
+            text = _text(body.get("text")) or _text(body.get("caption"))
+            media = body["media"] if isinstance(body.get("media"), dict) else message.media
+            message = msgspec.structs.replace(message, edited_at=at, content=content, text=text, media=media)
+    return msgspec.structs.replace(message, reactions=tuple(reactions.values())) if reactions else message
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None

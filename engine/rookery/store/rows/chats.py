@@ -1,0 +1,157 @@
+"""The statements behind `ChatStore`, the same for both databases.
+
+In PostgreSQL's words. SQLite takes them without the schema, with its own list in the place of `{in $n}`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...model.chat import ChatEntry, ChatNews, ChatRow, ChatSource, Position
+from ...model.event import Event
+from ...model.message import OutboundMessage
+from .events import EVENT_COLUMNS
+from .messages import MESSAGE_COLUMNS
+from .values import Row
+
+UNREAD_MOST = 1000
+"""Unread messages are counted up to this many."""
+
+_EVENT = ", ".join(f"v.{column}" for column in EVENT_COLUMNS.split(", "))
+_SOURCE = "id, uid, type, platform, time, chat, body, stored_at"
+_SESSION = "(SELECT s.uid FROM rookery.sessions AS s WHERE s.id = $1)"
+
+POSITION = "SELECT value FROM rookery.meta WHERE key = 'chats_position'"
+SOURCES = f"SELECT {_SOURCE} FROM rookery.events WHERE id > $1 ORDER BY id LIMIT $2"  # noqa: S608
+SOURCES_OF = f"SELECT {_SOURCE} FROM rookery.events WHERE id > $1 AND session = $3 ORDER BY id LIMIT $2"  # noqa: S608
+MOVE_POSITION = """
+    INSERT INTO rookery.meta AS m (key, value) VALUES ('chats_position', CAST($1 AS text))
+    ON CONFLICT (key) DO UPDATE SET value = excluded.value WHERE CAST(m.value AS bigint) < CAST(excluded.value AS bigint)"""
+ADD_ENTRY = """
+    INSERT INTO rookery.chat_entries (event, uid, chat, at, role, message_id)
+    SELECT CAST($1 AS bigint), CAST($2 AS bigint), CAST($3 AS text), CAST($4 AS double precision), CAST($5 AS text),
+           CAST($6 AS text)
+    WHERE EXISTS (SELECT 1 FROM rookery.events AS e WHERE e.id = $1)
+    ON CONFLICT (event, message_id) DO NOTHING"""
+ADD_CHAT = """
+    INSERT INTO rookery.chats AS c (uid, chat, name, kind, last_at, read_at)
+    SELECT CAST($1 AS bigint), CAST($2 AS text), CAST($3 AS text), CAST($4 AS text), CAST($5 AS double precision),
+           CAST($6 AS double precision)
+    WHERE EXISTS (SELECT 1 FROM rookery.sessions AS s WHERE s.uid = $1)
+    ON CONFLICT (uid, chat) DO UPDATE SET name = coalesce(excluded.name, c.name), kind = coalesce(excluded.kind, c.kind),
+        last_at = CASE WHEN excluded.last_at > c.last_at THEN excluded.last_at ELSE c.last_at END,
+        read_at = CASE WHEN excluded.read_at > coalesce(c.read_at, 0) THEN excluded.read_at ELSE c.read_at END"""
+TELL_CHAT = """
+    UPDATE rookery.chats SET name = coalesce(CAST($3 AS text), name), kind = coalesce(CAST($4 AS text), kind),
+        read_at = CASE WHEN CAST($5 AS double precision) > coalesce(read_at, 0) THEN $5 ELSE read_at END
+    WHERE uid = $1 AND chat = $2"""
+SESSION_UID = "SELECT uid FROM rookery.sessions WHERE id = $1"
+LIST = f"""
+    SELECT c.chat, c.name, c.kind, c.last_at, c.retention,
+        (SELECT count(*) FROM (
+            SELECT 1 FROM rookery.chat_entries AS e
+            WHERE e.uid = c.uid AND e.chat = c.chat AND e.role IN ('in', 'out') AND e.role = 'in'
+              AND e.at > coalesce(c.read_at, 0) LIMIT {UNREAD_MOST}) AS u),
+        (SELECT e.event FROM rookery.chat_entries AS e WHERE e.uid = c.uid AND e.chat = c.chat AND e.role IN ('in', 'out')
+         ORDER BY e.at DESC, e.event DESC LIMIT 1),
+        (SELECT m.number FROM rookery.messages AS m WHERE m.uid = c.uid AND m.chat = c.chat AND m.is_entry
+         ORDER BY m.created_at DESC, m.number DESC LIMIT 1)
+    FROM rookery.chats AS c
+    WHERE c.uid = $1 AND (c.last_at, c.chat) < (CAST($2 AS double precision), CAST($3 AS text))
+      AND (CAST($4 AS text) IS NULL OR lower(c.name) LIKE $4 ESCAPE '!' OR lower(c.chat) LIKE $4 ESCAPE '!')
+    ORDER BY c.last_at DESC, c.chat DESC LIMIT $5"""  # noqa: S608
+LAST_EVENTS = f"""
+    SELECT e.at, e.role, {_EVENT} FROM rookery.chat_entries AS e JOIN rookery.events AS v ON v.id = e.event
+    WHERE e.event {{in $1}} AND e.role IN ('in', 'out')"""  # noqa: S608
+LAST_SENDS = f"SELECT number, {MESSAGE_COLUMNS} FROM rookery.messages WHERE number {{in $1}}"  # noqa: S608
+PAGE_EVENTS = f"""
+    SELECT e.at, e.role, {_EVENT} FROM rookery.chat_entries AS e JOIN rookery.events AS v ON v.id = e.event
+    WHERE e.uid = $1 AND e.chat = $2 AND e.role IN ('in', 'out')
+      AND (e.at, e.event) < (CAST($3 AS double precision), CAST($4 AS bigint))
+    ORDER BY e.at DESC, e.event DESC LIMIT $5"""  # noqa: S608
+PAGE_SENDS = f"""
+    SELECT number, {MESSAGE_COLUMNS} FROM rookery.messages
+    WHERE uid = $1 AND chat = $2 AND is_entry
+      AND (created_at, number) < (CAST($3 AS double precision), CAST($4 AS bigint))
+    ORDER BY created_at DESC, number DESC LIMIT $5"""  # noqa: S608
+ABOUT_EVENTS = f"""
+    SELECT e.message_id, e.role, {_EVENT} FROM rookery.chat_entries AS e JOIN rookery.events AS v ON v.id = e.event
+    WHERE e.uid = $1 AND e.chat = $2 AND e.role NOT IN ('in', 'out') AND e.message_id {{in $3}} ORDER BY e.event"""  # noqa: S608
+ABOUT_SENDS = f"""
+    SELECT {MESSAGE_COLUMNS} FROM rookery.messages
+    WHERE uid = $1 AND chat = $2 AND NOT is_entry AND created_at >= $3 AND state IN ('sent', 'delivered', 'read')
+    ORDER BY number DESC LIMIT 1000"""  # noqa: S608
+KEEP = f"UPDATE rookery.chats SET retention = $3 WHERE uid = {_SESSION} AND chat = $2 RETURNING chat"  # noqa: S608
+
+ERASED_EVENTS = "SELECT id FROM rookery.events WHERE session = $1 AND chat = $2"
+ERASE_MEDIA = "SELECT id FROM rookery.media WHERE event {in $1}"
+ERASE_DELIVERIES = "DELETE FROM rookery.deliveries WHERE lane = $1"
+ERASE_LETTERS = "DELETE FROM rookery.dead_letters WHERE lane = $1"
+ERASE_LANES = "DELETE FROM rookery.lanes WHERE lane = $1"
+ERASE_EVENTS = "DELETE FROM rookery.events WHERE id {in $1}"
+ERASE_MESSAGES = "DELETE FROM rookery.messages WHERE uid = $1 AND (chat = $2 OR recipient = $2) RETURNING id"
+ERASE_CHAT = "DELETE FROM rookery.chats WHERE uid = $1 AND chat = $2"
+
+TIDY_EVENTS = """
+    DELETE FROM rookery.events WHERE id IN (
+        SELECT e.event FROM rookery.chats AS c JOIN rookery.chat_entries AS e ON e.uid = c.uid AND e.chat = c.chat
+        WHERE c.retention IS NOT NULL AND e.at < CAST($1 AS double precision) - c.retention
+          AND NOT EXISTS (SELECT 1 FROM rookery.deliveries AS d WHERE d.event = e.event)
+          AND NOT EXISTS (SELECT 1 FROM rookery.dead_letters AS l WHERE l.event = e.event)
+        LIMIT 1000) RETURNING id"""
+TIDY_MESSAGES = """
+    DELETE FROM rookery.messages WHERE number IN (
+        SELECT m.number FROM rookery.chats AS c JOIN rookery.messages AS m ON m.uid = c.uid AND m.chat = c.chat
+        WHERE c.retention IS NOT NULL AND m.created_at < CAST($1 AS double precision) - c.retention
+          AND m.state NOT IN ('queued', 'sending', 'scheduled') LIMIT 1000) RETURNING number"""
+TIDY_CHATS = """
+    DELETE FROM rookery.chats WHERE last_at < $1 AND retention IS NULL
+      AND NOT EXISTS (SELECT 1 FROM rookery.chat_entries AS e
+                      WHERE e.uid = chats.uid AND e.chat = chats.chat AND e.role IN ('in', 'out'))
+      AND NOT EXISTS (SELECT 1 FROM rookery.messages AS m WHERE m.uid = chats.uid AND m.chat = chats.chat AND m.is_entry)"""
+
+
+def source_from_row(row: Row) -> ChatSource:
+    """From what `SOURCES` selects."""
+    return ChatSource(*row)
+
+
+def entry_to_row(entry: ChatEntry) -> Row:
+    """For `ADD_ENTRY`."""
+    return entry.event, entry.uid, entry.chat, entry.at, entry.role, entry.message_id
+
+
+def chat_to_row(news: ChatNews) -> Row:
+    """For `ADD_CHAT`, or `TELL_CHAT` without a message."""
+    if news.last_at is None:
+        return news.uid, news.chat, news.name, news.kind, news.read_at
+    return news.uid, news.chat, news.name, news.kind, news.last_at, news.read_at
+
+
+def pattern_of(search: str | None) -> str | None:
+    """For LIKE with `!` as the escape character."""
+    if search is None:
+        return None
+    plain = search.lower().replace("!", "!!").replace("%", "!%").replace("_", "!_")
+    return f"%{plain}%"
+
+
+def bounds(before: Position) -> tuple[tuple[float, int], tuple[float, int]]:
+    """The exclusive bounds (time, number) of events and of sends for what lies before a position."""
+    if before.sent:
+        return (before.at, 2**62), (before.at, before.number)
+    return (before.at, before.number), (before.at, -1)
+
+
+def chat_from_row(row: Row, events: dict[Any, tuple[float, str, Event]], sends: dict[Any, OutboundMessage]) -> ChatRow:
+    """From what `LIST` selects, and the newest events by id and sends by number."""
+    return ChatRow(
+        chat=row[0],
+        name=row[1],
+        kind=row[2],
+        last_at=row[3],
+        retention=row[4],
+        unread=row[5],
+        event=events.get(row[6]),
+        send=sends.get(row[7]),
+    )

@@ -1,0 +1,160 @@
+"""Chats in SQLite."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+from functools import lru_cache
+from sqlite3 import Connection
+
+from ...errors import NotFound
+from ...model.chat import ChatEntry, ChatNews, ChatPage, ChatRow, ChatSource, Erased, Position
+from ...model.event import Event
+from ...model.message import OutboundMessage
+from ...model.webhook import lane_of
+from ..rows import chats as sql
+from ..rows.events import event_from_row
+from ..rows.messages import message_from_row
+from ..rows.values import Row, to_json
+from .base import SqliteBase
+from .database.connection import Database
+
+_LIST = re.compile(r"\{in (\$\d)\}")
+
+
+@lru_cache(maxsize=64)
+def _text(statement: str) -> str:
+    """A statement of `rows.chats` in SQLite's words."""
+    return _LIST.sub(r"IN (SELECT value FROM json_each(\1))", statement).replace("rookery.", "")
+
+
+def _named(values: Sequence[object]) -> dict[str, object]:
+    return {
+        str(number): to_json(list(value)) if isinstance(value, list | tuple | set) else value
+        for number, value in enumerate(values, 1)
+    }
+
+
+def _all(connection: Connection, statement: str, *values: object) -> list[Row]:
+    return connection.execute(_text(statement), _named(values)).fetchall()
+
+
+def _many(connection: Connection, statement: str, rows: Sequence[Row]) -> None:
+    connection.executemany(_text(statement), [_named(row) for row in rows])
+
+
+def _uid(connection: Connection, session: str) -> int:
+    for row in _all(connection, sql.SESSION_UID, session):
+        uid: int = row[0]
+        return uid
+    raise NotFound("session", session)
+
+
+class SqliteChats(SqliteBase):
+    """Implements `ChatStore`."""
+
+    async def chat_position(self) -> int:
+        return await self._read(lambda connection: int(next(iter(_all(connection, sql.POSITION)), ["0"])[0]))
+
+    async def chat_sources(self, after: int, *, session: str | None, limit: int) -> Sequence[ChatSource]:
+        def query(connection: Connection) -> Sequence[ChatSource]:
+            if session is None:
+                return [sql.source_from_row(row) for row in _all(connection, sql.SOURCES, after, limit)]
+            return [sql.source_from_row(row) for row in _all(connection, sql.SOURCES_OF, after, limit, session)]
+
+        return await self._read(query)
+
+    async def write_chats(
+        self, entries: Sequence[ChatEntry], news: Sequence[ChatNews], *, position: int | None
+    ) -> None:
+        def work(database: Database) -> None:
+            connection = database.connection
+            _many(connection, sql.ADD_ENTRY, [sql.entry_to_row(entry) for entry in entries])
+            _many(connection, sql.ADD_CHAT, [sql.chat_to_row(one) for one in news if one.last_at is not None])
+            _many(connection, sql.TELL_CHAT, [sql.chat_to_row(one) for one in news if one.last_at is None])
+            if position is not None:
+                connection.execute(_text(sql.MOVE_POSITION), _named([position]))
+
+        await self._write(work)
+
+    async def list_chats(
+        self, session: str, *, after: tuple[float, str] | None, limit: int, search: str | None
+    ) -> Sequence[ChatRow]:
+        at, last = after or (1e300, "")
+        pattern = sql.pattern_of(search)
+
+        def query(connection: Connection) -> Sequence[ChatRow]:
+            rows = _all(connection, sql.LIST, _uid(connection, session), at, last, pattern, limit)
+            events = _all(connection, sql.LAST_EVENTS, [row[6] for row in rows if row[6] is not None])
+            sends = _all(connection, sql.LAST_SENDS, [row[7] for row in rows if row[7] is not None])
+            by_event = {row[2]: (row[0], row[1], event_from_row(row[2:])) for row in events}
+            by_number = {row[0]: message_from_row(row[1:]) for row in sends}
+            return [sql.chat_from_row(row, by_event, by_number) for row in rows]
+
+        return await self._read(query)
+
+    async def chat_page(self, session: str, chat: str, *, before: Position, limit: int) -> ChatPage:
+        (at, event), (send_at, number) = sql.bounds(before)
+
+        def query(connection: Connection) -> ChatPage:
+            uid = _uid(connection, session)
+            events = _all(connection, sql.PAGE_EVENTS, uid, chat, at, event, limit)
+            sends = _all(connection, sql.PAGE_SENDS, uid, chat, send_at, number, limit)
+            return ChatPage(
+                [(row[0], row[1], event_from_row(row[2:])) for row in events],
+                [(row[0], message_from_row(row[1:])) for row in sends],
+            )
+
+        return await self._read(query)
+
+    async def about_messages(
+        self, session: str, chat: str, message_ids: Collection[str], *, since: float
+    ) -> tuple[Sequence[tuple[str, str, Event]], Sequence[OutboundMessage]]:
+        def query(connection: Connection) -> tuple[list[tuple[str, str, Event]], list[OutboundMessage]]:
+            uid = _uid(connection, session)
+            events = _all(connection, sql.ABOUT_EVENTS, uid, chat, list(message_ids))
+            sends = _all(connection, sql.ABOUT_SENDS, uid, chat, since)
+            return (
+                [(row[0], row[1], event_from_row(row[2:])) for row in events],
+                [message_from_row(row) for row in reversed(sends)],
+            )
+
+        return await self._read(query)
+
+    async def erase_chat(self, session: str, chat: str) -> Erased:
+        def work(database: Database) -> Erased:
+            connection = database.connection
+            uid = _uid(connection, session)
+            ids = [row[0] for row in _all(connection, sql.ERASED_EVENTS, session, chat)]
+            media = tuple(row[0] for row in _all(connection, sql.ERASE_MEDIA, ids))
+            for statement in (sql.ERASE_DELIVERIES, sql.ERASE_LETTERS, sql.ERASE_LANES):
+                _all(connection, statement, lane_of(session, chat))
+            _all(connection, sql.ERASE_EVENTS, ids)
+            sends = len(_all(connection, sql.ERASE_MESSAGES, uid, chat))
+            _all(connection, sql.ERASE_CHAT, uid, chat)
+            _keep_ids(database)
+            return Erased(len(ids), sends, media)
+
+        return await self._write(work)
+
+    async def keep_chat(self, session: str, chat: str, seconds: float | None) -> bool:
+        def work(database: Database) -> bool:
+            _uid(database.connection, session)
+            return bool(_all(database.connection, sql.KEEP, session, chat, seconds))
+
+        return await self._write(work)
+
+    async def tidy_chats(self, *, now: float, before: float) -> int:
+        def work(database: Database) -> int:
+            connection = database.connection
+            gone = len(_all(connection, sql.TIDY_EVENTS, now)) + len(_all(connection, sql.TIDY_MESSAGES, now))
+            _all(connection, sql.TIDY_CHATS, before)
+            _keep_ids(database)
+            return gone
+
+        return await self._write(work)
+
+
+def _keep_ids(database: Database) -> None:
+    """An id must not be given out again after a restart, or a reader that has passed it would never see the new event."""
+    database.connection.execute("INSERT OR REPLACE INTO meta VALUES ('last_event', ?)", (str(database.last_event),))

@@ -1,0 +1,131 @@
+"""Chats of a session: received and sent messages in one order."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+
+from rookery.features.chats import LONGEST_RETENTION
+from rookery.features.validation import check_text
+from rookery.model.key import Scope
+
+from ..calls import Answer, call
+from ..input.parameters import NO_NEWLINE, Limit
+from ..output import chat_views
+from ..output.problems import invalid
+from .state import Api
+
+TAG = "chats"
+Cursor = Annotated[
+    str,
+    msgspec.Meta(
+        min_length=1, max_length=400, pattern=r"^[0-9.e+-]{1,30}~[^\n]*$" + NO_NEWLINE, examples=["1769860800.0~7"]
+    ),
+]
+
+
+class ListChats(msgspec.Struct, frozen=True, kw_only=True):
+    """Which chats."""
+
+    after: Annotated[Cursor, msgspec.Meta(description="`next` of the page before")] | None = None
+    limit: Limit = 100
+    q: (
+        Annotated[
+            str, msgspec.Meta(min_length=1, max_length=100, description="a part of the name or id", examples=["ann"])
+        ]
+        | None
+    ) = None
+
+
+class ReadChat(msgspec.Struct, frozen=True, kw_only=True):
+    """Which messages."""
+
+    before: (
+        Annotated[Cursor, msgspec.Meta(description="`next` of the page before", examples=["1769860800.0~0~4711"])]
+        | None
+    ) = None
+    limit: Limit = 100
+
+
+class KeepChat(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The chat's own retention: seconds for which its messages are kept; null: as long as everything else."""
+
+    retention: Annotated[float, msgspec.Meta(gt=0, le=LONGEST_RETENTION)] | None
+
+
+@call("GET", "/v1/sessions/{id}/chats", tag=TAG, answers={200: chat_views.ChatList}, scope=Scope.READ)
+async def list_chats(api: Api, id: str, *, query: ListChats) -> Answer:
+    """List the chats of a session, those with the newest message first.
+
+    `unread` counts what was received since the last read mark: one that the account's own devices told of, or a send of the
+    type `read`.
+    """
+    after = None
+    if query.after is not None:
+        after = chat_views.place_of(query.after)
+        if after is None:
+            raise invalid("after: `next` of the page before is needed", "after")
+    found = await api.engine.chats(id, after=after, limit=query.limit + 1, q=query.q)
+    page = found[: query.limit]
+    more = len(found) > query.limit
+    return Answer(
+        chat_views.ChatList(
+            [chat_views.Chat.of(chat) for chat in page], f"{page[-1].last_at!r}~{page[-1].chat}" if more else None
+        )
+    )
+
+
+@call(
+    "GET",
+    "/v1/sessions/{id}/chats/{chat}/messages",
+    tag=TAG,
+    answers={200: chat_views.ChatMessagePage},
+    scope=Scope.READ,
+)
+async def read_chat(api: Api, id: str, *, chat: str, query: ReadChat) -> Answer:
+    """Read the messages of a chat, newest first: received and sent ones in one order.
+
+    Edits, deletions and reactions are applied. A chat without messages has an empty page.
+    """
+    check_text(chat, "chat", least=1)
+    before = None
+    if query.before is not None:
+        before = chat_views.position_of(query.before)
+        if before is None:
+            raise invalid("before: `next` of the page before is needed", "before")
+    found = await api.engine.chat_messages(id, chat, before=before, limit=query.limit + 1)
+    page = [chat_views.ChatMessage.of(one) for one in found[: query.limit]]
+    return Answer(chat_views.ChatMessagePage(page, page[-1].cursor if len(found) > query.limit else None))
+
+
+@call(
+    "PATCH",
+    "/v1/sessions/{id}/chats/{chat}",
+    tag=TAG,
+    answers={200: chat_views.KeptChat},
+    problems={404: "there is no such session or chat"},
+    scope=Scope.MANAGE,
+)
+async def keep_chat(api: Api, id: str, *, chat: str, body: KeepChat) -> Answer:
+    """Set how long the messages of a chat are kept."""
+    await api.engine.keep_chat(id, chat, body.retention)
+    return Answer(chat_views.KeptChat(chat, body.retention))
+
+
+@call(
+    "DELETE",
+    "/v1/sessions/{id}/chats/{chat}",
+    tag=TAG,
+    answers={200: chat_views.ErasedChat},
+    problems={404: "there is no such session"},
+    scope=Scope.MANAGE,
+)
+async def erase_chat(api: Api, id: str, *, chat: str) -> Answer:
+    """Erase a chat: its events, sends and files, and what is on its way to webhooks.
+
+    Nothing is deleted at the platform. Files that were uploaded to be sent stay until they expire.
+    """
+    check_text(chat, "chat", least=1)
+    erased = await api.engine.erase_chat(id, chat)
+    return Answer(chat_views.ErasedChat(chat, erased.events, erased.messages, len(erased.media)))

@@ -1,0 +1,64 @@
+"""Chats over HTTP. What is in them is looked at with the platforms."""
+
+from __future__ import annotations
+
+CHATS = "/v1/sessions/polly/chats"
+
+
+async def test_sends_are_listed_and_read_page_by_page(served):
+    await served.add()
+    for number in range(5):
+        for chat in ("7", "8"):
+            body = {"to": chat, "text": f"{chat} {number}"}
+            assert (await served.client.post("/v1/sessions/polly/messages", json=body)).status_code == 200
+    first = (await served.client.get(CHATS, params={"limit": 1})).json()
+    assert [chat["chat"] for chat in first["chats"]] == ["8"]
+    second = (await served.client.get(CHATS, params={"limit": 1, "after": first["next"]})).json()
+    assert [(chat["chat"], chat["last"]["text"]) for chat in second["chats"]] == [("7", "7 4")]
+    assert second["next"] is None
+    texts, before = [], {}
+    while True:
+        page = (await served.client.get(f"{CHATS}/7/messages", params={"limit": 2, **before})).json()
+        texts += [message["text"] for message in page["messages"]]
+        if page["next"] is None:
+            break
+        before = {"before": page["next"]}
+    assert texts == [f"7 {number}" for number in reversed(range(5))]
+    assert {message["direction"] for message in page["messages"]} == {"out"}
+    assert {message["state"] for message in page["messages"]} == {"sent"}
+
+
+async def test_erasing_and_keeping(served):
+    await served.add()
+    await served.client.post("/v1/sessions/polly/messages", json={"to": "7", "text": "hi"})
+    kept = await served.client.patch(f"{CHATS}/7", json={"retention": 3600})
+    assert (kept.status_code, kept.json()) == (200, {"chat": "7", "retention": 3600.0})
+    assert (await served.client.get(CHATS)).json()["chats"][0]["retention"] == 3600.0
+    assert (await served.client.patch(f"{CHATS}/8", json={"retention": 3600})).status_code == 404
+    assert (await served.client.patch(f"{CHATS}/7", json={"retention": 0})).status_code == 400
+    erased = (await served.client.delete(f"{CHATS}/7")).json()
+    assert (erased["chat"], erased["messages"]) == ("7", 1)
+    assert (await served.client.get(CHATS)).json()["chats"] == []
+    assert (await served.client.get(f"{CHATS}/7/messages")).json() == {"messages": [], "next": None}
+
+
+async def test_what_is_wrong_is_named(served):
+    await served.add()
+    for path in (CHATS.replace("polly", "nobody"), CHATS.replace("polly", "nobody") + "/7/messages"):
+        assert (await served.client.get(path)).status_code == 404
+    assert (await served.client.delete(CHATS.replace("polly", "nobody") + "/7")).status_code == 404
+    for path, field in (
+        (f"{CHATS}?after=x", "after"),
+        (f"{CHATS}/7/messages?before=1~x~y", "before"),
+        (f"{CHATS}?q=", "q"),
+    ):
+        answer = await served.client.get(path)
+        assert (answer.status_code, answer.json()["field"]) == (400, field)
+
+
+async def test_events_of_one_chat(served):
+    await served.add()
+    await served.parrot.say("polly", "here", chat="7")
+    await served.parrot.say("polly", "there", chat="8")
+    events = (await served.client.get("/v1/events", params={"chat": "8"})).json()["events"]
+    assert [event["body"]["text"] for event in events] == ["there"]
