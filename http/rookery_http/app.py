@@ -25,9 +25,9 @@ from .access.callers import Caller
 from .access.doors import client_address, with_cors, without_base
 from .access.local import check_local
 from .access.scopes import authorize
-from .api.event_socket import serve_event_socket
 from .api.events import EVENT_STREAM, SOCKET
 from .api.state import Api
+from .api.streams.event_socket import serve_event_socket
 from .calls import JSON, TABLE, Answer, Call, encode
 from .dashboard import PATHS, add_dashboard
 from .input.parameters import is_id, read_header

@@ -22,8 +22,8 @@ from ..output import views
 from ..output.event_schemas import body_schema
 from ..output.problems import Problem
 from ..output.wire_forms import WireForms
-from .following import Follower, FollowEvents, events_for, open_follower
 from .state import Api
+from .streams.following import Follower, FollowEvents, events_for, open_follower
 
 TAG = "events"
 EVENT_STREAM = "text/event-stream"

@@ -12,7 +12,7 @@ import trio
 import trio.testing
 
 from rookery.model.key import Scope
-from rookery_http.api import event_socket
+from rookery_http.api.streams import event_socket
 from rookery_http.server import websocket
 from support.clients.websocket_client import Refused, open_slow_stream, open_websocket
 

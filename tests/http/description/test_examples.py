@@ -110,7 +110,7 @@ class Code:
 async def test_a_real_server_takes_and_gives_such_documents(serve: Any, platforms: Any) -> None:
     """Each example of a body is sent, each call without one is made, each answer is held against its schema."""
     description = json.loads(json.dumps(describe(platforms)))
-    destructive = ("delete_", "revoke_", "cancel_")
+    destructive = ("delete_", "erase_", "revoke_", "cancel_")
     asked = sorted(operations(description), key=lambda item: item[2]["operationId"].startswith(destructive))
     async with serve(key="k") as served:
         ids = await _stage(served)

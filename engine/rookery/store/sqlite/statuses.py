@@ -1,4 +1,4 @@
-"""States of sends as events, in SQLite: for those who ask for them by name."""
+"""Statuses as events, in SQLite: those of sends for whoever asks for them, those of sessions always."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from collections.abc import Sequence
 import msgspec
 
 from ...model.message import STATUS_EPOCH, STATUS_EVENT
+from ...model.session import SESSION_EPOCH, StatusWrite
 from ...model.subscription import asks_for
 from ..rows.messages import MESSAGE_COLUMNS, message_from_row
+from ..rows.sessions import code_event, status_event
 from .addressing import address
 from .database.connection import Database
 
@@ -58,3 +60,37 @@ def announce(database: Database, ids: Sequence[str], always: bool) -> bool:
             address(database, row[-1], message.session, before)
             written = True
     return written
+
+
+_INSERT_OF_SESSION = """
+    INSERT INTO events (id, uid, epoch, key, session, platform, type, time, chat, sender, body, raw, stored_at)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL, ?, x'6e756c6c', ?) ON CONFLICT (uid, epoch, key) DO NOTHING"""
+
+
+def announce_status(
+    database: Database, write: StatusWrite, *, previous: str | None, enabled: bool, platform: str
+) -> None:
+    """Write what this status tells into the event log: the change of status (from `previous`, unless None) and a new code.
+    What the log has already is passed over."""
+    events = []
+    if previous is not None:
+        events.append(status_event(write, previous, enabled))
+    if write.code is not None:
+        events.append(code_event(write, write.code))
+    for event in events:
+        before = database.last_event
+        values = (
+            before + 1,
+            write.lease.uid,
+            SESSION_EPOCH,
+            event.key,
+            write.lease.session,
+            platform,
+            event.type,
+            event.time,
+            event.body,
+            database.clock(),
+        )
+        if database.connection.execute(_INSERT_OF_SESSION, values).rowcount:
+            database.last_event = before + 1
+            address(database, write.lease.uid, write.lease.session, before)

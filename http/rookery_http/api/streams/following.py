@@ -14,9 +14,9 @@ from rookery import model
 from rookery.features.events import EventStream
 from rookery.model.key import ApiKey
 
-from ..access.callers import Caller
-from ..input.parameters import EventId, EventTypes, Id, types_of
-from .state import Api
+from ...access.callers import Caller
+from ...input.parameters import EventId, EventTypes, Id, types_of
+from ..state import Api
 
 LEAST = 0.05
 """Seconds that a reader gets in any case, enough for what is there already."""

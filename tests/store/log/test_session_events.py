@@ -8,8 +8,7 @@ from rookery.model.event import Event, EventQuery
 from rookery.model.session import Lease, PairingCode, Reason, SessionChange, SessionStatus, StatusWrite
 from rookery.model.webhook import Webhook
 from rookery.store.contract import Store
-
-from .building import create_and_claim, health, take_over
+from store.building import create_and_claim, health, take_over
 
 CONNECTED = health(SessionStatus.CONNECTED, Reason.CONNECTED, "as @shop", 3.0)
 LOADING = health(SessionStatus.LOADING, Reason.STARTING, "connecting", 1.0)

@@ -12,8 +12,7 @@ from rookery.model.message import MessageState, Receipt, SendOutcome
 from rookery.model.session import Lease
 from rookery.model.webhook import Webhook
 from rookery.store.contract import Store
-
-from .building import all_events, create_and_claim, event, message
+from store.building import all_events, create_and_claim, event, message
 
 
 async def entries_of(store: Store, lease: Lease, *, role: str = "in") -> list[ChatEntry]:

@@ -15,13 +15,13 @@ from quart import Response, websocket
 from rookery.errors import RookeryError, UnknownCursor
 from rookery.model.key import Scope
 
-from ..access.callers import Caller, given_key
-from ..access.local import check_local
-from ..input.parameters import read_header
-from ..input.reading import read_query
-from ..output.problems import Problem
+from ...access.callers import Caller, given_key
+from ...access.local import check_local
+from ...input.parameters import read_header
+from ...input.reading import read_query
+from ...output.problems import Problem
+from ..state import Api
 from .following import FollowEvents, events_for, open_follower
-from .state import Api
 
 FIRST_MESSAGE = 10.0
 """Seconds for a client to send its key."""
