@@ -152,7 +152,8 @@ def apply(
         elif isinstance(content, Delete):
             changes.append((message.updated_at, content.message_id, "deletion", "", None, None))
         elif isinstance(content, Reaction):
-            changes.append((message.updated_at, content.message_id, "reaction", "", None, content.emoji))
+            emoji = content.emoji if isinstance(content.emoji, str) else "".join(content.emoji)
+            changes.append((message.updated_at, content.message_id, "reaction", "", None, emoji))
     found: dict[str, list[tuple[float, str, str, str, Mapping[str, Any] | None, str | None]]] = {}
     for change in sorted(changes, key=lambda one: one[0]):
         found.setdefault(change[1], []).append(change)
