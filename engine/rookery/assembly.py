@@ -143,4 +143,16 @@ class EngineParts:
                 action=Action.FIX_CONFIGURATION,
                 last_error=session.health.last_error,
             )
+        if latest is None and self._unheard_of(session):
+            latest = msgspec.structs.replace(
+                session.health,
+                detail=f"{session.health.detail}; but the instance {session.owner} that runs it is not heard from: this was "
+                "its last word, and another one takes over when its lease ends",
+            )
         return session if latest is None else msgspec.structs.replace(session, health=latest)
+
+    def _unheard_of(self, session: Session) -> bool:
+        """True when another instance has the session and has not shown for a while that it lives."""
+        if self._cluster is None or session.owner in (None, self.instance):
+            return False
+        return not self._cluster.membership.census.lives(str(session.owner))

@@ -126,3 +126,25 @@ async def test_an_endpoint_ends_with_its_duty(postgres: PostgresBackend, monkeyp
         await trio.sleep(2 * QUICK.lease_renew_interval)
         assert delivers(other)
         assert not delivers(now)
+
+
+async def test_a_session_says_when_its_owner_is_not_heard_from(
+    postgres: PostgresBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the last beat of an instance and the end of its leases the last status is not the truth."""
+    async with (
+        open_shared(postgres, FakePlatform(), "one", lease_ttl=20.0) as first,
+        open_shared(postgres, FakePlatform(), "two", lease_ttl=20.0) as second,
+    ):
+        await first.create_session(id="a", platform="fake")
+        await until(lambda: running(first) | running(second) == {"a"})
+        await trio.sleep(WRITTEN)
+        owner, other = (first, second) if running(first) else (second, first)
+        assert (await other.get_session("a")).health.detail == "connected as @a"
+        for method in ("beat", "renew"):
+            monkeypatch.setattr(owner._store, method, refuse)
+        membership = other._cluster.membership  # type: ignore[union-attr]
+        await until(lambda: not membership.census.lives(owner.instance))
+        session = await other.get_session("a")
+        assert f"{owner.instance} that runs it is not heard from" in session.health.detail
+        assert session.owner == owner.instance

@@ -7,12 +7,12 @@ waits; a shutdown writes it.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 import trio
 
-from ..errors import StoreError
+from ..errors import InvalidInput, StoreError
 from ..log import get_logger
 from ..model.key import PREFIX, ApiKey, AuditEntry, digest_of
 from ..runtime.shields import Shields
@@ -107,7 +107,7 @@ class Keyring:
         async with self._flushing:
             while self._pending:
                 batch = [self._pending[number] for number in range(min(BATCH, len(self._pending)))]
-                await self._store.append_audit(batch)
+                await self._append(batch)
                 for _ in batch:
                     self._pending.popleft()
             if self._used:
@@ -117,6 +117,17 @@ class Keyring:
                 except BaseException:
                     self._used = used | self._used
                     raise
+
+    async def _append(self, batch: Sequence[AuditEntry]) -> None:
+        """An entry that cannot be stored is dropped, the others are not."""
+        try:
+            await self._store.append_audit(batch)
+        except InvalidInput as error:
+            if len(batch) == 1:
+                log.error("an audit entry cannot be stored", call=batch[0].call, error=str(error))
+                return
+            for entry in batch:
+                await self._append((entry,))
 
     async def run(self) -> None:
         """Until cancelled; what waits then is written at the end."""

@@ -10,7 +10,7 @@ from contextlib import suppress
 import msgspec
 import trio
 
-from ..errors import NotFound, StoreError, StoreUnavailable
+from ..errors import InvalidInput, NotFound, StoreError, StoreUnavailable
 from ..log import get_logger
 from ..model.webhook import Delivery, DeliveryOutcome, Webhook
 from ..runtime.shields import Shields
@@ -192,7 +192,11 @@ class Endpoint:
 
     async def _record(self, outcome: DeliveryOutcome) -> None:
         with self._shields.open(self._settings.store_timeout) as scope:
-            await self._store.record_deliveries((outcome,))
+            try:
+                await self._store.record_deliveries((outcome,))
+            except InvalidInput:  # the endpoint's own words cannot be stored
+                outcome = msgspec.structs.replace(outcome, error="an error whose text cannot be stored")
+                await self._store.record_deliveries((outcome,))
         if scope.cancelled_caught:
             raise StoreUnavailable(f"recording a delivery took longer than {self._settings.store_timeout:g} s")
 

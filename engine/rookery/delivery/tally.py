@@ -8,7 +8,7 @@ from contextlib import suppress
 
 import trio
 
-from ..errors import StoreError
+from ..errors import RookeryError
 from ..model.webhook import DeliveryNote
 from ..store.contract.webhooks import WebhookFactsStore
 
@@ -116,7 +116,7 @@ class Notes:
             if self._tallies[id].quiet:
                 del self._tallies[id]
         if notes:
-            with suppress(StoreError):
+            with suppress(RookeryError):
                 await self._store.note_deliveries(notes)
 
     async def run(self) -> None:

@@ -68,6 +68,10 @@ class OperationsFeatures(OwnerCalls):
             oldest_delivery=oldest,
         )
 
+    async def check_store(self) -> None:
+        """Write something small. Raises StoreError when the database does not answer or takes nothing, as on a full disk."""
+        await self._store.check_writable()
+
     def health_here(self) -> InstanceHealth:
         """What needs no store."""
         running = list(self._supervisor.running.values())
@@ -81,8 +85,13 @@ class OperationsFeatures(OwnerCalls):
             tasks=trio.lowlevel.current_statistics().tasks_living,
             now=self._clock(),
             clock_skew=self._clock_watch.skew,
-            warnings=tuple(filter(None, [self._clock_watch.warning])),
+            warnings=tuple(filter(None, [self._clock_watch.warning, self._store_warning])),
         )
+
+    @property
+    def _store_warning(self) -> str | None:
+        trouble = self._board.trouble
+        return None if trouble is None else f"the store takes no writes: {trouble}"
 
     async def memory(self) -> MemoryReport:
         """Measured just now."""

@@ -7,7 +7,7 @@ from typing import Protocol
 
 import trio
 
-from ..errors import StoreError
+from ..errors import RookeryError, StoreError
 from ..log import get_logger
 from ..model.session import HISTORY_LENGTH, Health, Lease, StatusWrite
 from ..settings import EngineSettings
@@ -43,6 +43,7 @@ class StatusBoard:
         self._writing: frozenset[str] = frozenset()
         self._written = trio.Event()
         self.latest: dict[str, Health] = {}
+        self.trouble: str | None = None  # why the last write of statuses failed
 
     def put(self, write: StatusWrite) -> None:
         """Queue one status."""
@@ -76,6 +77,15 @@ class StatusBoard:
                 self._written.set()
                 self._written = trio.Event()
 
+    async def _write_each(self, batch: dict[str, list[StatusWrite]], error: RookeryError) -> None:
+        """One of them cannot be stored: the others shall not suffer."""
+        if len(batch) > 1:
+            for session, writes in batch.items():
+                await self._write({session: writes})
+            return
+        for session, writes in batch.items():
+            log.error("a status cannot be stored", session=session, statuses=len(writes), error=str(error))
+
     async def _write(self, batch: dict[str, list[StatusWrite]]) -> None:
         try:
             with trio.fail_after(self._settings.store_timeout):
@@ -84,9 +94,14 @@ class StatusBoard:
             log.warning("statuses wait: the store does not answer", sessions=len(batch), error=str(error))
             for session, writes in batch.items():
                 self._waiting[session] = (writes + self._waiting.get(session, []))[-HISTORY_LENGTH:]
+            self.trouble = str(error) or "the store did not answer in time"
             await trio.sleep(RETRY_DELAY)
             self._wake.set()
             return
+        except RookeryError as error:
+            await self._write_each(batch, error)
+            return
+        self.trouble = None
         for session in lost:
             self._on_lost(batch[session][0].lease)
         for session in batch.keys() - lost:

@@ -18,6 +18,7 @@ class Condition:
     def __init__(self, session: Session, lease: Lease, services: Services) -> None:
         self.health = session.health
         self.last_error = session.health.last_error
+        self._troubled = False  # the last error is the store's, and passes with it
         self._writes = 0
         self.pause: str | None = None  # why receiving pauses; told as long as the session is connected
         self._session = session.id
@@ -77,9 +78,17 @@ class Condition:
                 reason=reason.value,
             )
 
-    def trouble(self, error: str, *, commands: int) -> None:
-        """The store does not answer: told once for each error, shown at once, and kept as the last one."""
+    def trouble(self, error: str | None, *, commands: int) -> None:
+        """The store does not answer: told once for each error and shown at once, until it answers again (None)."""
+        if error is None:
+            if self._troubled:
+                self._troubled = False
+                self.last_error = None
+                self.health = msgspec.structs.replace(self.health, last_error=None)
+                self._put(commands)
+            return
         if self.last_error != error:
+            self._troubled = True
             self.last_error = error
             self.health = msgspec.structs.replace(self.health, last_error=error)
             self._put(commands)

@@ -27,7 +27,7 @@ class SessionInbox:
         services: Services,
         *,
         report: Callable[..., None],
-        trouble: Callable[[str], None],
+        trouble: Callable[[str | None], None],
         on_credentials: Callable[[Mapping[str, str]], None],
         confirmations: Confirmations,
     ) -> None:
@@ -120,6 +120,8 @@ class SessionInbox:
                 self._trouble(str(error))
                 await trio.sleep(RETRY_DELAYS[min(attempt, len(RETRY_DELAYS) - 1)])
                 attempt += 1
+        if attempt:
+            self._trouble(None)
         if cursor is not None:
             self.cursor = cursor
         if events:

@@ -188,7 +188,7 @@ class SessionRunner:
             else PairingCode(code.kind, code.code, code.expires_at, getattr(code, "round", None)),
         )
 
-    def _trouble(self, error: str) -> None:
+    def _trouble(self, error: str | None) -> None:
         self._condition.trouble(error, commands=self.session.commands)
 
     async def run(self) -> None:

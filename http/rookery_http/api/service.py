@@ -34,8 +34,9 @@ async def readyz(api: Api) -> Answer:
     """Say whether work is accepted, which takes a database that answers."""
     if api.stopping.is_set() or not api.engine.ready:
         raise Problem(503, "not-ready", "Not ready", "the engine is starting or stopping", headers={"Retry-After": "1"})
-    if not await api.readiness.database_answers():
-        raise Problem(503, "not-ready", "Not ready", "the database does not answer", headers={"Retry-After": "1"})
+    if trouble := await api.readiness.database_trouble():
+        detail = f"the database cannot be used: {trouble}"
+        raise Problem(503, "not-ready", "Not ready", detail, headers={"Retry-After": "1"})
     return Answer(operation_views.Alive("ready", api.engine.health_here().warnings))
 
 

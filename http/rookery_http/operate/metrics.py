@@ -63,6 +63,7 @@ async def exposition(engine: Engine, requests: Requests, form: str = TEXT) -> tu
     health: InstanceHealth = engine.health_here()
     facts: Mapping[str, WebhookFacts] = {}
     with suppress(StoreError), trio.move_on_after(engine.settings.store_timeout):
+        await engine.check_store()
         facts, health = await engine.webhook_facts(), await engine.health()
     registry.register(_Scrape(engine.telemetry, requests, health, facts, await engine.memory(), health.now))
     if form == OPEN_METRICS:

@@ -1,4 +1,4 @@
-"""Whether the database answers, asked rarely however often probes ask."""
+"""Whether the database answers and can be written, asked rarely however often probes ask."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ class Readiness:
         self._lock = trio.Lock()
         self._answered_at = -float("inf")
 
-    async def database_answers(self) -> bool:
-        """Within seconds, whatever the database does."""
+    async def database_trouble(self) -> str | None:
+        """Why it cannot be worked with, None when it can. Answers within seconds, whatever the database does."""
         with trio.move_on_after(PATIENCE):
             async with self._lock:
                 if trio.current_time() < self._answered_at + FRESH:
-                    return True
+                    return None
                 try:
-                    await self._engine.last_event_id()
-                except StoreError:
-                    return False
+                    await self._engine.check_store()
+                except StoreError as error:
+                    return str(error)
                 self._answered_at = trio.current_time()
-                return True
-        return False
+                return None
+        return "it does not answer"

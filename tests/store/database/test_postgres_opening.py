@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import sys
 import warnings
+from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 import trio
@@ -129,3 +131,16 @@ def test_without_the_driver_it_says_what_to_install(monkeypatch: pytest.MonkeyPa
     monkeypatch.setitem(sys.modules, "asyncpg", None)
     with pytest.raises(InvalidInput, match=r"rookery\[postgres\]"):
         store_from_url("postgresql://localhost/x", secret_key="k")
+
+
+async def test_a_database_that_cannot_hold_every_text_is_refused(postgres_url: str) -> None:
+    name = f"latin_{secrets.token_hex(4)}"
+    create = f"CREATE DATABASE {name} ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0"
+    await trio.to_thread.run_sync(run_sql, postgres_url, create)
+    try:
+        place = PostgresBackend(urlunsplit(urlsplit(postgres_url)._replace(path=f"/{name}")), "rookery")
+        with pytest.raises(StoreError, match=r"encoded in LATIN1.*ENCODING 'UTF8'"):
+            async with place.make().open():
+                pass
+    finally:
+        await trio.to_thread.run_sync(run_sql, postgres_url, f"DROP DATABASE {name}")

@@ -53,6 +53,9 @@ class Store(
     def location(self) -> str:
         """Where the state lives, for people; without passwords."""
 
+    async def check_writable(self) -> None:
+        """Write a few bytes: whoever can be read can still be full. Raises StoreError."""
+
     def open(self) -> AbstractAsyncContextManager[object]:
         """Connect, migrate, check the secret key. On a store that is not shared, leases of earlier owners are void.
 

@@ -122,6 +122,12 @@ class PostgresStore(
     def location(self) -> str:
         return f"postgresql://{self._place}" + (f" (schema {self._schema})" if self._schema != "rookery" else "")
 
+    async def check_writable(self) -> None:
+        await self._db.row(
+            "INSERT INTO rookery.meta (key, value) VALUES ('written_at', clock_timestamp()::text) "
+            "ON CONFLICT (key) DO UPDATE SET value = excluded.value RETURNING 1"
+        )
+
     @asynccontextmanager
     async def open(self) -> AsyncIterator[PostgresStore]:
         if self._in_use:

@@ -80,6 +80,14 @@ class SqliteStore(
     def location(self) -> str:
         return "memory" if self._path is None else str(self._path)
 
+    async def check_writable(self) -> None:
+        def work(database: Database) -> None:
+            database.connection.execute(
+                "INSERT OR REPLACE INTO meta VALUES ('written_at', ?)", (str(database.clock()),)
+            )
+
+        await self._write(work)
+
     @asynccontextmanager
     async def open(self) -> AsyncIterator[SqliteStore]:
         if self._in_use:

@@ -19,6 +19,12 @@ async def migrate(database: Database) -> None:
     Raises:
         StoreError: the schema belongs to a newer version that this one cannot work with, or may not be made.
     """
+    encoding = (await database.row("SHOW server_encoding"))[0]
+    if encoding != "UTF8":
+        raise StoreError(
+            f"the database is encoded in {encoding}, which cannot hold every text: create one with "
+            f"CREATE DATABASE rookery ENCODING 'UTF8' TEMPLATE template0"
+        )
     migrations = load_migrations("postgres")
 
     async def prepare(connection: Connection) -> int:
