@@ -24,9 +24,12 @@ from rookery import Engine, RookeryError, open_engine
 from rookery.errors import InvalidInput, SecretKeyError
 from rookery.log import get_logger
 from rookery.provider.contract import Provider
+from rookery.provider.proxy import proxy_pattern
 from rookery_telegram import BotSettings, Telegram
+from rookery_telegram.bot_api.proxy import SCHEMES
 from rookery_telegram.sending.options import option_schemas
 from rookery_whatsapp import AccountSettings, WhatsApp, WorkerSettings
+from rookery_whatsapp.settings import PROXY_SCHEMES
 
 from .api.state import PlatformInput
 from .config.advice import with_variables
@@ -37,9 +40,6 @@ from .server.address import Address
 from .server.server import CannotListen
 
 log = get_logger("API")
-
-PROXY = r"^(https?|socks5)://[A-Za-z0-9.-]+(:[1-9][0-9]{0,3})?$"
-"""What the description says of a proxy's address; the provider takes a little more, such as a user and a password."""
 
 LAST_MOMENT = 0.2
 """Seconds before the end of the grace at which whatever still hangs is left behind and the process ends: all that is durable
@@ -78,7 +78,9 @@ def platform_inputs() -> dict[str, PlatformInput]:
     """What the platforms take, for the description of the API."""
     _, shapes = msgspec.json.schema_components([BotSettings, AccountSettings])
     account = shapes["AccountSettings"]
-    account["properties"]["proxy"] = {"anyOf": [{"type": "string", "pattern": PROXY}, {"type": "null"}]}
+    for shape, schemes in ((account, PROXY_SCHEMES), (shapes["BotSettings"], SCHEMES)):
+        text = {"type": "string", "pattern": proxy_pattern(schemes)}
+        shape["properties"]["proxy"] = {"anyOf": [text, {"type": "null"}], "default": None}
     token = {"type": "string", "pattern": "^[0-9]{1,20}:[A-Za-z0-9_-]{3,256}$", "description": "from BotFather"}
     return {
         "telegram": PlatformInput(

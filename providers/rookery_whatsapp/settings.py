@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, Literal
-from urllib.parse import urlsplit
 
 import msgspec
 
 from rookery.errors import InvalidInput
 from rookery.provider.pacer import Rate
+from rookery.provider.proxy import check_proxy as check_address
 
 PROXY_SCHEMES = ("http", "https", "socks5")
 
@@ -72,11 +72,4 @@ def account_settings(settings: Mapping[str, Any]) -> AccountSettings:
 
 def check_proxy(proxy: str, field: str) -> str:
     """The message never holds the address, which may hold a password. Raises InvalidInput."""
-    try:
-        parts = urlsplit(proxy)
-        valid = parts.scheme in PROXY_SCHEMES and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        valid = False
-    if not valid:
-        raise InvalidInput(f"{field}: an address like socks5://host:1080 or http://host:3128 is needed", field=field)
-    return proxy
+    return check_address(proxy, field, PROXY_SCHEMES)

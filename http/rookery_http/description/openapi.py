@@ -125,6 +125,7 @@ def describe(platforms: Mapping[str, PlatformInput] | None = None, *, key: bool 
             "version": version("rookery"),
             "summary": "Telegram bots and WhatsApp accounts, kept connected, behind one API.",
             "description": "Errors are problem documents (RFC 9457). Unknown fields and parameters are errors.",
+            "contact": {"name": "Rookery"},
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         "servers": [{"url": base_path or "/", "description": "the server that this description comes from"}],
@@ -220,12 +221,17 @@ def _body_name(row: Call) -> str:
 def _operation(row: Call, components: dict[str, Schema], bodies: Mapping[str, Any], *, key: bool) -> Schema:
     summary, description = row.documentation
     operation: Schema = {"operationId": row.name, "tags": [row.tag], "summary": summary}
-    if description:
-        operation["description"] = description
+    needs = ""
     if row.open:
         operation["security"] = []
+        needs = "Needs no key."
     elif key:
-        operation["security"] = [{"key": [row.scope.value] if row.scope else []}]
+        # A bearer scheme has no scopes of its own in OpenAPI: whoever checks the description refuses them there.
+        operation["security"] = [{"key": []}]
+        needs = f"Needs a key with the scope `{row.scope.value}`." if row.scope else "Needs a key."
+        if row.scope:
+            operation["x-scope"] = row.scope.value
+    operation["description"] = "\n\n".join(part for part in (description or f"{summary}.", needs) if part)
     parameters = list(_parameters(row, components))
     if parameters:
         operation["parameters"] = parameters

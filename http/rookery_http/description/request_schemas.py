@@ -80,6 +80,8 @@ def _tighten(schema: Any) -> None:
     elif schema.get("type") == "object" and "properties" not in schema:
         schema.setdefault("additionalProperties", ANYTHING)
         schema.setdefault("propertyNames", {"pattern": NO_NUL})
+    elif schema.get("type") == "array":
+        schema.setdefault("items", ANYTHING)
     for item in list(schema.values()):
         _tighten(item)
 
@@ -93,7 +95,8 @@ def _tightened(schema: Mapping[str, Any]) -> Schema:
 def _messages(components: dict[str, Schema], platforms: Mapping[str, PlatformInput]) -> None:
     """Each content with the envelope's fields and the options of the platforms: one schema a kind."""
     envelope = components.pop(Envelope.__name__)
-    kinds = []
+    kinds: list[Schema] = []
+    mapping: dict[str, str] = {}
     for kind in content.Content.__args__:
         schema = components.pop(kind.__name__)
         tag = schema["properties"]["type"]["enum"][0]
@@ -113,10 +116,12 @@ def _messages(components: dict[str, Schema], platforms: Mapping[str, PlatformInp
             schema |= ONE_SOURCE
         components[schema["title"]] = schema
         kinds.append({"$ref": f"#/components/schemas/{schema['title']}"})
+        mapping |= dict.fromkeys(schema["properties"]["type"]["enum"], kinds[-1]["$ref"])
     components[SendMessage.__name__] = {
         "title": SendMessage.__name__,
         "description": "One kind of message by `type`; without a type it is text.",
         "anyOf": kinds,
+        "discriminator": {"propertyName": "type", "mapping": mapping},
     }
 
 

@@ -116,8 +116,8 @@ def _security(operation: Document, description: Document) -> str:
     if "security" not in description:
         return ""
     wanted = operation.get("security", description["security"])
-    scopes = [scope for scheme in wanted or () for names in scheme.values() for scope in names]
-    needed = "no key" if not wanted else f"a key with the scope <code>{escape(scopes[0])}</code>" if scopes else "a key"
+    scope = operation.get("x-scope")
+    needed = "no key" if not wanted else f"a key with the scope <code>{escape(scope)}</code>" if scope else "a key"
     return f"<p>Needs {needed}.</p>"
 
 

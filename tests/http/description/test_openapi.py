@@ -11,11 +11,15 @@ from html.parser import HTMLParser
 import pytest
 import trio
 
+from rookery.errors import InvalidInput
 from rookery_http.access import wrong_keys
 from rookery_http.api import messages
 from rookery_http.calls import TABLE
+from rookery_http.compose import platform_inputs
 from rookery_http.description.openapi import describe
 from rookery_http.output.docs_page import page
+from rookery_telegram.bot_api.proxy import check_proxy as telegram_proxy
+from rookery_whatsapp.settings import check_proxy as whatsapp_proxy
 
 
 def test_every_call_is_described(platforms):
@@ -127,3 +131,69 @@ async def test_schemathesis_finds_nothing(serve, tmp_path, monkeypatch, key, sec
                 command, capture_stdout=True, stderr=subprocess.STDOUT, check=False, cwd=tmp_path
             )
         assert done.returncode == 0, done.stdout.decode()[-6000:]
+
+
+@pytest.mark.parametrize("key", [True, False])
+def test_what_common_linters_ask_for(key):
+    """The rules of spectral:oas that found something here once; `.spectral.yaml` runs all of them."""
+    description = describe(platform_inputs(), key=key)
+    assert description["info"]["contact"]
+    for path, operations in description["paths"].items():
+        for method, operation in operations.items():
+            assert operation["description"].strip(), (method, path)
+            assert operation["tags"]
+            if path != "/v1/events/ws":
+                assert [status for status in operation["responses"] if status[0] in "23"], (method, path)
+            for requirement in operation.get("security", ()):
+                assert requirement == {"key": []}, "a bearer scheme declares no scopes"
+    for schema in walk(description["components"]["schemas"]):
+        if schema.get("type") == "array":
+            assert "items" in schema, schema
+
+
+def walk(value):
+    if isinstance(value, dict):
+        yield value
+        for item in value.values():
+            yield from walk(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from walk(item)
+
+
+def test_kinds_of_messages_are_told_apart_by_their_type():
+    schemas = describe(platform_inputs())["components"]["schemas"]
+    kinds = schemas["SendMessage"]
+    assert kinds["discriminator"]["propertyName"] == "type"
+    mapping = kinds["discriminator"]["mapping"]
+    assert set(mapping.values()) == {choice["$ref"] for choice in kinds["anyOf"]}
+    for name, reference in mapping.items():
+        assert name in schemas[reference.rpartition("/")[2]]["properties"]["type"]["enum"]
+
+
+@pytest.mark.parametrize("platform", ["Telegram", "Whatsapp"])
+@pytest.mark.parametrize(
+    ("proxy", "right"),
+    [
+        ("http://proxy.example:3128", True),
+        ("http://proxy.example:10800", True),
+        ("socks5://user:p%40ss@host:65535", True),
+        ("https://[2001:db8::1]:1080/", True),
+        ("http://proxy.example:65536", False),
+        ("http://proxy.example:0", False),
+        ("ftp://proxy.example", False),
+        ("http://[:::]:1", False),
+        ("http://proxy.example/path", False),
+        ("proxy.example:3128", False),
+    ],
+)
+def test_the_description_takes_the_proxies_that_the_server_takes(platform, proxy, right):
+    schema = describe(platform_inputs())["components"]["schemas"][f"{platform}Settings"]["properties"]["proxy"]
+    pattern = next(choice["pattern"] for choice in schema["anyOf"] if "pattern" in choice)
+    assert bool(re.search(pattern, proxy)) is right
+    check = telegram_proxy if platform == "Telegram" else whatsapp_proxy
+    if right:
+        check(proxy, "settings.proxy")
+    else:
+        with pytest.raises(InvalidInput):
+            check(proxy, "settings.proxy")
