@@ -71,7 +71,10 @@ class Stored(_Frame, frozen=True, tag=True):
 
 
 class Ping(_Frame, frozen=True, tag=True):
-    """The engine lives."""
+    """The engine lives. `until`: without another word the worker ends itself at this time of `time.monotonic`, which is the
+    same in all processes of a machine: then another engine may run the first of its sessions. None: no other engine may."""
+
+    until: float | None = None
 
 
 class Quit(_Frame, frozen=True, tag=True):

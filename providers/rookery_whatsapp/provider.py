@@ -128,7 +128,7 @@ class WhatsApp:
         database = await self._devices.database_for(session)
         await account.check_device()
         inbox.report(SessionStatus.LOADING, Reason.STARTING, "loading the WhatsApp library")
-        async with self.pool.worker_for(session) as worker:
+        async with self.pool.worker_for(session, lambda: inbox.trusted_until) as worker:
             await self._make_tables(worker, database)
             desk = self._desks[session] = PairingDesk(inbox, self._settings)
             memory = self._memories.setdefault(session, Memory())

@@ -45,6 +45,7 @@ class SessionInbox:
         self._confirmations = confirmations
         self.media = services.vault.local
         self.cursor = session.cursor
+        self.trusted_until = float("inf")
         self.life = ProofOfLife()
         self.stored = 0  # events committed here, repetitions included
         self._allowance = 0.0 if services.settings.max_event_backlog else float("inf")

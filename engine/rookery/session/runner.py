@@ -112,6 +112,7 @@ class SessionRunner:
         """The lease is good until then (trio time); a session that is still running at that moment ends as lost."""
         if not self._scope.cancel_called:  # what ran out stays so: nobody knows what happened meanwhile
             self._scope.deadline = deadline
+            self.inbox.trusted_until = deadline
 
     def replace(self, session: Session) -> None:
         """The operator asked for a restart, or changed what the link was opened with: connect anew, at once."""

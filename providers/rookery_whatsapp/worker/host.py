@@ -45,6 +45,7 @@ class Host:
         self._calling: Counter[int] = Counter()  # calls under way, by client
         self._counting = threading.Lock()
         self._heard = time.monotonic()
+        self._until: float | None = None  # when other engines may take over, unless ours says more
         self.leftovers = 0
 
     def run(self) -> None:
@@ -54,7 +55,7 @@ class Host:
             self._heard = time.monotonic()
             match frame:
                 case Ping():
-                    pass
+                    self._until = frame.until
                 case Stored():
                     if client := self._clients.get(frame.client):
                         client.stored(frame.number)
@@ -133,9 +134,14 @@ class Host:
         except Exception as error:
             return Failed(call.call, "rejected", f"{type(error).__name__}: {error}")
 
+    def _left_alone(self) -> bool:
+        """The engine is silent for too long, as when it is frozen: its leases end, and nothing here may stay connected."""
+        now = time.monotonic()
+        return now - self._heard >= self._welcome.patience or (self._until is not None and now >= self._until)
+
     def _beat(self) -> None:
         try:
-            while time.monotonic() - self._heard < self._welcome.patience:
+            while not self._left_alone():
                 lifetime.end_if_orphaned()
                 self._channel.send(Beat(len(self._clients), self.leftovers))
                 time.sleep(self._welcome.beat)

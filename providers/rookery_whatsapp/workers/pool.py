@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 import trio
@@ -81,13 +81,18 @@ class WorkerPool:
             raise failure
 
     @asynccontextmanager
-    async def worker_for(self, session: str) -> AsyncIterator[WorkerProcess]:
+    async def worker_for(
+        self, session: str, until: Callable[[], float] = lambda: math.inf
+    ) -> AsyncIterator[WorkerProcess]:
         """A worker whose library is loaded, with a place in it for the time of the block.
+
+        `until` tells up to which trio time the session may be connected without another word from here.
 
         Raises what `WorkerProcess.wait_ready` raises.
         """
         worker = self._choose(session, alone=self.deaths(session) >= SUSPECT_AFTER)
         worker.sessions.append(session)
+        worker.leases[session] = until
         worker.hosted.add(session)
         worker.idle_since = math.inf
         began = trio.current_time()
@@ -96,6 +101,7 @@ class WorkerPool:
             yield worker
         finally:
             worker.sessions.remove(session)
+            worker.leases.pop(session, None)
             if not worker.sessions:
                 worker.idle_since = trio.current_time()
             self._note_end(session, worker, trio.current_time() - began)

@@ -8,8 +8,9 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import trio
@@ -72,6 +73,7 @@ class WorkerProcess:
         self._next = 0
         self._heard = True
         self._last_words: deque[str] = deque(maxlen=LINES_KEPT)
+        self.leases: dict[str, Callable[[], float]] = {}  # by session: the trio time until which its lease is certain
         self._outgoing, self._to_write = trio.open_memory_channel[protocol.ToWorker](
             OUTGOING + OUTGOING_PER_SESSION * settings.sessions_per_worker
         )
@@ -250,6 +252,11 @@ class WorkerProcess:
                 self._unfit = frame.reason
                 self._known.set()
 
+    def _until(self) -> float | None:
+        """When the first lease of its sessions ends, as `time.monotonic` will tell."""
+        first = min((until() for until in self.leases.values()), default=math.inf)
+        return None if first == math.inf else time.monotonic() + first - trio.current_time()
+
     async def _watch(self) -> None:
         """Beat, and kill what does not. Silence is counted in looks, not in seconds: when this process was held up, that
         is one look."""
@@ -257,7 +264,7 @@ class WorkerProcess:
         patience = self._settings.loading
         while True:
             await trio.sleep(beat)
-            self.tell(Ping())
+            self.tell(Ping(self._until()))
             missed = 0 if self._heard else missed + 1
             self._heard = False
             if self._known.is_set():

@@ -1,0 +1,89 @@
+"""A worker whose engine is frozen lets go of its accounts before another engine may take them."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from typing import cast
+
+import pytest
+import trio
+
+from rookery import SessionStatus
+from rookery_whatsapp import WhatsApp
+from rookery_whatsapp.protocol import VERSION, FromWorker, Ping, ToWorker, Welcome
+from rookery_whatsapp.worker import host as module
+from rookery_whatsapp.worker.channel import Channel
+from rookery_whatsapp.worker.host import Host
+from support.whatsapp_engine import reach
+
+from .conftest import Opener
+
+
+class SilentEngine:
+    """Says these words and then nothing, with its socket open, as a process after SIGSTOP."""
+
+    def __init__(self, *words: ToWorker) -> None:
+        self._words = words
+        self.over = threading.Event()
+
+    def frames(self) -> Iterator[ToWorker]:
+        yield from self._words
+        self.over.wait(20)
+
+    def send(self, frame: FromWorker) -> None:
+        pass
+
+
+@pytest.mark.parametrize(("lease", "patience"), [(0.3, 60.0), (None, 0.3)])
+def test_it_ends_with_the_first_lease(monkeypatch: pytest.MonkeyPatch, lease: float | None, patience: float) -> None:
+    ended = threading.Event()
+    monkeypatch.setattr(module.lifetime, "end", ended.set)
+    began = time.monotonic()
+    engine = SilentEngine(Ping(began + 60), Ping(None if lease is None else began + lease))
+    thread = threading.Thread(target=Host(cast(Channel, engine), Welcome(VERSION, 0.05, patience)).run, daemon=True)
+    thread.start()
+    assert ended.wait(10)
+    assert time.monotonic() - began >= 0.3
+    engine.over.set()
+    thread.join(10)
+
+
+def test_it_lives_as_long_as_the_engine_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lease that is renewed again and again ends nothing."""
+    ended = threading.Event()
+    monkeypatch.setattr(module.lifetime, "end", ended.set)
+
+    class Talking(SilentEngine):
+        def frames(self) -> Iterator[ToWorker]:
+            for _ in range(20):
+                yield Ping(time.monotonic() + 5.0)
+                assert not ended.wait(0.02)
+            self.over.wait(20)
+
+    engine = Talking()
+    thread = threading.Thread(target=Host(cast(Channel, engine), Welcome(VERSION, 0.01, 60.0)).run, daemon=True)
+    thread.start()
+    assert not ended.wait(0.6)
+    engine.over.set()
+    thread.join(10)
+
+
+async def test_the_engine_tells_the_end_of_the_first_lease(mocked: Opener) -> None:
+    async with mocked() as engine:
+        for id in ("one", "two"):
+            await engine.create_session(id=id, platform="whatsapp")
+            await reach(engine, id, SessionStatus.CONNECTED)
+        provider = engine._providers["whatsapp"]
+        assert isinstance(provider, WhatsApp)
+        [worker] = provider.pool.workers
+        assert worker._until() is None, "a store of its own"
+        for id, seconds in (("one", 50.0), ("two", 20.0)):
+            engine._supervisor.running[id].trust_until(trio.current_time() + seconds)
+        assert worker._until() == pytest.approx(time.monotonic() + 20, abs=1)
+        await engine.stop("two")
+        with trio.fail_after(10):
+            while "two" in worker.leases:
+                await trio.sleep(0.01)
+        assert worker._until() == pytest.approx(time.monotonic() + 50, abs=5)
