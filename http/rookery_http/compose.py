@@ -29,6 +29,7 @@ from rookery_telegram import BotSettings, Telegram
 from rookery_telegram.bot_api.proxy import SCHEMES
 from rookery_telegram.sending.options import option_schemas
 from rookery_whatsapp import AccountSettings, WhatsApp, WorkerSettings
+from rookery_whatsapp import options as whatsapp_options
 from rookery_whatsapp.settings import PROXY_SCHEMES
 
 from .api.state import PlatformInput
@@ -115,6 +116,7 @@ def platform_inputs() -> dict[str, PlatformInput]:
             settings=account,
             event_types=WhatsApp.event_types,
             example={"credentials": {"account": "4915112345678"}, "settings": {"presence": "unavailable"}},
+            options=whatsapp_options.schemas(),
         ),
     }
 

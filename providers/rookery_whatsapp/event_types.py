@@ -58,6 +58,14 @@ class WhatsappMessageBody(WhatsappPlace, frozen=True, kw_only=True):
     contacts: Any = UNSET
     poll: Any = UNSET
     edit_id: Text = UNSET
+    encrypted: bool | msgspec.UnsetType = UNSET
+    undecryptable: Text = UNSET
+    view_once: bool | msgspec.UnsetType = UNSET
+    ephemeral: bool | msgspec.UnsetType = UNSET
+    mention_all: bool | msgspec.UnsetType = UNSET
+    reply: Any = UNSET
+    quote: Any = UNSET
+    target: Text = UNSET
     reason: Text = UNSET
 
 
@@ -105,6 +113,7 @@ EVENT_TYPES = (
     _row("undecryptable_message", "A message that could not be read.", WhatsappMessageBody, ChatRole.MESSAGE),
     _row("reaction", "A reaction to a message.", WhatsappReactionBody, ChatRole.REACTION),
     _row("poll_vote", "A vote in a poll.", WhatsappVoteBody),
+    _row("event_response", "Somebody answered an invitation to an event (`answer`, `guests`).", WhatsappPlace),
     _row("receipt", "Messages were delivered, read or played.", WhatsappReceiptBody, ChatRole.READ),
     _row("chat_presence", "Somebody types, records, or stopped.", WhatsappPresenceBody),
     _row("presence", "Somebody is online, or not any more.", WhatsappPresenceBody),

@@ -17,6 +17,7 @@ from rookery.model.session import Action, Reason, Session, SessionStatus
 from rookery.provider.capabilities import Reached, WorkerInfo
 from rookery.provider.contract import Inbox, Link
 
+from .addresses import LID, PHONE, normal
 from .device.account import Account, check_credentials, remaining
 from .device.devices import open_devices
 from .device.pairing import PairingDesk, ShownCode, phone_digits
@@ -25,9 +26,14 @@ from .link.encrypted import Opener
 from .link.link import WhatsAppLink
 from .link.receiving import Receiver
 from .memory import Facts, Memory
+from .options import check as check_options
+from .options import names as option_names
 from .settings import AccountSettings, WorkerSettings, account_settings, check_proxy
 from .workers.pool import WorkerPool
 from .workers.process import WorkerProcess, default_command
+
+MOST_NAMES = 20_000
+"""Addresses whose other forms are remembered, of all sessions."""
 
 SERVER = "web.whatsapp.com"
 """Where the library connects to, unless a session has a proxy."""
@@ -80,6 +86,7 @@ class WhatsApp:
         self.pool = WorkerPool(worker_command or default_command(), worker_environment or {}, settings)
         self._desks: dict[str, PairingDesk] = {}
         self._memories: dict[str, Memory] = {}
+        self._names: dict[tuple[str, str], Sequence[str]] = {}  # other addresses, by session and address
         self._open_accounts: dict[str, Account] = {}  # by session, of the links that are open here
         self._tables = trio.Lock()
         self._tables_made = False
@@ -163,6 +170,44 @@ class WhatsApp:
         digits = phone_digits(phone)
         self._open_accounts[session].check_number(digits)
         return await desk.request_code(digits)
+
+    def option_names(self, kind: str) -> Collection[str]:
+        """The options of a kind of message."""
+        return option_names(kind)
+
+    def check_options(self, kind: str, options: Mapping[str, Any], *, fields: Collection[str]) -> None:
+        """Raises InvalidInput, which names the option and what would be right."""
+        check_options(kind, options, fields)
+
+    def chat_address(self, chat: str) -> str:
+        """See `rookery.provider.capabilities.ChatNaming`."""
+        return normal(chat) or chat
+
+    async def chat_name(self, session: str, chat: str, cursor: str | None) -> str:
+        """See `rookery.provider.capabilities.ChatNaming`."""
+        address = self.chat_address(chat)
+        hidden = Facts.read(cursor).hidden
+        if address.endswith(f"@{LID}"):
+            if address in hidden:
+                return address
+            return next(iter(await self._other_names(session, address)), address)
+        if hidden and address.endswith(f"@{PHONE}"):
+            lids = await self._other_names(session, address)
+            return next((lid for lid in lids if lid in hidden), address)
+        return address
+
+    async def _other_names(self, session: str, address: str) -> Sequence[str]:
+        known = self._names.get((session, address))
+        if known is None:
+            try:
+                known = await self._devices.other_names(session, address)
+            except ProviderError:  # the address itself is as good a name
+                return ()
+            if known:
+                if len(self._names) >= MOST_NAMES:
+                    self._names.clear()
+                self._names[session, address] = known
+        return known
 
     async def reach(self) -> Reached:
         """See `Reachable`: the library is installed, and WhatsApp's server takes connections."""

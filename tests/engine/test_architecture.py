@@ -55,7 +55,7 @@ FLOORS: dict[str, Floors] = {
         ],
         "rookery_whatsapp": [
             "protocol event_types",
-            "addresses memory settings worker",
+            "addresses memory options settings worker",
             "workers",
             "device",
             "directory",

@@ -72,6 +72,8 @@ class Mock:
         answer: p.Reply | p.Failed = p.Reply(call.call, None)
         if call.method == "flags":
             answer = p.Reply(call.call, (True, True))
+        elif call.method == "own_name":
+            answer = p.Reply(call.call, "Alice")
         elif call.method == "pair_phone":
             answer = p.Reply(call.call, "ABCD-1234")
         elif call.method == "send":

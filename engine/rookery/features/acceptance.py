@@ -15,6 +15,7 @@ from ..provider.capabilities import MethodProvider, OptionChecking
 from ..runtime.identifiers import new_id
 from ..session.runner import SessionRunner
 from .media import MediaFeatures
+from .platform.chats import ChatNames
 from .validation import canonical, check_document, check_storable, check_text, fields_of, parse_content
 
 MAX_AHEAD = 366 * 86_400.0
@@ -23,7 +24,7 @@ MAX_AHEAD = 366 * 86_400.0
 _ENVELOPE = frozenset({"to", "reply_to", "idempotency_key", "options", "ttl", "send_at"})
 
 
-class Acceptance(MediaFeatures):
+class Acceptance(MediaFeatures, ChatNames):
     """One message or many: each is checked, stored and passed on the same way."""
 
     async def _to_message(self, session: str, fields: Mapping[str, Any]) -> OutboundMessage:
@@ -34,6 +35,7 @@ class Acceptance(MediaFeatures):
         to, reply_to, key = str(fields["to"]), fields.get("reply_to"), fields.get("idempotency_key")
         ttl, send_at, options = fields.get("ttl"), fields.get("send_at"), fields.get("options")
         check_text(to, "to", least=1)
+        to = await self.chat_name(session, to)
         if reply_to is not None:
             check_text(reply_to, "reply_to", least=1)
         if key is not None:

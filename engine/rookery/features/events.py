@@ -7,18 +7,18 @@ from collections.abc import Iterator, Sequence
 import msgspec
 import trio
 
-from ..assembly import EngineParts
 from ..delivery.tail import EventTail
 from ..errors import UnknownCursor
 from ..model.event import Event, EventQuery
 from ..model.subscription import EVERYTHING, asks_for
 from ..store.contract import Store
+from .platform.chats import ChatNames
 
 FOLLOW_BATCH = 200
 """Events that a follower holds at most."""
 
 
-class EventFeatures(EngineParts):
+class EventFeatures(ChatNames):
     """The log is the truth; a follower is a cursor in it, so a slow one costs no memory."""
 
     async def read_events(self, query: EventQuery | None = None) -> Sequence[Event]:
@@ -30,6 +30,8 @@ class EventFeatures(EngineParts):
         Raises UnknownCursor when `after` is higher than any id that was ever given out.
         """
         query = query or EventQuery()
+        if query.chat is not None:
+            query = msgspec.structs.replace(query, chat=await self.name_chat(query.chat, query.session))
         found = await self._store.read_events(_asked(query))
         if not found:
             await self.check_cursor(query.after)

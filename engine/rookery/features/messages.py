@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from math import inf
 from typing import Any
 
+import msgspec
 import trio
 
 from ..errors import (
@@ -130,6 +131,8 @@ class MessageFeatures(Acceptance):
     async def list_messages(self, query: MessageQuery) -> Sequence[tuple[int, OutboundMessage]]:
         """Sends of one session with their numbers, newest first; the last number is the cursor (`before`) of the next page.
         Raises NotFound."""
+        if query.chat is not None:
+            query = msgspec.structs.replace(query, chat=await self.chat_name(query.session, query.chat))
         return await self._store.list_messages(query)
 
     async def cancel_message(self, id: str) -> OutboundMessage:

@@ -16,6 +16,7 @@ from ..errors import InvalidInput, NotFound
 from ..model.event import Event
 from ..model.webhook import DeadLetter, Delivery, ReplayQuery, Webhook
 from .catalogue import CatalogueFeatures
+from .platform.chats import ChatNames
 from .validation import check_flag, check_id, check_text
 from .webhooks import check_chats, check_timeout
 
@@ -23,7 +24,7 @@ TEST_SECONDS = 15.0
 """A test of a sink ends after that."""
 
 
-class SinkFeatures(CatalogueFeatures):
+class SinkFeatures(CatalogueFeatures, ChatNames):
     """Each stored event is published at least once, in order per chat; delivered is what the broker has confirmed."""
 
     async def create_sink(
@@ -54,7 +55,7 @@ class SinkFeatures(CatalogueFeatures):
             target=_target(target, url),
             session=session,
             events=self._checked_types(events),
-            chats=check_chats(chats),
+            chats=await self.chat_forms(session, check_chats(chats)),
             timeout=check_timeout(timeout),
             enabled=enabled,
             created_at=now,
@@ -93,6 +94,8 @@ class SinkFeatures(CatalogueFeatures):
         if unknown := sorted(changes.keys() - checks.keys()):
             raise InvalidInput(f"{unknown[0]}: only {', '.join(checks)} can be changed", field=unknown[0])
         fields = {name: checks[name](value) for name, value in changes.items()}
+        if "chats" in fields:
+            fields["chats"] = await self.chat_forms(before.session, fields["chats"])
         if "url" in fields and "target" not in fields:
             fields["target"] = _target(before.target, url)  # another broker has other rules
         sink = await self._store.update_webhook(msgspec.structs.replace(before, **fields, updated_at=self._clock()))

@@ -14,6 +14,7 @@ import msgspec
 from ..errors import InvalidInput, NotFound
 from ..model.webhook import HIDDEN, DeadLetter, ReplayQuery, Webhook, WebhookFacts, shown_url
 from .catalogue import CatalogueFeatures
+from .platform.chats import ChatNames
 from .validation import check_flag, check_id, check_text, check_url
 
 MAX_GRACE = 30 * 86_400.0
@@ -42,7 +43,7 @@ HEADER_NAME = r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}$"
 HEADER_VALUE = r"^[ -~]{0,4096}$"
 
 
-class WebhookFeatures(CatalogueFeatures):
+class WebhookFeatures(CatalogueFeatures, ChatNames):
     """Endpoints are posted each stored event at least once, in order per chat."""
 
     async def create_webhook(
@@ -58,7 +59,8 @@ class WebhookFeatures(CatalogueFeatures):
         id: str | None = None,
         enabled: bool = True,
     ) -> Webhook:
-        """From now on the endpoint gets the events of `session` (None: of all) of `chats` (None: every one) with a type in
+        """From now on the endpoint gets the events of `session` (None: of all) of `chats` (None: every one; in any form of
+        their addresses) with a type in
         `events`: names, and patterns such as `session.*`; None: every type that needs no naming. `headers` go with each
         delivery; `timeout` is in seconds.
 
@@ -71,7 +73,7 @@ class WebhookFeatures(CatalogueFeatures):
             secret=check_secret(secret) if secret is not None else new_secret(),
             session=session,
             events=self._checked_types(events),
-            chats=check_chats(chats),
+            chats=await self.chat_forms(session, check_chats(chats)),
             headers=check_headers(headers or {}),
             timeout=check_timeout(timeout),
             enabled=enabled,
@@ -115,6 +117,8 @@ class WebhookFeatures(CatalogueFeatures):
         if "secret" in fields:
             fields |= {"previous_secret": None, "previous_until": None}
         before = self._readable(await self.get_webhook(id), fields)
+        if "chats" in fields:
+            fields["chats"] = await self.chat_forms(before.session, fields["chats"])
         if HIDDEN in fields.get("url", ""):
             if fields["url"] != shown_url(before.url):
                 raise InvalidInput(f"url: write what {HIDDEN} stands for; it is only shown so", field="url")

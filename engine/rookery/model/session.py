@@ -106,6 +106,8 @@ class ProofOfLife(msgspec.Struct, kw_only=True):
     last_inbound: float | None = None
     last_ack: float | None = None
     last_probe: float | None = None
+    account: dict[str, str | None] | None = None  # who the session is at its platform
+    limited_until: float | None = None  # until then the platform lets it write only to people it knows
     probe_latency: float | None = None
 
 

@@ -215,6 +215,18 @@ class EventDescribing(Protocol):
 
 
 @runtime_checkable
+class ChatNaming(Protocol):
+    """A provider whose platform knows one chat under several addresses."""
+
+    def chat_address(self, chat: str) -> str:
+        """The form that events use, without I/O; `chat` itself when it is no address of this platform."""
+
+    async def chat_name(self, session: str, chat: str, cursor: str | None) -> str:
+        """The same, where another address of the chat may be the one that this session's events use. `cursor` is the
+        session's. Never raises for an address that is unknown."""
+
+
+@runtime_checkable
 class Directory(Protocol):
     """A link that can be asked about people, groups, channels and the account. Its provider says so with
     `has_directory = True`."""

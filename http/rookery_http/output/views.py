@@ -53,6 +53,10 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     next_retry_at: Moment | None
     owner: str | None
     proof_of_life: ProofOfLife | None
+    account: dict[str, str | None] | None
+    """Who the session is at its platform, as the instance that runs it knows."""
+    limited_until: Moment | None
+    """Until then the platform lets the account write only to people it knows."""
     has_credentials: bool
     settings: dict[str, Any]
     metadata: dict[str, Any]
@@ -76,6 +80,8 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
             next_retry_at=moment_or_none(health.next_retry_at),
             owner=session.owner,
             proof_of_life=ProofOfLife.of(life) if life is not None else None,
+            account=life.account if life is not None else None,
+            limited_until=moment_or_none(life.limited_until) if life is not None else None,
             has_credentials=bool(session.credentials),
             settings=redacted(session.settings),
             metadata=dict(session.metadata),

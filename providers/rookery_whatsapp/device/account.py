@@ -54,6 +54,7 @@ class Account:
         self.session = session.id
         self.jid = session.credentials.get("jid")
         self.lid = ""
+        self.name = ""
         self._inbox = inbox
         self._devices = devices
         self._allow_rebind = allow_rebind
@@ -68,6 +69,11 @@ class Account:
     def address(self) -> str:
         """The account's address."""
         return f"{self.number}@s.whatsapp.net"
+
+    def show(self) -> None:
+        """Tell the engine who the session is."""
+        bare = f"{self.lid.partition(':')[0]}@lid" if self.lid else None
+        self._inbox.life.account = {"phone": f"+{self.number}", "lid": bare, "name": self.name or None}
 
     async def check_device(self) -> None:
         """The stored device must be there: the library would end its process, or pair anew. Raises ProviderError."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Any
 
 import msgspec
@@ -44,6 +44,7 @@ DEATH_PAUSE = 0.5
 QUICK_DEATHS = 3
 """Ends in a row after which the engine's own, longer pauses apply."""
 
+NAME_TRIES, NAME_PAUSE = 20, 1.0  # seconds between
 REJECT_DEADLINE = 10.0  # seconds
 SETTLING = 1.0  # seconds in which the library deletes the keys of a device that was unlinked
 
@@ -184,6 +185,8 @@ class WhatsAppLink:
         self._logged_in = True
 
     def _appear(self, port: ClientPort, nursery: trio.Nursery) -> None:
+        if not self._account.name:
+            nursery.start_soon(self._learn_name, port)
         if presences := self._receiver.presences:
             nursery.start_soon(self._directory.resubscribe, list(presences))
         if self._options.presence is not None:
@@ -197,6 +200,16 @@ class WhatsAppLink:
                     await self._call("reject_call", call=call["call_id"], origin=call["origin"])
                 except SendError as error:
                     log.warning("a call could not be rejected", session=self._session, error=str(error))
+
+    async def _learn_name(self, port: ClientPort) -> None:
+        """The phone tells the account's name some time after it was linked."""
+        for _ in range(NAME_TRIES):
+            with suppress(SendError):
+                if name := await port.call("own_name"):
+                    self._account.name = str(name)
+                    self._account.show()
+                    return
+            await trio.sleep(NAME_PAUSE)
 
     def _worker_ended(self, port: ClientPort) -> ProviderError:
         deaths = self._pool.deaths(self._session)

@@ -74,6 +74,7 @@ class Login:
                         self._desk.round_over(frame.detail["status"])
                         return False
                     case "paired":
+                        self._account.name = str(frame.detail.get("name") or "")
                         self._desk.hide()
                         self._loading("paired; logging in", allow=self._settings.connecting)
                         refused = await self._account.paired(frame.detail["jid"], frame.detail["lid"])
@@ -83,6 +84,7 @@ class Login:
                             paired = True
                             scope.deadline = trio.current_time() + self._settings.restarting
                     case "opened":
+                        self._account.name = str(frame.detail.get("name") or "")
                         await self._account.opened(frame.detail["jid"], frame.detail["lid"])
                         self._loading("logging in", allow=self._settings.connecting)
                     case "disconnected" if paired:
@@ -93,6 +95,7 @@ class Login:
                             await self._unlink(port)
                             raise refused
                         self._inbox.beat()
+                        self._account.show()
                         return True
                     case _:
                         self._handle(frame)

@@ -15,6 +15,7 @@ from rookery.provider.contract import LocalMedia
 
 from ..addresses import address
 from ..memory import Memory
+from ..options import SHAPES, passed
 from .fetching import fetch
 from .receiving import QUOTE
 
@@ -30,17 +31,16 @@ MIME_TYPES = {
     "document": "application/octet-stream",
 }
 UNKNOWN_HERE = (
-    *(c.Animation, c.VideoNote, c.Album, c.PaidMedia, c.Forward, c.Copy),
-    *(c.Dice, c.Invoice, c.Pin, c.Unpin, c.PlatformCall),
+    *(c.Album, c.PaidMedia, c.Forward, c.Copy),
+    *(c.Dice, c.Invoice, c.PlatformCall),
 )
 TYPING = ("typing", "recording", "paused")
-OPTIONS = {"reply_sender", "reply_text", "from_me", "sender", "mentions", "message_ids"}
 
 
 def to_call(message: OutboundMessage, memory: Memory, own: str) -> tuple[str, dict[str, Any]]:
     """The worker's method and its arguments, without media. Raises Rejected."""
     content, options = message.content, message.options
-    if unknown := options.keys() - OPTIONS:
+    if unknown := options.keys() - SHAPES.keys():
         raise Rejected(f"options: {min(unknown)} is not known for WhatsApp")
     to = address(message.to)
     if isinstance(content, c.Typing):
@@ -52,8 +52,10 @@ def to_call(message: OutboundMessage, memory: Memory, own: str) -> tuple[str, di
         return "read", {"to": to, "message_ids": [content.message_id], "sender": target["quoted_sender"]}
     if isinstance(content, UNKNOWN_HERE):
         raise Rejected(f"type: WhatsApp has no {c.kind_of(content)} message here")
-    if isinstance(content, c.Edit) and content.text is None:
-        raise Rejected("text: of WhatsApp's messages only the text can be edited")
+    if isinstance(content, c.Edit) and content.text is None and content.caption is None:
+        raise Rejected("text: of WhatsApp's messages only the text and the caption can be edited")
+    if isinstance(content, c.Unpin) and content.message_id is None:
+        raise Rejected("message_id: WhatsApp has to know which message is unpinned")
     if isinstance(content, c.Reaction) and not isinstance(content.emoji, str):
         raise Rejected("emoji: WhatsApp takes one")
     if getattr(content, "format", "plain") == "html":
@@ -62,14 +64,18 @@ def to_call(message: OutboundMessage, memory: Memory, own: str) -> tuple[str, di
     fields.pop("data", None)
     fields.pop("media", None)
     arguments: dict[str, Any] = {"to": to, "content": fields, "data": None}
-    if isinstance(content, c.Reaction | c.Delete):
-        arguments |= _target(content.message_id, to, options, memory, mine=isinstance(content, c.Delete))
+    if isinstance(content, c.Reaction | c.Delete | c.Pin | c.Unpin):
+        arguments |= _target(str(content.message_id), to, options, memory, mine=isinstance(content, c.Delete))
     if message.reply_to is not None:
         quoted = _target(message.reply_to, to, options, memory, mine=False)
         sender = own if quoted["from_me"] else quoted["quoted_sender"]
         arguments |= {"reply_to": message.reply_to, "quoted_sender": sender, "quoted_text": quoted["quoted_text"]}
     if mentions := options.get("mentions"):
         arguments["mentions"] = [address(str(each), "options.mentions") for each in mentions]
+    arguments |= passed(options)
+    if isinstance(content, c.Animation | c.VideoNote):
+        arguments["gif" if isinstance(content, c.Animation) else "video_note"] = True
+        fields["type"] = "video"
     return "send", arguments
 
 

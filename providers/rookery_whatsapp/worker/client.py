@@ -252,7 +252,7 @@ class Client:
         self.live = True
         me = self.library.me
         jid, lid = text_of(me.JID), text_of(me.LID)
-        self.tell("paired" if self._paired_anew else "opened", {"jid": jid, "lid": lid, "name": me.PushName})
+        self.tell("paired" if self._paired_anew else "opened", {"jid": jid, "lid": lid, "name": me.PushName or ""})
         self._become_usable()
 
     def _become_usable(self) -> None:

@@ -10,9 +10,10 @@ import trio
 from PIL import Image
 
 from rookery import Engine, Event, EventQuery, MessageState
-from rookery.errors import NotFound, Rejected
+from rookery.errors import InvalidInput, NotFound, Rejected
 from rookery_simulator.whatsapp import LinkedDevice, Phone, WhatsAppSimulator
 from rookery_simulator.whatsapp.phone import outgoing
+from rookery_simulator.whatsapp.stanza import protobufs
 from support.whatsapp_engine import BOB, NUMBER, PATIENCE, event_where, events_of, link, open_whatsapp_engine
 
 
@@ -241,6 +242,64 @@ async def test_outbound_kinds(whatsapp: WhatsAppSimulator, tmp_path: Path) -> No
                 await engine.send("one", to="nobody", text="hi")
             with pytest.raises(Rejected, match="no LID found"):
                 await engine.send("one", to="4915100000099", text="hi")
+
+
+async def test_options_of_messages(whatsapp: WhatsAppSimulator, tmp_path: Path) -> None:
+    async with open_whatsapp_engine(whatsapp, tmp_path) as engine:
+        alice, _ = await link(engine, whatsapp, settings={"sends_per_second": 0, "sends_per_second_per_chat": 0})
+        bob = whatsapp.phone(BOB)
+        group = whatsapp.group("Friends", alice, bob)
+
+        async def send(to: str = BOB, **content: Any) -> Any:
+            receipt = await engine.send("one", to=to, **content)
+            return (await bob.received.wait_for(lambda message: message.id == receipt.message_id)).message
+
+        with trio.fail_after(PATIENCE):
+            text = await send(str(group.jid), text="@all", mention_all=True, mentions=[BOB])
+            context = text.extendedTextMessage.contextInfo
+            assert (context.nonJIDMentions, list(context.mentionedJID)) == (1, [str(bob.jid)])
+            once = await send(type="image", data=picture(), options={"view_once": True})
+            assert once.viewOnceMessage.message.imageMessage.viewOnce
+            fading = await send(text="fading", options={"expires_in": 86400, "forwarding_score": 2})
+            assert fading.extendedTextMessage.contextInfo.expiration == 86400
+            assert fading.extendedTextMessage.contextInfo.forwardingScore == 2
+            assert (await send(type="video", data=b"film", options={"gif": True})).videoMessage.gifPlayback
+            note = await send(type="video", data=b"film", options={"video_note": True})
+            assert note.HasField("ptvMessage")
+            cards = await send(
+                type="contact", name="Carol", phone="+49 1", options={"contacts": [{"name": "Dan", "phone": "+49 2"}]}
+            )
+            assert [card.displayName for card in cards.contactsArrayMessage.contacts] == ["Carol", "Dan"]
+            linked = await send(
+                text="see https://a.example", options={"link": {"url": "https://a.example", "title": "A"}}
+            )
+            assert linked.extendedTextMessage.title == "A"
+            sticker = await send(type="sticker", data=picture())
+            assert sticker.stickerMessage.mimetype == "image/webp"
+            with pytest.raises(InvalidInput, match="view_once"):
+                await engine.send("one", to=BOB, text="hi", view_once=True)
+            with pytest.raises(InvalidInput, match="is mentions meant"):
+                await engine.send("one", to=BOB, text="hi", mention=[BOB])
+            assert (await send(type="animation", data=b"film")).videoMessage.gifPlayback
+            assert (await send(type="video_note", data=b"film")).HasField("ptvMessage")
+            written = await engine.send("one", to=BOB, text="keep this")
+            pinned = await send(type="pin", message_id=written.message_id)
+            assert (pinned.pinInChatMessage.key.ID, pinned.pinInChatMessage.type) == (written.message_id, 1)
+            with pytest.raises(Rejected, match="sticker"):
+                await engine.send("one", to=BOB, type="sticker", data=b"no picture")
+            with pytest.raises(Rejected, match="ffmpeg"):
+                await engine.send("one", to=BOB, type="voice", data=b"ID3 no sound")
+            channel = whatsapp.channel("News", owner=alice)
+            await engine.send("one", to=str(channel.jid), text="first")
+            post = await channel.posts.wait_for()
+            assert post.child("plaintext") is not None
+            await engine.send("one", to=str(channel.jid), type="image", data=picture(), caption="look")
+            shown = (await channel.posts.wait_for(start=1)).require("plaintext").data
+            image = protobufs.messages().Message.FromString(shown).imageMessage
+            assert (image.caption, image.mediaKey) == ("look", b"")
+            own = {"phone": f"+{NUMBER}", "lid": str(alice.lid), "name": alice.name}
+            while (life := engine.proof_of_life("one")) is None or life.account != own:
+                await trio.sleep(0.02)
 
 
 async def test_messages_during_an_absence_arrive_once(whatsapp: WhatsAppSimulator, tmp_path: Path) -> None:

@@ -29,6 +29,8 @@ SESSION: dict[str, Any] = {
         "last_probe": "2026-01-31T12:04:00.000Z",
         "probe_latency": 0.042,
     },
+    "account": {"id": "4711", "username": "shop_bot", "name": "The shop"},
+    "limited_until": None,
     "has_credentials": True,
     "settings": {"takeover": False},
     "metadata": {"customer": 4711},
@@ -42,6 +44,7 @@ STARTING = SESSION | {
     "since": "2026-01-30T08:15:00.000Z",
     "owner": None,
     "proof_of_life": None,
+    "account": None,
     "updated_at": "2026-01-30T08:15:00.000Z",
 }
 CREATED = STARTING | {"status": "DISCONNECTED", "reason": "CREATED", "detail": "not started yet"}
@@ -52,6 +55,7 @@ STOPPED = SESSION | {
     "detail": "stopped by an operator",
     "owner": None,
     "proof_of_life": None,
+    "account": None,
 }
 LOGGED_OUT = STOPPED | {"reason": "LOGOUT", "detail": "logged out by an operator", "has_credentials": False}
 WAITING = SESSION | {
@@ -63,6 +67,7 @@ WAITING = SESSION | {
     "detail": "waits for a person to scan the QR code",
     "action": "scan_qr",
     "proof_of_life": None,
+    "account": None,
     "settings": {},
     "metadata": {},
 }

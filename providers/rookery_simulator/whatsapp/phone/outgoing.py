@@ -7,6 +7,9 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from ..crypto.ratchet import derive
 from ..server.media import EncryptedFile
 from ..stanza import protobufs
 from ..stanza.jid import Jid
@@ -27,6 +30,42 @@ class Draft:
 
 def text(body: str) -> Draft:
     return Draft(protobufs.messages().Message(conversation=body))
+
+
+def with_secret(draft: Draft) -> Draft:
+    """The same with a secret, which edits, reactions and comments of newer phones are encrypted under."""
+    draft.message.messageContextInfo.messageSecret = os.urandom(32)
+    return draft
+
+
+def encrypted(
+    part: str,
+    content: Any,
+    use: str,
+    *,
+    original: tuple[str, bytes],
+    chat: Jid,
+    author: Jid,
+    editor: Jid,
+    kind: int = 0,
+) -> Draft:
+    """`content` in the field `part` of a message, under the secret of `original` (its id and its secret).
+
+    Source: tulir/whatsmeow `msgsecret.go`. `use` is a name such as "Message Edit"; `kind` goes to `secretEncType`.
+    """
+    id, secret = original
+    message = protobufs.messages().Message()
+    sealed = getattr(message, part)
+    key = "eventCreationMessageKey" if part == "encEventResponseMessage" else "targetMessageKey"
+    set_key(getattr(sealed, key), chat, id, author == editor, None)
+    info = f"{id}{author.bare}{editor.bare}{use}".encode()
+    extra = f"{id}\0{editor.bare}".encode() if use == "Event Response" else None
+    cipher = AESGCM(derive(secret, info, 32))
+    sealed.encIV = os.urandom(12)
+    sealed.encPayload = cipher.encrypt(sealed.encIV, content.SerializeToString(), extra)
+    if part == "secretEncryptedMessage":
+        sealed.secretEncType = kind
+    return Draft(message, edit=EDIT if kind else None)
 
 
 def reply(body: str, *, quoted_id: str, quoted_sender: Jid, quoted: Any) -> Draft:

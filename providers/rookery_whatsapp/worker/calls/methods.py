@@ -186,6 +186,7 @@ METHODS: dict[str, Callable[[Client, dict[str, Any]], Any]] = {
         people.blocked,
         people.block,
         people.profile,
+        people.own_name,
         people.change_profile,
         people.subscribe,
         people.reject_call,

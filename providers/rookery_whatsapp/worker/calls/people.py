@@ -142,6 +142,11 @@ def _word(privacy: Any, name: str) -> str:
     return str(values[getattr(privacy, name)].name.lower())
 
 
+def own_name(client: Client, arguments: dict[str, Any]) -> str:
+    """The account's name; empty until the phone has told it."""
+    return str(client.gated.get_me().PushName)
+
+
 def change_profile(client: Client, arguments: dict[str, Any]) -> dict[str, Any]:
     """Name, about and picture of the account; what is None stays."""
     library = client.gated

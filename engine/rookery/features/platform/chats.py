@@ -1,0 +1,52 @@
+"""One name for a chat, in whatever form a person writes it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ...errors import NotFound
+from ...provider.capabilities import ChatNaming
+from ..owners import OwnerCalls
+
+
+class ChatNames(OwnerCalls):
+    """Platforms that know several forms of an address say which one their events use."""
+
+    async def chat_name(self, session: str, chat: str) -> str:
+        """The name that the session's events use for this chat; `chat` itself when there is no such session, or its platform
+        has one form only. Raises StoreError."""
+        try:
+            runner = self._supervisor.running.get(session)
+            row = runner.session if runner is not None else await self._store.get_session(session)
+        except NotFound:
+            return chat
+        provider = self._providers.get(row.platform)
+        if not isinstance(provider, ChatNaming):
+            return chat
+        cursor = runner.inbox.cursor if runner is not None else row.cursor
+        return await provider.chat_name(row.id, chat, cursor)
+
+    async def name_chat(self, chat: str, session: str | None) -> str:
+        """As `chat_name`, also where no session is named: then only what cannot be another platform's id is understood.
+        Raises StoreError."""
+        if session is not None:
+            return await self.chat_name(session, chat)
+        if not chat.lstrip("-").isdigit():
+            for provider in self._providers.values():
+                if isinstance(provider, ChatNaming) and (name := provider.chat_address(chat)) != chat:
+                    return name
+        return chat
+
+    async def chat_forms(self, session: str | None, chats: Sequence[str] | None) -> tuple[str, ...] | None:
+        """`chats` as given, and the names that events use for them: of one session, or of sessions of any platform."""
+        if chats is None:
+            return None
+        found = dict.fromkeys(chats)
+        for chat in chats:
+            if session is not None:
+                found[await self.chat_name(session, chat)] = None
+                continue
+            for provider in self._providers.values():
+                if isinstance(provider, ChatNaming):
+                    found[provider.chat_address(chat)] = None
+        return tuple(found)

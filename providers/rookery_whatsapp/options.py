@@ -1,0 +1,99 @@
+"""What messages of WhatsApp take besides their content, beside its fields or in `options`."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from difflib import get_close_matches
+from typing import Annotated, Any
+
+import msgspec
+
+from rookery.errors import InvalidInput, Rejected
+
+TEXT = ("text",)
+FILES = ("image", "video", "audio", "voice", "document", "sticker", "animation", "video_note")
+CONTENTS = (*TEXT, *FILES, "location", "contact", "poll")
+REFERRING = ("reaction", "delete", "read", "pin", "unpin")
+"""Kinds that are about an earlier message, whose author may have to be named."""
+
+
+class OtherContact(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One more address card in a message with several."""
+
+    name: Annotated[str, msgspec.Meta(min_length=1)]
+    phone: Annotated[str, msgspec.Meta(min_length=1)]
+
+
+class Link(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The preview of a link, as the caller wants it."""
+
+    url: Annotated[str, msgspec.Meta(min_length=1)]
+    title: str | None = None
+    description: str | None = None
+
+
+SHAPES: dict[str, tuple[Any, tuple[str, ...]]] = {
+    "mentions": (list[str], (*TEXT, *FILES, "poll")),
+    "mention_all": (bool, (*TEXT, *FILES, "poll")),
+    "view_once": (bool, ("image", "video", "voice")),
+    "expires_in": (Annotated[int, msgspec.Meta(ge=0, le=90 * 86_400)], CONTENTS),
+    "forwarding_score": (Annotated[int, msgspec.Meta(ge=0, le=999)], (*TEXT, *FILES, "location", "contact")),
+    "gif": (bool, ("video",)),
+    "video_note": (bool, ("video",)),
+    "contacts": (list[OtherContact], ("contact",)),
+    "link": (Link, TEXT),
+    "reply_sender": (str, (*CONTENTS, *REFERRING)),
+    "reply_text": (str, (*CONTENTS, *REFERRING)),
+    "from_me": (bool, (*CONTENTS, *REFERRING)),
+    "sender": (str, (*CONTENTS, *REFERRING)),
+}
+"""By name: what it has to be, and the kinds of messages that take it."""
+
+PASSED = ("mention_all", "view_once", "expires_in", "forwarding_score", "gif", "video_note", "contacts", "link")
+"""Those that go to the worker as they are."""
+
+
+def names(kind: str) -> Collection[str]:
+    """The options of a kind of message."""
+    return {name for name, (_, kinds) in SHAPES.items() if kind in kinds}
+
+
+def check(kind: str, options: Mapping[str, Any], fields: Collection[str]) -> None:
+    """Raises InvalidInput, which names the option and what would be right."""
+    known = names(kind)
+    for name, value in options.items():
+        if name not in known:
+            near = get_close_matches(name, [*known, *fields], n=1)
+            hint = f"; is {near[0]} meant?" if near else ""
+            raise InvalidInput(f"{name}: a WhatsApp message of the type {kind} has no such field{hint}", field=name)
+        try:
+            msgspec.convert(value, SHAPES[name][0])
+        except msgspec.ValidationError as error:
+            wrong = InvalidInput.from_validation(error)
+            raise InvalidInput(f"{name}: {wrong}", field=f"{name}.{wrong.field}" if wrong.field else name) from None
+
+
+def passed(options: Mapping[str, Any]) -> dict[str, Any]:
+    """What of them the worker gets. Raises Rejected."""
+    found = {}
+    for name in PASSED:
+        if name in options:
+            try:
+                found[name] = msgspec.to_builtins(msgspec.convert(options[name], SHAPES[name][0]))
+            except msgspec.ValidationError as error:
+                raise Rejected(f"options.{name}: {error}") from None
+    return found
+
+
+def schemas() -> dict[str, dict[str, Any]]:
+    """JSON schemas, by the kind of message and the option."""
+    inline: dict[str, Any] = {}
+    for name, (shape, _) in SHAPES.items():
+        schema = msgspec.json.schema(shape)
+        defined = schema.pop("$defs", {})
+        if reference := schema.pop("$ref", None):
+            schema |= defined[reference.rpartition("/")[2]]
+        if "$ref" in schema.get("items", {}):
+            schema["items"] = defined[schema["items"]["$ref"].rpartition("/")[2]]
+        inline[name] = schema
+    return {kind: {name: inline[name] for name in sorted(names(kind))} for kind in (*CONTENTS, *REFERRING)}
