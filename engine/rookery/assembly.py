@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import msgspec
 import trio
@@ -13,6 +14,7 @@ from .background.clock_watch import ClockWatch
 from .background.keyring import Keyring
 from .background.media_fetcher import MediaFetcher
 from .background.memory import MemoryGuard
+from .background.minutes import MinuteRing
 from .background.probes import HealthChecker
 from .background.release import Cleaner
 from .background.retention import Housekeeper
@@ -117,6 +119,9 @@ class EngineParts:
         self._chat_view = ChatView(instance, store, self._signals, self._event_types)
         self._admitting = trio.Lock()  # one session after the other, where their number has a limit
         self._first_event = 0  # the newest event when the engine was opened
+        self._minutes = MinuteRing(self.telemetry, self._clock)
+        file = getattr(store, "path", None)  # of a store that is a file
+        self._data_directory = file.parent if isinstance(file, Path) else getattr(media, "kept_in", None)
         self._closing = False
 
     def now(self) -> float:

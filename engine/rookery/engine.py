@@ -15,11 +15,11 @@ import trio
 from .errors import InvalidInput
 from .features.chats import ChatFeatures
 from .features.events import EventFeatures
-from .features.instances import InstanceFeatures
 from .features.keys import KeyFeatures
 from .features.media import MediaFeatures
 from .features.messages import MessageFeatures
 from .features.operations import OperationsFeatures
+from .features.overview import OverviewFeatures
 from .features.pairing import PairingFeatures
 from .features.platform.calls import CallFeatures
 from .features.platform.directory import DirectoryFeatures
@@ -63,7 +63,7 @@ class Engine(
     SinkFeatures,
     KeyFeatures,
     OperationsFeatures,
-    InstanceFeatures,
+    OverviewFeatures,
 ):
     """Everything that Rookery can do, one call each. Made by `open_engine`; safe to use from any task of its trio run.
 
@@ -95,6 +95,7 @@ class Engine(
             self._question_here,
         )
         self._serve_checks()
+        self._serve_overview()
 
     @property
     def location(self) -> str:
@@ -158,6 +159,7 @@ class Engine(
                 nursery.start_soon(self._housekeeper.run)
                 nursery.start_soon(self._health.run)
                 nursery.start_soon(self._memory.run)
+                nursery.start_soon(self._minutes.run)
                 nursery.start_soon(self._backlog.run)
                 nursery.start_soon(self._cleaner.run)
                 nursery.start_soon(self._keyring.run)

@@ -165,6 +165,7 @@ COMMANDS: dict[str, list[str]] = {
     "revoke_key": ["keys revoke backend"],
     "read_audit": ["audit --of backend --session shop --limit 3"],
     "health": ["health"],
+    "overview": ["overview"],
     "check_health": ["check", "check shop other"],
     "memory": ["memory"],
     "check_memory": ["memory --guard"],

@@ -42,6 +42,11 @@ class DiskStorage:
         return "a temporary directory" if self._temporary else str(self._directory)
 
     @property
+    def kept_in(self) -> Path | None:
+        """The directory that was asked for; None while the files are temporary."""
+        return None if self._temporary else self._directory
+
+    @property
     def directory(self) -> Path:
         """Where they are."""
         if self._directory is None:

@@ -54,6 +54,12 @@ async def check_health(api: Api, *, body: CheckNow | None, caller: Caller) -> An
     return Answer(operation_views.CheckResults([operation_views.Check.of(result) for result in results]))
 
 
+@call("GET", "/v1/overview", tag=TAG, answers={200: operation_views.Overview}, scope=Scope.READ)
+async def overview(api: Api) -> Answer:
+    """Look at the whole deployment at a glance: sessions, traffic of the last hour, backlogs, instances."""
+    return Answer(operation_views.Overview.of(await api.engine.overview()))
+
+
 @call("GET", "/v1/memory", tag=TAG, answers={200: operation_views.Memory}, scope=Scope.READ)
 async def memory(api: Api) -> Answer:
     """Measure the memory of this instance and of its workers."""

@@ -53,6 +53,7 @@ app.command("instances")(instances.instances)
 app.command("drain")(instances.drain)
 for _command in (
     operations.health,
+    operations.overview,
     operations.check,
     operations.memory,
     operations.recover,

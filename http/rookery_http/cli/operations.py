@@ -33,6 +33,28 @@ def health(as_json: AsJson = False, url: Url = None, key: Key = None) -> None:
         raise ClientError("not ready")
 
 
+def overview(as_json: AsJson = False, url: Url = None, key: Key = None) -> None:
+    """Show the whole deployment at a glance."""
+    answer = Client(url, key).call("GET", "/v1/overview")
+    if as_json:
+        print_json(answer)
+        return
+    minute = answer["minutes"][-2] if len(answer["minutes"]) > 1 else answer["minutes"][-1]
+    print_line(
+        f"{answer['connected']} connected, {answer['needs_you']} need you, {answer['on_the_way']} on the way, "
+        f"{answer['down']} down, {answer['disabled']} disabled"
+    )
+    print_line(
+        f"{minute['received']} received and {minute['sent']} sent in the last minute, {answer['waiting_sends']} sends wait, "
+        f"{answer['undelivered']} events undelivered (the oldest for {answer['lag']:.1f} s), "
+        f"{answer['dead_letters']} dead letters"
+    )
+    names = ("instance", "sessions", "connected", "memory", "memory_limit", "disk_free")
+    print_table(answer["instances"], [(name, itemgetter(name)) for name in names], empty="")
+    for name in answer["silent"]:
+        print_line(f"{name} did not answer")
+
+
 def check(
     session: Annotated[list[str] | None, typer.Argument(help="Only these sessions.", show_default=False)] = None,
     as_json: AsJson = False,

@@ -7,8 +7,10 @@ from typing import Any
 import msgspec
 
 from rookery.background import memory_reading as memory_facts
+from rookery.background import minutes
 from rookery.background.memory_reading import Level
 from rookery.background.probes import CheckResult
+from rookery.features import overview
 
 from ..config.advice import with_variables
 from ..operate.task_tree import Task
@@ -35,6 +37,72 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
         """From the engine's own structure of the same fields; what it adds is not shown until it is named here."""
         fields = {name: getattr(health, name) for name in cls.__struct_fields__}
         return cls(**fields | {"started_at": moment(health.started_at)})
+
+
+class Minute(msgspec.Struct, frozen=True, kw_only=True):
+    """What happened in the minute that began at `at`. `failed` sends ended as failed, expired or unknown; `refused` counts
+    attempts to deliver; `changes` are of the status of sessions."""
+
+    at: Moment
+    received: int
+    sent: int
+    failed: int
+    delivered: int
+    refused: int
+    changes: int
+
+    @classmethod
+    def of(cls, minute: minutes.Minute) -> Minute:
+        return cls(**msgspec.structs.asdict(minute) | {"at": moment(minute.at)})
+
+
+class InstanceLoad(msgspec.Struct, frozen=True, kw_only=True):
+    """One instance; memory and disk in bytes, null where it keeps nothing on a disk."""
+
+    instance: str
+    draining: bool
+    sessions: int
+    connected: int
+    memory: int
+    memory_limit: int
+    disk_free: int | None
+    disk_total: int | None
+
+
+class Overview(msgspec.Struct, frozen=True, kw_only=True):
+    """The whole deployment. `connected`, `needs_you` (a person has to scan or replace something), `on_the_way` and `down`
+    count enabled sessions. `lag` is the age in seconds of the oldest event that waits for an endpoint. `silent` are
+    instances that did not say how they are. `minutes` are the last hour of all instances, oldest first; the last one goes
+    on."""
+
+    now: Moment
+    connected: int
+    needs_you: int
+    on_the_way: int
+    down: int
+    disabled: int
+    waiting_sends: int
+    undelivered: int
+    dead_letters: int
+    lag: float
+    instances: list[InstanceLoad]
+    silent: list[str]
+    minutes: list[Minute]
+
+    @classmethod
+    def of(cls, found: overview.Overview) -> Overview:
+        fields = {name: getattr(found, name) for name in cls.__struct_fields__}
+        shown = InstanceLoad.__struct_fields__
+        return cls(
+            **fields
+            | {
+                "now": moment(found.now),
+                "instances": [
+                    InstanceLoad(**{name: getattr(load, name) for name in shown}) for load in found.instances
+                ],
+                "minutes": [Minute.of(minute) for minute in found.minutes],
+            }
+        )
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):

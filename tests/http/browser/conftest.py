@@ -73,7 +73,7 @@ async def chromium(tmp_path: Path) -> AsyncIterator[Chromium]:
 @pytest.fixture
 async def page(rookery: Rookery, chromium: Chromium) -> AsyncIterator[Page]:
     """The dashboard. Afterwards: nothing went wrong on it, and it asked nobody else for anything."""
-    page = await chromium.open_page(f"{rookery.url}/")
+    page = await chromium.open_page(f"{rookery.url}/#/sessions")
     yield page
     assert page.troubles == []
     strangers = [one for one in page.addresses if not one.startswith((rookery.url, "blob:", "about:"))]

@@ -80,5 +80,8 @@ class OutgoingStore(Protocol):
         """Our ids of the session's SENT and DELIVERED messages by the platform's ids; those that are not found are left
         out."""
 
+    async def count_waiting(self) -> int:
+        """How many messages of all sessions are QUEUED or SENDING."""
+
     async def next_scheduled_at(self) -> float | None:
         """When the first scheduled message is due."""

@@ -84,6 +84,10 @@ class PostgresOutgoing(PostgresBase):
         found = await self._all(_FIND, lease.uid, list(platform_ids), of=lambda row: (str(row[0]), str(row[1])))
         return dict(found)
 
+    async def count_waiting(self) -> int:
+        found: int = await self._value("SELECT count(*) FROM rookery.messages WHERE state IN ('queued', 'sending')")
+        return found
+
     async def next_scheduled_at(self) -> float | None:
         found: float | None = await self._value("SELECT min(send_at) FROM rookery.messages WHERE state = 'scheduled'")
         return found

@@ -76,6 +76,14 @@ class SqliteOutgoing(SqliteBase):
         wanted = to_json(list(platform_ids))
         return await self._read(lambda connection: dict(connection.execute(sql, (lease.uid, wanted)).fetchall()))
 
+    async def count_waiting(self) -> int:
+        def query(connection: Connection) -> int:
+            sql = "SELECT count(*) FROM messages WHERE state IN ('queued', 'sending')"
+            found: int = connection.execute(sql).fetchone()[0]
+            return found
+
+        return await self._read(query)
+
     async def next_scheduled_at(self) -> float | None:
         def query(connection: Connection) -> float | None:
             sql = "SELECT min(send_at) FROM messages WHERE state = 'scheduled'"

@@ -3,12 +3,14 @@
 import { Problem, get, key, path, whenUnauthorized } from "./api.js";
 import { fill, h, setText, show } from "./dom.js";
 import { events } from "./events.js";
+import { help } from "./help.js";
+import { overview } from "./overview.js";
 import { every } from "./parts.js";
 import { sessions } from "./sessions.js";
 import { system } from "./system.js";
 import { webhooks } from "./webhooks.js";
 
-const VIEWS = { sessions, events, webhooks, system };
+const VIEWS = { overview, sessions, events, webhooks, system };
 const main = document.getElementById("main");
 const pulse = document.getElementById("pulse");
 const signOut = document.getElementById("sign-out");
@@ -17,16 +19,17 @@ let leave = () => {};
 let current = null;
 let asking = false;
 
-/** `#/view/id` */
+/** `#/view/id?filter=value` */
 function place() {
-  const [, name, id] = location.hash.split("/");
-  return { name: name in VIEWS ? name : "sessions", id: id ? decodeURIComponent(id) : null };
+  const [where, search] = location.hash.split("?");
+  const [, name, id] = where.split("/");
+  return { name: name in VIEWS ? name : "overview", id: id ? decodeURIComponent(id) : null, query: new URLSearchParams(search) };
 }
 
 function route() {
   if (asking) return;
-  const { name, id } = place();
-  if (current?.name === name && current.go) return current.go(id);
+  const { name, id, query } = place();
+  if (current?.name === name && current.go) return current.go(id, query);
   leave();
   for (const tab of document.querySelectorAll("[data-view]")) {
     if (tab.dataset.view === name) tab.setAttribute("aria-current", "page");
@@ -34,7 +37,7 @@ function route() {
   }
   document.title = `${name[0].toUpperCase()}${name.slice(1)} · Rookery`;
   main.className = `view-${name}`;
-  const view = VIEWS[name](fill(main), id);
+  const view = VIEWS[name](fill(main), id, query);
   current = { name, go: view.go };
   leave = view.leave;
 }
@@ -124,5 +127,6 @@ document.addEventListener("keydown", (event) => {
       search.focus();
     }
   }
+  if (event.key === "?" && !typing && !document.querySelector("dialog[open]")) help();
 });
 start().then(() => every(2500, look));

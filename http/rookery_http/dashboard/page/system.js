@@ -2,6 +2,7 @@
 
 import { get, post } from "./api.js";
 import { ago, fill, h, setText, show, size } from "./dom.js";
+import { keys } from "./keys.js";
 import { ask, button, every, pill, toast } from "./parts.js";
 
 const LEVELS = { ok: "good", normal: "good", warning: "attention", critical: "bad" };
@@ -40,6 +41,7 @@ export function system(main) {
     ),
     instances,
     h("section", { class: "card" }, h("h2", {}, "All sessions"), h("div", { class: "row" }, check, clean), checks),
+    keys().element,
   );
 
   async function refresh() {

@@ -41,7 +41,7 @@ export const GROUPS = [
   ["you", "Needs you", needsSomebody],
   ["good", "Connected", (session) => session.status === "CONNECTED"],
   ["busy", "Connecting", (session) => stateOf(session)[1] === "busy"],
-  ["off", "Down", (session) => ["bad", "off"].includes(stateOf(session)[1])],
+  ["down", "Down", (session) => ["bad", "off"].includes(stateOf(session)[1])],
 ];
 
 /** One line that says what an event is about. */

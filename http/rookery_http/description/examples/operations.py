@@ -37,7 +37,45 @@ DRAINED = {"instance": "rookery-7d9f", "handed_over": 120, "left": 0, "others": 
 TASK = {"depth": 1, "name": "session shop", "waits_at": "rookery_telegram/link.py:120", "waits_in": "poll"}
 EXPOSITION = '# TYPE rookery_sessions gauge\nrookery_sessions{platform="telegram",status="CONNECTED"} 3.0\n'
 
+OVERVIEW = {
+    "now": "2026-01-31T12:00:30.000Z",
+    "connected": 37,
+    "needs_you": 1,
+    "on_the_way": 2,
+    "down": 0,
+    "disabled": 4,
+    "waiting_sends": 12,
+    "undelivered": 3,
+    "dead_letters": 0,
+    "lag": 0.4,
+    "instances": [
+        {
+            "instance": "rookery-0:1:9f2c1a",
+            "draining": False,
+            "sessions": 40,
+            "connected": 37,
+            "memory": 268_435_456,
+            "memory_limit": 2_147_483_648,
+            "disk_free": 53_687_091_200,
+            "disk_total": 107_374_182_400,
+        }
+    ],
+    "silent": [],
+    "minutes": [
+        {
+            "at": "2026-01-31T12:00:00.000Z",
+            "received": 412,
+            "sent": 398,
+            "failed": 1,
+            "delivered": 409,
+            "refused": 0,
+            "changes": 2,
+        }
+    ],
+}
+
 EXAMPLES = {
+    "overview": Example(answers={200: OVERVIEW}),
     "check_health": Example(
         bodies={"all that run here": {}, "one": {"sessions": ["shop"]}}, answers={200: {"checks": [CHECK]}}
     ),

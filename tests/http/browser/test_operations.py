@@ -1,0 +1,113 @@
+"""The dashboard as a place to see what is wrong and to act on many sessions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import trio
+
+from support.webhook_receiver import open_webhook_receiver
+
+PATIENCE = 40.0
+
+
+async def add_bots(rookery: Any, count: int, prefix: str = "shop") -> None:
+    for number in range(count):
+        await rookery.engine.create_session(
+            id=f"{prefix}-{number:03}",
+            platform="telegram",
+            credentials={"token": rookery.bots.new_bot().token},
+            enabled=False,
+        )
+
+
+async def test_the_overview_tells_what_is_wrong_and_leads_there(rookery, page, tmp_path):
+    await page.go(f"{rookery.url}/")
+    await page.see("Overview", "h1")
+    await page.see("No sessions yet")
+    bot = rookery.bots.new_bot()
+    await rookery.engine.create_session(id="good", platform="telegram", credentials={"token": bot.token})
+    revoked = rookery.bots.new_bot()
+    revoked.revoke()
+    await rookery.engine.create_session(id="refused", platform="telegram", credentials={"token": revoked.token})
+    with trio.fail_after(PATIENCE):
+        await rookery.engine.wait_status("good", "CONNECTED")
+        await rookery.engine.wait_status("refused", "AUTH_FAILURE")
+    await page.until("document.querySelector('.tile[href*=\"show=you\"] strong').textContent === '1'")
+    await page.until("document.querySelector('.tile[href*=\"show=good\"] strong').textContent === '1'")
+    await page.see("Replace the token", ".changes")
+    await page.screenshot(tmp_path / "overview.png")
+    for width, height, phone in ((390, 844, True), (1280, 860, False)):
+        await page.resize(width, height, phone=phone)
+        await page.screenshot(tmp_path / f"overview-{width}.png")
+        assert await page.js("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+    await page.click(".tile[href*='show=you']")
+    await page.see("refused", ".list")
+    await page.not_see("good", ".list")
+    assert "show=you" in await page.js("location.hash")
+    await page.go(f"{rookery.url}/#/sessions?show=good&q=goo")
+    await page.see("good", ".list")
+    assert await page.js("document.querySelector('input[type=search]').value") == "goo"
+
+
+async def test_fifty_of_two_hundred_sessions_are_started_at_once(rookery, page, tmp_path):
+    await add_bots(rookery, 50, "shop")
+    await add_bots(rookery, 150, "other")
+    await page.see("shop-000", ".list")
+    await page.click("button", "Select")
+    await page.js("document.querySelector('input[type=search]').focus()")
+    await page.call("Input.insertText", text="shop-")
+    await page.not_see("other-000", ".list")
+    await page.click(".bulk button", "Select all shown")
+    await page.see("50 selected", ".bulk")
+    await page.screenshot(tmp_path / "bulk.png")
+    await page.click(".bulk button", "Start")
+    await page.see("Start 50 sessions?", "dialog")
+    await page.click("dialog button", "Start")
+    await page.see("Start: 50 sessions.", "#toasts")
+    enabled = {session.id for session in await rookery.engine.list_sessions() if session.enabled}
+    assert enabled == {f"shop-{number:03}" for number in range(50)}
+
+
+async def test_a_key_is_created_shown_once_and_revoked(rookery, page):
+    await page.click("nav a", "System")
+    await page.see("There is none besides", "main")
+    await page.click("button", "New key")
+    await page.fill("Name", "the backend")
+    await page.click("dialog button", "Create the key")
+    await page.see("shown now and never again", "dialog")
+    key = await page.js("document.querySelector('.new-key').textContent")
+    await page.click("dialog button", "I have kept it")
+    await page.see("the backend", "main")
+    await page.not_see(key)
+    async with httpx.AsyncClient(base_url=rookery.url, headers={"Authorization": f"Bearer {key}"}) as client:
+        assert (await client.get("/v1/sessions")).status_code == 200
+        assert (await client.post("/v1/webhooks", json={"url": "https://example.org"})).status_code == 403
+        await page.click("button", "Revoke")
+        await page.click("dialog button", "Revoke")
+        await page.see("is revoked", "#toasts")
+        assert (await client.get("/v1/sessions")).status_code == 401
+
+
+async def test_the_keys_are_explained(rookery, page):
+    await page.see("Sessions", "h1")
+    await page.call("Input.dispatchKeyEvent", type="keyDown", key="?", text="?")
+    await page.see("Show these keys", "dialog")
+    await page.press("Escape")
+    await page.until("document.querySelector('dialog') === null")
+
+
+async def test_the_tiles_count_what_waits_for_a_webhook(rookery, page):
+    async with open_webhook_receiver() as receiver:
+        receiver.status = lambda _: 500
+        await rookery.engine.create_webhook(url=receiver.url)
+        bot = rookery.bots.new_bot()
+        await rookery.engine.create_session(id="shop", platform="telegram", credentials={"token": bot.token})
+        with trio.fail_after(PATIENCE):
+            await rookery.engine.wait_status("shop", "CONNECTED")
+        bot.push_text("hello")
+        await page.go(f"{rookery.url}/#/overview")
+        await page.until("Number(document.querySelectorAll('.tile[href=\"#/webhooks\"] strong')[1].textContent) > 0")
+        await page.click(".tile:nth-child(7)")
+        await page.see("Webhooks", "h1")
