@@ -18,8 +18,8 @@ from .features.events import EventFeatures
 from .features.keys import KeyFeatures
 from .features.media import MediaFeatures
 from .features.messages import MessageFeatures
-from .features.operations import OperationsFeatures
-from .features.overview import OverviewFeatures
+from .features.operating.operations import OperationsFeatures
+from .features.operating.overview import OverviewFeatures
 from .features.pairing import PairingFeatures
 from .features.platform.calls import CallFeatures
 from .features.platform.directory import DirectoryFeatures

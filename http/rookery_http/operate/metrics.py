@@ -31,7 +31,7 @@ from prometheus_client.utils import floatToGoString
 from rookery import Engine
 from rookery.background.memory_reading import MemoryReport
 from rookery.errors import StoreError
-from rookery.features.operations import EngineHealth, InstanceHealth
+from rookery.features.operating.operations import EngineHealth, InstanceHealth
 from rookery.model.webhook import WebhookFacts
 from rookery.runtime.telemetry import BUCKETS, COUNTERS, DURATIONS, Telemetry
 

@@ -10,7 +10,7 @@ from rookery.background import memory_reading as memory_facts
 from rookery.background import minutes
 from rookery.background.memory_reading import Level
 from rookery.background.probes import CheckResult
-from rookery.features import overview
+from rookery.features.operating import overview
 
 from ..config.advice import with_variables
 from ..operate.task_tree import Task

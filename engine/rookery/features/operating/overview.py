@@ -8,9 +8,9 @@ from pathlib import Path
 import msgspec
 import trio
 
-from ..background.minutes import Minute, merged
-from ..errors import RookeryError
-from ..model.session import SessionStatus
+from ...background.minutes import Minute, merged
+from ...errors import RookeryError
+from ...model.session import SessionStatus
 from .instances import InstanceFeatures
 
 ASK_SECONDS = 2.0

@@ -8,12 +8,12 @@ from types import MappingProxyType
 import msgspec
 import trio
 
-from ..background.probes import CheckResult
-from ..errors import InvalidInput, OwnerUnavailable, StoreError
-from ..model.instance import Census, Instance
-from ..model.session import SessionQuery
-from ..session.runner import SessionRunner
-from .owners import OwnerCalls
+from ...background.probes import CheckResult
+from ...errors import InvalidInput, OwnerUnavailable, StoreError
+from ...model.instance import Census, Instance
+from ...model.session import SessionQuery
+from ...session.runner import SessionRunner
+from ..owners import OwnerCalls
 
 
 class DrainReport(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,10 +7,10 @@ from contextlib import suppress
 import msgspec
 import trio
 
-from ..background.memory_reading import MemoryReport
-from ..errors import NotFound, StoreUnavailable
-from ..model.session import SessionChange, SessionQuery, SessionStatus
-from .owners import OwnerCalls
+from ...background.memory_reading import MemoryReport
+from ...errors import NotFound, StoreUnavailable
+from ...model.session import SessionChange, SessionQuery, SessionStatus
+from ..owners import OwnerCalls
 
 
 class InstanceHealth(msgspec.Struct, frozen=True, kw_only=True):
