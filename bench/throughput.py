@@ -42,6 +42,7 @@ VARIANTS = {
     ],
     "echo": [
         ROOKERY,
+        Variant("Rookery, one by one", "rookery", "rookery_bot.py", ("--one-by-one",)),
         Variant("aiogram, tasks", "aiogram", "aiogram_bot.py"),
         Variant("aiogram, tasks, 16 at once", "aiogram", "aiogram_bot.py", ("--in-flight", "16")),
         Variant("aiogram, 16 at once, uvloop", "aiogram", "aiogram_bot.py", ("--in-flight", "16", "--uvloop")),

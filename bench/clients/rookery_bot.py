@@ -15,7 +15,7 @@ from contextlib import asynccontextmanager
 
 import trio
 
-from rookery import Engine, Event, SessionStatus, open_engine
+from rookery import Engine, Event, OutboundMessage, SessionStatus, open_engine
 from rookery_telegram import Rates, Telegram
 
 SESSION = "bot"
@@ -40,7 +40,32 @@ async def receive(engine: Engine, arguments: argparse.Namespace) -> None:
 
 
 async def echo(engine: Engine, arguments: argparse.Namespace) -> None:
-    """Answer every event with its text, in order within each chat. A send is stored before it leaves, its receipt after."""
+    """Answer every event with its text, in order within each chat, a page at a time. A send is stored before it leaves, its
+    receipt after."""
+    if arguments.one_by_one:
+        await echo_one_by_one(engine, arguments)
+        return
+    await start(engine, arguments.token)
+    events = engine.events(after=0, session=SESSION, types=["message"])
+    sent: deque[str] = deque()
+    last: dict[str, str] = {}
+    left = arguments.count
+    while left > 0:
+        page = await events.next_page()
+        answers = await engine.submit_batch(SESSION, [{"to": event.chat, "text": event.body["text"]} for event in page])
+        for answer in answers:
+            assert isinstance(answer, OutboundMessage), answer
+            last[answer.to] = answer.id
+        left -= len(page)
+        sent.append(answer.id)
+        if len(sent) > 2:  # not more than three pages are on their way
+            await engine.wait_message(sent.popleft(), 60)
+    for id in last.values():
+        await engine.wait_message(id, 60)
+
+
+async def echo_one_by_one(engine: Engine, arguments: argparse.Namespace) -> None:
+    """The same with a task for each chat, which waits for the receipt of an answer before it sends the next."""
     places = trio.Semaphore(arguments.in_flight)
     waiting: dict[str, deque[Event]] = {}
 
@@ -98,6 +123,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("count", type=int)
     parser.add_argument("--chats", type=int, default=100)
     parser.add_argument("--in-flight", type=int, default=200)
+    parser.add_argument("--one-by-one", action="store_true", help="echo by a send for each event")
     parser.add_argument("--data", default=None, help="an absolute path")
     return parser.parse_args()
 

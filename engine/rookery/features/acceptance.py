@@ -91,7 +91,7 @@ class Acceptance(MediaFeatures, ChatNames):
         if platform == "call":
             raise InvalidInput("type: the platform's name is needed to call one of its methods", field="type")
         provider = self._providers.get(platform) if isinstance(platform, str) else None
-        if not isinstance(provider, MethodProvider):
+        if provider is None or not isinstance(provider, MethodProvider):  # the check of a protocol takes its time
             return content
         method, params = content.get("method"), content.get("params", {})
         if isinstance(method, str):

@@ -7,6 +7,7 @@ is one write and one parse.
 
 from __future__ import annotations
 
+import os
 import select
 import ssl
 from collections.abc import AsyncIterable, Awaitable, Callable
@@ -262,7 +263,7 @@ class HttpClient:
         last = trio.current_time() + seconds + body_seconds
         with trio.CancelScope(deadline=trio.current_time() + seconds) as scope:
             try:
-                await stream.send_all(request)
+                await _send(stream, request)
                 if body is not None:
                     async for piece in body:
                         scope.deadline = trio.current_time() + seconds
@@ -272,17 +273,14 @@ class HttpClient:
                 sent = True
                 if on_sent is not None:
                     on_sent()
-                if isinstance(stream, trio.SocketStream):
-                    # The answer cannot be there yet: waiting first saves a read that would find nothing.
-                    await trio.lowlevel.wait_readable(stream.socket)
                 while not reader.enough:
-                    data = await stream.receive_some(READ_SIZE)
+                    data = await _receive(stream)
                     if not data:
                         if not reader.started:
                             raise _Broken(NotHttp("the server closed the connection without an answer"))
                         reader.end()
                         break
-                    reader.feed(bytes(data))
+                    reader.feed(data)
                     scope.deadline = min(trio.current_time() + seconds, last)
             except (trio.BrokenResourceError, trio.ClosedResourceError):
                 if not sent:
@@ -314,6 +312,37 @@ class HttpClient:
             reader.answer.keep_alive = False
             return reader.answer
         return None
+
+
+async def _send(stream: trio.abc.Stream, data: bytes) -> None:
+    """`send_all`; what a plain socket takes at once leaves without a turn of the scheduler. Raises BrokenResourceError."""
+    if isinstance(stream, trio.SocketStream):
+        await trio.lowlevel.checkpoint_if_cancelled()
+        try:
+            left = memoryview(data)[os.write(stream.socket.fileno(), data) :]
+        except BlockingIOError:
+            left = memoryview(data)
+        except OSError as error:
+            raise trio.BrokenResourceError(f"the socket broke: {error.strerror}") from error
+        if not left:
+            return
+        await stream.send_all(left)
+    else:
+        await stream.send_all(data)
+
+
+async def _receive(stream: trio.abc.Stream) -> bytes:
+    """`receive_some`; a plain socket is waited for first, for its answer cannot be there yet. Raises BrokenResourceError."""
+    if not isinstance(stream, trio.SocketStream):
+        return bytes(await stream.receive_some(READ_SIZE))
+    while True:
+        await trio.lowlevel.wait_readable(stream.socket)
+        try:
+            return os.read(stream.socket.fileno(), READ_SIZE)
+        except BlockingIOError:
+            continue
+        except OSError as error:
+            raise trio.BrokenResourceError(f"the socket broke: {error.strerror}") from error
 
 
 async def _close(connections: list[_Connection]) -> None:

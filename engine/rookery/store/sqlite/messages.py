@@ -29,6 +29,15 @@ _BY_KEY = f"{_SELECT} WHERE uid = ? AND idempotency_key = ?"
 _BY_ID = f"{_SELECT} WHERE id = ?"
 _UNDER_WAY = "state IN ('queued', 'sending')"
 """The condition of the index `messages_under_way`, which SQLite takes only where it is written out."""
+_MOVES = {
+    state: (
+        "UPDATE messages SET state = ?, updated_at = ?, error = ?, receipt = coalesce(?, receipt), "  # noqa: S608
+        f"attempts = attempts + {int(state is MessageState.SENDING)} WHERE id = ? AND uid = ? AND state IN "
+        "(" + ", ".join(f"'{stored}'" for stored in MessageState if may_follow(stored, state)) + ")"
+    )
+    for state in MessageState
+}
+"""How a row comes into each state, from those that it may replace."""
 _INSERT = f"INSERT INTO messages (uid, {MESSAGE_COLUMNS}) VALUES (?{', ?' * (1 + MESSAGE_COLUMNS.count(','))})"  # noqa: S608
 
 
@@ -204,27 +213,13 @@ class _Queue:
 
 
 def _record_sends(database: Database, lease: Lease, outcomes: Sequence[SendOutcome], announce: bool) -> Recorded:
-    connection = database.connection
-    check_lease(connection, lease)
+    execute = database.connection.execute
+    check_lease(database.connection, lease)
     refused = set()
     for outcome in outcomes:
-        found = connection.execute(
-            "SELECT state FROM messages WHERE id = ? AND uid = ?", (outcome.id, lease.uid)
-        ).fetchone()
-        if found is None or not may_follow(MessageState(found[0]), outcome.state):
+        receipt = None if outcome.receipt is None else to_json(outcome.receipt)
+        values = (outcome.state.value, outcome.at, outcome.error, receipt, outcome.id, lease.uid)
+        if not execute(_MOVES[outcome.state], values).rowcount:
             refused.add(outcome.id)
-            continue
-        connection.execute(
-            "UPDATE messages SET state = ?, updated_at = ?, error = ?, receipt = coalesce(?, receipt), "
-            "attempts = attempts + ? WHERE id = ?",
-            (
-                outcome.state.value,
-                outcome.at,
-                outcome.error,
-                None if outcome.receipt is None else to_json(outcome.receipt),
-                outcome.state is MessageState.SENDING,
-                outcome.id,
-            ),
-        )
     told = [outcome.id for outcome in outcomes if outcome.state.final and outcome.id not in refused]
     return Recorded(frozenset(refused), announce_states(database, told, announce))

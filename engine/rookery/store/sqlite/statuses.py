@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
 
 import msgspec
 
-from ...model.message import STATUS_EPOCH, STATUS_EVENT
+from ...model.message import STATUS_EPOCH, STATUS_EVENT, Receipt
 from ...model.session import SESSION_EPOCH, StatusWrite
 from ...model.subscription import asks_for
-from ..rows.messages import MESSAGE_COLUMNS, message_from_row
 from ..rows.sessions import code_event, status_event
+from ..rows.values import Row, to_json
 from .addressing import address
 from .database.connection import Database
 
+_SELECT = """
+    SELECT m.id, m.state, m.error, m.receipt, m.recipient, m.updated_at, m.uid, m.session, s.platform
+    FROM messages AS m JOIN sessions AS s ON s.uid = m.uid WHERE m.id IN (SELECT value FROM json_each(?))"""
 _INSERT = """
     INSERT INTO events (id, uid, epoch, key, session, platform, type, time, chat, sender, body, raw, stored_at)
-    SELECT ?, uid, ?, ?, ?, (SELECT platform FROM sessions AS s WHERE s.uid = m.uid), ?, ?, ?, NULL, ?, x'6e756c6c', ?
-    FROM messages AS m WHERE id = ? ON CONFLICT (uid, epoch, key) DO NOTHING"""
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, ?, x'6e756c6c', ?) ON CONFLICT (uid, epoch, key) DO NOTHING"""
+_encode = msgspec.json.Encoder().encode
+_receipt = msgspec.json.Decoder(Receipt)
 
 
 def announce(database: Database, ids: Sequence[str], always: bool) -> bool:
@@ -25,41 +30,31 @@ def announce(database: Database, ids: Sequence[str], always: bool) -> bool:
     whether anything was written."""
     if not ids or not (always or any(asks_for(rule.events, STATUS_EVENT) for rule in database.rules())):
         return False
-    connection = database.connection
+    found = {row[0]: row for row in database.connection.execute(_SELECT, (to_json(list(ids)),))}
+    rows = sorted((found[id] for id in dict.fromkeys(ids) if id in found), key=lambda row: int(row[6]))
     written = False
-    for id in ids:
-        row = connection.execute(f"SELECT {MESSAGE_COLUMNS}, uid FROM messages WHERE id = ?", (id,)).fetchone()  # noqa: S608
-        if row is None:
-            continue
-        message = message_from_row(row)
-        body = msgspec.json.encode(
-            {
-                "id": id,
-                "state": message.state.value,
-                "error": message.error,
-                "message_id": message.receipt.message_id if message.receipt else None,
-            }
-        )
-        before = database.last_event
-        # As the platform calls it, so that it is the chat of what comes from there.
-        chat = (message.receipt.chat if message.receipt else None) or message.to
-        values = (
-            before + 1,
-            STATUS_EPOCH,
-            f"{id}:{message.state}",
-            message.session,
-            STATUS_EVENT,
-            message.updated_at,
-            chat,
-            body,
-            database.clock(),
-            id,
-        )
-        if connection.execute(_INSERT, values).rowcount:
-            database.last_event = before + 1
-            address(database, row[-1], message.session, before)
-            written = True
+    for uid, group in groupby(rows, key=lambda row: int(row[6])):
+        written |= _write(database, uid, list(group))
     return written
+
+
+def _write(database: Database, uid: int, rows: Sequence[Row]) -> bool:
+    """The states of one session's messages."""
+    before, now = database.last_event, database.clock()
+    session, platform = rows[0][7], rows[0][8]
+    values = []
+    for number, (id, state, error, receipt, recipient, at, *_) in enumerate(rows, before + 1):
+        known = None if receipt is None else _receipt.decode(receipt)
+        body = {"id": id, "state": state, "error": error, "message_id": known.message_id if known else None}
+        # As the platform calls it, so that it is the chat of what comes from there.
+        chat = (known.chat if known else None) or recipient
+        key = f"{id}:{state}"
+        values.append((number, uid, STATUS_EPOCH, key, session, platform, STATUS_EVENT, at, chat, _encode(body), now))
+    if not database.connection.executemany(_INSERT, values).rowcount:
+        return False
+    database.last_event = before + len(rows)  # ids of rows that were there before stay unused
+    address(database, uid, session, before)
+    return True
 
 
 _INSERT_OF_SESSION = """
