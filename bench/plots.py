@@ -151,7 +151,7 @@ def main() -> None:
         section = (
             f"<!-- {name} -->\n![{result.get('title', name)}](results/{name}.svg)\n\n{table}\n{facts}\n<!-- end -->"
         )
-        text, replaced = re.subn(rf"<!-- {name} -->.*?<!-- end -->", lambda _, s=section: s, text, flags=re.DOTALL)
+        text, replaced = re.subn(rf"<!-- {name} -->.*?<!-- end -->", lambda _, s=section: s, text, flags=re.DOTALL)  # type: ignore[misc]
         print(f"{name}: {'chart and table' if replaced else 'chart; README.md has no place for its table'}")
     README.write_text(text)
 

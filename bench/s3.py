@@ -68,7 +68,7 @@ async def own(endpoint: str, keys: list[str], bucket: str, size: int, directory:
 
 async def boto(endpoint: str, keys: list[str], bucket: str, size: int, directory: Path) -> tuple[float, float, int]:
     """The same through boto3's managed transfers, in a thread."""
-    import boto3  # type: ignore[import-untyped]
+    import boto3
 
     client = boto3.client(
         "s3",

@@ -96,7 +96,7 @@ async def read(url: str, options: argparse.Namespace, process: asyncio.subproces
         slow = number < options.slow
         path = f"/v1/events/stream?{session}after=0"
         _, reader = await loop.create_connection(
-            lambda path=path, slow=slow, number=number: Reader(path, number % 20 == 0, 0.05 if slow else 0.0),
+            lambda path=path, slow=slow, number=number: Reader(path, number % 20 == 0, 0.05 if slow else 0.0),  # type: ignore[misc]
             host,
             int(port),
         )

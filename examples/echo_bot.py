@@ -24,7 +24,7 @@ async def echo() -> None:
         done = int(CURSOR.read_text() or 0) if CURSOR.exists() else 0
         async for event in engine.events(after=done, session="echo", types=["message"]):
             if text := event.body["text"]:
-                await engine.submit("echo", to=event.chat, text=text, idempotency_key=f"echo-{event.id}")
+                await engine.submit("echo", to=event.chat, text=text, idempotency_key=f"echo-{event.id}")  # type: ignore[arg-type]
             CURSOR.write_text(str(event.id))
 
 

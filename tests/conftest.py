@@ -26,7 +26,7 @@ def secret_watch() -> Iterator[SecretWatch]:
     collect = subprocess.Popen.communicate
 
     def communicate(self: subprocess.Popen[bytes], *arguments: object, **options: object) -> tuple[object, object]:
-        output, errors = collect(self, *arguments, **options)  # type: ignore[arg-type]
+        output, errors = collect(self, *arguments, **options)  # type: ignore[arg-type,misc]
         if errors:
             WATCH.look(errors.encode() if isinstance(errors, str) else errors, f"stderr of {self.args!r:.100}")
         return output, errors

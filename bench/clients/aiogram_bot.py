@@ -29,7 +29,7 @@ async def poll(bot: Bot, arguments: argparse.Namespace) -> None:
     all_done = asyncio.Event()
     done = 0
 
-    @dispatcher.message()
+    @dispatcher.message()  # type: ignore[untyped-decorator]
     async def handle(message: Message) -> None:
         nonlocal done
         if arguments.mode == "echo":

@@ -22,7 +22,7 @@ async def main(url: str, sessions: str, tokens: list[str]) -> None:
     dispatcher = Dispatcher()
     received = 0
 
-    @dispatcher.message()
+    @dispatcher.message()  # type: ignore[untyped-decorator]
     async def handle(message: Message) -> None:
         nonlocal received
         received += 1

@@ -64,7 +64,7 @@ def open_client(frames: list[bytes]) -> Any:
     client.number, client.usable, client._stopping, client._busy = 1, False, True, 0
     client._happened, client._stored_up_to, client._other_forms = 0, 0, {}
     client._stored = __import__("threading").Condition()
-    client._channel, client.library = Channel(), _Library()
+    client._channel, client.library = Channel(), _Library()  # type: ignore[assignment]
     client.both_forms = lambda phone, lid: (phone, lid)  # type: ignore[method-assign]
     client.read_vote = lambda event: None  # type: ignore[method-assign]
     client.hang_up_without_keys = lambda: False  # type: ignore[method-assign]

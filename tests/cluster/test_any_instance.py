@@ -79,9 +79,9 @@ async def pair(postgres: PostgresBackend, request: pytest.FixtureRequest) -> Asy
     platform = RichPlatform()
     settings: dict[str, float] = getattr(request, "param", {})
     async with AsyncExitStack() as stack:
-        owner = await stack.enter_async_context(open_shared(postgres, platform, "owner", **settings))
+        owner = await stack.enter_async_context(open_shared(postgres, platform, "owner", **settings))  # type: ignore[arg-type]
         other = await stack.enter_async_context(
-            open_shared(postgres, RichPlatform(), "other", rebalance_batch=0, **settings)
+            open_shared(postgres, RichPlatform(), "other", rebalance_batch=0, **settings)  # type: ignore[arg-type]
         )
         await other.drain(0.0)
         await other.create_session(id="a", platform="fake")
@@ -127,7 +127,7 @@ async def test_events_are_followed_as_they_come(pair: Pair) -> None:
         nursery.start_soon(follow)
         for number in range(5):
             await store_event(pair, str(number))
-            await until(lambda number=number: len(seen) == number + 1, seconds=30)
+            await until(lambda number=number: len(seen) == number + 1, seconds=30)  # type: ignore[misc]
         nursery.cancel_scope.cancel()
     assert seen == ["0", "1", "2", "3", "4"]
 

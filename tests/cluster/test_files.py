@@ -38,8 +38,8 @@ async def test_files_of_another_instance(postgres: PostgresBackend, tmp_path: Pa
     directories = [tmp_path / ("both" if shared else name) for name in ("owner", "other")]
     options = {"media_fetch": "image"}
     async with (
-        open_shared(postgres, platform, "owner", media=directories[0], **options) as owner,
-        open_shared(postgres, FakePlatform(), "other", media=directories[1], rebalance_batch=0, **options) as other,
+        open_shared(postgres, platform, "owner", media=directories[0], **options) as owner,  # type: ignore[arg-type]
+        open_shared(postgres, FakePlatform(), "other", media=directories[1], rebalance_batch=0, **options) as other,  # type: ignore[arg-type]
     ):
         await other.drain(0.0)
         await other.create_session(id="a", platform="fake")

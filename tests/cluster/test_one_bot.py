@@ -23,7 +23,7 @@ async def test_the_second_session_of_a_bot_is_told_of_the_first(
         engines: dict[str, Engine] = {}
         for name in ("one", "two"):
             provider = Telegram(api_url=simulator.url, poll_timeout=2)
-            opened = open_shared(postgres, provider, name, rebalance_batch=0, max_concurrent_sessions=1)
+            opened = open_shared(postgres, provider, name, rebalance_batch=0, max_concurrent_sessions=1)  # type: ignore[arg-type]
             engines[name] = await stack.enter_async_context(opened)
         one = engines["one"]
         await until(lambda: one._cluster.membership.capacity == 2)  # type: ignore[union-attr]

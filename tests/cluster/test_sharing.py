@@ -54,8 +54,8 @@ async def test_a_newcomer_gets_its_share_a_few_at_a_time(postgres: PostgresBacke
 async def test_a_planned_stop_hands_over_at_once(postgres: PostgresBackend) -> None:
     one, two = FakePlatform(), FakePlatform()
     never = {"lease_ttl": 3600.0}  # so that no lease ends by itself
-    async with open_shared(postgres, two, "two", **never) as second:
-        async with open_shared(postgres, one, "one", **never) as first:
+    async with open_shared(postgres, two, "two", **never) as second:  # type: ignore[arg-type]
+        async with open_shared(postgres, one, "one", **never) as first:  # type: ignore[arg-type]
             await add(first, *IDS)
             await until(lambda: len(running(first)) + len(running(second)) == len(IDS))
             await until(lambda: len(running(first)) > 0)

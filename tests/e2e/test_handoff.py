@@ -70,7 +70,7 @@ async def test_handoffs_under_traffic(storage: Storage) -> None:
             server = successor
             with trio.fail_after(30):
                 await simulator.wait_until(
-                    lambda polls=polls: all(simulator.bot(t).calls["getupdates"] > n + 1 for t, n in polls.items())
+                    lambda polls=polls: all(simulator.bot(t).calls["getupdates"] > n + 1 for t, n in polls.items())  # type: ignore[misc]
                 )
                 await simulator.wait_until(lambda: all(simulator.bot(t).polls.in_flight for t in tokens.values()))
             gaps += longest_gaps(simulator, tokens, since)

@@ -77,7 +77,8 @@ async def test_zombies_of_each_platform_among_a_thousand_idle_bots(tmp_path: Pat
         whatsapp.phone(BOB).send_text(phone, "and you?")
         for id, text in (("zombie", "still there?"), ("one", "and you?")):
             await event_where(
-                engine, lambda event, id=id, text=text: (event.session, event.body.get("text")) == (id, text)
+                engine,
+                lambda event, id=id, text=text: (event.session, event.body.get("text")) == (id, text),  # type: ignore[misc]
             )
         assert {id for id, bot in bots.items() if bot.calls["deletewebhook"] > 1} == {"zombie"}
         assert neighbour.logins == 1, "the other account of the same worker has noticed nothing"

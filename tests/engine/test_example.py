@@ -74,7 +74,7 @@ def test_it_runs_in_an_anyio_program_on_trio(tmp_path: Path) -> None:
     async def echo(engine: Engine, group: anyio.abc.TaskGroup) -> None:
         async for event in engine.events():
             if event.type == "message":
-                await engine.send(event.session, to=event.chat, text=event.body["text"])
+                await engine.send(event.session, to=event.chat, text=event.body["text"])  # type: ignore[arg-type]
                 group.cancel_scope.cancel()
 
     async def main() -> None:

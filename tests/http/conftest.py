@@ -135,8 +135,8 @@ class Served:
         assert answer.status_code == 201, answer.text
         if document.get("enabled", True):
             with trio.fail_after(30):
-                await self.engine.wait_status(id, "CONNECTED")
-        return answer.json()
+                await self.engine.wait_status(id, "CONNECTED")  # type: ignore[arg-type]
+        return answer.json()  # type: ignore[no-any-return]
 
 
 @asynccontextmanager
@@ -160,16 +160,16 @@ async def serving(
         secret_key=SECRET_KEY,
         settings=engine_settings,
     )
-    async with opening as engine:
+    async with opening as engine:  # type: ignore[assignment]
         async with trio.open_nursery() as nursery:
             (address, *_) = await nursery.start(
-                partial(serve_api, engine, api, stop=stop, platforms=PLATFORMS | dict(others or {}))
+                partial(serve_api, engine, api, stop=stop, platforms=PLATFORMS | dict(others or {}))  # type: ignore[arg-type]
             )
             with trio.fail_after(30):
-                while not engine.ready:  # it looks at its stored sessions once before it says so
+                while not engine.ready:  # type: ignore[union-attr]  # it looks at its stored sessions once before it says so
                     await trio.sleep(0.01)
             async with httpx.AsyncClient(base_url=address.url, headers=headers, trust_env=False) as client:
-                yield Served(engine, parrot, address.url, stop, client)
+                yield Served(engine, parrot, address.url, stop, client)  # type: ignore[arg-type]
             stop.set()
             nursery.cancel_scope.deadline = trio.current_time() + 5
         assert not nursery.cancel_scope.cancelled_caught, "the server did not end"

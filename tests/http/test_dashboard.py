@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from html.parser import HTMLParser
+from typing import Any
 
 import pytest
 
@@ -32,7 +33,7 @@ class _Page(HTMLParser):
 
 
 @pytest.mark.parametrize("path", PAGES)
-async def test_the_page_is_open_and_its_policy_strict(serve, path):
+async def test_the_page_is_open_and_its_policy_strict(serve: Any, path: Any) -> None:
     async with serve(key="sesame") as served:
         answer = await served.client.get(path, headers={"Authorization": ""})
         assert answer.status_code == 200
@@ -46,7 +47,7 @@ async def test_the_page_is_open_and_its_policy_strict(serve, path):
         assert (await served.client.post(path)).status_code == 405
 
 
-async def test_everything_that_it_loads_is_there(served):
+async def test_everything_that_it_loads_is_there(served: Any) -> None:
     page = _Page()
     page.feed(PAGE)
     assert page.inline == []
@@ -59,7 +60,7 @@ async def test_everything_that_it_loads_is_there(served):
             assert f"/dashboard/{imported}" in FILES, f"{path} imports {imported}"
 
 
-def test_nothing_from_elsewhere_and_nothing_that_makes_text_into_elements():
+def test_nothing_from_elsewhere_and_nothing_that_makes_text_into_elements() -> None:
     for path, file in FILES.items():
         text = file.data.decode().replace("there is no innerHTML anywhere", "")
         for forbidden in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "new Function"):
@@ -74,5 +75,5 @@ def test_nothing_from_elsewhere_and_nothing_that_makes_text_into_elements():
 @pytest.mark.parametrize(
     "path", ["/dashboard/", "/dashboard/nothing.js", "/dashboard/../app.py", "/dashboard/__init__.py"]
 )
-async def test_nothing_else_is_served(served, path):
+async def test_nothing_else_is_served(served: Any, path: Any) -> None:
     assert (await served.client.get(path)).status_code == 404

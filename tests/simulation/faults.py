@@ -69,7 +69,7 @@ def draw(
     lease of `lease` seconds."""
     kinds = [kind for kind in KINDS if kind not in AWAITED]
     favourites = dice.sample(kinds, dice.randint(3, 9))
-    faults = []
+    faults = []  # type: ignore[var-annotated]
     at = 20.0
     pace = dice.choice((25.0, 60.0, 120.0))
     while True:

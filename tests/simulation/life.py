@@ -173,9 +173,13 @@ class Life:
             self.database.observer.enabled[name] = enabled
             self.database.observer.status[name] = "DISCONNECTED/CREATED"
         for number in range(ENDPOINTS):
-            session = self.sessions[0] if number else None
+            session = self.sessions[0] if number else None  # type: ignore[assignment]
             webhook = Webhook(
-                id=f"hook{number}", url="http://endpoint", secret="s", events=("message",), session=session
+                id=f"hook{number}",
+                url="http://endpoint",
+                secret="s",
+                events=("message",),
+                session=session,  # type: ignore[arg-type]
             )
             row = webhook_to_row(webhook, self.database.box)
             places = ", ".join("?" * len(row))

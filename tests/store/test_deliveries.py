@@ -105,8 +105,8 @@ async def test_backlogs_are_those_of_the_slowest_enabled_webhook(store: Store) -
     await record(store, 3, hook="all", delivered=False)  # a dead letter waits for nobody
     assert await store.backlogs() == {"shop": 2, "other": 1}
     assert await store.oldest_delivery() == oldest
-    for hook in ("all", "own", "edits"):
-        await store.update_webhook(msgspec.structs.replace(await store.get_webhook(hook), enabled=False))
+    for hook in ("all", "own", "edits"):  # type: ignore[assignment]
+        await store.update_webhook(msgspec.structs.replace(await store.get_webhook(hook), enabled=False))  # type: ignore[arg-type]
     assert await store.backlogs() == {}
     assert await store.oldest_delivery() is None
 

@@ -99,7 +99,7 @@ async def test_others_are_told_of_who_comes_goes_and_drains(postgres: PostgresBa
         told.clear()
 
     async with store.open(), trio.open_nursery() as nursery:
-        await nursery.start(store.watch, on_change)
+        await nursery.start(store.watch, on_change)  # type: ignore[attr-defined]
         await expect(StoreChange("everything"))
         await beat(store, ONE)
         await expect(StoreChange("instances"))
@@ -109,9 +109,9 @@ async def test_others_are_told_of_who_comes_goes_and_drains(postgres: PostgresBa
         await expect(StoreChange("instances"))
         await store.leave("one")
         await expect(StoreChange("instances"))
-        await store.submit_call(a_call("c1", owner="one"))
+        await store.submit_call(a_call("c1", owner="one"))  # type: ignore[attr-defined]
         await expect(StoreChange("calls", "one"))
-        await store.answer_call("c1", b"x")
+        await store.answer_call("c1", b"x")  # type: ignore[attr-defined]
         await expect(StoreChange("call", "c1"))
         nursery.cancel_scope.cancel()
 
@@ -146,22 +146,22 @@ async def test_a_withdrawn_call_never_happens(postgres: PostgresBackend) -> None
     store = postgres.make()
     async with store.open():
         for id in ("c1", "c2"):
-            await store.submit_call(a_call(id))
-        await store.take_calls("one", limit=1)
-        assert not await store.withdraw_call("c1")  # it may have happened
-        assert await store.withdraw_call("c2")
-        assert not await store.withdraw_call("c2")
-        assert await store.take_calls("one", limit=9) == []
+            await store.submit_call(a_call(id))  # type: ignore[attr-defined]
+        await store.take_calls("one", limit=1)  # type: ignore[attr-defined]
+        assert not await store.withdraw_call("c1")  # type: ignore[attr-defined]  # it may have happened
+        assert await store.withdraw_call("c2")  # type: ignore[attr-defined]
+        assert not await store.withdraw_call("c2")  # type: ignore[attr-defined]
+        assert await store.take_calls("one", limit=9) == []  # type: ignore[attr-defined]
 
 
 async def test_an_overdue_call_is_not_given_out(postgres: PostgresBackend) -> None:
     store = postgres.make()
     async with store.open():
-        await store.submit_call(a_call("c1", seconds=0.01))
+        await store.submit_call(a_call("c1", seconds=0.01))  # type: ignore[attr-defined]
         await trio.sleep(0.05)
-        assert await store.take_calls("one", limit=9) == []
-        assert not await store.answer_call("c1", b"late")
-        assert await store.withdraw_call("c1")
+        assert await store.take_calls("one", limit=9) == []  # type: ignore[attr-defined]
+        assert not await store.answer_call("c1", b"late")  # type: ignore[attr-defined]
+        assert await store.withdraw_call("c1")  # type: ignore[attr-defined]
 
 
 async def test_calls_are_encrypted(postgres: PostgresBackend) -> None:
@@ -169,14 +169,14 @@ async def test_calls_are_encrypted(postgres: PostgresBackend) -> None:
     large = b"x" * 1_000_000
     async with store.open(), other.open():
         await create_and_claim(store)
-        await store.submit_call(a_call("c1"))
-        await store.answer_call("c1", b"the secret answer" + large)
+        await store.submit_call(a_call("c1"))  # type: ignore[attr-defined]
+        await store.answer_call("c1", b"the secret answer" + large)  # type: ignore[attr-defined]
         columns = "SELECT encode(arguments || answer, 'escape') FROM {}.calls"
         raw = await trio.to_thread.run_sync(run_sql, postgres.url, columns.format(postgres.schema))
         assert isinstance(raw, str)
         assert "the" not in raw[:100]
-        assert await other.fetch_answer("c1") == b"the secret answer" + large
-        await store.submit_call(a_call("c2"))
+        assert await other.fetch_answer("c1") == b"the secret answer" + large  # type: ignore[attr-defined]
+        await store.submit_call(a_call("c2"))  # type: ignore[attr-defined]
         other._secrets = type(other._secrets)(["another key"])  # type: ignore[attr-defined]
         with pytest.raises(SecretKeyError, match="same `secret_key`"):
-            await other.take_calls("one", limit=9)
+            await other.take_calls("one", limit=9)  # type: ignore[attr-defined]

@@ -26,7 +26,7 @@ class S3Server:
     def bucket(self) -> str:
         """A new bucket."""
         name = f"rookery-{secrets.token_hex(6)}"
-        self.client().create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": REGION})
+        self.client().create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": REGION})  # type: ignore[attr-defined]
         return name
 
     def client(self) -> object:

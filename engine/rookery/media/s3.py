@@ -18,9 +18,9 @@ from urllib.parse import quote, urlsplit
 
 import httpx
 import trio
-from botocore.auth import S3SigV4Auth  # type: ignore[import-untyped]
-from botocore.awsrequest import AWSRequest  # type: ignore[import-untyped]
-from botocore.credentials import Credentials  # type: ignore[import-untyped]
+from botocore.auth import S3SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 
 from ..errors import InvalidInput, StorageFull, StorageUnavailable
 from ..runtime.trust import tls_context

@@ -213,7 +213,7 @@ class PostgresDevices:
     async def _with_connection(self, work: Callable[[Any], Awaitable[T]], *, missing: Any = ...) -> T:
         """Do `work` with a connection of its own; `missing` is the answer where the tables do not exist yet."""
         try:
-            import asyncpg  # type: ignore[import-untyped]
+            import asyncpg
         except ModuleNotFoundError:
             raise ProviderError(
                 "PostgreSQL needs the driver asyncpg: install Rookery with its extra `postgres`"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from neonize.proto.Neonize_pb2 import JID  # type: ignore[import-untyped]
+from neonize.proto.Neonize_pb2 import JID
 
 USER, LID, GROUP = "s.whatsapp.net", "lid", "g.us"
 

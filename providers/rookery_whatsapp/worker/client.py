@@ -16,11 +16,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
-from neonize._binder import ProxySettings, gocode  # type: ignore[import-untyped]
-from neonize.client import NewClient  # type: ignore[import-untyped]
-from neonize.events import INT_TO_EVENT  # type: ignore[import-untyped]
-from neonize.proto.waCompanionReg.WAWebProtobufsCompanionReg_pb2 import DeviceProps  # type: ignore[import-untyped]
+from google.protobuf.message import DecodeError
+from neonize._binder import ProxySettings, gocode
+from neonize.client import NewClient
+from neonize.events import INT_TO_EVENT
+from neonize.proto.waCompanionReg.WAWebProtobufsCompanionReg_pb2 import DeviceProps
 
 from ..protocol import Happened, Notice, Start
 from . import network

@@ -102,7 +102,7 @@ async def test_a_send_is_never_repeated_in_silence(storage: Storage) -> None:
                         nursery.start_soon(bother, server, sends, rng)
                     before = len(bot.sent)
                     with trio.move_on_after(10):  # not before it is at work
-                        await simulator.wait_until(lambda before=before: len(bot.sent) > before)
+                        await simulator.wait_until(lambda before=before: len(bot.sent) > before)  # type: ignore[misc]
                     await trio.sleep(rng.uniform(0.0, 0.2))
                     server.process.kill()
                     await server.process.wait()
@@ -111,13 +111,13 @@ async def test_a_send_is_never_repeated_in_silence(storage: Storage) -> None:
         async with open_server_process(storage.data_dir, environment=environment) as server, trio.open_nursery() as all:
             await server.listening()
             with trio.fail_after(120):
-                async with calling(server) as client:
+                async with calling(server) as client:  # type: ignore[assignment]
                     limit = trio.CapacityLimiter(8)
 
                     async def finish(key: str) -> None:
                         while sends.requests[key] < REPETITIONS or sends.states.get(key) not in FINAL:
                             async with limit:
-                                await sends.repeat(client, key, wait=5.0)
+                                await sends.repeat(client, key, wait=5.0)  # type: ignore[arg-type]
 
                     async with trio.open_nursery() as nursery:
                         for key in sends.keys:

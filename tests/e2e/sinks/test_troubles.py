@@ -30,7 +30,7 @@ async def engine_with(settings: EngineSettings = QUICK) -> AsyncIterator[tuple[E
     async with open_engine(store="memory:", providers=[platform], settings=settings) as engine:
         await engine.create_session(id="shop", platform=platform.platform, credentials={"token": "t"})
         with trio.fail_after(20):
-            await engine.wait_status("shop", "CONNECTED")
+            await engine.wait_status("shop", "CONNECTED")  # type: ignore[arg-type]
         link = platform.link("shop")
         count = 0
 
@@ -82,7 +82,7 @@ async def test_a_full_queue_holds_events_back_as_rows(tmp_path: Path) -> None:
                 channel = await connection.channel()
                 exchange = await channel.declare_exchange(EXCHANGE, aio_pika.ExchangeType.TOPIC, durable=True)
                 limits = {"x-max-length": 3, "x-overflow": "reject-publish"}
-                queue = await channel.declare_queue(QUEUE, durable=True, arguments=limits)
+                queue = await channel.declare_queue(QUEUE, durable=True, arguments=limits)  # type: ignore[arg-type]
                 await queue.bind(exchange, "#")
 
         await in_asyncio(declare)
@@ -95,7 +95,7 @@ async def test_a_full_queue_holds_events_back_as_rows(tmp_path: Path) -> None:
                 while (facts := (await engine.webhook_facts())[sink.id]).last_error is None:
                     await trio.sleep(0.02)
             assert facts.dead == 0
-            arrived = []
+            arrived = []  # type: ignore[var-annotated]
             with trio.fail_after(60):
                 while len(arrived) < 10:
                     arrived += await read_all(broker)

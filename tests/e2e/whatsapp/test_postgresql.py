@@ -191,7 +191,7 @@ async def test_while_the_keys_cannot_be_read_messages_stay_at_whatsapp(
             way.shut(False)
             await reach(engine, "one", SessionStatus.CONNECTED)
             for id in sent:
-                await event_where(engine, lambda event, id=id: event.body.get("message_id") == id)
+                await event_where(engine, lambda event, id=id: event.body.get("message_id") == id)  # type: ignore[misc]
         nursery.cancel_scope.cancel()
 
 

@@ -31,7 +31,7 @@ class Stage(NamedTuple):
         return await event_where(self.engine, lambda event: event.body.get("message_id") == id)
 
     def tell(self, tag: str, attrs: Attrs, content: list[Node] | None = None) -> None:
-        self.device.tell(node(tag, {"from": self.bob.lid, "t": self.whatsapp.world.now()} | attrs, content))
+        self.device.tell(node(tag, {"from": self.bob.lid, "t": self.whatsapp.world.now()} | attrs, content))  # type: ignore[arg-type]
 
     async def undisturbed(self) -> None:
         assert Reason.INTERNAL_ERROR not in reasons(await self.engine.history("one"))

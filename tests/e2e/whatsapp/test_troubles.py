@@ -250,7 +250,7 @@ async def test_the_network_is_gone_for_a_minute(whatsapp: WhatsAppSimulator, tmp
         print(f"\nconnected again {took:.1f} s after a minute without a network")
         assert session.health.detail == "connected again"
         for id in sent:
-            await event_where(engine, lambda event, id=id: event.body.get("message_id") == id)
+            await event_where(engine, lambda event, id=id: event.body.get("message_id") == id)  # type: ignore[misc]
         with trio.fail_after(PATIENCE):
             assert (await bob.next_message()).text == "queued while away"
             assert (await engine.wait_message(outgoing.id, PATIENCE)).state.final

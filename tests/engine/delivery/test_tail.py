@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any
 
 import pytest
 import trio
@@ -52,14 +53,14 @@ class Setup:
 
 
 @pytest.fixture
-async def setup():
+async def setup() -> AsyncIterator[Any]:
     store = CountingStore()
     platform = FakePlatform()
     inboxes: dict[str, Inbox] = {}
     async with open_engine(store=store, providers=[platform]) as engine:
         for id in ("s0", "s1", "s2"):
             await engine.create_session(id=id, platform="fake", credentials={"token": "t"})
-            await engine.wait_status(id, "CONNECTED")
+            await engine.wait_status(id, "CONNECTED")  # type: ignore[arg-type]
         for link in platform.links:
             inboxes[link.session.id] = link.inbox
         yield Setup(engine, store, inboxes, await engine.last_event_id())
@@ -78,7 +79,7 @@ async def eventually(condition: Callable[[], bool]) -> None:
             await trio.sleep(0.001)
 
 
-async def test_a_hundred_followers_cost_as_much_as_one(setup):
+async def test_a_hundred_followers_cost_as_much_as_one(setup: Any) -> None:
     seen: list[list[int]] = [[] for _ in range(100)]
     async with trio.open_nursery() as nursery:
         for into in seen:
@@ -93,7 +94,7 @@ async def test_a_hundred_followers_cost_as_much_as_one(setup):
     assert all(into == seen[0] == sorted(set(into)) for into in seen)
 
 
-async def test_without_followers_nothing_is_read(setup):
+async def test_without_followers_nothing_is_read(setup: Any) -> None:
     await setup.say()
     before = setup.store.reads
     for _ in range(20):
@@ -102,7 +103,7 @@ async def test_without_followers_nothing_is_read(setup):
     assert setup.store.reads == before
 
 
-async def test_only_those_whom_it_concerns_are_woken(setup):
+async def test_only_those_whom_it_concerns_are_woken(setup: Any) -> None:
     pages = 0
 
     async def follow(session: str) -> None:
@@ -130,7 +131,7 @@ async def test_only_those_whom_it_concerns_are_woken(setup):
         nursery.cancel_scope.cancel()
 
 
-async def test_a_slow_follower_misses_nothing_and_little_is_kept(setup):
+async def test_a_slow_follower_misses_nothing_and_little_is_kept(setup: Any) -> None:
     stream = setup.engine.events(after=setup.start)
     await setup.say()
     first = await stream.next_page()
@@ -150,7 +151,7 @@ async def test_a_slow_follower_misses_nothing_and_little_is_kept(setup):
     assert late == seen
 
 
-async def test_a_timeout_takes_nothing(setup):
+async def test_a_timeout_takes_nothing(setup: Any) -> None:
     stream = setup.engine.events(after=0, types=["message"])
     seen: list[Event] = []
 
@@ -169,7 +170,7 @@ async def test_a_timeout_takes_nothing(setup):
     ]
 
 
-async def test_a_store_that_fails_is_met_by_the_follower_and_forgiven(setup):
+async def test_a_store_that_fails_is_met_by_the_follower_and_forgiven(setup: Any) -> None:
     stream = setup.engine.events(after=setup.start)
     await setup.say()
     await stream.next_page()
@@ -190,7 +191,7 @@ async def test_a_store_that_fails_is_met_by_the_follower_and_forgiven(setup):
         assert len(await stream.next_page()) == 1
 
 
-async def test_random_followers_see_exactly_what_the_log_holds(setup):
+async def test_random_followers_see_exactly_what_the_log_holds(setup: Any) -> None:
     """Followers that come, go, dawdle and filter, while three sessions write in batches."""
     total = 6000
 
@@ -226,7 +227,7 @@ async def test_random_followers_see_exactly_what_the_log_holds(setup):
             finished.set()
 
 
-async def test_those_who_are_behind_together_share_their_readings(setup):
+async def test_those_who_are_behind_together_share_their_readings(setup: Any) -> None:
     for _ in range(20):
         await setup.say(count=KEPT // 10)
     before = setup.store.reads
@@ -238,7 +239,7 @@ async def test_those_who_are_behind_together_share_their_readings(setup):
     assert all(into == seen[0] == sorted(set(into)) for into in seen)
 
 
-async def test_a_reader_of_a_shared_page_who_leaves_takes_nobody_along(setup):
+async def test_a_reader_of_a_shared_page_who_leaves_takes_nobody_along(setup: Any) -> None:
     await setup.say(count=BEHIND)
     past = setup.engine._tail.past
     found: list[int] = []
@@ -257,7 +258,7 @@ async def test_a_reader_of_a_shared_page_who_leaves_takes_nobody_along(setup):
     assert len(found) == 2 * len(set(found)) > 0
 
 
-async def test_when_nobody_has_followed_for_a_while_nothing_is_kept(autojump_clock, setup):
+async def test_when_nobody_has_followed_for_a_while_nothing_is_kept(autojump_clock: Any, setup: Any) -> None:
     tail = setup.engine._tail
     seen: list[int] = []
     await setup.say(count=3 * BEHIND)

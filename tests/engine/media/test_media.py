@@ -134,7 +134,7 @@ async def test_what_fails_or_is_cancelled_leaves_nothing(tmp_path: Path) -> None
 
     store = TroubledStore(MemoryStore())
     async with MemoryStore().open() as inner:
-        store.inner = inner  # type: ignore[assignment]
+        store.inner = inner
         async with opened(tmp_path, store=store) as engine:
             with trio.CancelScope() as scope:
                 await engine.store_media(endless(scope.cancel))
@@ -147,7 +147,7 @@ async def test_what_fails_or_is_cancelled_leaves_nothing(tmp_path: Path) -> None
             store.down_methods.clear()
             await engine.clean()
             assert files(tmp_path) == [stray], "it may be on its way"
-        async with opened(tmp_path, store=store, **QUICK) as engine:
+        async with opened(tmp_path, store=store, **QUICK) as engine:  # type: ignore[arg-type]
             kept = await engine.store_media(b"kept")
             await engine.clean()
             assert files(tmp_path) == [kept.id]
@@ -234,7 +234,7 @@ async def test_another_instances_directory_is_named(tmp_path: Path) -> None:
         store = TroubledStore(inner)
         async with opened(tmp_path / "one", store=store) as engine:
             file = await engine.store_media(b"x")
-        async with open_engine(providers=[], store=store, media=tmp_path / "two") as engine:  # type: ignore[arg-type]
+        async with open_engine(providers=[], store=store, media=tmp_path / "two") as engine:
             with pytest.raises(StoredElsewhere, match="one shared directory or S3"):
                 await pieces_of(engine, file)
             assert await engine.delete_media(file.id)
@@ -311,7 +311,7 @@ async def test_a_news_that_was_not_told_is_told_later(tmp_path: Path) -> None:
         await inner.put_media(msgspec.structs.replace(file, due_at=0.0))
         async with open_engine(
             providers=[platform],
-            store=store,  # type: ignore[arg-type]
+            store=store,
             settings=EngineSettings(media_fetch="all"),
             media=tmp_path / "media",
         ) as engine:

@@ -38,7 +38,7 @@ async def https_server(authority: trustme.CA) -> AsyncIterator[str]:
 
     async with trio.open_nursery() as nursery:
         listeners = await trio.open_ssl_over_tcp_listeners(0, context, host="localhost", https_compatible=True)
-        port = listeners[0].transport_listener.socket.getsockname()[1]
+        port = listeners[0].transport_listener.socket.getsockname()[1]  # type: ignore[attr-defined]
         nursery.start_soon(trio.serve_listeners, answer, listeners)
         yield f"https://localhost:{port}"
         nursery.cancel_scope.cancel()

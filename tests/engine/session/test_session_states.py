@@ -330,7 +330,7 @@ async def test_restart_replaces_the_link_at_once(change: str, autojump_clock: Mo
         if change == "restart":
             await engine.restart("a")
         else:
-            await engine.update_session("a", SessionChange(**{change: {"token": "t"}}))
+            await engine.update_session("a", SessionChange(**{change: {"token": "t"}}))  # type: ignore[arg-type]
         await until(lambda: len(platform.links) == 2, seconds=1)
         assert old.closed
         assert platform.most_open["a"] == 1

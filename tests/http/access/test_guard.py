@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import httpx
 import pytest
 import trio
@@ -26,7 +28,7 @@ KEY = "correct-horse"
         "Bearer é",
     ],
 )
-async def test_without_the_key_nothing_is_told(serve, header):
+async def test_without_the_key_nothing_is_told(serve: Any, header: Any) -> None:
     async with serve(key=KEY) as served:
         headers = {"Authorization": header.encode("latin-1")} if header is not None else {}
         served.client.headers.pop("Authorization")
@@ -40,7 +42,7 @@ async def test_without_the_key_nothing_is_told(serve, header):
             assert (await served.client.get(path, headers=headers)).status_code == 200
 
 
-async def test_with_the_key(serve):
+async def test_with_the_key(serve: Any) -> None:
     async with serve(key=KEY) as served:
         assert (await served.client.get("/v1/sessions")).status_code == 200
         answer = await served.client.get("/v1/sessions", headers={"Authorization": f"bearer  {KEY}"})
@@ -65,7 +67,7 @@ async def test_with_the_key(serve):
         ({"Origin": "http://localhost:3000"}, 200),
     ],
 )
-async def test_without_a_key_web_pages_of_other_sites_are_refused(served, headers, status):
+async def test_without_a_key_web_pages_of_other_sites_are_refused(served: Any, headers: Any, status: Any) -> None:
     answer = await served.client.get("/v1/sessions", headers=headers)
     assert answer.status_code == status, answer.text
     answer = await served.client.post("/v1/sessions/x/stop", headers=headers)
@@ -73,7 +75,7 @@ async def test_without_a_key_web_pages_of_other_sites_are_refused(served, header
 
 
 @pytest.mark.parametrize("host", ["", "a b", "\xff", "a:b:c", "a/b", "@", "localhost:99999", "localhost:x"])
-async def test_odd_host_headers_are_never_a_server_error(served, host):
+async def test_odd_host_headers_are_never_a_server_error(served: Any, host: Any) -> None:
     stream = await trio.open_tcp_stream("127.0.0.1", served.port)
     async with stream:
         await stream.send_all(
@@ -85,21 +87,21 @@ async def test_odd_host_headers_are_never_a_server_error(served, host):
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "[::1]", "localhost", "LOCALHOST.", "a.localhost"])
-def test_loopback(host):
+def test_loopback(host: Any) -> None:
     assert is_loopback(host)
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "", "10.0.0.1", "localhost.example", "example.org", "127.0.0.1.x"])
-def test_not_loopback(host):
+def test_not_loopback(host: Any) -> None:
     assert not is_loopback(host)
 
 
-def test_the_key_is_not_in_the_representation():
+def test_the_key_is_not_in_the_representation() -> None:
     assert KEY not in repr(ApiSettings(key=KEY))
 
 
 @pytest.mark.parametrize("name", ["X-Api-Key", "x-api-key", "apikey", "APIKEY"])
-async def test_a_key_may_come_in_other_headers(serve, name):
+async def test_a_key_may_come_in_other_headers(serve: Any, name: Any) -> None:
     async with serve(key=KEY) as served:
         served.client.headers.pop("Authorization")
         assert (await served.client.get("/v1/sessions", headers={name: KEY})).status_code == 200
@@ -112,7 +114,7 @@ async def test_a_key_may_come_in_other_headers(serve, name):
         assert (await served.client.get("/v1/sessions", headers=both)).status_code == 401
 
 
-async def test_wrong_keys_are_slowed_down_and_right_ones_are_not(serve, monkeypatch):
+async def test_wrong_keys_are_slowed_down_and_right_ones_are_not(serve: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(wrong_keys, "DELAY", 0.3)
     async with serve(key=KEY) as served:
         url = f"{served.url}/v1/sessions"
@@ -144,13 +146,13 @@ async def test_wrong_keys_are_slowed_down_and_right_ones_are_not(serve, monkeypa
         assert set(statuses) == {401, 429}
 
 
-def test_addresses_of_one_network_count_as_one():
+def test_addresses_of_one_network_count_as_one() -> None:
     assert wrong_keys._source("2001:db8::1") == wrong_keys._source("2001:db8::ffff")
     assert wrong_keys._source("192.0.2.1") != wrong_keys._source("192.0.2.2")
     assert wrong_keys._source("nonsense") == "nonsense"
 
 
-async def test_requests_of_other_sites_without_an_origin_are_refused_without_a_key(served):
+async def test_requests_of_other_sites_without_an_origin_are_refused_without_a_key(served: Any) -> None:
     for site, status in (("cross-site", 403), ("same-origin", 200), ("same-site", 200), ("none", 200)):
         answer = await served.client.get("/v1/sessions", headers={"Sec-Fetch-Site": site})
         assert answer.status_code == status, site

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 import json
+from typing import Any
 
 import pytest
 import trio
@@ -40,13 +41,13 @@ async def exchange(port: int, *pieces: bytes) -> tuple[int, bytes]:
         (b"{" + PARROT + b', "id": "a", "\\u0069d": "b"}', "id"),
     ],
 )
-async def test_a_name_that_stands_twice_is_refused(served, body, field):
+async def test_a_name_that_stands_twice_is_refused(served: Any, body: Any, field: Any) -> None:
     answer = await served.client.post("/v1/sessions", content=body, headers=JSON)
     assert (answer.status_code, answer.json()["field"]) == (400, field)
     assert "twice" in answer.json()["detail"]
 
 
-async def test_numbers_without_end_are_no_trouble(served):
+async def test_numbers_without_end_are_no_trouble(served: Any) -> None:
     for number in (b"9" * 400, b"0." + b"9" * 100_000, b"-1e-400", b"1E400", b"9" * 200_000):
         body = b"{" + PARROT + b', "enabled": false, "metadata": {"a": ' + number + b"}}"
         answer = await served.client.post("/v1/sessions", content=body, headers=JSON)
@@ -64,7 +65,7 @@ async def test_numbers_without_end_are_no_trouble(served):
         ({"Content-Type": "text/json"}, b"{}", "application/json"),
     ],
 )
-async def test_what_is_not_plain_json_in_utf_8(served, headers, body, right):
+async def test_what_is_not_plain_json_in_utf_8(served: Any, headers: Any, body: Any, right: Any) -> None:
     answer = await served.client.post("/v1/sessions", content=body, headers=headers)
     assert answer.status_code == 415
     assert right in answer.json()["detail"]
@@ -105,7 +106,9 @@ async def test_what_is_not_plain_json_in_utf_8(served, headers, body, right):
         (b"POST /v1/drain HTTP/1.1\r\nHost: localhost\r\nContent-Length: +2\r\n\r\n{}", 400, "well-formed"),
     ],
 )
-async def test_what_other_parsers_read_otherwise_ends_the_connection(served, request_bytes, status, said):
+async def test_what_other_parsers_read_otherwise_ends_the_connection(
+    served: Any, request_bytes: Any, status: Any, said: Any
+) -> None:
     found, body = await exchange(served.port, request_bytes)
     document, _ = json.JSONDecoder().raw_decode(body.decode())
     assert found == document["status"] == status
@@ -114,7 +117,7 @@ async def test_what_other_parsers_read_otherwise_ends_the_connection(served, req
     assert (await served.client.get("/healthz")).status_code == 200
 
 
-async def test_headers_that_drip_are_cut_off(serve):
+async def test_headers_that_drip_are_cut_off(serve: Any) -> None:
     """Slowloris: whoever never ends its headers gets no more time than a connection without any request."""
     async with serve(keep_alive=0.5) as served:
         with trio.fail_after(40):
@@ -137,7 +140,7 @@ async def test_headers_that_drip_are_cut_off(serve):
         assert (await served.client.get("/healthz")).status_code == 200
 
 
-async def test_a_body_that_drips_without_end_is_cut_off(serve):
+async def test_a_body_that_drips_without_end_is_cut_off(serve: Any) -> None:
     async with serve(body_timeout=0.5) as served:
         head = (
             b"POST /v1/sessions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
@@ -170,7 +173,7 @@ async def test_a_body_that_drips_without_end_is_cut_off(serve):
         "a" * 5000,
     ],
 )
-async def test_ids_that_try_to_be_something_else(served, id):
+async def test_ids_that_try_to_be_something_else(served: Any, id: Any) -> None:
     await served.add()
     for method in ("GET", "DELETE"):
         status, body = await exchange(
@@ -180,7 +183,7 @@ async def test_ids_that_try_to_be_something_else(served, id):
         assert (status, json.loads(body)["status"]) == (404, 404)
 
 
-async def test_nothing_of_the_input_becomes_a_header(served):
+async def test_nothing_of_the_input_becomes_a_header(served: Any) -> None:
     await served.add()
     evil = "a\r\nX-Injected: 1"
     for request in (
@@ -202,7 +205,7 @@ async def test_nothing_of_the_input_becomes_a_header(served):
         ("/v1/events?type=a%20b", "'^[A-Za-z0-9_.*-]{1,64}(,[A-Za-z0-9_.*-]{1,64}){0,31}$'"),
     ],
 )
-async def test_a_pattern_is_told_as_the_description_has_it(served, path, told):
+async def test_a_pattern_is_told_as_the_description_has_it(served: Any, path: Any, told: Any) -> None:
     detail = (await served.client.get(path)).json()["detail"]
     assert told in detail
     assert "(?!" not in detail
@@ -218,7 +221,9 @@ async def test_a_pattern_is_told_as_the_description_has_it(served, path, told):
         ({"url": "http://x/", "headers": {"a b": "1"}}, "headers", "Expected"),
     ],
 )
-async def test_long_patterns_are_told_in_words_and_entries_by_name(served, given, field, told):
+async def test_long_patterns_are_told_in_words_and_entries_by_name(
+    served: Any, given: Any, field: Any, told: Any
+) -> None:
     problem = (await served.client.post("/v1/webhooks", json=given)).json()
     assert (problem["status"], problem["field"]) == (400, field)
     assert problem["detail"].startswith(f"{field}: ")
@@ -227,7 +232,7 @@ async def test_long_patterns_are_told_in_words_and_entries_by_name(served, given
     assert "hush" not in problem["detail"]
 
 
-async def test_no_session_has_the_name_of_a_call(served):
+async def test_no_session_has_the_name_of_a_call(served: Any) -> None:
     """It could be neither shown nor deleted: the call stands at its path."""
     for row in TABLE:
         name = row.path.removeprefix("/v1/sessions/")

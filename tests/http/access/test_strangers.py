@@ -108,7 +108,7 @@ async def ask(client: httpx.AsyncClient, row: Any, ids: Ids) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize("row", [row for row in TABLE if row.path != LIVE], ids=lambda row: row.name)
-async def test_what_is_foreign_is_unknown(serve, row):
+async def test_what_is_foreign_is_unknown(serve: Any, row: Any) -> None:
     async with serve(key=ADMIN) as served:
         theirs, key = await set_up(served)
         headers = {"Authorization": f"Bearer {key}"}
@@ -128,7 +128,7 @@ async def test_what_is_foreign_is_unknown(serve, row):
         assert len((await served.client.get("/v1/media")).json()["media"]) == 1
 
 
-async def test_lists_show_nothing_foreign(serve):
+async def test_lists_show_nothing_foreign(serve: Any) -> None:
     async with serve(key=ADMIN) as served:
         _, key = await set_up(served)
         headers = {"Authorization": f"Bearer {key}"}
@@ -153,7 +153,7 @@ async def first_event(port: int, query: str, key: str) -> dict[str, Any]:
         return event
 
 
-async def test_a_live_stream_shows_nothing_foreign(serve):
+async def test_a_live_stream_shows_nothing_foreign(serve: Any) -> None:
     async with serve(key=ADMIN) as served:
         _, key = await set_up(served)
         await served.parrot.say("mine", "hello")
@@ -167,7 +167,7 @@ async def test_a_live_stream_shows_nothing_foreign(serve):
             assert scope.cancelled_caught
 
 
-async def test_secrets_never_come_back(serve):
+async def test_secrets_never_come_back(serve: Any) -> None:
     async with serve(key=ADMIN) as served:
         theirs, key = await set_up(served)
         stored = (await served.engine.list_keys())[0]

@@ -47,7 +47,7 @@ def assert_problem(answer: httpx.Response, status: int, field: str | None = None
     return document
 
 
-async def test_the_life_of_a_session(served):
+async def test_the_life_of_a_session(served: Any) -> None:
     made = await served.add(name="Polly", metadata={"a": [1, None]}, settings={"voice_token": "x", "volume": 3})
     assert made.keys() >= SESSION_FIELDS
     assert made["has_credentials"] is True
@@ -81,7 +81,7 @@ async def test_the_life_of_a_session(served):
     assert_problem(await served.client.get("/v1/sessions/polly"), 404)
 
 
-async def test_letters_that_only_look_like_nul_are_harmless(served):
+async def test_letters_that_only_look_like_nul_are_harmless(served: Any) -> None:
     document = {"path": r"C:\u0000", r"\u0000": ["a\\\\u0000"]}
     assert (await served.add(metadata=document, settings=document))["metadata"] == document
     answer = await served.client.post("/v1/sessions/polly/messages", json={"to": "7", "text": "a", "options": document})
@@ -89,7 +89,7 @@ async def test_letters_that_only_look_like_nul_are_harmless(served):
     assert served.parrot.sent[0].options == document
 
 
-async def test_listing_pages_and_filters(served):
+async def test_listing_pages_and_filters(served: Any) -> None:
     for number in range(7):
         await served.add(f"p{number}", enabled=number % 2 == 0)
     page = (await served.client.get("/v1/sessions", params={"limit": 5})).json()
@@ -107,7 +107,7 @@ async def test_listing_pages_and_filters(served):
     assert (await served.client.get("/v1/sessions", params={"platform": "telegram"})).json()["sessions"] == []
 
 
-async def test_sending(served):
+async def test_sending(served: Any) -> None:
     await served.add()
     url = "/v1/sessions/polly/messages"
     first = await served.client.post(url, json={"to": "7", "text": "hi"}, headers={"Idempotency-Key": "k1"})
@@ -129,7 +129,7 @@ async def test_sending(served):
     assert_problem(await served.client.get("/v1/messages/nope"), 404)
 
 
-async def test_waiting_for_a_send(served):
+async def test_waiting_for_a_send(served: Any) -> None:
     await served.add()
     served.parrot.hold = trio.Event()
     url = "/v1/sessions/polly/messages"
@@ -146,7 +146,7 @@ async def test_waiting_for_a_send(served):
         assert_problem(await served.client.post(url, params={"wait": wait}, json={"to": "7", "text": "a"}), 400, "wait")
 
 
-async def test_a_send_survives_its_caller(served):
+async def test_a_send_survives_its_caller(served: Any) -> None:
     await served.add()
     served.parrot.hold = trio.Event()
     with trio.move_on_after(0.2):
@@ -158,7 +158,7 @@ async def test_a_send_survives_its_caller(served):
             await trio.sleep(0.01)
 
 
-async def test_a_stopped_session_does_not_send(served):
+async def test_a_stopped_session_does_not_send(served: Any) -> None:
     await served.add(enabled=False)
     problem = assert_problem(
         await served.client.post("/v1/sessions/polly/messages", json={"to": "7", "text": "hi"}), 409
@@ -166,7 +166,7 @@ async def test_a_stopped_session_does_not_send(served):
     assert problem["type"] == "urn:rookery:problem:not-connected"
 
 
-async def test_events_by_cursor(served):
+async def test_events_by_cursor(served: Any) -> None:
     await served.add()
     await served.add("jack")
     for number in range(5):
@@ -197,7 +197,7 @@ async def test_events_by_cursor(served):
     assert (await served.client.get("/v1/events", params={"type": "callback"})).json()["events"] == []
 
 
-async def test_webhooks(served):
+async def test_webhooks(served: Any) -> None:
     await served.add()
     made = await served.client.post("/v1/webhooks", json={"url": "http://127.0.0.1:9/x", "session": "polly"})
     assert made.status_code == 201, made.text
@@ -255,7 +255,7 @@ async def test_webhooks(served):
         ("parrot", None),
     ],
 )
-async def test_what_a_session_must_not_be(served, body, field):
+async def test_what_a_session_must_not_be(served: Any, body: Any, field: Any) -> None:
     problem = assert_problem(await served.client.post("/v1/sessions", json=body), 400)
     assert (problem.get("field") or "").startswith(field or "")
 
@@ -280,7 +280,7 @@ async def test_what_a_session_must_not_be(served, body, field):
         ({"to": "7", "text": "hi", "options": []}, "options"),
     ],
 )
-async def test_what_a_message_must_not_be(served, body, field):
+async def test_what_a_message_must_not_be(served: Any, body: Any, field: Any) -> None:
     await served.add()
     assert_problem(await served.client.post("/v1/sessions/polly/messages", json=body), 400, field)
 
@@ -302,19 +302,19 @@ async def test_what_a_message_must_not_be(served, body, field):
         b"\xef\xbb\xbf{}",
     ],
 )
-async def test_what_is_not_json_is_a_400(served, content):
+async def test_what_is_not_json_is_a_400(served: Any, content: Any) -> None:
     assert_problem(await served.client.post("/v1/sessions", content=content, headers=JSON), 400)
 
 
 @pytest.mark.parametrize(
     "content_type", [None, "text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "a/b", "\xff"]
 )
-async def test_only_json_is_taken(served, content_type):
+async def test_only_json_is_taken(served: Any, content_type: Any) -> None:
     headers = {"Content-Type": content_type.encode("latin-1")} if content_type else {}
     assert_problem(await served.client.post("/v1/sessions", content=b"{}", headers=headers), 415)
 
 
-async def test_json_may_name_its_encoding(served):
+async def test_json_may_name_its_encoding(served: Any) -> None:
     headers = {"Content-Type": "Application/JSON; charset=utf-8"}
     assert_problem(await served.client.post("/v1/sessions", content=b"{}", headers=headers), 400, "platform")
 
@@ -342,12 +342,12 @@ async def test_json_may_name_its_encoding(served):
         ("/v1/health?x=1", "x"),
     ],
 )
-async def test_bad_query_parameters_are_named(served, path, field):
+async def test_bad_query_parameters_are_named(served: Any, path: Any, field: Any) -> None:
     assert_problem(await served.client.get(path), 400, field)
 
 
 @pytest.mark.parametrize("key", ["", "a b", "é", "k" * 256, "\x7f"])
-async def test_bad_idempotency_keys(served, key):
+async def test_bad_idempotency_keys(served: Any, key: Any) -> None:
     await served.add()
     headers = {"Idempotency-Key": key.encode("latin-1")}
     answer = await served.client.post("/v1/sessions/polly/messages", json={"to": "7", "text": "a"}, headers=headers)
@@ -360,7 +360,7 @@ async def test_bad_idempotency_keys(served, key):
 @pytest.mark.parametrize(
     "id", ["nobody", "%00", "%ff", "%2e%2e", "a%2fb", "-a", "a" * 200, "%F0%9F%A6%9C", "a%0a", "a b", "*"]
 )
-async def test_unknown_ids_are_404(served, id):
+async def test_unknown_ids_are_404(served: Any, id: Any) -> None:
     for method, suffix in [("GET", ""), ("DELETE", ""), ("POST", "/start"), ("GET", "/history")]:
         assert_problem(await served.client.request(method, f"/v1/sessions/{id}{suffix}"), 404)
     assert_problem(await served.client.patch(f"/v1/sessions/{id}", json={}), 404)
@@ -368,18 +368,18 @@ async def test_unknown_ids_are_404(served, id):
 
 
 @pytest.mark.parametrize("path", ["/v1", "/v1/sessions/", "//v1/sessions", "/v2/sessions", "/v1/sessions/a/b/c"])
-async def test_unknown_paths_are_404(served, path):
+async def test_unknown_paths_are_404(served: Any, path: Any) -> None:
     assert_problem(await served.client.get(path), 404)
 
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"])
-async def test_wrong_methods_are_405(served, method):
+async def test_wrong_methods_are_405(served: Any, method: Any) -> None:
     answer = await served.client.request(method, "/v1/sessions")
     assert_problem(answer, 405)
     assert answer.headers["allow"] == "GET, HEAD, POST"
 
 
-async def test_large_bodies(serve):
+async def test_large_bodies(serve: Any) -> None:
     async with serve(max_body=300_000) as served:
         await served.add()
         big = json.dumps({"to": "7", "type": "document", "data": "QUJD" * 60_000}).encode()
@@ -394,7 +394,7 @@ async def test_large_bodies(serve):
         assert "262144" in problem["detail"]
 
 
-async def test_probes_and_health(served):
+async def test_probes_and_health(served: Any) -> None:
     assert (await served.client.get("/healthz")).json() == {"status": "ok"}
     assert (await served.client.head("/healthz")).status_code == 200
     ready = await served.client.get("/readyz")
@@ -407,7 +407,9 @@ async def test_probes_and_health(served):
 
 
 @pytest.mark.parametrize("how", ["refuses", "hangs"])
-async def test_without_a_database_it_is_alive_and_not_ready(served, monkeypatch, how):
+async def test_without_a_database_it_is_alive_and_not_ready(
+    served: Any, monkeypatch: pytest.MonkeyPatch, how: Any
+) -> None:
     asked = 0
 
     async def away() -> int:
@@ -429,14 +431,14 @@ async def test_without_a_database_it_is_alive_and_not_ready(served, monkeypatch,
     assert (await served.client.get("/readyz")).json() == {"status": "ready"}
 
 
-async def test_probes_share_an_answer_of_the_database(served, monkeypatch):
+async def test_probes_share_an_answer_of_the_database(served: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = 0
     answer = served.engine.last_event_id
 
     async def count() -> int:
         nonlocal asked
         asked += 1
-        return await answer()
+        return await answer()  # type: ignore[no-any-return]
 
     monkeypatch.setattr(readiness, "FRESH", 3600.0)
     monkeypatch.setattr(served.engine, "last_event_id", count)
@@ -446,7 +448,9 @@ async def test_probes_share_an_answer_of_the_database(served, monkeypatch):
     assert asked == 1
 
 
-async def test_a_bug_is_a_500_with_an_id_that_is_logged(served, monkeypatch, caplog):
+async def test_a_bug_is_a_500_with_an_id_that_is_logged(
+    served: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     async def broken(id: str) -> None:
         raise RuntimeError("the token is 1:abc")
 
@@ -459,7 +463,7 @@ async def test_a_bug_is_a_500_with_an_id_that_is_logged(served, monkeypatch, cap
     caplog.clear()
 
 
-def test_redaction():
+def test_redaction() -> None:
     document = {"token": "a", "nested": [{"API_KEY": "b", "name": "c"}], "password": "", "webhook_secret": {"a": 1}}
     document |= {"proxy": "socks5://user:hunter2@host:1080", "plain": "user:x@host", "link": "https://host/a:b@c"}
     assert redacted(document) == {
@@ -473,7 +477,7 @@ def test_redaction():
     }
 
 
-def test_what_fits_a_platform():
+def test_what_fits_a_platform() -> None:
     platform = PlatformInput(
         credentials={"properties": {"token": {}}, "required": ["token"]},
         settings={"properties": {"rate": {"anyOf": [{"type": "number"}, {"type": "null"}]}, "proxy": {}}},
@@ -485,7 +489,7 @@ def test_what_fits_a_platform():
     assert not platform.fits("settings", {"proxy": None})
 
 
-async def test_a_change_that_another_platform_would_take_is_a_conflict(serve):
+async def test_a_change_that_another_platform_would_take_is_a_conflict(serve: Any) -> None:
     async with serve(others={"pigeon": PlatformInput(credentials={"properties": {"ring": {}}})}) as served:
         await served.add()
         path = "/v1/sessions/polly"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import struct
+from typing import Any
 
 import httpx
 import pytest
@@ -19,7 +20,7 @@ from support.clients.websocket_client import Refused, open_slow_stream, open_web
 SOCKET = "/v1/events/ws"
 
 
-def handshake(target):
+def handshake(target: Any) -> Any:
     """For a client that shall not answer by itself."""
     return (
         f"GET {target} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -27,11 +28,11 @@ def handshake(target):
     ).encode()
 
 
-def texts(found):
+def texts(found: Any) -> Any:
     return [event["body"]["text"] for event in found]
 
 
-async def test_from_the_beginning_live_and_resumed(served):
+async def test_from_the_beginning_live_and_resumed(served: Any) -> None:
     await served.add()
     for number in range(5):
         await served.parrot.say("polly", f"m{number}")
@@ -51,7 +52,7 @@ async def test_from_the_beginning_live_and_resumed(served):
     assert event == first[0], "the same view as everywhere"
 
 
-async def test_filters_and_what_comes_next(served):
+async def test_filters_and_what_comes_next(served: Any) -> None:
     await served.add()
     await served.add("jack")
     await served.parrot.say("jack", "before")
@@ -62,7 +63,7 @@ async def test_filters_and_what_comes_next(served):
         assert texts(await client.some(3)) == ["yes0", "yes1", "yes2"]
 
 
-async def test_it_ends_where_the_reader_said(served):
+async def test_it_ends_where_the_reader_said(served: Any) -> None:
     await served.add()
     for number in range(3):
         await served.parrot.say("polly", f"m{number}")
@@ -73,7 +74,7 @@ async def test_it_ends_where_the_reader_said(served):
         assert (client.closed, client.reason) == (1000, "this is what was asked for")
 
 
-async def test_it_closes_with_going_away_when_the_server_stops(serve):
+async def test_it_closes_with_going_away_when_the_server_stops(serve: Any) -> None:
     async with serve(drain=20.0) as served:
         await served.add()
         async with open_websocket(served.port, SOCKET) as client:
@@ -85,7 +86,7 @@ async def test_it_closes_with_going_away_when_the_server_stops(serve):
             assert trio.current_time() - before < 10
 
 
-async def test_a_client_that_says_no_goodbye_holds_nothing_up(serve):
+async def test_a_client_that_says_no_goodbye_holds_nothing_up(serve: Any) -> None:
     """Neither the pings' next turn nor the missing answer to the close frame delays the end of the server."""
     async with serve(drain=20.0) as served, await trio.open_tcp_stream("127.0.0.1", served.port) as stream:
         await stream.send_all(handshake(SOCKET))
@@ -98,7 +99,7 @@ async def test_a_client_that_says_no_goodbye_holds_nothing_up(serve):
     assert trio.current_time() - started < 10
 
 
-async def test_a_slow_reader_costs_bounded_memory_and_time(serve):
+async def test_a_slow_reader_costs_bounded_memory_and_time(serve: Any) -> None:
     """It takes nothing; the server holds a page, and ends in spite of it."""
     async with serve(drain=0.3) as served:
         await served.add()
@@ -112,7 +113,7 @@ async def test_a_slow_reader_costs_bounded_memory_and_time(serve):
     assert trio.current_time() - started < 10
 
 
-async def test_a_reader_that_vanishes_is_noticed(served):
+async def test_a_reader_that_vanishes_is_noticed(served: Any) -> None:
     await served.add()
     async with open_websocket(served.port, SOCKET) as client:
         with trio.fail_after(30):
@@ -125,7 +126,7 @@ async def test_a_reader_that_vanishes_is_noticed(served):
             await trio.sleep(0.01)
 
 
-async def test_chatter_and_nonsense_from_the_client(served):
+async def test_chatter_and_nonsense_from_the_client(served: Any) -> None:
     await served.add()
     async with open_websocket(served.port, SOCKET) as client:
         for _ in range(100):
@@ -142,7 +143,7 @@ async def test_chatter_and_nonsense_from_the_client(served):
         assert client.closed == 1009
 
 
-async def test_pings(serve, monkeypatch):
+async def test_pings(serve: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(websocket, "PING", 0.02)
     async with serve() as served:
         await served.add()
@@ -152,7 +153,7 @@ async def test_pings(serve, monkeypatch):
                     await client._read()
 
 
-async def test_the_key_in_the_header(serve):
+async def test_the_key_in_the_header(serve: Any) -> None:
     async with serve(key="sesame") as served:
         await served.add()
         async with open_websocket(served.port, SOCKET, [("Authorization", "Bearer sesame")]) as client:
@@ -165,7 +166,7 @@ async def test_the_key_in_the_header(serve):
         assert refused.value.document["detail"] == "this is not the key"
 
 
-async def test_the_key_as_the_first_message(serve, monkeypatch):
+async def test_the_key_as_the_first_message(serve: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(event_socket, "FIRST_MESSAGE", 0.3)
     async with serve(key="sesame") as served:
         await served.add()
@@ -183,7 +184,7 @@ async def test_the_key_as_the_first_message(serve, monkeypatch):
             assert client.closed == 1008
 
 
-async def test_a_key_for_one_session_sees_that_session(serve):
+async def test_a_key_for_one_session_sees_that_session(serve: Any) -> None:
     async with serve(key="sesame") as served:
         await served.add()
         await served.add("jack")
@@ -201,7 +202,7 @@ async def test_a_key_for_one_session_sees_that_session(serve):
         assert refused.value.status == 403
 
 
-async def test_it_closes_when_its_key_is_revoked(serve):
+async def test_it_closes_when_its_key_is_revoked(serve: Any) -> None:
     async with serve(key="sesame") as served:
         await served.add()
         key, secret = await served.engine.create_key(scopes=[Scope.READ])
@@ -216,21 +217,21 @@ async def test_it_closes_when_its_key_is_revoked(serve):
 
 
 @pytest.mark.parametrize("query", ["?after=x", "?after=-1", "?key=sesame", "?session=%00", "?last=99999999"])
-async def test_a_bad_query_is_a_problem_document(served, query):
+async def test_a_bad_query_is_a_problem_document(served: Any, query: Any) -> None:
     with pytest.raises(Refused) as refused:
         async with open_websocket(served.port, SOCKET + query):
             raise AssertionError("it opened")
     assert refused.value.status == 400
 
 
-async def test_web_pages_of_others_are_refused_without_a_key(served):
+async def test_web_pages_of_others_are_refused_without_a_key(served: Any) -> None:
     with pytest.raises(Refused) as refused:
         async with open_websocket(served.port, SOCKET, [("Origin", "https://evil.example")]):
             raise AssertionError("it opened")
     assert refused.value.status == 403
 
 
-async def test_a_plain_request_is_told_to_upgrade(served):
+async def test_a_plain_request_is_told_to_upgrade(served: Any) -> None:
     answer: httpx.Response = await served.client.get(SOCKET)
     assert answer.status_code == 426
     assert answer.headers["upgrade"] == "websocket"

@@ -24,7 +24,7 @@ from support.fake_platform import FakePlatform
 from support.shared_engines import open_shared, running, until
 
 
-async def test_one_instance_alone(served):
+async def test_one_instance_alone(served: Any) -> None:
     [only] = (await served.client.get("/v1/instances")).json()["instances"]
     assert only["name"] == served.engine.instance
     assert (only["draining"], only["capacity"], only["answering"]) == (False, None, True)

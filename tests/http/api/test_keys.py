@@ -23,7 +23,7 @@ async def make(served: Any, **body: Any) -> tuple[dict[str, Any], httpx.AsyncCli
     return answer.json(), httpx.AsyncClient(base_url=served.url, headers=headers, trust_env=False)
 
 
-async def test_the_life_of_a_key(serve):
+async def test_the_life_of_a_key(serve: Any) -> None:
     async with serve(key=ADMIN) as served:
         made, client = await make(served, name="shop", scopes=["send", "read"], sessions=["polly"], rate=50)
         async with client:
@@ -57,11 +57,11 @@ async def test_the_life_of_a_key(serve):
         ({"scopes": ["admin"], "sessions": ["a"]}, 409),
     ],
 )
-async def test_what_a_key_must_not_be(served, body, status):
+async def test_what_a_key_must_not_be(served: Any, body: Any, status: Any) -> None:
     assert (await served.client.post("/v1/keys", json=body)).status_code == status
 
 
-async def test_an_expired_key_is_wrong(serve):
+async def test_an_expired_key_is_wrong(serve: Any) -> None:
     async with serve(key=ADMIN) as served:
         _, client = await make(served, expires_in=0.05)
         async with client:
@@ -79,7 +79,7 @@ SCOPES = {
 
 
 @pytest.mark.parametrize("scope", SCOPES)
-async def test_scopes_are_what_a_key_may_do(serve, scope):
+async def test_scopes_are_what_a_key_may_do(serve: Any, scope: Any) -> None:
     async with serve(key=ADMIN) as served:
         await served.add()
         _, client = await make(served, scopes=[scope])
@@ -90,7 +90,7 @@ async def test_scopes_are_what_a_key_may_do(serve, scope):
                 assert answer.status_code == (200 if allowed else 403), (needed, answer.text)
 
 
-async def test_a_key_may_create_the_sessions_that_it_is_for(serve):
+async def test_a_key_may_create_the_sessions_that_it_is_for(serve: Any) -> None:
     async with serve(key=ADMIN) as served:
         await served.add("theirs")
         _, client = await make(served, scopes=["manage", "read"], sessions=["mine"])
@@ -112,7 +112,7 @@ async def test_a_key_may_create_the_sessions_that_it_is_for(serve):
                 assert (await client.request(method, path)).status_code == 403
 
 
-async def test_the_audit_log_tells_who_did_what(serve):
+async def test_the_audit_log_tells_who_did_what(serve: Any) -> None:
     async with serve(key=ADMIN) as served:
         await served.add()
         made, client = await make(served, scopes=["send"], sessions=["polly"])
@@ -137,7 +137,7 @@ async def test_the_audit_log_tells_who_did_what(serve):
         assert made["key"] not in json.dumps([page, rest])
 
 
-async def test_without_an_admin_key_a_key_is_still_held_to_its_limits(served):
+async def test_without_an_admin_key_a_key_is_still_held_to_its_limits(served: Any) -> None:
     await served.add()
     _, client = await make(served, sessions=["jack"])
     async with client:
@@ -147,7 +147,7 @@ async def test_without_an_admin_key_a_key_is_still_held_to_its_limits(served):
         assert wrong.status_code == 401
 
 
-async def test_too_many_requests_are_told_when_to_come_back(serve):
+async def test_too_many_requests_are_told_when_to_come_back(serve: Any) -> None:
     async with serve(key=ADMIN) as served:
         _, client = await make(served, rate=0.5)
         async with client:
@@ -161,7 +161,7 @@ async def test_too_many_requests_are_told_when_to_come_back(serve):
             assert (await second.get("/v1/sessions")).status_code == 200
 
 
-async def test_a_rate_is_kept(autojump_clock):
+async def test_a_rate_is_kept(autojump_clock: Any) -> None:
     limits = RateLimits()
     allowed = 0
     with trio.move_on_after(10):

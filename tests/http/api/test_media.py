@@ -31,10 +31,10 @@ def files(data: Path) -> list[Path]:
 async def upload(served: Any, content: Any = PNG, *, headers: Any = TYPE, **query: str) -> dict[str, Any]:
     answer = await served.client.post("/v1/media", content=content, headers=headers, params=query)
     assert answer.status_code == 201, answer.text
-    return answer.json()
+    return answer.json()  # type: ignore[no-any-return]
 
 
-async def test_there_and_back(served, tmp_path):
+async def test_there_and_back(served: Any, tmp_path: Path) -> None:
     stored = await upload(served, filename="a ☃.png")
     digest = hashlib.sha256(PNG).hexdigest()
     assert (stored["size"], stored["sha256"], stored["content_type"]) == (len(PNG), digest, "image/png")
@@ -69,7 +69,7 @@ PARTS = {
 }
 
 
-async def test_parts(served):
+async def test_parts(served: Any) -> None:
     stored = await upload(served)
     for header, (start, end) in PARTS.items():
         answer = await served.client.get(f"/v1/media/{stored['id']}", headers={"Range": header})
@@ -77,7 +77,7 @@ async def test_parts(served):
         assert answer.headers["content-range"] == f"bytes {start}-{end - 1}/{len(PNG)}"
 
 
-async def test_conditions(served):
+async def test_conditions(served: Any) -> None:
     stored = await upload(served)
     path = f"/v1/media/{stored['id']}"
     etag = (await served.client.head(path)).headers["etag"]
@@ -86,7 +86,7 @@ async def test_conditions(served):
         names = {name.replace("_", "-"): value for name, value in headers.items()}
         answer = await served.client.get(path, headers=names)
         assert answer.status_code == 416 or answer.headers["etag"] == etag
-        return answer.status_code
+        return answer.status_code  # type: ignore[no-any-return]
 
     for header in (f"bytes={len(PNG)}-", "bytes=999999999-"):
         answer = await served.client.get(path, headers={"Range": header})
@@ -105,7 +105,7 @@ async def test_conditions(served):
     assert await status(Range="bytes=0-1", If_Range="Sat, 21 Nov 2026 12:00:00 GMT") == 200
 
 
-def test_names_are_harmless():
+def test_names_are_harmless() -> None:
     assert disposition(None) == "attachment"
     assert disposition("...") == "attachment"
     assert disposition("../../etc/passwd") == 'attachment; filename="passwd"'
@@ -118,7 +118,7 @@ def test_names_are_harmless():
     assert len(disposition("ü" * 5000)) < 2000
 
 
-async def test_a_form_with_one_file(served, tmp_path):
+async def test_a_form_with_one_file(served: Any, tmp_path: Path) -> None:
     part = {"file": ("b.png", PNG, "image/png")}
     answer = await served.client.post("/v1/media", files=part)
     assert answer.status_code == 201, answer.text
@@ -146,7 +146,7 @@ async def test_a_form_with_one_file(served, tmp_path):
     assert (await served.client.post("/v1/media", content=whole + b"--\r\n", headers=form)).status_code == 201
 
 
-async def test_what_is_refused(served, tmp_path):
+async def test_what_is_refused(served: Any, tmp_path: Path) -> None:
     post = served.client.post
     untyped = httpx.Request("POST", f"{served.url}/v1/media", content=PNG)
     assert (await served.client.send(untyped)).status_code == 415
@@ -166,7 +166,7 @@ async def test_what_is_refused(served, tmp_path):
     assert files(tmp_path) == []
 
 
-async def test_size_and_types_have_limits(serve, tmp_path):
+async def test_size_and_types_have_limits(serve: Any, tmp_path: Path) -> None:
     engine = EngineSettings(media_max_size=100_000, media_types="image/*, application/pdf")
     async with serve(engine=engine) as served:
 
@@ -190,7 +190,7 @@ async def test_size_and_types_have_limits(serve, tmp_path):
 
 
 @pytest.mark.parametrize("length", [b"Content-Length: 3000000", b"Transfer-Encoding: chunked"])
-async def test_a_client_that_goes_half_way_leaves_nothing(served, tmp_path, length):
+async def test_a_client_that_goes_half_way_leaves_nothing(served: Any, tmp_path: Path, length: Any) -> None:
     head = b"POST /v1/media HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: image/png\r\n" + length + b"\r\n\r\n"
     piece = b"x" * 1_500_000
     if b"chunked" in length:
@@ -205,7 +205,7 @@ async def test_a_client_that_goes_half_way_leaves_nothing(served, tmp_path, leng
     assert (await served.client.get("/v1/media")).json()["media"] == []
 
 
-async def test_a_client_that_stalls_is_told(serve, tmp_path):
+async def test_a_client_that_stalls_is_told(serve: Any, tmp_path: Path) -> None:
     async with serve(body_timeout=0.2) as served, await trio.open_tcp_stream("127.0.0.1", served.port) as stream:
         await stream.send_all(
             b"POST /v1/media HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: image/png\r\nContent-Length: 9\r\n\r\nabc"
@@ -215,7 +215,7 @@ async def test_a_client_that_stalls_is_told(serve, tmp_path):
         assert files(tmp_path) == []
 
 
-async def test_a_slow_disk_holds_the_client_back(served, monkeypatch):
+async def test_a_slow_disk_holds_the_client_back(served: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is not written yet stays with the client, apart from what sockets hold."""
     size, go_on, write = 40_000_000, trio.Event(), Spool.write
 
@@ -252,7 +252,7 @@ def largest_file(size: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-async def test_a_full_disk_is_told(served, tmp_path):
+async def test_a_full_disk_is_told(served: Any, tmp_path: Path) -> None:
     with largest_file(2 * 1024 * 1024):
         answer = await served.client.post("/v1/media", content=bytes(3_000_000), headers=TYPE)
     assert (answer.status_code, answer.json()["title"]) == (507, "No room left")
@@ -261,7 +261,7 @@ async def test_a_full_disk_is_told(served, tmp_path):
     assert (await upload(served))["size"] == len(PNG)
 
 
-async def test_lists_go_by_cursor(served):
+async def test_lists_go_by_cursor(served: Any) -> None:
     await served.add()
     ids = [(await upload(served, filename=f"{n}"))["id"] for n in range(3)]
     mine = await upload(served, session="polly")
@@ -274,7 +274,7 @@ async def test_lists_go_by_cursor(served):
     assert (await served.client.get("/v1/media?state=lost")).status_code == 400
 
 
-async def test_keys_see_the_files_of_their_sessions(serve):
+async def test_keys_see_the_files_of_their_sessions(serve: Any) -> None:
     async with serve(key="admin") as served:
         for id in ("one", "two", "three"):
             await served.add(id)
@@ -312,7 +312,7 @@ async def test_keys_see_the_files_of_their_sessions(serve):
         assert left.content == PNG
 
 
-async def test_files_of_events(served):
+async def test_files_of_events(served: Any) -> None:
     await served.add()
     inbox = served.parrot.inboxes["polly"]
     await served.parrot.say("polly", "no file")

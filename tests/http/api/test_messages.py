@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, timedelta, timezone
 from functools import partial
+from typing import Any
 
 import pytest
 import trio
@@ -20,7 +21,7 @@ def instant(**ahead: float) -> str:
     return (datetime.now(UTC) + timedelta(**ahead)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-async def test_a_scheduled_send(served):
+async def test_a_scheduled_send(served: Any) -> None:
     await served.add()
     made = await served.client.post(URL, json={"to": "7", "text": "later", "send_at": instant(hours=1)})
     assert made.status_code == 202, "nobody waits for an hour"
@@ -49,7 +50,7 @@ async def test_a_scheduled_send(served):
     assert (now.status_code, now.json()["state"]) == (200, "sent")
 
 
-async def test_cancelling(served):
+async def test_cancelling(served: Any) -> None:
     await served.add()
     made = (await served.client.post(URL, json={"to": "7", "text": "x", "send_at": instant(hours=1)})).json()
     for _ in range(2):
@@ -61,7 +62,7 @@ async def test_cancelling(served):
     assert (await served.client.delete("/v1/messages/nobody")).status_code == 404
 
 
-async def test_lists(served):
+async def test_lists(served: Any) -> None:
     await served.add()
     for number in range(5):
         await served.client.post(URL, json={"to": "7", "text": f"m{number}"})
@@ -78,7 +79,7 @@ async def test_lists(served):
     assert (await served.client.get("/v1/sessions/nobody/messages")).status_code == 404
 
 
-async def test_lists_of_a_chat_and_a_time(served):
+async def test_lists_of_a_chat_and_a_time(served: Any) -> None:
     await served.add()
     for chat in ("7", "8", "7"):
         await served.client.post(URL, json={"to": chat, "text": "x"})
@@ -89,7 +90,7 @@ async def test_lists_of_a_chat_and_a_time(served):
         assert (await served.client.get(URL, params=bad)).status_code == 400
 
 
-async def test_states_come_as_events_to_those_who_name_them(served):
+async def test_states_come_as_events_to_those_who_name_them(served: Any) -> None:
     """Over a stream, a WebSocket and a webhook; filters hold, and who does not ask gets none."""
     await served.add()
     socket = "/v1/events/ws?session=polly&type=message.status"
@@ -129,11 +130,11 @@ async def test_states_come_as_events_to_those_who_name_them(served):
         (None, None),
     ],
 )
-def test_instants(text, seconds):
+def test_instants(text: Any, seconds: Any) -> None:
     assert seconds_of(text) == seconds
 
 
-async def test_a_client_that_goes_while_it_waits_is_no_error(serve, caplog):
+async def test_a_client_that_goes_while_it_waits_is_no_error(serve: Any, caplog: pytest.LogCaptureFixture) -> None:
     async with serve() as served:
         await served.add()
         served.parrot.hold = trio.Event()
@@ -146,7 +147,7 @@ async def test_a_client_that_goes_while_it_waits_is_no_error(serve, caplog):
     assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
 
 
-async def test_a_known_key_is_answered_whatever_became_of_the_session_and_the_file(served):
+async def test_a_known_key_is_answered_whatever_became_of_the_session_and_the_file(served: Any) -> None:
     """Who repeats a send has not had its answer: "not connected" would tell that nothing was sent."""
     await served.add()
     file = await served.client.post("/v1/media", content=b"parrot", headers={"Content-Type": "image/png"})
@@ -171,7 +172,7 @@ async def test_a_known_key_is_answered_whatever_became_of_the_session_and_the_fi
     assert len(served.parrot.sent) == 2
 
 
-async def test_what_was_sent_stays_readable(served):
+async def test_what_was_sent_stays_readable(served: Any) -> None:
     await served.add()
     for body in (
         {"to": "7", "text": "hello"},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 import trio
@@ -15,7 +16,7 @@ from rookery.errors import StoreUnavailable, TerminalError
 from rookery.model.session import Action, Reason
 
 
-async def test_a_qr_code_in_every_form(served):
+async def test_a_qr_code_in_every_form(served: Any) -> None:
     await served.add()
     path = "/v1/sessions/polly/qr"
     assert (await served.client.get(path)).status_code == 409
@@ -38,7 +39,7 @@ async def test_a_qr_code_in_every_form(served):
     assert (await served.client.get(path)).status_code == 409
 
 
-async def test_a_pairing_code(served):
+async def test_a_pairing_code(served: Any) -> None:
     await served.add()
     path = "/v1/sessions/polly/pairing-code"
     assert (await served.client.post(path, json={"phone": "+4915112345678"})).status_code == 409
@@ -52,7 +53,7 @@ async def test_a_pairing_code(served):
     ).status_code == 404
 
 
-async def test_checks_memory_and_cleaning(served):
+async def test_checks_memory_and_cleaning(served: Any) -> None:
     await served.add()
     checks = await served.client.post("/v1/health/check")
     assert checks.status_code == 200, checks.text
@@ -74,7 +75,7 @@ PROMETHEUS = (  # what the server sends, version 3
 )
 
 
-async def test_metrics(served):
+async def test_metrics(served: Any) -> None:
     await served.add()
     await served.client.post("/v1/sessions/polly/messages", json={"to": "7", "text": "hi"})
     answer = await served.client.get("/metrics")
@@ -105,13 +106,13 @@ async def test_metrics(served):
         (PROMETHEUS, "application/openmetrics-text"),
     ],
 )
-async def test_metrics_in_the_form_that_is_preferred(served, accept, form):
+async def test_metrics_in_the_form_that_is_preferred(served: Any, accept: Any, form: Any) -> None:
     answer = await served.client.get("/metrics", headers={"Accept": accept})
     assert answer.headers["content-type"].partition(";")[0] == form
     assert answer.text.endswith("# EOF\n") == (form == "application/openmetrics-text")
 
 
-async def test_both_forms_tell_the_same(served):
+async def test_both_forms_tell_the_same(served: Any) -> None:
     """Each is read by a parser of its own, and OpenMetrics' is strict."""
     await served.add()
     plain = (await served.client.get("/metrics")).text
@@ -119,13 +120,15 @@ async def test_both_forms_tell_the_same(served):
     strict = (await served.client.get("/metrics", headers=accept)).text
     names = {sample.name for family in text_string_to_metric_families(plain) for sample in family.samples}
     assert names == {
-        sample.name for family in open_metrics.text_string_to_metric_families(strict) for sample in family.samples
+        sample.name
+        for family in open_metrics.text_string_to_metric_families(strict)  # type: ignore[no-untyped-call]
+        for sample in family.samples
     }
     assert "# UNIT rookery_memory_bytes bytes" in strict
 
 
 @pytest.mark.parametrize("trouble", ["refuses", "hangs"])
-async def test_metrics_while_the_database_is_away(serve, monkeypatch, trouble):
+async def test_metrics_while_the_database_is_away(serve: Any, monkeypatch: pytest.MonkeyPatch, trouble: Any) -> None:
     async def count_sessions() -> None:
         if trouble == "hangs":
             await trio.sleep_forever()
@@ -148,7 +151,7 @@ async def test_metrics_while_the_database_is_away(serve, monkeypatch, trouble):
         assert not [line for line in lines if line.startswith(("rookery_sessions{", "rookery_dead_letters"))]
 
 
-async def test_enabled_sessions_that_are_down_are_counted(served):
+async def test_enabled_sessions_that_are_down_are_counted(served: Any) -> None:
     await served.add()
     down = 'rookery_sessions_down{platform="parrot"}'
     assert f"{down} 0.0" in (await served.client.get("/metrics")).text.splitlines()
@@ -162,7 +165,7 @@ async def test_enabled_sessions_that_are_down_are_counted(served):
     assert f"{down} 0.0" in (await served.client.get("/metrics")).text.splitlines()
 
 
-async def test_counters_that_alerts_wait_for_begin_at_zero(served):
+async def test_counters_that_alerts_wait_for_begin_at_zero(served: Any) -> None:
     """Prometheus sees no increase in the first value of a series."""
     lines = (await served.client.get("/metrics")).text.splitlines()
     for line in (
@@ -173,12 +176,12 @@ async def test_counters_that_alerts_wait_for_begin_at_zero(served):
         assert line in lines, line
 
 
-def test_no_metric_is_registered_for_the_whole_process():
+def test_no_metric_is_registered_for_the_whole_process() -> None:
     assert not [name for name in REGISTRY._names_to_collectors if name.startswith("rookery")]
 
 
 @pytest.mark.parametrize("path", ["/metrics", "/v1/memory", "/v1/sessions/polly/qr"])
-async def test_they_need_the_key(serve, path):
+async def test_they_need_the_key(serve: Any, path: Any) -> None:
     async with serve(key="sesame") as served:
         served.client.headers.pop("Authorization")
         assert (await served.client.get(path)).status_code == 401

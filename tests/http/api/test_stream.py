@@ -72,7 +72,7 @@ def texts(found: list[dict[str, Any]]) -> list[str]:
     return [frame["data"]["body"]["text"] for frame in found]
 
 
-async def test_from_the_beginning_and_resumed(served):
+async def test_from_the_beginning_and_resumed(served: Any) -> None:
     await served.add()
     for number in range(10):
         await served.parrot.say("polly", f"m{number}")
@@ -84,7 +84,7 @@ async def test_from_the_beginning_and_resumed(served):
         assert texts(await frames.some(6)) == [f"m{number}" for number in range(4, 10)]
 
 
-async def test_live_with_filters(served):
+async def test_live_with_filters(served: Any) -> None:
     await served.add()
     await served.add("jack")
     await served.parrot.say("polly", "before")
@@ -95,7 +95,7 @@ async def test_live_with_filters(served):
         assert texts(await frames.some(3)) == ["yes0", "yes1", "yes2"]
 
 
-async def test_heartbeats_lose_nothing(serve):
+async def test_heartbeats_lose_nothing(serve: Any) -> None:
     async with serve(heartbeat=0.01) as served:
         await served.add()
 
@@ -109,7 +109,7 @@ async def test_heartbeats_lose_nothing(serve):
             assert texts(await frames.some(30)) == [str(number) for number in range(30)]
 
 
-async def test_it_ends_at_once_when_the_server_stops(serve):
+async def test_it_ends_at_once_when_the_server_stops(serve: Any) -> None:
     async with serve(drain=20.0) as served:
         await served.add()
         async with following(served, STREAM) as frames:
@@ -121,13 +121,13 @@ async def test_it_ends_at_once_when_the_server_stops(serve):
 
 
 @pytest.mark.parametrize("last", ["", "x", "-1", "1.5", "9" * 30])
-async def test_a_bad_last_event_id_is_a_400(served, last):
+async def test_a_bad_last_event_id_is_a_400(served: Any, last: Any) -> None:
     answer = await served.client.get("/v1/events/stream", headers={"Last-Event-ID": last})
     assert answer.status_code == 400
     assert answer.json()["field"] == "Last-Event-ID"
 
 
-async def test_a_cursor_that_the_log_never_gave_out_is_refused(served):
+async def test_a_cursor_that_the_log_never_gave_out_is_refused(served: Any) -> None:
     """Otherwise its reader would wait silently for ever, as after a restore from another backup."""
     beyond = await served.engine._store.highest_event_id() + 1
     calls = (
@@ -142,14 +142,14 @@ async def test_a_cursor_that_the_log_never_gave_out_is_refused(served):
         assert f"no event {beyond}" in problem["detail"]
 
 
-async def test_head_tells_the_headers_only(served):
+async def test_head_tells_the_headers_only(served: Any) -> None:
     with trio.fail_after(30):
         answer = await served.client.head("/v1/events/stream")
     assert answer.status_code == 200
     assert answer.headers["content-type"].startswith("text/event-stream")
 
 
-async def test_many_readers_see_the_same(served):
+async def test_many_readers_see_the_same(served: Any) -> None:
     await served.add()
     results: list[list[int]] = []
 
@@ -167,7 +167,7 @@ async def test_many_readers_see_the_same(served):
 
 
 @pytest.mark.parametrize("how", ["revoked here", "revoked elsewhere", "expired"])
-async def test_it_ends_with_its_key(serve, how):
+async def test_it_ends_with_its_key(serve: Any, how: Any) -> None:
     async with serve(key="sesame") as served:
         await served.add()
         expires_in = 1.0 if how == "expired" else None
@@ -190,7 +190,7 @@ async def test_it_ends_with_its_key(serve, how):
                 await trio.sleep(0.01)
 
 
-async def test_it_ends_where_the_reader_said(served):
+async def test_it_ends_where_the_reader_said(served: Any) -> None:
     await served.add()
     for number in range(5):
         await served.parrot.say("polly", f"m{number}")
@@ -203,7 +203,7 @@ async def test_it_ends_where_the_reader_said(served):
         assert (await served.client.get(STREAM, params={"limit": 1, "timeout": 0})).text.count("data: ") == 0
 
 
-async def test_a_slow_reader_costs_bounded_memory_and_time(serve):
+async def test_a_slow_reader_costs_bounded_memory_and_time(serve: Any) -> None:
     """It takes nothing; the server holds a page for it, goes on for the others, and ends in spite of it."""
     async with serve(drain=0.3) as served:
         await served.add()
@@ -219,7 +219,7 @@ async def test_a_slow_reader_costs_bounded_memory_and_time(serve):
                     await served.parrot.say("polly", f"{number} {text}")
                     if number == 200:
                         before = tracemalloc.get_traced_memory()[0]
-                    assert (await frames.one())["data"]["body"]["text"].startswith(f"{number} ")
+                    assert (await frames.one())["data"]["body"]["text"].startswith(f"{number} ")  # type: ignore[index]
                 grown = tracemalloc.get_traced_memory()[0] - before
             finally:
                 tracemalloc.stop()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 import trio
 
@@ -10,7 +13,7 @@ from support.webhook_receiver import open_webhook_receiver
 HOOK = {"url": "http://127.0.0.1:9/x", "id": "w"}
 
 
-async def test_headers_are_never_shown_again(served):
+async def test_headers_are_never_shown_again(served: Any) -> None:
     made = await served.client.post("/v1/webhooks", json=HOOK | {"headers": {"Authorization": "Bearer hidden"}})
     assert made.json()["headers"] == {"Authorization": "***"}
     shown = await served.client.get("/v1/webhooks/w")
@@ -22,7 +25,7 @@ async def test_headers_are_never_shown_again(served):
 
 
 @pytest.mark.parametrize("name", ["Host", "content-length", "Webhook-Signature", "WEBHOOK-ID", "Transfer-Encoding"])
-async def test_headers_of_our_own_are_a_conflict(served, name):
+async def test_headers_of_our_own_are_a_conflict(served: Any, name: Any) -> None:
     answer = await served.client.post("/v1/webhooks", json=HOOK | {"headers": {name: "x"}})
     assert (answer.status_code, answer.json()["field"]) == (409, "headers")
     await served.client.post("/v1/webhooks", json=HOOK)
@@ -31,7 +34,7 @@ async def test_headers_of_our_own_are_a_conflict(served, name):
     assert bad.status_code == 400
 
 
-async def test_rotation(served):
+async def test_rotation(served: Any) -> None:
     made = (await served.client.post("/v1/webhooks", json=HOOK)).json()
     rotated = (await served.client.post("/v1/webhooks/w/rotate-secret")).json()
     assert rotated["secret"].startswith("whsec_")
@@ -46,7 +49,7 @@ async def test_rotation(served):
     assert own not in shown
 
 
-async def test_how_deliveries_go_and_replay(served):
+async def test_how_deliveries_go_and_replay(served: Any) -> None:
     await served.add()
     await served.add("jack")
     async with open_webhook_receiver() as receiver:
@@ -92,7 +95,7 @@ async def test_how_deliveries_go_and_replay(served):
         "[::ffff:7f00:1]",
     ],
 )
-async def test_addresses_of_ipv6(served, host):
+async def test_addresses_of_ipv6(served: Any, host: Any) -> None:
     url = f"http://{host}:8080/hook"
     made = await served.client.post("/v1/webhooks", json={"url": url, "enabled": False})
     assert (made.status_code, made.json()["url"]) == (201, url)
@@ -101,12 +104,12 @@ async def test_addresses_of_ipv6(served, host):
 @pytest.mark.parametrize(
     "host", ["[]", "[:]", "[1:2]", "[1::2::3]", "[1:2:3:4:5:6:7:8:9]", "[12345::1]", "[g::1]", "::1", "[::1"]
 )
-async def test_addresses_that_are_not_ipv6(served, host):
+async def test_addresses_that_are_not_ipv6(served: Any, host: Any) -> None:
     refused = await served.client.post("/v1/webhooks", json={"url": f"http://{host}/hook", "enabled": False})
     assert (refused.status_code, refused.json()["field"]) == (400, "url")
 
 
-async def test_secrets_in_the_address_are_neither_shown_nor_stored_in_clear(served, tmp_path):
+async def test_secrets_in_the_address_are_neither_shown_nor_stored_in_clear(served: Any, tmp_path: Path) -> None:
     url = "http://user-name:hush-hush@127.0.0.1:9/a-secret-path?token=hush-too&plain"
     made = await served.client.post("/v1/webhooks", json={"id": "w", "url": url})
     shown = "http://***@127.0.0.1:9/a-secret-path?token=***&***"

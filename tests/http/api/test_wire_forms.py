@@ -26,7 +26,7 @@ def event(id: int, text: str = "hello") -> model.Event:
     )
 
 
-def test_readers_at_the_same_time_share_the_forms():
+def test_readers_at_the_same_time_share_the_forms() -> None:
     forms = WireForms()
     page = [event(1), event(2)]
     with forms.reader():
@@ -37,7 +37,7 @@ def test_readers_at_the_same_time_share_the_forms():
         assert forms.chunks(page, "other") is not chunks
 
 
-def test_with_the_last_reader_all_goes():
+def test_with_the_last_reader_all_goes() -> None:
     forms = WireForms()
     page = [event(1), event(2)]
     with forms.reader():
@@ -47,7 +47,7 @@ def test_with_the_last_reader_all_goes():
         assert forms.chunks(page, "all") is not chunks
 
 
-def test_a_form_takes_no_more_memory_than_it_has_bytes():
+def test_a_form_takes_no_more_memory_than_it_has_bytes() -> None:
     forms = WireForms()
     with forms.reader():
         for length in range(1, 2000, 37):

@@ -40,7 +40,7 @@ async def add_bot(rookery: Any, id: str, name: str) -> Any:
     return bot
 
 
-async def test_a_bot_is_added_hears_and_answers(rookery, page, tmp_path):
+async def test_a_bot_is_added_hears_and_answers(rookery: Any, page: Any, tmp_path: Path) -> None:
     bot = rookery.bots.new_bot()
     await page.see("No sessions yet")
     await page.screenshot(tmp_path / "empty.png")
@@ -75,7 +75,7 @@ async def test_a_bot_is_added_hears_and_answers(rookery, page, tmp_path):
     await page.until("document.querySelector('.pane form .error').textContent.endsWith('.')")
 
 
-async def test_a_scheduled_send_is_cancelled(rookery, page, tmp_path):
+async def test_a_scheduled_send_is_cancelled(rookery: Any, page: Any, tmp_path: Path) -> None:
     bot = await add_bot(rookery, "shop", "The shop")
     later = await rookery.engine.submit("shop", to=str(ADA), text="later", send_at=time.time() + 3 * 3600)
     await page.click(".list a", "The shop")
@@ -89,7 +89,7 @@ async def test_a_scheduled_send_is_cancelled(rookery, page, tmp_path):
     assert not bot.sent
 
 
-async def test_whatever_comes_from_outside_stays_text(rookery, page):
+async def test_whatever_comes_from_outside_stays_text(rookery: Any, page: Any) -> None:
     bot = await add_bot(rookery, "evil", NASTY)
     bot.push_text(NASTY, chat_id=ADA)
     await page.see(NASTY, ".list")
@@ -105,7 +105,7 @@ async def test_whatever_comes_from_outside_stays_text(rookery, page):
     assert await page.js("document.querySelectorAll('main img, main script').length") == 0
 
 
-async def test_the_file_of_a_message_is_saved(rookery, page, tmp_path):
+async def test_the_file_of_a_message_is_saved(rookery: Any, page: Any, tmp_path: Path) -> None:
     bot = await add_bot(rookery, "shop", "The shop")
     bot.push_text("Here is the list:", chat_id=ADA)
     bot.push_document(b"a parrot, a perch" * 100, f"list {NASTY[:9]}.txt", chat_id=ADA)
@@ -132,7 +132,7 @@ async def test_the_file_of_a_message_is_saved(rookery, page, tmp_path):
     assert await page.js("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
 
 
-async def test_an_account_is_paired_by_the_code_on_the_page(rookery, page, tmp_path):
+async def test_an_account_is_paired_by_the_code_on_the_page(rookery: Any, page: Any, tmp_path: Path) -> None:
     phone = rookery.whatsapp.phone("4915100000001", "Alice")
     await page.click("button", "Add the first one")
     await page.click("dialog button", "WhatsApp account")
@@ -157,7 +157,7 @@ async def test_an_account_is_paired_by_the_code_on_the_page(rookery, page, tmp_p
     await page.until("document.querySelector('.pane header .pill').innerText.match(/Stopped|Down/)")
 
 
-async def test_the_code_rotates_and_a_code_can_be_typed_instead(rookery, page):
+async def test_the_code_rotates_and_a_code_can_be_typed_instead(rookery: Any, page: Any) -> None:
     phone = rookery.whatsapp.phone("4915100000001", "Alice")
     await rookery.engine.create_session(id="office", platform="whatsapp")
     await page.click(".list a", "office")
@@ -173,7 +173,9 @@ async def test_the_code_rotates_and_a_code_can_be_typed_instead(rookery, page):
     await page.see("Connected", ".pane header .pill")
 
 
-async def test_the_page_follows_a_code_that_changes(rookery, page, monkeypatch, tmp_path):
+async def test_the_page_follows_a_code_that_changes(
+    rookery: Any, page: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """What a scanner sees is always the code that is right now, and nothing when there is none."""
     shown: Any = None
 
@@ -199,7 +201,7 @@ async def scanned(page: Any, directory: Path) -> list[str]:
         return [found.text for found in zxingcpp.read_barcodes(image)]
 
 
-async def test_a_dead_letter_is_replayed(rookery, page, tmp_path):
+async def test_a_dead_letter_is_replayed(rookery: Any, page: Any, tmp_path: Path) -> None:
     bot = await add_bot(rookery, "shop", "The shop")
     async with open_webhook_receiver() as receiver:
         receiver.status = lambda delivery: 500
@@ -230,7 +232,7 @@ async def test_a_dead_letter_is_replayed(rookery, page, tmp_path):
         await page.see("No webhooks yet")
 
 
-async def test_stopped_started_and_deleted_with_the_keyboard_alone(rookery, page):
+async def test_stopped_started_and_deleted_with_the_keyboard_alone(rookery: Any, page: Any) -> None:
     await add_bot(rookery, "shop", "The shop")
     await add_bot(rookery, "support", "Support")
     await page.see("Support", ".list")
@@ -269,7 +271,7 @@ async def test_stopped_started_and_deleted_with_the_keyboard_alone(rookery, page
     assert [one.id for one in await rookery.engine.list_sessions()] == ["support"]
 
 
-async def test_a_refused_token_is_replaced_on_the_page(rookery, page, tmp_path):
+async def test_a_refused_token_is_replaced_on_the_page(rookery: Any, page: Any, tmp_path: Path) -> None:
     bot = await add_bot(rookery, "shop", "The shop")
     rookery.bots.faults.add(Fault(kind="status", status=401, token=bot.token))
     await rookery.engine.restart("shop")
@@ -284,7 +286,7 @@ async def test_a_refused_token_is_replaced_on_the_page(rookery, page, tmp_path):
 
 
 @pytest.mark.parametrize("rookery", ["sesame"], indirect=True)
-async def test_it_asks_for_the_key_once(rookery, page):
+async def test_it_asks_for_the_key_once(rookery: Any, page: Any) -> None:
     await page.see("Sign in")
     await page.fill("Key", "wrong")
     await page.press("Enter")
@@ -306,7 +308,7 @@ async def test_it_asks_for_the_key_once(rookery, page):
     await page.see("this key is for some", "main .error")
 
 
-async def test_a_server_that_goes_away_is_said_and_forgiven(rookery, page):
+async def test_a_server_that_goes_away_is_said_and_forgiven(rookery: Any, page: Any) -> None:
     bot = await add_bot(rookery, "shop", "The shop")
     await page.click(".tabs a", "Events")
     bot.push_text("before", chat_id=ADA)
@@ -329,7 +331,7 @@ async def test_a_server_that_goes_away_is_said_and_forgiven(rookery, page):
     )
 
 
-async def test_the_looks(rookery, page, tmp_path):
+async def test_the_looks(rookery: Any, page: Any, tmp_path: Path) -> None:
     """Light, dark, and on a phone: for people to look at, and nothing sticks out at the side."""
     shop = await add_bot(rookery, "shop", "The shop")
     await add_bot(rookery, "support", "Support desk")

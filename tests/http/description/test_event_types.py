@@ -56,7 +56,7 @@ def test_an_event_is_told_by_its_type() -> None:
         assert not validator("AnyDelivery").is_valid(delivery | {"type": wrong["type"], "data": wrong}), wrong
 
 
-async def test_what_happens_to_a_session_is_as_described(served) -> None:
+async def test_what_happens_to_a_session_is_as_described(served: Any) -> None:
     await served.add()
     await served.parrot.say("polly", "hello")
     events = (await served.client.get("/v1/events")).json()["events"]
@@ -66,7 +66,7 @@ async def test_what_happens_to_a_session_is_as_described(served) -> None:
             validator("SessionStatusEvent").validate(event)
 
 
-async def test_the_list_over_http(served) -> None:
+async def test_the_list_over_http(served: Any) -> None:
     rows = (await served.client.get("/v1/event-types")).json()["event_types"]
     found = {row["type"]: row for row in rows}
     assert found["session.qr"]["quiet"]
@@ -87,7 +87,7 @@ async def test_the_list_over_http(served) -> None:
 
 async def make_webhook(*events: str) -> tuple[str, ...] | None:
     providers = [Telegram(), WhatsApp()]
-    async with open_engine(store="memory:", providers=providers) as engine:
+    async with open_engine(store="memory:", providers=providers) as engine:  # type: ignore[arg-type]
         return (await engine.create_webhook(url="http://x.example/", events=events)).events
 
 
@@ -119,7 +119,7 @@ async def test_names_and_patterns_of_the_catalogue_are_taken() -> None:
     assert await make_webhook(*names) == names
 
 
-async def test_a_misspelt_type_over_http(served) -> None:
+async def test_a_misspelt_type_over_http(served: Any) -> None:
     answer = await served.client.post("/v1/webhooks", json={"url": "http://127.0.0.1:9/x", "events": ["sesion.status"]})
     assert answer.status_code == 400
     assert answer.json()["field"] == "events"

@@ -7,6 +7,8 @@ import re
 import subprocess
 import sys
 from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
 
 import pytest
 import trio
@@ -22,7 +24,7 @@ from rookery_telegram.bot_api.proxy import check_proxy as telegram_proxy
 from rookery_whatsapp.settings import check_proxy as whatsapp_proxy
 
 
-def test_every_call_is_described(platforms):
+def test_every_call_is_described(platforms: Any) -> None:
     description = describe(platforms)
     described = {(method.upper(), path) for path, operations in description["paths"].items() for method in operations}
     assert described == {(row.method, row.path) for row in TABLE}
@@ -30,7 +32,7 @@ def test_every_call_is_described(platforms):
     assert len(names) == len(set(names))
 
 
-def test_every_reference_leads_somewhere_and_every_schema_is_used(platforms):
+def test_every_reference_leads_somewhere_and_every_schema_is_used(platforms: Any) -> None:
     description = describe(platforms)
     text = json.dumps(description)
     for kind, defined in description["components"].items():
@@ -38,14 +40,14 @@ def test_every_reference_leads_somewhere_and_every_schema_is_used(platforms):
             assert set(re.findall(rf'"#/components/{kind}/([^"]+)"', text)) == set(defined), kind
 
 
-def test_requests_are_closed_and_bounded(platforms):
+def test_requests_are_closed_and_bounded(platforms: Any) -> None:
     schemas = describe(platforms)["components"]["schemas"]
     for name in ("CreateParrot", "ChangeSession", "CreateWebhook", "ChangeWebhook", "Replay", "SendText", "SendImage"):
         assert schemas[name]["additionalProperties"] is False, name
     assert "(?!" not in json.dumps(schemas), "lookaheads are our own business"
 
 
-def test_no_schema_is_named_like_one_of_its_fields(platforms):
+def test_no_schema_is_named_like_one_of_its_fields(platforms: Any) -> None:
     """Generators of clients name variables after both."""
     for name, schema in describe(platforms)["components"]["schemas"].items():
         snake = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
@@ -53,18 +55,18 @@ def test_no_schema_is_named_like_one_of_its_fields(platforms):
         assert same.get("type") != "array", f"{name}: name it otherwise, such as {name.rstrip('s')}List"
 
 
-def test_no_content_has_a_field_of_the_envelope():
+def test_no_content_has_a_field_of_the_envelope() -> None:
     assert not messages._CONTENT_FIELDS & messages._ENVELOPE
 
 
-def test_security_is_stated_as_it_is():
+def test_security_is_stated_as_it_is() -> None:
     with_key, without = describe(key=True), describe(key=False)
     assert with_key["security"]
     assert with_key["paths"]["/healthz"]["get"]["security"] == []
     assert "security" not in without
 
 
-async def test_the_served_description_and_page(serve, platforms):
+async def test_the_served_description_and_page(serve: Any, platforms: Any) -> None:
     async with serve(key="k") as served:
         description = (await served.client.get("/openapi.json")).json()
         assert description == json.loads(json.dumps(describe(platforms, key=True)))
@@ -86,7 +88,7 @@ class _Links(HTMLParser):
         self.ids |= {value or "" for name, value in attrs if name == "id"}
 
 
-def test_the_page_needs_nothing_from_elsewhere(platforms):
+def test_the_page_needs_nothing_from_elsewhere(platforms: Any) -> None:
     parser = _Links()
     parser.feed(page(describe(platforms)))
     assert not parser.tags & {"script", "link", "img", "iframe"}
@@ -104,7 +106,9 @@ parameters = { "query.timeout" = 0.05 }  # without it the answer has no end
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("key", "seconds"), [(None, 8), ("sesame", 20)])
-async def test_schemathesis_finds_nothing(serve, tmp_path, monkeypatch, key, seconds):
+async def test_schemathesis_finds_nothing(
+    serve: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: Any, seconds: Any
+) -> None:
     """All of its checks: no 5xx, no undocumented answer, nothing valid refused, nothing invalid taken."""
     monkeypatch.setattr(wrong_keys, "FREE", 10**6)  # it tries a wrong key with every call
     async with serve(key=key) as served:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -17,13 +18,13 @@ from rookery_http.config.load import ConfigurationError, load, unknown_variables
 
 
 @pytest.fixture(autouse=True)
-def bare_environment(monkeypatch):
+def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name in variables.BY_NAME or name.startswith("ROOKERY_"):
             monkeypatch.delenv(name)
 
 
-def test_defaults():
+def test_defaults() -> None:
     loaded = load()
     assert (loaded.api.host, loaded.api.port, loaded.api.key) == ("127.0.0.1", 8080, None)
     assert loaded.engine.shutdown_grace + loaded.api.drain == 8.0
@@ -31,7 +32,7 @@ def test_defaults():
     assert msgspec.structs.replace(loaded.engine, shutdown_grace=8.0) == EngineSettings()
 
 
-def test_every_engine_setting_has_a_variable_and_a_meaning(monkeypatch):
+def test_every_engine_setting_has_a_variable_and_a_meaning(monkeypatch: pytest.MonkeyPatch) -> None:
     for field in msgspec.structs.fields(EngineSettings):
         name = variables.ENGINE_VARIABLES[field.name]
         row = variables.BY_NAME[name]
@@ -50,7 +51,7 @@ def test_every_engine_setting_has_a_variable_and_a_meaning(monkeypatch):
         assert got == (expected - 2.0 if field.name == "shutdown_grace" else expected), name
 
 
-def test_where_files_are_kept(monkeypatch, tmp_path):
+def test_where_files_are_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("ROOKERY_DATA_DIR", str(tmp_path))
     assert load().storage.open_media().location == str(tmp_path / "media")
     for name, value in {
@@ -76,7 +77,7 @@ def test_where_files_are_kept(monkeypatch, tmp_path):
         load()
 
 
-def test_fixed_names(monkeypatch):
+def test_fixed_names(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {
         "ROOKERY_HOST": "0.0.0.0",
         "ROOKERY_PORT": "0",
@@ -143,7 +144,9 @@ def test_fixed_names(monkeypatch):
         ("ROOKERY_WHATSAPP_WORKER", "-c 1", "the name of a Python module"),
     ],
 )
-def test_a_mistake_is_one_line_that_says_what_is_right(monkeypatch, name, value, right):
+def test_a_mistake_is_one_line_that_says_what_is_right(
+    monkeypatch: pytest.MonkeyPatch, name: Any, value: Any, right: Any
+) -> None:
     monkeypatch.setenv(name, value)
     with pytest.raises(ConfigurationError) as caught:
         load()
@@ -154,7 +157,7 @@ def test_a_mistake_is_one_line_that_says_what_is_right(monkeypatch, name, value,
     assert (value in line) is not variables.BY_NAME[name].secret or name == "LOG_LEVEL"
 
 
-def test_several_mistakes_are_told_at_once(monkeypatch):
+def test_several_mistakes_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ROOKERY_PORT", "x")
     monkeypatch.setenv("LOG_FORMAT", "x")
     with pytest.raises(ConfigurationError) as caught:
@@ -162,7 +165,7 @@ def test_several_mistakes_are_told_at_once(monkeypatch):
     assert len(caught.value.lines) == 2
 
 
-def test_contradictions(monkeypatch):
+def test_contradictions(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ROOKERY_HOST", "0.0.0.0")
     monkeypatch.setenv("DATABASE_URL", "postgresql://db/x")
     monkeypatch.setenv("ROOKERY_LEASE_TTL", "5")
@@ -175,25 +178,25 @@ def test_contradictions(monkeypatch):
     ]
 
 
-def test_overrides_win_and_empty_variables_count_as_absent(monkeypatch):
+def test_overrides_win_and_empty_variables_count_as_absent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ROOKERY_PORT", "1")
     monkeypatch.setenv("ROOKERY_HOST", "")
     loaded = load(ROOKERY_PORT=2, ROOKERY_HOST=None)
     assert (loaded.api.port, loaded.api.host) == (2, "127.0.0.1")
 
 
-def test_no_limit_can_be_said(monkeypatch):
+def test_no_limit_can_be_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MAX_CONCURRENT_SESSIONS", "none")
     assert load().engine.max_concurrent_sessions is None
 
 
-def test_misspelt_variables_are_noticed():
+def test_misspelt_variables_are_noticed() -> None:
     lines = unknown_variables({"ROOKERY_PROT": "1", "ROOKERY_URL": "http://x", "PATH": "x", "ROOKERY_PORT": "1"})
     assert lines == ["ROOKERY_PROT is not a setting; ROOKERY_PORT is"]
     assert unknown_variables({"ROOKERY_SIMULATOR_NOISE_KEY": "00"}) == []
 
 
-def test_only_the_variable_replaces_the_whatsapp_worker(monkeypatch, tmp_path):
+def test_only_the_variable_replaces_the_whatsapp_worker(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("ROOKERY_DATA_DIR", str(tmp_path))
     started = []
     monkeypatch.setattr(compose, "WhatsApp", lambda **given: started.append(given["worker_command"]))
@@ -203,7 +206,9 @@ def test_only_the_variable_replaces_the_whatsapp_worker(monkeypatch, tmp_path):
     assert started == [None, [sys.executable, "-m", "some.module", "other.module"]]
 
 
-def test_files_to_send_are_fetched_from_where_webhooks_may_lead(monkeypatch, tmp_path):
+def test_files_to_send_are_fetched_from_where_webhooks_may_lead(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("ROOKERY_DATA_DIR", str(tmp_path))
     allowed = []
     monkeypatch.setattr(compose, "WhatsApp", lambda **given: allowed.append(given["workers"].allow_private_urls))
@@ -213,7 +218,7 @@ def test_files_to_send_are_fetched_from_where_webhooks_may_lead(monkeypatch, tmp
     assert allowed == [True, False]
 
 
-def test_the_page_of_settings_is_the_one_of_the_code():
+def test_the_page_of_settings_is_the_one_of_the_code() -> None:
     table = variables.markdown()
     for row in variables.TABLE:
         assert f"| `{row.name}` |" in table
@@ -231,7 +236,9 @@ def test_the_page_of_settings_is_the_one_of_the_code():
         ("0.0.0.0", "", False),
     ],
 )
-def test_webhooks_reach_private_addresses_only_where_nobody_else_calls(monkeypatch, host, given, allowed):
+def test_webhooks_reach_private_addresses_only_where_nobody_else_calls(
+    monkeypatch: pytest.MonkeyPatch, host: Any, given: Any, allowed: Any
+) -> None:
     monkeypatch.setenv("ROOKERY_HOST", host)
     monkeypatch.setenv("ROOKERY_API_KEY", "open-sesame-0123456789")
     if given is not None:
@@ -239,7 +246,7 @@ def test_webhooks_reach_private_addresses_only_where_nobody_else_calls(monkeypat
     assert load().engine.webhook_allow_private is allowed
 
 
-def test_messages_of_the_engine_name_variables_to_operators():
+def test_messages_of_the_engine_name_variables_to_operators() -> None:
     told = "memory is short: raise `memory_limit`, or `max_concurrent_sessions`; `something` else stays"
     assert (
         with_variables(told)
@@ -258,7 +265,7 @@ def test_messages_of_the_engine_name_variables_to_operators():
         ("postgresql://u:hush hush@db/x", "a space"),
     ],
 )
-def test_an_address_of_the_database_that_is_none(monkeypatch, address, right):
+def test_an_address_of_the_database_that_is_none(monkeypatch: pytest.MonkeyPatch, address: Any, right: Any) -> None:
     monkeypatch.setenv("DATABASE_URL", address)
     monkeypatch.setenv("ROOKERY_SECRET_KEY", "k" * 32)
     with pytest.raises(ConfigurationError) as caught:
@@ -278,7 +285,9 @@ def test_an_address_of_the_database_that_is_none(monkeypatch, address, right):
         ("ROOKERY_SECRET_KEY", "abc," + "k1" * 20),
     ],
 )
-def test_weak_keys_are_refused_where_others_can_reach_the_server(monkeypatch, name, weak):
+def test_weak_keys_are_refused_where_others_can_reach_the_server(
+    monkeypatch: pytest.MonkeyPatch, name: Any, weak: Any
+) -> None:
     strong = {"ROOKERY_API_KEY": "open-sesame-0123456789", "ROOKERY_SECRET_KEY": "0123456789abcdef,abc"}
     for variable, value in strong.items():
         monkeypatch.setenv(variable, value)
@@ -299,7 +308,7 @@ def test_weak_keys_are_refused_where_others_can_reach_the_server(monkeypatch, na
 @pytest.mark.parametrize(
     "value", ["http://user:hush@host", "https://api.telegram.org/?token=hush", "hush@host", "ftp://me:hush@x:99999"]
 )
-def test_a_wrong_address_is_not_shown_where_it_may_hold_a_password(monkeypatch, value):
+def test_a_wrong_address_is_not_shown_where_it_may_hold_a_password(monkeypatch: pytest.MonkeyPatch, value: Any) -> None:
     monkeypatch.setenv("ROOKERY_TELEGRAM_API_URL", value)
     with pytest.raises(ConfigurationError) as caught:
         load()
@@ -308,7 +317,7 @@ def test_a_wrong_address_is_not_shown_where_it_may_hold_a_password(monkeypatch, 
     assert "hush" not in line
 
 
-def test_a_bundle_of_certificates_that_is_none_is_a_mistake(monkeypatch, tmp_path):
+def test_a_bundle_of_certificates_that_is_none_is_a_mistake(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for text, right in ((None, "No such file"), ("nonsense", "no certificate in PEM form")):
         bundle = tmp_path / "ca.pem"
         if text is not None:

@@ -8,6 +8,7 @@ import signal
 import time
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trio
@@ -20,7 +21,7 @@ from support.server_process import open_server_process
 TOKEN = "123456789:AAEhBOweik9ai2o1B2c3D4e5F6g7H8i9J0k"
 
 
-async def test_every_periodic_check_can_be_forced(served):
+async def test_every_periodic_check_can_be_forced(served: Any) -> None:
     await served.add()
     post = served.client.post
     assert (await post("/v1/health/check")).json()["checks"][0]["session"] == "polly"
@@ -29,7 +30,7 @@ async def test_every_periodic_check_can_be_forced(served):
     assert (await post("/v1/cleaner/check")).json() == {"released": []}
 
 
-async def test_forced_checks_and_the_tree_need_the_key(serve):
+async def test_forced_checks_and_the_tree_need_the_key(serve: Any) -> None:
     async with serve(key="sesame") as served:
         served.client.headers.pop("Authorization")
         for path in ("/v1/memory/check", "/v1/recovery/check", "/v1/cleaner/check"):
@@ -37,7 +38,7 @@ async def test_forced_checks_and_the_tree_need_the_key(serve):
         assert (await served.client.get("/v1/debug/tasks")).status_code == 401
 
 
-async def test_the_tree_shows_what_each_task_waits_for(served):
+async def test_the_tree_shows_what_each_task_waits_for(served: Any) -> None:
     await served.add(credentials={"token": "1:verysecret"})
     answer = await served.client.get("/v1/debug/tasks")
     assert answer.status_code == 200

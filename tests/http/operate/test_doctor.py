@@ -75,7 +75,7 @@ async def test_where_files_are_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: P
 
 
 async def found(provider: object | None = None, **options: float) -> dict[str, Finding]:
-    findings = await examine({}, lambda _: [provider or There()], **options)  # type: ignore[list-item, arg-type]
+    findings = await examine({}, lambda _: [provider or There()], **options)  # type: ignore[list-item]
     assert all(finding.detail for finding in findings)
     assert all(bool(finding.advice) == (finding.level != "ok") for finding in findings)
     return {finding.subject: finding for finding in findings}
@@ -174,7 +174,7 @@ async def test_what_cannot_be_a_directory(tmp_path: Path, monkeypatch: pytest.Mo
 async def test_a_database_of_somebody_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / DATABASE).touch()
     monkeypatch.setattr(os, "access", lambda path, _: Path(path).is_dir())
-    findings = [finding for finding in await examine({}, lambda _: [There()]) if finding.subject == "database"]
+    findings = [finding for finding in await examine({}, lambda _: [There()]) if finding.subject == "database"]  # type: ignore[list-item]
     assert (findings[0].level, "is not writable" in findings[0].detail) == ("error", True)
 
 
@@ -198,11 +198,11 @@ async def test_the_grace_in_kubernetes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def test_too_few_files_for_the_sessions(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MAX_CONCURRENT_SESSIONS", "1000")
-    monkeypatch.setattr(doctor.resource, "getrlimit", lambda _: (1024, 1024))
+    monkeypatch.setattr(doctor.resource, "getrlimit", lambda _: (1024, 1024))  # type: ignore[attr-defined]
     finding = (await found())["open files"]
     assert finding.level == "error"
     assert "3200" in finding.advice
-    monkeypatch.setattr(doctor.resource, "getrlimit", lambda _: (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    monkeypatch.setattr(doctor.resource, "getrlimit", lambda _: (resource.RLIM_INFINITY, resource.RLIM_INFINITY))  # type: ignore[attr-defined]
     assert (await found())["open files"].level == "ok"
 
 

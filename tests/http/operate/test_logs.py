@@ -9,6 +9,8 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -35,7 +37,7 @@ def restored_logging() -> Iterator[None]:
 
 
 @pytest.fixture
-def written(restored_logging) -> io.StringIO:
+def written(restored_logging: Any) -> io.StringIO:
     stream = io.StringIO()
     logs.configure(level="INFO", form="json", secrets=["sesame-key"], stream=stream)
     return stream
@@ -45,7 +47,7 @@ def lines(stream: io.StringIO) -> list[dict[str, object]]:
     return [json.loads(line) for line in stream.getvalue().splitlines()]
 
 
-def test_engine_lines_show_their_fields(written):
+def test_engine_lines_show_their_fields(written: Any) -> None:
     get_logger("RECONNECT").info("waiting", session="shop", delay=5.0)
     (line,) = lines(written)
     assert line["event"] == "waiting"
@@ -53,14 +55,14 @@ def test_engine_lines_show_their_fields(written):
     assert str(line["timestamp"]).endswith("Z")
 
 
-def test_a_field_may_have_any_name(written):
+def test_a_field_may_have_any_name(written: Any) -> None:
     taken = {"name": "x", "message": "y", "module": "z", "args": 1, "process": 2, "thread": 3, "asctime": 4, "msg": 5}
     get_logger("SESSION").info("hello", session="shop", **taken)
     (line,) = lines(written)
     assert (line["event"], line["name_"], line["message_"]) == ("hello", "x", "y")
 
 
-def test_plain_loggers_get_a_component(written):
+def test_plain_loggers_get_a_component(written: Any) -> None:
     logging.getLogger("rookery.api.server").warning("so %s", "it is")
     logging.getLogger("somebody.else").warning("hello")
     first, second = lines(written)
@@ -68,14 +70,14 @@ def test_plain_loggers_get_a_component(written):
     assert second["component"] == "somebody.else"
 
 
-def test_the_level_counts(written):
+def test_the_level_counts(written: Any) -> None:
     get_logger("SESSION").debug("quiet")
     logging.getLogger("somebody.else").info("quiet")
     assert written.getvalue() == ""
 
 
 @pytest.mark.logs_secrets
-def test_secrets_are_masked_everywhere(written):
+def test_secrets_are_masked_everywhere(written: Any) -> None:
     log = get_logger("API")
     log.info(f"token {TOKEN}", url=f"https://api.telegram.org/bot{TOKEN}/getMe", nested={"key": "sesame-key"})
     try:
@@ -90,7 +92,7 @@ def test_secrets_are_masked_everywhere(written):
 
 
 @pytest.mark.logs_secrets
-def test_a_secret_that_json_writes_differently(restored_logging):
+def test_a_secret_that_json_writes_differently(restored_logging: Any) -> None:
     stream = io.StringIO()
     logs.configure(form="json", secrets=['quo"te\\word'], stream=stream)
     get_logger("API").info('it is quo"te\\word', field='quo"te\\word', inside=['quo"te\\word'])
@@ -98,7 +100,7 @@ def test_a_secret_that_json_writes_differently(restored_logging):
     assert (line["event"], line["field"], line["inside"]) == ("it is ***", "***", ["***"])
 
 
-def test_every_line_is_one_line_of_strict_json(written):
+def test_every_line_is_one_line_of_strict_json(written: Any) -> None:
     log = get_logger("SESSION")
     log.info(
         "a\nb\u2028c\x85d\x1b[31m", name="\u2029", number=float("nan"), more=[float("inf")], key={(1,): 2}, raw=b"\xff"
@@ -123,7 +125,7 @@ def test_every_line_is_one_line_of_strict_json(written):
     assert found[2]["level"] == "warning"
 
 
-def test_strangers_write_no_lines_of_their_own_on_the_console(restored_logging):
+def test_strangers_write_no_lines_of_their_own_on_the_console(restored_logging: Any) -> None:
     stream = io.StringIO()
     logs.configure(form="console", stream=stream)
     get_logger("RECONNECT").info("Telegram answered\nCRITICAL forged \x1b[2J\u2028x", error="a\nb\x1b[2J")
@@ -131,7 +133,7 @@ def test_strangers_write_no_lines_of_their_own_on_the_console(restored_logging):
     assert "\x1b" not in stream.getvalue()
 
 
-def test_what_python_would_print_itself_becomes_a_line(tmp_path):
+def test_what_python_would_print_itself_becomes_a_line(tmp_path: Path) -> None:
     program = """
 import sys, threading
 from rookery_http.operate import logs
@@ -154,13 +156,13 @@ raise RuntimeError("nobody\\ncaught it")
     assert "RuntimeError" in found[2]["exception"]
 
 
-async def test_httpx_does_not_log_urls(written):
+async def test_httpx_does_not_log_urls(written: Any) -> None:
     async with httpx.AsyncClient(transport=httpx.MockTransport(lambda _: httpx.Response(200))) as client:
         await client.get(f"https://api.telegram.org/bot{TOKEN}/getMe")
     assert written.getvalue() == ""
 
 
-def test_the_console_form(restored_logging):
+def test_the_console_form(restored_logging: Any) -> None:
     stream = io.StringIO()
     logs.configure(level="INFO", form="console", stream=stream)
     get_logger("HEALTH").warning("not answering", session="shop")
@@ -171,14 +173,14 @@ def test_the_console_form(restored_logging):
     assert "ValueError: x" in text
 
 
-def test_auto_is_json_without_a_terminal(restored_logging):
+def test_auto_is_json_without_a_terminal(restored_logging: Any) -> None:
     stream = io.StringIO()
     logs.configure(form="auto", stream=stream)
     get_logger("SESSION").info("hello")
     assert lines(stream)[0]["event"] == "hello"
 
 
-def test_a_line_that_repeats_is_written_once_a_minute_with_a_count():
+def test_a_line_that_repeats_is_written_once_a_minute_with_a_count() -> None:
     now = 0.0
     repeats = Repeats(lambda: now)
 
@@ -207,7 +209,7 @@ def test_a_line_that_repeats_is_written_once_a_minute_with_a_count():
     assert passes("waits", session="b") is True
 
 
-def test_what_repeats_is_not_remembered_for_ever():
+def test_what_repeats_is_not_remembered_for_ever() -> None:
     now = 0.0
     repeats = Repeats(lambda: now)
     for n in range(3 * repeats_module.MOST):
@@ -218,7 +220,7 @@ def test_what_repeats_is_not_remembered_for_ever():
     assert len(repeats._seen) <= repeats_module.MOST
 
 
-def test_a_storm_of_lines_becomes_one(written):
+def test_a_storm_of_lines_becomes_one(written: Any) -> None:
     log = get_logger("SESSION")
     for n in range(100):
         log.warning("events wait: the store does not answer", session="shop", error=f"error {n}")

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trio
@@ -49,7 +50,7 @@ def series_of(text: str) -> set[str]:
     return names
 
 
-async def test_every_metric_that_is_watched_exists(served):
+async def test_every_metric_that_is_watched_exists(served: Any) -> None:
     await served.add()
     answer = await served.client.get("/metrics")
     assert answer.status_code == 200
@@ -104,10 +105,10 @@ POSITIVE = [
 ]
 
 
-async def test_everything_that_an_operator_looks_for_is_there(served, monkeypatch):
+async def test_everything_that_an_operator_looks_for_is_there(served: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """The families that a person looks for first, with values, after a little life."""
 
-    async def probe(self):
+    async def probe(self) -> None:  # type: ignore[no-untyped-def]
         await trio.lowlevel.checkpoint()
 
     url = "http://127.0.0.1:9/hook"  # nobody listens to the discard port

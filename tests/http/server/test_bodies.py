@@ -6,6 +6,7 @@ import base64
 import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from typing import Any
 
 import httpx
 import pytest
@@ -45,7 +46,7 @@ def objects(size: int) -> bytes:
     return b'{"to": "7", "text": "x", "options": {"a": [' + b"{}," * (size // 3) + b"{}]}}"
 
 
-async def test_documents_of_many_objects_do_not_hold_the_loop(served):
+async def test_documents_of_many_objects_do_not_hold_the_loop(served: Any) -> None:
     await served.add()
     body = objects(15_000_000)
     statuses = []
@@ -65,7 +66,7 @@ async def test_documents_of_many_objects_do_not_hold_the_loop(served):
 
 
 @pytest.mark.parametrize("filler", [b"{},", b"0,", b'"",', b'{"a":0},', b"[[],[]],"])
-async def test_documents_below_the_limit_have_a_limit_of_values(served, filler):
+async def test_documents_below_the_limit_have_a_limit_of_values(served: Any, filler: Any) -> None:
     await served.add()
     body = b'{"to": "7", "text": "x", "options": {"a": [' + filler * (250_000 // len(filler)) + b"0]}}"
     async with watched_loop() as gaps:
@@ -75,7 +76,7 @@ async def test_documents_below_the_limit_have_a_limit_of_values(served, filler):
     assert max(gaps) < 0.5
 
 
-async def test_a_large_file_in_data_is_sent(served):
+async def test_a_large_file_in_data_is_sent(served: Any) -> None:
     await served.add()
     content = base64.b64encode(b"\0" * 9_000_000).decode()
     document = {"to": "7", "type": "document", "filename": "a.bin", "mime_type": "application/x-bin", "data": content}
@@ -86,7 +87,7 @@ async def test_a_large_file_in_data_is_sent(served):
 
 
 @pytest.mark.parametrize("depth", [64, 65, 5000, 100_000])
-def test_depth(depth):
+def test_depth(depth: Any) -> None:
     body = b"[" * depth + b"]" * depth
     if depth <= 64:
         assert read_json(body, list)
@@ -108,7 +109,7 @@ def has_nul(text: str) -> bool:
 
 
 @given(st.dictionaries(TEXTS, DOCUMENTS, max_size=6), st.booleans())
-def test_what_json_writes_is_read_back(document, ascii):
+def test_what_json_writes_is_read_back(document: Any, ascii: Any) -> None:
     text = json.dumps(document, ensure_ascii=ascii)
     try:
         body = text.encode()
@@ -123,7 +124,7 @@ def test_what_json_writes_is_read_back(document, ascii):
 
 
 @given(TEXTS, DOCUMENTS, DOCUMENTS, DOCUMENTS)
-def test_a_repeated_name_is_found_wherever_it_stands(name, one, two, other):
+def test_a_repeated_name_is_found_wherever_it_stands(name: Any, one: Any, two: Any, other: Any) -> None:
     pair = f"{json.dumps(name)}: {json.dumps(one)}, {json.dumps(name)}: {json.dumps(two)}"
     body = f'{{"before": {json.dumps(other)}, "inner": [{{{pair}}}]}}'.encode()
     if not has_nul(body.decode()):
@@ -142,11 +143,11 @@ def test_a_repeated_name_is_found_wherever_it_stands(name, one, two, other):
         (b'{"data": 5, "text": "' + b"A" * 1000 + b'"}', 1023),
     ],
 )
-def test_size_without_data(body, size):
+def test_size_without_data(body: Any, size: Any) -> None:
     assert size_without_data(body, 1) == size
 
 
-async def test_a_key_decodes_one_large_document_at_a_time():
+async def test_a_key_decodes_one_large_document_at_a_time() -> None:
     """Others do not stand in its queue."""
     documents = Documents()
     body = b'["' + b"x" * INLINE + b'"]'
@@ -163,7 +164,7 @@ async def test_a_key_decodes_one_large_document_at_a_time():
     assert not documents._turns
 
 
-def test_the_budget_is_shared_and_given_back():
+def test_the_budget_is_shared_and_given_back() -> None:
     budget = BodyBudget(1_000_000, 600_000)
     with budget.hold("a") as first, budget.hold("b") as second, budget.hold("a") as third:
         first.grow_to(FREE + 500_000)
@@ -183,12 +184,12 @@ def memory_growth() -> Iterator[list[int]]:
     import psutil
 
     process = psutil.Process()
-    before, result = process.memory_info().rss, []
+    before, result = process.memory_info().rss, []  # type: ignore[var-annotated]
     yield result
     result.append(process.memory_info().rss - before)
 
 
-async def test_unfinished_bodies_do_not_add_up(serve):
+async def test_unfinished_bodies_do_not_add_up(serve: Any) -> None:
     """60 clients with 4 MB each that do not come to an end: the first ones are held, the others refused."""
     mebibyte = 1024 * 1024
     async with serve(max_body=4 * mebibyte, body_memory=32 * mebibyte) as served:

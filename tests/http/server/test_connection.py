@@ -39,7 +39,7 @@ def status_of(answer: bytes) -> int:
     return int(answer.split()[1])
 
 
-async def test_a_half_closed_post_is_answered(served):
+async def test_a_half_closed_post_is_answered(served: Any) -> None:
     await served.add()
     for _ in range(5):
         answer = await talk(served.port, POST, half_close=True)
@@ -48,7 +48,7 @@ async def test_a_half_closed_post_is_answered(served):
 
 
 @pytest.mark.parametrize("path", ["/v1/sessions", "/v1/media/{file}"])
-async def test_a_half_closed_get_is_answered(served, path):
+async def test_a_half_closed_get_is_answered(served: Any, path: Any) -> None:
     file = await served.engine.store_media(b"x" * 300_000)
     request = f"GET {path.format(file=file.id)} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
     head, _, body = (await talk(served.port, request.encode(), half_close=True)).partition(b"\r\n\r\n")
@@ -56,27 +56,27 @@ async def test_a_half_closed_get_is_answered(served, path):
     assert f"content-length: {len(body)}".encode() in head.lower()
 
 
-async def test_a_half_closed_stream_ends(served):
+async def test_a_half_closed_stream_ends(served: Any) -> None:
     await served.add()
     request = b"GET /v1/events/stream?after=0 HTTP/1.1\r\nHost: localhost\r\n\r\n"
     assert status_of(await talk(served.port, request, half_close=True)) == 200
 
 
-async def test_a_body_that_is_cut_off_is_a_problem(served):
+async def test_a_body_that_is_cut_off_is_a_problem(served: Any) -> None:
     await served.add()
     answer = await talk(served.port, POST[:-5], half_close=True)
     assert status_of(answer) == 400
     assert b"before the body was complete" in answer
 
 
-async def test_a_body_with_malformed_chunks_is_one_problem(served):
+async def test_a_body_with_malformed_chunks_is_one_problem(served: Any) -> None:
     head = POST.partition(b"Content-Length")[0] + b"Transfer-Encoding: chunked\r\n\r\n"
     answer = await talk(served.port, head, b"5\r\n{    \r\n", b"nonsense\r\n")
     assert status_of(answer) == 400
     assert answer.count(b"HTTP/1.1 400 ") == 1
 
 
-async def test_continue_is_said_when_the_body_is_wanted(served):
+async def test_continue_is_said_when_the_body_is_wanted(served: Any) -> None:
     await served.add()
     head, _, body = POST.partition(b"\r\n\r\n")
     with trio.fail_after(20):
@@ -91,7 +91,7 @@ async def test_continue_is_said_when_the_body_is_wanted(served):
 
 
 @pytest.mark.parametrize("cut", range(1, 60, 7))
-async def test_pipelined_requests_are_answered_in_order_wherever_they_are_cut(served, cut):
+async def test_pipelined_requests_are_answered_in_order_wherever_they_are_cut(served: Any, cut: Any) -> None:
     one = b"GET /v1/sessions/%d HTTP/1.1\r\nHost: localhost\r\n\r\n"
     text = (
         b"".join(one % number for number in range(20)) + one.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n") % 20
@@ -101,7 +101,7 @@ async def test_pipelined_requests_are_answered_in_order_wherever_they_are_cut(se
     assert asked == [f"there is no session '{number}'" for number in range(21)]
 
 
-async def test_what_came_before_nonsense_is_answered_first(served):
+async def test_what_came_before_nonsense_is_answered_first(served: Any) -> None:
     good = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
     answer = await talk(served.port, good + good + b"\x00\x01nonsense\r\n\r\n" + good)
     assert [int(part[:3]) for part in answer.split(b"HTTP/1.1 ")[1:4]] == [200, 200, 400]
@@ -116,14 +116,14 @@ async def test_what_came_before_nonsense_is_answered_first(served):
     ],
 )
 @pytest.mark.parametrize("piece", [1_000_000, 8192])
-async def test_too_many_bytes_of_headers_are_refused(served, headers, piece):
+async def test_too_many_bytes_of_headers_are_refused(served: Any, headers: Any, piece: Any) -> None:
     text = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n" + headers + b"\r\n"
     answer = await talk(served.port, *(text[start : start + piece] for start in range(0, len(text), piece)))
     assert status_of(answer) == 431
     assert str(http1.HEADER_LIMIT).encode() in answer
 
 
-async def test_headers_within_the_limit_are_taken(served):
+async def test_headers_within_the_limit_are_taken(served: Any) -> None:
     text = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nX-Long: " + b"a" * 60_000 + b"\r\n\r\n"
     assert status_of(await talk(served.port, text)) == 200
 
@@ -132,7 +132,7 @@ def logged(caplog: Any) -> list[tuple[str, int]]:
     return [(record.path, record.status) for record in caplog.records if record.msg == "request"]
 
 
-async def test_the_log_says_what_was_answered(served, caplog):
+async def test_the_log_says_what_was_answered(served: Any, caplog: pytest.LogCaptureFixture) -> None:
     """Not 499 because a client closes as soon as it has its answer, as curl does."""
     caplog.set_level(logging.DEBUG, "rookery.api")
     await served.add()

@@ -11,6 +11,8 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
 import pytest
 import trio
@@ -33,7 +35,7 @@ def soft_limit(limit: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
-async def test_the_api_answers_when_clients_hold_every_descriptor(tmp_path):
+async def test_the_api_answers_when_clients_hold_every_descriptor(tmp_path: Path) -> None:
     async with open_server_process(tmp_path, environment={"ROOKERY_KEEP_ALIVE": "600"}) as server:
         port = int((await server.listening()).rpartition(":")[2])
         opened = len(os.listdir(f"/proc/{server.process.pid}/fd"))
@@ -59,7 +61,7 @@ async def test_the_api_answers_when_clients_hold_every_descriptor(tmp_path):
     assert b"no file descriptor is left" in server.errors
 
 
-async def test_serve_raises_the_soft_limit(tmp_path):
+async def test_serve_raises_the_soft_limit(tmp_path: Path) -> None:
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     with soft_limit(256):
         async with open_server_process(tmp_path) as server:
@@ -72,7 +74,7 @@ async def test_serve_raises_the_soft_limit(tmp_path):
     assert soft.group(1) == ("unlimited" if hard == resource.RLIM_INFINITY else str(hard))
 
 
-async def test_a_connection_without_a_descriptor_says_so(served):
+async def test_a_connection_without_a_descriptor_says_so(served: Any) -> None:
     client = HttpClient("127.0.0.1", served.port, None, max_answer=1000)
     with soft_limit(max(map(int, os.listdir("/proc/self/fd"))) + 1):
         held = []
@@ -94,7 +96,7 @@ async def test_a_connection_without_a_descriptor_says_so(served):
     await client.aclose()
 
 
-def test_hidden_reasons_are_found():
+def test_hidden_reasons_are_found() -> None:
     group = ExceptionGroup(
         "all", [ConnectionRefusedError(111, "Connection refused"), OSError(24, "Too many open files")]
     )
@@ -104,7 +106,7 @@ def test_hidden_reasons_are_found():
     assert descriptors.reason_of(ValueError("plain")) == "plain"
 
 
-async def test_sessions_are_admitted_by_descriptors(served, monkeypatch):
+async def test_sessions_are_admitted_by_descriptors(served: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """The one too many gets an error that names the limit; those that run, and the API, are not disturbed."""
     await served.add("one")
     monkeypatch.setattr(descriptors, "descriptor_limit", lambda: descriptors.open_descriptors() + 16)
@@ -135,7 +137,7 @@ async def children_of(pid: int) -> list[int]:
 
 
 @pytest.mark.skipif(not can_unshare(), reason="needs a pid namespace of its own")
-async def test_pid_1_reaps_orphans_and_passes_signals_on(tmp_path):
+async def test_pid_1_reaps_orphans_and_passes_signals_on(tmp_path: Path) -> None:
     command = [
         "unshare",
         "--pid",
@@ -151,7 +153,7 @@ async def test_pid_1_reaps_orphans_and_passes_signals_on(tmp_path):
     process = await trio.lowlevel.open_process(command, stdout=subprocess.PIPE, env=environment)
     try:
         with trio.fail_after(40):
-            assert b"listens on" in await process.stdout.receive_some()
+            assert b"listens on" in await process.stdout.receive_some()  # type: ignore[union-attr]
             [init] = await children_of(process.pid)
             inside = ["nsenter", "--target", str(init), "--pid", "--mount"]
             await trio.run_process([*inside, "sh", "-c", "for i in 1 2 3 4 5; do (sleep 0.1 &) ; done"])
@@ -164,4 +166,4 @@ async def test_pid_1_reaps_orphans_and_passes_signals_on(tmp_path):
             process.kill()
             with trio.CancelScope(shield=True):
                 await process.wait()
-        await process.stdout.aclose()
+        await process.stdout.aclose()  # type: ignore[union-attr]

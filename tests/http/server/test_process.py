@@ -45,7 +45,7 @@ class Process:
     def ready(self) -> str:
         assert self.popen.stdout is not None
         line = self.popen.stdout.readline()
-        assert line.startswith("Rookery listens on http://127.0.0.1:"), line + self.popen.stderr.read()
+        assert line.startswith("Rookery listens on http://127.0.0.1:"), line + self.popen.stderr.read()  # type: ignore[union-attr]
         self.url = line.split()[-1]
         return self.url
 
@@ -77,7 +77,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_one_signal_ends_it_in_good_order(start, number):
+def test_one_signal_ends_it_in_good_order(start: Any, number: Any) -> None:
     server = start(ROOKERY_SHUTDOWN_GRACE="40")
     url = server.ready()
     with httpx.Client(base_url=url, trust_env=False) as client:
@@ -90,7 +90,7 @@ def test_one_signal_ends_it_in_good_order(start, number):
     assert [line["event"] for line in lines if line["component"] == "API"][-2:] == ["stopping", "stopped"]
 
 
-def test_an_open_stream_does_not_delay_the_end(start):
+def test_an_open_stream_does_not_delay_the_end(start: Any) -> None:
     server = start(ROOKERY_SHUTDOWN_GRACE="40")
     url = server.ready()
     with httpx.Client(base_url=url, trust_env=False) as client, client.stream("GET", "/v1/events/stream") as answer:
@@ -101,7 +101,7 @@ def test_an_open_stream_does_not_delay_the_end(start):
     assert seconds < 8  # not the time of the drain
 
 
-def test_a_second_signal_ends_it_at_once(start):
+def test_a_second_signal_ends_it_at_once(start: Any) -> None:
     server = start(LOG_LEVEL="ERROR", ROOKERY_SHUTDOWN_GRACE="40")
     url = server.ready()
     port = int(url.rpartition(":")[2])
@@ -119,7 +119,7 @@ def test_a_second_signal_ends_it_at_once(start):
     assert "Traceback" not in errors
 
 
-def test_a_signal_before_it_has_begun(start):
+def test_a_signal_before_it_has_begun(start: Any) -> None:
     for delay in (0.1, 0.3, 0.5):
         server = start()
         time.sleep(delay)
@@ -128,7 +128,7 @@ def test_a_signal_before_it_has_begun(start):
         assert "Traceback" not in errors
 
 
-def test_signals_while_the_interpreter_ends_change_nothing(start):
+def test_signals_while_the_interpreter_ends_change_nothing(start: Any) -> None:
     server = start()
     server.ready()
     server.popen.send_signal(signal.SIGTERM)
@@ -143,7 +143,7 @@ def test_signals_while_the_interpreter_ends_change_nothing(start):
 
 
 @pytest.mark.parametrize(("command", "missing"), [("serve", "typer"), ("serve", "quart"), ("--help", "rich")])
-def test_an_installation_for_embedding_only_says_what_is_missing(tmp_path, command, missing):
+def test_an_installation_for_embedding_only_says_what_is_missing(tmp_path: Path, command: Any, missing: Any) -> None:
     code = f"import sys; sys.modules[{missing!r}] = None; sys.argv = ['rookery', {command!r}]"
     done = subprocess.run(
         [sys.executable, "-c", f"{code}; from rookery_http.cli import main; sys.exit(main())"],
@@ -156,7 +156,7 @@ def test_an_installation_for_embedding_only_says_what_is_missing(tmp_path, comma
     assert done.stderr == f"rookery: {missing} is missing: install Rookery with its extra `http`\n"
 
 
-def test_settings_that_cannot_be_used(tmp_path):
+def test_settings_that_cannot_be_used(tmp_path: Path) -> None:
     for variables, expected in [
         ({"ROOKERY_PORT": "x", "LOG_FORMAT": "y"}, ["ROOKERY_PORT: ", "LOG_FORMAT: "]),
         ({"ROOKERY_HOST": "0.0.0.0"}, ["ROOKERY_API_KEY: "]),
@@ -174,7 +174,7 @@ def test_settings_that_cannot_be_used(tmp_path):
     assert rookery("nonsense").returncode == 2
 
 
-def test_what_cannot_be_opened_is_one_line(tmp_path):
+def test_what_cannot_be_opened_is_one_line(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_text("")
     done = rookery("serve", ROOKERY_DATA_DIR=str(file / "data"), ROOKERY_PORT="0")
@@ -188,7 +188,7 @@ def test_what_cannot_be_opened_is_one_line(tmp_path):
     assert f"cannot listen on 127.0.0.1 port {port}: the port is in use" in done.stderr
 
 
-def test_a_second_server_is_refused_or_waits(start, tmp_path):
+def test_a_second_server_is_refused_or_waits(start: Any, tmp_path: Path) -> None:
     first = start()
     first.ready()
     refused = rookery("serve", ROOKERY_DATA_DIR=str(tmp_path / "data"), ROOKERY_PORT="0")
@@ -204,13 +204,13 @@ def test_a_second_server_is_refused_or_waits(start, tmp_path):
     assert second.end()[0] == 0
 
 
-def test_misspelt_variables_are_told(start):
+def test_misspelt_variables_are_told(start: Any) -> None:
     server = start(ROOKERY_PROT="1")
     server.ready()
     assert "ROOKERY_PROT is not a setting; ROOKERY_PORT is" in server.end()[2]
 
 
-def test_the_commands(start):
+def test_the_commands(start: Any) -> None:
     server = start(ROOKERY_API_KEY="sesame", ROOKERY_TELEGRAM_API_URL="http://127.0.0.1:9")
     variables = {"ROOKERY_URL": server.ready(), "ROOKERY_API_KEY": "sesame"}
 
@@ -256,7 +256,7 @@ def test_the_commands(start):
     assert "sesame" not in errors
 
 
-def test_healthcheck(start):
+def test_healthcheck(start: Any) -> None:
     server = start()
     port = server.ready().rpartition(":")[2]
     assert rookery("healthcheck", ROOKERY_PORT=port).returncode == 0
@@ -272,7 +272,7 @@ def test_healthcheck(start):
     assert not {"quart", "pydantic", "typer", "trio", "httpx", "rich"} & set(done.stdout.split())
 
 
-def test_descriptions():
+def test_descriptions() -> None:
     assert json.loads(rookery("openapi").stdout)["openapi"] == "3.1.0"
     assert rookery("openapi", "--html").stdout.startswith("<!doctype html>")
     assert rookery("--version").stdout.startswith("rookery ")
@@ -298,7 +298,7 @@ def demo_lines(*arguments: str, **variables: str) -> Iterator[tuple[subprocess.P
 
 
 @pytest.mark.slow
-def test_the_demo_counts_right_and_ends_by_itself():
+def test_the_demo_counts_right_and_ends_by_itself() -> None:
     done = rookery("demo", "--seconds", "7")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Nothing lost, nothing repeated." in done.stdout
@@ -311,7 +311,7 @@ def test_the_demo_counts_right_and_ends_by_itself():
 
 
 @pytest.mark.slow
-def test_the_demo_without_neonize(tmp_path):
+def test_the_demo_without_neonize(tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['neonize'] = None\n")
     path = os.pathsep.join(filter(None, [str(tmp_path), os.environ.get("PYTHONPATH")]))
     done = rookery("demo", "--seconds", "4", PYTHONPATH=path)
@@ -324,7 +324,7 @@ def test_the_demo_without_neonize(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("moment", ["loads its library", "has scanned it", "→ webhook → echo", "a redeploy"])
-def test_the_demo_ends_with_ctrl_c(moment):
+def test_the_demo_ends_with_ctrl_c(moment: Any) -> None:
     for demo, line in demo_lines("--seconds", "8"):
         if moment in line:
             demo.send_signal(signal.SIGINT)
@@ -335,7 +335,7 @@ def test_the_demo_ends_with_ctrl_c(moment):
     assert errors == ""
 
 
-def test_a_reader_that_has_seen_enough_is_no_failure():
+def test_a_reader_that_has_seen_enough_is_no_failure() -> None:
     """As in `rookery openapi | head -1`: nobody is told anything, and the exit code is that of success."""
     reading, writing = os.pipe()
     os.close(reading)
@@ -350,7 +350,7 @@ def test_a_reader_that_has_seen_enough_is_no_failure():
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no such device")
-def test_output_that_cannot_be_written_is_told_in_one_line():
+def test_output_that_cannot_be_written_is_told_in_one_line() -> None:
     with open("/dev/full", "wb") as full:
         ended = subprocess.run([*ROOKERY, "settings"], env=ENVIRONMENT, stdout=full, stderr=subprocess.PIPE, timeout=30)
     assert ended.returncode == 1
@@ -359,19 +359,19 @@ def test_output_that_cannot_be_written_is_told_in_one_line():
 
 
 @pytest.mark.parametrize("url", ["nothing", "ftp://127.0.0.1:1"])
-def test_an_address_that_is_none_is_a_wrong_argument(url):
+def test_an_address_that_is_none_is_a_wrong_argument(url: Any) -> None:
     ended = rookery("sessions", "list", "--url", url)
     assert (ended.returncode, ended.stdout) == (2, "")
     assert ended.stderr == f"rookery: '{url}' is not an address such as http://127.0.0.1:8080\n"
 
 
-def test_closed_standard_streams_are_no_trouble():
+def test_closed_standard_streams_are_no_trouble() -> None:
     for closed in ((1,), (0, 1, 2)):
         ended = subprocess.run(
             [*ROOKERY, "settings"],
             env=ENVIRONMENT,
             stderr=subprocess.PIPE,
             timeout=30,
-            preexec_fn=lambda closed=closed: [os.close(number) for number in closed],
+            preexec_fn=lambda closed=closed: [os.close(number) for number in closed],  # type: ignore[func-returns-value,misc]
         )
         assert (ended.returncode, ended.stderr) == (0, b""), closed

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from typing import Any
 
 import httpx
 import pytest
@@ -41,7 +42,7 @@ async def read_answer(stream: trio.SocketStream) -> tuple[int, bytes]:
 GET = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
-async def test_an_idle_client_does_not_delay_the_shutdown(serve):
+async def test_an_idle_client_does_not_delay_the_shutdown(serve: Any) -> None:
     async with serve(drain=20.0) as served, connected(served.port) as idle, connected(served.port) as silent:
         await idle.send_all(GET)
         assert (await read_answer(idle))[0] == 200
@@ -53,7 +54,7 @@ async def test_an_idle_client_does_not_delay_the_shutdown(serve):
         assert trio.current_time() - before < 10
 
 
-async def test_idle_connections_are_closed_after_the_keep_alive_time(serve):
+async def test_idle_connections_are_closed_after_the_keep_alive_time(serve: Any) -> None:
     async with serve(keep_alive=0.2) as served, connected(served.port) as idle, connected(served.port) as silent:
         await idle.send_all(GET)
         assert (await read_answer(idle))[0] == 200
@@ -72,7 +73,7 @@ def tasks_named(word: str) -> int:
     return count(root)
 
 
-async def test_clients_that_hang_up_with_their_answer_leave_nothing_behind(serve):
+async def test_clients_that_hang_up_with_their_answer_leave_nothing_behind(serve: Any) -> None:
     """The end of an answer and the end of its connection may come in either order."""
     async with serve(keep_alive=600) as served:
         for _ in range(60):
@@ -84,7 +85,7 @@ async def test_clients_that_hang_up_with_their_answer_leave_nothing_behind(serve
                 await trio.sleep(0.01)
 
 
-async def test_a_connection_serves_many_requests(serve):
+async def test_a_connection_serves_many_requests(serve: Any) -> None:
     async with serve(keep_alive=5) as served, connected(served.port) as stream:
         for _ in range(50):
             await stream.send_all(GET)
@@ -96,7 +97,7 @@ async def test_a_connection_serves_many_requests(serve):
                 received += await stream.receive_some()
 
 
-async def test_stopping_refuses_new_connections_and_lets_requests_end(serve):
+async def test_stopping_refuses_new_connections_and_lets_requests_end(serve: Any) -> None:
     async with serve(drain=3.0) as served:
         await served.add()
         served.parrot.hold = trio.Event()
@@ -117,7 +118,7 @@ async def test_stopping_refuses_new_connections_and_lets_requests_end(serve):
         served.parrot.hold.set()
 
 
-async def test_a_stalled_reader_does_not_outlast_the_drain(serve):
+async def test_a_stalled_reader_does_not_outlast_the_drain(serve: Any) -> None:
     async with serve(drain=0.5) as served:
         await served.add()
         stalled = await trio.open_tcp_stream("127.0.0.1", served.port)  # open until the server is gone
@@ -131,7 +132,7 @@ async def test_a_stalled_reader_does_not_outlast_the_drain(serve):
     await stalled.aclose()
 
 
-async def test_a_reader_that_stalls_for_long_is_cut_off(serve, monkeypatch):
+async def test_a_reader_that_stalls_for_long_is_cut_off(serve: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "SEND_TIMEOUT", 0.3)
     async with serve() as served:
         await served.add()
@@ -157,7 +158,7 @@ async def _refused(port: int) -> None:
 
 
 @pytest.mark.parametrize("chunked", [True, False])
-async def test_after_413_the_client_reads_the_answer_and_goes_on(serve, chunked):
+async def test_after_413_the_client_reads_the_answer_and_goes_on(serve: Any, chunked: Any) -> None:
     async with serve(max_body=10_000) as served:
 
         async def body() -> AsyncIterator[bytes]:
@@ -175,7 +176,7 @@ async def test_after_413_the_client_reads_the_answer_and_goes_on(serve, chunked)
                 assert (await served.client.get("/healthz")).status_code == 200
 
 
-async def test_after_a_413_the_same_connection_never_hangs(serve):
+async def test_after_a_413_the_same_connection_never_hangs(serve: Any) -> None:
     async with serve(max_body=1000) as served:
         for _ in range(30):
             async with connected(served.port) as stream:
@@ -193,7 +194,7 @@ async def test_after_a_413_the_same_connection_never_hangs(serve):
                             break
 
 
-async def test_a_body_that_does_not_arrive_is_a_408(serve):
+async def test_a_body_that_does_not_arrive_is_a_408(serve: Any) -> None:
     async with serve(body_timeout=0.2) as served, connected(served.port) as stream:
         await stream.send_all(
             b"POST /v1/sessions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{"
@@ -216,7 +217,7 @@ async def test_a_body_that_does_not_arrive_is_a_408(serve):
         b"GET /" + b"a" * 100_000 + b" HTTP/1.1\r\nHost: a\r\n\r\n",
     ],
 )
-async def test_malformed_http_is_a_problem_document(served, request_bytes):
+async def test_malformed_http_is_a_problem_document(served: Any, request_bytes: Any) -> None:
     async with connected(served.port) as stream:
         await stream.send_all(request_bytes)
         with trio.fail_after(12):
@@ -230,7 +231,7 @@ async def test_malformed_http_is_a_problem_document(served, request_bytes):
     "target", [b"?x", b"*", b"//", b"http://localhost/healthz", b"/%00", b"/%ff%fe", b"/healthz%2f", b"/..%2f..", b"/#"]
 )
 @pytest.mark.parametrize("method", [b"GET", b"OPTIONS", b"HEAD", b"POST", b"TRACE", b"FROB"])
-async def test_odd_targets_and_methods_are_never_a_server_error(served, target, method):
+async def test_odd_targets_and_methods_are_never_a_server_error(served: Any, target: Any, method: Any) -> None:
     async with connected(served.port) as stream:
         await stream.send_all(method + b" " + target + b" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
         received = b""
@@ -240,7 +241,7 @@ async def test_odd_targets_and_methods_are_never_a_server_error(served, target, 
     assert int(received.split()[1]) < 500, received
 
 
-async def test_upgrades_are_not_errors(served):
+async def test_upgrades_are_not_errors(served: Any) -> None:
     async with connected(served.port) as stream:
         await stream.send_all(
             b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n"
@@ -256,19 +257,19 @@ async def test_upgrades_are_not_errors(served):
             assert 400 <= (await read_answer(stream))[0] < 500
 
 
-async def test_the_port_that_the_system_chose_is_reported(served):
+async def test_the_port_that_the_system_chose_is_reported(served: Any) -> None:
     assert served.port > 0
     assert served.url == f"http://127.0.0.1:{served.port}"
 
 
-async def test_a_taken_port_is_a_clear_error(served):
+async def test_a_taken_port_is_a_clear_error(served: Any) -> None:
     with pytest.raises(CannotListen, match="in use; stop the other program or set ROOKERY_PORT"):
         await open_listeners("127.0.0.1", served.port)
     with pytest.raises(CannotListen, match="ROOKERY_HOST"):
         await open_listeners("192.0.2.1", 0)
 
 
-async def test_beyond_loopback_a_key_is_needed(serve):
+async def test_beyond_loopback_a_key_is_needed(serve: Any) -> None:
     refused = pytest.RaisesExc(InvalidInput, match="ROOKERY_API_KEY")
     with pytest.RaisesGroup(refused, flatten_subgroups=True, allow_unwrapped=True):
         async with serve(host="0.0.0.0"):

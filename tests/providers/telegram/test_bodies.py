@@ -54,7 +54,7 @@ def schemas() -> dict[str, Any]:
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example["name"])
 def test_the_description_of_the_body_holds(example: dict[str, Any], schemas: dict[str, Any]) -> None:
     event = example["events"][0]
-    schema = schemas[BODIES[event["type"]].__name__]
+    schema = schemas[BODIES[event["type"]].__name__]  # type: ignore[union-attr]
     assert schema["additionalProperties"] is False
     validator = jsonschema_rs.Draft202012Validator(schema | {"components": {"schemas": schemas}})
     validator.validate(event["body"])

@@ -80,7 +80,7 @@ async def test_a_stored_file_is_sent(kind: str, method: str, field: str) -> None
     async with open_quick_simulator() as simulator, open_setup(simulator) as setup:
         file = await setup.engine.store_media(BIG, content_type="image/png", filename='"a" ☃.png')
         caption = {} if kind == "sticker" else {"caption": "look ☃"}
-        receipt = await setup.engine.send("shop", to=7, type=kind, media=file.id, **caption)
+        receipt = await setup.engine.send("shop", to=7, type=kind, media=file.id, **caption)  # type: ignore[arg-type]
         assert receipt.message_id
         [sent] = setup.bot.sent
         assert (sent.method.lower(), sent.chat_id, sent.text) == (method.lower(), 7, caption.get("caption", ""))

@@ -92,7 +92,7 @@ async def test_nothing_is_confirmed_while_the_store_is_away() -> None:
     async with (
         kept_store() as store,
         open_quick_simulator() as simulator,
-        open_setup(simulator, store=store) as setup,  # type: ignore[arg-type]
+        open_setup(simulator, store=store) as setup,
     ):
         store.down_methods = {"append"}
         before = setup.bot.polls.last_offset
@@ -132,7 +132,7 @@ class TestStop:
     async def test_what_was_just_stored_is_confirmed(self) -> None:
         """Stopped between the commit and the next poll: one confirmation, which waits for nothing."""
         async with kept_store() as store, open_quick_simulator() as simulator:
-            async with open_setup(simulator, store=store) as setup:  # type: ignore[arg-type]
+            async with open_setup(simulator, store=store) as setup:
                 stored = trio.Event()
 
                 async def linger(name: str) -> None:
@@ -149,7 +149,7 @@ class TestStop:
             last = bot.polls.history[-1]
             assert (last.timeout, last.limit, last.offset) == (0, 1, bot.queue.next_id)
             store.after = None
-            async with open_setup(simulator, store=store, add=False) as setup:  # type: ignore[arg-type]
+            async with open_setup(simulator, store=store, add=False) as setup:
                 await setup.connected()
                 setup.bot.push_text("next")
                 assert await setup.texts(2) == ["last", "next"]
@@ -157,7 +157,7 @@ class TestStop:
     async def test_a_server_that_does_not_answer_the_confirmation_costs_little(self) -> None:
         settings = msgspec.structs.replace(QUICK, shutdown_grace=60.0)
         async with kept_store() as store, open_quick_simulator() as simulator:
-            async with open_setup(simulator, store=store, settings=settings) as setup:  # type: ignore[arg-type]
+            async with open_setup(simulator, store=store, settings=settings) as setup:
                 stored = trio.Event()
 
                 async def linger(name: str) -> None:
@@ -173,7 +173,7 @@ class TestStop:
             assert trio.current_time() - before < 30, "not the whole grace"
             simulator.faults.clear()
             store.after = None
-            async with open_setup(simulator, store=store, add=False) as setup:  # type: ignore[arg-type]
+            async with open_setup(simulator, store=store, add=False) as setup:
                 await setup.connected()
                 setup.bot.push_text("next")
                 assert await setup.texts(2) == ["last", "next"]
@@ -207,11 +207,11 @@ class TestStop:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(traffic)
                 for number in range(20):
-                    async with open_setup(simulator, store=store, add=number == 0) as setup:  # type: ignore[arg-type]
+                    async with open_setup(simulator, store=store, add=number == 0) as setup:
                         await setup.connected()
                         await trio.sleep(0.03)
                 nursery.cancel_scope.cancel()
-            async with open_setup(simulator, store=store, add=False) as setup:  # type: ignore[arg-type]
+            async with open_setup(simulator, store=store, add=False) as setup:
                 assert await setup.texts(total) == [str(number) for number in range(1, total + 1)]
             assert not [conflict for conflict in bot.polls.conflicts if conflict.was_heard]
             assert bot.polls.max_simultaneous == 1
@@ -354,7 +354,7 @@ class TestIds:
     async def test_after_a_week_of_silence_equal_ids_are_new_updates(self) -> None:
         """The cursor is a week old and the new ids happen to have been used before."""
         async with kept_store() as store, open_quick_simulator() as simulator:
-            async with open_setup(simulator, store=store) as setup:  # type: ignore[arg-type]
+            async with open_setup(simulator, store=store) as setup:
                 first = setup.bot.push_text("old")
                 assert first is not None
                 setup.bot.push_many(20, first=100)
@@ -373,7 +373,7 @@ class TestIds:
             bot = simulator.bot(TOKEN)
             bot.queue.restart_ids(first.id, simulator.clock())
             bot.push_text("new")
-            async with open_setup(simulator, store=store, add=False) as setup:  # type: ignore[arg-type]
+            async with open_setup(simulator, store=store, add=False) as setup:
                 texts = await setup.texts(22)
                 assert (texts[0], texts[-1]) == ("old", "new")
                 events = await setup.events(22)
@@ -396,7 +396,7 @@ class TestIds:
     async def test_what_is_replayed_is_recognised(self) -> None:
         """The confirmation of the last batch was lost with the server's memory: it hands the same out again."""
         async with kept_store() as store, open_quick_simulator() as simulator:
-            async with open_setup(simulator, store=store) as setup:  # type: ignore[arg-type]
+            async with open_setup(simulator, store=store) as setup:
                 first = setup.bot.push_text("1")
                 assert first is not None
                 setup.bot.push_text("2")
@@ -406,7 +406,7 @@ class TestIds:
             bot.queue.restart_ids(first.id, simulator.clock())
             for text in "123":
                 bot.push_text(text)
-            async with open_setup(simulator, store=store, add=False) as setup:  # type: ignore[arg-type]
+            async with open_setup(simulator, store=store, add=False) as setup:
                 assert await setup.texts(3) == list("123")
                 await setup.polling()
                 assert await setup.stored() == 3

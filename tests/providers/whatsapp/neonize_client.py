@@ -61,7 +61,7 @@ class NeonizeClient:
         found = await self.events.wait_for(
             lambda event: event["event"] == name and matches(event.get("data", event)), start=start
         )
-        return found.get("data", found)
+        return found.get("data", found)  # type: ignore[no-any-return]
 
     async def qr(self) -> str:
         return str((await self.event("QR"))["code"])

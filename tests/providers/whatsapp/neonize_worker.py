@@ -51,13 +51,13 @@ elif resume:
 client = NewClient(database, **arguments)
 
 
-@client.qr
+@client.qr  # type: ignore[untyped-decorator]
 def on_qr(_: NewClient, code: bytes) -> None:
     say(event="QR", code=code.decode())
 
 
 def forward(kind: type[Any]) -> None:
-    @client.event(kind)
+    @client.event(kind)  # type: ignore[untyped-decorator]
     def on_event(_: NewClient, event: Any) -> None:
         if kind.__name__ == "Message":
             inbound[event.Info.ID] = event

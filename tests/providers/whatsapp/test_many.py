@@ -18,7 +18,7 @@ async def test_a_group(whatsapp: WhatsAppSimulator, linked: Linked) -> None:
     for text in ("one", "two"):
         sent = bob.send_text(group, text)
         # The library reports the sender's key and the text as two messages with one identifier.
-        event = await client.event("Message", lambda event, text=text: event["Message"].get("conversation") == text)
+        event = await client.event("Message", lambda event, text=text: event["Message"].get("conversation") == text)  # type: ignore[misc]
         assert event["Info"]["ID"] == sent.id
         source = event["Info"]["MessageSource"]
         assert source["IsGroup"]
@@ -29,7 +29,7 @@ async def test_a_group(whatsapp: WhatsAppSimulator, linked: Linked) -> None:
     for text in ("three", "four"):
         await client.call("send_text", str(group.jid), text)
         for member in (bob, carol):
-            message = await member.received.wait_for(lambda message, text=text: message.text == text)
+            message = await member.received.wait_for(lambda message, text=text: message.text == text)  # type: ignore[misc]
             assert message.chat == group.jid
     info = await client.call("group_info", str(group.jid))
     assert len(info["Participants"]) == 3
@@ -40,11 +40,11 @@ async def test_two_clients_talk_to_each_other(whatsapp: WhatsAppSimulator, linke
     async with open_linked(whatsapp, BOB, tmp_path / "bob.sqlite3") as other:
         for number in range(3):
             sent = await linked.client.call("send_text", BOB, f"ping {number}")
-            event = await other.client.event("Message", lambda event, sent=sent: event["Info"]["ID"] == sent["ID"])
+            event = await other.client.event("Message", lambda event, sent=sent: event["Info"]["ID"] == sent["ID"])  # type: ignore[misc]
             assert event["Message"]["extendedTextMessage"]["text"] == f"ping {number}"
-            await linked.client.event("Receipt", lambda receipt, sent=sent: sent["ID"] in receipt["MessageIDs"])
+            await linked.client.event("Receipt", lambda receipt, sent=sent: sent["ID"] in receipt["MessageIDs"])  # type: ignore[misc]
             sent = await other.client.call("send_text", linked.phone.number, f"pong {number}")
-            await linked.client.event("Message", lambda event, sent=sent: event["Info"]["ID"] == sent["ID"])
+            await linked.client.event("Message", lambda event, sent=sent: event["Info"]["ID"] == sent["ID"])  # type: ignore[misc]
 
 
 async def test_two_devices_of_one_phone_see_each_others_messages(

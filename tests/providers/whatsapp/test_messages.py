@@ -50,7 +50,7 @@ async def test_text_both_ways_with_receipts(whatsapp: WhatsAppSimulator, linked:
         bob.reply(question, f"answer {number}")
         answer = await client.event(
             "Message",
-            lambda event, number=number: (
+            lambda event, number=number: (  # type: ignore[misc]
                 event["Message"].get("extendedTextMessage", {}).get("text") == f"answer {number}"
             ),
         )

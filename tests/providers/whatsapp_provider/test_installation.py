@@ -52,7 +52,7 @@ def test_what_the_extra_installs_where(
 
 def unusable(monkeypatch: pytest.MonkeyPatch, machine: str, libc: str) -> str:
     def missing(name: str) -> str:
-        raise library.PackageNotFoundError(name)
+        raise library.PackageNotFoundError(name)  # type: ignore[attr-defined]
 
     monkeypatch.setattr(library, "version", missing)
     monkeypatch.setattr(platform, "system", lambda: "Linux")

@@ -100,10 +100,10 @@ async def test_it_is_replaced_and_no_message_is_lost(mocked: Opener, found_by: s
         after = hosts(engine)
         assert before["leaking"].pid not in {worker.pid for worker in after.values()}
         assert unique_memory(before["leaking"].pid) is None, "the old process is gone"
-        assert unique_memory(after["leaking"].pid) < grown - 2 * STEP * MIB, "its memory is back"
+        assert unique_memory(after["leaking"].pid) < grown - 2 * STEP * MIB, "its memory is back"  # type: ignore[operator]
         # Nobody else has noticed anything.
         assert after["elsewhere"].pid == before["elsewhere"].pid
-        connects = {id: reasons(await engine.history(id)).count("CONNECTED") for id in before}
+        connects = {id: reasons(await engine.history(id)).count("CONNECTED") for id in before}  # type: ignore[arg-type]
         assert connects == {"leaking": 2, "beside": 2, "elsewhere": 1}
         assert actions["restart_worker",] == 1
 

@@ -37,7 +37,7 @@ def run(program: str) -> str:
 @given(st.lists(st.integers(1, 40), max_size=30))
 def test_frames_survive_any_cut(cuts: list[int]) -> None:
     frames = [Ping(), Stop(7), Stored(7, 2**40), Ping()]
-    stream = b"".join(encode(frame) for frame in frames)
+    stream = b"".join(encode(frame) for frame in frames)  # type: ignore[arg-type]
     reader, found = FrameReader(), []
     for cut in [*cuts, len(stream)]:
         piece, stream = stream[:cut], stream[cut:]
@@ -122,7 +122,7 @@ def message(content: object, to: str = GROUP, **fields: object) -> OutboundMessa
         id="m",
         session="s",
         to=to,
-        content=content,
+        content=content,  # type: ignore[arg-type]
         created_at=0,
         updated_at=0,
         expires_at=1,

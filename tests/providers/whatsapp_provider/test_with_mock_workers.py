@@ -149,7 +149,7 @@ async def test_files_are_fetched_from_where_the_setting_allows(mocked: Opener) -
         message = await engine.submit("one", to="4915100000002", type="image", url="http://127.0.0.1:9/secret.png")
         refused = await engine.wait_message(message.id, PATIENCE)
         assert refused.state is MessageState.FAILED
-        assert "`webhook_allow_private`" in refused.error
+        assert "`webhook_allow_private`" in refused.error  # type: ignore[operator]
 
 
 async def test_a_worker_dies_during_a_send(mocked: Opener) -> None:

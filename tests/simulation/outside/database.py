@@ -168,7 +168,7 @@ class SharedDatabase:
     def take_calls(self, owner: str, limit: int) -> list[InstanceCall]:
         now = self.world.wall
         self.calls = {id: row for id, row in self.calls.items() if row[1] >= now - 60.0}
-        found = []
+        found = []  # type: ignore[var-annotated]
         for row in self.calls.values():
             if len(found) < limit and row[0].owner == owner and not row[2] and row[1] > now:
                 row[2] = True

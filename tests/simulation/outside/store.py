@@ -163,7 +163,7 @@ class SimulatedStore(SqliteStore):
         self, owner: str, *, limit: int, now: float, ttl: float, only: Collection[str] | None = None
     ) -> Sequence[Session]:
         chosen = None if only is None else to_json(sorted(only))
-        return await self._write(lambda _: self._shared.claim(owner, limit, ttl, chosen))
+        return await self._write(lambda _: self._shared.claim(owner, limit, ttl, chosen))  # type: ignore[no-any-return]
 
     async def renew(self, owner: str, leases: Collection[Lease], *, now: float, ttl: float) -> set[str]:
         mine = [lease for lease in leases if lease.owner == owner]
@@ -175,7 +175,7 @@ class SimulatedStore(SqliteStore):
         await self._write(lambda _: self._shared.release(lease, lost))
 
     async def occupy(self, lease: Lease, account: str) -> str | None:
-        return await self._write(lambda _: self._shared.occupy(lease, account))
+        return await self._write(lambda _: self._shared.occupy(lease, account))  # type: ignore[no-any-return]
 
     async def save_credentials(self, lease: Lease, *args: Any, **options: Any) -> None:
         self._lease = lease
@@ -223,13 +223,13 @@ class SimulatedStore(SqliteStore):
     # Several engines
 
     async def beat(self, instance: Instance, *, ttl: float, patience: float) -> Census:
-        return await self._do(self._shared.beat, instance, ttl, patience)
+        return await self._do(self._shared.beat, instance, ttl, patience)  # type: ignore[no-any-return]
 
     async def leave(self, name: str) -> None:
         await self._do(self._shared.leave, name)
 
     async def take_duties(self, owner: str, names: Collection[str], *, ttl: float) -> set[str]:
-        return await self._do(self._shared.take_duties, owner, sorted(names), ttl)
+        return await self._do(self._shared.take_duties, owner, sorted(names), ttl)  # type: ignore[no-any-return]
 
     async def drop_duties(self, owner: str, names: Collection[str]) -> None:
         await self._do(self._shared.drop_duties, owner, sorted(names))
@@ -238,13 +238,13 @@ class SimulatedStore(SqliteStore):
         await self._do(self._shared.submit_call, call)
 
     async def take_calls(self, owner: str, *, limit: int) -> Sequence[InstanceCall]:
-        return await self._do(self._shared.take_calls, owner, limit)
+        return await self._do(self._shared.take_calls, owner, limit)  # type: ignore[no-any-return]
 
     async def answer_call(self, id: str, answer: bytes) -> bool:
-        return await self._do(self._shared.answer_call, id, answer)
+        return await self._do(self._shared.answer_call, id, answer)  # type: ignore[no-any-return]
 
     async def fetch_answer(self, id: str) -> bytes | None:
-        return await self._do(self._shared.fetch_answer, id)
+        return await self._do(self._shared.fetch_answer, id)  # type: ignore[no-any-return]
 
     async def withdraw_call(self, id: str) -> bool:
-        return await self._do(self._shared.withdraw_call, id)
+        return await self._do(self._shared.withdraw_call, id)  # type: ignore[no-any-return]

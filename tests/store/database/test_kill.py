@@ -80,7 +80,7 @@ async def test_kill_9_at_any_moment(durable: Backend) -> None:
     acknowledged: set[tuple[str, int]] = set()
     for lifetime in LIFETIMES:
         for line in run_and_kill(durable, lifetime):
-            session, _, number = line.partition(" ")
+            session, _, number = line.partition(" ")  # type: ignore[assignment]
             acknowledged.add((session, int(number)))
     assert len(acknowledged) >= len(LIFETIMES)
     store = durable.make()

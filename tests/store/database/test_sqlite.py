@@ -14,7 +14,7 @@ import trio.testing
 
 from rookery.errors import DataDirectoryInUse, StoreError, StoreUnavailable
 from rookery.store.contract import Store
-from rookery.store.contract.webhooks import DeliveryOutcome
+from rookery.store.contract.webhooks import DeliveryOutcome  # type: ignore[attr-defined]
 from rookery.store.sqlite import webhooks as sqlite_deliveries
 from rookery.store.sqlite.database import writer as sqlite_writer
 from rookery.store.sqlite.database.connection import Database
@@ -78,7 +78,7 @@ async def test_an_opening_that_is_cancelled_leaves_the_database_free(backend: Sq
             await trio.lowlevel.checkpoint()
         nursery.cancel_scope.cancel()
     async with backend.make().open() as store:
-        await create_and_claim(store)
+        await create_and_claim(store)  # type: ignore[arg-type]
 
 
 async def test_leases_of_an_earlier_owner_are_void_and_fences_go_on(backend: SqliteBackend) -> None:

@@ -100,7 +100,7 @@ async def _read_redis(port: int) -> list[Arrived]:
     async with coredis.Redis[bytes]("127.0.0.1", port, verify_version=False) as client:
         for key in [key async for key in client.scan_iter(match="rookery*")]:
             for entry in await client.xrange(key):
-                number = tuple(map(int, entry.identifier.split(b"-")))
+                number = tuple(map(int, entry.identifier.split(b"-")))  # type: ignore[arg-type]
                 fields = entry.field_values
-                entries.append((number, Arrived(fields[b"id"].decode(), key.decode(), json.loads(fields[b"data"]))))
+                entries.append((number, Arrived(fields[b"id"].decode(), key.decode(), json.loads(fields[b"data"]))))  # type: ignore[union-attr]
     return [arrived for _, arrived in sorted(entries, key=lambda each: each[0])]

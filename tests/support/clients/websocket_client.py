@@ -81,7 +81,7 @@ class WebSocketClient:
                 await self.stream.send_all(self._protocol.send(event.response()))
             elif isinstance(event, CloseConnection):
                 self.closed, self.reason = event.code, event.reason
-                if self._protocol.state is wsproto.ConnectionState.REMOTE_CLOSING:
+                if self._protocol.state is wsproto.ConnectionState.REMOTE_CLOSING:  # type: ignore[attr-defined]
                     await self.stream.send_all(self._protocol.send(event.response()))
             else:
                 assert isinstance(event, Pong)

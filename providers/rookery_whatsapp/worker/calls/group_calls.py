@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from neonize.proto import Neonize_pb2 as forms  # type: ignore[import-untyped]
-from neonize.utils.enum import ParticipantChange  # type: ignore[import-untyped]
+from neonize.proto import Neonize_pb2 as forms
+from neonize.utils.enum import ParticipantChange
 
 from ..addresses import USER, bare, parse_jid
 from ..events.groups import shape

@@ -6,16 +6,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from google.protobuf.json_format import ParseDict  # type: ignore[import-untyped]
-from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
-from neonize._binder import func_callback_bytes2, gocode  # type: ignore[import-untyped]
-from neonize.proto.waE2E.WAWebProtobufsE2E_pb2 import (  # type: ignore[import-untyped]
+from google.protobuf.json_format import ParseDict
+from google.protobuf.message import DecodeError
+from neonize._binder import func_callback_bytes2, gocode
+from neonize.proto.waE2E.WAWebProtobufsE2E_pb2 import (
     EventResponseMessage,
     Message,
     ReactionMessage,
 )
-from neonize.utils.enum import ChatPresence, ChatPresenceMedia, Presence, ReceiptType  # type: ignore[import-untyped]
-from neonize.utils.log import log_whatsmeow  # type: ignore[import-untyped]
+from neonize.utils.enum import ChatPresence, ChatPresenceMedia, Presence, ReceiptType
+from neonize.utils.log import log_whatsmeow
 
 from ..addresses import bare, parse_jid
 from ..events import contents, encoding

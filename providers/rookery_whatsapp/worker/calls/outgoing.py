@@ -14,9 +14,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from neonize.client import NewClient  # type: ignore[import-untyped]
-from neonize.proto.waE2E import WAWebProtobufsE2E_pb2 as e2e  # type: ignore[import-untyped]
-from neonize.utils.enum import MediaType  # type: ignore[import-untyped]
+from neonize.client import NewClient
+from neonize.proto.waE2E import WAWebProtobufsE2E_pb2 as e2e
+from neonize.utils.enum import MediaType
 
 from ..addresses import parse_jid
 

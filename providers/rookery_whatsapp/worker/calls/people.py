@@ -6,8 +6,8 @@ import ctypes
 import time
 from typing import TYPE_CHECKING, Any
 
-from neonize.proto import Neonize_pb2 as forms  # type: ignore[import-untyped]
-from neonize.utils.enum import BlocklistAction  # type: ignore[import-untyped]
+from neonize.proto import Neonize_pb2 as forms
+from neonize.utils.enum import BlocklistAction
 
 from ..addresses import GROUP, LID, USER, bare, parse_jid
 from . import failures

@@ -13,8 +13,8 @@ import time
 from typing import Any
 
 import msgspec
-from google.protobuf.descriptor import FieldDescriptor  # type: ignore[import-untyped]
-from google.protobuf.json_format import MessageToDict  # type: ignore[import-untyped]
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.json_format import MessageToDict
 
 LONGEST_NAME = 200
 """Characters of a key, a chat or a sender. Both databases index them."""

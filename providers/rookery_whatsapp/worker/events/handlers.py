@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from neonize.proto import Neonize_pb2 as reports  # type: ignore[import-untyped]
+from neonize.proto import Neonize_pb2 as reports
 
 from . import call_events, groups, messages, receipts
 from .reporter import Reporter

@@ -6,8 +6,8 @@ import re
 import time
 from typing import Any
 
-from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
-from neonize.proto import Neonize_pb2 as reports  # type: ignore[import-untyped]
+from google.protobuf.message import DecodeError
+from neonize.proto import Neonize_pb2 as reports
 
 from . import encoding
 from .found import Found, found

@@ -35,8 +35,8 @@ def load() -> str:
         raise Unusable(
             f"{name} cannot be loaded on {_here()}: {type(error).__name__}: {error}; it runs on {PLATFORMS}"
         ) from None
-    from neonize import _binder, client  # type: ignore[import-untyped]
-    from neonize.proto.Neonize_pb2 import LogEntry  # type: ignore[import-untyped]
+    from neonize import _binder, client
+    from neonize.proto.Neonize_pb2 import LogEntry
 
     # neonize 0.5.2 forgets to convert what this one function returns.
     _binder.gocode.DecryptPollVote.errcheck = _binder.consume_bytes_struct

@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
-import asyncpg  # type: ignore[import-untyped]
+import asyncpg
 
 from ....errors import StoreUnavailable
 from ....runtime.asyncio_thread import AsyncioThread
