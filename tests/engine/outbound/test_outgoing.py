@@ -184,4 +184,4 @@ async def test_an_expiry_is_told_at_once(autojump_clock: MockClock) -> None:
 
 
 def _sent(platform: FakePlatform) -> list[tuple[float, str]]:
-    return [(at, message.content.text) for at, message in platform.sent]  # type: ignore[union-attr]
+    return [(at, message.content.text) for at, message in platform.sent]  # type: ignore[misc,union-attr]
