@@ -203,7 +203,7 @@ async def test_what_was_sent_stays_readable(served: Any) -> None:
     assert (await served.client.get(sent["content"]["href"])).content == b"%PDF"
 
 
-async def test_a_batch_is_answered_message_by_message(served):
+async def test_a_batch_is_answered_message_by_message(served: Any) -> None:
     await served.add()
     batch = [
         {"to": "7", "text": "one", "idempotency_key": "k"},
@@ -230,7 +230,7 @@ async def test_a_batch_is_answered_message_by_message(served):
     assert (again.status_code, again.json()["id"]) == (200, answers[0]["id"])
 
 
-async def test_a_batch_has_bounds(served):
+async def test_a_batch_has_bounds(served: Any) -> None:
     await served.add()
     too_many = await served.client.post(f"{URL}/batch", json={"messages": [{"to": "7", "text": "x"}] * 1001})
     assert (too_many.status_code, too_many.json()["field"]) == (400, "messages")
@@ -246,7 +246,7 @@ async def test_a_batch_has_bounds(served):
     assert states <= {"queued", "sending"}
 
 
-async def test_a_strict_send_answers_422_when_it_failed(served):
+async def test_a_strict_send_answers_422_when_it_failed(served: Any) -> None:
     await served.add()
     failing = {"to": "nobody", "text": "x"}
     lax = await served.client.post(URL, json=failing)
@@ -260,12 +260,12 @@ async def test_a_strict_send_answers_422_when_it_failed(served):
     assert (good.status_code, good.json()["state"]) == (200, "sent")
 
 
-async def test_a_wait_reads_no_row(served, monkeypatch):
+async def test_a_wait_reads_no_row(served: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     await served.add()
     reads = []
     get_message = served.engine.store.get_message
 
-    async def count(id):
+    async def count(id: Any) -> Any:
         reads.append(id)
         return await get_message(id)
 
@@ -276,7 +276,7 @@ async def test_a_wait_reads_no_row(served, monkeypatch):
     assert sent.json() == (await served.client.get(f"/v1/messages/{sent.json()['id']}")).json()
 
 
-async def test_the_key_in_the_header_and_in_the_body(served):
+async def test_the_key_in_the_header_and_in_the_body(served: Any) -> None:
     await served.add()
     both = await served.client.post(
         URL, json={"to": "7", "text": "x", "idempotency_key": "a"}, headers={"Idempotency-Key": "b"}

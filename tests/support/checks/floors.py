@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
 MODULES_PER_FOLDER = 15
@@ -29,11 +30,17 @@ def import_graph(roots: Sequence[Path]) -> Graph:
     graph: Graph = {name: {} for name in files}
     for name, file in files.items():
         package = name if file.name == "__init__.py" else name.rpartition(".")[0]
-        for node in ast.walk(ast.parse(file.read_text())):
+        for node in _imports(file.read_text()):
             for target in _targets(node, package, files):
                 if target != name:
                     graph[name].setdefault(target, f"{file}:{node.lineno}")  # type: ignore[attr-defined]
     return graph
+
+
+@cache
+def _imports(source: str) -> tuple[ast.AST, ...]:
+    """The same source is parsed once, however many copies of the tree are looked at."""
+    return tuple(node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Import | ast.ImportFrom))
 
 
 def _targets(node: ast.AST, package: str, files: Mapping[str, Path]) -> Iterator[str]:
