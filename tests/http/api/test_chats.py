@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 CHATS = "/v1/sessions/polly/chats"
 
 
-async def test_sends_are_listed_and_read_page_by_page(served):
+async def test_sends_are_listed_and_read_page_by_page(served: Any) -> None:
     await served.add()
     for number in range(5):
         for chat in ("7", "8"):
@@ -16,7 +18,7 @@ async def test_sends_are_listed_and_read_page_by_page(served):
     second = (await served.client.get(CHATS, params={"limit": 1, "after": first["next"]})).json()
     assert [(chat["chat"], chat["last"]["text"]) for chat in second["chats"]] == [("7", "7 4")]
     assert second["next"] is None
-    texts, before = [], {}
+    texts, before = [], {}  # type: ignore[var-annotated]
     while True:
         page = (await served.client.get(f"{CHATS}/7/messages", params={"limit": 2, **before})).json()
         texts += [message["text"] for message in page["messages"]]
@@ -28,7 +30,7 @@ async def test_sends_are_listed_and_read_page_by_page(served):
     assert {message["state"] for message in page["messages"]} == {"sent"}
 
 
-async def test_erasing_and_keeping(served):
+async def test_erasing_and_keeping(served: Any) -> None:
     await served.add()
     await served.client.post("/v1/sessions/polly/messages", json={"to": "7", "text": "hi"})
     kept = await served.client.patch(f"{CHATS}/7", json={"retention": 3600})
@@ -42,7 +44,7 @@ async def test_erasing_and_keeping(served):
     assert (await served.client.get(f"{CHATS}/7/messages")).json() == {"messages": [], "next": None}
 
 
-async def test_what_is_wrong_is_named(served):
+async def test_what_is_wrong_is_named(served: Any) -> None:
     await served.add()
     for path in (CHATS.replace("polly", "nobody"), CHATS.replace("polly", "nobody") + "/7/messages"):
         assert (await served.client.get(path)).status_code == 404
@@ -56,7 +58,7 @@ async def test_what_is_wrong_is_named(served):
         assert (answer.status_code, answer.json()["field"]) == (400, field)
 
 
-async def test_events_of_one_chat(served):
+async def test_events_of_one_chat(served: Any) -> None:
     await served.add()
     await served.parrot.say("polly", "here", chat="7")
     await served.parrot.say("polly", "there", chat="8")

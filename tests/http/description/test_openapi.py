@@ -6,11 +6,11 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 import trio
 
@@ -57,7 +57,7 @@ def test_no_schema_is_named_like_one_of_its_fields(platforms: Any) -> None:
 
 
 def test_no_content_has_a_field_of_the_envelope() -> None:
-    assert not messages._CONTENT_FIELDS & messages._ENVELOPE
+    assert not messages._CONTENT_FIELDS & messages._ENVELOPE  # type: ignore[attr-defined]
 
 
 def test_security_is_stated_as_it_is() -> None:
@@ -139,7 +139,7 @@ async def test_schemathesis_finds_nothing(
 
 
 @pytest.mark.parametrize("key", [True, False])
-def test_what_common_linters_ask_for(key):
+def test_what_common_linters_ask_for(key: Any) -> None:
     """The rules of spectral:oas that found something here once; `.spectral.yaml` runs all of them."""
     description = describe(platform_inputs(), key=key)
     assert description["info"]["contact"]
@@ -156,7 +156,7 @@ def test_what_common_linters_ask_for(key):
             assert "items" in schema, schema
 
 
-def walk(value):
+def walk(value: Any) -> Iterator[Any]:
     if isinstance(value, dict):
         yield value
         for item in value.values():
@@ -166,7 +166,7 @@ def walk(value):
             yield from walk(item)
 
 
-def test_kinds_of_messages_are_told_apart_by_their_type():
+def test_kinds_of_messages_are_told_apart_by_their_type() -> None:
     schemas = describe(platform_inputs())["components"]["schemas"]
     kinds = schemas["SendMessage"]
     assert kinds["discriminator"]["propertyName"] == "type"
@@ -192,7 +192,7 @@ def test_kinds_of_messages_are_told_apart_by_their_type():
         ("proxy.example:3128", False),
     ],
 )
-def test_the_description_takes_the_proxies_that_the_server_takes(platform, proxy, right):
+def test_the_description_takes_the_proxies_that_the_server_takes(platform: Any, proxy: Any, right: Any) -> None:
     schema = describe(platform_inputs())["components"]["schemas"][f"{platform}Settings"]["properties"]["proxy"]
     pattern = next(choice["pattern"] for choice in schema["anyOf"] if "pattern" in choice)
     assert bool(re.search(pattern, proxy)) is right
