@@ -39,7 +39,7 @@ class SilentEngine:
 @pytest.mark.parametrize(("lease", "patience"), [(0.3, 60.0), (None, 0.3)])
 def test_it_ends_with_the_first_lease(monkeypatch: pytest.MonkeyPatch, lease: float | None, patience: float) -> None:
     ended = threading.Event()
-    monkeypatch.setattr(module.lifetime, "end", ended.set)
+    monkeypatch.setattr(module.lifetime, "end", ended.set)  # type: ignore[attr-defined]
     began = time.monotonic()
     engine = SilentEngine(Ping(began + 60), Ping(None if lease is None else began + lease))
     thread = threading.Thread(target=Host(cast(Channel, engine), Welcome(VERSION, 0.05, patience)).run, daemon=True)
@@ -53,7 +53,7 @@ def test_it_ends_with_the_first_lease(monkeypatch: pytest.MonkeyPatch, lease: fl
 def test_it_lives_as_long_as_the_engine_says(monkeypatch: pytest.MonkeyPatch) -> None:
     """A lease that is renewed again and again ends nothing."""
     ended = threading.Event()
-    monkeypatch.setattr(module.lifetime, "end", ended.set)
+    monkeypatch.setattr(module.lifetime, "end", ended.set)  # type: ignore[attr-defined]
 
     class Talking(SilentEngine):
         def frames(self) -> Iterator[ToWorker]:
