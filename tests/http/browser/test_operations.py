@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -23,7 +24,7 @@ async def add_bots(rookery: Any, count: int, prefix: str = "shop") -> None:
         )
 
 
-async def test_the_overview_tells_what_is_wrong_and_leads_there(rookery, page, tmp_path):
+async def test_the_overview_tells_what_is_wrong_and_leads_there(rookery: Any, page: Any, tmp_path: Path) -> None:
     await page.go(f"{rookery.url}/")
     await page.see("Overview", "h1")
     await page.see("No sessions yet")
@@ -52,7 +53,7 @@ async def test_the_overview_tells_what_is_wrong_and_leads_there(rookery, page, t
     assert await page.js("document.querySelector('input[type=search]').value") == "goo"
 
 
-async def test_fifty_of_two_hundred_sessions_are_started_at_once(rookery, page, tmp_path):
+async def test_fifty_of_two_hundred_sessions_are_started_at_once(rookery: Any, page: Any, tmp_path: Path) -> None:
     await add_bots(rookery, 50, "shop")
     await add_bots(rookery, 150, "other")
     await page.see("All 200", ".chips")
@@ -72,7 +73,7 @@ async def test_fifty_of_two_hundred_sessions_are_started_at_once(rookery, page, 
     assert enabled == {f"shop-{number:03}" for number in range(50)}
 
 
-async def test_a_key_is_created_shown_once_and_revoked(rookery, page):
+async def test_a_key_is_created_shown_once_and_revoked(rookery: Any, page: Any) -> None:
     await page.click("nav a", "System")
     await page.see("There is none besides", "main")
     await page.click("button", "New key")
@@ -92,7 +93,7 @@ async def test_a_key_is_created_shown_once_and_revoked(rookery, page):
         assert (await client.get("/v1/sessions")).status_code == 401
 
 
-async def test_the_keys_are_explained(rookery, page):
+async def test_the_keys_are_explained(rookery: Any, page: Any) -> None:
     await page.see("Sessions", "h1")
     await page.call("Input.dispatchKeyEvent", type="keyDown", key="?", text="?")
     await page.see("Show these keys", "dialog")
@@ -100,7 +101,7 @@ async def test_the_keys_are_explained(rookery, page):
     await page.until("document.querySelector('dialog') === null")
 
 
-async def test_the_tiles_count_what_waits_for_a_webhook(rookery, page):
+async def test_the_tiles_count_what_waits_for_a_webhook(rookery: Any, page: Any) -> None:
     async with open_webhook_receiver() as receiver:
         receiver.status = lambda _: 500
         await rookery.engine.create_webhook(url=receiver.url)
