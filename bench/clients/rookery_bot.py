@@ -57,7 +57,7 @@ async def echo(engine: Engine, arguments: argparse.Namespace) -> None:
             assert isinstance(answer, OutboundMessage), answer
             last[answer.to] = answer.id
         left -= len(page)
-        sent.append(answer.id)
+        sent.append(answer.id)  # type: ignore[union-attr]
         if len(sent) > 2:  # not more than three pages are on their way
             await engine.wait_message(sent.popleft(), 60)
     for id in last.values():
