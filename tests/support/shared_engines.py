@@ -12,7 +12,7 @@ import msgspec
 import trio
 
 from rookery import Engine, EngineSettings, open_engine
-from store.backends import PostgresBackend
+from store.backends import KEY, PostgresBackend
 from support.fake_platform import FakePlatform
 
 QUICK = EngineSettings(
@@ -37,12 +37,13 @@ def open_shared(
     *,
     media: Path | None = None,
     clock: Callable[[], float] = time.time,
+    key: str = KEY,
     **changes: Any,
 ) -> AbstractAsyncContextManager[Engine]:
     """An engine called `name`; `changes` are settings."""
     return open_engine(
         providers=[platform],
-        store=postgres.make(),
+        store=postgres.make(key),
         settings=msgspec.structs.replace(QUICK, **changes),
         instance=name,
         media=media,

@@ -50,6 +50,9 @@ class SecretBox:
                 f"no secret key: set `secret_key` to a long random text and keep it safe, for example from {GENERATE}"
             )
         self._fernets = [_fernet(key) for key in usable]
+        self._writing = self._fernets[0]
+        self.names = tuple(_name(key) for key in usable)
+        """Of the keys, in their order: hashes that tell nothing but whether two keys are the same."""
         self._all = MultiFernet(self._fernets)
         # Sessions are listed again and again, and each secret costs 30 µs; running sessions hold them in memory anyway.
         self._decrypt = lru_cache(maxsize=_REMEMBERED)(self._open)
@@ -69,9 +72,26 @@ class SecretBox:
         """True when there are older keys: somebody is about to replace them."""
         return len(self._fernets) > 1
 
+    @property
+    def holds_back(self) -> bool:
+        """True while it encrypts with an older key, because others cannot decrypt what the newest encrypts."""
+        return self._writing is not self._fernets[0]
+
+    def hold_back(self, token: str) -> None:
+        """From now on encrypt with the key that encrypted `token`."""
+        for fernet in self._fernets:
+            with contextlib.suppress(InvalidToken, ValueError):
+                fernet.decrypt(token.encode("ascii"))
+                self._writing = fernet
+                return
+
+    def go_on(self) -> None:
+        """From now on encrypt with the newest key."""
+        self._writing = self._fernets[0]
+
     def encrypt(self, plain: str) -> str:
         """Returns a token of printable ASCII, different each time."""
-        return self._fernets[0].encrypt(plain.encode("utf-8", "surrogatepass")).decode("ascii")
+        return self._writing.encrypt(plain.encode("utf-8", "surrogatepass")).decode("ascii")
 
     def decrypt(self, token: str) -> str:
         """The inverse of `encrypt`.
@@ -91,7 +111,7 @@ class SecretBox:
 
     def encrypt_bytes(self, plain: bytes) -> bytes:
         """For what is large and does not stay: a third smaller than `encrypt`, and not remembered."""
-        return base64.urlsafe_b64decode(self._fernets[0].encrypt(plain))
+        return base64.urlsafe_b64decode(self._writing.encrypt(plain))
 
     def decrypt_bytes(self, token: bytes) -> bytes:
         """The inverse of `encrypt_bytes`. Raises SecretKeyError."""
@@ -197,9 +217,18 @@ def _create(file: Path) -> None:
 
 
 @lru_cache(maxsize=16)
+def _name(key: str) -> str:
+    return hashlib.sha256(b"rookery/key-name/v1" + _stretched(key)).hexdigest()[:16]
+
+
+@lru_cache(maxsize=16)
 def _fernet(key: str) -> Fernet:
     try:
         return Fernet(key)
     except ValueError:
-        stretched = hashlib.scrypt(key.encode(), salt=_SALT, n=2**15, r=8, p=1, maxmem=2**26, dklen=32)
-        return Fernet(base64.urlsafe_b64encode(stretched))
+        return Fernet(base64.urlsafe_b64encode(_stretched(key)))
+
+
+@lru_cache(maxsize=16)
+def _stretched(key: str) -> bytes:
+    return hashlib.scrypt(key.encode(), salt=_SALT, n=2**15, r=8, p=1, maxmem=2**26, dklen=32)

@@ -11,6 +11,7 @@ import trio
 from ...model.instance import Census, Instance, InstanceCall
 from ...model.session import TERMINAL_REASONS
 from .base import PostgresBase
+from .database.migrate import rotate
 
 T = TypeVar("T")
 
@@ -21,10 +22,11 @@ _TERMINAL = ", ".join(f"'{reason}'" for reason in sorted(TERMINAL_REASONS))
 _BEAT = f"""
     WITH before AS (SELECT draining FROM rookery.instances WHERE name = $1),
     mine AS (
-        INSERT INTO rookery.instances (name, draining, sessions, capacity, started_at, clock_skew, until)
-        VALUES ($1, $2, $3, $4, $5, $8, clock_timestamp() + make_interval(secs => $6))
+        INSERT INTO rookery.instances (name, draining, sessions, capacity, started_at, clock_skew, keys, until)
+        VALUES ($1, $2, $3, $4, $5, $8, $9, clock_timestamp() + make_interval(secs => $6))
         ON CONFLICT (name) DO UPDATE SET draining = excluded.draining, sessions = excluded.sessions,
             capacity = excluded.capacity, started_at = excluded.started_at, clock_skew = excluded.clock_skew,
+            keys = excluded.keys,
             until = excluded.until
         RETURNING draining
     ),
@@ -44,6 +46,8 @@ _BEAT = f"""
     )
     SELECT wanted, free, overdue, (SELECT coalesce(json_agg(others), '[]') FROM others),
            extract(epoch FROM clock_timestamp())::double precision,
+           (SELECT coalesce(bool_and($10 = ANY (string_to_array(keys, ','))), true) FROM rookery.instances
+            WHERE name <> $1 AND until >= clock_timestamp()),
            (SELECT rookery.notify_1('instances', '') FROM mine
             WHERE mine.draining IS DISTINCT FROM (SELECT draining FROM before))
     FROM counted"""  # noqa: S608
@@ -95,8 +99,12 @@ class PostgresInstances(PostgresBase):
             ttl,
             patience,
             instance.clock_skew,
+            ",".join(self._secrets.names),
+            self._secrets.names[0],
         )
-        wanted, free, overdue, others, now = row[:5]
+        wanted, free, overdue, others, now, all_have_the_key = row[:6]
+        if all_have_the_key and self._secrets.holds_back:
+            await rotate(self._db, self._secrets)
         found = sorted([instance, *_others.decode(others)], key=lambda one: one.name)
         return Census(instances=tuple(found), wanted=wanted, free=free, overdue=overdue, now=now)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ....errors import StoreError
+from ....log import get_logger
 from ...event_ids import first_after
 from ...migrations import Migration, load_migrations
 from ...secret_check import CANARY, check_canary
@@ -11,6 +12,13 @@ from .pool import Connection, Database
 
 MIGRATION_TIMEOUT = 600.0
 """Seconds for one migration; others that start meanwhile wait for it as long."""
+
+
+_ALL_HAVE_IT = """
+    SELECT coalesce(bool_and($1 = ANY (string_to_array(keys, ','))), true) FROM rookery.instances
+    WHERE until >= clock_timestamp()"""
+
+log = get_logger("SESSION")
 
 
 async def migrate(database: Database) -> None:
@@ -106,7 +114,8 @@ async def _lock(connection: Connection, database: Database) -> None:
 
 
 async def check_key(database: Database, secrets: SecretBox, location: str) -> None:
-    """Compare the key with the canary; with several keys, re-encrypt what the newest did not encrypt.
+    """Compare the key with the canary; with several keys, re-encrypt what the newest did not encrypt, at once or when every
+    instance that lives has the newest (see `rotate`).
 
     Raises:
         SecretKeyError: the key does not fit; nothing was changed.
@@ -121,10 +130,21 @@ async def check_key(database: Database, secrets: SecretBox, location: str) -> No
         check_canary(canary, location, secrets)
         # An instance that still has the old key in front may have written after the canary was renewed, so with several
         # keys every secret is looked at.
-        if secrets.rotating or not secrets.is_current(canary):
-            await _rotate(connection, database, secrets)
+        if secrets.is_current(canary) or await connection.fetchval(database.text(_ALL_HAVE_IT), secrets.names[0]):
+            if secrets.rotating:
+                await _rotate(connection, database, secrets)
+        else:
+            secrets.hold_back(canary)
+            log.info("the secret key is changed as soon as every instance has the new one")
 
     await database.transaction(work)
+
+
+async def rotate(database: Database, secrets: SecretBox) -> None:
+    """Every instance has the newest key: encrypt with it from now on, and encrypt anew what is stored."""
+    secrets.go_on()
+    await database.transaction(lambda connection: _rotate(connection, database, secrets))
+    log.info("every stored secret is encrypted with the newest key: the older ones may be removed")
 
 
 async def _rotate(connection: Connection, database: Database, secrets: SecretBox) -> None:

@@ -1,0 +1,65 @@
+"""The secret key is changed while instances run, on whichever of them it begins."""
+
+from __future__ import annotations
+
+import trio
+
+from rookery import SessionStatus
+from rookery.store.secrets import SecretBox
+from store.backends import PostgresBackend, run_sql
+from support.fake_platform import FakePlatform
+from support.shared_engines import open_shared, running, until
+
+OLD, NEW = "the old key", "the new key"
+
+
+async def stored_with(postgres: PostgresBackend, key: str) -> bool:
+    """True when this key decrypts what is stored of session `a`."""
+    sql = f"SELECT credentials FROM {postgres.schema}.sessions WHERE id = 'a'"
+    token = str(await trio.to_thread.run_sync(run_sql, postgres.url, sql))
+    return SecretBox([key]).is_current(token)
+
+
+async def test_it_may_begin_on_any_instance(postgres: PostgresBackend) -> None:
+    platforms = [FakePlatform() for _ in range(3)]
+    async with open_shared(postgres, platforms[0], "one", key=OLD) as one:
+        await one.create_session(id="a", platform="fake", credentials={"token": "t"})
+        await until(lambda: running(one) == {"a"})
+        async with open_shared(postgres, platforms[1], "two", key=f"{NEW},{OLD}") as two:
+            # The new key is not used while an instance lives that lacks it; both read what either writes.
+            await two.create_session(id="b", platform="fake", credentials={"token": "t"})
+            await until(lambda: running(one) | running(two) == {"a", "b"})
+            await trio.sleep(1.0)
+            assert (await one.get_session("b")).credentials == {"token": "t"}
+            assert (await one.get_session("b")).unreadable is None
+            assert {session.health.status for session in await one.list_sessions()} == {SessionStatus.CONNECTED}
+            assert await stored_with(postgres, OLD)
+    async with open_shared(postgres, platforms[1], "two", key=f"{NEW},{OLD}"):
+        pass
+    async with open_shared(postgres, platforms[2], "three", key=NEW) as three:
+        await until(lambda: running(three) == {"a", "b"})
+        assert (await three.get_session("a")).credentials == {"token": "t"}
+
+
+async def test_it_happens_when_the_last_instance_has_the_new_key(postgres: PostgresBackend) -> None:
+    runs, leave = trio.Event(), trio.Event()
+
+    async def old_instance() -> None:
+        async with open_shared(postgres, FakePlatform(), "one", key=OLD) as engine:
+            await engine.create_session(id="a", platform="fake", credentials={"token": "t"})
+            await until(lambda: running(engine) == {"a"})
+            runs.set()
+            await leave.wait()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(old_instance)
+        await runs.wait()
+        async with open_shared(postgres, FakePlatform(), "two", key=f"{NEW},{OLD}") as second:
+            box = second._store._secrets  # type: ignore[attr-defined]
+            assert box.holds_back
+            leave.set()
+            await until(lambda: running(second) == {"a"})
+            with trio.fail_after(15):
+                while not await stored_with(postgres, NEW):
+                    await trio.sleep(0.1)
+            assert not box.holds_back
