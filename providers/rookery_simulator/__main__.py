@@ -8,7 +8,10 @@ from importlib import import_module
 from typing import cast
 
 # Each platform's command lives beside its simulator and is imported only when it is asked for.
-COMMANDS = {"telegram": "rookery_simulator.bot_api.command"}
+COMMANDS = {
+    "telegram": "rookery_simulator.bot_api.command",
+    "whatsapp": "rookery_simulator.whatsapp.command",
+}
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -44,7 +44,9 @@ class AccountSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     `allow_rebind`: another account than before may scan the QR code. `takeover`: when another program uses the same device,
     insist instead of waiting a minute. `proxy`: http://, https:// or socks5://, for everything this account does.
-    `reject_calls`: let no call ring.
+    `reject_calls`: let no call ring. `check_recipients`: ask WhatsApp whether a number exists before the first message to it.
+    `when_limited`: what becomes of a message for somebody new while WhatsApp lets the account write only to people it knows;
+    a message that waits is tried again until it expires.
     `presence`: be shown as online or offline once connected. The rates are messages a second, 0 for no limit.
     """
 
@@ -53,6 +55,8 @@ class AccountSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     proxy: str | None = None
     presence: Literal["available", "unavailable"] | None = None
     reject_calls: bool = False
+    check_recipients: bool = False
+    when_limited: Literal["fail", "wait"] = "fail"
     sends_per_second: Rate = 5.0
     sends_per_second_per_chat: Rate = 1.0
 

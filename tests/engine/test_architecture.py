@@ -60,7 +60,7 @@ FLOORS: dict[str, Floors] = {
             "device",
             "directory",
             "link",
-            "provider",
+            "kinds_table provider",
         ],
         "rookery_http": [
             "calls",

@@ -31,7 +31,7 @@ class PhoneNumber(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     phone: Annotated[
         str,
         msgspec.Meta(
-            pattern=r"^\+?[1-9][0-9]{6,14}$" + NO_NEWLINE,
+            pattern=r"^ ?\+?[1-9]([ ()./-]?[0-9]){6,14}$" + NO_NEWLINE,
             description="with its country code",
             examples=["+4915112345678"],
         ),

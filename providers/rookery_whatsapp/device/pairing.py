@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from typing import TYPE_CHECKING
 
@@ -28,7 +29,7 @@ HURRY = 0.9
 
 def phone_digits(phone: str) -> str:
     """A phone number as WhatsApp takes it. Raises InvalidInput."""
-    digits = phone.strip().removeprefix("+").replace(" ", "").replace("-", "")
+    digits = re.sub(r"[ ()./-]", "", phone.strip().removeprefix("+"))
     if not (digits.isascii() and digits.isdigit() and 6 <= len(digits) <= 15) or digits.startswith("0"):
         raise InvalidInput("phone: the number with its country code, such as +4915112345678", field="phone")
     return digits

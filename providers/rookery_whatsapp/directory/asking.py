@@ -32,7 +32,7 @@ class Directory:
     def __init__(self, call: Ask, memory: Memory, subscribed: Callable[[str], Awaitable[None]]) -> None:
         self._call = call
         self._memory = memory
-        self._numbers = NumberBook(call, memory)
+        self.numbers = NumberBook(call, memory)
         self._subscribed = subscribed
 
     async def ask(self, question: d.Question) -> Any:
@@ -45,7 +45,7 @@ class Directory:
             case d.GetPicture(who=who):
                 return await self._get("picture", d.Picture | None, who=address_of(who, "who"))
             case d.CheckNumbers(phones=phones):
-                return await self._numbers.check(phones)
+                return await self.numbers.check(phones)
             case d.SetBlocked(who=who, blocked=blocked):
                 await self._call("block", who=_person(who, "who"), blocked=blocked)
                 return None

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import trio
 
-from rookery.errors import NotConnected, ProviderError, SendError
+from rookery.errors import AccountLimited, NotConnected, ProviderError, SendError
 from rookery.log import get_logger
 from rookery.model.content import MEDIA
 from rookery.model.directory import Question
@@ -30,6 +30,7 @@ from ..workers.pool import WorkerPool
 from ..workers.port import ClientPort
 from ..workers.process import WorkerProcess
 from .failures import failure_of
+from .limits import Limits
 from .login import Login
 from .outbound import to_call, to_receipt, with_media, with_stored
 from .pacing import pacer
@@ -82,6 +83,7 @@ class WhatsAppLink:
             account, inbox, desk, self._receiver, settings, handle=self._handle, worker_ended=self._worker_ended
         )
         self._directory = Directory(self._call, memory, self._note_presence)
+        self._limits = Limits(inbox, options, self._directory.numbers)
         self._ended = False
         self._logged_out = False
         self._logged_in = False
@@ -249,7 +251,14 @@ class WhatsAppLink:
                     allow_private=s.allow_private_urls,
                     ca_bundle=s.ca_bundle,
                 )
-            receipt = to_receipt(message, await self._call(method, **arguments))
+            to = arguments["to"]
+            if method == "send":
+                await self._limits.check(to)
+            try:
+                receipt = to_receipt(message, await self._call(method, **arguments))
+            except AccountLimited:
+                raise self._limits.refused(to) from None
+            self._limits.sent(to)
         self._inbox.life.last_ack = time.time()
         if receipt.message_id:
             text = getattr(message.content, "text", "") or getattr(message.content, "caption", "") or ""

@@ -51,6 +51,15 @@ def test_every_kind_of_message_says_what_it_is() -> None:
     assert done.stdout.strip() == "every kind", done.stderr[-2000:]
 
 
+def test_the_documentation_lists_every_kind() -> None:
+    command = [sys.executable, "-m", "rookery_whatsapp.kinds_table"]
+    table = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert table in (BENCH.parent / "docs/whatsapp.md").read_text(), (
+        "print it anew with `python -m rookery_whatsapp.kinds_table`"
+    )
+    assert table.count("\n") > 100
+
+
 def test_mutated_reports_become_events() -> None:
     cases = 100_000 if LONG else 1_000
     command = [sys.executable, str(BENCH / "whatsapp/fuzz.py"), "--cases", str(cases)]

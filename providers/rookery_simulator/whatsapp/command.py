@@ -1,0 +1,88 @@
+"""`python -m rookery_simulator whatsapp`: a simulated WhatsApp as a process, told what to do by lines on its standard input.
+
+It prints the environment that a worker needs, and then one JSON document for each line that it reads:
+
+    phone 4915100000002 Bob                      make a phone, or rename it
+    scan 4915100000001 CODE                      scan a QR code with a phone; CODE is what the code says
+    type 4915100000001 ABCD-1234                 type a pairing code into a phone
+    text 4915100000002 4915100000001 hello       somebody writes a text
+    ring 4915100000002 4915100000001             somebody calls
+    unlink 4915100000001                         the owner unlinks all devices of a phone
+    network up|down|black hole                   break or mend the network
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import trio
+
+from .crypto.pairing import PairingRefused
+from .simulator import Network, WhatsAppSimulator, open_whatsapp_simulator
+
+PAIRING = 30.0  # seconds
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Serve until a signal comes or standard input ends."""
+    if arguments:
+        sys.stdout.write((__doc__ or "") + "\n")
+        return 0 if arguments[0] in ("-h", "--help") else 2
+    trio.run(_serve)
+    return 0
+
+
+def _say(**document: Any) -> None:
+    sys.stdout.write(json.dumps(document) + "\n")
+    sys.stdout.flush()
+
+
+async def _serve() -> None:
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        async with open_whatsapp_simulator() as simulator, trio.open_nursery() as nursery:
+
+            async def end_by_signal() -> None:
+                async for _ in signals:
+                    nursery.cancel_scope.cancel()
+
+            nursery.start_soon(end_by_signal)
+            _say(environment=simulator.environment(), proxy=simulator.proxy_url)
+            while line := await trio.to_thread.run_sync(sys.stdin.readline, abandon_on_cancel=True):
+                try:
+                    _say(ok=True, **await _do(simulator, line.split()))
+                except (ValueError, LookupError, PairingRefused, trio.TooSlowError) as error:
+                    _say(ok=False, error=f"{type(error).__name__}: {error}")
+            nursery.cancel_scope.cancel()
+
+
+async def _do(simulator: WhatsAppSimulator, words: list[str]) -> dict[str, Any]:
+    match words:
+        case ["phone", number, *name]:
+            phone = simulator.phone(number, " ".join(name) or None)
+            return {"number": phone.number, "name": phone.name, "lid": str(phone.lid)}
+        case ["scan", number, code]:
+            with trio.fail_after(PAIRING):
+                device = await simulator.phone(number).scan(code)
+            return {"device": str(device.jid)}
+        case ["type", number, code]:
+            with trio.fail_after(PAIRING):
+                device = await simulator.phone(number).enter_code(code)
+            return {"device": str(device.jid)}
+        case ["text", sender, receiver, *text]:
+            sent = simulator.phone(sender).send_text(simulator.phone(receiver), " ".join(text))
+            return {"message_id": sent.id}
+        case ["ring", caller, called]:
+            return {"call_id": simulator.phone(caller).ring(simulator.phone(called))}
+        case ["unlink", number]:
+            devices = list(simulator.phone(number).devices.values())
+            for device in devices:
+                device.remove()
+            return {"unlinked": len(devices)}
+        case ["network", *state]:
+            simulator.set_network(Network(" ".join(state)))
+            return {"network": simulator.network.value}
+    raise ValueError(f"unknown command: {' '.join(words)!r}")
