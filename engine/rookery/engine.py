@@ -17,12 +17,12 @@ from .features.chats import ChatFeatures
 from .features.events import EventFeatures
 from .features.keys import KeyFeatures
 from .features.media import MediaFeatures
-from .features.messages import MessageFeatures
 from .features.operating.operations import OperationsFeatures
 from .features.operating.overview import OverviewFeatures
 from .features.pairing import PairingFeatures
 from .features.platform.calls import CallFeatures
 from .features.platform.directory import DirectoryFeatures
+from .features.replies import ReplyFeatures
 from .features.sessions import SessionFeatures
 from .features.sinks import SinkFeatures
 from .features.webhooks import WebhookFeatures
@@ -53,7 +53,7 @@ log = get_logger("SESSION")
 class Engine(
     SessionFeatures,
     PairingFeatures,
-    MessageFeatures,
+    ReplyFeatures,
     CallFeatures,
     MediaFeatures,
     EventFeatures,
@@ -96,6 +96,7 @@ class Engine(
         )
         self._serve_checks()
         self._serve_overview()
+        self._dispatcher.on_answer = self._carry_out
 
     @property
     def location(self) -> str:

@@ -125,6 +125,7 @@ COMMANDS: dict[str, list[str]] = {
         "webhooks add https://example.org/x --session shop --events message --chat 7 --timeout 5",
         f"webhooks add https://example.org/x --id w --secret {SECRET} --header X-Mine:1 --disabled",
     ],
+    "test_webhook": ["webhooks test wh-1"],
     "list_webhooks": ["webhooks list --session shop"],
     "get_webhook": ["webhooks show wh-1"],
     "update_webhook": [

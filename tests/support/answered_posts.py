@@ -24,7 +24,7 @@ class AnsweredTransport(HttpTransport):
 
     async def exchange(self, url: httpx.URL, headers: dict[str, str], body: bytes) -> HttpAnswer:
         response = await self._handler(httpx.Request("POST", url, headers=headers, content=body))
-        answer = HttpAnswer(65_536, True)  # type: ignore[call-arg]
+        answer = HttpAnswer()
         answer.status = response.status_code
         answer.headers = {name.lower(): value for name, value in response.headers.raw}
         answer.body = response.content

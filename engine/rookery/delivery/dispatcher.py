@@ -17,7 +17,7 @@ from ..runtime.signals import Signals
 from ..runtime.telemetry import Telemetry
 from ..settings import EngineSettings
 from ..store.contract import Store
-from .endpoint import Endpoint
+from .endpoint import Endpoint, OnAnswer
 from .tally import Notes
 from .transport import Transport
 from .transports import kind_of, open_transport
@@ -54,6 +54,8 @@ class Dispatcher:
         self._shields = shields
         self._on_duty = on_duty
         self._notes = Notes(store, clock)
+        self.on_answer: OnAnswer | None = None
+        """Carries out what endpoints answer; None: answers say nothing."""
         self._closing = False
         self._unreadable: dict[str, str] = {}
         self._endpoints: dict[str, tuple[Endpoint, trio.CancelScope]] = {}
@@ -159,6 +161,7 @@ class Dispatcher:
                 endpoint = Endpoint(
                     webhook, self._store, self._settings, self._telemetry, self._notes, self._clock, self._shields
                 )
+                endpoint.on_answer = self.on_answer
                 scope = trio.CancelScope(deadline=self._trusted_until)
                 self._endpoints[id] = (endpoint, scope)
                 nursery.start_soon(self._run, endpoint, scope)

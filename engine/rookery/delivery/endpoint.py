@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 import msgspec
@@ -30,6 +30,9 @@ before halves how many are tried at once. What fails at the same moment counts o
 
 HOLD_MAX = 30.0
 """The longest such pause in multiples of the first, which is as long as the first delay after a failure (a setting)."""
+
+OnAnswer = Callable[[Webhook, Delivery, Attempt], Awaitable[Attempt]]
+"""Carries out what an endpoint answered; returns the attempt with what became of that. Raises nothing of its own."""
 
 log = get_logger("DELIVERY")
 
@@ -70,6 +73,7 @@ class Endpoint:
         self._hold_until = -float("inf")
         self._closing = False
         self._notes = notes
+        self.on_answer: OnAnswer | None = None
 
     def wake(self) -> None:
         """There may be something new to deliver."""
@@ -136,6 +140,8 @@ class Endpoint:
                 started = trio.current_time()
                 attempt = await route.deliver(delivery, now=self._clock())
                 self._telemetry.observe("delivery", trio.current_time() - started)
+                if self.on_answer is not None and attempt.answer and self.webhook.replies:
+                    attempt = await self.on_answer(self.webhook, delivery, attempt)
                 self._judge(attempt, started)
                 await self._record(self._outcome(delivery, attempt))
                 if attempt.gone:
@@ -152,7 +158,7 @@ class Endpoint:
             self.wake()
 
     def _judge(self, attempt: Attempt, started: float) -> None:
-        self._notes.add(self.webhook.id, attempt.error, attempt.status)
+        self._notes.add(self.webhook.id, attempt.error, attempt.status, delivered=attempt.delivered)
         if attempt.delivered:
             self._telemetry.count("deliveries", "delivered")
             self._strikes = 0

@@ -89,7 +89,7 @@ class HttpRoute:
 
     async def deliver(self, delivery: Delivery, *, now: float) -> Attempt:
         """See `Route.deliver`; the time covers everything, the answer's body included."""
-        body = request_body(delivery)
+        body = request_body(delivery, self._webhook.format)
         with trio.move_on_after(self._seconds) as scope:
             try:
                 url = self._url or self._prepare()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from urllib.parse import quote
 
 import httpx
 import msgspec
@@ -18,12 +19,29 @@ from ..model.webhook import Delivery, Webhook
 from ..runtime.http_answer import HttpAnswer
 from .transport import Attempt
 
+CONTENT_TYPES = {"cloudevents": "application/cloudevents+json"}
 _encoder = msgspec.json.Encoder()
 
 
-def request_body(delivery: Delivery) -> bytes:
-    """`{"type", "timestamp", "data"}` as JSON. The same event gives the same bytes on every attempt."""
+def request_body(delivery: Delivery, format: str = "rookery") -> bytes:
+    """`{"type", "timestamp", "data"}` as JSON, or a CloudEvent with the event as its `data`.
+
+    The same event gives the same bytes on every attempt.
+    """
     event = EventDocument.of(delivery.event)
+    if format == "cloudevents":
+        return _encoder.encode(
+            {
+                "specversion": "1.0",
+                "id": delivery_id(delivery),
+                "source": f"/rookery/sessions/{quote(event.session, safe='')}",
+                "type": f"rookery.{event.type}",
+                "subject": event.chat or event.session,
+                "time": event.time,
+                "datacontenttype": "application/json",
+                "data": event,
+            }
+        )
     return _encoder.encode({"type": event.type, "timestamp": event.time, "data": event})
 
 
@@ -40,7 +58,7 @@ def request_headers(webhook: Webhook, delivery: Delivery, body: bytes, now: floa
     if webhook.previous_secret and (webhook.previous_until or 0.0) > now:
         secrets.append(webhook.previous_secret)
     return {
-        "content-type": "application/json",
+        "content-type": CONTENT_TYPES.get(webhook.format, "application/json"),
         "content-length": str(len(body)),
         "webhook-id": id,
         "webhook-timestamp": str(int(now)),

@@ -25,10 +25,10 @@ class Tally:
         self._recent: deque[list[int]] = deque()  # [second, successes]
         self._told: float | None = 0.0  # the rate of the last note
 
-    def add(self, at: float, now: float, error: str | None, status: int | None) -> None:
-        """One attempt ended at `at` by the wall clock, `now` by trio's."""
+    def add(self, at: float, now: float, error: str | None, status: int | None, delivered: bool) -> None:
+        """One attempt ended at `at` by the wall clock, `now` by trio's. A delivered one may have an error too."""
         old = self._note
-        if error is None:
+        if delivered:
             second = int(now)
             if self._recent and self._recent[-1][0] == second:
                 self._recent[-1][1] += 1
@@ -38,8 +38,8 @@ class Tally:
                     self._recent.popleft()
             self._note = DeliveryNote(
                 last_success_at=at,
-                last_error=old.last_error,
-                last_error_at=old.last_error_at,
+                last_error=old.last_error if error is None else error,
+                last_error_at=old.last_error_at if error is None else at,
                 last_status=status,
                 delivered=old.delivered + 1,
                 failed=old.failed,
@@ -95,12 +95,12 @@ class Notes:
         self._tallies: dict[str, Tally] = {}
         self._wake = trio.Event()
 
-    def add(self, webhook: str, error: str | None, status: int | None) -> None:
+    def add(self, webhook: str, error: str | None, status: int | None, *, delivered: bool) -> None:
         """One attempt ended. Never blocks."""
         tally = self._tallies.get(webhook)
         if tally is None:
             tally = self._tallies[webhook] = Tally()
-        tally.add(self._clock(), trio.current_time(), error, status)
+        tally.add(self._clock(), trio.current_time(), error, status, delivered)
         self._wake.set()
 
     def leave(self, webhook: str) -> None:

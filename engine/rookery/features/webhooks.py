@@ -10,13 +10,19 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import msgspec
+import trio
 
+from ..delivery.transport import Attempt
+from ..delivery.transports import kind_of, open_transport
 from ..errors import InvalidInput, NotFound
-from ..model.webhook import HIDDEN, DeadLetter, ReplayQuery, Webhook, WebhookFacts, shown_url
+from ..model.event import Event
+from ..model.webhook import HIDDEN, DeadLetter, Delivery, ReplayQuery, Webhook, WebhookFacts, shown_url
 from .catalogue import CatalogueFeatures
 from .platform.chats import ChatNames
 from .validation import check_flag, check_id, check_text, check_url
 
+TEST_SECONDS = 15.0
+FORMATS = ("rookery", "cloudevents")
 MAX_GRACE = 30 * 86_400.0
 MAX_TIMEOUT = 300.0
 MAX_HEADERS = 20
@@ -58,11 +64,14 @@ class WebhookFeatures(CatalogueFeatures, ChatNames):
         secret: str | None = None,
         id: str | None = None,
         enabled: bool = True,
+        replies: bool = False,
+        format: str = "rookery",
     ) -> Webhook:
         """From now on the endpoint gets the events of `session` (None: of all) of `chats` (None: every one; in any form of
         their addresses) with a type in
         `events`: names, and patterns such as `session.*`; None: every type that needs no naming. `headers` go with each
-        delivery; `timeout` is in seconds.
+        delivery; `timeout` is in seconds. `replies`: an answer may hold messages to send (see `docs/webhooks.md`). `format`
+        is that of the payload: `rookery`, or `cloudevents` (1.0, structured).
 
         Without a `secret` one is made; it is in the returned object. Raises InvalidInput, NotFound, AlreadyExists.
         """
@@ -77,6 +86,8 @@ class WebhookFeatures(CatalogueFeatures, ChatNames):
             headers=check_headers(headers or {}),
             timeout=check_timeout(timeout),
             enabled=enabled,
+            replies=check_flag(replies),
+            format=check_format(format),
             created_at=now,
             updated_at=now,
         )
@@ -96,7 +107,9 @@ class WebhookFeatures(CatalogueFeatures, ChatNames):
         return [found for found in await self._store.list_webhooks(session) if not found.is_sink]
 
     async def update_webhook(self, id: str, **changes: Any) -> Webhook:
-        """Change `url`, `events`, `chats`, `headers`, `timeout`, `secret` or `enabled`. Raises NotFound, InvalidInput.
+        """Change `url`, `events`, `chats`, `headers`, `timeout`, `secret`, `enabled`, `replies` or `format`.
+
+        Raises NotFound, InvalidInput.
 
         A new `secret` takes the place of the old one at once; `rotate_secret` lets both sign for a while.
         """
@@ -108,6 +121,8 @@ class WebhookFeatures(CatalogueFeatures, ChatNames):
             "timeout": check_timeout,
             "secret": check_secret,
             "enabled": check_flag,
+            "replies": check_flag,
+            "format": check_format,
         }
         fields: dict[str, Any] = {}
         for name, value in changes.items():
@@ -135,6 +150,22 @@ class WebhookFeatures(CatalogueFeatures, ChatNames):
                 if name not in fields:
                     raise InvalidInput(f"{name}: {webhook.unreadable}. Give it anew", field=name)
         return msgspec.structs.replace(webhook, unreadable=None)
+
+    async def test_webhook(self, id: str) -> tuple[Attempt, float]:
+        """Post one event of the type `test` over a connection of its own; returns what became of it and how many seconds it
+        took. Nothing is stored, and what the endpoint answers is not carried out. Raises NotFound."""
+        webhook = await self.get_webhook(id)
+        now = self._clock()
+        body = {"text": "a test of this webhook"}
+        event = Event(0, webhook.session or "test", "test", "test", secrets.token_hex(8), now, None, None, body, None)
+        seconds = min(webhook.timeout or self.settings.webhook_timeout, TEST_SECONDS)
+        began = trio.current_time()
+        async with (
+            open_transport(kind_of(webhook), self.settings) as transport,
+            transport.open_route(webhook, seconds=seconds) as route,
+        ):
+            attempt = await route.deliver(Delivery(webhook.id, event, "test"), now=now)
+        return attempt, trio.current_time() - began
 
     async def rotate_secret(self, id: str, *, secret: str | None = None, grace: float | None = None) -> Webhook:
         """Sign with a new secret, made when none is given; the old one signs too for `grace` seconds, so that receivers can
@@ -243,3 +274,10 @@ def check_timeout(value: object) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= MAX_TIMEOUT:
         raise InvalidInput(f"timeout: seconds, more than 0 and at most {MAX_TIMEOUT:g}", field="timeout")
     return float(value)
+
+
+def check_format(value: object) -> str:
+    """The form of the payload. Raises InvalidInput."""
+    if not isinstance(value, str) or value not in FORMATS:
+        raise InvalidInput(f"format: one of {', '.join(FORMATS)} is needed", field="format")
+    return value

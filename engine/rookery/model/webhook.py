@@ -26,6 +26,8 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True):
     previous_secret: str | None = None  # signs too, until `previous_until`
     previous_until: float | None = None
     target: str | None = None  # of a sink: the subject, routing key or stream, with fields such as {session}
+    replies: bool = False  # an answer may hold messages to send
+    format: str = "rookery"  # of the payload
     enabled: bool = True
     unreadable: str | None = None  # why its secret or another column cannot be read; nothing is delivered then
     created_at: float = 0.0

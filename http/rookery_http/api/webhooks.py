@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -14,12 +14,15 @@ from rookery.model.key import Scope
 
 from ..access.callers import Caller, forbidden
 from ..calls import Answer, call
+from ..config.advice import with_variables
 from ..input.parameters import EVENT_NAME, IN_WORDS, NO_NEWLINE, EventId, Id, Instant, Limit, seconds_of
 from ..output import views, webhook_views
 from ..output.problems import Problem
 from .state import Api
 
 TAG = "webhooks"
+EXCERPT = 500
+"""Bytes of an endpoint's answer that are shown."""
 _HOST = r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?"
 _GROUP = "[0-9A-Fa-f]{1,4}"
 _SHORTENED = "|".join(rf"({_GROUP}:){{1,{7 - after}}}(:{_GROUP}){{1,{after}}}" for after in range(1, 7))
@@ -75,6 +78,18 @@ HEADERS = Annotated[
 SECONDS = Annotated[float, msgspec.Meta(gt=0, le=MAX_TIMEOUT, description="for an answer; null: as the server is set")]
 
 
+REPLIES = Annotated[
+    bool,
+    msgspec.Meta(
+        description='the endpoint may answer with `{"messages": [...], "calls": [...]}`, sent as if they were posted'
+    ),
+]
+FORMAT = Annotated[
+    Literal["rookery", "cloudevents"],
+    msgspec.Meta(description="of the payload: ours, or CloudEvents 1.0 in structured mode"),
+]
+
+
 class CreateWebhook(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """An endpoint that takes events by POST. Without a secret it gets one."""
 
@@ -87,6 +102,8 @@ class CreateWebhook(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     timeout: SECONDS | None = None
     secret: SECRET | None = None
     enabled: bool = True
+    replies: REPLIES = False
+    format: FORMAT = "rookery"
 
 
 class ChangeWebhook(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
@@ -99,6 +116,8 @@ class ChangeWebhook(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     timeout: SECONDS | msgspec.UnsetType | None = msgspec.UNSET
     secret: SECRET | msgspec.UnsetType = msgspec.UNSET
     enabled: bool | msgspec.UnsetType = msgspec.UNSET
+    replies: REPLIES | msgspec.UnsetType = msgspec.UNSET
+    format: FORMAT | msgspec.UnsetType = msgspec.UNSET
 
 
 class RotateSecret(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -161,6 +180,8 @@ async def create_webhook(api: Api, *, body: CreateWebhook, caller: Caller) -> An
         secret=body.secret,
         id=body.id,
         enabled=body.enabled,
+        replies=body.replies,
+        format=body.format,
     )
     shown = webhook_views.Webhook.of(webhook, show_secret=body.secret is None)
     return Answer(shown, 201, {"Location": f"/v1/webhooks/{webhook.id}"})
@@ -212,6 +233,17 @@ async def rotate_webhook_secret(api: Api, id: str, *, body: RotateSecret | None)
     given = body or RotateSecret()
     webhook = await api.engine.rotate_secret(id, secret=given.secret, grace=given.grace)
     return Answer(webhook_views.Webhook.of(webhook, show_secret=given.secret is None))
+
+
+@call("POST", "/v1/webhooks/{id}/test", tag=TAG, answers={200: webhook_views.WebhookTested}, scope=Scope.MANAGE)
+async def test_webhook(api: Api, id: str) -> Answer:
+    """Post one event of the type `test` and say what became of it."""
+    attempt, seconds = await api.engine.test_webhook(id)
+    answer = "".join(sign if sign.isprintable() else " " for sign in attempt.answer[:EXCERPT].decode(errors="replace"))
+    shown = webhook_views.WebhookTested(
+        attempt.delivered, attempt.status, with_variables(attempt.error), round(seconds, 3), answer
+    )
+    return Answer(shown)
 
 
 @call("DELETE", "/v1/webhooks/{id}", tag=TAG, answers={200: views.Deleted}, scope=Scope.MANAGE)

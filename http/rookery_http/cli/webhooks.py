@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from .client import AsJson, Client, Key, Url, given, path_of
+from .client import AsJson, Client, ClientError, Key, Url, given, path_of
 from .output import Column, moment, print_fields, print_json, print_line, print_table
 
 app = typer.Typer(help="Endpoints that events are posted to.", no_args_is_help=True)
@@ -94,6 +94,8 @@ def add(
     secret: Secret = None,
     id: Annotated[str | None, typer.Option(help="Its id; made up when absent.")] = None,
     disabled: Annotated[bool, typer.Option("--disabled", help="Deliver nothing yet.")] = False,
+    replies: Annotated[bool, typer.Option("--replies", help="Send the messages that it answers with.")] = False,
+    format: Annotated[str | None, typer.Option(help="Of the payload: rookery or cloudevents.")] = None,
     as_json: AsJson = False,
     url: Url = None,
     key: Key = None,
@@ -109,6 +111,8 @@ def add(
         timeout=timeout,
         secret=secret,
         enabled=False if disabled else None,
+        replies=replies or None,
+        format=format,
     )
     _print(Client(url, key).call("POST", "/v1/webhooks", json=body), as_json)
 
@@ -122,6 +126,10 @@ def set_(
     all: Annotated[bool, typer.Option("--all", help="Events of all types and chats again.")] = False,
     header: Header = None,
     timeout: Timeout = None,
+    replies: Annotated[
+        bool | None, typer.Option("--replies/--no-replies", help="Send the messages that it answers with.")
+    ] = None,
+    format: Annotated[str | None, typer.Option(help="Of the payload: rookery or cloudevents.")] = None,
     as_json: AsJson = False,
     url: Url = None,
     key: Key = None,
@@ -133,12 +141,28 @@ def set_(
         chats=chat or None,
         headers=_headers(header),
         timeout=timeout,
+        replies=replies,
+        format=format,
     )
     if all:
         body = {"events": None, "chats": None} | body
     if not body:
-        raise typer.BadParameter("say what to change: --endpoint, --events, --chat, --all, --header or --timeout")
+        raise typer.BadParameter(
+            "say what to change: --endpoint, --events, --chat, --all, --header, --timeout, --replies or --format"
+        )
     _print(Client(url, key).call("PATCH", f"/v1/webhooks/{path_of(id)}", json=body), as_json)
+
+
+@app.command("test")
+def try_out(id: Id, as_json: AsJson = False, url: Url = None, key: Key = None) -> None:
+    """Post one event of the type `test`. Fails when the endpoint does not take it."""
+    result = Client(url, key).call("POST", f"/v1/webhooks/{path_of(id)}/test")
+    if as_json:
+        print_json(result)
+    elif result["delivered"]:
+        print_line(f"{id}: answered {result['status']} after {result['seconds']:g} s: {result['answer'][:200]}")
+    if not result["delivered"]:
+        raise ClientError(f"{id}: {result['error']}")
 
 
 @app.command("rotate-secret")

@@ -27,6 +27,8 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     headers: dict[str, str]
     timeout: float | None
     enabled: bool
+    replies: bool
+    format: str
     previous_secret_until: Moment | None
     created_at: Moment
     updated_at: Moment
@@ -58,6 +60,8 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             headers=dict.fromkeys(webhook.headers, REDACTED),
             timeout=webhook.timeout,
             enabled=webhook.enabled,
+            replies=webhook.replies,
+            format=webhook.format,
             previous_secret_until=moment_or_none(webhook.previous_until),
             pending=facts.pending,
             dead=facts.dead,
@@ -143,6 +147,17 @@ class SinkTested(msgspec.Struct, frozen=True):
     delivered: bool
     error: str | None
     seconds: float
+
+
+class WebhookTested(msgspec.Struct, frozen=True):
+    """What became of a test: `status` and the beginning of `answer` are the endpoint's, `error` says why it did not count as
+    delivered, `seconds` how long it took."""
+
+    delivered: bool
+    status: int | None
+    error: str | None
+    seconds: float
+    answer: str
 
 
 class DeadLetter(msgspec.Struct, frozen=True):

@@ -122,3 +122,21 @@ async def test_secrets_in_the_address_are_neither_shown_nor_stored_in_clear(serv
     stored = b"".join(file.read_bytes() for file in tmp_path.rglob("rookery.db*"))
     for secret in (b"user-name", b"hush-hush", b"a-secret-path", b"hush-too"):
         assert secret not in stored
+
+
+async def test_a_test_call_says_what_the_endpoint_answered(served):
+    async with open_webhook_receiver() as receiver:
+        body = {"url": receiver.url, "replies": True, "format": "cloudevents", "id": "w"}
+        made = (await served.client.post("/v1/webhooks", json=body)).json()
+        assert (made["replies"], made["format"]) == (True, "cloudevents")
+        tested = (await served.client.post("/v1/webhooks/w/test")).json()
+        assert (tested["delivered"], tested["status"], tested["error"]) == (True, 204, None)
+        [delivery] = receiver.deliveries
+        assert delivery.event["type"] == "test"
+        receiver.status = lambda delivery: 503
+        tested = (await served.client.post("/v1/webhooks/w/test")).json()
+        assert (tested["delivered"], tested["status"], tested["error"]) == (False, 503, "answered 503")
+    changed = (await served.client.patch("/v1/webhooks/w", json={"replies": False, "format": "rookery"})).json()
+    assert (changed["replies"], changed["format"]) == (False, "rookery")
+    assert (await served.client.patch("/v1/webhooks/w", json={"format": "xml"})).status_code == 400
+    assert (await served.client.post("/v1/webhooks/nobody/test")).status_code == 404

@@ -38,6 +38,8 @@ def webhook_from_row(row: Row, secrets: SecretBox) -> Webhook:
         previous_secret=private.get("previous_secret"),
         previous_until=private.get("previous_until"),
         target=private.get("target"),
+        replies=bool(private.get("replies", False)),
+        format=str(private.get("format", "rookery")),
         unreadable=troubles.words,
     )
 
@@ -55,6 +57,8 @@ def webhook_to_row(webhook: Webhook, secrets: SecretBox) -> Row:
         "previous_secret": webhook.previous_secret,
         "previous_until": webhook.previous_until,
         "target": webhook.target,
+        "replies": webhook.replies,
+        "format": webhook.format if webhook.format != "rookery" else None,
     }
     return (
         webhook.id,

@@ -17,6 +17,8 @@ WEBHOOK: dict[str, Any] = {
     "headers": {},
     "timeout": None,
     "enabled": True,
+    "replies": False,
+    "format": "rookery",
     "previous_secret_until": None,
     "created_at": "2026-01-30T08:15:00.000Z",
     "updated_at": "2026-01-30T08:15:00.000Z",
@@ -48,6 +50,9 @@ LETTER = {
 }
 
 EXAMPLES = {
+    "test_webhook": Example(
+        answers={200: {"delivered": True, "status": 200, "error": None, "seconds": 0.042, "answer": "ok"}}
+    ),
     "create_webhook": Example(
         bodies={
             "all events": {"url": "https://example.org/rookery"},

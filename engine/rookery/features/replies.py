@@ -1,0 +1,88 @@
+"""What an endpoint answers a delivery with, carried out: the whole bot may be one function behind a URL."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from ..delivery.post import delivery_id
+from ..delivery.transport import Attempt
+from ..errors import Busy, InvalidInput, OutcomeUnknown, RookeryError, StoreError
+from ..model.event import Event
+from ..model.webhook import Delivery, Webhook
+from .messages import MessageFeatures
+
+MOST = 100
+"""Replies in one answer."""
+REPORTED = 3
+"""Bad replies whose errors are told."""
+
+_decode = msgspec.json.Decoder().decode
+
+
+class ReplyFeatures(MessageFeatures):
+    """Replies are stored before their delivery counts as done. Each has a key made of the delivery's id and its place in the
+    answer, so a delivery that is repeated, whoever crashed in between, sends nothing twice."""
+
+    async def _carry_out(self, webhook: Webhook, delivery: Delivery, attempt: Attempt) -> Attempt:
+        """The attempt with what became of its replies. Bad ones are told in `error` and break nothing. What cannot be stored
+        now makes the attempt fail, so that it is made again."""
+        if not webhook.replies or not attempt.delivered or not attempt.answer.strip():
+            return attempt
+        try:
+            replies = read_replies(attempt.answer, delivery.event)
+        except InvalidInput as error:
+            return msgspec.structs.replace(attempt, error=f"its replies were passed over: {error}"[:500])
+        bad: list[str] = []
+        for index, reply in enumerate(replies):
+            try:
+                key = f"{delivery_id(delivery)}:{index}"
+                await self.submit(delivery.event.session, **reply | {"idempotency_key": key})
+            except (StoreError, Busy, OutcomeUnknown) as error:
+                words = f"reply {index} could not be stored: {error}"[:500]
+                return msgspec.structs.replace(attempt, delivered=False, error=words)
+            except (RookeryError, TypeError) as error:
+                bad.append(f"reply {index}: {error}")
+        if not bad:
+            return attempt
+        more = f"; and {len(bad) - REPORTED} more" if len(bad) > REPORTED else ""
+        return msgspec.structs.replace(attempt, error=("; ".join(bad[:REPORTED]) + more)[:500])
+
+
+def read_replies(answer: bytes, event: Event) -> list[dict[str, Any]]:
+    """What `submit` takes for each reply: first the messages of an answer, then its calls. A message without `to` goes to the
+    event's chat. Raises InvalidInput."""
+    try:
+        document = _decode(answer)
+    except (msgspec.DecodeError, RecursionError):
+        raise InvalidInput("the answer is no JSON") from None
+    if not isinstance(document, dict):
+        raise InvalidInput('an object is needed: {"messages": [...], "calls": [...]}')
+    messages, calls = document.get("messages") or [], document.get("calls") or []
+    if not isinstance(messages, list) or not isinstance(calls, list) or len(messages) + len(calls) > MOST:
+        raise InvalidInput(f"`messages` and `calls` are lists, of {MOST} at most together")
+    chat = event.chat or event.sender
+    replies: list[dict[str, Any]] = []
+    for message in messages:
+        fields = dict(message) if isinstance(message, Mapping) else {"text": message}
+        for name in ("idempotency_key", "wait", "session"):
+            fields.pop(name, None)
+        if isinstance(at := fields.get("send_at"), str):  # as over HTTP
+            fields["send_at"] = _seconds(at)
+        replies.append({"to": chat, **fields})
+    for call in calls:
+        fields = dict(call) if isinstance(call, Mapping) else {"method": call}
+        replies.append({"to": chat or "0", "type": event.platform, **fields})
+    return replies
+
+
+def _seconds(moment: str) -> float | str:
+    """An ISO 8601 time in seconds since the epoch; what is none stays and is refused where it is used."""
+    try:
+        found = datetime.fromisoformat(moment)
+    except ValueError:
+        return moment
+    return found.timestamp() if found.tzinfo is not None else moment
