@@ -124,7 +124,7 @@ async def test_secrets_in_the_address_are_neither_shown_nor_stored_in_clear(serv
         assert secret not in stored
 
 
-async def test_a_test_call_says_what_the_endpoint_answered(served):
+async def test_a_test_call_says_what_the_endpoint_answered(served: Any) -> None:
     async with open_webhook_receiver() as receiver:
         body = {"url": receiver.url, "replies": True, "format": "cloudevents", "id": "w"}
         made = (await served.client.post("/v1/webhooks", json=body)).json()
