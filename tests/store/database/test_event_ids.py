@@ -10,8 +10,9 @@ import pytest
 from rookery import EventQuery, open_engine
 from rookery.errors import UnknownCursor
 from rookery.store.contract import Store
+from rookery.store.event_ids import Halving
 from store.backends import Backend, PostgresBackend, SqliteBackend
-from store.building import all_events, claim, create_and_claim, event
+from store.building import all_events, claim, create_and_claim, event, webhook
 from support.fake_platform import FakePlatform, connected
 
 
@@ -75,3 +76,48 @@ async def test_a_cursor_from_nowhere_is_refused(backend: Backend) -> None:
         assert await engine.read_events(EventQuery(after=highest)) == []
         with pytest.raises(UnknownCursor, match=f"never had one, its newest is {newest}"):
             await engine.read_events(EventQuery(after=highest + 1))
+
+
+@pytest.mark.parametrize("stored_at", [[], [1, 2, 3], [5, 6, 7], [1, 2, 8, 9], [1, 1, 1, 4, 4], [*range(100)]])
+def test_the_first_young_event_is_found_by_halving(stored_at: list[int]) -> None:
+    events = {7 + 13 * number: at for number, at in enumerate(stored_at)}
+    search = Halving(min(events, default=0), max(events, default=0))
+    looks = 0
+    while (middle := search.middle) is not None:
+        looks += 1
+        id = min((id for id in events if id >= middle), default=None)
+        search.found(id, old=id is not None and events[id] < 4)
+    assert [id for id in events if id < search.end] == [id for id, at in events.items() if at < 4]
+    assert looks <= 12
+
+
+async def test_a_batch_of_retention_costs_the_same_however_many_are_old(tmp_path: Path) -> None:
+    """Counted in steps of SQLite's machine, with some events that a delivery holds at the beginning."""
+    steps: list[int] = []
+    for size in (1_000, 16_000):
+        now = 1_700_000_000.0
+        store = SqliteBackend(tmp_path / f"{size}.db").make(clock=lambda: now)  # noqa: B023
+        async with store.open():
+            lease = await create_and_claim(store)
+            await store.create_webhook(webhook(events=("held",)))
+            await store.append(lease, [event(f"held-{n}", type="held") for n in range(500)], None)
+            for part in range(0, size, 1_000):
+                await store.append(lease, [event(f"{part}-{n}") for n in range(1_000)], None)
+            now += 1_000_000
+            counted = 0
+
+            def count() -> int:
+                nonlocal counted
+                counted += 1
+                return 0
+
+            async def watch(handler: object) -> None:
+                await store._write(lambda database: database.connection.set_progress_handler(handler, 100))  # type: ignore[attr-defined] # noqa: B023
+
+            before = now - 1_000
+            assert await store.prune_events(before=before, limit=100) == 100
+            await watch(count)
+            assert await store.prune_events(before=before, limit=100) == 100
+            await watch(None)
+            steps.append(counted)
+    assert steps[1] < 1.5 * steps[0], steps

@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 from ...errors import StoreUnavailable
 from ...model.event import Event, EventQuery, NewEvent
 from ...model.session import Lease
 from ...model.subscription import QUIET_TYPES, TypeFilter
+from ..event_ids import Halving, OldEvents
 from ..rows.events import EVENT_COLUMNS, event_from_row
 from .base import PostgresBase
 from .database.appends import AppendQueue
 
-# Ids grow with the time of storage, so the first event that is too young ends the search.
 _PRUNE = """
-    WITH young AS (SELECT id FROM rookery.events WHERE stored_at >= $1 ORDER BY id LIMIT 1),
-    old AS (
+    WITH old AS (
         SELECT id FROM rookery.events AS e
-        WHERE id < coalesce((SELECT id FROM young), 9223372036854775807) AND stored_at < $1
+        WHERE id > $3 AND id < $4 AND stored_at < $1
           AND NOT EXISTS (SELECT 1 FROM rookery.deliveries WHERE event = e.id)
           AND NOT EXISTS (SELECT 1 FROM rookery.dead_letters WHERE event = e.id)
         ORDER BY id LIMIT $2
     ),
-    gone AS (DELETE FROM rookery.events WHERE id IN (SELECT id FROM old) RETURNING 1)
-    SELECT count(*) FROM gone"""
+    gone AS (DELETE FROM rookery.events WHERE id IN (SELECT id FROM old) RETURNING id)
+    SELECT count(*), max(id) FROM gone"""
+_LOOK = "SELECT id, stored_at FROM rookery.events WHERE id >= $1 ORDER BY id LIMIT 1"
 _PRUNE_DEAD = """
     DELETE FROM rookery.dead_letters WHERE (webhook, event) IN (
         SELECT webhook, event FROM rookery.dead_letters WHERE at < $1 ORDER BY at LIMIT $2)"""
@@ -66,7 +67,27 @@ class PostgresEvents(PostgresBase):
 
     async def prune_events(self, *, before: float, limit: int) -> int:
         await self._db.row(_PRUNE_DEAD, before, limit)
-        return int(await self._value(_PRUNE, before, limit))
+        old = self._old_events
+        if not old.goes_on(before):
+            old.end = await self._first_young(before)
+        gone, last = await self._db.row(_PRUNE, before, limit, old.position, old.end)
+        if gone < limit:
+            old.over()
+        if last is not None:
+            old.position = last
+        return int(gone)
+
+    @cached_property
+    def _old_events(self) -> OldEvents:
+        return OldEvents()
+
+    async def _first_young(self, before: float) -> int:
+        lowest, highest = await self._db.row("SELECT min(id), max(id) FROM rookery.events")
+        search = Halving(lowest or 0, highest or 0)
+        while (middle := search.middle) is not None:
+            row = await self._db.row(_LOOK, middle)
+            search.found(None if row is None else row[0], old=row is not None and row[1] < before)
+        return search.end
 
 
 def _add_types(types: Sequence[str], where: list[str], values: list[Any]) -> None:

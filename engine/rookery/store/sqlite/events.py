@@ -10,6 +10,7 @@ from ...errors import LeaseLost
 from ...model.event import Event, EventQuery, NewEvent
 from ...model.session import Lease
 from ...model.subscription import QUIET_TYPES, TypeFilter
+from ..event_ids import Halving
 from ..rows.events import EVENT_COLUMNS, event_from_row
 from ..rows.values import to_json
 from .addressing import address
@@ -102,26 +103,41 @@ def _append(database: Database, lease: Lease, events: Sequence[NewEvent], cursor
     return inserted
 
 
+def _first_young(connection: Connection, before: float) -> int:
+    lowest, highest = connection.execute("SELECT min(id), max(id) FROM events").fetchone()
+    search = Halving(lowest or 0, highest or 0)
+    sql = "SELECT id, stored_at FROM events WHERE id >= ? ORDER BY id LIMIT 1"
+    while (middle := search.middle) is not None:
+        id, stored_at = connection.execute(sql, (middle,)).fetchone() or (None, 0.0)
+        search.found(id, old=stored_at < before)
+    return search.end
+
+
 def _prune(database: Database, before: float, limit: int) -> int:
     connection = database.connection
-    # Ids grow with the time of storage: the first event that is too young ends the search, no index is needed for it.
-    young = connection.execute("SELECT id FROM events WHERE stored_at >= ? ORDER BY id LIMIT 1", (before,)).fetchone()
+    old = database.old_events
+    if not old.goes_on(before):
+        old.end = _first_young(connection, before)
     connection.execute(
         "DELETE FROM dead_letters WHERE (webhook, event) IN "
         "(SELECT webhook, event FROM dead_letters WHERE at < ? ORDER BY at LIMIT ?)",
         (before, limit),
     )
-    gone = connection.execute(
+    ids = connection.execute(
         """
         DELETE FROM events WHERE id IN (
             SELECT id FROM events
-            WHERE id < ? AND stored_at < ?
+            WHERE id > ? AND id < ? AND stored_at < ?
               AND NOT EXISTS (SELECT 1 FROM deliveries WHERE event = events.id)
               AND NOT EXISTS (SELECT 1 FROM dead_letters WHERE event = events.id)
-            ORDER BY id LIMIT ?)""",
-        (young[0] if young else database.last_event + 1, before, limit),
-    ).rowcount
+            ORDER BY id LIMIT ?) RETURNING id""",
+        (old.position, old.end, before, limit),
+    ).fetchall()
+    gone = len(ids)
+    if gone < limit:
+        old.over()
     if gone:
+        old.position = max(id for (id,) in ids)
         # An id must not be given out again after a restart, or a reader that has passed it would never see the new event.
         connection.execute("INSERT OR REPLACE INTO meta VALUES ('last_event', ?)", (str(database.last_event),))
     return gone

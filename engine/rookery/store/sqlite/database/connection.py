@@ -11,7 +11,7 @@ import msgspec
 
 from ....errors import InvalidInput, StoreError, StoreUnavailable
 from ....model.subscription import asks_for
-from ...event_ids import first_after
+from ...event_ids import OldEvents, first_after
 from ...migrations import load_migrations
 from ...secret_check import CANARY, check_canary
 from ...secrets import SecretBox
@@ -57,6 +57,7 @@ class Database:
         self.connection = connection
         self.location = location
         self.clock = clock
+        self.old_events = OldEvents()
         self.last_event = 0  # the highest event id given out; gaps are fine, going back is not
         self._rules: list[WebhookRule] | None = None
 
