@@ -171,6 +171,11 @@ class Page:
         for kind in ("mousePressed", "mouseReleased"):
             await self.call("Input.dispatchMouseEvent", type=kind, **place, button="left", clickCount=1)
 
+    async def hover(self, selector: str, text: str = "") -> None:
+        """Move the mouse over the middle of the first visible element that fits and has the text."""
+        place = await self.until(_place_of(selector, text))
+        await self.call("Input.dispatchMouseEvent", type="mouseMoved", **place)
+
     async def fill(self, label: str, text: str) -> None:
         """Write into the field with this label, as if typed."""
         await self.until(

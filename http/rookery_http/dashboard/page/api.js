@@ -97,6 +97,13 @@ export async function save(path, name) {
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }
 
+/** Store a file; returns its document. */
+export async function upload(address, file, query) {
+  const search = new URLSearchParams(Object.entries(query).filter(([, value]) => value));
+  const options = { method: "POST", headers: headers({ "Content-Type": file.type || "application/octet-stream" }), body: file };
+  return (await request(`${address}?${search}`, options)).json();
+}
+
 export const path = (...parts) => `/v1/${parts.map(encodeURIComponent).join("/")}`;
 
 /**

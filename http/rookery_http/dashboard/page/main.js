@@ -1,6 +1,7 @@
 // The frame: which view is shown, who is signed in, whether the server answers.
 
 import { Problem, get, key, path, whenUnauthorized } from "./api.js";
+import { chats } from "./chats.js";
 import { fill, h, setText, show } from "./dom.js";
 import { events } from "./events.js";
 import { help } from "./help.js";
@@ -10,7 +11,7 @@ import { sessions } from "./sessions.js";
 import { system } from "./system.js";
 import { webhooks } from "./webhooks.js";
 
-const VIEWS = { overview, sessions, events, webhooks, system };
+const VIEWS = { overview, sessions, chats, events, webhooks, system };
 const main = document.getElementById("main");
 const pulse = document.getElementById("pulse");
 const signOut = document.getElementById("sign-out");

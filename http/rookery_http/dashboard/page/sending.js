@@ -15,13 +15,12 @@ export function sending(id) {
   const send = h("button", { type: "submit", class: "primary" }, "Send");
   const sent = h("ul", { class: "sent", "aria-label": "Latest sends" });
   const form = h("form", { novalidate: true }, to.element, text.element, error, h("div", { class: "row" }, send));
-  const texts = new Map(); // of what was sent from here: the server does not tell them again
   let left = false;
 
   async function read() {
     const page = await get(path("sessions", id, "messages"), { limit: SHOWN }).catch(() => null);
     if (page === null || left) return;
-    keyed(sent, page.messages, (message) => message.id, (first) => row(first, texts, read));
+    keyed(sent, page.messages, (message) => message.id, (first) => row(first, read));
   }
 
   form.addEventListener("submit", (event) => {
@@ -30,8 +29,7 @@ export function sending(id) {
       show(error, false);
       try {
         const body = { to: to.input.value.trim(), type: "text", text: text.input.value };
-        const message = await post(path("sessions", id, "messages"), body, { query: { wait: 5 }, more: { "Idempotency-Key": crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}` } });
-        texts.set(message.id, body.text);
+        await post(path("sessions", id, "messages"), body, { query: { wait: 5 }, more: { "Idempotency-Key": crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}` } });
         text.input.value = "";
         await read();
       } catch (problem) {
@@ -59,7 +57,7 @@ export function sending(id) {
   };
 }
 
-function row(first, texts, changed) {
+function row(first, changed) {
   const state = pill();
   const why = h("span", { class: "soft" });
   const text = h("span", { class: "clip" });
@@ -76,7 +74,7 @@ function row(first, texts, changed) {
   return {
     element: h("li", {}, h("span", { class: "row between" }, text, state), h("span", { class: "row between" }, to, cancel), why),
     update(message) {
-      setText(text, texts.get(first.id) ?? first.type);
+      setText(text, message.content?.text || message.content?.caption || first.type);
       state.set(...(STATES[message.state] ?? [message.state, "off"]));
       setText(why, message.error ?? "");
       show(why, Boolean(message.error));
