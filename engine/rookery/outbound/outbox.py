@@ -314,7 +314,11 @@ class Outbox:
             async with trio.open_nursery() as nursery:
                 if self._link is not None:
                     self._workers.start(nursery, self._link)
-                    await self._rounds()
+                    try:
+                        await self._rounds()
+                    except BaseException:  # whatever ends the rounds ends the calls, and soon
+                        self._workers.stop()
+                        raise
                 self._workers.end()  # no worker starts in a nursery that closes
                 nursery.cancel_scope.cancel()
         finally:

@@ -50,8 +50,9 @@ class Workers:
             nursery.start_soon(self._work)
 
     def end(self) -> None:
-        """The nursery has ended, and with it every task."""
+        """No task is needed any more: those that wait for work end. None may be started in a nursery that closes."""
         self._nursery = self._link = None
+        self._release()
 
     def clear(self) -> None:
         """Forget what was given and not begun."""
@@ -68,6 +69,7 @@ class Workers:
     def stop(self) -> None:
         """The link closes: begin no call, and give those under way `link_close_timeout` to come to their end."""
         self._link = None
+        self._release()
         deadline = trio.current_time() + self._settings.link_close_timeout
         for scope in self._calling:
             scope.deadline = min(scope.deadline, deadline)
@@ -82,7 +84,7 @@ class Workers:
                     if link is None:
                         return
                     if not self._waiting:
-                        await self._park(scope)
+                        await self._park()
                         continue
                     chat = self._waiting.popleft()
                     self._calling.add(scope)
@@ -94,18 +96,22 @@ class Workers:
             if chat is not None:
                 self._on_end(chat, unknown(chat.items[0].message, OVERDUE, now=self._clock()))
 
-    async def _park(self, scope: trio.CancelScope) -> None:
-        scope.deadline = float("inf")
-        scope.shield = False
+    async def _park(self) -> None:
+        """Wait for work inside the task's shield, which costs less than to lift it each time: `stop` and `end` wake all who
+        wait, and one of them is always called."""
         task = trio.lowlevel.current_task()
         self._parked.append(task)
 
-        def abort(_: object) -> trio.lowlevel.Abort:
+        def abort(_: object) -> trio.lowlevel.Abort:  # the deadline of the last call passed: harmless
             self._parked.remove(task)
             return trio.lowlevel.Abort.SUCCEEDED
 
         await trio.lowlevel.wait_task_rescheduled(abort)
-        scope.shield = True
+
+    def _release(self) -> None:
+        parked, self._parked = self._parked, []
+        for task in parked:
+            trio.lowlevel.reschedule(task)
 
     async def _call(self, link: Link, item: Item, scope: trio.CancelScope) -> SendOutcome | Pause:
         message = item.message

@@ -190,7 +190,8 @@ class HttpClient:
             closed.append(candidate)
             if idle < KEEPALIVE:
                 self._keeps_alive = False
-        await _close(closed)
+        if closed:
+            await _close(closed)
         return found
 
     async def _settled(self, connection: _Connection) -> _Connection | None:
@@ -281,7 +282,8 @@ class HttpClient:
                         reader.end()
                         break
                     reader.feed(data)
-                    scope.deadline = min(trio.current_time() + seconds, last)
+                    if not reader.enough:
+                        scope.deadline = min(trio.current_time() + seconds, last)
             except (trio.BrokenResourceError, trio.ClosedResourceError):
                 if not sent:
                     if (answer := await self._late_answer(stream, reader)) is not None:

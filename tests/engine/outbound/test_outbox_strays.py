@@ -16,6 +16,7 @@ from rookery.model.message import Recorded, SendOutcome
 from rookery.model.session import Lease
 from rookery.outbound.outbox import LINGER
 from support.fake_platform import (
+    CALM,
     EPOCH,
     FakeLink,
     FakePlatform,
@@ -183,3 +184,32 @@ async def test_a_send_in_the_moment_when_the_tasks_end_leaves_once(autojump_cloc
                 await engine.send("a", to=str(steps % 2), text=str(steps))
         await trio.sleep(20)
         assert sorted(platform.sent_texts(), key=int) == [str(number) for number in range(40)]
+
+
+async def test_a_lost_lease_ends_the_link_though_a_call_hangs(autojump_clock: MockClock) -> None:
+    platform = FakePlatform()
+    calls: list[str] = []
+
+    async def take_or_hang(link: FakeLink, message: OutboundMessage) -> Receipt:
+        calls.append(message.to)
+        if message.to == "hangs":
+            await trio.sleep_forever()
+        return await platform.take(link, message)
+
+    platform.on_send = take_or_hang
+    async with open_troubled_store() as store, open_fake_engine(platform, store) as engine:
+        await add(engine)
+        await connected(engine)
+        await engine.send("a", to="1", text="x")
+        await engine.submit("a", to="hangs", text="x")
+        await settled()
+        lost = platform.link()
+        lease = await lease_of(store)
+        await store.inner.release(lease)
+        began = trio.current_time()
+        with trio.move_on_after(5):
+            await engine.send("a", to="2", text="x")
+        with trio.fail_after(60):
+            while not lost.closed:
+                await trio.sleep(0.1)
+        assert trio.current_time() - began < CALM.link_close_timeout + 6
