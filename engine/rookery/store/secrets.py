@@ -1,9 +1,9 @@
 """Secrets at rest: encryption with one or several keys, and the key file of the embedded default (E4).
 
 `SecretBox` is Fernet (AES-128-CBC with HMAC-SHA256). The newest key encrypts, every key decrypts, so a key is replaced by
-putting the new one in front: `new,old`. When a store opens with such a pair it re-encrypts everything;
-after that the old key may go. With several instances on one database give every instance `old,new` first, so that all
-of them can read what the first rotated one writes.
+putting the new one in front: `new,old`. A store that opens with such a pair re-encrypts everything, and after that the old
+key may go. On a database with several instances that waits until each of them has the new key: meanwhile they all write with
+the old one (`hold_back`).
 """
 
 from __future__ import annotations
