@@ -16,7 +16,7 @@ from ..runtime.http_client import HttpClient
 from ..runtime.names import open_stream
 from ..runtime.trust import tls_context
 from .addresses import open_public_stream
-from .post import authorization, judge, request_body, request_headers
+from .post import authorization, formed_body, judge, request_headers
 from .transport import Attempt
 
 ANSWER_KEPT = 65_536
@@ -89,7 +89,9 @@ class HttpRoute:
 
     async def deliver(self, delivery: Delivery, *, now: float) -> Attempt:
         """See `Route.deliver`; the time covers everything, the answer's body included."""
-        body = request_body(delivery, self._webhook.format)
+        body = formed_body(delivery, self._webhook.format)
+        if body is None:
+            return Attempt(True)
         with trio.move_on_after(self._seconds) as scope:
             try:
                 url = self._url or self._prepare()

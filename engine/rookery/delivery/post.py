@@ -17,6 +17,7 @@ from standardwebhooks import Webhook as Signer
 from ..model.document import EventDocument
 from ..model.webhook import Delivery, Webhook
 from ..runtime.http_answer import HttpAnswer
+from .payload_forms import FORMS, payload_of
 from .transport import Attempt
 
 CONTENT_TYPES = {"cloudevents": "application/cloudevents+json"}
@@ -43,6 +44,14 @@ def request_body(delivery: Delivery, format: str = "rookery") -> bytes:
             }
         )
     return _encoder.encode({"type": event.type, "timestamp": event.time, "data": event})
+
+
+def formed_body(delivery: Delivery, format: str) -> bytes | None:
+    """The body in the webhook's format; None where another gateway's form has none for this event."""
+    if format not in FORMS:
+        return request_body(delivery, format)
+    payload = payload_of(format, delivery.event)
+    return None if payload is None else _encoder.encode(payload)
 
 
 def delivery_id(delivery: Delivery) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 import trio
 
+from ..delivery.payload_forms import FORM_TYPES, FORMS
 from ..delivery.transport import Attempt
 from ..delivery.transports import kind_of, open_transport
 from ..errors import InvalidInput, NotFound
@@ -22,7 +23,7 @@ from .platform.chats import ChatNames
 from .validation import check_flag, check_id, check_text, check_url
 
 TEST_SECONDS = 15.0
-FORMATS = ("rookery", "cloudevents")
+FORMATS = ("rookery", "cloudevents", *FORMS)
 MAX_GRACE = 30 * 86_400.0
 MAX_TIMEOUT = 300.0
 MAX_HEADERS = 20
@@ -71,7 +72,8 @@ class WebhookFeatures(CatalogueFeatures, ChatNames):
         their addresses) with a type in
         `events`: names, and patterns such as `session.*`; None: every type that needs no naming. `headers` go with each
         delivery; `timeout` is in seconds. `replies`: an answer may hold messages to send (see `docs/webhooks.md`). `format`
-        is that of the payload: `rookery`, or `cloudevents` (1.0, structured).
+        is that of the payload: `rookery`, `cloudevents` (1.0, structured), `waha` or `evolution`; with the last two `events`
+        are the types that those gateways have, unless some are named.
 
         Without a `secret` one is made; it is in the returned object. Raises InvalidInput, NotFound, AlreadyExists.
         """
@@ -81,7 +83,7 @@ class WebhookFeatures(CatalogueFeatures, ChatNames):
             url=check_url(url),
             secret=check_secret(secret) if secret is not None else new_secret(),
             session=session,
-            events=self._checked_types(events),
+            events=self._checked_types(FORM_TYPES if events is None and format in FORMS else events),
             chats=await self.chat_forms(session, check_chats(chats)),
             headers=check_headers(headers or {}),
             timeout=check_timeout(timeout),
@@ -157,7 +159,8 @@ class WebhookFeatures(CatalogueFeatures, ChatNames):
         webhook = await self.get_webhook(id)
         now = self._clock()
         body = {"text": "a test of this webhook"}
-        event = Event(0, webhook.session or "test", "test", "test", secrets.token_hex(8), now, None, None, body, None)
+        type = "message" if webhook.format in FORMS else "test"  # which other gateways do not have
+        event = Event(0, webhook.session or "test", "test", type, secrets.token_hex(8), now, None, None, body, None)
         seconds = min(webhook.timeout or self.settings.webhook_timeout, TEST_SECONDS)
         began = trio.current_time()
         async with (

@@ -85,8 +85,8 @@ REPLIES = Annotated[
     ),
 ]
 FORMAT = Annotated[
-    Literal["rookery", "cloudevents"],
-    msgspec.Meta(description="of the payload: ours, or CloudEvents 1.0 in structured mode"),
+    Literal["rookery", "cloudevents", "waha", "evolution"],
+    msgspec.Meta(description="of the payload: ours, CloudEvents 1.0 in structured mode, or that of another gateway"),
 ]
 
 

@@ -95,7 +95,7 @@ def add(
     id: Annotated[str | None, typer.Option(help="Its id; made up when absent.")] = None,
     disabled: Annotated[bool, typer.Option("--disabled", help="Deliver nothing yet.")] = False,
     replies: Annotated[bool, typer.Option("--replies", help="Send the messages that it answers with.")] = False,
-    format: Annotated[str | None, typer.Option(help="Of the payload: rookery or cloudevents.")] = None,
+    format: Annotated[str | None, typer.Option(help="Of the payload: rookery, cloudevents, waha or evolution.")] = None,
     as_json: AsJson = False,
     url: Url = None,
     key: Key = None,
@@ -129,7 +129,7 @@ def set_(
     replies: Annotated[
         bool | None, typer.Option("--replies/--no-replies", help="Send the messages that it answers with.")
     ] = None,
-    format: Annotated[str | None, typer.Option(help="Of the payload: rookery or cloudevents.")] = None,
+    format: Annotated[str | None, typer.Option(help="Of the payload: rookery, cloudevents, waha or evolution.")] = None,
     as_json: AsJson = False,
     url: Url = None,
     key: Key = None,

@@ -1,0 +1,180 @@
+"""Payloads in the forms of other gateways, so that programs that were written for them go on unchanged.
+
+WAHA (waha.devlike.pro/docs/how-to/events) and Evolution API (doc.evolution-api.com, webhooks), as publicly documented: text
+and media messages, acknowledgements, the session's state, the QR code. `docs/webhooks.md` has the limits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from ..model.document import EventDocument
+from ..model.event import Event
+
+FORMS = ("waha", "evolution")
+FORM_TYPES = ("message", "message.status", "session.status", "session.qr")
+"""What a webhook with such a form is sent, unless it names types itself."""
+
+_WAHA_STATES = {
+    "INITIALIZING": "STARTING",
+    "LOADING": "STARTING",
+    "RECONNECTING": "STARTING",
+    "QR_REQUIRED": "SCAN_QR_CODE",
+    "CONNECTED": "WORKING",
+    "DISCONNECTED": "STOPPED",
+    "AUTH_FAILURE": "FAILED",
+}
+_WAHA_ACKS = {"failed": (-1, "ERROR"), "sent": (1, "SERVER"), "delivered": (2, "DEVICE"), "read": (3, "READ")}
+_EVOLUTION_STATES = {"CONNECTED": "open", "DISCONNECTED": "close", "AUTH_FAILURE": "close"}
+_EVOLUTION_ACKS = {"failed": "ERROR", "sent": "SERVER_ACK", "delivered": "DELIVERY_ACK", "read": "READ"}
+_EVOLUTION_KINDS = {
+    "image": "imageMessage",
+    "video": "videoMessage",
+    "audio": "audioMessage",
+    "voice": "audioMessage",
+    "document": "documentMessage",
+    "sticker": "stickerMessage",
+}
+
+
+def payload_of(form: str, event: Event) -> dict[str, Any] | None:
+    """The payload for this event; None when the form has none for it, so that there is nothing to post."""
+    return _waha(event) if form == "waha" else _evolution(event)
+
+
+def _waha(event: Event) -> dict[str, Any] | None:
+    payload: dict[str, Any]
+    name = event.type
+    match event.type:
+        case "message":
+            payload = _waha_message(event)
+        case "message.status" if event.body.get("state") in _WAHA_ACKS:
+            name = "message.ack"
+            ack, ack_name = _WAHA_ACKS[event.body["state"]]
+            chat = _chat_us(event.chat)
+            payload = {
+                "id": f"true_{chat}_{event.body.get('message_id') or event.body.get('id')}",
+                "from": chat,
+                "to": chat,
+                "participant": None,
+                "fromMe": True,
+                "ack": ack,
+                "ackName": ack_name,
+            }
+        case "session.status":
+            status = _WAHA_STATES.get(event.body.get("status", ""), "FAILED")
+            payload = {
+                "name": event.session,
+                "status": status,
+                "statuses": [{"status": status, "timestamp": int(_seconds(event.time) * 1000)}],
+            }
+        case _:
+            return None
+    return {
+        "id": f"evt_{event.id}",
+        "timestamp": int(_seconds(event.time) * 1000),
+        "event": name,
+        "session": event.session,
+        "metadata": {},
+        "engine": "ROOKERY",
+        "payload": payload,
+        "environment": {"engine": "ROOKERY", "tier": "CORE"},
+    }
+
+
+def _waha_message(event: Event) -> dict[str, Any]:
+    body, chat = event.body, _chat_us(event.chat)
+    from_me = body.get("from_me") is True
+    media = EventDocument.of(event).body.get("media")
+    return {
+        "id": f"{'true' if from_me else 'false'}_{chat}_{body.get('message_id', event.key)}",
+        "timestamp": int(_seconds(event.time)),
+        "from": chat,
+        "fromMe": from_me,
+        "to": chat if from_me else None,
+        "participant": _chat_us(event.sender) if body.get("chat_type") == "group" else None,
+        "body": body.get("text", ""),
+        "hasMedia": isinstance(media, dict),
+        "media": {"url": media.get("href"), "mimetype": media.get("mime_type"), "filename": media.get("filename")}
+        if isinstance(media, dict)
+        else None,
+        "ack": 1 if from_me else 2,
+        "ackName": "SERVER" if from_me else "DEVICE",
+        "replyTo": {"id": body["reply_to"]} if body.get("reply_to") else None,
+        "_data": event.raw,
+    }
+
+
+def _evolution(event: Event) -> dict[str, Any] | None:
+    data: dict[str, Any]
+    match event.type:
+        case "message":
+            name, data = "messages.upsert", _evolution_message(event)
+        case "message.status" if event.body.get("state") in _EVOLUTION_ACKS:
+            name = "messages.update"
+            data = {
+                "messageId": event.body.get("id"),
+                "keyId": event.body.get("message_id"),
+                "remoteJid": event.chat,
+                "fromMe": True,
+                "participant": None,
+                "status": _EVOLUTION_ACKS[event.body["state"]],
+                "instanceId": event.session,
+            }
+        case "session.status":
+            name = "connection.update"
+            state = _EVOLUTION_STATES.get(event.body.get("status", ""), "connecting")
+            data = {"instance": event.session, "state": state, "statusReason": 200 if state == "open" else 0}
+        case "session.qr":
+            name = "qrcode.updated"
+            data = {"qrcode": {"instance": event.session, "pairingCode": None, "code": event.body.get("code")}}
+        case _:
+            return None
+    return {
+        "event": name,
+        "instance": event.session,
+        "data": data,
+        "sender": event.sender,
+        "date_time": datetime.fromtimestamp(_seconds(event.time), UTC).isoformat(timespec="milliseconds"),
+    }
+
+
+def _evolution_message(event: Event) -> dict[str, Any]:
+    body = event.body
+    kind = _EVOLUTION_KINDS.get(str(body.get("kind")), "conversation")
+    text = body.get("text", "")
+    media = EventDocument.of(event).body.get("media")
+    message: Mapping[str, Any] = {"conversation": text}
+    if kind != "conversation":
+        known = media if isinstance(media, dict) else {}
+        message = {
+            kind: {
+                "caption": text,
+                "mimetype": known.get("mime_type"),
+                "fileName": known.get("filename"),
+                "url": known.get("href"),
+            }
+        }
+    return {
+        "key": {"remoteJid": event.chat, "fromMe": body.get("from_me") is True, "id": body.get("message_id", event.key)}
+        | ({"participant": event.sender} if body.get("chat_type") == "group" else {}),
+        "pushName": body.get("sender_name", ""),
+        "status": "SERVER_ACK" if body.get("from_me") is True else "DELIVERY_ACK",
+        "message": message,
+        "messageType": kind,
+        "messageTimestamp": int(_seconds(event.time)),
+        "instanceId": event.session,
+        "source": "unknown",
+    }
+
+
+def _chat_us(address: str | None) -> str | None:
+    """An address of a person as WAHA writes it: `...@c.us`."""
+    return None if address is None else address.replace("@s.whatsapp.net", "@c.us")
+
+
+def _seconds(time: float) -> float:
+    """A time that a calendar has."""
+    return min(max(time, 0.0), 253402300799.0)

@@ -1,0 +1,124 @@
+"""Small consumers, written from the public documentation of other gateways, are fed by Rookery unchanged."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+import trio
+from trio.testing import MockClock
+
+from rookery.model.event import NewEvent
+from rookery.model.message import MessageState
+from rookery.model.session import Action, PairingCode, Reason, SessionStatus
+from support.answered_posts import answer_posts
+from support.fake_platform import EPOCH, FakePlatform, add, connected, open_fake_engine, until, wall_clock
+
+CHAT = "4915100000002@s.whatsapp.net"
+
+
+class WahaConsumer:
+    """As in WAHA's guide for webhooks: looks at `event`, then at `payload`."""
+
+    def __init__(self) -> None:
+        self.chat: list[str] = []
+        self.acks: dict[str, str] = {}
+        self.states: list[str] = []
+
+    def on_webhook(self, data: dict[str, Any]) -> None:
+        assert data["session"] == "a"
+        payload = data["payload"]
+        if data["event"] == "message":
+            if payload["fromMe"]:
+                return
+            text = f"[{payload['media']['mimetype']}] " if payload["hasMedia"] else ""
+            self.chat.append(f"{payload['from']}: {text}{payload['body']}")
+        elif data["event"] == "message.ack":
+            self.acks[payload["id"]] = payload["ackName"]
+        elif data["event"] == "session.status":
+            self.states.append(payload["status"])
+        else:
+            raise AssertionError(data["event"])
+
+
+class EvolutionConsumer:
+    """As bots for Evolution API are written: looks at `event`, then at `data`."""
+
+    def __init__(self) -> None:
+        self.chat: list[str] = []
+        self.acks: dict[str, str] = {}
+        self.states: list[str] = []
+        self.codes: list[str] = []
+
+    def on_webhook(self, body: dict[str, Any]) -> None:
+        assert body["instance"] == "a"
+        data = body["data"]
+        match body["event"]:
+            case "messages.upsert":
+                if data["key"]["fromMe"]:
+                    return
+                message = data["message"]
+                text = message.get("conversation") or message[data["messageType"]]["caption"]
+                number = data["key"]["remoteJid"].split("@")[0]
+                self.chat.append(f"{data['pushName']} {number} {data['messageType']}: {text}")
+            case "messages.update":
+                self.acks[data["keyId"]] = data["status"]
+            case "connection.update":
+                self.states.append(data["state"])
+            case "qrcode.updated":
+                self.codes.append(data["qrcode"]["code"])
+            case other:
+                raise AssertionError(other)
+
+
+def message(key: str, **body: Any) -> NewEvent:
+    content = {"message_id": key, "kind": "text", "text": "hi", "sender_name": "Ann", "chat_type": "private"} | body
+    return NewEvent(key, "message", EPOCH, CHAT, CHAT, msgspec.json.encode(content), b"{}")
+
+
+async def feed(form: str, consumer: WahaConsumer | EvolutionConsumer, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A session that pairs, receives a text, a picture and something odd, and sends; returns the send's platform id."""
+
+    async def take(request: httpx.Request) -> httpx.Response:
+        await trio.lowlevel.checkpoint()
+        consumer.on_webhook(json.loads(request.content))
+        return httpx.Response(200)
+
+    answer_posts(monkeypatch, take)
+    platform = FakePlatform()
+    async with open_fake_engine(platform) as engine:
+        await engine.create_webhook(id="w", url="http://old.example/in", format=form)
+        await add(engine)
+        await connected(engine)
+        inbox = platform.link().inbox
+        code = PairingCode("qr", "2@code", wall_clock() + 60, 1)
+        inbox.report(SessionStatus.QR_REQUIRED, Reason.PAIRING, "scan", action=Action.SCAN_QR, code=code)
+        inbox.report(SessionStatus.CONNECTED, Reason.CONNECTED, "connected")
+        media = {"mime_type": "image/png", "filename": "a.png"}
+        odd = NewEvent("odd", "presence", EPOCH, CHAT, CHAT, b"{}", b"{}")
+        await inbox.commit([message("m1"), message("m2", kind="image", text="look", media=media), odd], None)
+        receipt = await engine.send("a", to=CHAT, text="hello")
+        await inbox.confirm([receipt.message_id], MessageState.READ)
+        await until(lambda: "READ" in consumer.acks.values())
+        assert (await engine.webhook_facts())["w"].failed == 0
+        return receipt.message_id
+
+
+async def test_a_consumer_for_waha(autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    consumer = WahaConsumer()
+    id = await feed("waha", consumer, monkeypatch)
+    assert consumer.chat == ["4915100000002@c.us: hi", "4915100000002@c.us: [image/png] look"]
+    assert consumer.acks == {f"true_4915100000002@c.us_{id}": "READ"}
+    assert consumer.states[:4] == ["STARTING", "WORKING", "SCAN_QR_CODE", "WORKING"]
+
+
+async def test_a_consumer_for_evolution(autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    consumer = EvolutionConsumer()
+    id = await feed("evolution", consumer, monkeypatch)
+    assert consumer.chat == ["Ann 4915100000002 conversation: hi", "Ann 4915100000002 imageMessage: look"]
+    assert consumer.acks == {id: "READ"}
+    assert consumer.states[:4] == ["connecting", "open", "connecting", "open"]
+    assert consumer.codes == ["2@code"]
