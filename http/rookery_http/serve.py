@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
+from typing import Any
 
 import trio
 
@@ -13,8 +13,6 @@ from rookery.errors import InvalidInput
 from .api.state import Api, PlatformInput
 from .app import create_app
 from .config.settings import ApiSettings, is_loopback
-from .description.asyncapi import describe_streams
-from .description.openapi import describe
 from .server import access_log
 from .server.address import Address
 from .server.connection import Scope
@@ -46,13 +44,25 @@ async def serve_api(
             f"refusing to listen on {settings.host} without a key: set ROOKERY_API_KEY, or ROOKERY_HOST=127.0.0.1",
             field="ROOKERY_API_KEY",
         )
+    keyed = settings.key is not None
+
+    def describe() -> dict[str, Any]:
+        from .description import openapi  # when somebody asks: it costs a tenth of the start
+
+        return openapi.describe(platforms, key=keyed, base_path=settings.base_path)
+
+    def describe_streams() -> dict[str, Any]:
+        from .description import asyncapi
+
+        return asyncapi.describe_streams(platforms, key=keyed)
+
     api = Api(
         engine,
         settings,
         stopping=stop,
         platforms=platforms,
-        describe=partial(describe, platforms, key=settings.key is not None, base_path=settings.base_path),
-        describe_streams=partial(describe_streams, platforms, key=settings.key is not None),
+        describe=describe,
+        describe_streams=describe_streams,
     )
     app = create_app(api)
 

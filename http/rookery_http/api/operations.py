@@ -14,7 +14,7 @@ from rookery.model.session import SessionQuery
 from ..access.callers import Caller
 from ..calls import Answer, call
 from ..input.parameters import Id
-from ..operate.metrics import OPEN_METRICS, TEXT, exposition, preferred_form
+from ..operate.requests import OPEN_METRICS, TEXT
 from ..operate.task_tree import task_tree
 from ..output import operation_views
 from .state import Api
@@ -108,5 +108,7 @@ async def terminate_inactive(api: Api) -> Answer:
 @call("GET", "/metrics", tag=TAG, answers={200: (TEXT, OPEN_METRICS)}, scope=Scope.READ)
 async def metrics(api: Api, *, incoming: Request) -> Answer:
     """Counts and durations in the text form of Prometheus, or in that of OpenMetrics where `Accept` prefers it."""
+    from ..operate.metrics import exposition, preferred_form  # with its library: only when somebody asks
+
     text, content_type = await exposition(api.engine, api.requests, preferred_form(incoming.accept_mimetypes))
     return Answer(Response(text, content_type=content_type))

@@ -43,15 +43,33 @@ class NoServer(ClientError):
     exit_code = 3
 
 
+NOT_NEEDED = ("trio", "anyio", "h2", "socksio", "httpx._main")
+"""What httpx loads if it is there: other event loops, HTTP/2, proxies and a command line of its own. All of it together
+takes longer than a whole command, and httpx does without each."""
+
+
+@contextmanager
+def _without_what_no_command_needs() -> Iterator[None]:
+    """Inside, these modules cannot be imported, unless they are already."""
+    hidden = [name for name in NOT_NEEDED if name not in sys.modules and "httpcore" not in sys.modules]
+    sys.modules |= dict.fromkeys(hidden)  # type: ignore[arg-type]  # None says: there is no such module
+    try:
+        yield
+    finally:
+        for name in hidden:
+            sys.modules.pop(name, None)
+
+
 class Client:
     """One server, through `rookery_client`; its errors become those of a command."""
 
     def __init__(self, url: str | None, key: str | None) -> None:
-        from rookery_client import Client as Library
-
         self.url = (url or f"http://127.0.0.1:{os.environ.get('ROOKERY_PORT') or 8080}").rstrip("/")
-        with self._errors():
-            self._client = Library(self.url, key, timeout=TIMEOUT)
+        with _without_what_no_command_needs():
+            from rookery_client import Client as Library
+
+            with self._errors():
+                self._client = Library(self.url, key, timeout=TIMEOUT)
 
     def text(self, path: str, accept: str) -> bytes:
         """A successful answer that is not JSON, in the form that `accept` names."""

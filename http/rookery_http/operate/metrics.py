@@ -35,9 +35,8 @@ from rookery.features.operating.operations import EngineHealth, InstanceHealth
 from rookery.model.webhook import WebhookFacts
 from rookery.runtime.telemetry import BUCKETS, COUNTERS, DURATIONS, Telemetry
 
-from .requests import Requests
+from .requests import OPEN_METRICS, TEXT, Requests
 
-TEXT, OPEN_METRICS = "text/plain", "application/openmetrics-text"
 MOST_WEBHOOKS = 200
 UNITS = ("seconds", "bytes")
 BOUNDS = (*map(floatToGoString, BUCKETS), "+Inf")
