@@ -30,6 +30,7 @@ WITHOUT_A_COMMAND = {
     "openapi": "`rookery openapi` prints it without a server",
     "asyncapi": "`rookery openapi --async` prints it without a server",
     "docs": "for a browser",
+    "show_pairing_page": "for the browser of a phone's owner",
     "event_socket": "`rookery events --follow` follows over the stream",
 }
 VERBS = ("start", "stop", "restart", "enable", "disable", "logout", "retry")
@@ -49,6 +50,7 @@ COMMANDS: dict[str, list[str]] = {
     **{f"{verb}_session": [f"sessions {verb} shop"] for verb in VERBS},
     "session_history": ["sessions history shop"],
     "session_qr": ["sessions qr shop"],
+    "create_pair_link": ["sessions pair-link shop --expires-in 600"],
     "request_pairing_code": ["sessions pairing-code shop +4915112345678"],
     "terminate_inactive": ["sessions terminate-inactive -y"],
     "send_message": [

@@ -94,3 +94,18 @@ def pairing_code(
         print_json(answer)
     else:
         print_line(f"{answer['code']} until {moment(answer['expires_at'])}")
+
+
+def pair_link(
+    id: Id,
+    expires_in: Annotated[int, typer.Option(help="Seconds that it works.", min=60, max=3600)] = 600,
+    as_json: AsJson = False,
+    url: Url = None,
+    key: Key = None,
+) -> None:
+    """Make a page for the owner of the phone, who needs no key: it shows the code to scan or type."""
+    answer = Client(url, key).call("POST", f"/v1/sessions/{path_of(id)}/pair-link", json={"expires_in": expires_in})
+    if as_json:
+        print_json(answer)
+    else:
+        print_line(f"{answer['path']} until {moment(answer['expires_at'])}")

@@ -169,6 +169,7 @@ _verb("disable", "Say that a session is not wanted; it survives restarts.")
 app.command("qr")(pairing.qr)
 app.command("pair")(pairing.pair)
 app.command("pairing-code")(pairing.pairing_code)
+app.command("pair-link")(pairing.pair_link)
 
 
 @app.command()

@@ -50,6 +50,7 @@ TAGS = {
     "service": "Health, probes and this description.",
 }
 PLACES = {
+    "token": ("from `pair-link`", "kDbn0aX3c2hvcAHOZVPxAA"),
     "who": ("a phone number with its country code, or an address, in any form", "4915112345678"),
     "chat": ("the address of a chat, group or channel", "120363000000000001@g.us"),
     "call": ("the id of a call", "3EB0A9C4F1"),

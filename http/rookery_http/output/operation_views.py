@@ -193,6 +193,13 @@ class TerminatedSessions(msgspec.Struct, frozen=True):
     terminated: list[str]
 
 
+class PairingLink(msgspec.Struct, frozen=True):
+    """Where the owner of the phone finds the code, and until when."""
+
+    path: str
+    expires_at: Moment
+
+
 class PairingCode(msgspec.Struct, frozen=True):
     """A code that authorises the session until `expires_at`."""
 

@@ -21,7 +21,11 @@ from rookery_http.description.openapi import describe
 
 NO_EXAMPLE = {"image/png", "text/html"}  # a picture, and a page that is longer than the description
 SOURCES = Path(rookery_http.__file__).parent
-REFUSED = {"drain": 409, "call_telegram": 404}  # with SQLite nobody takes sessions over, and a parrot is no bot
+REFUSED = {
+    "drain": 409,
+    "call_telegram": 404,
+    "show_pairing_page": 404,
+}  # with SQLite nobody takes sessions over, and a parrot is no bot
 OF_A_BOT = "any method, stored"
 NEED_A_CONNECTION = {"contacts", "groups", "channels", "profile"}
 HAS_NO_END = {"event_socket"}

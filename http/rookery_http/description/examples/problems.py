@@ -44,6 +44,9 @@ _UNTYPED = "name the file's type in Content-Type, such as image/png; application
 _PROBLEMS: Mapping[tuple[str, int], errors.RookeryError | Problem] = {
     ("create_session", 409): errors.AlreadyExists("session", "shop"),
     ("update_session", 409): _OTHER,
+    ("show_pairing_page", 404): Problem(
+        404, "link-expired", "Link expired", "ask for a new link: this one has expired"
+    ),
     ("session_qr", 406): Problem(406, "not-acceptable", "Not acceptable", "known forms: application/json, image/png"),
     ("session_qr", 409): Problem(409, "no-qr-code", "No QR code", "the session waits for no QR code to be scanned now"),
     ("request_pairing_code", 409): errors.NotConnected("the session does not wait to be paired"),
@@ -91,7 +94,7 @@ _PROBLEMS: Mapping[tuple[str, int], errors.RookeryError | Problem] = {
     ("drain", 409): Problem(409, "not-shared", "Not shared", "with SQLite there is no other instance"),
     ("readyz", 503): Problem(503, "not-ready", "Not ready", "the engine is starting or stopping"),
     **{(f"{verb}_session", 429): _LIMIT for verb in ("create", "update", "start", "restart", "enable")},
-    **{(name, 504): _SILENT for name in ("session_qr", "request_pairing_code", "logout_session")},
+    **{(name, 504): _SILENT for name in ("session_qr", "request_pairing_code", "logout_session", "show_pairing_page")},
 }
 _ERROR_ID = "5f2c9a71d3e8b604"
 _SHARED: Mapping[int, errors.RookeryError | Problem] = {

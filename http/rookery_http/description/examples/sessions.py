@@ -118,5 +118,10 @@ EXAMPLES = {
             200: ByMediaType({"application/json": QR_CODE, "image/svg+xml": SVG, "text/plain": "█▀▀▀▀▀█ ▄ █▀▀▀▀▀█\n"})
         }
     ),
+    "create_pair_link": Example(
+        bodies={"for ten minutes": {"expires_in": 600}},
+        answers={200: {"path": "/pair/kDbn0aX3c2hvcAHOZVPxAA", "expires_at": "2026-01-31T12:10:00.000Z"}},
+    ),
+    "show_pairing_page": Example(),
     "request_pairing_code": Example(bodies={"phone": {"phone": "+4915112345678"}}, answers={200: PAIRING_CODE}),
 }

@@ -1,0 +1,46 @@
+"""Tokens for the page on which the owner of a phone links one session: signed, bound to that session, valid for some minutes.
+
+Every instance with the same API key takes them. A server without a key makes its own secret, gone when it ends.
+"""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import secrets
+
+import msgspec
+
+_OWN = secrets.token_hex(32)
+SIGNATURE = 32  # bytes
+
+
+class PairToken(msgspec.Struct, frozen=True, array_like=True):
+    """What is signed. `uid` is the session's row: a new session under the same id is another one."""
+
+    session: str
+    uid: int
+    expires_at: int  # seconds since 1970
+
+
+def make(token: PairToken, key: str | None) -> str:
+    """As text for a path."""
+    data = msgspec.msgpack.encode(token)
+    return base64.urlsafe_b64encode(_sign(data, key) + data).rstrip(b"=").decode()
+
+
+def read(text: str, key: str | None, *, now: float) -> PairToken | None:
+    """None for what was not made here, or is too old."""
+    try:
+        data = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+        signature, data = data[:SIGNATURE], data[SIGNATURE:]
+        if not hmac.compare_digest(signature, _sign(data, key)):
+            return None
+        token = msgspec.msgpack.decode(data, type=PairToken)
+    except (ValueError, msgspec.DecodeError):
+        return None
+    return token if token.expires_at > now else None
+
+
+def _sign(data: bytes, key: str | None) -> bytes:
+    return hmac.digest(b"rookery pair " + (key or _OWN).encode(), data, "sha256")

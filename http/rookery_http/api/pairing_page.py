@@ -1,0 +1,84 @@
+"""A page that can be given to the owner of a phone, who needs no key to link one session."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from quart import Response
+
+from rookery.errors import NotFound
+from rookery.model.key import Scope
+from rookery.model.session import SessionStatus
+
+from ..access import pair_tokens
+from ..calls import Answer, call
+from ..output import operation_views
+from ..output import qr as drawing
+from ..output import values as shown
+from ..output.pairing_page import POLICY, pairing_page
+from ..output.problems import Problem
+from .state import Api
+
+HTML = "text/html"
+SCAN = 'Open WhatsApp on your phone, choose "Linked devices" and "Link a device", and scan this code.'
+TYPE = 'Open WhatsApp on your phone, choose "Linked devices", "Link with phone number instead", and type this code.'
+
+
+class PairLink(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """For how long the page works."""
+
+    expires_in: Annotated[int, msgspec.Meta(ge=60, le=3600, description="seconds")] = 600
+
+
+@call(
+    "POST",
+    "/v1/sessions/{id}/pair-link",
+    tag="sessions",
+    answers={200: operation_views.PairingLink},
+    scope=Scope.MANAGE,
+)
+async def create_pair_link(api: Api, id: str, *, body: PairLink) -> Answer:
+    """Make a page for the owner of the phone: it shows the code to scan or type, without a key, and expires.
+
+    `path` belongs behind the address under which people reach this server.
+    """
+    session = await api.engine.get_session(id)
+    expires_at = int(api.engine.now()) + body.expires_in
+    token = pair_tokens.make(pair_tokens.PairToken(session.id, session.uid, expires_at), api.settings.key)
+    return Answer(operation_views.PairingLink(f"/pair/{token}", shown.moment(expires_at)))
+
+
+@call(
+    "GET",
+    "/pair/{token}",
+    tag="sessions",
+    answers={200: HTML},
+    problems={404: "the link was not made here, or has expired", 504: "the session's instance does not answer"},
+    open=True,
+)
+async def show_pairing_page(api: Api, *, token: str) -> Answer:
+    """Show the owner of a phone the code that links the session, until it is linked or the link expires."""
+    found = pair_tokens.read(token, api.settings.key, now=api.engine.now())
+    gone = Problem(404, "link-expired", "Link expired", "ask for a new link: this one has expired")
+    if found is None:
+        raise gone
+    try:
+        session = await api.engine.get_session(found.session)
+    except NotFound:
+        raise gone from None
+    if session.uid != found.uid:
+        raise gone
+    if session.health.status is SessionStatus.CONNECTED:
+        return _page(pairing_page("The device is linked. You may close this page.", over=True))
+    pairing = await api.engine.pairing(found.session)
+    if pairing is None:
+        return _page(pairing_page("Please wait; a code appears here as soon as there is one."))
+    if pairing.kind == "qr":
+        return _page(pairing_page(SCAN, svg=drawing.qr_svg(pairing.code)))
+    return _page(pairing_page(TYPE, code=pairing.code))
+
+
+def _page(text: str) -> Answer:
+    headers = {"Content-Security-Policy": POLICY, "Referrer-Policy": "no-referrer"}
+    return Answer(Response(text, headers=headers, content_type=f"{HTML}; charset=utf-8"))

@@ -1,0 +1,48 @@
+"""The page that the owner of a phone gets."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from rookery_http.access import pair_tokens
+
+
+async def test_a_link_shows_the_code_and_nothing_else(serve: Any) -> None:
+    async with serve(key="k") as served:
+        await served.add("polly", enabled=False)
+        made = await served.client.post("/v1/sessions/polly/pair-link", json={"expires_in": 60})
+        assert made.status_code == 200, made.text
+        path = made.json()["path"]
+        served.client.headers.pop("Authorization")
+        page = await served.client.get(path)
+        assert page.status_code == 200
+        assert "wait" in page.text
+        served.parrot.codes["polly"] = SimpleNamespace(kind="qr", code="2@code", expires_at=1_700_000_060.0)
+        page = await served.client.get(path)
+        assert "<svg" in page.text
+        assert "script" not in page.text
+        assert "default-src 'none'" in page.headers["content-security-policy"]
+        served.parrot.codes["polly"] = SimpleNamespace(kind="phone", code="ABCD-1234", expires_at=1_700_000_060.0)
+        assert "ABCD-1234" in (await served.client.get(path)).text
+        assert "polly" not in (await served.client.get(path)).text
+        await served.engine.start("polly")
+        await served.engine.wait_status("polly", "CONNECTED")
+        assert "linked" in (await served.client.get(path)).text
+        for wrong in (path[:-2], path + "A", "/pair/x", "/pair/" + "A" * 60):
+            answer = await served.client.get(wrong)
+            assert answer.status_code == 404, wrong
+            assert answer.json()["type"].endswith("link-expired")
+        await served.engine.delete_session("polly")
+        assert (await served.client.get(path)).status_code == 404
+        assert (await served.client.post("/v1/sessions/polly/pair-link", json={})).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("key", "now", "valid"), [("k", 99.0, True), ("k", 100.0, False), ("other", 99.0, False), (None, 99.0, False)]
+)
+def test_a_token_is_signed_and_expires(key: str | None, now: float, valid: bool) -> None:
+    text = pair_tokens.make(pair_tokens.PairToken("shop", 1, 100), "k")
+    assert (pair_tokens.read(text, key, now=now) is not None) is valid
