@@ -1,7 +1,8 @@
 """Asks the instance that runs a session to do what only it can, through the database (E5).
 
 Instances need not reach each other: a call is a row, a notification makes it quick, and polling finds it when that is
-lost. Every call has a deadline; one that nobody has taken by then never happens. Arguments and results are MessagePack.
+lost. Every call has a deadline; a call that no instance has taken by then never happens.
+Arguments and results are MessagePack.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ log = get_logger("SESSION")
 
 
 class Membership:
-    """Owned by the engine. `sessions` tells how many run here; `on_change` is called when more may be claimed.
+    """Owned by the engine. `sessions` returns how many run here; `on_change` is called when more may be claimed.
 
     Each beat also sets `clock` by the store's time.
     """
@@ -70,7 +70,7 @@ class Membership:
     def room(self) -> int:
         """How many more sessions this instance should claim now.
 
-        Beyond its share only what nobody has claimed for a while: somebody else lacks room, or does not see it.
+        Beyond its share it takes only sessions that have been free for a while: another instance lacks room or misses them.
         """
         if self.draining:
             return 0
@@ -187,4 +187,4 @@ class Membership:
         try:
             await self._store.leave(self._name)
         except StoreError as error:
-            log.warning("the other instances could not be told", error=str(error))
+            log.warning("the other instances could not be notified", error=str(error))

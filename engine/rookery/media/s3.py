@@ -52,7 +52,7 @@ class S3Storage:
     """Implements `MediaStorage`.
 
     Args:
-        bucket, prefix: the place; the prefix belongs to one installation alone, for what nobody knows there is removed.
+        bucket, prefix: the place; the prefix belongs to one installation alone, because unknown files there are removed.
         endpoint: of a server other than Amazon's.
         region, access_key, secret_key: as its owner says.
         spools: where temporary files are.

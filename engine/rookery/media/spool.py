@@ -120,7 +120,7 @@ async def open_spool(directory: Path, limit: int) -> AsyncIterator[Spool]:
 
 
 def forget_spools(directory: Path, before: float) -> int:
-    """Remove the temporary files that nobody has written to since `before` (seconds since the epoch): their process is gone.
+    """Remove the temporary files that were last written to before `before` (seconds since the epoch): their process is gone.
     Returns how many. Blocks."""
     gone = 0
     with suppress(FileNotFoundError):

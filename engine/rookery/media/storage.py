@@ -61,7 +61,7 @@ class MediaStorage(Protocol):
 
 
 def check_id(id: str) -> str:
-    """Raises InvalidInput for what is no id of a file."""
+    """Raises InvalidInput unless `id` is a valid id of a file."""
     if not ID.fullmatch(id):
         raise InvalidInput("this is no id of a file", field="media")
     return id

@@ -149,7 +149,7 @@ class Vault:
             return None
 
     def inbound(self, event: Event) -> MediaFile:
-        """What is known of an event's file before it is fetched."""
+        """The facts of an event's file before it is fetched."""
         media = event.body["media"]
         size, name, kind = media.get("size"), media.get("filename"), media.get("mime_type")
         now = self._clock()
@@ -210,7 +210,7 @@ class Vault:
             )
 
     async def tidy(self) -> int:
-        """Remove what is past its retention, what no row names, and what processes that died left behind; returns how many
+        """Remove files past their retention, files that no row names, and the leftovers of dead processes; returns how many
         files. Bounded; whatever is left comes next time. Never raises for a storage or database in trouble."""
         gone = 0
         with trio.move_on_after(TIDY_TIMEOUT):

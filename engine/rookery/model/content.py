@@ -26,7 +26,7 @@ NonEmpty = Annotated[str, msgspec.Meta(min_length=1)]
 
 
 class Text(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="text"):
-    """Plain text. `format` tells how to read marks in it."""
+    """Plain text. `format` is its markup."""
 
     text: Annotated[str, msgspec.Meta(min_length=1, max_length=65536)]
     format: Literal["plain", "html", "markdown"] = "plain"
@@ -144,7 +144,7 @@ class Poll(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="t
 
 
 class Read(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="read"):
-    """Tells the sender that a message was read, where the platform has that."""
+    """A read receipt for a message, where the platform supports it."""
 
     message_id: NonEmpty
 

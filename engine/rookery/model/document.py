@@ -19,7 +19,7 @@ Moment = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"}, 
 
 def iso(seconds: float | None) -> str | None:
     """A wall-clock time as ISO 8601 in UTC with milliseconds: `2026-01-31T12:00:00.000Z`. None for none, and for a time that
-    no calendar has: platforms tell times, and one absurd event must stop nobody."""
+    no calendar has: platforms send any number as a time, and one absurd event must not stop the readers."""
     if seconds is None:
         return None
     try:

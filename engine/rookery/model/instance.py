@@ -21,7 +21,7 @@ class Instance(msgspec.Struct, frozen=True, kw_only=True):
 class Census(msgspec.Struct, frozen=True, kw_only=True):
     """All instances that live, ordered by name, and how many sessions there are for them.
 
-    `wanted` sessions should run somewhere; nobody holds `free` of them, and `overdue` of these have been free for long.
+    `wanted` sessions should run somewhere; `free` of them have no owner, and `overdue` of these have been free for long.
     `now` is the store's time, seconds since the epoch, if it has a clock of its own.
     """
 
@@ -48,7 +48,7 @@ class InstanceCall(msgspec.Struct, frozen=True, kw_only=True):
     owner: str  # the instance that shall do it
     method: str
     arguments: bytes
-    seconds: float  # from now until nobody waits for the answer any more
+    seconds: float  # from now until the caller stops waiting for the answer
 
 
 class StoreChange(msgspec.Struct, frozen=True):

@@ -11,7 +11,7 @@ import msgspec
 from .content import Content
 
 STATUS_EVENT = "message.status"
-"""The type of an event that tells the state of a send. It reaches only those who ask for this type by name."""
+"""The type of events about the states of sends. Only readers that ask for this type by name get them."""
 STATUS_EPOCH = -1
 """Keeps the keys of such events apart from those of a platform."""
 

@@ -127,7 +127,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     own task writes `health` and `cursor`, fenced by `fence`.
 
     `uid` is the store's own number of this row: a session that is deleted and created anew under the same id gets
-    another one, so that its events are told apart from its predecessor's.
+    another one, which separates its events from those of its predecessor.
     """
 
     id: str

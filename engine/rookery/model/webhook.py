@@ -58,7 +58,7 @@ def shown_url(url: str) -> str:
 
 
 def public_url(url: str) -> str:
-    """What is stored of an address in clear: where it leads, with `/***` for whatever follows, which may be a token too."""
+    """The part of an address that is stored in clear: its host, with `/***` for the rest, which may be a token."""
     try:
         parts = urlsplit(url)
     except ValueError:

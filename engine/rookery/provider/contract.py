@@ -42,8 +42,8 @@ class Inbox(Protocol):
 
     @property
     def trusted_until(self) -> float:
-        """Trio time until which nobody else can run this session; moves on as long as its lease is renewed. A process of its
-        own that holds the connection must not hold it for longer, also when this process is frozen."""
+        """Trio time until which no other instance can run this session; moves on as long as its lease is renewed. A process
+        of its own that holds the connection must not hold it for longer, also when this process is frozen."""
 
     async def commit(self, events: Sequence[NewEvent], cursor: str | None) -> None:
         """Store the events and the cursor in one transaction; returns when both are durable.

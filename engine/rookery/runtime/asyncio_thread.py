@@ -25,7 +25,7 @@ CANCEL_TIMEOUT = 1.0
 """Seconds that a cancelled caller waits for its coroutine to end. After that it leaves; the coroutine ends by itself."""
 
 FAREWELLS = 4
-"""How often what is left in the loop is cancelled at the end: a task that is cancelled may start another."""
+"""How many times the remaining tasks of the loop are cancelled at the end: a cancelled task may start another."""
 
 CLOSE_TIMEOUT = 1.5
 """Seconds to wait at the end for what still runs."""
@@ -75,7 +75,7 @@ class AsyncioThread:
     def _main(self) -> None:
         try:
             self.loop.run_forever()
-            # What is left is cancelled and gets a moment to say goodbye to its sockets.
+            # The remaining tasks are cancelled and get a moment to close their sockets.
             for _ in range(FAREWELLS):
                 left = asyncio.all_tasks(self.loop)
                 if not left:
@@ -145,7 +145,7 @@ class _Call:
     def _finish(self, result: outcome.Outcome[Any]) -> None:
         task, self._waiting = self._waiting, None
         if task is None:
-            return  # it was told already
+            return  # it has its result already
         if isinstance(result, outcome.Error) and isinstance(result.error, asyncio.CancelledError):
             if self.raise_cancel is not None:
                 result = outcome.capture(self.raise_cancel)

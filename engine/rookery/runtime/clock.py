@@ -45,7 +45,7 @@ class GuardedClock:
 class EngineClock:
     """What an engine takes for the present: `wall`, guarded, until `measure` was called; then the database's time.
 
-    Calls belong in trio. Between two measurements trio's own time, which nobody can set, carries it on.
+    Calls belong in trio. Between two measurements trio's own time carries it on, which cannot be set.
     """
 
     def __init__(self, wall: Callable[[], float]) -> None:

@@ -45,7 +45,7 @@ class DescriptorRoom:
         return max(0, (limit - kept - self._open) // PER_SESSION - starting)
 
     def admit(self) -> None:
-        """Raises LimitReached when one more session would take what is kept back."""
+        """Raises LimitReached when one more session would use the reserved descriptors."""
         if self.sessions(0) == 0:
             raise LimitReached(
                 f"{self._open} files and connections are open and the limit is {descriptor_limit()}, of which a part is kept "

@@ -59,7 +59,7 @@ class StatusBoard:
             await self._written.wait()
 
     def forget(self, session: str) -> None:
-        """Drop what is kept of a session that ended here."""
+        """Drop the statuses of a session that ended here."""
         self._waiting.pop(session, None)
         self.latest.pop(session, None)
 

@@ -1,4 +1,4 @@
-"""What to do about sessions, decided from what is stored and what runs. Pure: no I/O, no clock.
+"""Decides about sessions from the stored rows and the running tasks. Pure: no I/O, no clock.
 
 The supervisor calls this and carries out the answer.
 """

@@ -25,7 +25,7 @@ log = get_logger("SESSION")
 
 
 class LeaseKeeper:
-    """Owned by the supervisor. `running` is its own dictionary; `lost` tells it that somebody else has a session."""
+    """Owned by the supervisor. `running` is its own dictionary; `lost` is called when another instance has a session."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Stored sessions versus running ones: claims what is wanted, stops what is not, renews leases (B1, B6, E5)."""
+"""Compares stored sessions with running ones: claims, stops, renews leases (B1, B6, E5)."""
 
 from __future__ import annotations
 
@@ -218,12 +218,12 @@ class Supervisor:
         runner = SessionRunner(session, provider, self._services)
         earlier = self.running.get(session.id)  # deleted or lost, and still closing its link
         if earlier is not None and not earlier.stopping:
-            earlier.stop(Intent.LEASE_LOST)  # its lease was free to take, so it is void; nobody else would tell it
+            earlier.stop(Intent.LEASE_LOST)  # its lease was free to take, so it is void; no one else stops it
             self._ran_out[session.id] = earlier.lease.fence, earlier.lease_ran_out or LEASE_LOST
         self.running[session.id] = runner
         self._leases.granted(runner, since)
         fence, why = self._ran_out.pop(session.id, (-1, ""))
-        if session.fence == fence + 1:  # nobody had it in between
+        if session.fence == fence + 1:  # no other instance had it in between
             runner.lease_ran_out = why
         if self._closing:  # claimed while the engine began to stop: give it back at once
             runner.stop(Intent.SHUTDOWN)
