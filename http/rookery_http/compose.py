@@ -60,6 +60,8 @@ def providers(config: Config) -> list[Provider]:
             api_url=config.platforms.telegram_api_url,
             poll_timeout=config.platforms.telegram_poll_timeout,
             ca_bundle=config.engine.ca_bundle,
+            proxy=config.platforms.telegram_proxy,
+            local_files=config.platforms.telegram_local_files,
         ),
         # Needs neonize only in its workers: without it a WhatsApp session tells what to install.
         WhatsApp(

@@ -20,6 +20,7 @@ from rookery.provider.pacer import Pacer
 
 from .bot_api.api import BotApi
 from .bot_api.errors import ApiError, NoAnswer, call_error, fetch_error, poll_error, send_error
+from .bot_api.local_files import read_local
 from .bot_api.methods import check_method, is_message
 from .bot_api.multipart import FilePart
 from .position import Position
@@ -75,6 +76,7 @@ class TelegramLink:
         poll_timeout: int,
         allowed_updates: tuple[str, ...],
         takeover: bool,
+        local_files: bool = False,
     ) -> None:
         self._session = session
         self._api = api
@@ -89,6 +91,7 @@ class TelegramLink:
         self._webhook_deleted = False
         self._asked_at: float | None = None  # when the poll under way began
         self._floods = Floods()
+        self._local_files = local_files
         self.account = ""
 
     async def open(self) -> None:
@@ -245,8 +248,11 @@ class TelegramLink:
             raise Rejected("this message names no file")
         try:
             found = _file.decode(await self._api.ask("getFile", {"file_id": file_id}))
+            if found.file_path is not None and found.file_path.startswith("/") and self._local_files:
+                await read_local(found.file_path, sink)
+                return
             if found.file_path is None or found.file_path.startswith("/"):
-                raise Rejected("the Bot API server hands out no files over HTTP (does it run with --local?)")
+                raise Rejected("the Bot API server hands out no files over HTTP (with --local, set local_files)")
             if found.file_size is not None and found.file_size > sink.limit:
                 raise Rejected(f"the file has {found.file_size} bytes, {sink.limit} are allowed")
             await self._api.download(found.file_path, sink)

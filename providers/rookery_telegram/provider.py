@@ -23,6 +23,8 @@ from rookery.runtime.trust import tls_context
 
 from .bot_api.api import BotApi
 from .bot_api.methods import check_method
+from .bot_api.proxy import check_proxy
+from .bot_api.transport import PlainTransport
 from .event_types import EVENT_TYPES
 from .link import TelegramLink
 from .receiving.updates import ALL_KINDS
@@ -49,7 +51,8 @@ class BotSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`Session.settings` of a bot; every field is optional.
 
     `takeover`: when another program polls the same bot, insist instead of waiting a minute. `allowed_updates`: kinds of
-    updates, all when absent. The rates are messages a second, 0 for no limit.
+    updates, all when absent. The rates are messages a second, 0 for no limit. `proxy`: http://, https:// or socks5://, with
+    user and password where it wants them, for everything that this bot does.
     """
 
     takeover: bool = False
@@ -57,6 +60,7 @@ class BotSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sends_per_second: Rate | None = None
     sends_per_second_per_chat: Rate | None = None
     sends_per_second_per_group: Rate | None = None
+    proxy: str | None = None
 
 
 class _Holder:
@@ -75,6 +79,9 @@ class Telegram:
         poll_timeout: seconds of one long poll, 0 to 50.
         rates: pacing of sends where a session sets nothing else.
         ca_bundle: a PEM file of certificate authorities to trust beside the system's.
+        proxy: for bots that set none, as `BotSettings.proxy`.
+        local_files: the Bot API server runs in its `--local` mode and shares a file system with this process: received files
+            are read from where it says that they are.
     """
 
     platform = "telegram"
@@ -87,6 +94,8 @@ class Telegram:
         poll_timeout: int = POLL_TIMEOUT,
         rates: Rates | None = None,
         ca_bundle: str | None = None,
+        proxy: str | None = None,
+        local_files: bool = False,
     ) -> None:
         _check_address(api_url)
         if not 0 <= poll_timeout <= POLL_TIMEOUT:
@@ -95,13 +104,15 @@ class Telegram:
         self._poll_timeout = int(poll_timeout)
         self._rates = rates or Rates()
         self._ca_bundle = ca_bundle
+        self._proxy = check_proxy(proxy, "proxy") if proxy is not None else None
+        self._local_files = local_files
         self._ssl_context: ssl.SSLContext | None = None
         self._bots: dict[str, _Holder] = {}  # by bot id: the session that runs it here
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Load the certificates once: a context of its own costs each bot 0.8 MB and 20 ms."""
-        if self._api_url.startswith("https"):
+        if any(url.startswith("https") for url in (self._api_url, self._proxy or "")):
             self._ssl_context = tls_context(self._ca_bundle)
         yield
 
@@ -138,12 +149,17 @@ class Telegram:
     async def reach(self) -> Reached:
         """See `rookery.provider.capabilities.Reachable`: whatever the Bot API server answers, it is there."""
         host = httpx.URL(self._api_url).host
-        context = tls_context(self._ca_bundle) if self._api_url.startswith("https") else False
-        async with httpx.AsyncClient(verify=context, trust_env=False, timeout=REACH_SECONDS) as client:
+        if self._proxy is not None:
+            host += f" through the proxy {httpx.URL(self._proxy).host}"
+        context = tls_context(self._ca_bundle)
+        transport = PlainTransport(context, self._proxy)
+        async with httpx.AsyncClient(transport=transport, trust_env=False, timeout=REACH_SECONDS) as client:
             try:
                 answer = await client.get(self._api_url)
             except httpx.HTTPError as error:
                 raise ProviderError(f"{host} does not answer: {error or type(error).__name__}") from None
+        if answer.status_code == 407:
+            raise ProviderError(f"{host} does not answer: the proxy wants another user or password")
         ahead = None
         with suppress(KeyError, ValueError):
             ahead = parsedate_to_datetime(answer.headers["date"]).timestamp() - time.time()
@@ -190,7 +206,10 @@ class Telegram:
     async def _open(
         self, token: str, session: Session, settings: BotSettings, inbox: Inbox
     ) -> AsyncIterator[TelegramLink]:
-        api = BotApi(token, self._api_url, self._ssl_context)
+        proxy = settings.proxy or self._proxy
+        if self._ssl_context is None and (proxy or "").startswith("https"):
+            self._ssl_context = tls_context(self._ca_bundle)
+        api = BotApi(token, self._api_url, self._ssl_context, proxy=proxy)
         link = TelegramLink(
             session.id,
             _bot_id(token),
@@ -200,6 +219,7 @@ class Telegram:
             poll_timeout=self._poll_timeout,
             allowed_updates=settings.allowed_updates,
             takeover=settings.takeover,
+            local_files=self._local_files,
         )
         try:
             await link.open()
@@ -253,6 +273,8 @@ def _bot_settings(settings: Mapping[str, Any]) -> BotSettings:
         invalid = InvalidInput.from_validation(error)
         field = f"settings.{invalid.field}" if invalid.field else "settings"
         raise InvalidInput(f"settings.{invalid}" if invalid.field else f"settings: {invalid}", field=field) from None
+    if checked.proxy is not None:
+        check_proxy(checked.proxy, "settings.proxy")
     # The server passes over names that it does not know, and an empty list means its own choice, which leaves out three.
     if not checked.allowed_updates or not set(checked.allowed_updates) <= set(ALL_KINDS):
         raise InvalidInput(

@@ -15,7 +15,7 @@ import msgspec
 
 from rookery.media.open import storage_from_text
 from rookery.media.storage import MediaStorage
-from rookery.settings import count, seconds, setting
+from rookery.settings import count, seconds, setting, switch
 
 from .doors import networks_of, origins_of
 from .variable import http_address
@@ -286,6 +286,21 @@ class PlatformSettings(msgspec.Struct, frozen=True, kw_only=True):
         int,
         setting("Length of a long poll.", right="a whole number of seconds from 0 to 50", unit="s", ge=0, le=50),
     ] = 50
+    telegram_proxy: (
+        Annotated[
+            str,
+            text(
+                "Proxy for bots that set none: http, https or socks5, with user and password where it wants them.",
+                right="an address such as socks5://user:password@host:1080",
+                secret=True,
+            ),
+        ]
+        | None
+    ) = None
+    telegram_local_files: Annotated[
+        bool,
+        switch("The Bot API server runs with --local and its files are on this machine: read them from there."),
+    ] = False
     whatsapp_sessions_per_worker: Annotated[int, count("WhatsApp sessions in one worker process.", most=1000)] = 10
     whatsapp_qr_rounds: Annotated[
         int,

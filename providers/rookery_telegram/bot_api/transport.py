@@ -9,10 +9,12 @@ from __future__ import annotations
 import ssl
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import httpcore
 import httpx
+import socksio
 import trio
 
 from rookery.runtime.names import names
@@ -23,33 +25,24 @@ KEEPALIVE = 55.0  # seconds an idle connection is kept; common proxies close the
 CLOSE_SECONDS = 1.0
 
 
-class BotTransport(httpx.AsyncBaseTransport):
-    """Connections of one bot to one server. Closed by the client that it belongs to.
+_opened: ContextVar[list[httpcore.AsyncNetworkStream]] = ContextVar("the connections that a request opened")
 
-    Args:
-        base_url: of the Bot API server; its path comes before the token.
-        token: of the bot.
-        ssl_context: for https.
-        proxy: leads to the server; its host name is the only one that is looked up here.
-    """
 
-    def __init__(self, base_url: httpx.URL, token: str, ssl_context: ssl.SSLContext | None, proxy: str | None) -> None:
-        path = base_url.raw_path.rstrip(b"/")
-        self._method_path = path + b"/bot" + token.encode() + b"/"
-        self._file_path = path + b"/file/bot" + token.encode() + b"/"
+class PlainTransport(httpx.AsyncBaseTransport):
+    """Connections to any server, perhaps through a proxy. Closed by the client that it belongs to."""
+
+    def __init__(self, ssl_context: ssl.SSLContext | None, proxy: str | None) -> None:
         self._pool = _open_pool(ssl_context, httpx.Proxy(proxy) if proxy is not None else None)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Raises httpx.TransportError."""
+        return await self._exchange(request, request.url.raw_path)
+
+    async def _exchange(self, request: httpx.Request, target: bytes) -> httpx.Response:
         url = request.url
-        path = url.raw_path
-        if path.startswith(b"/file/"):
-            target = self._file_path + path.removeprefix(b"/file/")
-        else:
-            target = self._method_path + path.removeprefix(b"/")
         assert isinstance(request.stream, httpx.AsyncByteStream)
         with _httpx_errors():
-            response = await self._pool.handle_async_request(
+            response = await self._over_new_or_kept(
                 httpcore.Request(
                     request.method,
                     httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=target),
@@ -63,10 +56,48 @@ class BotTransport(httpx.AsyncBaseTransport):
             response.status, headers=response.headers, stream=_Body(response.stream), extensions=response.extensions
         )
 
+    async def _over_new_or_kept(self, request: httpcore.Request) -> httpcore.Response:
+        """httpcore forgets the socket when a SOCKS proxy refuses: what was opened for a request that fails is closed."""
+        opened: list[httpcore.AsyncNetworkStream] = []
+        token = _opened.set(opened)
+        try:
+            return await self._pool.handle_async_request(request)
+        except BaseException:
+            with trio.CancelScope(shield=True, deadline=trio.current_time() + CLOSE_SECONDS):
+                for stream in opened:
+                    await stream.aclose()
+            raise
+        finally:
+            _opened.reset(token)
+
     async def aclose(self) -> None:
         """Close every connection. Never waits, also in a cancelled task."""
         with trio.CancelScope(shield=True, deadline=trio.current_time() + CLOSE_SECONDS):
             await self._pool.aclose()
+
+
+class BotTransport(PlainTransport):
+    """Connections of one bot to one server. Closed by the client that it belongs to.
+
+    Args:
+        base_url: of the Bot API server; its path comes before the token.
+        token: of the bot.
+        ssl_context: for https.
+        proxy: leads to the server; its host name is the only one that is looked up here.
+    """
+
+    def __init__(self, base_url: httpx.URL, token: str, ssl_context: ssl.SSLContext | None, proxy: str | None) -> None:
+        path = base_url.raw_path.rstrip(b"/")
+        self._method_path = path + b"/bot" + token.encode() + b"/"
+        self._file_path = path + b"/file/bot" + token.encode() + b"/"
+        super().__init__(ssl_context, proxy)
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Raises httpx.TransportError."""
+        path = request.url.raw_path
+        if path.startswith(b"/file/"):
+            return await self._exchange(request, self._file_path + path.removeprefix(b"/file/"))
+        return await self._exchange(request, self._method_path + path.removeprefix(b"/"))
 
 
 class _Body(httpx.AsyncByteStream):
@@ -81,6 +112,13 @@ class _Body(httpx.AsyncByteStream):
     async def aclose(self) -> None:
         with trio.CancelScope(shield=True, deadline=trio.current_time() + CLOSE_SECONDS):
             await self._stream.aclose()
+
+
+class _Secret(bytes):
+    """httpcore logs what it is given at DEBUG level."""
+
+    def __repr__(self) -> str:
+        return "***"
 
 
 class _Network(httpcore.AsyncNetworkBackend):
@@ -107,9 +145,12 @@ class _Network(httpcore.AsyncNetworkBackend):
                     # One address that swallows packets leaves time for the others.
                     left = None if timeout is None else (until - trio.current_time()) / (len(addresses) - index)
                     try:
-                        return await self._sockets.connect_tcp(address, port, left, local_address, socket_options)
+                        stream = await self._sockets.connect_tcp(address, port, left, local_address, socket_options)
                     except (httpcore.ConnectError, httpcore.ConnectTimeout) as caught:
                         error = caught
+                    else:
+                        _opened.get().append(stream)
+                        return stream
         except OSError as caught:
             error = httpcore.ConnectError(f"{host}: {caught}")
         raise error
@@ -131,11 +172,12 @@ def _open_pool(ssl_context: ssl.SSLContext | None, proxy: httpx.Proxy | None) ->
     url = httpcore.URL(
         scheme=proxy.url.raw_scheme, host=proxy.url.raw_host, port=proxy.url.port, target=proxy.url.raw_path
     )
+    auth = (_Secret(proxy.raw_auth[0]), _Secret(proxy.raw_auth[1])) if proxy.raw_auth is not None else None
     if proxy.url.scheme in ("http", "https"):
         if proxy.url.scheme == "https":
             common["proxy_ssl_context"] = ssl_context
-        return httpcore.AsyncHTTPProxy(proxy_url=url, proxy_auth=proxy.raw_auth, **common)
-    return httpcore.AsyncSOCKSProxy(proxy_url=url, proxy_auth=proxy.raw_auth, **common)
+        return httpcore.AsyncHTTPProxy(proxy_url=url, proxy_auth=auth, **common)
+    return httpcore.AsyncSOCKSProxy(proxy_url=url, proxy_auth=auth, **common)
 
 
 @contextmanager
@@ -150,3 +192,5 @@ def _httpx_errors() -> Iterator[None]:
         raise kind(str(error)) from None
     except httpcore.UnsupportedProtocol as error:
         raise httpx.UnsupportedProtocol(str(error)) from None
+    except (AssertionError, socksio.SOCKSError) as error:  # what httpcore makes of a proxy that is none
+        raise httpx.ProxyError(f"the proxy does not speak SOCKS5: {error}") from None
