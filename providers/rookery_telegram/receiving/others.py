@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from .messages import message_body
-from .peers import Malformed, document, peer, peer_id, text_of
+from .peers import Malformed, peer, peer_id, text_of
 
 
 class Facts(msgspec.Struct, frozen=True):
@@ -139,7 +139,8 @@ def _join_request(value: dict[str, Any]) -> Facts:
 
 
 def _boost(value: dict[str, Any]) -> Facts:
-    boost = document(value.get("boost"))
+    boost = value.get("boost")
+    boost = boost if isinstance(boost, dict) else {}
     return _boosted(value, boost, _only(boost, "expiration_date"), boost.get("add_date"))
 
 

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 import trio
 
-from rookery import Action, MessageState, Reason, SessionChange, SessionStatus, open_engine
+from rookery import Action, EventQuery, MessageState, Reason, SessionChange, SessionStatus, open_engine
 from rookery.errors import NotConnected, OutcomeUnknown, Rejected, SendError, SendRateLimited
 from rookery_simulator.bot_api import Fault
 from rookery_telegram import Telegram
@@ -342,7 +342,7 @@ class TestSends:
                 "-5",
                 {"from": "-5", "to": "-1000000000005"},
             )
-            assert await setup.stored() == 1
+            assert len(await setup.engine.read_events(EventQuery(types=("chat_migrated",)))) == 1
 
     async def test_a_flood_limit_delays_only_its_chat(self) -> None:
         async with open_quick_simulator() as simulator, open_setup(simulator) as setup:
