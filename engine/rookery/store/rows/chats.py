@@ -56,10 +56,12 @@ LIST = f"""
          ORDER BY e.at DESC, e.event DESC LIMIT 1),
         (SELECT m.number FROM rookery.messages AS m WHERE m.uid = c.uid AND m.chat = c.chat AND m.is_entry
          ORDER BY m.created_at DESC, m.number DESC LIMIT 1)
-    FROM rookery.chats AS c
-    WHERE c.uid = $1 AND (c.last_at, c.chat) < (CAST($2 AS double precision), CAST($3 AS text))
-      AND (CAST($4 AS text) IS NULL OR lower(c.name) LIKE $4 ESCAPE '!' OR lower(c.chat) LIKE $4 ESCAPE '!')
-    ORDER BY c.last_at DESC, c.chat DESC LIMIT $5"""  # noqa: S608
+    FROM (
+        SELECT * FROM rookery.chats AS f
+        WHERE f.uid = $1 AND (f.last_at, f.chat) < (CAST($2 AS double precision), CAST($3 AS text))
+          AND (CAST($4 AS text) IS NULL OR lower(f.name) LIKE $4 ESCAPE '!' OR lower(f.chat) LIKE $4 ESCAPE '!')
+        ORDER BY f.last_at DESC, f.chat DESC LIMIT $5) AS c
+    ORDER BY c.last_at DESC, c.chat DESC"""  # noqa: S608
 LAST_EVENTS = f"""
     SELECT e.at, e.role, {_EVENT} FROM rookery.chat_entries AS e JOIN rookery.events AS v ON v.id = e.event
     WHERE e.event {{in $1}} AND e.role IN ('in', 'out')"""  # noqa: S608
