@@ -120,3 +120,12 @@ def _words(type: str) -> str:
 def option_schemas() -> dict[str, dict[str, Any]]:
     """JSON schemas of the options of each kind, by name."""
     return {kind: {name: dict(_SCHEMAS[type]) for name, type in options_of(kind).items()} for kind in METHODS}
+
+
+def table() -> str:
+    """The kinds of messages, the methods behind them and their options, as a table in Markdown."""
+    rows = ["| `type` | methods | options |", "|---|---|---|"]
+    for kind, methods in METHODS.items():
+        options = ", ".join(f"`{name}`" for name in sorted(options_of(kind))) or "none"
+        rows.append(f"| `{kind}` | {', '.join(f'`{method}`' for method in methods)} | {options} |")
+    return "\n".join(rows) + "\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from pathlib import Path
 from typing import Any
 
 import jsonschema_rs
@@ -13,7 +14,7 @@ from rookery.model.content import KINDS
 from rookery_http.compose import platform_inputs
 from rookery_http.description.openapi import describe
 from rookery_telegram.bot_api.methods import catalogue
-from rookery_telegram.sending.options import METHODS, check_options, options_of
+from rookery_telegram.sending.options import METHODS, check_options, options_of, table
 from rookery_telegram.sending.outbound import to_call
 from support.bot_api.messages import message_of
 from support.telegram_engine import open_quick_simulator, open_setup
@@ -232,3 +233,8 @@ def test_the_description_names_every_option_of_every_kind() -> None:
         validator.validate({"to": "7", "text": "a", "protected_content": True})
     with pytest.raises(jsonschema_rs.ValidationError):
         validator.validate({"to": "7", "text": "a", "message_thread_id": "12"})
+
+
+def test_the_table_in_the_documentation_is_that_of_the_code() -> None:
+    page = (Path(__file__).parents[3] / "docs/telegram.md").read_text()
+    assert table() in page, "paste rookery_telegram.sending.options.table() into docs/telegram.md"
