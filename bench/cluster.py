@@ -1,9 +1,9 @@
 """Several `rookery serve` on one PostgreSQL under chaos: `python bench/cluster.py --minutes 5`.
 
 Real processes share the bots of a simulator while people write and programs send. At random moments one process gets
-kill -9 or SIGTERM and is started again; in the middle PostgreSQL is restarted. The server saw every getUpdates, so it
-knows how long each bot was without one, and whether two ever overlapped. At the end every text must be in the event log
-once and in order, and no message may have left twice.
+kill -9 or SIGTERM and is started again; in the middle PostgreSQL is restarted; with `--skew` the clock of the first process
+is wrong. The server saw every getUpdates, so it knows how long each bot was without one, and whether two ever overlapped. At
+the end every text must be in the event log once and in order, and no message may have left twice.
 """
 
 from __future__ import annotations
@@ -54,10 +54,20 @@ class Blow(NamedTuple):
     until: float
 
 
+def wrong_clock(skew: float) -> dict[str, str]:
+    """What makes a program's wall clock wrong. Not the command `faketime`: that would get its signals."""
+    libraries = sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
+    if not libraries:
+        raise SystemExit("--skew needs libfaketime (Debian: faketime)")
+    return {"LD_PRELOAD": str(libraries[0]), "FAKETIME": f"{skew:+g}s", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+
+
 class Server:
     """One `rookery serve`."""
 
-    def __init__(self, url: str, simulator: Simulator, directory: Path, number: int, more: dict[str, str]) -> None:
+    def __init__(
+        self, url: str, simulator: Simulator, directory: Path, number: int, more: dict[str, str], skew: float
+    ) -> None:
         self._environment = os.environ | more
         self._environment |= {
             "DATABASE_URL": url,
@@ -67,6 +77,8 @@ class Server:
             "ROOKERY_PORT": "0",
             "LOG_LEVEL": "WARNING",
         }
+        if skew:
+            self._environment |= wrong_clock(skew)
         self._log = (directory / f"log{number}").open("ab")
         self.start()
 
@@ -317,7 +329,10 @@ def main() -> None:
         tempfile.TemporaryDirectory() as directory,
     ):
         tokens = {f"bot{n:04}": token for n, token in enumerate(simulator.new_bots(options.bots))}
-        servers = [Server(database.url, simulator, Path(directory), n, more) for n in range(options.processes)]
+        servers = [
+            Server(database.url, simulator, Path(directory), n, more, options.skew if n == 0 else 0.0)
+            for n in range(options.processes)
+        ]
         chaos = Chaos(options, simulator, database)
         try:
             for server in servers:
@@ -357,7 +372,7 @@ def report(options: argparse.Namespace, chaos: Chaos, found: dict[str, int], tim
     """Print, save, and judge."""
     title = (
         f"{options.processes} processes, {options.bots} bots, {options.rate:g} updates/s, {options.sends:g} sends/s, "
-        f"{options.minutes:g} minutes"
+        f"{options.minutes:g} minutes" + (f", one clock {options.skew:+g} s" if options.skew else "")
     )
     table(
         title,
@@ -417,6 +432,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--rate", type=float, default=100, help="updates a second, over all bots")
     parser.add_argument("--sends", type=float, default=10, help="sends a second, over all bots")
     parser.add_argument("--pause", type=float, nargs=2, default=(2.0, 8.0), help="seconds between two blows, at random")
+    parser.add_argument(
+        "--skew", type=float, default=0.0, help="seconds that the first process's clock is ahead (needs faketime)"
+    )
     parser.add_argument("--seed", type=int, default=int(time.time()) % 100_000)
     parser.add_argument("--quick", action="store_true", help="short leases, for a short run")
     parser.add_argument("--logs", action="store_true", help="show what the servers logged")
