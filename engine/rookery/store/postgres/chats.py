@@ -69,11 +69,11 @@ class PostgresChats(PostgresBase):
         rows = await self._all(sql.LIST, uid, at, last, sql.pattern_of(search), limit, of=_row)
         events = [row[6] for row in rows if row[6] is not None]
         sends = [row[7] for row in rows if row[7] is not None]
-        by_event: dict[Any, tuple[float, str, Event]] = {}
+        by_event: dict[Any, Event] = {}
         by_number: dict[Any, OutboundMessage] = {}
         if events:
             for row in await self._all(_text(sql.LAST_EVENTS), events, of=_row):
-                by_event[row[2]] = row[0], row[1], event_from_row(row[2:])
+                by_event[row[0]] = event_from_row(row)
         if sends:
             for row in await self._all(_text(sql.LAST_SENDS), sends, of=_row):
                 by_number[row[0]] = message_from_row(row[1:])

@@ -55,16 +55,19 @@ LIST = f"""
         (SELECT e.event FROM rookery.chat_entries AS e WHERE e.uid = c.uid AND e.chat = c.chat AND e.role IN ('in', 'out')
          ORDER BY e.at DESC, e.event DESC LIMIT 1),
         (SELECT m.number FROM rookery.messages AS m WHERE m.uid = c.uid AND m.chat = c.chat AND m.is_entry
-         ORDER BY m.created_at DESC, m.number DESC LIMIT 1)
+         ORDER BY m.created_at DESC, m.number DESC LIMIT 1),
+        (SELECT e.at FROM rookery.chat_entries AS e WHERE e.uid = c.uid AND e.chat = c.chat AND e.role IN ('in', 'out')
+         ORDER BY e.at DESC, e.event DESC LIMIT 1),
+        (SELECT e.role FROM rookery.chat_entries AS e WHERE e.uid = c.uid AND e.chat = c.chat AND e.role IN ('in', 'out')
+         ORDER BY e.at DESC, e.event DESC LIMIT 1)
     FROM (
         SELECT * FROM rookery.chats AS f
         WHERE f.uid = $1 AND (f.last_at, f.chat) < (CAST($2 AS double precision), CAST($3 AS text))
           AND (CAST($4 AS text) IS NULL OR lower(f.name) LIKE $4 ESCAPE '!' OR lower(f.chat) LIKE $4 ESCAPE '!')
         ORDER BY f.last_at DESC, f.chat DESC LIMIT $5) AS c
     ORDER BY c.last_at DESC, c.chat DESC"""  # noqa: S608
-LAST_EVENTS = f"""
-    SELECT e.at, e.role, {_EVENT} FROM rookery.chat_entries AS e JOIN rookery.events AS v ON v.id = e.event
-    WHERE e.event {{in $1}}"""  # noqa: S608 - without the role, or a partial index is read from end to end
+# Not joined with `chat_entries`: without fresh statistics the planner reads both from end to end.
+LAST_EVENTS = f"SELECT {_EVENT} FROM rookery.events AS v WHERE v.id {{in $1}}"  # noqa: S608
 LAST_SENDS = f"SELECT number, {MESSAGE_COLUMNS} FROM rookery.messages WHERE number {{in $1}}"  # noqa: S608
 PAGE_EVENTS = f"""
     SELECT e.at, e.role, {_EVENT} FROM rookery.chat_entries AS e JOIN rookery.events AS v ON v.id = e.event
@@ -145,7 +148,7 @@ def bounds(before: Position) -> tuple[tuple[float, int], tuple[float, int]]:
     return (before.at, before.number), (before.at, -1)
 
 
-def chat_from_row(row: Row, events: dict[Any, tuple[float, str, Event]], sends: dict[Any, OutboundMessage]) -> ChatRow:
+def chat_from_row(row: Row, events: dict[Any, Event], sends: dict[Any, OutboundMessage]) -> ChatRow:
     """From what `LIST` selects, and the newest events by id and sends by number."""
     return ChatRow(
         chat=row[0],
@@ -154,6 +157,6 @@ def chat_from_row(row: Row, events: dict[Any, tuple[float, str, Event]], sends: 
         last_at=row[3],
         retention=row[4],
         unread=row[5],
-        event=events.get(row[6]),
+        event=(row[8], row[9], events[row[6]]) if row[6] in events else None,
         send=sends.get(row[7]),
     )

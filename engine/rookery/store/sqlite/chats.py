@@ -87,7 +87,7 @@ class SqliteChats(SqliteBase):
             rows = _all(connection, sql.LIST, _uid(connection, session), at, last, pattern, limit)
             events = _all(connection, sql.LAST_EVENTS, [row[6] for row in rows if row[6] is not None])
             sends = _all(connection, sql.LAST_SENDS, [row[7] for row in rows if row[7] is not None])
-            by_event = {row[2]: (row[0], row[1], event_from_row(row[2:])) for row in events}
+            by_event = {row[0]: event_from_row(row) for row in events}
             by_number = {row[0]: message_from_row(row[1:]) for row in sends}
             return [sql.chat_from_row(row, by_event, by_number) for row in rows]
 
