@@ -104,8 +104,17 @@ class Injector:
         if old is None or not old.running:
             return
         machine.ask_to_stop()
-        machine.process = None
-        machine.start()
+        if len(self._life.machines) > 1:
+            machine.process = None
+            machine.start()
+        else:  # the file is one engine's at a time
+            self._await_end(machine, old)
+
+    def _await_end(self, machine: Machine, old: Process) -> None:
+        if old.ended.is_set():
+            self._start(machine)
+        elif machine.process is old:
+            self._world.after(0.5, self._await_end, machine, old)
 
     def _new_token(self, session: str) -> None:
         token = self._life.telegram.by_session[session].token

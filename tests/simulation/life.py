@@ -29,7 +29,7 @@ from .load import Clients, Load
 from .machines import Machine, Process, release
 from .outside.database import SharedDatabase
 from .outside.endpoints import Endpoints
-from .outside.store import SimulatedStore
+from .outside.sqlite_file import SqliteFile
 from .outside.telegram import SimulatedApi, Telegram
 from .world import EPOCH, VirtualClock, World
 
@@ -110,16 +110,17 @@ def settings_of(dice: random.Random) -> EngineSettings:
 class Life:
     """Everything in one world."""
 
-    def __init__(self, seed: int, nursery: trio.Nursery, world: World, faults: Sequence[Fault] | None) -> None:
+    def __init__(self, nursery: trio.Nursery, world: World, faults: Sequence[Fault] | None, *, on_file: bool) -> None:
         self.world = world
         dice = world.random("plan")
         self.settings = settings_of(dice)
         self.poll_timeout = dice.choice((50, 300, 600))  # a longer poll than Telegram's costs less
         self.sessions = [f"bot{number:02}" for number in range(SESSIONS)]
-        self.database = SharedDatabase(world)
+        self.database: Any = SqliteFile(world) if on_file else SharedDatabase(world)
         self.telegram = Telegram(world, self.database)
         self.endpoints = Endpoints(world)
-        self.machines = [Machine(f"m{number}", world, nursery, self._parts) for number in range(MACHINES)]
+        machines = 1 if on_file else MACHINES
+        self.machines = [Machine(f"m{number}", world, nursery, self._parts) for number in range(machines)]
         self.clients = Clients(world, self.machines, self.database.observer)
         self.faults = (
             list(faults)
@@ -128,7 +129,7 @@ class Life:
                 dice,
                 until=FAULTS_UNTIL,
                 lease=self.settings.lease_ttl,
-                machines=MACHINES,
+                machines=machines,
                 sessions=SESSIONS,
                 endpoints=ENDPOINTS,
             )
@@ -142,7 +143,7 @@ class Life:
         telegram._poll_timeout = self.poll_timeout
         return {
             "providers": [telegram],
-            "store": SimulatedStore(self.database, process),
+            "store": self.database.store(process),
             "settings": self.settings,
         }
 
@@ -213,15 +214,16 @@ class Life:
         checks.at_the_end(self)
 
 
-def live(seed: int, faults: Sequence[Fault] | None = None) -> Result:
-    """One life; the same seed and faults give the same story."""
+def live(seed: int, faults: Sequence[Fault] | None = None, *, on_file: bool = False) -> Result:
+    """One life; the same seed and faults give the same story. `on_file`: of one engine on the SQLite store, instead of three
+    on a shared database."""
     world = World(seed)
     found: list[Life] = []
     with deterministic(world), _quiet(world), _outside():
 
         async def main() -> None:
             async with trio.open_nursery() as nursery:
-                life = Life(seed, nursery, world, faults)
+                life = Life(nursery, world, faults, on_file=on_file)
                 found.append(life)
                 try:
                     await life.run()
@@ -239,6 +241,8 @@ def live(seed: int, faults: Sequence[Fault] | None = None) -> Result:
         with patch("rookery.delivery.dispatcher.open_transport", lambda *a: found[0].endpoints.open_transport(*a)):
             trio.run(main, clock=VirtualClock(world))
     life = found[0]
+    if on_file:
+        life.database.close()
     return Result(
         seed,
         world.violations,

@@ -52,6 +52,12 @@ class SharedDatabase:
         self.duties: dict[str, tuple[str, float]] = {}
         self.calls: dict[str, list[Any]] = {}  # id: [call, deadline, taken, answer]
 
+    def store(self, process: Any) -> Any:
+        """As `process` reaches it."""
+        from .store import SimulatedStore
+
+        return SimulatedStore(self, process)
+
     # Transactions
 
     def run(self, work: Callable[[Database], Any], actor: str, lease: Lease | None = None) -> outcome.Outcome[Any]:

@@ -65,8 +65,20 @@ class Observer:
         self.status: dict[str, str] = {}  # of sessions
         self.claims = 0
         self.texts: dict[str, list[str]] = {}  # received texts by session, in the order of the log
+        self.watch(connection)
+
+    def watch(self, connection: Connection) -> None:
+        """See what this connection changes."""
         connection.create_function("see", 7, self._see)
         connection.executescript(_TRIGGERS)
+
+    def mark(self) -> int:
+        """How much of the present transaction was seen."""
+        return len(self._seen)
+
+    def forget_since(self, mark: int) -> None:
+        """What was seen after that was undone."""
+        del self._seen[mark:]
 
     def begin(self, actor: str, lease: Lease | None) -> None:
         """A transaction begins."""
