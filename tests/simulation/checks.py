@@ -12,6 +12,7 @@ def at_the_end(life: Life) -> None:
     """Adds to the world's violations."""
     _sessions(life)
     _updates(life)
+    _phones(life)
     _sends(life)
     _deliveries(life)
     _leftovers(life)
@@ -30,6 +31,8 @@ def _sessions(life: Life) -> None:
     for id, enabled, status, reason, owner, detail in rows:
         if id in life.clients.deleted:
             world.violate(f"at the end {id} is still there, which was deleted")
+        elif id in life.whatsapp.by_session and (not life.whatsapp.by_session[id].linked or reason == "QR_EXPIRED"):
+            continue  # it waits for a person
         elif enabled and (status != "CONNECTED" or owner not in names):
             world.violate(f"at the end {id} is {status}/{reason} at {owner}: {detail}")
         if not enabled and owner is not None:
@@ -39,7 +42,7 @@ def _sessions(life: Life) -> None:
             world.violate(f"at the end nothing runs on {machine.name}")
             continue
         for id, runner in machine.process.engine._supervisor.running.items():
-            if runner.link is None and not runner.stopping:
+            if runner.link is None and not runner.stopping and id not in life.whatsapp.by_session:
                 world.violate(f"at the end {id} has no link at {machine.process}")
 
 
@@ -57,6 +60,18 @@ def _updates(life: Life) -> None:
             life.world.violate(f"at the end {len(bot.queue)} updates of {session} are not confirmed")
 
 
+def _phones(life: Life) -> None:
+    observer, deleted = life.database.observer, life.clients.deleted
+    for session, phone in sorted(life.whatsapp.by_session.items()):
+        if session in deleted or not observer.enabled[session] or not phone.linked or phone.client is None:
+            continue
+        if missing := life.whatsapp.unstored(phone):
+            life.world.violate(f"at the end {session} has not stored {missing[:5]} ({len(missing)})")
+        order = observer.texts.get(session, [])
+        if order != [text for text in phone.texts if observer.received[text]]:
+            life.world.violate(f"{session} stored its messages in another order")
+
+
 def _sends(life: Life) -> None:
     world, observer = life.world, life.database.observer
     rows = dict(life.database.connection.execute("SELECT id, state FROM messages").fetchall())
@@ -65,9 +80,9 @@ def _sends(life: Life) -> None:
         state = rows.get(id)
         if state is None:
             continue  # its session was deleted
-        count = life.telegram.by_session[sessions[id]].arrived[text]
+        count = life.arrived(sessions[id], text)
         if state in ("scheduled", "queued", "sending"):
-            if observer.enabled[sessions[id]]:
+            if observer.enabled[sessions[id]] and sessions[id] not in observer.may_disable:
                 world.violate(f"at the end {text} of {sessions[id]} is {state}")
         elif state in ("sent", "delivered", "read"):
             if count != 1:

@@ -28,6 +28,10 @@ KINDS = (
     "stranger",
     "replay",
     "revoke",
+    "phone_worker_dies",
+    "phone_cut",
+    "phone_replaced",
+    "phone_unlinked",
     "endpoint_fails",
     "endpoint_hangs",
     "endpoint_slow",
@@ -45,6 +49,7 @@ OF_MACHINES = frozenset(
     {"kill", "deploy", "pause", "clock_jump", "lag", "split_refuse", "split_hang", "deaf"}
     | {"network_refuses", "network_hangs", "network_lossy"}
 )
+OF_BOTS = frozenset({"bot_busy", "bot_broken", "bot_garbage", "stranger", "replay", "revoke"})
 OF_ENDPOINTS = frozenset(kind for kind in KINDS if kind.startswith("endpoint"))
 
 

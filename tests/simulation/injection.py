@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rookery.model import SessionChange
 
-from .faults import OF_ENDPOINTS, WHOLE, Fault
+from .faults import OF_BOTS, OF_ENDPOINTS, OF_MACHINES, WHOLE, Fault
 from .machines import Machine, Process
 
 if TYPE_CHECKING:
@@ -32,7 +32,12 @@ class Injector:
         world.tell(f"fault: {fault.kind} {fault.target} for {fault.seconds}")
         machine = life.machines[fault.target % len(life.machines)]
         session = life.sessions[fault.target % len(life.sessions)]
-        bot = life.telegram.by_session[session]
+        bots, phones = list(life.telegram.by_session.values()), list(life.whatsapp.by_session.values())
+        bot, phone = bots[fault.target % len(bots)], phones[fault.target % len(phones)]
+        if fault.kind.startswith("phone"):
+            session = phone.session
+        elif fault.kind in OF_BOTS:
+            session = bot.session
         self._meet(fault, machine, session)
         match fault.kind:
             case "kill":
@@ -67,6 +72,20 @@ class Injector:
             case "revoke":
                 life.telegram.revoke(bot)
                 world.after(REVOKED_FOR, self._new_token, session)
+            case "phone_worker_dies":
+                if phone.client is not None:
+                    phone.client.worker.die("killed")
+            case "phone_cut":
+                if (client := phone.client) is not None:
+                    client.leave()
+                    client.tell("disconnected")
+                    world.after(fault.seconds, client.online_now)
+            case "phone_replaced":
+                if (client := phone.client) is not None:
+                    client.tell("replaced")
+                    client.gone()
+            case "phone_unlinked":
+                life.whatsapp.unlink(phone)
             case _ if fault.kind in OF_ENDPOINTS:
                 endpoint = life.endpoints.of(f"hook{fault.target}")
                 mode = {"fails": "fail", "hangs": "hang"}.get(fault.kind[9:], fault.kind[9:])
@@ -78,7 +97,7 @@ class Injector:
         status = self._life.database.observer.status
         if fault.kind in WHOLE or fault.kind in OF_ENDPOINTS:
             met = set(status.values())
-        elif machine.process is not None and not fault.kind.startswith(("bot", "verb", "stranger", "replay", "revoke")):
+        elif machine.process is not None and fault.kind in OF_MACHINES:
             name = machine.process.name
             met = {status[one] for one in self._life.sessions if self._life.database.owner_of(one)[0] == name}
         else:
@@ -148,6 +167,7 @@ class Injector:
 
     def revive(self) -> None:
         """Operators start what gave up, with the tokens that are valid, and what they stopped."""
-        for session in self._life.sessions:
+        for session in self._life.telegram.by_session:
             self._new_token(session)
+        for session in self._life.sessions:
             self._world.after(60.0, self._life.clients.verb, "start", session)

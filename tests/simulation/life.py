@@ -20,6 +20,7 @@ from rookery.store.rows.sessions import NEW_SESSION_COLUMNS, session_to_row
 from rookery.store.rows.webhooks import WEBHOOK_COLUMNS, webhook_to_row
 from rookery_telegram import Telegram as TelegramProvider
 from rookery_telegram.position import Position
+from rookery_whatsapp.provider import WhatsApp as WhatsAppProvider
 
 from . import checks
 from .determinism import deterministic
@@ -31,10 +32,13 @@ from .outside.database import SharedDatabase
 from .outside.endpoints import Endpoints
 from .outside.sqlite_file import SqliteFile
 from .outside.telegram import SimulatedApi, Telegram
+from .outside.whatsapp import CALM, SimulatedWorker, WhatsApp
 from .world import EPOCH, VirtualClock, World
 
 MACHINES = 3
 SESSIONS = 20
+PHONES = 5
+"""Of the sessions, the last so many are WhatsApp accounts."""
 ENDPOINTS = 2
 FAULTS_UNTIL = 2400.0
 """Seconds; then everything is mended, and has to recover."""
@@ -115,9 +119,11 @@ class Life:
         dice = world.random("plan")
         self.settings = settings_of(dice)
         self.poll_timeout = dice.choice((50, 300, 600))  # a longer poll than Telegram's costs less
-        self.sessions = [f"bot{number:02}" for number in range(SESSIONS)]
+        bots = SESSIONS - PHONES
+        self.sessions = [f"bot{number:02}" if number < bots else f"phone{number}" for number in range(SESSIONS)]
         self.database: Any = SqliteFile(world) if on_file else SharedDatabase(world)
         self.telegram = Telegram(world, self.database)
+        self.whatsapp = WhatsApp(world, self.database)
         self.endpoints = Endpoints(world)
         machines = 1 if on_file else MACHINES
         self.machines = [Machine(f"m{number}", world, nursery, self._parts) for number in range(machines)]
@@ -137,12 +143,16 @@ class Life:
         self.load = Load(world.random("load"), self.sessions, until=FAULTS_UNTIL + 200.0)
         self.injector = Injector(self)
         SimulatedApi.telegram = self.telegram
+        SimulatedWorker.model = self.whatsapp
 
     def _parts(self, process: Process) -> dict[str, Any]:
         telegram = TelegramProvider(api_url="http://telegram")
         telegram._poll_timeout = self.poll_timeout
+        whatsapp = WhatsAppProvider(workers=CALM)
+        whatsapp._devices = self.whatsapp
+        whatsapp.pool._dismiss_idle = trio.sleep_forever  # looks every second
         return {
-            "providers": [telegram],
+            "providers": [telegram, whatsapp],
             "store": self.database.store(process),
             "settings": self.settings,
         }
@@ -151,28 +161,16 @@ class Life:
         """Sessions, some of them with a past, and webhooks."""
         dice, connection = self.world.random("sessions"), self.database.connection
         for number, name in enumerate(self.sessions):
-            bot = self.telegram.add(name, 1000 + number, dice.randrange(1000, 500_000_000))
             enabled = dice.random() < 0.95
-            health = Health(status=SessionStatus.DISCONNECTED, reason=Reason.CREATED, detail="new", since=EPOCH)
+            if name.startswith("phone"):
+                phone = self.whatsapp.add(name, number)
+                self._insert(name, "whatsapp", {"jid": phone.jid, "account": phone.number}, None, enabled=enabled)
+                continue
+            bot = self.telegram.add(name, 1000 + number, dice.randrange(1000, 500_000_000))
             cursor = None
             if dice.random() < 0.2:  # it was silent for more than a week: its ids begin anew
                 cursor = Position(dice.randrange(1000, 500_000_000), 3, EPOCH - WEEK, bot.id).dump()
-            session = Session(
-                id=name,
-                platform="telegram",
-                name=name,
-                enabled=enabled,
-                credentials={"token": bot.token},
-                health=health,
-                cursor=cursor,
-                created_at=EPOCH,
-                updated_at=EPOCH,
-            )
-            row = session_to_row(session, self.database.box)
-            places = ", ".join("?" * len(row))
-            connection.execute(f"INSERT INTO sessions ({NEW_SESSION_COLUMNS}) VALUES ({places})", row)
-            self.database.observer.enabled[name] = enabled
-            self.database.observer.status[name] = "DISCONNECTED/CREATED"
+            self._insert(name, "telegram", {"token": bot.token}, cursor, enabled=enabled)
         for number in range(ENDPOINTS):
             session = self.sessions[0] if number else None  # type: ignore[assignment]
             webhook = Webhook(
@@ -191,11 +189,44 @@ class Life:
             )
             self.endpoints.of(webhook.id)
 
+    def _insert(
+        self, name: str, platform: str, credentials: dict[str, str], cursor: str | None, *, enabled: bool
+    ) -> None:
+        health = Health(status=SessionStatus.DISCONNECTED, reason=Reason.CREATED, detail="new", since=EPOCH)
+        session = Session(
+            id=name,
+            platform=platform,
+            name=name,
+            enabled=enabled,
+            credentials=credentials,
+            health=health,
+            cursor=cursor,
+            created_at=EPOCH,
+            updated_at=EPOCH,
+        )
+        row = session_to_row(session, self.database.box)
+        places = ", ".join("?" * len(row))
+        self.database.connection.execute(f"INSERT INTO sessions ({NEW_SESSION_COLUMNS}) VALUES ({places})", row)
+        self.database.observer.enabled[name] = enabled
+        self.database.observer.status[name] = "DISCONNECTED/CREATED"
+
+    def write(self, session: str, chat: int, text: str) -> None:
+        """Somebody writes to the session."""
+        if session in self.whatsapp.by_session:
+            self.whatsapp.write(session, text)
+        else:
+            self.telegram.write(self.telegram.by_session[session], chat, text)
+
+    def arrived(self, session: str, text: str) -> int:
+        """How often a text of the session has reached its platform."""
+        phone = self.whatsapp.by_session.get(session)
+        return (phone or self.telegram.by_session[session]).arrived[text]
+
     def schedule(self) -> None:
         """Put the plan on the calendar."""
         world = self.world
         for at, session, chat, text in self.load.writes:
-            world.at(at, self.telegram.write, self.telegram.by_session[session], chat, text)
+            world.at(at, self.write, session, chat, text)
         for at, session, chat, text, delay in self.load.sends:
             world.at(at, self.clients.send, session, chat, text, delay)
         for fault in self.faults:
@@ -251,7 +282,7 @@ def live(seed: int, faults: Sequence[Fault] | None = None, *, on_file: bool = Fa
         life.database.observer.arrows,
         life.injector.meetings,
         {
-            "updates": sum(len(bot.texts) for bot in life.telegram.by_session.values()),
+            "updates": len(life.load.writes),
             "stored": sum(life.database.observer.received.values()),
             "sends": len(life.database.observer.states),
             "deliveries": sum(sum(one.taken.values()) for one in life.endpoints.by_webhook.values()),
@@ -265,6 +296,7 @@ def live(seed: int, faults: Sequence[Fault] | None = None, *, on_file: bool = Fa
 def _outside() -> Iterator[None]:
     with ExitStack() as stack:
         stack.enter_context(patch("rookery_telegram.provider.BotApi", SimulatedApi))
+        stack.enter_context(patch("rookery_whatsapp.workers.pool.WorkerProcess", SimulatedWorker))
         for name, value in RARER.items():
             stack.enter_context(patch(name, value))
         yield

@@ -1,0 +1,362 @@
+"""WhatsApp at the level of the worker's protocol: a library that acknowledges before anything is stored.
+
+The server forgets a message once the library has it; the library holds up to a hundred, and gives the engine one at a time.
+So what a worker holds when it dies is lost, and nothing else may be.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from typing import Any
+
+import msgspec
+import trio
+
+from rookery_whatsapp import protocol as p
+from rookery_whatsapp.settings import WorkerSettings
+from rookery_whatsapp.workers.process import WorkerProcess
+
+from ..machines import Process
+from ..world import PROCESS, Crashed, Mailbox, World
+from .database import SharedDatabase
+
+CHANNEL = 100
+"""Messages that the library holds."""
+
+CALM = WorkerSettings(
+    beat=600.0,
+    silence=6000.0,
+    idle=300.0,
+    watch=120.0,
+    zombie=200.0,
+    offline=300.0,
+    connecting=45.0,
+    sessions_per_worker=3,
+)
+
+
+class Phone:
+    """One account at WhatsApp."""
+
+    def __init__(self, session: str, number: int) -> None:
+        self.session = session
+        self.number = f"49151{number:08}"
+        self.jid = f"{self.number}:1@s.whatsapp.net"
+        self.devices = 1
+        self.waiting: deque[str] = deque()  # at the server
+        self.texts: list[str] = []
+        self.arrived: Counter[str] = Counter()
+        self.lost: set[str] = set()  # acknowledged by a library that died
+        self.client: Client | None = None
+        self.linked = True
+        self.asked = 0  # codes that nobody has scanned
+
+
+class WhatsApp:
+    """The server, and the phones of all accounts."""
+
+    def __init__(self, world: World, database: SharedDatabase) -> None:
+        self.world = world
+        self.database = database
+        self.chance = world.random("whatsapp")
+        self.by_session: dict[str, Phone] = {}
+        self.pids = 0
+
+    def add(self, session: str, number: int) -> Phone:
+        """A linked account."""
+        phone = self.by_session[session] = Phone(session, number)
+        return phone
+
+    def write(self, session: str, text: str) -> None:
+        """Somebody writes to the account."""
+        phone = self.by_session[session]
+        phone.texts.append(text)
+        phone.waiting.append(text)
+        self.world.tell(f"{session}: {text} arrives at WhatsApp")
+        if phone.client is not None:
+            phone.client.pull()
+
+    def unlink(self, phone: Phone) -> None:
+        """The owner of the phone removes the device."""
+        phone.linked = False
+        self.database.observer.may_disable.add(phone.session)
+        if phone.client is not None:
+            phone.client.tell("logged_out", reason=401, on_connect=False)
+            phone.client.gone()
+
+    def unstored(self, phone: Phone) -> list[str]:
+        """Texts that are neither in the log nor lost with a worker."""
+        received = self.database.observer.received
+        return [text for text in phone.texts if not received[text] and text not in phone.lost]
+
+    # The devices' keys, as `rookery_whatsapp.device.devices.DeviceStore`
+
+    shared = False
+
+    async def database_for(self, session: str) -> str:
+        await trio.lowlevel.checkpoint()
+        return "keys"
+
+    async def holds(self, session: str, jid: str) -> bool:
+        await trio.lowlevel.checkpoint()
+        return self.by_session[session].jid == jid
+
+    async def message_secrets(self, session: str, jid: str, message_id: str) -> list[Any]:
+        return []
+
+    async def other_names(self, session: str, user: str) -> list[str]:
+        return []
+
+    async def forget(self, session: str, jid: str | None) -> None:
+        await trio.lowlevel.checkpoint()
+
+
+class Client:
+    """One connection of the library, in a worker."""
+
+    def __init__(self, worker: SimulatedWorker, start: p.Start, phone: Phone) -> None:
+        self.worker = worker
+        self.number = start.client
+        self.phone = phone
+        self.held: deque[str] = deque()  # acknowledged, not stored
+        self.given = 0  # the number of the event that the engine stores now
+        self.online = False
+        self.stopping = False
+
+    def tell(self, kind: str, **detail: Any) -> None:
+        """A notice for the engine."""
+        self.worker.say(p.Notice(self.number, kind, detail))
+
+    def online_now(self) -> None:
+        """The server has accepted the login."""
+        phone, other = self.phone, self.phone.client
+        if self.worker.dead or self.stopping:
+            return
+        if not phone.linked:
+            self.tell("logged_out", reason=401, on_connect=True)
+            return
+        if other is not None and other is not self:
+            if other.worker.process.running and not other.stopping:
+                self.worker.model.world.violate(f"two clients of {phone.session} at once")
+            other.tell("replaced")
+            other.gone()
+        phone.client, self.online = self, True
+        self.tell("connected")
+        self.pull()
+
+    def pull(self) -> None:
+        """The library takes what the server has, and acknowledges it."""
+        while self.online and not self.stopping and self.phone.waiting and len(self.held) < CHANNEL:
+            self.held.append(self.phone.waiting.popleft())
+        self.give()
+
+    def give(self) -> None:
+        """One event at a time goes to the engine."""
+        if not self.held or self.given or self.worker.dead:
+            return
+        model, text = self.worker.model, self.held[0]
+        model.pids += 1
+        self.given = model.pids
+        body = msgspec.json.encode(
+            {
+                "message_id": text,
+                "text": f"<<{text}>>",
+                "from_me": False,
+                "chat_type": "private",
+                "sender": {"id": "a", "lid": None},
+            }
+        )
+        raw = msgspec.json.encode({"text": f"<<{text}>>"})
+        self.worker.say(p.Happened(self.number, self.given, "message", text, model.world.wall, "100", "a", body, raw))
+
+    def stored(self, number: int) -> None:
+        """The engine has stored it."""
+        if number == self.given:
+            self.held.popleft()
+            self.given = 0
+            self.pull()
+            if self.stopping and not self.held:
+                self.end()
+
+    def stop(self) -> None:
+        """Disconnect; what the library holds is given first."""
+        self.stopping = True
+        self.leave()
+        if not self.held:
+            self.end()
+
+    def end(self) -> None:
+        self.tell("ended", error="")
+        self.worker.clients.pop(self.number, None)
+
+    def leave(self) -> None:
+        """The server hears of it."""
+        self.online = False
+        if self.phone.client is self:
+            self.phone.client = None
+
+    def gone(self) -> None:
+        """The library gives the connection up."""
+        self.leave()
+
+    def die(self) -> None:
+        """With its worker: what it held is lost."""
+        self.leave()
+        received = self.worker.model.database.observer.received
+        lost = [text for text in self.held if not received[text]]
+        self.phone.lost.update(lost)
+        if lost:
+            self.worker.model.world.tell(f"{self.phone.session}: a worker dies with {lost}")
+
+
+class _Dead:
+    """What `subprocess` would say of the process."""
+
+    def __init__(self, worker: SimulatedWorker) -> None:
+        self._worker = worker
+
+    def poll(self) -> int | None:
+        return self._worker.code
+
+    def send_signal(self, _: int) -> None:
+        self._worker.die("killed by its engine")
+
+
+class SimulatedWorker(WorkerProcess):
+    """Stands for `WorkerProcess`: the same engine's side, and a process that is no process."""
+
+    model: WhatsApp  # set by the run
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.code: int | None = None
+        self.clients: dict[int, Client] = {}
+        self._mail = Mailbox()
+        process = PROCESS.get()
+        assert process is not None
+        self.process: Process = process
+        process.workers.append(self)
+
+    @property
+    def dead(self) -> bool:
+        return self.code is not None
+
+    def say(self, frame: Any) -> None:
+        """From the worker to the engine."""
+        if not self.dead:
+            self.model.world.after(0.001, self._arrive, frame)
+
+    def _arrive(self, frame: Any) -> None:
+        if not self.dead:
+            self._mail.put(frame)
+
+    def die(self, why: str) -> None:
+        """The process is gone."""
+        if self.dead:
+            return
+        self.code = -9
+        self.end = self.end or why
+        for client in list(self.clients.values()):
+            client.die()
+        self._mail.close()
+
+    async def run(self) -> None:
+        if self.model.world.over:
+            raise Crashed
+        self.model.pids += 1
+        self.pid = self.model.pids
+        self._process: Any = _Dead(self)
+        self.model.world.after(0.5 + self.model.chance.random(), self.say, p.Hello(p.VERSION, "simulated", self.pid))
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._pass_on)
+                while frames := await self._mail.take():
+                    for frame in frames:
+                        self._handle(frame)
+                nursery.cancel_scope.cancel()
+        finally:
+            self.die("its engine does not listen any more")
+            self._finish()
+
+    async def _pass_on(self) -> None:
+        async for frame in self._to_write:
+            self.model.world.after(0.001, self._take, frame)
+
+    def _take(self, frame: Any) -> None:
+        """In the worker."""
+        if self.dead:
+            return
+        match frame:
+            case p.Start():
+                self._start(frame)
+            case p.Stop():
+                if client := self.clients.get(frame.client):
+                    client.stop()
+            case p.Stored():
+                if client := self.clients.get(frame.client):
+                    client.stored(frame.number)
+            case p.Quit():
+                for client in list(self.clients.values()):
+                    client.die()
+                self.code = 0
+                self._mail.close()
+            case p.WorkerCall():
+                self._answer(frame)
+
+    def _start(self, start: p.Start) -> None:
+        model = self.model
+        phone = model.by_session[start.session]
+        client = self.clients[start.client] = Client(self, start, phone)
+        way = 0.1 + model.chance.random()
+        if self.process.machine.platform in ("refuse", "hang"):
+            model.world.after(way, client.tell, "disconnected")
+            client.tell("ended", error="no network")
+            del self.clients[start.client]
+        elif start.jid is None:
+            client.tell("qr", code=f"code {start.client}")
+            model.world.after(30.0, self._scan, client)
+        else:
+            client.tell("opened", jid=start.jid, lid="", name="A")
+            model.world.after(way, client.online_now)
+
+    def _scan(self, client: Client) -> None:
+        phone = client.phone
+        if self.dead or client.stopping:
+            return
+        phone.asked += 1
+        if phone.asked % 3:
+            client.tell("qr_ended", status="timeout")
+            client.end()
+            return
+        phone.devices += 1
+        phone.jid, phone.linked = f"{phone.number}:{phone.devices}@s.whatsapp.net", True
+        self.model.database.observer.may_disable.discard(phone.session)
+        client.tell("paired", jid=phone.jid, lid="", name="A")
+        self.model.world.after(1.0, client.online_now)
+
+    def _answer(self, call: p.WorkerCall) -> None:
+        client, model = self.clients.get(call.client), self.model
+        answer: Any = p.Reply(call.call, None)
+        match call.method:
+            case "flags":
+                online = client is not None and client.online
+                answer = p.Reply(call.call, (online, online))
+            case "send" if client is None or not client.online:
+                answer = p.Failed(call.call, "not_connected", "not connected")
+            case "send":
+                assert client is not None
+                text = call.arguments["content"]["text"].strip("<>")
+                if text.startswith("bad"):
+                    answer = p.Failed(call.call, "rejected", "server returned error 463")
+                else:
+                    self._sent(client.phone, text)
+                    answer = p.Reply(call.call, {"id": f"id {text}", "time": int(model.world.wall), "chat": ""})
+                    if model.chance.random() < 0.02:
+                        answer = p.Failed(call.call, "unknown", "timed out")
+        model.world.after(0.05, self.say, answer)
+
+    def _sent(self, phone: Phone, text: str) -> None:
+        phone.arrived[text] += 1
+        self.model.world.tell(f"{phone.session}: {text} is sent")
+        if phone.arrived[text] > 1:
+            self.model.world.violate(f"{text} of {phone.session} was sent {phone.arrived[text]} times")
