@@ -31,6 +31,7 @@ def main() -> int:
         "--new", type=int, help="so many seeds beginning with the present second, and all that ever failed"
     )
     parser.add_argument("--seed", type=int, help="only this life, with its story")
+    parser.add_argument("--file", action="store_true", help="one engine on a SQLite file")
     parser.add_argument("--shrink", action="store_true", help="leave out faults that the failure does not need")
     parser.add_argument(
         "--mutants", nargs="*", help="plant faults: those whose names contain one of these words, or all"
@@ -41,7 +42,7 @@ def main() -> int:
     if options.mutants is not None:
         return _mutants(options.mutants, options.first, options.seeds)
     if options.seed is not None:
-        return _one(options.seed, short=options.shrink)
+        return _one(options.seed, short=options.shrink, on_file=options.file)
     first, count = options.first, options.seeds
     began = time.monotonic()
     seeds = list(range(first, first + count))
@@ -49,7 +50,7 @@ def main() -> int:
         first = int(time.time())
         seeds = [*known_failures(), *range(first, first + options.new)]
         print(f"new seeds from {first} on")
-    summary = run(seeds, jobs=options.jobs, seconds=options.seconds, progress=_progress)
+    summary = run(seeds, jobs=options.jobs, seconds=options.seconds, on_file=options.file, progress=_progress)
     took = time.monotonic() - began
     print(table(summary))
     print(
@@ -67,10 +68,10 @@ def _progress(summary: Summary) -> None:
     print(f"{summary.lives} lives{failed}", file=sys.stderr, flush=True)
 
 
-def _one(seed: int, *, short: bool) -> int:
-    result = live(seed)
+def _one(seed: int, *, short: bool, on_file: bool) -> int:
+    result = live(seed, on_file=on_file)
     if short and result.violations:
-        result = shrink(result)
+        result = shrink(result, on_file=on_file)
     print(result.text, end="")
     print(f"story {result.digest}")
     print("\n".join(result.violations) or "nothing is wrong")

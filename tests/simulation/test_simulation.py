@@ -34,6 +34,12 @@ def test_a_life_that_once_failed_does_not_fail_again(seed: int) -> None:
     assert live(seed).violations == []
 
 
+def test_a_life_of_one_engine_on_a_file_breaks_no_invariant() -> None:
+    result = live(7, on_file=True)
+    assert result.violations == []
+    assert result.counts["stored"] > 0
+
+
 @pytest.mark.slow
 def test_new_lives_break_no_invariant() -> None:
     first = int(time.time())

@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -46,7 +47,7 @@ def known_failures() -> list[int]:
     return [int(line.split()[0]) for line in lines if line.strip() and not line.startswith("#")]
 
 
-def some(seeds: Sequence[int], until: float = float("inf")) -> Summary:
+def some(seeds: Sequence[int], until: float = float("inf"), *, on_file: bool = False) -> Summary:
     """These lives, here."""
     summary = Summary()
     automatic = gc.isenabled()
@@ -57,7 +58,7 @@ def some(seeds: Sequence[int], until: float = float("inf")) -> Summary:
                 break
             began = time.process_time()
             try:
-                result = live(seed)
+                result = live(seed, on_file=on_file)
             except Exception as error:  # a life that cannot be lived is a finding too
                 summary.failed[seed] = [f"{type(error).__name__}: {error} {error.__cause__ or ''}"]
             else:
@@ -80,6 +81,7 @@ def run(
     *,
     jobs: int = 1,
     seconds: float = float("inf"),
+    on_file: bool = False,
     progress: Callable[[Summary], object] = lambda _: None,
 ) -> Summary:
     """All of them; `progress` is called now and then."""
@@ -88,11 +90,11 @@ def run(
     chunks = [seeds[start : start + CHUNK] for start in range(0, len(seeds), CHUNK)]
     if jobs == 1:
         for chunk in chunks:
-            total.add(some(chunk, until))
+            total.add(some(chunk, until, on_file=on_file))
             progress(total)
         return total
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-        for future in as_completed([pool.submit(some, chunk, until) for chunk in chunks]):
+        for future in as_completed([pool.submit(partial(some, on_file=on_file), chunk, until) for chunk in chunks]):
             total.add(future.result())
             progress(total)
     return total

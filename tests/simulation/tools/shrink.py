@@ -12,7 +12,7 @@ def kind_of(violation: str) -> str:
     return re.sub(r"[0-9a-f]*\d[\w.:-]*", "#", violation)
 
 
-def shrink(result: Result) -> Result:
+def shrink(result: Result, *, on_file: bool = False) -> Result:
     """The life with the fewest faults that still fails in the same way, as far as leaving out one or many at a time goes."""
     wanted = kind_of(result.violations[0])
     faults = list(result.faults)
@@ -21,7 +21,7 @@ def shrink(result: Result) -> Result:
         start, shorter = 0, False
         while start < len(faults):
             fewer = faults[:start] + faults[start + size :]
-            tried = live(result.seed, fewer)
+            tried = live(result.seed, fewer, on_file=on_file)
             if any(kind_of(violation) == wanted for violation in tried.violations):
                 faults, result, shorter = fewer, tried, True
             else:
