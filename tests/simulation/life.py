@@ -121,7 +121,8 @@ class Life:
         self.poll_timeout = dice.choice((50, 300, 600))  # a longer poll than Telegram's costs less
         bots = SESSIONS - PHONES
         self.sessions = [f"bot{number:02}" if number < bots else f"phone{number}" for number in range(SESSIONS)]
-        self.database: Any = SqliteFile(world) if on_file else SharedDatabase(world)
+        database: Any = SqliteFile(world) if on_file else SharedDatabase(world)
+        self.database = database
         self.telegram = Telegram(world, self.database)
         self.whatsapp = WhatsApp(world, self.database)
         self.endpoints = Endpoints(world)
@@ -150,7 +151,8 @@ class Life:
         telegram._poll_timeout = self.poll_timeout
         whatsapp = WhatsAppProvider(workers=CALM)
         whatsapp._devices = self.whatsapp
-        whatsapp.pool._dismiss_idle = trio.sleep_forever  # looks every second
+        pool: Any = whatsapp.pool
+        pool._dismiss_idle = trio.sleep_forever  # it would look every second
         return {
             "providers": [telegram, whatsapp],
             "store": self.database.store(process),
@@ -172,13 +174,13 @@ class Life:
                 cursor = Position(dice.randrange(1000, 500_000_000), 3, EPOCH - WEEK, bot.id).dump()
             self._insert(name, "telegram", {"token": bot.token}, cursor, enabled=enabled)
         for number in range(ENDPOINTS):
-            session = self.sessions[0] if number else None  # type: ignore[assignment]
+            session = self.sessions[0] if number else None
             webhook = Webhook(
                 id=f"hook{number}",
                 url="http://endpoint",
                 secret="s",
                 events=("message",),
-                session=session,  # type: ignore[arg-type]
+                session=session,
             )
             row = webhook_to_row(webhook, self.database.box)
             places = ", ".join("?" * len(row))

@@ -55,7 +55,7 @@ class Clients:
         at = process.engine._clock() + delay if delay else None
         try:
             message = await process.engine.submit(
-                session, to=chat, text=f"<<{text}>>", idempotency_key=f"key {text}", send_at=at
+                session, to=address(session, chat), text=f"<<{text}>>", idempotency_key=f"key {text}", send_at=at
             )
         except (NotConnected, NotFound):
             return
@@ -111,6 +111,11 @@ class Clients:
         self.deleted.discard(session)
         self._busy.pop(session, None)
         self.verb("delete", session)
+
+
+def address(session: str, chat: int) -> str:
+    """How the session's platform calls this chat."""
+    return f"491520000{chat:04}" if session.startswith("phone") else str(chat)
 
 
 class Load:

@@ -160,7 +160,7 @@ class Supervisor:
         # No await between the decisions and their execution, so that what was running still is.
         orphans: list[Session] = []
         takeable = {row.id for row in rows if row.wanted and row.owner is None}
-        for decision in decide(rows, asked, self.running, self.owner):
+        for decision in decide(rows, sorted(asked), self.running, self.owner):  # the same order every time
             match decision:
                 case Stop(id):
                     self.running[id].stop(Intent.DISABLE)

@@ -23,6 +23,9 @@ from .database import SharedDatabase
 CHANNEL = 100
 """Messages that the library holds."""
 
+PATIENCE = 10.0
+"""Seconds that a client which was asked to stop waits for the engine to store what it holds."""
+
 CALM = WorkerSettings(
     beat=600.0,
     silence=6000.0,
@@ -171,7 +174,7 @@ class Client:
 
     def stored(self, number: int) -> None:
         """The engine has stored it."""
-        if number == self.given:
+        if number == self.given and self.held:
             self.held.popleft()
             self.given = 0
             self.pull()
@@ -183,6 +186,15 @@ class Client:
         self.stopping = True
         self.leave()
         if not self.held:
+            self.end()
+        else:
+            self.worker.model.world.after(PATIENCE, self.abandon)
+
+    def abandon(self) -> None:
+        """The engine has stopped listening, as when the database does not answer: what was acknowledged is lost."""
+        if self.held and not self.worker.dead:
+            self.die()
+            self.held.clear()
             self.end()
 
     def end(self) -> None:
