@@ -93,9 +93,24 @@ class World:
                 _, _, call, args = heapq.heappop(heap)
                 call(*args)
         elif deadline == float("inf"):
-            raise RuntimeError("every task waits for ever")
+            raise RuntimeError(f"every task waits for ever at {self.now:.3f}, over={self.over}: {waiting()}")
         else:
             self.now = max(self.now, deadline)
+
+
+def waiting() -> str:
+    """The tasks that wait, and where."""
+    found = []
+    for task in _run.GLOBAL_RUN_CONTEXT.runner.tasks:
+        frames, coroutine = [], task.coro
+        while coroutine is not None:
+            frame = getattr(coroutine, "cr_frame", None) or getattr(coroutine, "ag_frame", None)
+            if frame is None:
+                break
+            frames.append(f"{frame.f_code.co_name}:{frame.f_lineno}")
+            coroutine = getattr(coroutine, "cr_await", None)
+        found.append(f"{task.name} {' < '.join(reversed(frames[-4:]))}")
+    return "; ".join(sorted(found)[:12])
 
 
 class VirtualClock(trio.abc.Clock):
@@ -115,6 +130,8 @@ class VirtualClock(trio.abc.Clock):
         """Trio asks when nothing is runnable."""
         assert self._queue is not None
         self._queue.steps = 0
+        if self._world.over and deadline == float("inf"):
+            return 1.0  # Trio itself waits until nothing happens any more
         self._world.pass_time(deadline)
         return 0.0
 

@@ -195,7 +195,7 @@ class SimulatedApi:
 
     telegram: Telegram  # set by the run
 
-    def __init__(self, token: str, base_url: str, ssl_context: object = None) -> None:
+    def __init__(self, token: str, base_url: str, ssl_context: object = None, **_: object) -> None:
         self._token = token
 
     async def ask(

@@ -1,4 +1,4 @@
-"""The way to the database under chaos: `python bench/chaos.py --minutes 20`.
+"""The way to the database under chaos: `python bench/database/chaos.py --minutes 20`.
 
 Several `rookery serve` share the bots of a simulator, each with a TCP proxy between itself and PostgreSQL. One after the
 other the way of one instance or of all is cut, stalled or delayed, a process is stopped with SIGSTOP, every backend is
@@ -23,6 +23,8 @@ from lab.processes import Simulator, raise_file_limit
 from lab.report import save, table
 from lab.standby import Pair, primary_and_standby
 from lab.tcp_proxy import TcpProxy
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from cluster import BACK_TIMEOUT, People, Programs, Server, check, rows, settle, wait_until_back
 
