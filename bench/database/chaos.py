@@ -146,7 +146,7 @@ def main() -> None:
         tokens = {f"bot{n:04}": token for n, token in enumerate(simulator.new_bots(options.bots))}
         proxies = [TcpProxy(database.current.port) for _ in range(options.processes)]
         servers = [
-            Server(f"postgresql://rookery@127.0.0.1:{proxy.port}/postgres", simulator, Path(directory), n, {})
+            Server(f"postgresql://rookery@127.0.0.1:{proxy.port}/postgres", simulator, Path(directory), n, {}, skew=0.0)
             for n, proxy in enumerate(proxies)
         ]
         chaos = Chaos(options, simulator, database, proxies)

@@ -34,10 +34,8 @@ class Injector:
         session = life.sessions[fault.target % len(life.sessions)]
         bots, phones = list(life.telegram.by_session.values()), list(life.whatsapp.by_session.values())
         bot = bots[fault.target % len(bots)]
-        if not phones and fault.kind.startswith("phone"):
-            return
-        phone = phones[fault.target % len(phones)] if phones else None
-        if phone is not None and fault.kind.startswith("phone"):
+        phone = phones[fault.target % len(phones)]
+        if fault.kind.startswith("phone"):
             session = phone.session
         elif fault.kind in OF_BOTS:
             session = bot.session

@@ -102,7 +102,8 @@ def waiting() -> str:
     """The tasks that wait, and where."""
     found = []
     for task in _run.GLOBAL_RUN_CONTEXT.runner.tasks:
-        frames, coroutine = [], task.coro
+        frames: list[str] = []
+        coroutine: Any = task.coro
         while coroutine is not None:
             frame = getattr(coroutine, "cr_frame", None) or getattr(coroutine, "ag_frame", None)
             if frame is None:
