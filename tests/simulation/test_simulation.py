@@ -16,8 +16,9 @@ from simulation.tools.mutants import MUTANTS
 from simulation.tools.shrink import kind_of, shrink
 
 ROOT = Path(__file__).parents[2]
+FIRST = 200
 SECONDS = 60.0
-"""For new lives; at least a few are lived on the slowest machine."""
+"""For these lives; at least a few are lived on the slowest machine. The gate lives new ones."""
 
 MUTANTS_AT_LEAST = 25
 """A change of the engine may make some of them stale; their texts are mended with the next run of the mutation check."""
@@ -41,10 +42,9 @@ def test_a_life_of_one_engine_on_a_file_breaks_no_invariant() -> None:
 
 
 @pytest.mark.slow
-def test_new_lives_break_no_invariant() -> None:
-    first = int(time.time())
-    summary = some(range(first, first + 3))
-    summary.add(some(range(first + 3, first + 30), time.monotonic() + SECONDS))
+def test_some_lives_break_no_invariant() -> None:
+    summary = some(range(FIRST, FIRST + 3))
+    summary.add(some(range(FIRST + 3, FIRST + 22), time.monotonic() + SECONDS))
     assert summary.failed == {}, "python -m tests.simulation --seed N tells the story; put N into failed_seeds.txt"
     assert summary.counts["stored"] > 0
     assert summary.counts["deliveries"] > 0
