@@ -1,7 +1,7 @@
 """The Quart application: routes from the table of calls, and one place where every error becomes a problem document.
 
-What the table has is answered without Quart's contexts, signals and sessions, which none of our handlers uses and which
-cost more than the handlers. The dashboard, WebSockets and paths that nobody knows go through Quart as usual.
+Calls in the table are answered without Quart's contexts, signals and sessions, which none of our handlers uses and
+which cost more than the handlers. The dashboard, WebSockets and unknown paths go through Quart as usual.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ ROUTER = Router(TABLE)
 
 
 class Application(QuartTrio):
-    """Quart, for requests whose target is not a path as well, and with bodies that wait."""
+    """Quart that also accepts requests whose target is not a path, and reads bodies only on demand."""
 
     request_class = DirectRequest
     api: Api
@@ -99,7 +99,7 @@ class Application(QuartTrio):
     async def _answer(
         self, incoming: DirectRequest, calls: dict[str, Call], arguments: dict[str, Any]
     ) -> Answer | Response:
-        """What the table says; errors have become their problem documents."""
+        """The answer of the call in the table, with errors turned into problem documents."""
         api = self.api
         row = calls.get(incoming.method)
         caller: Caller | None = None
@@ -113,7 +113,7 @@ class Application(QuartTrio):
             answer = await _call(api, row, incoming, caller, arguments)
         except (Exception, BaseExceptionGroup) as error:
             if isinstance(error, BaseExceptionGroup) and error.split(trio.Cancelled)[0] is not None:
-                raise  # the server stops: nobody waits for an answer
+                raise  # the server stops: no client waits for an answer any more
             problem = problem_of(error)
             if row is not None and caller is not None:
                 audit(api.engine, row, caller, incoming.remote_addr, arguments, problem.status)
@@ -127,7 +127,7 @@ class Application(QuartTrio):
         return answer
 
     async def admit(self, incoming: Request) -> Caller:
-        """Who is calling. Raises a Problem: 401, 403, 429."""
+        """Identify the caller. Raises a Problem: 401, 403, 429."""
         api = self.api
         if api.settings.key is None:
             check_local(incoming, api.cors)
@@ -137,7 +137,8 @@ class Application(QuartTrio):
         return caller
 
     async def _send(self, response: Any, receive: Any, send: Any) -> None:
-        """An answer in pieces. An event stream ends with its client, which it might not notice otherwise."""
+        """Send an answer in pieces. Cancels an event stream when its client leaves, which it might not notice
+        itself."""
         if response.content_type != EVENT_STREAM:
             timeout = response.timeout if response.timeout is not ... else self.api.settings.answer_timeout
             with trio.move_on_after(timeout if timeout is not None else float("inf")):
@@ -204,14 +205,14 @@ def create_app(api: Api) -> Application:
 
 
 def finished(response: Response) -> Response:
-    """With the headers that every answer has."""
+    """Add the headers that every answer has."""
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
     return response
 
 
 def _bare(response: Response) -> Response:
-    """The headers of an answer, for HEAD; not its body, which for a stream would have to be begun."""
+    """The headers of an answer, for HEAD, without its body: reading a stream's body would start the stream."""
     length = response.headers.get("Content-Length")
     bare = Response(b"", response.status_code, response.headers)
     if length is not None:
@@ -224,7 +225,7 @@ def _bare(response: Response) -> Response:
 async def _call(
     api: Api, row: Call, incoming: DirectRequest, caller: Caller | None, arguments: dict[str, Any]
 ) -> Answer:
-    """Read the input into `arguments` in the order of the cheapest refusal, then do it."""
+    """Read the input into `arguments`, cheapest refusal first, then run the handler."""
     if row.takes_id and not is_id(arguments["id"]):
         raise Problem(404, "not-found", "Not found", f"there is no such id: {arguments['id'][:200]!r}")
     if caller is not None:
@@ -270,7 +271,7 @@ def _not_allowed(calls: dict[str, Call]) -> Problem:
 
 
 def problem_of(error: BaseException) -> Problem:
-    """What to answer; a bug is logged with an id, and the answer tells that id and nothing else."""
+    """The problem to answer with. A bug is logged with an id, and the answer contains only that id."""
     while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
         error = error.exceptions[0]
     match error:
@@ -299,5 +300,5 @@ def problem_of(error: BaseException) -> Problem:
 
 
 def problem_response(problem: Problem) -> Response:
-    """For Quart."""
+    """The problem as a response of Quart."""
     return Response(problem.body(), problem.status, problem.headers, content_type=MEDIA_TYPE)

@@ -1,8 +1,8 @@
 """The table of calls: each handler with its method, path and what it may answer.
 
-The application and the OpenAPI description are both made from this table, so that neither can promise what the other
-does not do. A handler is `async def handler(api, [id], [query], [body], [headers...]) -> Answer`; the annotations of
-`query` and `body` are the shapes of the input.
+The application and the OpenAPI description are both made from this table, so that they cannot disagree. A handler is
+`async def handler(api, [id], [query], [body], [headers...]) -> Answer`; the annotations of `query` and `body` are the
+shapes of the input.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
 
     def response(self) -> Response:
-        """For Quart."""
+        """The answer as a response of Quart."""
         if isinstance(self.value, Response):
             return self.value
         return Response(encode(self.value), self.status, dict(self.headers), content_type=JSON)
 
     @property
     def status_code(self) -> int:
-        """The status that leaves."""
+        """The HTTP status that the client gets."""
         return self.value.status_code if isinstance(self.value, Response) else self.status
 
 
@@ -55,23 +55,23 @@ class Call:
     path: str  # with {id}
     handler: Handler
     tag: str
-    answers: Mapping[int, Any]  # status: a struct, a media type for what is not JSON, or a tuple of these
+    answers: Mapping[int, Any]  # status: a struct, a media type for an answer that is not JSON, or a tuple of these
     problems: Mapping[int, str]  # status: when it happens here
     query: Any
     body: Any
     body_required: bool
     large: bool  # the body may be as large as a send
-    small_body: int  # bytes of the body, or of what is not `data` in a large one
+    small_body: int  # bytes of the body, or of everything but `data` in a large one
     open: bool  # works without a key
     scope: Scope | None  # None: any key
-    takes_caller: bool  # the handler itself keeps to what the caller may see
+    takes_caller: bool  # the handler itself limits its answer to what the caller may see
     idempotent: bool  # takes an Idempotency-Key
     resumes: bool  # takes a Last-Event-ID
     uploads: bool  # the body is a file, which the handler reads
     takes_request: bool  # the handler itself looks at headers such as Accept and Range
     takes_id: bool
     body_shape: Any
-    """The type of a body that is there: the one beside None when it may be absent."""
+    """The type of a body that is present: without None, which marks an optional body."""
 
     @property
     def name(self) -> str:

@@ -1,7 +1,7 @@
 """The composition root: the only module that names providers. Settings in, a running server out.
 
-The order of the end is the reverse of the order of the start: the API refuses and drains, then the engine stops its
-sessions, then the store closes, and only then is the data directory free for whoever waits for it.
+Shutdown runs in the reverse order of the start: the API refuses and drains, then the engine stops its sessions, then
+the store closes, and only then does the server release the data directory to a process that waits for it.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ from .server.server import CannotListen
 log = get_logger("API")
 
 LAST_MOMENT = 0.2
-"""Seconds before the end of the grace at which whatever still hangs is left behind and the process ends: all that is durable
-is durable, and nobody else would end it more gently."""
+"""Seconds before the end of the grace period at which the process exits even if something still hangs: everything
+durable is already stored, and waiting for SIGKILL would be no gentler."""
 
 Announce = Callable[[Address], None]
 
@@ -63,7 +63,7 @@ def providers(config: Config) -> list[Provider]:
             proxy=config.platforms.telegram_proxy,
             local_files=config.platforms.telegram_local_files,
         ),
-        # Needs neonize only in its workers: without it a WhatsApp session tells what to install.
+        # Needs neonize only in its workers: without it, a WhatsApp session's error names what to install.
         WhatsApp(
             data_dir=config.storage.directory,
             database_url=config.storage.database_url,
@@ -78,7 +78,7 @@ def providers(config: Config) -> list[Provider]:
 
 
 def platform_inputs() -> dict[str, PlatformInput]:
-    """What the platforms take, for the description of the API."""
+    """The input that each platform accepts, for the description of the API."""
     _, shapes = msgspec.json.schema_components([BotSettings, AccountSettings])
     account = shapes["AccountSettings"]
     for shape, schemes in ((account, PROXY_SCHEMES), (shapes["BotSettings"], SCHEMES)):
@@ -124,7 +124,7 @@ def platform_inputs() -> dict[str, PlatformInput]:
 
 
 def announce(address: Address) -> None:
-    """What stands on standard output."""
+    """Print where the server listens, on standard output."""
     sys.stdout.write(f"Rookery listens on {address.url}\nDashboard: {address.url}/dashboard\n")
     sys.stdout.flush()
 
@@ -153,7 +153,7 @@ class _Server:
         self._exit_code = 0
 
     async def run(self) -> int:
-        # Outermost, so that a signal never finds a moment without a receiver while anything is still open.
+        # Outermost, so that signals are received as long as anything is still open.
         with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals, answering_signals():
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._watch, signals)
@@ -239,7 +239,7 @@ def _die(code: int) -> NoReturn:
 
 
 def _failed(error: BaseException) -> int:
-    """Tell why it did not work; expected failures in one line, the others with everything there is to know."""
+    """Report why the server failed: expected failures in one line, others with full details."""
     while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
         error = error.exceptions[0]
     if isinstance(error, RookeryError | CannotListen | OSError):

@@ -1,6 +1,6 @@
-"""Which requests go into the audit log: everything but reading, with what came of it, for every caller that was recognised.
+"""Which requests go into the audit log: every recognised caller's request that is not a read, with its outcome.
 
-Requests beyond a key's rate are left out: they change nothing, and would push out what matters.
+Requests beyond a key's rate are left out: they change nothing, and would push out the entries that matter.
 """
 
 from __future__ import annotations

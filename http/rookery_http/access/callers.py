@@ -1,7 +1,7 @@
 """Who is calling, and what that caller may see and do.
 
 A key that is bound to sessions must not learn whether any other exists. So the check comes before everything else and does
-not look at the store: for such a key every other id is unknown, in the same words, whether it exists or not.
+not look at the store: a bound key gets the same "unknown" error for every other id, whether it exists or not.
 """
 
 from __future__ import annotations
@@ -22,24 +22,24 @@ REALM = {"WWW-Authenticate": 'Bearer realm="rookery"'}
 
 
 class Headers(Protocol):
-    """Those of a request or of a WebSocket's handshake."""
+    """The headers of a request or of a WebSocket handshake."""
 
     def getlist(self, key: str) -> list[str]: ...
 
 
 class Caller(msgspec.Struct, frozen=True):
-    """`key` is None for the administrator: the key of the environment, or this machine when there is none."""
+    """`key` is None for the administrator: a caller with the environment's key, or on this machine if none is set."""
 
     id: str
     key: ApiKey | None = None
 
     @property
     def sessions(self) -> tuple[str, ...] | None:
-        """The sessions that exist for this caller; None: all."""
+        """The sessions that this caller may see; None means all."""
         return self.key.sessions if self.key is not None else None
 
     def allows(self, scope: Scope) -> bool:
-        """True when the caller may do what needs this scope."""
+        """True when the caller has this scope."""
         return self.key is None or self.key.allows(scope)
 
     def reaches(self, session: str | None) -> bool:
@@ -47,7 +47,7 @@ class Caller(msgspec.Struct, frozen=True):
         return self.sessions is None or (session is not None and session in self.sessions)
 
     def check_session(self, session: str) -> None:
-        """Raises NotFound, as for one that does not exist."""
+        """Raises NotFound, exactly as for a session that does not exist."""
         if not self.reaches(session):
             raise NotFound("session", session)
 
@@ -67,7 +67,7 @@ LOCAL = Caller("local")
 
 
 def forbidden(detail: str) -> Problem:
-    """403: the key is right and does not allow this."""
+    """403: the key is valid but does not allow this."""
     return Problem(403, "forbidden", "Forbidden", detail)
 
 
@@ -76,10 +76,10 @@ def _unauthorized(detail: str) -> Problem:
 
 
 def given_key(headers: Headers) -> str | None:
-    """The key of a request: in `Authorization: Bearer`, `X-Api-Key` or `apikey`; None when there is none of them.
+    """The key of a request: in `Authorization: Bearer`, `X-Api-Key` or `apikey`; None without any of these headers.
 
     Raises:
-        Problem: 401 where they contradict each other.
+        Problem: 401 when these headers contradict each other.
     """
     found = []
     for value in headers.getlist("Authorization"):
@@ -95,9 +95,10 @@ def given_key(headers: Headers) -> str | None:
 
 
 async def identify(engine: Engine, token: str | None, key: str | None) -> Caller:
-    """The caller by its key (`given_key`); `key` is the one of the environment.
+    """Identify the caller by its key (`given_key`); `key` is the environment's key.
 
-    Without `key` everybody on this machine is the administrator, but whoever sends a key of ours is held to it.
+    Without `key`, every caller on this machine is the administrator, but a caller that sends one of our keys gets only
+    that key's rights.
 
     Raises:
         Problem: 401.
@@ -119,7 +120,7 @@ async def identify(engine: Engine, token: str | None, key: str | None) -> Caller
 
 
 def visible(caller: Caller, wanted: Sequence[str] | None) -> tuple[str, ...] | None:
-    """The sessions to look at when these are asked for (None: all that the caller has)."""
+    """The sessions to look at when the caller asks for these (None: all that the caller may see)."""
     if wanted is None:
         return caller.sessions
     for session in wanted:

@@ -17,9 +17,9 @@ EXPOSED = "Location, Retry-After, ETag, Content-Disposition, WWW-Authenticate"
 
 
 def client_address(peer: str, headers: Headers, trusted: Sequence[Network]) -> str:
-    """The address of the client that trusted proxies stand for: from the right, the first that is none of them.
+    """The address of the client behind the trusted proxies: the first from the right that is not a trusted proxy.
 
-    What an untrusted peer claims is not looked at.
+    Claims of an untrusted peer are ignored.
     """
     if not trusted or not _is_in(peer, trusted):
         return peer
@@ -33,7 +33,7 @@ def client_address(peer: str, headers: Headers, trusted: Sequence[Network]) -> s
     for hop in reversed(list(hops)):
         found = _address(hop)
         if found is None:
-            break  # `unknown`, or something hidden on purpose: the proxy is all that is known
+            break  # `unknown`, or an address hidden on purpose: only the proxy is known
         address = found
         if not _is_in(found, trusted):
             break
@@ -70,11 +70,11 @@ class Cors:
         self.everyone = "*" in self._origins
 
     def allows(self, origin: str | None) -> bool:
-        """True for an origin that is named, or for any when all are."""
+        """True when the origin is listed, or when all origins are allowed."""
         return origin is not None and bool(self._origins) and (self.everyone or origin.lower() in self._origins)
 
     def headers(self, origin: str) -> list[tuple[bytes, bytes]]:
-        """Of every answer to that origin."""
+        """The headers of every answer to that origin."""
         return [
             (b"access-control-allow-origin", b"*" if self.everyone else origin.encode("latin-1")),
             (b"access-control-expose-headers", EXPOSED.encode()),
@@ -82,7 +82,7 @@ class Cors:
         ]
 
     def preflight(self, origin: str, requested: str, methods: Iterable[str]) -> list[tuple[bytes, bytes]]:
-        """Of the answer to a browser that asks beforehand; `requested` are the headers that it wants to send."""
+        """The headers of the answer to a preflight request; `requested` are the headers the browser wants to send."""
         names = [
             name
             for name in (part.strip() for part in requested.split(","))
@@ -97,14 +97,14 @@ class Cors:
 
 
 def without_base(path: str, base: str) -> str:
-    """The path behind the base path. A proxy may have taken it away already."""
+    """The path without the base path. A proxy may have removed the base path already."""
     if base and (path == base or path.startswith(base + "/")):
         return path[len(base) :] or "/"
     return path
 
 
 def with_cors(send: Any, headers: list[tuple[bytes, bytes]]) -> Any:
-    """The ASGI channel for an answer, with these headers."""
+    """The ASGI `send` channel, which adds these headers to the answer."""
 
     async def send_with_headers(event: Any) -> None:
         if event["type"] == "http.response.start":

@@ -1,7 +1,7 @@
-"""Without an admin key: the check that the caller is this machine and not a web page. Keys are the matter of `callers`.
+"""Without an admin key: check that the caller is this machine and not a web page. `callers` checks the keys.
 
-Without one the server listens on loopback only, but a browser on this machine can be made to call it: by a page whose
-host name was rebound to 127.0.0.1, or by a form on any page. Hence the `Host` and `Origin` checks.
+Without an admin key the server listens on loopback only, but a browser on this machine can be made to call it: by a
+page whose host name was rebound to 127.0.0.1, or by a form on any page. Hence the `Host` and `Origin` checks.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from .doors import Cors
 
 
 def check_local(request: Request | Websocket, cors: Cors) -> None:
-    """Raises a Problem: 403 for a web page that has no business here."""
+    """Raises a Problem: 403 for a request to another host name or from a page of another origin."""
     host = request.headers.get("Host", "")
     if host and not is_loopback(_name(f"//{host}")):
         raise Problem(
@@ -28,7 +28,7 @@ def check_local(request: Request | Websocket, cors: Cors) -> None:
         )
     origin = request.headers.get("Origin")
     if origin is None and request.headers.get("Sec-Fetch-Site") == "cross-site":
-        # A form or an image of another site: not every browser sends an Origin with it.
+        # A form or an image of another site: not every browser sends an Origin header with it.
         raise Problem(
             403,
             "forbidden",

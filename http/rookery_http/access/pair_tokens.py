@@ -1,6 +1,7 @@
 """Tokens for the page on which the owner of a phone links one session: signed, bound to that session, valid for some minutes.
 
-Every instance with the same API key takes them. A server without a key makes its own secret, gone when it ends.
+Every instance with the same API key accepts them. A server without a key makes its own secret, which is lost when it
+ends.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ SIGNATURE = 32  # bytes
 
 
 class PairToken(msgspec.Struct, frozen=True, array_like=True):
-    """What is signed. `uid` is the session's row: a new session under the same id is another one."""
+    """The signed content. `uid` is the session's row: a new session with the same id has another `uid`."""
 
     session: str
     uid: int
@@ -24,13 +25,13 @@ class PairToken(msgspec.Struct, frozen=True, array_like=True):
 
 
 def make(token: PairToken, key: str | None) -> str:
-    """As text for a path."""
+    """The token as text for a path."""
     data = msgspec.msgpack.encode(token)
     return base64.urlsafe_b64encode(_sign(data, key) + data).rstrip(b"=").decode()
 
 
 def read(text: str, key: str | None, *, now: float) -> PairToken | None:
-    """None for what was not made here, or is too old."""
+    """The token's content; None when the token was not made with this key or has expired."""
     try:
         data = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
         signature, data = data[:SIGNATURE], data[SIGNATURE:]

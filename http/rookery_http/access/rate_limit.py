@@ -11,11 +11,11 @@ from rookery.runtime.cell_rate import CellRate
 from ..output.problems import Problem
 
 BURST_SECONDS = 2.0
-"""After a pause so many seconds' worth of requests may come at once."""
+"""After a pause, this many seconds' worth of requests may come at once."""
 
 
 class RateLimits:
-    """One schedule a key, remembered as long as it says anything."""
+    """One schedule for each key, kept as long as it affects a decision."""
 
     def __init__(self) -> None:
         self._schedules = CellRate()
@@ -24,7 +24,7 @@ class RateLimits:
         """Count one request of key `id` that may make `rate` a second.
 
         Raises:
-            Problem: 429 with Retry-After; such a request does not count.
+            Problem: 429 with Retry-After; a refused request does not count.
         """
         now = trio.current_time()
         interval = 1.0 / rate

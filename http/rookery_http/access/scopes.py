@@ -1,7 +1,7 @@
-"""May this caller make this call? Asked before anything of the request is read.
+"""May this caller make this call? Checked before any part of the request's input is read.
 
-The safe answer is the default: a call that does not say what it is about is for administrators, and one that is not about
-one thing of one session is refused to keys that are bound to sessions, unless its handler takes the caller and filters.
+The default is the safe answer: a call that does not declare its subject is for administrators, and a call whose subject
+is not one thing of one session is refused to keys bound to sessions, unless its handler takes the caller and filters.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from .callers import Caller
 
 
 async def authorize(engine: Engine, row: Call, caller: Caller, path: Mapping[str, str]) -> None:
-    """Raises a Problem (403) or NotFound: for what a key is not bound to, in the words for what does not exist."""
+    """Raises a Problem (403), or NotFound: a session that the key is not bound to looks as if it did not exist."""
     if row.scope is None:
         return
     caller.require(row.scope)
@@ -65,4 +65,4 @@ _OWNERS: dict[str, tuple[str, Callable[[Engine, str], Awaitable[str | None]]]] =
     "webhooks": ("webhook", _webhook),
     "sinks": ("sink", _sink),
 }
-"""By the second part of the path: the word for the thing, and the session that it belongs to (None: to all)."""
+"""By the second part of the path: the word for the thing, and the session that it belongs to (None: to all of them)."""

@@ -1,6 +1,6 @@
-"""Whoever tries keys is slowed down: after some wrong ones from an address, each further one waits, and only some may wait.
+"""Slows down guessing of keys: after some wrong keys from an address, each further one waits, and only a few may wait.
 
-A key that has worked is never held up by others that are tried from the same address, which may be that of a proxy.
+A key that has worked is never delayed by wrong keys from the same address, which may belong to a proxy.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from ..output.problems import Problem
 FREE = 10
 """Wrong keys from one address that are answered at once."""
 REGAIN = 6.0
-"""Seconds after which one more is free again."""
+"""Seconds after which one more wrong key is answered at once again."""
 DELAY = 1.0
-"""Seconds that a wrong key beyond that waits for its answer."""
+"""Seconds that a further wrong key waits for its answer."""
 MOST_WAITING = 16
-"""Wrong keys of one address that wait at a time; more are refused unseen."""
+"""Maximum number of wrong keys of one address that wait at a time; further keys are refused unchecked."""
 FORGET_ABOVE = 4096
 
 log = get_logger("API")
@@ -30,23 +30,23 @@ class WrongKeys:
     """Counts wrong keys by the address that they come from; an IPv6 network counts as one."""
 
     def __init__(self) -> None:
-        self._until: dict[str, float] = {}  # trio time at which all is forgotten
+        self._until: dict[str, float] = {}  # trio time at which all wrong keys are forgotten
         self._waiting: dict[str, int] = {}
         self._right: set[int] = set()
 
     def check(self, address: str, key: str) -> None:
-        """Before a key is looked at. Raises a Problem (429) for one that was never right while too many others wait."""
+        """Call before checking a key. Raises a Problem (429) for a key that never worked while too many others wait."""
         if self._waiting and self._waiting.get(_source(address), 0) >= MOST_WAITING and hash(key) not in self._right:
             raise _too_many()
 
     def was_right(self, key: str) -> None:
-        """Whoever has a key that works is not held up by what others try from the same address."""
+        """Note a key that works: wrong keys from the same address do not delay it."""
         if len(self._right) >= FORGET_ABOVE:
             self._right.clear()
         self._right.add(hash(key))
 
     async def was_wrong(self, address: str) -> None:
-        """Note a wrong key; returns at once for the first ones, and raises a Problem (429) after a while for one too many."""
+        """Note a wrong key. Returns at once for the first ones; for later ones waits, then raises a Problem (429)."""
         source = _source(address)
         if not self._count(source):
             return
@@ -61,7 +61,7 @@ class WrongKeys:
         raise _too_many()
 
     def _count(self, source: str) -> bool:
-        """True when it is one too many."""
+        """Count a wrong key; True when it exceeds the limit."""
         now = trio.current_time()
         self._until[source] = max(self._until.get(source, now), now) + REGAIN
         if len(self._until) > FORGET_ABOVE:

@@ -13,7 +13,7 @@ _NAMED = re.compile("`(" + "|".join(sorted(ENGINE_VARIABLES, key=len, reverse=Tr
 
 
 def with_variables(text: Text) -> Text:
-    """The text with `` `memory_limit` `` as ROOKERY_MEMORY_LIMIT, and so on."""
+    """The text with `` `memory_limit` `` replaced by ROOKERY_MEMORY_LIMIT, and so on."""
     if text is None or "`" not in text:
         return text
     return _NAMED.sub(lambda found: ENGINE_VARIABLES[found[1]], text)

@@ -1,4 +1,4 @@
-"""The environment as settings, checked: one line a mistake, naming the variable and what would be right."""
+"""Reads settings from the environment and checks them: one line per mistake names the variable and the right form."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from .table import BY_NAME, CLIENT_VARIABLES, GROUPS, TABLE, WORKER_VARIABLES
 
 AUTO = "auto"
 LEAST_KEY = 16
-"""Characters of a key that protects something from others."""
+"""Minimum length in characters of a key that protects something."""
 LEAST_SIGNS = 6
-"""Different characters in it."""
+"""Minimum number of different characters in such a key."""
 DRAIN_SHARE = 0.25
-"""Part of the shutdown's grace that requests under way may take; the rest is the engine's."""
+"""Share of the shutdown's grace period that requests under way may take; the engine gets the rest."""
 
 
 class ConfigurationError(Exception):
@@ -72,7 +72,7 @@ def load(**overrides: Any) -> Config:
     if lines := lines or _contradictions(values):
         raise ConfigurationError(lines)
     if "ROOKERY_WEBHOOK_ALLOW_PRIVATE" not in given:
-        # Callers from elsewhere must not reach through us what only we can reach.
+        # Callers on other machines must not use this server to reach addresses that only it can reach.
         values["ROOKERY_WEBHOOK_ALLOW_PRIVATE"] = is_loopback(values["ROOKERY_HOST"])
     fields = {group: {row.field: values[row.name] for row in rows} for group, rows in GROUPS.items()}
     grace = values["ROOKERY_SHUTDOWN_GRACE"]
@@ -87,13 +87,13 @@ def load(**overrides: Any) -> Config:
 
 
 def _may_hide_a_password(value: object) -> bool:
-    """True for an address with a user or a query, and for what may have been meant as one."""
+    """True for an address with a user or a query, and for text that may have been meant as one."""
     return isinstance(value, str) and ("@" in value or ("://" in value and "?" in value))
 
 
 def weaknesses(api_key: str | None, secret_key: str | None) -> list[str]:
-    """A sentence for each key that can be guessed. Of several secret keys only the newest counts: the others are on their
-    way out."""
+    """A sentence for each key that can be guessed. Of several secret keys only the newest is checked: the others are
+    being phased out."""
     lines = []
     for name, key in (
         ("ROOKERY_API_KEY", api_key),
@@ -172,7 +172,7 @@ def _contradictions(values: Mapping[str, Any]) -> list[str]:
 
 
 def unknown_variables(environment: Mapping[str, str]) -> list[str]:
-    """A sentence for each `ROOKERY_...` variable that nothing reads: most likely a slip of the pen."""
+    """A sentence for each `ROOKERY_...` variable that nothing reads: most likely a typo."""
     lines = []
     known = BY_NAME.keys() | CLIENT_VARIABLES | WORKER_VARIABLES
     for name in sorted(environment):

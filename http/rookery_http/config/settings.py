@@ -1,7 +1,7 @@
-"""What the server needs to know, apart from the engine: the API, storage, platforms and the log.
+"""The server's settings beside those of the engine: the API, storage, platforms and the log.
 
 `load` fills these structures from the environment; a program that embeds the API fills `ApiSettings` by hand. A field
-without a declaration has no variable.
+without a declaration has no environment variable.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def text(
     shown_default: str | None = None,
     **bounds: Any,
 ) -> msgspec.Meta:
-    """A text. A secret one is never shown; `check` raises ValueError for what `bounds` cannot say."""
+    """Declare a text setting. A secret is never shown; `check` raises ValueError for what `bounds` cannot express."""
     declared = setting(meaning, right=right, shown_default=shown_default, **bounds)
     return msgspec.Meta(
         description=meaning, extra={**(declared.extra or {}), "secret": secret, "check": check}, **bounds
@@ -141,7 +141,7 @@ class ApiSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds that requests under way may take at shutdown."""
 
     def __repr__(self) -> str:
-        """Without the key."""
+        """The settings without the key."""
         return f"<ApiSettings {self.host}:{self.port} key={'set' if self.key else 'none'}>"
 
 
@@ -267,7 +267,7 @@ class StorageSettings(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def __repr__(self) -> str:
-        """Without secrets."""
+        """The settings without secrets."""
         return f"<StorageSettings data_dir={self.data_dir!r} media={self.media_place!r}>"
 
 
@@ -324,7 +324,7 @@ class PlatformSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LogSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """What is logged and how."""
+    """Settings of the log."""
 
     level: Annotated[
         Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"],

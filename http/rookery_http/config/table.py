@@ -11,13 +11,13 @@ ENGINE_NAMES = {
     "max_concurrent_sessions": "MAX_CONCURRENT_SESSIONS",
     "auto_cleanup_on_logout": "AUTO_CLEANUP_ON_LOGOUT",
 }
-"""Names that existed before there was a prefix."""
+"""Names from before the prefix was introduced."""
 
 CLIENT_VARIABLES = frozenset({"ROOKERY_URL"})
 """Read by the commands that talk to a running server."""
 
 WORKER_VARIABLES = frozenset({"ROOKERY_SIMULATOR_NOISE_KEY"})
-"""Only passed on: read by the worker of a simulator."""
+"""Only passed on: a simulator's worker reads them."""
 
 GROUPS: dict[str, tuple[Variable, ...]] = {
     "API": tuple(variables_of(ApiSettings, "API", {"key": "ROOKERY_API_KEY"})),
@@ -43,7 +43,7 @@ This page is made by `rookery settings` from the declarations in the code (`engi
 
 
 def markdown() -> str:
-    """`docs/settings.md`."""
+    """The text of `docs/settings.md`."""
     parts = [DOCUMENT]
     for group, rows in GROUPS.items():
         field = group == "Engine"

@@ -28,7 +28,7 @@ class Variable(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def default_text(self) -> str:
-        """The default for people."""
+        """The default in a form for people."""
         if self.shown_default is not None:
             return self.shown_default
         if self.default is None:
@@ -40,7 +40,7 @@ class Variable(msgspec.Struct, frozen=True, kw_only=True):
         return str(self.default)
 
     def read(self, given: Any) -> Any:
-        """The value that a text, or a value of a command's option, stands for. Raises ValueError."""
+        """Convert a text, or a value of a command's option, to the setting's value. Raises ValueError."""
         if isinstance(given, str):
             given = given.strip()
             if given == "none" and type(None) in getattr(self.kind, "__args__", ()):
@@ -52,7 +52,7 @@ class Variable(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def variables_of(settings: type[msgspec.Struct], group: str, names: dict[str, str] | None = None) -> Iterator[Variable]:
-    """The variables of a structure's declared fields, called ROOKERY_... after the field unless `names` has another name."""
+    """The variables of a structure's declared fields, named ROOKERY_<FIELD> unless `names` has another name."""
     defaults = {field.name: field.default for field in msgspec.structs.fields(settings)}
     for field, (kind, declared) in declarations(settings).items():
         extra = declared.extra or {}

@@ -1,7 +1,8 @@
 """The dashboard: one page of plain HTML, CSS and JavaScript, served as it is.
 
-It is not part of the API and knows nothing that the API does not tell: the files are open to everybody who reaches the
-server, and the page asks for a key where one is needed. The policy allows nothing from elsewhere and no inline script.
+It is not part of the API and shows only what the API returns: every client that reaches the server may read the files,
+and the page asks for a key where one is needed. Its content security policy allows no other origin and no inline
+script.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ class _File(msgspec.Struct, frozen=True):
 
 
 def _files() -> Mapping[str, _File]:
-    """By path. Read once, so that a new version of the package never serves half of the old page."""
+    """The files by path. Read once, so that an upgrade of the package never mixes files of two versions."""
     found: dict[str, _File] = {}
     for entry in resources.files(__name__).joinpath("page").iterdir():
         media_type = TYPES.get(entry.name.rpartition(".")[2])
@@ -57,7 +58,7 @@ def _files() -> Mapping[str, _File]:
 
 FILES = _files()
 PATHS = frozenset(FILES)
-"""What works without a key."""
+"""Paths that work without a key."""
 
 
 def add_dashboard(app: Quart) -> None:
