@@ -1,8 +1,9 @@
-"""Gets received files by itself, if the settings ask for that.
+"""Fetches received files automatically, if the settings ask for it.
 
-Events never wait for it. One instance at a time (a duty) reads the event log behind a durable cursor and plans: a row for
-each file that is wanted. The instance that runs the session fetches what is due, and tells in the event log what became of
-it: `media.stored` or `media.failed`. All of it can be repeated after a crash without doing anything twice.
+Events never wait for a fetch. One instance at a time (a duty) reads the event log behind a durable cursor and plans: it
+adds a row for each wanted file. The instance that runs the session fetches the files that are due and reports the
+result in the event log as `media.stored` or `media.failed`. Every step can be repeated after a crash without doing
+anything twice.
 """
 
 from __future__ import annotations
@@ -33,18 +34,18 @@ from ..session.runner import SessionRunner
 STORED_EVENT = "media.stored"
 FAILED_EVENT = "media.failed"
 EVENT_EPOCH = -2
-"""Keeps the keys of such events apart from those of a platform."""
+"""Keeps the keys of these events apart from those of a platform."""
 
 DUTY = "media"
 PAGE = 500  # events read at a time
 LOOK_INTERVAL = 2.0
-"""Seconds between looks for what is due again, and for what other instances planned."""
+"""Seconds between checks for files that are due again, and for files that other instances planned."""
 
-RETRY_DELAY = 5.0  # seconds, three times as long after each failure
+RETRY_DELAY = 5.0  # seconds, tripled after each failure
 RETRY_DELAY_MAX = 3600.0
 
 KINDS = {"photo": "image", "animation": "video", "video_note": "video"}
-"""Kinds that one platform alone knows, by the kind that the setting names."""
+"""Kinds that only one platform has, mapped to the kind that the setting names."""
 
 NAMES = ("image", "video", "audio", "voice", "document", "sticker")
 
@@ -52,7 +53,7 @@ log = get_logger("SESSION")
 
 
 def kinds_of(text: str | None) -> frozenset[str]:
-    """The kinds that `media_fetch` names. Raises InvalidInput."""
+    """Returns the kinds that `media_fetch` names. Raises InvalidInput."""
     names = frozenset(name.strip() for name in text.split(",")) if text else frozenset()
     if names == {"all"}:
         return frozenset(NAMES)
@@ -82,7 +83,7 @@ class MediaFetcher:
         self._done = trio.Event()
 
     async def run(self, first_event: int) -> None:
-        """Until cancelled. Where nothing was ever planned it begins behind `first_event`."""
+        """Run until cancelled. If nothing was ever planned, planning begins after `first_event`."""
         if not self._kinds:
             return
         async with trio.open_nursery() as nursery:
@@ -102,7 +103,7 @@ class MediaFetcher:
                         await self._signals.events.newer_than(version)
 
     async def _plan(self, first_event: int) -> None:
-        """A row for each wanted file of the events since the last look."""
+        """Add a row for each wanted file in the events since the last look."""
         if not await self._store.take_duties(self._instance, (DUTY,), ttl=self._settings.lease_ttl):
             return
         cursor = await self._store.media_cursor()
@@ -125,7 +126,7 @@ class MediaFetcher:
         return msgspec.structs.replace(self._vault.inbound(event), due_at=self._clock())
 
     async def _begin(self, nursery: trio.Nursery) -> bool:
-        """Start what is due, as many at once as may be. True when there may be more of it."""
+        """Start the files that are due, up to the concurrency limit. True when more may be due."""
         self._done = trio.Event()
         places = self._settings.media_fetch_concurrency
         here = [id for id, runner in self._running.items() if runner.link is not None and not runner.stopping]
@@ -140,7 +141,7 @@ class MediaFetcher:
         return bool(self._busy) and len(due) == limit
 
     async def _care(self, file: MediaFile) -> None:
-        """One file. Whatever happens is written into its row, or the row says that it is still to be done."""
+        """Handle one file. The result is written into its row, or the row says that the file is still due."""
         try:
             runner = self._running.get(file.session or "")
             if runner is None:
@@ -149,7 +150,7 @@ class MediaFetcher:
                 file = await self._try(file, runner)
             if file.state is not MediaState.WAITING:
                 await self._tell(file, runner)
-        except (StoreError, NotFound) as error:  # the database is away, the session moved or was deleted
+        except (StoreError, NotFound) as error:  # the database is unavailable, or the session moved or was deleted
             log.warning("what became of a file could not be stored", media=file.id, error=str(error))
             await trio.sleep(LOOK_INTERVAL)
         finally:
@@ -162,7 +163,7 @@ class MediaFetcher:
         if not page or page[0].id != file.event:
             return await self._failed(file, "its event was removed from the log", final=True)
         try:
-            # The row's `due_at` stays until the event log has it.
+            # The row keeps its `due_at` until the result is in the event log.
             return await self._vault.fetch(page[0], runner.link, limit=self._settings.media_fetch_max_size)
         except (Rejected, InvalidInput, MediaExpired) as error:
             return await self._failed(file, str(error), final=True)
@@ -187,7 +188,7 @@ class MediaFetcher:
         )
 
     async def _tell(self, file: MediaFile, runner: SessionRunner) -> None:
-        """The event first: it is stored once, whatever happens before the row says so."""
+        """Store the event first: it is stored only once, whatever happens before the row is updated."""
         stored = file.state is MediaState.STORED
         kind = STORED_EVENT if stored else FAILED_EVENT
         event = await self._event(file.event or 0)
@@ -218,7 +219,7 @@ class MediaFetcher:
             try:
                 await self._store.append(runner.lease, (news,), None)
             except LeaseLost:
-                return  # whoever has the session now tells it
+                return  # the instance that now runs the session reports it
             self._signals.events_stored(runner.lease.session)
             await self._store.put_media(msgspec.structs.replace(file, due_at=None))
         self._telemetry.count("media_fetches", event.platform if event is not None else "", file.state.value)

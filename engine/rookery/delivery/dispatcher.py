@@ -1,6 +1,6 @@
-"""Runs one `Endpoint` per enabled webhook and follows their changes.
+"""Runs one `Endpoint` per enabled webhook and applies changes to webhooks.
 
-Where several engines share a store each webhook is one engine's duty at a time, so that its chats stay in order.
+Where several engines share a store, each webhook is the duty of one engine at a time, so that its chats stay in order.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from .transports import kind_of, open_transport
 
 STORE_RETRY_DELAY = 1.0  # seconds
 CLOSE_SECONDS = 1.0
-"""What deliveries under way have left when the engine stops."""
+"""Seconds that deliveries under way may still take when the engine stops."""
 
 log = get_logger("DELIVERY")
 
@@ -44,7 +44,8 @@ class Dispatcher:
         *,
         on_duty: Callable[[], bool] = lambda: True,
     ) -> None:
-        """`on_duty` says whether this engine may deliver at present; while it may not, it leaves webhooks to others."""
+        """`on_duty` says whether this engine may deliver at present. While it returns False, this engine leaves
+        webhooks to others."""
         self._owner = owner
         self._store = store
         self._settings = settings
@@ -55,7 +56,7 @@ class Dispatcher:
         self._on_duty = on_duty
         self._notes = Notes(store, clock)
         self.on_answer: OnAnswer | None = None
-        """Carries out what endpoints answer; None: answers say nothing."""
+        """Carries out an endpoint's answer. None: answers have no effect."""
         self._closing = False
         self._unreadable: dict[str, str] = {}
         self._endpoints: dict[str, tuple[Endpoint, trio.CancelScope]] = {}
@@ -64,11 +65,11 @@ class Dispatcher:
 
     @property
     def endpoints(self) -> list[Endpoint]:
-        """Those that run now."""
+        """The endpoints that are running now."""
         return [endpoint for endpoint, _ in self._endpoints.values()]
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Run until cancelled."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._wake_on_events)
             nursery.start_soon(self._notes.run)
@@ -86,7 +87,8 @@ class Dispatcher:
                 if not self._closing:
                     self._leave(wanted)
                     if self._store.shared:
-                        # Each is cut off by then, whatever this task is doing: others may deliver from there on.
+                        # Every endpoint is cut off by this deadline, whatever this task is doing: after it, other
+                        # engines may deliver.
                         self._trusted_until = started + settings.lease_ttl - settings.lease_margin
                         for _, scope in self._endpoints.values():
                             scope.deadline = self._trusted_until
@@ -97,13 +99,14 @@ class Dispatcher:
                     await self._signals.webhooks.newer_than(version)
 
     async def close(self) -> None:
-        """Begin no further delivery; returns when none is under way and the duties are free for others. The caller sets the
-        deadline."""
+        """Start no further delivery. Returns when no delivery is under way and the duties are free for other engines.
+        The caller sets the deadline."""
         self._closing = True
         await self._hand_over()
 
     async def _hand_over(self) -> None:
-        # What is cut off is delivered again, with the same id; an endpoint that hangs must not cost a shutdown its grace.
+        # A delivery that is cut off is repeated with the same id; an endpoint that hangs must not use up the shutdown
+        # grace.
         with trio.move_on_after(CLOSE_SECONDS):
             async with trio.open_nursery() as nursery:
                 for endpoint in self.endpoints:
@@ -115,7 +118,7 @@ class Dispatcher:
             log.warning("webhooks could not be handed over", error=str(error))
 
     async def _take(self) -> dict[str, Webhook]:
-        """The webhooks that this engine delivers to."""
+        """Return the webhooks that this engine delivers to."""
         if self._closing:
             return {}
         if not self._on_duty():
@@ -143,13 +146,13 @@ class Dispatcher:
                 self._notes.leave(id)
 
     async def _keep_open(self, kind: str, *, task_status: trio.TaskStatus[Transport]) -> None:
-        """A transport, from the first endpoint that needs it until the dispatcher ends."""
+        """Keep one transport open, from the first endpoint that needs it until the dispatcher ends."""
         async with open_transport(kind, self._settings) as transport:
             task_status.started(transport)
             await trio.sleep_forever()
 
     def _follow(self, nursery: trio.Nursery, wanted: dict[str, Webhook], *, told: bool) -> None:
-        """`told`: a webhook was changed, or dead letters are to be tried again."""
+        """`told`: a webhook was changed, or dead letters are to be retried."""
         for id, webhook in wanted.items():
             if id in self._endpoints:
                 endpoint, _ = self._endpoints[id]
@@ -174,7 +177,8 @@ class Dispatcher:
                 async with self._transports[kind_of(webhook)].open_route(webhook, seconds=seconds) as route:
                     await endpoint.run(route)
             except* Exception as group:
-                # One endpoint's bug stops that endpoint only; its deliveries stay rows and go on after a restart.
+                # A bug in one endpoint stops only that endpoint; its deliveries stay in the store and continue after a
+                # restart.
                 log.error("an endpoint failed in an unexpected way", webhook=webhook.id, exc_info=group)
 
     async def _wake_on_events(self) -> None:

@@ -1,4 +1,4 @@
-"""How deliveries to webhooks go: counted for operators, at a bounded cost."""
+"""How deliveries to webhooks are going: counts for operators at a bounded cost."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from ..model.webhook import WebhookFacts
 from ..store.contract.webhooks import WebhookFactsStore
 
 COUNT_SHARE = 20.0
-"""What was counted is told again for so many times as long as the counting took: at most a 21st of the time is spent on it,
-however many ask."""
+"""Cache a count for 20 times as long as it took, so that counting uses at most 5 % of the time, however many callers
+ask."""
 COUNT_FREE = 0.005
-"""Seconds that counting may take to be done anew for everybody who asks."""
+"""A count that takes no more than this many seconds is repeated for every caller."""
 COUNT_KEPT = 30.0
-"""Seconds for which a count is told at most."""
+"""Maximum number of seconds for which a count is cached."""
 STALE = 15.0
-"""Seconds after which a rate that nobody has renewed is over: whoever delivered has died."""
+"""A rate that was not renewed for this many seconds counts as zero: the engine that delivered has died."""
 
 
 class CountingStore(WebhookFactsStore, Protocol):
@@ -30,7 +30,7 @@ class CountingStore(WebhookFactsStore, Protocol):
 
 
 class FactsBoard:
-    """Counts for whoever asks. Owned by the engine."""
+    """Serves delivery counts to callers. Owned by the engine."""
 
     def __init__(self, store: CountingStore, clock: Callable[[], float]) -> None:
         self._store = store
@@ -41,9 +41,9 @@ class FactsBoard:
         self._good_until = -float("inf")
 
     async def read(self) -> tuple[Mapping[str, WebhookFacts], float | None]:
-        """How deliveries go, by webhook, and when the event was stored that waits longest for an enabled one.
+        """Returns delivery facts by webhook, and when the oldest event that waits for an enabled webhook was stored.
 
-        As of now, or a little older where counting takes its time. Raises StoreError.
+        The counts are current, or slightly older where counting takes long. Raises StoreError.
         """
         async with self._lock:
             if trio.current_time() >= self._good_until:

@@ -1,8 +1,9 @@
-"""The newest events in memory, read from the store once for all who follow the log.
+"""The newest events in memory, read from the store once for all followers of the log.
 
-A thousand followers that each ask the store after every commit would be a thousand queries a commit. Those that have
-seen everything wait here instead; one task reads what is new and wakes whom it concerns. Whoever falls behind what is
-kept reads from the store until it has caught up, so memory is bounded and nothing is skipped.
+If a thousand followers each queried the store after every commit, that would be a thousand queries per commit.
+Followers that have seen everything wait here instead; one task reads the new events and wakes the followers concerned.
+A follower that falls behind the events kept here reads from the store until it has caught up, so memory is bounded and
+no event is skipped.
 """
 
 from __future__ import annotations
@@ -20,19 +21,19 @@ from ..store.contract import Store
 from .pages import SharedPages, size_of
 
 KEPT = 4000
-"""Events kept for those who are a little behind."""
+"""Number of events kept for followers that are slightly behind."""
 KEPT_BYTES = 8 * 1024 * 1024
-"""Of JSON: the same where events are large."""
+"""Size limit in bytes of JSON, for large events."""
 PAGE = 500
 BEHIND = 200
-"""Events in a page for those who are far behind."""
+"""Number of events in a page for followers that are far behind."""
 POLL_INTERVAL = 1.0  # seconds; on a shared store other instances write too
 STALE = 5.0
-"""Seconds without anybody waiting after which the tail begins anew instead of reading all that nobody has missed."""
+"""If no follower has waited for this many seconds, the tail starts anew instead of reading everything in between."""
 
 
 class _Page:
-    """Events that were read at once; `before` is the end of the page before."""
+    """Events that were read together; `before` is the end of the previous page."""
 
     def __init__(self, before: int, events: Sequence[Event]) -> None:
         self.before = before
@@ -52,7 +53,8 @@ class _Page:
 
 
 class _Waiters:
-    """Those who wait for events of one session, or of any; `position` is where they stood when they were woken."""
+    """Followers waiting for events of one session, or of any session; `position` is where they stood when they were
+    woken."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -61,7 +63,7 @@ class _Waiters:
 
 
 class EventTail:
-    """What was stored last. `run` feeds it, and reads only while somebody waits."""
+    """The events stored last. `run` feeds the tail and reads only while a follower waits."""
 
     def __init__(self, store: Store, signals: Signals) -> None:
         self._store = store
@@ -73,20 +75,20 @@ class EventTail:
         self._wanted = trio.Event()
         self._looked_at = -float("inf")
         self._covering = False
-        self._floor = 0  # everything stored with an id above this, up to `last`, is kept
+        self._floor = 0  # every stored event with an id above this, up to `last`, is kept
         self.past = SharedPages(store, BEHIND)
-        """For those who want everything and are not covered."""
+        """Pages for followers of all events that the tail does not cover."""
         self.last = 0
-        """Whoever looks into the store now finds everything up to this id there."""
+        """A read from the store now finds every event up to this id."""
 
     def covers(self, position: int) -> bool:
-        """True when whoever has seen everything up to `position` can go on from memory."""
+        """True when a follower that has seen everything up to `position` can continue from memory."""
         return self._covering and position >= self._floor
 
     def after(self, position: int, session: str | None, limit: int) -> list[Event]:
-        """The first of what is kept of `session` (None: of all) behind a position that is covered."""
+        """The first kept events of `session` (None: of all sessions) after a position that is covered."""
         first = len(self._pages)
-        while first and self._pages[first - 1].last > position:  # almost everybody needs only the last page
+        while first and self._pages[first - 1].last > position:  # almost every follower needs only the last page
             first -= 1
         found: list[Event] = []
         for page in islice(self._pages, first, None):
@@ -97,10 +99,11 @@ class EventTail:
         return found[:limit]
 
     async def newer_than(self, position: int, session: str | None) -> int:
-        """Wait until there may be something of `session` behind `position`; returns the position to go on from.
+        """Wait until there may be an event of `session` after `position`; returns the position to continue from.
 
-        A waiter for one session is not woken by the events of others and misses none of its own meanwhile. So it goes on
-        from where the tail was just before what woke it, however far that is.
+        A follower of one session is not woken by events of other sessions, and it misses none of its own while it
+        waits. It therefore continues from the position of the tail just before the event that woke it, however far that
+        is.
         """
         if position < self.last:
             await trio.lowlevel.checkpoint()
@@ -121,7 +124,7 @@ class EventTail:
     async def run(self) -> None:
         """Feed the tail until cancelled.
 
-        Errors of the store are left to the followers: they are woken, and meet them when they read for themselves.
+        Store errors are left to the followers: they are woken and get the error when they read for themselves.
         """
         try:
             while True:
@@ -140,7 +143,7 @@ class EventTail:
         with trio.move_on_after(STALE):
             await self._wanted.wait()
             return
-        self._drop_pages()  # nobody follows: the memory is for others
+        self._drop_pages()  # there are no followers: release the memory
         self.past.forget()
         await self._wanted.wait()
 
@@ -167,7 +170,7 @@ class EventTail:
         self._drop_pages()
         self._floor = self.last = max(newest, self.last)
         self._covering = True
-        self._wake_all()  # what they wait for may lie before
+        self._wake_all()  # the events that they wait for may already be stored
 
     def _let_go(self) -> None:
         self._covering = False

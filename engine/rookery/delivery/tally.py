@@ -1,4 +1,5 @@
-"""Writes down how deliveries go: not each one, but counts, a rate and what was last, once in a while for all endpoints."""
+"""Records delivery statistics (counts, a rate and the last outcome) every few seconds for all endpoints, not each
+delivery."""
 
 from __future__ import annotations
 
@@ -14,19 +15,20 @@ from ..store.contract.webhooks import WebhookFactsStore
 
 INTERVAL = 2.0  # seconds between two notes
 WINDOW = 10
-"""Seconds over which the rate is taken."""
+"""Length in seconds of the window over which the rate is computed."""
 
 
 class Tally:
-    """Attempts at one endpoint: those since the last note, and the successes of the last seconds."""
+    """Attempts at one endpoint: those since the last note, and the successes of the last few seconds."""
 
     def __init__(self) -> None:
         self._note = DeliveryNote()
         self._recent: deque[list[int]] = deque()  # [second, successes]
-        self._told: float | None = 0.0  # the rate of the last note
+        self._told: float | None = 0.0  # the rate in the last note
 
     def add(self, at: float, now: float, error: str | None, status: int | None, delivered: bool) -> None:
-        """One attempt ended at `at` by the wall clock, `now` by trio's. A delivered one may have an error too."""
+        """Count one attempt. It ended at `at` by the wall clock and at `now` by trio's clock. A delivered attempt may
+        also carry an error."""
         old = self._note
         if delivered:
             second = int(now)
@@ -55,23 +57,23 @@ class Tally:
             )
 
     def rate(self, now: float) -> float:
-        """Deliveries a second over the last `WINDOW` seconds."""
+        """Deliveries per second over the last `WINDOW` seconds."""
         while self._recent and self._recent[0][0] <= int(now) - WINDOW:
             self._recent.popleft()
         return sum(count for _, count in self._recent) / WINDOW
 
     def leave(self) -> None:
-        """Somebody else delivers there now, and tells the rate."""
+        """Another engine delivers to this endpoint now and reports the rate."""
         self._recent.clear()
         self._told = None
 
     @property
     def quiet(self) -> bool:
-        """True when the last note has told everything, for as long as nothing more happens."""
+        """True when the last note already says everything, as long as nothing more happens."""
         return not self._told and not self._recent and self._note == DeliveryNote()
 
     def take(self, at: float, now: float) -> DeliveryNote:
-        """The next note."""
+        """Return the next note and start a new one."""
         note, self._note = self._note, DeliveryNote()
         self._told = self.rate(now) if self._recent or self._told is not None else None
         return DeliveryNote(
@@ -87,7 +89,7 @@ class Tally:
 
 
 class Notes:
-    """Owned by the dispatcher. A crash loses the counts of the last seconds; a shutdown writes them."""
+    """Owned by the dispatcher. A crash loses the counts of the last few seconds; a shutdown writes them."""
 
     def __init__(self, store: WebhookFactsStore, clock: Callable[[], float]) -> None:
         self._store = store
@@ -96,7 +98,7 @@ class Notes:
         self._wake = trio.Event()
 
     def add(self, webhook: str, error: str | None, status: int | None, *, delivered: bool) -> None:
-        """One attempt ended. Never blocks."""
+        """Count one attempt that has ended. Never blocks."""
         tally = self._tallies.get(webhook)
         if tally is None:
             tally = self._tallies[webhook] = Tally()
@@ -104,12 +106,12 @@ class Notes:
         self._wake.set()
 
     def leave(self, webhook: str) -> None:
-        """Nothing is delivered from here any more, at least for now."""
+        """This engine no longer delivers to the webhook, at least for now."""
         if tally := self._tallies.get(webhook):
             tally.leave()
 
     async def flush(self) -> None:
-        """Write what is new. What the store does not take is lost: the next note tells more."""
+        """Write the new notes. Notes that the store does not accept are lost; later notes carry on from there."""
         at, now = self._clock(), trio.current_time()
         notes = {id: tally.take(at, now) for id, tally in self._tallies.items() if not tally.quiet}
         for id in list(self._tallies):
@@ -120,7 +122,8 @@ class Notes:
                 await self._store.note_deliveries(notes)
 
     async def run(self) -> None:
-        """Until cancelled. The first note goes at once, so that a new webhook shows what happened."""
+        """Flush until cancelled. The first note is written at once, so that a new webhook shows its result
+        immediately."""
         while True:
             if not self._tallies:
                 await self._wake.wait()

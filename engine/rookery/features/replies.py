@@ -1,4 +1,4 @@
-"""What an endpoint answers a delivery with, carried out: the whole bot may be one function behind a URL."""
+"""Carries out what an endpoint answers to a delivery: a whole bot can be one function behind a URL."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from ..model.webhook import Delivery, Webhook
 from .messages import MessageFeatures
 
 MOST = 100
-"""Replies in one answer."""
+"""Maximum number of replies in one answer."""
 REPORTED = 3
-"""Bad replies whose errors are told."""
+"""Maximum number of bad replies whose errors are reported."""
 
 _decode = msgspec.json.Decoder().decode
 
 
 class ReplyFeatures(MessageFeatures):
-    """Replies are stored before their delivery counts as done. Each has a key made of the delivery's id and its place in the
-    answer, so a delivery that is repeated, whoever crashed in between, sends nothing twice."""
+    """Replies are stored before their delivery counts as done. Each reply has a key made of the delivery's id and its
+    place in the answer, so a repeated delivery sends nothing twice, whichever side crashed in between."""
 
     async def _carry_out(self, webhook: Webhook, delivery: Delivery, attempt: Attempt) -> Attempt:
-        """The attempt with what became of its replies. Bad ones are told in `error` and break nothing. What cannot be stored
-        now makes the attempt fail, so that it is made again."""
+        """Returns the attempt with the result of its replies. `error` reports bad replies; they do not fail the
+        delivery. If a reply cannot be stored now, the attempt fails, so that the delivery is repeated."""
         if not webhook.replies or not attempt.delivered or not attempt.answer.strip():
             return attempt
         try:
@@ -53,8 +53,8 @@ class ReplyFeatures(MessageFeatures):
 
 
 def read_replies(answer: bytes, event: Event) -> list[dict[str, Any]]:
-    """What `submit` takes for each reply: first the messages of an answer, then its calls. A message without `to` goes to the
-    event's chat. Raises InvalidInput."""
+    """Returns the arguments of `submit` for each reply: first the messages of an answer, then its calls. A message
+    without `to` goes to the event's chat. Raises InvalidInput."""
     try:
         document = _decode(answer)
     except (msgspec.DecodeError, RecursionError):
@@ -70,7 +70,7 @@ def read_replies(answer: bytes, event: Event) -> list[dict[str, Any]]:
         fields = dict(message) if isinstance(message, Mapping) else {"text": message}
         for name in ("idempotency_key", "wait", "session"):
             fields.pop(name, None)
-        if isinstance(at := fields.get("send_at"), str):  # as over HTTP
+        if isinstance(at := fields.get("send_at"), str):  # as in the HTTP API
             fields["send_at"] = _seconds(at)
         replies.append({"to": chat, **fields})
     for call in calls:
@@ -80,7 +80,8 @@ def read_replies(answer: bytes, event: Event) -> list[dict[str, Any]]:
 
 
 def _seconds(moment: str) -> float | str:
-    """An ISO 8601 time in seconds since the epoch; what is none stays and is refused where it is used."""
+    """Converts an ISO 8601 time to seconds since the epoch; other text is returned unchanged and refused where it is
+    used."""
     try:
         found = datetime.fromisoformat(moment)
     except ValueError:

@@ -23,15 +23,15 @@ from .stop import FAREWELLS, Intent
 from .verdict import judge
 
 LEASE_LOST = "the lease was not renewed in time"
-"""Why a session connects again, when the database says that nobody else had it meanwhile."""
+"""Reason shown when a session reconnects and the database confirms that no other instance held it in between."""
 
 log = get_logger("SESSION")
 
 
 class SessionRunner:
-    """One claimed session. `run` is the task; the other methods are synchronous and may be called from any task.
+    """One claimed session. `run` is its task; the other methods are synchronous and may be called from any task.
 
-    Owns the lease: `run` gives it back when it ends, unless it was lost.
+    Owns the lease: `run` releases it at the end, unless it was lost.
     """
 
     def __init__(self, session: Session, provider: Provider, services: Services) -> None:
@@ -49,8 +49,8 @@ class SessionRunner:
         self._condition = Condition(session, self.lease, services)
         self._backoff = Backoff(services.settings)
         self.ended = trio.Event()  # set by the supervisor when the task is gone
-        self.lease_ran_out: str | None = None  # why it, or the one before it here, could not keep its lease
-        self.logged_out: bool | None = None  # None: nobody tried
+        self.lease_ran_out: str | None = None  # why this runner, or the one before it here, could not keep its lease
+        self.logged_out: bool | None = None  # None: no logout was attempted
         self.outbox = Outbox(self.lease, session.platform, services, on_refused=self.fail)
         self.inbox = SessionInbox(
             self.lease,
@@ -77,7 +77,7 @@ class SessionRunner:
 
     @property
     def connected_at(self) -> float | None:
-        """Since when, in trio time."""
+        """When the link connected, in trio time; None while there is no connected link."""
         return self._connection.connected_at
 
     @property
@@ -91,7 +91,7 @@ class SessionRunner:
 
     @property
     def stopping(self) -> bool:
-        """True once somebody asked it to stop."""
+        """True once a stop was requested."""
         return self._intent is not None
 
     def stop(self, intent: Intent) -> None:
@@ -109,13 +109,13 @@ class SessionRunner:
             self._scope.cancel()
 
     def trust_until(self, deadline: float) -> None:
-        """The lease is good until then (trio time); a session that is still running at that moment ends as lost."""
-        if not self._scope.cancel_called:  # what ran out stays so: nobody knows what happened meanwhile
+        """The lease is valid until `deadline` (trio time). A session that is still running then ends as lost."""
+        if not self._scope.cancel_called:  # an expired lease stays expired: what happened since is unknown
             self._scope.deadline = deadline
             self.inbox.trusted_until = deadline
 
     def replace(self, session: Session) -> None:
-        """The operator asked for a restart, or changed what the link was opened with: connect anew, at once."""
+        """The operator asked for a restart, or changed what the link was opened with: reconnect at once."""
         self.session = session
         self._backoff.reset()
         self._replaced = True
@@ -123,12 +123,12 @@ class SessionRunner:
         self._connection.end()
 
     def fail(self, error: ProviderError) -> None:
-        """The health checks found the link dead: end it, as if it had raised `error`."""
+        """The health checks found the link dead: end it as if it had raised `error`."""
         self._connection.fail(error)
 
     def retry(self, session: Session) -> None:
-        """The operator asked for an attempt now: cut a wait short, the engine's or that of the link's library, and forget
-        earlier failures. A live link is left alone."""
+        """The operator asked for an attempt now: end the current wait, whether it is the engine's or the link
+        library's, and forget earlier failures. A live link is left alone."""
         self.session = session
         link = self.link
         if link is None:
@@ -138,7 +138,7 @@ class SessionRunner:
             self.replace(session)
 
     def pause(self, why: str) -> None:
-        """Receive no more than what is under way until `resume`; sends go on."""
+        """Receive only what is already under way until `resume`; sends continue."""
         if not self.paused:
             log.warning(why, session=self.session.id)
             self._condition.pause = why
@@ -174,7 +174,7 @@ class SessionRunner:
         allow: float | None = None,
         code: Pairing | None = None,
     ) -> None:
-        """Say what the session is doing now. Never blocks."""
+        """Report what the session is doing now. Never blocks."""
         if allow is not None:
             self._connection.allow(allow)
         self._condition.change(
@@ -193,14 +193,14 @@ class SessionRunner:
         self._condition.trouble(error, commands=self.session.commands)
 
     async def run(self) -> None:
-        """Until stopped, or until the session cannot go on.
+        """Run until stopped, or until the session cannot go on.
 
-        Raises whatever is neither a provider's nor the store's failure of this one session; the supervisor logs it.
+        Raises every error that is not a provider or store failure of this one session; the supervisor logs it.
         """
         try:
             commands = self.session.commands
             with self._scope:
-                await self.outbox.record.resolve_interrupted(self._trouble)  # nothing is sent before that is stored
+                await self.outbox.record.resolve_interrupted(self._trouble)  # nothing may be sent before this is stored
                 await self._keep_connected()
                 commands = self.session.commands
                 await self._settle_after_logout()
@@ -221,7 +221,7 @@ class SessionRunner:
 
     @property
     def _unreadable(self) -> Exception | None:
-        """What is wrong with a row that no link can be opened with."""
+        """Return the error in a stored row that makes it impossible to open a link; None when the row is fine."""
         if self.session.unreadable is None:
             return None
         words = f"{self.session.unreadable}. Store them anew, or start with the right key"
@@ -232,7 +232,7 @@ class SessionRunner:
         self._condition.begin(self.session, ran_out)
         while True:
             await self._connection.wait_turn(again=self._backoff.attempt > 0, hurry=self._wake)
-            self._replaced = False  # what was asked for up to now is granted by the link that opens now
+            self._replaced = False  # the link that opens now satisfies every restart requested so far
             self._wake = trio.Event()
             failure = self._unreadable or await self._connection.use_link(self.session)
             since, self._connection.connected_at = self._connection.connected_at, None
@@ -259,31 +259,31 @@ class SessionRunner:
                 await self._wake.wait()
 
     async def _log_out(self, link: Link) -> None:
-        """Runs in the link's nursery, so that no caller's cancellation ends it half-way."""
+        """Runs in the link's nursery, so that cancelling a caller does not interrupt it half-way."""
         try:
             if isinstance(link, LogoutCapable):
                 self.logged_out = False
                 with trio.move_on_after(self._settings.logout_timeout):
                     await link.logout()
                     self.logged_out = True
-        except Exception as error:  # one session's logout touches nothing else (D1)
+        except Exception as error:  # a failed logout must not affect other sessions (D1)
             log.warning("the platform refused the logout", session=self.session.id, error=str(error))
         finally:
             self._scope.cancel()
 
     def _remember(self, credentials: Mapping[str, str]) -> None:
-        """The next link is opened with what the last one stored."""
+        """Open the next link with the credentials that the last one stored."""
         self.session = msgspec.structs.replace(self.session, credentials=dict(credentials))
 
     @property
     def _to_be_cleaned(self) -> bool:
-        """The authorisation ended, and cleaning up is wanted (D2)."""
+        """True when the authorisation has ended and the settings ask for cleaning up (D2)."""
         if not self._settings.auto_cleanup_on_logout or self._intent in (Intent.LEASE_LOST, Intent.DELETE):
             return False
         return self._intent is Intent.LOGOUT or (self._health.terminal and self._health.reason is Reason.LOGOUT)
 
     async def _settle_after_logout(self) -> None:
-        """A moment for what still happens at the platform (D1), unless the operator starts the session again."""
+        """Give the platform a moment to finish the logout (D1), unless the operator starts the session again."""
         if self._to_be_cleaned:
             with trio.move_on_after(self._settings.logout_settle):
                 await self._wake.wait()
@@ -300,12 +300,13 @@ class SessionRunner:
                 await self.outbox.settle()
                 if self._intent in FAREWELLS and not self._health.terminal:
                     action = Action.NONE
-                    if self._intent is Intent.LOGOUT:  # terminal: there must be a way back, also where it stays enabled
+                    if self._intent is Intent.LOGOUT:  # terminal: there must be a way back, even if it stays enabled
                         action = Action.SCAN_QR if self.logged_out else Action.RETRY
                     self.report(SessionStatus.DISCONNECTED, *FAREWELLS[self._intent], action=action)
                 await self._services.board.settle(self.session.id)
-                # Until its row is gone nobody else shall start a deleted session. And what failed unexpectedly would do so
-                # anywhere: it keeps its lease until the recovery check, instead of going round the instances.
+                # No other instance may start a deleted session until its row is gone. An unexpected failure would recur
+                # on any instance: the session keeps its lease until the recovery check, instead of moving from instance
+                # to instance.
                 if self._intent is not Intent.DELETE and not (self._failed and self._services.store.shared):
                     await self._services.store.release(self.lease)
             except StoreError as error:

@@ -11,17 +11,18 @@ from ...model.instance import Census, Instance, InstanceCall, StoreChange
 
 
 class InstanceStore(Protocol):
-    """Who lives."""
+    """Keeps the list of live instances."""
 
     async def beat(self, instance: Instance, *, ttl: float, patience: float) -> Census:
-        """Say that this instance lives, for `ttl` seconds by the store's clock; returns the present state, itself included.
+        """Record that this instance is alive for `ttl` seconds by the store's clock. Returns the current census,
+        including this instance.
 
-        Sessions that have been free for `patience` seconds are overdue. The others are told when it is new or begins to
-        drain. A store that is not shared knows nobody else.
+        A session that has been free for `patience` seconds is overdue. The store notifies the other instances when this
+        one is new or starts to drain. A store that is not shared knows no other instance.
         """
 
     async def leave(self, name: str) -> None:
-        """This instance is gone; the others are told."""
+        """Remove this instance and notify the others."""
 
 
 @runtime_checkable
@@ -29,37 +30,41 @@ class CallStore(Protocol):
     """Calls from one instance to another. Arguments and answers are encrypted before they reach the disk."""
 
     async def submit_call(self, call: InstanceCall) -> None:
-        """Store it and tell its owner (`calls`)."""
+        """Store the call and notify its owner (`calls`)."""
 
     async def take_calls(self, owner: str, *, limit: int) -> Sequence[InstanceCall]:
-        """Those for this instance that nobody has taken, oldest first; each is given out once. Forgets what is overdue."""
+        """Return the calls for this instance that have not been taken yet, oldest first. Each call is given out once.
+        Overdue calls are forgotten."""
 
     async def answer_call(self, id: str, answer: bytes) -> bool:
-        """Store the answer and tell who waits (`call`). False when nobody does any more."""
+        """Store the answer and notify the caller (`call`). False when the caller no longer waits."""
 
     async def fetch_answer(self, id: str) -> bytes | None:
-        """The answer, which is forgotten then; None as long as there is none."""
+        """Return the answer and forget it; None until there is one."""
 
     async def withdraw_call(self, id: str) -> bool:
-        """Forget it. True when nobody had taken it, so that it certainly never happens."""
+        """Forget the call. True when no instance had taken it, so it will certainly never run."""
 
 
 class DutyStore(Protocol):
-    """Work that one instance at a time does for all of them, as delivering to one webhook. Duties are named by the engine."""
+    """Work that one instance at a time does for all of them, such as delivering to one webhook. The engine names the
+    duties."""
 
     async def take_duties(self, owner: str, names: Collection[str], *, ttl: float) -> set[str]:
-        """Take those that nobody has, keep those that `owner` has, for the next `ttl` seconds; returns both.
+        """Take the duties that no instance holds and keep those that `owner` holds, for the next `ttl` seconds. Returns
+        both.
 
-        A store that is not shared gives every duty to everybody: there is one engine only.
+        A store that is not shared grants every duty: only one engine uses it.
         """
 
     async def drop_duties(self, owner: str, names: Collection[str]) -> None:
-        """Give duties back at once; those of others are left alone."""
+        """Release these duties at once; duties that other instances hold stay as they are."""
 
 
 @runtime_checkable
 class Notifying(Protocol):
-    """A store that tells what other engines change. A hint, never the truth: notifications get lost."""
+    """A store that reports changes made by other engines. A notification is a hint, never the truth: notifications get
+    lost."""
 
     async def watch(
         self,
@@ -67,7 +72,7 @@ class Notifying(Protocol):
         *,
         task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
     ) -> None:
-        """Call `on_change` for every change by any engine (also this one) until cancelled; reconnects by itself.
+        """Call `on_change` for every change by any engine, including this one, until cancelled. Reconnects on its own.
 
-        `on_change` must not block. After each (re)connection it is called with `everything`.
+        `on_change` must not block. It is called with `everything` after each connection and reconnection.
         """

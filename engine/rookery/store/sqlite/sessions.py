@@ -150,7 +150,7 @@ class SqliteSessions(SqliteBase):
     async def claim(
         self, owner: str, *, limit: int, now: float, ttl: float, only: Collection[str] | None = None
     ) -> Sequence[Session]:
-        # Nobody else can be there, so leases do not expire: `now` and `ttl` mean nothing here.
+        # Only one engine can use this store, so leases do not expire and `now` and `ttl` are ignored.
         values = {"owner": owner, "only": None if only is None else to_json(list(only)), "limit": limit}
 
         def work(database: Database) -> Sequence[Session]:
@@ -168,7 +168,7 @@ class SqliteSessions(SqliteBase):
 
         return await self._read(query)
 
-    async def release(self, lease: Lease, *, lost: bool = False) -> None:  # there is nobody else to tell
+    async def release(self, lease: Lease, *, lost: bool = False) -> None:  # no other instance exists to notify
         def work(database: Database) -> None:
             database.connection.execute(f"UPDATE sessions SET owner = NULL WHERE {_HELD}", held_by(lease))  # noqa: S608
 
@@ -189,7 +189,7 @@ class SqliteSessions(SqliteBase):
         await self._write(work)
 
     async def occupy(self, lease: Lease, account: str) -> str | None:
-        return None  # there is one process, and its provider knows what runs in it
+        return None  # only one process exists, and its provider knows which accounts run there
 
 
 def held_by(lease: Lease) -> tuple[int, str, int]:
@@ -198,12 +198,12 @@ def held_by(lease: Lease) -> tuple[int, str, int]:
 
 
 def is_held(connection: Connection, lease: Lease) -> bool:
-    """False when somebody else holds the session, or nobody, or it is gone."""
+    """False when another owner holds the session, when it has no owner, or when it is gone."""
     return connection.execute(f"SELECT 1 FROM sessions WHERE {_HELD}", held_by(lease)).fetchone() is not None  # noqa: S608
 
 
 def check_lease(connection: Connection, lease: Lease) -> None:
-    """Raises LeaseLost when somebody else holds the session, or nobody, or it is gone."""
+    """Raises LeaseLost when another owner holds the session, when it has no owner, or when it is gone."""
     if not is_held(connection, lease):
         raise LeaseLost(lease.session)
 

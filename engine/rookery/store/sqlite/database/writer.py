@@ -1,10 +1,10 @@
-"""The one writer of a SQLite database: a thread that lets waiting writers share a transaction.
+"""The single writer of a SQLite database: a thread in which waiting writers share a transaction.
 
-Whoever waits while a transaction is being committed joins the next one. Each piece of work has a savepoint of its own, so
-one that fails takes nothing of the others with it.
+Callers that wait while a transaction commits join the next one. Each piece of work has its own savepoint, so a failure
+affects only the work that failed.
 
-A caller that is cancelled does not wait. Work that was not begun is withdrawn; work that was begun happens completely and
-its result is dropped. Nothing is ever half done, and no transaction outlives the work in it.
+A cancelled caller does not wait. Work that has not begun is withdrawn; work that has begun completes and its result is
+dropped. Nothing is left half done, and no transaction outlives the work in it.
 """
 
 from __future__ import annotations
@@ -26,24 +26,25 @@ T = TypeVar("T")
 Work = Callable[[Database], T]
 
 GROUP_LIMIT = 1000
-"""Pieces of work that share one transaction at most: bounds the wait of the first of them."""
+"""Maximum number of pieces of work in one transaction; it bounds the wait of the first one."""
 
 CLOSE_TIMEOUT = 5.0
-"""Seconds to wait for the last transaction at the end. The thread finishes it anyhow, and only then frees the lock."""
+"""Seconds to wait for the last transaction at the end. The thread finishes it in any case and frees the lock only
+afterwards."""
 
 ABANDON_TIMEOUT = 1.0
-"""Seconds to wait for the thread when nobody wants the database any more before it is open."""
+"""Seconds to wait for the thread when opening the database is abandoned."""
 
 
 class Writer(Protocol):
     """Runs work in a transaction."""
 
     async def run(self, work: Work[T]) -> T:
-        """Durable when it returns; what `work` raises undoes it and is raised here."""
+        """The work is durable when this returns. An exception from `work` rolls it back and is raised here."""
 
 
 class _Job:
-    """One piece of work on its way. `begun` and `withdrawn` exclude each other, under the writer's lock."""
+    """One piece of work in the queue. `begun` and `withdrawn` exclude each other, under the writer's lock."""
 
     __slots__ = ("begun", "result", "task", "withdrawn", "work")
 
@@ -81,10 +82,12 @@ class GroupWriter:
         self._open = False
 
     async def start(self, connect: Callable[[], Database], after: Callable[[], None]) -> None:
-        """Start the thread; `connect` opens the database in it. `after` runs when the database is closed, in any case.
+        """Start the thread; `connect` opens the database in it. `after` runs once the database is closed, in every
+        case.
 
-        Raises what `connect` raises. A caller that is cancelled leaves when the thread has closed again, so that the database
-        can be opened anew, but does not wait longer than `ABANDON_TIMEOUT` for a migration; the thread then closes by itself.
+        Raises what `connect` raises. A cancelled caller returns once the thread has closed the database again, so that
+        it can be reopened, but waits at most `ABANDON_TIMEOUT` for a migration; after that the thread closes on its
+        own.
         """
         thread = threading.Thread(target=self._main, args=(connect, after), name=self._name, daemon=True)
         try:
@@ -120,21 +123,21 @@ class GroupWriter:
         return result
 
     async def aclose(self, deadline: float = float("inf")) -> None:
-        """Let the work that waits finish, close the database, end the thread. Waits `CLOSE_TIMEOUT` at most, and not longer
-        than until `deadline` (trio time)."""
+        """Finish the waiting work, close the database and end the thread. Waits at most `CLOSE_TIMEOUT`, and not beyond
+        `deadline` (trio time)."""
         self._open = False
         self._jobs.put(None)
         with trio.CancelScope(shield=True, deadline=min(trio.current_time() + CLOSE_TIMEOUT, deadline)):
             await self._ended.wait()
 
-    # What follows runs in the thread, except `_end` and `_reply`.
+    # Everything below runs in the thread, except `_end` and `_reply`.
 
     def _main(self, connect: Callable[[], Database], after: Callable[[], None]) -> None:
         try:
             database = connect()
         except BaseException as error:
             self._failure = error
-            after()  # before `start` returns: whoever tries again must find the lock free
+            after()  # before `start` returns: a caller that retries must find the lock free
             self._tell(self._opened.set)
             self._tell(self._end)
             return
@@ -171,7 +174,7 @@ class GroupWriter:
                 self._tell(lambda group=group: self._reply(group))  # type: ignore[misc]
 
     def _end(self) -> None:
-        """In trio's thread: nothing is served any more. After a crash of the thread somebody may be waiting still."""
+        """Runs in trio's thread: no more work is served. If the thread crashed, callers may still be waiting."""
         self._open = False
         with contextlib.suppress(queue.Empty):
             while True:
@@ -181,7 +184,7 @@ class GroupWriter:
         self._ended.set()
 
     def _tell(self, function: Callable[[], object]) -> None:
-        with contextlib.suppress(trio.RunFinishedError):  # nobody is left to hear it; the work itself is done
+        with contextlib.suppress(trio.RunFinishedError):  # the trio run is over; the work itself is done
             self._token.run_sync_soon(function)
 
     @staticmethod
@@ -193,7 +196,7 @@ class GroupWriter:
 
 
 def _alone(database: Database, work: Work[T]) -> outcome.Outcome[T]:
-    """One piece of work in a transaction of its own."""
+    """Run one piece of work in its own transaction."""
     connection = database.connection
     try:
         connection.execute("BEGIN IMMEDIATE")
@@ -206,7 +209,7 @@ def _alone(database: Database, work: Work[T]) -> outcome.Outcome[T]:
 
 
 def _together(database: Database, group: list[_Job]) -> None:
-    """All of it in one transaction; when that transaction fails as a whole, each in its own."""
+    """Run all work in one transaction; if that transaction fails as a whole, run each piece in its own."""
     connection = database.connection
     if len(group) > 1:
         try:
@@ -230,7 +233,7 @@ def _together(database: Database, group: list[_Job]) -> None:
 
 
 def _undo(database: Database) -> None:
-    """Roll back what is left of the transaction; some errors, as a full disk, have done so already."""
+    """Roll back what is left of the transaction; some errors, such as a full disk, have already done so."""
     database.forget()
     if database.connection.in_transaction:
         with contextlib.suppress(sqlite3.Error):  # a broken disk: the next BEGIN will say so
