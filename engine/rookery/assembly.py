@@ -46,7 +46,7 @@ from .supervisor.supervisor import Supervisor
 
 
 class EngineParts:
-    """Holds the parts; the feature classes add what can be done with them."""
+    """Holds the parts. The feature classes add the operations."""
 
     def __init__(
         self,
@@ -117,26 +117,27 @@ class EngineParts:
         described = (one for one in providers.values() if isinstance(one, EventDescribing))
         self._event_types = (*ENGINE_TYPES, *(row for provider in described for row in provider.event_types))
         self._chat_view = ChatView(instance, store, self._signals, self._event_types)
-        self._admitting = trio.Lock()  # one session after the other, where their number has a limit
-        self._first_event = 0  # the newest event when the engine was opened
+        self._admitting = trio.Lock()  # where sessions are limited in number, admissions happen one at a time
+        self._first_event = 0  # id of the newest event when the engine was opened
         self._minutes = MinuteRing(self.telemetry, self._clock)
-        file = getattr(store, "path", None)  # of a store that is a file
+        file = getattr(store, "path", None)  # set if the store is a file
         self._data_directory = file.parent if isinstance(file, Path) else getattr(media, "kept_in", None)
         self._closing = False
 
     def now(self) -> float:
-        """The time that stored times are compared with, seconds since the epoch: the database's if it is shared."""
+        """The time that stored times are compared with, in seconds since the epoch: the database's if it is shared."""
         return self._clock()
 
     @property
     def ready(self) -> bool:
-        """True while it accepts work: opened, its stored sessions looked at once, neither draining nor shutting down."""
+        """True while the engine accepts work: it is open, has looked at its stored sessions once, and is neither
+        draining nor shutting down."""
         draining = self._cluster is not None and self._cluster.membership.draining
         return not self._closing and not draining and self._supervisor.last_pass is not None
 
     def _with_latest(self, session: Session) -> Session:
-        """With the status as of now; the stored one may be some milliseconds behind, and nobody writes one for a session
-        that there is no place for."""
+        """Returns the session with its status as of now. The stored status may be some milliseconds old, and no
+        task writes one for a session that waits because no instance has room."""
         latest = self._board.latest.get(session.id)
         limit = self.settings.max_concurrent_sessions
         if limit is not None and session.wanted and session.owner is None and len(self._supervisor.running) >= limit:
@@ -157,7 +158,7 @@ class EngineParts:
         return session if latest is None else msgspec.structs.replace(session, health=latest)
 
     def _unheard_of(self, session: Session) -> bool:
-        """True when another instance has the session and has not shown for a while that it lives."""
+        """True when another instance holds the session and has not reported for a while that it is alive."""
         if self._cluster is None or session.owner in (None, self.instance):
             return False
         return not self._cluster.membership.census.lives(str(session.owner))

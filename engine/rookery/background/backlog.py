@@ -1,8 +1,10 @@
-"""Pauses receiving for sessions whose webhooks cannot keep up (A6, F5): what is not received stays with the platform.
+"""Pauses receiving for sessions whose webhooks cannot keep up (A6, F5): events that are not received stay with the
+platform.
 
-Nothing is counted when an event is stored. A session's backlog cannot have grown by more than what was stored since it was
-counted, so each count allows a session as many events as are left to the limit; the store is asked again when these are
-stored, or while a session is paused. A session that starts is allowed none before it was counted.
+Storing an event counts nothing. A session's backlog cannot have grown by more than the number of events stored since
+the last count. Each count therefore allows a session as many events as remain below the limit; the watch counts again
+when the session has stored these, or while it is paused. A session that starts may store nothing before its first
+count.
 """
 
 from __future__ import annotations
@@ -16,9 +18,10 @@ from ..log import get_logger
 from ..services import Services
 from ..session.runner import SessionRunner
 
-PAUSE = 0.05  # seconds between two counts, however many sessions ask
+PAUSE = 0.05  # minimum seconds between two counts, however many sessions ask
 BLIND_SHARE = 0.05
-"""Part of the limit that a session may store while its backlog cannot be counted; then it is tried again."""
+"""Share of the limit that a session may store while its backlog cannot be counted; then the watch tries to count
+again."""
 
 log = get_logger("DELIVERY")
 
@@ -33,7 +36,7 @@ class BacklogWatch:
         self._lock = trio.Lock()
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Run until cancelled."""
         if not self._settings.max_event_backlog:
             return
         while True:
@@ -44,14 +47,14 @@ class BacklogWatch:
             except (StoreError, trio.TooSlowError) as error:
                 log.warning("the backlog of events cannot be counted", error=str(error))
                 for runner in self._running.values():
-                    if runner.inbox.uncounted:  # what can be stored is stored
+                    if runner.inbox.uncounted:  # events that can be stored are stored
                         runner.inbox.allow(max(1.0, self._settings.max_event_backlog * BLIND_SHARE))
             await trio.sleep(PAUSE)
             with trio.move_on_after(self._settings.backlog_interval):
                 await self._services.signals.backlog.newer_than(version)
 
     async def check(self) -> list[str]:
-        """Count if need be, pause and resume; returns the sessions that are paused. Raises StoreError."""
+        """Count if necessary, then pause and resume sessions. Returns the paused sessions. Raises StoreError."""
         limit = self._settings.max_event_backlog
         if not limit:
             return []

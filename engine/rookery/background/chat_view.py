@@ -1,4 +1,4 @@
-"""Fills the view of chats from the event log, a little behind it, so that receiving pays nothing for it."""
+"""Fills the view of chats from the event log, slightly behind it, so that receiving pays nothing for it."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from ..runtime.signals import Signals
 from ..store.contract import Store
 
 CHUNK = 500
-"""Events at once."""
+"""Number of events per chunk."""
 DELAY = 0.5
-"""Seconds for more events to come before the view follows."""
+"""Seconds to wait for more events before the view is updated."""
 SHARE = 9.0
-"""The view rests this many times as long as it worked while events keep coming: a tenth of one core at most."""
-POLL_INTERVAL = 5.0  # seconds; on a shared store other instances write too
+"""While events keep coming, the view rests this many times as long as it worked: at most a tenth of one core."""
+POLL_INTERVAL = 5.0  # seconds; other instances also write to a shared store
 DUTY = "chats"
 DUTY_SECONDS = 30.0
 LIVE = 60.0
-"""An event that is stored within so many seconds of its own time has its place by when it was stored, which is finer than the
-seconds of a platform; an older one, from a history or after an outage, by its own time."""
+"""An event stored within this many seconds of its own time is ordered by when it was stored, which is more precise than
+a platform's whole seconds. An older event, from a history or after an outage, is ordered by its own time."""
 READ_SELF = frozenset({"read_self", "played_self"})
 """Receipts of the account's own devices."""
 
@@ -35,7 +35,7 @@ log = get_logger("DELIVERY")
 
 
 class _Body(msgspec.Struct, gc=False):
-    """The fields of a body that matter here, whatever they hold."""
+    """The fields of a body that the view uses, whatever values they hold."""
 
     message_id: Any = None
     message_ids: Any = None
@@ -52,7 +52,8 @@ _decode = msgspec.json.Decoder(_Body).decode
 
 
 class ChatView:
-    """Owned by the engine. Of several engines on one store one follows the log; each can catch up for a reader."""
+    """Owned by the engine. Where several engines share a store, one of them follows the log; each can catch up for a
+    reader."""
 
     def __init__(self, owner: str, store: Store, signals: Signals, types: Iterable[EventType]) -> None:
         self._owner = owner
@@ -65,7 +66,7 @@ class ChatView:
         self._caught_up: dict[str, int] = {}
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Run until cancelled."""
         while True:
             version = self._signals.events.version
             worked = 0.0
@@ -99,11 +100,11 @@ class ChatView:
                 return
 
     def forget(self, session: str) -> None:
-        """The session is gone, or its chats were changed by hand."""
+        """The session is gone, or an operator changed its chats."""
         self._caught_up.pop(session, None)
 
     async def _follow(self) -> bool:
-        """One chunk of the log; True when there may be more."""
+        """Process one chunk of the log. True when there may be more."""
         self._position = max(self._position, await self._store.chat_position())
         sources = await self._store.chat_sources(self._position, session=None, limit=CHUNK)
         if not sources:
@@ -120,7 +121,7 @@ class ChatView:
 def view_of(
     sources: Sequence[ChatSource], roles: Mapping[tuple[str, str], ChatRole]
 ) -> tuple[list[ChatEntry], list[ChatNews]]:
-    """What events add to the view of their chats. Never raises for what a body holds."""
+    """Returns what these events add to the view of their chats. Never raises because of a body's contents."""
     entries: list[ChatEntry] = []
     news: dict[tuple[int, str], ChatNews] = {}
     for source in sources:
@@ -174,5 +175,5 @@ def _name(body: _Body, role: ChatRole | None, kind: str | None) -> str | None:
 
 
 def _text(value: Any) -> str | None:
-    """Text that can be stored, of a reasonable length; None for anything else."""
+    """Returns text that can be stored and has a reasonable length; None for any other value."""
     return value[:500].replace("\0", "") if isinstance(value, str) and value else None

@@ -1,4 +1,4 @@
-"""Watches the machine's clock, and says whether this instance may decide by the time what to delete or to hurry."""
+"""Watches the machine's clock and says whether this instance may rely on it for deletion and other timed work."""
 
 from __future__ import annotations
 
@@ -13,20 +13,21 @@ from ..settings import EngineSettings
 
 LOOK_INTERVAL = 5.0  # seconds
 NOTEWORTHY = 2.0
-"""Seconds of difference that are logged."""
+"""A difference of this many seconds or more is logged."""
 
 SETTLED = 86_400.0
-"""Seconds after which a clock that was set forward is believed: long enough for a person to see the warning."""
+"""Seconds after which the watch accepts a clock that was set forward: long enough for a person to see the warning."""
 
 log = get_logger("HEALTH")
 
 
 class ClockWatch:
-    """Owned by the engine. `others` are the other instances that live.
+    """Owned by the engine. `others` returns the other live instances.
 
-    On a shared store every stored time is the database's, so a wrong clock here harms nothing; beyond
-    `settings.clock_skew_limit` the instance leaves duties to the others all the same, as long as one of them has a better
-    clock. On a store of its own a clock that jumps forward stops all deleting by age until it is back, or settled.
+    On a shared store every stored time is the database's, so a wrong clock here harms nothing. Beyond
+    `settings.clock_skew_limit` the instance still leaves duties to the others, as long as one of them has a better
+    clock. On an unshared store, a clock that jumps forward stops all deletion by age until the clock is corrected or
+    the watch accepts it.
     """
 
     def __init__(
@@ -41,18 +42,19 @@ class ClockWatch:
         self._limit = settings.clock_skew_limit
         self._shared = shared
         self._others = others
-        self._logged = 0.0  # the difference that was logged last
-        self._base: float | None = None  # our time minus trio's, as it was believed last
+        self._logged = 0.0  # the difference in the last log line
+        self._base: float | None = None  # our time minus trio's, as last accepted
         self._stepped_at: float | None = None
 
     @property
     def skew(self) -> float:
-        """Seconds that the machine's clock is ahead of the time that counts; after it was set forward, by how much."""
+        """Seconds by which the machine's clock is ahead of the reference time; after the clock was set forward, the
+        size of that jump."""
         return self._clock.skew if self._shared else self._jump() or self._clock.skew
 
     @property
     def may_do_duties(self) -> bool:
-        """False while this instance should leave what depends on the time to others."""
+        """False while this instance should leave time-dependent work to the others."""
         if not self._shared:
             return True
         if abs(self.skew) <= self._limit:
@@ -66,7 +68,7 @@ class ClockWatch:
 
     @property
     def warning(self) -> str | None:
-        """One sentence when the machine's clock is noticeably wrong."""
+        """One sentence when the machine's clock is noticeably wrong, otherwise None."""
         skew = self.skew
         if abs(skew) < NOTEWORTHY:
             return None
@@ -79,13 +81,13 @@ class ClockWatch:
         return f"this machine's clock was set back by {-skew:.1f} s; a restart takes over the new time"
 
     async def run(self) -> None:
-        """Log what changes, until cancelled."""
+        """Log changes until cancelled."""
         while True:
             self.look()
             await trio.sleep(LOOK_INTERVAL)
 
     def look(self) -> None:
-        """One look at the clock."""
+        """Check the clock once."""
         self._jump()
         skew = self.skew
         if abs(skew - self._logged) < max(NOTEWORTHY, abs(self._logged) / 2):
@@ -99,7 +101,7 @@ class ClockWatch:
             log.info("this machine's clock is right again", clock_skew=round(skew, 1))
 
     def _jump(self) -> float:
-        """Seconds by which our time has jumped forward and is not believed yet; 0 when it has not."""
+        """Seconds by which our time has jumped forward and which are not accepted yet; 0 without a jump."""
         now, at = self._clock(), trio.current_time()
         if self._base is None or now - at < self._base:
             self._base = now - at

@@ -1,7 +1,7 @@
-"""Recognises callers by their keys, and writes down lazily when a key was used and what was done with it.
+"""Recognises callers by their keys, and records lazily when a key was used and for what.
 
-Neither is worth a transaction for each request: both wait in memory for `FLUSH_INTERVAL` and go in one. A crash loses what
-waits; a shutdown writes it.
+Neither record is worth a transaction per request: both wait in memory for `FLUSH_INTERVAL` and are written together. A
+crash loses the waiting records; a shutdown writes them.
 """
 
 from __future__ import annotations
@@ -20,11 +20,12 @@ from ..store.contract.keys import KeyStore
 
 FLUSH_INTERVAL = 1.0  # seconds
 CACHE_SECONDS = 2.0
-"""How long another instance may go on taking a key that was revoked here."""
+"""Maximum time for which another instance may still accept a key that was revoked here."""
 
 CACHE_SIZE = 10_000
 PENDING_MAX = 10_000
-"""Audit entries held while the store does not answer; then the oldest are dropped, and that is logged."""
+"""Maximum number of audit entries held while the store does not answer. Beyond it the oldest are dropped, which is
+logged."""
 
 BATCH = 500
 LAST_FLUSH_SECONDS = 1.0
@@ -34,7 +35,7 @@ log = get_logger("API")
 
 
 class _Watch:
-    """A key that something long-lived depends on."""
+    """A key that a long-lived connection depends on."""
 
     def __init__(self, key: ApiKey) -> None:
         self.key = key
@@ -57,7 +58,8 @@ class Keyring:
         self._watched: dict[str, _Watch] = {}
 
     async def authenticate(self, secret: str) -> ApiKey | None:
-        """The key that this secret belongs to, None when there is none or it has expired. Raises StoreError."""
+        """Returns the key that this secret belongs to; None when there is no such key or it has expired. Raises
+        StoreError."""
         if not secret.startswith(PREFIX) or len(secret) > LONGEST_SECRET:
             return None
         digest = digest_of(secret)
@@ -77,15 +79,15 @@ class Keyring:
         return key
 
     def forget(self, id: str) -> None:
-        """A key was revoked: it is not taken here any more."""
+        """A key was revoked: stop accepting it here."""
         self._cache = {digest: entry for digest, entry in self._cache.items() if entry[1].id != id}
         self._used.pop(id, None)
         if watch := self._watched.get(id):
             watch.gone.set()
 
     async def gone(self, key: ApiKey) -> None:
-        """Return when this key is of no use any more: revoked here, or seen within `FLUSH_INTERVAL` to be revoked by another
-        instance or to have expired."""
+        """Return when this key is no longer valid: revoked here, or found within `FLUSH_INTERVAL` to be expired or
+        revoked by another instance."""
         watch = self._watched.setdefault(key.id, _Watch(key))
         watch.waiting += 1
         try:
@@ -103,7 +105,7 @@ class Keyring:
         self._pending.append(entry)
 
     async def flush(self) -> None:
-        """Write what waits. Raises StoreError; then it waits on."""
+        """Write the waiting records. Raises StoreError; then they keep waiting."""
         async with self._flushing:
             while self._pending:
                 batch = [self._pending[number] for number in range(min(BATCH, len(self._pending)))]
@@ -119,7 +121,7 @@ class Keyring:
                     raise
 
     async def _append(self, batch: Sequence[AuditEntry]) -> None:
-        """An entry that cannot be stored is dropped, the others are not."""
+        """Drops the entries that cannot be stored; the others are written."""
         try:
             await self._store.append_audit(batch)
         except InvalidInput as error:
@@ -130,12 +132,12 @@ class Keyring:
                 await self._append((entry,))
 
     async def run(self) -> None:
-        """Until cancelled; what waits then is written at the end."""
+        """Run until cancelled, then write the waiting records."""
         try:
             while True:
                 await trio.sleep(FLUSH_INTERVAL)
                 await self._try_flush()
-                with suppress(StoreError):  # who was let in stays in until the store says otherwise
+                with suppress(StoreError):  # callers that were let in stay in until the store says otherwise
                     await self._look_after_watched()
         finally:
             with self._shields.open(LAST_FLUSH_SECONDS):

@@ -25,8 +25,8 @@ from .memory_reading import (
     unique_memory,
 )
 
-ADMISSION_AGE = 5.0  # seconds for which a measurement is good enough to admit a session by
-HORIZON = 24.0  # hours: a worker that would reach its limit within them is replaced before
+ADMISSION_AGE = 5.0  # seconds for which a measurement may be used to admit a session
+HORIZON = 24.0  # hours: a worker that would reach its limit within this time is replaced first
 
 log = get_logger("MEMORY")
 
@@ -46,12 +46,12 @@ class MemoryGuard:
         self._settings = services.settings
         self._monotonic = monotonic
         self._samples: dict[int, deque[tuple[float, int]]] = {}
-        self._turn = trio.Lock()  # a forced check and the periodic one take turns
+        self._turn = trio.Lock()  # a forced check and the periodic one exclude each other
         self._resident = 0
         self._measured_at = -float("inf")
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Run until cancelled."""
         while True:
             await trio.sleep(self._settings.memory_interval)
             await self.check()
@@ -60,7 +60,7 @@ class MemoryGuard:
         """Measure now, without adding to the trend."""
         workers = [worker for host in self._hosts for worker in host.workers()]
         pids = [os.getpid(), *(worker.pid for worker in workers)]
-        if workers:  # milliseconds for each: not in the way of the sessions
+        if workers:  # milliseconds for each: keep this out of the way of the sessions
             used = await trio.to_thread.run_sync(lambda: [unique_memory(pid) for pid in pids])
         else:
             await trio.lowlevel.checkpoint()
@@ -85,7 +85,7 @@ class MemoryGuard:
         )
 
     async def check(self) -> MemoryReport:
-        """One turn of the periodic check: measure, remember, warn, and act when it is critical."""
+        """Run one periodic check: measure, record, warn, and act when memory is critical."""
         async with self._turn:
             return await self._check()
 
@@ -110,7 +110,8 @@ class MemoryGuard:
         return report
 
     def admit(self) -> None:
-        """Raises LimitReached when there is no memory for one more session. Quick, and never too generous."""
+        """Raises LimitReached when there is no memory for one more session. Fast, and never overestimates the free
+        memory."""
         now = trio.current_time()
         if now - self._measured_at > ADMISSION_AGE:
             self._measured_at = now
@@ -143,7 +144,8 @@ class MemoryGuard:
             samples.append((self._monotonic(), process.unique))
 
     def _leaks(self, worker: ProcessMemory) -> bool:
-        """It grows steadily, holds more than half of its limit already, and will be there within a day."""
+        """True when the worker grows steadily, already uses more than half of its limit, and would reach the limit
+        within a day."""
         samples = self._samples.get(worker.pid, ())
         if worker.growth is None or len(samples) < self._settings.memory_trend_window // 2:
             return False

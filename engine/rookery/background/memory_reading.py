@@ -1,4 +1,4 @@
-"""Reads and judges memory. The reading is the only I/O; the judging is pure."""
+"""Reads and judges memory. Reading is the only I/O; judging is pure."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ CGROUPS = Path("/sys/fs/cgroup")
 OWN_CGROUPS = Path("/proc/self/cgroup")
 
 UNLIMITED = 1 << 60
-"""Version 1 writes a huge number for "no limit"."""
+"""Control groups of version 1 write a huge number for "no limit"."""
 
 
 MOST_SAMPLES = 100
-"""Samples that a growth is computed from: the pairs are as many as their square."""
+"""Maximum number of samples from which growth is computed; the cost is quadratic."""
 
 
 class Level(StrEnum):
-    """How close to its limit something is."""
+    """How close something is to its limit."""
 
     OK = "ok"
     WARNING = "warning"
@@ -31,7 +31,8 @@ class Level(StrEnum):
 
 
 class ProcessMemory(msgspec.Struct, frozen=True):
-    """One process. `unique` bytes would be freed by ending it; `growth` is bytes an hour, None while too little is known."""
+    """One process. Ending it would free `unique` bytes. `growth` is in bytes per hour, None while too little is
+    known."""
 
     id: str
     pid: int
@@ -55,7 +56,7 @@ class MemoryReport(msgspec.Struct, frozen=True):
 
 
 def unique_memory(pid: int) -> int | None:
-    """Bytes that belong to this process alone; None when it is gone."""
+    """Bytes that belong to this process alone; None when the process is gone."""
     with contextlib.suppress(psutil.Error, OSError):
         process = psutil.Process(pid)
         try:
@@ -66,14 +67,15 @@ def unique_memory(pid: int) -> int | None:
 
 
 def resident_memory(pid: int) -> int:
-    """Bytes in memory, shared ones included: quick to read, and never less than `unique_memory`. 0 when it is gone."""
+    """Bytes in memory, including shared ones: fast to read, and never less than `unique_memory`. 0 when the process is
+    gone."""
     with contextlib.suppress(psutil.Error, OSError):
         return int(psutil.Process(pid).memory_info().rss)
     return 0
 
 
 def container_limit(paths: Sequence[Path] | None = None) -> int | None:
-    """The lowest memory limit of the control groups that this process runs in, in bytes; None when there is none."""
+    """The lowest memory limit of the control groups that this process runs in, in bytes; None without a limit."""
     limits = []
     for path in limit_files() if paths is None else paths:
         with contextlib.suppress(OSError, ValueError):
@@ -84,10 +86,11 @@ def container_limit(paths: Sequence[Path] | None = None) -> int | None:
 
 
 def limit_files(own: Path = OWN_CGROUPS, mounted: Path = CGROUPS) -> list[Path]:
-    """Where limits may stand: in the group of this process and in each above it, as far as they are visible from here.
+    """Files that may hold limits: those of this process's group and of each group above it that is visible from here.
 
-    Version 2 has them in `memory.max`, version 1 in `memory.limit_in_bytes` of the controller `memory` (kernel documentation,
-    cgroup-v2 and cgroup-v1/memory). Inside a container the own group is usually mounted as the root, whatever its name.
+    Version 2 has limits in `memory.max`, version 1 in `memory.limit_in_bytes` of the controller `memory` (kernel
+    documentation, cgroup-v2 and cgroup-v1/memory). Inside a container the process's own group is usually mounted as the
+    root, whatever its name.
     """
     found = [mounted / "memory.max", mounted / "memory/memory.limit_in_bytes"]
     with contextlib.suppress(OSError, ValueError):
@@ -105,16 +108,16 @@ def limit_files(own: Path = OWN_CGROUPS, mounted: Path = CGROUPS) -> list[Path]:
 
 
 def level_of(used: int, limit: int, warning: float, critical: float) -> Level:
-    """Compare with the thresholds, which are parts of the limit."""
+    """Compare with the thresholds, which are shares of the limit."""
     if used >= critical * limit:
         return Level.CRITICAL
     return Level.WARNING if used >= warning * limit else Level.OK
 
 
 def growth_per_hour(samples: Sequence[tuple[float, int]]) -> float | None:
-    """The Theil-Sen slope: the median of the slopes of all pairs, so that a few odd samples do not matter.
+    """The Theil-Sen slope: the median of the slopes of all pairs, so that a few outliers do not matter.
 
-    `samples` are (seconds, bytes). None below six of them; of very many an even selection is taken.
+    `samples` are (seconds, bytes). None for fewer than six samples; from very many, an evenly spaced selection is used.
     """
     if len(samples) < 6:
         return None

@@ -1,4 +1,4 @@
-"""What one instance did in each of the last minutes, kept in memory for whoever looks at a glance."""
+"""What one instance did in each of the last minutes, kept in memory for overviews."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import trio
 from ..runtime.telemetry import Telemetry
 
 KEPT = 60
-"""Minutes."""
+"""Number of minutes kept."""
 
 MINUTE = 60.0  # seconds
 
 
 class Minute(msgspec.Struct, frozen=True, kw_only=True):
-    """Counts of one minute. `at` is its beginning, seconds since the epoch, a multiple of 60."""
+    """Counts of one minute. `at` is the start of the minute, in seconds since the epoch, a multiple of 60."""
 
     at: float
     received: int = 0
@@ -25,7 +25,7 @@ class Minute(msgspec.Struct, frozen=True, kw_only=True):
     failed: int = 0  # sends that ended as failed, expired or unknown
     delivered: int = 0
     refused: int = 0  # deliveries that failed or were given up
-    changes: int = 0  # of the status of sessions
+    changes: int = 0  # status changes of sessions
 
 
 class MinuteRing:
@@ -39,19 +39,19 @@ class MinuteRing:
         self._past: deque[Minute] = deque(maxlen=KEPT - 1)
 
     async def run(self) -> None:
-        """Until cancelled: close each minute when the next one begins."""
+        """Until cancelled, close each minute when the next one begins."""
         while True:
             await trio.sleep(max(0.05, self._began + MINUTE - self._clock()))
             self._turn()
 
     def recent(self) -> Sequence[Minute]:
-        """The last hour, oldest first; the present minute is the last one and goes on."""
+        """The last hour, oldest first. The last entry is the current minute, which is still counting."""
         self._turn()
         return (*self._past, self._current())
 
     def _turn(self) -> None:
         begins = self._clock() // MINUTE * MINUTE
-        if begins <= self._began:  # a clock that was set back begins no minute again
+        if begins <= self._began:  # a clock that was set back does not start an earlier minute again
             return
         self._past.append(self._current())
         self._before = self._totals()
@@ -81,7 +81,7 @@ class MinuteRing:
 
 
 def merged(rings: Sequence[Sequence[Minute]]) -> list[Minute]:
-    """The minutes of several instances added up, oldest first; at most the last hour."""
+    """Adds up the minutes of several instances, oldest first; at most the last hour."""
     found: dict[float, Minute] = {}
     for minute in (minute for ring in rings for minute in ring):
         known = found.get(minute.at)

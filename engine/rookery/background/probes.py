@@ -1,7 +1,8 @@
-"""Finds connections that are up but dead, by asking (G1, G2).
+"""Finds connections that are up but dead, by probing them (G1, G2).
 
-Two checks per session: a quick look that costs no traffic (`Checkable`), and a deep one that is a round trip on the
-application path (`Probeable`). Silence alone is not death: only a failed check counts, and only several in a row restart it.
+Two checks per session: a quick look that causes no traffic (`Checkable`), and a deep one that is a round trip on the
+application path (`Probeable`). Silence alone does not mean that a link is dead: only failed checks count, and only
+several in a row restart the link.
 """
 
 from __future__ import annotations
@@ -19,20 +20,20 @@ from ..provider.contract import Link
 from ..services import Services
 from ..session.runner import SessionRunner
 
-TICK = 1.0  # seconds; those who become due within it are looked at together
+TICK = 1.0  # seconds; sessions that become due within this time are checked together
 CONCURRENCY = 16
-"""Probes at once that may still be answered soon."""
+"""Maximum number of concurrent probes that may still be answered soon."""
 
 TURN = 0.25
-"""Seconds after which a probe without an answer makes room for the next: it only waits, and a thousand dead sessions shall be
-found in about the time of one."""
+"""Seconds after which an unanswered probe makes room for the next one. From then on it only waits, so a thousand dead
+sessions are found in about the time of one."""
 
 log = get_logger("HEALTH")
 
 
 class CheckResult(msgspec.Struct, frozen=True):
-    """One session's check. `ok` is None when the session has no link, nothing that could be asked, or a platform that wants
-    to be left alone for a while (`error`)."""
+    """The check of one session. `ok` is None when the session has no link, when its link cannot be checked, or when the
+    platform asked for a pause (`error`)."""
 
     session: str
     kind: str
@@ -42,13 +43,13 @@ class CheckResult(msgspec.Struct, frozen=True):
 
 
 class _Watch(msgspec.Struct):
-    """What is remembered of one link between its checks."""
+    """What the checker remembers about one link between its checks."""
 
     link: Link
     quick_at: float
     deep_at: float
-    failures: dict[str, int] = {}  # in a row, by kind: neither makes up for the other
-    turn: trio.Lock = msgspec.field(default_factory=trio.Lock)  # a session is never asked twice at once
+    failures: dict[str, int] = {}  # consecutive failures by kind: a success of one kind does not reset the other
+    turn: trio.Lock = msgspec.field(default_factory=trio.Lock)  # a session is never probed twice at once
 
 
 class HealthChecker:
@@ -69,8 +70,8 @@ class HealthChecker:
         self._limiter = trio.CapacityLimiter(CONCURRENCY)
 
     async def run(self) -> None:
-        """Until cancelled. A new link is first checked after the warm-up, then at its own place in the interval, so that a
-        thousand sessions that started together are not asked together."""
+        """Run until cancelled. A new link is first checked after the warm-up, then at its own point in the interval, so
+        that a thousand sessions that started together are not probed together."""
         async with trio.open_nursery() as nursery:
             while True:
                 version = self._services.signals.sessions.version
@@ -90,7 +91,8 @@ class HealthChecker:
                 await trio.sleep(TICK)
 
     async def check_now(self, ids: Collection[str] | None = None) -> list[CheckResult]:
-        """Probe sessions at once: all that run here, or these. Counts like the periodic checks."""
+        """Probe sessions at once: all that run here, or the given ones. The results count like those of the periodic
+        checks."""
         self._follow(trio.current_time())
         results: list[CheckResult] = []
 
@@ -173,7 +175,7 @@ class HealthChecker:
                     await link.check()
         except trio.TooSlowError:
             return CheckResult(id, kind, False, error=f"no answer within {self._settings.probe_timeout:g} s")
-        except RateLimited as error:  # it is there
+        except RateLimited as error:  # the peer answered, so the link is alive
             return CheckResult(id, kind, None, error=str(error))
         except Exception as error:
             return CheckResult(id, kind, False, error=str(error) or type(error).__name__)

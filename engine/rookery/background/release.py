@@ -1,4 +1,4 @@
-"""Lets providers release what they hold for sessions that do not run any more (A7), and the storage what nobody needs."""
+"""Releases what providers hold for sessions that no longer run (A7), and stored files that are no longer needed."""
 
 from __future__ import annotations
 
@@ -33,15 +33,16 @@ class Cleaner:
         self._lock = trio.Lock()
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Run until cancelled."""
         while True:
             await trio.sleep(self._services.settings.cleaner_interval)
             await self.check(by_age=self._watch.may_delete)
 
     async def check(self, *, by_age: bool = True) -> list[str]:
-        """One turn; returns the sessions of which something was released. One provider's bug does not keep the others.
+        """Run one cleaning pass. Returns the sessions for which something was released. A bug in one provider does not
+        stop the others.
 
-        `by_age`: also delete files whose time is over.
+        `by_age`: also delete files whose retention has ended.
         """
         released: set[str] = set()
         async with self._lock:

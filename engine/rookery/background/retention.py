@@ -1,4 +1,4 @@
-"""Deletes what is old and expires what waited too long, a little at a time."""
+"""Deletes old data and expires messages that waited too long, in small steps."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..store.contract import Store
 from .clock_watch import ClockWatch
 
 BATCH = 1000
-"""Rows deleted in one transaction, so that no writer waits long."""
+"""Maximum number of rows deleted in one transaction, so that no writer waits long."""
 
 EXPIRY_INTERVAL = 10.0  # seconds
 
@@ -22,7 +22,7 @@ log = get_logger("MEMORY")
 
 
 class Housekeeper:
-    """Owned by the engine. Nothing is deleted or expired while `watch` does not trust the clock."""
+    """Owned by the engine. Deletes and expires nothing while `watch` does not trust the clock."""
 
     def __init__(
         self, store: Store, settings: EngineSettings, signals: Signals, clock: Callable[[], float], watch: ClockWatch
@@ -34,14 +34,14 @@ class Housekeeper:
         self._watch = watch
 
     async def run(self) -> None:
-        """Until cancelled. First after an interval: a start has better things to do."""
+        """Run until cancelled. The first pass comes after one interval, to keep the start fast."""
         interval = min(EXPIRY_INTERVAL, self._settings.prune_interval)
         prune_at = trio.current_time() + self._settings.prune_interval
         while True:
             await trio.sleep(interval)
             try:
                 if not self._watch.may_delete:
-                    continue  # its own log line says why
+                    continue  # the clock watch logs the reason
                 if await self._store.expire_messages(now=self._clock(), announce=self._settings.status_events):
                     self._signals.events_stored(None)
                 if trio.current_time() >= prune_at:

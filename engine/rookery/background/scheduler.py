@@ -1,4 +1,4 @@
-"""Puts scheduled messages into the queue when their time has come (F4)."""
+"""Queues scheduled messages when their time has come (F4)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..services import Services
 from ..supervisor.supervisor import Supervisor
 
 LOOK_INTERVAL = 30.0
-"""Seconds between looks at the latest: another instance may have stored an earlier one, and wall clocks are set."""
+"""Maximum seconds between looks: another instance may have stored an earlier message, and wall clocks can be set."""
 
 STORE_RETRY_DELAY = 1.0  # seconds
 
@@ -27,7 +27,7 @@ class Schedule:
         self._clock = services.clock
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Run until cancelled."""
         while True:
             version = self._signals.schedule.version
             try:
@@ -44,6 +44,6 @@ class Schedule:
 
     def _patience(self, next_at: float | None) -> float:
         if next_at is None:
-            # On a store of one's own nobody else can add a message.
+            # Only this engine can add messages to an unshared store.
             return LOOK_INTERVAL if self._store.shared else float("inf")
         return min(LOOK_INTERVAL, max(0.0, next_at - self._clock()))

@@ -1,7 +1,7 @@
-"""Asks the instance that runs a session to do what only it can, through the database (E5).
+"""Asks the instance that runs a session to do something that only it can do, through the database (E5).
 
-Instances need not reach each other: a call is a row, a notification makes it quick, and polling finds it when that is
-lost. Every call has a deadline; a call that no instance has taken by then never happens.
+Instances need no network connection to each other: a call is a row, a notification makes it fast, and polling finds the
+row if the notification is lost. Every call has a deadline; a call that no instance has taken by then never happens.
 Arguments and results are MessagePack.
 """
 
@@ -22,10 +22,10 @@ from ..services import Services
 from ..store.contract.cluster import CallStore
 from .membership import Membership
 
-POLL_INTERVAL = 0.5  # seconds between looks for an answer
+POLL_INTERVAL = 0.5  # seconds between polls for an answer
 STORE_RETRY_DELAY = 1.0  # seconds
 BATCH = 32
-"""Calls under way here at once."""
+"""Maximum number of calls that this instance handles at once."""
 
 PLAIN = (str, int, float, bool, dict, type(None))
 
@@ -35,7 +35,7 @@ Handler = Callable[..., Awaitable[Any]]
 
 
 class NotHere(RookeryError):
-    """The session runs here no more: whoever asked looks again who has it."""
+    """The session no longer runs here: the caller looks up its instance again."""
 
 
 class _Answer(msgspec.Struct, omit_defaults=True):
@@ -48,7 +48,7 @@ class _Answer(msgspec.Struct, omit_defaults=True):
 
 
 class Router:
-    """Both ends of the calls of one instance. Owned by the engine, on a shared store."""
+    """Sends and answers the calls of one instance. Owned by the engine, on a shared store."""
 
     def __init__(self, instance: str, store: CallStore, membership: Membership, services: Services) -> None:
         self._instance = instance
@@ -61,7 +61,8 @@ class Router:
         self._wake = trio.Event()
 
     def handle(self, method: str, handler: Handler) -> None:
-        """`handler` does what other instances ask this one for; its arguments and result are what MessagePack can hold."""
+        """Register `handler` for calls from other instances. Its arguments and result must be values that MessagePack
+        can encode."""
         self._handlers[method] = handler
 
     def wake(self) -> None:
@@ -74,9 +75,9 @@ class Router:
             event.set()
 
     async def call(self, owner: str, method: str, *, seconds: float | None = None, **arguments: Any) -> Any:
-        """Let `owner` do it and return its result.
+        """Call `method` on `owner` and return its result.
 
-        Raises what its handler raised; OwnerUnavailable when it is gone or does not answer in time; StoreError.
+        Raises what the handler raised; OwnerUnavailable when the owner is gone or does not answer in time; StoreError.
         """
         seconds = self._settings.call_timeout if seconds is None else seconds
         if not self._membership.census.lives(owner):
@@ -130,7 +131,7 @@ class Router:
             return False
 
     async def run(self) -> None:
-        """Do what others ask for, until cancelled."""
+        """Handle calls from other instances until cancelled."""
         limiter = trio.CapacityLimiter(BATCH)
         async with trio.open_nursery() as nursery:
             while True:
@@ -148,7 +149,7 @@ class Router:
                         await self._wake.wait()
 
     async def _do(self, call: InstanceCall, limiter: trio.CapacityLimiter) -> None:
-        """One call, bounded by its deadline; nothing that goes wrong reaches anybody but its caller."""
+        """Handle one call within its deadline; a failure reaches only its caller."""
         with trio.move_on_after(call.seconds):
             async with limiter:
                 answer = await self._perform(call)
@@ -181,7 +182,7 @@ def _result(answer: _Answer) -> Any:
     kind = getattr(errors, answer.error, RookeryError)
     if not (isinstance(kind, type) and issubclass(kind, RookeryError)):
         kind = RookeryError
-    # Their constructors differ; what they hold came from one of them.
+    # The constructors of errors differ, but the attributes came from an error of the same class.
     error = kind.__new__(kind)
     error.args = (answer.message,)
     for name, value in answer.facts.items():

@@ -1,4 +1,5 @@
-"""Hands sessions over to other instances: a few at a time to level their numbers, all of them to empty this one (E5)."""
+"""Hands sessions over to other instances: a few at a time to level their numbers, or all of them to empty this one
+(E5)."""
 
 from __future__ import annotations
 
@@ -24,16 +25,16 @@ class Leveler:
         self._changed = trio.Event()
 
     def nudge(self) -> None:
-        """This instance begins to drain."""
+        """This instance starts to drain."""
         self._wake.set()
 
     async def emptied(self) -> None:
-        """Return when nothing runs here. The caller sets the deadline."""
+        """Return when no session runs here. The caller sets the deadline."""
         while self._running:
             await self._changed.wait()
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Run until cancelled."""
         while True:
             self._wake = trio.Event()
             with trio.move_on_after(self._settings.rebalance_interval):
@@ -45,18 +46,19 @@ class Leveler:
                 self._level()
 
     def _level(self) -> None:
-        """Only connected sessions move: the others wait for a person, or for a time that moving would cut short."""
+        """Moves only connected sessions: the others wait for a person, or for a time that moving would cut short."""
         count = min(self._membership.surplus, self._settings.rebalance_batch)
         if count <= 0:
             return
         movable = [runner for runner in self._running.values() if runner.link is not None and not runner.stopping]
-        # The youngest connections: those that were up for long stay up.
+        # The youngest connections move: long-lived ones stay up.
         movable.sort(key=lambda runner: -(runner.connected_at or 0.0))
         for runner in movable[:count]:
             runner.stop(Intent.HAND_OVER)
 
     async def _empty(self) -> None:
-        """As many at once as another instance connects at once, so that each is away for a moment only."""
+        """Hands over as many sessions at once as another instance connects at once, so that each is away only
+        briefly."""
         async with trio.open_nursery() as nursery:
             for runner in list(self._running.values()):
                 nursery.start_soon(self._hand_over, runner)

@@ -1,6 +1,6 @@
-"""Several engines on one store: hears what the others change, and looks for itself in case a notification got lost (E5).
+"""Where several engines share a store: listens for the others' changes, and polls in case a notification got lost (E5).
 
-Nothing here is needed for correctness: leases and fences are that. It only makes things happen sooner.
+Correctness does not depend on this module: leases and fences ensure it. This module only makes things happen sooner.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from .membership import Membership
 
 
 class Cluster:
-    """Turns changes by other engines into this one's own signals. Owned by the engine, for shared stores."""
+    """Turns changes by other engines into this engine's own signals. Owned by the engine, for shared stores."""
 
     def __init__(
         self, instance: str, supervisor: Supervisor, membership: Membership, router: Router, services: Services
@@ -30,7 +30,7 @@ class Cluster:
         self._services = services
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Run until cancelled."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self.membership.run)
             nursery.start_soon(self.leveler.run)

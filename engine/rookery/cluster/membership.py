@@ -1,4 +1,4 @@
-"""This engine among the others on a shared store: says that it lives, and knows its share of the sessions (E5)."""
+"""This engine's membership on a shared store: reports that it is alive and knows its share of the sessions (E5)."""
 
 from __future__ import annotations
 
@@ -14,24 +14,26 @@ from ..services import Services
 from .shares import fair_shares, surplus
 
 MISSED_BEATS = 3
-"""After so many an instance counts as gone. Sooner than its leases end, so that the others know their new share by then."""
+"""An instance counts as gone after this many missed beats. That is sooner than its leases expire, so that the others
+know their new share by then."""
 
-REFRESH_INTERVAL = 0.1  # seconds between two beats, however many ask for one
+REFRESH_INTERVAL = 0.1  # minimum seconds between two beats, however many callers ask for one
 BEAT_TIMEOUT = 5.0  # seconds
 UNLIMITED = 2**31
 
 LEVELLING_PAUSE, LEVELLING_PAUSE_MAX = 20.0, 600.0
-"""Seconds without levelling after another instance left lying what should have been its part: it is dead, which shows
-within that time, or stuck, so each further pause is twice as long."""
+"""Seconds without levelling after another instance failed to take sessions of its share. That instance is either dead,
+which shows within this time, or stuck, so each further pause is twice as long."""
 
 CALM = 2.0
-"""Pauses without such a thing after which the next one is short again."""
+"""After this many pauses without another failure, the next pause is short again."""
 
 log = get_logger("SESSION")
 
 
 class Membership:
-    """Owned by the engine. `sessions` returns how many run here; `on_change` is called when more may be claimed.
+    """Owned by the engine. `sessions` returns how many sessions run here; `on_change` is called when more may be
+    claimed.
 
     Each beat also sets `clock` by the store's time.
     """
@@ -63,14 +65,15 @@ class Membership:
 
     @property
     def others(self) -> list[Instance]:
-        """The other instances that live."""
+        """The other live instances."""
         return [instance for instance in self.census.instances if instance.name != self._name]
 
     @property
     def room(self) -> int:
         """How many more sessions this instance should claim now.
 
-        Beyond its share it takes only sessions that have been free for a while: another instance lacks room or misses them.
+        Beyond its share it takes only sessions that have been free for a while: the instance that should take them
+        lacks room or misses them.
         """
         if self.draining:
             return 0
@@ -97,7 +100,7 @@ class Membership:
 
     @property
     def capacity(self) -> int | None:
-        """Sessions that all instances together may run; None: no limit."""
+        """Maximum number of sessions that all instances together may run; None: no limit."""
         total = 0
         for taker in self.census.takers:
             if taker.capacity is None:
@@ -106,7 +109,7 @@ class Membership:
         return total
 
     def drain(self) -> None:
-        """Take nothing from now on, and let the others know."""
+        """Take no more sessions from now on, and notify the other instances."""
         self.draining = True
         self.nudge()
 
@@ -133,13 +136,13 @@ class Membership:
                 log.warning("the other instances cannot be seen", error=str(error))
             await trio.sleep(REFRESH_INTERVAL)
             pause = self._settings.cluster_poll_interval
-            if self.census.free and not self._full:  # soon somebody has to take it
+            if self.census.free and not self._full:  # an instance has to take these sessions soon
                 pause = min(pause, self._settings.claim_patience / 2)
             with trio.move_on_after(pause):
                 await self._wake.wait()
 
     async def beat(self) -> None:
-        """Say that this instance lives and look who else does. Raises StoreError."""
+        """Report that this instance is alive and fetch the other live instances. Raises StoreError."""
         started = trio.current_time()
         me = Instance(
             name=self._name,
@@ -160,7 +163,7 @@ class Membership:
         if self.census.now is not None:
             self._clock.measure(self.census.now, began=started, ended=trio.current_time())
         self._beat_at = started
-        # Twice in a row, so that those who start together after a long break begin with their shares.
+        # Beat twice in a row, so that instances that start together after a long break begin with their shares.
         before_lying, self._left_lying = self._left_lying, bool(before.overdue and self.census.overdue)
         if self._left_lying and not before_lying:
             self._put_levelling_off(started)
@@ -183,7 +186,7 @@ class Membership:
         self._level_after = now + self._pause
 
     async def leave(self) -> None:
-        """Tell the others that this instance is gone. The caller sets the deadline."""
+        """Report to the other instances that this one is gone. The caller sets the deadline."""
         try:
             await self._store.leave(self._name)
         except StoreError as error:

@@ -1,7 +1,7 @@
 """How many sessions each of several engines should run. Pure: no I/O, no clock.
 
 Every instance computes its own share from the same census, so no instance has to be in charge. Shares are rounded up:
-together they are never less than the sessions that should run, and one session more or less moves nothing.
+together they cover at least the sessions that should run, and one session more or less does not move any other.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ from collections.abc import Iterable
 from ..model.instance import Census, Instance
 
 SLACK = 20
-"""An instance hands sessions over when it has more than a twentieth beyond its share: levelling costs each of them a
-moment without a connection, so it has to be worth it."""
+"""An instance hands sessions over when it exceeds its share by more than a twentieth. Levelling costs each moved
+session a moment without a connection, so it has to be worth it."""
 
 
 def fair_shares(takers: Iterable[Instance], wanted: int) -> dict[str, int]:
-    """By name, how many of the `wanted` sessions each should run: the same number, unless it has no room for that."""
+    """By name, how many of the `wanted` sessions each instance should run: the same number, unless an instance has no
+    room for it."""
     shares: dict[str, int] = {}
     left = sorted(takers, key=lambda taker: math.inf if taker.capacity is None else taker.capacity)
     while left:

@@ -1,4 +1,4 @@
-"""From the event log to webhooks: durable, in order per chat, signed (F3)."""
+"""Delivers the event log to webhooks: durable, in order per chat, signed (F3)."""
 
 from .dispatcher import Dispatcher
 

@@ -1,9 +1,9 @@
-"""Which addresses webhooks may lead to, checked when a connection is made.
+"""Decides which addresses webhooks may connect to, checked when a connection is made.
 
-Whoever may create webhooks could otherwise make this server call services that only this server can reach: a cloud's
-metadata, a database's HTTP port, the neighbours in a cluster. The check is on the address that is then connected to, not on
-an earlier look at the same name, so that a name that changes in between (DNS rebinding) gains nothing. Redirects are not
-followed at all.
+Otherwise anyone who may create webhooks could make this server call services that only this server can reach: a cloud's
+metadata, a database's HTTP port, the neighbours in a cluster. The check applies to the address that is then connected
+to, not to an earlier look-up of the same name, so a name that changes in between (DNS rebinding) gains nothing.
+Redirects are not followed at all.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _SPECIAL = tuple(
     map(
         ipaddress.ip_network,
-        # Special purposes (IANA) that the standard library of some Python version counts as the open internet; a cloud keeps
-        # its metadata at 192.0.0.192.
+        # Special-purpose addresses (IANA) that the standard library of some Python version counts as public; a cloud
+        # keeps its metadata at 192.0.0.192.
         ("192.0.0.0/24", "192.88.99.0/24", "64:ff9b:1::/48", "2001::/23", "3fff::/20", "5f00::/16", "fec0::/10"),
     )
 )
 
 
 class PrivateAddress(OSError):
-    """The name leads to no address that may be called."""
+    """The name does not resolve to any address that may be called."""
 
 
 def is_public(text: str) -> bool:
-    """True for an address on the open internet; an IPv4 address inside an IPv6 one counts as itself."""
+    """True for an address on the public internet; an IPv4 address inside an IPv6 one is judged by itself."""
     try:
         address = ipaddress.ip_address(text.partition("%")[0])
     except ValueError:
@@ -46,7 +46,7 @@ def is_public(text: str) -> bool:
 
 
 async def open_public_stream(host: str, port: int) -> trio.SocketStream:
-    """A connection to the first address of `host` that is public and answers. Raises PrivateAddress, OSError."""
+    """Connects to the first public address of `host` that answers. Raises PrivateAddress, OSError."""
     public = [address for address in await names().addresses(host) if is_public(address)]
     if not public:
         raise PrivateAddress(

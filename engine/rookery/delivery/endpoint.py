@@ -1,4 +1,4 @@
-"""Delivers to one endpoint: lanes in parallel, each lane in order, nothing held in memory but a window (F3, F5)."""
+"""Delivers to one endpoint: lanes in parallel, each lane in order, and no more than one window in memory (F3, F5)."""
 
 from __future__ import annotations
 
@@ -21,18 +21,20 @@ from .tally import Notes
 from .transport import Attempt, Route
 
 WINDOW = 256
-"""Deliveries of one endpoint read at once."""
+"""Number of deliveries of one endpoint that are read at once."""
 
 STORE_RETRY_DELAY = 1.0  # seconds
 STRIKES = 4
-"""Failures in a row after which the whole endpoint is tried one delivery at a time, with a pause between them. Each one
-before halves how many are tried at once. What fails at the same moment counts once: it tells the same."""
+"""After this many consecutive failures the whole endpoint is tried one delivery at a time, with a pause between
+deliveries. Each earlier failure halves the number of concurrent deliveries. Failures at the same moment count once:
+they carry the same information."""
 
 HOLD_MAX = 30.0
-"""The longest such pause in multiples of the first, which is as long as the first delay after a failure (a setting)."""
+"""The longest such pause, as a multiple of the first, which is as long as the first delay after a failure (a
+setting)."""
 
 OnAnswer = Callable[[Webhook, Delivery, Attempt], Awaitable[Attempt]]
-"""Carries out what an endpoint answered; returns the attempt with what became of that. Raises nothing of its own."""
+"""Carries out an endpoint's answer and returns the attempt with the result. Never raises."""
 
 log = get_logger("DELIVERY")
 
@@ -76,16 +78,16 @@ class Endpoint:
         self.on_answer: OnAnswer | None = None
 
     def wake(self) -> None:
-        """There may be something new to deliver."""
+        """There may be new deliveries."""
         self._wake.set()
 
     def try_now(self) -> None:
-        """Somebody has looked after webhooks: perhaps this one's endpoint is well again."""
+        """An operator changed a webhook or asked for a retry: the endpoint may work again."""
         self._hold_until = -float("inf")
         self.wake()
 
     async def close(self) -> None:
-        """Begin no further delivery and return when none is under way. The caller sets the deadline."""
+        """Start no further delivery and return when none is under way. The caller sets the deadline."""
         self._closing = True
         self.wake()
         while self._active:
@@ -120,7 +122,7 @@ class Endpoint:
         return 1 if trio.current_time() >= self._hold_until else 0
 
     async def _fill(self) -> float:
-        """Read a window when none is left; returns the trio time at which a parked lane is due."""
+        """Read a window when none is left. Returns the trio time at which a parked lane is due."""
         if self._ready or self._active >= self._settings.webhook_concurrency:
             return float("inf")
         now = self._clock()
@@ -149,7 +151,7 @@ class Endpoint:
                 if not attempt.delivered:
                     break
         except StoreError as error:
-            # What was delivered but not recorded is delivered again, with the same id.
+            # A delivery that was made but not recorded is repeated with the same id.
             log.warning("a delivery could not be recorded", webhook=self.webhook.id, error=str(error))
             await trio.sleep(STORE_RETRY_DELAY)
         finally:
@@ -200,7 +202,7 @@ class Endpoint:
         with self._shields.open(self._settings.store_timeout) as scope:
             try:
                 await self._store.record_deliveries((outcome,))
-            except InvalidInput:  # the endpoint's own words cannot be stored
+            except InvalidInput:  # the endpoint's own text cannot be stored
                 outcome = msgspec.structs.replace(outcome, error="an error whose text cannot be stored")
                 await self._store.record_deliveries((outcome,))
         if scope.cancelled_caught:
@@ -211,7 +213,7 @@ class Endpoint:
         self._closing = True
         with suppress(NotFound):
             current = await self._store.get_webhook(self.webhook.id)
-            if current == self.webhook:  # otherwise the operator has changed it meanwhile, perhaps the address
+            if current == self.webhook:  # otherwise the operator has changed it meanwhile, perhaps its address
                 await self._store.update_webhook(
                     msgspec.structs.replace(current, enabled=False, updated_at=self._clock())
                 )

@@ -1,4 +1,4 @@
-"""Deliveries over HTTP: one pool of connections for each server."""
+"""Deliveries over HTTP: one connection pool for each server."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from .post import authorization, formed_body, judge, request_headers
 from .transport import Attempt
 
 ANSWER_KEPT = 65_536
-"""Bytes of an answer that are read, so that the connection can be used again."""
+"""Bytes of an answer that are read, so that the connection can be reused."""
 
 TIDY_INTERVAL = 30.0  # seconds
 CLOSE_SECONDS = 1.0
 
 
 class HttpTransport:
-    """Implements `Transport`. Speaks to the connection and not through a client that logs each URL, which may hold secrets
-    (E4). Redirects are not followed."""
+    """Implements `Transport`. Uses connections directly instead of an HTTP client that logs each URL, which may hold
+    secrets (E4). Redirects are not followed."""
 
     def __init__(self, *, allow_private: bool, ca_bundle: str | None = None) -> None:
         self._connect = open_stream if allow_private else open_public_stream
@@ -42,23 +42,23 @@ class HttpTransport:
         yield HttpRoute(self, webhook, seconds)
 
     async def exchange(self, url: httpx.URL, headers: dict[str, str], body: bytes) -> HttpAnswer:
-        """POST once. The caller bounds its time. Raises ExchangeError."""
+        """POST once. The caller bounds the time. Raises ExchangeError."""
         head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         return await self._client(url).exchange(
             b"POST " + url.raw_path + b" HTTP/1.1\r\n" + head.encode("latin-1") + b"\r\n" + body,
             connect_seconds=float("inf"),
             read_seconds=float("inf"),
-            repeatable=True,  # `webhook-id` tells a receiver that it has this event already
+            repeatable=True,  # `webhook-id` lets a receiver recognise a repeated event
         )
 
     async def tidy_up(self) -> None:
-        """Until cancelled: close what was idle for too long."""
+        """Close idle connections until cancelled."""
         while True:
             await trio.sleep(TIDY_INTERVAL)
             for key, client in list(self._clients.items()):
                 await client.tidy()
                 if not client.idle:
-                    self._clients.pop(key, None)  # requests that are under way keep it alive
+                    self._clients.pop(key, None)  # requests under way keep it alive
 
     async def aclose(self) -> None:
         """Close every idle connection."""
@@ -78,7 +78,7 @@ class HttpTransport:
 
 
 class HttpRoute:
-    """Implements `Route` for one webhook: what its requests have in common is worked out once."""
+    """Implements `Route` for one webhook: the parts that its requests share are computed once."""
 
     def __init__(self, transport: HttpTransport, webhook: Webhook, seconds: float) -> None:
         self._transport = transport
@@ -88,7 +88,7 @@ class HttpRoute:
         self._headers: dict[str, str] = {}
 
     async def deliver(self, delivery: Delivery, *, now: float) -> Attempt:
-        """See `Route.deliver`; the time covers everything, the answer's body included."""
+        """See `Route.deliver`; the time limit covers everything, including the answer's body."""
         body = formed_body(delivery, self._webhook.format)
         if body is None:
             return Attempt(True)
@@ -97,7 +97,7 @@ class HttpRoute:
                 url = self._url or self._prepare()
                 headers = self._headers | request_headers(self._webhook, delivery, body, now)
                 answer = await self._transport.exchange(url, headers, body)
-            except Exception as error:  # whatever a stranger's server makes a library raise: one failed delivery
+            except Exception as error:  # any error that a foreign server makes a library raise is one failed delivery
                 return Attempt(False, printable(f"{type(error).__name__}: {error}")[:500])
         if scope.cancelled_caught:
             return Attempt(False, f"no answer within {self._seconds:g} s")
@@ -116,7 +116,7 @@ class HttpRoute:
 
 @asynccontextmanager
 async def open_http_transport(*, allow_private: bool, ca_bundle: str | None = None) -> AsyncIterator[HttpTransport]:
-    """Connections to every endpoint, closed at the end of the block."""
+    """Opens the transport and closes its connections at the end of the block."""
     transport = HttpTransport(allow_private=allow_private, ca_bundle=ca_bundle)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(transport.tidy_up)

@@ -1,7 +1,8 @@
-"""Pages of the log that are read once for all who are at about the same place in it.
+"""Pages of the log that are read once for all followers at about the same position.
 
-Followers of everything that have fallen behind the tail are often together: they were pushed out of it at the same moment.
-Each page covers a fixed range of ids, so that they ask for the same ones wherever exactly they stand.
+Followers of all events that have fallen behind the tail are often together, because they fell behind at the same
+moment. Each page covers a fixed range of ids, so that these followers ask for the same pages whatever their exact
+position.
 """
 
 from __future__ import annotations
@@ -16,23 +17,23 @@ from ..model.event import Event, EventQuery
 from ..store.contract import Store
 
 KEPT = 16
-"""Pages."""
+"""Maximum number of pages kept."""
 KEPT_BYTES = 8 * 1024 * 1024
-"""Of JSON; the last page is kept even if it has more."""
+"""Size limit in bytes of JSON; the last page is kept even if it is larger."""
 
 _encoder = msgspec.json.Encoder()
 
 
 def size_of(events: Sequence[Event]) -> int:
-    """Bytes of JSON of what is large in events; in memory they take a few times as much."""
+    """Bytes of JSON in the large fields of events; in memory they take a few times as much."""
     try:
         return sum(len(_encoder.encode((event.body, event.raw))) for event in events)
-    except RecursionError:  # nested as deep as can just be read
+    except RecursionError:  # nested almost too deeply to be read
         return KEPT_BYTES
 
 
 class SharedPages:
-    """What lies in the past does not change, so a full page is good for ever."""
+    """Past events do not change, so a full page stays valid for ever."""
 
     def __init__(self, store: Store, size: int) -> None:
         self._store = store
@@ -42,7 +43,7 @@ class SharedPages:
         self._reading: dict[int, trio.Event] = {}
 
     async def after(self, position: int) -> Sequence[Event]:
-        """Some of the next events behind a position, at least one if there is any. Raises StoreError."""
+        """Returns some of the next events after a position, at least one if there is any. Raises StoreError."""
         number = position // self._size
         while number in self._reading:
             await self._reading[number].wait()
@@ -55,7 +56,7 @@ class SharedPages:
         return [event for event in page if event.id > position]
 
     def forget(self) -> None:
-        """Keep nothing of what was read so far."""
+        """Drop all pages read so far."""
         self._pages.clear()
         self._bytes = 0
 

@@ -1,7 +1,7 @@
-"""Payloads in the forms of other gateways, so that programs that were written for them go on unchanged.
+"""Payloads in the formats of other gateways, so that programs written for them keep working unchanged.
 
-WAHA (waha.devlike.pro/docs/how-to/events) and Evolution API (doc.evolution-api.com, webhooks), as publicly documented: text
-and media messages, acknowledgements, the session's state, the QR code. `docs/webhooks.md` has the limits.
+WAHA (waha.devlike.pro/docs/how-to/events) and Evolution API (doc.evolution-api.com, webhooks), as publicly documented:
+text and media messages, acknowledgements, the session's state, the QR code. `docs/webhooks.md` lists the limits.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from ..model.event import Event
 
 FORMS = ("waha", "evolution")
 FORM_TYPES = ("message", "message.status", "session.status", "session.qr")
-"""What a webhook with such a form is sent, unless it names types itself."""
+"""Event types that a webhook with such a format receives, unless it names types itself."""
 
 _WAHA_STATES = {
     "INITIALIZING": "STARTING",
@@ -40,7 +40,7 @@ _EVOLUTION_KINDS = {
 
 
 def payload_of(form: str, event: Event) -> dict[str, Any] | None:
-    """The payload for this event; None when the form has none for it, so that there is nothing to post."""
+    """Returns the payload for this event; None when the format has none for it, so nothing is posted."""
     return _waha(event) if form == "waha" else _evolution(event)
 
 
@@ -171,10 +171,10 @@ def _evolution_message(event: Event) -> dict[str, Any]:
 
 
 def _chat_us(address: str | None) -> str | None:
-    """An address of a person as WAHA writes it: `...@c.us`."""
+    """Returns a person's address as WAHA writes it: `...@c.us`."""
     return None if address is None else address.replace("@s.whatsapp.net", "@c.us")
 
 
 def _seconds(time: float) -> float:
-    """A time that a calendar has."""
+    """Returns the time, limited to what a calendar can represent."""
     return min(max(time, 0.0), 253402300799.0)

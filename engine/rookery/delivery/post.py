@@ -1,4 +1,4 @@
-"""One event as a signed POST, and what its answer means.
+"""Turns one event into a signed POST and interprets the answer.
 
 Signature and headers follow the Standard Webhooks specification 1.0 (standardwebhooks.com).
 """
@@ -47,7 +47,7 @@ def request_body(delivery: Delivery, format: str = "rookery") -> bytes:
 
 
 def formed_body(delivery: Delivery, format: str) -> bytes | None:
-    """The body in the webhook's format; None where another gateway's form has none for this event."""
+    """The body in the webhook's format; None where another gateway's format has none for this event."""
     if format not in FORMS:
         return request_body(delivery, format)
     payload = payload_of(format, delivery.event)
@@ -55,12 +55,13 @@ def formed_body(delivery: Delivery, format: str) -> bytes | None:
 
 
 def delivery_id(delivery: Delivery) -> str:
-    """The same on every attempt and by every transport, so that a receiver can recognise a repetition."""
+    """An id that is the same on every attempt and with every transport, so that a receiver can recognise a
+    repetition."""
     return f"evt_{delivery.event.id}"
 
 
 def request_headers(webhook: Webhook, delivery: Delivery, body: bytes, now: float) -> dict[str, str]:
-    """Those that sign the body."""
+    """The headers that sign the body."""
     id = delivery_id(delivery)
     stamp = datetime.fromtimestamp(int(now), UTC)
     secrets = [webhook.secret]
@@ -78,7 +79,7 @@ def request_headers(webhook: Webhook, delivery: Delivery, body: bytes, now: floa
 
 
 def judge(answer: HttpAnswer, now: float) -> Attempt:
-    """What an endpoint's answer means for the delivery."""
+    """Interpret an endpoint's answer as the result of the delivery."""
     if 200 <= answer.status < 300:
         return Attempt(True, status=answer.status, answer=answer.body)
     return Attempt(
@@ -92,14 +93,14 @@ def judge(answer: HttpAnswer, now: float) -> Attempt:
 
 
 def authorization(url: httpx.URL) -> dict[str, str]:
-    """`user:password@` of a URL as a header (RFC 7617)."""
+    """The `user:password@` of a URL as a header (RFC 7617)."""
     if not url.username and not url.password:
         return {}
     return {"authorization": "Basic " + base64.b64encode(f"{url.username}:{url.password}".encode()).decode()}
 
 
 def _retry_after(header: bytes | None, now: float) -> float | None:
-    """Seconds or an HTTP date (RFC 9110, 10.2.3); nonsense counts as absent."""
+    """Seconds or an HTTP date (RFC 9110, 10.2.3); an invalid value counts as absent."""
     if header is None:
         return None
     try:

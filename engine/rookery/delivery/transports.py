@@ -1,4 +1,4 @@
-"""Which transport carries the events of an endpoint: its URL's scheme decides."""
+"""Chooses the transport that carries an endpoint's events by the scheme of its URL."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def kind_of(webhook: Webhook) -> str:
 
 
 def open_transport(kind: str, settings: EngineSettings) -> AbstractAsyncContextManager[Transport]:
-    """The transport of this kind, for as long as the block runs.
+    """Opens the transport of this kind for as long as the block runs.
 
-    Raises ValueError for a kind that does not exist, InvalidInput where its library is not installed.
+    Raises ValueError for an unknown kind, InvalidInput where its library is not installed.
     """
     match kind:
         case "http":

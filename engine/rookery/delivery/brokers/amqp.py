@@ -1,7 +1,8 @@
-"""Events into an AMQP 0-9-1 broker such as RabbitMQ (aio-pika). Delivered means that the broker has confirmed it.
+"""Publishes events to an AMQP 0-9-1 broker such as RabbitMQ (aio-pika). Delivered means that the broker has confirmed
+the event.
 
-`message_id` is the event's id. What no queue takes is confirmed as well, unless the address says `?mandatory=true`: then
-it fails.
+`message_id` is the event's id. The broker also confirms an event that no queue takes, unless the address says
+`?mandatory=true`: then it fails.
 """
 
 from __future__ import annotations
@@ -65,7 +66,7 @@ class AmqpRoute(AsyncioRoute):
                 raise RuntimeError(f"the broker has no exchange {name}") from None
         channel = await connection.channel(
             publisher_confirms=True, on_return_raises=True
-        )  # the error has closed the one before
+        )  # the error has closed the previous channel
         return await channel.declare_exchange(name, ExchangeType.TOPIC, durable=True)
 
     async def publish(self, connection: Any, delivery: Delivery) -> None:
@@ -88,7 +89,7 @@ class AmqpRoute(AsyncioRoute):
         return not connection[0].is_closed and not connection[1].channel.is_closed
 
     def breaks(self, error: Exception) -> bool:
-        # A refused or returned message leaves the channel as it is.
+        # A refused or returned message does not close the channel.
         return not isinstance(error, aiormq.exceptions.DeliveryError)
 
 
@@ -112,6 +113,6 @@ class AmqpTransport:
 
 @asynccontextmanager
 async def open_amqp_transport(tls: Callable[[], ssl.SSLContext]) -> AsyncIterator[AmqpTransport]:
-    """Closed at the end of the block. `tls` makes the context for encrypted connections."""
+    """Opens the transport and closes it at the end of the block. `tls` makes the context for encrypted connections."""
     async with open_asyncio_thread("rookery-amqp") as thread:
         yield AmqpTransport(thread, tls)

@@ -1,4 +1,4 @@
-"""What routes over asyncio libraries have in common: one connection, opened on demand and again after a failure."""
+"""Shared base of routes over asyncio libraries: one connection, opened on demand and again after a failure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..transport import Attempt
 from .target import BrokerAddress
 
 CLOSE_SECONDS = 1.0
-"""What a connection gets to say goodbye."""
+"""Seconds that a connection has to close cleanly."""
 
 
 class AsyncioRoute(ABC):
@@ -32,37 +32,37 @@ class AsyncioRoute(ABC):
 
     @abstractmethod
     async def connect(self) -> Any:
-        """In the loop: a connection that is ready to publish."""
+        """In the loop: return a connection that is ready to publish."""
 
     @abstractmethod
     async def publish(self, connection: Any, delivery: Delivery) -> None:
-        """In the loop: returns when the broker has confirmed the event."""
+        """In the loop: return when the broker has confirmed the event."""
 
     @abstractmethod
     async def disconnect(self, connection: Any) -> None:
-        """In the loop: close the connection. Errors do not matter."""
+        """In the loop: close the connection. Errors are ignored."""
 
     @abstractmethod
     def is_open(self, connection: Any) -> bool:
-        """In the loop: whether the connection may still be used."""
+        """In the loop: whether the connection can still be used."""
 
     @abstractmethod
     def breaks(self, error: Exception) -> bool:
-        """True for an error after which the connection is opened anew."""
+        """True for an error after which the connection must be reopened."""
 
     async def deliver(self, delivery: Delivery, *, now: float) -> Attempt:
         """See `Route.deliver`."""
         with trio.move_on_after(self.seconds) as scope:
             try:
                 await self._thread.run(lambda: self._deliver(delivery))
-            except Exception as error:  # whatever a broker makes a library raise: one failed delivery
+            except Exception as error:  # any error that a broker makes a library raise is one failed delivery
                 return Attempt(False, self._words(error))
             return Attempt(True)
         assert scope.cancelled_caught
         return Attempt(False, f"the broker did not confirm it within {self.seconds:g} s")
 
     async def aclose(self) -> None:
-        """Close the connection; bounded."""
+        """Close the connection within a bounded time."""
         with trio.move_on_after(CLOSE_SECONDS, shield=True), contextlib.suppress(Exception):
             await self._thread.run(self._drop)
 
@@ -78,7 +78,7 @@ class AsyncioRoute(ABC):
     async def _connected(self) -> Any:
         if self._connecting is None:
             self._connecting = asyncio.Lock()
-        async with self._connecting:  # lanes that begin together share one attempt
+        async with self._connecting:  # lanes that start together share one attempt
             if self._connection is not None and not self.is_open(self._connection):
                 await self._drop()
             if self._connection is None:

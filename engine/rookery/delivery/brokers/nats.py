@@ -1,6 +1,6 @@
-"""Events into NATS JetStream (nats-py). Delivered means that the stream has acknowledged it.
+"""Publishes events to NATS JetStream (nats-py). Delivered means that the stream has acknowledged the event.
 
-`Nats-Msg-Id` is the event's id, by which JetStream itself drops a repetition within its window (two minutes by default).
+`Nats-Msg-Id` is the event's id, by which JetStream itself drops repetitions within its window (two minutes by default).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ MAX_CONNECT_SECONDS = 10
 
 
 class NatsRoute(AsyncioRoute):
-    """One connection for one sink. The library's reconnecting is off: a failed delivery is tried again by its lane."""
+    """One connection for one sink. The library's own reconnecting is off: the lane retries a failed delivery."""
 
     tls: Callable[[], ssl.SSLContext] | None = None
 
@@ -49,7 +49,7 @@ class NatsRoute(AsyncioRoute):
             f"nats://{_bracketed(address.host)}:{address.port}",
             name="rookery",
             allow_reconnect=False,
-            max_reconnect_attempts=1,  # or the first connection is tried for ever
+            max_reconnect_attempts=1,  # otherwise it retries the first connection for ever
             closed_cb=on_close,
             connect_timeout=max(1, min(int(self.seconds), MAX_CONNECT_SECONDS)),
             error_cb=_ignore,
@@ -71,14 +71,14 @@ class NatsRoute(AsyncioRoute):
             await _unless(closed, stream.publish(subject, body, headers=headers))
 
     async def _create(self, stream: Any) -> None:
-        """A stream for every subject of this sink, unless another lane has made it meanwhile."""
+        """Create a stream for every subject of this sink, unless another lane has created it meanwhile."""
         head = fixed_part(self.target)
         subjects = [f"{head}.>" if head and "{" in self.target else self.target if head else ">"]
         name = self.address.options.get("stream") or re.sub(r"[^A-Za-z0-9_-]", "_", head or "rookery")
         try:
             await stream.add_stream(StreamConfig(name=name, subjects=subjects))
         except nats.js.errors.BadRequestError as error:
-            if error.err_code not in (10058, 10065):  # the name, or the subjects, are another stream's
+            if error.err_code not in (10058, 10065):  # another stream already uses the name or the subjects
                 raise
             raise RuntimeError(f"no stream takes the subject, and {name} exists with other subjects") from None
 
@@ -112,13 +112,13 @@ class NatsTransport:
 
 @asynccontextmanager
 async def open_nats_transport(tls: Callable[[], ssl.SSLContext]) -> AsyncIterator[NatsTransport]:
-    """Closed at the end of the block. `tls` makes the context for encrypted connections."""
+    """Opens the transport and closes it at the end of the block. `tls` makes the context for encrypted connections."""
     async with open_asyncio_thread("rookery-nats") as thread:
         yield NatsTransport(thread, tls)
 
 
 async def _unless(closed: asyncio.Event, work: Coroutine[Any, Any, object]) -> None:
-    """Do the work; ends it when the connection closes, for which the library would let it wait until its own timeout."""
+    """Do the work, but stop when the connection closes; the library would wait until its own timeout."""
     task, end = asyncio.ensure_future(work), asyncio.ensure_future(closed.wait())
     try:
         await asyncio.wait((task, end), return_when=asyncio.FIRST_COMPLETED)
@@ -135,4 +135,4 @@ def _bracketed(host: str) -> str:
 
 
 async def _ignore(error: Exception) -> None:
-    """The library would print it; a failed delivery says it too."""
+    """The library would print the error; the failed delivery reports it as well."""

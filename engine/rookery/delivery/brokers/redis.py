@@ -1,4 +1,5 @@
-"""Events into Redis Streams (coredis, which runs under Trio). Delivered means that XADD has answered with the entry's id.
+"""Publishes events to Redis Streams (coredis, which runs under Trio). Delivered means that XADD has returned the
+entry's id.
 
 An entry has the fields `id` (the event's id), `type` and `data` (the webhook's body).
 """
@@ -25,7 +26,7 @@ CONNECTIONS = 16
 
 
 class RedisRoute:
-    """Implements `Route`. Its pool of connections opens and replaces them as needed."""
+    """Implements `Route`. Its connection pool opens and replaces connections as needed."""
 
     def __init__(self, client: coredis.Redis[bytes], address: BrokerAddress, target: str, seconds: float) -> None:
         self._client = client
@@ -56,7 +57,7 @@ class RedisRoute:
                 entry = await self._client.xadd(
                     key, fields, nomkstream=None if self._address.may_create else True, **self._trim
                 )
-            except Exception as error:  # whatever a broker makes a library raise: one failed delivery
+            except Exception as error:  # any error that a broker makes a library raise is one failed delivery
                 return Attempt(False, self._words(error))
             if entry is None:
                 return Attempt(False, f"there is no stream {key}, and the sink may not create it")
@@ -92,7 +93,7 @@ class RedisTransport:
             stream_timeout=seconds,
             client_name="rookery",
             verify_version=False,
-            retry_policy=NoRetryPolicy(),  # an entry that was perhaps added is added again by its lane, with the same id
+            retry_policy=NoRetryPolicy(),  # the lane repeats an entry that may have been added, with the same id
         )
         async with client:
             yield RedisRoute(client, address, webhook.target or "", seconds)
@@ -100,5 +101,5 @@ class RedisTransport:
 
 @asynccontextmanager
 async def open_redis_transport(tls: Callable[[], ssl.SSLContext]) -> AsyncIterator[RedisTransport]:
-    """`tls` makes the context for encrypted connections."""
+    """Opens the transport. `tls` makes the context for encrypted connections."""
     yield RedisTransport(tls)

@@ -1,4 +1,4 @@
-"""A sink's address and target as text: which broker, how to reach it, and where in it an event goes."""
+"""Parses a sink's address and target: which broker, how to reach it, and where in it an event goes."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class BrokerAddress(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def parse_address(url: str) -> BrokerAddress:
-    """Raises InvalidInput, in words that hold nothing of the address."""
+    """Parse an address. Raises InvalidInput with a message that contains no part of the address."""
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -106,7 +106,7 @@ def parse_address(url: str) -> BrokerAddress:
 
 
 def check_target(target: str, kind: str) -> str:
-    """A subject, routing key or stream with fields in braces. Raises InvalidInput."""
+    """Check a subject, routing key or stream name with fields in braces. Raises InvalidInput."""
     if not 1 <= len(target) <= 255 or not target.isprintable() or " " in target:
         raise InvalidInput("target: 1 to 255 printable characters without spaces are needed", field="target")
     for name in _FIELD.findall(target):
@@ -124,8 +124,8 @@ def check_target(target: str, kind: str) -> str:
 
 
 def resolve(target: str, event: Event) -> str:
-    """Where this event goes. A field's value is one part of the name: dots, wildcards and spaces in it are percent-encoded.
-    The dots of a type stay, so that `rookery.*.session.>` takes all that happens to sessions."""
+    """Where this event goes. The value of a field becomes one part of the name: dots, wildcards and spaces in it are
+    percent-encoded. The dots of a type stay, so that `rookery.*.session.>` matches every event about sessions."""
     values = {
         "session": _part(event.session),
         "type": ".".join(_part(part) for part in event.type.split(".") if part) or "_",
@@ -136,7 +136,7 @@ def resolve(target: str, event: Event) -> str:
 
 
 def fixed_part(target: str) -> str:
-    """The parts before the first field, without the dot that ends them; empty when the target begins with one."""
+    """The parts before the first field, without the trailing dot; empty when the target starts with a field."""
     head, brace, _ = target.partition("{")
     return head.rpartition(".")[0] if brace else target
 
