@@ -1,7 +1,7 @@
-"""From a method and a path to the row of the table that answers.
+"""Finds the row of the table that answers a method and a path.
 
-Paths are split before they are decoded: an encoded slash is part of an id and not the way to another path. A path that
-stands in the table as it is wins over one with a name in braces that would fit as well.
+Paths are split before they are decoded: an encoded slash is part of an id and does not separate segments. A literal
+path in the table wins over a path with a name in braces that also fits.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Router:
         self._fixed = {row.path: self._find(row.path)[0] for row in table if "{" not in row.path}
 
     def find(self, raw_path: str) -> tuple[dict[str, Call], dict[str, Any]] | None:
-        """The calls of a path by method, and what it holds in place of names; None when there is no such path."""
+        """The calls of a path by method, and the values of the names in braces; None for an unknown path."""
         values: tuple[str, ...] = ()
         node = self._fixed.get(raw_path)
         if node is None:

@@ -47,7 +47,7 @@ async def serve_api(
     keyed = settings.key is not None
 
     def describe() -> dict[str, Any]:
-        from .description import openapi  # when somebody asks: it costs a tenth of the start
+        from .description import openapi  # imported on first use: it costs a tenth of the start
 
         return openapi.describe(platforms, key=keyed, base_path=settings.base_path)
 

@@ -1,4 +1,4 @@
-"""The event log: by cursor, and live as server-sent events or over a WebSocket (`event_socket`)."""
+"""Calls that read the event log: by cursor, and live as server-sent events or over a WebSocket (`event_socket`)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ TAG = "events"
 EVENT_STREAM = "text/event-stream"
 SOCKET = "/v1/events/ws"
 RETRY_MILLISECONDS = 2000
-"""After a lost connection a browser waits this long before it comes back."""
+"""How long a browser waits after a lost connection before it reconnects."""
 
 
 class ReadEvents(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,7 +93,7 @@ async def follow_events(api: Api, *, query: FollowEvents, last_event_id: int | N
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
         content_type=EVENT_STREAM,
     )
-    response.timeout = None  # quart would cut it
+    response.timeout = None  # quart would time out the stream
     return Answer(response)
 
 

@@ -1,4 +1,4 @@
-"""Several instances on one database: who they are, and emptying one before it is replaced."""
+"""Several instances on one database: list them, and drain one before it is replaced."""
 
 from __future__ import annotations
 

@@ -21,7 +21,8 @@ from .state import Api
 
 TAG = "media"
 BYTES, ANY = "application/octet-stream", "*/*"
-"""What a download is: bytes for whoever takes the description at its word, and of whatever type in truth."""
+"""The media types of downloads in the description: bytes for clients that follow it strictly; the actual type is
+any."""
 FileName = Annotated[
     str,
     msgspec.Meta(

@@ -1,4 +1,4 @@
-"""Sends: one call to send, one to ask what became of it."""
+"""Calls to send messages and to ask for their status."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ from .state import Api
 TAG = "messages"
 MAX_WAIT = 60.0
 _TAKEN = frozenset({"session", "wait", "self"})
-"""What else `Engine.submit` takes: no field of a message."""
+"""Further arguments of `Engine.submit`, which are not fields of a message."""
 BATCH_BODY = 4 * 1024 * 1024
-"""Bytes of a batch, apart from the content of its files."""
+"""Maximum bytes of a batch, without the content of its files."""
 UNHAPPY = frozenset(
     {
         model.MessageState.FAILED,

@@ -1,4 +1,4 @@
-"""Looking after all sessions at once: checks, memory, what has given up; and the numbers for Prometheus."""
+"""Calls that look after all sessions: checks, memory, sessions that gave up; and the metrics for Prometheus."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ async def terminate_inactive(api: Api) -> Answer:
 @call("GET", "/metrics", tag=TAG, answers={200: (TEXT, OPEN_METRICS)}, scope=Scope.READ)
 async def metrics(api: Api, *, incoming: Request) -> Answer:
     """Counts and durations in the text form of Prometheus, or in that of OpenMetrics where `Accept` prefers it."""
-    from ..operate.metrics import exposition, preferred_form  # with its library: only when somebody asks
+    from ..operate.metrics import exposition, preferred_form  # imported on first use, with its library
 
     text, content_type = await exposition(api.engine, api.requests, preferred_form(incoming.accept_mimetypes))
     return Answer(Response(text, content_type=content_type))

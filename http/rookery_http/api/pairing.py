@@ -77,7 +77,7 @@ async def request_pairing_code(api: Api, id: str, *, body: PhoneNumber) -> Answe
     try:
         return Answer(_shown(await api.engine.request_pairing_code(id, body.phone)))
     except InvalidInput as error:
-        if error.field == "platform":  # the request is fine, this session is of another kind
+        if error.field == "platform":  # the request is valid, but this session is of another kind
             raise Problem(409, "not-paired", "Not paired by a code", str(error)) from None
         raise
 

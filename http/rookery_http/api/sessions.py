@@ -22,7 +22,7 @@ from .state import Api
 
 TAG = "sessions"
 NOT_IDS = frozenset({"terminate-inactive"})
-"""Calls beside `/v1/sessions/{id}`: a session of such a name could not be reached."""
+"""Names of calls beside `/v1/sessions/{id}`: a session with one of these ids could not be reached."""
 NAME = Annotated[str, msgspec.Meta(max_length=256, description="for people", examples=["The shop's bot"])]
 CREDENTIALS = Annotated[
     dict[Annotated[str, msgspec.Meta(min_length=1, max_length=64)], Annotated[str, msgspec.Meta(max_length=4096)]],

@@ -1,4 +1,4 @@
-"""What every handler gets."""
+"""The state that every handler gets."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class PlatformInput(msgspec.Struct, frozen=True):
     credentials: Mapping[str, Any]
     settings: Mapping[str, Any] = msgspec.field(default_factory=lambda: {"type": "object"})
     example: Mapping[str, Any] = {}
-    options: Mapping[str, Mapping[str, Any]] = {}  # JSON schemas of what each kind of message takes besides, by name
+    options: Mapping[str, Mapping[str, Any]] = {}  # JSON schemas of each kind's further options, by name
     event_types: tuple[EventType, ...] = ()
 
     def fits(self, field: str, value: Mapping[str, Any]) -> bool:

@@ -22,7 +22,7 @@ from .state import Api
 
 TAG = "webhooks"
 EXCERPT = 500
-"""Bytes of an endpoint's answer that are shown."""
+"""Maximum bytes shown of an endpoint's answer."""
 _HOST = r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?"
 _GROUP = "[0-9A-Fa-f]{1,4}"
 _SHORTENED = "|".join(rf"({_GROUP}:){{1,{7 - after}}}(:{_GROUP}){{1,{after}}}" for after in range(1, 7))
@@ -168,7 +168,7 @@ async def create_webhook(api: Api, *, body: CreateWebhook, caller: Caller) -> An
         if body.session is None:
             raise forbidden("this key has to name the session whose events the webhook gets")
         caller.check_session(body.session)
-        if body.id is not None:  # "this id exists" would tell of other people's webhooks
+        if body.id is not None:  # "this id exists" would reveal other callers' webhooks
             raise forbidden("this key cannot choose a webhook's id; leave it out")
     webhook = await api.engine.create_webhook(
         url=body.url,

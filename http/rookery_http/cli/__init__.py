@@ -8,7 +8,7 @@ import sys
 from typing import NoReturn
 
 EXTRA = frozenset({"typer", "rich", "quart", "quart_trio", "hypercorn", "prometheus_client", "segno"})
-"""What an embedding program does without, and the server and the commands need."""
+"""Packages that the server and the commands need, and an embedding program does not."""
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -20,7 +20,7 @@ def main() -> int:
     """The entry point of `rookery`; returns the exit code."""
     arguments = sys.argv[1:]
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
-        if getattr(sys, name) is None:  # closed by whoever started this: the next file opened would take its place
+        if getattr(sys, name) is None:  # the parent process closed it: the next file opened would take its descriptor
             setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115 - for as long as the process lives
     if arguments == ["healthcheck"]:  # runs every few seconds in a container: no library for arguments
         from ..operate.healthcheck import check
@@ -28,7 +28,7 @@ def main() -> int:
         return check()
     try:
         if arguments[:1] == ["serve"]:
-            # Until the server has its own handlers nothing is open, and a signal means: do not even begin.
+            # Until the server installs its own handlers nothing is open, and a signal means: do not start.
             for number in SIGNALS:
                 signal.signal(number, _leave)
         from .application import run
@@ -53,7 +53,7 @@ def _ignore_signals() -> None:
 
 
 def _leave(number: int, frame: object) -> NoReturn:
-    # Not by an exception: raised in the middle of an import it would arrive as another one, with a traceback.
+    # Not with an exception: raised during an import, it would turn into another one, with a traceback.
     os._exit(0)
 
 

@@ -72,13 +72,13 @@ def run(arguments: list[str]) -> int:
     try:
         code = _run(arguments)
         sys.stdout.flush()
-    except SystemExit as end:  # how the library for arguments leaves when the reader has gone
+    except SystemExit as end:  # how the argument library exits when the reader has gone
         if not isinstance(end.__context__, BrokenPipeError):
             raise
         code = 0
     except BrokenPipeError:
         code = 0
-    except OSError as error:  # such as a disk without room
+    except OSError as error:  # such as a full disk
         sys.stderr.write(f"rookery: {printable(error)}\n")
         code = 1
     else:
@@ -88,7 +88,7 @@ def run(arguments: list[str]) -> int:
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(
                 nowhere, sys.__stdout__.fileno()
-            )  # or the interpreter complains about what it cannot write at its end
+            )  # otherwise the interpreter reports unwritten output when it exits
             os.close(nowhere)
     return code
 
@@ -109,11 +109,11 @@ def _run(arguments: list[str]) -> int:
     except OSError:
         raise
     except Exception as error:
-        message = getattr(error, "format_message", None)  # a usage error of the library for arguments
+        message = getattr(error, "format_message", None)  # a usage error of the argument library
         if message is None:
             raise
         if not message():
-            return 2  # nothing was asked for: the help was shown
+            return 2  # no command was given: the help was shown
         context = getattr(error, "ctx", None)
         hint = f" (see {context.command_path} --help)" if context is not None else ""
         sys.stderr.write(f"rookery: {printable(message())}{hint}\n")

@@ -1,4 +1,4 @@
-"""Talking to a running server, with errors in words and exit codes: 1 it refused, 2 the address is none, 3 nobody answers."""
+"""Talks to a running server. Errors become sentences and exit codes: 1 refused, 2 invalid address, 3 no answer."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Key = Annotated[str | None, typer.Option(envvar="ROOKERY_API_KEY", help="Its key
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 TIMEOUT = 75.0
-"""Seconds; longer than the longest wait for a send."""
+"""Seconds; more than the longest wait for a send."""
 
 
 class ClientError(Exception):
@@ -38,7 +38,7 @@ class WrongAddress(ClientError):
 
 
 class NoServer(ClientError):
-    """Nobody answers, or not as a Rookery server would."""
+    """No server answers, or its answer is not that of a Rookery server."""
 
     exit_code = 3
 
@@ -52,7 +52,7 @@ takes longer than a whole command, and httpx does without each."""
 def _without_what_no_command_needs() -> Iterator[None]:
     """Inside, these modules cannot be imported, unless they are already."""
     hidden = [name for name in NOT_NEEDED if name not in sys.modules and "httpcore" not in sys.modules]
-    sys.modules |= dict.fromkeys(hidden)  # type: ignore[arg-type]  # None says: there is no such module
+    sys.modules |= dict.fromkeys(hidden)  # type: ignore[arg-type]  # None makes the import fail
     try:
         yield
     finally:
@@ -130,7 +130,7 @@ class Client:
 
 
 def confirm(question: str, yes: bool) -> None:
-    """Ask a person, unless `yes` was given. Raises ClientError when nobody agrees, or nobody is there to be asked."""
+    """Ask for confirmation, unless `yes` was given. Raises ClientError without consent or without a terminal."""
     if yes:
         return
     if not sys.stdin.isatty():

@@ -16,7 +16,7 @@ from .output import Column, moment, print_json, print_table, printable
 PATIENCE = 60.0
 """Seconds for a server to come back."""
 RETRY = 1.0
-"""Seconds between two looks whether it is back."""
+"""Seconds between two checks whether it is back."""
 
 
 def events(
@@ -53,7 +53,7 @@ def _followed(client: Client, query: dict[str, Any]) -> Iterator[dict[str, Any]]
     """
     endless = not {"limit", "timeout"} & query.keys()
     headers: dict[str, str] = {}
-    lost = None  # since when
+    lost = None  # when the connection was lost
     connected = False
     while True:
         try:

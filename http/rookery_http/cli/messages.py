@@ -15,7 +15,7 @@ app = typer.Typer(help="Sends: look at them, and take back what still waits.", n
 Id = Annotated[str, typer.Argument(help="The send's id.", show_default=False)]
 UNHAPPY = ("failed", "expired", "unknown", "cancelled")
 LARGEST_FILE = 64 * 1024 * 1024
-"""Bytes that are read of a file at most; the server's own limit is ROOKERY_MAX_BODY."""
+"""Maximum bytes read from a file; the server's own limit is ROOKERY_MAX_BODY."""
 
 COLUMNS: list[Column] = [
     ("id", lambda row: row["id"]),

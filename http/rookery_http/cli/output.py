@@ -1,4 +1,4 @@
-"""What commands print: JSON for programs, tables for people, and nothing that a terminal would obey.
+"""Prints the output of commands: JSON for programs, tables for people, and no control codes.
 
 Names and messages come from strangers. Control characters in them are shown as escapes, never sent to the terminal. Into a
 pipe go plain lines, one for each row, however long; a terminal too narrow for the table gets one field a line.
@@ -15,7 +15,7 @@ from typing import Any
 Column = tuple[str, Callable[[dict[str, Any]], object]]
 
 LEAST_WIDTH = 14
-"""Characters that a column of a table needs to be readable, if it has so much to say."""
+"""Minimum width of a table's column, if its text is that long."""
 GAP = 2
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 

@@ -15,9 +15,9 @@ from .output import moment, print_json, print_line
 Id = Annotated[str, typer.Argument(help="The session's id.", show_default=False)]
 FORMS = {".png": "image/png", ".svg": "image/svg+xml", ".txt": "text/plain"}
 LOOK_EVERY = 2.0
-"""Seconds between two looks whether the code was scanned or has changed."""
+"""Seconds between two checks whether the code was scanned or has changed."""
 STILL_DOWN = 2
-"""Looks that may find the session down: it takes a moment to start."""
+"""Checks that may find the session down: it takes a moment to start."""
 
 
 def qr(
@@ -76,7 +76,7 @@ def pair(
 def _code(client: Client, path: str) -> str | None:
     try:
         code: str = client.call("GET", f"{path}/qr")["code"]
-    except ClientError:  # scanned at this very moment, or the next code is not there yet
+    except ClientError:  # the code was just scanned, or the next one is not ready yet
         return None
     return code
 

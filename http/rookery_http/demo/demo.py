@@ -2,8 +2,8 @@
 
 People write to three bots on the built-in Bot API simulator and, where neonize is installed, to a WhatsApp account that a
 scripted phone has paired on a simulated WhatsApp. A real `rookery serve` process receives, stores and delivers
-to a webhook; the webhook's program answers through the HTTP API. In the middle a new process takes over from the old one,
-as in a redeploy, while people go on writing. At the end everything is counted.
+to a webhook; the webhook's program answers through the HTTP API. Halfway a new process takes over from the old one,
+as in a redeploy, while people go on writing. At the end the demo checks that every message was counted.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ PEOPLE = {11: "Ada", 12: "Grace", 13: "Edsger", 14: "Barbara"}
 NAMES = {str(chat): name for chat, name in PEOPLE.items()} | PHONES
 WORDS = ("hello", "is it open?", "thanks!", "where is my order?", "good morning", "one more please", "see you", "👋")
 PAUSE = 0.35
-"""Seconds between two messages of people."""
+"""Seconds between two messages that people write."""
 RESTART_AFTER = 12.0
 SETTLE = 10.0
-"""Seconds at the end for what is under way."""
+"""Seconds at the end to finish what is under way."""
 
 
 class Demo:
@@ -57,14 +57,14 @@ class Demo:
         self.tokens = {id: simulator.new_bot().token for id in BOTS}
         self.written = 0
         self.restarts = 0
-        self.reconnects = 0  # of WhatsApp after a restart; fewer when Ctrl+C came before
+        self.reconnects = 0  # WhatsApp logins after a restart; fewer when Ctrl+C came first
         self.whatsapp_failed = False
         self.ending = trio.Event()
         self._waits = trio.CancelScope()
         self.receiver: Receiver
 
     def say(self, text: str = "") -> None:
-        """One line."""
+        """Print one line."""
         self.console.print(text)
 
     def tell(self, event: dict[str, Any]) -> None:
@@ -96,7 +96,7 @@ class Demo:
         self.receiver.secret = answer.json()["secret"]
 
     async def pair(self) -> None:
-        """Show how a WhatsApp session is linked, or how to get that."""
+        """Link a WhatsApp session with a QR code, or say what to install for that."""
         if self.phone is None:
             self.say("[dim]WhatsApp is not shown: the extra `whatsapp` of Rookery (on Linux) brings it in.[/]")
             return
@@ -122,7 +122,7 @@ class Demo:
             self.say(code.rstrip("\n"))
 
     def end(self) -> None:
-        """No more messages, and no more patience with WhatsApp."""
+        """Stop writing messages, and stop waiting for WhatsApp."""
         self.ending.set()
         self._waits.cancel()
 
@@ -134,7 +134,7 @@ class Demo:
             yield
 
     async def people(self) -> None:
-        """Write until the end."""
+        """Write messages until the end."""
         while not self.ending.is_set():
             text = random.choice(WORDS)  # noqa: S311
             id = random.choice(self.sessions)  # noqa: S311
@@ -180,12 +180,12 @@ class Demo:
 
     @property
     def sessions(self) -> list[str]:
-        """Those that people can write to."""
+        """The sessions that people can write to."""
         return [*self.tokens, *([PHONE] if self.phone is not None and self.phone.paired else [])]
 
     @property
     def answers(self) -> int:
-        """Messages that people got."""
+        """Number of answers that people got."""
         on_telegram = sum(len(self.simulator.bot(token).sent) for token in self.tokens.values())
         return on_telegram + (self.phone.answers if self.phone is not None else 0)
 
@@ -196,7 +196,7 @@ class Demo:
                 await trio.sleep(0.05)
 
     async def counts(self) -> list[tuple[str, int, bool]]:
-        """What must be true at the end: a name, a number, and whether it is as it should be."""
+        """The final checks: for each a name, a number, and whether the number is right."""
         events = await self._stored()
         keys = {(event["session"], event["key"]) for event in events}
         conflicts = sum(self.simulator.bot(token).errors[409] for token in self.tokens.values())
@@ -298,5 +298,5 @@ def _summary(demo: Demo, counts: list[tuple[str, int, bool]]) -> bool:
 
 
 def run_demo(seconds: float | None, port: int) -> int:
-    """Exit code 0 when everything was counted as it should be."""
+    """Run the demo; exit code 0 when all final checks pass."""
     return trio.run(_run, seconds, port)

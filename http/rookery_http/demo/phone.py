@@ -26,11 +26,11 @@ PATIENCE = 30.0
 
 
 class CannotPair(Exception):
-    """The session never got so far; the text is what the server says of it."""
+    """The session failed before it was paired; the text is the server's reason."""
 
 
 class DemoPhone:
-    """A WhatsApp account, the people who write to it, and what the server has to know to meet them."""
+    """A WhatsApp account, the people who write to it, and the settings that let the server reach them."""
 
     def __init__(self, simulator: WhatsAppSimulator) -> None:
         self._simulator = simulator
@@ -41,7 +41,7 @@ class DemoPhone:
 
     @property
     def paired(self) -> bool:
-        """People can write to it."""
+        """True when the account is paired, so people can write to it."""
         return self._device is not None
 
     @property
@@ -56,7 +56,7 @@ class DemoPhone:
 
     @property
     def answers(self) -> int:
-        """Messages that people got."""
+        """Number of answers that people got."""
         return sum(len(person.received) for person in self._people)
 
     async def pair(self, api: httpx.AsyncClient, show: Callable[[str], None]) -> None:
@@ -69,7 +69,7 @@ class DemoPhone:
             raise CannotPair(session.get("last_error") or session.get("detail") or "no answer") from None
 
     async def _pair(self, api: httpx.AsyncClient, show: Callable[[str], None]) -> None:
-        # The session's own proxy leads to the simulator, whatever the environment says of proxies.
+        # The session's own proxy leads to the simulator, whatever proxy the environment names.
         body = {"id": SESSION, "platform": "whatsapp", "settings": {"proxy": self._simulator.proxy_url}}
         (await api.post("/v1/sessions", json=body)).raise_for_status()
         while (answer := await api.get(f"/v1/sessions/{SESSION}/qr")).status_code != 200:
@@ -94,13 +94,13 @@ class DemoPhone:
 
 
 def is_possible() -> bool:
-    """The library is installed, and the simulator can make it trust itself."""
+    """True when the library is installed and the simulator can make the library trust it."""
     return sys.platform == "linux" and find_spec("neonize") is not None
 
 
 @asynccontextmanager
 async def open_demo_phone() -> AsyncIterator[DemoPhone | None]:
-    """None where it is not possible."""
+    """Open a demo phone; None where that is not possible."""
     if not is_possible():
         yield None
         return

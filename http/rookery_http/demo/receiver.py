@@ -1,4 +1,4 @@
-"""The demo's webhook endpoint: what a user's own program would be. Checks each signature and answers each text."""
+"""The demo's webhook endpoint, in place of a user's own program. Checks each signature and answers each text."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Receiver:
         self._tell = tell
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Answer 204 at once; the work is done after."""
+        """Answer 204 at once; the work happens afterwards."""
         if scope["type"] != "http":
             return
         body = b""
@@ -58,7 +58,7 @@ class Receiver:
         return True
 
     async def _echo(self, event: dict[str, Any]) -> None:
-        """Send until it is sent; the key makes a repetition harmless."""
+        """Send the echo, retrying until it is sent; the idempotency key makes a repetition harmless."""
         path = f"/v1/sessions/{event['session']}/messages"
         message = {"to": event["chat"], "text": f"You said: {event['body']['text']}"}
         while True:
@@ -66,7 +66,7 @@ class Receiver:
                 answer = await self._api.post(
                     path, json=message, headers={"Idempotency-Key": f"echo-{event['id']}"}, timeout=15
                 )
-            except httpx.HTTPError:  # nobody listens just now
+            except httpx.HTTPError:  # no server is listening at this moment
                 self.retries += 1
             else:
                 if answer.status_code == 200 and answer.json()["state"] in SENT:

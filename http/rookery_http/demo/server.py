@@ -13,10 +13,10 @@ import httpx
 import trio
 
 OWN = ("ROOKERY_", "DATABASE_URL", "MAX_CONCURRENT_SESSIONS", "AUTO_CLEANUP_ON_LOGOUT", "LOG_")
-"""Variables that are meant for a real server."""
+"""Environment variables that are meant for a real server and must not reach the demo."""
 
 STOPPING = 12.0
-"""Seconds that servers get to end in good order; then they are killed."""
+"""Seconds that servers get to shut down cleanly; then they are killed."""
 
 
 class DemoServer:
@@ -46,13 +46,13 @@ async def start_server(environment: Mapping[str, str], *arguments: str) -> DemoS
         [sys.executable, "-m", "rookery_http", "serve", *arguments],
         env={**inherited, **environment},
         stdout=subprocess.DEVNULL,
-        start_new_session=True,  # Ctrl+C is for us: we end the server in good order
+        start_new_session=True,  # Ctrl+C is for the demo, which shuts the server down cleanly
     )
     return DemoServer(process)
 
 
 def free_port() -> int:
-    """A port that nobody uses now; both processes of the demo listen on it, one after the other."""
+    """A port that is free now; both processes of the demo listen on it, one after the other."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port: int = listener.getsockname()[1]
         return port
@@ -60,7 +60,7 @@ def free_port() -> int:
 
 @asynccontextmanager
 async def stopped_at_the_end(servers: list[DemoServer]) -> AsyncIterator[None]:
-    """End what is in the list by then."""
+    """At the end of the block, stop every process that is in the list by then."""
     try:
         yield
     finally:

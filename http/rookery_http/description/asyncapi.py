@@ -1,4 +1,4 @@
-"""The AsyncAPI 3.0 description of what comes without being asked for: streams and webhooks."""
+"""The AsyncAPI 3.0 description of what the server pushes: streams and webhooks."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
-"""The OpenAPI 3.1 description, made from the table of calls and the very types that check the input.
+"""The OpenAPI 3.1 description, made from the table of calls and from the types that check the input.
 
-quart-schema was tried on paper and left out: it reads JSON with the standard library (which takes NaN and fails on deep
-nesting), and has no place for what our answers need to be true: 401, 413 and 415 everywhere, strict query parameters,
-contents that differ by type.
+quart-schema does not fit: it reads JSON with the standard library (which accepts NaN and fails on deep nesting), and it
+cannot describe what our API does: 401, 413 and 415 everywhere, strict query parameters, contents that differ by type.
 """
 
 from __future__ import annotations
@@ -71,7 +70,7 @@ SHARED = {
     500: ("Bug", "a bug; the answer has the id under which the log tells more"),
     503: ("Unavailable", "the database, or the only instance that can do this, does not answer now"),
 }
-"""What can happen in many calls, described once: the name of that description, and when it happens."""
+"""Problems that many calls share, described once: the name of the description, and when the problem happens."""
 UPLOAD_PROBLEMS = {
     408: "the body stopped coming",
     411: "the request says neither how long its body is nor that it comes in chunks",
@@ -154,7 +153,7 @@ def catalogue(platforms: Mapping[str, PlatformInput]) -> tuple[EventType, ...]:
 
 
 def _webhooks(types: Sequence[EventType]) -> Schema:
-    """What endpoints are sent: one entry for each type of event, and one for whoever takes them all."""
+    """What the server sends to endpoints: an entry for each type of event, and one for endpoints that take all."""
     summaries = {row.name: row.summary for row in reversed(types)}
     found: Schema = {"event": _delivered("AnyDelivery", "event", "Any event that a webhook asks for.")}
     for name in dict.fromkeys(row.name for row in types):
@@ -213,7 +212,7 @@ def _query_names() -> set[str]:
 
 
 def _body_name(row: Call) -> str:
-    """The schema of a call's body; a body that is a free document stands for one of these."""
+    """The schema of a call's body; for a free-form body, the schema that documents what it may hold."""
     if hasattr(row.body_shape, "__struct_fields__"):
         return str(row.body_shape.__name__)
     return (SendMessage if row.large else MethodParameters).__name__
@@ -227,7 +226,7 @@ def _operation(row: Call, components: dict[str, Schema], bodies: Mapping[str, An
         operation["security"] = []
         needs = "Needs no key."
     elif key:
-        # A bearer scheme has no scopes of its own in OpenAPI: whoever checks the description refuses them there.
+        # A bearer scheme has no scopes of its own in OpenAPI: validators of the description reject them there.
         operation["security"] = [{"key": []}]
         needs = f"Needs a key with the scope `{row.scope.value}`." if row.scope else "Needs a key."
         if row.scope:

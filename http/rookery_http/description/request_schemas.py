@@ -1,4 +1,4 @@
-"""What the types alone do not say about requests, so that the description accepts exactly what the server accepts.
+"""Adds the rules that types cannot express, so that the description accepts exactly what the server accepts.
 
 - no string holds U+0000;
 - free-form documents (`settings`, `metadata`, `options`) are JSON values under the same rule;
@@ -26,7 +26,7 @@ ALIASES = {"image": ["image", "photo"], "document": ["document", "file"], "call"
 NO_NUL = "^[^\\u0000]*$"
 BASE64 = "^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
 ANYTHING: Schema = {"$ref": "#/components/schemas/JsonValue"}
-# Each of these words is about one type of value and says nothing of the others; a union of types would say the same, but
+# Each of these keywords constrains one type of value and ignores the others; a union of types would say the same, but
 # generators of clients cannot follow a union into itself.
 JSON_VALUE: Schema = {
     "title": "JsonValue",
@@ -36,7 +36,7 @@ JSON_VALUE: Schema = {
     "propertyNames": {"pattern": NO_NUL},
     "additionalProperties": ANYTHING,
 }
-# "Exactly one of them", in a form that does not split the schema where a client is generated from it.
+# "Exactly one of them", in a form that does not make client generators split the schema.
 ONE_SOURCE: Schema = {
     "if": {"required": ["url"], "properties": {"url": {"type": "string"}}},
     "then": {"properties": {"data": {"type": "null"}, "media": {"type": "null"}}},
@@ -93,7 +93,7 @@ def _tightened(schema: Mapping[str, Any]) -> Schema:
 
 
 def _messages(components: dict[str, Schema], platforms: Mapping[str, PlatformInput]) -> None:
-    """Each content with the envelope's fields and the options of the platforms: one schema a kind."""
+    """Each content with the envelope's fields and the platforms' options: one schema for each kind."""
     envelope = components.pop(Envelope.__name__)
     kinds: list[Schema] = []
     mapping: dict[str, str] = {}
@@ -103,7 +103,7 @@ def _messages(components: dict[str, Schema], platforms: Mapping[str, PlatformInp
         schema["title"] = f"Send{kind.__name__}"
         schema["properties"]["type"] = {"enum": ALIASES.get(tag, [tag])}
         if kind is content.PlatformCall:
-            del schema["properties"]["platform"]  # `type` says it
+            del schema["properties"]["platform"]  # `type` already says it
             schema["required"].remove("platform")
         schema["properties"] = envelope["properties"] | schema["properties"]
         for platform, given in platforms.items():
@@ -126,7 +126,7 @@ def _messages(components: dict[str, Schema], platforms: Mapping[str, PlatformInp
 
 
 def _add_options(schema: Schema, platform: str, options: Mapping[str, Schema]) -> None:
-    """What only this platform takes, beside the content's own fields or in `options`."""
+    """Add the options that only this platform accepts, beside the content's own fields or in `options`."""
     described = {
         name: _tightened(option) | {"description": f"{platform.title()} only"} for name, option in options.items()
     }
@@ -150,7 +150,7 @@ def _platforms(components: dict[str, Schema], platforms: Mapping[str, PlatformIn
         title = f"Create{platform.title()}"
         components[title] = create | {"title": title, "properties": properties | own, "required": required}
         kinds[platform] = f"#/components/schemas/{title}"
-    # A change does not name the platform, so the description can only say: as one of them takes it.
+    # A change does not name the platform, so the description can only say: in the form that one of them accepts.
     for field, found in references.items():
         components["ChangeSession"]["properties"][field] = {"anyOf": found}
     components["CreateSession"] = {

@@ -8,13 +8,13 @@ from contextlib import contextmanager
 from ..output.problems import Problem
 
 FREE = 64 * 1024
-"""Bytes of each body that are not counted: small requests never wait for large ones."""
+"""The first bytes of each body, which are not counted: small requests never wait for large ones."""
 RETRY_AFTER = 2
-"""Seconds after which there may be room again."""
+"""Retry-After in seconds: there may be room again by then."""
 
 
 class Held:
-    """What one request has of the budget."""
+    """The share of the budget that one request holds."""
 
     def __init__(self, budget: BodyBudget, caller: str) -> None:
         self._budget = budget
@@ -22,7 +22,7 @@ class Held:
         self.counted = 0
 
     def grow_to(self, size: int) -> None:
-        """The body has `size` bytes now. Raises a Problem: 503."""
+        """Count the body as `size` bytes from now on. Raises a Problem: 503."""
         if size > FREE:
             self._budget.take(self._caller, size - FREE - self.counted)
             self.counted = size - FREE
@@ -44,7 +44,7 @@ class BodyBudget:
 
     @contextmanager
     def hold(self, caller: str) -> Iterator[Held]:
-        """For as long as a request's body is in memory."""
+        """A block that lasts as long as a request's body is in memory."""
         held = Held(self, caller)
         try:
             yield held
@@ -58,7 +58,7 @@ class BodyBudget:
                     del self._by_caller[caller]
 
     def take(self, caller: str, size: int) -> None:
-        """Raises a Problem (503) when there is no room for so many bytes more."""
+        """Take this many more bytes. Raises a Problem (503) when they do not fit."""
         own = self._by_caller.get(caller, 0) + size
         if own > self.share:
             raise _no_room(f"large requests of this key fill their {self.share} bytes")

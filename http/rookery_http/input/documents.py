@@ -2,8 +2,8 @@
 
 Decoding in C cannot be interrupted, and a document of 16 MiB that holds nothing but `{},{},...` becomes a gigabyte of objects
 in seconds during which every session of this process would lose its lease. So three things are measured in the bytes
-first, all at the speed of a memory scan: how many values there are, how deep they lie, and how large the document is
-apart from `data`, which alone has a reason to be large.
+first, all at the speed of a memory scan: the number of values, their depth, and the size of the document without
+`data`, the only field with a reason to be large.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from .reading import convert
 
 MAX_DEPTH = 64
 MAX_VALUES = 50_000
-"""Values and names in one document. A thousand messages have some twenty each."""
+"""Maximum number of values and names in one document. Each of a thousand messages has about twenty."""
 INLINE = 16 * 1024
-"""Documents up to so many bytes are decoded where they are: less than 2 ms of the loop, whatever they hold."""
+"""Documents up to this many bytes are decoded on the event loop: less than 2 ms, whatever they hold."""
 
 Bytes = bytes | bytearray
 T = TypeVar("T")
@@ -37,14 +37,14 @@ _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 
 class Documents:
-    """Decodes request bodies; of one key only one at a time is decoded beside the loop, so that no key fills the queue."""
+    """Decodes request bodies; of each key only one at a time is decoded off the loop, so that none fills the queue."""
 
     def __init__(self) -> None:
         self._limiter = trio.CapacityLimiter(1)
         self._turns: dict[str, tuple[trio.Lock, int]] = {}
 
     async def read(self, body: Bytes, shape: type[T], *, caller: str, most: int) -> T:
-        """A JSON document as `shape`; `most` bytes of it may be something else than `data`.
+        """A JSON document as `shape`; at most `most` bytes of it may lie outside of `data`.
 
         Raises:
             Problem: 400, with the path of the field; 413.
@@ -77,7 +77,7 @@ class Documents:
 
 
 def size_without_data(body: Bytes, most: int) -> int:
-    """Bytes of a document beside the texts of its fields named `data`; looks no further when `most` cannot be kept."""
+    """Bytes of a document without the texts of its fields named `data`; stops once it must exceed `most`."""
     left, position = len(body), 0
     while left > most and (found := body.find(b'"data"', position)) >= 0:
         position = found + 6
@@ -113,7 +113,7 @@ def read_json(body: Bytes, shape: type[T]) -> T:
 
 
 def _check_outline(body: Bytes) -> int:
-    """Refuse what is too deep or has too many values, judged by what stands outside of its strings; the number of names."""
+    """Refuse a document that is too deep or has too many values, ignoring text in strings; the number of names."""
     if body.find(b"\\") >= 0:
         body = body.replace(b"\\\\", b"").replace(b'\\"', b"")
     if body.count(b'"') > 4 * MAX_VALUES:
@@ -153,7 +153,7 @@ def _names_in(value: Any) -> int:
 
 
 def _refuse_repetitions(body: Bytes) -> None:
-    """A name that stands twice in one object means either value, depending on who reads it; nobody shall guess."""
+    """Refuse an object with a repeated name: different readers would take different values."""
 
     def unique(pairs: list[tuple[str, Any]]) -> None:
         names = set()
@@ -166,7 +166,7 @@ def _refuse_repetitions(body: Bytes) -> None:
 
 
 def _with_integers(document: Any) -> Any:
-    """For a JSON schema 1.0 is an integer, for msgspec it is not. Free-form documents, which lie deeper, stay as they are."""
+    """Turn 1.0 into 1: JSON Schema takes both as integers, msgspec does not. Deeper, free-form documents stay as is."""
     if not isinstance(document, dict):
         return document
     return {
@@ -180,7 +180,7 @@ def _integer(value: Any) -> Any:
 
 
 def _refuse_nul(value: Any, path: str) -> None:
-    """PostgreSQL cannot store U+0000. Raises a Problem (400)."""
+    """Refuse U+0000, which PostgreSQL cannot store. Raises a Problem (400)."""
     if isinstance(value, str):
         if "\0" in value:
             raise invalid(f"{path or 'the body'}: a string must not hold U+0000", path or None)

@@ -16,7 +16,7 @@ from ..output.problems import invalid
 NO_NEWLINE = r"(?!\n)"
 """Python's `$` also matches before a final newline, a JSON schema's does not; the description leaves this part out."""
 IN_WORDS: dict[str, str] = {}
-"""What to say instead of a pattern that nobody wants to read."""
+"""Readable descriptions that error messages show instead of a pattern."""
 
 _number = re.compile(r"[0-9]{1,19}")
 _id = re.compile(ID_PATTERN.removesuffix("$"))
@@ -56,7 +56,7 @@ HEADERS = {"Idempotency-Key": IdempotencyKey, "Last-Event-ID": EventNumber}
 
 
 def read_header(name: str, given: Sequence[str]) -> Any:
-    """The one value of a header of ours, or None when it is absent.
+    """The single value of one of our headers, or None when it is absent.
 
     Raises:
         Problem: 400.

@@ -1,7 +1,7 @@
-"""From the bytes of a request to checked values, or a 4xx that names the culprit.
+"""Turns the bytes of a request into checked values, or a 4xx that names the field at fault.
 
 Strict on purpose: a parameter that is misspelt, repeated or of the wrong type is an error and never silently ignored.
-JSON documents are the matter of `documents`.
+`documents` decodes JSON documents.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 
 class NoQuery(msgspec.Struct, frozen=True):
-    """The query of a call that takes none."""
+    """The query of a call without query parameters."""
 
 
 def read_query(query_string: bytes, shape: type[T]) -> T:
@@ -65,15 +65,15 @@ def read_query(query_string: bytes, shape: type[T]) -> T:
 
 @cache
 def _of(shape: Any) -> tuple[dict[str, str], Any]:
-    """The kinds of a query's parameters by name, and the query without any, if there may be none. Worked out once: the types
-    are evaluated from their text."""
+    """The kinds of a query's parameters by name, and the empty query if it is allowed. Computed once, because
+    evaluating the annotations from their text is slow."""
     fields = msgspec.structs.fields(shape)
     kinds = {field.encode_name: str(field.type) for field in fields}
     return kinds, None if any(field.required for field in fields) else shape()
 
 
 def _from_text(text: str, kind: str) -> Any:
-    """A value of the kind that the annotation names; what does not fit stays text and fails the conversion."""
+    """A value of the kind that the annotation names; text that does not fit stays text and fails the conversion."""
     if "bool" in kind:
         return {"true": True, "false": False}.get(text, text)
     if "float" in kind and NUMBER.fullmatch(text):
@@ -84,7 +84,7 @@ def _from_text(text: str, kind: str) -> Any:
 
 
 async def read_body(request: Request, limit: int, seconds: float, held: Held) -> bytearray:
-    """The whole body; what it takes of memory is counted in `held`.
+    """The whole body; `held` counts the memory it uses.
 
     Raises:
         Problem: 408, 413, 503.
@@ -131,7 +131,7 @@ def convert(value: Any, shape: type[T]) -> T:
         return msgspec.convert(value, shape)
     except msgspec.ValidationError as error:
         wrong = InvalidInput.from_validation(error)
-        # A pattern is told as the description has it, and not as a Python literal.
+        # Show a pattern as in the OpenAPI description, not as a Python literal.
         text = str(wrong).replace("\\\\", "\\").replace(NO_NEWLINE, "")
         if wrong.field is None:
             raise invalid(text) from None
@@ -141,7 +141,7 @@ def convert(value: Any, shape: type[T]) -> T:
 
 
 def _named(field: str, value: Any, shape: type[T], error: msgspec.ValidationError) -> str:
-    """The path with the name of the entry that is to blame, where the library says `[...]`."""
+    """The path with the name of the entry at fault in place of the library's `[...]`."""
     outer, entry, inner = field.partition("[...]")
     if entry and isinstance(value, dict) and isinstance(value.get(outer), dict):
         for name, item in islice(value[outer].items(), MAX_PARAMETERS):

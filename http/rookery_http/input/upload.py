@@ -1,4 +1,4 @@
-"""One file out of a request's body, in pieces: the body itself, or the one file of a form."""
+"""Reads one file from a request's body, in pieces: the body itself, or the only file of a form."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from ..output.problems import Problem, invalid
 
 FORM = "multipart/form-data"
 FORM_EXTRA = 64 * 1024
-"""Bytes of a form beside its file."""
+"""Maximum bytes of a form apart from its file."""
 
-MOST_PARTS = 2  # one too many is told
+MOST_PARTS = 2  # a second one is read only to report the error
 LONGEST_BOUNDARY = 70
 UNKNOWN = "application/octet-stream"
 LONGEST_TYPE = 255
-UNTYPED = "application/x-www-form-urlencoded"  # what curl claims when nobody tells it better
+UNTYPED = "application/x-www-form-urlencoded"  # what curl sends unless a type is given
 _TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+( *;[ -~]*)?")
 
 
 class UploadedFile:
-    """What the client says about the file, and the file."""
+    """The file, and what the client says about it."""
 
     def __init__(self, content_type: str, filename: str | None, pieces: AsyncGenerator[bytes]) -> None:
         self.content_type = content_type
@@ -42,7 +42,7 @@ class Upload:
     Args:
         limit: bytes of the file.
         seconds: for each piece of it to arrive.
-        types: patterns of content types that are taken, separated by commas; None: all.
+        types: patterns of accepted content types, separated by commas; None: all.
     """
 
     def __init__(self, request: Request, *, limit: int, seconds: float, types: str | None) -> None:
@@ -81,7 +81,7 @@ class Upload:
                     yield UploadedFile(kind, name or None, pieces)
 
     async def _body(self) -> AsyncGenerator[bytes]:
-        """The bytes as they come, each piece in time."""
+        """The bytes as they arrive, each piece within its time limit."""
         pieces = aiter(self._request.body)
         left = self._limit + FORM_EXTRA
         while True:
@@ -113,7 +113,7 @@ class Upload:
 
 
 async def _events(body: AsyncGenerator[bytes], boundary: str) -> AsyncGenerator[File | Field | Data]:
-    """The parts of a form, with the data of each behind it. Raises a Problem (400)."""
+    """The parts of a form, each followed by its data. Raises a Problem (400)."""
     if not 0 < len(boundary) <= LONGEST_BOUNDARY or not boundary.isascii():
         raise invalid("the form's Content-Type has no usable boundary", "Content-Type")
     decoder = MultipartDecoder(boundary.encode(), max_parts=MOST_PARTS)
@@ -124,7 +124,7 @@ async def _events(body: AsyncGenerator[bytes], boundary: str) -> AsyncGenerator[
                 if isinstance(event, File | Field | Data):
                     yield event
                 elif isinstance(event, Epilogue):
-                    async for _ in body:  # nothing that matters comes behind a form
+                    async for _ in body:  # nothing after the form matters
                         pass
                     return
         decoder.receive_data(None)
@@ -143,7 +143,7 @@ async def _data(events: AsyncGenerator[File | Field | Data]) -> AsyncGenerator[b
 
 
 def too_large(limit: int) -> Problem:
-    """413, with the limit."""
+    """The 413 that names the limit."""
     return Problem(
         413,
         "too-large",

@@ -1,7 +1,7 @@
-"""`rookery doctor`: looks at the surroundings of a server, running or not, and says what to do about each finding.
+"""`rookery doctor`: checks the environment of a server, running or not, and says what to do about each finding.
 
-It changes nothing: no migration, no session is touched; that a directory can be written is tried with a nameless file. A
-server that runs on the same data is no obstacle.
+It changes nothing: it runs no migration and touches no session; it tests that a directory is writable with an unnamed
+file. A server may run on the same data meanwhile.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from ..config.load import Config, ConfigurationError, load, unknown_variables
 from .doctor_storage import look_at_media, look_at_store
 from .finding import SECONDS, Finding, bad, good, odd
 
-FILES_PER_SESSION = 3  # a long poll, a send, and one to spare
+FILES_PER_SESSION = 3  # a long poll, a send, and one spare
 FILES_BESIDES = 200  # the store, the API, webhooks
 CLOCK_TOLERANCE = 5.0  # seconds; leases and webhook signatures live on it
 USUAL_GRACE = {"Kubernetes": 30.0, "a container": 10.0}
-"""Seconds between SIGTERM and SIGKILL where nobody chose others."""
+"""Default seconds between SIGTERM and SIGKILL."""
 
-NOT_BEFORE = 1_750_000_000.0  # a clock that shows less was never set
+NOT_BEFORE = 1_750_000_000.0  # a clock that shows an earlier time was never set
 
 
 async def examine(
@@ -134,7 +134,7 @@ def _memory(config: Config) -> Iterator[Finding]:
 
 
 async def _reach(provider: Reachable, ahead: list[tuple[str, float]], *, wanted: bool) -> Finding:
-    """An error only where sessions are waiting for it (`wanted`)."""
+    """Check that the platform is reachable; a failure is an error only where sessions need it (`wanted`)."""
     subject = provider.platform
     network = "look at the network, the proxy, the firewall, the DNS"
     wrong = bad if wanted else odd

@@ -1,4 +1,4 @@
-"""The doctor's look at what state is kept in: the database and its key, directories, the place of files."""
+"""The doctor's checks of storage: the database and its key, directories, and where files are kept."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ DISK_LEAST = 500 * 1024**2  # bytes
 
 
 async def look_at_store(config: Config) -> tuple[StoreFacts | None, list[Finding]]:
-    """The database, its directory and its key; what is known of the store where it could be read."""
+    """Check the database, its directory and its key; returns what the store says of itself if it could be read."""
     found: list[Finding] = []
     usable = True
     if config.storage.database_url is None:
@@ -46,7 +46,7 @@ async def look_at_store(config: Config) -> tuple[StoreFacts | None, list[Finding
 
 
 def _directory(subject: str, directory: Path, variable: str) -> Finding:
-    """Whether it can be made, if need be, and written. Permissions alone do not tell, so something is written there."""
+    """Check that the directory can be made if missing, and written. Permissions prove nothing: write a file there."""
     right = f"give it to the user {os.getuid()}, or set {variable}"
     try:
         here = _nearest(directory)
@@ -66,7 +66,7 @@ def _directory(subject: str, directory: Path, variable: str) -> Finding:
 
 
 def _nearest(directory: Path) -> Path:
-    """The directory, or what there is of its path. Raises OSError where it cannot be looked at."""
+    """The directory, or its nearest existing parent. Raises OSError when that cannot be read."""
     for path in (directory.absolute(), *directory.absolute().parents):
         try:
             path.stat()
@@ -77,7 +77,7 @@ def _nearest(directory: Path) -> Path:
 
 
 def _unwritable(database: Path) -> Iterator[Finding]:
-    """Files that belong to somebody else, as after a start as another user."""
+    """Files that this user cannot write, for example after a start as another user."""
     for ending in ("", "-wal", "-shm", ".lock"):
         path = database.with_name(database.name + ending)
         with suppress(OSError):
@@ -118,7 +118,7 @@ def _key(facts: StoreFacts, config: Config) -> Finding:
 
 
 async def look_at_media(config: Config, facts: StoreFacts | None) -> Finding:
-    """Where files are kept: reachable, and by every instance."""
+    """Check that the storage of files is reachable, and by every instance."""
     subject = "media"
     try:
         storage = config.storage.open_media(config.engine.ca_bundle)

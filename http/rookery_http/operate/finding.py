@@ -1,4 +1,4 @@
-"""What `rookery doctor` has to say about one thing."""
+"""The result of one check of `rookery doctor`."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from ..config.advice import with_variables
 
 Level = Literal["ok", "warning", "error"]
 
-SECONDS = 10.0  # for one look at something that may not answer
+SECONDS = 10.0  # for one check of something that may not answer
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that was looked at. `advice` says what to do, empty when there is nothing."""
+    """The result of one check. `advice` says what to do; it is empty when there is nothing to do."""
 
     subject: str
     level: Level
@@ -29,7 +29,7 @@ def good(subject: str, detail: str) -> Finding:
 
 
 def odd(subject: str, detail: str, advice: str) -> Finding:
-    """It works, and somebody should know."""
+    """It works, but the operator should know about it."""
     return Finding(subject=subject, level="warning", detail=with_variables(detail), advice=advice)
 
 
@@ -39,6 +39,6 @@ def bad(subject: str, detail: str, advice: str) -> Finding:
 
 
 def worst(findings: Sequence[Finding]) -> Level:
-    """The exit code is made from this."""
+    """The worst level of the findings, which decides the exit code."""
     levels = {finding.level for finding in findings}
     return "error" if "error" in levels else "warning" if "warning" in levels else "ok"

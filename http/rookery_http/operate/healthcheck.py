@@ -1,4 +1,4 @@
-"""`rookery healthcheck`: exit code 0 when the server of this container answers. Imports next to nothing, it runs often."""
+"""`rookery healthcheck`: exit code 0 when the server of this container answers. It runs often and imports little."""
 
 from __future__ import annotations
 

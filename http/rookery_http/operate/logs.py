@@ -1,4 +1,5 @@
-"""Logging of `rookery serve`: structured lines on stderr, for people or for machines. An embedding program never gets this.
+"""Logging of `rookery serve`: structured lines on stderr, for people or for machines. Embedding programs never get
+this.
 
 The engine logs through the standard library with fields as record attributes; here they become columns. No line holds a
 secret: libraries that log URLs are silenced, and what looks like a bot's token is masked in whatever is written.
@@ -30,7 +31,7 @@ QUIET = ("httpx", "httpcore", "hypercorn", "quart", "trio")
 
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 ONE_LINE = {ord(sign): f"\\u{ord(sign):04x}" for sign in "\x85\u2028\u2029"}
-"""Signs that end a line for some readers and that JSON does not escape by itself."""
+"""Characters that end a line for some readers and that JSON does not escape."""
 
 EventDict = MutableMapping[str, Any]
 
@@ -38,7 +39,7 @@ EventDict = MutableMapping[str, Any]
 def configure(
     *, level: str = "INFO", form: str = "auto", secrets: Collection[str] = (), stream: TextIO | None = None
 ) -> None:
-    """Send every log record of this process to `stream` (stderr). `secrets` are masked wherever they turn up."""
+    """Send every log record of this process to `stream` (stderr). `secrets` are masked wherever they occur."""
     stream = stream or sys.stderr
     console = form == "console" or (form == "auto" and stream.isatty())
     handler = _Handler(stream)
@@ -56,8 +57,8 @@ def configure(
 
 
 def catch_strays() -> None:
-    """What Python itself would print on stderr becomes log lines too: errors that nobody caught, in threads and in
-    finalisers. For a process that is ours alone."""
+    """Log what Python itself would print on stderr: uncaught errors, also in threads and in finalisers. Only for a
+    process that belongs to Rookery alone."""
     log = logging.getLogger("rookery.api")
 
     def uncaught(kind: type[BaseException], error: BaseException, _: TracebackType | None) -> None:
@@ -115,7 +116,7 @@ def _component(logger: WrappedLogger, name: str, event: EventDict) -> EventDict:
 
 
 def _component_first(logger: WrappedLogger, name: str, event: EventDict) -> EventDict:
-    # Parts of it come from strangers, who shall neither begin lines of their own nor command the terminal.
+    # Strangers write parts of it: they must not be able to start new lines or to send control codes to the terminal.
     text = CONTROL.sub(lambda found: repr(found[0])[1:-1], str(event.get("event", "")))
     event["event"] = f"{event.pop('component', ''):<9} {text}"
     return event
@@ -124,14 +125,14 @@ def _component_first(logger: WrappedLogger, name: str, event: EventDict) -> Even
 def _json(event: EventDict, default: Callable[[Any], Any], **_: Any) -> str:
     try:
         return json.dumps(event, default=default, ensure_ascii=False, allow_nan=False)
-    except (TypeError, ValueError):  # a key or a number that JSON does not have
+    except (TypeError, ValueError):  # a key or a number that JSON cannot express
         plain = (str, int, bool, type(None))
         shown = {str(name): value if isinstance(value, plain) else repr(value) for name, value in event.items()}
         return json.dumps(shown, ensure_ascii=False)
 
 
 class _Handler(logging.StreamHandler[TextIO]):
-    """A line that cannot be written as it was meant is told as one line too, not as a traceback in between."""
+    """Logs a record that cannot be formatted as one line too, instead of a traceback among the lines."""
 
     def handleError(self, record: logging.LogRecord) -> None:
         error = sys.exc_info()[1]
@@ -145,7 +146,7 @@ class _Handler(logging.StreamHandler[TextIO]):
             self.stream.write(self.format(substitute) + self.terminator)
             self.flush()
         except (OSError, ValueError):
-            pass  # nobody reads
+            pass  # the reader has gone
 
 
 class _Masked:
@@ -153,7 +154,7 @@ class _Masked:
 
     def __init__(self, renderer: Processor, secrets: Collection[str]) -> None:
         self._renderer = renderer
-        # A secret with a quote or a backslash stands in JSON, and in a repr, as something else.
+        # JSON and `repr` escape a secret that has a quote or a backslash.
         forms = {form for secret in secrets if len(secret) >= 6 for form in (secret, json.dumps(secret)[1:-1])}
         alternatives = [re.escape(form) for form in sorted(forms, key=len, reverse=True)]
         self._secrets = re.compile("|".join(alternatives)) if alternatives else None

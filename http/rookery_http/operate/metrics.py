@@ -1,4 +1,4 @@
-"""The engine's numbers for Prometheus: the text format 0.0.4, or OpenMetrics for whoever asks for it.
+"""The engine's numbers for Prometheus: the text format 0.0.4, or OpenMetrics for clients that ask for it.
 
 The engine counts in plain numbers and knows nothing of Prometheus. Each scrape reads them into metric families of
 `prometheus_client`, in a registry of its own: nothing is registered globally, and an embedded engine needs no such library.
@@ -43,9 +43,9 @@ BOUNDS = (*map(floatToGoString, BUCKETS), "+Inf")
 
 
 def preferred_form(accepted: Iterable[tuple[str, float]]) -> str:
-    """TEXT or OPEN_METRICS, from the media types of an `Accept` header with their quality: text for whoever names neither.
+    """TEXT or OPEN_METRICS, from the media types of an `Accept` header with their quality: text when it names neither.
 
-    Parameters make no difference: there is one version of each, and names that every escaping scheme leaves alone.
+    Parameters are ignored: each form has one version, and every escaping scheme leaves our names unchanged.
     """
     for value, quality in sorted(accepted, key=lambda one: -one[1]):
         media_type = value.partition(";")[0].strip().lower()
@@ -57,7 +57,7 @@ def preferred_form(accepted: Iterable[tuple[str, float]]) -> str:
 
 
 async def exposition(engine: Engine, requests: Requests, form: str = TEXT) -> tuple[bytes, str]:
-    """Everything, counted just now, and its content type. While the store is away, what needs no store."""
+    """All metrics, collected now, and their content type. Without a reachable store: only what needs none."""
     registry = CollectorRegistry(auto_describe=False)
     health: InstanceHealth = engine.health_here()
     facts: Mapping[str, WebhookFacts] = {}
@@ -72,7 +72,7 @@ async def exposition(engine: Engine, requests: Requests, form: str = TEXT) -> tu
 
 
 class _Scrape(Collector):
-    """What was found for one scrape."""
+    """The values collected for one scrape."""
 
     def __init__(
         self,
@@ -159,7 +159,7 @@ def _state(health: InstanceHealth) -> Iterator[Metric]:
 
 
 def _webhooks(facts: Mapping[str, WebhookFacts], now: float) -> Iterator[Metric]:
-    """Those that are furthest behind when there are very many: each is some series for ever in Prometheus."""
+    """The webhooks; of very many, only those furthest behind: Prometheus keeps several series for each for ever."""
     chosen = sorted(facts.items(), key=lambda item: (-item[1].pending, -item[1].dead, item[0]))[:MOST_WEBHOOKS]
     attempts = CounterMetricFamily(
         "rookery_webhook_attempts", "Attempts to deliver to a webhook.", labels=("webhook", "outcome")
@@ -179,7 +179,7 @@ def _webhooks(facts: Mapping[str, WebhookFacts], now: float) -> Iterator[Metric]
 
 
 def _processes(report: MemoryReport) -> Iterator[Metric]:
-    """Unique memory: what would be free if the process ended."""
+    """The processes with their unique memory: what the system would get back if the process ended."""
     help = "Unique memory of the engine's process and of each worker."
     each = _gauge("rookery_process_memory_bytes", help, ("kind", "process"))
     for kind, process in (("engine", report.engine), *(("worker", worker) for worker in report.workers)):
@@ -191,8 +191,8 @@ def _processes(report: MemoryReport) -> Iterator[Metric]:
 
 
 def _this_process() -> Iterator[Metric]:
-    """Under the names that every Prometheus client uses, so that common dashboards find them. Not the library's own process
-    collector: that works on Linux only, and says nothing where /proc is hidden."""
+    """Metrics of this process under the names that every Prometheus client uses, so that common dashboards find them.
+    The library's own process collector works on Linux only, and reports nothing where /proc is hidden."""
     process = psutil.Process()
     with process.oneshot():
         times = process.cpu_times()

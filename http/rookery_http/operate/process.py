@@ -1,4 +1,4 @@
-"""What `rookery serve` asks of its process: as many descriptors as it may have, and the duties of pid 1 in a container."""
+"""Sets up the process of `rookery serve`: raises its descriptor limit, and does the duties of pid 1 in a container."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FORWARDED = frozenset(signal.valid_signals()) - {
     signal.SIGTSTP,
     signal.SIGTTIN,
     signal.SIGTTOU,
-    # Faults of this process itself.
+    # Signals of faults in this process itself.
     signal.SIGSEGV,
     signal.SIGBUS,
     signal.SIGFPE,
@@ -37,17 +37,18 @@ def raise_descriptor_limit() -> None:
 def leave_pid_1() -> None:
     """As pid 1, go on in a child, and stay behind as a small init: pass signals on, reap orphans, end as the child ends.
 
-    Whoever dies without a parent in a container becomes a child of pid 1, and stays a zombie until that waits for it. The
-    server cannot do this itself without taking the ends of its own workers from those who wait for them. Call it before
-    there is a second thread. Does nothing where pid 1 is another process (`docker run --init`, `init: true`).
+    In a container, a process whose parent has died becomes a child of pid 1, and after its end stays a zombie until pid
+    1 waits for it. The server cannot do that itself: it would also reap its own workers before the code that waits for
+    them. Call this before there is a second thread. Does nothing where pid 1 is another process (`docker run --init`,
+    `init: true`).
     """
     if os.getpid() != 1:
         return
     signals: set[int] = {int(number) for number in FORWARDED}
-    signal.pthread_sigmask(signal.SIG_BLOCK, signals)  # what comes meanwhile is passed on to the child
+    signal.pthread_sigmask(signal.SIG_BLOCK, signals)  # signals that arrive meanwhile go to the child
     child = os.fork()
     if child == 0:
-        os.setpgid(0, 0)  # a terminal tells its whole group of Ctrl+C, and init passes it on: once is enough
+        os.setpgid(0, 0)  # a terminal sends Ctrl+C to its whole process group, and init passes it on: once is enough
         signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)
         return
     _be_init(child, signals)

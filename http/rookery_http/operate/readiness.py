@@ -1,4 +1,4 @@
-"""Whether the database answers and can be written, asked rarely however often probes ask."""
+"""Tells whether the database answers and can be written, asking it rarely however often probes ask."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from rookery import Engine
 from rookery.errors import StoreError
 
 FRESH = 1.0
-"""Seconds for which an answer of the database counts."""
+"""Seconds for which an answer of the database is reused."""
 PATIENCE = 2.0
-"""Seconds within which it has to answer."""
+"""Seconds that the database has to answer."""
 
 
 class Readiness:
-    """One question at a time is under way; an answer counts for those too who came meanwhile."""
+    """Sends one query at a time; its answer also serves probes that arrive meanwhile."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -22,7 +22,7 @@ class Readiness:
         self._answered_at = -float("inf")
 
     async def database_trouble(self) -> str | None:
-        """Why it cannot be worked with, None when it can. Answers within seconds, whatever the database does."""
+        """Why the database is unusable, None when it is usable. Answers within seconds, whatever the database does."""
         with trio.move_on_after(PATIENCE):
             async with self._lock:
                 if trio.current_time() < self._answered_at + FRESH:

@@ -1,4 +1,4 @@
-"""The same line again and again: once a minute is enough, with the number of those that were left out (H1)."""
+"""Limits repeated log lines to one a minute, with the number of lines left out (H1)."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ from collections.abc import Callable
 
 INTERVAL = 60.0  # seconds
 MOST = 10_000
-"""Lines remembered; beyond that those whose minute is over are forgotten, and if need be all."""
+"""Maximum number of lines remembered; beyond it, first those whose minute is over are forgotten, then all."""
 
 LISTINGS = ("rookery.api.tasks",)
-"""Loggers of what is written line by line."""
+"""Loggers that write one report over several lines."""
 
 SUBJECTS = ("session", "webhook", "worker", "platform")
-"""Fields that tell what a line is about."""
+"""Fields that say what a line is about."""
 
 
 def _single(record: logging.LogRecord) -> bool:
-    """Whether each of these lines is news, however alike they are."""
+    """True when a line always passes, even if it equals an earlier one."""
     if hasattr(record, "status") or hasattr(record, "error_id"):
         return True
     return record.name in LISTINGS or (record.name.startswith("rookery.api") and record.msg == "request")
 
 
 class Repeats(logging.Filter):
-    """For a handler. Lets a line pass unless the same event of the same session (or webhook, or worker) passed less than
-    `INTERVAL` ago; the next one that passes has the field `repeated`.
+    """A filter for a handler. Lets a line pass unless the same event of the same session (or webhook, or worker) passed
+    less than `INTERVAL` ago; the next one that passes has the field `repeated`.
 
-    Changes of a session's state always pass, and so do lines for debugging, requests, errors that a client was given a number
-    of, and the tree of tasks.
+    Changes of a session's state always pass, and so do debug lines, requests, errors whose id a client got, and the
+    tree of tasks.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:

@@ -1,4 +1,4 @@
-"""How many requests there were and how long they took, by route, for `/metrics`."""
+"""Counts requests and their durations by route, for `/metrics`."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ if TYPE_CHECKING:
 BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0)
 """Upper bounds of the durations, in seconds."""
 TEXT, OPEN_METRICS = "text/plain", "application/openmetrics-text"
-"""The forms of `/metrics`."""
+"""The formats of `/metrics`."""
 NO_ROUTE = "other"
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
 class Requests:
-    """Counts by method, route and status. A route is a path of the table with names in braces, so there are only some."""
+    """Counts by method, route and status. A route is a path of the table with names in braces: a bounded number."""
 
     def __init__(self) -> None:
         self._counts: dict[tuple[str, str, str], int] = {}
@@ -37,7 +37,7 @@ class Requests:
         durations[-1] += seconds
 
     def metrics(self) -> Iterator[Metric]:
-        """For a scrape."""
+        """The counts as metrics for a scrape."""
         from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily  # a tenth of the start's time
 
         counts = CounterMetricFamily(

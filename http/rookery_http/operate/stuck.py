@@ -1,4 +1,4 @@
-"""SIGUSR1: what does it wait for? One line a task; and where the event loop itself is held up, the lines that hold it up."""
+"""SIGUSR1 logs what each task waits for, one line a task, and the code that blocks the event loop, if any does."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ import trio
 from .task_tree import lines, place, task_tree
 
 PATIENCE = 2.0
-"""Seconds in which the event loop comes round, unless something blocks it."""
+"""Seconds within which the event loop answers, unless something blocks it."""
 
 listing = logging.getLogger("rookery.api.tasks")
 
 
 @contextmanager
 def answering_signals(number: signal.Signals = signal.SIGUSR1, *, patience: float = PATIENCE) -> Iterator[None]:
-    """Inside, the signal writes the tree of tasks to the log. From the main thread, inside a trio run.
+    """Inside the block, the signal writes the tree of tasks to the log. Enter it on the main thread, in a trio run.
 
-    A thread of its own waits for the signal's handler, so that there is an answer also when no task gets its turn.
+    A separate thread waits for the signal's handler, so that it can answer even when no task can run.
     """
     token = trio.lowlevel.current_trio_token()
-    questions: SimpleQueue[bool] = SimpleQueue()  # may be put into from a signal's handler
+    questions: SimpleQueue[bool] = SimpleQueue()  # safe to put into from a signal handler
     asked = threading.main_thread().ident or 0
 
     def answer() -> None:
@@ -63,7 +63,7 @@ def _tell_tasks() -> None:
 
 
 def _tell_what_blocks(thread: int, seconds: float) -> None:
-    """Outermost first, as in a traceback."""
+    """Log the frames that block the loop, outermost first, as in a traceback."""
     frame = sys._current_frames().get(thread)
     stack = []
     while frame is not None:

@@ -1,5 +1,5 @@
-"""The tree of trio tasks and where each waits, for systems that are stuck. Only names of functions and lines of code, never
-the values of variables: those may be secrets."""
+"""The tree of trio tasks and where each waits, for systems that are stuck. It shows names of functions and lines of
+code, never the values of variables, which may be secrets."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import msgspec
 import trio
 
 DEPTH = 500
-"""Levels at most; a tree that is deeper than that is a bug by itself, and is shown as far as it goes."""
+"""Maximum depth shown; a deeper tree is a bug in itself, and is cut here."""
 
 _TRIO = Path(trio.__file__).parent
 _ROOTS = tuple(sorted((entry.rstrip("/") + "/" for entry in sys.path if entry), key=len, reverse=True))
@@ -28,13 +28,13 @@ class Task(msgspec.Struct, frozen=True):
 
 
 def task_tree() -> list[Task]:
-    """Every task of this trio run, parents before their children. Call it from trio."""
+    """Every task of this trio run, parents before their children. Call this from trio."""
     root = trio.lowlevel.current_root_task()
     return list(_walk(root, 0)) if root is not None else []
 
 
 def lines(tree: list[Task]) -> Iterator[str]:
-    """For people, indented."""
+    """The tree as indented lines for people."""
     for task in tree:
         yield f"{'  ' * task.depth}{task.name}: {task.waits_at} {task.waits_in}".rstrip()
 
@@ -65,7 +65,7 @@ def place(file: str, line: int) -> str:
 
 
 def _short(file: str) -> str:
-    """Beneath the directory that it was imported from: paths of this machine are nobody's business."""
+    """The path relative to the directory that it was imported from: the log must not show paths of this machine."""
     for root in _ROOTS:
         if file.startswith(root):
             return file[len(root) :]

@@ -1,4 +1,4 @@
-"""The documentation page: the OpenAPI description as plain HTML. No script, no font and no address but our own."""
+"""The documentation page: the OpenAPI description as plain HTML. No script, no font, and no other host."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def _introduction(description: Document) -> str:
 
 
 def _event_types(description: Document) -> str:
-    """What the log may hold, as webhooks are sent it."""
+    """The event types of the log, in the form that webhooks receive."""
     rows = []
     for name, methods in description["webhooks"].items():
         schema = methods["post"]["requestBody"]["content"]["application/json"]["schema"]
@@ -130,7 +130,7 @@ def _answer_examples(answer: Document) -> Iterator[str]:
 
 
 def _resolved(answer: Document, description: Document) -> Document:
-    """What a reference to a shared answer stands for."""
+    """The shared answer that a reference names."""
     if "$ref" not in answer:
         return answer
     found: Document = description["components"]["responses"][answer["$ref"].rpartition("/")[2]]

@@ -22,7 +22,7 @@ from .problems import Problem
 UNSAFE_CHARACTERS = re.compile(r"[^A-Za-z0-9 !#$&+.^_`~()=@,-]")
 _CONTENT_TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]{1,64}/[A-Za-z0-9!#$&^_.+-]{1,64}")
 HEADERS = {
-    # Whatever it is, no browser runs it as a page of ours.
+    # Whatever the file is, no browser may run it as one of our pages.
     "Content-Security-Policy": "sandbox; default-src 'none'",
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "private, no-cache",
@@ -31,7 +31,7 @@ HEADERS = {
 
 
 def file_response(engine: Engine, request: Request, file: MediaFile) -> Response:
-    """The answer to GET and HEAD. The bytes are not touched before they are sent.
+    """The answer to GET and HEAD. The bytes are read while they are being sent, not before.
 
     Raises a Problem: 416.
     """
@@ -58,17 +58,17 @@ def file_response(engine: Engine, request: Request, file: MediaFile) -> Response
     headers["Content-Length"] = str(length)
     headers["Content-Disposition"] = disposition(file.filename or _name_of(file))
     response = Response(_Pieces(engine, file, start, length), status, headers, content_type=file.content_type)
-    response.timeout = None  # each piece has its own time to leave
+    response.timeout = None  # each piece has its own send timeout
     return response
 
 
 def _name_of(file: MediaFile) -> str:
-    """For a file whose sender gave none: its id and the ending of its type."""
+    """A name for a file whose sender gave none: its id and the extension of its type."""
     return file.id + (mimetypes.guess_extension(file.content_type.partition(";")[0].strip()) or "")
 
 
 def bytes_response(data: bytes, content_type: str | None, filename: str | None) -> Response:
-    """The same for bytes that are at hand, whole."""
+    """The same for bytes in memory, always whole."""
     kind = (content_type or "").partition(";")[0].strip()
     safe = kind if _CONTENT_TYPE.fullmatch(kind) else "application/octet-stream"
     headers = {**HEADERS, "Accept-Ranges": "none", "Content-Disposition": disposition(filename)}
@@ -76,7 +76,7 @@ def bytes_response(data: bytes, content_type: str | None, filename: str | None) 
 
 
 def disposition(filename: str | None) -> str:
-    """Always a file to save, with a name that says nothing else (RFC 6266; RFC 8187 for what is not ASCII)."""
+    """Always an attachment, with a name that cannot inject anything (RFC 6266; RFC 8187 for names beyond ASCII)."""
     name = "".join(
         character for character in (filename or "").replace("\\", "/").rpartition("/")[2] if character.isprintable()
     ).strip(". ")[:200]
@@ -89,8 +89,8 @@ def disposition(filename: str | None) -> str:
 
 
 def _range(request: Request, etag: str) -> tuple[int, int | None] | None:
-    """First byte and the one behind the last of the Range header, if it counts: one range of bytes, and of the file that the
-    client has a part of. Everything else may be answered with the whole file."""
+    """The first byte, and the byte after the last, of a Range header that applies: a single range of bytes, of the
+    version of the file that the client has a part of. Any other request may be answered with the whole file."""
     given = request.headers.getlist("Range")
     if len(given) != 1 or request.method != "GET":
         return None
@@ -106,8 +106,8 @@ def _range(request: Request, etag: str) -> tuple[int, int | None] | None:
 
 
 def _part(start: int, end: int | None, size: int) -> tuple[int, int] | None:
-    """Start and length; None when it is outside."""
-    if start < 0:  # the last so many
+    """Start and length; None when the range lies outside of the file."""
+    if start < 0:  # the last bytes of the file
         return max(0, size + start), min(size, -start)
     if start >= size:
         return None

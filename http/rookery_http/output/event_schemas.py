@@ -29,8 +29,9 @@ def camel(name: str) -> str:
 
 
 def event_components(types: Iterable[EventType]) -> dict[str, Schema]:
-    """Schemas by name: of each body, of each event (`<Type>Event`), of what a webhook is sent (`<Type>Delivery`), and of any
-    delivery (`AnyDelivery`), told apart by `type`. A body of a type that several platforms have is one of theirs."""
+    """Schemas by name: of each body, of each event (`<Type>Event`), of each webhook delivery (`<Type>Delivery`), and of
+    any delivery (`AnyDelivery`), discriminated by `type`. A type that several platforms share has a body of one of
+    their forms."""
     rows: dict[str, list[EventType]] = {}
     for row in types:
         rows.setdefault(row.name, []).append(row)

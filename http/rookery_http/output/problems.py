@@ -17,7 +17,7 @@ from ..config.table import ENGINE_VARIABLES
 MEDIA_TYPE = "application/problem+json"
 FETCH_ADVICE = f"`{ENGINE_VARIABLES['media_fetch']}` keeps files of received messages before they expire"
 RETRY_STORE = 5
-"""Seconds after which a caller may try again when the database does not answer."""
+"""Retry-After in seconds when the database does not answer."""
 
 
 class ProblemDocument(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename={"kind": "type"}):
@@ -37,7 +37,7 @@ class ProblemDocument(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
 
 
 class Problem(Exception):
-    """Raised anywhere below the application; becomes the answer."""
+    """An error that any code below the application may raise; it becomes the answer."""
 
     def __init__(
         self,
@@ -62,7 +62,7 @@ class Problem(Exception):
 
 
 def plain_problem(status: int, detail: str) -> bytes:
-    """A problem without more to say than its HTTP status."""
+    """A problem that says no more than its HTTP status."""
     title = HTTPStatus(status).phrase
     return Problem(status, title.lower().replace(" ", "-"), title, detail).body()
 
@@ -77,10 +77,10 @@ def _retry_after(seconds: float) -> dict[str, str]:
 
 
 def from_error(error: errors.RookeryError) -> Problem | None:
-    """The problem that an engine error is for a caller; None for one that only a bug can bring here."""
+    """The problem that a caller gets for an engine error; None for an error that only a bug can cause here."""
     detail = with_variables(str(error))
     match error:
-        case errors.InvalidInput(field="idempotency_key"):  # its form was checked before: it was used before
+        case errors.InvalidInput(field="idempotency_key"):  # its form is valid, since it was used before
             return Problem(409, "idempotency-key-reused", "Idempotency key reused", detail, field="Idempotency-Key")
         case errors.InvalidInput():
             return invalid(detail, error.field)

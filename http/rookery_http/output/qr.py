@@ -1,4 +1,4 @@
-"""Pairing codes as a person can use them: text for a QR code as PNG, SVG or blocks for a terminal."""
+"""Draws the text of a pairing code as a QR code: PNG, SVG, or blocks for a terminal."""
 
 from __future__ import annotations
 

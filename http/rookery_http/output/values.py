@@ -1,4 +1,4 @@
-"""How single values are shown: times as ISO 8601 in UTC, and never a secret."""
+"""Formats single values: times as ISO 8601 in UTC, and never a secret."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def moment_or_none(seconds: float | None) -> str | None:
 
 
 def redacted(value: Any) -> Any:
-    """The same document with `***` in place of what a key calls a token, secret or password, and of passwords in URLs."""
+    """The same document with `***` for values whose key names a token, secret or password, and for URLs' passwords."""
     if isinstance(value, Mapping):
         return {
             name: REDACTED if _SECRET_NAME.search(str(name)) and item not in (None, "") else redacted(item)

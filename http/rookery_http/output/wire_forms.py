@@ -1,4 +1,4 @@
-"""Events in the forms in which they leave, made once however many readers get them."""
+"""Events in the forms that readers receive, encoded once for all readers."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from rookery import model
 from . import views
 
 KEPT = 8 * 1024 * 1024
-"""Bytes of each form that are kept for the other readers."""
+"""Bytes of each form that are cached for the other readers."""
 CHUNK = 64 * 1024
-"""Bytes that are put together for one write to a reader."""
+"""Bytes that are joined for one write to a reader."""
 
 Key = TypeVar("Key", bound=Hashable)
 Form = TypeVar("Form")
@@ -45,7 +45,7 @@ class _Kept(Generic[Key, Form]):
 
 
 class WireForms:
-    """An event never changes, so its id is enough to find its forms; neither does what lies between two of them."""
+    """Caches encoded events by id, and pages by their first and last event: neither ever changes."""
 
     def __init__(self) -> None:
         self._documents = _Kept[int, bytes]()
@@ -56,7 +56,7 @@ class WireForms:
 
     @contextmanager
     def reader(self) -> Iterator[None]:
-        """Whoever asks for forms is one meanwhile. With the last of them everything that was kept goes."""
+        """Every caller must hold this block while it asks for forms. When the last one leaves, the cache is emptied."""
         self._readers += 1
         try:
             yield
@@ -71,13 +71,13 @@ class WireForms:
         known = self._documents.get(event.id)
         if known is None:
             self._encoder.encode_into(views.Event.of(event), self._buffer)
-            known = bytes(self._buffer)  # what `encode` returns has up to half as much again behind its end
+            known = bytes(self._buffer)  # a copy: the buffer has up to half as much spare space at its end
             self._documents.keep(event.id, known, len(known))
         return known
 
     def chunks(self, page: Sequence[model.Event], query: Hashable) -> Sequence[bytes]:
-        """A page of events as frames of server-sent events, several of them in each piece. `query` stands for what was asked
-        for: whoever asks the same and has the same first and last event has the same page."""
+        """A page of events as frames of server-sent events, several frames in each piece. `query` identifies the
+        request: two readers with the same query and the same first and last event have the same page."""
         if len(page) == 1:
             return (self._frame(page[0]),)
         key = (query, page[0].id, page[-1].id)
@@ -95,6 +95,6 @@ class WireForms:
         return known
 
     def _frame(self, event: model.Event) -> bytes:
-        """JSON holds no newline."""
+        """One frame; JSON contains no newline, so one `data:` line is enough."""
         kind = event.type.replace("\n", " ").replace("\r", " ")
         return b"id: %d\nevent: %b\ndata: %b\n\n" % (event.id, kind.encode(), self.json(event))

@@ -1,7 +1,7 @@
-"""Accepting clients, also when the process has no file descriptor left.
+"""Accepts clients, even when the process has no file descriptor left.
 
-A few descriptors are held back for that moment: one is given up, the waiting client gets it, and its connection closes after
-one answer. So `/healthz` and the calls that stop sessions work when sessions have taken everything else.
+It holds a few descriptors in reserve for that case: it gives one up for the waiting client, whose connection closes
+after one answer. So `/healthz` and the calls that stop sessions work when sessions have taken all other descriptors.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import trio
 
 RESERVE = 8
 RETRY = 0.1
-"""Seconds until the next look when not even the reserve helps."""
+"""Seconds until the next attempt when the reserve is used up too."""
 WARN_EVERY = 60.0  # seconds
 
 SCARCE = frozenset({EMFILE, ENFILE, ENOBUFS, ENOMEM})
@@ -24,7 +24,7 @@ log = logging.getLogger("rookery.api.server")
 
 
 class Reserve:
-    """Descriptors that nobody uses until there is no other. Closed by its owner."""
+    """Descriptors held back until no other is left. The owner closes it."""
 
     def __init__(self, size: int = RESERVE) -> None:
         self._size = size
@@ -34,7 +34,7 @@ class Reserve:
 
     @property
     def in_use(self) -> bool:
-        """True while some of it is given up: then connections had better end soon."""
+        """True while part of the reserve is given up: then connections should end soon."""
         return len(self._held) < self._size
 
     def give_up_one(self) -> bool:
@@ -48,7 +48,7 @@ class Reserve:
         return True
 
     def refill(self) -> None:
-        """Take back what was given up, as far as there is room now."""
+        """Take back the descriptors that were given up, as far as the limit allows now."""
         while len(self._held) < self._size:
             try:
                 self._held.append(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
@@ -56,7 +56,7 @@ class Reserve:
                 return
 
     def close(self) -> None:
-        """Let go of everything."""
+        """Close all held descriptors."""
         while self._held:
             os.close(self._held.pop())
 

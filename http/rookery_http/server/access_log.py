@@ -1,4 +1,4 @@
-"""The access log: one structured line a request, without query strings and headers (either may hold secrets)."""
+"""The access log: one structured line per request, without query strings and headers (either may hold secrets)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ QUIET_PATHS = frozenset({"/healthz", "/readyz"})
 
 
 def level_of(path: str, status: int) -> int:
-    """DEBUG for what went well, INFO for the client's mistakes, WARNING for ours."""
+    """DEBUG for success, INFO for the client's mistakes, WARNING for the server's."""
     if status >= 500 and path not in QUIET_PATHS:
         return logging.WARNING
     if status >= 400 and path not in QUIET_PATHS:
@@ -23,7 +23,7 @@ def level_of(path: str, status: int) -> int:
 
 
 def write(scope: Mapping[str, Any], status: int, seconds: float) -> None:
-    """The line of one request; status 499 when its client left before there was an answer."""
+    """Log one request; status 499 when the client left before the answer."""
     path = scope["path"]
     level = level_of(path, status)
     if log.isEnabledFor(level):

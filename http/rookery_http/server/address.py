@@ -1,4 +1,4 @@
-"""Where a server listens."""
+"""The address that a server listens on."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import trio
 
 
 class Address(msgspec.Struct, frozen=True):
-    """Where a listener is."""
+    """The address of a listener."""
 
     host: str
     port: int
 
     @property
     def url(self) -> str:
-        """For people: an address that listens everywhere is shown as loopback."""
+        """The URL for people: a wildcard address is shown as loopback."""
         host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self.host, self.host)  # noqa: S104 - shown, not bound
         return f"http://{f'[{host}]' if ':' in host and not host.startswith('[') else host}:{self.port}"
 

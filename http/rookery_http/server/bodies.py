@@ -1,6 +1,6 @@
-"""Request bodies that are read from the client when a handler asks for the next piece, and never before.
+"""Request bodies that are read from the client only when a handler asks for the next piece.
 
-Quart reads everything that comes as fast as it comes. With a slow disk behind an upload that would be the whole file.
+Quart reads a body as fast as it arrives. An upload to a slow disk would then be in memory as a whole.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Receive = Callable[[], Awaitable[Any]]
 
 
 class RequestBody:
-    """The body of a request, in pieces. Raises a Problem (400) where it ends too early or is malformed."""
+    """The body of a request, in pieces. Raises a Problem (400) when the body ends too early or is malformed."""
 
     def __init__(self, expected_content_length: int | None, max_content_length: int | None) -> None:
         self._receive: Receive | None = None
@@ -28,7 +28,7 @@ class RequestBody:
         """True when the request announced no body."""
 
     def read_from(self, receive: Receive) -> None:
-        """Set the ASGI channel that the pieces come from."""
+        """Set the ASGI channel that delivers the pieces."""
         self._receive = receive
 
     def __aiter__(self) -> RequestBody:
@@ -61,7 +61,7 @@ class DirectRequest(TrioRequest):
 def request_of(scope: Any, receive: Receive, request_class: type[DirectRequest]) -> DirectRequest:
     """The request of an ASGI scope."""
     headers = Headers()
-    # Straight into its list: what the parser has checked needs no second look at every character.
+    # Directly into its list: the parser has already checked every character.
     headers._list = [(name.decode("latin-1").title(), value.decode("latin-1")) for name, value in scope["headers"]]
     request = request_class(
         scope["method"],

@@ -1,20 +1,21 @@
-"""One HTTP/1.1 connection: requests are parsed, answered by the application in this very task, and logged.
+"""One HTTP/1.1 connection: it parses requests, calls the application in its own task, and logs each request.
 
-The way of a request is short on purpose: no task, no channel and no timer is made for it. The connection's task reads a
-head, calls the ASGI application, and writes what the application sends; the body is read from the socket when the
-application asks for it, so a body that nobody reads holds back its client and not memory.
+The path of a request is short on purpose: no task, no channel and no timer is made for it. The connection's task reads
+a head, calls the ASGI application, and writes what the application sends. It reads the body from the socket only when
+the application asks for it, so an unread body slows its client down instead of filling memory.
 
-What every connection keeps to:
+Rules for every connection:
 
-- Idle, or dripping its head: closed after `keep_alive` seconds, and at once when the server stops.
-- A client that does not take an answer: each piece of `SEND_PIECE` bytes has `SEND_TIMEOUT` seconds to leave.
-- A client that closes its side (`shutdown(SHUT_WR)`) still gets its answer; only an event stream ends there, because it
-  would not notice a client that has gone.
-- An answer that comes before the end of the request's body (413) says `Connection: close`. Then only our side is closed,
-  and what still comes is read and discarded, bounded in time and bytes (`LINGER_*`): a close with unread input would be a
-  reset, and the client might lose the answer.
+- An idle connection, or one whose head arrives too slowly, is closed after `keep_alive` seconds, and at once when the
+  server stops.
+- A client that does not read: each piece of `SEND_PIECE` bytes must be sent within `SEND_TIMEOUT` seconds.
+- A client that closes its side (`shutdown(SHUT_WR)`) still gets its answer; only an event stream ends then, because it
+  would not notice otherwise that its client has gone.
+- An answer that comes before the end of the request's body (413) says `Connection: close`. Then the server closes
+  only its own side, and reads and discards further input, bounded in time and bytes (`LINGER_*`): a close with unread
+  input would send a reset, and the client might lose the answer.
 
-A request for a WebSocket is handed on to `websocket`, where hypercorn's protocol serves it.
+A request for a WebSocket goes to `websocket`, where hypercorn's protocol serves it.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ LINGER_TIMEOUT = 2.0
 LINGER_BYTES = 64 * 1024 * 1024
 DISCONNECT: dict[str, Any] = {"type": "http.disconnect"}
 GONE = 499
-"""The status in the log of a request whose client left before there was an answer."""
+"""The logged status of a request whose client left before the answer."""
 
 NETWORK_ERRORS = (trio.BrokenResourceError, trio.ClosedResourceError, OSError)
 
@@ -69,15 +70,15 @@ class Host(Protocol):
 
 
 class ClientGone(Exception):
-    """The connection broke; there is nobody to answer."""
+    """The connection broke; no client is left to answer."""
 
 
 class Connection:
     """Serves one client until either side hangs up.
 
     Args:
-        stream: closed here.
-        upgrade: goes on with a WebSocket: gets its request and the bytes that follow it.
+        stream: the connection closes it.
+        upgrade: called for a WebSocket, with its request and the bytes that follow it.
     """
 
     def __init__(
@@ -125,7 +126,7 @@ class Connection:
             await self._linger()
 
     async def _next_request(self) -> Incoming | None:
-        """None when no more will come: the client closed, was idle, sent nonsense, or the server stops."""
+        """The next request; None when the client closed, was idle or sent nonsense, or the server stops."""
         parser = self._parser
         if not parser.requests and parser.refusal is None and not self._eof:
             with self._host.idle_until(trio.current_time() + self._host.keep_alive):
@@ -134,7 +135,7 @@ class Connection:
         return parser.requests.popleft() if parser.requests else None
 
     async def _read(self) -> bool:
-        """Read once and parse. False at the end of what the client sends."""
+        """Read once and parse. False at the end of the client's input."""
         if self._eof:
             return False
         data = await self._stream.receive_some(RECEIVE_SIZE)
@@ -162,7 +163,7 @@ class Connection:
         }
 
     async def disconnected(self) -> None:
-        """Return when the client has closed its side. What it sends before that waits for its turn."""
+        """Return when the client has closed its side. Requests that it sends before are kept for later."""
         with suppress(*NETWORK_ERRORS):
             while not self._parser.requests and self._parser.refusal is None:
                 if not await self._read():
@@ -170,7 +171,7 @@ class Connection:
             await trio.sleep_forever()
 
     async def write(self, data: bytes) -> None:
-        """Send all of it. Raises ClientGone."""
+        """Send all the bytes. Raises ClientGone."""
         try:
             for start in range(0, len(data), SEND_PIECE):
                 with trio.move_on_after(SEND_TIMEOUT) as scope:
@@ -197,7 +198,7 @@ class Connection:
             await self.write(head_of(refusal.status, headers) + body)
 
     async def _linger(self) -> None:
-        """Let the client read our answer before the socket goes."""
+        """Give the client time to read our answer before the socket is closed."""
         with trio.move_on_after(LINGER_TIMEOUT), suppress(*NETWORK_ERRORS):
             await self._stream.send_eof()
             left = LINGER_BYTES
@@ -217,12 +218,13 @@ class _Exchange:
         self._started = trio.current_time()
         self._status = 0
         self._headers: Sequence[tuple[bytes, bytes]] = ()
-        self._begun = False  # the head has left
+        self._begun = False  # the head has been sent
         self._chunked = False
         self._done = False
 
     async def run(self, app: Application) -> bool:
-        """True when the connection can serve another request. Raises what is not an `Exception`."""
+        """True when the connection can serve another request. Never raises an `Exception`; a cancellation passes
+        through."""
         try:
             await app(self._scope, self.receive, self.send)
         except ClientGone:
@@ -254,7 +256,7 @@ class _Exchange:
             self._done = False
 
     async def receive(self) -> Mapping[str, Any]:
-        """ASGI: the next piece of the body; then the moment when the client leaves."""
+        """ASGI: the next piece of the body; after the last one, waits until the client leaves."""
         request = self._request
         if request.pieces or not request.body_complete:
             return await self._connection.read_body(request)
@@ -265,7 +267,7 @@ class _Exchange:
         return DISCONNECT
 
     async def send(self, event: Mapping[str, Any]) -> None:
-        """ASGI: the head waits for the first piece of the body, so that both leave in one packet."""
+        """ASGI: holds the head until the first piece of the body, so that both go out in one packet."""
         if event["type"] == "http.response.start":
             self._status = event["status"]
             self._headers = event.get("headers", ())
@@ -320,7 +322,7 @@ _date = (0, b"")
 
 
 def head_of(status: int, headers: Sequence[tuple[bytes, bytes]]) -> bytes:
-    """Status line and headers. Raises ValueError for a header that would be several."""
+    """Status line and headers. Raises ValueError for a header that would break into several."""
     global _date
     now = int(time())
     if _date[0] != now:

@@ -1,7 +1,8 @@
-"""Requests of HTTP/1.1 out of bytes, with a parser in C (llhttp) and the checks that it leaves to us.
+"""Parses HTTP/1.1 requests with a parser in C (llhttp), and makes the checks that it leaves out.
 
-What two parsers may read differently is refused here, because a proxy in front of us may read it the other way (RFC 9112,
-section 11.2): two lengths for one body, a transfer coding other than `chunked`, a request without exactly one `Host`.
+It refuses input that two parsers may read differently, because a proxy in front of the server may read it the other way
+(RFC 9112, section 11.2): two lengths for one body, a transfer coding other than `chunked`, a request without exactly
+one `Host`.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ HeaderList = list[tuple[bytes, bytes]]
 
 
 class Refusal(Exception):
-    """Bytes that are not a request which this server takes: the connection answers once and ends."""
+    """The input is not a request that this server accepts: the connection answers once and ends."""
 
     def __init__(self, status: int, detail: str, headers: Sequence[tuple[bytes, bytes]] = ()) -> None:
         super().__init__(detail)
@@ -35,7 +36,7 @@ def _malformed() -> Refusal:
 
 
 class Incoming:
-    """One request. `headers` have lower-case names; `pieces` is the part of the body that nobody has read yet."""
+    """One request. `headers` have lower-case names; `pieces` is the received part of the body that is still unread."""
 
     __slots__ = (
         "body_complete",
@@ -64,15 +65,15 @@ class Incoming:
 
 
 class RequestParser:
-    """Turns the bytes of one connection into `Incoming` requests, several at once if they were sent so."""
+    """Turns the bytes of one connection into `Incoming` requests, several at once if the client pipelines them."""
 
     def __init__(self) -> None:
         self.requests: deque[Incoming] = deque()
-        """Requests whose heads are complete, the oldest first. The last one's body may still be coming."""
+        """Requests whose heads are complete, oldest first. The body of the last one may be incomplete."""
         self.refusal: Refusal | None = None
-        """Why nothing more can be read. What came before it is complete and in `requests`."""
+        """Why nothing more can be read. Earlier requests are complete and in `requests`."""
         self.rest = b""
-        """What follows a request for a WebSocket; it is not HTTP."""
+        """The bytes after a request for a WebSocket; they are not HTTP."""
         self._current = Incoming()
         self._in_head = False
         self._head_size = 0  # bytes of the head that callbacks have seen
@@ -81,7 +82,7 @@ class RequestParser:
 
     @property
     def body_unfinished(self) -> bool:
-        """True while a request's body is still to come, or when what comes cannot be told from one."""
+        """True while a request's body is incomplete, or when further input might belong to a body."""
         return not self._current.body_complete and (self._current.method != "" or self.refusal is not None)
 
     def feed(self, data: bytes) -> None:
@@ -132,7 +133,7 @@ class RequestParser:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._count(len(name) + len(value) + 4)
-        if self._in_head:  # otherwise a trailer, which nobody needs
+        if self._in_head:  # otherwise a trailer, which is not used
             self._current.headers.append((name.lower(), value.rstrip(b" \t")))
             if len(self._current.headers) > HEADERS_LIMIT:
                 raise _too_long()
@@ -206,14 +207,14 @@ def _too_long() -> Refusal:
 
 
 def websocket_handshake(request: Incoming) -> bytes:
-    """The request as bytes again, for the protocol that goes on with it."""
+    """The request as bytes again, for the WebSocket protocol."""
     head = [f"{request.method} ".encode() + request.target + b" HTTP/1.1\r\n"]
     head += [name + b": " + value + b"\r\n" for name, value in request.headers]
     return b"".join(head) + b"\r\n"
 
 
 def scope_of(request: Incoming, client: Any, server: Any) -> dict[str, Any]:
-    """The ASGI scope of a request; its path is decoded by the application, which knows how."""
+    """The ASGI scope of a request; the application decodes the path."""
     raw_path, _, query = request.target.partition(b"?")
     return {
         "type": "http",

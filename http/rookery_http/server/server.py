@@ -1,9 +1,9 @@
 """Runs an ASGI application on trio listeners inside the caller's nursery.
 
-There is no ASGI lifespan: what the application needs lives in the caller's `async with` blocks, outlives the server and
-is closed after it. Stopping has two stages. `stop` set: the listeners close at once, idle connections close at once,
-requests under way have `drain` seconds to end. Then, or when the caller cancels `serve`: everything is cancelled, and
-nothing lasts longer than `AFTER_DRAIN` because of a client that does not read.
+There is no ASGI lifespan: the application's resources live in the caller's `async with` blocks, which the caller closes
+after the server. Stopping has two stages. When `stop` is set, the listeners and idle connections close at once, and
+requests under way have `drain` seconds to end. Then, or when the caller cancels `serve`, everything is cancelled, and a
+client that does not read delays the end by at most `AFTER_DRAIN` seconds.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class CannotListen(Exception):
 
 
 async def open_listeners(host: str, port: int) -> list[trio.SocketListener]:
-    """Bind. With port 0 there is one listener only, so that there is one address to print.
+    """Bind. With port 0, opens one listener only, so that there is one address to print.
 
     Raises:
         CannotListen: with a sentence for people.
@@ -59,7 +59,7 @@ async def open_listeners(host: str, port: int) -> list[trio.SocketListener]:
 
 
 class _Server:
-    """What all connections of one server share: `connection.Host` and `websocket.Patience`."""
+    """The state that all connections of one server share: `connection.Host` and `websocket.Patience`."""
 
     def __init__(self, app: Application, keep_alive: float, answered: Answered) -> None:
         self.keep_alive = keep_alive
@@ -74,7 +74,7 @@ class _Server:
 
     @property
     def stopping(self) -> bool:
-        """Connections end after their answer: the server stops, or descriptors are short."""
+        """True when connections must end after their answer: the server stops, or descriptors are short."""
         return self._stopping or self.reserve.in_use
 
     @contextmanager
@@ -105,18 +105,18 @@ class _Server:
             await self._websockets.stop()
 
     def close_idle(self) -> None:
-        """End the connections that wait for another request."""
+        """Close the connections that wait for another request."""
         for scope in self._idle:
             scope.cancel()
 
     def limit(self, deadline: float) -> None:
-        """Nothing that is shielded lasts longer."""
+        """Set the final deadline for everything that is shielded."""
         self._limit = deadline
         for scope in self._scopes:
             scope.deadline = min(scope.deadline, deadline)
 
     async def handle(self, stream: trio.SocketStream) -> None:
-        """One client's connection never ends the server."""
+        """Serve one client. An error of its connection never ends the server."""
         try:
             await Connection(stream, self._app, self, self._upgrade).run()
         except* (OSError, trio.BrokenResourceError, trio.ClosedResourceError):
@@ -126,7 +126,7 @@ class _Server:
 
     async def _upgrade(self, stream: trio.SocketStream, request: Incoming, rest: bytes) -> None:
         if self._websockets is None:
-            from .websocket import WebSockets  # hypercorn and what it needs: only when somebody asks for it
+            from .websocket import WebSockets  # imported on first use: it loads hypercorn
 
             self._websockets = WebSockets(self._app, self)
         await self._websockets.serve(stream, request, rest)

@@ -1,15 +1,15 @@
 """A WebSocket: hypercorn's protocol on a trio stream that `connection` hands over with the request that asks for it.
 
-hypercorn's own `TCPServer` has faults that a server of quart-trio applications meets; three of them matter here:
+hypercorn's own `TCPServer` has faults with quart-trio applications; three of them matter here:
 
-A. What is not bytes for the client is delivered by a task that quart-trio may cancel meanwhile. Cure: it is delivered
-   inside a shield, bounded by `DELIVER_TIMEOUT`.
+A. A task that quart-trio may cancel delivers the events other than bytes for the client. Cure: deliver them inside a
+   shield, bounded by `DELIVER_TIMEOUT`.
 B. hypercorn shields `send_all` without a deadline: a reader that stalls keeps the process alive for ever. Cure: each
-   piece of `SEND_PIECE` bytes has `SEND_TIMEOUT` seconds to leave (less while stopping); then the socket is destroyed.
-   When we close first, the client may lose our close frame with its reason to a reset. Cure: only our side is closed,
-   and what still comes is read and discarded for `FAREWELL_TIMEOUT` seconds.
-C. The task that pings a WebSocket sleeps on when the connection is gone, up to its interval, and a shutdown with it.
-   Cure: a sleep that ends with the connection.
+   piece of `SEND_PIECE` bytes has a limit of `SEND_TIMEOUT` seconds (less while stopping); then the socket is
+   destroyed. When we close first, a reset may cost the client our close frame with its reason. Cure: close only our
+   side, then read and discard further input for `FAREWELL_TIMEOUT` seconds.
+C. The task that pings a WebSocket sleeps on after the connection has closed, for up to its interval, and a shutdown
+   waits for it. Cure: a sleep that ends with the connection.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from .connection import GONE, LINGER_BYTES, NETWORK_ERRORS, RECEIVE_SIZE, SEND_P
 from .http1 import Incoming, websocket_handshake
 
 DELIVER_TIMEOUT = 5.0
-"""Seconds for the protocol to take notice of an event. In practice it takes none."""
+"""Seconds for the protocol to handle an event. In practice it handles events at once."""
 FAREWELL_TIMEOUT = 1.0
 """Seconds for the client of a WebSocket to answer our close frame."""
 PING = 20.0
@@ -52,15 +52,15 @@ class AccessLog(Logger):
     """hypercorn's logger with our access lines."""
 
     async def access(self, request: Any, response: Any, request_time: float) -> None:
-        """Called after each answer; `response` is None when the client left before there was one."""
+        """Called after each answer; `response` is None when the client left before the answer."""
         access_log.write(request, int(response["status"]) if response is not None else GONE, request_time)
 
 
 class Patience(Protocol):
-    """How long a connection may take for something; shrinks when the server stops."""
+    """Time limits of a connection; they shrink when the server stops."""
 
     def deadline(self, seconds: float) -> float:
-        """The trio time until which a step may last that normally gets `seconds`."""
+        """The trio time at which a step that normally gets `seconds` must end."""
 
     def watch(self, scope: trio.CancelScope) -> Any:
         """A context manager: while it is open, stopping the server brings the scope's deadline forward."""
@@ -90,7 +90,7 @@ class _Context(WorkerContext):
 
 
 class WebSocketConnection:
-    """Serves one client until either side hangs up. The stream stays its owner's, who closes it."""
+    """Serves one client until either side hangs up. The stream's owner closes it."""
 
     def __init__(
         self,
@@ -106,11 +106,12 @@ class WebSocketConnection:
         self._context = _Context(context)
         self._patience = patience
         self._send_lock = trio.Lock()
-        self._reading = trio.CancelScope()  # cancelled when the protocol has had enough of this client
+        self._reading = trio.CancelScope()  # cancelled when the protocol gives up on this client
         self._protocol: _Protocol
 
     async def run(self, request: Incoming, rest: bytes) -> None:
-        """`request` asks for the WebSocket, `rest` is what came behind it. Errors of the network end it silently."""
+        """Serve the WebSocket that `request` asks for; `rest` are the bytes after it. Network errors end it
+        silently."""
         socket = self._stream.socket
         client = parse_socket_addr(socket.family, socket.getpeername())
         server = parse_socket_addr(socket.family, socket.getsockname())
@@ -118,7 +119,7 @@ class WebSocketConnection:
             self._protocol = _Protocol(
                 self._app,
                 self._config,
-                self._context,  # type: ignore[arg-type]  # its sleep is no static method
+                self._context,  # type: ignore[arg-type]  # its sleep is not a static method
                 group,
                 ConnectionState({}),
                 False,
@@ -135,7 +136,7 @@ class WebSocketConnection:
             self._context.closed.set()
 
     async def _send(self, event: Event) -> None:
-        """What the protocol calls with bytes for the client and with news about the connection."""
+        """The protocol calls this with bytes for the client and with events of the connection."""
         if isinstance(event, RawData):
             async with self._send_lock:
                 await self._send_bytes(event.data)
@@ -162,7 +163,7 @@ class WebSocketConnection:
                 return
 
     async def _say_farewell(self) -> None:
-        """Let the client read our last frame before the socket goes: a close with unread input would be a reset."""
+        """Give the client time to read our last frame: a close with unread input would send a reset."""
         scope = trio.CancelScope(deadline=self._patience.deadline(FAREWELL_TIMEOUT))
         with self._patience.watch(scope), scope, suppress(*NETWORK_ERRORS):
             async with self._send_lock:
@@ -173,7 +174,7 @@ class WebSocketConnection:
 
 
 class WebSockets:
-    """All WebSockets of one server, and what hypercorn shares between them."""
+    """All WebSockets of one server, and the state that hypercorn shares between them."""
 
     def __init__(self, app: Any, patience: Patience) -> None:
         self._app = ASGIWrapper(app)
@@ -182,11 +183,11 @@ class WebSockets:
         self._config = _configuration()
 
     async def serve(self, stream: trio.SocketStream, request: Incoming, rest: bytes) -> None:
-        """One of them, from its handshake to its end."""
+        """Serve one WebSocket, from its handshake to its end."""
         await WebSocketConnection(stream, self._app, self._config, self._context, self._patience).run(request, rest)
 
     async def stop(self) -> None:
-        """Their pings end; what serves them watches the server's stop itself."""
+        """End their pings; the tasks that serve them watch the server's stop themselves."""
         await self._context.terminated.set()
 
 

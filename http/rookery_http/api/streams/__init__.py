@@ -1,1 +1,1 @@
-"""Following the log: what server-sent events and WebSockets have in common, and the latter."""
+"""Following the log: the code that server-sent events and WebSockets share, and the WebSocket."""

@@ -1,4 +1,4 @@
-"""What server-sent events and the WebSocket have in common: where to begin, what to wait for, when to end."""
+"""The code that server-sent events and the WebSocket share: where to begin, what to wait for, when to end."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ...input.parameters import EventId, EventTypes, Id, types_of
 from ..state import Api
 
 LEAST = 0.05
-"""Seconds that a reader gets in any case, enough for what is there already."""
+"""Minimum seconds for every reader, enough to send the events that are already there."""
 
 
 class FollowEvents(msgspec.Struct, frozen=True, kw_only=True):

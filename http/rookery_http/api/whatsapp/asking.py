@@ -1,4 +1,4 @@
-"""What the calls of this folder share."""
+"""Code that the calls of this folder share."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PROBLEMS = {
     504: "no answer came: a change may have been made",
 }
 PICTURE_BODY = 4_200_000
-"""Bytes of a body with a picture of the largest size that is taken, as base64."""
+"""Bytes of a body with the largest accepted picture as base64."""
 Address = Annotated[
     str, msgspec.Meta(min_length=1, max_length=128, description="a phone number with its country code, or an address")
 ]
@@ -33,6 +33,6 @@ async def ask(api: Api, session: str, question: Question) -> Any:
     try:
         return await api.engine.ask(session, question)
     except InvalidInput as error:
-        if error.field == "platform":  # the request is fine, this session is of another kind
+        if error.field == "platform":  # the request is valid, but this session is of another kind
             raise Problem(409, "not-supported", "Not supported by the platform", str(error)) from None
         raise

@@ -1,7 +1,7 @@
 """An example for every call: what to send, what comes back, what can go wrong. One module a subject.
 
-They are part of the OpenAPI description and of the page that is made from it. Tests hold each against its schema, send the
-requests to a real server, and let the command line show the answers; a call without an example fails them.
+They are part of the OpenAPI description and of the page that is made from it. Tests check each against its schema, send
+the requests to a real server, and let the command line show the answers; they fail for a call without an example.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ EXAMPLES: Mapping[str, Example] = {
 
 
 def bodies_of(name: str, platforms: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Names and documents that the call may be sent; those that are about one platform only where the server has it."""
+    """Named example bodies of the call; those of one platform only where the server has that platform."""
     if name == "create_session":
         for platform, given in platforms.items():
             if given.example or not given.credentials.get("required"):

@@ -1,4 +1,4 @@
-"""What an example is."""
+"""The form of an example."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import msgspec
 
 
 class Example(msgspec.Struct, frozen=True, kw_only=True):
-    """Of one call. `bodies`: a name for each document to send. `answers`: by status, then by media type.
+    """Examples of one call. `bodies`: documents to send, by name. `answers`: by status, then by media type.
 
-    An answer that is JSON may stand there without its media type.
+    A JSON answer may omit its media type.
     """
 
     bodies: Mapping[str, Any] = {}
     answers: Mapping[int, Any] = {}
 
     def answer(self, status: int, media_type: str) -> Any:
-        """The example of one answer; None when there is none, as for a picture."""
+        """The example of one answer; None for an answer without one, such as a picture."""
         found = self.answers.get(status)
         if isinstance(found, ByMediaType):
             return found.forms.get(media_type)

@@ -1,4 +1,4 @@
-"""Examples of the calls that look after all sessions."""
+"""Examples of the calls that operate on all sessions."""
 
 from __future__ import annotations
 

@@ -32,11 +32,11 @@ _BY_NAME = {
     "wait": 10,
 }
 _NUMBER = 4711
-"""Of an event, or of whatever else is counted."""
+"""The number of an event, or of anything else that is numbered."""
 
 
 def parameter_example(operation: str, name: str, schema: Mapping[str, Any]) -> Any:
-    """A value that fits; None when nobody has thought of one, which a test notices."""
+    """A valid value; None when no example is defined, which fails a test."""
     known = _OF_ONE_CALL.get((operation, name), _BY_NAME.get(name))
     if known is not None:
         return known

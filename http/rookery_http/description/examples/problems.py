@@ -1,4 +1,4 @@
-"""Examples of what can go wrong, made by the code that makes the real ones where an error of the engine is behind them."""
+"""Examples of problems. For an error of the engine, the code that makes the real problem makes the example too."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ _SHARED: Mapping[int, errors.RookeryError | Problem] = {
     ),
     503: errors.StoreUnavailable("the database does not answer"),
 }
-"""What can happen in many calls."""
+"""Problems that many calls share."""
 
 
 def id_of(row: Call) -> str:
@@ -122,7 +122,7 @@ def id_of(row: Call) -> str:
 
 
 def problem_example(row: Call, status: int, words: str) -> Any:
-    """The document; `words` is what the call itself says of this status."""
+    """The example document; `words` is the call's own description of this status."""
     problem = _PROBLEMS.get((row.name, status))
     if problem is None and status == 404 and row.takes_id:
         problem = errors.NotFound(*THINGS[row.path.split("/")[2]])
@@ -132,7 +132,7 @@ def problem_example(row: Call, status: int, words: str) -> Any:
 
 
 def shared_example(status: int) -> Any:
-    """The document of what can happen in many calls."""
+    """The example document of a problem that many calls share."""
     return _document(_SHARED[status], status, "")
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from .example import ByMediaType, Example
 
 NEW = {"id": "shop", "name": "The shop's bot", "metadata": {"customer": 4711}}
-"""What a new session has on any platform."""
+"""The fields that a new session has on every platform."""
 
 SESSION: dict[str, Any] = {
     "id": "shop",
