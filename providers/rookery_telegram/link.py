@@ -30,18 +30,18 @@ from .sending.outbound import after_migration, is_unchanged, name_of, to_call, t
 from .sending.request import File, MethodCall, with_files
 
 POLL_MARGIN = 10.0
-"""Seconds that an answer may come later than the poll's own timeout."""
+"""Seconds after the poll's own timeout that an answer may still take."""
 
 SECOND_TRY_DELAY = {Failure.NETWORK: 0.0, Failure.SERVER: 1.0}
-"""Seconds before a poll that failed is repeated once, quietly: proxies cut idle connections all the time."""
+"""Seconds before a failed poll is quietly repeated once: proxies cut idle connections all the time."""
 
 SPIN_DELAY = 0.5
-"""Seconds of pause after a poll that was answered at once with nothing."""
+"""Seconds of pause after a poll that the server answered at once with nothing."""
 
 CONFIRM_SECONDS = 1.5
 
 REFUSES_BOT = frozenset({401, 404, 421})
-"""Answers to a send that may mean that the bot itself is refused."""
+"""Error codes of a send that may mean that the server refuses the bot itself."""
 
 log = get_logger("SESSION")
 
@@ -86,8 +86,8 @@ class TelegramLink:
         self._poll_params: dict[str, Any] = {"timeout": poll_timeout, "allowed_updates": allowed_updates}
         self._poll_timeout = poll_timeout
         self._position = Position.load(inbox.cursor, bot)
-        self._told = self._position.offset  # the offset that the server was told last
-        self._refused = False  # a conflict: nothing is confirmed any more
+        self._told = self._position.offset  # the offset that the link last sent to the server
+        self._refused = False  # a conflict: this link confirms nothing any more
         self._webhook_deleted = False
         self._asked_at: float | None = None  # when the poll under way began
         self._floods = Floods()
@@ -114,7 +114,7 @@ class TelegramLink:
                 spun = await self._poll()
                 failed = None
             except ProviderError as error:
-                # Only a trouble that comes twice in a row is worth a reconnect that everybody sees.
+                # Only an error that comes twice in a row is worth a visible reconnect.
                 if error.kind not in SECOND_TRY_DELAY or failed is not None:
                     raise
                 failed = error.kind
@@ -125,11 +125,11 @@ class TelegramLink:
                 await trio.sleep(SPIN_DELAY)
 
     async def close(self) -> None:
-        """Tell the server what was stored since the last poll, if anything. Bounded and shielded; never raises for a
-        server that does not answer: what is not confirmed is delivered again and recognised."""
+        """Confirm to the server what was stored since the last poll, if anything. Bounded and shielded; never raises
+        when the server does not answer: it delivers unconfirmed updates again, and the engine recognises them."""
         if self._refused or self._position.offset == self._told:
             return
-        # `timeout=0` ends nobody's poll (rule 8), and a new offset is not held back (rule 5).
+        # `timeout=0` does not end another client's poll (rule 8), and the server answers a new offset at once (rule 5).
         params = {"offset": self._position.offset, "timeout": 0, "limit": 1}
         with trio.move_on_after(CONFIRM_SECONDS, shield=True):
             try:
@@ -139,8 +139,9 @@ class TelegramLink:
                 log.debug("the offset was not confirmed", session=self._session, error=str(error))
 
     async def check(self) -> None:
-        """A poll that is answered later than it can be is dead, whatever the socket says. Raises ProviderError."""
-        if self._asked_at is None:  # what the last poll gave is being stored, which may take its time
+        """A poll without an answer by its latest possible time is dead, whatever the socket says. Raises
+        ProviderError."""
+        if self._asked_at is None:  # the last poll's updates are being stored, which may take a while
             return
         age = trio.current_time() - self._asked_at
         allowed = self._poll_timeout + 2 * POLL_MARGIN
@@ -164,7 +165,7 @@ class TelegramLink:
         return self._pacer.book(chat)
 
     async def send(self, message: OutboundMessage) -> Receipt:
-        """Send one message, following its group when that became a supergroup. Raises SendError, and TerminalError when
+        """Send one message; if its group became a supergroup, send it there. Raises SendError, and TerminalError when
         the token was revoked."""
         try:
             result = await self._call(message)
@@ -193,7 +194,7 @@ class TelegramLink:
         if (pause := self._floods.left(chat)) > 0:
             raise SendRateLimited(f"Telegram asked for a pause of {pause:.0f} s more", retry_after=pause)
         if chat is not None and is_message(method):
-            self._pacer.book(chat)  # it does not wait, but the sends that come after it do
+            self._pacer.book(chat)  # this call does not wait, but later sends do
         try:
             result = await self._make(with_files(method, params))
         except ApiError as error:
@@ -209,7 +210,7 @@ class TelegramLink:
         return bytes(result)
 
     async def _prove(self) -> None:
-        """A send was refused in a way that may concern the whole bot: ask. Raises TerminalError."""
+        """The server refused a send in a way that may concern the whole bot: ask it. Raises TerminalError."""
         try:
             await self._api.ask("getMe")
         except ApiError as error:
@@ -230,7 +231,7 @@ class TelegramLink:
             parts = {name: await self._part(stack, name, file) for name, file in call.files.items()}
             try:
                 return await self._api.upload(call.method, call.params, parts)
-            except OSError as error:  # the rest never left, so nothing was sent
+            except OSError as error:  # the rest of the body never left, so nothing was sent
                 raise NotConnected(f"the file cannot be read: {error.strerror}") from None
 
     async def _part(self, stack: AsyncExitStack, field: str, file: File) -> FilePart:
@@ -265,7 +266,7 @@ class TelegramLink:
         await self._inbox.commit([migration(old, str(new), time.time())], None)
 
     async def _poll(self) -> bool:
-        """One getUpdates and its commit. True when it came back at once and empty."""
+        """One getUpdates call and its commit. True when the answer came at once and was empty."""
         position = self._position
         started = trio.current_time()
         if position.offset:
@@ -299,11 +300,11 @@ class TelegramLink:
         return not ids
 
     def _confirmed(self) -> None:
-        """The request is the confirmation, whether or not an answer comes back."""
+        """Note that the request has confirmed the offset, whether or not an answer comes."""
         self._told = self._position.offset
 
     async def _refuse(self, error: ApiError | NoAnswer) -> bool:
-        """What a failed poll means; a webhook that somebody left is deleted once (rule 11)."""
+        """The error that a failed poll means; deletes a leftover webhook once (rule 11)."""
         if isinstance(error, ApiError) and error.webhook_active and not self._webhook_deleted:
             self._webhook_deleted = True
             try:

@@ -14,12 +14,12 @@ IDLE_RESTART = 6 * 86_400.0
 """Seconds without updates after which ids may have started anew; the server's week, less a day."""
 
 OVERFLOW_ZONE = 2**31 - 10_000_000
-"""Beyond it a lower id means that the ids wrapped."""
+"""Beyond this difference, a lower id means that the ids wrapped."""
 
 
 class Position(msgspec.Struct, frozen=True):
     """`offset` is the next getUpdates offset (0: from the head). `epoch` counts restarts of the ids: a key is unique in one
-    epoch. `at` is when the last update was stored. `bot` is whose queue it is."""
+    epoch. `at` is when the last update was stored. `bot` is the id of the bot that owns the queue."""
 
     offset: int = 0
     epoch: int = 0
@@ -28,10 +28,11 @@ class Position(msgspec.Struct, frozen=True):
 
     @classmethod
     def load(cls, cursor: str | None, bot: str) -> Position:
-        """From a stored cursor; None is the beginning.
+        """Read a stored cursor; None is the beginning.
 
-        The offset of another bot (the session was given a new token) would confirm what nobody has seen, and its ids would
-        pass for known ones: another bot begins at the head of its own queue, in an epoch of its own.
+        If the session now has another bot's token, the old offset would confirm updates that this session never
+        received, and the new ids would look like known ones. So another bot begins at the head of its own queue, in an
+        epoch of its own.
         """
         if not cursor:
             return cls(bot=bot)
@@ -41,7 +42,7 @@ class Position(msgspec.Struct, frozen=True):
         return msgspec.structs.replace(position, bot=bot)
 
     def dump(self) -> str:
-        """For the store."""
+        """The position as a cursor for the store."""
         return msgspec.json.encode(self).decode()
 
     def epoch_of(self, ids: Sequence[int], now: float) -> int:
@@ -53,5 +54,5 @@ class Position(msgspec.Struct, frozen=True):
         return self.epoch + 1 if idle or wrapped else self.epoch
 
     def after(self, ids: Sequence[int], epoch: int, now: float) -> Position:
-        """The position behind a stored batch. Lower ids than asked for are taken as they come: the server went back."""
+        """The position after a stored batch. Accepts lower ids than requested: the server went back."""
         return Position(ids[-1] + 1, epoch, now, self.bot) if ids else self

@@ -1,4 +1,4 @@
-"""The Telegram provider: what all bots of one engine share, and how one bot's link is opened and closed."""
+"""The Telegram provider: the state that all bots of one engine share; opens and closes each bot's link."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ from .sending.pacing import Rates
 
 API_URL = "https://api.telegram.org"
 POLL_TIMEOUT = 50
-"""Seconds; the server allows no more."""
+"""Seconds; the server's maximum."""
 
 REACH_SECONDS = 10.0
 PREDECESSOR_SECONDS = 5.0
-"""How long a session waits for another one that is still letting go of the same bot."""
+"""Seconds that a session waits for another one that is still releasing the same bot."""
 OCCUPIED_INTERVAL = 0.5
-"""Seconds between two looks whether it has."""
+"""Seconds between two checks whether it has."""
 
 _TOKEN = re.compile(r"[0-9]{1,20}:[A-Za-z0-9_-]{3,256}")
 
@@ -64,7 +64,7 @@ class BotSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class _Holder:
-    """Who runs a bot; `gone` when that has ended."""
+    """The session that runs a bot; `gone` is set when its link has ended."""
 
     def __init__(self, session: str) -> None:
         self.session = session
@@ -76,12 +76,12 @@ class Telegram:
 
     Args:
         api_url: the Bot API server, also a local one or the simulator.
-        poll_timeout: seconds of one long poll, 0 to 50.
-        rates: pacing of sends where a session sets nothing else.
+        poll_timeout: duration of one long poll, 0 to 50 seconds.
+        rates: pacing of sends for sessions that set none.
         ca_bundle: a PEM file of certificate authorities to trust beside the system's.
         proxy: for bots that set none, as `BotSettings.proxy`.
         local_files: the Bot API server runs in its `--local` mode and shares a file system with this process: received files
-            are read from where it says that they are.
+            are read from the paths that the server names.
     """
 
     platform = "telegram"
@@ -111,7 +111,7 @@ class Telegram:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Load the certificates once: a context of its own costs each bot 0.8 MB and 20 ms."""
+        """Load the certificates once: a separate context for each bot would cost 0.8 MB and 20 ms."""
         if any(url.startswith("https") for url in (self._api_url, self._proxy or "")):
             self._ssl_context = tls_context(self._ca_bundle)
         yield
@@ -147,7 +147,7 @@ class Telegram:
         return check_method(method)
 
     async def reach(self) -> Reached:
-        """See `rookery.provider.capabilities.Reachable`: whatever the Bot API server answers, it is there."""
+        """See `rookery.provider.capabilities.Reachable`. Any answer shows that the Bot API server is reachable."""
         host = httpx.URL(self._api_url).host
         if self._proxy is not None:
             host += f" through the proxy {httpx.URL(self._proxy).host}"
@@ -183,8 +183,8 @@ class Telegram:
 
     @asynccontextmanager
     async def _only_one(self, bot: str, session: str, inbox: Inbox) -> AsyncIterator[None]:
-        """Two links of one bot would take each other's updates, here and on other instances. A predecessor that is still
-        closing is waited for."""
+        """Hold the bot for one link: two links would take each other's updates, on this and on other instances. Waits
+        for a predecessor that is still closing."""
         until = trio.current_time() + PREDECESSOR_SECONDS
         with trio.move_on_at(until):
             while bot in self._bots:
@@ -248,7 +248,7 @@ def _taken_by(session: str) -> TerminalError:
 
 
 def _check_address(api_url: str) -> None:
-    """Raises InvalidInput, which does not quote what may hold a password."""
+    """Raises InvalidInput without quoting the address, which may hold a password."""
     try:
         url = httpx.URL(api_url)
         usable = url.scheme in ("http", "https") and bool(url.host) and not (url.userinfo or url.query or url.fragment)
@@ -262,7 +262,7 @@ def _check_address(api_url: str) -> None:
 
 
 def _bot_id(token: str) -> str:
-    """The number in front of the colon. It stays when the token is revoked and replaced."""
+    """The number before the colon. It stays the same when the token is revoked and replaced."""
     return token.partition(":")[0]
 
 
@@ -275,7 +275,7 @@ def _bot_settings(settings: Mapping[str, Any]) -> BotSettings:
         raise InvalidInput(f"settings.{invalid}" if invalid.field else f"settings: {invalid}", field=field) from None
     if checked.proxy is not None:
         check_proxy(checked.proxy, "settings.proxy")
-    # The server passes over names that it does not know, and an empty list means its own choice, which leaves out three.
+    # The server ignores unknown names, and an empty list means its default, which leaves out three kinds.
     if not checked.allowed_updates or not set(checked.allowed_updates) <= set(ALL_KINDS):
         raise InvalidInput(
             f"settings.allowed_updates: one or several of {', '.join(ALL_KINDS)}", field="settings.allowed_updates"

@@ -21,8 +21,7 @@ from .state import Api
 
 TAG = "media"
 BYTES, ANY = "application/octet-stream", "*/*"
-"""The media types of downloads in the description: bytes for clients that follow it strictly; the actual type is
-any."""
+"""Media types of downloads in the description: bytes for clients that follow it strictly, in reality any type."""
 FileName = Annotated[
     str,
     msgspec.Meta(

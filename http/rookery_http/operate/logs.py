@@ -1,5 +1,4 @@
-"""Logging of `rookery serve`: structured lines on stderr, for people or for machines. Embedding programs never get
-this.
+"""Logging of `rookery serve` only, not of embedding programs: structured lines on stderr, for people or machines.
 
 The engine logs through the standard library with fields as record attributes; here they become columns. No line holds a
 secret: libraries that log URLs are silenced, and what looks like a bot's token is masked in whatever is written.

@@ -223,8 +223,7 @@ class _Exchange:
         self._done = False
 
     async def run(self, app: Application) -> bool:
-        """True when the connection can serve another request. Never raises an `Exception`; a cancellation passes
-        through."""
+        """True when the connection can serve another request. Raises no `Exception`; a cancellation passes through."""
         try:
             await app(self._scope, self.receive, self.send)
         except ClientGone:

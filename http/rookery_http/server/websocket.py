@@ -110,8 +110,7 @@ class WebSocketConnection:
         self._protocol: _Protocol
 
     async def run(self, request: Incoming, rest: bytes) -> None:
-        """Serve the WebSocket that `request` asks for; `rest` are the bytes after it. Network errors end it
-        silently."""
+        """Serve the WebSocket that `request` asks for; `rest` are the bytes after it. Network errors just end it."""
         socket = self._stream.socket
         client = parse_socket_addr(socket.family, socket.getpeername())
         server = parse_socket_addr(socket.family, socket.getsockname())

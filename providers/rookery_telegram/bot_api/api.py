@@ -21,16 +21,16 @@ from .multipart import FilePart, Multipart
 from .transport import BotTransport
 
 CONNECT_SECONDS = 10.0
-ANSWER_SECONDS = 25.0  # the engine's own send deadline is a little longer
+ANSWER_SECONDS = 25.0  # the engine's send deadline is a little longer
 
 MAX_ANSWER = 32 * 1024 * 1024
 """Bytes of one answer; getUpdates sends at most 4 MiB."""
 
 BODY_SECONDS = 60.0
-"""How much longer than its first byte a whole answer may take: one byte now and then keeps no call alive for ever."""
+"""Seconds after the first byte for the whole answer: a trickle of bytes must not keep a call alive for ever."""
 
 BUSY = 64 * 1024
-"""Bytes of a file's piece."""
+"""Bytes of one piece of a file."""
 
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError, httpx.UnsupportedProtocol)
 _BROKEN = (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError)
@@ -39,7 +39,7 @@ _encoder = msgspec.json.Encoder()
 
 
 class _Content(httpx.AsyncByteStream):
-    """A request's body. httpx's own are generators, which a server that hangs up leaves unfinished."""
+    """A request's body. httpx's own bodies are generators, which stay unfinished when the server hangs up."""
 
     def __init__(self, content: bytes | AsyncIterator[bytes]) -> None:
         self._left = [content] if isinstance(content, bytes) else []
@@ -57,12 +57,12 @@ class _Content(httpx.AsyncByteStream):
 
 
 class _Request:
-    """What a request says of itself on its way (httpx's `trace`)."""
+    """Follows the progress of a request through httpx's `trace`."""
 
     def __init__(self, on_sent: Callable[[], None] | None) -> None:
         self._on_sent = on_sent
         self._to_proxy = False
-        self.connected = False  # it opened a connection of its own
+        self.connected = False  # the request opened a new connection
 
     async def trace(self, name: str, info: Mapping[str, Any]) -> None:
         if name.endswith((".connect_tcp.complete", ".start_tls.complete")):
@@ -76,8 +76,8 @@ class _Request:
 class BotApi:
     """The methods of one bot. Owned by its link, which closes it.
 
-    Polls, control calls, downloads and whatever goes through a proxy travel over one `httpx.AsyncClient`. Sends without a
-    proxy take the shorter way, `HttpClient`: a tenth of the CPU for a call.
+    Polls, control calls, downloads and everything through a proxy use one `httpx.AsyncClient`. Sends without a proxy
+    use `HttpClient`, which takes a tenth of the CPU per call.
     """
 
     def __init__(
@@ -114,7 +114,7 @@ class BotApi:
         repeat: bool = True,
         on_sent: Callable[[], None] | None = None,
     ) -> msgspec.Raw:
-        """One call over httpx that may be made twice; `seconds` is how long its answer may take.
+        """One call over httpx that is safe to repeat; `seconds` is how long its answer may take.
 
         `repeat`: when a kept connection turns out to be closed, the call is repeated once on another one. `on_sent` is
         called when the request has left. Raises ApiError (the server refused) and NoAnswer.
@@ -131,7 +131,7 @@ class BotApi:
     async def call(
         self, method: str, params: Mapping[str, Any] | None = None, *, seconds: float = ANSWER_SECONDS
     ) -> msgspec.Raw:
-        """One call that is made once, with JSON. Raises ApiError and NoAnswer."""
+        """One call with JSON that is never repeated. Raises ApiError and NoAnswer."""
         body = _encoder.encode(params) if params else b"{}"
         if self._sends is None:
             return await self._post(method, body, "application/json", len(body), seconds, _Request(None))
@@ -146,7 +146,7 @@ class BotApi:
         *,
         seconds: float = ANSWER_SECONDS,
     ) -> msgspec.Raw:
-        """One call with files, which are read while they are sent; `seconds` bound each piece and then the answer.
+        """One call with files, which are read while they are sent; `seconds` limits each piece and then the answer.
 
         Raises ApiError, NoAnswer, and OSError when a file cannot be read.
         """
@@ -162,7 +162,7 @@ class BotApi:
             return await self._exchange(self._sends, head, pieces, seconds)
 
     async def download(self, file_path: str, sink: MediaSink) -> None:
-        """The file that `getFile` named, in pieces into `sink`. Raises ApiError, NoAnswer, MediaError."""
+        """Write the file that `getFile` named into `sink`, in pieces. Raises ApiError, NoAnswer, MediaError."""
         request = self._client.build_request("GET", f"/file/{quote(file_path)}", timeout=_timeout(ANSWER_SECONDS))
         async with self._answer(request) as response:
             if response.status_code != 200:
@@ -224,7 +224,7 @@ class BotApi:
 
     @asynccontextmanager
     async def _answer(self, request: httpx.Request) -> AsyncIterator[httpx.Response]:
-        """Raises NoAnswer for whatever httpx raises, in here and in the block."""
+        """Raises NoAnswer for any error of httpx, here and in the block."""
         try:
             response = await self._client.send(request, stream=True)
             try:
@@ -239,7 +239,7 @@ class BotApi:
 
 
 def _pieces(response: httpx.Response, size: int | None = None) -> aclosing[AsyncGenerator[bytes]]:
-    # A generator, which httpx calls an iterator.
+    # It is a generator, although httpx types it as an iterator.
     return aclosing(cast("AsyncGenerator[bytes]", response.aiter_bytes(size)))
 
 

@@ -1,4 +1,4 @@
-"""What the Bot API's answers mean (the table of errors in the Bot API server's source and its documentation)."""
+"""Maps the Bot API's error answers to Rookery's errors (source: the Bot API server's code and documentation)."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ from rookery.model.session import Action, Reason
 from .methods import unknown_method
 from .nesting import flatten
 
-DEFAULT_RETRY_AFTER = 5.0  # seconds, when a 429 names none
-LONGEST_RETRY_AFTER = 86_400.0  # seconds; more is nonsense
+DEFAULT_RETRY_AFTER = 5.0  # seconds, when a 429 names no time
+LONGEST_RETRY_AFTER = 86_400.0  # seconds; a longer time is not credible
 
 
 TOKEN = re.compile(r"(?<![0-9])[0-9]{5,20}(:|%3[Aa])[A-Za-z0-9_-]{20,}")
@@ -51,7 +51,7 @@ class BotApiAnswer(msgspec.Struct, frozen=True):
 
 
 class ApiError(Exception):
-    """The server answered, but not with a result. `status` is the Bot API's error code, or HTTP's when the body is not its.
+    """The server answered with an error. `status` is the Bot API's error code, or HTTP's if the body is not its own.
 
     `readable` tells whether the body was the Bot API's own JSON.
     """
@@ -65,7 +65,7 @@ class ApiError(Exception):
         retry_after: float | None = None,
         migrate_to: int | None = None,
     ) -> None:
-        # A proxy may quote the URL of the request, which holds the bot's token, and texts of errors are stored and shown.
+        # A proxy may quote the request's URL, which holds the bot's token, and error texts are stored and shown.
         description = TOKEN.sub("***", description)
         super().__init__(f"{status}: {description}")
         self.status = status
@@ -76,12 +76,12 @@ class ApiError(Exception):
 
     @property
     def webhook_active(self) -> bool:
-        """Somebody has set a webhook, so getUpdates is refused."""
+        """True when a webhook is set, so the server refuses getUpdates."""
         return self.status == 409 and "webhook" in self.description.lower()
 
 
 class NoAnswer(Exception):
-    """No answer came. `left`: the request may have arrived. `broken`: the connection broke, as one does that was closed."""
+    """No answer came. `left`: the request may have arrived. `broken`: the connection broke, as a closed one does."""
 
     def __init__(self, text: str, *, left: bool, broken: bool = False) -> None:
         super().__init__(text)
@@ -125,9 +125,9 @@ def _decode(body: bytes) -> BotApiAnswer:
     try:
         return _decoder.decode(body)
     except RecursionError:
-        return _decoder.decode(flatten(body))  # one such update must not hold up all others
+        return _decoder.decode(flatten(body))  # one update like that must not hold up all others
     except msgspec.DecodeError:
-        # Half of a surrogate pair is JSON that msgspec refuses; one such text must not hold up all other updates.
+        # msgspec refuses half of a surrogate pair, which JSON allows; one such text must not hold up all other updates.
         return _decoder.decode(json.dumps(json.loads(body), ensure_ascii=False).encode(errors="replace"))
 
 
@@ -137,7 +137,7 @@ def _header_seconds(headers: dict[bytes, bytes]) -> float | None:
 
 
 def poll_error(error: ApiError | NoAnswer, *, opening: bool, takeover: bool) -> ProviderError:
-    """What a failed `deleteWebhook`, `getMe` (`opening`) or `getUpdates` means for the session."""
+    """The session's error for a failed `deleteWebhook`, `getMe` (`opening`) or `getUpdates`."""
     if isinstance(error, NoAnswer):
         return ProviderError(f"the Bot API does not answer: {error}", kind=Failure.NETWORK)
     text = f"Telegram answered {error}"
@@ -153,17 +153,17 @@ def poll_error(error: ApiError | NoAnswer, *, opening: bool, takeover: bool) -> 
         )
     if error.status == 409:
         what = "a webhook keeps being set" if error.webhook_active else "another program polls this bot"
-        # Within three seconds the server holds answers back (rule 8), so even a take-over waits longer than that.
+        # For three seconds the server holds answers back (rule 8), so even a takeover waits longer than that.
         return Conflict(f"{text}. It seems that {what}", retry_after=4.0 if takeover else None)
     if error.status == 429:
-        # At a cold start of many bots the server lets in 20 new ones a minute, 600 an hour: normal, if it says when to come.
+        # At a cold start of many bots the server admits 20 new ones a minute: normal, if it says when to retry.
         queueing = opening and error.retry_after is not None
         return RateLimited(text, retry_after=error.retry_after or DEFAULT_RETRY_AFTER, queueing=queueing)
     return ProviderError(text, kind=Failure.SERVER)
 
 
 def fetch_error(error: ApiError | NoAnswer) -> SendError:
-    """What it means that a file could not be fetched: nothing was changed, so everything that may pass may be repeated."""
+    """The error for a failed fetch of a file: it changed nothing, so every temporary failure may be retried."""
     if isinstance(error, NoAnswer):
         return NotConnected(f"no answer from the Bot API: {error}")
     if error.status == 429:
@@ -172,7 +172,7 @@ def fetch_error(error: ApiError | NoAnswer) -> SendError:
 
 
 def call_error(error: ApiError | NoAnswer, method: str) -> RookeryError:
-    """What a failed direct call means for whoever made it."""
+    """The error that the caller of a failed direct call gets."""
     if isinstance(error, ApiError) and error.readable:
         if error.status == 404 and "method" not in error.description.lower() and error.description != "Not Found":
             return CallRefused(error.description, error_code=404)
@@ -189,21 +189,21 @@ def call_error(error: ApiError | NoAnswer, method: str) -> RookeryError:
 
 
 REFUSED = (400, 411, 413, 414, 415, 422, 431)
-"""What a front end answers, as HTML, to a request that it does not pass on and would not pass on later."""
+"""Statuses of a front end, with HTML, for a request that it does not pass on and never would."""
 
 NOT_PASSED_ON = (403, 404, 405, 407)
-"""What a front end or a proxy answers that is set up wrongly: the request did not reach the Bot API."""
+"""Statuses of a misconfigured front end or proxy: the request did not reach the Bot API."""
 
 
 def send_error(error: ApiError | NoAnswer) -> SendError:
-    """What a failed send means for the message."""
+    """The message's error for a failed send."""
     if isinstance(error, NoAnswer):
         if not error.left:
             return NotConnected(f"the Bot API cannot be reached: {error}")
         return OutcomeUnknown(f"no answer from the Bot API: {error}")
     if error.status == 429:
         return SendRateLimited(error.description, retry_after=error.retry_after or DEFAULT_RETRY_AFTER)
-    if error.status in (401, 421):  # the bot was refused, not the message: it waits for a token that works
+    if error.status in (401, 421):  # the server refused the bot, not the message, which waits for a token that works
         return NotConnected(f"Telegram answered {error}")
     if 300 <= error.status < 400 or (error.status == 500 and "restart" in error.description.lower()):
         return NotConnected(f"Telegram answered {error}")

@@ -1,7 +1,7 @@
-"""The Bot API's methods: which there are, which a session cannot survive. Pure.
+"""The Bot API's methods: the known ones, and those that would end a session. Pure.
 
 `bot_api.json` lists every method of the version that it names, with its parameters: `"chat_id": "chat!"` is a chat, and
-required. It describes and suggests; a method or parameter that is newer passes.
+required. It serves descriptions and suggestions; newer methods and parameters pass.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import msgspec
 from rookery.errors import MethodForbidden, NotFound
 
 OTHER = "other"
-"""Stands in metrics for every method that the list does not have."""
+"""The name in metrics for every method that is not in the list."""
 
 FORBIDDEN = {
     "getupdates": "Rookery polls this bot: read its updates from the event log, a webhook or a stream",
@@ -25,7 +25,7 @@ FORBIDDEN = {
     "logout": "it would leave the session without its server: see `Moving to another Bot API server` in docs/telegram.md",
     "close": "it would leave the session without its server: stop the session",
 }
-"""By lower-case name, for the server does not look at the case: what to do instead."""
+"""What to do instead, by lower-case name: the server ignores case."""
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9]{1,63}")
 
@@ -58,7 +58,7 @@ def check_method(method: str) -> str:
 
 
 def unknown_method(method: str) -> NotFound:
-    """The error for a method that the server does not know, with the nearest one that there is."""
+    """The error for a method that the server does not know, with the nearest known name."""
     near = get_close_matches(method.lower(), _by_lower_case(), 1)
     error = NotFound("method", method)
     if near and (name := _by_lower_case()[near[0]]) != method:
@@ -72,6 +72,6 @@ def is_message(method: str) -> bool:
 
 
 def takes_chat(method: str) -> bool:
-    """True for a method with a parameter `chat_id`, and for one that the list does not have."""
+    """True for a method with a parameter `chat_id`, and for a method that is not in the list."""
     name = _by_lower_case().get(method.lower())
     return name is None or "chat_id" in catalogue().methods[name]

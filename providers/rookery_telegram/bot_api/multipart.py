@@ -28,7 +28,7 @@ class FilePart(msgspec.Struct, frozen=True):
 
 
 class Multipart:
-    """One body. `pieces` may be read once. Raises Rejected when a media type is none."""
+    """One body. `pieces` may be read once. Raises Rejected for an invalid media type."""
 
     def __init__(self, fields: Mapping[str, str], files: Mapping[str, FilePart]) -> None:
         boundary = secrets.token_hex(16)
@@ -50,7 +50,7 @@ class Multipart:
         self.size = sum(len(head) + file.size for head, file in self._parts) + len(self._tail)
 
     async def pieces(self) -> AsyncGenerator[bytes]:
-        """The body. Raises OSError when a file cannot be read or is not as long as it was."""
+        """The body. Raises OSError when a file cannot be read or its size has changed."""
         for head, file in self._parts:
             if isinstance(file.content, bytes):
                 yield head + file.content
@@ -74,6 +74,6 @@ def _head(boundary: str, disposition: str) -> bytes:
 
 
 def _quoted(text: str) -> str:
-    """As browsers write names in multipart bodies (HTML, 4.10.21.8), without other control characters."""
+    """Quote a name as browsers do in multipart bodies (HTML, 4.10.21.8), and replace other control characters."""
     text = text.replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")
     return "".join(sign if sign.isprintable() else "_" for sign in text)

@@ -1,4 +1,4 @@
-"""JSON that is nested beyond reason, made harmless: every decoder has a depth at which it gives up."""
+"""Makes excessively nested JSON harmless: every decoder gives up at some depth."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def is_suspicious(raw: bytes) -> bool:
 def flatten(raw: bytes, *, depth: int = MAX_DEPTH) -> bytes:
     """The same JSON with each list and object below `depth` replaced by a string that holds its text.
 
-    Never raises; what is not JSON comes back in some form that is not JSON either.
+    Never raises; invalid JSON comes back in some form that is not JSON either.
     """
     parts: list[bytes] = []
     level = kept = start = 0

@@ -6,13 +6,13 @@ from rookery.errors import InvalidInput
 from rookery.provider.proxy import check_proxy as check_address
 
 MASK = "***"
-"""What answers show in place of a password."""
+"""Shown in answers in place of a password."""
 
 SCHEMES = ("http", "https", "socks5", "socks5h")
 
 
 def check_proxy(text: str, field: str) -> str:
-    """Returns `text`. Raises InvalidInput, which quotes nothing: there may be a password in it."""
+    """Returns `text`. Raises InvalidInput without quoting the text, which may hold a password."""
     if f":{MASK}@" in text:
         raise InvalidInput(
             f"{field}: its password is masked; send the real one, or leave the settings out", field=field

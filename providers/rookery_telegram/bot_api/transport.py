@@ -1,4 +1,4 @@
-"""What carries one bot's `httpx.AsyncClient`: httpcore's pool, with Rookery's own look-ups of names.
+"""The transport of one bot's `httpx.AsyncClient`: httpcore's pool, with Rookery's own name look-ups.
 
 Requests name only `/getMe` or `/file/photos/1.jpg`. The token joins the path in here, below everything that httpx logs,
 keeps in an exception or shows in a `repr`.
@@ -57,7 +57,7 @@ class PlainTransport(httpx.AsyncBaseTransport):
         )
 
     async def _over_new_or_kept(self, request: httpcore.Request) -> httpcore.Response:
-        """httpcore forgets the socket when a SOCKS proxy refuses: what was opened for a request that fails is closed."""
+        """Close the sockets that were opened for a failed request: httpcore forgets one that a SOCKS proxy refused."""
         opened: list[httpcore.AsyncNetworkStream] = []
         token = _opened.set(opened)
         try:
@@ -71,7 +71,7 @@ class PlainTransport(httpx.AsyncBaseTransport):
             _opened.reset(token)
 
     async def aclose(self) -> None:
-        """Close every connection. Never waits, also in a cancelled task."""
+        """Close every connection. Never waits, so it also works in a cancelled task."""
         with trio.CancelScope(shield=True, deadline=trio.current_time() + CLOSE_SECONDS):
             await self._pool.aclose()
 
@@ -115,7 +115,7 @@ class _Body(httpx.AsyncByteStream):
 
 
 class _Secret(bytes):
-    """httpcore logs what it is given at DEBUG level."""
+    """Hides its value from httpcore, which logs its arguments at DEBUG level."""
 
     def __repr__(self) -> str:
         return "***"
@@ -142,7 +142,7 @@ class _Network(httpcore.AsyncNetworkBackend):
             with trio.move_on_at(until):
                 addresses = await names().addresses(host)
                 for index, address in enumerate(addresses):
-                    # One address that swallows packets leaves time for the others.
+                    # If one address swallows packets, time remains for the others.
                     left = None if timeout is None else (until - trio.current_time()) / (len(addresses) - index)
                     try:
                         stream = await self._sockets.connect_tcp(address, port, left, local_address, socket_options)
@@ -192,5 +192,5 @@ def _httpx_errors() -> Iterator[None]:
         raise kind(str(error)) from None
     except httpcore.UnsupportedProtocol as error:
         raise httpx.UnsupportedProtocol(str(error)) from None
-    except (AssertionError, socksio.SOCKSError) as error:  # what httpcore makes of a proxy that is none
+    except (AssertionError, socksio.SOCKSError) as error:  # httpcore raises this when the proxy is not a proxy
         raise httpx.ProxyError(f"the proxy does not speak SOCKS5: {error}") from None

@@ -1,4 +1,4 @@
-"""The bodies of messages: what a message is, without a look at its raw form. Pure.
+"""The bodies of message events, complete enough that readers do not need the raw form. Pure.
 
 Fields and kinds are those of the Bot API's `Message` (core.telegram.org/bots/api, 10.1).
 """
@@ -9,7 +9,7 @@ from typing import Any
 
 from .peers import document, name_of, peer, peers, text_of, whole
 
-# A GIF carries a `document` and a venue a `location` beside it: the first one that is there is the kind.
+# A GIF also carries a `document`, and a venue a `location`: the first field present decides the kind.
 MEDIA_KINDS = (
     "animation",
     "video",
@@ -100,7 +100,7 @@ SERVICE = "service"
 """The kind of a message whose content this version does not know."""
 
 _PLAIN = frozenset({"message_id", "from", "chat", "date", "text"})
-"""The fields of a message without circumstances."""
+"""A message with only these fields has no circumstances to describe."""
 
 _FILE = {
     "file_id": "file_id",
@@ -170,8 +170,8 @@ def message_body(message: dict[str, Any]) -> dict[str, Any]:
 
 
 def sender_of(message: dict[str, Any]) -> Any:
-    """The user or chat that a message is from. One sent in the name of a chat comes with a stand-in user, for programs that
-    know no such senders."""
+    """The user or chat that a message is from. For a message in the name of a chat, Telegram adds a stand-in user,
+    which is meant for programs that do not know such senders."""
     return message.get("sender_chat") or message.get("from")
 
 
@@ -199,7 +199,7 @@ def _describe(message: dict[str, Any], body: dict[str, Any]) -> None:
 
 
 def file_of(value: Any) -> dict[str, Any] | None:
-    """What is said of a file: of a photo's sizes the largest, which comes last; of a live photo its video."""
+    """The description of a file: the largest size of a photo, which comes last; the video of a live photo."""
     file = value[-1] if isinstance(value, list) and value else value
     if not isinstance(file, dict):
         return None
@@ -223,14 +223,14 @@ def _service(kind: str, value: Any) -> Any:
         return peer(value)
     if kind in ("migrate_to_chat_id", "migrate_from_chat_id"):
         return str(value)
-    if kind == "pinned_message":  # a whole message, or what is left of one that cannot be read
+    if kind == "pinned_message":  # a whole message, or only the stub of an inaccessible one
         id = value.get("message_id") if isinstance(value, dict) else None
         return {"message_id": str(id)} if id is not None else {}
     return value
 
 
 def _add_circumstances(message: dict[str, Any], body: dict[str, Any]) -> None:
-    """Where the message comes from, what it answers, which thread and album it belongs to."""
+    """Add the origin of the message, the message that it answers, and its thread and album."""
     replied = message.get("reply_to_message")
     if isinstance(replied, dict) and type(replied.get("message_id")) is int:
         body["reply_to"] = str(replied["message_id"])

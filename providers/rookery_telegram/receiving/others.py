@@ -1,4 +1,4 @@
-"""The bodies of every kind of update that is no message. Pure.
+"""The bodies of all updates other than messages. Pure.
 
 Fields are those of the Bot API's objects (core.telegram.org/bots/api, 10.1).
 """
@@ -16,7 +16,7 @@ from .peers import Malformed, peer, peer_id, text_of
 
 
 class Facts(msgspec.Struct, frozen=True):
-    """What an event says of an update: `time` in seconds since the epoch, None when the update names none."""
+    """The fields of an update's event: `time` in seconds since the epoch, None when the update has no time."""
 
     body: dict[str, Any]
     chat: str | None = None
@@ -25,12 +25,12 @@ class Facts(msgspec.Struct, frozen=True):
 
 
 def facts_of(kind: str, value: dict[str, Any]) -> Facts:
-    """Of an update of a kind in `OTHER_KINDS`. Raises Malformed."""
+    """The facts of an update whose kind is in `OTHER_KINDS`. Raises Malformed."""
     return _KINDS[kind](value)
 
 
 def _only(value: dict[str, Any], *names: str, **renamed: str) -> dict[str, Any]:
-    """The fields that are there; `ours="theirs"` renames."""
+    """The fields that are present; `ours="theirs"` renames one."""
     found = {name: value[name] for name in names if value.get(name) is not None}
     return found | {ours: value[theirs] for ours, theirs in renamed.items() if value.get(theirs) is not None}
 
@@ -62,7 +62,7 @@ def _callback(value: dict[str, Any]) -> Facts:
         if (shown := peer(message.get("chat"))) is not None:
             body["chat"] = shown
         with suppress(Malformed):
-            if message.get("date") != 0:  # otherwise it is too old to be read, and only its id is there
+            if message.get("date") != 0:  # otherwise the message is too old to be read, and only its id is present
                 body["message"] = message_body(message)
     return _query(value, body, chat=chat)
 
@@ -95,7 +95,7 @@ def _poll(value: dict[str, Any]) -> Facts:
 def _poll_answer(value: dict[str, Any]) -> Facts:
     body = _only(value, "poll_id", "option_ids", "option_persistent_ids")
     _with_peers(value, body, sender="user", voter_chat="voter_chat")
-    # An anonymous voter comes with a stand-in user for programs that know no voting chats.
+    # An anonymous voter comes with a stand-in user, for programs that do not know that chats can vote.
     voter = peer_id(value.get("voter_chat")) or peer_id(value.get("user"))
     if "voter_chat" in body:
         body["sender"] = body["voter_chat"]
@@ -198,4 +198,4 @@ _KINDS: dict[str, Callable[[dict[str, Any]], Facts]] = {
     "managed_bot": _managed_bot,
 }
 OTHER_KINDS = tuple(_KINDS)
-"""The kinds of updates that are no messages."""
+"""The kinds of updates that are not messages."""

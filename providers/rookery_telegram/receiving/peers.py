@@ -6,7 +6,7 @@ from typing import Any
 
 
 class Malformed(ValueError):
-    """What every update of its kind has is missing or of the wrong type."""
+    """A field that every update of this kind has is missing or of the wrong type."""
 
 
 def whole(value: Any, *, least: int = -(2**63), most: int = 2**63 - 1) -> int:
@@ -29,12 +29,12 @@ def peer_id(value: Any) -> str | None:
 
 
 def text_of(value: Any) -> str | None:
-    """The value if it is text that says something."""
+    """The value if it is non-empty text."""
     return value if isinstance(value, str) and value else None
 
 
 def name_of(peer: dict[str, Any]) -> str:
-    """As people read it: first and last name, title, user name, or the id."""
+    """The name for people: first and last name, title, user name, or the id."""
     full = " ".join(part for name in ("first_name", "last_name") if (part := text_of(peer.get(name))))
     return full or text_of(peer.get("title")) or text_of(peer.get("username")) or str(peer.get("id"))
 

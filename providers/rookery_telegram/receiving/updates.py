@@ -1,4 +1,4 @@
-"""Updates to events: pure, total and one at a time, so that a strange update costs nothing but itself.
+"""Converts updates to events: pure, total and one at a time, so that a strange update affects no other.
 
 The kinds and fields are those of the Bot API's `Update` and `Message` objects (core.telegram.org/bots/api, 10.1).
 """
@@ -29,11 +29,11 @@ MESSAGE_KINDS = (
     "guest_message",
 )
 ALL_KINDS = (*MESSAGE_KINDS, *OTHER_KINDS)
-"""Asked for by name: the server's default leaves three of them out."""
+"""Requested by name: the server's default leaves out three of them."""
 
 
 UpdateId = Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
-"""An offset made of anything else would lead astray."""
+"""The range of valid update ids: any other id would make a wrong offset."""
 
 LATEST = 253_402_300_800.0
 """The end of the calendar, in seconds since the epoch."""
@@ -58,7 +58,7 @@ def to_events(
     ids: list[int] = []
     for raw in _updates.decode(result):
         update = bytes(raw)
-        # Readers decode it far down their own stack: what passes here may be too deep for them.
+        # Readers decode it deeper in their own stack: nesting that this decoder accepts may be too deep for them.
         event, id = _to_event(flatten(update) if is_suspicious(update) else update, epoch, now)
         events.append(event)
         if b'"migrate_' in update and (migrated := _migration(event)) is not None:
@@ -77,13 +77,13 @@ def _to_event(raw: bytes, epoch: int, now: Callable[[], float]) -> tuple[NewEven
             if kind in _HANDLERS:
                 return _HANDLERS[kind](kind, str(id), update[kind], raw, epoch, now), id
     except (msgspec.MsgspecError, UnicodeDecodeError, KeyError, ValueError, OverflowError, RecursionError):
-        pass  # the raw update is kept below, and whoever knows more can read it
+        pass  # the raw update is kept below, for readers that can interpret it
     key = str(id) if id is not None else "sha256:" + hashlib.sha256(raw).hexdigest()
     return NewEvent(key, "unknown", now(), None, None, b"{}", _storable(raw), epoch), id
 
 
 def _migration(event: NewEvent) -> NewEvent | None:
-    """A group that became a supergroup says so once in each of both chats: one event of its own for both."""
+    """When a group becomes a supergroup, Telegram sends a message to both chats: one extra event for both."""
     body = msgspec.json.decode(event.body)
     if body.get("kind") not in ("migrate_to_chat_id", "migrate_from_chat_id") or event.chat is None:
         return None
@@ -93,7 +93,7 @@ def _migration(event: NewEvent) -> NewEvent | None:
 
 
 def migration(old: str, new: str, time: float) -> NewEvent:
-    """The event of a group that has another id now. Its key is the same however Rookery learned of it."""
+    """The event of a group whose id has changed. Its key is the same however Rookery learned of the change."""
     body = _encoder.encode({"from": old, "to": new})
     return NewEvent(f"migrated:{old}:{new}", "chat_migrated", time, old, None, body, body)
 
@@ -127,7 +127,7 @@ def _time(date: int, now: Callable[[], float]) -> float:
 
 
 def _storable(raw: bytes) -> bytes:
-    """JSON that every store takes: what is not UTF-8 is kept as text with replacement marks."""
+    """JSON that every store accepts: text that is not UTF-8 gets replacement characters."""
     try:
         raw.decode()
     except UnicodeDecodeError:

@@ -1,1 +1,1 @@
-"""Messages to calls, at the pace that the platform allows."""
+"""Turns messages into calls, at the pace that the platform allows."""

@@ -1,4 +1,4 @@
-"""The pauses that Telegram demanded of one bot: for one chat, or for all of it."""
+"""The pauses that Telegram demanded of one bot: for one chat, or for all its chats."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 import trio
 
 FORGET_ABOVE = 256
-"""Chats remembered before those whose pause is over are dropped."""
+"""Number of remembered chats at which those whose pause is over are dropped."""
 
 
 class Floods:

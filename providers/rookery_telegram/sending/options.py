@@ -1,4 +1,4 @@
-"""What each kind of message takes besides its content: the further parameters of the Bot API's method behind it. Pure.
+"""The options of each kind of message beside its content: further parameters of its Bot API method. Pure.
 
 Their names and types come from the list of methods, so they are those of the Bot API version that it names.
 """
@@ -41,10 +41,10 @@ METHODS: dict[str, tuple[str, ...]] = {
     "typing": ("sendChatAction",),
     "read": ("readBusinessMessage",),
 }
-"""The methods behind each kind; of several the content decides."""
+"""The methods of each kind; if there are several, the content decides."""
 
 _NEEDED = {"read": ("business_connection_id",)}
-"""Parameters that a method requires and no field of the content gives."""
+"""Parameters that a method requires and no field of the content provides."""
 
 _SCHEMAS: dict[str, dict[str, Any]] = {
     "string": {"type": "string"},
@@ -91,13 +91,14 @@ _CONTENT: dict[str, tuple[str, ...]] = {
     "reaction": ("reaction",),
     **dict.fromkeys(("image", "video", "audio", "voice", "document", "animation", "paid_media"), ("caption",)),
 }
-"""What fields of the content say already."""
+"""Parameters that fields of the content already set."""
 
 
 def check_options(kind: str, options: Mapping[str, Any], *, fields: frozenset[str] = frozenset()) -> None:
-    """Raises InvalidInput for an option that this kind does not take, naming the right one, or of another type.
+    """Raises InvalidInput for an option that this kind does not accept, with the nearest valid name, or of a wrong
+    type.
 
-    `fields` are other names that the caller might have meant.
+    `fields` are further names that the caller might have meant.
     """
     known = options_of(kind)
     for name, value in options.items():

@@ -1,4 +1,4 @@
-"""Messages to Bot API calls, and their results to receipts. Pure."""
+"""Converts messages to Bot API calls, and the results of calls to receipts. Pure."""
 
 from __future__ import annotations
 
@@ -146,13 +146,13 @@ def to_call(message: OutboundMessage, *, to: str | None = None) -> MethodCall:
                 files[field] = File(media.data, media.media, media.filename, media.mime_type)
     if not message.options:
         return MethodCall(method, params, files)
-    further = with_files(method, message.options)  # an option such as `thumbnail` may be a stored file, too
+    further = with_files(method, message.options)  # an option such as `thumbnail` may also be a stored file
     return MethodCall(method, params | further.params, further.files | files)
 
 
 def to_receipt(message: OutboundMessage, result: msgspec.Raw, now: float) -> Receipt:
-    """What the call's result says: a message, the first of several, or only its id. A method that answers otherwise acts on
-    the message that it was given."""
+    """The receipt from the call's result: a message, the first of several, or only its id. A method with any other
+    result acted on the message that the call names."""
     raw = bytes(result)
     try:
         sent = _several.decode(raw)[0] if raw.startswith(b"[") else _sent.decode(raw)
@@ -166,8 +166,8 @@ def to_receipt(message: OutboundMessage, result: msgspec.Raw, now: float) -> Rec
 
 
 def after_migration(message: OutboundMessage) -> OutboundMessage:
-    """The message as it goes to the supergroup that its group became, where messages are numbered anew: what it answers has
-    another id there, or none. Raises Rejected for what acts on a message of the old group."""
+    """The message for the supergroup that its group became. Messages are renumbered there, so it no longer refers to
+    the message that it answers. Raises Rejected for a message that acts on a message of the old group."""
     if getattr(message.content, "message_id", None) is not None:
         raise Rejected("message_id: the group became a supergroup, whose messages have other ids")
     options = {name: value for name, value in message.options.items() if name != "reply_parameters"}
@@ -175,7 +175,7 @@ def after_migration(message: OutboundMessage) -> OutboundMessage:
 
 
 def is_unchanged(message: OutboundMessage, error: ApiError) -> bool:
-    """True when Telegram refused an edit because the message is already as it should become."""
+    """True when Telegram refused an edit because the message already has the new content."""
     return isinstance(message.content, c.Edit) and "message is not modified" in error.description
 
 
@@ -198,7 +198,7 @@ def _edit(edit: c.Edit, params: dict[str, Any], files: dict[str, File]) -> str:
 
 
 def _input_media(items: tuple[c.Item, ...], files: dict[str, File]) -> list[dict[str, Any]]:
-    """`InputMedia` of each item; files that are here become parts."""
+    """`InputMedia` of each item; local files become parts of the request."""
     found = []
     for item in items:
         shown: dict[str, Any] = {"type": "photo" if item.type == "image" else item.type}

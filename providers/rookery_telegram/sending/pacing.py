@@ -10,14 +10,14 @@ import trio
 from rookery.provider.pacer import Pacer
 
 STRETCH = 1.1
-"""Every interval is a tenth longer than the limits say, so that what is under way for a moment longer breaks none."""
+"""Safety factor on every interval: network delays can bring messages closer together than they were sent."""
 
 
 class Rates(msgspec.Struct, frozen=True):
-    """Messages a second; 0 switches a limit off. `burst`: how many may leave at once to one chat after a pause.
+    """Messages a second; 0 switches a limit off. `burst`: how many messages may go to one chat at once after a pause.
 
-    `per_group` counts by the minute and comes on top of `per_chat`: 20 messages may follow each other a second apart, and
-    then a group waits until the minute is over.
+    `per_group` counts by the minute, in addition to `per_chat`: 20 messages may follow each other a second apart; then
+    the group waits until the minute is over.
     """
 
     overall: float = 30.0
@@ -26,11 +26,11 @@ class Rates(msgspec.Struct, frozen=True):
     burst: int = 1
 
     def a_minute(self, chat: str) -> int:
-        """Group ids are negative, and a channel's @name counts as a group."""
+        """The chat's limit per minute, 0 for none: group ids are negative, and a channel's @name counts as a group."""
         if self.per_group == 0 or not chat.startswith(("-", "@")):
             return 0
         if 0 < self.per_chat <= self.per_group:
-            return 0  # a second's limit is the stricter one
+            return 0  # the limit per second is the stricter one
         return max(1, round(self.per_group * 60))
 
     def pacer(self, *, clock: Callable[[], float] = trio.current_time) -> Pacer:

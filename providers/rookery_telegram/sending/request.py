@@ -1,4 +1,4 @@
-"""One call as it goes to the Bot API, with the files that travel in parts of their own. Pure."""
+"""One call to the Bot API, with its files as separate parts. Pure."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class MethodCall(msgspec.Struct, frozen=True):
 
 
 def with_files(method: str, params: Mapping[str, Any]) -> MethodCall:
-    """The call with each `"media:ID"` as a part of its own: under the parameter's name, or as `attach://` inside one."""
+    """The call with each `"media:ID"` as a separate part: under the parameter's name, or as `attach://` inside one."""
     found: dict[str, File] = {}
     plain: dict[str, Any] = {}
     for name, value in params.items():
