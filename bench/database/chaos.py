@@ -19,14 +19,25 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from lab.cluster import (
+    BACK_TIMEOUT,
+    ZEROS,
+    Freeze,
+    People,
+    Programs,
+    Server,
+    bots_of,
+    check,
+    rows,
+    settle,
+    wait_until_back,
+)
 from lab.processes import Simulator, raise_file_limit
 from lab.report import save, table
 from lab.standby import Pair, primary_and_standby
 from lab.tcp_proxy import TcpProxy
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
-from cluster import BACK_TIMEOUT, People, Programs, Server, check, rows, settle, wait_until_back
 
 KINDS = (
     "cut, one instance",
@@ -42,11 +53,6 @@ FAILOVER = "failover to the standby"
 SECONDS = (2.0, 8.0, 20.0)
 """How long a fault lasts; a lease is good for 15."""
 
-AFTERWARDS = 8.0
-"""Seconds after a pause in which a poll from before it may still be in flight at the server."""
-
-ZEROS = ("lost", "twice", "out_of_order", "overlaps", "sent_twice", "sent_lost", "sent_unfinished")
-
 
 class Chaos:
     """Strikes until the time is over; each time every bot has to come back."""
@@ -60,7 +66,7 @@ class Chaos:
         self._proxies = proxies
         self._rng = random.Random(options.seed)
         self.recoveries: dict[str, list[float]] = {kind: [] for kind in (*KINDS, FAILOVER)}
-        self.pauses: list[tuple[float, float]] = []  # when a process was stopped, unix time
+        self.freezes: list[Freeze] = []
 
     def run(self, servers: list[Server], tokens: dict[str, str]) -> None:
         started = time.monotonic()
@@ -92,11 +98,11 @@ class Chaos:
             self._database.terminate_backends()
             return 0.0
         if kind == "SIGSTOP":
-            began = time.time()
             servers[one].process.send_signal(signal.SIGSTOP)
-            time.sleep(seconds)
+            at = time.time()
+            self.freezes.append(Freeze(at, bots_of(self._database.url, servers[one].process)))
+            time.sleep(max(0.0, at + seconds - time.time()))
             servers[one].process.send_signal(signal.SIGCONT)
-            self.pauses.append((began, time.time()))
             return seconds
         mode, _, whom = kind.partition(", ")
         hit = self._proxies if whom == "all instances" else [self._proxies[one]]
@@ -115,24 +121,6 @@ class Chaos:
             proxy.set("cut")
             proxy.set("up")
         return time.monotonic() - began
-
-
-def overlaps(simulator: Simulator, tokens: dict[str, str], pauses: list[tuple[float, float]]) -> tuple[int, int]:
-    """Polls that began while another one of the same bot was in flight: of running processes, and of stopped ones.
-
-    A stopped process cannot close its connection, so the poll that it began before stays in flight.
-    """
-    running = stopped = 0
-    for token in tokens.values():
-        busy_until = 0.0
-        for poll in simulator.polls(token):
-            if poll["arrived_at"] < busy_until:
-                if any(began <= poll["arrived_at"] <= ended + AFTERWARDS for began, ended in pauses):
-                    stopped += 1
-                else:
-                    running += 1
-            busy_until = max(busy_until, poll["ended_at"] if poll["ended_at"] is not None else float("inf"))
-    return running, stopped
 
 
 def main() -> None:
@@ -166,8 +154,7 @@ def main() -> None:
                 thread.ended.set()
                 thread.join()
             settle(database.url, simulator)
-            found = check(database.url, simulator, tokens, people, programs)
-            found["overlaps"], found["overlaps_of_stopped"] = overlaps(simulator, tokens, chaos.pauses)
+            found = check(database.url, simulator, tokens, people, programs, chaos.freezes)
             found["disabled"] = rows(database.url, "SELECT count(*) FROM rookery.sessions WHERE NOT enabled")[0][0]
             states = Counter(row[0] for row in rows(database.url, "SELECT status FROM rookery.sessions"))
         finally:
@@ -195,8 +182,9 @@ def report(options: argparse.Namespace, chaos: Chaos, found: dict[str, Any], sta
         ["updates", "stored", "lost", "twice", "bots out of order", "polls that met", "disabled"],
         [[found[n] for n in ("pushed", "stored", "lost", "twice", "out_of_order", "overlaps", "disabled")]],
         f"Sends accepted {found['accepted']}; left twice {found['sent_twice']}, sent but not seen {found['sent_lost']}, "
-        f"unfinished {found['sent_unfinished']}, told as unknown {found['sent_unknown']}. Polls of stopped processes that "
-        f"others met: {found['overlaps_of_stopped']}. Sessions at the end: {dict(states)}.",
+        f"still queued or sending {found['sent_queued'] + found['sent_sending']}, told as unknown {found['sent_unknown']}. "
+        f"Polls of frozen processes that "
+        f"others met: {found['overlaps_of_frozen']}. Sessions at the end: {dict(states)}.",
     )
     lines = [
         [kind, len(each), f"{sorted(each)[len(each) // 2]:.1f}", f"{max(each):.1f}"]

@@ -7,12 +7,19 @@ from typing import Any
 
 from .chart import Bar, Rendered, bar_chart, markdown
 
+LABELS = {
+    "stall": "stalled, longer than a lease",
+    "short stall": "stalled, shorter",
+    "freeze": "frozen, longer than a lease",
+    "PostgreSQL": "PostgreSQL restarted",
+}
+
 
 def cluster(result: dict[str, Any]) -> Rendered:
     """Seconds that a bot was without a poll, by what happened to its process."""
     bars, rows = [], []
     for kind, found in result["takeover"].items():
-        label = {"PostgreSQL": "PostgreSQL restarted"}.get(kind, kind)
+        label = LABELS.get(kind, kind)
         bars.append(Bar(label, found["max"], f"{found['p50']:.2f} s, max {found['max']:.2f} s", ours=True))
         rows.append(
             [label, str(found["blows"]), f"{found['bots']:,}", *[f"{found[n]:.2f}" for n in ("p50", "p95", "max")]]
@@ -29,6 +36,8 @@ def cluster(result: dict[str, Any]) -> Rendered:
         "accepted": "sends",
         "sent_twice": "sent twice",
         "sent_lost": "sends lost",
+        "sent_sending": "still sending",
+        "sent_unknown": "told as unknown",
     }
     table = markdown(["seconds without a poll", "times", "bots", "p50", "p95", "max"], rows)
     table += "\n" + markdown(list(names.values()), [[f"{counts[name]:,}" for name in names]])

@@ -1,4 +1,4 @@
-"""The short form of `bench/cluster.py`: three processes, kill -9 and SIGTERM, PostgreSQL restarted in the middle."""
+"""The short form of `bench/cluster.py`: kills, stops, stalls, freezes, a wrong clock, PostgreSQL restarted."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ def test_chaos(tmp_path: Path) -> None:
     found = json.loads(figures.read_text())
     counts, takeover = found["counts"], found["takeover"]
     assert counts["pushed"] == counts["stored"] > 0
+    assert counts["sent_twice"] == counts["sent_sending"] == counts["sent_queued"] == 0
     assert (counts["lost"], counts["twice"], counts["conflicts"], counts["overlaps"]) == (0, 0, 0, 0)
-    assert {"kill -9", "SIGTERM", "PostgreSQL"} == takeover.keys()
+    assert {"kill -9", "SIGTERM", "stall", "short stall", "freeze", "PostgreSQL"} == takeover.keys()
     print("\n" + done.stdout[done.stdout.index("3 processes") :])
