@@ -262,7 +262,7 @@ async def test_whatsapp_is_reached(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     with pytest.raises(ProviderError, match="does not answer"):
         await WhatsApp(data_dir=tmp_path).reach()
     monkeypatch.setattr(whatsapp_provider, "find_spec", lambda name: None)
-    with pytest.raises(TerminalError, match="pip install"):
+    with pytest.raises(TerminalError, match="extra `whatsapp`"):
         await WhatsApp(data_dir=tmp_path).reach()
 
 
