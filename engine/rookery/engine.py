@@ -37,12 +37,13 @@ from .settings import EngineSettings, check_settings
 from .store.contract import Store
 
 HANDOVER_SHARE = 0.4
-"""Part of the grace in which sessions are handed over in turns, each of them away for a moment only."""
+"""Share of the grace for handing sessions over in groups, so that each session is away only briefly."""
 
 CLOSING_SHARE, CLOSING_SECONDS = 0.05, 0.4
-"""What is kept of the grace for closing providers, files and the store: this part of it, so many seconds at most."""
+"""Part of the grace reserved for closing providers, files and the store: this share of it, but at most this many
+seconds."""
 
-LEAVE_TIMEOUT = 0.5  # seconds to say goodbye to the other instances
+LEAVE_TIMEOUT = 0.5  # seconds to leave the cluster
 
 MEDIA = "media"
 """The directory of files beside a SQLite database."""
@@ -67,7 +68,7 @@ class Engine(
 ):
     """Everything that Rookery can do, one call each. Made by `open_engine`; safe to use from any task of its trio run.
 
-    Errors are those of `rookery.errors`; a call that is cancelled may have happened.
+    Errors are those of `rookery.errors`. A cancelled call may have taken effect.
     """
 
     def __init__(
@@ -100,7 +101,7 @@ class Engine(
 
     @property
     def location(self) -> str:
-        """Where the state lives, without passwords."""
+        """Where the state is stored, without passwords."""
         return self._store.location
 
     @property
@@ -115,25 +116,26 @@ class Engine(
 
     @property
     def platforms(self) -> tuple[str, ...]:
-        """The platforms that sessions can have."""
+        """The platforms that sessions can use."""
         return tuple(sorted(self._providers))
 
     def stop_soon(self, *, callers: float, everything: float) -> None:
-        """The end of the block is near: whoever waits for an answer gets it within `callers` seconds or never, and everything
-        has to be closed within `everything` seconds, whatever does not answer. Without this call `settings.shutdown_grace`
-        begins when the block is left."""
+        """The end of the block is near: each waiting caller gets its answer within `callers` seconds or never, and
+        everything must be closed within `everything` seconds, even if something does not answer. Without this call,
+        `settings.shutdown_grace` starts when the block is left."""
         now = trio.current_time()
         self._shields.limit_callers(now + callers)
         self._end_by(now + everything)
 
     def stop_now(self) -> None:
-        """Give up the grace of a shutdown, under way or to come: what is durable is durable, the rest is dropped."""
+        """Give up the grace of the current or coming shutdown: durable data stays, everything else is dropped."""
         self._shields.limit(-float("inf"))
         self._grace.deadline = -float("inf")
         self._store.close_by = trio.current_time()
 
     def _end_by(self, at: float) -> float:
-        """Have everything closed at this trio time; returns when the sessions and all writes have to have ended."""
+        """Have everything closed at this trio time. Returns the time by which the sessions and all writes must have
+        ended."""
         self._ends_at = min(self._ends_at, at)
         left = self._ends_at - trio.current_time()
         sessions_by = self._ends_at - min(CLOSING_SHARE * max(0.0, left), CLOSING_SECONDS)
@@ -145,14 +147,14 @@ class Engine(
         return self._shields.until
 
     async def _serve(self, *, task_status: trio.TaskStatus[None]) -> None:
-        """Every task of the engine, shielded once the body runs: they end when it has ended and the sessions have been
-        stopped. Until then a caller that gives up opening takes them with it."""
+        """Run every task of the engine, shielded once the body runs: they end after the body has ended and the sessions
+        have stopped. Until then, a caller that gives up opening cancels them."""
         with self._services_scope:
             async with trio.open_nursery() as nursery:
                 self._first_event = await self._store.last_event_id()
                 if self._cluster is not None:  # before the first claim, which takes no more than a fair share
                     await self._cluster.membership.beat()
-                    self.started_at = self._clock()  # the database's time is known now
+                    self.started_at = self._clock()  # the database's time is now known
                 nursery.start_soon(self._clock_watch.run)
                 nursery.start_soon(self._board.run)
                 nursery.start_soon(self._dispatcher.run)
@@ -172,11 +174,11 @@ class Engine(
                 if self._cluster is not None:
                     nursery.start_soon(self._cluster.run)
                 task_status.started()
-                # A caller that was cancelled just now takes nothing over, and a shield would leave both waiting for ever.
+                # A caller that was just cancelled takes nothing over, and a shield would leave both waiting for ever.
                 self._services_scope.shield = trio.current_effective_deadline() > -float("inf")
 
     async def _shut_down(self) -> None:
-        """Stop taking work, then the periodic work, then every session in parallel, then deliveries (C1)."""
+        """Stop accepting work, then stop the periodic work, then every session in parallel, then deliveries (C1)."""
         self._closing = True
         until = self._end_by(trio.current_time() + self.settings.shutdown_grace)
         self._grace = trio.CancelScope(deadline=until, shield=True)
@@ -192,9 +194,10 @@ class Engine(
         self._services_scope.cancel()
 
     async def _stop_sessions(self) -> None:
-        """All at once; where other instances take them, first as many at a time as one of those connects at a time."""
+        """Stop all sessions at once. If other instances take them over, first hand over as many at a time as one
+        instance connects at a time."""
         if self._cluster is not None:
-            self._cluster.membership.drain()  # so that the others know their share when the sessions come
+            self._cluster.membership.drain()  # the others need to know their share before the sessions arrive
             if len(self._cluster.membership.census.takers) > 1:
                 self._cluster.leveler.nudge()
                 with trio.move_on_after(HANDOVER_SHARE * self.settings.shutdown_grace):
@@ -249,7 +252,7 @@ async def open_engine(
 
         store = store_from_url(store, secret_key=secret_key, wait=wait)
     if media is None:
-        file = getattr(store, "path", None)  # of a store that is a file
+        file = getattr(store, "path", None)  # set if the store is a file
         storage: MediaStorage = DiskStorage(file.parent / MEDIA if isinstance(file, Path) else None)
     else:
         storage = storage_from_text(media) if isinstance(media, str | Path) else media
@@ -275,8 +278,9 @@ def _check_runs_on_trio() -> None:
 
 @asynccontextmanager
 async def _running(engine: Engine) -> AsyncIterator[None]:
-    """The body runs beside the services. They are shielded from its cancellation and end after it; if one of them fails, the
-    body is cancelled and the failure arrives instead. One exception alone arrives as itself, not as a group."""
+    """The body runs beside the services. They are shielded from its cancellation and end after it. If a service fails,
+    the body is cancelled and the service's error is raised instead. A single exception is raised as itself, not as a
+    group."""
     raised: BaseException | None = None
     try:
         async with trio.open_nursery() as nursery:
@@ -291,7 +295,7 @@ async def _running(engine: Engine) -> AsyncIterator[None]:
     except BaseExceptionGroup as group:
         error: BaseException | None = _only_leaf(group)
         if isinstance(raised, BaseExceptionGroup) and raised.split(trio.Cancelled)[1] and len(group.exceptions) == 1:
-            error = group.exceptions[0]  # the body's own group: only the nursery's comes off
+            error = group.exceptions[0]  # unwrap only the nursery's group, not a group that the body raised
         if error is None:
             raise
         raise error from error.__cause__

@@ -5,37 +5,37 @@
     ├── NotFound                no such session, message or webhook
     ├── AlreadyExists           the id is taken
     ├── UnknownCursor           the log never had an event with this id
-    ├── LimitReached            a configured limit; names it
+    ├── LimitReached            a configured limit was reached; names it
     ├── OwnerUnavailable        the instance that runs the session is gone or does not answer
-    ├── DataDirectoryInUse      another engine holds the store
+    ├── DataDirectoryInUse      another engine has the store open
     ├── SecretKeyError          the secret key is missing or does not fit the stored secrets
-    ├── ProviderError           a link failed, transient: it is tried again (see `Failure`)
-    │   ├── RateLimited         the platform told how long to wait
+    ├── ProviderError           a link failed temporarily and is retried (see `Failure`)
+    │   ├── RateLimited         the platform said how long to wait
     │   ├── ProbeFailed         the health checks found the link dead
-    │   ├── Conflict            somebody else holds the account
-    │   └── TerminalError       no waiting cures it; carries the reason
+    │   ├── Conflict            another client uses the account
+    │   └── TerminalError       waiting does not help; carries the reason
     ├── SendError               one outbound message failed
-    │   ├── NotConnected        the session cannot send now; nothing left
+    │   ├── NotConnected        the session cannot send now; nothing was sent
     │   ├── Busy                too many sends are waiting
     │   ├── Rejected            the platform (or we) refused this message
     │   ├── CallRefused         the platform refused a call of one of its methods; carries its answer
-    │   ├── MethodForbidden     a method that would break the session; names the way to do it right
-    │   ├── SendRateLimited     refused for now; try again after the time told
+    │   ├── MethodForbidden     a method that would break the session; names the right way
+    │   ├── SendRateLimited     refused for now; try again after the given time
     │   ├── PlatformRefused     the platform refused a question or a change
-    │   ├── AccountLimited      the platform lets the account write only to people it knows
-    │   ├── TooLate             the message has left, or came to its end otherwise
-    │   └── OutcomeUnknown      the bytes left, the answer never came
+    │   ├── AccountLimited      the platform lets the account write only to known contacts
+    │   ├── TooLate             the message was already sent or is otherwise final
+    │   └── OutcomeUnknown      the request was sent, but no answer came
     ├── MediaError              a file could not be stored or read
     │   ├── MediaTooLarge       it is larger than allowed
     │   ├── StorageFull         there is no room for it
     │   ├── StorageUnavailable  the storage does not answer
-    │   ├── MediaExpired        the platform does not have it any more
-    │   └── StoredElsewhere     it lies where this instance cannot reach it
+    │   ├── MediaExpired        the platform no longer has it
+    │   └── StoredElsewhere     it is stored where this instance cannot reach it
     └── StoreError              state could not be read or written
         ├── StoreUnavailable    the database does not answer
         └── LeaseLost           another owner writes this session now; stop at once
 
-No message contains a secret: whoever raises has removed it.
+No message contains a secret: the code that raises the error removes secrets first.
 """
 
 from __future__ import annotations
@@ -49,20 +49,20 @@ if TYPE_CHECKING:
 
 
 LONGEST_TEXT = 1000
-"""Characters of an error's text that are kept."""
+"""Maximum number of characters kept of an error's text."""
 
 
 def printable(text: str) -> str:
-    """What every store takes of a text that came from elsewhere: no NUL, no half of a surrogate pair, bounded."""
+    """Limits foreign text to what every store accepts: no NUL, no lone surrogate, bounded length."""
     return text[:LONGEST_TEXT].replace("\0", "").encode(errors="replace").decode()
 
 
 class RookeryError(Exception):
-    """The root of the tree."""
+    """The base class of all errors."""
 
 
 class InvalidInput(RookeryError, ValueError):
-    """Input that cannot be accepted; `field` is the path of the culprit, if one field is to blame."""
+    """Invalid input. `field` is the path of the invalid field, if one field is to blame."""
 
     def __init__(self, message: str, *, field: str | None = None) -> None:
         super().__init__(message)
@@ -83,7 +83,7 @@ class InvalidInput(RookeryError, ValueError):
 
 
 class NotFound(RookeryError, LookupError):
-    """No such thing. `kind` is "session", "message", "webhook", "event", "key", "media" or "method"."""
+    """The object does not exist. `kind` is "session", "message", "webhook", "event", "key", "media" or "method"."""
 
     def __init__(self, kind: str, id: str) -> None:
         super().__init__(f"there is no {kind} {id!r}")
@@ -92,7 +92,7 @@ class NotFound(RookeryError, LookupError):
 
 
 class AlreadyExists(RookeryError):
-    """The id is taken."""
+    """The id is already in use."""
 
     def __init__(self, kind: str, id: str) -> None:
         super().__init__(f"the {kind} {id!r} exists already")
@@ -101,7 +101,7 @@ class AlreadyExists(RookeryError):
 
 
 class LimitReached(RookeryError):
-    """A configured limit stands in the way; `limit` is the field of `EngineSettings`."""
+    """A configured limit was reached; `limit` is the field of `EngineSettings`."""
 
     def __init__(self, message: str, *, limit: str) -> None:
         super().__init__(message)
@@ -109,7 +109,8 @@ class LimitReached(RookeryError):
 
 
 class OwnerUnavailable(RookeryError):
-    """Only the instance that runs the session can do this, and it is gone or does not answer. May be tried again."""
+    """Only the instance that runs the session can do this, and it is gone or does not answer. The call may be
+    retried."""
 
     def __init__(self, message: str, *, retry_after: float = 1.0, may_have_happened: bool = False) -> None:
         super().__init__(message)
@@ -142,7 +143,7 @@ class ProviderError(RookeryError):
     kind: Failure = Failure.NETWORK
 
     def __init__(self, message: str, *, kind: Failure | None = None, retry_after: float | None = None) -> None:
-        """`retry_after` seconds replace the delay that the policy would choose."""
+        """`retry_after` (seconds) replaces the delay that the policy would choose."""
         super().__init__(message)
         self.retry_after = retry_after
         if kind is not None:
@@ -152,8 +153,8 @@ class ProviderError(RookeryError):
 class RateLimited(ProviderError):
     """The platform asked for a pause of `retry_after` seconds.
 
-    `queueing`: it lets newcomers in one after another and said when to come again. That is a turn and no failure, so it
-    uses up no attempt (B3), however long the queue is.
+    `queueing`: the platform admits new connections one after another and said when to come back. Waiting in such a
+    queue does not count as a failed attempt (B3), however long the queue is.
     """
 
     kind = Failure.RATE_LIMIT
@@ -168,7 +169,7 @@ class ProbeFailed(ProviderError):
 
 
 class Conflict(ProviderError):
-    """Somebody else uses the same bot or account (B5)."""
+    """Another client uses the same bot or account (B5)."""
 
     kind = Failure.CONFLICT
 
@@ -183,7 +184,7 @@ class TerminalError(ProviderError):
 
 
 class SendError(RookeryError):
-    """One message could not be sent. `code` is for machines; the session goes on."""
+    """One message could not be sent. `code` is for machines; the session continues."""
 
     code = "send_failed"
 
@@ -195,19 +196,20 @@ class NotConnected(SendError):
 
 
 class Busy(SendError):
-    """Too many sends wait for this session already; nothing was stored."""
+    """Too many sends are already waiting for this session; the message was not stored."""
 
     code = "busy"
 
 
 class Rejected(SendError):
-    """The platform refused the message for good, with its own words."""
+    """The platform refused the message for good; the error carries its explanation."""
 
     code = "rejected"
 
 
 class CallRefused(SendError):
-    """The platform refused a call of one of its methods, with its own code, words and, perhaps, parameters."""
+    """The platform refused a call of one of its methods; the error carries its code, its text and possibly
+    parameters."""
 
     code = "refused"
 
@@ -218,7 +220,7 @@ class CallRefused(SendError):
 
 
 class MethodForbidden(SendError):
-    """The method would break the session; the text names what to do instead."""
+    """The method would break the session; the text names the alternative."""
 
     code = "forbidden"
 
@@ -235,19 +237,21 @@ class SendRateLimited(SendError):
 
 
 class OutcomeUnknown(SendError):
-    """The request left but no answer came: sent or not, nobody knows. It is not repeated by itself."""
+    """The request was sent but no answer came: it is unknown whether the message was delivered. The engine does not
+    repeat it automatically."""
 
     code = "unknown"
 
 
 class AccountLimited(SendError):
-    """The platform lets this account write only to people it knows; nothing was sent. Replies still go."""
+    """The platform lets this account write only to people it knows; nothing was sent. Replies are still allowed."""
 
     code = "account_limited"
 
 
 class PlatformRefused(SendError):
-    """The platform refused a question or a change, with its own words. `status` is its number, if it named one."""
+    """The platform refused a question or a change; the error carries its explanation. `status` is the platform's error
+    number, if it gave one."""
 
     code = "refused"
 
@@ -257,7 +261,7 @@ class PlatformRefused(SendError):
 
 
 class TooLate(SendError):
-    """The message cannot be cancelled any more."""
+    """The message can no longer be cancelled."""
 
     code = "too_late"
 
@@ -267,7 +271,7 @@ class MediaError(RookeryError):
 
 
 class MediaTooLarge(MediaError):
-    """The file has more than `limit` bytes; nothing of it was kept."""
+    """The file has more than `limit` bytes; no part of it was kept."""
 
     def __init__(self, limit: int) -> None:
         super().__init__(f"the file is too large: {limit} bytes are allowed")
@@ -275,23 +279,23 @@ class MediaTooLarge(MediaError):
 
 
 class StorageFull(MediaError):
-    """There is no room for the file; nothing of it was kept."""
+    """The storage has no room for the file; no part of it was kept."""
 
 
 class StorageUnavailable(MediaError):
-    """The storage does not answer, or refuses; the text says which and why."""
+    """The storage does not answer or refuses; the text says which and why."""
 
 
 class MediaExpired(MediaError):
-    """The platform does not keep the file any more, so it can never be fetched."""
+    """The platform no longer keeps the file, so it can never be fetched."""
 
 
 class StoredElsewhere(MediaError):
-    """The file lies in a directory of another instance, which this one cannot reach."""
+    """The file is in a directory of another instance, which this one cannot reach."""
 
 
 class UnknownCursor(RookeryError):
-    """The log has never had an event with this id: the cursor comes from another log."""
+    """The log has never had an event with this id: the cursor belongs to another log."""
 
     def __init__(self, after: int, newest: int) -> None:
         super().__init__(
@@ -307,7 +311,7 @@ class StoreError(RookeryError):
 
 
 class StoreUnavailable(StoreError):
-    """The database does not answer now; the same call may work later."""
+    """The database does not answer now; the same call may succeed later."""
 
 
 class LeaseLost(StoreError):

@@ -1,4 +1,4 @@
-"""From what a caller asks for to stored messages in the hands of their outbox."""
+"""From a caller's request to stored messages in their outbox."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from .platform.chats import ChatNames
 from .validation import canonical, check_document, check_storable, check_text, fields_of, parse_content
 
 MAX_AHEAD = 366 * 86_400.0
-"""Seconds for which a message may be scheduled."""
+"""How many seconds ahead a message may be scheduled."""
 
 _ENVELOPE = frozenset({"to", "reply_to", "idempotency_key", "options", "ttl", "send_at"})
 
 
 class Acceptance(MediaFeatures, ChatNames):
-    """One message or many: each is checked, stored and passed on the same way."""
+    """Accepts one message or many: each is checked, stored and passed on in the same way."""
 
     async def _to_message(self, session: str, fields: Mapping[str, Any]) -> OutboundMessage:
-        """Raises InvalidInput."""
+        """Build a message from a caller's fields. Raises InvalidInput."""
         content = {name: value for name, value in fields.items() if name not in _ENVELOPE}
         if "to" not in fields:
             raise InvalidInput("to: missing", field="to")
@@ -73,7 +73,8 @@ class Acceptance(MediaFeatures, ChatNames):
     async def _with_options(
         self, session: str, content: dict[str, Any], options: dict[str, Any]
     ) -> tuple[dict[str, Any], dict[str, Any]]:
-        """The content and the options, of which some may stand beside the content's fields. Raises NotFound, InvalidInput."""
+        """Separate the content from the options, some of which may stand beside the content's fields. Raises NotFound,
+        InvalidInput."""
         runner = self._supervisor.running.get(session)
         row = runner.session if runner is not None else await self._store.get_session(session)
         provider = self._providers.get(row.platform)
@@ -86,12 +87,13 @@ class Acceptance(MediaFeatures, ChatNames):
         return {name: value for name, value in content.items() if name in known}, options | beside
 
     def _as_call(self, content: dict[str, Any]) -> dict[str, Any]:
-        """A message whose type is a platform calls a method of it. Raises what `MethodProvider.check_call` raises."""
+        """Turn a message whose type is a platform into a call of one of that platform's methods. Raises what
+        `MethodProvider.check_call` raises."""
         platform = content.get("type")
         if platform == "call":
             raise InvalidInput("type: the platform's name is needed to call one of its methods", field="type")
         provider = self._providers.get(platform) if isinstance(platform, str) else None
-        if provider is None or not isinstance(provider, MethodProvider):  # the check of a protocol takes its time
+        if provider is None or not isinstance(provider, MethodProvider):  # checking a runtime protocol is slow
             return content
         method, params = content.get("method"), content.get("params", {})
         if isinstance(method, str):
@@ -107,7 +109,8 @@ class Acceptance(MediaFeatures, ChatNames):
     async def _accept_all(
         self, session: str, messages: Sequence[OutboundMessage]
     ) -> Sequence[OutboundMessage | RookeryError]:
-        """Store them, and pass those that were stored to the outbox. Raises NotFound, OutcomeUnknown, StoreError."""
+        """Store the messages and pass those that were stored to the outbox. Raises NotFound, OutcomeUnknown,
+        StoreError."""
         runner = self._supervisor.running.get(session)
         if runner is not None and runner.stopping:
             runner = None
@@ -159,7 +162,7 @@ class Acceptance(MediaFeatures, ChatNames):
             drafts.append(message)
         answers: Sequence[tuple[OutboundMessage, bool] | RookeryError] | None = None
         is_refused = False
-        # Shielded: a row that says SENDING must reach its outbox. The bound is the store's.
+        # Shielded: a message stored as SENDING must reach its outbox. The store bounds the time.
         with self._shields.open(self.settings.store_timeout, caller=True):
             try:
                 answers = await self._enqueue(drafts, None if runner is None else runner.lease)
@@ -179,7 +182,7 @@ class Acceptance(MediaFeatures, ChatNames):
                 self._signals.schedule.fire()
             now_running = self._supervisor.running.get(session)
             if now_running is not None and now_running is not runner:
-                now_running.outbox.wake()  # it started meanwhile and may have looked before the message was there
+                now_running.outbox.wake()  # the session started meanwhile and may have read the queue before the message was stored
             return [answer if isinstance(answer, RookeryError) else answer[0] for answer in answers]
         raise OutcomeUnknown("the store did not answer in time; the message may have been accepted")
 
@@ -200,7 +203,7 @@ class Acceptance(MediaFeatures, ChatNames):
         drafts: Sequence[OutboundMessage],
         answers: Sequence[tuple[OutboundMessage, bool] | RookeryError],
     ) -> None:
-        """Give the outbox what was stored, and give it back its places for what was not."""
+        """Pass the stored messages to the outbox and release the places reserved for those that were not stored."""
         is_lost = False
         for draft, answer in zip(drafts, answers, strict=True):
             if draft.state is MessageState.SCHEDULED:
@@ -212,13 +215,13 @@ class Acceptance(MediaFeatures, ChatNames):
             else:
                 runner.outbox.withdraw(draft.id, draft.to, reserved=reserved)
                 is_lost = is_lost or created
-        if is_lost:  # another owner has the session: what was to leave at once waits for that one
+        if is_lost:  # another owner has the session and sends what was to leave at once
             self._supervisor.lost(runner.lease)
 
     async def _earlier(self, message: OutboundMessage) -> OutboundMessage | None:
         """The first message with this one's key; None when there is none. Raises InvalidInput, NotFound."""
         try:
-            return (await self._store.enqueue(message, pending_limit=0))[0]  # no room: nothing is stored
+            return (await self._store.enqueue(message, pending_limit=0))[0]  # a limit of 0 means that nothing is stored
         except Busy:
             return None
 

@@ -1,4 +1,4 @@
-"""The types of events that can be in the log."""
+"""The types of events that the log can contain."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ from .validation import check_types
 
 
 class CatalogueFeatures(EngineParts):
-    """Made of what the engine itself writes and what its providers say of theirs."""
+    """Combines the types that the engine writes with those that its providers describe."""
 
     def event_types(self) -> Sequence[EventType]:
-        """Every type that the engine and its providers describe; a name may be there once for each platform."""
+        """Every type that the engine and its providers describe; a name may appear once for each platform."""
         return self._event_types
 
     def _check_event_names(self, names: Iterable[str]) -> None:
-        """Raises InvalidInput, with the name that was probably meant."""
+        """Raises InvalidInput that suggests the name that was probably meant."""
         complete = all(isinstance(one, EventDescribing) for one in self._providers.values())
         check_names(names, self.event_types(), complete=complete)
 
     def _checked_types(self, value: object) -> tuple[str, ...] | None:
-        """Types to deliver, each a known one or a pattern. Raises InvalidInput."""
+        """Check the types to deliver: each must be a known type or a pattern. Raises InvalidInput."""
         names = check_types(value)
         self._check_event_names(names or ())
         return names
 
 
 def check_names(names: Iterable[str], known: Iterable[EventType], *, complete: bool, field: str = "events") -> None:
-    """Every name is a type of the catalogue or a pattern for some of them.
+    """Check that every name is a type of the catalogue or a pattern that matches some of them.
 
-    `complete`: the catalogue holds every type that can be; otherwise only a name that looks like a slip of one is refused.
-    Raises InvalidInput, with the name that was probably meant.
+    `complete`: the catalogue holds every possible type; otherwise only a name that looks like a typo of a known one is
+    refused. Raises InvalidInput that suggests the name that was probably meant.
     """
     types = {one.name for one in known}
     stems = types | {".".join(name.split(".")[:count]) for name in types for count in range(1, name.count(".") + 1)}

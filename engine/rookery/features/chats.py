@@ -19,17 +19,17 @@ from .validation import check_text
 
 LONGEST_RETENTION = 100 * 365 * 86_400.0
 MOST = 500
-"""Chats or messages in one answer."""
+"""Maximum number of chats or messages in one answer."""
 
 
 class ChatFeatures(CatalogueFeatures):
-    """A view of the event log and of the sends; nothing is stored twice but a place for each message."""
+    """A view of the event log and of the sends; the view stores only a position for each message."""
 
     async def chats(
         self, session: str, *, after: tuple[float, str] | None = None, limit: int = 100, q: str | None = None
     ) -> Sequence[Chat]:
-        """The chats of a session, newest first. `after` is (`last_at`, `chat`) of the last one seen, `q` a part of the name
-        or of the id. Raises NotFound."""
+        """The chats of a session, newest first. `after` is (`last_at`, `chat`) of the last chat seen, `q` a part of the
+        name or of the id. Raises NotFound."""
         await self._chat_view.catch_up(session)
         rows = await self._store.list_chats(session, after=after, limit=min(limit, MOST), search=q)
         found = []
@@ -55,14 +55,14 @@ class ChatFeatures(CatalogueFeatures):
     async def chat_messages(
         self, session: str, chat: str, *, before: Position | None = None, limit: int = 100
     ) -> Sequence[ChatMessage]:
-        """The messages of a chat, newest first: received and sent ones in one order, edits, deletions and reactions applied.
-        `before` is the position of the last one seen. Raises NotFound."""
+        """The messages of a chat, newest first: received and sent ones in one order, with edits, deletions and
+        reactions applied. `before` is the position of the last message seen. Raises NotFound."""
         await self._chat_view.catch_up(session)
         limit = min(limit, MOST)
         page = await self._store.chat_page(session, chat, before=before or NEWEST, limit=limit)
         sends = [sent(number, message) for number, message in page.sends]
         ours = {message.message_id for message in sends if message.message_id is not None}
-        # What the platform echoes of our own sends is there already, with its state.
+        # The platform's echo of our own sends is skipped: the sends themselves are already listed, with their state.
         events = [received(*each) for each in page.events]
         events = [one for one in events if one.direction == "in" or one.message_id not in ours]
         messages = sorted([*events, *sends], key=lambda one: one.position, reverse=True)[:limit]
@@ -73,14 +73,15 @@ class ChatFeatures(CatalogueFeatures):
         return apply(messages, about, by_us)
 
     async def erase_chat(self, session: str, chat: str) -> Erased:
-        """Remove everything that is stored of a chat: events, sends (those that wait never leave), files of received
-        messages, and what is on its way to webhooks. What arrives later makes a new chat. Raises NotFound (session)."""
+        """Delete everything that is stored of a chat: events, sends (those that still wait are never sent), files of
+        received messages, and pending deliveries to webhooks. Later messages create the chat anew. Raises NotFound
+        (session)."""
         await self._chat_view.catch_up(session)
         erased = await self._store.erase_chat(session, chat)
         for id in erased.media:
             with suppress(NotFound):
                 await self._vault.delete(await self._store.get_media(id))
-        self._signals.webhooks.fire()  # endpoints look again at what is theirs
+        self._signals.webhooks.fire()  # endpoints check again what they have to deliver
         return erased
 
     async def keep_chat(self, session: str, chat: str, retention: float | None) -> None:
@@ -95,7 +96,7 @@ class ChatFeatures(CatalogueFeatures):
 
 
 def received(at: float, role: str, event: Event) -> ChatMessage:
-    """A message that a platform told us of: received, or sent from another device of the account."""
+    """A message that a platform reported: received, or sent from another device of the account."""
     body = public_body(event)
     out = role == "out"
     return ChatMessage(
@@ -117,7 +118,7 @@ def received(at: float, role: str, event: Event) -> ChatMessage:
 
 
 def sent(number: int, message: OutboundMessage) -> ChatMessage:
-    """A send of ours."""
+    """A message that we sent."""
     content, receipt = content_document(message), message.receipt
     media = {name: content[name] for name in ("href", "url", "filename", "mime_type", "size") if content.get(name)}
     return ChatMessage(
@@ -141,7 +142,7 @@ def sent(number: int, message: OutboundMessage) -> ChatMessage:
 def apply(
     messages: Sequence[ChatMessage], about: Iterable[tuple[str, str, Event]], by_us: Iterable[OutboundMessage]
 ) -> list[ChatMessage]:
-    """The messages with what happened to them since, in the order of its time."""
+    """Applies to the messages what happened to them since, in order of time."""
     changes: list[tuple[float, str, str, str, Mapping[str, Any] | None, str | None]] = [
         (event.time, id, role, event.sender or "", public_body(event), None) for id, role, event in about
     ]

@@ -15,19 +15,19 @@ from ..store.contract import Store
 from .platform.chats import ChatNames
 
 FOLLOW_BATCH = 200
-"""Events that a follower holds at most."""
+"""Maximum number of events that a follower holds."""
 
 
 class EventFeatures(ChatNames):
-    """The log is the truth; a follower is a cursor in it, so a slow one costs no memory."""
+    """The log is the source of truth; a follower is a cursor in it, so a slow follower costs no memory."""
 
     async def read_events(self, query: EventQuery | None = None) -> Sequence[Event]:
-        """One page, ordered by id; the last one's id is the cursor of the next.
+        """One page, ordered by id; the last event's id is the cursor of the next page.
 
-        `types` are names and patterns (`message.*`, `*`). Without them, and with `*`, come all but the quiet types, which
-        have to be named: `message.status`, `session.qr`, `session.pairing_code`.
+        `types` are names and patterns (`message.*`, `*`). Without them, and with `*`, the page has all types except the
+        quiet ones, which must be named: `message.status`, `session.qr`, `session.pairing_code`.
 
-        Raises UnknownCursor when `after` is higher than any id that was ever given out.
+        Raises UnknownCursor when `after` is higher than any id ever assigned.
         """
         query = query or EventQuery()
         if query.chat is not None:
@@ -38,12 +38,12 @@ class EventFeatures(ChatNames):
         return found
 
     async def check_cursor(self, after: int) -> None:
-        """Raises UnknownCursor when no event up to this id can ever have been read here."""
+        """Raises UnknownCursor when no reader can ever have read an event up to this id here."""
         if after > 0 and after > await self._store.last_event_id() and after > await self._store.highest_event_id():
             raise UnknownCursor(after, await self._store.last_event_id())
 
     async def last_event_id(self) -> int:
-        """The newest event's id, 0 when there is none."""
+        """The newest event's id; 0 when the log is empty."""
         return await self._store.last_event_id()
 
     def events(
@@ -57,9 +57,9 @@ class EventFeatures(ChatNames):
     ) -> EventStream:
         """Every event after `after`, then new ones as they are stored, until the loop is left or cancelled.
 
-        Types as in `read_events`. What happens to sessions is among them: `session.status` comes without being named.
-        Without `after` it begins with the first event that was stored since this engine was opened; 0 is the whole log.
-        To go on after a restart keep the last handled event's id and pass it.
+        Types as in `read_events`. Session events are included: `session.status` needs no naming. Without `after` the
+        stream begins with the first event stored since this engine was opened; 0 means the whole log. To continue after
+        a restart, keep the id of the last handled event and pass it.
         """
         return EventStream(
             self._store,
@@ -82,9 +82,9 @@ def _asked(query: EventQuery) -> EventQuery:
 
 
 class EventStream:
-    """The events that a query matches, now and later. Holds one page; there is nothing to close.
+    """The events that a query matches, now and later. Holds one page; it needs no closing.
 
-    A call that is cancelled has taken nothing: the stream can be used on, for example after a timeout.
+    A cancelled call has consumed no event: the stream can be used again, for example after a timeout.
     """
 
     def __init__(self, store: Store, tail: EventTail, query: EventQuery) -> None:
@@ -94,18 +94,18 @@ class EventStream:
         self._filter = msgspec.structs.replace(query, after=0)
         self._page: Iterator[Event] = iter(())
         self._wanted: dict[str, bool] = {}  # by type
-        self._position = query.after  # everything up to here was handed out or does not match
+        self._position = query.after  # every event up to here was handed out or does not match
 
     @property
     def filter(self) -> EventQuery:
-        """What was asked for, from the beginning of the log on."""
+        """The original query, starting at the beginning of the log."""
         return self._filter
 
     def __aiter__(self) -> EventStream:
         return self
 
     async def aclose(self) -> None:
-        """For callers who close every iterator."""
+        """For callers that close every iterator."""
         await trio.lowlevel.checkpoint()
 
     async def __anext__(self) -> Event:
@@ -116,7 +116,7 @@ class EventStream:
         return event
 
     async def next_page(self) -> Sequence[Event]:
-        """What is at hand, one event or many, for callers who pass on many at once.
+        """The events available now, one or many, for callers that pass on many at once.
 
         Use either this or the iteration.
         """
@@ -134,7 +134,8 @@ class EventStream:
             self._position = await self._tail.newer_than(self._position, self._query.session)
 
     async def _read_behind(self, end: int) -> Sequence[Event]:
-        """From the store; `end` is the tail's last event before, so that what is not found up to there does not exist."""
+        """Read from the store. `end` is the tail's last event at an earlier moment, so an event that is not found up to
+        there does not exist."""
         query = self._query
         if query == EventQuery(after=query.after, types=(EVERYTHING,), limit=query.limit):
             found = await self._tail.past.after(self._position)

@@ -17,7 +17,7 @@ LONGEST_LIFE = 100 * 366 * 86_400.0
 
 
 class KeyFeatures(EngineParts):
-    """The engine knows keys and their limits; whoever serves an API asks it and obeys."""
+    """The engine knows the keys and their limits; a server that exposes an API asks it and enforces them."""
 
     async def create_key(
         self,
@@ -29,10 +29,11 @@ class KeyFeatures(EngineParts):
         expires_in: float | None = None,
         id: str | None = None,
     ) -> tuple[ApiKey, str]:
-        """Make a key for these sessions (None: all) and store its digest; the second value is the secret, told only here.
+        """Make a key for these sessions (None: all) and store its digest. The second value is the secret, which is
+        returned only here.
 
-        `rate`: requests a second. `expires_in`: seconds. The sessions need not exist yet. An admin key is never bound to
-        sessions. Raises InvalidInput, AlreadyExists.
+        `rate`: requests per second. `expires_in`: seconds. The sessions need not exist yet. An admin key is never bound
+        to sessions. Raises InvalidInput, AlreadyExists.
         """
         now = self._clock()
         if rate is not None and not 0 < rate <= MAX_RATE:
@@ -55,11 +56,11 @@ class KeyFeatures(EngineParts):
         return await self._store.create_key(key), secret
 
     async def authenticate(self, secret: str) -> ApiKey | None:
-        """Whose secret this is; None for a wrong, revoked or expired one. Raises StoreError."""
+        """The key that this secret belongs to; None for a wrong, revoked or expired secret. Raises StoreError."""
         return await self._keyring.authenticate(secret)
 
     async def wait_key_gone(self, key: ApiKey) -> None:
-        """Return when a key is revoked or expires: what was opened with it has to end."""
+        """Return when a key is revoked or expires: everything opened with it must end."""
         await self._keyring.gone(key)
 
     async def get_key(self, id: str) -> ApiKey:
@@ -67,11 +68,11 @@ class KeyFeatures(EngineParts):
         return await self._store.get_key(id)
 
     async def list_keys(self, *, after: str | None = None, limit: int = 100) -> Sequence[ApiKey]:
-        """Ordered by id; the last one's id is the cursor of the next page."""
+        """Ordered by id; the last key's id is the cursor of the next page."""
         return await self._store.list_keys(after=after, limit=limit)
 
     async def revoke_key(self, id: str) -> None:
-        """Take a key out of use: here at once, by other instances within seconds. Raises NotFound."""
+        """Revoke a key: here at once, on other instances within seconds. Raises NotFound."""
         if not await self._store.delete_key(id):
             raise NotFound("key", id)
         self._keyring.forget(id)
@@ -86,14 +87,14 @@ class KeyFeatures(EngineParts):
         outcome: int,
         client: str | None = None,
     ) -> None:
-        """Note that somebody did something from the address `client`; it is stored about a second later."""
+        """Record that a caller at the address `client` did something; the entry is stored about a second later."""
         entry = AuditEntry(
             at=self._clock(), key=key, call=call, session=session, target=target, outcome=outcome, client=client
         )
         self._keyring.record(entry)
 
     async def read_audit(self, query: AuditQuery | None = None) -> Sequence[AuditEntry]:
-        """Newest first; the last one's id is the cursor (`before`) of the next page."""
+        """Newest first; the last entry's id is the cursor (`before`) of the next page."""
         await self._keyring.flush()
         return await self._store.read_audit(query or AuditQuery())
 

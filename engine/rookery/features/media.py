@@ -1,4 +1,4 @@
-"""Files: uploaded ones, those of received messages, and both in messages that are to be sent."""
+"""Files: uploaded files, files of received messages, and both in messages to be sent."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from .owners import OwnerCalls
 from .validation import check_text
 
 PART = 1024 * 1024
-"""Bytes that one instance hands to another at a time."""
+"""Bytes that one instance passes to another at a time."""
 
 WAIT_MARGIN = 3600.0
-"""Seconds that a file stays beyond the time at which the last message that names it expires."""
+"""Seconds that a file is kept after the last message that names it expires."""
 
 
 class Media(msgspec.Struct, frozen=True):
-    """A file with what its sender said about it."""
+    """A file with its sender's description."""
 
     data: bytes
     mime_type: str | None
@@ -34,7 +34,7 @@ class Media(msgspec.Struct, frozen=True):
 
 
 class MediaFeatures(OwnerCalls):
-    """The event log holds what describes a file; the bytes are in the engine's storage, or still on the platform."""
+    """The event log describes a file; the bytes are in the engine's storage, or still on the platform."""
 
     async def store_media(
         self,
@@ -45,11 +45,11 @@ class MediaFeatures(OwnerCalls):
         session: str | None = None,
         limit: int | None = None,
     ) -> MediaFile:
-        """Store a file, to be sent by its id. It comes in pieces and is never in memory as a whole. Nothing is left when this
-        is cancelled or fails.
+        """Store a file so that it can be sent by its id. The file arrives in pieces and is never in memory as a whole.
+        If the call is cancelled or fails, nothing is kept.
 
-        `limit`: bytes, `settings.media_max_size` unless given. With a `session` it is deleted together with that session.
-        Raises MediaTooLarge, InvalidInput, NotFound, StorageFull, StorageUnavailable, StoreError.
+        `limit`: bytes, `settings.media_max_size` unless given. With a `session`, the file is deleted together with that
+        session. Raises MediaTooLarge, InvalidInput, NotFound, StorageFull, StorageUnavailable, StoreError.
         """
         check_text(content_type, "content_type", least=1)
         if filename is not None:
@@ -82,11 +82,11 @@ class MediaFeatures(OwnerCalls):
         return await self._vault.save(file, fill, limit=limit)
 
     async def get_media(self, id: str) -> MediaFile:
-        """What is known of a file. Raises NotFound."""
+        """The facts of a file. Raises NotFound."""
         return await self._store.get_media(id)
 
     async def session_of_media(self, id: str) -> str | None:
-        """Whose file it is, also of one that could be fetched; None: of no session. Raises NotFound."""
+        """The session that owns the file, even if the file is not fetched yet; None: no session. Raises NotFound."""
         if (file := await self._vault.find(id)) is not None:
             return file.session
         number = event_of_id(id)
@@ -100,14 +100,14 @@ class MediaFeatures(OwnerCalls):
         return await self._store.list_media(query or MediaQuery())
 
     async def delete_media(self, id: str) -> bool:
-        """Remove a file. False when there is none. A message that names it and has not left yet will fail."""
+        """Delete a file. False when it does not exist. A message that names it and is not sent yet will fail."""
         try:
             return await self._vault.delete(await self._store.get_media(id))
         except NotFound:
             return False
 
     async def stored_media(self, id: str) -> MediaFile:
-        """A file whose bytes can be read; that of a received message is fetched if need be.
+        """A file whose bytes can be read; the file of a received message is fetched first if necessary.
 
         Raises what `media_of_event` raises.
         """
@@ -122,11 +122,11 @@ class MediaFeatures(OwnerCalls):
         return await self.media_of_event(event)
 
     async def media_of_event(self, event_id: int, *, limit: int | None = None) -> MediaFile:
-        """The file of a received message; fetched through its session, which has to be connected, unless it is stored
-        already.
+        """The file of a received message. If it is not stored yet, the engine fetches it through the message's session,
+        which must be connected.
 
-        `limit`: bytes, `settings.media_max_size` unless given. Raises NotFound (no event, no file in it), NotConnected,
-        Rejected, OutcomeUnknown, OwnerUnavailable, MediaError, StoreError.
+        `limit`: bytes, `settings.media_max_size` unless given. Raises NotFound (no event, or no file in it),
+        NotConnected, Rejected, OutcomeUnknown, OwnerUnavailable, MediaError, StoreError.
         """
         event = await self._event_with_file(event_id)
         known = await self._vault.find(id_of_event(event_id))
@@ -145,13 +145,13 @@ class MediaFeatures(OwnerCalls):
             raise NotConnected(f"the session {event.session!r} was deleted") from None
         except NotConnected:
             if known is not None and known.state is MediaState.STORED:
-                self._vault.read(known, 0, 0)  # says where it is
+                self._vault.read(known, 0, 0)  # raises an error that says where the file is
             raise
 
     def read_media(self, file: MediaFile, *, start: int = 0, size: int | None = None) -> AsyncGenerator[bytes]:
         """The bytes of a stored file, or `size` of them from `start`, in pieces. Close it (`contextlib.aclosing`).
 
-        A received file that lies with another instance comes from there. Raises NotFound, MediaError.
+        If another instance stores a received file, the bytes come from there. Raises NotFound, MediaError.
         """
         size = max(0, (file.size or 0) - start) if size is None else size
         if file.place != self._vault.place and file.event is not None and file.session is not None:
@@ -159,7 +159,7 @@ class MediaFeatures(OwnerCalls):
         return self._vault.read(file, start, size)
 
     async def fetch_media(self, event_id: int, *, limit: int = 32 * 1024 * 1024) -> Media:
-        """`media_of_event` with the bytes, for files that fit into memory. Raises as that."""
+        """`media_of_event` with the bytes, for files that fit into memory. Raises the same errors."""
         file = await self.media_of_event(event_id, limit=limit)
         data = bytearray()
         async with aclosing(self.read_media(file)) as pieces:
@@ -168,9 +168,9 @@ class MediaFeatures(OwnerCalls):
         return Media(bytes(data), file.content_type if file.content_type != UNKNOWN_TYPE else None, file.filename)
 
     async def _check_media(self, content: Content, until: float) -> None:
-        """The files that a message names are there and stay until then.
+        """Check that the files that a message names exist and keep them until then.
 
-        Raises NotFound, InvalidInput, and what fetching it raises.
+        Raises NotFound, InvalidInput, and the errors of fetching a file.
         """
         for id in media_of(content):
             file = await self.stored_media(id)

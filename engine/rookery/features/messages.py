@@ -20,13 +20,13 @@ from ..model.message import MessageQuery, MessageState, OutboundMessage, Receipt
 from ..runtime.signals import MessageWatch
 from .acceptance import Acceptance
 
-POLL_INTERVAL = 1.0  # seconds between looks at a message whose end another engine may bring
-OWN_POLL_INTERVAL = 5.0  # the same where this engine runs the session and is told
+POLL_INTERVAL = 1.0  # seconds between looks at a message that another engine may finish
+OWN_POLL_INTERVAL = 5.0  # the same where this engine runs the session and is notified
 MAX_BATCH = 1000
 
 
 class MessageFeatures(Acceptance):
-    """A send belongs to the session's own task: whoever asked for it may leave."""
+    """A send belongs to the session's own task: the caller may leave."""
 
     async def submit(
         self,
@@ -43,16 +43,18 @@ class MessageFeatures(Acceptance):
     ) -> OutboundMessage:
         """Accept a message; returns when it is stored. It is sent as soon as the session is connected.
 
-        `content` is `text="hi"`, or `type="image", url=...` and so on (see `rookery.model.content`); a file may be named by
-        the id that it was stored under (`media=...`), or `event-N` for the file of a received message. `options` go to the
-        platform as they are. `ttl`: seconds after which it is not sent any more. `send_at` (seconds since the epoch) lets it
-        wait until then, SCHEDULED; the session need not be connected before. The same `idempotency_key` for the same session
-        returns the first message, also when the session or the file could not take part in a new one.
+        `content` is `text="hi"`, or `type="image", url=...` and so on (see `rookery.model.content`); a file may be
+        named by the id that it was stored under (`media=...`), or `event-N` for the file of a received message.
+        `options` are passed to the platform unchanged. `ttl`: seconds after which the message is no longer sent.
+        `send_at` (seconds since the epoch): the message waits until then, SCHEDULED; the session need not be connected
+        before. The same `idempotency_key` for the same session returns the first message, even where a new message to
+        this session or with this file would be refused.
 
-        `wait`: seconds to wait for its final state; the message is returned as it is then. A scheduled one is not waited for.
+        `wait`: seconds to wait for the final state; then the message is returned in its current state. A scheduled
+        message is returned at once.
 
-        Raises InvalidInput, NotFound, NotConnected (disabled, or waiting for a person), Busy, StoreError; for the file of a
-        received message what `media_of_event` raises.
+        Raises InvalidInput, NotFound, NotConnected (disabled, or waiting for a person), Busy, StoreError; for the file
+        of a received message also what `media_of_event` raises.
         """
         fields = {
             "to": to,
@@ -75,8 +77,9 @@ class MessageFeatures(Acceptance):
     async def submit_batch(
         self, session: str, messages: Sequence[Mapping[str, Any]]
     ) -> Sequence[OutboundMessage | RookeryError]:
-        """Accept up to `MAX_BATCH` messages in one transaction; each is a mapping of what `submit` takes. Returns for each,
-        in order, the message as it is stored, or the error that `submit` would raise for it: the others are accepted.
+        """Accept up to `MAX_BATCH` messages in one transaction; each is a mapping of the arguments of `submit`.
+        Returns, in order, each message as it is stored, or the error that `submit` would raise for it; the other
+        messages are still accepted.
 
         Raises InvalidInput (too many), NotFound (session), OutcomeUnknown, StoreError.
         """
@@ -136,7 +139,7 @@ class MessageFeatures(Acceptance):
         return await self._store.list_messages(query)
 
     async def cancel_message(self, id: str) -> OutboundMessage:
-        """Take back a message that has not begun to leave. Raises NotFound, TooLate."""
+        """Cancel a message whose sending has not begun. Raises NotFound, TooLate."""
         message, cancelled = await self._store.cancel_message(
             id, now=self._clock(), announce=self.settings.status_events
         )
@@ -147,15 +150,16 @@ class MessageFeatures(Acceptance):
         return message
 
     async def wait_message(self, message: str | OutboundMessage, seconds: float) -> OutboundMessage:
-        """The message when it is final, or as it is after `seconds`. Given by its id, it is read first; given as `submit` has
-        just returned it, it is not. Raises NotFound."""
+        """Returns the message when it is final, or in its current state after `seconds`. A message id is read first; a
+        message that `submit` has just returned is not. Raises NotFound."""
         with self._signals.watch(message if isinstance(message, str) else message.id) as watch:
             if isinstance(message, str):
                 message = await self._store.get_message(message)
             return await self._until_final(message, watch, seconds)
 
     async def _until_final(self, message: OutboundMessage, watch: MessageWatch, seconds: float) -> OutboundMessage:
-        """The message when it is final, or as it is after `seconds`. `watch` is of the id that was to be stored."""
+        """Returns the message when it is final, or in its current state after `seconds`. `watch` belongs to the id that
+        was to be stored."""
         if not message.state.final and watch.id != message.id:  # an earlier message with the same key
             return await self.wait_message(message.id, seconds)
         with trio.move_on_after(seconds):

@@ -1,4 +1,4 @@
-"""What only the instance can do that runs a session, whichever instance was asked (E5)."""
+"""Runs calls on the instance that owns the session, whichever instance received the request (E5)."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from ..errors import OwnerUnavailable
 T = TypeVar("T")
 
 ATTEMPTS = 5
-"""How often a session is looked for that moves from one instance to another meanwhile."""
+"""How often the owner of a session is looked up while the session moves between instances."""
 
-MOVING_DELAY = 0.2  # seconds between two of them
+MOVING_DELAY = 0.2  # seconds between two look-ups
 
 
 class OwnerCalls(EngineParts):
@@ -32,7 +32,7 @@ class OwnerCalls(EngineParts):
         seconds: float | None = None,
         **arguments: Any,
     ) -> T:
-        """`here(id, **arguments)` in the instance that runs the session, in this one when none does.
+        """Run `here(id, **arguments)` in the instance that runs the session, or in this one when none does.
 
         `kind` is the type of the result. Raises what `here` raises; NotFound, OwnerUnavailable, StoreError.
         """

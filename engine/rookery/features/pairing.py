@@ -1,4 +1,4 @@
-"""Pairing: what a person scans or types so that a session may use an account."""
+"""Pairing: the code that a person scans or types so that a session may use an account."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from .owners import OwnerCalls
 
 
 class PairingFeatures(OwnerCalls):
-    """For platforms whose sessions are authorised by a person."""
+    """For platforms whose sessions a person authorises."""
 
     async def pairing(self, id: str) -> Pairing | None:
-        """The code to use now; None when the session waits for none. `rookery.pairing` draws it.
+        """The current code; None when the session is not waiting to be paired. `rookery.pairing` draws it.
 
         Raises NotFound, OwnerUnavailable.
         """
@@ -29,7 +29,8 @@ class PairingFeatures(OwnerCalls):
     async def request_pairing_code(self, id: str, phone: str) -> Pairing:
         """A code to type into the phone with this number, instead of scanning.
 
-        Raises NotFound, InvalidInput, NotConnected (the session does not wait to be paired), SendError, OwnerUnavailable.
+        Raises NotFound, InvalidInput, NotConnected (the session is not waiting to be paired), SendError,
+        OwnerUnavailable.
         """
         session = await self._store.get_session(id)
         if not isinstance(self._providers.get(session.platform), Pairable):

@@ -18,11 +18,12 @@ from .owners import OwnerCalls
 from .validation import check_credentials, check_document, check_id, check_text
 
 LIFE_TIMEOUT = 2.0
-"""Seconds for another instance to tell when a session last lived."""
+"""Seconds that another instance has to report when a session last lived."""
 
 
 class DeleteReport(msgspec.Struct, frozen=True):
-    """What a deletion did. `logged_out` is None when there was no link to log out from, or nothing to log out of."""
+    """The result of a deletion. `logged_out` is None when there was no link to log out from, or nothing to log out
+    of."""
 
     id: str
     deleted: bool
@@ -32,7 +33,7 @@ class DeleteReport(msgspec.Struct, frozen=True):
 
 
 class SessionFeatures(OwnerCalls):
-    """Every verb is legal in every state and idempotent (A4)."""
+    """Every method is legal in every state and idempotent (A4)."""
 
     async def create_session(
         self,
@@ -46,9 +47,9 @@ class SessionFeatures(OwnerCalls):
         enabled: bool = True,
         exist_ok: bool = False,
     ) -> Session:
-        """Store a new session; an enabled one is started soon.
+        """Store a new session; an enabled one starts soon.
 
-        With `exist_ok` an existing session of that id is returned as it is.
+        With `exist_ok`, an existing session with this id is returned unchanged.
 
         Raises InvalidInput, AlreadyExists, LimitReached.
         """
@@ -91,11 +92,11 @@ class SessionFeatures(OwnerCalls):
         return self._with_latest(await self._store.get_session(id))
 
     async def list_sessions(self, query: SessionQuery | None = None) -> Sequence[Session]:
-        """Ordered by id; the last one's id is the cursor of the next page."""
+        """Ordered by id; the last session's id is the cursor of the next page."""
         return [self._with_latest(session) for session in await self._store.list_sessions(query or SessionQuery())]
 
     async def update_session(self, id: str, change: SessionChange) -> Session:
-        """Change what the operator may change. New credentials or settings replace a running link.
+        """Change the columns that belong to the operator. New credentials or settings replace a running link.
 
         Raises NotFound, InvalidInput, LimitReached.
         """
@@ -124,7 +125,8 @@ class SessionFeatures(OwnerCalls):
             return await self._change(id, SessionChange(**fields))
 
     async def delete_session(self, id: str) -> DeleteReport:
-        """Log out when connected (where the platform knows that), stop, and remove the row, whatever failed before (D3).
+        """Log out when connected (where the platform supports it), stop, and remove the row, even if an earlier step
+        failed (D3).
 
         The session's events stay in the log until they are pruned. Raises NotFound.
         """
@@ -132,13 +134,13 @@ class SessionFeatures(OwnerCalls):
             seconds = self._ending_timeout + self.settings.call_timeout
             return await self._where_it_runs(id, self._delete_here, DeleteReport, seconds=seconds)
         except OwnerUnavailable as error:
-            report = await self._delete_here(id)  # the row goes away even so; a running owner notices
+            report = await self._delete_here(id)  # the row is deleted in any case; a running owner notices
             detail = f"{report.detail}; it was not logged out: {error}"
             return msgspec.structs.replace(report, was_running=True, logged_out=False, detail=detail)
 
     @property
     def _ending_timeout(self) -> float:
-        """What a session may take to log out and end."""
+        """Seconds that a session may take to log out and end."""
         return self.settings.logout_timeout + self.settings.link_close_timeout + self.settings.store_timeout
 
     async def _delete_here(self, id: str) -> DeleteReport:
@@ -167,7 +169,7 @@ class SessionFeatures(OwnerCalls):
         return DeleteReport(id, deleted, runner is not None, logged_out, detail)
 
     async def start(self, id: str) -> Session:
-        """Enable it and try to connect now. Lifts a terminal reason. Raises NotFound, LimitReached."""
+        """Enable the session and try to connect now. Clears a terminal reason. Raises NotFound, LimitReached."""
         return await self.update_session(id, SessionChange(enabled=True))
 
     async def enable(self, id: str) -> Session:
@@ -175,7 +177,7 @@ class SessionFeatures(OwnerCalls):
         return await self.start(id)
 
     async def stop(self, id: str) -> Session:
-        """Disable it and disconnect; it stays down across restarts until it is started. Raises NotFound."""
+        """Disable the session and disconnect; it stays down across restarts until it is started. Raises NotFound."""
         return await self._change(id, SessionChange(enabled=False))
 
     async def disable(self, id: str) -> Session:
@@ -183,18 +185,19 @@ class SessionFeatures(OwnerCalls):
         return await self.stop(id)
 
     async def restart(self, id: str) -> Session:
-        """Replace the link by a new one; a disabled session is enabled. Raises NotFound, LimitReached."""
+        """Replace the link with a new one; a disabled session is enabled. Raises NotFound, LimitReached."""
         return await self.update_session(id, SessionChange(enabled=True, restart=True))
 
     async def retry(self, id: str) -> Session:
-        """Cut a wait short and forget earlier failures; live links and disabled sessions are left alone. Raises NotFound."""
+        """End a wait early and forget earlier failures; live links and disabled sessions are left alone. Raises
+        NotFound."""
         return await self._change(id, SessionChange(command=True))
 
     async def logout(self, id: str) -> Session:
-        """End the authorisation at the platform where it knows that, and disconnect; the session stays, disabled.
+        """End the authorisation at the platform where it supports that, and disconnect; the session stays, disabled.
 
-        A Telegram bot has nothing to log out of (Bot API `logOut` would drop its updates): it is stopped and keeps its token.
-        Raises NotFound, OwnerUnavailable.
+        A Telegram bot has nothing to log out of (Bot API `logOut` would drop its updates): it is stopped and keeps its
+        token. Raises NotFound, OwnerUnavailable.
         """
         seconds = self._ending_timeout + self.settings.call_timeout
         await self._where_it_runs(id, self._logout_here, None, seconds=seconds)
@@ -208,7 +211,7 @@ class SessionFeatures(OwnerCalls):
             with trio.move_on_after(self.settings.logout_timeout + self.settings.link_close_timeout):
                 await self._supervisor.ended(id)
             session = await self._store.get_session(id)
-        # One that was ending already when it was told did not hear it: what it would have cleaned up is still there.
+        # A session that was already ending did not see the request, so what it would have cleaned up is still there.
         unheard = runner is None or session.enabled
         if unheard and session.owner is None and self.settings.auto_cleanup_on_logout:
             left = await forget(self._providers.get(session.platform), session, seconds=self.settings.logout_timeout)
@@ -223,12 +226,13 @@ class SessionFeatures(OwnerCalls):
         return await self._store.history(id)
 
     def proof_of_life(self, id: str) -> ProofOfLife | None:
-        """When the session last showed that it lives; None when it does not run in this instance."""
+        """When the session last showed that it is alive; None when it does not run in this instance."""
         runner = self._supervisor.running.get(id)
         return runner.inbox.life if runner is not None else None
 
     async def find_proof_of_life(self, id: str) -> ProofOfLife | None:
-        """The same from whichever instance runs it; None when none does, or it does not tell at once."""
+        """The same from whichever instance runs the session; None when none does, or when it does not answer in
+        time."""
         if id in self._supervisor.running or self._cluster is None:
             return self.proof_of_life(id)
         try:
@@ -246,7 +250,7 @@ class SessionFeatures(OwnerCalls):
             session = await self.get_session(id)
             if session.health.status in statuses:
                 return session
-            with trio.move_on_after(1.0):  # another instance's writes make no signal here
+            with trio.move_on_after(1.0):  # writes by another instance raise no signal here
                 await self._signals.sessions.newer_than(version)
 
     async def _change(self, id: str, change: SessionChange) -> Session:
@@ -256,8 +260,8 @@ class SessionFeatures(OwnerCalls):
 
     @asynccontextmanager
     async def _admission(self, id: str, *, wanted: bool) -> AsyncIterator[None]:
-        """Store inside that one session more is enabled; those who ask together are counted one after another, so that
-        together they do not pass the limit. Raises LimitReached, when `wanted`."""
+        """Store the change that enables one more session inside this block. Concurrent callers are admitted one after
+        another, so that together they do not exceed the limit. Raises LimitReached, when `wanted`."""
         if not wanted:
             yield
             return

@@ -1,4 +1,4 @@
-"""Sinks: the log into a message broker, by the same delivery engine as webhooks."""
+"""Sinks: publish the event log to a message broker with the same delivery engine as webhooks."""
 
 from __future__ import annotations
 
@@ -21,11 +21,12 @@ from .validation import check_flag, check_id, check_text
 from .webhooks import check_chats, check_timeout
 
 TEST_SECONDS = 15.0
-"""A test of a sink ends after that."""
+"""Seconds after which a test of a sink ends."""
 
 
 class SinkFeatures(CatalogueFeatures, ChatNames):
-    """Each stored event is published at least once, in order per chat; delivered is what the broker has confirmed."""
+    """Each stored event is published at least once, in order per chat. An event counts as delivered when the broker has
+    confirmed it."""
 
     async def create_sink(
         self,
@@ -39,11 +40,12 @@ class SinkFeatures(CatalogueFeatures, ChatNames):
         id: str | None = None,
         enabled: bool = True,
     ) -> Webhook:
-        """From now on the broker gets the events of `session` (None: of all) with a type in `events` (None: every type) of
-        `chats` (None: every one).
+        """From now on the broker receives the events of `session` (None: of all) with a type in `events` (None: every
+        type) of `chats` (None: every one).
 
-        `url` is `nats://`, `amqp://` or `redis://` (or their encrypted forms), with user and password if needed. `target` is
-        the subject, routing key or stream; {session}, {type}, {platform} and {chat} stand for those of the event.
+        `url` is `nats://`, `amqp://` or `redis://` (or their encrypted forms), with user and password if needed.
+        `target` is the subject, routing key or stream; {session}, {type}, {platform} and {chat} stand for those of the
+        event.
 
         Raises InvalidInput, NotFound (the session), AlreadyExists.
         """
@@ -76,7 +78,7 @@ class SinkFeatures(CatalogueFeatures, ChatNames):
         return found
 
     async def list_sinks(self, session: str | None = None) -> Sequence[Webhook]:
-        """All, or those of one session."""
+        """All sinks, or those of one session."""
         return [found for found in await self._store.list_webhooks(session) if found.is_sink]
 
     async def update_sink(self, id: str, **changes: Any) -> Webhook:
@@ -103,15 +105,15 @@ class SinkFeatures(CatalogueFeatures, ChatNames):
         return sink
 
     async def delete_sink(self, id: str) -> None:
-        """With everything on its way to it; what the broker has, it keeps. Raises NotFound."""
+        """Delete a sink and its pending deliveries; the broker keeps what it already has. Raises NotFound."""
         await self.get_sink(id)
         if not await self._store.delete_webhook(id):
             raise NotFound("sink", id)
         self._signals.webhooks.fire()
 
     async def test_sink(self, id: str) -> tuple[Attempt, float]:
-        """Publish one event of type `test` over a connection of its own; returns what became of it and how many seconds it
-        took. Raises NotFound."""
+        """Publish one event of type `test` over a separate connection. Returns the attempt and its duration in seconds.
+        Raises NotFound."""
         sink = await self.get_sink(id)
         now = self._clock()
         body = {"text": "a test of this sink"}
@@ -151,7 +153,7 @@ class SinkFeatures(CatalogueFeatures, ChatNames):
 
 
 def check_address(value: object) -> str:
-    """The address of a broker. Raises InvalidInput, without the address, which may hold a password."""
+    """Check the address of a broker. Raises InvalidInput, without the address, which may hold a password."""
     text = check_text(value, "url", least=1, most=2048)
     if not text.isascii() or any(sign <= " " for sign in text):
         raise InvalidInput("url: an address is ASCII without spaces; write other characters as %XX", field="url")

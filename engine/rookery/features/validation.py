@@ -1,4 +1,4 @@
-"""Checks of input that every caller of the engine goes through, HTTP or embedded."""
+"""Input checks for every caller of the engine, over HTTP or embedded."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..model.content import KINDS, Content
 ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._:@-]{0,127}$"
 _ID = re.compile(ID_PATTERN[:-1] + r"\Z")
 MAX_DOCUMENT = 65_536
-"""Bytes of JSON in `settings` or `metadata`."""
+"""Maximum number of bytes of JSON in `settings` or `metadata`."""
 
 _FIELDS = {
     kind: frozenset((*(field.encode_name for field in msgspec.structs.fields(shape)), "type"))
@@ -25,7 +25,7 @@ CONTENT_ALIASES = {"photo": "image", "file": "document"}
 
 
 def check_id(value: object, field: str = "id") -> str:
-    """An id: 1 to 128 letters, digits and `._:@-`, beginning with a letter or digit. Raises InvalidInput."""
+    """Check an id: 1 to 128 letters, digits and `._:@-`, beginning with a letter or digit. Raises InvalidInput."""
     if not isinstance(value, str) or not _ID.match(value):
         raise InvalidInput(
             f"{field}: an id has 1 to 128 letters, digits or any of ._:@- and begins with a letter or a digit",
@@ -35,7 +35,7 @@ def check_id(value: object, field: str = "id") -> str:
 
 
 def check_text(value: object, field: str, *, least: int = 0, most: int = 256) -> str:
-    """Text of bounded length that every store can hold. Raises InvalidInput."""
+    """Check text of bounded length that every store can hold. Raises InvalidInput."""
     if not isinstance(value, str) or not least <= len(value) <= most:
         raise InvalidInput(f"{field}: text of {least} to {most} characters is needed", field=field)
     check_storable(value, field)
@@ -43,7 +43,8 @@ def check_text(value: object, field: str, *, least: int = 0, most: int = 256) ->
 
 
 def check_storable(value: str, field: str) -> None:
-    """NUL and lone surrogates cannot be stored by PostgreSQL or sent as UTF-8. Raises InvalidInput."""
+    """Refuse NUL and lone surrogates: PostgreSQL cannot store them, and UTF-8 cannot encode lone surrogates. Raises
+    InvalidInput."""
     if "\0" in value:
         raise InvalidInput(f"{field}: a NUL character cannot be stored", field=field)
     try:
@@ -53,7 +54,7 @@ def check_storable(value: str, field: str) -> None:
 
 
 def check_document(value: object, field: str) -> dict[str, Any]:
-    """A JSON object of bounded size. Raises InvalidInput."""
+    """Check a JSON object of bounded size. Raises InvalidInput."""
     if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
         raise InvalidInput(f"{field}: a JSON object is needed", field=field)
     document = dict(value)
@@ -69,7 +70,7 @@ def check_document(value: object, field: str) -> dict[str, Any]:
 
 
 def _holds_nul(value: object) -> bool:
-    """True when a string or a name inside a document that was encoded holds U+0000."""
+    """True when a string or a name in an encoded document contains U+0000."""
     match value:
         case str():
             return "\0" in value
@@ -81,7 +82,7 @@ def _holds_nul(value: object) -> bool:
 
 
 def check_credentials(value: object) -> dict[str, str]:
-    """Names and secrets, both text. The message never holds a secret. Raises InvalidInput."""
+    """Check names and secrets, both text. The message never contains a secret. Raises InvalidInput."""
     if not isinstance(value, Mapping) or not all(isinstance(k, str) and isinstance(v, str) for k, v in value.items()):
         raise InvalidInput('credentials: an object of texts is needed, such as {"token": "..."}', field="credentials")
     if len(value) > 16:
@@ -93,7 +94,7 @@ def check_credentials(value: object) -> dict[str, str]:
 
 
 def check_url(value: object, field: str = "url") -> str:
-    """An http or https address. Raises InvalidInput."""
+    """Check an http or https address. Raises InvalidInput."""
     text = check_text(value, field, least=1, most=2048)
     try:
         parts = urlsplit(text)
@@ -111,7 +112,7 @@ def canonical(kind: object) -> str:
 
 
 def fields_of(content: Mapping[str, Any]) -> frozenset[str]:
-    """The names of the fields that a message of this type has; all that are there when there is no such type."""
+    """The field names of a message of this type; for an unknown type, the names that `content` has."""
     return _FIELDS.get(canonical(content.get("type", "text"))) or frozenset(content)
 
 
@@ -123,7 +124,7 @@ def parse_content(fields: dict[str, Any]) -> Content:
     """
     kind = fields.get("type", "text")
     kind = CONTENT_ALIASES.get(kind, kind) if isinstance(kind, str) else kind
-    # msgspec keeps what it knows of a structure but works a union out anew each time, which costs 20 times the conversion.
+    # msgspec caches what it knows of a structure but recomputes a union each time, which costs 20 times the conversion.
     target = KINDS.get(kind, Content) if isinstance(kind, str) else Content
     try:
         content: Content = msgspec.convert(fields | {"type": kind}, target)
@@ -133,14 +134,14 @@ def parse_content(fields: dict[str, Any]) -> Content:
 
 
 def check_flag(value: object) -> bool:
-    """Raises InvalidInput."""
+    """Check a boolean. Raises InvalidInput."""
     if not isinstance(value, bool):
         raise InvalidInput("enabled: true or false", field="enabled")
     return value
 
 
 def check_types(value: object) -> tuple[str, ...] | None:
-    """Event types to deliver. Raises InvalidInput."""
+    """Check the event types to deliver. Raises InvalidInput."""
     if value is None:
         return None
     if isinstance(value, str) or not isinstance(value, Sequence) or not 1 <= len(value) <= 100:

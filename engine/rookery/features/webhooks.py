@@ -44,14 +44,15 @@ RESERVED_HEADERS = frozenset(
         "expect",
     }
 )
-"""Those that say where a request goes and where it ends; `webhook-...`, which says who sent it, is reserved as well."""
+"""Headers that control where a request goes and where it ends; `webhook-...`, which identifies the sender, is reserved
+as well."""
 
 HEADER_NAME = r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}$"
 HEADER_VALUE = r"^[ -~]{0,4096}$"
 
 
 class WebhookFeatures(CatalogueFeatures, ChatNames):
-    """Endpoints are posted each stored event at least once, in order per chat."""
+    """Each stored event is posted to the endpoints at least once, in order per chat."""
 
     async def create_webhook(
         self,
@@ -68,14 +69,14 @@ class WebhookFeatures(CatalogueFeatures, ChatNames):
         replies: bool = False,
         format: str = "rookery",
     ) -> Webhook:
-        """From now on the endpoint gets the events of `session` (None: of all) of `chats` (None: every one; in any form of
-        their addresses) with a type in
-        `events`: names, and patterns such as `session.*`; None: every type that needs no naming. `headers` go with each
-        delivery; `timeout` is in seconds. `replies`: an answer may hold messages to send (see `docs/webhooks.md`). `format`
-        is that of the payload: `rookery`, `cloudevents` (1.0, structured), `waha` or `evolution`; with the last two `events`
-        are the types that those gateways have, unless some are named.
+        """From now on the endpoint receives the events of `session` (None: of all) of `chats` (None: every one; in any
+        form of their addresses) with a type in `events`: names, and patterns such as `session.*`; None: every type that
+        is not quiet. Each delivery carries `headers`; `timeout` is in seconds. `replies`: an answer may contain
+        messages to send (see `docs/webhooks.md`). `format` is that of the payload: `rookery`, `cloudevents` (1.0,
+        structured), `waha` or `evolution`; with the last two, `events` defaults to the types that those gateways have.
 
-        Without a `secret` one is made; it is in the returned object. Raises InvalidInput, NotFound, AlreadyExists.
+        Without a `secret` one is generated; the returned object contains it. Raises InvalidInput, NotFound,
+        AlreadyExists.
         """
         now = self._clock()
         webhook = Webhook(
@@ -105,7 +106,7 @@ class WebhookFeatures(CatalogueFeatures, ChatNames):
         return found
 
     async def list_webhooks(self, session: str | None = None) -> Sequence[Webhook]:
-        """All, or those of one session."""
+        """All webhooks, or those of one session."""
         return [found for found in await self._store.list_webhooks(session) if not found.is_sink]
 
     async def update_webhook(self, id: str, **changes: Any) -> Webhook:
@@ -113,7 +114,7 @@ class WebhookFeatures(CatalogueFeatures, ChatNames):
 
         Raises NotFound, InvalidInput.
 
-        A new `secret` takes the place of the old one at once; `rotate_secret` lets both sign for a while.
+        A new `secret` replaces the old one at once; `rotate_secret` lets both sign for a while.
         """
         checks: dict[str, Callable[[object], Any]] = {
             "url": check_url,
@@ -139,14 +140,15 @@ class WebhookFeatures(CatalogueFeatures, ChatNames):
         if HIDDEN in fields.get("url", ""):
             if fields["url"] != shown_url(before.url):
                 raise InvalidInput(f"url: write what {HIDDEN} stands for; it is only shown so", field="url")
-            fields["url"] = before.url  # as an answer showed it: nothing is to change
+            fields["url"] = before.url  # the URL as an answer showed it: the caller does not change it
         webhook = await self._store.update_webhook(msgspec.structs.replace(before, **fields, updated_at=self._clock()))
         self._signals.webhooks.fire()
         return webhook
 
     @staticmethod
     def _readable(webhook: Webhook, fields: dict[str, Any]) -> Webhook:
-        """A webhook whose row cannot be read gets all of it anew, or nothing is changed."""
+        """A webhook whose row cannot be read must be given every column that may be unreadable; otherwise nothing is
+        changed."""
         if webhook.unreadable is not None:
             for name in ("url", "secret", "headers", "events", "chats"):
                 if name not in fields:
@@ -154,12 +156,12 @@ class WebhookFeatures(CatalogueFeatures, ChatNames):
         return msgspec.structs.replace(webhook, unreadable=None)
 
     async def test_webhook(self, id: str) -> tuple[Attempt, float]:
-        """Post one event of the type `test` over a connection of its own; returns what became of it and how many seconds it
-        took. Nothing is stored, and what the endpoint answers is not carried out. Raises NotFound."""
+        """Post one event of type `test` over a separate connection. Returns the attempt and its duration in seconds.
+        Nothing is stored, and the endpoint's answer is not carried out. Raises NotFound."""
         webhook = await self.get_webhook(id)
         now = self._clock()
         body = {"text": "a test of this webhook"}
-        type = "message" if webhook.format in FORMS else "test"  # which other gateways do not have
+        type = "message" if webhook.format in FORMS else "test"  # other gateways do not have the type `test`
         event = Event(0, webhook.session or "test", "test", type, secrets.token_hex(8), now, None, None, body, None)
         seconds = min(webhook.timeout or self.settings.webhook_timeout, TEST_SECONDS)
         began = trio.current_time()
@@ -171,15 +173,15 @@ class WebhookFeatures(CatalogueFeatures, ChatNames):
         return attempt, trio.current_time() - began
 
     async def rotate_secret(self, id: str, *, secret: str | None = None, grace: float | None = None) -> Webhook:
-        """Sign with a new secret, made when none is given; the old one signs too for `grace` seconds, so that receivers can
-        be changed without losing a delivery. Raises NotFound, InvalidInput."""
+        """Sign with a new secret, generated if none is given. The old one also signs for `grace` seconds, so that
+        receivers can be changed without losing a delivery. Raises NotFound, InvalidInput."""
         new = check_secret(secret) if secret is not None else new_secret()
         grace = self.settings.webhook_secret_grace if grace is None else grace
         if not 0 <= grace <= MAX_GRACE:
             raise InvalidInput(f"grace: seconds, 0 to {MAX_GRACE:g}", field="grace")
         now = self._clock()
         before = self._readable(await self.get_webhook(id), {})
-        same = new == before.secret  # a repeated call must not push out the older of the two
+        same = new == before.secret  # a repeated call must not drop the older of the two
         webhook = msgspec.structs.replace(
             before,
             secret=new,
@@ -192,12 +194,12 @@ class WebhookFeatures(CatalogueFeatures, ChatNames):
         return webhook
 
     async def webhook_facts(self) -> Mapping[str, WebhookFacts]:
-        """How deliveries go, by webhook. Cheap for whoever asks, however often; the counts may be some seconds old where
-        very much waits."""
+        """Delivery facts by webhook. Cheap to call as often as needed; where very many deliveries wait, the counts may
+        be some seconds old."""
         return (await self._facts.read())[0]
 
     async def delete_webhook(self, id: str) -> None:
-        """With everything on its way to it. Raises NotFound."""
+        """Delete a webhook and its pending deliveries. Raises NotFound."""
         await self.get_webhook(id)
         if not await self._store.delete_webhook(id):
             raise NotFound("webhook", id)
@@ -246,7 +248,7 @@ def check_secret(value: object) -> str:
 
 
 def check_chats(value: object) -> tuple[str, ...] | None:
-    """Chats whose events are delivered. Raises InvalidInput."""
+    """Check the chats whose events are delivered. Raises InvalidInput."""
     if value is None:
         return None
     if isinstance(value, str) or not isinstance(value, Sequence) or not 1 <= len(value) <= 1000:
@@ -255,7 +257,8 @@ def check_chats(value: object) -> tuple[str, ...] | None:
 
 
 def check_headers(value: object) -> dict[str, str]:
-    """Headers that go with each delivery. The message holds no value, which may be secret. Raises InvalidInput."""
+    """Check the headers of a webhook's deliveries. The message contains no value, which may be secret. Raises
+    InvalidInput."""
     if not isinstance(value, Mapping) or len(value) > MAX_HEADERS:
         raise InvalidInput(f"headers: an object of at most {MAX_HEADERS} texts by name", field="headers")
     for name, text in value.items():
@@ -271,7 +274,7 @@ def check_headers(value: object) -> dict[str, str]:
 
 
 def check_timeout(value: object) -> float | None:
-    """Seconds for one delivery. Raises InvalidInput."""
+    """Check the seconds for one delivery. Raises InvalidInput."""
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= MAX_TIMEOUT:
@@ -280,7 +283,7 @@ def check_timeout(value: object) -> float | None:
 
 
 def check_format(value: object) -> str:
-    """The form of the payload. Raises InvalidInput."""
+    """Check the format of the payload. Raises InvalidInput."""
     if not isinstance(value, str) or value not in FORMATS:
         raise InvalidInput(f"format: one of {', '.join(FORMATS)} is needed", field="format")
     return value

@@ -1,1 +1,1 @@
-"""What an operator does with a whole engine and with several of them."""
+"""What an operator does with one engine and with several of them."""

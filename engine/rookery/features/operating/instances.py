@@ -1,4 +1,4 @@
-"""Several engines on one store: who they are, and emptying one before it is replaced."""
+"""Several engines on one store: listing them, and emptying one before it is replaced."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ..owners import OwnerCalls
 
 
 class DrainReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What draining has done. `left`: sessions that still run here. `others`: instances that take sessions."""
+    """The result of draining. `left`: sessions that still run here. `others`: instances that accept sessions."""
 
     instance: str
     handed_over: int
@@ -27,21 +27,22 @@ class DrainReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class InstanceFeatures(OwnerCalls):
-    """On a store that is not shared there is one instance, and nobody to hand anything over to."""
+    """A store that is not shared has one instance and no other to hand anything over to."""
 
     def running_here(self) -> Mapping[str, SessionRunner]:
-        """The sessions whose tasks run in this instance, by id: a live view. Change them by the verbs of the engine."""
+        """The sessions whose tasks run in this instance, by id: a live view. To change a session, use the methods of
+        the engine."""
         return MappingProxyType(self._supervisor.running)
 
     @property
     def census(self) -> Census:
-        """The instances as this one last heard of them; itself only, where the store is not shared."""
+        """The instances as of this one's last beat; only itself, where the store is not shared."""
         if self._cluster is None:
             return Census(instances=(Instance(name=self.instance, sessions=len(self._supervisor.running)),))
         return self._cluster.membership.census
 
     async def instances(self) -> Sequence[Instance]:
-        """Those that live, ordered by name; each as it was some seconds ago at most."""
+        """The live instances, ordered by name; each as it was at most some seconds ago."""
         if self._cluster is None:
             running = len(self._supervisor.running)
             limit = self.settings.max_concurrent_sessions
@@ -50,10 +51,11 @@ class InstanceFeatures(OwnerCalls):
         return self._cluster.membership.census.instances
 
     async def drain(self, seconds: float | None = None) -> DrainReport:
-        """Take no more sessions or webhooks and hand over all that are here; for good: afterwards the engine is to be closed.
+        """Accept no more sessions or webhooks and hand over all of them. This is permanent: close the engine
+        afterwards.
 
-        Returns when nothing runs here or after `seconds` (`settings.drain_timeout`); the handing over goes on even then, and
-        when the caller leaves. May be called again. Raises InvalidInput when the store is not shared.
+        Returns when nothing runs here or after `seconds` (`settings.drain_timeout`). Handing over continues after that,
+        and also when the caller leaves. May be called again. Raises InvalidInput when the store is not shared.
         """
         if self._cluster is None:
             raise InvalidInput(
@@ -65,7 +67,7 @@ class InstanceFeatures(OwnerCalls):
         started, before = trio.current_time(), len(self._supervisor.running)
         membership.drain()
         with trio.move_on_after(self.settings.drain_timeout if seconds is None else seconds):
-            # The others know that there is more for them before the first session is free.
+            # The others must know their new share before the first session is free.
             await membership.refresh()
             leveler.nudge()
             async with trio.open_nursery() as nursery:
@@ -82,7 +84,7 @@ class InstanceFeatures(OwnerCalls):
         )
 
     async def check_now(self, ids: Collection[str] | None = None) -> list[CheckResult]:
-        """Probe sessions at once, in whichever instance they run: all that run, or these.
+        """Probe sessions at once, on whichever instance they run: all running sessions, or the given ones.
 
         Raises NotFound for an id that is not stored.
         """
@@ -124,6 +126,6 @@ class InstanceFeatures(OwnerCalls):
             return [CheckResult(id, "deep", None, error=str(error)) for id in ids]
 
     def _serve_checks(self) -> None:
-        """Answer `check` for other instances."""
+        """Answer `check` calls from other instances."""
         if self._cluster is not None:
             self._cluster.router.handle("check", self._health.check_now)

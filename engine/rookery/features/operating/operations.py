@@ -1,4 +1,4 @@
-"""What an operator asks of a whole engine: its health, its memory, a check now."""
+"""Operator functions for a whole engine: its health, its memory, an immediate check."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..owners import OwnerCalls
 
 
 class InstanceHealth(msgspec.Struct, frozen=True, kw_only=True):
-    """What one instance knows of itself, also while the store is away."""
+    """What one instance knows about itself, even while the store is unavailable."""
 
     instance: str
     started_at: float
@@ -22,34 +22,34 @@ class InstanceHealth(msgspec.Struct, frozen=True, kw_only=True):
     running: int
     connected: int
     paused: int
-    """Sessions that receive nothing at present because of their backlog."""
+    """Number of sessions that currently receive nothing because of their backlog."""
     tasks: int
     now: float
     """The time that stored times are compared with: the database's, if it has a clock of its own."""
     clock_skew: float
-    """Seconds that this machine's clock is ahead of `now`."""
+    """Seconds by which this machine's clock is ahead of `now`."""
     warnings: tuple[str, ...]
-    """Sentences about what an operator should look at; the instance works all the same."""
+    """Sentences about problems that an operator should look at; the instance keeps working."""
 
 
 class EngineHealth(InstanceHealth, frozen=True, kw_only=True):
-    """With what all instances share. `sessions` counts all that are stored, by platform and status."""
+    """Adds the facts that all instances share. `sessions` counts all stored sessions by platform and status."""
 
     store: str
     sessions: dict[str, dict[str, int]]
     down: dict[str, int]
-    """By platform: those that are enabled and DISCONNECTED, which do not try again by themselves."""
+    """By platform: enabled sessions that are DISCONNECTED and will not retry on their own."""
     pending_deliveries: int
     dead_letters: int
     oldest_delivery: float | None
-    """When the oldest event was stored that waits for a webhook."""
+    """When the oldest event that waits for a webhook was stored."""
 
 
 class OperationsFeatures(OwnerCalls):
-    """Looks at everything and changes little."""
+    """Inspects everything and changes little."""
 
     async def health(self) -> EngineHealth:
-        """Counted just now. Raises StoreError."""
+        """Health as of now. Raises StoreError."""
         sessions: dict[str, dict[str, int]] = {}
         down: dict[str, int] = {}
         for (platform, status, enabled), count in (await self._store.count_sessions()).items():
@@ -69,11 +69,12 @@ class OperationsFeatures(OwnerCalls):
         )
 
     async def check_store(self) -> None:
-        """Write something small. Raises StoreError when the database does not answer or takes nothing, as on a full disk."""
+        """Write a small record. Raises StoreError when the database does not answer or accepts no writes, as on a full
+        disk."""
         await self._store.check_writable()
 
     def health_here(self) -> InstanceHealth:
-        """What needs no store."""
+        """The part of the health that needs no store."""
         running = list(self._supervisor.running.values())
         return InstanceHealth(
             instance=self.instance,
@@ -94,19 +95,20 @@ class OperationsFeatures(OwnerCalls):
         return None if trouble is None else f"the store takes no writes: {trouble}"
 
     async def memory(self) -> MemoryReport:
-        """Measured just now."""
+        """Measure memory now."""
         return await self._memory.measure()
 
     async def check_memory(self) -> MemoryReport:
-        """One turn of the memory guard now: measured, added to the trend, acted upon when it is critical (G4)."""
+        """Run one check of the memory guard now: measure, add to the trend, and act when memory is critical (G4)."""
         return await self._memory.check()
 
     async def check_backlogs(self) -> list[str]:
-        """Count what waits for webhooks if need be; returns the sessions of this instance whose receiving pauses."""
+        """Count the events that wait for webhooks if necessary. Returns the sessions of this instance whose receiving
+        is paused."""
         return await self._backlog.check()
 
     async def recover(self) -> list[str]:
-        """Start enabled sessions that should run here and do not (B6); returns those that were started.
+        """Start enabled sessions that should run here and do not (B6). Returns the sessions that were started.
 
         Raises StoreUnavailable.
         """
@@ -115,13 +117,13 @@ class OperationsFeatures(OwnerCalls):
         raise StoreUnavailable("sessions could not be looked at in time")
 
     async def clean(self) -> list[str]:
-        """Release what platforms hold for sessions that do not run here (A7); returns these sessions."""
+        """Release what platforms hold for sessions that do not run here (A7). Returns these sessions."""
         return await self._cleaner.check()
 
     async def terminate_inactive(self) -> list[str]:
-        """Disable every enabled session that is down and will not come back by itself; returns their ids (A7).
+        """Disable every enabled session that is down and will not come back on its own; returns their ids (A7).
 
-        Those that wait for a retry or for a person to scan are left alone.
+        Sessions that wait for a retry or for a person to scan are left alone.
         """
         terminated: list[str] = []
         after: str | None = None
@@ -129,9 +131,7 @@ class OperationsFeatures(OwnerCalls):
             after = page[-1].id
             for session in map(self._with_latest, page):
                 down = session.health.status in (SessionStatus.DISCONNECTED, SessionStatus.AUTH_FAILURE)
-                if (
-                    not down or not session.health.terminal or session.wanted
-                ):  # wanted: its operator has just started it
+                if not down or not session.health.terminal or session.wanted:  # its operator has just started it
                     continue
                 with suppress(NotFound):
                     await self._store.update_session(session.id, SessionChange(enabled=False), now=self._clock())

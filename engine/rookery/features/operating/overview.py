@@ -14,14 +14,14 @@ from ...model.session import SessionStatus
 from .instances import InstanceFeatures
 
 ASK_SECONDS = 2.0
-"""For another instance to say how it is; one that does not is listed as silent."""
+"""Seconds that another instance has to report its load; an instance that does not is listed as silent."""
 
 WAITS_FOR_A_PERSON = frozenset({SessionStatus.QR_REQUIRED, SessionStatus.AUTH_FAILURE})
 ON_THE_WAY = frozenset({SessionStatus.INITIALIZING, SessionStatus.LOADING, SessionStatus.RECONNECTING})
 
 
 class InstanceLoad(msgspec.Struct, frozen=True, kw_only=True):
-    """One instance. Memory and disk are in bytes; `disk_free` is None where it keeps nothing on a disk."""
+    """One instance. Memory and disk are in bytes; `disk_free` is None where the instance stores nothing on a disk."""
 
     instance: str
     draining: bool
@@ -35,10 +35,10 @@ class InstanceLoad(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Overview(msgspec.Struct, frozen=True, kw_only=True):
-    """`connected`, `needs_you`, `on_the_way` and `down` count enabled sessions; `disabled` the others.
+    """`connected`, `needs_you`, `on_the_way` and `down` count enabled sessions; `disabled` counts the others.
 
-    `lag` is the age in seconds of the oldest event that waits for an endpoint. `silent` names the instances that did not say
-    how they are. `minutes` are those of all instances together, oldest first.
+    `lag` is the age in seconds of the oldest event that waits for an endpoint. `silent` names the instances that did
+    not report. `minutes` are those of all instances together, oldest first.
     """
 
     now: float
@@ -57,10 +57,10 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OverviewFeatures(InstanceFeatures):
-    """Asks every instance, briefly."""
+    """Asks every instance, with a short timeout."""
 
     async def overview(self) -> Overview:
-        """Counted now. Takes two seconds at most for instances that do not answer. Raises StoreError."""
+        """Counts as of now. Waits at most two seconds for instances that do not answer. Raises StoreError."""
         counts = dict.fromkeys(("connected", "needs_you", "on_the_way", "down", "disabled"), 0)
         for (_, status, enabled), count in (await self._store.count_sessions()).items():
             counts[_group(SessionStatus(status), enabled)] += count
@@ -114,7 +114,7 @@ class OverviewFeatures(InstanceFeatures):
         )
 
     def _serve_overview(self) -> None:
-        """Answer other instances that ask for the load of this one."""
+        """Answer other instances that ask for this one's load."""
         if self._cluster is not None:
             self._cluster.router.handle("load", self._load_for_others)
 

@@ -1,1 +1,1 @@
-"""What only some platforms have beside messages."""
+"""Features beside messages that only some platforms have."""

@@ -1,4 +1,4 @@
-"""Calls of a platform's own methods, beside the queue of sends."""
+"""Direct calls of a platform's own methods, outside the queue of sends."""
 
 from __future__ import annotations
 
@@ -14,17 +14,18 @@ from ...provider.capabilities import MethodCalling, MethodProvider
 from ..media import MediaFeatures
 
 CALL_SECONDS = 90.0
-"""How long another instance may take with a call: connecting, sending files and waiting for the answer."""
+"""Seconds that a call may take on another instance: connecting, sending files and waiting for the answer."""
 
 
 class CallFeatures(MediaFeatures):
-    """A call leaves at once, whatever waits in the session's queue."""
+    """A call is made at once, whatever waits in the session's queue."""
 
     async def call(self, session: str, method: str, params: Mapping[str, Any] | None = None) -> Any:
-        """Call a method of the session's platform and return its result as the platform gave it.
+        """Call a method of the session's platform and return the platform's result unchanged.
 
-        `params` are the method's own; where one takes a file, `"media:ID"` uploads a stored file (also `media:event-N`, that
-        of a received message). The call is made once and not stored: whoever leaves early does not learn what became of it.
+        `params` are the method's own; where one takes a file, `"media:ID"` uploads a stored file (`media:event-N` the
+        file of a received message). The call is made once and not stored: a caller that leaves early does not learn the
+        result.
 
         Raises InvalidInput, NotFound (no such session, method or file), MethodForbidden, NotConnected, CallRefused,
         SendRateLimited, OutcomeUnknown, OwnerUnavailable, StoreError.
@@ -71,7 +72,7 @@ class CallFeatures(MediaFeatures):
         return await link.call(method, params)
 
     async def _with_files(self, params: dict[str, Any]) -> dict[str, Any]:
-        """Looks that each file is there, and fetches those of received messages. Raises NotFound, InvalidInput."""
+        """Check that each file exists, and fetch the files of received messages. Raises NotFound, InvalidInput."""
         for id in media_in(params):
             file = await self.stored_media(id)
             if file.state is not MediaState.STORED:

@@ -1,4 +1,4 @@
-"""One name for a chat, in whatever form a person writes it."""
+"""Resolves a chat to one name, whichever form a person writes it in."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ class ChatNames(OwnerCalls):
     """Platforms that know several forms of an address say which one their events use."""
 
     async def chat_name(self, session: str, chat: str) -> str:
-        """The name that the session's events use for this chat; `chat` itself when there is no such session, or its platform
-        has one form only. Raises StoreError."""
+        """The name that the session's events use for this chat; `chat` itself when the session does not exist, or its
+        platform has only one form. Raises StoreError."""
         try:
             runner = self._supervisor.running.get(session)
             row = runner.session if runner is not None else await self._store.get_session(session)
@@ -27,8 +27,8 @@ class ChatNames(OwnerCalls):
         return await provider.chat_name(row.id, chat, cursor)
 
     async def name_chat(self, chat: str, session: str | None) -> str:
-        """As `chat_name`, also where no session is named: then only what cannot be another platform's id is understood.
-        Raises StoreError."""
+        """Like `chat_name`, but the session may be omitted: then only addresses that cannot be another platform's id
+        are resolved. Raises StoreError."""
         if session is not None:
             return await self.chat_name(session, chat)
         if not chat.lstrip("-").isdigit():

@@ -1,4 +1,4 @@
-"""People, groups, channels and the account itself, for platforms that can be asked about them."""
+"""People, groups, channels and the account itself, for platforms that can answer questions about them."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from ...provider.capabilities import Directory
 from ..owners import OwnerCalls
 
 SECONDS = 25.0
-"""How long the platform may take with an answer."""
+"""Seconds that the platform may take to answer."""
 
-MARGIN = 5.0  # seconds that another instance gets on top of it
+MARGIN = 5.0  # extra seconds for a call to another instance
 
 _questions: msgspec.msgpack.Decoder[Any] = msgspec.msgpack.Decoder(Union[QUESTIONS])  # noqa: UP007 - from a tuple
 
@@ -24,12 +24,12 @@ class DirectoryFeatures(OwnerCalls):
     """One call for every question in `rookery.model.directory`."""
 
     async def ask(self, session: str, question: Question) -> Any:
-        """The answer of the session's platform; `model.directory.ANSWERS` says of what type.
+        """The answer of the session's platform; `model.directory.ANSWERS` gives its type.
 
-        Works on every instance: the one that runs the session asks. Nothing is stored.
+        Works on every instance: the instance that runs the session asks. Nothing is stored.
 
-        Raises NotFound, InvalidInput (also for a platform without such things, `field` is then "platform"), NotConnected,
-        PlatformRefused, SendRateLimited, OutcomeUnknown, OwnerUnavailable, StoreError.
+        Raises NotFound, InvalidInput (also for a platform without a directory; `field` is then "platform"),
+        NotConnected, PlatformRefused, SendRateLimited, OutcomeUnknown, OwnerUnavailable, StoreError.
         """
         row = await self._store.get_session(session)
         self._check_directory(row.platform)
