@@ -1,8 +1,8 @@
 """Files in a directory.
 
-`DIRECTORY/7f/<id>`: the second part of the path is made from the id, so that no directory grows without bounds.
-`DIRECTORY/place` holds the name of this directory, the same for every instance that has it mounted. `DIRECTORY/tmp` has what
-is on its way in; a rename, which is atomic, brings it to its place.
+`DIRECTORY/7f/<id>`: the middle part of the path is derived from the id, so that no directory grows without bounds.
+`DIRECTORY/place` holds the name of this directory, the same for every instance that has it mounted. `DIRECTORY/tmp`
+holds incoming files; an atomic rename moves each to its place.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ LISTED = 500  # ids at a time
 
 
 class DiskStorage:
-    """Implements `MediaStorage`. Without a directory the files are temporary: gone when it is closed."""
+    """Implements `MediaStorage`. Without a directory the files are temporary: they are gone when it is closed."""
 
     shared = False
 
@@ -43,12 +43,12 @@ class DiskStorage:
 
     @property
     def kept_in(self) -> Path | None:
-        """The directory that was asked for; None while the files are temporary."""
+        """The configured directory; None while the files are temporary."""
         return None if self._temporary else self._directory
 
     @property
     def directory(self) -> Path:
-        """Where they are."""
+        """The directory that holds the files."""
         if self._directory is None:
             self._directory = Path(tempfile.mkdtemp(prefix="rookery-media-"))
         return self._directory
@@ -92,7 +92,7 @@ class DiskStorage:
         try:
             end = start + size
             while start < end:
-                # The default freezes where the thread looks, not which block is next.
+                # The default argument fixes the offset that this thread reads.
                 block = await in_thread(
                     "the file cannot be read",
                     lambda at=start: os.pread(descriptor, min(BLOCK, end - at), at),  # type: ignore[misc]
@@ -136,7 +136,7 @@ class DiskStorage:
 
 
 def _name_of(directory: Path) -> str:
-    """The directory's name; the first who asks gives it one."""
+    """The directory's persistent name, created on first use."""
     file = directory / PLACE
     with suppress(FileNotFoundError):
         return file.read_text(encoding="ascii").strip()
@@ -154,7 +154,7 @@ def _name_of(directory: Path) -> str:
 
 
 def _sync(directory: Path) -> None:
-    """Make a rename in it durable."""
+    """Make a rename in the directory durable."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

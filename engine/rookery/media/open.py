@@ -25,13 +25,13 @@ def storage_from_text(
     """The storage that `text` names: a directory, or `s3://bucket/prefix`; not opened yet.
 
     Args:
-        endpoint: an S3-compatible server, such as `http://minio:9000`; Amazon's own without it.
+        endpoint: an S3-compatible server, such as `http://minio:9000`; Amazon's own by default.
         region, access_key, secret_key: for S3.
-        spools: where temporary files are with S3; the system's directory for such files without it.
+        spools: where temporary files are kept with S3; by default the system's temporary directory.
         ca_bundle: for S3: a PEM file of certificate authorities to trust beside the system's.
 
     Raises:
-        InvalidInput: it names none, or S3's library is not installed.
+        InvalidInput: the text names no storage, or S3's library is not installed.
     """
     if isinstance(text, Path) or "://" not in text:
         return DiskStorage(Path(text))

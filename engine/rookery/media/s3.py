@@ -1,7 +1,7 @@
 """Files in a bucket of Amazon S3 or of a server that speaks its protocol.
 
-Requests go over httpx; botocore does nothing but sign them. An upload is one PUT from the temporary file, whose checksum is
-part of the signature: the server refuses what arrived differently, and nothing unfinished is ever in the bucket.
+Requests go over httpx; botocore only signs them. An upload is one PUT from the temporary file, whose checksum is part
+of the signature: the server refuses data that arrived differently, and an unfinished file never appears in the bucket.
 """
 
 from __future__ import annotations
@@ -28,21 +28,21 @@ from .spool import BLOCK, Spool, in_thread, open_spool
 from .storage import ID, check_id
 
 EMPTY = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
-"""The SHA-256 of nothing."""
+"""The SHA-256 of empty input."""
 
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 30.0
 ATTEMPTS = 3
 RETRY_DELAY = 0.3  # seconds, doubled
 LARGEST = 5 * 1024**3
-"""Bytes of one PUT."""
+"""Maximum number of bytes in one PUT."""
 
 LISTED = 500  # ids at a time
 FULL = ("QuotaExceeded", "XMinioStorageFull", "InsufficientStorage", "ServiceQuotaExceededException")
 
 
 class _Signer(S3SigV4Auth):  # type: ignore[misc]
-    """Signs with a checksum of the body that is known already."""
+    """Signs with a checksum of the body that is already known."""
 
     def payload(self, request: AWSRequest) -> str:
         return str(request.context["payload_sha256"])
@@ -54,8 +54,8 @@ class S3Storage:
     Args:
         bucket, prefix: the place; the prefix belongs to one installation alone, because unknown files there are removed.
         endpoint: of a server other than Amazon's.
-        region, access_key, secret_key: as its owner says.
-        spools: where temporary files are.
+        region, access_key, secret_key: as the server's operator provides them.
+        spools: where temporary files are kept.
         ca_bundle: a PEM file of certificate authorities to trust beside the system's.
     """
 
@@ -102,7 +102,7 @@ class S3Storage:
                 self._client = None
 
     async def check(self) -> None:
-        """One look at the bucket. Raises StorageUnavailable."""
+        """Check access to the bucket. Raises StorageUnavailable."""
         async with self._exchange("GET", "", {"list-type": "2", "max-keys": "1", "prefix": self._prefix}) as answer:
             await answer.aread()
 
@@ -178,7 +178,8 @@ class S3Storage:
         headers: Mapping[str, str] | None = None,
         body: Spool | None = None,
     ) -> AsyncIterator[httpx.Response]:
-        """One request, again while the server is in trouble. Raises StorageFull, StorageUnavailable, FileNotFoundError."""
+        """Send one request, and repeat it while the server is in trouble. Raises StorageFull, StorageUnavailable,
+        FileNotFoundError."""
         async with AsyncExitStack() as stack:
             for attempt in range(1, ATTEMPTS + 1):
                 try:
@@ -213,7 +214,7 @@ class S3Storage:
         return await self._client.send(request, stream=True)
 
     async def _refused(self, answer: httpx.Response, *, again: bool) -> None:
-        """Returns when it is worth another attempt."""
+        """Returns when another attempt is worthwhile; otherwise raises."""
         try:
             code = _code(await answer.aread())
         except httpx.HTTPError:
@@ -245,7 +246,7 @@ def _said(error: httpx.HTTPError) -> str:
 
 
 def _code(text: bytes) -> str:
-    """The error's name in an answer, empty when there is none."""
+    """The error's name in an answer; empty without one."""
     try:
         return next((element.text or "" for element in ET.fromstring(text).iter() if _tag(element) == "Code"), "")  # noqa: S314
     except ET.ParseError:
@@ -257,8 +258,8 @@ def _tag(element: ET.Element) -> str:
 
 
 def _listed(text: bytes) -> tuple[list[tuple[str, float]], str | None]:
-    """Keys and times of a page of a bucket's list, and what the next page is asked for with. The server is the one that the
-    operator chose, so its XML is taken as it is."""
+    """Keys and times on one page of a bucket's list, and the token to request the next page with. The operator chose
+    the server, so its XML is trusted."""
     found, token = [], None
     try:
         root = ET.fromstring(text)  # noqa: S314

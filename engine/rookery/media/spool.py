@@ -1,4 +1,4 @@
-"""A temporary file on its way into a storage: bounded, measured, and gone unless it is kept."""
+"""A temporary file on its way into a storage: bounded, measured, and deleted unless it is kept."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..errors import MediaTooLarge, StorageFull, StorageUnavailable
 from ..runtime.threads import on_files
 
 BLOCK = 1024 * 1024
-"""Bytes that are written or read in one visit of a thread."""
+"""Bytes that a thread writes or reads at a time."""
 
 SUFFIX = ".part"
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 @contextmanager
 def storage_errors(what: str) -> Iterator[None]:
-    """The operating system's complaints in our words; a file that is not there stays FileNotFoundError."""
+    """Translates the operating system's errors into ours; a missing file stays FileNotFoundError."""
     try:
         yield
     except FileNotFoundError:
@@ -37,13 +37,13 @@ def storage_errors(what: str) -> Iterator[None]:
 
 
 async def in_thread(what: str, work: Callable[[], T]) -> T:
-    """Do something with files away from the event loop. Raises StorageFull, StorageUnavailable."""
+    """Run work on files outside the event loop. Raises StorageFull, StorageUnavailable."""
     with storage_errors(what):
         return await on_files(work)
 
 
 class Spool:
-    """Takes the bytes of one file. `size` and `sha256` (hex) are right once it is finished."""
+    """Receives the bytes of one file. `size` and `sha256` (hex) are correct once it is finished."""
 
     def __init__(self, path: Path, descriptor: int, limit: int) -> None:
         self.path = path
@@ -55,7 +55,8 @@ class Spool:
         self._waiting = bytearray()
 
     async def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Append. Raises MediaTooLarge as soon as there are more than `limit` bytes; StorageFull, StorageUnavailable."""
+        """Append data. Raises MediaTooLarge as soon as there are more than `limit` bytes; StorageFull,
+        StorageUnavailable."""
         self.size += len(data)
         if self.size > self.limit:
             raise MediaTooLarge(self.limit)
@@ -64,7 +65,7 @@ class Spool:
             await self._flush()
 
     async def adopt(self) -> None:
-        """Somebody else has written the file at `path`: measure it. Raises like `write`."""
+        """Measure the file at `path`, which other code has written. Raises like `write`."""
 
         def measure() -> None:
             with self.path.open("rb") as file:
@@ -79,7 +80,7 @@ class Spool:
         await in_thread("the temporary file cannot be read", measure)
 
     async def finish(self) -> None:
-        """Everything is there: make it durable. Raises like `write`."""
+        """All data has been written: make the file durable. Raises like `write`."""
         await self._flush()
         await in_thread("the file cannot be written", lambda: os.fsync(self._descriptor))
         self.sha256 = self._digest.hexdigest()
@@ -99,7 +100,8 @@ class Spool:
 
 @asynccontextmanager
 async def open_spool(directory: Path, limit: int) -> AsyncIterator[Spool]:
-    """A new temporary file in `directory`, for at most `limit` bytes; removed at the end of the block if it is still there.
+    """A new temporary file in `directory`, for at most `limit` bytes; removed at the end of the block if it still
+    exists.
 
     Raises StorageFull, StorageUnavailable.
     """
@@ -113,15 +115,15 @@ async def open_spool(directory: Path, limit: int) -> AsyncIterator[Spool]:
     try:
         yield Spool(path, descriptor, limit)
     finally:
-        # Not in a thread: it may not be put off when this task is cancelled, and it takes no time worth mentioning.
+        # Not in a thread: a cancellation of this task must not postpone it, and it is fast.
         os.close(descriptor)
         with suppress(OSError):
             path.unlink(missing_ok=True)
 
 
 def forget_spools(directory: Path, before: float) -> int:
-    """Remove the temporary files that were last written to before `before` (seconds since the epoch): their process is gone.
-    Returns how many. Blocks."""
+    """Remove the temporary files last written to before `before` (seconds since the epoch): the processes that wrote
+    them are gone. Returns how many. Blocks."""
     gone = 0
     with suppress(FileNotFoundError):
         for entry in os.scandir(directory):

@@ -1,4 +1,4 @@
-"""Where the bytes of files are: what a storage promises."""
+"""The contract of a storage for the bytes of files."""
 
 from __future__ import annotations
 
@@ -12,37 +12,37 @@ from ..errors import InvalidInput
 from .spool import Spool
 
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,79}")
-"""Ids of files are names in storages, so nothing else gets that far."""
+"""Ids of files become names in storages, so only these characters are allowed."""
 
 
 class MediaStorage(Protocol):
-    """Bytes by id. A file is there completely or not at all.
+    """Bytes by id. A file exists completely or not at all.
 
     Each method raises StorageFull or StorageUnavailable; the caller sets the deadline.
     """
 
     @property
     def place(self) -> str:
-        """Names what this storage reaches: two storages with the same place have the same files."""
+        """Identifies the files that this storage reaches: two storages with the same place have the same files."""
 
     @property
     def location(self) -> str:
-        """For people; without secrets."""
+        """The storage's location for people, without secrets."""
 
     @property
     def shared(self) -> bool:
-        """True when every instance that is set up alike reaches the same files."""
+        """True when every instance with the same configuration reaches the same files."""
 
     @property
     def begun(self) -> bool:
-        """False as long as no file can be there."""
+        """False as long as the storage cannot contain any file."""
 
     @property
     def spools(self) -> Path:
-        """The directory of temporary files; made when it is needed."""
+        """The directory of temporary files, created when needed."""
 
     def open(self) -> AbstractAsyncContextManager[object]:
-        """While the engine runs. Touches nothing before the first file comes."""
+        """Open the storage while the engine runs. Touches nothing before the first file arrives."""
 
     async def keep(self, id: str, spool: Spool) -> None:
         """Take over the finished file; it is durable when this returns. A file with this id is replaced."""
@@ -51,13 +51,13 @@ class MediaStorage(Protocol):
         """`size` bytes from `start`, in pieces, until the generator is closed. Raises FileNotFoundError."""
 
     def local(self, id: str) -> AbstractAsyncContextManager[Path]:
-        """A path that leads to the bytes inside the block. Raises FileNotFoundError."""
+        """A path to the bytes, valid inside the block. Raises FileNotFoundError."""
 
     async def remove(self, ids: Collection[str]) -> None:
-        """Those that are not there are passed over."""
+        """Remove these files; missing ones are skipped."""
 
     def older_than(self, seconds: float) -> AsyncGenerator[Sequence[str]]:
-        """The ids of all files that came before, some at a time; for the cleaner."""
+        """The ids of all files stored earlier than this many seconds ago, in batches; for the cleaner."""
 
 
 def check_id(id: str) -> str:

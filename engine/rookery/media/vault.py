@@ -1,4 +1,4 @@
-"""Keeps rows and bytes of files in step, and both within their bounds."""
+"""Keeps the rows and bytes of files consistent, and both within their limits."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ from .spool import Spool, forget_spools, in_thread, open_spool
 from .storage import MediaStorage
 
 EXPIRED = 500
-"""Files that are removed in one go when their time is over."""
+"""Number of expired files that are removed in one step."""
 
-TIDY_TIMEOUT = 60.0  # seconds for one turn of tidying; the next one goes on
+TIDY_TIMEOUT = 60.0  # seconds for one tidying pass; the next one continues
 NOWHERE = ""
 UNKNOWN_TYPE = "application/octet-stream"
 
@@ -58,18 +58,20 @@ class Vault:
         self._settings = settings
         self._shields = shields
         self._clock = clock
-        self._fetching: dict[int, tuple[trio.Lock, int]] = {}  # by event: the lock and who wants it
+        self._fetching: dict[
+            int, tuple[trio.Lock, int]
+        ] = {}  # by event: the lock and the number of callers that want it
         self._at_once = trio.CapacityLimiter(settings.media_fetch_concurrency)
 
     @property
     def place(self) -> str:
-        """What this instance reaches."""
+        """The place of this instance's storage."""
         return self.storage.place
 
     async def save(
         self, file: MediaFile, fill: Callable[[Spool], Awaitable[None]], *, limit: int | None = None
     ) -> MediaFile:
-        """Store what `fill` writes into the spool, then the row. Cancelled or failed, nothing is left of it.
+        """Store what `fill` writes into the spool, then the row. If this is cancelled or fails, nothing is kept.
 
         Raises what `fill` raises; InvalidInput (empty), NotFound (session), MediaError, StoreError.
         """
@@ -81,12 +83,13 @@ class Vault:
             file = msgspec.structs.replace(
                 file, state=MediaState.STORED, size=spool.size, sha256=spool.sha256, place=self.place, error=None
             )
-            # Shielded, because between the two there are bytes without a row, which would wait for the cleaner.
+            # Shielded, because between the two steps there are bytes without a row, which only the cleaner would
+            # remove.
             with self._shields.open(self._settings.media_timeout, caller=True):
                 await self.storage.keep(file.id, spool)
                 try:
                     return await self._store.put_media(file)
-                except NotFound:  # after any other error the row may be there, so the bytes have to stay
+                except NotFound:  # after any other error the row may exist, so the bytes have to stay
                     await self.storage.remove((file.id,))
                     raise
         raise StorageUnavailable(f"the file could not be stored within {self._settings.media_timeout:g} s")
@@ -98,7 +101,8 @@ class Vault:
 
     @asynccontextmanager
     async def local(self, id: str) -> AsyncIterator[LocalMedia]:
-        """A stored file for a link. Raises Rejected when it is not there, NotConnected when that may change."""
+        """A stored file for a link. Raises Rejected when the file does not exist, NotConnected when it may become
+        available."""
         try:
             file = await self._store.get_media(id)
             if file.state is not MediaState.STORED or file.size is None:
@@ -118,7 +122,8 @@ class Vault:
             await local.__aexit__(None, None, None)
 
     async def delete(self, file: MediaFile) -> bool:
-        """The row, then the bytes if they are within reach; otherwise the cleaner there finds them."""
+        """Delete the row, then the bytes if this instance reaches them; otherwise the cleaner of an instance that does
+        finds them."""
         deleted = await self._store.delete_media(file.id)
         if deleted and file.place == self.place:
             with self._shields.open(self._settings.media_timeout, caller=True):
@@ -126,9 +131,10 @@ class Vault:
         return deleted
 
     async def fetch(self, event: Event, link: Link | None, *, limit: int | None = None) -> MediaFile:
-        """The stored file of this event, fetched through `link` if need be; whoever asks meanwhile waits for the same one.
+        """The stored file of this event, fetched through `link` if necessary. Concurrent callers wait for the same
+        fetch.
 
-        Raises NotConnected, InvalidInput, Rejected (too large, or the platform has it no more), MediaError, StoreError.
+        Raises NotConnected, InvalidInput, Rejected (too large, or no longer on the platform), MediaError, StoreError.
         """
         limit = self._settings.media_max_size if limit is None else limit
         async with self._alone(event.id):
@@ -142,7 +148,7 @@ class Vault:
         return known
 
     async def find(self, id: str) -> MediaFile | None:
-        """None when there is none."""
+        """Returns None when there is no such file."""
         try:
             return await self._store.get_media(id)
         except NotFound:
@@ -210,8 +216,8 @@ class Vault:
             )
 
     async def tidy(self) -> int:
-        """Remove files past their retention, files that no row names, and the leftovers of dead processes; returns how many
-        files. Bounded; whatever is left comes next time. Never raises for a storage or database in trouble."""
+        """Remove files past their retention, files without a row, and the leftovers of dead processes. Returns how many
+        files. Bounded: the next call continues. Never raises because a storage or database is in trouble."""
         gone = 0
         with trio.move_on_after(TIDY_TIMEOUT):
             try:
@@ -235,7 +241,7 @@ class Vault:
                 if strays := set(found) - await self._store.known_media(found, place) if found else ():
                     await self.storage.remove(strays)
                     gone += len(strays)
-        before = time.time() - age  # the clock of files
+        before = time.time() - age  # file times follow the machine's clock
         forget = partial(forget_spools, self.storage.spools, before)
         return gone + await in_thread("temporary files cannot be removed", forget)
 

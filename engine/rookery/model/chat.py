@@ -1,4 +1,4 @@
-"""Chats as the API shows them: received and sent messages in one order, with what happened to them since."""
+"""Chats as the API shows them: received and sent messages in one order, with later changes applied."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .message import OutboundMessage
 
 
 class ChatSource(NamedTuple):
-    """What the view of chats needs of an event. `body` is JSON."""
+    """The part of an event that the view of chats needs. `body` is JSON."""
 
     id: int
     uid: int
@@ -25,7 +25,7 @@ class ChatSource(NamedTuple):
 
 
 class ChatEntry(msgspec.Struct, frozen=True):
-    """An event's place in its chat: a message (`in`, `out`), or something about the message `message_id`."""
+    """An event's place in its chat: a message (`in`, `out`), or a change to the message `message_id`."""
 
     event: int
     uid: int
@@ -36,7 +36,7 @@ class ChatEntry(msgspec.Struct, frozen=True):
 
 
 class ChatNews(msgspec.Struct, kw_only=True):
-    """What events tell of a chat; None: nothing new. `last_at` None: no message among them."""
+    """What events say about a chat; None: nothing new. `last_at` None: the events contain no message."""
 
     uid: int
     chat: str
@@ -47,7 +47,7 @@ class ChatNews(msgspec.Struct, kw_only=True):
 
 
 class ChatRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A chat as stored, with its newest event and send, of which the later one is its last message."""
+    """A chat as stored, with its newest event and send; the later of the two is its last message."""
 
     chat: str
     name: str | None
@@ -60,7 +60,8 @@ class ChatRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Position(NamedTuple):
-    """A place in a chat: the time, whether it is a send (1) or an event (0), and its number. They sort in this order."""
+    """A position in a chat: the time, whether it is a send (1) or an event (0), and its number. Positions sort in this
+    order."""
 
     at: float
     sent: int
@@ -71,18 +72,19 @@ NEWEST = Position(float("1e300"), 1, 2**62)
 
 
 class ChatPage(msgspec.Struct, frozen=True):
-    """One page of a chat, newest first, as stored: events with time and role, sends with their number, and what is about
-    them: (message id, role, event), and the sends that are about other messages."""
+    """One page of a chat as stored, newest first: events with time and role, sends with their number, the events that
+    refer to these messages as (message id, role, event), and the sends that refer to other messages."""
 
     events: list[tuple[float, str, Event]]
     sends: list[tuple[int, OutboundMessage]]
 
 
 class ChatMessage(msgspec.Struct, frozen=True, kw_only=True):
-    """One message of a chat, as it is now.
+    """One message of a chat in its current form.
 
-    `direction` is `in` or `out`. `state` is that of a send, `sent` for what was sent from another device, None for what was
-    received. `content` is None after a deletion. `event` and `send` name the event or the send it came from.
+    `direction` is `in` or `out`. `state` is the state of a send, `sent` for a message from another device, None for a
+    received message. `content` is None after a deletion. `event` and `send` name the event or the send that the message
+    came from.
     """
 
     position: Position
@@ -106,7 +108,7 @@ class ChatMessage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Chat(msgspec.Struct, frozen=True, kw_only=True):
-    """A chat in a list; `unread` counts received messages behind the last read mark, up to 1000."""
+    """A chat in a list; `unread` counts received messages after the last read mark, up to 1000."""
 
     chat: str
     name: str | None
@@ -118,7 +120,7 @@ class Chat(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Erased(msgspec.Struct, frozen=True):
-    """What an erasure removed; `media` are the ids of the files that came with the events."""
+    """The result of an erasure; `media` are the ids of the files that came with the events."""
 
     events: int
     messages: int

@@ -1,6 +1,6 @@
-"""What can be sent: one tagged structure per kind of message, `{"type": "text", "text": "hi"}` and so on.
+"""Message contents that can be sent: one tagged structure per kind, `{"type": "text", "text": "hi"}` and so on.
 
-A provider sends the kinds that its platform knows and answers `Rejected` to the others. Unknown fields are errors.
+A provider sends the kinds that its platform supports and answers `Rejected` to the others. Unknown fields are errors.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Forward(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field
 
 
 class Copy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="copy"):
-    """A message of another chat as one's own; `caption` replaces that of a file."""
+    """A message of another chat, sent as the account's own; `caption` replaces the caption of a file."""
 
     from_chat: NonEmpty
     message_id: NonEmpty
@@ -72,13 +72,13 @@ class Invoice(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field
 
 
 class Pin(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="pin"):
-    """Keeps a message in sight."""
+    """Pins a message."""
 
     message_id: NonEmpty
 
 
 class Unpin(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="unpin"):
-    """Takes a pinned message out of sight; the newest one without an id."""
+    """Unpins a message; without an id, the newest pinned one."""
 
     message_id: NonEmpty | None = None
 
@@ -93,21 +93,21 @@ class Location(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fiel
 
 
 class Contact(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="contact"):
-    """Somebody's address card."""
+    """A person's contact details."""
 
     name: NonEmpty
     phone: NonEmpty
 
 
 class Reaction(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="reaction"):
-    """An emoji on an existing message, or several; the empty string takes them back."""
+    """One or several emoji on an existing message; the empty string removes them."""
 
     message_id: NonEmpty
     emoji: str | Annotated[tuple[NonEmpty, ...], msgspec.Meta(max_length=3)]
 
 
 class Edit(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="edit"):
-    """Something new for a message that was sent before: its text, the caption of its file, the file, or its buttons."""
+    """Replaces part of an earlier message: its text, the caption of its file, the file, or its buttons."""
 
     message_id: NonEmpty
     text: NonEmpty | None = None
@@ -130,13 +130,13 @@ class Delete(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field=
 
 
 class Typing(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="typing"):
-    """Shows that somebody is busy writing (or sending a file)."""
+    """Shows that the sender is typing (or sending a file)."""
 
     action: str = "typing"
 
 
 class Poll(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="poll"):
-    """A question with answers to choose from; `selectable` of them at most, 0 for any number."""
+    """A question with answers to choose from: at most `selectable` of them, 0 for any number."""
 
     question: NonEmpty
     choices: Annotated[tuple[NonEmpty, ...], msgspec.Meta(min_length=2, max_length=12)]
@@ -190,21 +190,21 @@ MEDIA = (Image, Video, Audio, Voice, Document, Sticker, Animation, VideoNote)
 
 KINDS: dict[str, Any] = {str(kind.__struct_config__.tag): kind for kind in get_args(Content)}
 PASSING = (Typing, Read)
-"""What only shows in passing: platforms do not count it as messages, so no pace holds it up."""
+"""Content that is only shown temporarily: platforms do not count it as messages, so no rate limit delays it."""
 
 MEDIA_PREFIX = "media:"
-"""Begins the id of a stored file in the parameters of a `PlatformCall`."""
+"""Prefix of the id of a stored file in the parameters of a `PlatformCall`."""
 FILE_NAMES = frozenset(
     (
         *("animation", "audio", "certificate", "cover", "document", "live_photo", "media"),
         *("photo", "sticker", "thumbnail", "video", "video_note", "voice"),
     )
 )
-"""The names under which parameters may hold a file."""
+"""The parameter names that may hold a file."""
 
 
 def kind_of(content: Content) -> str:
-    """What callers write as `type`."""
+    """The `type` that callers write."""
     return content.platform if isinstance(content, PlatformCall) else str(content.__struct_config__.tag)
 
 

@@ -1,7 +1,8 @@
-"""Whom a session's account knows: people, groups, channels, and itself; and what can be asked and changed about them.
+"""The account's directory: people, groups, channels and the account itself, with the questions and changes that a link
+supports.
 
-Each question is a structure of its own; `ANSWERS` says what comes back. A link answers those that its platform has.
-Addresses are the platform's own; a question takes them in any form that a person would write.
+Each question is a structure of its own; `ANSWERS` gives the type of its answer. A link answers the questions that its
+platform supports. Addresses are the platform's own; a question accepts them in any form that a person would write.
 """
 
 from __future__ import annotations
@@ -12,16 +13,16 @@ import msgspec
 
 
 class ContactEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """Somebody. `id` is the address that events use; `name` the best name that is known."""
+    """A person. `id` is the address that events use; `name` is the best name known."""
 
     id: str
     phone: str | None = None
     lid: str | None = None
     name: str | None = None
     full_name: str | None = None  # in the account's address book
-    push_name: str | None = None  # that the person chose
+    push_name: str | None = None  # chosen by the person
     business_name: str | None = None
-    about: str | None = None  # told by a question for one contact only, as what follows
+    about: str | None = None  # this and the following fields are filled only in the answer about one contact
     picture_id: str | None = None
     blocked: bool | None = None
 
@@ -34,17 +35,17 @@ class Picture(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NumberCheck(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether a phone number is known to the platform, and the chat that it has there, which may be under another number."""
+    """Whether the platform knows a phone number, and the number's chat there, which may be under another number."""
 
     phone: str
     exists: bool
     chat: str | None
     lid: str | None
-    checked_at: float  # seconds since the epoch; answers are kept for a day
+    checked_at: float  # seconds since the epoch; answers are cached for a day
 
 
 class Participant(msgspec.Struct, frozen=True, kw_only=True):
-    """Somebody in a group. `error` is the platform's number when a change did not reach this one."""
+    """A member of a group. `error` is the platform's error number when a change failed for this member."""
 
     id: str
     phone: str | None = None
@@ -71,7 +72,7 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Channel(msgspec.Struct, frozen=True, kw_only=True):
-    """A channel that the account follows or keeps. `role`: subscriber, guest, admin or owner."""
+    """A channel that the account follows or owns. `role`: subscriber, guest, admin or owner."""
 
     chat: str
     name: str
@@ -95,11 +96,11 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Question(msgspec.Struct, frozen=True, tag_field="ask", tag=True, kw_only=True):
-    """The tag of each is its name."""
+    """Base of all questions. The tag of each is its name."""
 
 
 class ListContacts(Question, frozen=True, tag=True, kw_only=True):
-    """Everybody whose name, number or address holds `q`."""
+    """All contacts whose name, number or address contains `q`."""
 
     q: str | None = None
 
@@ -109,7 +110,7 @@ class GetContact(Question, frozen=True, tag=True, kw_only=True):
 
 
 class GetPicture(Question, frozen=True, tag=True, kw_only=True):
-    """Also of a group."""
+    """Works for a group too."""
 
     who: str
 
@@ -143,7 +144,8 @@ class CreateGroup(Question, frozen=True, tag=True, kw_only=True):
 
 
 class ChangeGroup(Question, frozen=True, tag=True, kw_only=True):
-    """What is None stays as it is; an empty description removes it. `picture`: a JPEG, empty bytes remove it."""
+    """Fields that are None stay unchanged; an empty description removes it. `picture`: a JPEG; empty bytes remove the
+    picture."""
 
     chat: str
     name: str | None = None
@@ -169,7 +171,7 @@ class ListJoinRequests(Question, frozen=True, tag=True, kw_only=True):
 
 
 class GetInvite(Question, frozen=True, tag=True, kw_only=True):
-    """The link to join a group; `reset` makes a new one and ends the old one."""
+    """The link to join a group; `reset` creates a new one and invalidates the old one."""
 
     chat: str
     reset: bool = False
@@ -216,7 +218,7 @@ class SetPresence(Question, frozen=True, tag=True, kw_only=True):
 
 
 class SubscribePresence(Question, frozen=True, tag=True, kw_only=True):
-    """From now on, also after a reconnection, tell when this person comes and goes."""
+    """From now on, even after a reconnection, report when this person comes online and goes offline."""
 
     who: str
 
@@ -254,7 +256,7 @@ ANSWERS: dict[type[Question], Any] = {
     SubscribePresence: None,
     RejectCall: None,
 }
-"""What is answered to each question."""
+"""The type of the answer to each question."""
 
 QUESTIONS = tuple(ANSWERS)
 CHANGES = (
@@ -269,4 +271,4 @@ CHANGES = (
     ChangeProfile,
     RejectCall,
 )
-"""Questions that change something: one without an answer may have been carried out."""
+"""Questions that change something: one without an answer may still have been carried out."""

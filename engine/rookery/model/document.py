@@ -1,4 +1,4 @@
-"""How stored things look in JSON, the same in webhooks, over HTTP and in exports."""
+"""The JSON form of stored objects, the same in webhooks, over HTTP and in exports."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ Moment = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"}, 
 
 
 def iso(seconds: float | None) -> str | None:
-    """A wall-clock time as ISO 8601 in UTC with milliseconds: `2026-01-31T12:00:00.000Z`. None for none, and for a time that
-    no calendar has: platforms send any number as a time, and one absurd event must not stop the readers."""
+    """Formats a wall-clock time as ISO 8601 in UTC with milliseconds: `2026-01-31T12:00:00.000Z`. Returns None for
+    None, and for a time that no calendar can represent: platforms send any number as a time, and one absurd event must
+    not stop the readers."""
     if seconds is None:
         return None
     try:
@@ -29,12 +30,12 @@ def iso(seconds: float | None) -> str | None:
 
 
 def moment(seconds: float) -> str:
-    """As `iso`; a time beyond the calendar becomes the calendar's edge."""
+    """Like `iso`, but a time beyond the calendar becomes the calendar's limit."""
     return iso(min(max(seconds, 0.0), LAST_SECOND)) or ""
 
 
 def public_body(event: Event) -> dict[str, Any]:
-    """The body; if there is a file, with `media.href`, where the API has it."""
+    """The event's body; if it has a file, with `media.href`, the file's address in the API."""
     media = event.body.get("media")
     if not isinstance(media, dict):
         return event.body
@@ -72,8 +73,9 @@ class EventDocument(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def content_document(message: OutboundMessage) -> dict[str, Any]:
-    """What was sent, as it was asked for, without what was left out. Files are there by link: `href` is where the API has one
-    that is stored here or came with the request, whose bytes are told as their `size`."""
+    """The content of a send as the caller asked for it, without omitted fields. Files appear as links: `href` is the
+    API's address of a file that is stored here or came with the request; for bytes in the request only their `size` is
+    shown."""
     document = _plain(message.content)
     document["type"] = kind_of(message.content)
     if document.get("media") is not None:

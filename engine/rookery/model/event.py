@@ -8,10 +8,10 @@ import msgspec
 
 
 class NewEvent(msgspec.Struct, frozen=True, gc=False):
-    """Something that a platform told us, before it is stored.
+    """An event that a platform reported, before it is stored.
 
-    `key` is unique within (session, `epoch`): the same key again is the same event. `chat` orders deliveries. `body` and
-    `raw` are JSON bytes: the normalised fields, and the platform's own document.
+    `key` is unique within (session, `epoch`): the same key again is the same event. `chat` orders deliveries. `body`
+    and `raw` are JSON bytes: the normalised fields, and the platform's own document.
     """
 
     key: str
@@ -44,7 +44,7 @@ class EventQuery(msgspec.Struct, frozen=True, kw_only=True):
 
     after: int = 0
     session: str | None = None
-    sessions: tuple[str, ...] | None = None  # any of these; what one caller may see
-    types: tuple[str, ...] | None = None  # names and patterns; None: every one, quiet ones too
+    sessions: tuple[str, ...] | None = None  # any of these; the sessions that one caller may see
+    types: tuple[str, ...] | None = None  # names and patterns; None: every type, including quiet ones
     chat: str | None = None
     limit: int = 100

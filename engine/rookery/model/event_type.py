@@ -1,4 +1,4 @@
-"""The catalogue of events: the types, what a body of each holds, and which platform makes it."""
+"""The catalogue of events: the types, the fields of each body, and which platform produces them."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from .subscription import QUIET_TYPES
 class ChatRole(StrEnum):
     """What an event does in the view of its chat. The body's `message_id`, or `message_ids`, names the message."""
 
-    MESSAGE = "message"  # one more in the chat
-    EDIT = "edit"  # another content for an earlier one
+    MESSAGE = "message"  # a new message in the chat
+    EDIT = "edit"  # new content for an earlier message
     DELETION = "deletion"
-    REACTION = "reaction"  # with `emoji`, empty when it is taken back
-    READ = "read"  # the account's owner has read up to there
+    REACTION = "reaction"  # with `emoji`, empty when the reaction is removed
+    READ = "read"  # the account's owner has read up to this message
 
 
 class EventType(msgspec.Struct, frozen=True, kw_only=True):
-    """One row of the catalogue. `body` is a structure with the fields that a body may have, always of JSON's kinds; more may
-    come. `platform` None: the engine makes it, whatever the platform."""
+    """One row of the catalogue. `body` is a structure with the fields that a body may have, always of JSON's types;
+    more fields may follow. `platform` None: the engine produces it, on every platform."""
 
     name: str
     summary: str
@@ -32,7 +32,7 @@ class EventType(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def quiet(self) -> bool:
-        """True when it reaches only those who ask for it by name, or by a pattern with its first word."""
+        """True when only subscribers that name the type, or a pattern with its first word, receive it."""
         return self.name in QUIET_TYPES
 
 
@@ -66,7 +66,7 @@ class MessageStatusBody(msgspec.Struct, frozen=True):
 
 
 class StoredMediaBody(msgspec.Struct, frozen=True):
-    """What became of fetching the file of the event `event`."""
+    """The result of fetching the file of the event `event`."""
 
     event: int | None
     message_id: str | None
@@ -88,4 +88,4 @@ ENGINE_TYPES = (
     EventType(name="media.stored", summary="The file of a message is stored here.", body=StoredMediaBody),
     EventType(name="media.failed", summary="The file of a message could not be fetched.", body=StoredMediaBody),
 )
-"""What the engine itself writes into the log."""
+"""The events that the engine itself writes into the log."""

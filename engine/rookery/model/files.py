@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 
 MediaType = Annotated[str, msgspec.Meta(pattern=r"^[!-~]{1,100}/[!-~ ]{1,150}$(?!\n)")]
-"""Such as `image/png`: it becomes a header of the request that carries the file."""
+"""A media type such as `image/png`: it becomes a header of the request that carries the file."""
 
 
 def _check_source(file: _Media | Item) -> None:
@@ -34,7 +34,7 @@ class Image(_Media, frozen=True, forbid_unknown_fields=True, tag_field="type", t
 
 
 class Video(_Media, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="video"):
-    """A film."""
+    """A video."""
 
 
 class Audio(_Media, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="audio"):
@@ -46,7 +46,7 @@ class Voice(_Media, frozen=True, forbid_unknown_fields=True, tag_field="type", t
 
 
 class Document(_Media, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="document"):
-    """Any file, unchanged."""
+    """Any file, sent unchanged."""
 
 
 class Sticker(_Media, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="sticker"):
@@ -54,15 +54,15 @@ class Sticker(_Media, frozen=True, forbid_unknown_fields=True, tag_field="type",
 
 
 class Animation(_Media, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="animation"):
-    """A film without sound that repeats, such as a GIF."""
+    """A silent, looping video, such as a GIF."""
 
 
 class VideoNote(_Media, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="video_note"):
-    """A short, round film."""
+    """A short, round video."""
 
 
 class Item(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """One file of several, named as in a message of its own."""
+    """One file of several, with the same fields as in a message of its own."""
 
     type: Literal["image", "photo", "video", "audio", "document", "animation"]
     url: str | None = None
@@ -77,13 +77,13 @@ class Item(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
 
 
 class Album(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="album"):
-    """Several pictures and films, or several files of one kind, that belong together."""
+    """Several pictures and videos, or several files of one kind, that belong together."""
 
     items: Annotated[tuple[Item, ...], msgspec.Meta(min_length=2, max_length=10)]
 
 
 class PaidMedia(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="paid_media"):
-    """Pictures and films that are seen for a price; `stars` is what the platform's own currency is called."""
+    """Pictures and videos that are visible for a price; `stars` is the price in the platform's own currency."""
 
     stars: Annotated[int, msgspec.Meta(ge=1, le=25_000)]
     items: Annotated[tuple[Item, ...], msgspec.Meta(min_length=1, max_length=10)]

@@ -1,6 +1,6 @@
 """API keys and the audit log, and what a key may do.
 
-A key is a long random text, so its plain SHA-256 is stored: there is nothing to guess that a slow hash would protect.
+A key is a long random text, so its plain SHA-256 is stored: it cannot be guessed, so a slow hash would add nothing.
 """
 
 from __future__ import annotations
@@ -12,39 +12,39 @@ from enum import StrEnum
 import msgspec
 
 PREFIX = "rk_"
-"""Begins every key, so that people and secret scanners recognise one."""
+"""Prefix of every key, so that people and secret scanners recognise one."""
 SECRET_BYTES = 32
 
 
 class Scope(StrEnum):
-    """What a key may do. Each stands for itself: `send` does not include `read`; `admin` includes everything."""
+    """What a key may do. Scopes are independent: `send` does not include `read`. Only `admin` includes everything."""
 
     READ = "read"  # sessions, events, messages, webhooks, health
     SEND = "send"  # messages and files
     CALL = "call"  # any method of a platform, directly or as a message
     MANAGE = "manage"  # create, change, start and stop sessions; pairing codes; webhooks
-    ADMIN = "admin"  # all of it for every session, keys and the audit log
+    ADMIN = "admin"  # everything for every session, keys and the audit log
 
 
 class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
-    """A key without its secret, of which only `digest` is known."""
+    """A key without its secret; only the secret's `digest` is stored."""
 
     id: str
     name: str
     digest: str
     scopes: tuple[Scope, ...]
     sessions: tuple[str, ...] | None = None  # None: every session
-    rate: float | None = None  # requests a second; None: as the server is set
+    rate: float | None = None  # requests per second; None: the server's default
     expires_at: float | None = None
     created_at: float = 0.0
-    last_used_at: float | None = None  # written lazily: some seconds late, and lost by a crash
+    last_used_at: float | None = None  # written lazily: some seconds late, and a crash may lose it
 
     def allows(self, scope: Scope) -> bool:
         """True when the key has this scope."""
         return scope in self.scopes or Scope.ADMIN in self.scopes
 
     def reaches(self, session: str) -> bool:
-        """True when the key is for this session, whether there is such a session or not."""
+        """True when the key is valid for this session, whether the session exists or not."""
         return self.sessions is None or session in self.sessions
 
     def expired(self, now: float) -> bool:
@@ -55,7 +55,7 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def new_secret() -> str:
-    """The text that a caller sends as its bearer key."""
+    """A new random text that a caller sends as its bearer key."""
     return PREFIX + secrets.token_urlsafe(SECRET_BYTES)
 
 
@@ -65,7 +65,7 @@ def digest_of(secret: str) -> str:
 
 
 class AuditEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """Who asked for what and what came of it. `key` is a key's id, or a name of the server's for callers without one."""
+    """Who requested what, with the outcome. `key` is a key's id, or the server's name for callers without one."""
 
     at: float
     key: str
@@ -73,8 +73,8 @@ class AuditEntry(msgspec.Struct, frozen=True, kw_only=True):
     session: str | None
     target: str | None  # the id in the request's path when it is not a session's
     outcome: int  # HTTP status
-    client: str | None = None  # the address that the call came from
-    id: int = 0  # given by the store, grows
+    client: str | None = None  # the address of the caller
+    id: int = 0  # assigned by the store, increasing
 
 
 class AuditQuery(msgspec.Struct, frozen=True, kw_only=True):

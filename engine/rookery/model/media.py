@@ -17,15 +17,15 @@ class MediaOrigin(StrEnum):
 class MediaState(StrEnum):
     """Where a file is."""
 
-    WAITING = "waiting"  # is to be fetched from its platform
+    WAITING = "waiting"  # waits to be fetched from its platform
     STORED = "stored"
-    FAILED = "failed"  # could not be fetched; asking for it tries again
+    FAILED = "failed"  # could not be fetched; a request for it tries again
 
 
 class MediaFile(msgspec.Struct, frozen=True, kw_only=True):
     """One file. `size`, `sha256` (hex) and `place` are known once it is stored; `place` is the storage's name.
 
-    `due_at`: when there is something to do for it: to fetch it, or to tell in the event log what became of that.
+    `due_at`: when the engine must act on the file: fetch it, or report the result in the event log.
     """
 
     id: str
@@ -46,7 +46,7 @@ class MediaFile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def id_of_event(event: int) -> str:
-    """The id of the file that came with an event; there is at most one."""
+    """The id of the file that came with an event; an event has at most one."""
     return f"event-{event}"
 
 
@@ -57,10 +57,10 @@ def event_of_id(id: str) -> int | None:
 
 
 class MediaQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """Which files to list, newest first; `before` is the number of the last one seen."""
+    """Which files to list, newest first; `before` is the number of the last file seen."""
 
     session: str | None = None
-    sessions: tuple[str, ...] | None = None  # any of these; what one caller may see
+    sessions: tuple[str, ...] | None = None  # any of these; the sessions that one caller may see
     origin: MediaOrigin | None = None
     state: MediaState | None = None
     before: int | None = None

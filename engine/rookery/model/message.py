@@ -11,13 +11,14 @@ import msgspec
 from .content import Content
 
 STATUS_EVENT = "message.status"
-"""The type of events about the states of sends. Only readers that ask for this type by name get them."""
+"""The type of events about the states of sends. Only readers that name this type receive them."""
 STATUS_EPOCH = -1
-"""Keeps the keys of such events apart from those of a platform."""
+"""Keeps the keys of these events apart from those of a platform."""
 
 
 class MessageState(StrEnum):
-    """Where an outbound message is. The first three are under way, the others final or, after SENT, only better."""
+    """The state of an outbound message. The first three are in progress; the others are final or, after SENT, can only
+    improve."""
 
     SCHEDULED = "scheduled"  # waits for its time
     QUEUED = "queued"
@@ -27,12 +28,12 @@ class MessageState(StrEnum):
     READ = "read"
     FAILED = "failed"
     EXPIRED = "expired"
-    UNKNOWN = "unknown"  # the bytes left, the answer never came: it may or may not have been delivered
+    UNKNOWN = "unknown"  # the request was sent but no answer came: it may or may not have been delivered
     CANCELLED = "cancelled"
 
     @property
     def final(self) -> bool:
-        """True when the engine does nothing more for it."""
+        """True when the engine will do nothing more for the message."""
         return self not in (MessageState.SCHEDULED, MessageState.QUEUED, MessageState.SENDING)
 
 
@@ -48,7 +49,8 @@ STATE_RANKS = {
     MessageState.DELIVERED: 3,
     MessageState.READ: 4,
 }
-"""How good a state is. One under way (0) gives way to any; a final one only to one that is as good."""
+"""The rank of a state. A state in progress (0) gives way to any state; a final one only to a state of at least the same
+rank."""
 
 
 def may_follow(stored: MessageState, new: MessageState) -> bool:
@@ -57,7 +59,7 @@ def may_follow(stored: MessageState, new: MessageState) -> bool:
 
 
 class Receipt(msgspec.Struct, frozen=True):
-    """What the platform answered to a send."""
+    """The platform's answer to a send."""
 
     message_id: str
     time: float
@@ -74,8 +76,8 @@ class OutboundMessage(msgspec.Struct, frozen=True, kw_only=True):
     created_at: float
     updated_at: float
     expires_at: float
-    send_at: float | None = None  # as asked for; a time in the past means at once
-    ttl: float | None = None  # seconds, as asked for; None: the engine's default
+    send_at: float | None = None  # as requested; a time in the past means at once
+    ttl: float | None = None  # seconds, as requested; None: the engine's default
     state: MessageState = MessageState.QUEUED
     reply_to: str | None = None
     options: Mapping[str, Any] = {}  # fields that only this platform knows, passed on as they are
@@ -83,11 +85,11 @@ class OutboundMessage(msgspec.Struct, frozen=True, kw_only=True):
     receipt: Receipt | None = None
     error: str | None = None
     attempts: int = 0
-    unreadable: str | None = None  # why its row cannot be read; it is not sent
+    unreadable: str | None = None  # why its row cannot be read; the message is not sent
 
 
 def is_same_request(one: OutboundMessage, other: OutboundMessage) -> bool:
-    """True when a repeated idempotency key asks for the same thing again."""
+    """True when a repeated idempotency key repeats the same request."""
     return _request_of(one) == _request_of(other)
 
 
@@ -104,12 +106,12 @@ def _request_of(message: OutboundMessage) -> tuple[object, ...]:
 
 
 def as_queued(message: OutboundMessage) -> OutboundMessage:
-    """A message that was to leave at once, as one that waits."""
+    """Returns a message that was to leave at once as one that waits."""
     return msgspec.structs.replace(message, state=MessageState.QUEUED, attempts=0)
 
 
 def after(message: OutboundMessage, outcome: SendOutcome, *, beginnings: int) -> OutboundMessage:
-    """The message as its row is once `outcome` is stored and it was begun so many times more."""
+    """Returns the message as its row will be once `outcome` is stored and `beginnings` more attempts have begun."""
     return msgspec.structs.replace(
         message,
         state=outcome.state,
@@ -121,7 +123,7 @@ def after(message: OutboundMessage, outcome: SendOutcome, *, beginnings: int) ->
 
 
 class Unfinished(msgspec.Struct, frozen=True):
-    """The stored messages of one session that are under way."""
+    """The stored messages of one session that are in progress."""
 
     sending: tuple[str, ...]  # ids
     queued: bool  # whether there are any
@@ -138,18 +140,18 @@ class SendOutcome(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Recorded(msgspec.Struct, frozen=True):
-    """What became of a write of states."""
+    """The result of writing states."""
 
     refused: frozenset[str] = frozenset()
-    """Messages whose state was not written: they are in a final one, as cancelled, or gone."""
+    """Messages whose state was refused: they are already in a final state, for example cancelled, or gone."""
     announced: bool = False
-    """Events were written, perhaps, that only this process knows of yet."""
+    """True when the write may have stored events that only this process knows about yet."""
 
 
 class MessageQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """Which sends of a session to list, newest first; `before` is the number of the last one seen.
+    """Which sends of a session to list, newest first; `before` is the number of the last send seen.
 
-    `since` (inclusive) and `until` (exclusive) are about the time of acceptance, seconds since the epoch.
+    `since` (inclusive) and `until` (exclusive) bound the time of acceptance, in seconds since the epoch.
     """
 
     session: str

@@ -13,7 +13,7 @@ import msgspec
 
 
 class SessionStatus(StrEnum):
-    """What was last observed of a session (requirement A2)."""
+    """The last observed status of a session (requirement A2)."""
 
     INITIALIZING = "INITIALIZING"
     LOADING = "LOADING"
@@ -27,15 +27,15 @@ class SessionStatus(StrEnum):
 class Reason(StrEnum):
     """Why a session has its status, for machines. `detail` says the same for people."""
 
-    CREATED = "CREATED"  # never started yet
+    CREATED = "CREATED"  # never started
     STARTING = "STARTING"
     RESTORING = "RESTORING"  # enabled before this process started
-    RESTARTING = "RESTARTING"  # the operator asked
+    RESTARTING = "RESTARTING"  # requested by the operator
     CONNECTED = "CONNECTED"
     PAIRING = "PAIRING"  # waits for a person to scan
     DISABLED = "DISABLED"  # the operator stopped it
-    SHUTDOWN = "SHUTDOWN"  # the engine went away; comes back by itself
-    HANDED_OVER = "HANDED_OVER"  # another instance takes it
+    SHUTDOWN = "SHUTDOWN"  # the engine shut down; the session comes back automatically
+    HANDED_OVER = "HANDED_OVER"  # another instance takes the session over
     NETWORK = "NETWORK"
     SERVER_ERROR = "SERVER_ERROR"
     RATE_LIMITED = "RATE_LIMITED"
@@ -68,7 +68,7 @@ TERMINAL_REASONS = frozenset(
         Reason.UNKNOWN_PLATFORM,
     }
 )
-"""Reasons that no waiting cures: the session stays down until an operator acts on it (B3, B4, A5)."""
+"""Reasons that waiting does not cure: the session stays down until an operator acts on it (B3, B4, A5)."""
 
 
 class Action(StrEnum):
@@ -95,18 +95,19 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def terminal(self) -> bool:
-        """True when only an operator's verb can bring the session back."""
+        """True when only an operator can bring the session back."""
         return self.reason in TERMINAL_REASONS
 
 
 class ProofOfLife(msgspec.Struct, kw_only=True):
-    """When a session last showed that it lives; every field is None until it happened. Kept in memory by the owner."""
+    """When the session last showed that it is alive; each field is None until it has happened. Kept in memory by the
+    owner."""
 
     last_pong: float | None = None
     last_inbound: float | None = None
     last_ack: float | None = None
     last_probe: float | None = None
-    account: dict[str, str | None] | None = None  # who the session is at its platform
+    account: dict[str, str | None] | None = None  # the session's account at its platform
     limited_until: float | None = None  # until then the platform lets it write only to people it knows
     probe_latency: float | None = None
 
@@ -141,12 +142,12 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     cursor: str | None = None  # the provider's position in its source, opaque here
     commands: int = 0  # start, retry and restart each add one; a newer count than `heeded` lifts a terminal reason
     restarts: int = 0  # restart and changed credentials or settings add one: the running link is replaced
-    heeded: int = 0  # `commands` as of the last status that was written
+    heeded: int = 0  # `commands` as of the last written status
     uid: int = 0
     fence: int = 0
     owner: str | None = None
-    taken_from: str | None = None  # told by a claim: whose lease had run out
-    unreadable: str | None = None  # why its credentials or settings cannot be read; it cannot connect then
+    taken_from: str | None = None  # set by a claim: the previous owner, whose lease expired
+    unreadable: str | None = None  # why its credentials or settings cannot be read; until then it cannot connect
     created_at: float = 0.0
     updated_at: float = 0.0
 
@@ -156,7 +157,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
         return self.enabled and not (self.health.terminal and self.commands == self.heeded)
 
     def __repr__(self) -> str:
-        """Without credentials and settings: either may hold secrets (E4)."""
+        """Leaves out credentials and settings: either may hold secrets (E4)."""
         return f"<Session {self.id!r} {self.platform} enabled={self.enabled} {self.health.status}/{self.health.reason}>"
 
 
@@ -173,7 +174,7 @@ class SessionQuery(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SessionChange(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What an operator changes; `UNSET` leaves a column as it is."""
+    """An operator's change; `UNSET` leaves a column as it is."""
 
     name: str | msgspec.UnsetType = msgspec.UNSET
     enabled: bool | msgspec.UnsetType = msgspec.UNSET
@@ -185,7 +186,7 @@ class SessionChange(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
 
 
 class Lease(msgspec.Struct, frozen=True):
-    """The right to run one session. Every write of the session carries it; a stale one raises `LeaseLost`."""
+    """The right to run one session. Every write of the session carries it; a stale lease raises `LeaseLost`."""
 
     session: str
     uid: int
@@ -194,7 +195,7 @@ class Lease(msgspec.Struct, frozen=True):
 
 
 class PairingCode(msgspec.Struct, frozen=True):
-    """`rookery.provider.capabilities.Pairing` as the engine keeps it and passes it on."""
+    """`rookery.provider.capabilities.Pairing` as the engine stores it and passes it on."""
 
     kind: str
     code: str
@@ -205,8 +206,9 @@ class PairingCode(msgspec.Struct, frozen=True):
 class StatusWrite(msgspec.Struct, frozen=True):
     """One observed status of a leased session.
 
-    `heeded` is the `commands` count that it took into account. `number` counts the writes under this lease: a repeated number
-    is the same write again, whose event is stored already. `code` is a new code that a person has to scan or type.
+    `heeded` is the `commands` count that the status takes into account. `number` counts the writes under this lease: a
+    repeated number is the same write again, whose event is already stored. `code` is a new code that a person has to
+    scan or type.
     """
 
     lease: Lease
@@ -219,10 +221,10 @@ class StatusWrite(msgspec.Struct, frozen=True):
 STATUS_CHANGED = "session.status"
 QR_SHOWN = "session.qr"
 PAIRING_CODE_SHOWN = "session.pairing_code"
-"""Types of the events that tell what happens to a session."""
+"""Types of the events about a session."""
 
 SESSION_EPOCH = -2
-"""Keeps the keys of such events apart from those of a platform and of sends."""
+"""Keeps the keys of these events apart from those of a platform and of sends."""
 
 
 HISTORY_LENGTH = 50

@@ -1,4 +1,4 @@
-"""Which events a subscriber asks for: types by name, and patterns such as `message.*` or `*`."""
+"""Which events a subscriber receives: types by name, and patterns such as `message.*` or `*`."""
 
 from __future__ import annotations
 
@@ -8,16 +8,18 @@ from functools import lru_cache
 import msgspec
 
 QUIET_TYPES = frozenset({"message.status", "session.qr", "session.pairing_code"})
-"""Types that reach only those who ask for them: by name, or by a pattern with their first word (`session.*`)."""
+"""Types that only subscribers that ask for them receive: by name, or by a pattern with their first word
+(`session.*`)."""
 
 EVERYTHING = "*"
 
 
 @lru_cache(maxsize=1024)
 def names_of(type: str) -> tuple[str, ...]:
-    """Every name and pattern that asks for this type.
+    """Every name and pattern that matches this type.
 
-    `message.edited` is asked for by itself, `message.edited.*`, `message.*` and `*`; a quiet type not by `*`.
+    `message.edited` is matched by its own name, `message.edited.*`, `message.*` and `*`; a quiet type is not matched by
+    `*`.
     """
     words = type.split(".")
     patterns = (".".join(words[:count]) + ".*" for count in range(len(words), 0, -1))
@@ -25,7 +27,7 @@ def names_of(type: str) -> tuple[str, ...]:
 
 
 def asks_for(asked: Collection[str] | None, type: str) -> bool:
-    """True when whoever asks for these names and patterns (None: for everything) gets events of this type."""
+    """True when a subscriber to these names and patterns (None: to everything) receives events of this type."""
     if asked is None:
         return type not in QUIET_TYPES
     return any(name in asked for name in names_of(type))
@@ -37,8 +39,8 @@ def is_pattern(name: str) -> bool:
 
 
 class TypeFilter(msgspec.Struct, frozen=True):
-    """A list of names and patterns, taken apart for a database: a type fits one of `names`, begins with one of `prefixes`, or
-    is none of the quiet ones where `everything` is asked for."""
+    """A list of names and patterns, split for a database query: a type matches if it is one of `names`, begins with one
+    of `prefixes`, or, where `everything` is set, is not a quiet type."""
 
     names: tuple[str, ...]
     prefixes: tuple[str, ...]
@@ -46,7 +48,7 @@ class TypeFilter(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, asked: Collection[str]) -> TypeFilter:
-        """From what a subscriber asks for."""
+        """Builds the filter from a subscriber's names and patterns."""
         stems = [name.removesuffix(".*") for name in asked if is_pattern(name) and name != EVERYTHING]
         names = [name for name in asked if not is_pattern(name)]
         return cls((*names, *stems), tuple(stem + "." for stem in stems), EVERYTHING in asked)

@@ -22,20 +22,20 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True):
     events: tuple[str, ...] | None = None  # None: every type
     chats: tuple[str, ...] | None = None  # None: every chat
     headers: Mapping[str, str] = {}  # sent with each delivery; may hold secrets, so encrypted at rest
-    timeout: float | None = None  # seconds; None: as the engine is set
-    previous_secret: str | None = None  # signs too, until `previous_until`
+    timeout: float | None = None  # seconds; None: the engine's default
+    previous_secret: str | None = None  # also signs, until `previous_until`
     previous_until: float | None = None
     target: str | None = None  # of a sink: the subject, routing key or stream, with fields such as {session}
-    replies: bool = False  # an answer may hold messages to send
-    format: str = "rookery"  # of the payload
+    replies: bool = False  # an answer may contain messages to send
+    format: str = "rookery"  # format of the payload
     enabled: bool = True
-    unreadable: str | None = None  # why its secret or another column cannot be read; nothing is delivered then
+    unreadable: str | None = None  # why its secret or another column cannot be read; until then nothing is delivered
     created_at: float = 0.0
     updated_at: float = 0.0
 
     @property
     def is_sink(self) -> bool:
-        """True when a broker is behind it."""
+        """True when the URL leads to a broker."""
         return self.target is not None
 
     def __repr__(self) -> str:
@@ -43,7 +43,7 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def shown_url(url: str) -> str:
-    """An address for people: `***` in place of user, password and the values of the query, which are often tokens."""
+    """An address for people: `***` replaces user, password and the values of the query, which are often tokens."""
     try:
         parts = urlsplit(url)
     except ValueError:
@@ -58,7 +58,7 @@ def shown_url(url: str) -> str:
 
 
 def public_url(url: str) -> str:
-    """The part of an address that is stored in clear: its host, with `/***` for the rest, which may be a token."""
+    """The part of an address that is stored in clear text: its host, with `/***` for the rest, which may be a token."""
     try:
         parts = urlsplit(url)
     except ValueError:
@@ -68,7 +68,7 @@ def public_url(url: str) -> str:
 
 
 def lane_of(session: str, chat: str | None) -> str:
-    """Deliveries of one lane are made in order."""
+    """The lane of a session's chat. Deliveries of one lane are made in order."""
     return f"{session}/{chat or ''}"
 
 
@@ -82,10 +82,10 @@ class Delivery(msgspec.Struct, frozen=True):
 
 
 class DeliveryOutcome(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of one attempt to deliver.
+    """The result of one attempt to deliver.
 
-    `delivered`: done, the row goes away. Otherwise the attempt failed: `retry_at` set parks the lane until then; without
-    it the delivery becomes a dead letter and its lane goes on.
+    `delivered`: done, the row is deleted. Otherwise the attempt failed: `retry_at`, if set, parks the lane until then;
+    without it the delivery becomes a dead letter and its lane continues.
     """
 
     webhook: str
@@ -106,8 +106,8 @@ class DeadLetter(msgspec.Struct, frozen=True):
 
 
 class ReplayQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """Which dead letters to deliver again: those that fit every condition given. `since` and `until` (exclusive) are about
-    when they were given up."""
+    """Which dead letters to deliver again: those that match every given condition. `since` and `until` (exclusive)
+    bound the time when they were given up."""
 
     event_ids: tuple[int, ...] | None = None
     session: str | None = None
@@ -116,22 +116,22 @@ class ReplayQuery(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WebhookFacts(msgspec.Struct, frozen=True):
-    """The first three are counted, the others written lazily (`DeliveryNote`), by the instance that delivers."""
+    """The delivering instance writes some of these lazily (`DeliveryNote`); the first three are counted."""
 
     pending: int = 0
     dead: int = 0
-    oldest_pending_at: float | None = None  # when the event was stored that waits longest
+    oldest_pending_at: float | None = None  # when the oldest waiting event was stored
     last_success_at: float | None = None
     last_error: str | None = None
     last_error_at: float | None = None
-    last_status: int | None = None  # of the last attempt; None when nothing was answered
-    delivered: int = 0  # attempts since the webhook was made
+    last_status: int | None = None  # of the last attempt; None without an answer
+    delivered: int = 0  # attempts since the webhook was created
     failed: int = 0
-    rate: float = 0.0  # deliveries a second, lately
+    rate: float = 0.0  # deliveries per second, recently
     noted_at: float | None = None
 
     def lag(self, now: float) -> float:
-        """Seconds for which the oldest undelivered event has waited; 0 when nothing waits."""
+        """Seconds that the oldest undelivered event has waited; 0 when none waits."""
         return 0.0 if self.oldest_pending_at is None else max(0.0, now - self.oldest_pending_at)
 
 
@@ -141,7 +141,7 @@ class DeliveryNote(msgspec.Struct, frozen=True, kw_only=True):
     last_success_at: float | None = None
     last_error: str | None = None
     last_error_at: float | None = None
-    last_status: int | None = None  # taken with `delivered` or `failed` only
+    last_status: int | None = None  # set only together with `delivered` or `failed`
     delivered: int = 0
     failed: int = 0
     rate: float | None = None

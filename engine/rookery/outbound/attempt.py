@@ -1,4 +1,4 @@
-"""What one call of a link means for its message: the state that it ends in, or when to try again (F4)."""
+"""Interprets one call of a link for its message: the state that it ends in, or when to try again (F4)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ log = get_logger("SESSION")
 
 
 class Pause(msgspec.Struct, frozen=True):
-    """The message has not left and has to be tried again after `delay` seconds."""
+    """The message was not sent and must be retried after `delay` seconds."""
 
     delay: float
     whole_session: bool
@@ -40,7 +40,7 @@ def judge(
     now: float,
     on_refused: Callable[[TerminalError], object],
 ) -> SendOutcome | Pause:
-    """What an exception of `Link.send` means. `failures` counts the earlier attempts that could not even begin."""
+    """Interprets an exception of `Link.send`. `failures` counts the earlier attempts that could not even begin."""
     match error:
         case SendRateLimited():
             return Pause(error.retry_after, error.whole_session, str(error))
@@ -58,5 +58,5 @@ def judge(
 
 
 def unknown(message: OutboundMessage, error: str, *, now: float) -> SendOutcome:
-    """The bytes may have left."""
+    """The outcome of a message that may have been sent."""
     return SendOutcome(id=message.id, state=MessageState.UNKNOWN, at=now, error=printable(error))

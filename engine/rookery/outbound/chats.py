@@ -10,9 +10,9 @@ from ..model.message import MessageState, OutboundMessage, SendOutcome
 class Item:
     """A message in the window.
 
-    `begun`: its row says SENDING and nothing has left. `doubtful`: the row may say so, the store did not answer. `outcome`:
-    the state that its row is to get. `booked`: it has taken its turn. `retry_in`: seconds to wait once `outcome` is stored;
-    None when the message is done with then.
+    `begun`: its row says SENDING, but it was not sent. `doubtful`: its row may say SENDING; the store did not answer.
+    `outcome`: the state to write to its row. `booked`: it has booked its turn. `retry_in`: seconds to wait once
+    `outcome` is stored; None when the message is then finished.
     """
 
     __slots__ = ("attempts", "begun", "booked", "doubtful", "failures", "message", "outcome", "retry_in")
@@ -28,7 +28,7 @@ class Item:
 
 
 class Chat:
-    """The queue of one chat. `busy`: its first message, or the place for it, is in somebody's hands."""
+    """The queue of one chat. `busy`: a worker or another task is handling its first message, or the place for it."""
 
     __slots__ = ("busy", "items", "name")
 

@@ -1,10 +1,10 @@
 """The queue of one session's sends: in order per chat, several chats at once, fair between chats (F4).
 
-The backlog is rows; in memory are only the messages of the current window. A message is stored as SENDING before its first
-byte leaves, so that a crash in between shows as `unknown` and never repeats a send silently.
+The backlog is in the store; only the messages of the current window are in memory. A message is stored as SENDING
+before its first byte leaves, so that after a crash it shows as `unknown` and is never silently sent twice.
 
-One task, `_deliver`, moves everything: each round stores the outcomes that have come and the beginnings that are due in one
-transaction, then hands the messages to the workers. While it stores, the next round gathers. It ends, with its workers, when
+One task, `_deliver`, drives everything: each round stores the new outcomes and the due beginnings in one transaction,
+then passes the messages to the workers. While it stores, the next round collects. The task ends, with its workers, when
 nothing has been sent for a moment.
 """
 
@@ -32,16 +32,16 @@ from .turns import Turns
 from .workers import Workers
 
 WINDOW = 512
-"""Messages of one session held in memory, about."""
+"""Approximate maximum number of one session's messages in memory."""
 
 CHAT_WINDOW = 128
-"""Of these, messages of one chat: a long backlog of one chat leaves room for the others."""
+"""Maximum number of these for one chat: a long backlog of one chat leaves room for the others."""
 
 CHAT_LOW = 32
-"""A chat with more rows than its part of the window is read again when so few are left of it."""
+"""A chat with more rows than its part of the window is read again when this few of its messages are left."""
 
 UNSTORED = 1000
-"""Ids remembered of messages whose storing was given up."""
+"""Number of remembered ids of messages whose storing was given up."""
 
 DEFAULT_CONCURRENCY = 16
 
@@ -74,28 +74,30 @@ class Outbox:
         self._link: Link | None = None
         self._nursery: trio.Nursery | None = None
         self._turns = Turns()
-        self._places = 0  # messages that may be with the link at once
+        self._places = 0  # messages that the link may handle at once
         self._taken = 0
-        # The window. A chat is in it as long as it has messages here, or a place is kept for one.
+        # The window. A chat is in it while it has messages here or a place is reserved for one.
         self._chats: dict[str, Chat] = {}
         self._known: set[str] = set()  # ids of the window
-        self._outside: Collection[str] = frozenset()  # chats with rows that are not in the window
-        self._more = True  # such rows may be of any chat
+        self._outside: Collection[str] = frozenset()  # chats with rows outside the window
+        self._more = True  # rows outside the window may be of any chat
         self._loading = False
-        # Where the chats of the window are that are not with a worker.
+        # Each chat of the window that no worker handles is in one of these.
         self._ready: deque[Chat] = deque()
         self._later: list[tuple[float, int, Chat]] = []  # a heap by trio time
         self._numbers = count()
-        self._done: list[Chat] = []  # whose first message has an outcome that is not stored yet
+        self._done: list[Chat] = []  # chats whose first message has an outcome that is not stored yet
         self._wake = trio.Event()
         self._delivering = False
         # Messages on their way into the store.
         self._awaited: set[str] = set()  # as QUEUED
         self._reserving: set[str] = set()  # as SENDING
         self._unreserved = trio.Event()
-        self._unstored: OrderedDict[str, None] = OrderedDict()  # given up by their callers
-        self._suspects: set[str] = set()  # SENDING and not in hand at the last `reconcile`
-        self._owed: dict[str, SendOutcome] = {}  # states that rows should have: outcomes, and QUEUED where nothing left
+        self._unstored: OrderedDict[str, None] = OrderedDict()  # messages that their callers gave up storing
+        self._suspects: set[str] = set()  # SENDING, but not handled here at the last `reconcile`
+        self._owed: dict[
+            str, SendOutcome
+        ] = {}  # states that rows should get: outcomes, and QUEUED for messages that were not sent
 
     def attach(self, link: Link, nursery: trio.Nursery) -> None:
         """A link is up: send what waits. The nursery is the link's own and ends with it."""
@@ -107,23 +109,25 @@ class Outbox:
         self._load_soon()
 
     def detach(self) -> None:
-        """The link goes away: begin nothing more."""
+        """The link is closing: begin nothing more."""
         self._link = None
         self._nursery = None
         self._workers.stop()
 
     async def settle(self) -> None:
-        """After the last link: store what is not stored yet. Bounded by the caller."""
+        """After the last link, store what is not stored yet. The caller bounds the time."""
         while self._reserving:
             await self._unreserved.wait()
         await self._pay()
 
-    # Messages come.
+    # Accepting messages.
 
     def reserve(self, id: str, chat: str, content: Content) -> bool:
-        """A message is about to be stored: try to keep the next place in its chat. `accept` or `withdraw` must follow.
+        """A message is about to be stored: try to reserve the next place in its chat. `accept` or `withdraw` must
+        follow.
 
-        True: it would leave at once, so it may be stored as SENDING right away (one write less). False: store it as QUEUED.
+        True: it would be sent at once, so it may be stored as SENDING right away (one write less). False: store it as
+        QUEUED.
         """
         if (
             self._link is None
@@ -141,14 +145,14 @@ class Outbox:
         return True
 
     def withdraw(self, id: str, chat: str, *, reserved: bool) -> None:
-        """The message was not stored after all."""
+        """The message was not stored."""
         self._awaited.discard(id)
         if reserved:
             self._unreserve(id)
             self._next(self._chats[chat])
 
     def accept(self, message: OutboundMessage, *, reserved: bool) -> None:
-        """The message was stored just now."""
+        """The message was just stored."""
         if reserved:
             self._unreserve(message.id)
             chat = self._chats[message.to]
@@ -160,7 +164,7 @@ class Outbox:
                 self._hand_over(chat)
             return
         if message.id not in self._awaited:
-            return  # its row was found before its caller could say so
+            return  # its row was read before its caller could report it
         self._awaited.discard(message.id)
         if self._link is None or self._more or self._loading:
             self.wake()
@@ -170,7 +174,8 @@ class Outbox:
             self._add(Item(message))
 
     def doubt(self, id: str) -> None:
-        """A message may have been stored, or may yet be; the store did not tell. It is sent as soon as it is found."""
+        """A message may have been stored, or may still be; the store did not answer. It is sent as soon as it is
+        found."""
         self._unstored[id] = None
         if len(self._unstored) > UNSTORED:
             self._unstored.popitem(last=False)
@@ -178,15 +183,15 @@ class Outbox:
         self.wake()
 
     def wake(self) -> None:
-        """Rows may have been stored by somebody else."""
+        """Another task or engine may have stored rows."""
         self._more = True
         self._load_soon()
 
     async def reconcile(self, stored: Unfinished) -> None:
-        """`stored` is what the store has of this session: take care of what should be in hand here and is not. Connected or
-        not. Raises StoreError."""
+        """Take over the messages that `stored` lists for this session and that should be handled here but are not.
+        Works with or without a connection. Raises StoreError."""
         missing = set(stored.sending) - self._known - self._reserving - self._owed.keys()
-        # Twice in a row, because the store may have been read a moment before its row changed.
+        # Twice in a row, because the store may have been read just before its row changed.
         strays, self._suspects = missing & self._suspects, missing
         if strays:
             never_left = strays & self._unstored.keys()
@@ -218,7 +223,7 @@ class Outbox:
             self._next(chat)
 
     def _next(self, chat: Chat) -> None:
-        """Go on with a chat that is in nobody's hands."""
+        """Continue with a chat that no task is handling."""
         if not chat.items:
             chat.busy = False
             del self._chats[chat.name]
@@ -271,8 +276,9 @@ class Outbox:
             self._loading = False
 
     async def _fill(self) -> None:
-        """Read rows, oldest first, until the window is full or none is left; a chat that has enough is passed over."""
-        self._more = bool(self._owed)  # what is stored from here on is announced by `accept` or `wake`
+        """Read rows, oldest first, until the window is full or none is left. A chat that has enough messages is
+        skipped."""
+        self._more = bool(self._owed)  # `accept` or `wake` announces rows that are stored from here on
         outside: set[str] = set()
         passed: set[str] = set()
         while True:
@@ -300,7 +306,7 @@ class Outbox:
                 if id not in written.failed and self._owed.get(id) is outcome:
                     del self._owed[id]
 
-    # Messages leave.
+    # Sending messages.
 
     def _nudge(self) -> None:
         self._wake.set()
@@ -309,20 +315,20 @@ class Outbox:
             self._nursery.start_soon(self._deliver)
 
     async def _deliver(self) -> None:
-        """Move messages until there are none, or until the link ends; then what has not left is put back."""
+        """Move messages until none is left or the link ends; then put back the messages that were not sent."""
         try:
             async with trio.open_nursery() as nursery:
                 if self._link is not None:
                     self._workers.start(nursery, self._link)
                     try:
                         await self._rounds()
-                    except BaseException:  # whatever ends the rounds ends the calls, and soon
+                    except BaseException:  # any error that ends the rounds also ends the calls soon
                         self._workers.stop()
                         raise
-                self._workers.end()  # no worker starts in a nursery that closes
+                self._workers.end()  # no worker may start in a nursery that is closing
                 nursery.cancel_scope.cancel()
         finally:
-            # The workers have ended. What came of their last calls is stored, and the rest becomes QUEUED again.
+            # The workers have ended. The outcomes of their last calls are stored; the rest becomes QUEUED again.
             self._workers.end()
             with self._shields.open(self._settings.store_timeout):
                 await self._store_outcomes(())
@@ -342,7 +348,7 @@ class Outbox:
             beginning = self._due()
             if self._done or beginning:
                 await self._store_outcomes(beginning)
-                await trio.lowlevel.checkpoint()  # it may be cancelled here, where nothing is half done
+                await trio.lowlevel.checkpoint()  # a safe point for cancellation: nothing is half done here
                 continue
             if self._ready and self._taken < self._places:
                 continue
@@ -354,7 +360,7 @@ class Outbox:
                 return
 
     def _due(self) -> list[Chat]:
-        """The chats whose next message may begin now, as far as there are places; each place is taken."""
+        """The chats whose next message may begin now, as far as the link has free places. Takes a place for each."""
         now = trio.current_time()
         while self._later and self._later[0][0] <= now:
             self._ready.append(heappop(self._later)[2])
@@ -379,7 +385,7 @@ class Outbox:
         return beginning
 
     def _turn_of(self, chat: Chat, item: Item) -> float:
-        """Take the message's turn, once; returns the seconds until it comes."""
+        """Book the message's turn, once; returns the seconds until it comes."""
         if not item.booked:
             item.booked = True
             if (delay := self._turns.book(chat.name, item.message.content)) > 0:
@@ -395,13 +401,14 @@ class Outbox:
         self._nudge()
 
     def _conclude(self, chat: Chat, outcome: SendOutcome, retry_in: float | None = None) -> None:
-        """The row of the chat's first message is to get this state. Whatever happens meanwhile, it is not sent before."""
+        """Set the state to write for the chat's first message. Whatever happens meanwhile, the message is not sent
+        before."""
         chat.items[0].outcome, chat.items[0].retry_in = outcome, retry_in
         self._done.append(chat)
         self._wake.set()
 
     def _ended(self, chat: Chat, result: SendOutcome | Pause) -> None:
-        """A worker has come to the end of the chat's first message."""
+        """A worker has finished the chat's first message."""
         self._taken -= 1
         if not isinstance(result, Pause):
             self._conclude(chat, result)
@@ -414,7 +421,7 @@ class Outbox:
         self._conclude(chat, self.record.queued(item.message.id, result.error), result.delay)
 
     async def _store_outcomes(self, beginning: Collection[Chat]) -> None:
-        """One transaction with what has ended and what begins. Raises LeaseLost."""
+        """Write outcomes and beginnings in one transaction. Raises LeaseLost."""
         done, self._done = self._done, []
         outcomes = [outcome for chat in done if (outcome := chat.items[0].outcome) is not None]
         for chat in beginning:
@@ -439,7 +446,7 @@ class Outbox:
             else:
                 item.begun = True
                 item.attempts += 1
-                if self._link is None:  # it went away meanwhile; nothing has left
+                if self._link is None:  # the link closed meanwhile; nothing was sent
                     self._put_back(chat)
                 else:
                     self._hand_over(chat)
@@ -451,7 +458,7 @@ class Outbox:
             self._next(chat)
         elif item.retry_in is None:
             self._postpone(chat, RETRY_DELAY)
-        else:  # it has not left and is tried again; if the store failed, its row still says SENDING
+        else:  # it was not sent and is retried; if the store failed, its row still says SENDING
             item.begun = item.doubtful = failed
             item.outcome = None
             self._postpone(chat, item.retry_in)

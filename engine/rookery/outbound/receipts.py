@@ -1,7 +1,7 @@
-"""Receipts from the receivers, matched with what was sent: SENT becomes DELIVERED, then READ (F4).
+"""Matches receipts from the receivers with our sends: SENT becomes DELIVERED, then READ (F4).
 
-A receipt names the platform's message id; the store knows ours. The match is kept in memory for the latest sends of a
-session; for older ones, and those from before a restart, the store is asked.
+A receipt names the platform's message id; the store knows ours. The mapping is kept in memory for a session's latest
+sends; for older ones, and those from before a restart, the store is queried.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 from ..model.message import MessageState
 
 REMEMBERED = 2000
-"""Sends of one session whose receipts need no look at the store."""
+"""Number of sends per session whose receipts are matched without querying the store."""
 
 EARLY = 256
-"""Receipts kept for a send whose own answer is still on its way."""
+"""Number of receipts kept for sends whose own answer has not arrived yet."""
 
 Record = Callable[[str, MessageState], Awaitable[object]]
 Find = Callable[[Collection[str]], Awaitable[Mapping[str, str]]]
 
 
 class Confirmations:
-    """One per session. `record` stores a new state of a message by our id, `find` finds our ids by the platform's."""
+    """One per session. `record` stores a new state of a message by our id; `find` finds our ids by the platform's."""
 
     def __init__(self, record: Record, find: Find) -> None:
         self._record = record
@@ -31,7 +31,7 @@ class Confirmations:
         self._early: OrderedDict[str, MessageState] = OrderedDict()
 
     async def sent(self, platform_id: str, id: str) -> None:
-        """The message `id` is stored as SENT and the platform calls it `platform_id`."""
+        """The message `id` is stored as SENT, and the platform calls it `platform_id`."""
         self._sent[platform_id] = id
         if len(self._sent) > REMEMBERED:
             self._sent.popitem(last=False)
@@ -39,7 +39,7 @@ class Confirmations:
             await self._record(id, state)
 
     async def confirm(self, platform_ids: Collection[str], state: MessageState) -> None:
-        """The receivers have got or read these messages; those that were not sent from here are passed over."""
+        """The receivers have got or read these messages; messages that were not sent from here are skipped."""
         forgotten = [platform_id for platform_id in platform_ids if platform_id not in self._sent]
         found = await self._find(forgotten) if forgotten else {}
         for platform_id in platform_ids:

@@ -1,4 +1,4 @@
-"""Writes the states of one session's sends, many at a time, and tells those who wait for them."""
+"""Writes the states of one session's sends in batches, and wakes the callers that wait for them."""
 
 from __future__ import annotations
 
@@ -27,19 +27,20 @@ class SendingStore(MessageStore, OutgoingStore, Protocol):
 
 
 class Written(msgspec.Struct, frozen=True):
-    """What became of a write."""
+    """The result of a write."""
 
     refused: frozenset[str]
-    """Ids of messages that are in a final state already, as cancelled or expired, or gone. Nothing more is to be done."""
+    """Ids of messages that are already in a final state, for example cancelled or expired, or gone. They need no
+    further action."""
     failed: frozenset[str]
-    """Ids of messages whose row has its old state, for all that is known: the store did not answer in time."""
+    """Ids of messages whose row probably still has its old state: the store did not answer in time."""
 
 
 NOTHING = Written(frozenset(), frozenset())
 
 
 class SendRecord:
-    """What is stored of one session's sends. Every method raises LeaseLost."""
+    """The stored states of one session's sends. Every method raises LeaseLost."""
 
     def __init__(self, lease: Lease, platform: str, services: Services) -> None:
         self._lease = lease
@@ -58,8 +59,8 @@ class SendRecord:
         return self._clock()
 
     async def write(self, outcomes: Sequence[SendOutcome]) -> Written:
-        """Store states in one transaction. Shielded, and bounded by `store_timeout`. A state that the store refuses is
-        written apart from the others."""
+        """Store states in one transaction, shielded, within `store_timeout`. If the store refuses a state, each state
+        is written in its own transaction."""
         if not outcomes:
             return NOTHING
         refused: set[str] = set()
@@ -88,7 +89,7 @@ class SendRecord:
         return Written(frozenset(refused), frozenset(outcome.id for outcome in left))
 
     async def _write_apart(self, left: list[SendOutcome], error: Exception) -> set[str]:
-        """Each in a transaction of its own; those that were stored, or never will be, are removed from `left`."""
+        """Write each state in its own transaction. Removes from `left` those that were stored or never will be."""
         refused: set[str] = set()
         for outcome in list(left):
             try:
@@ -103,7 +104,7 @@ class SendRecord:
                     message_id=outcome.id,
                     error=str(refusal),
                 )
-                if plain == outcome:  # it stays SENDING until it is found to be a stray
+                if plain == outcome:  # it stays SENDING until the sweep finds it
                     left.remove(outcome)
                     refused.add(outcome.id)
                 else:
@@ -132,8 +133,8 @@ class SendRecord:
                 await self.confirmations.sent(outcome.receipt.message_id, outcome.id)
 
     async def resolve_interrupted(self, trouble: Callable[[str], object]) -> None:
-        """What an earlier owner was sending when it died becomes UNKNOWN. Returns once the store has taken that; until then
-        each of its errors goes to `trouble`."""
+        """Set messages that an earlier owner was sending when it died to UNKNOWN. Returns once the store has accepted
+        that; until then each store error goes to `trouble`."""
         while True:
             try:
                 if await self._store.resolve_interrupted(self._lease, now=self._clock(), announce=self._announce):
@@ -147,8 +148,8 @@ class SendRecord:
                 return
 
     async def resolve(self, *, requeue: Collection[str], interrupted: Collection[str]) -> None:
-        """Messages that are stored as SENDING and that no task is sending: `requeue` has never left and becomes QUEUED,
-        `interrupted` becomes UNKNOWN. Raises StoreError."""
+        """Resolve messages that are stored as SENDING although no task is sending them: those in `requeue` were never
+        sent and become QUEUED, those in `interrupted` become UNKNOWN. Raises StoreError."""
         log.warning(
             "sends were found that no task would end",
             session=self._lease.session,
@@ -167,11 +168,12 @@ class SendRecord:
                 self._signals.events_stored(self._lease.session)
 
     def queued(self, id: str, error: str | None = None) -> SendOutcome:
-        """The state of a message that has not left, and why."""
+        """The state of a message that was not sent, with the reason."""
         return SendOutcome(id=id, state=MessageState.QUEUED, at=self._clock(), error=error and printable(error))
 
     async def _record_receipt(self, id: str, state: MessageState) -> None:
-        """A receiver has the message. Worth one try: nobody waits for it, and the receipt itself is in the event log."""
+        """Record that a receiver has the message. One attempt is enough: no caller waits for it, and the receipt itself
+        is in the event log."""
         outcome = SendOutcome(id=id, state=state, at=self._clock())
         with self._shields.open(self._settings.store_timeout):
             try:
@@ -194,7 +196,7 @@ class SendRecord:
 
 
 def _plain(outcome: SendOutcome) -> SendOutcome:
-    """The same outcome with texts that every database takes."""
+    """The same outcome with texts that every database accepts."""
 
     def ascii(text: str | None) -> str | None:
         return text and text.encode("ascii", "backslashreplace").decode()

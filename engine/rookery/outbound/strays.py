@@ -1,7 +1,8 @@
-"""Finds sends that no task will bring to an end, and passes them to the outbox of their session.
+"""Finds sends that no task will finish, and passes them to the outbox of their session.
 
-A write can arrive long after its caller has given up: the database stalled, a proxy held the statement back. Then a row says
-SENDING or QUEUED and no outbox knows of it. Notifications and a new link find most of them; this finds the rest.
+A write can arrive long after its caller has given up: the database stalled, or a proxy delayed the statement. Then a
+row says SENDING or QUEUED and no outbox knows of it. Notifications and a new link find most of these; this sweep finds
+the rest.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ class StraySweep:
         self._store = store
 
     async def run(self) -> None:
-        """Look every `SWEEP_INTERVAL` until cancelled."""
+        """Sweep every `SWEEP_INTERVAL` until cancelled."""
         while True:
             await trio.sleep(SWEEP_INTERVAL)
             if not self._running:
@@ -55,5 +56,5 @@ class StraySweep:
                 if session in self._running:
                     try:
                         await self._running[session].outbox.reconcile(unfinished)
-                    except StoreError as error:  # a lost lease too: the session's next owner does the same
+                    except StoreError as error:  # including a lost lease: the session's next owner does the same
                         log.debug("sends could not be resolved", session=session, error=str(error))

@@ -1,4 +1,4 @@
-"""When a message may leave: the platform's pace, and the pauses that it demanded."""
+"""Decides when a message may leave: the platform's rate, and the pauses that it demanded."""
 
 from __future__ import annotations
 
@@ -10,18 +10,19 @@ from ..provider.contract import Link
 
 
 class Turns:
-    """Of one session. A pause outlives the link on which it was demanded; content that is `PASSING` takes no turn."""
+    """The turns of one session. A pause outlives the link on which the platform demanded it; content that is `PASSING`
+    takes no turn."""
 
     def __init__(self) -> None:
         self._paced: Paced | None = None
         self._paused_until = -float("inf")
 
     def attach(self, link: Link) -> None:
-        """From now on this link's pace counts."""
+        """From now on, use this link's rate."""
         self._paced = link if isinstance(link, Paced) else None
 
     def take_now(self, chat: str, content: Content) -> bool:
-        """Take the next turn of this chat if it has come; False when it has not, and then nothing is taken."""
+        """Take this chat's next turn if it has come. Otherwise return False and take nothing."""
         paced = self._pace_of(content)
         if self._paused_until > trio.current_time() or (paced is not None and paced.ready_in(chat) > 0):
             return False
@@ -30,16 +31,16 @@ class Turns:
         return True
 
     def book(self, chat: str, content: Content) -> float:
-        """Take the next turn of this chat; returns the seconds until it comes. Those who wait leave one after another."""
+        """Book this chat's next turn; returns the seconds until it comes. Waiting messages leave one after another."""
         paced = self._pace_of(content)
         return 0.0 if paced is None else paced.book(chat)
 
     def pause_left(self) -> float:
-        """Seconds for which the platform wants to hear nothing from this session, negative when it does not."""
+        """Seconds for which the platform still demands a pause from this session; negative when it does not."""
         return self._paused_until - trio.current_time()
 
     def pause(self, seconds: float) -> None:
-        """Nobody's turn comes before that; a longer pause stays as it is."""
+        """No turn comes before `seconds` from now; a longer pause stays as it is."""
         self._paused_until = max(self._paused_until, trio.current_time() + seconds)
 
     def _pace_of(self, content: Content) -> Paced | None:

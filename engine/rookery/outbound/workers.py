@@ -1,4 +1,5 @@
-"""Tasks that call a link, each for one message after another: no task, nursery or cancel scope is made for a send."""
+"""Tasks that call a link, each for one message after another, so that a send creates no task, nursery or cancel
+scope."""
 
 from __future__ import annotations
 
@@ -21,10 +22,10 @@ OVERDUE = "no answer within the deadline; it may or may not have been sent"
 
 
 class Workers:
-    """The tasks of one session. `on_end` is called when a call has come to its end; it may give more at once.
+    """The tasks of one session. `on_end` is called at the end of a call; it may pass more work at once.
 
-    A call is shielded: once bytes may have left, a cancellation would only turn a known outcome into an unknown one. It is
-    bounded by `send_timeout` (with a stored file by `media_timeout`), and by `stop`.
+    A call is shielded: once bytes may have left, a cancellation would only turn a known outcome into an unknown one.
+    `send_timeout` (`media_timeout` with a stored file) and `stop` bound it.
     """
 
     def __init__(
@@ -44,22 +45,23 @@ class Workers:
         self._link: Link | None = None
 
     def start(self, nursery: trio.Nursery, link: Link) -> None:
-        """Work for this link in this nursery; when it is cancelled the tasks end, each after the call under way."""
+        """Work for this link in this nursery. When the nursery is cancelled the tasks end, each after its current
+        call."""
         self._nursery, self._link = nursery, link
         for _ in self._waiting:
             nursery.start_soon(self._work)
 
     def end(self) -> None:
-        """No task is needed any more: those that wait for work end. None may be started in a nursery that closes."""
+        """No task is needed any more: idle tasks end. None may be started in a nursery that is closing."""
         self._nursery = self._link = None
         self._release()
 
     def clear(self) -> None:
-        """Forget what was given and not begun."""
+        """Forget work that was passed in but has not begun."""
         self._waiting.clear()
 
     def give(self, chat: Chat) -> None:
-        """Send the first message of a chat soon. No more may be given at a time than the link takes."""
+        """Send the first message of a chat soon. Callers may not pass more at a time than the link accepts."""
         self._waiting.append(chat)
         if self._parked:
             trio.lowlevel.reschedule(self._parked.pop())
@@ -67,7 +69,7 @@ class Workers:
             self._nursery.start_soon(self._work)
 
     def stop(self) -> None:
-        """The link closes: begin no call, and give those under way `link_close_timeout` to come to their end."""
+        """The link is closing: begin no call, and give current calls `link_close_timeout` to finish."""
         self._link = None
         self._release()
         deadline = trio.current_time() + self._settings.link_close_timeout
@@ -77,7 +79,7 @@ class Workers:
     async def _work(self) -> None:
         while True:
             chat: Chat | None = None
-            # Left only when a call is overdue.
+            # This scope is left early only when a call is overdue.
             with trio.CancelScope(shield=True) as scope:
                 while not scope.cancel_called:
                     link = self._link
@@ -97,8 +99,8 @@ class Workers:
                 self._on_end(chat, unknown(chat.items[0].message, OVERDUE, now=self._clock()))
 
     async def _park(self) -> None:
-        """Wait for work inside the task's shield, which costs less than to lift it each time: `stop` and `end` wake all who
-        wait, and one of them is always called."""
+        """Wait for work inside the task's shield, which costs less than lifting it each time: `stop` and `end` wake all
+        waiting tasks, and one of them is always called."""
         task = trio.lowlevel.current_task()
         self._parked.append(task)
 
