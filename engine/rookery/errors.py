@@ -22,7 +22,7 @@
     │   ├── MethodForbidden     a method that would break the session; names the right way
     │   ├── SendRateLimited     refused for now; try again after the given time
     │   ├── PlatformRefused     the platform refused a question or a change
-    │   ├── AccountLimited      the platform lets the account write only to known contacts
+    │   ├── AccountLimited      the platform lets the account write only to people it knows
     │   ├── TooLate             the message was already sent or is otherwise final
     │   └── OutcomeUnknown      the request was sent, but no answer came
     ├── MediaError              a file could not be stored or read

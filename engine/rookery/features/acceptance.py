@@ -182,7 +182,7 @@ class Acceptance(MediaFeatures, ChatNames):
                 self._signals.schedule.fire()
             now_running = self._supervisor.running.get(session)
             if now_running is not None and now_running is not runner:
-                now_running.outbox.wake()  # the session started meanwhile and may have read the queue before the message was stored
+                now_running.outbox.wake()  # it started meanwhile and may have read the queue too early
             return [answer if isinstance(answer, RookeryError) else answer[0] for answer in answers]
         raise OutcomeUnknown("the store did not answer in time; the message may have been accepted")
 

@@ -58,9 +58,7 @@ class Vault:
         self._settings = settings
         self._shields = shields
         self._clock = clock
-        self._fetching: dict[
-            int, tuple[trio.Lock, int]
-        ] = {}  # by event: the lock and the number of callers that want it
+        self._fetching: dict[int, tuple[trio.Lock, int]] = {}  # by event: the lock and the number of callers
         self._at_once = trio.CapacityLimiter(settings.media_fetch_concurrency)
 
     @property

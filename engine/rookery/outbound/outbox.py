@@ -97,7 +97,7 @@ class Outbox:
         self._suspects: set[str] = set()  # SENDING, but not handled here at the last `reconcile`
         self._owed: dict[
             str, SendOutcome
-        ] = {}  # states that rows should get: outcomes, and QUEUED for messages that were not sent
+        ] = {}  # states that rows should get: outcomes, and QUEUED where nothing was sent
 
     def attach(self, link: Link, nursery: trio.Nursery) -> None:
         """A link is up: send what waits. The nursery is the link's own and ends with it."""
