@@ -1,4 +1,4 @@
-"""What all sessions of one engine share."""
+"""Dependencies that all sessions of one engine use."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .store.contract import Store
 
 
 class Services(msgspec.Struct, frozen=True):
-    """Made once by the engine and handed to every session's parts. `clock` is the wall clock."""
+    """The engine makes it once and passes it to the parts of every session. `clock` is the wall clock."""
 
     store: Store
     settings: EngineSettings

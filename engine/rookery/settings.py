@@ -21,10 +21,10 @@ def setting(
     """The declaration of one setting.
 
     Args:
-        meaning: what it does, a sentence for people.
+        meaning: what the setting does, as a sentence for people.
         right: completes "... is needed" when a value is refused.
         unit: `s`, `bytes`, `count`, `share`, `factor`, or empty.
-        shown_default: the default for people, where the value itself does not say it.
+        shown_default: the default as people should read it, where the value itself is not clear.
         bounds: of `msgspec.Meta`: `ge`, `gt`, `le`, `pattern` and so on.
     """
     return msgspec.Meta(
@@ -49,7 +49,7 @@ def size(meaning: str, *, least: int = 1) -> msgspec.Meta:
 
 
 def share(meaning: str) -> msgspec.Meta:
-    """A part of a whole: 0.8 is 80 %."""
+    """A share of a whole: 0.8 is 80 %."""
     return setting(meaning, right="a number above 0, 1 at most", unit="share", gt=0, le=1)
 
 
@@ -121,7 +121,7 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
         float, share("Share of a memory limit at which the largest worker or session is restarted.")
     ] = 0.95
     memory_trend_window: Annotated[
-        int, count("Number of samples from which the growth of memory is computed.", least=6)  # a slope takes as many
+        int, count("Number of samples from which the growth of memory is computed.", least=6)  # a slope needs that many
     ] = 24
 
     # Reconnecting (B2, B3)

@@ -95,9 +95,7 @@ class Outbox:
         self._unreserved = trio.Event()
         self._unstored: OrderedDict[str, None] = OrderedDict()  # messages that their callers gave up storing
         self._suspects: set[str] = set()  # SENDING, but not handled here at the last `reconcile`
-        self._owed: dict[
-            str, SendOutcome
-        ] = {}  # states that rows should get: outcomes, and QUEUED where nothing was sent
+        self._owed: dict[str, SendOutcome] = {}  # states that rows should get: outcomes, or QUEUED if unsent
 
     def attach(self, link: Link, nursery: trio.Nursery) -> None:
         """A link is up: send what waits. The nursery is the link's own and ends with it."""

@@ -1,4 +1,4 @@
-"""What only some platforms can do, each a protocol of its own; the engine asks with `isinstance`."""
+"""Optional abilities of platforms, each a protocol of its own; the engine tests for them with `isinstance`."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from ..model.session import Session
 
 @runtime_checkable
 class Probeable(Protocol):
-    """A link that can be asked whether it is alive (G2)."""
+    """A link that can be probed for life (G2)."""
 
     async def probe(self) -> None:
-        """One round trip on the application path; returns when answered. The caller sets the deadline.
+        """Make one round trip on the application path; return when it is answered. The caller sets the deadline.
 
         Raises:
             ProviderError: the link is dead.
@@ -28,7 +28,7 @@ class Probeable(Protocol):
 
 @runtime_checkable
 class Checkable(Protocol):
-    """A link that can tell without traffic whether it looks alive."""
+    """A link that can tell, without traffic, whether it looks alive."""
 
     async def check(self) -> None:
         """Returns when it looks alive. The caller sets the deadline.
@@ -40,11 +40,11 @@ class Checkable(Protocol):
 
 @runtime_checkable
 class Waiting(Protocol):
-    """A link whose library connects again by itself, after pauses that it chooses."""
+    """A link whose library reconnects on its own, after pauses that the library chooses."""
 
     @property
     def waiting(self) -> bool:
-        """True while it has no connection; an operator's "retry now" then replaces the link."""
+        """True while the link has no connection; an operator's "retry now" then replaces the link."""
 
 
 @runtime_checkable
@@ -57,35 +57,35 @@ class LogoutCapable(Protocol):
 
 @runtime_checkable
 class Named(Protocol):
-    """A link that knows under which name the platform knows it."""
+    """A link that knows its account's name at the platform."""
 
     @property
     def account(self) -> str:
-        """For people, such as `@shop_bot`."""
+        """The name for people, such as `@shop_bot`."""
 
 
 @runtime_checkable
 class Concurrent(Protocol):
-    """A link that takes several sends at once."""
+    """A link that accepts several sends at once."""
 
     @property
     def max_concurrent_sends(self) -> int:
-        """How many; links without this take 16."""
+        """How many sends; links without this property accept 16."""
 
 
 @runtime_checkable
 class Paced(Protocol):
-    """A link whose platform wants pauses between messages."""
+    """A link whose platform requires pauses between messages."""
 
     def ready_in(self, chat: str) -> float:
         """Seconds until the next message to this chat may leave; 0 when it may leave now."""
 
     def book(self, chat: str) -> float:
-        """Take the next turn of this chat; returns the seconds until it comes."""
+        """Book this chat's next turn; returns the seconds until it comes."""
 
 
 class WorkerInfo(msgspec.Struct, frozen=True):
-    """A process that a provider runs sessions in."""
+    """A process in which a provider runs sessions."""
 
     id: str
     pid: int
@@ -97,11 +97,11 @@ class MethodProvider(Protocol):
     """A provider whose platform has methods that can be called by name."""
 
     def check_call(self, method: str, params: Mapping[str, Any]) -> str:
-        """Look at a call without I/O. Returns the method's name for metrics, one of a bounded set.
+        """Check a call without I/O. Returns the method's name for metrics, one of a bounded set.
 
         Raises:
             NotFound: no method can have this name.
-            MethodForbidden: it would break the session; the text names what to do instead.
+            MethodForbidden: it would break the session; the text names the alternative.
             InvalidInput: names the parameter that is wrong.
         """
 
@@ -114,7 +114,7 @@ class OptionChecking(Protocol):
         """The options of a kind of message, by the name that callers write as its type."""
 
     def check_options(self, kind: str, options: Mapping[str, Any], *, fields: Collection[str]) -> None:
-        """Without I/O. `fields` are the names of the content's own fields, of which a misspelt one may be meant.
+        """Check options without I/O. `fields` are the names of the content's own fields; an option may be a misspelt one.
 
         Raises:
             InvalidInput: names the option that is wrong and what would be right.
@@ -126,12 +126,12 @@ class MethodCalling(Protocol):
     """A link whose platform's methods can be called by name."""
 
     async def call(self, method: str, params: Mapping[str, Any]) -> bytes:
-        """Call it once, without waiting for the queue of sends; returns the result as JSON. Bounds its own time.
+        """Call the method once, without waiting for the queue of sends; returns the result as JSON. Bounds its own time.
 
         Raises:
             CallRefused, NotFound (no such method): the platform refused.
-            SendRateLimited, NotConnected: nothing happened; it may be tried again.
-            OutcomeUnknown: the call left and no answer came.
+            SendRateLimited, NotConnected: nothing happened; the call may be retried.
+            OutcomeUnknown: the call was sent and no answer came.
         """
 
 
@@ -140,14 +140,14 @@ class WorkerHosting(Protocol):
     """A provider that runs sessions in processes of its own."""
 
     def workers(self) -> Sequence[WorkerInfo]:
-        """Those that run now."""
+        """The workers that run now."""
 
     async def replace_worker(self, id: str, reason: str) -> None:
-        """End this worker; its sessions reconnect in another one. Harmless when it is gone."""
+        """End this worker; its sessions reconnect in another one. Harmless when the worker is gone."""
 
 
 class Reached(msgspec.Struct, frozen=True):
-    """A platform that answered. `clock_ahead`: seconds that its clock is ahead of ours, if it told."""
+    """A platform that answered. `clock_ahead`: seconds by which its clock is ahead of ours, if it sent its time."""
 
     detail: str
     clock_ahead: float | None = None
@@ -162,7 +162,7 @@ class Reachable(Protocol):
         """As in `Provider`."""
 
     async def reach(self) -> Reached:
-        """One look at what the platform needs: its libraries, its servers. The caller sets the deadline.
+        """Check what the platform needs: its libraries, its servers. The caller sets the deadline.
 
         Raises:
             ProviderError: what is missing; TerminalError when waiting will not help.
@@ -171,23 +171,23 @@ class Reachable(Protocol):
 
 @runtime_checkable
 class Cleanable(Protocol):
-    """A provider that keeps things in memory for a session beyond the end of its link."""
+    """A provider that keeps things in memory for a session after its link has ended."""
 
     @property
     def platform(self) -> str:
         """As in `Provider`."""
 
     async def clean(self, running: Collection[str]) -> Collection[str]:
-        """Release what belongs to sessions that are not among `running`, without waiting before it has looked. Nothing that
-        is stored. Returns their ids."""
+        """Release what belongs to sessions that are not in `running`, but nothing that is stored. Must not wait before
+        it has looked. Returns the ids of these sessions."""
 
 
 @runtime_checkable
 class Pairable(Protocol):
-    """A provider whose sessions are authorised by a person: QR code or pairing code."""
+    """A provider whose sessions a person authorises with a QR code or pairing code."""
 
     def pairing(self, session: str) -> Pairing | None:
-        """The code to scan now, or None when there is none."""
+        """The code to scan now, or None without one."""
 
     async def request_pairing_code(self, session: str, phone: str) -> Pairing:
         """Ask the platform for a code to type in. Raises InvalidInput, NotConnected."""
@@ -195,19 +195,19 @@ class Pairable(Protocol):
 
 @runtime_checkable
 class Forgetful(Protocol):
-    """A provider that keeps things of its own for each session, such as keys."""
+    """A provider that keeps its own data for each session, such as keys."""
 
     async def forget(self, session: Session) -> Mapping[str, str]:
-        """Release them; the session's link is closed. Not a logout. Returns the credentials that are worth keeping.
+        """Release this data; the session's link is closed. This is not a logout. Returns the credentials worth keeping.
 
         Raises:
-            ProviderError: something is left.
+            ProviderError: some data is left.
         """
 
 
 @runtime_checkable
 class EventDescribing(Protocol):
-    """A provider that says which types of events its links commit."""
+    """A provider that lists the types of events that its links commit."""
 
     @property
     def event_types(self) -> Sequence[EventType]:
@@ -219,45 +219,45 @@ class ChatNaming(Protocol):
     """A provider whose platform knows one chat under several addresses."""
 
     def chat_address(self, chat: str) -> str:
-        """The form that events use, without I/O; `chat` itself when it is no address of this platform."""
+        """The form that events use, without I/O; `chat` itself when it is not an address of this platform."""
 
     async def chat_name(self, session: str, chat: str, cursor: str | None) -> str:
-        """The same, where another address of the chat may be the one that this session's events use. `cursor` is the
-        session's. Never raises for an address that is unknown."""
+        """Like `chat_address`, for a chat whose events in this session may use another of its addresses. `cursor` is
+        the session's. Never raises for an unknown address."""
 
 
 @runtime_checkable
 class Directory(Protocol):
-    """A link that can be asked about people, groups, channels and the account. Its provider says so with
+    """A link that can answer questions about people, groups, channels and the account. Its provider declares this with
     `has_directory = True`."""
 
     async def ask(self, question: Question) -> Any:
         """The answer, of the type that `model.directory.ANSWERS` names. The caller sets the deadline.
 
         Raises:
-            InvalidInput: an address that is none, or a question that the platform does not have.
+            InvalidInput: an invalid address, or a question that the platform does not support.
             PlatformRefused: the platform said no; nothing has changed.
-            NotConnected, SendRateLimited: nothing has happened; it may be asked again.
-            OutcomeUnknown: the question left and no answer came.
+            NotConnected, SendRateLimited: nothing has happened; the question may be asked again.
+            OutcomeUnknown: the question was sent and no answer came.
         """
 
 
 class MediaSink(Protocol):
-    """Where a link puts the file that it fetches. Both methods raise MediaError: too large, no room."""
+    """Where a link puts the file that it fetches. Both methods raise MediaError: too large, or no room."""
 
     @property
     def path(self) -> Path:
-        """An empty file that may be written to directly, by another process too; `adopt` must follow."""
+        """An empty file that the link or another process may write to directly; `adopt` must follow."""
 
     @property
     def limit(self) -> int:
-        """Bytes that it takes."""
+        """Maximum number of bytes that it accepts."""
 
     async def write(self, data: bytes) -> None:
         """Append."""
 
     async def adopt(self) -> None:
-        """The file at `path` was written by somebody else."""
+        """The file at `path` was written from outside."""
 
 
 @runtime_checkable
@@ -269,8 +269,8 @@ class MediaFetching(Protocol):
 
 
 class Pairing(Protocol):
-    """A code that authorises a session until `expires_at`. `kind` says what to do with it: "qr" (draw it) or "phone" (type it
-    into the phone). An integer `round` may tell in which of several rounds it is shown."""
+    """A code that authorises a session until `expires_at`. `kind` says how to use it: "qr" (draw it) or "phone" (type
+    it into the phone). An optional integer `round` says in which of several rounds it is shown."""
 
     @property
     def kind(self) -> str: ...
@@ -284,7 +284,7 @@ class Pairing(Protocol):
 
 @runtime_checkable
 class Hurried(Protocol):
-    """A provider whose `running` may take a while to leave."""
+    """A provider whose `running` block may take a while to leave."""
 
     def close_by(self, deadline: float) -> None:
-        """Leaving has to be over by this trio time: what does not end by itself until then is killed."""
+        """Leaving must be finished by this trio time: whatever has not ended by then is killed."""

@@ -20,11 +20,12 @@ from ..runtime.cell_rate import FORGET_ABOVE, CellRate
 MINUTE = 60.0
 
 Rate = Annotated[float, msgspec.Meta(ge=0, le=10_000)]
-"""Messages a second in a session's settings, 0 for no limit. A pacer remembers as many turns as leave in a second."""
+"""Messages per second in a session's settings, 0 for no limit. A pacer remembers as many turns as messages leave in a
+second."""
 
 
 ROUNDING = 1e-6
-"""Seconds by which sums of floats may be off."""
+"""Rounding error of sums of floats, in seconds."""
 
 
 class _Turns:
@@ -33,24 +34,24 @@ class _Turns:
     def __init__(self, count: int, window: float) -> None:
         self._count = count
         self._window = window
-        self._at: list[float] = []  # sorted; some lie ahead
+        self._at: list[float] = []  # sorted; some are in the future
 
     def free(self, after: float) -> float:
-        """The first moment from `after` on at which one more may be."""
+        """The first moment, from `after` on, at which one more turn is allowed."""
         turns, count = self._at, self._count
         at = after
-        if not turns or turns[-1] <= at:  # nothing lies ahead
+        if not turns or turns[-1] <= at:  # no turn is in the future
             return at if len(turns) < count else max(at, turns[-count] + self._window)
         while (later := self._next(at)) is not None:
             at = later
         return at
 
     def _next(self, at: float) -> float | None:
-        """The next moment worth a try when one more at `at` would be too many, None when it would not."""
+        """The next moment to try when one more turn at `at` would be too many; None when it is allowed."""
         turns, count = self._at, self._count
         position = bisect_right(turns, at)
         for first in range(max(0, position - count), position):
-            last = first + count  # counted with the new one among them
+            last = first + count  # counted including the new turn
             if last > len(turns):
                 break
             end = at if last == position else turns[last - 1]
@@ -61,7 +62,7 @@ class _Turns:
         return None
 
     def take(self, at: float, now: float) -> None:
-        """There is one now; those that are too old to matter go."""
+        """Record a turn at `at` and drop the turns that are too old to matter."""
         insort(self._at, at)
         if len(self._at) > 2 * self._count:
             del self._at[: bisect_right(self._at, now - self._window)]
@@ -75,8 +76,8 @@ class Pacer:
         per_chat: messages a second to a given chat, 0 for no limit.
         burst: how many may leave at once to one chat after a pause.
         per_minute: messages to a given chat in any one minute, 0 for no limit.
-        stretch: by how much every interval is longer than the limits say: what leaves a second apart arrives a little more
-            or less than that apart, and the platform counts what arrives.
+        stretch: safety factor on every interval: network jitter can bring messages closer together, and the platform
+            counts messages as they arrive.
     """
 
     def __init__(
@@ -98,7 +99,7 @@ class Pacer:
         self._stretch = stretch
         self._clock = clock
         self._chats = CellRate()
-        self._minutes: dict[str, deque[float]] = {}  # the last turns of chats that have a number a minute
+        self._minutes: dict[str, deque[float]] = {}  # the last turns of chats with a per-minute limit
 
     def ready_in(self, chat: str) -> float:
         """Seconds until a message to this chat may leave; 0 when it may now."""
@@ -111,13 +112,14 @@ class Pacer:
         return (at if self._turns is None else self._turns.free(at)) - now
 
     def book(self, chat: str) -> float:
-        """Take the next turn of this chat; returns the seconds until it comes. A turn that is not used is lost."""
+        """Book this chat's next turn; returns the seconds until it comes. An unused turn is lost."""
         now = self._clock()
         wait = self.ready_in(chat)
         if self._turns is not None:
-            self._turns.take(now + wait, now)  # where it comes: a slow chat's wait does not push back the others
+            self._turns.take(now + wait, now)  # at the time of the turn: a slow chat's wait does not delay the others
         if (rate := self._per_chat(chat)) > 0:
-            # With a burst the schedule may lag behind the turn, without one it may not: the turn begins the interval.
+            # With a burst, the schedule may lag behind the turn. Without one it may not: the interval starts at the
+            # turn.
             self._chats.take(chat, self._stretch / rate, now + wait, now, lags=self._burst > 1)
         if (most := self._per_minute(chat)) > 0:
             if chat not in self._minutes:

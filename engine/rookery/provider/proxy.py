@@ -1,4 +1,4 @@
-"""The address of a proxy: one pattern, by which it is checked and described."""
+"""The address of a proxy: one pattern that both checks and documents it."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _USER = r"[A-Za-z0-9._~!$&'()*+,;=:%-]*@"
 
 
 def proxy_pattern(schemes: Sequence[str]) -> str:
-    """What an address looks like, as a regular expression that JSON schema and Python read alike."""
+    """The pattern of an address, as a regular expression that JSON schema and Python interpret alike."""
     return f"^({'|'.join(schemes)})://({_USER})?({_LABEL}(\\.{_LABEL})*|\\[({_IPV6})\\])(:{_PORT})?/?$"
 
 
 def check_proxy(text: object, field: str, schemes: Sequence[str]) -> str:
-    """Returns `text`. Raises InvalidInput, which quotes nothing: there may be a password in it."""
+    """Returns `text`. Raises InvalidInput that quotes nothing of it: it may contain a password."""
     if not isinstance(text, str) or not re.fullmatch(proxy_pattern(schemes)[1:-1], text):
         raise InvalidInput(
             f"{field}: an address such as http://user:password@host:port is needed, with {', '.join(schemes)}; special "

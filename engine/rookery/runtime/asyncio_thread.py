@@ -1,7 +1,8 @@
-"""One thread with its own asyncio loop, for libraries that know nothing but asyncio.
+"""One thread with its own asyncio loop, for libraries that support only asyncio.
 
-Trio tasks hand coroutines over and wait. The loop is made directly, not by the host's asyncio policy, and nothing travels
-in context variables, so it works whatever the host does with asyncio and from any of its tasks.
+Trio tasks pass coroutines to it and wait. The loop is created directly, not through the host's asyncio policy, and
+nothing travels in context variables, so the thread works whatever the host does with asyncio and from any of the host's
+tasks.
 """
 
 from __future__ import annotations
@@ -22,17 +23,18 @@ T = TypeVar("T")
 Start = Callable[[], Coroutine[Any, Any, T]]
 
 CANCEL_TIMEOUT = 1.0
-"""Seconds that a cancelled caller waits for its coroutine to end. After that it leaves; the coroutine ends by itself."""
+"""Seconds that a cancelled caller waits for its coroutine to end. Then the caller leaves, and the coroutine ends
+later."""
 
 FAREWELLS = 4
-"""How many times the remaining tasks of the loop are cancelled at the end: a cancelled task may start another."""
+"""How many times the remaining tasks of the loop are cancelled at the end: a cancelled task may start another one."""
 
 CLOSE_TIMEOUT = 1.5
-"""Seconds to wait at the end for what still runs."""
+"""Seconds to wait at the end for tasks that still run."""
 
 
 class AsyncioThread:
-    """Made by `open_asyncio_thread`. `run` is called from trio, `loop` is for code that runs in the thread."""
+    """Made by `open_asyncio_thread`. `run` is called from trio; `loop` is for code that runs in the thread."""
 
     def __init__(self, name: str) -> None:
         self.loop = asyncio.SelectorEventLoop()
@@ -46,8 +48,8 @@ class AsyncioThread:
     async def run(self, start: Start[T]) -> T:
         """Run `start()` in the loop and return its result.
 
-        Cancellation is forwarded. The caller waits until the coroutine has ended, `CANCEL_TIMEOUT` at most, so that
-        what it does next comes after what it did before.
+        Cancellation is forwarded. The caller waits until the coroutine has ended, at most `CANCEL_TIMEOUT`, so that the
+        caller's next action happens after the coroutine's last one.
         """
         await trio.lowlevel.checkpoint_if_cancelled()
         call = _Call(self, start)
@@ -75,7 +77,7 @@ class AsyncioThread:
     def _main(self) -> None:
         try:
             self.loop.run_forever()
-            # The remaining tasks are cancelled and get a moment to close their sockets.
+            # Cancel the remaining tasks and give them a moment to close their sockets.
             for _ in range(FAREWELLS):
                 left = asyncio.all_tasks(self.loop)
                 if not left:
@@ -83,7 +85,7 @@ class AsyncioThread:
                 for task in left:
                     task.cancel()
                 self.loop.run_until_complete(asyncio.wait(left, timeout=self.cancel_timeout / FAREWELLS))
-            self.loop.run_until_complete(asyncio.sleep(0))  # transports that were closed last are let go
+            self.loop.run_until_complete(asyncio.sleep(0))  # releases the transports that were closed last
             self.loop.run_until_complete(self.loop.shutdown_asyncgens())
         finally:
             self.loop.close()
@@ -98,7 +100,7 @@ class AsyncioThread:
 
 @asynccontextmanager
 async def open_asyncio_thread(name: str) -> AsyncIterator[AsyncioThread]:
-    """A running thread; what still runs in it at the end is cancelled."""
+    """A running thread; tasks that still run in it at the end are cancelled."""
     thread = AsyncioThread(name)
     try:
         thread._thread.start()
@@ -128,7 +130,7 @@ class _Call:
         self._task.add_done_callback(self._done)
 
     def cancel(self) -> None:
-        assert self._task is not None  # `begin` was called before, and calls are made in order
+        assert self._task is not None  # `begin` was called before, and calls keep their order
         if not self._task.done():
             self._task.cancel()
             self._thread.loop.call_later(
@@ -145,7 +147,7 @@ class _Call:
     def _finish(self, result: outcome.Outcome[Any]) -> None:
         task, self._waiting = self._waiting, None
         if task is None:
-            return  # it has its result already
+            return  # it already has its result
         if isinstance(result, outcome.Error) and isinstance(result.error, asyncio.CancelledError):
             if self.raise_cancel is not None:
                 result = outcome.capture(self.raise_cancel)

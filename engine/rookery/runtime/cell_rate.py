@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 FORGET_ABOVE = 1024
-"""Keys remembered before those whose schedule has passed are dropped."""
+"""Number of remembered keys above which those whose schedule has passed are dropped."""
 
 
 class CellRate:
-    """Each key has a schedule of turns; whoever may run ahead of it by `slack` seconds gets a burst after a pause.
+    """Each key has a schedule of turns. A caller that may run ahead of it by `slack` seconds gets a burst after a
+    pause.
 
-    Times are seconds of any clock that the caller stays with.
+    Times are seconds of any clock, as long as the caller always uses the same one.
     """
 
     def __init__(self) -> None:
         self._next: dict[str, float] = {}
 
     def earliest(self, key: str, slack: float, now: float) -> float:
-        """When the next turn of this key may be taken, `now` at the earliest."""
+        """When this key's next turn may be taken, at the earliest `now`."""
         return max(now, self._next.get(key, now) - slack)
 
     def take(self, key: str, interval: float, at: float, now: float, *, lags: bool = True) -> None:
-        """Take the turn at `at`; the next comes an interval later.
+        """Take the turn at `at`; the next one comes an interval later.
 
-        With `lags` the interval begins where the schedule stands, so that an early turn is paid for; without, at the turn.
+        With `lags` the interval starts where the schedule stands, so that an early turn is made up for later; without
+        it, the interval starts at the turn.
         """
         begins = max(self._next.get(key, now), now) if lags else at
         self._next[key] = begins + interval

@@ -1,4 +1,5 @@
-"""The time that stored times are compared with: the database's where several engines share it, a guarded one otherwise."""
+"""The time that stored times are compared with: the database's where several engines share it, otherwise a guarded
+one."""
 
 from __future__ import annotations
 
@@ -9,20 +10,22 @@ from collections.abc import Callable
 import trio
 
 CATCH_UP = 0.1
-"""Part of the elapsed time by which a guarded clock falls back each second while it is ahead of the wall clock."""
+"""Share of the elapsed time by which a guarded clock slows down while it is ahead of the wall clock."""
 
 DRIFT = 1e-3
-"""Seconds per second that a monotonic clock may be wrong: how fast a measurement loses its worth."""
+"""Seconds per second by which a monotonic clock may be wrong, which determines how fast a measurement becomes
+inaccurate."""
 
 STEP = 1.0
-"""Seconds beyond the uncertainty of both measurements: the database's clock was set."""
+"""A difference of this many seconds beyond the uncertainty of both measurements means that the database's clock was
+set."""
 
 
 class GuardedClock:
     """A wall clock that never goes back. May be called from any thread.
 
-    After the wall clock was set back this clock runs on at nine tenths of the usual speed until both agree again, so a
-    waiting time that was computed before the change is never prolonged by much.
+    After the wall clock was set back, this clock runs at nine tenths of the usual speed until both agree again, so a
+    waiting time computed before the change is never prolonged by much.
     """
 
     def __init__(self, wall: Callable[[], float] = time.time, elapsed: Callable[[], float] = time.monotonic) -> None:
@@ -43,16 +46,16 @@ class GuardedClock:
 
 
 class EngineClock:
-    """What an engine takes for the present: `wall`, guarded, until `measure` was called; then the database's time.
+    """The engine's current time: `wall`, guarded, until `measure` was called; then the database's time.
 
-    Calls belong in trio. Between two measurements trio's own time carries it on, which cannot be set.
+    Call it in trio only. Between two measurements it advances with trio's own clock, which cannot be set.
     """
 
     def __init__(self, wall: Callable[[], float]) -> None:
         self._wall = wall
         self._guarded = GuardedClock(wall, trio.current_time)
         self._offset: float | None = None  # the database's time minus trio's
-        self._uncertainty = float("inf")  # seconds, when it was measured
+        self._uncertainty = float("inf")  # in seconds, at the time of the measurement
         self._measured_at = 0.0
 
     def __call__(self) -> float:
@@ -61,11 +64,11 @@ class EngineClock:
 
     @property
     def skew(self) -> float:
-        """Seconds that the machine's own clock is ahead of this one."""
+        """Seconds by which the machine's own clock is ahead of this one."""
         return self._wall() - self()
 
     def measure(self, theirs: float, *, began: float, ended: float) -> None:
-        """The database said `theirs` in answer to a question that was asked at `began` and answered at `ended` (trio time).
+        """The database answered `theirs` to a query that started at `began` and ended at `ended` (trio time).
 
         The less exact of two measurements is dropped, unless they contradict each other: then the newer one counts.
         """

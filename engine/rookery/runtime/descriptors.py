@@ -1,8 +1,8 @@
-"""File descriptors: how many sessions this process has room for, and which error says that there are none left.
+"""File descriptors: how many more sessions this process has room for, and which errors mean that none are left.
 
-A Telegram session holds one connection for its long poll and, while it sends, another. Descriptors that sessions take are
-missing elsewhere: the database, the API, the worker processes. So a part is kept back, and a session that would need it
-is not started.
+A Telegram session holds one connection for its long poll and, while it sends, another. Descriptors that sessions use
+are not available to the database, the API and the worker processes. A share is therefore reserved, and a session that
+would need it is not started.
 """
 
 from __future__ import annotations
@@ -19,22 +19,23 @@ from ..errors import LimitReached
 
 PER_SESSION = 2
 SHARE_KEPT_BACK = 0.25
-"""Part of the limit that no session takes, between the two bounds below."""
+"""Share of the limit that sessions may not use, between the two bounds below."""
 LEAST_KEPT_BACK, MOST_KEPT_BACK = 16, 256
 FRESH = 1.0
-"""Seconds for which a look at the open descriptors counts."""
+"""Seconds for which a count of the open descriptors stays valid."""
 SCARCE = frozenset({errno.EMFILE, errno.ENFILE})
 
 
 class DescriptorRoom:
-    """How many more sessions have room. One for each engine; quick, because it looks at most once a second."""
+    """How many more sessions have room. One per engine; fast, because it counts at most once a second."""
 
     def __init__(self) -> None:
         self._looked_at = -float("inf")
         self._open = 0
 
     def sessions(self, starting: int) -> int | None:
-        """How many more may start beside `starting` ones, which may not have opened theirs yet; None: nothing limits them."""
+        """How many more sessions may start beside `starting` ones, which may not have opened their descriptors yet.
+        None: no limit."""
         limit = descriptor_limit()
         if limit is None:
             return None
@@ -55,13 +56,13 @@ class DescriptorRoom:
 
 
 def descriptor_limit() -> int | None:
-    """The soft limit of this process; None when there is none."""
+    """The soft limit of this process; None without a limit."""
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     return None if limit == resource.RLIM_INFINITY else limit
 
 
 def open_descriptors() -> int:
-    """How many this process has open; an estimate where the system does not tell."""
+    """How many descriptors this process has open; an estimate where the system does not report it."""
     for directory in ("/proc/self/fd", "/dev/fd"):
         try:
             return len(os.listdir(directory))
@@ -71,7 +72,8 @@ def open_descriptors() -> int:
 
 
 def reason_of(error: BaseException) -> str:
-    """What went wrong, for people: the system's own words, also where a library hides them in a cause or a group.
+    """The cause of an error for people, in the system's own words, even where a library hides them in a cause or a
+    group.
 
     trio says "all attempts to connect failed" and keeps the errors of the attempts in a group behind it.
     """
@@ -101,7 +103,7 @@ def _reasons(error: BaseException) -> Iterator[str]:
     for found in _leaves(error):
         leaf = found
         if isinstance(leaf, socket.gaierror) and _none_left():
-            leaf = OSError(errno.EMFILE, "")  # the resolver could not open its files, and calls the name unknown
+            leaf = OSError(errno.EMFILE, "")  # the resolver could not open its files and reports the name as unknown
         if isinstance(leaf, OSError) and leaf.errno in SCARCE:
             yield f"{os.strerror(leaf.errno or 0)} (the limit is {descriptor_limit()}: ulimit -n)"
         elif isinstance(leaf, OSError) and leaf.strerror:

@@ -1,4 +1,4 @@
-"""One HTTP/1.1 answer, put together from bytes as they arrive, wherever they are split."""
+"""Assembles one HTTP/1.1 answer from bytes as they arrive, however they are split."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ import zlib
 import httptools
 
 MAX_HEADERS = 65_536
-"""Bytes of an answer's headers, interim answers included."""
+"""Maximum number of bytes of an answer's headers, including interim answers."""
 
-_STATUS = 9  # where the status begins in `HTTP/1.1 200 OK`
+_STATUS = 9  # index of the status in `HTTP/1.1 200 OK`
 _END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
 _ENCODINGS = (b"gzip", b"x-gzip", b"deflate")
 
 
 class BadAnswer(ValueError):
-    """The bytes are no HTTP answer, or more than the reader accepts."""
+    """The bytes are not an HTTP answer, or exceed what the reader accepts."""
 
 
 class HttpAnswer:
     """A complete answer. `headers` have lower-case names; `body` is decoded (gzip, deflate).
 
-    `too_large`: the body is longer than the limit and was cut there. `keep_alive`: the connection can be used again.
+    `too_large`: the body is longer than the limit and was cut there. `keep_alive`: the connection can be reused.
     """
 
     __slots__ = ("body", "headers", "keep_alive", "status", "too_large")
@@ -62,7 +62,7 @@ class AnswerReader:
         self.complete = False
         self._limit = limit
         self._cut = cut
-        self._begun = False  # the final answer's first bytes were seen
+        self._begun = False  # the first bytes of the final answer have arrived
         self._held = b""  # bytes of what may be an interim answer
         self._head = 0
         self._head_complete = False
@@ -72,16 +72,16 @@ class AnswerReader:
 
     @property
     def started(self) -> bool:
-        """True when any byte came."""
+        """True once any byte has arrived."""
         return self._begun or bool(self._held) or self._head > 0
 
     @property
     def enough(self) -> bool:
-        """True when no more has to be read."""
+        """True when no more bytes are needed."""
         return self.complete or (self._cut and self._size > self._limit)
 
     def feed(self, data: bytes) -> None:
-        """Takes the next bytes. Raises BadAnswer."""
+        """Process the next bytes. Raises BadAnswer."""
         try:
             if not self._begun:
                 data = self._skip_interim(data)
@@ -95,9 +95,9 @@ class AnswerReader:
             self._finish()
 
     def end(self) -> None:
-        """The server closed the connection. Without a length that is how a body ends (RFC 9112, 6.3).
+        """The server closed the connection. For an answer without a length this is the end of the body (RFC 9112, 6.3).
 
-        Raises BadAnswer when the answer is cut short.
+        Raises BadAnswer when the answer is incomplete.
         """
         if self.complete:
             return
@@ -108,7 +108,7 @@ class AnswerReader:
         self._finish()
 
     def _skip_interim(self, data: bytes) -> bytes:
-        """The bytes of the final answer among `data`; empty until it begins."""
+        """The bytes of the final answer in `data`; empty until it begins."""
         held, seen = self._held + data, max(0, len(self._held) - 3)
         while True:
             held = held.lstrip(b"\r\n")
@@ -177,7 +177,7 @@ class AnswerReader:
             raise ValueError("the answer is too large")
 
     def on_message_complete(self) -> None:
-        """Called by the parser, whose `should_keep_alive` is only right in here."""
+        """Called by the parser; only in this callback is its `should_keep_alive` correct."""
         self.answer.keep_alive = (
             self._parser.get_http_version() == "1.1"
             and self._parser.should_keep_alive()

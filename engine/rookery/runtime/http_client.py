@@ -1,8 +1,8 @@
-"""HTTP/1.1 to one server on trio sockets, with a C parser and a pool without a scan.
+"""HTTP/1.1 to one server on trio sockets, with a C parser and a pool that needs no scan.
 
-Why not httpx's own transport: it costs 0.4 ms of CPU a request, and its pool looks at every connection for every request, so
-that a hundred requests at once go slower than one after another. Here an idle connection is the top of a stack, and a request
-is one write and one parse.
+Reason not to use httpx's own transport: it costs 0.4 ms of CPU per request, and its pool looks at every connection for
+every request, so a hundred concurrent requests are slower than a hundred sequential ones. Here an idle connection is
+the top of a stack, and a request is one write and one parse.
 """
 
 from __future__ import annotations
@@ -19,12 +19,13 @@ from .http_answer import AnswerReader, BadAnswer, HttpAnswer
 from .names import open_stream
 
 READ_SIZE = 65_536
-KEEPALIVE = 55.0  # seconds an idle connection is kept; common proxies close theirs after 60
+KEEPALIVE = 55.0  # seconds that an idle connection is kept; common proxies close theirs after 60
 CLOSE_SECONDS = 1.0
 
 SETTLE = 0.05
-"""Seconds. Until a server has answered twice on one connection it may be one that closes after each answer without saying
-so: a call that must not be repeated takes a connection only if it is still open after this time."""
+"""Seconds. Until a server has answered twice on one connection, it may be one that closes after each answer without
+announcing it. A call that must not be repeated therefore uses such a connection only if it is still open after this
+time."""
 
 LATE_ANSWER_SECONDS = 1.0
 """How long to wait for the answer of a server that stopped reading the request."""
@@ -34,19 +35,19 @@ Connect = Callable[[str, int], Awaitable[trio.SocketStream]]
 
 
 class ExchangeError(Exception):
-    """No answer. The text names neither path nor query, which may hold secrets."""
+    """There is no complete answer. The text names neither path nor query, which may contain secrets."""
 
 
 class CannotConnect(ExchangeError):
-    """Nothing was sent."""
+    """No connection could be made; nothing was sent."""
 
 
 class ConnectTooSlow(CannotConnect):
-    """Nothing was sent: there was no connection in time."""
+    """No connection could be made in time; nothing was sent."""
 
 
 class SendFailed(ExchangeError):
-    """The connection broke before the whole request had left."""
+    """The connection broke before the whole request was sent."""
 
 
 class SendTooSlow(SendFailed):
@@ -54,19 +55,19 @@ class SendTooSlow(SendFailed):
 
 
 class AnswerFailed(ExchangeError):
-    """The request left, and the connection broke before its answer was complete."""
+    """The request was sent, but the connection broke before the answer was complete."""
 
 
 class AnswerTooSlow(AnswerFailed):
-    """The request left, and its answer did not come in time."""
+    """The request was sent, but the answer did not come in time."""
 
 
 class NotHttp(AnswerFailed):
-    """What came is no answer, or not a whole one."""
+    """The received bytes are not a complete HTTP answer."""
 
 
 class _Broken(Exception):
-    """The connection ended before any byte of the answer came, as one does that the server had closed before."""
+    """The connection ended before any byte of the answer came, as happens when the server had already closed it."""
 
     def __init__(self, error: ExchangeError) -> None:
         super().__init__(str(error))
@@ -94,8 +95,8 @@ class HttpClient:
     Args:
         host, port: of the server.
         ssl_context: for https; None for http.
-        max_answer: bytes of a body.
-        cut: the rest of a larger body is not read and the connection not used again; otherwise it is an error.
+        max_answer: maximum number of bytes of a body.
+        cut: do not read the rest of a larger body or reuse the connection; otherwise it is an error.
         connect: replaces the usual way to open a connection.
     """
 
@@ -117,7 +118,7 @@ class HttpClient:
         self._open = connect
         self._idle: list[_Connection] = []
         self._closed = False
-        # The server answers several requests on one connection: None before that is known.
+        # Whether the server answers several requests on one connection; None until that is known.
         self._keeps_alive: bool | None = None
 
     async def exchange(
@@ -133,10 +134,10 @@ class HttpClient:
     ) -> HttpAnswer:
         """Send one complete request and return its complete answer.
 
-        `body`: what follows `request`, in pieces, each with `read_seconds` to leave. `read_seconds` bound each wait for
-        bytes; the whole answer may take `body_seconds` more. Cancelled or failed, the connection is closed. `repeatable`:
-        the server may receive the request twice, so a kept connection that turns out to be closed is replaced by a new one,
-        once. `on_sent` is called when the whole request has left.
+        `body`: the bytes that follow `request`, in pieces; each piece has `read_seconds` to be sent. `read_seconds`
+        bounds each wait for bytes; the whole answer may take `body_seconds` more. If the call is cancelled or fails,
+        the connection is closed. `repeatable`: the server may receive the request twice, so a kept connection that
+        turns out to be closed is replaced by a new one, once. `on_sent` is called when the whole request has been sent.
 
         Raises ExchangeError.
         """
@@ -155,23 +156,23 @@ class HttpClient:
 
     @property
     def idle(self) -> int:
-        """How many connections wait for a request."""
+        """Number of idle connections."""
         return len(self._idle)
 
     async def tidy(self) -> None:
-        """Close the idle connections that cannot be used any more; without it they stay until the next request."""
+        """Close the idle connections that can no longer be used; without this call they stay until the next request."""
         stale = [connection for connection in self._idle if not connection.is_usable()]
         self._idle = [connection for connection in self._idle if connection not in stale]
         await _close(stale)
 
     async def aclose(self) -> None:
-        """Close every idle connection; those in use are closed by whoever uses them."""
+        """Close every idle connection; the tasks that use the others close those."""
         self._closed = True
         idle, self._idle = self._idle, []
         await _close(idle)
 
     async def _take(self, repeatable: bool) -> _Connection | None:
-        """The idle connection that was used last and is still open."""
+        """The most recently used idle connection that is still open."""
         found: _Connection | None = None
         closed: list[_Connection] = []
         for index in range(len(self._idle) - 1, -1, -1):
@@ -195,7 +196,7 @@ class HttpClient:
         return found
 
     async def _settled(self, connection: _Connection) -> _Connection | None:
-        """The connection if the server has not closed it soon after its answer."""
+        """Returns the connection if the server has not closed it soon after its answer."""
         usable = False
         try:
             await trio.sleep_until(connection.idle_since + SETTLE)
@@ -300,7 +301,7 @@ class HttpClient:
         return reader.answer
 
     async def _late_answer(self, stream: trio.abc.Stream, reader: AnswerReader) -> HttpAnswer | None:
-        """What a server said before it stopped reading, such as that the request is too large."""
+        """The answer of a server that stopped reading the request, for example because the request is too large."""
         with trio.move_on_after(LATE_ANSWER_SECONDS):
             try:
                 while not reader.enough:
@@ -317,7 +318,8 @@ class HttpClient:
 
 
 async def _send(stream: trio.abc.Stream, data: bytes) -> None:
-    """`send_all`; what a plain socket takes at once leaves without a turn of the scheduler. Raises BrokenResourceError."""
+    """Like `send_all`, but bytes that a plain socket accepts at once are sent without yielding to the scheduler. Raises
+    BrokenResourceError."""
     if isinstance(stream, trio.SocketStream):
         await trio.lowlevel.checkpoint_if_cancelled()
         try:
@@ -334,7 +336,8 @@ async def _send(stream: trio.abc.Stream, data: bytes) -> None:
 
 
 async def _receive(stream: trio.abc.Stream) -> bytes:
-    """`receive_some`; a plain socket is waited for first, for its answer cannot be there yet. Raises BrokenResourceError."""
+    """Like `receive_some`, but waits for a plain socket first, because its answer cannot be there yet. Raises
+    BrokenResourceError."""
     if not isinstance(stream, trio.SocketStream):
         return bytes(await stream.receive_some(READ_SIZE))
     while True:
@@ -348,7 +351,7 @@ async def _receive(stream: trio.abc.Stream) -> bytes:
 
 
 async def _close(connections: list[_Connection]) -> None:
-    # Closing by force never waits; but in a cancelled task it raises, and the others would stay open.
+    # A forced close never waits, but in a cancelled task it raises and would leave the others open.
     with trio.CancelScope(shield=True, deadline=trio.current_time() + CLOSE_SECONDS):
         while connections:
             await trio.aclose_forcefully(connections.pop().stream)

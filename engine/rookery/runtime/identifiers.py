@@ -1,4 +1,4 @@
-"""Ids that the engine makes up."""
+"""Ids that the engine generates."""
 
 from __future__ import annotations
 

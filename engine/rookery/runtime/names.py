@@ -1,8 +1,8 @@
-"""Host names to addresses, and connections to hosts.
+"""Resolves host names to addresses and connects to hosts.
 
-The system's resolver blocks a thread for up to 20 s when the network swallows its questions. Threads for look-ups are
-therefore apart from those that read files and databases, each name is looked up once at a time, and names that did not
-answer in time share a few threads of their own: they cannot keep a name that works from being looked up.
+The system's resolver blocks a thread for up to 20 s when the network drops its queries. Look-ups therefore use other
+threads than files and databases, each name is looked up only once at a time, and names that did not answer in time
+share a few threads of their own, so they cannot block names that work.
 """
 
 from __future__ import annotations
@@ -17,32 +17,32 @@ import outcome
 import trio
 
 KEEP_SECONDS = 30.0
-"""How long the addresses of a name are used; the system's resolver does not say how long its records are valid."""
+"""How long the addresses of a name are used; the system's resolver does not report how long its records are valid."""
 
 KEEP_FAILURE_SECONDS = 2.0
 SLOW_SECONDS = 3.0
-"""A look-up that takes longer leaves its place to others, and the name's next one waits with the slow ones."""
+"""A slower look-up gives its place to others, and the next look-up of this name waits among the slow ones."""
 
 PLACES = 64
-"""Look-ups at a time."""
+"""Maximum number of concurrent look-ups."""
 
 SLOW_PLACES = 16
-"""Look-ups of names that were slow, at a time."""
+"""Maximum number of concurrent look-ups of names that were slow."""
 
 ROOM_SECONDS = 0.25
-"""How often a name that found no place looks again: a look-up that turned slow leaves its own."""
+"""How often a name that found no place tries again: a look-up that turns slow frees its place."""
 
 REMEMBERED = 4096
-"""Names."""
+"""Maximum number of remembered names."""
 
 NEXT_ADDRESS_SECONDS = 0.25
-"""How long one address is tried alone before the next one is tried beside it (RFC 8305)."""
+"""How long one address is tried alone before the next is tried in parallel (RFC 8305)."""
 
 Found = list[str] | OSError
 
 
 class _LookUp:
-    """One look-up under way, shared by all who ask for the same name."""
+    """One running look-up, shared by all callers that ask for the same name."""
 
     def __init__(self, was_slow: bool) -> None:
         self.began = trio.current_time()
@@ -56,7 +56,7 @@ class _LookUp:
 
 
 class Names:
-    """The look-ups of one trio run. Only `names()` makes it."""
+    """The look-ups of one trio run. Only `names()` creates it."""
 
     def __init__(self) -> None:
         self._known: dict[str, tuple[float, Found]] = {}
@@ -82,7 +82,7 @@ class Names:
                 await self._ended.wait()
 
     def _begin(self, host: str) -> _LookUp | None:
-        """None when there is no place."""
+        """Start a look-up; None when no place is free."""
         was_slow = host in self._slow
         same = sum(pending.is_slow == was_slow for pending in self._pending.values())
         if same >= (SLOW_PLACES if was_slow else PLACES):
@@ -117,14 +117,14 @@ class Names:
 
 
 def _addresses(found: Found) -> list[str]:
-    """Raises OSError, a new one each time: an exception that is raised twice grows its traceback."""
+    """Raises OSError, a new one each time: raising the same exception twice would grow its traceback."""
     if isinstance(found, OSError):
         raise type(found)(*found.args)
     return list(found)
 
 
 def _look_up(host: str) -> Found:
-    """In a thread. Never raises."""
+    """Runs in a thread. Never raises."""
     try:
         found = getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except UnicodeError as error:
@@ -156,7 +156,7 @@ async def open_stream(host: str, port: int) -> trio.SocketStream:
 
 
 async def connect_to(addresses: list[str], port: int) -> trio.SocketStream:
-    """A connection to the first of these addresses that answers; they are tried a moment apart. Raises OSError."""
+    """A connection to the first of these addresses that answers; attempts start a moment apart. Raises OSError."""
     if len(addresses) == 1:
         return await _connect(addresses[0], port)
     winner: trio.SocketStream | None = None
@@ -192,7 +192,7 @@ async def _connect(address: str, port: int) -> trio.SocketStream:
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     sock = trio.socket.socket(family, socket.SOCK_STREAM)
     try:
-        await sock.connect((address, port))  # numeric: trio asks no resolver
+        await sock.connect((address, port))  # the address is numeric, so trio makes no resolver query
     except BaseException:
         sock.close()
         raise

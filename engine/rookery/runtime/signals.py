@@ -1,4 +1,4 @@
-"""Wake-ups between tasks of one engine. Whoever wakes looks at the store, which is the truth."""
+"""Wake-ups between tasks of one engine. A task that wakes up looks at the store, which is the source of truth."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from ..model.message import MessageState, SendOutcome
 
 
 class Signal:
-    """Something changed. Any number of tasks may wait; a change between two looks is never missed if the waiter
-    takes `version` before it looks and then waits for a newer one."""
+    """A change. Any number of tasks may wait for it. A change between two looks is never missed if the waiter takes
+    `version` before it looks and then waits for a newer one."""
 
     def __init__(self) -> None:
         self.version = 0
         self._event = trio.Event()
 
     def fire(self) -> None:
-        """Wake everybody who waits. Never blocks."""
+        """Wake all waiting tasks. Never blocks."""
         self.version += 1
         self._event.set()
         self._event = trio.Event()
 
     async def newer_than(self, version: int) -> None:
-        """Return as soon as `version` is outdated, at once if it is already."""
+        """Return as soon as `version` is outdated; at once if it already is."""
         if self.version == version:
             await self._event.wait()
         else:
@@ -30,12 +30,12 @@ class Signal:
 
 
 class MessageWatch(Signal):
-    """The exception: it carries the state that was stored last, which saves a look at the store for every send."""
+    """The exception: it carries the state that was stored last, which saves a read from the store for every send."""
 
     def __init__(self, id: str, watched: dict[str, MessageWatch]) -> None:
         super().__init__()
         self.outcome: SendOutcome | None = None
-        self.beginnings = 0  # how often it was stored as SENDING since it is watched
+        self.beginnings = 0  # how often it was stored as SENDING since the watch began
         self.id = id
         self._watched = watched
         self._watchers = 0
@@ -63,7 +63,7 @@ class Signals:
         self._stored: set[str] | None = None
 
     def events_stored(self, session: str | None) -> None:
-        """The event log grew; None when it is not known by which session's events."""
+        """The event log grew; None when the sessions of the new events are unknown."""
         if session is None:
             self._stored = None
         elif self._stored is not None:
@@ -71,12 +71,13 @@ class Signals:
         self.events.fire()
 
     def take_stored(self) -> set[str] | None:
-        """The sessions with new events since the last call, None for any. For the dispatcher, which wakes only theirs."""
+        """The sessions with new events since the last call; None for any. Used by the dispatcher, which wakes only
+        their webhooks."""
         stored, self._stored = self._stored, set()
         return stored
 
     def message_changed(self, outcome: SendOutcome) -> None:
-        """A state of an outbound message was stored: wake those who wait for it."""
+        """A state of an outbound message was stored: wake the tasks that wait for it."""
         if watch := self._messages.get(outcome.id):
             watch.outcome = outcome
             if outcome.state is MessageState.SENDING:
@@ -84,12 +85,13 @@ class Signals:
             watch.fire()
 
     def message_final(self, id: str) -> None:
-        """Another engine brought this message to its end: wake those who wait for it, so that they look."""
+        """Another engine finished this message: wake the tasks that wait for it, so that they read it."""
         if watch := self._messages.get(id):
             watch.fire()
 
     def watch(self, id: str) -> MessageWatch:
-        """The signal of one outbound message, for as long as somebody is inside it (`with signals.watch(id) as watch`)."""
+        """The signal of one outbound message, for as long as a task is inside it (`with signals.watch(id) as
+        watch`)."""
         watch = self._messages.get(id)
         if watch is None:
             watch = self._messages[id] = MessageWatch(id, self._messages)

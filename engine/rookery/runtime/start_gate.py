@@ -1,4 +1,4 @@
-"""Spreads attempts to connect, so that a restart of a thousand sessions is a stream and not a stampede (B1)."""
+"""Spreads attempts to connect, so that a thousand sessions restart as a stream and not as a stampede (B1)."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from ..settings import EngineSettings
 class StartGate:
     """At most `start_concurrency` sessions connect at once, each at least `start_stagger` seconds after the one before.
 
-    Attempts after a failure are further apart: `reconnect_stagger`. When a network is down for a thousand sessions, that and
-    not their number decides how often somebody knocks. They have as many places of their own: what hangs because a platform
-    does not answer keeps nobody else from starting. First come, first served.
+    Attempts after a failure are further apart: `reconnect_stagger`. When a network is down for a thousand sessions,
+    this interval and not their number decides how often the engine tries. Retries have the same number of places of
+    their own, so retries that hang because a platform does not answer do not keep other sessions from starting. First
+    come, first served.
     """
 
     def __init__(self, settings: EngineSettings) -> None:
@@ -22,11 +23,11 @@ class StartGate:
         self._reconnect_stagger = settings.reconnect_stagger
         self._next = -float("inf")
         self._next_reconnect = -float("inf")  # the next turn to ask for a place
-        self._next_again = -float("inf")  # the next turn of those that have one
+        self._next_again = -float("inf")  # the next turn of those that have a place
 
     async def enter(self, who: object, *, again: bool = False) -> None:
-        """Wait for a turn; `again` after a failure. `leave` gives it back; cancelled, nothing is held."""
-        if again:  # before a place is taken, so that those who start first do not wait behind a storm
+        """Wait for a turn; `again` after a failure. `leave` gives it back; a cancelled call holds nothing."""
+        if again:  # before a place is taken, so that first starts do not wait behind a storm of retries
             turn = max(trio.current_time(), self._next_reconnect)
             self._next_reconnect = turn + self._reconnect_stagger
             await trio.sleep_until(turn)
@@ -35,7 +36,7 @@ class StartGate:
         try:
             now = trio.current_time()
             at = max(now, self._next)
-            if again:  # those who waited long for a place have all had their turns, and shall not come at once
+            if again:  # sessions that waited long for a place have all had their turns, and must not start at once
                 at = max(at, self._next_again)
                 self._next_again = at + self._reconnect_stagger
             self._next = max(self._next, now) + self._stagger
@@ -46,7 +47,7 @@ class StartGate:
             raise
 
     def leave(self, who: object) -> None:
-        """Let the next one in. Harmless when `who` is not inside."""
+        """Admit the next one. Harmless when `who` is not inside."""
         for limiter in (self._first, self._again):
             if who in limiter.statistics().borrowers:
                 limiter.release_on_behalf_of(who)

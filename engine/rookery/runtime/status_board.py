@@ -1,4 +1,5 @@
-"""Writes what sessions report, in batches, so that a thousand sessions that change at once cost a few transactions."""
+"""Writes reported session statuses in batches, so that a thousand sessions that change at once cost few
+transactions."""
 
 from __future__ import annotations
 
@@ -27,8 +28,9 @@ class StatusStore(Protocol):
 class StatusBoard:
     """Reported statuses on their way to the store.
 
-    `put` never blocks. While the store is away the newest statuses of each session are kept (as many as its history
-    holds) and written when it is back. A status whose lease is stale is dropped and its session told through `on_lost`.
+    `put` never blocks. While the store is unavailable, the newest statuses of each session are kept (as many as its
+    history holds) and written when it is back. A status whose lease is stale is dropped and reported to its session
+    through `on_lost`.
     """
 
     def __init__(
@@ -54,7 +56,7 @@ class StatusBoard:
         self._wake.set()
 
     async def settle(self, session: str) -> None:
-        """Return when nothing of this session waits any more. The caller sets the deadline."""
+        """Return when no status of this session is waiting any more. The caller sets the deadline."""
         while session in self._waiting or session in self._writing:
             await self._written.wait()
 
@@ -78,7 +80,7 @@ class StatusBoard:
                 self._written = trio.Event()
 
     async def _write_each(self, batch: dict[str, list[StatusWrite]], error: RookeryError) -> None:
-        """One of them cannot be stored: the others shall not suffer."""
+        """One of the statuses cannot be stored: write each separately, so that the others are not affected."""
         if len(batch) > 1:
             for session, writes in batch.items():
                 await self._write({session: writes})

@@ -1,7 +1,7 @@
-"""Counts and durations of one engine, kept as plain numbers. Whoever wants them (Prometheus, a test) reads them.
+"""Counts and durations of one engine, kept as plain numbers. Readers (Prometheus, a test) fetch them when they want.
 
-Names are those of the metrics that `rookery serve` exposes, without their `rookery_` prefix. `COUNTERS` and `DURATIONS`
-describe each and are complete: an unknown name is a KeyError where it is used first.
+Names are those of the metrics that `rookery serve` exposes, without the `rookery_` prefix. `COUNTERS` and `DURATIONS`
+describe each and are complete: an unknown name raises KeyError on first use.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ FROM_ZERO: dict[str, tuple[tuple[str, ...], ...]] = {
     "lease_failures": ((),),
     "memory_actions": (("collect",), ("restart_worker",)),
 }
-"""Labels that are there from the start: Prometheus takes the first value that it sees of a counter for no increase, so an
-alert on the first dead letter would never be raised."""
+"""Labels that exist from the start: Prometheus does not count the first value that it sees of a counter as an increase,
+so an alert on the first dead letter would never fire."""
 
 DURATIONS: dict[str, tuple[str, tuple[str, ...]]] = {
     "commit": ("Seconds to store one batch of events.", ("platform",)),
@@ -44,11 +44,11 @@ DURATIONS: dict[str, tuple[str, tuple[str, ...]]] = {
     "connect": ("Seconds from the first byte to CONNECTED.", ("platform",)),
 }
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
-"""Upper bounds in seconds; one more bucket takes the rest."""
+"""Upper bounds in seconds; one more bucket holds the rest."""
 
 
 class Histogram:
-    """Observations by bucket, not cumulated."""
+    """Observations per bucket, not cumulative."""
 
     __slots__ = ("counts", "total")
 
@@ -73,14 +73,14 @@ class Telemetry:
         self.counters[name][labels] += by
 
     def observe(self, name: str, seconds: float, *labels: str) -> None:
-        """Note a duration."""
+        """Record a duration."""
         histogram = self.durations[name][labels]
         histogram.counts[bisect_left(BUCKETS, seconds)] += 1
         histogram.total += seconds
 
     @contextmanager
     def timed(self, name: str, *labels: str) -> Iterator[None]:
-        """Note how long the block took, unless it raised."""
+        """Record how long the block took, unless it raised."""
         started = perf_counter()
         yield
         self.observe(name, perf_counter() - started, *labels)

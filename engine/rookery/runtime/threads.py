@@ -1,4 +1,5 @@
-"""Threads for work on files, apart from those of databases and look-ups: none of them can use up the others' places."""
+"""Threads for work on files, separate from those of databases and look-ups, so that none can use up the others'
+places."""
 
 from __future__ import annotations
 
@@ -10,13 +11,14 @@ import trio
 T = TypeVar("T")
 
 PLACES = 24
-"""Pieces of work on files at a time."""
+"""Maximum number of concurrent pieces of work on files."""
 
 _limiter: trio.lowlevel.RunVar[trio.CapacityLimiter] = trio.lowlevel.RunVar("rookery file threads")
 
 
 async def on_files(work: Callable[[], T]) -> T:
-    """Run `work`, which reads or writes files, in a thread. Not cancelled once it began. Raises what it raises."""
+    """Run `work`, which reads or writes files, in a thread. Not cancelled once it has begun. Raises what `work`
+    raises."""
     try:
         limiter = _limiter.get()
     except LookupError:

@@ -1,7 +1,7 @@
-"""Which certificate authorities outgoing connections trust: the system's, and a bundle of one's own beside them.
+"""Which certificate authorities outgoing connections trust: the system's, and an additional bundle of the operator's.
 
-The system's store is what `SSL_CERT_FILE` and `SSL_CERT_DIR` name, or else what the distribution has. Where there is none,
-as in a bare container, the public authorities that come with `certifi` take its place.
+The system's store is the one that `SSL_CERT_FILE` and `SSL_CERT_DIR` name, or the distribution's default. Where there
+is none, as in a bare container, the public authorities that come with `certifi` are used.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from ..errors import InvalidInput
 
 
 def tls_context(ca_bundle: str | None = None) -> ssl.SSLContext:
-    """A context for clients. It costs some 20 ms and up to a megabyte: share it.
+    """A context for clients. It costs about 20 ms and up to a megabyte: share it.
 
     Args:
         ca_bundle: a PEM file with further authorities, such as a private one.
@@ -25,7 +25,7 @@ def tls_context(ca_bundle: str | None = None) -> ssl.SSLContext:
     """
     store = ssl.get_default_verify_paths()
     if store.cafile is not None or (store.capath is not None and any(Path(store.capath).glob("*.0"))):
-        # Named here, because not every build of OpenSSL looks at the environment by itself.
+        # Passed explicitly, because not every build of OpenSSL reads the environment.
         context = ssl.create_default_context(cafile=store.cafile, capath=store.capath)
     else:
         context = ssl.create_default_context(cafile=certifi.where())

@@ -9,10 +9,10 @@ from ..errors import Failure
 from ..settings import EngineSettings
 
 BEYOND = 1e300
-"""Growth that is far beyond any maximum, and still times nothing is nothing."""
+"""A growth factor far beyond any maximum that still gives 0 when multiplied by 0."""
 
 OUTAGES = frozenset({Failure.NETWORK, Failure.SERVER, Failure.STORE})
-"""What passes without anybody here doing anything."""
+"""Failures that end without any action here."""
 
 Uniform = Callable[[float, float], float]
 
@@ -36,14 +36,14 @@ class Backoff:
             Failure.BUG: settings.backoff_internal_error,
         }
         self.attempt = 0  # consecutive failures of any kind
-        self.spent = 0  # those that count against the budget
+        self.spent = 0  # those that count towards the limit of attempts
 
     def fail(self, kind: Failure, *, retry_after: float | None = None, queueing: bool = False) -> float | None:
         """Count a failure; returns the seconds to wait, or None when the attempts are used up.
 
         `queueing`: see `RateLimited`.
 
-        `retry_after`, the server's own word, replaces the computed delay; jitter only adds to it.
+        `retry_after`, which the server asked for, replaces the computed delay; jitter only adds to it.
         """
         s = self._settings
         if kind not in OUTAGES and not queueing:
@@ -53,9 +53,9 @@ class Backoff:
         delay = min(self._base[kind] * self._growth(), max(s.backoff_max, self._base[kind]))
         self.attempt += 1
         jitter = s.backoff_jitter
-        if retry_after is not None and 0.0 <= retry_after < float("inf"):  # anything else is no time to wait
+        if retry_after is not None and 0.0 <= retry_after < float("inf"):  # any other value is not a usable time
             delay = retry_after
-            jitter = min(jitter, retry_after)  # a short pause was meant to be short
+            jitter = min(jitter, retry_after)  # a short pause is meant to be short
         return delay + self._uniform(0.0, jitter)
 
     def _growth(self) -> float:
@@ -65,6 +65,6 @@ class Backoff:
             return BEYOND
 
     def reset(self) -> None:
-        """After a stable minute, or by hand."""
+        """Start over, after a stable minute or when an operator asks."""
         self.attempt = 0
         self.spent = 0

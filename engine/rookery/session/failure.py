@@ -1,4 +1,4 @@
-"""What it means that a link has failed: which failure counts, of what kind it is, and the reason that people see."""
+"""Interprets the failure of a link: which failure counts, of what kind it is, and the reason shown to people."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _REASONS = {
 
 
 class StartupTimeout(ProviderError):
-    """The startup deadline (A5)."""
+    """The link exceeded the startup deadline (A5)."""
 
 
 def leaves(group: BaseExceptionGroup[Exception]) -> Iterator[Exception]:
-    """The errors of a group and of the groups in it."""
+    """The errors of a group and of its nested groups."""
     for error in group.exceptions:
         if isinstance(error, BaseExceptionGroup):
             yield from leaves(error)
@@ -31,13 +31,13 @@ def leaves(group: BaseExceptionGroup[Exception]) -> Iterator[Exception]:
 
 
 def weightiest(failures: Sequence[Exception]) -> Exception:
-    """The one that counts when a link ends with several at once: a lost lease, then a terminal error, then a bug of ours,
-    then a conflict, a rate limit, a server error, the network, the store."""
+    """The failure that counts when a link ends with several at once: a lost lease, then a terminal error, then a bug of
+    ours, then a conflict, a rate limit, a server error, the network, the store."""
     return min(failures, key=_rank)
 
 
 def kind_of(failure: Exception) -> Failure:
-    """The kind of a failure that may pass; what nobody expected is a bug."""
+    """The kind of a temporary failure; an unexpected exception counts as a bug."""
     match failure:
         case ProviderError():
             return failure.kind
@@ -48,7 +48,7 @@ def kind_of(failure: Exception) -> Failure:
 
 
 def reason_of(failure: Exception) -> Reason:
-    """The reason that a session shows while it tries again after this failure."""
+    """The reason that a session shows while it retries after this failure."""
     match failure:
         case StartupTimeout():
             return Reason.STARTUP_TIMEOUT

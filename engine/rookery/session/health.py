@@ -1,4 +1,4 @@
-"""What a session says of itself: its present health, and the last error that it keeps telling."""
+"""What a session reports about itself: its current health, and the last error that it keeps showing."""
 
 from __future__ import annotations
 
@@ -13,21 +13,22 @@ log = get_logger("SESSION")
 
 
 class Condition:
-    """The health of one claimed session. Owned by its runner; every change goes to the status board, never blocking."""
+    """The health of one claimed session. Owned by its runner; every change goes to the status board without
+    blocking."""
 
     def __init__(self, session: Session, lease: Lease, services: Services) -> None:
         self.health = session.health
         self.last_error = session.health.last_error
-        self._troubled = False  # the last error is the store's, and passes with it
+        self._troubled = False  # the last error is the store's, and is cleared when the store answers
         self._writes = 0
-        self.pause: str | None = None  # why receiving pauses; told as long as the session is connected
+        self.pause: str | None = None  # why receiving is paused; reported as long as the session is connected
         self._session = session.id
         self._platform = session.platform
         self._lease = lease
         self._services = services
 
     def begin(self, session: Session, ran_out: str | None) -> None:
-        """It connects: for the first time, again, or again because an earlier lease was not kept (`ran_out` says why)."""
+        """The session connects: for the first time, again, or because an earlier lease expired (`ran_out` says why)."""
         before = session.health
         if before.terminal or before.reason in (Reason.CREATED, Reason.DISABLED):
             self.change(SessionStatus.INITIALIZING, Reason.STARTING, "connecting", commands=session.commands)
@@ -52,7 +53,7 @@ class Condition:
         next_retry_at: float | None = None,
         code: PairingCode | None = None,
     ) -> None:
-        """Tell the new state; `commands` is the session's counter of commands that this one answers."""
+        """Report the new state; `commands` is the session's count of commands that this state answers."""
         before = self.health
         same = before.status is status and before.reason is reason
         if self.pause is not None and status is SessionStatus.CONNECTED:
@@ -69,7 +70,7 @@ class Condition:
         self._put(commands, code)
         if not same:
             self._services.telemetry.count("state_changes", self._platform, status.value, reason.value)
-            tell = log.warning if self.health.terminal else log.info  # it stays down until somebody does something
+            tell = log.warning if self.health.terminal else log.info  # it stays down until a person acts
             tell(
                 detail,
                 component="RECONNECT" if status is SessionStatus.RECONNECTING else "SESSION",
@@ -79,7 +80,7 @@ class Condition:
             )
 
     def trouble(self, error: str | None, *, commands: int) -> None:
-        """The store does not answer: told once for each error and shown at once, until it answers again (None)."""
+        """The store does not answer: report each error once, at once, until the store answers again (None)."""
         if error is None:
             if self._troubled:
                 self._troubled = False

@@ -1,4 +1,4 @@
-"""The engine's side of a link: where events are committed and states are reported."""
+"""The engine's side of a link: commits events and reports states."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class SessionInbox:
         self.cursor = session.cursor
         self.trusted_until = float("inf")
         self.life = ProofOfLife()
-        self.stored = 0  # events committed here, repetitions included
+        self.stored = 0  # events committed here, including repetitions
         self._allowance = 0.0 if services.settings.max_event_backlog else float("inf")
         self._paused = False
         self._closing = False
@@ -64,26 +64,26 @@ class SessionInbox:
         return self._allowance <= 0
 
     def allow(self, events: float) -> None:
-        """So many events may be stored before the backlog has to be counted again."""
+        """The session may store this many events before its backlog must be counted again."""
         self._allowance = events
         self._wake()
 
     def pause(self) -> None:
-        """From now on a commit of events returns only after `resume`. What it stores is durable before it waits, and the
-        source is asked for more only afterwards, so nothing is lost."""
+        """From now on, a commit of events returns only after `resume`. Its events are durable before it waits, and the
+        link asks the source for more only afterwards, so nothing is lost."""
         self._paused = True
 
     def resume(self) -> None:
-        """Let commits go on."""
+        """Let commits continue."""
         self._paused = False
         self._wake()
 
     def open(self) -> None:
-        """A link begins: what it receives counts."""
+        """A link begins: the events that it receives count."""
         self._closing = False
 
     def close(self) -> None:
-        """The link ends: nothing that it stores from here on is held back."""
+        """The link ends: events that it stores from here on are not held back."""
         self._closing = True
         self._wake()
 
@@ -92,23 +92,23 @@ class SessionInbox:
         self._go = trio.Event()
 
     async def _permission(self) -> None:
-        """Return when the backlog leaves room. A session that starts is counted before its first event is stored, so that
-        restarts cannot get round the limit."""
+        """Return when the backlog leaves room. A session that starts is counted before its first event is stored, so
+        that restarts cannot bypass the limit."""
         while not self._closing and (self._paused or self._allowance <= 0):
             if not self._paused:
                 self._signals.backlog.fire()
             await self._go.wait()
 
     async def commit(self, events: Sequence[NewEvent], cursor: str | None) -> None:
-        """See `provider.Inbox.commit`. While the store does not answer it tries again: nothing was confirmed to the
+        """See `provider.Inbox.commit`. While the store does not answer, it retries: nothing was acknowledged to the
         source, so waiting loses nothing, and stopping the session ends the wait."""
         if events:
             await self._permission()
         attempt = 0
         while True:
             try:
-                # A cancelled commit may have happened, and repeating it would be harmless; the shield only keeps the common
-                # stop from having to do so. Its bound is what keeps a dead database from holding up a shutdown.
+                # A cancelled commit may have happened, and repeating it would be harmless; the shield only spares a
+                # normal stop from repeating it. The shield's bound keeps a dead database from delaying a shutdown.
                 with (
                     self._shields.open(self._settings.store_timeout) as scope,
                     self._telemetry.timed("commit", self._platform),

@@ -1,4 +1,4 @@
-"""The links of one session, one after the other: each opened in its turn, used, and closed within a deadline."""
+"""The links of one session, one after the other: each is opened in its turn, used, and closed within a deadline."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from .inbox import SessionInbox
 
 
 class SessionLinks:
-    """Owned by the session's task, which calls the coroutines; the other methods may be called from any task.
+    """Owned by the session's task, which calls the coroutines; any task may call the other methods.
 
-    `on_connected` is called with each link that is up, `is_paused` tells whether receiving is held back.
+    `on_connected` is called with each link that is up; `is_paused` says whether receiving is held back.
     """
 
     def __init__(
@@ -32,7 +32,7 @@ class SessionLinks:
         is_paused: Callable[[], bool],
     ) -> None:
         self.link: Link | None = None  # while it is connected
-        self.nursery: trio.Nursery | None = None  # of that link, for what has to end with it
+        self.nursery: trio.Nursery | None = None  # of that link, for tasks that must end with it
         self.connected_at: float | None = None  # trio time
         self._provider = provider
         self._inbox = inbox
@@ -50,21 +50,22 @@ class SessionLinks:
             self._scope.cancel()
 
     def fail(self, error: ProviderError) -> None:
-        """End a link that is connected, as if it had raised `error`."""
+        """End a connected link as if it had raised `error`."""
         if self.link is not None and self._scope is not None:
             self._verdict = error
             self._scope.cancel()
 
     def allow(self, seconds: float) -> None:
-        """A link that is being opened may take that long from now."""
+        """The link that is being opened may take this many seconds from now."""
         if self._scope is not None and self.link is None:
             self._scope.deadline = trio.current_time() + seconds
-            self._services.gate.leave(self)  # whoever waits for a person keeps nobody else from starting
+            self._services.gate.leave(self)  # a session that waits for a person must not keep others from starting
 
     async def wait_turn(self, *, again: bool, hurry: trio.Event) -> None:
         """Wait until a link may be opened; `use_link` must follow at once.
 
-        `again` after a failure: behind others that failed, unless `hurry` is set meanwhile; then as one that starts.
+        `again` after a failure: the session queues behind other failed ones, unless `hurry` is set meanwhile; then it
+        queues like a first start.
         """
         if again:
             taken = False
@@ -83,7 +84,7 @@ class SessionLinks:
         await self._services.gate.enter(self, again=False)
 
     async def use_link(self, session: Session) -> Exception:
-        """One link from its opening to its end; returns why it ended."""
+        """Run one link from opening to end; returns why it ended."""
         gate, telemetry = self._services.gate, self._services.telemetry
         failures: list[Exception] = []
         opened = False
@@ -101,7 +102,7 @@ class SessionLinks:
                     try:
                         await self._use(link)
                     except* Exception as group:
-                        failures.extend(leaves(group))  # kept here too, in case that closing hangs
+                        failures.extend(leaves(group))  # kept here too, in case closing hangs
                         raise
                     finally:
                         scope.deadline = trio.current_time() + self._settings.link_close_timeout
@@ -130,7 +131,7 @@ class SessionLinks:
                 self._outbox.attach(link, nursery)
                 await link.run()
             finally:
-                # In here, while the nursery still takes tasks: afterwards others may run before this task does.
+                # Inside the nursery, while it still accepts tasks: afterwards other tasks may run before this one does.
                 self.link = self.nursery = None
                 self._outbox.detach()
                 self._inbox.close()

@@ -1,4 +1,4 @@
-"""What is left of a session whose authorisation has ended: released once, bounded, with every error caught (D1, D2)."""
+"""Releases what is left of a session whose authorisation has ended: once, bounded, catching every error (D1, D2)."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ log = get_logger("SESSION")
 async def forget(provider: Provider | None, session: Session, *, seconds: float) -> Mapping[str, str] | None:
     """Let the provider release what it keeps for the session, without logging out again.
 
-    Returns the credentials that are left, None when the platform keeps nothing or it failed. Shielded for `seconds` at
-    most; never raises.
+    Returns the remaining credentials; None when the platform keeps nothing or the release failed. Shielded for at most
+    `seconds`; never raises.
     """
     if not isinstance(provider, Forgetful):
         return None

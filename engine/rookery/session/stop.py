@@ -1,4 +1,4 @@
-"""Why a running session is stopped, and what is said of it then."""
+"""Why a running session is stopped, and what its final status says."""
 
 from __future__ import annotations
 
@@ -24,4 +24,4 @@ FAREWELLS = {
     Intent.HAND_OVER: (Reason.HANDED_OVER, "handed over to another instance"),
     Intent.LOGOUT: (Reason.LOGOUT, "logged out by the operator"),
 }
-"""The last reason and sentence; an intent that is not here ends without a word."""
+"""The final reason and sentence; an intent that is not listed ends without a status."""

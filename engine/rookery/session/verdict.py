@@ -1,4 +1,4 @@
-"""What the failure of a link means for its session: how long it waits and what it shows, or that this is the end."""
+"""Interprets the failure of a link for its session: how long to wait and what to show, or that the session ends."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ log = get_logger("SESSION")
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
-    """`delay` seconds until the next attempt, None when there is none. The rest is what people see."""
+    """`delay`: seconds until the next attempt, None when there is none. The other fields are what people see."""
 
     delay: float | None
     status: SessionStatus
@@ -27,7 +27,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def judge(failure: Exception, backoff: Backoff, services: Services, *, session: str, platform: str) -> Verdict:
-    """Count the failure and decide. Raises LeaseLost, which is nothing to wait for."""
+    """Count the failure and decide. Raises LeaseLost, which must not be retried."""
     error = printable(str(failure))
     match failure:
         case LeaseLost():

@@ -24,31 +24,31 @@ class Running(Protocol):
 
 
 class Stop(msgspec.Struct, frozen=True):
-    """It is not wanted any more."""
+    """The session is no longer wanted."""
 
     id: str
 
 
 class Replace(msgspec.Struct, frozen=True):
-    """A restart was asked for, or what the link was opened with has changed."""
+    """The operator asked for a restart, or changed what the link was opened with."""
 
     session: Session
 
 
 class Retry(msgspec.Struct, frozen=True):
-    """An attempt was asked for now."""
+    """The operator asked for an attempt now."""
 
     session: Session
 
 
 class Lost(msgspec.Struct, frozen=True):
-    """The row is gone or belongs to somebody else."""
+    """The row is gone or belongs to another owner."""
 
     id: str
 
 
 class Orphan(msgspec.Struct, frozen=True):
-    """The row says that we run it, but we do not: its task ended without giving the lease back."""
+    """The row says that this engine runs the session, but it does not: the task ended without releasing the lease."""
 
     session: Session
 
@@ -57,7 +57,7 @@ Decision = Stop | Replace | Retry | Lost | Orphan
 
 
 def decide(rows: Iterable[Session], asked: Iterable[str], running: Mapping[str, Running], owner: str) -> list[Decision]:
-    """Compare the rows of the sessions `asked` about with what runs here.
+    """Compare the rows of the sessions `asked` about with the tasks that run here.
 
     Sessions that are wanted and free are not decided here: the store's claim does that in one statement.
     """

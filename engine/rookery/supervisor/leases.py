@@ -1,9 +1,9 @@
 """Keeps the leases of the running sessions on a shared store (E5).
 
-A lease is trusted only until (start of the claim or renewal + ttl - margin): by then the session's own scope is cancelled,
-whatever this process was doing meanwhile, and it has the margin to close its link before anybody else may begin. So a
-database that does not answer, or a process that was stopped and goes on, never makes two owners; the fence is what
-protects the rows even then.
+The engine trusts a lease only until (start of the claim or renewal + ttl - margin). At that time the session's own
+scope is cancelled, whatever this process was doing meanwhile, and the session has the margin to close its link before
+any other instance may begin. So a database that does not answer, or a process that was suspended and resumes, never
+leads to two owners; the fence protects the rows even then.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ log = get_logger("SESSION")
 
 
 class LeaseKeeper:
-    """Owned by the supervisor. `running` is its own dictionary; `lost` is called when another instance has a session."""
+    """Owned by the supervisor. `running` is its own dictionary; `lost` is called when another instance has a
+    session."""
 
     def __init__(
         self,
@@ -41,12 +42,12 @@ class LeaseKeeper:
         self._lost = lost
 
     def granted(self, runner: SessionRunner, since: float) -> None:
-        """The store gave or extended the lease in answer to something that began at `since` (trio time)."""
+        """The store granted or extended the lease in answer to a request that began at `since` (trio time)."""
         if self._services.store.shared:
             runner.trust_until(since + self._settings.lease_ttl - self._settings.lease_margin)
 
     async def run(self) -> None:
-        """Renew all leases in one statement, again and again, until cancelled."""
+        """Renew all leases in one statement, periodically, until cancelled."""
         settings = self._settings
         while True:
             started = trio.current_time()

@@ -34,10 +34,10 @@ class Share(Protocol):
 
     @property
     def draining(self) -> bool:
-        """True when this engine gives its sessions away and takes none."""
+        """True when this engine hands its sessions over and accepts none."""
 
     async def refresh(self) -> None:
-        """Compute the share anew; it returns after at most some seconds."""
+        """Recompute the share; returns within a few seconds."""
 
 
 class Supervisor:
@@ -73,25 +73,26 @@ class Supervisor:
         self.last_pass: float | None = None  # trio time of the last complete pass
 
     def nudge(self, id: str) -> None:
-        """The stored row of this session changed: look at it soon."""
+        """The stored row of this session changed: check it soon."""
         self._dirty.add(id)
         self._wake.set()
 
     def rescan(self) -> None:
-        """Look at all sessions soon."""
+        """Check all sessions soon."""
         self._rescan = True
         self._wake.set()
 
     def lost(self, lease: Lease) -> None:
-        """A write under this lease was refused: another owner has the session."""
+        """The store refused a write under this lease: another owner has the session."""
         self._services.telemetry.count("lease_failures")
         runner = self.running.get(lease.session)
-        if runner is not None and runner.lease == lease:  # it may run here again, under a lease of its own
+        if runner is not None and runner.lease == lease:  # it may run here again, under a new lease
             runner.stop(Intent.LEASE_LOST)
 
     @contextmanager
     def left_alone(self, id: str) -> Iterator[None]:
-        """Inside, the session is neither started here nor given to others once its task has ended with `Intent.DELETE`."""
+        """Inside the block, the session is neither started here nor given to others once its task has ended with
+        `Intent.DELETE`."""
         self._left_alone.add(id)
         try:
             yield
@@ -100,7 +101,7 @@ class Supervisor:
             self.nudge(id)
 
     async def recover(self) -> list[str]:
-        """Look at all sessions now and return when that is done; returns the sessions that were started (B6)."""
+        """Check all sessions now and return when that is done. Returns the sessions that were started (B6)."""
         before = set(self.running)
         scan = self._scans_begun + 1
         self.rescan()
@@ -157,7 +158,7 @@ class Supervisor:
         asked = asked - self._left_alone
         if others := asked - owned:
             rows += await self._list(ids=tuple(others))
-        # No await between the decisions and their execution, so that what was running still is.
+        # No await between decisions and their execution, so that sessions that were running still are.
         orphans: list[Session] = []
         takeable = {row.id for row in rows if row.wanted and row.owner is None}
         for decision in decide(rows, sorted(asked), self.running, self.owner):  # the same order every time
@@ -180,7 +181,7 @@ class Supervisor:
 
     async def _claim(self, nursery: trio.Nursery, only: set[str] | None) -> None:
         if only and self._share is not None and self._share.room <= 0:
-            await self._share.refresh()  # one session more may be one more for everybody
+            await self._share.refresh()  # one session more changes the shares of all instances
         while not self._closing:
             room = self._room()
             if room <= 0 or (only is not None and not only):
@@ -200,7 +201,7 @@ class Supervisor:
                 return
 
     def _room(self) -> int:
-        """How many sessions to claim at once now."""
+        """How many sessions to claim now."""
         limit = self._settings.max_concurrent_sessions
         room = CLAIM_BATCH if limit is None else min(CLAIM_BATCH, limit - len(self.running))
         starting = sum(runner.link is None for runner in self.running.values())
@@ -218,7 +219,7 @@ class Supervisor:
         runner = SessionRunner(session, provider, self._services)
         earlier = self.running.get(session.id)  # deleted or lost, and still closing its link
         if earlier is not None and not earlier.stopping:
-            earlier.stop(Intent.LEASE_LOST)  # its lease was free to take, so it is void; no one else stops it
+            earlier.stop(Intent.LEASE_LOST)  # its lease was free to take, so it is void; nothing else stops the runner
             self._ran_out[session.id] = earlier.lease.fence, earlier.lease_ran_out or LEASE_LOST
         self.running[session.id] = runner
         self._leases.granted(runner, since)
@@ -243,7 +244,7 @@ class Supervisor:
             if self._settings.max_concurrent_sessions is not None:
                 self.rescan()  # its place is free for any session that waits
         except Exception:
-            # Not nudged: what fails at once would fail in a loop. The recovery check starts it again (B6).
+            # Not nudged: an immediate failure would repeat in a loop. The recovery check starts it again (B6).
             log.exception("a session's task failed in an unexpected way", session=id)
         finally:
             runner.ended.set()
