@@ -139,8 +139,7 @@ class TelegramLink:
                 log.debug("the offset was not confirmed", session=self._session, error=str(error))
 
     async def check(self) -> None:
-        """A poll without an answer by its latest possible time is dead, whatever the socket says. Raises
-        ProviderError."""
+        """A poll that is overdue is dead, whatever the state of its socket. Raises ProviderError."""
         if self._asked_at is None:  # the last poll's updates are being stored, which may take a while
             return
         age = trio.current_time() - self._asked_at

@@ -1,7 +1,7 @@
 """WhatsApp accounts for Rookery: neonize (whatsmeow) in supervised worker processes.
 
-Importing this package needs neither neonize nor libmagic; only a worker imports them. Whoever imports neonize after it does
-not need a system's libmagic either.
+Importing this package needs neither neonize nor libmagic; only a worker imports them. A program that imports neonize
+after this package does not need the system's libmagic either.
 """
 
 from __future__ import annotations

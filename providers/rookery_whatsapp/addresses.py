@@ -1,4 +1,4 @@
-"""How people write WhatsApp addresses, and the library's form of them."""
+"""Converts WhatsApp addresses as people write them to the library's form."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _WITH_DEVICE = re.compile(r"\A([0-9]{5,20}):[0-9]{1,5}@(s\.whatsapp\.net|lid)\Z"
 
 
 def normal(text: str) -> str | None:
-    """The address that events use, for any way to write it; None when it is none.
+    """The form of an address that events use, from any way to write it; None for text that is not an address.
 
     A phone number with its country code (`+49 151 0000 0012`), `...@c.us` as older clients say, or an address.
     """
@@ -30,7 +30,7 @@ def normal(text: str) -> str | None:
 
 
 def address(to: str, field: str = "to") -> str:
-    """The same, for a message. Raises Rejected."""
+    """As `normal`, for a message. Raises Rejected."""
     found = normal(to)
     if found is None:
         raise Rejected(f"{field}: {to!r} is neither a phone number with its country code nor a WhatsApp address")
@@ -38,7 +38,7 @@ def address(to: str, field: str = "to") -> str:
 
 
 def address_of(text: str, field: str, *servers: str) -> str:
-    """The same, for a question; at one of these servers, if any are named. Raises InvalidInput."""
+    """As `normal`, for a query; if `servers` are given, at one of them. Raises InvalidInput."""
     found = normal(text)
     if found is None or (servers and found.rpartition("@")[2] not in servers):
         wanted = "a phone number with its country code, or an address"

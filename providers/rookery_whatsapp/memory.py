@@ -1,4 +1,4 @@
-"""What a session remembers: its recent messages, in memory, and the names of its chats, with the session's cursor."""
+"""A session's memory: recent messages, kept in memory only, and names of chats, stored with the session's cursor."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ import msgspec
 from rookery.model.directory import NumberCheck
 
 REMEMBERED = 1000
-"""Messages of one session whose author and text are known for replies and reactions to them."""
+"""Messages of one session whose author and text are kept for replies and reactions to them."""
 
 MOST_NAMES = 20_000
-"""Chats of one session that keep a hidden address as their name; beyond it the oldest changes to the phone number."""
+"""Maximum number of chats of one session named by a hidden address; beyond it, the oldest takes its phone number."""
 
 MOST_CALLS = 50
 """Calls of one session that may be rejected."""
 
 TROUBLES, TROUBLED = 5, 60.0
-"""So many ends of a client over unknown values within so many seconds, and the engine's own pauses apply."""
+"""If unknown values end a client this many times within this many seconds, the engine's own pauses apply."""
 
 
 class Known(msgspec.Struct, frozen=True):
-    """What is remembered of a message: who wrote it, in the form its chat uses, its beginning, and a poll's options."""
+    """The remembered parts of a message: its author in the form the chat uses, its beginning, and a poll's options."""
 
     author: str
     text: str
@@ -32,7 +32,7 @@ class Known(msgspec.Struct, frozen=True):
 
 
 class Memory:
-    """The last messages of a session, both ways. Outlives its links."""
+    """The last messages of a session, received and sent. Outlives its links."""
 
     def __init__(self) -> None:
         self._messages: OrderedDict[str, Known] = OrderedDict()
@@ -41,55 +41,55 @@ class Memory:
         self._troubles: deque[float] = deque(maxlen=TROUBLES)
 
     def keep(self, id: str, known: Known) -> None:
-        """Remember one; the oldest goes."""
+        """Remember a message; drops the oldest one."""
         self._messages[id] = known
         if len(self._messages) > REMEMBERED:
             self._messages.popitem(last=False)
 
     def get(self, id: str) -> Known | None:
-        """None when it is too long ago, or from before a restart."""
+        """The message; None when it is too old, or from before a restart."""
         return self._messages.get(id)
 
     def rings(self, call: str, origin: str) -> None:
-        """A call has come in; the last few may be rejected."""
+        """Remember an incoming call; callers may reject the last few."""
         self.ringing[call] = origin
         if len(self.ringing) > MOST_CALLS:
             self.ringing.popitem(last=False)
 
     def trouble(self, now: float) -> bool:
-        """The library ended a client over a value that it does not know. True when that happens all the time."""
+        """Note that the library ended a client because of an unknown value. True when this keeps happening."""
         self._troubles.append(now)
         return len(self._troubles) == TROUBLES and now - self._troubles[0] < TROUBLED
 
 
 class Facts(msgspec.Struct, omit_defaults=True):
-    """What a session has to know after a restart; stored with its cursor. Unknown fields are from a newer version."""
+    """The state that a session needs after a restart; stored in its cursor. Unknown fields are from a newer version."""
 
     hidden: list[str] = []
-    """Hidden addresses (lids) under which chats began, before their phone numbers were known."""
+    """Hidden addresses (lids) that name chats which began before their phone numbers were known."""
     limited_until: float = 0.0
-    """WhatsApp lets the account write only to people it knows, until then."""
+    """The time until which WhatsApp lets the account write only to people it knows."""
     presences: list[str] = []
-    """Accounts whose presence was asked for."""
+    """Accounts to whose presence the session subscribed."""
 
     @classmethod
     def read(cls, cursor: str | None) -> Facts:
-        """From a cursor; empty when there is none, or none that this version can read."""
+        """Read a cursor; empty facts when there is no cursor, or this version cannot read it."""
         try:
             return msgspec.json.decode(cursor or "{}", type=cls)
         except msgspec.DecodeError:
             return cls()
 
     def write(self) -> str:
-        """As a cursor."""
+        """The facts as a cursor."""
         return msgspec.json.encode(self).decode()
 
 
 class ChatNames:
-    """One name for a chat, however much is learned about who is behind it.
+    """Keeps one name for each chat, whatever Rookery learns about its person later.
 
-    WhatsApp names a stranger by a hidden address, and tells the phone number later, or never. A chat keeps the name that it
-    began with; the other one is in `body.chat`.
+    WhatsApp names a stranger by a hidden address, and sends the phone number later or never. A chat keeps its first
+    name; the other address is in `body.chat`.
     """
 
     def __init__(self, facts: Facts) -> None:
@@ -97,8 +97,8 @@ class ChatNames:
         self._hidden = set(facts.hidden)
 
     def name(self, body: dict[str, Any]) -> bool:
-        """Give the chat of two in an event's body its name (`body.chat.id`, and `body.sender.id` when the other side wrote).
-        True when a name is new and has to be stored."""
+        """Set the name of a private chat in an event's body (`body.chat.id`, and `body.sender.id` when the other side
+        wrote). True when the name is new and must be stored."""
         chat = body.get("chat")
         if body.get("chat_type") != "private" or not isinstance(chat, dict) or not chat.get("lid"):
             return False

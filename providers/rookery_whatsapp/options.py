@@ -1,4 +1,4 @@
-"""What messages of WhatsApp take besides their content, beside its fields or in `options`."""
+"""The options of WhatsApp messages beyond their content, beside its fields or in `options`."""
 
 from __future__ import annotations
 
@@ -47,10 +47,10 @@ SHAPES: dict[str, tuple[Any, tuple[str, ...]]] = {
     "from_me": (bool, (*CONTENTS, *REFERRING)),
     "sender": (str, (*CONTENTS, *REFERRING)),
 }
-"""By name: what it has to be, and the kinds of messages that take it."""
+"""By name: the option's type, and the kinds of messages that accept it."""
 
 PASSED = ("mention_all", "view_once", "expires_in", "forwarding_score", "gif", "video_note", "contacts", "link")
-"""Those that go to the worker as they are."""
+"""Options that go to the worker unchanged."""
 
 
 def names(kind: str) -> Collection[str]:
@@ -59,7 +59,7 @@ def names(kind: str) -> Collection[str]:
 
 
 def check(kind: str, options: Mapping[str, Any], fields: Collection[str]) -> None:
-    """Raises InvalidInput, which names the option and what would be right."""
+    """Raises InvalidInput, which names the option and its valid form."""
     known = names(kind)
     for name, value in options.items():
         if name not in known:
@@ -74,7 +74,7 @@ def check(kind: str, options: Mapping[str, Any], fields: Collection[str]) -> Non
 
 
 def passed(options: Mapping[str, Any]) -> dict[str, Any]:
-    """What of them the worker gets. Raises Rejected."""
+    """The options that the worker gets. Raises Rejected."""
     found = {}
     for name in PASSED:
         if name in options:

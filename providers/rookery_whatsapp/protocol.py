@@ -1,8 +1,8 @@
-"""What the engine's process and a worker say to each other. No I/O, and only msgspec, so that both sides may import it.
+"""The protocol between the engine's process and a worker. No I/O, and only msgspec, so that both sides may import it.
 
-A frame is its length in four bytes, big end first, and that many bytes of MessagePack. The engine speaks first (`Welcome`);
-the worker answers `Hello` once its library is loaded, or `Unfit` and ends. A `client` is a number that the engine gives to
-one connection of one session and never uses again.
+A frame is a length in four bytes, big-endian, followed by that many bytes of MessagePack. The engine speaks first
+(`Welcome`); the worker answers `Hello` once its library is loaded, or `Unfit` and ends. A `client` is a number that the
+engine gives to one connection of one session and never uses again.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from typing import Any
 import msgspec
 
 VERSION = 1
-"""Both sides must have the same; they are installed together, so a difference is a broken installation."""
+"""Both sides must have the same version; they are installed together, so a difference means a broken installation."""
 
 MAX_FRAME = 256 * 1024 * 1024
-"""Bytes. A longer frame is a stream that went out of step."""
+"""Bytes. A longer frame means that the stream is out of step."""
 
 _LENGTH = struct.Struct(">I")
 
@@ -71,8 +71,9 @@ class Stored(_Frame, frozen=True, tag=True):
 
 
 class Ping(_Frame, frozen=True, tag=True):
-    """The engine lives. `until`: without another word the worker ends itself at this time of `time.monotonic`, which is the
-    same in all processes of a machine: then another engine may run the first of its sessions. None: no other engine may."""
+    """The engine is alive. `until`: unless it gets another ping, the worker ends itself at this time of
+    `time.monotonic`, which all processes of a machine share: from then on another engine may run one of its sessions.
+    None: no other engine may."""
 
     until: float | None = None
 
@@ -102,14 +103,14 @@ class Unfit(_Frame, frozen=True, tag=True):
 
 
 class Beat(_Frame, frozen=True, tag=True):
-    """The worker lives. `leftovers`: clients that have ended; the library never gives back all that it held for them."""
+    """The worker is alive. `leftovers`: ended clients; the library never frees all of their memory."""
 
     clients: int
     leftovers: int
 
 
 class Happened(_Frame, frozen=True, tag=True):
-    """Something to store; the client goes on when it was told `Stored`. The fields are those of `rookery.model.NewEvent`."""
+    """An event to store; the client waits for `Stored`. The fields are those of `rookery.model.NewEvent`."""
 
     client: int
     number: int
@@ -123,7 +124,7 @@ class Happened(_Frame, frozen=True, tag=True):
 
 
 class Notice(_Frame, frozen=True, tag=True):
-    """What became of a client's connection; `kind` is one of those in `rookery_whatsapp.link.failures` and `pairing`."""
+    """A change of a client's connection; `kind` is one of those in `rookery_whatsapp.link.failures` and `pairing`."""
 
     client: int
     kind: str
@@ -154,7 +155,7 @@ from_worker: msgspec.msgpack.Decoder[FromWorker] = msgspec.msgpack.Decoder(FromW
 
 
 class BrokenStream(Exception):
-    """The bytes are no frames."""
+    """The bytes are not valid frames."""
 
 
 def encode(frame: ToWorker | FromWorker) -> bytes:
@@ -170,7 +171,7 @@ class FrameReader:
         self._buffer = bytearray()
 
     def feed(self, data: bytes | bytearray) -> Iterator[bytes]:
-        """The bodies of the frames that are complete now. Raises BrokenStream."""
+        """Add bytes; returns the bodies of the frames that are complete now. Raises BrokenStream."""
         self._buffer += data
         start = 0
         while len(self._buffer) - start >= _LENGTH.size:

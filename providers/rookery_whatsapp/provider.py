@@ -1,4 +1,4 @@
-"""The WhatsApp provider: what all accounts of one engine share, and how one account's link is opened."""
+"""The WhatsApp provider: the state that all accounts of one engine share; opens each account's link."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ from .workers.pool import WorkerPool
 from .workers.process import WorkerProcess, default_command
 
 MOST_NAMES = 20_000
-"""Addresses whose other forms are remembered, of all sessions."""
+"""Maximum number of addresses of all sessions whose other form is remembered."""
 
 SERVER = "web.whatsapp.com"
-"""Where the library connects to, unless a session has a proxy."""
+"""The host that the library connects to, unless a session has a proxy."""
 
 
 class WhatsApp:
@@ -45,13 +45,13 @@ class WhatsApp:
     Args:
         data_dir: where the keys of linked devices are kept, a SQLite file per session in `data_dir/whatsapp`.
         database_url: PostgreSQL instead of files.
-        schema: of the library's tables there.
+        schema: the PostgreSQL schema of the library's tables.
         sessions_per_worker: how many accounts share a process; 1 isolates each.
-        qr_rounds: of six codes each that a session shows before it waits for a person.
+        qr_rounds: rounds of six codes each that a session shows before it stops and waits for a person.
         proxy: for accounts that set none, as `AccountSettings.proxy`.
-        worker_command: what is started as a worker, with the number of its socket as the last argument.
+        worker_command: the command that starts a worker; the number of its socket is added as the last argument.
         worker_environment: variables that workers get beside the engine's own.
-        workers: everything else that can be set.
+        workers: all other settings.
     """
 
     platform = "whatsapp"
@@ -87,7 +87,7 @@ class WhatsApp:
         self._desks: dict[str, PairingDesk] = {}
         self._memories: dict[str, Memory] = {}
         self._names: dict[tuple[str, str], Sequence[str]] = {}  # other addresses, by session and address
-        self._open_accounts: dict[str, Account] = {}  # by session, of the links that are open here
+        self._open_accounts: dict[str, Account] = {}  # of the links open here, by session
         self._tables = trio.Lock()
         self._tables_made = False
 
@@ -158,7 +158,7 @@ class WhatsApp:
         return remaining(session.credentials)
 
     def pairing(self, session: str) -> ShownCode | None:
-        """The code to scan or type now, if the session waits for that here."""
+        """The code to scan or type now, if the session is pairing on this instance."""
         desk = self._desks.get(session)
         return desk.shown if desk is not None else None
 
@@ -176,7 +176,7 @@ class WhatsApp:
         return option_names(kind)
 
     def check_options(self, kind: str, options: Mapping[str, Any], *, fields: Collection[str]) -> None:
-        """Raises InvalidInput, which names the option and what would be right."""
+        """Raises InvalidInput, which names the option and its valid form."""
         check_options(kind, options, fields)
 
     def chat_address(self, chat: str) -> str:
@@ -201,7 +201,7 @@ class WhatsApp:
         if known is None:
             try:
                 known = await self._devices.other_names(session, address)
-            except ProviderError:  # the address itself is as good a name
+            except ProviderError:  # the address itself is a good enough name
                 return ()
             if known:
                 if len(self._names) >= MOST_NAMES:
@@ -210,7 +210,7 @@ class WhatsApp:
         return known
 
     async def reach(self) -> Reached:
-        """See `Reachable`: the library is installed, and WhatsApp's server takes connections."""
+        """See `Reachable`: checks that the library is installed and WhatsApp's server accepts connections."""
         if find_spec("neonize") is None:
             raise TerminalError(
                 "neonize is not installed, WhatsApp sessions need it: install Rookery with its extra `whatsapp`",
@@ -224,7 +224,7 @@ class WhatsApp:
         return Reached(f"{SERVER} answers, the library is installed")
 
     async def clean(self, running: Collection[str]) -> Collection[str]:
-        """See `rookery.provider.capabilities.Cleanable`: what is remembered of recent messages, and of workers that ended."""
+        """See `rookery.provider.capabilities.Cleanable`: drops recent messages, and records of workers that ended."""
         gone = self._memories.keys() - running
         for session in gone:
             del self._memories[session]
@@ -241,7 +241,7 @@ class WhatsApp:
         await self.pool.replace(id, reason)
 
     async def _make_tables(self, worker: WorkerProcess, database: str) -> None:
-        """In a database of all sessions the first client makes the tables alone: two at once would stumble."""
+        """In a shared database, let the first client make the tables alone: two at once would fail."""
         if self._devices.shared and not self._tables_made:
             async with self._tables:
                 if not self._tables_made:

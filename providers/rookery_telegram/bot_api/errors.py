@@ -156,7 +156,7 @@ def poll_error(error: ApiError | NoAnswer, *, opening: bool, takeover: bool) -> 
         # For three seconds the server holds answers back (rule 8), so even a takeover waits longer than that.
         return Conflict(f"{text}. It seems that {what}", retry_after=4.0 if takeover else None)
     if error.status == 429:
-        # At a cold start of many bots the server admits 20 new ones a minute: normal, if it says when to retry.
+        # When many bots start, the server admits 20 new ones a minute, 600 an hour: normal if it says when to retry.
         queueing = opening and error.retry_after is not None
         return RateLimited(text, retry_after=error.retry_after or DEFAULT_RETRY_AFTER, queueing=queueing)
     return ProviderError(text, kind=Failure.SERVER)

@@ -95,8 +95,7 @@ _CONTENT: dict[str, tuple[str, ...]] = {
 
 
 def check_options(kind: str, options: Mapping[str, Any], *, fields: frozenset[str] = frozenset()) -> None:
-    """Raises InvalidInput for an option that this kind does not accept, with the nearest valid name, or of a wrong
-    type.
+    """Raises InvalidInput for an option that this kind does not accept, with the right name, or of a wrong type.
 
     `fields` are further names that the caller might have meant.
     """

@@ -1,4 +1,4 @@
-"""Which account and device a session is, and what of that is stored."""
+"""The account and the device of a session, and the part of them that is stored."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ JID = re.compile(r"([0-9]{5,20})(?::[0-9]{1,5})?@s\.whatsapp\.net")
 NUMBER = re.compile(r"[0-9]{5,20}")
 
 DEAD = (Reason.LOGOUT, Reason.TOS_BLOCK)
-"""Reasons after which the device's keys are worth nothing; so they are after a ban that logged it out."""
+"""Reasons that make the device's keys worthless; a ban that logs the device out does so too."""
 
 SAVE_PAUSE = 0.5
 """Seconds between attempts to store a device that was just linked."""
@@ -42,13 +42,13 @@ def check_credentials(credentials: Mapping[str, str]) -> None:
 
 
 def remaining(credentials: Mapping[str, str]) -> dict[str, str]:
-    """What outlives a linked device: whose it was, for the rebind guard."""
+    """The credentials that outlive a linked device: its account, for the rebind guard."""
     account = credentials.get("account") or _number(credentials.get("jid"))
     return {"account": account} if account else {}
 
 
 class Account:
-    """One session's identity. `jid` is the stored device's address; None means that one has to be linked."""
+    """One session's identity. `jid` is the stored device's address; None means that a device must be linked first."""
 
     def __init__(self, session: Session, inbox: Inbox, devices: DeviceStore, *, allow_rebind: bool) -> None:
         self.session = session.id
@@ -71,12 +71,12 @@ class Account:
         return f"{self.number}@s.whatsapp.net"
 
     def show(self) -> None:
-        """Tell the engine who the session is."""
+        """Report the session's account to the engine."""
         bare = f"{self.lid.partition(':')[0]}@lid" if self.lid else None
         self._inbox.life.account = {"phone": f"+{self.number}", "lid": bare, "name": self.name or None}
 
     async def check_device(self) -> None:
-        """The stored device must be there: the library would end its process, or pair anew. Raises ProviderError."""
+        """Check that the stored device exists: without it the library exits or pairs anew. Raises ProviderError."""
         if self.jid is not None and not await self._devices.holds(self.session, self.jid):
             raise TerminalError(
                 f"the keys of the linked device {self.jid} are gone from the store: restore them, or log the session out "
@@ -86,7 +86,7 @@ class Account:
             )
 
     async def opened(self, jid: str, lid: str) -> None:
-        """The library opened a stored device. Raises TerminalError when it is another than asked for."""
+        """Note that the library opened a stored device. Raises TerminalError when it opened a different one."""
         if jid != self.jid:
             raise TerminalError(
                 f"the store holds the device {jid} where {self.jid} was expected",
@@ -96,7 +96,8 @@ class Account:
         self.lid = lid
 
     def check_number(self, digits: str) -> None:
-        """This phone may be linked. Raises InvalidInput: the rebind guard would refuse it when it is too late."""
+        """Check that this phone may be linked. Raises InvalidInput: the rebind guard would refuse it only after
+        pairing."""
         if self._expected and digits != self._expected and not self._allow_rebind:
             raise InvalidInput(
                 f"phone: the session belongs to +{self._expected}; set `allow_rebind` in its settings to change the account",
@@ -104,8 +105,8 @@ class Account:
             )
 
     async def paired(self, jid: str, lid: str) -> TerminalError | None:
-        """A person linked a device. Stored at once; another account than before is not, and the answer is what to raise when
-        it has been unlinked (the rebind guard)."""
+        """Store a newly linked device at once. The device of a different account is not stored: returns the error to
+        raise once that device is unlinked (the rebind guard)."""
         number = _number(jid)
         if self._expected and number != self._expected and not self._allow_rebind:
             log.warning("another account scanned the code", session=self.session, expected=self._expected, found=number)
@@ -121,14 +122,14 @@ class Account:
                 await self._inbox.save_credentials({"jid": jid, "account": number or ""})
             except (
                 StoreUnavailable
-            ) as error:  # given up, the device would stay behind on the phone; the login's deadline is above
+            ) as error:  # giving up would leave the device behind on the phone; the caller's login deadline applies
                 log.error("a linked device could not be stored yet", session=self.session, error=str(error))
                 await trio.sleep(SAVE_PAUSE)
             else:
                 return None
 
     async def failed(self, error: ProviderError) -> None:
-        """The link ended. When the device is dead its address is forgotten, so that the next start shows a QR code."""
+        """Note that the link ended. Forgets the address of a dead device, so that the next start shows a QR code."""
         dead = isinstance(error, TerminalError) and (
             error.reason in DEAD or (error.reason is Reason.BANNED and error.action is Action.SCAN_QR)
         )
@@ -136,7 +137,7 @@ class Account:
             await self.logged_out()
 
     async def logged_out(self) -> None:
-        """The device is unlinked; who it was is kept for the rebind guard."""
+        """Note that the device is unlinked; keeps its account for the rebind guard."""
         try:
             await self._inbox.save_credentials(remaining({"account": self.number}))
         except StoreError as error:

@@ -1,7 +1,7 @@
-"""Where the linked devices' keys are: whatsmeow's own tables, in a SQLite file per session or in one PostgreSQL schema.
+"""The store of linked devices' keys: whatsmeow's own tables, in a SQLite file per session or in one PostgreSQL schema.
 
-The library makes and fills the tables. This module looks before the library does, because the library cannot be asked
-whether it has a device: it ends its process when it has not, or takes somebody else's.
+The library makes and fills the tables. This module checks them first, because the library cannot report whether it has
+a device: if the device is missing, it ends its process or takes another session's device.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from rookery.model.session import Action, Reason
 T = TypeVar("T")
 
 SQLITE_OPTIONS = "_foreign_keys=on&_journal_mode=WAL&_txlock=immediate&_busy_timeout=5000&_end=1"
-"""neonize appends `?_foreign_keys=on`, which lands in the value of the last one."""
+"""The last parameter absorbs the `?_foreign_keys=on` that neonize appends."""
 
-TIMEOUT = 5.0  # seconds for one look into PostgreSQL
-CONNECTIONS = 4  # for such looks at once
+TIMEOUT = 5.0  # seconds for one query to PostgreSQL
+CONNECTIONS = 4  # such queries at once
 LEFTOVER_TIMEOUT = 600_000
-"""Milliseconds after which PostgreSQL closes a connection that nobody uses; the library leaves them behind, one or two for
-each client that has ended."""
+"""Milliseconds after which PostgreSQL closes an idle connection: the library leaves one or two open for each client
+that has ended."""
 
 PHONE, LID = "s.whatsapp.net", "lid"
 SECRETS = "SELECT sender_jid, key FROM whatsmeow_message_secrets WHERE our_jid = ? AND message_id = ? LIMIT 20"
@@ -38,34 +38,34 @@ NAMES = {
     LID: "SELECT pn FROM whatsmeow_lid_map WHERE lid = ?",
     PHONE: "SELECT lid FROM whatsmeow_lid_map WHERE pn = ?",
 }
-"""By the server of the address that is known."""
+"""Queries for the other address, by the server of the known one."""
 
 ENGINE_PARAMETERS = ("schema", "pool_size", "command_timeout", "statement_cache_size")
-"""Parameters of a database URL that are the engine's own."""
+"""Parameters of a database URL that only the engine understands."""
 
 
 class DeviceStore(Protocol):
     """Keys of linked devices."""
 
     async def database_for(self, session: str) -> str:
-        """What neonize takes as its database."""
+        """The database argument for neonize."""
 
     async def holds(self, session: str, jid: str) -> bool:
-        """True when this device is there. Raises ProviderError."""
+        """True when this device is stored. Raises ProviderError."""
 
     async def forget(self, session: str, jid: str | None) -> None:
-        """Remove this device, and everything else that only this session has. Raises ProviderError."""
+        """Remove this device, and all other data of this session alone. Raises ProviderError."""
 
     async def message_secrets(self, session: str, jid: str, message_id: str) -> Sequence[tuple[str, bytes]]:
-        """The secrets of messages with this id, each with its author's address as the library wrote it, which keeps them for
-        every message that has one. Raises ProviderError."""
+        """The secrets of messages with this id, each with its author's address in the library's form. The library keeps
+        the secret of every message that has one. Raises ProviderError."""
 
     async def other_names(self, session: str, user: str) -> Sequence[str]:
         """The other addresses, phone number or lid, of `user` (an address without device). Raises ProviderError."""
 
     @property
     def shared(self) -> bool:
-        """True when all sessions use one database, whose tables must be made by one client alone."""
+        """True when all sessions use one database, whose tables a single client must make."""
 
 
 class SqliteDevices:
@@ -81,7 +81,7 @@ class SqliteDevices:
     async def database_for(self, session: str) -> str:
         self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         path = self._path(session)
-        # Made here, so that nobody else can read it: the library would follow the umask.
+        # Created here with private permissions: the library would follow the umask.
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
         return f"{path}?{SQLITE_OPTIONS}"
 
@@ -103,7 +103,7 @@ class SqliteDevices:
             path.with_name(name).unlink(missing_ok=True)
 
     def _path(self, session: str) -> Path:
-        # Session ids have letters, digits and ._:@- only; a colon is no good in a file's name everywhere.
+        # Session ids have only letters, digits and ._:@-; some file systems do not allow a colon in names.
         return self._directory.absolute() / f"{session.replace(':', '=3a')}.db"
 
 
@@ -141,7 +141,7 @@ def _sqlite_holds(path: Path, jid: str) -> bool:
         if "no such table" in str(error):
             return False
         raise ProviderError(f"the keys in {path} cannot be read: {error}") from None
-    except sqlite3.DatabaseError as error:  # no database any more, or a damaged one: trying again cannot help
+    except sqlite3.DatabaseError as error:  # the database is missing or damaged: trying again cannot help
         raise TerminalError(
             f"the keys in {path} cannot be read: {error}; restore the file, or log the session out and scan a QR code",
             reason=Reason.CONFIGURATION,
@@ -151,7 +151,7 @@ def _sqlite_holds(path: Path, jid: str) -> bool:
 
 
 class PostgresDevices:
-    """One schema for all sessions; a device is found by its address, never by being the first."""
+    """One schema for all sessions; devices are looked up by address; the first one is never assumed."""
 
     shared = True
 
@@ -194,12 +194,12 @@ class PostgresDevices:
 
     async def forget(self, session: str, jid: str | None) -> None:
         if jid is not None:
-            # Everything else refers to the device and goes with it.
+            # All other rows refer to the device and are deleted with it.
             sql = f"DELETE FROM {self._schema}.whatsmeow_device WHERE jid = $1"  # noqa: S608
             await self._with_connection(lambda connection: connection.execute(sql, jid), missing=None)
 
     async def _prepare(self, connection: Any) -> str:
-        """Make the schema; returns the URL in the words of the library's driver (lib/pq)."""
+        """Make the schema; returns the URL in the form of the library's driver (lib/pq)."""
         await connection.execute(f"CREATE SCHEMA IF NOT EXISTS {self._schema}")
         query = dict(self._query)
         if query.get("sslmode") in (None, "allow", "prefer"):
@@ -211,7 +211,7 @@ class PostgresDevices:
         return urlunsplit(("postgres", self._parts.netloc, self._parts.path, urlencode(query), ""))
 
     async def _with_connection(self, work: Callable[[Any], Awaitable[T]], *, missing: Any = ...) -> T:
-        """Do `work` with a connection of its own; `missing` is the answer where the tables do not exist yet."""
+        """Do `work` with a separate connection; returns `missing` if the tables do not exist yet."""
         try:
             import asyncpg
         except ModuleNotFoundError:
@@ -227,7 +227,7 @@ class PostgresDevices:
                 await connection.close(timeout=TIMEOUT)
 
         def run() -> T:
-            # A loop of our own: the host's asyncio policy is none of our business.
+            # A separate loop: the host program's asyncio policy must not matter.
             with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
                 return runner.run(main())
 

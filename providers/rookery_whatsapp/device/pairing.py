@@ -1,4 +1,4 @@
-"""Linking a new device: QR codes or a code by phone number, in rounds, until a person has acted (A5)."""
+"""Links a new device: shows QR codes or a code by phone number, in rounds, until a person acts (A5)."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ FIRST_CODE, NEXT_CODE = 60.0, 20.0
 """Seconds that the first QR code of a round and each later one are shown."""
 
 ROUND = 160.0
-"""Seconds of a round of six codes. A code for typing in dies with its round."""
+"""Seconds of a round of six codes. A code to type ends with its round."""
 
 HURRY = 0.9
-"""Of the life of a round's last code. A round that ends earlier was cut off by the network and not used up."""
+"""Share of the last code's lifetime. If a round ends earlier, the network cut it off, and it does not count."""
 
 
 def phone_digits(phone: str) -> str:
-    """A phone number as WhatsApp takes it. Raises InvalidInput."""
+    """A phone number in WhatsApp's form. Raises InvalidInput."""
     digits = re.sub(r"[ ()./-]", "", phone.strip().removeprefix("+"))
     if not (digits.isascii() and digits.isdigit() and 6 <= len(digits) <= 15) or digits.startswith("0"):
         raise InvalidInput("phone: the number with its country code, such as +4915112345678", field="phone")
@@ -46,7 +46,7 @@ class ShownCode(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PairingDesk:
-    """What one session shows while it pairs. Kept by the provider as long as the session's link opens."""
+    """The codes of one session while it pairs. The provider keeps it while the session's link opens."""
 
     def __init__(self, inbox: Inbox, settings: WorkerSettings) -> None:
         self._inbox = inbox
@@ -60,7 +60,7 @@ class PairingDesk:
 
     @property
     def shown(self) -> ShownCode | None:
-        """The code to use now: the one for typing in when it was asked for."""
+        """The code to use now: the code to type if one was requested."""
         now = time.time()
         for shown in (self._phone, self._qr):
             if shown is not None and shown.expires_at > now:
@@ -68,7 +68,7 @@ class PairingDesk:
         return None
 
     def next_round(self) -> None:
-        """Before a client starts to pair. Raises TerminalError when enough codes were shown to nobody."""
+        """Call before a client starts to pair. Raises TerminalError after too many rounds without a scan."""
         if self._round >= self._settings.qr_rounds:
             raise TerminalError(
                 f"nobody scanned a QR code in {self._round} rounds: start the session again when somebody is there",
@@ -79,7 +79,7 @@ class PairingDesk:
         self._round_ends = 0.0
 
     def show(self, port: ClientPort, code: str) -> None:
-        """The client has a new QR code."""
+        """Show a new QR code of the client."""
         now = time.time()
         first = not self._round_ends
         if first:
@@ -100,11 +100,11 @@ class PairingDesk:
         )
 
     def hide(self) -> None:
-        """No code is valid any more."""
+        """Show no code: none is valid any more."""
         self._port = self._qr = self._phone = None
 
     def round_over(self, status: str) -> None:
-        """The client stopped showing codes, and nobody was paired. Raises ProviderError unless another round may begin."""
+        """Note that the round ended without a pairing. Raises ProviderError unless another round may begin."""
         self.hide()
         if status == "err-client-outdated":
             raise TerminalError(
@@ -118,7 +118,7 @@ class PairingDesk:
             raise ProviderError("the connection was lost while a QR code was shown")
 
     async def request_code(self, digits: str) -> ShownCode:
-        """Ask for a code that is typed into the phone with this number. Raises NotConnected, SendError."""
+        """Request a code to type into the phone with this number. Raises NotConnected, SendError."""
         port = self._port
         if port is None:
             raise NotConnected("the session does not wait to be paired now")

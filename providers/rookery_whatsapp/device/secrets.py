@@ -1,4 +1,4 @@
-"""Content that is encrypted under the secret of an earlier message: edits, reactions, comments, answers to events.
+"""Decrypts content encrypted under the secret of an earlier message: edits, reactions, comments, answers to events.
 
 Key: HKDF-SHA256 of the original's 32-byte secret, without salt; the info is the original's id, the address of its author,
 that of the editor, and the use. Then AES-256-GCM. Answers to events carry `id NUL editor` as additional data, the others
@@ -29,7 +29,7 @@ def decrypt(
     editors: Collection[str],
     uses: Collection[str],
 ) -> bytes | None:
-    """The content, or None when none of the addresses and uses fits: it was encrypted under something else."""
+    """The content, or None when no address and use decrypts it: then it was encrypted under another key."""
     if len(secret) != SECRET_SIZE or len(nonce) != NONCE_SIZE:
         return None
     for author in authors:

@@ -1,1 +1,1 @@
-"""What an account knows of people, groups and channels, and what it can change there."""
+"""Reads and changes an account's people, groups and channels."""

@@ -1,4 +1,4 @@
-"""From a question about people, groups and channels to the worker's call and back."""
+"""Turns a query about people, groups and channels into the worker's call, and its result into an answer."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from .numbers import NumberBook
 GROUP_LINK = re.compile(r"\A(?:https?://chat\.whatsapp\.com/(?:invite/)?)?([A-Za-z0-9]{10,64})/?(?:\?.*)?\Z")
 CHANNEL_LINK = re.compile(r"\A(?:https?://(?:www\.)?whatsapp\.com/channel/)?([A-Za-z0-9]{10,64})/?(?:\?.*)?\Z")
 LONGEST_NAME, LONGEST_ABOUT, LONGEST_DESCRIPTION = 100, 139, 2048
-"""Characters that WhatsApp takes for a group, the account's about, and a group's description."""
+"""Maximum characters that WhatsApp accepts: a group's name, the account's about, and a group's description."""
 
 Ask = Callable[..., Awaitable[Any]]
-"""The worker's call: a method and its arguments."""
+"""The form of a worker's call: a method and its arguments."""
 
 
 class Directory:
-    """Of one link. `call` asks the worker; raises what that raises."""
+    """Answers the queries of one link. `call` asks the worker; its errors pass through."""
 
     def __init__(self, call: Ask, memory: Memory, subscribed: Callable[[str], Awaitable[None]]) -> None:
         self._call = call
@@ -134,7 +134,7 @@ class Directory:
         return msgspec.convert(await self._call(method, **arguments), kind)
 
     async def resubscribe(self, presences: list[str]) -> None:
-        """After a connection: ask again for the presences that were asked for. Never raises for one of them."""
+        """After a new connection, subscribe again to the presences asked for earlier. A failure of one never raises."""
         for person in presences:
             with trio.move_on_after(10):
                 with suppress(SendError):

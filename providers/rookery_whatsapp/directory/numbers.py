@@ -1,5 +1,5 @@
-"""Asks WhatsApp which phone numbers it knows. Nothing is guessed: Brazil's ninth digit, Mexico's 1 and Argentina's 9 are for
-the server to resolve, whose answer names the account's own address."""
+"""Asks WhatsApp which phone numbers it knows. It guesses nothing: the server resolves Brazil's ninth digit, Mexico's 1
+and Argentina's 9, and answers with the account's own address."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from rookery.model.directory import NumberCheck
 from ..addresses import PHONE, normal
 from ..memory import Memory
 
-BATCH = 50  # numbers in one question
+BATCH = 50  # numbers in one query
 PAUSE = 1.0
-"""Seconds between two questions: WhatsApp watches who asks for many numbers."""
-KEPT = 86_400.0  # seconds that an answer is good for
+"""Seconds between two queries: WhatsApp watches accounts that ask for many numbers."""
+KEPT = 86_400.0  # seconds for which an answer is reused
 MOST_KEPT = 20_000
 MOST = 500
-"""Numbers in one request; with the pauses it stays within the time that a caller waits."""
+"""Maximum numbers in one request: with the pauses, the answer still comes within the caller's timeout."""
 
 
 class NumberBook:
-    """Of one link; the answers are kept in the session's memory."""
+    """Number checks of one link; the session's memory keeps the answers."""
 
     def __init__(self, call: Callable[..., Awaitable[Any]], memory: Memory) -> None:
         self._call = call
@@ -36,7 +36,7 @@ class NumberBook:
         self._last = float("-inf")
 
     async def check(self, phones: Sequence[str]) -> list[NumberCheck]:
-        """One answer for each, in the same order, with the number as it was asked for. Raises InvalidInput, SendError."""
+        """One answer for each number as requested, in the same order. Raises InvalidInput, SendError."""
         if len(phones) > MOST:
             raise InvalidInput(f"phones: at most {MOST} at once", field="phones")
         digits = [_digits(phone) for phone in phones]

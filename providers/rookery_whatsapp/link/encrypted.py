@@ -1,4 +1,4 @@
-"""Opens parts of messages that are encrypted under the secret of an earlier message."""
+"""Decrypts parts of messages that are encrypted under the secret of an earlier message."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PARTS = {
 
 
 class Opener:
-    """Of one link."""
+    """Decrypts for one link."""
 
     def __init__(self, account: Account, devices: DeviceStore) -> None:
         self.session = account.session
@@ -36,9 +36,9 @@ class Opener:
         self._devices = devices
 
     async def open(self, port: ClientPort, body: dict[str, Any]) -> tuple[str, bytes]:
-        """Turn the body of an `encrypted` event into that of what is inside; returns the event's type and its document.
+        """Replace the body of an `encrypted` event by that of its content; returns the event's type and its document.
 
-        An original that is unknown here is no error: `undecryptable` in the body says so. Raises ProviderError, SendError.
+        An unknown original is not an error: `undecryptable` in the body says so. Raises ProviderError, SendError.
         """
         type, form, uses = PARTS.get(body["field"], ("edited_message", "message", EDITS.get(body["use"], ())))
         plain = await self._decrypt(body, uses)
@@ -63,7 +63,7 @@ class Opener:
         return type, bytes(raw)
 
     def closed(self, body: dict[str, Any], reason: str) -> str:
-        """The same for content that cannot be read; returns the event's type."""
+        """As `open`, for content that cannot be decrypted; returns the event's type."""
         type = PARTS.get(body["field"], ("edited_message", "", ()))[0]
         id, target = body["message_id"], body["target"]
         self._strip(body)
@@ -77,7 +77,7 @@ class Opener:
             body.pop(name, None)
 
     async def _decrypt(self, body: dict[str, Any], uses: tuple[str, ...]) -> bytes | str:
-        """The bytes, or why there are none."""
+        """The decrypted bytes, or the reason why there are none."""
         if not uses:
             return f"this kind of encrypted content ({body['use']}) is not known"
         rows = await self._devices.message_secrets(self.session, self._account.jid or "", body["target"])

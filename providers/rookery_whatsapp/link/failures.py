@@ -1,4 +1,4 @@
-"""What the library's reports about a connection mean for the session (B4, B5)."""
+"""Maps the library's reports about a connection to errors of the session (B4, B5)."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ BANS = {
 LONGEST_BAN = 100 * 365 * 86_400  # seconds; a longer one is a mistake
 
 LOGIN_FORMS = ("ConnectFailure", "LoggedOut")
-"""The library's forms for a login that was refused."""
+"""The library's types for a refused login."""
 
 FINAL = frozenset({411, 412, 415, 416, 417, 418})
-"""WhatsApp's numbers for logins that it will refuse for good; the library has names for none of them."""
+"""WhatsApp's numbers for logins that it refuses for good; the library has no names for them."""
 
-UNKNOWN_PAUSE = 0.05  # seconds before a client is replaced that the library ended over a value it does not know
+UNKNOWN_PAUSE = 0.05  # seconds before replacing a client that the library ended because of an unknown value
 
-TAKEOVER_PAUSE = 5.0  # seconds before the device is taken back, where the session asked for that
+TAKEOVER_PAUSE = 5.0  # seconds before taking the device back, if the session asks for that
 
 
 def failure_of(notice: Notice, *, takeover: bool, now: float) -> ProviderError | None:
-    """The error that a notice means; None when it is no end."""
+    """The error that a notice means; None when the notice does not end the connection."""
     detail = notice.detail
     match notice.kind:
         case "logged_out":
@@ -77,10 +77,10 @@ def _banned(why: str, seconds: int | None, now: float) -> TerminalError:
 
 
 def _unknown_value(detail: dict[str, Any], now: float) -> ProviderError:
-    """WhatsApp said something that the library's forms have no value for, and the library ended the client.
+    """The library ended the client because it does not know a value that WhatsApp sent.
 
-    A refused login is judged by its number. Anything else was acknowledged already and does not come again: connect anew at
-    once, as the account itself is well.
+    For a refused login, WhatsApp's number decides. Any other report was already acknowledged and does not come again:
+    reconnect at once, as nothing is wrong with the account.
     """
     form, number = detail["form"], detail["reason"]
     if form == "TemporaryBan" or (form in LOGIN_FORMS and number == 402):

@@ -1,7 +1,7 @@
-"""Files to send that a message names by a URL: they are fetched here, and the library gets the bytes.
+"""Fetches the files that a message to send names by URL; the library gets the bytes.
 
-Whoever may send could otherwise make this server read what only this server can reach, and have it sent to a chat. So where
-private addresses are not allowed each connection is checked, also those that a redirect leads to.
+A caller with the right to send could otherwise make this server read addresses that only it can reach, and send the
+result to a chat. So, unless private addresses are allowed, every connection is checked, also after a redirect.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ REDIRECTS = (301, 302, 303, 307, 308)
 async def fetch(
     url: str, *, limit: int, seconds: float, allow_private: bool, ca_bundle: str | None = None
 ) -> tuple[bytes, str | None]:
-    """The file at `url`, of at most `limit` bytes, and the type that its server names. Raises Rejected, NotConnected."""
+    """The file at `url`, at most `limit` bytes, and the type that its server names. Raises Rejected, NotConnected."""
     connect = open_stream if allow_private else _open_public_stream
     try:
         target = httpx.URL(url)
@@ -71,5 +71,5 @@ async def _get(url: httpx.URL, connect: Connect, limit: int, seconds: float, ca_
 async def _open_public_stream(host: str, port: int) -> trio.SocketStream:
     try:
         return await open_public_stream(host, port)
-    except PrivateAddress as error:  # trying again would not help
+    except PrivateAddress as error:  # a retry would not help
         raise Rejected(f"url: {error}") from None

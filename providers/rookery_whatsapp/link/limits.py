@@ -1,7 +1,7 @@
-"""Accounts that WhatsApp lets write only to people they know (error 463), and numbers that are checked before a message.
+"""Accounts that WhatsApp lets write only to people they know (error 463), and checks of numbers before a message.
 
-WhatsApp names no end of such a limit. Replies, and messages to people who have written, go on; so each message is tried, and
-only a chat that was refused rests for a while.
+WhatsApp does not say when the limit ends. Replies, and messages to people who have written, still pass; so every
+message is tried, and only a refused chat pauses for a while.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from ..settings import AccountSettings
 T = TypeVar("T")
 
 PAUSE = 1800.0
-"""Seconds that a chat rests which was refused, and that the session counts as limited after the last refusal."""
+"""Seconds that a refused chat pauses, and that the session counts as limited after the last refusal."""
 
 MOST_CHATS = 10_000
-"""Chats of one link whose refusal, or whose check, is remembered."""
+"""Maximum number of chats of one link whose refusal, or whose check, is remembered."""
 
 TEXT = (
     "WhatsApp lets this account write only to people it knows for now (error 463), as it does with new accounts and those "
@@ -32,17 +32,17 @@ TEXT = (
 
 
 class Limits:
-    """Of one link."""
+    """The limits of one link."""
 
     def __init__(self, inbox: Inbox, options: AccountSettings, numbers: NumberBook) -> None:
         self._inbox = inbox
         self._options = options
         self._numbers = numbers
-        self._refused: OrderedDict[str, float] = OrderedDict()  # until when, by chat
+        self._refused: OrderedDict[str, float] = OrderedDict()  # end of the pause, by chat
         self._checked: OrderedDict[str, None] = OrderedDict()
 
     async def check(self, to: str) -> None:
-        """Before a message leaves. Raises Rejected, AccountLimited, SendRateLimited, and what a question raises."""
+        """Call before a send. Raises Rejected, AccountLimited, SendRateLimited, and the errors of a query."""
         until = self._refused.get(to, 0.0)
         if until > time.time():
             raise self._error(until)
@@ -54,12 +54,12 @@ class Limits:
         _note(self._checked, to, None)
 
     def sent(self, to: str) -> None:
-        """A message was accepted; a chat that was refused before shows that the limit is over."""
+        """Note an accepted message; if its chat was refused before, the limit is over."""
         if self._refused.pop(to, None) is not None and not self._refused:
             self._inbox.life.limited_until = None
 
     def refused(self, to: str) -> AccountLimited | SendRateLimited:
-        """WhatsApp has refused a message; returns the error to raise."""
+        """Note that WhatsApp refused a message; returns the error to raise."""
         until = time.time() + PAUSE
         _note(self._refused, to, until)
         self._inbox.life.limited_until = until

@@ -1,4 +1,4 @@
-"""One connected account: receives, sends, and tells when the connection is not what it seems."""
+"""One connected account: receives, sends, and detects a connection that only seems alive."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ from .watch import watch
 
 DEVICE_NAME = "Rookery"
 DEATH_PAUSE = 0.5
-"""Seconds before a session whose worker ended is connected again; doubled by each end soon after the last one."""
+"""Seconds before reconnecting a session whose worker ended; doubled each time a worker ends soon after the last one."""
 
 QUICK_DEATHS = 3
-"""Ends in a row after which the engine's own, longer pauses apply."""
+"""Consecutive ends of workers after which the engine's own, longer pauses apply."""
 
 NAME_TRIES, NAME_PAUSE = 20, 1.0  # seconds between
 REJECT_DEADLINE = 10.0  # seconds
-SETTLING = 1.0  # seconds in which the library deletes the keys of a device that was unlinked
+SETTLING = 1.0  # seconds for the library to delete the keys of an unlinked device
 
 log = get_logger("SESSION")
 
@@ -87,7 +87,7 @@ class WhatsAppLink:
         self._ended = False
         self._logged_out = False
         self._logged_in = False
-        self._cut = False  # the library said so, and has not told of a login since
+        self._cut = False  # the library reported a cut, and no login since
 
     @property
     def account(self) -> str:
@@ -98,7 +98,7 @@ class WhatsAppLink:
 
     @asynccontextmanager
     async def connected(self, worker: WorkerProcess, database: str, proxy: str | None) -> AsyncIterator[None]:
-        """Start a client and wait until WhatsApp has accepted it; the block's end disconnects it."""
+        """Start a client and wait until WhatsApp accepts it; leaving the block disconnects it."""
         async with AsyncExitStack() as stack:
             while self._port is None:
                 if self._account.jid is None:
@@ -147,7 +147,7 @@ class WhatsAppLink:
             raise self._worker_ended(self._port)
 
     def _handle(self, notice: Notice) -> None:
-        """Raises ProviderError when the notice is the end."""
+        """Handle a notice. Raises ProviderError when it ends the connection."""
         match notice.kind:
             case "connected":
                 self._cut = False
@@ -204,7 +204,7 @@ class WhatsAppLink:
                     log.warning("a call could not be rejected", session=self._session, error=str(error))
 
     async def _learn_name(self, port: ClientPort) -> None:
-        """The phone tells the account's name some time after it was linked."""
+        """Learn the account's name, which the phone sends some time after linking."""
         for _ in range(NAME_TRIES):
             with suppress(SendError):
                 if name := await port.call("own_name"):
@@ -220,7 +220,7 @@ class WhatsAppLink:
             retry_after=DEATH_PAUSE * 2**deaths if deaths < QUICK_DEATHS else None,
         )
 
-    # What the engine asks for
+    # Requests of the engine
 
     @property
     def waiting(self) -> bool:
@@ -309,7 +309,7 @@ class WhatsAppLink:
     # Disconnecting
 
     async def _close(self, port: ClientPort) -> None:
-        """Disconnect and store what was received before. Bounded by the caller."""
+        """Disconnect, and store the events received before. The caller sets the deadline."""
         if self._logged_out:
             await trio.sleep(SETTLING)
         await self._receiver.finish(port)

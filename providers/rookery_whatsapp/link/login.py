@@ -1,4 +1,4 @@
-"""From a client that was just started to a login that WhatsApp has accepted."""
+"""Brings a newly started client to a login that WhatsApp has accepted."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ log = get_logger("SESSION")
 
 
 class Login:
-    """Shows QR codes, notes who has scanned one, and unlinks an account that is not the session's. Used by the link, which
-    hears of every other notice through `handle`; `worker_ended` makes the error of a client whose worker is gone."""
+    """Shows QR codes, notes which account scanned one, and unlinks an account that is not the session's. The link uses
+    it and gets every other notice through `handle`; `worker_ended` makes the error for a worker that is gone."""
 
     def __init__(
         self,
@@ -47,8 +47,8 @@ class Login:
         self._worker_ended = worker_ended
 
     async def accepted(self, port: ClientPort) -> bool:
-        """True once it is; False when another client has to be started: a round of QR codes is over, or a device was linked
-        and its client does not log in. Raises ProviderError."""
+        """True once WhatsApp accepts the login; False when the caller must start another client: a round of QR codes is
+        over, or a device was linked and its client does not log in. Raises ProviderError."""
         try:
             return await self._until_connected(port)
         except ProviderError as error:
@@ -88,7 +88,7 @@ class Login:
                         await self._account.opened(frame.detail["jid"], frame.detail["lid"])
                         self._loading("logging in", allow=self._settings.connecting)
                     case "disconnected" if paired:
-                        # WhatsApp restarts each device that was just linked. The library does not always notice.
+                        # WhatsApp restarts every newly linked device. The library does not always notice.
                         scope.deadline = trio.current_time() + self._settings.restarting
                     case "connected":
                         if refused is not None:

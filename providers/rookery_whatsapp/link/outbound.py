@@ -1,4 +1,4 @@
-"""Outbound messages in the worker's words, and the media that goes with them."""
+"""Converts outbound messages and their media to the worker's calls."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def to_call(message: OutboundMessage, memory: Memory, own: str) -> tuple[str, di
 
 
 def _target(id: str, to: str, options: Any, memory: Memory, *, mine: bool) -> dict[str, Any]:
-    """Who wrote the message that is meant. In a group somebody has to know."""
+    """The author of the message referred to. In a group, the caller or the session's memory must know the author."""
     known = memory.get(id)
     sender = options.get("reply_sender") or options.get("sender")
     from_me = options.get("from_me", known.from_me if known else mine and not sender)
@@ -115,7 +115,7 @@ async def with_media(
         data, guessed = await fetch(
             content.url, limit=limit, seconds=seconds, allow_private=allow_private, ca_bundle=ca_bundle
         )
-    assert data is not None  # one of both is there
+    assert data is not None  # one of the two is present
     if not data:
         raise Rejected("the file is empty")
     if len(data) > limit:
@@ -134,7 +134,7 @@ def with_stored(arguments: dict[str, Any], file: LocalMedia) -> None:
 
 
 def to_receipt(message: OutboundMessage, result: Any) -> Receipt:
-    """From the worker's answer; typing has no message."""
+    """The receipt from the worker's answer; typing has no message."""
     if not isinstance(result, dict):
         return Receipt(message_id="", time=time.time(), chat=message.to)
     at = float(result["time"])

@@ -5,9 +5,9 @@ from __future__ import annotations
 from rookery.provider.pacer import Pacer
 
 BURST = 5
-"""Messages that may leave at once to one chat after a pause."""
+"""Messages that may go to one chat at once after a pause."""
 
 
 def pacer(overall: float, per_chat: float) -> Pacer:
-    """One account's pace, in messages a second; 0 is no limit."""
+    """One account's pace, in messages a second; 0 means no limit."""
     return Pacer(overall=overall, per_chat=lambda chat: per_chat, burst=BURST)

@@ -9,11 +9,11 @@ from rookery.errors import SendError
 from ..workers.port import ClientPort
 
 TRIES = 10
-"""A second apart: it works once the phone has told the account's name."""
+"""Attempts a second apart: showing a presence works only after the phone has sent the account's name."""
 
 
 async def appear(port: ClientPort, available: bool) -> None:
-    """Tell it to the server, which forgets it with each connection. Never raises: a session lives without."""
+    """Send the presence to the server, which forgets it with each connection. Never raises: it is not essential."""
     for _ in range(TRIES):
         try:
             await port.call("presence", available=available)

@@ -1,4 +1,4 @@
-"""What a client has received, on its way into the event log."""
+"""Writes the events that a client receives to the event log."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from ..protocol import Happened
 from ..workers.port import ClientPort
 from .encrypted import Opener
 
-QUOTE = 1000  # characters of a text that is kept for quotes
+QUOTE = 1000  # characters of a text to keep for quotes
 
 MOST_PRESENCES = 500
-"""People of one session whose presence is asked for again after each connection."""
+"""Maximum number of people of one session to whose presence each new connection subscribes again."""
 
 STATES = {"delivered": MessageState.DELIVERED, "read": MessageState.READ, "played": MessageState.READ}
 
@@ -38,7 +38,7 @@ def named_vote(vote: dict[str, Any], memory: Memory) -> None:
 
 
 class Receiver:
-    """Stores one event at a time: the client waits with the next one until this one is durable."""
+    """Stores one event at a time: the client holds the next one until this one is durable."""
 
     def __init__(self, inbox: Inbox, memory: Memory, facts: Facts, opener: Opener) -> None:
         self._inbox = inbox
@@ -50,11 +50,11 @@ class Receiver:
         self._refusing = False
 
     def refuse(self) -> None:
-        """The account is not the session's: from now on nothing of what it receives is kept."""
+        """The account is not the session's: from now on, drop everything that it receives."""
         self._refusing = True
 
     async def store(self, port: ClientPort, frame: Happened) -> None:
-        """Commit an event, then let the client go on. A commit that was cancelled or failed is repeated by `finish`."""
+        """Commit an event, then let the client go on. `finish` repeats a commit that was cancelled or failed."""
         if self._refusing:
             port.stored(frame.number)
             return
@@ -73,7 +73,7 @@ class Receiver:
             await self._inbox.confirm(body["message_ids"], state)
 
     async def _event(self, port: ClientPort, frame: Happened, body: dict[str, Any]) -> tuple[NewEvent, bool]:
-        """The event to store, and whether a chat got its name with it. Changes `body`."""
+        """The event to store, and whether it gave a chat its name. Changes `body`."""
         type, raw, chat, sender = frame.type, frame.raw, frame.chat, frame.sender
         if type == "poll_vote":
             named_vote(body, self._memory)
@@ -98,17 +98,17 @@ class Receiver:
 
     @property
     def presences(self) -> Sequence[str]:
-        """People whose presence was asked for."""
+        """People to whose presence the session subscribed."""
         return self._facts.presences
 
     async def subscribe_presence(self, person: str) -> None:
-        """Remember it across connections and restarts. Raises StoreError."""
+        """Remember a subscription across connections and restarts. Raises StoreError."""
         if person not in self._facts.presences:
             self._facts.presences.append(person)
             del self._facts.presences[:-MOST_PRESENCES]
             await self._inbox.commit([], self._facts.write())
 
     async def finish(self, port: ClientPort) -> None:
-        """Store what a cancellation left half done."""
+        """Complete a store that a cancellation interrupted."""
         if self._unfinished is not None:
             await self.store(port, self._unfinished)

@@ -1,4 +1,4 @@
-"""Finds what raises no event: a socket that is open while the login is gone, and a library that has given up."""
+"""Detects failures without an event: an open socket whose login is gone, and a library that has given up."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from ..workers.port import ClientPort
 
 
 async def watch(port: ClientPort, settings: WorkerSettings, is_cut: Callable[[], bool]) -> NoReturn:
-    """Ask the client from time to time. Raises ProviderError when it will not come back by itself.
+    """Check the client from time to time. Raises ProviderError when it will not recover by itself.
 
-    `is_cut`: its connection was cut and it has not told of a login since. After a cut the library goes on saying that it is
-    logged in, whether or not its next login is ever answered.
+    `is_cut`: its connection was cut and it has reported no login since. After a cut the library keeps reporting that it
+    is logged in, even if the server never answers its next login.
     """
     zombie_since = offline_since = None
     while True:
@@ -26,7 +26,7 @@ async def watch(port: ClientPort, settings: WorkerSettings, is_cut: Callable[[],
             with trio.fail_after(settings.watch):
                 is_connected, is_logged_in = await port.call("flags")
         except (SendError, trio.TooSlowError):
-            is_connected = is_logged_in = False  # while it dials, it does not answer
+            is_connected = is_logged_in = False  # it does not answer while it connects
         is_logged_in = is_logged_in and not is_cut()
         now = trio.current_time()
         zombie_since = (zombie_since or now) if is_connected and not is_logged_in else None
