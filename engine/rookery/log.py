@@ -14,10 +14,10 @@ from structlog.typing import EventDict, WrappedLogger
 Logger = structlog.stdlib.BoundLogger
 
 _TAKEN = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime"}
-"""Attributes of every record: `logging` raises KeyError for a field of such a name."""
+"""Attributes of every record: `logging` raises KeyError for a field with one of these names."""
 
 _MEANT = frozenset({"event", "exc_info", "stack_info", "stackLevel", "stacklevel"})
-"""Names that are no fields, but arguments of the call."""
+"""Names that are arguments of the call, not fields."""
 
 
 def get_logger(component: str, **fields: object) -> Logger:
@@ -38,7 +38,7 @@ def get_logger(component: str, **fields: object) -> Logger:
 
 
 def _free_names(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
-    """Some fields have the names that a library gave them; one that is taken gets an underscore. A log line never fails."""
+    """Some field names come from a library; a name that is taken gets an underscore. A log line never fails."""
     for name in _TAKEN.intersection(event) - _MEANT:
         event[f"{name}_"] = event.pop(name)
     return event

@@ -114,7 +114,7 @@ class OptionChecking(Protocol):
         """The options of a kind of message, by the name that callers write as its type."""
 
     def check_options(self, kind: str, options: Mapping[str, Any], *, fields: Collection[str]) -> None:
-        """Check options without I/O. `fields` are the names of the content's own fields; an option may be a misspelt one.
+        """Check options without I/O. `fields` are the names of the content's own fields, of which one may be misspelt.
 
         Raises:
             InvalidInput: names the option that is wrong and what would be right.
@@ -126,7 +126,7 @@ class MethodCalling(Protocol):
     """A link whose platform's methods can be called by name."""
 
     async def call(self, method: str, params: Mapping[str, Any]) -> bytes:
-        """Call the method once, without waiting for the queue of sends; returns the result as JSON. Bounds its own time.
+        """Call the method once, outside the queue of sends; returns the result as JSON. Bounds its own time.
 
         Raises:
             CallRefused, NotFound (no such method): the platform refused.

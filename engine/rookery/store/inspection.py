@@ -13,8 +13,8 @@ from .secrets import SecretBox
 
 
 class StoreFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """What was found. `key_fits` is None while nothing was ever encrypted there; `clock_ahead` is in seconds: of a
-    database with a clock of its own, or of the latest time that is stored."""
+    """What the inspection found. `key_fits` is None while the store contains nothing encrypted. `clock_ahead`, in
+    seconds, refers to the clock of a database that has one, or to the latest stored time."""
 
     location: str
     exists: bool
@@ -42,5 +42,5 @@ def fits(canary: str | None, location: str, secrets: SecretBox | None) -> bool |
 
 
 def clock_difference(theirs: float) -> float:
-    """Seconds that their clock is ahead of ours."""
+    """Seconds by which their clock is ahead of ours."""
     return theirs - time.time()

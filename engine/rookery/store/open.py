@@ -1,4 +1,4 @@
-"""Finds the store that a URL names: to open it, or to look at it from outside."""
+"""Finds the store that a URL names, to open or to inspect it."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ def store_from_url(
         clock: SQLite only: wall clock, seconds since the epoch. PostgreSQL has its own.
 
     Raises:
-        InvalidInput: not a store's URL.
-        SecretKeyError: there is no key and none may be made up, or the key file cannot be used.
-        StoreError: the directory is not there and cannot be made.
+        InvalidInput: the URL does not name a store.
+        SecretKeyError: there is no key and none may be generated, or the key file cannot be used.
+        StoreError: the directory does not exist and cannot be created.
     """
     scheme, separator, rest = url.partition(":")
     if url in ("memory:", "memory://", "sqlite://", "sqlite:", "sqlite:///:memory:"):
@@ -51,7 +51,7 @@ def store_from_url(
     if scheme in ("postgresql", "postgres") and rest.startswith("//"):
         check_postgres_url(url)
         return _postgres(url, SecretBox.from_text(secret_key))
-    # The URL itself is not shown: it may hold a password.
+    # The error does not show the URL itself: it may contain a password.
     named = f"a store of kind {scheme!r}" if separator else "this text"
     raise InvalidInput(f"cannot make a store from {named}: use {FORMS}", field="store")
 
@@ -60,7 +60,7 @@ async def inspect_store(url: str, secret_key: str | None) -> StoreFacts:
     """The facts of the store that `url` names. The caller sets the deadline.
 
     Raises:
-        StoreError, SecretKeyError, InvalidInput: it cannot be read; the message says why.
+        StoreError, SecretKeyError, InvalidInput: the store cannot be read; the message says why.
     """
     if url.startswith("sqlite:///"):
         return inspect_sqlite(Path(url.removeprefix("sqlite:///")), secret_key)
@@ -70,7 +70,7 @@ async def inspect_store(url: str, secret_key: str | None) -> StoreFacts:
 
 
 def check_postgres_url(url: str) -> None:
-    """Raises InvalidInput, without the URL: it may hold a password."""
+    """Raises InvalidInput, without the URL: it may contain a password."""
     why = ""
     try:
         parts = urlsplit(url)

@@ -1,4 +1,4 @@
-"""The canary: a known text that is stored encrypted and tells whether the key fits, also when no secret is stored."""
+"""The canary: a known text, stored encrypted, that shows whether the key fits even when no secret is stored."""
 
 from __future__ import annotations
 

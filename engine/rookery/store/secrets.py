@@ -1,9 +1,9 @@
 """Secrets at rest: encryption with one or several keys, and the key file of the embedded default (E4).
 
-`SecretBox` is Fernet (AES-128-CBC with HMAC-SHA256). The newest key encrypts, every key decrypts, so a key is replaced by
-putting the new one in front: `new,old`. A store that opens with such a pair re-encrypts everything, and after that the old
-key may go. On a database with several instances that waits until each of them has the new key: meanwhile they all write with
-the old one (`hold_back`).
+`SecretBox` is Fernet (AES-128-CBC with HMAC-SHA256). The newest key encrypts, every key decrypts, so an operator
+replaces a key by putting the new one in front: `new,old`. A store that opens with such a pair re-encrypts everything;
+after that the old key can be removed. On a database with several instances, re-encryption waits until each of them has
+the new key: until then they all write with the old one (`hold_back`).
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from ..errors import InvalidInput, SecretKeyError
 
 GENERATE = "python -c 'import secrets; print(secrets.token_urlsafe(32))'"
-"""The command that is shown to people who need a key."""
+"""The command shown to people who need a key."""
 
-# Fixed: there is nowhere to keep a random salt that would not be stored beside the secrets, and the same passphrase has
-# to give the same key on every instance. It still makes tables that were computed for other programs useless.
+# Fixed: a random salt could only be stored beside the secrets, and the same passphrase has to give the same key on
+# every instance. A fixed salt still makes tables that were computed for other programs useless.
 _SALT = b"rookery/secret-key/v1"
 
 _REMEMBERED = 4096  # decrypted secrets
@@ -52,33 +52,34 @@ class SecretBox:
         self._fernets = [_fernet(key) for key in usable]
         self._writing = self._fernets[0]
         self.names = tuple(_name(key) for key in usable)
-        """Of the keys, in their order: hashes that tell nothing but whether two keys are the same."""
+        """The names of the keys, in order: hashes that show only whether two keys are the same."""
         self._all = MultiFernet(self._fernets)
-        # Sessions are listed again and again, and each secret costs 30 µs; running sessions hold them in memory anyway.
+        # Sessions are listed again and again, and decrypting each secret costs 30 µs; running sessions keep them in
+        # memory anyway.
         self._decrypt = lru_cache(maxsize=_REMEMBERED)(self._open)
 
     @classmethod
     def from_text(cls, text: str | None) -> SecretBox:
-        """From the form of `secret_key` in `open_engine`: several keys, comma separated, newest first."""
+        """From `secret_key` of `open_engine`: several keys, comma separated, newest first."""
         return cls((text or "").split(","))
 
     @classmethod
     def generated(cls) -> SecretBox:
-        """With a fresh random key that nobody else knows: for stores that live in memory."""
+        """With a fresh random key that is stored nowhere else: for stores that live in memory."""
         return cls([Fernet.generate_key().decode()])
 
     @property
     def rotating(self) -> bool:
-        """True when there are older keys: somebody is about to replace them."""
+        """True when there are older keys: an operator is replacing them."""
         return len(self._fernets) > 1
 
     @property
     def holds_back(self) -> bool:
-        """True while it encrypts with an older key, because others cannot decrypt what the newest encrypts."""
+        """True while it encrypts with an older key, because other instances cannot decrypt the newest key's tokens."""
         return self._writing is not self._fernets[0]
 
     def hold_back(self, token: str) -> None:
-        """From now on encrypt with the key that encrypted `token`."""
+        """From now on, encrypt with the key that encrypted `token`."""
         for fernet in self._fernets:
             with contextlib.suppress(InvalidToken, ValueError):
                 fernet.decrypt(token.encode("ascii"))
@@ -86,7 +87,7 @@ class SecretBox:
                 return
 
     def go_on(self) -> None:
-        """From now on encrypt with the newest key."""
+        """From now on, encrypt with the newest key."""
         self._writing = self._fernets[0]
 
     def encrypt(self, plain: str) -> str:
@@ -110,7 +111,7 @@ class SecretBox:
             ) from None
 
     def encrypt_bytes(self, plain: bytes) -> bytes:
-        """For what is large and does not stay: a third smaller than `encrypt`, and not remembered."""
+        """For large values that are not kept: a third smaller than `encrypt`, and not cached."""
         return base64.urlsafe_b64decode(self._writing.encrypt(plain))
 
     def decrypt_bytes(self, token: bytes) -> bytes:
@@ -123,7 +124,7 @@ class SecretBox:
             ) from None
 
     def seal(self, document: Mapping[str, Any]) -> str:
-        """Encrypt a JSON document. An empty one becomes the empty string: there is nothing to hide.
+        """Encrypt a JSON document. An empty document becomes the empty string: it contains nothing to hide.
 
         Raises:
             InvalidInput: it is not JSON.
@@ -142,8 +143,8 @@ class SecretBox:
         return msgspec.json.decode(self.decrypt(token), type=dict[str, Any]) if token else {}
 
     def renewed(self, rows: Iterable[tuple[int, str]]) -> list[tuple[str, int]]:
-        """New tokens, by the newest key, for those of (number, token) that another key encrypted. What no key decrypts
-        is left as it is: its own session or webhook tells that."""
+        """New tokens, by the newest key, for those of (number, token) that another key encrypted. Tokens that no key
+        decrypts are left unchanged: their own session or webhook reports the problem."""
         found = []
         for number, token in rows:
             if not self.is_current(token):
@@ -166,8 +167,8 @@ class SecretBox:
 def load_or_create_key(path: str | os.PathLike[str]) -> str:
     """The key in this file; without the file a new random key is written to it, readable by its owner only.
 
-    An existing file is never overwritten, and the file appears complete or not at all, also when two processes do this
-    at once.
+    An existing file is never overwritten, and the file appears complete or not at all, even when two processes do
+    this at once.
 
     Raises:
         SecretKeyError: the file is empty or cannot be read or created.
@@ -197,7 +198,7 @@ def load_or_create_key(path: str | os.PathLike[str]) -> str:
 
 
 def _create(file: Path) -> None:
-    """Write a new key beside `file` and link it into place; the link fails when somebody was faster."""
+    """Write a new key beside `file` and link it into place; the link fails when another process was faster."""
     draft = file.with_name(f".{file.name}.{secrets.token_hex(8)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
@@ -208,7 +209,7 @@ def _create(file: Path) -> None:
         os.link(draft, file)
     finally:
         draft.unlink()
-    # Secrets will be encrypted with it at once: the name must survive a power cut too.
+    # Secrets will be encrypted with this key at once: the name must survive a power cut too.
     directory = os.open(file.parent, os.O_RDONLY)
     try:
         os.fsync(directory)

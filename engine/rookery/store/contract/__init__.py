@@ -2,9 +2,9 @@
 
 Promises, checked by one conformance suite on all of them (`tests/store`):
 
-- Each method is one transaction: it happened completely or not at all, and it is durable when it returns (it survives
+- Each method is one transaction: it happens completely or not at all, and it is durable when it returns (it survives
   `kill -9` of this process).
-- A method that is cancelled may have happened. Every write is idempotent or fenced, so the caller may repeat it.
+- A cancelled method may have taken effect. Every write is idempotent or fenced, so the caller may repeat it.
 - Writes that take a `Lease` change nothing and raise `LeaseLost` when the session has another owner or fence.
 - Event ids grow in the order in which readers see them: a reader that has seen id N never finds a new event below N.
 - Secrets (credentials, webhook secrets) are encrypted before they reach the disk.
@@ -40,24 +40,25 @@ class Store(
     InstanceStore,
     Protocol,
 ):
-    """Everything; opened by `open`, closed by leaving it."""
+    """The complete store. Open it with `open`; leaving that block closes it."""
 
     close_by: float
-    """Trio time by which leaving `open` has to be over: what does not answer by then is left behind. Set by the engine."""
+    """Trio time by which leaving `open` must be finished: work that has not answered by then is abandoned. Set by the
+    engine."""
 
     @property
     def shared(self) -> bool:
-        """True when several engines may use it at once: leases expire and have to be renewed."""
+        """True when several engines may use the store at once: leases expire and must be renewed."""
 
     @property
     def location(self) -> str:
-        """Where the state lives, for people; without passwords."""
+        """Where the state is stored, for people; without passwords."""
 
     async def check_writable(self) -> None:
-        """Write a few bytes: whoever can be read can still be full. Raises StoreError."""
+        """Write a few bytes: a store that can be read may still be full. Raises StoreError."""
 
     def open(self) -> AbstractAsyncContextManager[object]:
-        """Connect, migrate, check the secret key. On a store that is not shared, leases of earlier owners are void.
+        """Connect, migrate, check the secret key. On a store that is not shared, leases of earlier owners become void.
 
         Raises DataDirectoryInUse, SecretKeyError, StoreUnavailable, StoreError.
         """

@@ -13,20 +13,20 @@ class EventStore(Protocol):
     """The event log."""
 
     async def append(self, lease: Lease, events: Sequence[NewEvent], cursor: str | None) -> int:
-        """Insert the events that are new by (uid, epoch, key), one delivery per matching enabled webhook, and the cursor
-        (unless None). Returns the number inserted. Raises LeaseLost."""
+        """Insert the events that are new by (uid, epoch, key), one delivery per matching enabled webhook, and the
+        cursor (unless None). Returns the number of inserted events. Raises LeaseLost."""
 
     async def read_events(self, query: EventQuery) -> Sequence[Event]: ...
 
     async def last_event_id(self) -> int:
-        """The newest id, 0 when the log is empty."""
+        """The newest id; 0 when the log is empty."""
 
     async def highest_event_id(self) -> int:
-        """The highest id that may have been given out; no reader can have seen a higher one. Opening a database that was
-        there before raises it, see `store.event_ids`."""
+        """The highest id that may have been assigned; no reader can have seen a higher one. Opening an existing
+        database raises it, see `store.event_ids`."""
 
     async def prune_events(self, *, before: float, limit: int) -> int:
         """Delete up to `limit` events stored before `before` that no delivery needs; returns how many.
 
-        Dead letters that were given up before `before` go first, so that they do not keep their events for ever.
+        Dead letters given up before `before` are deleted first, so that they do not keep their events for ever.
         """

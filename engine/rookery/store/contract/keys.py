@@ -9,7 +9,7 @@ from ...model.key import ApiKey, AuditEntry, AuditQuery
 
 
 class KeyStore(Protocol):
-    """Keys and the audit log; part of every store, with its promises."""
+    """Keys and the audit log. Part of every store; keeps the store's promises."""
 
     async def create_key(self, key: ApiKey) -> ApiKey:
         """Raises AlreadyExists."""
@@ -18,7 +18,7 @@ class KeyStore(Protocol):
         """Raises NotFound."""
 
     async def find_key(self, digest: str) -> ApiKey | None:
-        """The key with this digest, expired or not."""
+        """The key with this digest, whether expired or not."""
 
     async def remaining_keys(self, ids: Collection[str]) -> Collection[str]:
         """Those of these ids that still belong to a key."""
@@ -27,10 +27,11 @@ class KeyStore(Protocol):
         """Ordered by id; `after` is exclusive."""
 
     async def delete_key(self, id: str) -> bool:
-        """False when there was none. What it did stays in the audit log."""
+        """Delete a key; False when it did not exist. Its entries stay in the audit log."""
 
     async def touch_keys(self, used: Mapping[str, float]) -> None:
-        """Write when keys were last used; an earlier time never replaces a later one. Ids that are gone are skipped."""
+        """Record when keys were last used; an earlier time never replaces a later one. Ids that no longer exist are
+        skipped."""
 
     async def append_audit(self, entries: Sequence[AuditEntry]) -> None:
         """Add entries; their ids are ignored."""
@@ -38,4 +39,4 @@ class KeyStore(Protocol):
     async def read_audit(self, query: AuditQuery) -> Sequence[AuditEntry]: ...
 
     async def prune_audit(self, *, before: float, keep: int) -> int:
-        """Delete entries from before `before`, and all but the newest `keep`; returns how many."""
+        """Delete entries older than `before`, and all but the newest `keep`; returns how many."""

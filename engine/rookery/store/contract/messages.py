@@ -1,4 +1,4 @@
-"""Outbound messages in a store: the queue, and the scheduled, cancelled and listed ones."""
+"""Outbound messages in a store: the queue, and scheduled, cancelled and listed messages."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ class MessageStore(Protocol):
     async def enqueue(
         self, message: OutboundMessage, *, pending_limit: int, lease: Lease | None = None
     ) -> tuple[OutboundMessage, bool]:
-        """Insert the message and return it as it was stored and True, or the earlier one with the same (session,
-        idempotency key) and False.
+        """Insert the message and return it as stored with True, or the earlier one with the same (session, idempotency
+        key) with False.
 
-        The message may come in state QUEUED, SENDING or SCHEDULED; the scheduled are counted apart. SENDING is stored only
-        while `lease` is held; otherwise the message is stored as QUEUED, for whoever owns the session.
+        The message may come in state QUEUED, SENDING or SCHEDULED; scheduled ones are counted separately. SENDING is
+        stored only while `lease` is held; otherwise the message is stored as QUEUED, for the session's owner.
 
-        Raises NotFound (session), Busy (more than `pending_limit` of the session are under way), InvalidInput when the key
-        was used for a different request.
+        Raises NotFound (session), Busy (more than `pending_limit` messages of the session are in progress),
+        InvalidInput when the key was used for a different request.
         """
 
     async def enqueue_batch(
         self, messages: Sequence[OutboundMessage], *, pending_limit: int, lease: Lease | None = None
     ) -> Sequence[tuple[OutboundMessage, bool] | RookeryError]:
-        """`enqueue` for several messages of one session in one transaction. For each of them, in order, what `enqueue` would
-        return, or its error; one that is refused is not stored, and the others are. Raises NotFound (session)."""
+        """`enqueue` for several messages of one session in one transaction. Returns, in order, what `enqueue` would
+        return for each, or its error; a refused message is not stored, the others are. Raises NotFound (session)."""
 
     async def get_message(self, id: str) -> OutboundMessage:
         """Raises NotFound."""
@@ -41,44 +41,44 @@ class MessageStore(Protocol):
         """The oldest QUEUED messages of the session whose ids are not in `exclude`. Raises LeaseLost."""
 
     async def record_sends(self, lease: Lease, outcomes: Sequence[SendOutcome], *, announce: bool = False) -> Recorded:
-        """Write states. A final state is not overwritten by SENDING; whose state was not written is told. Raises LeaseLost.
+        """Write states. A final state is not overwritten by SENDING. Returns the messages whose state was refused.
+        Raises LeaseLost.
 
-        Here and below `announce` writes an event for each final state, see `outgoing.STATUS_EVENT`; without it only if an
-        enabled webhook asks for this type by name.
+        Here and below `announce` writes an event for each final state, see `outgoing.STATUS_EVENT`. Without it, the
+        event is written only if an enabled webhook asks for this type by name.
         """
 
     async def resolve_interrupted(
         self, lease: Lease, *, now: float, announce: bool = False, only: Collection[str] | None = None
     ) -> Sequence[str]:
-        """Messages in SENDING (of these ids, if `only` is given) become UNKNOWN: an earlier owner died while it was sending
-        them. Returns their ids. Raises LeaseLost."""
+        """Set messages in SENDING (only these ids, if `only` is given) to UNKNOWN: an earlier owner died while it was
+        sending them. Returns their ids. Raises LeaseLost."""
 
     async def unfinished_sends(self, owner: str) -> Mapping[str, Unfinished]:
-        """What is under way, by the id of each session that `owner` runs; sessions without any are left out."""
+        """The messages in progress, by the id of each session that `owner` runs; sessions without any are left out."""
 
     async def expire_messages(self, *, now: float, announce: bool = False) -> int:
-        """QUEUED messages past `expires_at` become EXPIRED, of all sessions."""
+        """Set QUEUED messages past `expires_at`, of all sessions, to EXPIRED."""
 
     async def prune_messages(self, *, before: float, limit: int) -> int:
         """Delete up to `limit` messages in a final state that were last updated before `before`."""
 
 
 class OutgoingStore(Protocol):
-    """Part of every store, with its promises."""
+    """Part of every store; keeps the store's promises."""
 
     async def list_messages(self, query: MessageQuery) -> Sequence[tuple[int, OutboundMessage]]:
-        """With the number of each. Raises NotFound (session)."""
+        """Messages, each with its number. Raises NotFound (session)."""
 
     async def cancel_message(self, id: str, *, now: float, announce: bool = False) -> tuple[OutboundMessage, bool]:
-        """A message that waits (QUEUED or SCHEDULED) becomes CANCELLED. Returns it, and whether it is cancelled, now or
-        before. Raises NotFound."""
+        """Set a waiting message (QUEUED or SCHEDULED) to CANCELLED. Returns the message, and whether it is cancelled,
+        now or earlier. Raises NotFound."""
 
     async def release_scheduled(self, *, now: float) -> Collection[str]:
-        """SCHEDULED messages whose time has come become QUEUED, of all sessions. Returns the ids of these sessions."""
+        """Set SCHEDULED messages of all sessions whose time has come to QUEUED. Returns the ids of these sessions."""
 
     async def find_sent(self, lease: Lease, platform_ids: Collection[str]) -> Mapping[str, str]:
-        """Our ids of the session's SENT and DELIVERED messages by the platform's ids; those that are not found are left
-        out."""
+        """Our ids of the session's SENT and DELIVERED messages by the platform's ids; unknown ids are left out."""
 
     async def count_waiting(self) -> int:
         """How many messages of all sessions are QUEUED or SENDING."""

@@ -9,7 +9,7 @@ from ...model.webhook import DeadLetter, Delivery, DeliveryNote, DeliveryOutcome
 
 
 class DeliveryStore(Protocol):
-    """Webhooks and what is on its way to them."""
+    """Webhooks and their pending deliveries."""
 
     async def create_webhook(self, webhook: Webhook) -> Webhook:
         """Raises AlreadyExists, NotFound (its session)."""
@@ -18,25 +18,26 @@ class DeliveryStore(Protocol):
         """Raises NotFound."""
 
     async def list_webhooks(self, session: str | None = None) -> Sequence[Webhook]:
-        """All, or those of one session; ordered by creation."""
+        """All webhooks, or those of one session; ordered by creation."""
 
     async def update_webhook(self, webhook: Webhook) -> Webhook:
-        """Replace the row; what waits for its next attempt is ready at once. Disabled webhooks get no new deliveries and keep
-        their old ones. Raises NotFound."""
+        """Replace the row; deliveries that wait for their next attempt are ready at once. Disabled webhooks get no new
+        deliveries and keep their old ones. Raises NotFound."""
 
     async def delete_webhook(self, id: str) -> bool:
-        """With its deliveries and dead letters. False when there was none."""
+        """Delete the webhook with its deliveries and dead letters. False when it did not exist."""
 
     async def pending_deliveries(
         self, webhook: str, *, now: float, busy: Collection[str], limit: int
     ) -> Sequence[Delivery]:
-        """In event order: deliveries of lanes that are neither in `busy` nor parked (their head's `retry_at` > `now`)."""
+        """In event order: deliveries of lanes that are neither in `busy` nor parked (their head's `retry_at` >
+        `now`)."""
 
     async def next_retry_at(self, webhook: str, *, after: float = 0.0) -> float | None:
         """When the first lane that is parked beyond `after` may be tried again; None when there is none.
 
-        A lane whose time has come stays parked until its outcome is recorded: whoever waits for the next one passes the
-        present time, or would wake up for the lanes that it is busy with.
+        A lane whose time has come stays parked until its outcome is recorded. A caller that waits for the next lane
+        therefore passes the current time; otherwise it would wake up for lanes that it is already delivering.
         """
 
     async def record_deliveries(self, outcomes: Sequence[DeliveryOutcome]) -> None: ...
@@ -45,24 +46,24 @@ class DeliveryStore(Protocol):
         """Ordered by event id. Raises NotFound."""
 
     async def replay(self, webhook: str, query: ReplayQuery) -> int:
-        """Make dead letters pending again, with no attempts. Returns how many. Raises NotFound."""
+        """Make dead letters pending again and reset their attempts. Returns how many. Raises NotFound."""
 
     async def delivery_counts(self) -> Mapping[str, tuple[int, int]]:
         """By webhook id: (pending, dead)."""
 
     async def backlogs(self) -> Mapping[str, int]:
-        """By session id: how many of its events wait for the enabled webhook that is furthest behind. Those without any are
-        left out."""
+        """By session id: how many of the session's events wait for the enabled webhook that is furthest behind.
+        Sessions without waiting events are left out."""
 
     async def oldest_delivery(self) -> float | None:
-        """When the oldest event was stored that waits for an enabled webhook; None when none does."""
+        """When the oldest event that waits for an enabled webhook was stored; None when none waits."""
 
 
 class WebhookFactsStore(Protocol):
-    """Part of every store, with its promises."""
+    """Part of every store; keeps the store's promises."""
 
     async def webhook_facts(self) -> Mapping[str, WebhookFacts]:
-        """Of all webhooks by id, counted now."""
+        """The facts of all webhooks by id, counted now."""
 
     async def note_deliveries(self, notes: Mapping[str, DeliveryNote]) -> None:
-        """Write down what happened lately, by webhook; those that are gone are skipped."""
+        """Record recent results by webhook; webhooks that no longer exist are skipped."""

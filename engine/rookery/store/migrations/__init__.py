@@ -10,8 +10,9 @@ from typing import NamedTuple
 class Migration(NamedTuple):
     """`0001_initial.sql` has version 1 and name `initial`.
 
-    A shared database may be newer than a program that uses it, as long as a rolling update lasts. A migration that such a
-    program cannot work with says so in its first line: `-- oldest: 5` means that programs have to know version 5 at least.
+    During a rolling update, a shared database may be newer than a program that uses it. A migration that makes the
+    database unusable for older programs says so in its first line: `-- oldest: 5` means that a program must know at
+    least version 5.
     """
 
     version: int
@@ -21,7 +22,7 @@ class Migration(NamedTuple):
 
 
 def load_migrations(dialect: str) -> list[Migration]:
-    """Those of `dialect` ("sqlite", "postgres") in order."""
+    """The migrations of `dialect` ("sqlite", "postgres") in order."""
     folder = resources.files(__package__) / dialect
     found = []
     for file in folder.iterdir():

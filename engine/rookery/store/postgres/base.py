@@ -1,4 +1,4 @@
-"""What the parts of the PostgreSQL store have in common."""
+"""Shared base of the parts of the PostgreSQL store."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class PostgresBase:
 
     _secrets: SecretBox
     _database: Database | None
-    _owners: set[str]  # names that this process claims sessions under
+    _owners: set[str]  # names under which this process claims sessions
 
     @property
     def _db(self) -> Database:
@@ -26,7 +26,7 @@ class PostgresBase:
         return self._database
 
     async def _all(self, sql: str, *values: object, of: Callable[[Any], T]) -> list[T]:
-        """Every row of a statement, each made into something."""
+        """Run a statement and convert every row."""
         return await self._db.fetch(sql, *values, into=lambda rows: [of(row) for row in rows])
 
     async def _value(self, sql: str, *values: object) -> Any:

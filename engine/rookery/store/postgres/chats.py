@@ -22,7 +22,7 @@ _LIST = re.compile(r"\{in (\$\d)\}")
 
 
 def _text(statement: str) -> str:
-    """A statement of `rows.chats` in PostgreSQL's words."""
+    """A statement of `rows.chats` in PostgreSQL's dialect."""
     return _LIST.sub(r"= ANY (\1)", statement)
 
 
@@ -45,7 +45,7 @@ class PostgresChats(PostgresBase):
         self, entries: Sequence[ChatEntry], news: Sequence[ChatNews], *, position: int | None
     ) -> None:
         database = self._db
-        # In one order everywhere, so that two writers do not wait for each other.
+        # The same order everywhere, so that two writers do not block each other.
         ordered = sorted(news, key=lambda one: (one.uid, one.chat))
         batches = [
             (sql.ADD_ENTRY, [sql.entry_to_row(entry) for entry in entries]),

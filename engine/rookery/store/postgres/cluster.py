@@ -16,7 +16,8 @@ from .database.migrate import rotate
 T = TypeVar("T")
 
 LARGE = 256 * 1024
-"""Bytes that are encrypted and decrypted in a thread, not between two turns of the event loop."""
+"""Arguments of at least this many bytes are encrypted and decrypted in a thread, so that they do not block the event
+loop."""
 
 _TERMINAL = ", ".join(f"'{reason}'" for reason in sorted(TERMINAL_REASONS))
 _BEAT = f"""
@@ -60,7 +61,7 @@ _SUBMIT = """
         VALUES ($1, $2, $3, $4, clock_timestamp() + make_interval(secs => $5)) ON CONFLICT (id) DO NOTHING RETURNING owner
     )
     SELECT rookery.notify_1('calls', owner) FROM stored"""
-# What is overdue stays a minute longer, so that its caller finds out whether it was taken.
+# Overdue calls stay a minute longer, so that their callers find out whether they were taken.
 _TAKE = """
     WITH overdue AS (
         DELETE FROM rookery.calls WHERE number IN (
@@ -139,5 +140,5 @@ class PostgresInstances(PostgresBase):
 
 
 async def _quietly(function: Callable[[bytes], T], data: bytes) -> T:
-    """Call it here, or in a thread when it takes long."""
+    """Call the function here, or in a thread when it takes long."""
     return function(data) if len(data) < LARGE else await trio.to_thread.run_sync(function, data)

@@ -1,4 +1,4 @@
-"""Duties, and notifications of what other instances do."""
+"""Duties, and notifications of other instances' changes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .database.errors import translate
 from .database.pool import Database
 
 KEEPALIVE = 10.0
-"""Seconds between two questions to the server on the listening connection: how long a dead one goes unnoticed."""
+"""Seconds between two queries on the listening connection, which bounds how long a dead connection goes unnoticed."""
 
 TRY_OUT = 2.0  # seconds in which a notification to ourselves should arrive
 RECONNECT_DELAYS = (0.1, 0.5, 1.0, 2.0)  # seconds; the last one repeats
@@ -57,7 +57,7 @@ class PostgresDuties(PostgresBase):
             if not started:
                 started = True
                 task_status.started()
-            if kind in _KINDS:  # a newer version may say more
+            if kind in _KINDS:  # a newer version may send other kinds
                 on_change(StoreChange(kind, id or None))  # type: ignore[arg-type]
 
         database = self._db
@@ -99,12 +99,12 @@ async def _listen(database: Database, tell: Callable[[str, str], None]) -> None:
             if connection is not None:
                 connection.terminate()
         if failures == 1:
-            tell("everything", "")  # nobody shall wait for the first connection
+            tell("everything", "")  # no instance should have to wait for the first connection
         await asyncio.sleep(RECONNECT_DELAYS[min(failures, len(RECONNECT_DELAYS) - 1)])
 
 
 async def _try_out(database: Database, heard: asyncio.Event) -> None:
-    """Say so when notifications do not arrive: PgBouncer in transaction mode takes LISTEN and delivers nothing."""
+    """Log when notifications do not arrive: PgBouncer in transaction mode accepts LISTEN and delivers nothing."""
     await database.use(lambda connection: connection.execute(database.text("SELECT rookery.notify_1('hello', '')")))
     try:
         await asyncio.wait_for(heard.wait(), TRY_OUT)

@@ -14,7 +14,7 @@ from .database.pool import Database
 from .store import PostgresStore
 
 CLOSE_TIMEOUT = 1.5
-"""Seconds to say goodbye."""
+"""Seconds to close the connection."""
 
 _TABLES = "SELECT to_regclass($1), to_regclass($2), extract(epoch FROM clock_timestamp())::double precision"
 _VERSION = "SELECT coalesce(max(version), 0) FROM rookery.schema_migrations"

@@ -1,4 +1,4 @@
-"""What is known of files, in PostgreSQL."""
+"""The facts of files, in PostgreSQL."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from .database.pool import Connection
 
 _COUNT = 1 + MEDIA_COLUMNS.count(",")
 _SELECT = f"SELECT {MEDIA_COLUMNS} FROM rookery.media"  # noqa: S608
-# `$2` is the session. The row of a session that is being deleted meanwhile is refused by the reference, and tried again.
+# `$2` is the session. If the session is being deleted meanwhile, the foreign key refuses the row, and the statement is
+# retried.
 _INSERT = f"""
     INSERT INTO rookery.media (uid, {MEDIA_COLUMNS})
     SELECT (SELECT uid FROM rookery.sessions WHERE id = $2), {", ".join(f"${n}" for n in range(1, _COUNT + 1))}

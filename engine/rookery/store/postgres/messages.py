@@ -48,10 +48,11 @@ _BATCH_VALUES = tuple(
     for column in MESSAGE_COLUMNS.split(", ")
 )
 
-# $1 is the id, $2 the session, $7 the state, $17 the limit, $18 the owners in this process, from $19 on the lease. An owner
-# elsewhere is notified, and notifies us of the outcome; our own need no notification, and notifications make commits wait for
-# each other. A message that is SENDING holds the lease's row until the commit, so that no other owner claims the session in
-# between and misses the message when it resolves those that its predecessor was sending.
+# $1 is the id, $2 the session, $7 the state, $17 the limit, $18 the owners in this process, from $19 on the lease. The
+# statement notifies an owner elsewhere, which notifies us of the outcome. Owners in this process need no notification,
+# and notifications make commits wait for each other. A message in SENDING locks the lease's row until the commit, so
+# that no other owner claims the session in between and misses the message when it resolves those that its predecessor
+# was sending.
 _ENQUEUE = f"""
     WITH held AS (
         SELECT 1 FROM rookery.sessions
@@ -75,8 +76,8 @@ _ENQUEUE = f"""
 _SCHEDULE = _ENQUEUE.replace("state IN ('queued', 'sending')", "state = 'scheduled'")
 
 
-# As `_ENQUEUE` for many: $1 to $16 are arrays, and $17 is the session. Of those that are scheduled and of the others each as
-# many as there is room for, in order.
+# Like `_ENQUEUE`, for many: $1 to $16 are arrays, and $17 is the session. Scheduled messages and the others are each
+# accepted as far as there is room, in order.
 _ENQUEUE_BATCH = f"""
     WITH held AS (
         SELECT 1 FROM rookery.sessions
@@ -128,7 +129,7 @@ class PostgresMessages(PostgresBase):
                 raise Busy(
                     f"{under_way} messages of session {message.session!r} are waiting to be sent already: try again later"
                 )
-            # What stood in the way is gone meanwhile: pruned, or undone.
+            # The conflicting row is gone meanwhile: pruned, or rolled back.
         raise StoreUnavailable("the message could not be stored: another request with the same key came and went")
 
     async def enqueue_batch(
@@ -185,7 +186,7 @@ class PostgresMessages(PostgresBase):
     async def pending_messages(
         self, lease: Lease, *, exclude: Collection[str], limit: int
     ) -> Sequence[OutboundMessage]:
-        # One row of the lease and as many messages as there are: without a row the lease is lost.
+        # One row of the lease and as many messages as there are; without a row the lease is lost.
         columns = ", ".join(f"m.{column}" for column in MESSAGE_COLUMNS.split(", "))
         sql = f"""
             WITH held AS ({_HELD})

@@ -12,7 +12,7 @@ from ..rows.messages import MESSAGE_COLUMNS, message_from_row
 from .base import PostgresBase
 from .database.pool import Connection
 
-# The outer join gives one empty row for a session without messages, none when there is no such session.
+# The outer join returns one empty row for a session without messages, and none for an unknown session.
 _LIST = f"""
     SELECT {", ".join(f"m.{column}" for column in MESSAGE_COLUMNS.split(", "))}, m.number
     FROM rookery.sessions AS s LEFT JOIN LATERAL (

@@ -56,7 +56,7 @@ _CLAIM = f"""
     SET owner = $1, fence = s.fence + 1, lease_until = clock_timestamp() + make_interval(secs => $4)
     FROM free WHERE s.uid = free.uid
     RETURNING {_OF_S}, free.holder"""  # noqa: S608
-# Rows are locked in the order of `uid`, as everywhere: two statements over many sessions cannot wait for each other.
+# Rows are locked in the order of `uid`, as everywhere, so that two statements over many sessions cannot deadlock.
 _RENEW = """
     WITH held AS (
         SELECT s.uid FROM unnest($2::bigint[], $3::bigint[]) AS l (uid, fence)
@@ -136,7 +136,7 @@ class PostgresSessions(PostgresBase):
         return await self._db.row(_DELETE, id) is not None
 
     async def history(self, id: str) -> Sequence[Transition]:
-        # The outer join gives one empty row for a session without history.
+        # The outer join returns one empty row for a session without history.
         sql = """
             SELECT h.status, h.reason, h.detail, h.at FROM rookery.sessions AS s
             LEFT JOIN rookery.history AS h USING (uid) WHERE s.id = $1 ORDER BY h.seq DESC"""

@@ -30,7 +30,7 @@ from .webhook_facts import PostgresWebhookFacts
 from .webhooks import PostgresDeliveries
 
 FINISH_TIMEOUT = 0.5
-"""Seconds at the end for appends that are under way; then they are cancelled."""
+"""Seconds at the end for appends in progress; then they are cancelled."""
 
 CLOSE_TIMEOUT = 1.5
 """Seconds for each of the two steps of closing, whatever state the database is in."""
@@ -58,8 +58,8 @@ class PostgresStore(
         url: `postgresql://user:password@host:port/database`, with libpq's parameters. `schema`, `pool_size`,
             `command_timeout` and `statement_cache_size` may be given there too.
         secrets: encrypts credentials, settings and webhook secrets.
-        schema: where the tables are; made if it is missing.
-        pool_size: connections at most, whatever the number of sessions; the listener has one more.
+        schema: where the tables are; created if it is missing.
+        pool_size: maximum number of connections, whatever the number of sessions; the listener has one more.
         command_timeout: seconds for one statement; afterwards it counts as failed.
         statement_cache_size: prepared statements kept for each connection; 0 for PgBouncer in transaction mode.
 
@@ -109,7 +109,8 @@ class PostgresStore(
 
     @property
     def close_by(self) -> float:
-        """See `Store.close_by`. From now on a statement that is given up is waited for no longer than `HURRIED_CANCEL`."""
+        """See `Store.close_by`. From now on, the wait for an abandoned statement lasts no longer than
+        `HURRIED_CANCEL`."""
         return self._close_by
 
     @close_by.setter
@@ -174,7 +175,7 @@ class PostgresStore(
                 await database.call(lambda: stop(patience))
 
     def _closing(self, steps: int, thread: AsyncioThread) -> trio.CancelScope:
-        """For one of so many `steps` that are left until `close_by`."""
+        """The deadline for one of the `steps` that are left until `close_by`."""
         seconds = min(CLOSE_TIMEOUT, max(0.0, self.close_by - trio.current_time()) / steps)
         thread.close_timeout = seconds
         if seconds < CLOSE_TIMEOUT:
@@ -187,7 +188,7 @@ class PostgresStore(
 
 
 def _split_query(query: str, options: dict[str, Any]) -> tuple[dict[str, Any], list[tuple[str, str]]]:
-    """Our own parameters of a URL (over `options`, as their types), and the driver's."""
+    """Separate our own parameters of a URL (over `options`, converted to their types) from the driver's."""
     ours, theirs = dict(options), []
     for name, value in parse_qsl(query, keep_blank_values=True):
         if name not in options:

@@ -1,4 +1,4 @@
-"""How deliveries to each webhook go, in PostgreSQL."""
+"""Delivery facts of each webhook, in PostgreSQL."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ _FACTS = """
     LEFT JOIN (SELECT webhook, min(head) AS head FROM rookery.lanes GROUP BY webhook) AS l ON l.webhook = w.number
     LEFT JOIN rookery.events AS e ON e.id = l.head"""
 
-# One statement for all of them: rows are locked in the order of their numbers, for somebody else may write notes too.
+# One statement for all webhooks: rows are locked in the order of their numbers, because other instances may write notes
+# too.
 _NOTE = """
     WITH locked AS (
         SELECT w.number, n.* FROM unnest(

@@ -14,7 +14,7 @@ from .base import PostgresBase
 _EVENT = ", ".join(f"e.{column}" for column in EVENT_COLUMNS.split(", "))
 _SELECT = f"SELECT {WEBHOOK_COLUMNS} FROM rookery.webhooks"  # noqa: S608
 
-# $1 id, $4 session, the others in the order of `WEBHOOK_COLUMNS`. No row: no such session.
+# $1 id, $4 session, the others in the order of `WEBHOOK_COLUMNS`. No row: the session does not exist.
 _PLACES = ", ".join(f"${number}" for number in range(1, WEBHOOK_COLUMNS.count(",") + 2))
 _SESSION = "SELECT uid FROM rookery.sessions WHERE id = $4::text UNION ALL SELECT NULL WHERE $4::text IS NULL"
 _CREATE = f"""
@@ -41,8 +41,8 @@ _DELETE = """
     WITH gone AS (DELETE FROM rookery.webhooks WHERE id = $1 RETURNING 1)
     SELECT rookery.notify_1('webhooks', '') FROM gone"""
 
-# $1 webhook, $2 now, $3 busy lanes, $4 limit. With `limit` lanes at hand nothing beyond the last of their heads can be among
-# the first `limit` deliveries. The outer join gives one empty row for a webhook that has nothing to deliver.
+# $1 webhook, $2 now, $3 busy lanes, $4 limit. With `limit` lanes available, nothing after the last of their heads can
+# be among the first `limit` deliveries. The outer join returns one empty row for a webhook that has nothing to deliver.
 _PENDING = f"""
     WITH hook AS (SELECT number FROM rookery.webhooks WHERE id = $1),
     free AS (
@@ -172,7 +172,7 @@ class PostgresDeliveries(PostgresBase):
         return dict(await self._all(sql, of=lambda row: (row[0], (row[1], row[2]))))
 
     async def backlogs(self) -> Mapping[str, int]:
-        # Session ids have no slash, so a lane's session is what stands before the first.
+        # Session ids contain no slash, so a lane's session is the text before the first one.
         sql = """
             SELECT session, max(waiting) FROM (
                 SELECT split_part(lane, '/', 1) AS session, count(*) AS waiting FROM rookery.deliveries

@@ -1,4 +1,4 @@
-"""Database rows to our nouns and back: the same for every kind of database.
+"""Converts database rows to our nouns and back, the same for every kind of database.
 
 Rows are sequences in the order of the column lists here.
 """

@@ -1,6 +1,6 @@
 """The statements behind `ChatStore`, the same for both databases.
 
-In PostgreSQL's words. SQLite takes them without the schema, with its own list in the place of `{in $n}`.
+They are in PostgreSQL's dialect. SQLite uses them without the schema, with its own list in place of `{in $n}`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from .messages import MESSAGE_COLUMNS
 from .values import Row
 
 UNREAD_MOST = 1000
-"""Unread messages are counted up to this many."""
+"""Unread messages are counted up to this number."""
 
 _EVENT = ", ".join(f"v.{column}" for column in EVENT_COLUMNS.split(", "))
 _SOURCE = "id, uid, type, platform, time, chat, body, stored_at"
@@ -66,7 +66,7 @@ LIST = f"""
           AND (CAST($4 AS text) IS NULL OR lower(f.name) LIKE $4 ESCAPE '!' OR lower(f.chat) LIKE $4 ESCAPE '!')
         ORDER BY f.last_at DESC, f.chat DESC LIMIT $5) AS c
     ORDER BY c.last_at DESC, c.chat DESC"""  # noqa: S608
-# Not joined with `chat_entries`: without fresh statistics the planner reads both from end to end.
+# Not joined with `chat_entries`: without fresh statistics the planner reads both tables from end to end.
 LAST_EVENTS = f"SELECT {_EVENT} FROM rookery.events AS v WHERE v.id {{in $1}}"  # noqa: S608
 LAST_SENDS = f"SELECT number, {MESSAGE_COLUMNS} FROM rookery.messages WHERE number {{in $1}}"  # noqa: S608
 PAGE_EVENTS = f"""

@@ -21,7 +21,7 @@ def event_from_row(row: Row) -> Event:
 
 
 def _document(data: bytes) -> Any:
-    """Decoded JSON. What is not JSON comes as text: one odd row must not stop every reader of the log."""
+    """Decoded JSON. Data that is not JSON is returned as text: one odd row must not stop every reader of the log."""
     try:
         return _decode(data)
     except msgspec.DecodeError:

@@ -28,7 +28,7 @@ def key_to_row(key: ApiKey) -> Row:
 
 
 def key_from_row(row: Row) -> ApiKey:
-    """From `KEY_COLUMNS`. A scope of a newer version gives nothing, and sessions that cannot be read are none."""
+    """From `KEY_COLUMNS`. A scope of a newer version grants nothing, and sessions that cannot be read count as none."""
     sessions: tuple[str, ...] | None = Troubles().read("sessions", lambda: _listed(row[4]), ())
     return ApiKey(
         id=row[0],

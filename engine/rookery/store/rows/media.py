@@ -11,7 +11,7 @@ MEDIA_COLUMNS = (
     "created_at, expires_at"
 )
 CHANGED_COLUMNS = ("state", "content_type", "filename", "size", "sha256", "place", "error", "attempts", "due_at")
-"""What a second `put_media` replaces; it also moves `expires_at` on, never back."""
+"""The columns that a second `put_media` replaces; it also moves `expires_at` forward, never back."""
 
 
 def media_to_row(file: MediaFile) -> Row:

@@ -43,7 +43,8 @@ def message_to_row(message: OutboundMessage) -> Row:
 
 
 def message_from_row(row: Row) -> OutboundMessage:
-    """From `MESSAGE_COLUMNS`. What cannot be read leaves its words in `OutboundMessage.unreadable` and in `error`."""
+    """From `MESSAGE_COLUMNS`. Values that cannot be read are described in `OutboundMessage.unreadable` and in
+    `error`."""
     troubles = Troubles()
     content: Content = troubles.read("content", lambda: decode_content(row[3]), Text(""))
     options: dict[str, Any] = troubles.read("options", lambda: _object.decode(row[4]), {})
@@ -73,7 +74,7 @@ def message_from_row(row: Row) -> OutboundMessage:
 
 
 def unreadable_outcomes(messages: Sequence[OutboundMessage]) -> list[SendOutcome]:
-    """The end of those that nobody can send, because their rows cannot be read."""
+    """The final outcomes of messages that cannot be sent because their rows cannot be read."""
     return [
         SendOutcome(id=message.id, state=MessageState.FAILED, at=message.updated_at, error=message.unreadable)
         for message in messages

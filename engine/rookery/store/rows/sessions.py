@@ -32,12 +32,12 @@ SESSION_COLUMNS = (
     "settings, metadata, cursor, commands, restarts, heeded, fence, owner, created_at, updated_at"
 )
 NEW_SESSION_COLUMNS = SESSION_COLUMNS.removeprefix("uid, ").replace("owner, ", "")
-"""Without what the store itself gives a session."""
+"""The columns without those that the store itself assigns to a session."""
 _object = msgspec.json.Decoder(dict[str, Any])
 
 
 def health_to_row(health: Health) -> Row:
-    """For `status` to `next_retry_at`, as they stand in `SESSION_COLUMNS`."""
+    """For `status` to `next_retry_at`, in the order of `SESSION_COLUMNS`."""
     return (
         health.status.value,
         health.reason.value,
@@ -71,7 +71,7 @@ def session_to_row(session: Session, secrets: SecretBox) -> Row:
 
 
 def session_from_row(row: Row, secrets: SecretBox) -> Session:
-    """From `SESSION_COLUMNS`. What cannot be read leaves its words in `Session.unreadable`."""
+    """From `SESSION_COLUMNS`. Values that cannot be read are described in `Session.unreadable`."""
     troubles = Troubles()
     credentials: dict[str, Any] = troubles.read("credentials", lambda: secrets.unseal(row[12]), {})
     settings: dict[str, Any] = troubles.read("settings", lambda: secrets.unseal(row[13]), {})
@@ -102,7 +102,7 @@ def session_from_row(row: Row, secrets: SecretBox) -> Session:
 
 
 def _health_from_row(row: Row, unreadable: str | None) -> Health:
-    """A status of a newer version is told as what it is."""
+    """A status of a newer version is described in `detail`."""
     troubles = Troubles()
     status = troubles.read("status", lambda: SessionStatus(row[5]), SessionStatus.DISCONNECTED)
     reason = troubles.read("reason", lambda: Reason(row[6]), Reason.INTERNAL_ERROR)
@@ -134,7 +134,7 @@ def transition_from_row(row: Row) -> Transition:
 
 
 def status_event(write: StatusWrite, previous: str, enabled: bool) -> NewEvent:
-    """The event that tells a change of status; `enabled` as of this moment."""
+    """The event that reports a change of status; `enabled` as of this moment."""
     health = write.health
     body = {
         "status": health.status.value,

@@ -1,7 +1,7 @@
 """Values of rows that cannot be read: damaged, encrypted with another key, or written by a newer version.
 
-One such row is a matter of what it describes, never of the engine: it is read with something else in the place of the
-value, and with words about it.
+Such a row affects only the object that it describes, never the engine: it is read with a substitute for the value, and
+with a description of the problem.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ T = TypeVar("T")
 
 
 class Troubles:
-    """What could not be read of one row."""
+    """The values of one row that could not be read."""
 
     def __init__(self) -> None:
         self._sentences: list[str] = []
 
     def read(self, column: str, decode: Callable[[], T], instead: object) -> T:
-        """What `decode` returns, or `instead`."""
+        """Returns what `decode` returns, or `instead`."""
         try:
             return decode()
         except SecretKeyError:
@@ -37,5 +37,5 @@ class Troubles:
 
     @property
     def words(self) -> str | None:
-        """All of it, None when everything could be read."""
+        """The description of all problems; None when everything could be read."""
         return "; ".join(self._sentences) or None

@@ -17,7 +17,7 @@ _texts = msgspec.json.Decoder(list[str])
 
 
 def webhook_from_row(row: Row, secrets: SecretBox) -> Webhook:
-    """From `WEBHOOK_COLUMNS`. What cannot be read leaves its words in `Webhook.unreadable`."""
+    """From `WEBHOOK_COLUMNS`. Values that cannot be read are described in `Webhook.unreadable`."""
     troubles = Troubles()
     private: dict[str, Any] = troubles.read("headers", lambda: secrets.unseal(row[9]), {})
     secret = troubles.read("secret", lambda: secrets.decrypt(row[2]) if row[2] else "", "")

@@ -1,4 +1,4 @@
-"""Addresses stored events to webhooks, in SQLite."""
+"""Creates the deliveries of stored events to webhooks, in SQLite."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the parts of the SQLite store have in common."""
+"""Shared base of the parts of the SQLite store."""
 
 from __future__ import annotations
 

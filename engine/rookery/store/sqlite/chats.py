@@ -24,7 +24,7 @@ _LIST = re.compile(r"\{in (\$\d)\}")
 
 @lru_cache(maxsize=64)
 def _text(statement: str) -> str:
-    """A statement of `rows.chats` in SQLite's words."""
+    """A statement of `rows.chats` in SQLite's dialect."""
     return _LIST.sub(r"IN (SELECT value FROM json_each(\1))", statement).replace("rookery.", "")
 
 
@@ -156,5 +156,6 @@ class SqliteChats(SqliteBase):
 
 
 def _keep_ids(database: Database) -> None:
-    """An id must not be given out again after a restart, or a reader that has passed it would never see the new event."""
+    """An id must not be assigned again after a restart; otherwise a reader that has passed it would never see the new
+    event."""
     database.connection.execute("INSERT OR REPLACE INTO meta VALUES ('last_event', ?)", (str(database.last_event),))

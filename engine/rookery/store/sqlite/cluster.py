@@ -1,4 +1,4 @@
-"""Instances where there is only one."""
+"""The instance list of a store that only one instance uses."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ...model.instance import Census, Instance
 
 
 class SqliteInstances:
-    """Implements `InstanceStore` for a store that nobody else has open."""
+    """Implements `InstanceStore` for a store that only one engine can have open."""
 
     async def beat(self, instance: Instance, *, ttl: float, patience: float) -> Census:
         await trio.lowlevel.checkpoint()

@@ -1,4 +1,4 @@
-"""The event log in SQLite. `append` is the hot path: everything received goes through it."""
+"""The event log in SQLite. `append` is the hot path: every received event goes through it."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def _append(database: Database, lease: Lease, events: Sequence[NewEvent], cursor
         ],
     ).rowcount
     if inserted:
-        # Ids of rows that were skipped stay unused. After a rollback the count stays too: gaps are harmless.
+        # Ids of skipped rows stay unused. The count also stays after a rollback: gaps are harmless.
         database.last_event = before + len(events)
         address(database, uid, session, before)
     return inserted
@@ -138,6 +138,7 @@ def _prune(database: Database, before: float, limit: int) -> int:
         old.over()
     if gone:
         old.position = max(id for (id,) in ids)
-        # An id must not be given out again after a restart, or a reader that has passed it would never see the new event.
+        # An id must not be assigned again after a restart; otherwise a reader that has passed it would never see the
+        # new event.
         connection.execute("INSERT OR REPLACE INTO meta VALUES ('last_event', ?)", (str(database.last_event),))
     return gone

@@ -1,4 +1,4 @@
-"""The facts of a SQLite store, read without changing it, also beside a running engine. See `store.inspection`."""
+"""Reads the facts of a SQLite store without changing it, even beside a running engine. See `store.inspection`."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def inspect_sqlite(path: Path, secret_key: str | None) -> StoreFacts:
 
 
 def _holder(lock: Path) -> str | None:
-    """Who has the database open."""
+    """The process that has the database open."""
     with suppress(OSError), open(lock, "rb") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)

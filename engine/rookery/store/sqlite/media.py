@@ -1,4 +1,4 @@
-"""What is known of files, in SQLite."""
+"""The facts of files, in SQLite."""
 
 from __future__ import annotations
 

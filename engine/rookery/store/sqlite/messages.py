@@ -28,7 +28,7 @@ _SELECT = f"SELECT {MESSAGE_COLUMNS} FROM messages"  # noqa: S608
 _BY_KEY = f"{_SELECT} WHERE uid = ? AND idempotency_key = ?"
 _BY_ID = f"{_SELECT} WHERE id = ?"
 _UNDER_WAY = "state IN ('queued', 'sending')"
-"""The condition of the index `messages_under_way`, which SQLite takes only where it is written out."""
+"""The condition of the index `messages_under_way`; SQLite uses the index only where a query repeats the condition."""
 _MOVES = {
     state: (
         "UPDATE messages SET state = ?, updated_at = ?, error = ?, receipt = coalesce(?, receipt), "  # noqa: S608
@@ -37,7 +37,7 @@ _MOVES = {
     )
     for state in MessageState
 }
-"""How a row comes into each state, from those that it may replace."""
+"""The statement that sets each state, only from the states that it may replace."""
 _INSERT = f"INSERT INTO messages (uid, {MESSAGE_COLUMNS}) VALUES (?{', ?' * (1 + MESSAGE_COLUMNS.count(','))})"  # noqa: S608
 
 

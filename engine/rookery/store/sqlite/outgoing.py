@@ -21,7 +21,7 @@ class SqliteOutgoing(SqliteBase):
     """Implements `OutgoingStore`."""
 
     async def list_messages(self, query: MessageQuery) -> Sequence[tuple[int, OutboundMessage]]:
-        chat = "" if query.chat is None else "AND recipient = :chat "  # without OR, so that the index is taken
+        chat = "" if query.chat is None else "AND recipient = :chat "  # without OR, so that SQLite uses the index
         sql = (
             f"SELECT {MESSAGE_COLUMNS}, number FROM messages WHERE uid = :uid AND number < :before "  # noqa: S608
             f"AND (:states IS NULL OR state IN (SELECT value FROM json_each(:states))) {chat}"

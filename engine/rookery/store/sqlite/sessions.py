@@ -131,7 +131,7 @@ class SqliteSessions(SqliteBase):
 
     async def delete_session(self, id: str) -> bool:
         def work(database: Database) -> bool:
-            database.forget()  # its webhooks go with it
+            database.forget()  # its webhooks are deleted with it
             return database.connection.execute("DELETE FROM sessions WHERE id = ?", (id,)).rowcount > 0
 
         return await self._write(work)

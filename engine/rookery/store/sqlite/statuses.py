@@ -1,4 +1,4 @@
-"""Statuses as events, in SQLite: those of sends for whoever asks for them, those of sessions always."""
+"""Statuses as events, in SQLite: statuses of sends for subscribers that ask for them, statuses of sessions always."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ _receipt = msgspec.json.Decoder(Receipt)
 
 
 def announce(database: Database, ids: Sequence[str], always: bool) -> bool:
-    """Write the present states of these messages into the event log: if `always`, or if a webhook asks for them. Returns
-    whether anything was written."""
+    """Write the current states of these messages into the event log: always if `always`, otherwise if a webhook asks
+    for them. Returns whether anything was written."""
     if not ids or not (always or any(asks_for(rule.events, STATUS_EVENT) for rule in database.rules())):
         return False
     found = {row[0]: row for row in database.connection.execute(_SELECT, (to_json(list(ids)),))}
@@ -46,13 +46,13 @@ def _write(database: Database, uid: int, rows: Sequence[Row]) -> bool:
     for number, (id, state, error, receipt, recipient, at, *_) in enumerate(rows, before + 1):
         known = None if receipt is None else _receipt.decode(receipt)
         body = {"id": id, "state": state, "error": error, "message_id": known.message_id if known else None}
-        # As the platform calls it, so that it is the chat of what comes from there.
+        # The platform's name of the chat, so that it equals the chat of received events.
         chat = (known.chat if known else None) or recipient
         key = f"{id}:{state}"
         values.append((number, uid, STATUS_EPOCH, key, session, platform, STATUS_EVENT, at, chat, _encode(body), now))
     if not database.connection.executemany(_INSERT, values).rowcount:
         return False
-    database.last_event = before + len(rows)  # ids of rows that were there before stay unused
+    database.last_event = before + len(rows)  # ids of rows that existed before stay unused
     address(database, uid, session, before)
     return True
 
@@ -65,8 +65,8 @@ _INSERT_OF_SESSION = """
 def announce_status(
     database: Database, write: StatusWrite, *, previous: str | None, enabled: bool, platform: str
 ) -> None:
-    """Write what this status tells into the event log: the change of status (from `previous`, unless None) and a new code.
-    What the log has already is passed over."""
+    """Write what this status reports into the event log: the change of status (from `previous`, unless None) and a new
+    code. Events that the log already contains are skipped."""
     events = []
     if previous is not None:
         events.append(status_event(write, previous, enabled))

@@ -120,7 +120,7 @@ class SqliteStore(
         lock = DirectoryLock(path)
         await lock.acquire(self._wait)
         writer = GroupWriter(f"rookery-sqlite-{path.name}")
-        # From here on the thread owns the lock, so that it is freed last whatever becomes of this task.
+        # From here on the thread owns the lock, so that it is freed last, whatever happens to this task.
         await writer.start(self._connect, lock.release)
         readers = ThreadReaders(lambda: connect(path, read_only=True), self.location)
         self._writer, self._readers = writer, readers
@@ -149,7 +149,7 @@ class SqliteStore(
 
 
 class MemoryStore(SqliteStore):
-    """A store that is gone when it is closed: for tests, and for engines that need not remember anything."""
+    """A store that disappears when it is closed: for tests, and for engines that need no persistence."""
 
     def __init__(self, secrets: SecretBox | None = None, *, clock: Callable[[], float] = time.time) -> None:
         super().__init__(None, secrets or SecretBox.generated(), clock=clock)

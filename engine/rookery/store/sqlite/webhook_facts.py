@@ -1,4 +1,4 @@
-"""How deliveries to each webhook go, in SQLite."""
+"""Delivery facts of each webhook, in SQLite."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """Webhooks, deliveries and dead letters in SQLite.
 
-A lane's row in `lanes` names its first pending event and says until when the lane is parked. `_settle` keeps it right.
+A lane's row in `lanes` names its first pending event and says until when the lane is parked. `_settle` keeps it
+correct.
 """
 
 from __future__ import annotations
@@ -146,7 +147,7 @@ class SqliteDeliveries(SqliteBase):
         return await self._read(query)
 
     async def backlogs(self) -> Mapping[str, int]:
-        # Session ids have no slash, so a lane's session is what stands before the first.
+        # Session ids contain no slash, so a lane's session is the text before the first one.
         sql = (
             "SELECT session, max(waiting) FROM ("
             "SELECT substr(lane, 1, instr(lane, '/') - 1) AS session, count(*) AS waiting FROM deliveries "
@@ -155,7 +156,8 @@ class SqliteDeliveries(SqliteBase):
         return await self._read(lambda connection: dict(connection.execute(sql).fetchall()))
 
     async def oldest_delivery(self) -> float | None:
-        # The first pending event of a webhook is the least of its lanes' heads: one row a lane, not one a delivery.
+        # The first pending event of a webhook is the lowest of its lanes' heads: one row per lane, not one per
+        # delivery.
         sql = (
             "SELECT min(stored_at) FROM events WHERE id IN (SELECT min(head) FROM lanes "
             "WHERE webhook IN (SELECT number FROM webhooks WHERE enabled) GROUP BY webhook)"
@@ -198,7 +200,7 @@ def _pending(connection: Connection, webhook: str, now: float, avoid: str, limit
     free = connection.execute(_READY, (number, avoid, limit)).fetchall()
     free += connection.execute(_DUE, (number, now, avoid, limit)).fetchall()
     free = sorted(free)[:limit]
-    # With `limit` lanes at hand nothing beyond the last of their heads can be among the first `limit` deliveries.
+    # With `limit` lanes available, nothing after the last of their heads can be among the first `limit` deliveries.
     bound = free[-1][0] if len(free) == limit else None
     sql = "SELECT event, lane FROM deliveries WHERE webhook = ? AND lane = ? AND event <= ? ORDER BY event LIMIT ?"
     beyond = 2**63 - 1
@@ -264,7 +266,7 @@ def _replay(connection: Connection, webhook: str, which: Mapping[str, object]) -
 
 
 def _settle(connection: Connection, lanes: Iterable[tuple[int, str]]) -> None:
-    """Write down the heads of lanes whose deliveries have changed. A new head is not parked."""
+    """Update the heads of lanes whose deliveries have changed. A new head is not parked."""
     for lane in lanes:
         head = connection.execute("SELECT min(event) FROM deliveries WHERE webhook = ? AND lane = ?", lane).fetchone()[
             0

@@ -1,10 +1,10 @@
-"""Appends on their way to PostgreSQL: those that wait share one statement and one commit.
+"""Appends on their way to PostgreSQL: waiting appends share one statement and one commit.
 
-The log is written by one transaction at a time anyway (see `append_3` in the migrations), so waiting appends lose nothing by
-going together, and each of them costs a part of a round trip instead of a whole one.
+One transaction at a time writes the log anyway (see `append_3` in the migrations), so waiting appends lose nothing by
+being combined, and each costs a fraction of a round trip instead of a whole one.
 
-A caller that is cancelled does not wait: an append that was not begun is withdrawn, one that was begun happens or fails by
-itself. Appends of one session keep their order.
+A cancelled caller does not wait: an append that has not begun is withdrawn; one that has begun succeeds or fails on its
+own. Appends of one session keep their order.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from .pool import Connection, Database
 GROUP_APPENDS = 500
 GROUP_EVENTS = 5_000
 GROUP_BYTES = 4 * 2**20
-"""What one statement carries at most; a single append that is larger goes alone."""
+"""Maximum size of one statement; a single larger append is written alone."""
 
 _SQL = "SELECT rookery.append_3($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"
 
@@ -79,13 +79,13 @@ class AppendQueue:
         return result
 
     def finish(self) -> None:
-        """In the loop: take nothing new, and let `serve` end when nothing waits."""
+        """In the loop: accept nothing new, and let `serve` end when nothing waits."""
         with self._lock:
             self._closed = True
         self._wake.set()
 
     async def serve(self) -> None:
-        """Write group after group until `finish`. Fails what waits when it is cancelled."""
+        """Write group after group until `finish`. When cancelled, fail the waiting appends."""
         try:
             while not self._closed:
                 await self._wake.wait()
@@ -102,7 +102,7 @@ class AppendQueue:
             self._reply(left)
 
     def _next_group(self) -> list[_Append]:
-        """The first that wait, at most one of each session: the later ones come after it."""
+        """The first waiting appends, at most one per session: a session's later appends must follow."""
         group: list[_Append] = []
         later: list[_Append] = []
         sessions: set[int] = set()
@@ -135,7 +135,7 @@ class AppendQueue:
         except Exception as error:
             translated = translate(error)
             if isinstance(translated, InvalidInput) and len(group) > 1:
-                for job in group:  # one of them is to blame; the others shall not suffer
+                for job in group:  # one of them is to blame; the others must not be affected
                     await self._write([job])
                 return
             for job in group:

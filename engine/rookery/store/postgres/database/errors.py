@@ -1,4 +1,4 @@
-"""What asyncpg and PostgreSQL complain about, in our words. No text that may quote a value gets through."""
+"""Translates errors of asyncpg and PostgreSQL into ours. Text that may quote a value is never passed on."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ REPEATABLE = frozenset(
     {
         "40001",  # serialization_failure
         "40P01",  # deadlock_detected
-        "23503",  # foreign_key_violation: a webhook or session was deleted in this very moment
+        "23503",  # foreign_key_violation: a webhook or session was deleted at the same moment
     }
 )
-"""The transaction met another one and was undone; the next attempt sees what the other did."""
+"""The transaction conflicted with another one and was rolled back; the next attempt sees the other's changes."""
 
 _PGBOUNCER = (
     "prepared statements do not work through this connection: with PgBouncer in transaction mode add "
@@ -59,7 +59,7 @@ def translate(error: BaseException) -> BaseException:
     if isinstance(error, OSError):
         return StoreUnavailable(f"the database cannot be reached: {error.strerror or type(error).__name__}")
     if isinstance(error, (asyncpg.InterfaceError, asyncpg.InternalClientError)):
-        # A connection that broke while it was idle, or in the middle of something: the next attempt gets a new one.
+        # A connection broke, idle or in use: the next attempt gets a new one.
         return StoreUnavailable(f"the connection to the database broke ({type(error).__name__})")
     return error
 

@@ -1,4 +1,4 @@
-"""Migrations and the secret key's check, safe when several instances start at once."""
+"""Migrations and the check of the secret key, safe when several instances start at once."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ...secrets import SecretBox
 from .pool import Connection, Database
 
 MIGRATION_TIMEOUT = 600.0
-"""Seconds for one migration; others that start meanwhile wait for it as long."""
+"""Seconds that one migration may take; instances that start meanwhile wait for it this long."""
 
 
 _ALL_HAVE_IT = """
@@ -25,7 +25,7 @@ async def migrate(database: Database) -> None:
     """Bring the schema up to date, each migration in one transaction, one instance at a time.
 
     Raises:
-        StoreError: the schema belongs to a newer version that this one cannot work with, or may not be made.
+        StoreError: the schema belongs to a newer version that this one cannot work with, or may not be created.
     """
     encoding = (await database.row("SHOW server_encoding"))[0]
     if encoding != "UTF8":
@@ -37,8 +37,8 @@ async def migrate(database: Database) -> None:
 
     async def prepare(connection: Connection) -> int:
         await _lock(connection, database)
-        # Not `IF NOT EXISTS`: that wants the right to create schemas even when there is nothing to do, and it trusts what
-        # this connection remembers from before the lock.
+        # Not `IF NOT EXISTS`: that needs the right to create schemas even when the schema exists, and it relies on what
+        # this connection cached before it had the lock.
         if not await connection.fetchval("SELECT 1 FROM pg_namespace WHERE nspname = $1", database.schema):
             await connection.execute(f"CREATE SCHEMA {database.schema}")
         await connection.execute(
@@ -61,7 +61,7 @@ async def migrate(database: Database) -> None:
 
 
 async def _current(database: Database, newest: int) -> int | None:
-    """The version of an existing schema without a lock: the usual start changes nothing."""
+    """The version of an existing schema, read without a lock: the usual start changes nothing."""
     table = await database.row("SELECT to_regclass($1)", f"{database.schema}.schema_migrations")
     if table[0] is None:
         return None
@@ -96,7 +96,7 @@ async def _apply(connection: Connection, database: Database, migration: Migratio
 
 
 async def _raise_event_ids(connection: Connection, database: Database) -> None:
-    """See `store.event_ids`. Under the lock of those who store events, so that readers see ids grow."""
+    """See `store.event_ids`. Holds the lock that writers of events take, so that readers see increasing ids."""
     await connection.execute(database.text("SELECT pg_advisory_xact_lock({lock}, 1)"))
     now = await connection.fetchval("SELECT extract(epoch FROM clock_timestamp())::double precision")
     await connection.execute(
@@ -106,7 +106,7 @@ async def _raise_event_ids(connection: Connection, database: Database) -> None:
 
 
 async def _lock(connection: Connection, database: Database) -> None:
-    # Of the transaction, not of the connection: it works through PgBouncer, and it is gone when this process is.
+    # A transaction lock, not a connection lock: it works through PgBouncer, and disappears with this process.
     await connection.execute(
         f"SELECT pg_advisory_xact_lock({database.lock_number}, 2)",
         timeout=MIGRATION_TIMEOUT,
@@ -114,8 +114,8 @@ async def _lock(connection: Connection, database: Database) -> None:
 
 
 async def check_key(database: Database, secrets: SecretBox, location: str) -> None:
-    """Compare the key with the canary; with several keys, re-encrypt what the newest did not encrypt, at once or when every
-    instance that lives has the newest (see `rotate`).
+    """Compare the key with the canary. With several keys, re-encrypt secrets that the newest did not encrypt, at once
+    or when every live instance has the newest key (see `rotate`).
 
     Raises:
         SecretKeyError: the key does not fit; nothing was changed.
@@ -128,8 +128,8 @@ async def check_key(database: Database, secrets: SecretBox, location: str) -> No
         )
         canary = await connection.fetchval(database.text("SELECT value FROM rookery.meta WHERE key = 'canary'"))
         check_canary(canary, location, secrets)
-        # An instance that still has the old key in front may have written after the canary was renewed, so with several
-        # keys every secret is looked at.
+        # An instance that still puts the old key first may have written after the canary was renewed, so with several
+        # keys every secret is checked.
         if secrets.is_current(canary) or await connection.fetchval(database.text(_ALL_HAVE_IT), secrets.names[0]):
             if secrets.rotating:
                 await _rotate(connection, database, secrets)
@@ -141,7 +141,7 @@ async def check_key(database: Database, secrets: SecretBox, location: str) -> No
 
 
 async def rotate(database: Database, secrets: SecretBox) -> None:
-    """Every instance has the newest key: encrypt with it from now on, and encrypt anew what is stored."""
+    """Every instance has the newest key: use it for encryption from now on, and re-encrypt the stored secrets."""
     secrets.go_on()
     await database.transaction(lambda connection: _rotate(connection, database, secrets))
     log.info("every stored secret is encrypted with the newest key: the older ones may be removed")

@@ -1,7 +1,7 @@
-"""Statements on a bounded pool of PostgreSQL connections, from trio.
+"""Runs statements on a bounded pool of PostgreSQL connections, from trio.
 
-The pool lives in a thread of its own (`asyncio_thread`). How many connections there are does not depend on the number of
-sessions. A connection that misbehaves when it is given back is terminated, never reused.
+The pool lives in its own thread (`asyncio_thread`). The number of connections does not depend on the number of
+sessions. A connection that misbehaves when it is returned is terminated, never reused.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ Work = Callable[[Connection], Awaitable[T]]
 
 CONNECT_TIMEOUT = 5.0  # seconds
 ACQUIRE_TIMEOUT = 5.0  # seconds to wait for a free connection
-RELEASE_TIMEOUT = 1.0  # seconds to give one back; then it is terminated
-CLOSE_TIMEOUT = 1.0  # seconds for all connections to say goodbye; then they are terminated
+RELEASE_TIMEOUT = 1.0  # seconds to return one; then it is terminated
+CLOSE_TIMEOUT = 1.0  # seconds for all connections to close; then they are terminated
 ATTEMPTS = 4
-"""How often a transaction is tried that meets another one."""
+"""Maximum number of attempts for a transaction that conflicts with another."""
 
 
 class Database:
@@ -52,7 +52,7 @@ class Database:
 
     @property
     def channel(self) -> str:
-        """Where notifications of this schema go."""
+        """The notification channel of this schema."""
         return f"rookery_{self.schema}"
 
     def text(self, sql: str) -> str:
@@ -64,7 +64,7 @@ class Database:
             return self._texts.setdefault(sql, placed.replace("rookery.", f"{self.schema}."))
 
     async def start(self) -> None:
-        """Make the pool; it connects when it is used."""
+        """Create the pool; it connects on first use."""
 
         async def make() -> None:
             self._pool = await asyncpg.create_pool(
@@ -72,7 +72,7 @@ class Database:
                 min_size=0,
                 max_size=self._pool_size,
                 timeout=CONNECT_TIMEOUT,
-                reset=_nothing,  # the default is one more round trip for each use, and we leave nothing behind
+                reset=_nothing,  # the default costs an extra round trip per use, and we leave no state on connections
             )
 
         await self.call(make)
@@ -96,7 +96,7 @@ class Database:
         return await asyncpg.connect(**self._connect, timeout=CONNECT_TIMEOUT)
 
     async def fetch(self, sql: str, *values: object, into: Callable[[list[Any]], T]) -> T:
-        """Run one statement; `into` makes the result from its rows, in the thread."""
+        """Run one statement; `into` builds the result from its rows, in the thread."""
 
         async def work(connection: Connection) -> T:
             return into(await connection.fetch(self.text(sql), *values))
@@ -112,7 +112,8 @@ class Database:
         return await self.work(work)
 
     async def transaction(self, work: Work[T]) -> T:
-        """Run several statements in one transaction. `work` may be called again when the transaction meets another."""
+        """Run several statements in one transaction. `work` may be called again when the transaction conflicts with
+        another."""
 
         async def inside(connection: Connection) -> T:
             async with connection.transaction():
@@ -127,14 +128,14 @@ class Database:
         return result
 
     async def use(self, work: Work[T]) -> T:
-        """Run `work` with a connection, in the loop; again if its transaction met another one."""
+        """Run `work` with a connection, in the loop; again if its transaction conflicted with another."""
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 return await self._once(work)
             except asyncpg.PostgresError as error:
                 if error.sqlstate not in REPEATABLE or attempt == ATTEMPTS:
                     if error.sqlstate == "25006" and self._pool is not None:
-                        await self._pool.expire_connections()  # the name may lead to another server now
+                        await self._pool.expire_connections()  # the name may resolve to another server now
                     raise
                 await asyncio.sleep(0.005 * 2**attempt)
         raise AssertionError("unreachable")
@@ -155,13 +156,13 @@ class Database:
         try:
             return await work(connection)
         finally:
-            # Shielded and bounded by asyncpg. When it fails the connection is terminated already, and what happened before
+            # asyncpg shields and bounds this. If it fails, the connection is already terminated, and the earlier error
             # matters more to the caller.
             with contextlib.suppress(Exception):
                 await pool.release(connection, timeout=RELEASE_TIMEOUT)
 
     async def call(self, start: Callable[[], Any]) -> Any:
-        """Run a coroutine in the thread; its errors arrive in our words."""
+        """Run a coroutine in the thread and translate its errors."""
         try:
             return await self.thread.run(start)
         except Exception as error:
@@ -172,4 +173,4 @@ class Database:
 
 
 async def _nothing(_: object) -> None:
-    """No state is left on a connection, so there is nothing to reset."""
+    """Connections keep no state, so there is nothing to reset."""

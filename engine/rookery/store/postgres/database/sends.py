@@ -1,7 +1,7 @@
-"""Final states of sends on their way to PostgreSQL: those of one session that wait share one statement and one commit.
+"""Final states of sends on their way to PostgreSQL: waiting states of one session share one statement and one commit.
 
-With each of them goes an event, and the log is written by one transaction at a time (see `append_3` in the migrations), so
-states that were written one by one would wait for as many commits.
+Each state comes with an event, and one transaction at a time writes the log (see `append_3` in the migrations), so
+states written one by one would wait for as many commits.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ Write = Callable[[Lease, Sequence[SendOutcome]], Awaitable[Recorded]]
 
 
 class _Batch:
-    """Whoever opened it writes it; the others wait. Without a result and an error when its writer was cancelled."""
+    """The caller that opened a batch writes it; the others wait. It has neither a result nor an error when its writer
+    was cancelled."""
 
     def __init__(self) -> None:
         self.outcomes: list[SendOutcome] = []
@@ -27,7 +28,7 @@ class _Batch:
 
 
 class SendBatches:
-    """The first of a session is written at once; what comes meanwhile goes together after it."""
+    """Writes the first state of a session at once; states that arrive meanwhile are written together afterwards."""
 
     def __init__(self, write: Write) -> None:
         self._write = write
@@ -35,8 +36,8 @@ class SendBatches:
         self._writing: dict[Lease, trio.Event] = {}
 
     async def record(self, lease: Lease, outcomes: Sequence[SendOutcome]) -> Recorded:
-        """Raises what the write raises. To write a state twice changes nothing, so what a cancelled writer may or may not
-        have written is written by the others again."""
+        """Raises what the write raises. Writing a state twice changes nothing, so the other callers repeat what a
+        cancelled writer may have written."""
         while (batch := self._open.get(lease)) is not None:
             batch.outcomes += outcomes
             await batch.done.wait()

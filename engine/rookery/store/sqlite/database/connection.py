@@ -1,4 +1,4 @@
-"""A SQLite connection as the stores need it: settings, migrations, the secret key's check, errors in our own words."""
+"""A SQLite connection as the stores need it: settings, migrations, the check of the secret key, and our own errors."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from ...secret_check import CANARY, check_canary
 from ...secrets import SecretBox
 
 BUSY_TIMEOUT = 5.0
-"""Seconds to wait for a foreign program (a backup, a shell) that has the database locked."""
+"""Seconds to wait for another program (a backup, a shell) that has locked the database."""
 
 
 CLOCK_TOLERANCE = 5.0
-"""Seconds that stored times may lie in the future before the clock counts as set back."""
+"""Seconds by which stored times may lie in the future before the clock counts as set back."""
 
 LATEST_TIME = (
     "SELECT max(at) FROM (SELECT max(updated_at) AS at FROM sessions "
     "UNION ALL SELECT stored_at FROM (SELECT stored_at FROM events ORDER BY id DESC LIMIT 1))"
 )
-"""When this database was last written, about."""
+"""Approximately when this database was last written."""
 
 
 class WebhookRule(msgspec.Struct, frozen=True):
-    """Which events a webhook gets: what `append` needs to know about it."""
+    """Which events a webhook receives: the part that `append` needs to know."""
 
     number: int
     uid: int | None
@@ -43,7 +43,7 @@ class WebhookRule(msgspec.Struct, frozen=True):
 
 
 def _listed(value: str | None) -> frozenset[str] | None:
-    """Nothing when it cannot be read: such a webhook gets nothing, and all others get theirs."""
+    """An empty set when the value cannot be read: that webhook gets nothing, and all others get their events."""
     try:
         return None if value is None else frozenset(msgspec.json.decode(value, type=list[str]))
     except (msgspec.DecodeError, ValueError):
@@ -51,14 +51,14 @@ def _listed(value: str | None) -> frozenset[str] | None:
 
 
 class Database:
-    """The writer's connection and what the writer knows by heart. Used by one thread at a time."""
+    """The writer's connection and what the writer caches. Used by one thread at a time."""
 
     def __init__(self, connection: sqlite3.Connection, location: str, clock: Callable[[], float]) -> None:
         self.connection = connection
         self.location = location
         self.clock = clock
         self.old_events = OldEvents()
-        self.last_event = 0  # the highest event id given out; gaps are fine, going back is not
+        self.last_event = 0  # the highest assigned event id; gaps are fine, going back is not
         self._rules: list[WebhookRule] | None = None
 
     def rules(self) -> list[WebhookRule]:
@@ -71,16 +71,16 @@ class Database:
         return self._rules
 
     def forget(self) -> None:
-        """Something was undone, or webhooks change: read the rules again."""
+        """A transaction was rolled back, or webhooks are changing: read the rules again."""
         self._rules = None
 
     def close(self) -> None:
-        """Close, and shrink the write-ahead log to nothing if no reader is in the way."""
+        """Close, and truncate the write-ahead log if no reader is in the way."""
         self.connection.close()
 
 
 def connect(path: Path | None, *, full_sync: bool = False, read_only: bool = False) -> sqlite3.Connection:
-    """Open a connection: autocommit, so that transactions are written out; usable from any one thread at a time.
+    """Open a connection: autocommit, so that transactions are explicit; any thread may use it, one at a time.
 
     `path` None is a database of its own in memory. A new file is readable by its owner only, and so are the files that
     SQLite puts beside it.
@@ -108,7 +108,7 @@ def connect(path: Path | None, *, full_sync: bool = False, read_only: bool = Fal
         if read_only:
             connection.execute("PRAGMA query_only = ON")
         else:
-            # Before anything is changed: this file may belong to somebody else.
+            # Before anything is changed: this file may belong to another program.
             tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
             if tables and "schema_migrations" not in tables:
                 raise StoreError(f"{path} is the database of another program: choose another file")
@@ -125,7 +125,7 @@ def connect(path: Path | None, *, full_sync: bool = False, read_only: bool = Fal
 
 
 def prepare(connection: sqlite3.Connection, location: str, secrets: SecretBox, clock: Callable[[], float]) -> Database:
-    """Migrate, check the key, void the leases of earlier owners, learn the last event id."""
+    """Migrate, check the key, void the leases of earlier owners, read the last event id."""
     was_there = _migrate(connection, location, clock)
     _check_key(connection, location, secrets)
     connection.execute("UPDATE sessions SET owner = NULL WHERE owner IS NOT NULL")
@@ -140,8 +140,8 @@ def prepare(connection: sqlite3.Connection, location: str, secrets: SecretBox, c
 
 
 def _forget_waits_after_a_change_of_the_clock(connection: sqlite3.Connection, now: float) -> None:
-    """Stored times are in the future: the clock was set back while nothing ran. What waits for its next attempt would wait
-    for as long, so it is due now."""
+    """Stored times are in the future: the clock was set back while nothing ran. Anything that waits for its next
+    attempt would wait that much longer, so it is due now."""
     latest = connection.execute(LATEST_TIME).fetchone()[0]
     if latest is None or latest <= now + CLOCK_TOLERANCE:
         return
@@ -150,7 +150,7 @@ def _forget_waits_after_a_change_of_the_clock(connection: sqlite3.Connection, no
 
 
 def _migrate(connection: sqlite3.Connection, location: str, clock: Callable[[], float]) -> bool:
-    """True when the database was there before."""
+    """Apply the migrations. True when the database existed before."""
     connection.execute(
         "CREATE TABLE IF NOT EXISTS schema_migrations "
         "(version INTEGER PRIMARY KEY, name TEXT NOT NULL, applied_at REAL NOT NULL)"
@@ -166,7 +166,7 @@ def _migrate(connection: sqlite3.Connection, location: str, clock: Callable[[], 
         if migration.version <= done:
             continue
         try:
-            # One script, because `executescript` would commit a transaction that was begun before it.
+            # One script, because `executescript` would commit a transaction that began before it.
             connection.executescript(
                 f"BEGIN IMMEDIATE;\n{migration.sql};\n"
                 f"INSERT INTO schema_migrations VALUES ({migration.version}, '{migration.name}', {clock():f});\nCOMMIT;"
@@ -179,7 +179,7 @@ def _migrate(connection: sqlite3.Connection, location: str, clock: Callable[[], 
 
 
 def _check_key(connection: sqlite3.Connection, location: str, secrets: SecretBox) -> None:
-    """The canary tells whether the key fits, also when no secret is stored; an older key is replaced everywhere."""
+    """Check the key against the canary, which works even when no secret is stored; replace an older key everywhere."""
     found = connection.execute("SELECT value FROM meta WHERE key = 'canary'").fetchone()
     if found is None:
         connection.execute("INSERT INTO meta VALUES ('canary', ?)", (secrets.encrypt(CANARY),))
@@ -222,7 +222,7 @@ _PASSING = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sql
 
 
 def translate(error: Exception, location: str) -> Exception:
-    """What callers see of an error: ours as they are, the database's as `StoreError`, bugs as they are."""
+    """The error that callers see: our errors and bugs unchanged, the database's as `StoreError`."""
     if isinstance(error, sqlite3.Error):
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # extended codes carry the basic one in their low byte
         sentence = _SENTENCES.get(code, "{0}: {1}").format(location, error)

@@ -13,13 +13,13 @@ import trio
 from ....errors import DataDirectoryInUse, StoreError
 
 POLL = 0.02
-"""Seconds between two attempts while waiting: the gap of a handoff is made of it."""
+"""Seconds between two attempts while waiting; it determines the gap of a handoff."""
 
 
 class DirectoryLock:
-    """An flock on `<database>.lock`. Holds the process id of its owner as text, for people.
+    """An flock on `<database>.lock`. The file contains the process id of its owner as text, for people.
 
-    The file stays when the lock is given back: removing it would let two processes lock two different files.
+    The file stays when the lock is released: removing it would let two processes lock two different files.
     """
 
     def __init__(self, database: Path) -> None:
@@ -31,7 +31,7 @@ class DirectoryLock:
         """Take the lock, trying for up to `wait` seconds.
 
         Raises:
-            DataDirectoryInUse: somebody else has it still.
+            DataDirectoryInUse: another process still holds the lock.
             StoreError: the file cannot be created.
         """
         deadline = trio.current_time() + wait
@@ -41,7 +41,7 @@ class DirectoryLock:
             await trio.sleep(POLL)
 
     def release(self) -> None:
-        """Give it back. Called once the database is closed."""
+        """Release the lock. Called once the database is closed."""
         descriptor, self._descriptor = self._descriptor, None
         if descriptor is not None:
             os.close(descriptor)

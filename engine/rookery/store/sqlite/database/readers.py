@@ -17,21 +17,21 @@ T = TypeVar("T")
 Query = Callable[[sqlite3.Connection], T]
 
 READERS = 3
-"""Reads at a time: a long one in the event log does not keep the short ones waiting."""
+"""Concurrent reads: a long one in the event log does not delay the short ones."""
 
 CLOSE_TIMEOUT = 1.0
-"""Seconds to wait at the end for reads that were interrupted."""
+"""Seconds to wait at the end for interrupted reads."""
 
 
 class Readers(Protocol):
     """Runs queries, each on one consistent state of the database."""
 
     async def run(self, query: Query[T]) -> T:
-        """What was committed before the call is seen."""
+        """The query sees everything that was committed before the call."""
 
 
 class InlineReader:
-    """Reads a database in memory where it is, without a thread."""
+    """Reads a database in memory directly, without a thread."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -42,7 +42,7 @@ class InlineReader:
 
 
 class ThreadReaders:
-    """Up to `READERS` connections, opened when they are first needed."""
+    """Up to `READERS` connections, opened when first needed."""
 
     def __init__(self, connect: Callable[[], sqlite3.Connection], location: str) -> None:
         self._connect = connect
@@ -51,19 +51,19 @@ class ThreadReaders:
         self._idle: list[sqlite3.Connection] = []
         self._all: list[sqlite3.Connection] = []
         self._lock = threading.Lock()
-        self._running = 0  # queries, also those that nobody waits for any more; under the lock, as is `_open`
+        self._running = 0  # queries, including those whose callers no longer wait; protected by the lock, as is `_open`
         self._open = True
 
     async def run(self, query: Query[T]) -> T:
         if not self._open:
             raise StoreUnavailable("the store is closed")
-        # A read has no effect, so a cancelled caller leaves at once; the thread ends by itself and only then gives its
-        # place in the limiter back.
+        # A read has no effect, so a cancelled caller leaves at once; the thread ends later and only then releases its
+        # place in the limiter.
         return await trio.to_thread.run_sync(self._query, query, limiter=self._limiter, abandon_on_cancel=True)
 
     def _query(self, query: Query[T]) -> T:
         with self._lock:
-            if not self._open:  # closed before the thread came to it: nothing is opened any more
+            if not self._open:  # closed before the thread started: open nothing any more
                 raise StoreUnavailable("the store is closed")
             self._running += 1
         try:
@@ -91,8 +91,8 @@ class ThreadReaders:
                 connection.close()
 
     async def aclose(self, deadline: float = float("inf")) -> None:
-        """Interrupt what still reads, then close. Whoever reads even after `CLOSE_TIMEOUT`, or after `deadline` (trio time),
-        closes its own connection."""
+        """Interrupt current reads, then close. A read that still runs after `CLOSE_TIMEOUT`, or after `deadline` (trio
+        time), closes its own connection."""
         with self._lock:
             self._open = False
         with trio.CancelScope(shield=True, deadline=min(trio.current_time() + CLOSE_TIMEOUT, deadline)):
