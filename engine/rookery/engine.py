@@ -229,7 +229,7 @@ async def open_engine(
         secret_key: encrypts secrets at rest; several, comma separated, newest first. SQLite makes one beside the database.
         settings: intervals, deadlines and limits.
         wait: seconds to wait for another engine to let go of the SQLite database.
-        instance: this engine's name in leases; made up when absent.
+        instance: this engine's name in leases; generated when absent.
         media: where files are kept: a directory, or a storage that is not open (`rookery.media.storage`). Without it
             `media` beside the SQLite database; with any other store a temporary directory, gone with the engine.
         clock: wall clock, seconds since the epoch.

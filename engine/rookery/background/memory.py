@@ -26,7 +26,7 @@ from .memory_reading import (
 )
 
 ADMISSION_AGE = 5.0  # seconds for which a measurement may be used to admit a session
-HORIZON = 24.0  # hours: a worker that would reach its limit within this time is replaced first
+HORIZON = 24.0  # hours: a worker that would reach its limit within this time is replaced before it does
 
 log = get_logger("MEMORY")
 

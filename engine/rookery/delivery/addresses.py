@@ -30,7 +30,7 @@ class PrivateAddress(OSError):
 
 
 def is_public(text: str) -> bool:
-    """True for an address on the public internet; an IPv4 address inside an IPv6 one is judged by itself."""
+    """True for an address on the public internet; an IPv4 address inside an IPv6 one is judged as an IPv4 address."""
     try:
         address = ipaddress.ip_address(text.partition("%")[0])
     except ValueError:

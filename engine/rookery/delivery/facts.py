@@ -24,7 +24,7 @@ STALE = 15.0
 
 
 class CountingStore(WebhookFactsStore, Protocol):
-    """What the board needs of a store."""
+    """The part of a store that the board needs."""
 
     async def oldest_delivery(self) -> float | None: ...
 

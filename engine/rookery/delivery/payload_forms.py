@@ -15,7 +15,7 @@ from ..model.event import Event
 
 FORMS = ("waha", "evolution")
 FORM_TYPES = ("message", "message.status", "session.status", "session.qr")
-"""Event types that a webhook with such a format receives, unless it names types itself."""
+"""Event types that a webhook with one of these formats receives, unless it names types."""
 
 _WAHA_STATES = {
     "INITIALIZING": "STARTING",

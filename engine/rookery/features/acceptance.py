@@ -219,7 +219,7 @@ class Acceptance(MediaFeatures, ChatNames):
             self._supervisor.lost(runner.lease)
 
     async def _earlier(self, message: OutboundMessage) -> OutboundMessage | None:
-        """The first message with this one's key; None when there is none. Raises InvalidInput, NotFound."""
+        """The first message with the same key; None when there is no such message. Raises InvalidInput, NotFound."""
         try:
             return (await self._store.enqueue(message, pending_limit=0))[0]  # a limit of 0 means that nothing is stored
         except Busy:

@@ -1,7 +1,7 @@
-"""Files: received ones and those that are to be sent.
+"""Files: received files and files to be sent.
 
-The facts of a file are a row (`files`); its bytes are in a `storage`: a directory (`disk`) or a bucket (`s3`). They come
-in through a temporary file (`spool`), and the `vault` keeps both in step: bytes first, then the row; the row goes first,
-then the bytes. So a crash leaves bytes without a row at worst, which are cleaned away. `fetching` gets received files by
-itself.
+The facts of a file are a row (`files`); its bytes are in a `storage`: a directory (`disk`) or a bucket (`s3`). Bytes
+arrive through a temporary file (`spool`). The `vault` keeps bytes and rows consistent: it stores the bytes before the
+row, and deletes the row before the bytes. At worst, a crash therefore leaves bytes without a row, which the vault
+removes later. `rookery.background.media_fetcher` fetches received files automatically.
 """

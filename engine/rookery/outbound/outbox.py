@@ -98,7 +98,7 @@ class Outbox:
         self._owed: dict[str, SendOutcome] = {}  # states that rows should get: outcomes, or QUEUED if unsent
 
     def attach(self, link: Link, nursery: trio.Nursery) -> None:
-        """A link is up: send what waits. The nursery is the link's own and ends with it."""
+        """A link is up: send the waiting messages. The nursery is the link's own and ends with it."""
         self._link = link
         self._turns.attach(link)
         self._nursery = nursery

@@ -23,7 +23,7 @@ log = get_logger("SESSION")
 
 
 class SendingStore(MessageStore, OutgoingStore, Protocol):
-    """What a record needs of a store."""
+    """The part of a store that a record needs."""
 
 
 class Written(msgspec.Struct, frozen=True):

@@ -30,7 +30,7 @@ class Sending(Protocol):
 
 
 class Sweeping(MessageStore, OutgoingStore, Protocol):
-    """What a sweep needs of a store."""
+    """The part of a store that a sweep needs."""
 
 
 class StraySweep:

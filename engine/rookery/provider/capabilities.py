@@ -114,7 +114,7 @@ class OptionChecking(Protocol):
         """The options of a kind of message, by the name that callers write as its type."""
 
     def check_options(self, kind: str, options: Mapping[str, Any], *, fields: Collection[str]) -> None:
-        """Check options without I/O. `fields` are the names of the content's own fields, of which one may be misspelt.
+        """Check options without I/O. `fields` are the content's own field names: an option may be a misspelt field.
 
         Raises:
             InvalidInput: names the option that is wrong and what would be right.

@@ -62,7 +62,7 @@ class Halving:
         return self._low
 
     def found(self, id: int | None, *, old: bool) -> None:
-        """Report the first event from `middle` on; None: there is none."""
+        """Report the first event from `middle` on; None: there is no such event."""
         middle = (self._low + self._high) // 2
         if id is not None and id < self._high and old:
             self._low = id + 1

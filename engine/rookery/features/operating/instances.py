@@ -36,7 +36,7 @@ class InstanceFeatures(OwnerCalls):
 
     @property
     def census(self) -> Census:
-        """The instances as of this one's last beat; only itself, where the store is not shared."""
+        """The instances as of this instance's last beat; only itself, where the store is not shared."""
         if self._cluster is None:
             return Census(instances=(Instance(name=self.instance, sessions=len(self._supervisor.running)),))
         return self._cluster.membership.census

@@ -114,7 +114,7 @@ class OverviewFeatures(InstanceFeatures):
         )
 
     def _serve_overview(self) -> None:
-        """Answer other instances that ask for this one's load."""
+        """Answer other instances that ask for this instance's load."""
         if self._cluster is not None:
             self._cluster.router.handle("load", self._load_for_others)
 

@@ -1,4 +1,4 @@
-"""What the engine needs of a store, and what every store promises.
+"""What the engine needs from a store, and what every store promises.
 
 Promises, checked by one conformance suite on all of them (`tests/store`):
 

@@ -11,7 +11,7 @@ from ...model.message import OutboundMessage
 
 
 class ChatStore(Protocol):
-    """Part of every store; keeps the store's promises. A session that does not exist raises NotFound."""
+    """Part of every store, under the promises in `store.contract`. A session that does not exist raises NotFound."""
 
     async def chat_position(self) -> int:
         """The view contains every event up to this id."""

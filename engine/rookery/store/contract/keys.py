@@ -9,7 +9,7 @@ from ...model.key import ApiKey, AuditEntry, AuditQuery
 
 
 class KeyStore(Protocol):
-    """Keys and the audit log. Part of every store; keeps the store's promises."""
+    """Keys and the audit log. Part of every store, under the promises in `store.contract`."""
 
     async def create_key(self, key: ApiKey) -> ApiKey:
         """Raises AlreadyExists."""
@@ -21,7 +21,7 @@ class KeyStore(Protocol):
         """The key with this digest, whether expired or not."""
 
     async def remaining_keys(self, ids: Collection[str]) -> Collection[str]:
-        """Those of these ids that still belong to a key."""
+        """The given ids that still belong to a key."""
 
     async def list_keys(self, *, after: str | None, limit: int) -> Sequence[ApiKey]:
         """Ordered by id; `after` is exclusive."""

@@ -11,7 +11,7 @@ ELSEWHERE_GRACE = 7 * 86_400.0  # seconds
 
 
 class MediaStore(Protocol):
-    """Part of every store; keeps the store's promises. Deleting a session deletes the rows of its files."""
+    """Part of every store, under the promises in `store.contract`. Deleting a session deletes the rows of its files."""
 
     async def put_media(self, file: MediaFile) -> MediaFile:
         """Insert the file, or replace the facts of the file with this id. Raises NotFound (session)."""
@@ -43,4 +43,4 @@ class MediaStore(Protocol):
         will."""
 
     async def known_media(self, ids: Collection[str], place: str) -> set[str]:
-        """The ids of these that have a row with this `place`."""
+        """The given ids that have a row with this `place`."""

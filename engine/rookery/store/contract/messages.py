@@ -65,7 +65,7 @@ class MessageStore(Protocol):
 
 
 class OutgoingStore(Protocol):
-    """Part of every store; keeps the store's promises."""
+    """Part of every store, under the promises in `store.contract`."""
 
     async def list_messages(self, query: MessageQuery) -> Sequence[tuple[int, OutboundMessage]]:
         """Messages, each with its number. Raises NotFound (session)."""

@@ -34,7 +34,7 @@ class DeliveryStore(Protocol):
         `now`)."""
 
     async def next_retry_at(self, webhook: str, *, after: float = 0.0) -> float | None:
-        """When the first lane that is parked beyond `after` may be tried again; None when there is none.
+        """When the first lane that is parked beyond `after` may be tried again; None when there is no such lane.
 
         A lane whose time has come stays parked until its outcome is recorded. A caller that waits for the next lane
         therefore passes the current time; otherwise it would wake up for lanes that it is already delivering.
@@ -60,7 +60,7 @@ class DeliveryStore(Protocol):
 
 
 class WebhookFactsStore(Protocol):
-    """Part of every store; keeps the store's promises."""
+    """Part of every store, under the promises in `store.contract`."""
 
     async def webhook_facts(self) -> Mapping[str, WebhookFacts]:
         """The facts of all webhooks by id, counted now."""

@@ -17,7 +17,7 @@ from .database.pool import Database
 KEEPALIVE = 10.0
 """Seconds between two queries on the listening connection, which bounds how long a dead connection goes unnoticed."""
 
-TRY_OUT = 2.0  # seconds in which a notification to ourselves should arrive
+TRY_OUT = 2.0  # seconds within which a notification to ourselves should arrive
 RECONNECT_DELAYS = (0.1, 0.5, 1.0, 2.0)  # seconds; the last one repeats
 
 _KINDS = frozenset(get_args(get_type_hints(StoreChange)["kind"]))

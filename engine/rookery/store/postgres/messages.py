@@ -163,7 +163,7 @@ class PostgresMessages(PostgresBase):
         return answers
 
     async def _earlier(self, message: OutboundMessage, uid: int) -> OutboundMessage | None:
-        """The message that has this one's key or id. Raises InvalidInput, AlreadyExists."""
+        """The stored message with the same key or id. Raises InvalidInput, AlreadyExists."""
         if message.idempotency_key is not None:
             sql = f"{_SELECT} WHERE uid = $1 AND idempotency_key = $2"
             for found in await self._all(sql, uid, message.idempotency_key, of=message_from_row):

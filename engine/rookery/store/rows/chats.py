@@ -117,7 +117,7 @@ TIDY_CHATS = """
 
 
 def source_from_row(row: Row) -> ChatSource:
-    """From what `SOURCES` selects."""
+    """From a row that `SOURCES` selects."""
     return ChatSource(*row)
 
 
@@ -142,14 +142,14 @@ def pattern_of(search: str | None) -> str | None:
 
 
 def bounds(before: Position) -> tuple[tuple[float, int], tuple[float, int]]:
-    """The exclusive bounds (time, number) of events and of sends for what lies before a position."""
+    """The exclusive bounds (time, number) of the events and sends before a position."""
     if before.sent:
         return (before.at, 2**62), (before.at, before.number)
     return (before.at, before.number), (before.at, -1)
 
 
 def chat_from_row(row: Row, events: dict[Any, Event], sends: dict[Any, OutboundMessage]) -> ChatRow:
-    """From what `LIST` selects, and the newest events by id and sends by number."""
+    """From a row that `LIST` selects, and the newest events by id and sends by number."""
     return ChatRow(
         chat=row[0],
         name=row[1],

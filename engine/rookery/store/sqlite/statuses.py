@@ -26,8 +26,8 @@ _receipt = msgspec.json.Decoder(Receipt)
 
 
 def announce(database: Database, ids: Sequence[str], always: bool) -> bool:
-    """Write the current states of these messages into the event log: always if `always`, otherwise if a webhook asks
-    for them. Returns whether anything was written."""
+    """Write the current states of these messages into the event log if `always` is set or a webhook asks for them.
+    Returns whether anything was written."""
     if not ids or not (always or any(asks_for(rule.events, STATUS_EVENT) for rule in database.rules())):
         return False
     found = {row[0]: row for row in database.connection.execute(_SELECT, (to_json(list(ids)),))}
