@@ -1,8 +1,8 @@
 """HTTP/1.1 to one server on trio sockets, with a C parser and a pool that needs no scan.
 
-Reason not to use httpx's own transport: it costs 0.4 ms of CPU per request, and its pool looks at every connection for
-every request, so a hundred concurrent requests are slower than a hundred sequential ones. Here an idle connection is
-the top of a stack, and a request is one write and one parse.
+This client replaces httpx's own transport, which costs 0.4 ms of CPU per request and whose pool looks at every
+connection for every request, so a hundred concurrent requests are slower than a hundred sequential ones. Here an idle
+connection is the top of a stack, and a request is one write and one parse.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ class _Connection:
 
 
 class HttpClient:
-    """Connections to one server, as many as requests are under way. Closed by its owner.
+    """Connections to one server, one per request in progress. Closed by its owner.
 
     Args:
         host, port: of the server.
