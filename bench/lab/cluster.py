@@ -213,11 +213,10 @@ def settle(url: str, simulator: Simulator) -> None:
         time.sleep(0.2)
 
 
-def longest_gap(simulator: Simulator, token: str, since: float, until: float, *, frozen: bool) -> float:
-    """The longest time of a bot without a poll from `since` until `until`, seconds. A poll that a process holds while it is
-    frozen is none."""
+def longest_gap(polls: list[dict[str, Any]], since: float, until: float, *, frozen: bool) -> float:
+    """The longest time of a bot, given its polls, without one from `since` until `until`, seconds. A poll that a process
+    holds while it is frozen does not count."""
     longest, free_since = 0.0, None
-    polls = simulator.polls(token)
     left = frozen_polls(polls, [since]) if frozen else set()
     for poll in polls:
         ended = poll["ended_at"] if poll["ended_at"] is not None else float("inf")
