@@ -10,6 +10,7 @@ import httptools
 MAX_HEADERS = 65_536
 """Maximum number of bytes of an answer's headers, including interim answers."""
 
+_HTTP = b"HTTP/"
 _STATUS = 9  # index of the status in `HTTP/1.1 200 OK`
 _END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
 _ENCODINGS = (b"gzip", b"x-gzip", b"deflate")
@@ -36,7 +37,9 @@ class HttpAnswer:
 
 
 class AnswerReader:
-    """Reads the answer to one request. Interim answers (1xx) are skipped.
+    """Reads the answer to one request. Interim answers (1xx) are skipped, trailers dropped.
+
+    Whatever follows the answer changes nothing of it; the connection cannot be used again then.
 
     Args:
         limit: bytes of a body.
@@ -87,10 +90,10 @@ class AnswerReader:
                 data = self._skip_interim(data)
             if data:
                 self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            raise BadAnswer("the server changed the protocol") from None
-        except httptools.HttpParserError as error:
-            raise BadAnswer(str(error.__context__ or error)) from None
+        except (httptools.HttpParserUpgrade, httptools.HttpParserError) as error:
+            if not self.enough or isinstance(error.__context__, BadAnswer):
+                raise BadAnswer(_reason(error)) from None
+            self.answer.keep_alive = False  # more came than one answer
         if self.enough and not self.complete:
             self._finish()
 
@@ -112,10 +115,12 @@ class AnswerReader:
         held, seen = self._held + data, max(0, len(self._held) - 3)
         while True:
             held = held.lstrip(b"\r\n")
+            if not _HTTP.startswith(held[: len(_HTTP)]):
+                raise BadAnswer("it does not begin with HTTP/")
             if len(held) <= _STATUS:
                 self._held = held
                 return b""
-            if held[_STATUS : _STATUS + 1] != b"1" or not held.startswith(b"HTTP/"):
+            if held[_STATUS : _STATUS + 1] != b"1":
                 self._begun, self._held = True, b""
                 return held
             end = _END_OF_HEAD.search(held, seen)
@@ -131,13 +136,16 @@ class AnswerReader:
             held = held[end.end() :]
 
     def _finish(self) -> None:
-        answer, self.complete = self.answer, True
+        answer = self.answer
         answer.status = self._parser.get_status_code()
+        if answer.status < 200:
+            raise BadAnswer(f"{answer.status:03} is no status of an answer")
         answer.body = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
         answer.too_large = self._size > self._limit
         self._parts.clear()
         if answer.body and answer.headers.get(b"content-encoding", b"").lower() in _ENCODINGS:
             self._decode(answer)
+        self.complete = True
 
     def _decode(self, answer: HttpAnswer) -> None:
         try:
@@ -154,12 +162,18 @@ class AnswerReader:
         answer.body = body
         del answer.headers[b"content-encoding"]
 
+    def on_message_begin(self) -> None:
+        """Called by the parser."""
+        if self.complete:
+            raise ValueError("a second answer")
+
     def on_header(self, name: bytes, value: bytes) -> None:
         """Called by the parser."""
         self._head += len(name) + len(value)
         if self._head > MAX_HEADERS:
             raise ValueError("the headers of the answer are too large")
-        self.answer.headers[name.lower()] = value
+        if not self._head_complete:
+            self.answer.headers[name.lower()] = value
 
     def on_headers_complete(self) -> None:
         """Called by the parser."""
@@ -184,3 +198,9 @@ class AnswerReader:
             and b"close" not in self.answer.headers.get(b"connection", b"").lower()
         )
         self._finish()
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, httptools.HttpParserUpgrade):
+        return "the server changed the protocol"
+    return str(error.__context__ or error)

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import gzip
+import subprocess
+import sys
 import zlib
+from pathlib import Path
 
 import pytest
 
 from rookery.runtime.http_answer import MAX_HEADERS, AnswerReader, BadAnswer, HttpAnswer
+from support.storage import LONG
 
+BENCH = Path(__file__).parents[3] / "bench"
 INTERIM = (
     b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\n\r\n",
     b"HTTP/1.1 100 Continue\r\n\r\n",
@@ -95,3 +100,60 @@ def test_a_small_body_that_unpacks_to_a_large_one() -> None:
 def test_an_encoding_that_the_body_does_not_have() -> None:
     with pytest.raises(BadAnswer, match="encoding"):
         read(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 5\r\n\r\nhello")
+
+
+@pytest.mark.parametrize(
+    "surplus",
+    [
+        b"HTTP/1.1 500 Oh\r\nX: 1\r\nContent-Length: 3\r\n\r\nbad",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b"HTTP/1.1 50",
+        b"garbage",
+        b"\0",
+    ],
+)
+@pytest.mark.parametrize("name", ["length", "chunked", "http 1.0", "gzip"])
+def test_what_follows_an_answer_changes_nothing_of_it(name: str, surplus: bytes) -> None:
+    alone = read(ANSWERS[name])
+    answer = read(ANSWERS[name] + surplus)
+    assert (answer.status, answer.headers, answer.body) == (200, alone.headers, b"hello")
+    assert not answer.keep_alive, "what came too much would be taken for the next answer"
+
+
+def test_what_follows_a_body_that_was_cut_changes_nothing() -> None:
+    long = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5DC\r\n" + b"x" * 1500 + b"no chunk"
+    answer = read(long, cut=True)
+    assert (answer.body, answer.too_large, answer.keep_alive) == (b"x" * 1000, True, False)
+
+
+def test_a_trailer_is_no_header() -> None:
+    answer = read(ANSWERS["chunked"].replace(b"Trailer: 1", b"Content-Encoding: gzip"))
+    assert answer.body == b"hello"
+    assert answer.headers == {b"transfer-encoding": b"chunked"}
+
+
+@pytest.mark.parametrize("start", [b"RTSP/1.0", b"ICE/1.0"])
+def test_other_protocols_are_refused(start: bytes) -> None:
+    with pytest.raises(BadAnswer, match="HTTP"):
+        read(ANSWERS["length"].replace(b"HTTP/1.1", start))
+
+
+@pytest.mark.parametrize("at", [60, 1200, 1560])
+def test_a_cut_body_without_its_encoding_is_refused_wherever_it_is_split(at: int) -> None:
+    data = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 1500\r\n\r\n" + b"x" * 1500
+    with pytest.raises(BadAnswer, match="encoding"):
+        read(*filter(None, (data[:at], data[at:])), cut=True)
+
+
+@pytest.mark.parametrize("status", [b"000", b"002", b"099"])
+def test_a_status_that_there_is_not_is_refused(status: bytes) -> None:
+    with pytest.raises(BadAnswer, match="status"):
+        read(ANSWERS["length"].replace(b"200", status))
+
+
+def test_mutated_answers_are_read_or_refused() -> None:
+    cases = 100_000 if LONG else 1_000
+    command = [sys.executable, str(BENCH / "fuzz/http_answers.py"), "--cases", str(cases)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert f"{cases} HTTP answers" in done.stdout
