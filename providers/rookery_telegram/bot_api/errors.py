@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 
 import msgspec
@@ -25,6 +24,7 @@ from rookery.model.session import Action, Reason
 
 from .methods import unknown_method
 from .nesting import flatten
+from .surrogates import without_halves
 
 DEFAULT_RETRY_AFTER = 5.0  # seconds, when a 429 names no time
 LONGEST_RETRY_AFTER = 86_400.0  # seconds; a longer time is not credible
@@ -89,6 +89,8 @@ class NoAnswer(Exception):
         self.broken = broken
 
 
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
 _decoder = msgspec.json.Decoder(BotApiAnswer)
 _RETRY_AFTER = re.compile(r"retry after ([0-9]{1,9})")
 
@@ -124,11 +126,10 @@ def _decode(body: bytes) -> BotApiAnswer:
     """Raises msgspec.DecodeError, ValueError and RecursionError."""
     try:
         return _decoder.decode(body)
-    except RecursionError:
-        return _decoder.decode(flatten(body))  # one update like that must not hold up all others
-    except msgspec.DecodeError:
-        # msgspec refuses half of a surrogate pair, which JSON allows; one such text must not hold up all other updates.
-        return _decoder.decode(json.dumps(json.loads(body), ensure_ascii=False).encode(errors="replace"))
+    except (msgspec.DecodeError, RecursionError):
+        # One text or one nesting that decoders refuse must not hold up all other updates. Nothing else may change: they
+        # refuse some numbers, too, but only in the update that has them.
+        return _decoder.decode(flatten(without_halves(body.removeprefix(BYTE_ORDER_MARK))))
 
 
 def _header_seconds(headers: dict[bytes, bytes]) -> float | None:

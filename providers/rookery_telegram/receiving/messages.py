@@ -176,6 +176,7 @@ def sender_of(message: dict[str, Any]) -> Any:
 
 
 def _describe(message: dict[str, Any], body: dict[str, Any]) -> None:
+    """Raises Malformed."""
     for kind in MEDIA_KINDS:
         if value := message.get(kind):
             body["kind"] = kind
@@ -217,15 +218,16 @@ def _first_paid(value: Any) -> dict[str, Any] | None:
 
 
 def _service(kind: str, value: Any) -> Any:
+    """Raises Malformed."""
     if kind == "new_chat_members":
         return peers(value)
     if kind == "left_chat_member":
         return peer(value)
     if kind in ("migrate_to_chat_id", "migrate_from_chat_id"):
-        return str(value)
+        return str(whole(value))
     if kind == "pinned_message":  # a whole message, or only the stub of an inaccessible one
         id = value.get("message_id") if isinstance(value, dict) else None
-        return {"message_id": str(id)} if id is not None else {}
+        return {"message_id": str(id)} if type(id) is int else {}
     return value
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -14,7 +17,9 @@ from rookery.model.document import iso
 from rookery.model.event import NewEvent
 from rookery_telegram.bot_api.errors import ApiError, read_answer
 from rookery_telegram.receiving.updates import ALL_KINDS, MESSAGE_KINDS, to_events
+from support.storage import LONG
 
+BENCH = Path(__file__).parents[3] / "bench"
 USER = {"id": 5, "is_bot": False, "first_name": "Ann", "last_name": "Lee"}
 CHAT = {"id": 7, "type": "private", "first_name": "Ann"}
 MESSAGE = {"message_id": 3, "from": USER, "chat": CHAT, "date": 1_700_000_000}
@@ -245,6 +250,45 @@ def test_half_of_a_surrogate_pair() -> None:
     assert [body_of(event)["text"] for event in events] == ["?", "? x", "?A", "fine"]
 
 
+@pytest.mark.parametrize(
+    "other",
+    [b"1e400", b"-1E+99999", b"9" * 5_000, b"[" * 1_200 + b"]" * 1_200, b'"\xff"', b'"\\\\ud800"', b'"\\ud83d\\ude00"'],
+    ids=lambda other: other[:12].decode(errors="replace"),
+)
+@pytest.mark.parametrize("half", [b"\\ud83d", b"\\uDE00", b"\\ude00\\ud83d"])
+def test_half_of_a_surrogate_pair_beside_what_decoders_refuse(half: bytes, other: bytes) -> None:
+    content = json.dumps(MESSAGE).encode()[:-1]
+    updates = (
+        b'{"update_id": 1, "message": %b, "text": "%b"}}' % (content, half),
+        b'{"update_id": 2, "message": %b, "text": "fine", "extra": %b}}' % (content, other),
+        b'{"update_id": 3, "message": %b, "text": "fine"}}' % content,
+    )
+    events, ids = to_events(read_answer(200, {}, b'{"ok": true, "result": [%b]}' % b",".join(updates)))
+    assert ids == [1, 2, 3]
+    assert body_of(events[0])["text"] == "?" * (len(half) // 6)
+    assert body_of(events[2])["text"] == "fine"
+    if other.startswith(b'"\\'):
+        assert json.loads(events[1].raw)["message"]["extra"] == json.loads(other)
+
+
+def test_an_answer_may_begin_with_a_byte_order_mark() -> None:
+    body = b'\xef\xbb\xbf{"ok": true, "result": [{"update_id": 1}]}'
+    assert to_events(read_answer(200, {}, body))[1] == [1]
+
+
+@pytest.mark.parametrize("field", ["migrate_to_chat_id", "migrate_from_chat_id"])
+@pytest.mark.parametrize("other", ["-1001", "\0", "x" * 5_000, None, True, 1.5, {"id": 5}, [], 2**63])
+def test_a_group_that_moves_to_what_is_no_id_is_no_migration(field: str, other: Any) -> None:
+    [event] = events_of({"update_id": 5, "message": MESSAGE | {field: other}})
+    assert (event.type, event.key) == ("unknown", "5")
+
+
+@pytest.mark.parametrize("id", ["x", None, [], 1.5, True])
+def test_a_pinned_message_without_a_sensible_id(id: Any) -> None:
+    body = body_of(event_of("message", MESSAGE | {"pinned_message": {"message_id": id}}))
+    assert (body["kind"], body["pinned_message"]) == ("pinned_message", {})
+
+
 @pytest.mark.parametrize("depth", [150, 900, 5_000, 200_000])
 @pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ('{"x":', "}")])
 def test_nesting_beyond_what_decoders_take_costs_nothing_else(depth: int, opening: str, closing: str) -> None:
@@ -325,3 +369,11 @@ def test_no_bytes_ever_raise_anything_else(noise: bytes) -> None:
         return
     for event in events:
         event.raw.decode()
+
+
+def test_mutated_answers_become_events() -> None:
+    cases = 100_000 if LONG else 1_000
+    command = [sys.executable, str(BENCH / "fuzz/updates.py"), "--cases", str(cases)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert f"{cases} getUpdates answers" in done.stdout

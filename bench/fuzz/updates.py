@@ -1,0 +1,510 @@
+"""Mutated updates through the whole way of a getUpdates answer: its bytes, the poll, a store, the API's encoder.
+
+    python bench/fuzz/updates.py --cases 100000
+
+Whoever reads the answer as JSON finds as many updates as there are events, and each of them in the store, with a body that
+is JSON and goes out as JSON. An answer that cannot be read is an error that passes: the position stays where it was.
+"""
+
+from __future__ import annotations
+
+import argparse
+import faulthandler
+import json
+import random
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+import msgspec
+import trio
+
+from rookery.errors import Failure, ProviderError, TerminalError
+from rookery.model.document import iso
+from rookery.model.event import Event, EventQuery, NewEvent
+from rookery.model.session import Health, Lease, ProofOfLife, Reason, Session, SessionStatus
+from rookery.provider.contract import Inbox
+from rookery.provider.pacer import Pacer
+from rookery.store.contract import Store
+from rookery.store.open import MemoryStore
+from rookery_http.output.wire_forms import WireForms
+from rookery_telegram.bot_api.api import BotApi
+from rookery_telegram.bot_api.errors import read_answer
+from rookery_telegram.link import TelegramLink
+from rookery_telegram.receiving.updates import ALL_KINDS
+
+EXAMPLES = Path(__file__).parents[2] / "tests/providers/telegram/update_examples.json"
+HANG_SECONDS = 120.0  # without progress; then the process ends with a traceback
+ROUND = 200  # cases between two signs of progress
+LONGEST_KEY = 250
+READER_DEPTH = 30_000  # of the JSON that the check itself reads
+
+VALUES: tuple[Any, ...] = (
+    None,
+    True,
+    False,
+    0,
+    -1,
+    1,
+    5,
+    1.5,
+    2**31 - 1,
+    2**31,
+    2**53 + 1,
+    2**63 - 1,
+    2**63,
+    -(2**63) - 1,
+    2**64,
+    10**30,
+    10**400,
+    "",
+    "5",
+    "x" * 5_000,
+    "a\0b",
+    "\0",
+    "\u202e\u2028\ufeff\U0001f600",
+    "\n\r\t\x1b",
+    [],
+    {},
+    [[]],
+    [None],
+    {"id": 5},
+    {"id": None},
+    {"message_id": 3, "date": 0, "chat": {"id": 7}},
+)
+RARE = (
+    '"\\ud800"',
+    '"\\udc00\\ud800"',
+    '"a\\ud83d\\u0041"',
+    '{"\\ud800": 1}',
+    '"\\u0000"',
+    "1e400",
+    "-1e400",
+    "1E+99999",
+    "1e-400",
+    "-0",
+    "-0.0",
+    "9" * 5_000,
+    "0." + "1" * 5_000,
+    *(f"{'[' * depth}1{']' * depth}" for depth in (60, 101, 150, 1_200, 3_000)),
+    *(f"{opening * depth}1{'}' * depth}" for opening in ('{"x":', '{"chat":') for depth in (60, 101, 1_200)),
+)
+"""JSON that Python's own encoder does not write."""
+NO_JSON = (
+    "NaN",
+    "Infinity",
+    "-Infinity",
+    "nan",
+    "01",
+    "1.",
+    "'x'",
+    "undefined",
+    '"\n"',
+    '"\\x"',
+    '"\\u12"',
+    "[1,]",
+    "{,}",
+)
+BYTES = (
+    b"\0",
+    b"\xff",
+    b"\xed\xa0\x80",
+    b"\xc3",
+    b"\\",
+    b'"',
+    b"[",
+    b"]",
+    b"{",
+    b"}",
+    b",",
+    b":",
+    b"\\ud800",
+    b"\xef\xbb\xbf",
+)
+MARK = "\ue000%d\ue000"
+"""Stands for one of `RARE` or `NO_JSON` until the update is written."""
+
+
+class Case(NamedTuple):
+    """The bytes of an answer. `plain`: the API shows every update of it exactly as it came."""
+
+    body: bytes
+    plain: bool
+
+
+class _NotJson(ValueError):
+    """What only Python takes for JSON."""
+
+
+def load_examples() -> list[dict[str, Any]]:
+    """One update of each kind of update and of message."""
+    updates = [example["update"] for example in json.loads(EXAMPLES.read_text())]
+    kinds = {kind for update in updates for kind in update}
+    assert kinds >= set(ALL_KINDS), set(ALL_KINDS) - kinds
+    return updates
+
+
+def cases(chance: random.Random) -> Iterator[Case]:
+    """Answers with one to four updates, without end. Each kind comes as often as the others."""
+    examples = load_examples()
+    first = 1000
+    while True:
+        for index in chance.sample(range(len(examples)), len(examples)):
+            chosen = [examples[index], *chance.choices(examples, k=chance.choice((0, 0, 1, 3)))]
+            updates = [_copy(update) | {"update_id": first + n} for n, update in enumerate(chosen)]
+            first += len(updates)
+            yield _case(updates, chance)
+
+
+def _case(updates: list[Any], chance: random.Random) -> Case:
+    marks: list[str] = []
+    if chance.random() < 0.1:
+        return Case(_written(updates, marks), True)
+    for _ in range(chance.randint(1, 6)):
+        _mutate(updates, chance, marks)
+    plain = not marks
+    body = _written(updates, marks)
+    if chance.random() < 0.2:
+        plain, body = False, _noisy(body, chance)
+    return Case(body, plain)
+
+
+def _written(updates: list[Any], marks: list[str]) -> bytes:
+    text = json.dumps({"ok": True, "result": updates}, ensure_ascii=False)
+    for number in range(len(marks) - 1, -1, -1):
+        text = text.replace(json.dumps(MARK % number, ensure_ascii=False), marks[number])
+    return text.encode()
+
+
+def _copy(value: Any) -> Any:
+    return json.loads(json.dumps(value))
+
+
+def _places(value: Any) -> Iterator[tuple[Any, Any]]:
+    """Each container with each of its keys or indexes."""
+    waiting = [value]
+    while waiting:
+        container = waiting.pop()
+        for key in list(container) if isinstance(container, dict) else range(len(container)):
+            yield container, key
+            if isinstance(container[key], dict | list):
+                waiting.append(container[key])
+
+
+def _mutate(updates: list[Any], chance: random.Random, marks: list[str]) -> None:
+    """One change somewhere in the updates."""
+    places = list(_places(updates))
+    if not places:
+        updates.append({})
+        return
+    container, key = chance.choice(places)
+    match chance.randrange(8):
+        case 0:
+            del container[key]
+        case 1 | 2:
+            container[key] = _copy(chance.choice(VALUES))
+        case 3:
+            other, place = chance.choice(places)
+            container[key] = _copy(other[place])
+        case 4:
+            marks.append(chance.choice(RARE) if chance.random() < 0.9 else chance.choice(NO_JSON))
+            container[key] = MARK % (len(marks) - 1)
+        case 5:
+            if isinstance(container, list):
+                container.insert(key, _copy(container[key]))
+            else:
+                container[chance.choice(FIELDS)] = _copy(container[key])
+        case 6:
+            if isinstance(container, dict):
+                container[chance.choice(FIELDS)] = _copy(chance.choice(VALUES))
+        case _:
+            value = container[key]
+            if isinstance(value, dict):
+                container[key] = list(value.values())
+            elif isinstance(value, list):
+                container[key] = dict(enumerate(value))
+            else:
+                container[key] = str(value) if not isinstance(value, str) else len(value)
+
+
+FIELDS = (
+    "id",
+    "chat",
+    "from",
+    "user",
+    "date",
+    "edit_date",
+    "message",
+    "message_id",
+    "update_id",
+    "text",
+    "caption",
+    "photo",
+    "kind",
+    "migrate_to_chat_id",
+    "migrate_from_chat_id",
+    "pinned_message",
+    "new_chat_members",
+    "reply_to_message",
+    "forward_origin",
+    "sender_chat",
+    "paid_media",
+    "poll",
+    "never_heard_of",
+    "",
+    "\0",
+)
+
+
+def _noisy(body: bytes, chance: random.Random) -> bytes:
+    """One to three changes of bytes, whatever they mean there."""
+    changed = bytearray(body)
+    for _ in range(chance.randint(1, 3)):
+        position = chance.randrange(len(changed) + 1)
+        match chance.randrange(7):
+            case 0 if position < len(changed):
+                changed[position] ^= 1 << chance.randrange(8)
+            case 1:
+                changed[position:position] = chance.choice(BYTES)
+            case 2:
+                changed[position : position + 4] = chance.choice(BYTES)
+            case 3:
+                del changed[position : position + chance.randint(1, 12)]
+            case 4:
+                changed[position:position] = changed[position : position + chance.randint(1, 80)]
+            case 5 if chance.random() < 0.4:
+                del changed[position:]
+            case _:
+                changed += chance.choice(BYTES)
+    return bytes(changed)
+
+
+def read_independently(body: bytes) -> list[Any] | None:
+    """The updates of an answer that is JSON and of the Bot API's form, None when it is not."""
+    try:
+        with _deep():
+            answer = json.loads(body.decode("utf-8"), parse_constant=_refuse, parse_int=_whole)
+    except ValueError:
+        return None
+    if not isinstance(answer, dict) or answer.get("ok") is not True or not isinstance(answer.get("result"), list):
+        return None
+    if answer.keys() - {"ok", "result"}:  # a mutated field of the envelope may be of the wrong type
+        return None
+    return cast("list[Any]", answer["result"])
+
+
+def _refuse(text: str) -> Any:
+    raise _NotJson(text)
+
+
+def _whole(text: str) -> Any:
+    return int(text) if len(text) < 1_000 else float(text)
+
+
+@contextmanager
+def _deep() -> Iterator[None]:
+    usual = sys.getrecursionlimit()
+    sys.setrecursionlimit(READER_DEPTH)
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(usual)
+
+
+class _Answers:
+    """The Bot API's side of a poll: the bytes of an answer go the way of every answer."""
+
+    def __init__(self) -> None:
+        self.body = b""
+
+    async def ask(
+        self,
+        method: str,
+        params: Mapping[str, Any] | None = None,
+        *,
+        seconds: float = 0.0,
+        repeat: bool = True,
+        on_sent: Callable[[], None] | None = None,
+    ) -> msgspec.Raw:
+        """See `BotApi.ask`."""
+        if on_sent is not None:
+            on_sent()
+        return read_answer(200, {}, self.body)
+
+
+class _StoreInbox:
+    """An `Inbox` that commits into a store, for a session of its own."""
+
+    def __init__(self, store: Store, lease: Lease) -> None:
+        self._store, self._lease = store, lease
+        self.cursor: str | None = None
+        self.life = ProofOfLife()
+        self.committed: list[NewEvent] = []
+
+    async def commit(self, events: Sequence[NewEvent], cursor: str | None) -> None:
+        """See `Inbox.commit`."""
+        self.committed += events
+        await self._store.append(self._lease, events, cursor)
+        self.cursor = cursor
+
+    def beat(self, waited: float | None = None) -> None:
+        """See `Inbox.beat`."""
+
+
+class Run:
+    """A link that polls mutated answers into a store."""
+
+    def __init__(self, store: Store, lease: Lease) -> None:
+        self._store = store
+        self._api = _Answers()
+        self._inbox = _StoreInbox(store, lease)
+        self._link = TelegramLink(
+            lease.session,
+            "5",
+            cast(BotApi, self._api),
+            cast(Inbox, self._inbox),
+            Pacer(overall=30.0, per_chat=lambda chat: 1.0, burst=1),
+            poll_timeout=50,
+            allowed_updates=ALL_KINDS,
+            takeover=False,
+        )
+        self._keys: set[tuple[int, str]] = set()
+        self._last = 0
+        self._forms = WireForms()
+        self.types: dict[str, int] = {}
+        self.refused = 0
+
+    async def poll(self, case: Case) -> str | None:
+        """What is wrong with the outcome of one poll; None when nothing is."""
+        self._api.body = case.body
+        self._inbox.committed = []
+        expected = read_independently(case.body)
+        before = self._link._position
+        try:
+            await self._link._poll()
+        except ProviderError as error:
+            self.refused += 1
+            if expected is not None:
+                return f"a readable answer is refused: {error}"
+            if isinstance(error, TerminalError) or error.kind not in (Failure.SERVER, Failure.NETWORK):
+                return f"an answer that cannot be read is {type(error).__name__} of kind {error.kind}"
+            if self._inbox.committed or self._link._position != before:
+                return "an answer that cannot be read moved the position"
+            return None
+        events = [event for event in self._inbox.committed if event.type != "chat_migrated"]
+        stored = await self._read_stored()
+        return self._compare(events, expected, case.plain) or self._look_at(self._inbox.committed, stored)
+
+    def _compare(self, events: list[NewEvent], expected: list[Any] | None, plain: bool) -> str | None:
+        if expected is None:
+            return None
+        if len(events) != len(expected):
+            return f"{len(expected)} updates became {len(events)} events"
+        ids = [id for update in expected if (id := _id_of(update)) is not None]
+        if ids and self._link._position.offset != ids[-1] + 1:
+            return f"the position is {self._link._position} after {ids}"
+        for event, update in zip(events, expected, strict=True):
+            known = _id_of(update)
+            if known is not None and event.key != str(known):
+                return f"the key of update {known} is {event.key!r}"
+            if known is None and not event.key.startswith("sha256:"):
+                return f"the key of an update without an id is {event.key!r}"
+            if event.type != "unknown" and event.type not in update:
+                return f"an update with {list(update)} became {event.type}"
+            if plain and json.loads(event.raw) != update:
+                return f"the raw document of {event.key} is another one"
+        return None
+
+    async def _read_stored(self) -> list[Event]:
+        stored = list(await self._store.read_events(EventQuery(after=self._last, limit=1000)))
+        if stored:
+            self._last = stored[-1].id
+        return stored
+
+    def _look_at(self, committed: Sequence[NewEvent], stored: list[Event]) -> str | None:
+        """That the store has what it was given, and that it leaves as JSON."""
+        by_key = {event.key: event for event in stored}
+        for event in committed:
+            for name, text in (("key", event.key), ("chat", event.chat or ""), ("sender", event.sender or "")):
+                if len(text) > LONGEST_KEY or not text.isprintable():
+                    return f"the {name} is {text[:300]!r}"
+            if iso(event.time) is None:
+                return f"the time is {event.time}"
+            if not isinstance(body := json.loads(event.body.decode()), dict):
+                return "the body is no object"
+            self.types[event.type] = self.types.get(event.type, 0) + 1
+            if (event.epoch, event.key) in self._keys:
+                continue
+            self._keys.add((event.epoch, event.key))
+            if (kept := by_key.get(event.key)) is None:
+                return f"{event.key} is not in the store"
+            if event.type != "unknown" and kept.body != body:
+                return f"the store gives another body of {event.key}: {kept.body}"
+        with self._forms.reader():
+            for kept in stored:
+                shown = json.loads(self._forms.json(kept).decode(), parse_constant=_refuse)
+                if _without_file(shown["body"]) != _without_file(kept.body) or shown["id"] != kept.id:
+                    return f"the API shows another event: {shown}"
+        return None
+
+
+def _without_file(body: dict[str, Any]) -> dict[str, Any]:
+    """The API adds to a file where it can be fetched."""
+    return {name: value for name, value in body.items() if name != "media"}
+
+
+def _id_of(update: Any) -> int | None:
+    id = update.get("update_id") if isinstance(update, dict) else None
+    return id if type(id) is int and 1 <= id < 2**31 else None
+
+
+async def _lease(store: Store) -> Lease:
+    health = Health(status=SessionStatus.INITIALIZING, reason=Reason.CREATED, detail="", since=1.0)
+    await store.create_session(
+        Session(id="fuzz", platform="telegram", name="fuzz", enabled=True, health=health, updated_at=time.time())
+    )
+    [session] = await store.claim("fuzz", limit=1, now=time.time(), ttl=1e6, only=["fuzz"])
+    return Lease(session.id, session.uid, "fuzz", session.fence)
+
+
+async def run(count: int, seed: int) -> int:
+    """How many cases went wrong."""
+    store = MemoryStore()
+    wrong = 0
+    async with store.open():
+        polls = Run(store, await _lease(store))
+        source = cases(random.Random(seed))
+        for number in range(count):
+            if number % ROUND == 0:
+                faulthandler.dump_traceback_later(HANG_SECONDS, exit=True)
+            case = next(source)
+            try:
+                problem = await polls.poll(case)
+            except Exception as error:
+                problem = f"{type(error).__name__}: {error}"
+            if problem is not None:
+                wrong += 1
+                sys.stderr.write(f"case {number} of seed {seed}: {problem[:1500]}\n{case.body[:4000]!r}\n")
+    faulthandler.cancel_dump_traceback_later()
+    kinds = len(polls.types)
+    print(
+        f"{count} getUpdates answers, {polls.refused} of them unreadable, "
+        f"{sum(polls.types.values())} events of {kinds} kinds: {wrong} went wrong"
+    )
+    return wrong
+
+
+def main() -> int:
+    """Run the cases; the exit code is 1 when one of them went wrong."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--cases", type=int, default=100_000)
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+    return 1 if trio.run(run, options.cases, options.seed) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
