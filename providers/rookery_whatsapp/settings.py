@@ -1,4 +1,4 @@
-"""What can be set: for all workers, and for one account."""
+"""Settings of all workers, and of one account."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     sessions_per_worker: int = 10
     beat: float = 0.5
-    silence: float = 4.0  # without a beat a worker counts as hanging and is killed
-    engine_silence: float = 60.0  # without a word from the engine a worker ends itself
-    loading: float = 45.0  # from the start of the process to its first word
-    idle: float = 30.0  # an empty worker is kept for the next session
-    farewell: float = 2.0  # from the polite request to end to the kill
-    most_leftovers: int = 40  # ended clients after which a worker gets no new ones: the library never gives all back
+    silence: float = 4.0  # a worker without a heartbeat for this long counts as hanging and is killed
+    engine_silence: float = 60.0  # a worker that hears nothing from the engine for this long ends itself
+    loading: float = 45.0  # from the start of the process to its first frame
+    idle: float = 30.0  # how long an empty worker stays for the next session
+    farewell: float = 2.0  # from the request to end to the kill
+    most_leftovers: int = 40  # ended clients after which a worker gets no new ones: the library never frees all memory
     connecting: float = 45.0  # from the start of a stored client to its login
-    restarting: float = 5.0  # from a pairing to the login; then the client is replaced
+    restarting: float = 5.0  # from a pairing to the login; after that the client is replaced
     pairing: float = 75.0  # without a new QR code
     qr_rounds: int = 5
-    watch: float = 5.0  # between looks at whether a client is logged in
-    zombie: float = 15.0  # connected and not logged in for so long: restarted
-    offline: float = 120.0  # the library has not reconnected by itself for so long: restarted
+    watch: float = 5.0  # between checks whether a client is logged in
+    zombie: float = 15.0  # a client connected but not logged in for this long is restarted
+    offline: float = 120.0  # a client that the library has not reconnected for this long is restarted
     closing: float = 1.9  # within the engine's `link_close_timeout`
     media_timeout: float = 60.0
     largest_media: int = 32 * 1024 * 1024  # bytes
     ca_bundle: str | None = None  # a PEM file of certificate authorities to trust beside the system's
-    allow_private_urls: bool = True  # files to send may be fetched from addresses that are not on the open internet
+    allow_private_urls: bool = True  # files to send may be fetched from addresses outside of the public internet
 
 
 class AccountSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -75,5 +75,5 @@ def account_settings(settings: Mapping[str, Any]) -> AccountSettings:
 
 
 def check_proxy(proxy: str, field: str) -> str:
-    """The message never holds the address, which may hold a password. Raises InvalidInput."""
+    """Raises InvalidInput; its message never holds the address, which may hold a password."""
     return check_address(proxy, field, PROXY_SCHEMES)

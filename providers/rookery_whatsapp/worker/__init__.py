@@ -1,5 +1,6 @@
-"""The process that hosts neonize: several sessions, no Trio, and nothing that the engine would miss if it crashed.
+"""The process that hosts neonize: several sessions, no Trio, and no state that the engine would lose in a crash.
 
-`rookery_whatsapp.worker.main` runs it; `python -m rookery_whatsapp.worker FD` is what the engine starts, with a socket of
-its own as descriptor FD. It imports neonize, the standard library, msgspec and `rookery_whatsapp.protocol`, nothing else.
+`rookery_whatsapp.worker.main` runs it; `python -m rookery_whatsapp.worker FD` is what the engine starts; descriptor FD
+is a socket to the engine. It imports neonize, the standard library, msgspec and `rookery_whatsapp.protocol`, nothing
+else.
 """

@@ -12,7 +12,7 @@ CHUNK = 256 * 1024
 
 
 class EngineGone(Exception):
-    """Nobody reads any more."""
+    """The engine no longer reads the socket."""
 
 
 class Channel:
@@ -33,7 +33,7 @@ class Channel:
                 raise EngineGone from error
 
     def frames(self) -> Iterator[ToWorker]:
-        """What the engine says, until it is gone; the same iterator each time."""
+        """The engine's frames, until the engine is gone; the same iterator each time."""
         return self._incoming
 
     def _read(self) -> Iterator[ToWorker]:

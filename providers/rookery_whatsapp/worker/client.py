@@ -1,9 +1,9 @@
 """One connection of one session: a neonize client, from its start to its end.
 
-The library runs its event handlers one after another on the thread that called `connect`, so a handler that waits holds the
-next event back. States: starting → pairing (QR codes are shown) → live → ended. A client that still pairs is never stopped,
-only disconnected: the library looks a pairing client up once more when its codes run out, and would not survive finding
-nothing. It then stays behind in the library, as do parts of every other client; `Host.leftovers` counts them.
+The library runs its event handlers one after another on the thread that called `connect`, so a handler that waits
+delays the next event. States: starting → pairing (QR codes are shown) → live → ended. A client that is still pairing is
+never stopped, only disconnected: when its codes run out, the library looks it up once more, and would crash if it were
+missing. The client then stays behind in the library, as do parts of every other client; `Host.leftovers` counts them.
 """
 
 from __future__ import annotations
@@ -36,17 +36,17 @@ QUIET = 0.08
 """Seconds without an event after which a disconnected client has handed over everything it had received."""
 
 DRAINING = 1.2
-"""Seconds at most that a stop waits for that."""
+"""Maximum seconds that a stop waits for that."""
 
 FORMS_KEPT = 10_000
-"""Accounts whose other address is remembered."""
+"""Maximum number of accounts whose other address is remembered."""
 
 PREDECESSOR = 30.0
-"""Seconds that a start waits for the end of the session's earlier client."""
+"""Seconds that a start waits for the session's previous client to end."""
 
 
 class Client:
-    """Made and owned by the `Host`, whose threads call it; `number` is the engine's."""
+    """One client. The `Host` makes and owns it, and the host's threads call it; the engine assigns `number`."""
 
     def __init__(
         self, start: Start, channel: Channel, gate: MapGate, on_end: Callable[[Client], None], before: Client | None
@@ -54,7 +54,7 @@ class Client:
         self.number = start.client
         self.session = start.session
         self.gone = threading.Event()
-        self.usable = False  # the library knows it: calls may look it up
+        self.usable = False  # the library knows the client: calls may look it up
         self.left_behind = False
         self._start = start
         self._channel = channel
@@ -62,7 +62,7 @@ class Client:
         self._on_end = on_end
         self._before = before
         self._lock = threading.Lock()
-        self.live = False  # it has an account; calls that need one make sense
+        self.live = False  # it has an account: calls that need one are allowed
         self._stop_asked = False
         self._stopping = False
         self._change = 0
@@ -72,7 +72,7 @@ class Client:
         self._stored_up_to = 0
         self._busy = 0
         self._last_event = time.monotonic()
-        self._other_forms: dict[str, str] = {}  # of accounts whose phone number or lid had to be asked for
+        self._other_forms: dict[str, str] = {}  # addresses of accounts whose phone number or lid had to be looked up
         self._paired_anew = start.jid is None
         self.log = LibraryLog()
         self.library = self._make()
@@ -82,7 +82,7 @@ class Client:
             binary=Gated(gocode, gate),
             contact=Gated(self.library.contact, gate),
         )
-        """The library for calls from other threads: each of them looks the client up."""
+        """The library, for calls from other threads: each call looks up the client."""
 
     def _make(self) -> NewClient:
         start = self._start
@@ -90,13 +90,13 @@ class Client:
         client = NewClient(
             start.database,
             props=properties,
-            uuid=f"{start.client}",  # its key in the maps: unique, so that an earlier client is never met
+            uuid=f"{start.client}",  # its key in the maps: unique, so that it never matches an earlier client
             new_device=start.jid is None,
         )
         if start.jid is not None:
-            # Given to the constructor it would replace the key by the phone number, which two sessions may share.
+            # As a constructor argument it would replace the key by the phone number, which two sessions may share.
             client.jid = parse_jid(start.jid)
-        # Called by Python's garbage collector, it would change the maps at any moment.
+        # If Python's garbage collector called it, it would change the maps at any moment.
         client._stop_finalizer.detach()
         client.qr(self._on_qr)
         client._NewClient__onLoginStatus = self._on_login_status
@@ -106,7 +106,7 @@ class Client:
         return client
 
     def _on_event(self, code: int, data: bytes) -> None:
-        """The library's report number `code`. Nothing that is in it may get lost: what cannot be read is stored as such."""
+        """Handle the library's report number `code`. None may get lost: an unreadable one is stored too."""
         kind = INT_TO_EVENT.get(code)
         if kind is None:
             return
@@ -144,10 +144,10 @@ class Client:
 
         return call
 
-    # The client's life
+    # The client's lifecycle
 
     def begin(self) -> None:
-        """Start connecting in a thread of its own. What becomes of it arrives as notices, `ended` last."""
+        """Start connecting in a separate thread. Notices report the progress; the last one is `ended`."""
         threading.Thread(target=self._run, name=f"client {self.number}", daemon=True).start()
 
     def _run(self) -> None:
@@ -169,7 +169,7 @@ class Client:
             error = network.without_secrets(str(problem), self._start)
             self._explain(error)
         finally:
-            # Also after a failed start: the maps keep what they were given.
+            # Also after a failed start: the maps keep the client.
             with self._lock:
                 tidy = self._change and not self._stopping
                 self._stopping = True
@@ -180,7 +180,7 @@ class Client:
             self._end(error)
 
     def _explain(self, error: str) -> None:
-        """The library ends a client when WhatsApp says something that its forms have no value for; tell what it was."""
+        """The library ends a client when WhatsApp sends a value that it does not know; report that value."""
         if unknown := unreadable.UNKNOWN_VALUE.search(error):
             detail = {"form": unknown[1], "reason": self.log.failure or 0, "seconds": self.log.expires}
             if unknown[1] not in unreadable.LOGINS:
@@ -189,7 +189,7 @@ class Client:
             self.tell("unknown_value", detail | {"field": unknown[2], "message": ""})
 
     def stop(self) -> None:
-        """Disconnect, hand over what was received, and end. Returns at once."""
+        """Disconnect, hand over all received events, and end. Returns at once."""
         with self._lock:
             if self._stop_asked:
                 return
@@ -214,7 +214,7 @@ class Client:
             self._stopping = True
             self.usable = False
         with self._stored:
-            self._stored.notify_all()  # a handler that still waits would keep the library from returning
+            self._stored.notify_all()  # a handler that still waits would keep the library's call from returning
         with self._gate.change():
             self.library.stop()
 
@@ -229,7 +229,7 @@ class Client:
         self._on_end(self)
         self.tell("ended", {"error": error})
 
-    # What the library calls while it connects
+    # Callbacks of the library while it connects
 
     def _on_qr(self, _: NewClient, code: bytes) -> None:
         self._gate.end_change(self._change)
@@ -239,7 +239,7 @@ class Client:
     def _on_login_status(self, number: int, status: int) -> None:
         text = ctypes.string_at(status).decode()
         if text == "success":
-            # The library looks this client up again as soon as this returns.
+            # The library looks up this client again as soon as this returns.
             self._success_call = self._gate.begin()
         else:
             self.left_behind = True
@@ -262,18 +262,19 @@ class Client:
         if stop:
             threading.Thread(target=self._stop, name=f"stop {self.number}", daemon=True).start()
 
-    # What handlers use
+    # Methods for handlers
 
     def tell(self, kind: str, detail: dict[str, Any] | None = None) -> None:
-        """Send a notice; a lost engine is noticed elsewhere."""
+        """Send a notice; other code detects a lost engine."""
         with suppress(EngineGone):
             self._channel.send(Notice(self.number, kind, detail or {}))
 
     def store(self, found: Found) -> None:
-        """Hand an event to the engine and wait until it is stored. Called by one handler at a time.
+        """Hand an event to the engine and wait until it is stored. Only one handler at a time calls this.
 
-        However long the database is away, nothing else is taken from the library meanwhile: what it has confirmed and nobody
-        has stored stays within its queue. The client's end and the engine's end this wait.
+        However long the database is away, the worker takes no further event from the library: events that the library
+        has confirmed and the engine has not stored stay in the library's queue. The end of the client or of the engine
+        ends the wait.
         """
         self._happened += 1
         number = self._happened
@@ -282,7 +283,7 @@ class Client:
             self._stored.wait_for(lambda: self._stored_up_to >= number or self._stopping)
 
     def both_forms(self, phone: str, lid: str) -> tuple[str, str]:
-        """An account's (phone, lid) addresses, where the library knows the one that is missing. Called by handlers."""
+        """An account's (phone, lid) addresses, the missing one from the library if it knows it. Handlers call this."""
         given = phone or lid
         if (phone and lid) or not given:
             return phone, lid
@@ -301,11 +302,11 @@ class Client:
             ask = self.library.get_pn_from_lid if hidden else self.library.get_lid_from_pn
             try:
                 return bare(ask(parse_jid(given)))
-            except Exception:  # nobody knows
+            except Exception:  # the library does not know it
                 return ""
 
     def read_vote(self, event: Any) -> list[str] | None:
-        """The SHA-256 (hex) of each chosen option of a poll; None when its secret is not known here. Called by handlers."""
+        """The SHA-256 (hex) of each chosen option of a poll; None when its secret is unknown. Handlers call this."""
         with self._gate.call():
             if not self.usable:
                 return None
@@ -315,11 +316,11 @@ class Client:
                 return None
 
     def hang_up_without_keys(self) -> bool:
-        """Disconnect, and say so, when the library cannot read its store. True when it did. Called by handlers."""
+        """If the library cannot read its store, disconnect, send a notice, and return True. Handlers call this."""
         with self._gate.call():
             if not self.usable:
                 return False
-            # An account that nobody has: what the library has read before it does not look up again.
+            # A made-up account, because the library caches earlier look-ups.
             nobody = parse_jid(f"0{uuid.uuid4().int}@{USER}")
             try:
                 self.library.get_lid_from_pn(nobody)
@@ -332,7 +333,7 @@ class Client:
         return True
 
     def stored(self, number: int) -> None:
-        """The engine has stored the event."""
+        """Note that the engine has stored the event."""
         with self._stored:
             self._stored_up_to = max(self._stored_up_to, number)
             self._stored.notify_all()

@@ -1,8 +1,8 @@
-"""Keeps the library's unsynchronised global maps whole.
+"""Protects the library's unsynchronised global maps.
 
 neonize keeps its clients in Go maps without a lock. Go ends the whole process when it sees a map written while another
-thread reads or writes it. Starting and stopping a client write; every other call reads once, at its very beginning, and may
-then run for a minute. So a change waits until no other change is under way and until every call is past its beginning.
+thread reads or writes it. Starting and stopping a client write; every other call reads once, right at its start, and
+may then run for a minute. So a change waits until no other change is under way and every call is past its start.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from contextlib import contextmanager
 from typing import Any
 
 PAST_ITS_BEGINNING = 0.05
-"""Seconds after which a call has looked up its client for sure. The look-up itself takes less than a microsecond."""
+"""Seconds after which a call has certainly looked up its client. The look-up itself takes less than a microsecond."""
 
 LONGEST_CHANGE = 3.0
-"""Seconds. The maps change early in a start or a stop; one that hangs in the network longer than this lets others go on."""
+"""Seconds. A start or a stop changes the maps early; if it then hangs in the network, others go on after this time."""
 
 
 class Gated:
-    """An object of the library whose methods each go through the gate; its other attributes are as they are."""
+    """Wraps an object of the library: each method call passes the gate; other attributes are unchanged."""
 
     def __init__(self, target: Any, gate: MapGate, **more: Any) -> None:
         self._target, self._gate = target, gate
@@ -51,7 +51,7 @@ class MapGate:
 
     @contextmanager
     def call(self) -> Iterator[None]:
-        """Wait until no map is being changed, then let the call go."""
+        """Wait until no map is being changed, then make the call."""
         number = self.begin()
         try:
             yield
@@ -59,7 +59,7 @@ class MapGate:
             self.end(number)
 
     def begin(self) -> int:
-        """As `call`, for a call that the library makes by itself; `end` takes the answer."""
+        """As `call`, for a call that the library makes by itself; pass the result to `end`."""
         with self._condition:
             self._wait_for_change()
             self._next += 1
@@ -67,13 +67,13 @@ class MapGate:
             return self._next
 
     def end(self, number: int) -> None:
-        """The call is over. Harmless when repeated."""
+        """Note that the call is over. Harmless when repeated."""
         with self._condition:
             self._calls.pop(number, None)
 
     @contextmanager
     def change(self) -> Iterator[None]:
-        """A change that ends with the block."""
+        """A change that lasts as long as the block."""
         number = self.begin_change()
         try:
             yield
@@ -81,7 +81,7 @@ class MapGate:
             self.end_change(number)
 
     def begin_change(self) -> int:
-        """Wait until the maps may be changed; calls wait until `end_change`, which takes the answer."""
+        """Wait until the maps may be changed; calls then wait until `end_change`, which takes the result."""
         with self._condition:
             self._wait_for_change()
             self._next += 1
@@ -94,7 +94,7 @@ class MapGate:
         return number
 
     def end_change(self, number: int) -> None:
-        """The maps are as they will be. Harmless when repeated."""
+        """Note that the maps have been changed. Harmless when repeated."""
         with self._condition:
             if self._change == number:
                 self._change = 0

@@ -1,4 +1,4 @@
-"""The worker's main thread: reads what the engine wants and hands it out; a second one beats."""
+"""The worker's main thread reads the engine's frames and dispatches them; a second thread sends heartbeats."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from .client import Client
 
 CALL_THREADS = 1024
-"""Calls that wait for the network at once; threads are made as they are needed."""
+"""Maximum number of calls that wait for the network at once; threads are started on demand."""
 
 CALLS_PER_CLIENT = 16
-"""Of them for one client: a call into a dead connection takes a minute or more, and must not keep the other clients from
-being called."""
+"""Maximum number of those calls for one client: a call on a dead connection takes a minute or more, and must not block
+calls to the other clients."""
 
 LAST_STOP = 1.5
 """Seconds that `Quit` gives the clients to disconnect."""
@@ -42,14 +42,14 @@ class Host:
         self._clients: dict[int, Client] = {}
         self._latest: dict[str, Client] = {}  # by session, also while it is ending
         self._calls = ThreadPoolExecutor(CALL_THREADS, thread_name_prefix="call")
-        self._calling: Counter[int] = Counter()  # calls under way, by client
+        self._calling: Counter[int] = Counter()  # number of calls under way, by client
         self._counting = threading.Lock()
         self._heard = time.monotonic()
-        self._until: float | None = None  # when other engines may take over, unless ours says more
+        self._until: float | None = None  # when other engines may take over, unless our engine extends it
         self.leftovers = 0
 
     def run(self) -> None:
-        """Until the engine is gone or says so."""
+        """Run until the engine is gone or asks the worker to end."""
         threading.Thread(target=self._beat, name="beat", daemon=True).start()
         for frame in self._channel.frames():
             self._heard = time.monotonic()
@@ -125,7 +125,7 @@ class Host:
                 prepare(call.arguments)
                 return Reply(call.call, None)
             with self._gate.call():
-                # The library does not survive being asked about a client that it does not have.
+                # The library crashes when a call names a client that it does not have.
                 if client is None or not (client.usable and (client.live or call.method in BEFORE_LIVE)):
                     raise CallFailed("not_connected", "the client is not connected")
                 return Reply(call.call, METHODS[call.method](client, call.arguments))
@@ -135,7 +135,8 @@ class Host:
             return Failed(call.call, "rejected", f"{type(error).__name__}: {error}")
 
     def _left_alone(self) -> bool:
-        """The engine is silent for too long, as when it is frozen: its leases end, and nothing here may stay connected."""
+        """True when the engine is silent for too long, for example frozen: its leases end, so all clients must
+        disconnect."""
         now = time.monotonic()
         return now - self._heard >= self._welcome.patience or (self._until is not None and now >= self._until)
 
@@ -152,7 +153,7 @@ class Host:
 
 def main(descriptor: int) -> None:
     """Run a worker on the socket `descriptor`; ends the process."""
-    # Stopping is the engine's business: a signal to the whole process group must not get in before it.
+    # The engine decides when to stop: a signal to the whole process group must not end the worker first.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     lifetime.die_with_parent()

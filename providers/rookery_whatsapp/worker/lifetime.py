@@ -1,5 +1,5 @@
-"""How a worker ends, and that it does not outlive its engine. The end of the engine's socket is the first sign; this is what
-works when something else still holds that socket, or when this process hangs."""
+"""Ends a worker, and ensures that it does not outlive its engine. The end of the engine's socket is the first sign;
+this module works even when another process still holds that socket, or when this process hangs."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ _parent = os.getppid()
 
 
 def die_with_parent() -> None:
-    """Ask Linux to kill this process when the thread that started it ends; elsewhere nothing happens."""
+    """Ask Linux to kill this process when the thread that started it ends; does nothing on other systems."""
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     end_if_orphaned()
 
 
 def end_if_orphaned() -> None:
-    """End when the engine's process is gone."""
+    """End this process when the engine's process is gone."""
     if os.getppid() != _parent:
         end()
 
 
 def end() -> NoReturn:
-    """End at once: threads of the library wait for nobody."""
+    """End at once, without waiting for the library's threads."""
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)

@@ -1,1 +1,1 @@
-"""What the engine may ask of a client."""
+"""The calls that the engine may make to a client."""

@@ -1,5 +1,5 @@
-"""What the library's errors mean. They are only texts, so nothing in them is believed that data may have put there: what
-stands in quotes is an address or an answer, and a number is a status only in the library's own phrase at the end."""
+"""Interprets the library's errors. They are only text, so parts that may come from data are ignored: text in quotes is
+an address or an answer, and a number is a status only in the library's own phrase at the end."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ class CallFailed(Exception):
 
 
 def without_quotes(text: str) -> str:
-    """The library's own words."""
+    """The library's own words, without quoted text."""
     return _QUOTED.sub('""', text)
 
 
 def status_of(text: str) -> int | None:
-    """The number that the server answered with, if the error is about such an answer."""
+    """The server's status number, if the error reports one."""
     found = _STATUS.search(without_quotes(text))
     return int(found[1]) if found else None
 
@@ -46,7 +46,7 @@ NOT_CONNECTED = ("websocket not connected", "not logged in", "client is nil", "d
 
 
 def refused(text: str) -> CallFailed:
-    """What a failed question means: the server said no, said that it was too much, or said nothing."""
+    """The error for a failed query: the server refused it, limited its rate, or did not answer."""
     own = without_quotes(text).lower()
     if any(sign in own for sign in NOT_CONNECTED):
         return CallFailed("not_connected", text)
@@ -56,7 +56,7 @@ def refused(text: str) -> CallFailed:
 
 
 def kind_of_download(text: str) -> str:
-    """Reading changes nothing, so a failed download may be repeated, unless the file is gone or was never readable."""
+    """The kind of a failed download. It is safe to repeat, unless the file is gone or was never readable."""
     if status_of(text) in GONE:
         return "gone"
     return "rejected" if without_quotes(text).rstrip().endswith(NO_FILE) else "not_connected"

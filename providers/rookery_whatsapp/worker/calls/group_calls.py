@@ -64,7 +64,7 @@ def groups(client: Client, arguments: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def group(client: Client, arguments: dict[str, Any]) -> dict[str, Any]:
-    """One of them."""
+    """One group."""
     return _group(client, client.gated.get_group_info(parse_jid(arguments["chat"])))
 
 
@@ -80,7 +80,7 @@ def create_group(client: Client, arguments: dict[str, Any]) -> dict[str, Any]:
 
 
 def change_group(client: Client, arguments: dict[str, Any]) -> dict[str, Any]:
-    """Name, description, settings and picture; what is None stays."""
+    """Change name, description, settings and picture; None leaves a value unchanged."""
     jid, library = parse_jid(arguments["chat"]), client.gated
     if arguments["name"] is not None:
         library.set_group_name(jid, arguments["name"])
@@ -99,12 +99,12 @@ def change_group(client: Client, arguments: dict[str, Any]) -> dict[str, Any]:
 
 
 def leave_group(client: Client, arguments: dict[str, Any]) -> None:
-    """Go."""
+    """Leave a group."""
     client.gated.leave_group(parse_jid(arguments["chat"]))
 
 
 def change_participants(client: Client, arguments: dict[str, Any]) -> list[dict[str, Any]]:
-    """Add, remove, promote or demote people; each answer has an error of its own."""
+    """Add, remove, promote or demote people; each person's answer has its own error."""
     changed = client.gated.update_group_participants(
         parse_jid(arguments["chat"]),
         [parse_jid(each) for each in arguments["participants"]],
@@ -114,7 +114,7 @@ def change_participants(client: Client, arguments: dict[str, Any]) -> list[dict[
 
 
 def join_requests(client: Client, arguments: dict[str, Any]) -> list[dict[str, Any]]:
-    """People who want to get into a group."""
+    """People who ask to join a group."""
     found = client.gated.get_group_request_participants(parse_jid(arguments["chat"]))
     answer = []
     for each in found:
@@ -129,12 +129,12 @@ def invite(client: Client, arguments: dict[str, Any]) -> str:
 
 
 def join_group(client: Client, arguments: dict[str, Any]) -> str:
-    """Join by a link; the group's address."""
+    """Join by a link; returns the group's address."""
     return bare(client.gated.join_group_with_link(arguments["link"]))
 
 
 def preview_group(client: Client, arguments: dict[str, Any]) -> dict[str, Any]:
-    """What a link leads to."""
+    """The group behind a link."""
     return _group(client, client.gated.get_group_info_from_link(arguments["link"]))
 
 
@@ -173,6 +173,6 @@ def follow(client: Client, arguments: dict[str, Any]) -> dict[str, Any]:
 
 
 def unfollow(client: Client, arguments: dict[str, Any]) -> None:
-    """Follow it no more."""
+    """Stop following a channel."""
     found = channel(client, arguments)
     client.gated.unfollow_newsletter(parse_jid(found["chat"]))

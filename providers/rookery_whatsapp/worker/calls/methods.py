@@ -1,4 +1,4 @@
-"""What the engine may ask of a client, and what a failure of it means."""
+"""The calls that the engine may make to a client, and the meaning of their failures."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ FORMS = {"message": Message, "reaction": ReactionMessage, "event_response": Even
 """Protobufs that are encrypted under the secret of an earlier message."""
 
 BEFORE_LIVE = {"pair_phone", "flags"}
-"""Calls that make sense while a client shows QR codes."""
+"""Calls that are allowed while a client shows QR codes."""
 
 UPLOADING = ("media conn", "failed to execute request", "upload")
 
 RATE_LIMITED = 429
 LIMITED = 463
-"""The answer to a message for somebody new, from an account that may write only to those it knows."""
+"""WhatsApp's error for a message to a new person, from an account that may write only to people it knows."""
 
 
 def prepare(arguments: dict[str, Any]) -> None:
@@ -51,7 +51,7 @@ def send(client: Client, arguments: dict[str, Any]) -> dict[str, Any]:
     try:
         message = outgoing.build(library, arguments)
     except Exception as error:
-        # Nothing but an upload has happened yet, and that harms nobody.
+        # Only an upload has happened so far, which is harmless.
         text = str(error)
         retry = isinstance(error, OSError) or any(sign in text.lower() for sign in UPLOADING + UNKNOWN + NOT_CONNECTED)
         raise CallFailed("not_connected" if retry else "rejected", text) from None
@@ -63,7 +63,7 @@ def send(client: Client, arguments: dict[str, Any]) -> dict[str, Any]:
 
 
 def failure_of(text: str) -> str:
-    """The kind of a failed send, from the library's words."""
+    """The kind of a failed send, from the library's error text."""
     lower = failures.without_quotes(text).lower()
     status = failures.status_of(text)
     if status == RATE_LIMITED:
@@ -78,7 +78,7 @@ def failure_of(text: str) -> str:
 
 
 def typing(client: Client, arguments: dict[str, Any]) -> None:
-    """Show as typing, recording, or not any more."""
+    """Show the account as typing, recording, or neither."""
     action = arguments["action"]
     state = ChatPresence.CHAT_PRESENCE_PAUSED if action == "paused" else ChatPresence.CHAT_PRESENCE_COMPOSING
     media = (
@@ -90,7 +90,7 @@ def typing(client: Client, arguments: dict[str, Any]) -> None:
 
 
 def read(client: Client, arguments: dict[str, Any]) -> None:
-    """Tell the sender that messages were read."""
+    """Send read receipts to the sender."""
     client.library.mark_read(
         *arguments["message_ids"],
         chat=parse_jid(arguments["to"]),
@@ -100,7 +100,7 @@ def read(client: Client, arguments: dict[str, Any]) -> None:
 
 
 def presence(client: Client, arguments: dict[str, Any]) -> None:
-    """Be online or offline for everybody."""
+    """Show the account as online or offline to everybody."""
     client.library.send_presence(Presence.AVAILABLE if arguments["available"] else Presence.UNAVAILABLE)
 
 
@@ -160,7 +160,7 @@ def logout(client: Client, arguments: dict[str, Any]) -> None:
 
 
 def _question(function: Callable[[Client, dict[str, Any]], Any]) -> Callable[[Client, dict[str, Any]], Any]:
-    """A failure is the server's answer."""
+    """Run a query; a failure is the server's answer."""
 
     def ask(client: Client, arguments: dict[str, Any]) -> Any:
         try:

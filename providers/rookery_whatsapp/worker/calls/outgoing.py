@@ -1,7 +1,7 @@
-"""Messages to send, as WhatsApp's protobufs.
+"""Builds messages to send as WhatsApp's protobufs.
 
-They are built here and not by the library's own helpers, which look for mentions of groups over the network, guess file
-types with libmagic and start ffmpeg.
+It does not use the library's own helpers, which look up group mentions over the network, guess file types with libmagic
+and start ffmpeg.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ UPLOADS = {
 SECRET = 32  # bytes
 VIEWED_ONCE = ("image", "video", "voice")
 WITH_CONTEXT = ("reply_to", "mentions", "mention_all", "forwarding_score", "expires_in", "link")
-"""Arguments of a text that need more than plain words."""
+"""Arguments of a text that need the extended form."""
 PINNED = 7 * 86_400  # seconds
 MENTION_ALL = 1
 STICKER = (512, 512)  # pixels
@@ -49,7 +49,7 @@ def build(client: NewClient, arguments: dict[str, Any]) -> Any:
     kind = content["type"]
     message = e2e.Message()
     if kind not in ("reaction", "edit", "delete"):
-        # What the edits, reactions and comments of newer phones are encrypted under.
+        # Newer phones encrypt edits, reactions and comments under this secret.
         message.messageContextInfo.messageSecret = os.urandom(SECRET)
     if kind == "text":
         return _text(message, content["text"], arguments)
@@ -128,7 +128,7 @@ def _text(message: Any, text: str, arguments: dict[str, Any]) -> Any:
 
 
 def _context(context: Any, arguments: dict[str, Any]) -> None:
-    """What a message refers to, whom it names, and how long it stays."""
+    """The message it replies to, the people it mentions, and its lifetime."""
     if reply_to := arguments.get("reply_to"):
         context.stanzaID = reply_to
         context.participant = arguments["quoted_sender"]
@@ -166,7 +166,7 @@ def _media(client: NewClient, message: Any, kind: str, arguments: dict[str, Any]
         data, content["mime_type"] = _as_voice(data), "audio/ogg; codecs=opus"
     field = "audioMessage" if kind == "voice" else "ptvMessage" if arguments.get("video_note") else f"{kind}Message"
     part = getattr(message, field)
-    if arguments["to"].endswith(CHANNEL):  # what everybody may see is not encrypted
+    if arguments["to"].endswith(CHANNEL):  # public content is not encrypted
         uploaded = client.upload_newsletter(data, UPLOADS[kind])
         part.URL, part.directPath, part.fileSHA256 = uploaded.url, uploaded.DirectPath, uploaded.FileSHA256
     else:
@@ -190,7 +190,7 @@ def _media(client: NewClient, message: Any, kind: str, arguments: dict[str, Any]
 
 
 def _as_sticker(data: bytes) -> bytes:
-    """Any picture in the form and size of a sticker. Raises ValueError."""
+    """Convert any picture to the format and size of a sticker. Raises ValueError."""
     try:
         from PIL import Image
 
@@ -207,7 +207,7 @@ def _as_sticker(data: bytes) -> bytes:
 
 
 def _as_voice(data: bytes) -> bytes:
-    """A sound file as a voice note (Ogg with Opus), where ffmpeg is installed. Raises ValueError."""
+    """Convert a sound file to a voice note (Ogg with Opus), if ffmpeg is installed. Raises ValueError."""
     if shutil.which("ffmpeg") is None:
         raise ValueError("a voice note is Ogg with Opus; other sound files are converted where ffmpeg is installed")
     command = [
@@ -237,7 +237,7 @@ def _as_voice(data: bytes) -> bytes:
 
 
 def _preview(part: Any, data: bytes) -> None:
-    """Size and thumbnail of a picture; one that cannot be read is sent as it is."""
+    """Size and thumbnail of a picture; an unreadable picture is sent without them."""
     try:
         from PIL import Image
 

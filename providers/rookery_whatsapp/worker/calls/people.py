@@ -32,7 +32,7 @@ HIDDEN_PICTURE = ("the user has hidden their profile picture", "not-authorized")
 
 
 def contacts(client: Client, arguments: dict[str, Any]) -> list[dict[str, Any]]:
-    """Everybody in the library's own store, one entry a person."""
+    """Everybody in the library's own store, one entry per person."""
     found: dict[str, dict[str, Any]] = {}
     for each in client.gated.contact.get_all_contacts():
         if each.JID.Server not in (USER, LID):
@@ -56,7 +56,7 @@ def _contact(client: Client, jid: Any, info: Any) -> dict[str, Any]:
 
 
 def contact(client: Client, arguments: dict[str, Any]) -> dict[str, Any]:
-    """One person, with what only the server knows."""
+    """One person, with the data that only the server has."""
     jid = parse_jid(arguments["who"])
     library = client.gated
     entry = _contact(client, jid, library.contact.get_contact(jid))
@@ -73,7 +73,7 @@ def contact(client: Client, arguments: dict[str, Any]) -> dict[str, Any]:
 
 
 def picture(client: Client, arguments: dict[str, Any]) -> dict[str, Any] | None:
-    """Of a person or a group; None when there is none to see."""
+    """The picture of a person or a group; None when the account cannot see one."""
     jid = parse_jid(arguments["who"])
     buffer, extra = jid.SerializeToString(), forms.GetProfilePictureParams().SerializeToString()
     data = client.gated.binary.GetProfilePicture(client.gated.uuid, buffer, len(buffer), extra, len(extra))
@@ -111,7 +111,7 @@ def blocked(client: Client, arguments: dict[str, Any]) -> list[str]:
 
 
 def block(client: Client, arguments: dict[str, Any]) -> None:
-    """Let a person write no more, or again."""
+    """Block or unblock a person."""
     action = BlocklistAction.BLOCK if arguments["blocked"] else BlocklistAction.UNBLOCK
     client.gated.update_blocklist(parse_jid(arguments["who"]), action)
 
@@ -143,12 +143,12 @@ def _word(privacy: Any, name: str) -> str:
 
 
 def own_name(client: Client, arguments: dict[str, Any]) -> str:
-    """The account's name; empty until the phone has told it."""
+    """The account's name; empty until the phone has sent it."""
     return str(client.gated.get_me().PushName)
 
 
 def change_profile(client: Client, arguments: dict[str, Any]) -> dict[str, Any]:
-    """Name, about and picture of the account; what is None stays."""
+    """Change the account's name, about and picture; None leaves a value unchanged."""
     library = client.gated
     if arguments["name"] is not None:
         library.set_profile_name(arguments["name"])
@@ -160,7 +160,7 @@ def change_profile(client: Client, arguments: dict[str, Any]) -> dict[str, Any]:
 
 
 def set_picture(client: Client, group: Any, data: bytes) -> None:
-    """A JPEG for a group, or for the account; empty bytes remove it."""
+    """Set a JPEG as the picture of a group or of the account; empty bytes remove it."""
     uuid, binary = client.gated.uuid, client.gated.binary
     if group is None:
         answer = binary.SetProfilePhoto(uuid, data, len(data))
@@ -173,12 +173,12 @@ def set_picture(client: Client, group: Any, data: bytes) -> None:
 
 
 def subscribe(client: Client, arguments: dict[str, Any]) -> None:
-    """Ask the server to tell when a person comes and goes; it forgets that with the connection."""
+    """Subscribe to a person's presence; the server forgets the subscription with the connection."""
     client.gated.subscribe_presence(parse_jid(arguments["who"]))
 
 
 def reject_call(client: Client, arguments: dict[str, Any]) -> None:
-    """Let a call ring no more."""
+    """Reject a ringing call."""
     jid = parse_jid(arguments["origin"]).SerializeToString()
     call = ctypes.create_string_buffer(arguments["call"].encode())
     if error := client.gated.binary.RejectCall(client.gated.uuid, jid, len(jid), call).decode():
@@ -186,5 +186,5 @@ def reject_call(client: Client, arguments: dict[str, Any]) -> None:
 
 
 def is_group(address: str) -> bool:
-    """An address of a group."""
+    """True for the address of a group."""
     return address.endswith(f"@{GROUP}")

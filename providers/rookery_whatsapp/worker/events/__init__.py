@@ -1,1 +1,1 @@
-"""What a client reports, as events of the log and notices about its connection."""
+"""Turns a client's reports into events of the log and notices about its connection."""

@@ -1,4 +1,4 @@
-"""Calls: who rings, and what becomes of it."""
+"""Calls: who rings, and how the call ends."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from .reporter import Reporter
 
 
 def call_event(state: str, report: str | None = None) -> Callable[[Reporter, Any], None]:
-    """A handler for one kind of report: a call is offered, ringing, accepted or ended. `report` tells two kinds apart that
-    lead to the same state."""
+    """A handler for one kind of report: a call is offered, ringing, accepted or ended. `report` distinguishes two kinds
+    that lead to the same state."""
 
     def handler(client: Reporter, event: Any) -> None:
         meta = event.basicCallMeta
@@ -43,7 +43,7 @@ def call_event(state: str, report: str | None = None) -> Callable[[Reporter, Any
 
 
 def on_unknown_call(client: Reporter, event: Any) -> None:
-    """A report about a call that the library has no form for, a rejection for example."""
+    """A report about a call that the library has no type for, for example a rejection."""
     node = event.node
     inner = node.Nodes[0] if node.Nodes else node
     outer, attributes = _attributes(node), _attributes(inner)

@@ -1,4 +1,4 @@
-"""What businesses send, and what is answered to it."""
+"""Messages of businesses, and people's replies to them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def template_reply(part: Any, body: Body) -> None:
 
 
 def flow_reply(part: Any, body: Body) -> None:
-    """A form was filled in, or another native flow came to its end. `data` is what it answered, if that is JSON."""
+    """A form was filled in, or another native flow came to its end. `data` is its answer, if that is JSON."""
     flow = part.nativeFlowResponseMessage
     try:
         data = json.loads(flow.paramsJSON)

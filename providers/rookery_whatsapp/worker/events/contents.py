@@ -1,4 +1,4 @@
-"""What is in a WhatsApp message (`waE2E.Message`), in the words of Rookery's events."""
+"""Converts the content of a WhatsApp message (`waE2E.Message`) to Rookery's events."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ DEPTH = 8  # wrappers that are opened
 
 
 def unwrapped(message: Any) -> tuple[Any, dict[str, Any]]:
-    """The message inside the wrappers, and what they say of it."""
+    """The message inside the wrappers, and the wrappers' information about it."""
     said: dict[str, Any] = {}
     for _ in range(DEPTH):
         for name, meaning in kinds.WRAPPERS.items():
@@ -67,7 +67,7 @@ def _fill(name: str, part: Any, fill: kinds.Describe, body: dict[str, Any]) -> N
     try:
         fill(part, body)
     except (AttributeError, TypeError, ValueError, RecursionError) as error:
-        # A field that is not as this code expects it: the kind is known nevertheless.
+        # A field is not as this code expects: the kind is known nevertheless.
         body["reason"] = f"{type(error).__name__}: {error}"
     if name == "commentMessage" and part.HasField("message"):
         _, inner = describe(part.message, body["message_id"])
@@ -78,7 +78,7 @@ def _fill(name: str, part: Any, fill: kinds.Describe, body: dict[str, Any]) -> N
 
 
 def _context(context: Any, body: dict[str, Any]) -> None:
-    """What a message refers to."""
+    """Add the message's reply, mentions, forwarding and lifetime."""
     if context.stanzaID:
         body["reply_to"] = context.stanzaID
         if context.HasField("quotedMessage"):
@@ -98,7 +98,7 @@ def _context(context: Any, body: dict[str, Any]) -> None:
 
 
 def describe_quote(message: Any, id: str) -> tuple[str, dict[str, Any]]:
-    """Kind and text of a quoted message; what it quotes itself is left out."""
+    """Kind and text of a quoted message, without the message that it quotes itself."""
     message, _ = unwrapped(message)
     for name, (kind, fill) in kinds.KINDS.items():
         if message.HasField(name):
@@ -127,7 +127,7 @@ def _protocol(protocol: Any, id: str) -> tuple[str, dict[str, Any]]:
 
 
 def encrypted_part(message: Any) -> tuple[str, Any, Any] | None:
-    """The field, the part and the key of the earlier message, when the content is encrypted under that one's secret."""
+    """The field, the part and the key of the earlier message, when the content is encrypted under its secret."""
     message, _ = unwrapped(message)
     for name, key in kinds.ENCRYPTED.items():
         if message.HasField(name):

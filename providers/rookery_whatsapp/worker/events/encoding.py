@@ -1,6 +1,6 @@
-"""From protobufs that a stranger filled in to JSON that every store and reader takes.
+"""Converts protobufs that a stranger filled in to JSON that every store and reader accepts.
 
-A peer decides what the strings, numbers and sizes in a message are. Strings may be no UTF-8 (protobuf hands those over as
+The sender controls the strings, numbers and sizes in a message. Strings may be invalid UTF-8 (protobuf returns those as
 bytes), floats may be NaN or infinite, identifiers may be empty, huge or hold NUL, times may lie outside of any calendar.
 """
 
@@ -20,13 +20,13 @@ LONGEST_NAME = 200
 """Characters of a key, a chat or a sender. Both databases index them."""
 
 LARGEST_RAW = 1024 * 1024
-"""Bytes of the library's own document in JSON; a larger one loses its pictures first, and then everything."""
+"""Maximum bytes of the library's own document in JSON; a larger one loses its pictures first, then everything."""
 
 LARGEST_BODY = 1024 * 1024
-"""Bytes of a body in JSON; the texts of a larger one are cut."""
+"""Maximum bytes of a body in JSON; the texts of a larger one are cut."""
 
-LONGEST_TEXT = 65_536  # characters of one text in a body that is too large otherwise
-LARGEST_PREVIEW = 1024  # characters of one value that stay in a document that is too large otherwise
+LONGEST_TEXT = 65_536  # characters of one text in a body that would be too large
+LARGEST_PREVIEW = 1024  # characters to keep of one value in a document that would be too large
 CLOCKS_APART = 86_400.0  # seconds that a platform's time may be ahead of ours
 OLDEST = 1_230_768_000.0
 """Seconds since 1970 of the year in which WhatsApp began; earlier times mean "unknown"."""
@@ -36,7 +36,7 @@ _encoder = msgspec.json.Encoder()  # writes null for NaN and infinity
 
 
 def mend(message: Any) -> Any:
-    """Replace each string of `message` that is no UTF-8 by one that is, in place; returns `message`."""
+    """Replace each string of `message` that is invalid UTF-8 by a valid one, in place; returns `message`."""
     for field, value in message.ListFields():
         if field.cpp_type == _MESSAGE:
             if not field.is_repeated:
@@ -60,7 +60,7 @@ def _text(value: Any) -> str:
 
 
 def clean(value: Any) -> Any:
-    """The same document with nothing in it that JSON cannot say."""
+    """The same document without values that JSON cannot express."""
     if isinstance(value, str):
         return value if value.isascii() else value.encode("utf-8", "replace").decode()
     if isinstance(value, float):
@@ -100,7 +100,7 @@ def encode_raw(message: Any) -> bytes:
 
 
 def encode_unread(data: bytes, reason: str) -> bytes:
-    """The document of what could not be read: its bytes, if they are few, and why."""
+    """The document of an unreadable report: its bytes, if they are few, and the reason."""
     kept = data[: LARGEST_RAW // 2]
     return _encoder.encode({"unread": base64.b64encode(kept).decode(), "size": len(data), "reason": clean(reason)})
 
@@ -129,6 +129,6 @@ def digest(data: bytes) -> str:
 
 
 def moment(seconds: float) -> float:
-    """A time that the platform told, or now when it told none or one that cannot be."""
+    """The platform's time, or now when it sent no time or an impossible one."""
     now = time.time()
     return seconds if OLDEST <= seconds <= now + CLOCKS_APART else now

@@ -8,7 +8,7 @@ from . import encoding
 
 
 class Found(NamedTuple):
-    """The fields of `rookery.model.NewEvent`, each in a form that every store takes."""
+    """The fields of `rookery.model.NewEvent`, each in a form that every store accepts."""
 
     type: str
     key: str

@@ -15,7 +15,7 @@ LINKS = {1: "parent", 2: "subgroup", 3: "sibling"}
 
 
 def on_joined(client: Reporter, event: Any) -> None:
-    """The account is in a group now: somebody put it there, or it joined or made it."""
+    """The account is now in a group: somebody added it, or it joined or made the group."""
     info, now = event.GroupInfo, time.time()
     chat = bare(info.JID)
     actor = account(client, event.Sender, event.SenderPN)
@@ -32,13 +32,13 @@ def on_joined(client: Reporter, event: Any) -> None:
         },
     }
     raw = encoding.encode_raw(event)
-    # It names no time of its own, so the same group once more is a new event.
+    # The report has no time, so a second report of the same group is a new event.
     key = f"{chat}/group_joined:{int(now)}:{encoding.digest(raw)}"
     client.store(found("group_joined", key, now, chat, actor["id"], body, raw))
 
 
 def shape(info: Any) -> dict[str, Any]:
-    """What kind of group it is: a community, its announcement group, a group in one, or none of these."""
+    """The kind of the group: a community, its announcement group, a group in a community, or none of these."""
     parent = bare(info.GroupLinkedParent.LinkedParentJID) if info.HasField("GroupLinkedParent") else ""
     kind = (
         "community"
@@ -53,7 +53,7 @@ def shape(info: Any) -> dict[str, Any]:
 
 
 def on_changed(client: Reporter, event: Any) -> None:
-    """Something about a group is different now."""
+    """Something about a group has changed."""
     chat = bare(event.JID)
     actor = account(client, event.Sender) if event.HasField("Sender") else None
     changes = list(_changes(client, event))
@@ -119,7 +119,7 @@ def _people(client: Reporter, node: Any) -> Any:
 
 
 def on_picture(client: Reporter, event: Any) -> None:
-    """Somebody, or a group, has another picture or none."""
+    """A person's or a group's picture changed or was removed."""
     who = account(client, event.JID)
     body = {"account": who, "actor": account(client, event.Author), "removed": event.Remove}
     at = event.Timestamp / 1000 if event.Timestamp > 1e11 else float(event.Timestamp)

@@ -1,4 +1,4 @@
-"""Which of the library's reports are wanted, and what becomes of each."""
+"""The library's reports that Rookery handles, with the handler of each."""
 
 from __future__ import annotations
 
@@ -51,4 +51,4 @@ HANDLERS: dict[Any, Callable[[Reporter, Any], None]] = {
     reports.CallTerminate: call_events.call_event("ended"),
     reports.UnknownCallEvent: call_events.on_unknown_call,
 }
-"""Only what is listed here is asked of the library."""
+"""The reports that Rookery subscribes to at the library; it gets no others."""

@@ -46,7 +46,7 @@ WRAPPERS = {
     "acp2SettingMessage": {"acp2_setting": True},
     "audioStickerMessage": {"audio_sticker": True},
 }
-"""Parts that hold a whole message, and what each says of it."""
+"""Parts that wrap a whole message, and what each wrapper says about it."""
 
 KINDS: dict[str, tuple[str, Describe]] = {
     "conversation": ("text", parts.nothing),
@@ -119,7 +119,7 @@ KINDS: dict[str, tuple[str, Describe]] = {
     "conditionalRevealMessage": ("scheduled_reveal", parts.nothing),
     "chat": ("chat", parts.chat),
 }
-"""Parts that are content: the kind in the event's body, and what fills the rest of it."""
+"""Parts that are content: the kind in the event's body, and the function that fills the rest of the body."""
 
 SERVICE = {
     "senderKeyDistributionMessage": "sender_key",
@@ -129,7 +129,7 @@ SERVICE = {
     "stickerSyncRmrMessage": "sticker_sync",
     "messageContextInfo": "context",
 }
-"""Parts that devices exchange for themselves. Their documents hold keys and are not kept."""
+"""Parts that devices exchange with each other. Their documents hold keys and are not kept."""
 
 ENCRYPTED = {
     "secretEncryptedMessage": "targetMessageKey",
@@ -137,10 +137,10 @@ ENCRYPTED = {
     "encCommentMessage": "targetMessageKey",
     "encEventResponseMessage": "eventCreationMessageKey",
 }
-"""Parts that are encrypted under the secret of an earlier message, and the field that names that one."""
+"""Parts that are encrypted under the secret of an earlier message, and the field that names that message."""
 
 OWN_TYPES = ("protocolMessage", "reactionMessage", "pollUpdateMessage")
-"""Parts that become events of a type of their own."""
+"""Parts that become events of a separate type."""
 
 PROTOCOL = {
     0: "revoke",
@@ -182,4 +182,4 @@ PROTOCOL = {
 """Numbers of `ProtocolMessage.Type` and the kinds of their events; `revoke` and `edit` have types of their own."""
 
 HOLDS_KEYS = {5, 6, 7, 16, 17, 40, 41}
-"""Of them those whose documents hold keys or other people's data; they are not kept."""
+"""Those of them whose documents hold keys or other people's data; these documents are not kept."""

@@ -1,4 +1,4 @@
-"""Files in messages: what is known of each without fetching it."""
+"""Describes files in messages without fetching them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _NAMES = (("fileName", "filename"), ("seconds", "seconds"), ("width", "width"), 
 
 
 def _file(part: Any, body: Body) -> None:
-    """`media` is there when there is a file to fetch: an edit of a caption names none."""
+    """`media` is present only if there is a file to fetch: an edit of a caption names no file."""
     body["text"] = getattr(part, "caption", "")
     if not (part.directPath or getattr(part, "URL", "")):
         return

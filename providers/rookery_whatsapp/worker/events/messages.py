@@ -1,4 +1,4 @@
-"""Messages, and those that could not be read."""
+"""Messages, including those that could not be decrypted."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ ENCRYPTED = "encrypted"
 def on_message(client: Reporter, event: Any) -> None:
     """A message, an edit, a deletion, a reaction or a vote."""
     if event.Info.Category == "peer":
-        return  # the phone's own business with this device
+        return  # between the phone and this device only
     client.store(describe_event(client, event))
 
 
 def describe_event(client: Reporter, event: Any) -> Found:
-    """Never raises: what cannot be described is an event of the kind `unknown` with the reason."""
+    """The event for a message. Never raises: if describing it fails, the kind is `unknown`, with the reason."""
     try:
         return _describe(client, event)
     except Exception as error:
@@ -58,7 +58,7 @@ def _describe(client: Reporter, event: Any) -> Found:
         _view_once(event, body)
     if info.Pushname:
         place["sender_name"] = info.Pushname
-    event.ClearField("Raw")  # the same message once more
+    event.ClearField("Raw")  # a repetition of the same message
     raw = event if contents.keeps_raw(content) else encoding.encode_body({"omitted": "holds keys"})
     return found(kind, key, at, chat, sender, body | place, raw)
 
@@ -85,8 +85,8 @@ def _sealed(sealed: tuple[str, Any, Any], id: str) -> dict[str, Any]:
 
 
 def on_undecryptable(client: Reporter, event: Any) -> None:
-    """The library asks the sender to encrypt a message anew, up to five times. While it cannot read its own keys that only
-    uses up the attempts, and then the message is lost: better to hang up and let the server keep what comes."""
+    """The library asks the sender to encrypt a message again, up to five times. While it cannot read its own keys, that
+    only uses up the attempts, and then the message is lost: so disconnect, and let the server keep new messages."""
     if client.hang_up_without_keys():
         return
     info = event.Info
@@ -97,7 +97,7 @@ def on_undecryptable(client: Reporter, event: Any) -> None:
         "kind": "undecryptable",
         "text": "",
         "reason": reason,
-        "retry_requested": not event.IsUnavailable,  # of the sender; what is unavailable here is only on the phone
+        "retry_requested": not event.IsUnavailable,  # from the sender; an unavailable message exists only on the phone
         "content_type": info.Type or None,
         "media_type": info.MediaType or None,
     } | place

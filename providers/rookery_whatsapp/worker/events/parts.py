@@ -1,4 +1,4 @@
-"""What is in the parts of a message that are neither files nor trade. Each function fills a body."""
+"""Describes the parts of a message other than files and commerce. Each function fills a body."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Any
 from google.protobuf.json_format import MessageToDict
 
 SMALL = 2000
-"""Characters of a value that `generic` takes over."""
+"""Maximum characters that `generic` copies from a value."""
 
 Body = dict[str, Any]
 
 
 def nothing(part: Any, body: Body) -> None:
-    """The kind says everything."""
+    """Add nothing: the kind says everything."""
 
 
 def text(part: Any, body: Body) -> None:
@@ -28,7 +28,7 @@ def text(part: Any, body: Body) -> None:
 
 
 def generic(part: Any, body: Body) -> None:
-    """The plain fields of a part that has no form of its own here, under `details`."""
+    """The plain fields of a part without a function of its own, under `details`."""
     fields = MessageToDict(part, preserving_proto_field_name=True)
     body["details"] = {
         name: value

@@ -1,4 +1,4 @@
-"""Chats and accounts in all the forms that are known."""
+"""Chats and accounts in all known forms."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ KINDS = {GROUP: "group", BROADCAST: "broadcast", NEWSLETTER: "channel"}
 
 
 def account(client: Reporter, *names: Any) -> dict[str, Any]:
-    """An account in all the forms that are known. A phone number is preferred: it is what people know."""
+    """An account in all known forms. It prefers the phone number, which is what people know."""
     phone, lid = client.both_forms(*forms(*names))
     return {"id": phone or lid or None, "phone": phone or None, "lid": lid or None}
 
@@ -24,7 +24,7 @@ def is_private(source: Any) -> bool:
 
 
 def places(client: Reporter, source: Any) -> tuple[str, str | None, dict[str, Any]]:
-    """Chat, sender, and both in all the forms that are known."""
+    """Chat, sender, and both in all known forms."""
     own = (client.library.me.JID, client.library.me.LID) if source.IsFromMe and client.library.me else ()
     sender = account(client, source.Sender, source.SenderAlt, *own)
     if not is_private(source):
@@ -35,7 +35,7 @@ def places(client: Reporter, source: Any) -> tuple[str, str | None, dict[str, An
         chat = account(client, source.Chat, source.Sender, source.SenderAlt)
     kind = "status" if chat["id"] == STATUS else KINDS.get(source.Chat.Server, "private")
     if kind == "channel" and sender["id"] is None:
-        sender["id"] = chat["id"]  # its own words: nobody is named
+        sender["id"] = chat["id"]  # a channel's post names no person
     place = {
         "chat_type": kind,
         "chat": chat,
@@ -46,8 +46,8 @@ def places(client: Reporter, source: Any) -> tuple[str, str | None, dict[str, An
 
 
 def key_of(source: Any, id: str) -> str:
-    """What makes a message itself. The addresses are those that the server named: a message that comes twice has the same
-    key, whatever was learned meanwhile. Ids are made by senders, so two of them may have chosen the same one."""
+    """The identity of a message. It uses the addresses that the server named, so that a message that comes twice has
+    the same key, whatever the library learned meanwhile. Senders make the ids, and two may choose the same one."""
     if not is_private(source):
         author = "" if source.Chat.Server == NEWSLETTER or not bare(source.Sender) else f"/{bare(source.Sender)}"
         return f"{bare(source.Chat)}{author}/{id}"

@@ -1,4 +1,4 @@
-"""Receipts, and signs of life of other people."""
+"""Receipts, and other people's presence."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from .reporter import Reporter
 
 RECEIPTS = {
     1: "delivered",
-    9: "delivered",  # "inactive": delivered to a device that nobody looks at
+    9: "delivered",  # "inactive": delivered to a device that is not in use
     4: "read",
     5: "read_self",
     6: "played",
     7: "played_self",
     8: "played_self",  # neonize 0.5.2 maps whatsmeow's "played-self" to this number
 }
-"""neonize's numbers of receipts that mean something to a person; the others are the protocol's own business."""
+"""neonize's numbers of receipts that matter to people; the others serve only the protocol."""
 
 
 def on_receipt(client: Reporter, event: Any) -> None:

@@ -1,4 +1,4 @@
-"""What handlers need of the client whose reports they turn into events."""
+"""The part of a client that handlers use while they turn its reports into events."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ class Reporter(Protocol):
     """neonize's client."""
 
     def both_forms(self, phone: str, lid: str) -> tuple[str, str]:
-        """An account's (phone, lid) addresses, where the library knows the one that is missing."""
+        """An account's (phone, lid) addresses, the missing one from the library if it knows it."""
 
     def read_vote(self, event: Any) -> list[str] | None:
-        """The SHA-256 (hex) of each chosen option of a poll; None when its secret is not known here."""
+        """The SHA-256 (hex) of each chosen option of a poll; None when its secret is unknown."""
 
     def hang_up_without_keys(self) -> bool:
-        """Disconnect when the library cannot read its store; True when it did."""
+        """If the library cannot read its store, disconnect and return True."""
 
     def tell(self, kind: str, detail: dict[str, Any] | None = None) -> None:
         """Send a notice about the connection."""

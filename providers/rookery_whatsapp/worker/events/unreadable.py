@@ -1,4 +1,4 @@
-"""Reports of the library that this process cannot read or describe: stored nevertheless, with what is known of them."""
+"""Reports of the library that this process cannot read or describe: it stores them anyway, with all known details."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from .places import key_of, places
 from .reporter import Reporter
 
 UNKNOWN_VALUE = re.compile(r"required field neonize\.(\w+)\.(\w+) not set")
-"""In the error with which the library ends a client."""
+"""The phrase in the error with which the library ends a client."""
 
 LOGINS = ("ConnectFailure", "LoggedOut", "TemporaryBan")
-"""Forms that are about a login and nothing to store."""
+"""Types that are about a login, which is not stored."""
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5  # wire types
 
@@ -41,7 +41,7 @@ def describe(client: Reporter, kind: Any, data: bytes, reason: str) -> Found:
 
 
 def lost(form: str, reason: str) -> Found:
-    """The event for a report that the library had no value for: it acknowledged it, and only this much is left."""
+    """The event for a report with a value unknown to the library, which acknowledged it and kept only this much."""
     now = time.time()
     key = f"unknown:{form}:{now:.6f}"
     return found("unknown", key, now, None, None, {"kind": form, "reason": reason}, b"null")

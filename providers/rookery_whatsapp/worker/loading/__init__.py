@@ -1,1 +1,1 @@
-"""The import of neonize, and what it needs."""
+"""Imports neonize, and provides what the import needs."""

@@ -1,6 +1,6 @@
-"""What neonize imports and a worker never uses: fetching files and link previews over the network, for helpers of its own.
+"""Modules that neonize imports for its own helpers and a worker never uses: fetching files and link previews.
 
-They are a third of the time that a worker takes to start, and some 7 MB of its memory.
+They take a third of a worker's start time, and about 7 MB of its memory.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ UNUSED: dict[str, dict[str, Any]] = {"httpx": {}, "linkpreview": {"link_preview"
 
 
 def leave_out() -> None:
-    """Let neonize find empty modules in their place. For a process that does nothing but host neonize."""
+    """Let neonize find empty modules in their place. Only for a process that does nothing but host neonize."""
     for name, contents in UNUSED.items():
         module = types.ModuleType(name, "left out, see rookery_whatsapp.worker.left_out")
         module.__dict__.update(contents)

@@ -1,7 +1,7 @@
 """neonize imports `magic` (python-magic), which needs the C library libmagic; the wheel `pylibmagic` brings one.
 
 Importing pylibmagic would change `ctypes` and the environment for the whole process. On Linux it is enough to load its file:
-a library that is loaded already is found by its name. Only the standard library is imported here.
+the system finds an already loaded library by its name. Only the standard library is imported here.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ NAME = "libmagic.so.1"  # what python-magic asks for
 
 
 def provide_libmagic() -> None:
-    """Let `import magic` succeed where the system has no libmagic, if it can be done. A system's own is left alone."""
+    """Make `import magic` succeed on a system without libmagic, if possible. A system's own libmagic stays in use."""
     if sys.platform == "linux":
         if not _loads(NAME) and (folder := _wheel()) is not None and _loads(str(folder / NAME)):
             os.environ.setdefault("MAGIC", str(folder / "magic.mgc"))
     elif sys.platform == "darwin" and _wheel() is not None:
-        importlib.import_module("pylibmagic")  # extends the path of libraries, and nothing else there
+        importlib.import_module("pylibmagic")  # extends the library path, and changes nothing else there
 
 
 def _loads(name: str) -> bool:

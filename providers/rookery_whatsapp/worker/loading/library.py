@@ -1,4 +1,4 @@
-"""The import of neonize, and what has to be said to it before it is used."""
+"""Imports neonize and sets it up before its first use."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .left_out import leave_out
 from .libmagic import provide_libmagic
 
 PLATFORMS = "Linux with glibc on x86_64, aarch64, i686 and s390x, and macOS 12 or newer on x86_64 and arm64"
-"""Where neonize 0.5.2 has a build that Rookery can use; the markers in pyproject.toml say the same."""
+"""Platforms for which neonize 0.5.2 has a build that Rookery can use; the markers in pyproject.toml say the same."""
 
 
 class Unusable(Exception):
@@ -40,7 +40,7 @@ def load() -> str:
 
     # neonize 0.5.2 forgets to convert what this one function returns.
     _binder.gocode.DecryptPollVote.errcheck = _binder.consume_bytes_struct
-    # It reports what it did not expect through whatsmeow's own log, at this level.
+    # It reports unexpected input through whatsmeow's own log, at this level.
     logging.getLogger("neonize.utils.log").setLevel(logging.WARNING)
     library_log.listen(client, LogEntry)
     return name
@@ -66,8 +66,8 @@ def _here() -> str:
 
 
 def _without_libmagic() -> None:
-    """neonize imports `magic` to guess the kinds of files, which is never needed here: files come with their kind. Where
-    no libmagic can be found the import would fail, so it gets an empty module instead."""
+    """neonize imports `magic` to guess file types, which Rookery never needs: its files come with their type. Without
+    libmagic the import would fail, so neonize gets an empty module instead."""
     provide_libmagic()
     try:
         importlib.import_module("magic")

@@ -1,4 +1,4 @@
-"""What the library writes into its own log about one client: the only place that names some of WhatsApp's answers."""
+"""Reads the library's own log about one client: some of WhatsApp's answers appear only there."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ _here = threading.local()
 
 
 class LibraryLog:
-    """Of one client. The library calls it from threads of its own."""
+    """The log of one client. The library calls it from its own threads."""
 
     def __init__(self) -> None:
         self.failure: int | None = None
-        """WhatsApp's number of the reason in the last `<failure>`, also of one that the library does not know."""
-        self.expires: int | None = None  # seconds that it named
+        """WhatsApp's number of the reason in the last `<failure>`, even if the library does not know it."""
+        self.expires: int | None = None  # seconds that the failure named
 
     def read(self, text: str) -> None:
-        """One line."""
+        """Read one line."""
         if found := _FAILURE.search(text):
             self.failure = int(found[1])
             seconds = _SECONDS.search(text)
             self.expires = int(seconds[1]) if seconds else None
 
     def __enter__(self) -> LibraryLog:
-        """A client that this thread connects inside the block writes here."""
+        """Inside the block, a client that this thread connects writes here."""
         _here.log = self
         return self
 
@@ -40,7 +40,7 @@ class LibraryLog:
 
 
 def listen(client_module: Any, entry: Any) -> None:
-    """Let `LibraryLog` read along; `client_module` is `neonize.client`, `entry` its form of a line. Called once."""
+    """Let `LibraryLog` read the log; `client_module` is `neonize.client`, `entry` its type of a line. Call once."""
     make: Callable[[Any], Any] = client_module.func_callback_bytes2
 
     def callback(function: Callable[[int, int], None]) -> Any:
@@ -48,7 +48,7 @@ def listen(client_module: Any, entry: Any) -> None:
 
         def call(binary: int, size: int) -> None:
             if log is not None and binary and size > 0:
-                with suppress(Exception):  # a line that cannot be read changes nothing
+                with suppress(Exception):  # an unreadable line is ignored
                     log.read(entry.FromString(ctypes.string_at(binary, size)).Message)
             function(binary, size)
 
