@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 __all__ = ["BotApiSimulator", "Fault", "open_bot_api_simulator"]
 
-# Each simulator needs packages that the others do not, so a name is imported when it is first asked for.
+# Each simulator needs packages that the others do not, so a name is imported on first use.
 _HOMES = {"BotApiSimulator": ".bot_api", "Fault": ".bot_api", "open_bot_api_simulator": ".bot_api"}
 
 

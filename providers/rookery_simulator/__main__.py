@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import cast
 
-# Each platform's command lives beside its simulator and is imported only when it is asked for.
+# Each platform's command lives beside its simulator and is imported on demand.
 COMMANDS = {
     "telegram": "rookery_simulator.bot_api.command",
     "whatsapp": "rookery_simulator.whatsapp.command",

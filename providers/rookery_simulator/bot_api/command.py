@@ -21,7 +21,7 @@ from .simulator import BotApiSimulator
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Serve until a signal; returns the exit code, 1 when the address cannot be had."""
+    """Serve until a signal; returns the exit code, 1 when the address is not available."""
     chosen = _parser().parse_args(arguments)
     settings = Settings(**{field.name: getattr(chosen, field.name) for field in fields(Settings)})
     _allow_many_connections()
@@ -64,6 +64,6 @@ def _parser() -> argparse.ArgumentParser:
         else:
             kind = int if isinstance(field.default, int) else float
             parser.add_argument(option, type=kind, default=field.default, help="default: %(default)s")
-    # Whoever was served by an earlier process has its ids still, and would take equal ones for repetitions.
+    # Clients of an earlier process still know its ids, and would take equal ids for repetitions.
     parser.set_defaults(seed=secrets.randbits(31))
     return parser

@@ -1,4 +1,4 @@
-"""The control API: what a test or a script in another process tells the simulator and asks it.
+"""The control API, with which a test or a script in another process steers and queries the simulator.
 
 Every answer is JSON in the Bot API's own envelope, `{"ok": true, "result": ...}` or `{"ok": false, ...}`. It is meant
 for tests and has no authentication.
@@ -28,7 +28,7 @@ for tests and has no authentication.
 | `POST /control/latency` | `{"method": "sendMessage", "seconds": 0.05}` | slow a method down, all with `""` |
 
 Updates are `{"text": "hi", "chat_id": 1, "from_id": 1}`, or a partial update such as `{"message": {...}}` that is
-completed with ids and dates, or a list of such, or `{"count": 1000, "chats": 10}` for the texts "1" to "1000".
+completed with ids and dates, or a list of these, or `{"count": 1000, "chats": 10}` for the texts "1" to "1000".
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ MAX_BULK = 1_000_000
 
 
 class Controllable(Protocol):
-    """What these calls need of the simulator; see `simulator.BotApiSimulator`."""
+    """The part of the simulator that these calls use; see `simulator.BotApiSimulator`."""
 
     faults: Faults
     latency: dict[str, float]
@@ -212,7 +212,7 @@ def _faults(simulator: Controllable, verb: str, rest: list[str], request: Reques
 
 
 async def _push(bots: Iterable[SimulatedBot], request: Request) -> dict[str, list[int | None]]:
-    """Push the same to each bot; the update ids by token, None for what the server would drop."""
+    """Push the same updates to each bot; returns their ids by token, None for those the server would drop."""
     body: Any = _body(request, object)
     items = body if isinstance(body, list) else [body]
     result: dict[str, list[int | None]] = {}

@@ -1,4 +1,4 @@
-"""Faults that are injected into chosen requests, and which request gets which."""
+"""Faults that are injected into chosen requests, and the choice of the requests."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class Fault(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     | `half_close` | half of the body, then `seconds` of silence, then the end of the connection |
 
     `token` and `method` choose the requests (all when empty), `skip` lets that many pass first, `count` ends the fault
-    after that many hits (never when None). `is_applied` lets the call take effect although the client is told
-    otherwise; `lost_answer`, `truncated` and `half_close` always do.
+    after that many hits (never when None). `is_applied` lets the call take effect although the client gets an
+    error; `lost_answer`, `truncated` and `half_close` always do.
     """
 
     kind: Kind

@@ -1,4 +1,4 @@
-"""What a simulator tells about itself: the state of a bot, the life of its updates, its polls, the totals."""
+"""Reports of a simulator: the state of a bot, the history of its updates, its polls, the totals."""
 
 from __future__ import annotations
 

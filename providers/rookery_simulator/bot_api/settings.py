@@ -27,7 +27,7 @@ class Settings:
     wake_delay: float = 0.0
     """How long a waiting getUpdates lingers for more updates once one arrived; the real server takes 0.001."""
     chat_per_second: float | None = None
-    """Messages a second that one chat takes before 429; None is no limit."""
+    """Messages a second that one chat takes before 429; None means no limit."""
     group_per_minute: float | None = None
     """Messages a minute that one group takes before 429."""
     bot_per_second: float | None = None
@@ -41,5 +41,5 @@ class Settings:
     max_stored_bytes: int = 256 * 1024 * 1024
     """Bytes of uploaded files kept for all bots together; the oldest are forgotten first."""
     seed: int = 0
-    """Where update ids begin depends on it, on the token, and on how often the token was registered in this process:
-    a simulator that is started again is no server that hands out old ids once more."""
+    """The first update id depends on this, on the token, and on how often the token was registered in this process,
+    so that a restarted simulator does not hand out old ids again."""

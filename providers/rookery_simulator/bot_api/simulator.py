@@ -41,7 +41,7 @@ _NOT_FOUND = ApiError(404, "Not Found")
 class BotApiSimulator:
     """A Bot API server with any number of bots, all in memory.
 
-    `bot(token)` is the way to everything about one bot, `faults` to what goes wrong, `latency` to how slow methods are
+    `bot(token)` gives access to one bot, `faults` to the injected faults, `latency` to the delays of methods
     (seconds by lower-case method name, `""` for all). It belongs to the Trio thread that serves it.
     """
 
@@ -94,7 +94,7 @@ class BotApiSimulator:
         bot_per_second: float | None = None,
         new_bots_per_minute: float | None = None,
     ) -> None:
-        """Replace all flood limits and start counting anew; None is no limit."""
+        """Replace all flood limits and start counting anew; None means no limit."""
         self.settings.chat_per_second = chat_per_second
         self.settings.group_per_minute = group_per_minute
         self.settings.bot_per_second = bot_per_second
@@ -115,7 +115,7 @@ class BotApiSimulator:
         self._newcomers = None
 
     async def wait_until(self, condition: Callable[[], bool]) -> None:
-        """Return once the condition holds; it is looked at whenever a request arrives or ends. No timeout of its own."""
+        """Return once the condition holds; checks it whenever a request arrives or ends. The caller sets a timeout."""
         while not condition():
             await self._changes.park()
 
@@ -164,7 +164,7 @@ class BotApiSimulator:
     ) -> bytes | None:
         bot = self._bots.get(token) or self._admit(token)
         bot.calls[method] += 1
-        # Whoever waits runs only once this call has to wait itself, and so sees what became of it.
+        # A waiting task runs only when this call waits itself, and so sees its result.
         self._changes.unpark_all()
         if method != "getupdates":
             return await self._answer(bot, method, None, request, connection)

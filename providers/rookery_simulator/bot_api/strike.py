@@ -12,7 +12,7 @@ from .wire.answers import ApiError, encode, failure
 from .wire.connection import BotApiConnection
 from .wire.http import answer, json_ok
 
-# What the service's front end says for codes whose texts the Bot API server does not choose itself.
+# The texts of the service's front end for codes that the Bot API server does not answer itself.
 DESCRIPTIONS = {
     401: "Unauthorized",
     403: "Forbidden: bot was blocked by the user",

@@ -14,7 +14,7 @@ LIMIT = 10_000  # items that are kept; older ones are forgotten
 
 
 class Feed(Generic[T]):
-    """Everything that happened lately, in order; `wait_for` finds what happened already as well as what comes.
+    """The latest items, in order; `wait_for` finds past items as well as new ones.
 
     Positions count from the very first item, forgotten or not, and so does the length.
     """
@@ -31,7 +31,7 @@ class Feed(Generic[T]):
         self._changed = trio.Event()
 
     async def wait_for(self, matches: Callable[[T], bool] = lambda _: True, *, start: int = 0) -> T:
-        """The first item from position `start` on that `matches`; the caller brings the timeout."""
+        """The first item from position `start` on that `matches`; the caller sets the timeout."""
         position = start
         while True:
             while position < self._added:
@@ -43,7 +43,7 @@ class Feed(Generic[T]):
             await self._changed.wait()
 
     async def wait_until(self, count: int) -> list[T]:
-        """What is kept of all items once there were `count` of them."""
+        """The items still kept, as soon as `count` items have been added in all."""
         while self._added < count:
             await self._changed.wait()
         await trio.lowlevel.checkpoint()

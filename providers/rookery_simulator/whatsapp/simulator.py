@@ -43,7 +43,7 @@ class WhatsAppSimulator:
         self._network_changed = trio.Event()
 
     def environment(self) -> dict[str, str]:
-        """What a worker process needs in its environment to reach this server and to trust it.
+        """The environment variables with which a worker process reaches and trusts this server.
 
         `HTTPS_PROXY` serves sessions without a proxy of their own; the key is for `trusting_worker`.
         """
@@ -62,7 +62,7 @@ class WhatsAppSimulator:
         return groups.create(self.world, subject, list(members))
 
     def channel(self, name: str, *, description: str = "", owner: Phone | None = None) -> channels.Channel:
-        """A new channel, followed by nobody but its owner."""
+        """A new channel, which only its owner follows."""
         jid = Jid(f"12036{len(self.world.channels):013d}", channels.SERVER)
         made = channels.Channel(jid, name, description, self.world.now(), owner.number if owner else "")
         self.world.channels[jid] = made
@@ -93,7 +93,7 @@ class WhatsAppSimulator:
 
 @asynccontextmanager
 async def open_whatsapp_simulator() -> AsyncIterator[WhatsAppSimulator]:
-    """Serve a simulated WhatsApp on a free port of 127.0.0.1 until the block ends; that never waits for a client.
+    """Serve a simulated WhatsApp on a free port of 127.0.0.1 until the block ends, without waiting for clients.
 
     An error inside the block arrives as it is. A bug in the simulator cancels the block and arrives instead.
     """

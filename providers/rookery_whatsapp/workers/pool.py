@@ -1,4 +1,4 @@
-"""Which worker hosts which session: as few workers as the limit per worker allows, new ones on demand."""
+"""Assigns sessions to workers: as few workers as the limit per worker allows, started on demand."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from .port import ClientPort
 from .process import WorkerProcess
 
 SUSPECT_AFTER = 3
-"""Workers that may end under a session, one soon after the other, before it gets one to itself."""
+"""Workers of a session that may end in quick succession before it gets one to itself."""
 
 FEW_SUSPECTS = 2
-"""Sessions that were logging in when their worker crashed, each of which gets a worker of its own at once; when there were
-more of them, most are innocent."""
+"""If at most this many sessions were logging in when their worker crashed, each gets its own worker at once; among more
+sessions, most are innocent."""
 
 FORGIVEN_AFTER = 60.0
-"""Seconds in a living worker after which a session is not suspected any more."""
+"""Seconds in a living worker after which a session is no longer suspected."""
 
 ENVIRONMENT = {
-    "MALLOC_ARENA_MAX": "2",  # otherwise each of many threads keeps a heap of its own
+    "MALLOC_ARENA_MAX": "2",  # otherwise each of many threads keeps its own heap
     "GOGC": "50",
     "PYTHONUNBUFFERED": "1",
 }
 
 KILLING = 0.2
-"""Seconds for workers to be gone once they are killed."""
+"""Seconds for workers to end after they are killed."""
 
 log = get_logger("SESSION")
 
@@ -50,14 +50,14 @@ class WorkerPool:
         self.workers: list[WorkerProcess] = []
         self.close_by = float("inf")  # trio time
         self._started = 0
-        self.crashes = 0  # workers that ended without having been asked to
+        self.crashes = 0  # number of workers that ended unasked
         self._clients = 0
-        self._deaths: dict[str, int] = {}  # by session, of workers under it in a row
+        self._deaths: dict[str, int] = {}  # consecutive ends of workers, by session
         self._logged_in: set[str] = set()  # sessions whose accounts WhatsApp has accepted
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Workers live inside this block; leaving it asks them to end, waits, and kills."""
+        """Workers live inside this block; leaving it asks them to end, waits, then kills them."""
         failure: BaseException | None = None
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
@@ -66,7 +66,7 @@ class WorkerPool:
                 yield
             except trio.Cancelled:
                 raise
-            except BaseException as error:  # arrives as it is, not in the nursery's group
+            except BaseException as error:  # raised as it is, not in the nursery's group
                 failure = error
             finally:
                 self._nursery = None
@@ -84,9 +84,9 @@ class WorkerPool:
     async def worker_for(
         self, session: str, until: Callable[[], float] = lambda: math.inf
     ) -> AsyncIterator[WorkerProcess]:
-        """A worker whose library is loaded, with a place in it for the time of the block.
+        """A worker whose library is loaded, with a place for the session during the block.
 
-        `until` tells up to which trio time the session may be connected without another word from here.
+        `until` returns the trio time until which the session may stay connected without another frame from the engine.
 
         Raises what `WorkerProcess.wait_ready` raises.
         """
@@ -107,16 +107,16 @@ class WorkerPool:
             self._note_end(session, worker, trio.current_time() - began)
 
     def logged_in(self, session: str) -> None:
-        """WhatsApp has accepted the session's account."""
+        """Note that WhatsApp has accepted the session's account."""
         self._logged_in.add(session)
 
     def logged_out(self, session: str) -> None:
-        """The session's client is logging in, or tries to connect again."""
+        """Note that the session's client is logging in, or trying to reconnect."""
         self._logged_in.discard(session)
 
     def _note_end(self, session: str, worker: WorkerProcess, age: float) -> None:
-        """A session leaves its worker. What ends a worker is nearly always an answer to a login, so of the sessions of a
-        worker that crashed those are to blame at once that were logging in, if there were any."""
+        """Note that a session leaves its worker. Nearly always the answer to a login crashes a worker, so the sessions
+        that were logging in, if any, get the blame at once."""
         busy = session not in self._logged_in
         self._logged_in.discard(session)
         if not worker.ended.is_set() or worker.quitting:
@@ -133,7 +133,7 @@ class WorkerPool:
             self._deaths[session] = self._deaths.get(session, 0) + 1
 
     def forget_all_but(self, sessions: Collection[str]) -> set[str]:
-        """Drop what is kept of other sessions: how often workers ended under them, and where they were. Returns them."""
+        """Drop what is recorded of other sessions: their workers, and how often these ended. Returns those sessions."""
         gone = {session for session in self._deaths if session not in sessions}
         for session in gone:
             del self._deaths[session]
@@ -144,12 +144,12 @@ class WorkerPool:
         return gone
 
     def deaths(self, session: str) -> int:
-        """How many workers have ended under this session, each soon after the one before."""
+        """How many workers of this session have ended, each soon after the previous one."""
         return self._deaths.get(session, 0)
 
     @asynccontextmanager
     async def client(self, worker: WorkerProcess, start: Start) -> AsyncIterator[ClientPort]:
-        """Start a client; the block's end stops listening to it, and stops it unless it has ended."""
+        """Start a client. Leaving the block stops listening to the client, and stops it unless it has ended."""
         port = ClientPort(worker, start.client)
         worker.ports[port.number] = port
         worker.tell(start)
@@ -161,7 +161,7 @@ class WorkerPool:
             port.stop()
 
     def infos(self) -> list[WorkerInfo]:
-        """The processes that run now."""
+        """The running processes."""
         return [
             WorkerInfo(worker.name, worker.pid, tuple(worker.sessions))
             for worker in self.workers
@@ -169,7 +169,7 @@ class WorkerPool:
         ]
 
     async def replace(self, name: str, why: str) -> None:
-        """Ask a worker to disconnect its clients and end, then make sure; its sessions connect again in another one."""
+        """Make a worker disconnect its clients and end, by force if need be; its sessions reconnect in another one."""
         for worker in self.workers:
             if worker.name == name:
                 log.info("a worker process is replaced", worker=name, cause=why)
@@ -180,7 +180,7 @@ class WorkerPool:
                 return
 
     def next_client(self) -> int:
-        """A number that no client has had."""
+        """A number that no client has had before."""
         self._clients += 1
         return self._clients
 
@@ -192,7 +192,7 @@ class WorkerPool:
             if worker.usable and len(worker.sessions) < limit and not (worker.reserved and worker.sessions)
         ]
         if candidates:
-            # Where the session was before, its last client may still be ending; there the next one waits for it.
+            # In the session's previous worker its last client may still be ending; a new client there waits for that.
             chosen = max(candidates, key=lambda worker: (session in worker.hosted, len(worker.sessions)))
             chosen.reserved = alone
             return chosen
@@ -208,7 +208,7 @@ class WorkerPool:
         try:
             await worker.run()
         except Exception:
-            # A worker is never worth the engine; its sessions learn it from their ports.
+            # A worker's failure must never end the engine; its sessions learn of the failure from their ports.
             log.exception("a worker process could not be served", worker=worker.name)
         finally:
             self.workers.remove(worker)

@@ -11,13 +11,13 @@ from rookery.log import get_logger
 from ..protocol import Happened, Notice, Stop, Stored
 
 INCOMING = 256
-"""Notices and events of one client that may wait; it sends one event at a time."""
+"""Maximum number of queued notices and events of one client, which sends one event at a time."""
 
 log = get_logger("SESSION")
 
 
 class Worker(Protocol):
-    """What a port needs of the process that its client lives in."""
+    """The part of a worker process that its clients' ports use."""
 
     name: str
     end: str
@@ -25,7 +25,7 @@ class Worker(Protocol):
 
     @property
     def quitting(self) -> bool:
-        """True once the process was asked to end."""
+        """True once the engine has asked the process to end."""
 
     async def call(self, client: int, method: str, arguments: dict[str, Any]) -> Any:
         """Ask the client; raises SendError."""
@@ -35,7 +35,7 @@ class Worker(Protocol):
 
 
 class ClientPort:
-    """Iterate `events` for what the client tells, until its worker ends."""
+    """The engine's end of one client. Iterate `events` for its notices and events, until its worker ends."""
 
     def __init__(self, worker: Worker, number: int) -> None:
         self.worker = worker
@@ -43,7 +43,7 @@ class ClientPort:
         self._send, self.events = trio.open_memory_channel[Happened | Notice](INCOMING)
 
     async def call(self, method: str, **arguments: Any) -> Any:
-        """Raises SendError: NotConnected when nothing has left, OutcomeUnknown when the worker ended meanwhile."""
+        """Call the client. Raises SendError: NotConnected if nothing was sent, OutcomeUnknown if the worker ended."""
         return await self.worker.call(self.number, method, arguments)
 
     def stored(self, number: int) -> None:
@@ -51,16 +51,16 @@ class ClientPort:
         self.worker.tell(Stored(self.number, number))
 
     def stop(self) -> None:
-        """Ask the client to disconnect; it tells `ended`."""
+        """Ask the client to disconnect; it then sends the notice `ended`."""
         self.worker.tell(Stop(self.number))
 
     def deliver(self, frame: Happened | Notice) -> None:
-        """From the worker's reader."""
+        """Queue a frame; the worker's reader calls this."""
         try:
             self._send.send_nowait(frame)
         except (trio.WouldBlock, trio.BrokenResourceError, trio.ClosedResourceError):
             log.warning("a client's report is dropped", worker=self.worker.name, kind=getattr(frame, "kind", "event"))
 
     def close(self) -> None:
-        """Nothing more comes."""
+        """Note that no more frames will come."""
         self._send.close()

@@ -35,7 +35,7 @@ from ..settings import WorkerSettings
 from .port import ClientPort
 
 CHUNK = 256 * 1024  # bytes
-OUTGOING = 64  # frames that may wait to be written,
+OUTGOING = 64  # maximum number of frames that wait to be written,
 OUTGOING_PER_SESSION = 8  # and as many more for each session: all of them may start or stop in the same moment
 LINES_KEPT = 30  # of a worker's last words
 LINE_LIMIT = 2000  # characters
@@ -46,7 +46,7 @@ log = get_logger("SESSION")
 
 
 class WorkerProcess:
-    """`run` is its life, owned by the pool; links use the other methods while it lives."""
+    """One worker process. The pool calls `run`, which lasts as long as the process; links call the other methods."""
 
     def __init__(
         self, name: str, command: Sequence[str], environment: Mapping[str, str], settings: WorkerSettings
@@ -56,10 +56,10 @@ class WorkerProcess:
         self._environment = environment
         self._settings = settings
         self.ports: dict[int, ClientPort] = {}
-        self.sessions: list[str] = []  # those that use it or are about to
-        self.hosted: set[str] = set()  # those that ever did
-        self.reserved = False  # for the one session in it, which may end it
-        self.suspects: list[str] | None = None  # those that were logging in when it crashed
+        self.sessions: list[str] = []  # sessions that use it or are about to
+        self.hosted: set[str] = set()  # all sessions that ever used it
+        self.reserved = False  # it hosts a single session, which may crash it
+        self.suspects: list[str] | None = None  # sessions that were logging in when it crashed
         self.idle_since = math.inf
         self.leftovers = 0
         self.library = ""
@@ -80,18 +80,18 @@ class WorkerProcess:
 
     @property
     def quitting(self) -> bool:
-        """It was asked to end."""
+        """True once the engine has asked it to end."""
         return self._quitting
 
     @property
     def usable(self) -> bool:
-        """It may take another client."""
+        """True when it may take another client."""
         return not (
             self.ended.is_set() or self._quitting or self._unfit or self.leftovers >= self._settings.most_leftovers
         )
 
     async def wait_ready(self) -> None:
-        """Return when its library is loaded. Raises ProviderError; TerminalError when it cannot be."""
+        """Return when its library is loaded. Raises ProviderError; TerminalError when the library cannot be loaded."""
         await self._known.wait()
         if self._unfit is not None:
             raise TerminalError(self._unfit, reason=Reason.CONFIGURATION, action=Action.FIX_CONFIGURATION)
@@ -99,7 +99,7 @@ class WorkerProcess:
             raise ProviderError(f"the worker process ended: {self.end}")
 
     def tell(self, frame: protocol.ToWorker) -> None:
-        """Write soon. A worker that reads nothing is found by its silence."""
+        """Queue a frame. The heartbeat check detects a worker that does not read."""
         try:
             self._outgoing.send_nowait(frame)
         except trio.WouldBlock:
@@ -142,7 +142,7 @@ class WorkerProcess:
                 raise Rejected(text)
 
     def quit(self) -> None:
-        """Ask it to end. Takes no new clients from now on."""
+        """Ask it to end. It takes no new clients from now on."""
         self._quitting = True
         self.tell(Quit())
 
@@ -157,7 +157,7 @@ class WorkerProcess:
             self._process.send_signal(number)
 
     async def run(self) -> None:
-        """Start the process and serve it until it ends. Never raises for what the process does."""
+        """Start the process and serve it until it ends. A failure of the process never raises."""
         try:
             stream, outputs = self._spawn()
         except OSError as error:
@@ -186,7 +186,7 @@ class WorkerProcess:
                     await trio.aclose_forcefully(closing)
 
     def _spawn(self) -> tuple[trio.SocketStream, list[trio.lowlevel.FdStream]]:
-        """Not in a thread: Linux ends a worker with the thread that started it (see `worker.lifetime`)."""
+        """Start it, but not in a thread: Linux kills a worker when its starting thread ends (see `worker.lifetime`)."""
         ours, theirs = socket.socketpair()
         with theirs:
             try:
@@ -197,7 +197,7 @@ class WorkerProcess:
                     stderr=subprocess.PIPE,
                     pass_fds=[theirs.fileno()],
                     env=self._environment,
-                    start_new_session=True,  # a Ctrl+C in a terminal is for the engine
+                    start_new_session=True,  # Ctrl+C in a terminal is for the engine only
                 )
             except OSError:
                 ours.close()
@@ -217,7 +217,7 @@ class WorkerProcess:
             async for frame in self._to_write:
                 await stream.send_all(protocol.encode(frame))
         except (trio.BrokenResourceError, trio.ClosedResourceError):
-            pass  # the reader notices
+            pass  # the reader detects the closed socket
 
     async def _read(self, stream: trio.SocketStream) -> None:
         reader = protocol.FrameReader()
@@ -253,13 +253,13 @@ class WorkerProcess:
                 self._known.set()
 
     def _until(self) -> float | None:
-        """When the first lease of its sessions ends, as `time.monotonic` will tell."""
+        """The time at which the first lease of its sessions ends, on the clock of `time.monotonic`."""
         first = min((until() for until in self.leases.values()), default=math.inf)
         return None if first == math.inf else time.monotonic() + first - trio.current_time()
 
     async def _watch(self) -> None:
-        """Beat, and kill what does not. Silence is counted in looks, not in seconds: when this process was held up, that
-        is one look."""
+        """Send heartbeats, and kill a worker that sends none. Silence is counted in checks, not in seconds: a delay of
+        this process counts as one check."""
         beat, missed = self._settings.beat, 0
         patience = self._settings.loading
         while True:
@@ -273,7 +273,7 @@ class WorkerProcess:
                 self.kill(f"no sign of life for {missed * beat:g} s")
 
     async def _drain(self, output: trio.lowlevel.FdStream) -> None:
-        """What the library prints goes to the log, and never stands in its way."""
+        """Write the library's output to the log, so that a full pipe never blocks the library."""
         rest = b""
         while True:
             try:
@@ -314,5 +314,5 @@ class WorkerProcess:
 
 
 def default_command() -> list[str]:
-    """The worker of this package, run by this Python."""
+    """The command that runs this package's worker with this Python."""
     return [sys.executable, "-m", "rookery_whatsapp.worker"]

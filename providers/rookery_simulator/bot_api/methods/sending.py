@@ -1,6 +1,6 @@
 """The methods that create messages: sendMessage, the media, sendLocation, sendContact, sendPoll, sendChatAction.
 
-Checks come in the server's order and end in its words. What is left out: entities are not parsed from a text with a
+Checks run in the server's order and use its error texts. Not simulated: entities are not parsed from a text with a
 parse_mode (the text comes back as sent), media by URL are not fetched, and pictures have made-up sizes.
 """
 
@@ -100,7 +100,7 @@ def check_parse_mode(parameters: Parameters) -> None:
 
 
 def inline_keyboard(parameters: Parameters) -> dict[str, Any]:
-    """`{"reply_markup": ...}` if messages show it. Raises ApiError 400 when it is no JSON object."""
+    """`{"reply_markup": ...}` if messages show it. Raises ApiError 400 when it is not a JSON object."""
     if not parameters.values.get("reply_markup"):
         return {}
     markup = parameters.structure("reply_markup")
@@ -178,7 +178,7 @@ def media_content(field: str, stored: StoredFile) -> Message:
         case "video":
             return {"video": file | named | picture | {"duration": 1}}
         case "animation":
-            # A client that knows no animations sees a document.
+            # Clients that do not know animations see a document.
             return {"animation": file | named | picture | {"duration": 1}, "document": file | named}
         case "video_note":
             return {"video_note": file | {"length": 240, "duration": 1}}

@@ -119,7 +119,7 @@ def get_chat(bot: SimulatedBot, parameters: Parameters) -> dict[str, Any]:
 
 
 def remember_allowed_updates(bot: SimulatedBot, parameters: Parameters) -> None:
-    """Apply `allowed_updates` if given: `[]` means the default, what is no array of names is ignored."""
+    """Apply `allowed_updates` if given: `[]` means the default; anything but an array of names is ignored."""
     raw = parameters.values.get("allowed_updates")
     if raw is None or raw == bot.last_allowed_updates:
         return

@@ -13,7 +13,7 @@ from .service import remember_allowed_updates
 
 
 async def get_updates(bot: SimulatedBot, poll: Poll, parameters: Parameters, connection: BotApiConnection) -> bytes:
-    """The whole HTTP answer of a getUpdates call, as soon as there is one.
+    """The whole HTTP answer of a getUpdates call, as soon as it is ready.
 
     Raises ApiError (409, or 401 for a token that is revoked meanwhile) and HungUp when the client leaves; the call
     then stays registered, as it does at the real server.

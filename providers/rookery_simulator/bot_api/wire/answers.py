@@ -31,7 +31,7 @@ class Described:
 
 
 def too_many_requests(retry_after: int) -> ApiError:
-    """The 429 that tells how many seconds to wait."""
+    """The 429 that says how many seconds to wait."""
     return ApiError(429, f"Too Many Requests: retry after {retry_after}", {"retry_after": retry_after})
 
 

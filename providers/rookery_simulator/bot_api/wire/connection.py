@@ -127,7 +127,7 @@ class BotApiConnection:
         return self.hung_up
 
     def reset(self) -> None:
-        """Make the close that follows an abrupt one: the client sees a connection reset."""
+        """Make the following close abrupt: the client sees a connection reset."""
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")
 
     def _receive(self) -> None:

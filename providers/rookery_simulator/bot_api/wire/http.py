@@ -1,7 +1,7 @@
-"""HTTP/1.1 as bytes: requests out of a byte stream, answers into bytes; no sockets.
+"""HTTP/1.1 as bytes: reads requests from a byte stream, writes answers as bytes; no sockets.
 
-httptools (the parser of Node.js) does the parsing. Bodies and headers are bounded; whatever is wrong with a request
-ends in one `BadRequest` and the connection is closed after its answer.
+httptools (the parser of Node.js) does the parsing. Bodies and headers are bounded; any error in a request raises
+`BadRequest`, and the connection is closed after its answer.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _OK_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: ke
 
 
 class BadRequest(Exception):
-    """The bytes are no acceptable request; carries the status code to answer with before closing."""
+    """The bytes are not an acceptable request; carries the status code to answer with before closing."""
 
     def __init__(self, status: int) -> None:
         super().__init__(status)

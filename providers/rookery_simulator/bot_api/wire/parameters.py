@@ -1,4 +1,4 @@
-"""The parameters of a Bot API call, from wherever a client may put them.
+"""The parameters of a Bot API call, from every place where a client may put them.
 
 The server takes them from the query string and from a JSON, urlencoded or multipart body alike and treats every
 value as text: numbers may come as strings, structures as JSON inside a string. Here a value keeps the form in which
@@ -53,7 +53,7 @@ class Parameters:
         return str(value)
 
     def integer(self, name: str, default: int = 0) -> int:
-        """The value as a number; like the server, text that is no number counts as 0."""
+        """The value as a number; as on the server, text that is not a number counts as 0."""
         value = self.values.get(name)
         if type(value) is int:
             return value

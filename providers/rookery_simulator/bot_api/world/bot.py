@@ -96,23 +96,23 @@ class SimulatedBot:
         self.webhook: Webhook | None = None
         self.allowed_kinds = DEFAULT_KINDS
         self.last_allowed_updates: object = None
-        """The parameter as it last came, since decoding it again in every poll costs more than the rest."""
+        """The parameter as last received: decoding it again in every poll would cost more than the rest."""
         self._life = _lives[token]
         _lives[token] += 1
         self._id_epoch = 0
         self.queue = UpdateQueue(self._choose_first_id(), history=settings.history)
         self.polls = PollDesk(self.queue, settings)
         self.chats: dict[int, Chat] = {}
-        # Taking the oldest out of a plain dict again and again scans over all that were taken before.
+        # Repeatedly removing the oldest entry of a plain dict scans over all entries removed before.
         self.messages: OrderedDict[tuple[int, int], Message] = OrderedDict()
         self.sent: deque[Sent] = deque(maxlen=settings.history)
         """Messages the bot has sent."""
         self.actions: deque[Sent] = deque(maxlen=settings.history)
         """Its edits, deletions, reactions, chat actions and answers to callback queries."""
         self.calls: Counter[str] = Counter()
-        """Requests by method, in lower case, whatever became of them."""
+        """Number of requests by method, in lower case, whatever their result."""
         self.errors: Counter[int] = Counter()
-        """Answers that were errors, by code."""
+        """Number of error answers, by code."""
         self.open_callback_queries: dict[str, float] = {}
         self.filtered = 0
         """Updates that were not created because allowed_updates leaves them out."""
@@ -138,7 +138,7 @@ class SimulatedBot:
         return self.push_message({"text": text}, chat_id=chat_id, from_id=from_id)
 
     def push_message(self, content: Message, *, chat_id: int = 1, from_id: int | None = None) -> Update | None:
-        """A person sends a message with any content; what is missing is filled in, what is there is kept."""
+        """A person sends a message with any content; missing fields are filled in, given fields are kept."""
         partial: Message = {"chat": self.chat(chat_id).json}
         if from_id is not None:
             partial["from"] = user_json(from_id)
@@ -221,11 +221,11 @@ class SimulatedBot:
     # What the methods use.
 
     def allow_kinds(self, names: Iterable[str]) -> None:
-        """Remember allowed_updates; nothing that is known stands for the default."""
+        """Remember allowed_updates; a list without known kinds means the default."""
         self.allowed_kinds = frozenset(name.lower() for name in names) & KNOWN_KINDS or DEFAULT_KINDS
 
     def take_flood_allowance(self, chat: Chat) -> None:
-        """Count a message to a chat. Raises ApiError 429 when that is one too many."""
+        """Count a message to a chat. Raises ApiError 429 when it exceeds the limit."""
         settings, now = self.settings, self.clock()
         windows: list[Window] = []
         if settings.chat_per_second is not None:
@@ -291,7 +291,7 @@ class SimulatedBot:
         return message
 
     def _choose_first_id(self) -> int:
-        # Where the server's would lie, but the same in every run, so that a failing test fails the same way again.
+        # In the server's range, but the same in every run, so that a failing test fails the same way again.
         lowest, highest = 2 * max(MAX_EVENTS, 1_000_000) + 1, MAX_ID // 2
         chosen = f"{self.token} {self.settings.seed} {self._life} {self._id_epoch}"
         return lowest + zlib.crc32(chosen.encode()) % (highest - lowest)

@@ -8,7 +8,7 @@ from collections import OrderedDict
 from typing import Any
 
 MAX_DOWNLOAD_BYTES = 20 * 1024 * 1024
-"""getFile refuses what is larger."""
+"""getFile refuses larger files."""
 
 
 class StoredFile:

@@ -1,4 +1,4 @@
-"""Flood limits: so many events in so many seconds; pure."""
+"""Flood limits: a maximum number of events in a period; pure."""
 
 from __future__ import annotations
 

@@ -1,13 +1,13 @@
-"""The getUpdates calls of one bot: which waits, which is answered, which is ended by a conflict; pure, no I/O.
+"""The getUpdates calls of one bot: decides which waits, which gets an answer, which ends with a conflict; pure, no I/O.
 
 The rules are those of `process_get_updates_query`, `do_get_updates`, `abort_long_poll` and `fail_query_conflict` in
 tdlib/telegram-bot-api:
 
 - at most one call waits for a bot; it is ended with a conflict only by a newer call that has to wait too;
-- a call that finds updates, or does not want to wait, is answered at once and ends nobody;
+- a call that finds updates, or does not want to wait, is answered at once and ends no other call;
 - the same offset again within 3 s with a timeout below 3 s waits 3 s; within 0.5 s it gets one update only;
-- within 3 s of a conflict the next ones are held back for 3 s before they are told;
-- a client that hung up leaves its call waiting until its timeout or the next update; it takes nothing away.
+- within 3 s of a conflict the server holds further conflicts back for 3 s before it answers them;
+- a client that hung up leaves its call waiting until its timeout or the next update; it takes no updates.
 
 Every call is also kept as an interval, so that a test can check that two calls never overlapped. Times are seconds;
 `now` is unix time.
@@ -42,9 +42,9 @@ class Poll:
     """One getUpdates call, from its arrival to its end.
 
     `outcome` is empty while the call lasts, then `answered`, `empty`, `conflict`, `hung_up` (the client left first),
-    `dropped` (a fault cut it off) or `failed` (any other error). `released_at` is when a conflict may be told.
-    `offset` is as the client sent it, `start` what the server made of it. `wake` ends the wait of whoever handles the
-    call, `probe` tells whether its client has hung up.
+    `dropped` (a fault cut it off) or `failed` (any other error). `released_at` is when a conflict may be answered.
+    `offset` is as the client sent it, `start` what the server made of it. `wake` ends the wait of the task that handles
+    the call, `probe` says whether its client has hung up.
     """
 
     __slots__ = (
@@ -172,7 +172,7 @@ class PollDesk:
         self._decide(poll, timeout, now)
 
     def refuse(self, poll: Poll, now: float, description: str) -> None:
-        """End a call with a conflict that is told now or, shortly after another one, later."""
+        """End a call with a conflict, answered now or, shortly after another conflict, later."""
         self.conflicts.append(Conflict(now, description, poll.number, poll in self._open))
         poll.failure = (409, description)
         if now >= self._next_conflict_at:
@@ -216,7 +216,7 @@ class PollDesk:
     def _current_waiting(self, now: float) -> Poll | None:
         poll = self._waiting
         if poll is not None and poll not in self._open and now >= poll.deadline:
-            # Its client is gone, so nobody was there to notice the timeout.
+            # Its client is gone, so no task noticed the timeout.
             self._waiting = poll = None
         return poll
 

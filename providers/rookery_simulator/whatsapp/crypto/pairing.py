@@ -28,7 +28,7 @@ CODE_ITERATIONS = 131_072  # rounds of PBKDF2 that stretch the pairing code
 
 
 class PairingRefused(Exception):
-    """What a phone tells its user: an unknown or used QR code, a wrong pairing code, a bad signature."""
+    """The error that a phone shows its user: an unknown or used QR code, a wrong pairing code, a bad signature."""
 
 
 @dataclass(frozen=True)

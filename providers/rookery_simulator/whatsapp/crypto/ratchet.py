@@ -92,7 +92,7 @@ class Session:
     previous_count: int = 0
     receiving: dict[bytes, _Chain] = field(default_factory=dict)
     skipped: dict[tuple[bytes, int], _MessageKeys] = field(default_factory=dict)
-    # Until they answer, each message carries what they need to build the session: fields of a PreKeySignalMessage.
+    # Until they answer, each message carries the data to build the session: fields of a PreKeySignalMessage.
     introduction: dict[int, int | bytes | None] | None = None
 
     @classmethod

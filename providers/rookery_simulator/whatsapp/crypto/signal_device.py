@@ -55,7 +55,7 @@ class SignalDevice:
         self._sessions.clear()
 
     def encrypt(self, address: Jid, bundle: Callable[[], PreKeyBundle], plaintext: bytes) -> tuple[str, bytes]:
-        """Type and bytes for one device; `bundle` is asked only when there is no session yet."""
+        """Type and bytes for one device; calls `bundle` only if there is no session yet."""
         sessions = self._sessions.setdefault(address, [])
         if not sessions:
             sessions.append(Session.begin(self.identity, self.registration_id, bundle()))
@@ -75,7 +75,7 @@ class SignalDevice:
                 plaintext = session.decrypt(message)
             except UndecryptableMessage:
                 continue
-            # The one they use is the one to answer in.
+            # Answer in the session that the other side uses.
             sessions.remove(session)
             sessions.insert(0, session)
             return _unpad(plaintext)

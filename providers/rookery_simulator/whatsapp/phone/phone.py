@@ -48,7 +48,7 @@ class Phone:
         self.received: Feed[ReceivedMessage] = Feed()
         # Copies of what the own linked devices sent to others.
         self.sent_by_devices: Feed[ReceivedMessage] = Feed()
-        # What linked devices told this phone as their peer, such as requests for a message.
+        # Peer messages of linked devices to this phone, such as requests for a message.
         self.peer_messages: Feed[ReceivedMessage] = Feed()
         self.chat_states: Feed[Node] = Feed()
         self.receipts: Feed[Node] = Feed()
@@ -93,7 +93,7 @@ class Phone:
         return outcome[0]
 
     def greet(self, device: LinkedDevice) -> None:
-        """What a phone tells a device at its first login: the key to its settings, its push name among them."""
+        """Send a device, at its first login, the key to the phone's settings, which include its push name."""
         if not device.greeted:
             device.greeted = True
             self.app_state.set_push_name(self.name)
@@ -162,7 +162,7 @@ class Phone:
     # Small signs of life
 
     def mark_read(self, *messages: ReceivedMessage, kind: str = "read") -> None:
-        """Tell the senders; `kind` may also be `played`."""
+        """Send read receipts to the senders; `kind` may also be `played`."""
         for message in messages:
             postman.send_receipt(self, message, kind)
 

@@ -30,7 +30,7 @@ def send(phone: Phone, to: Phone | Group, draft: Draft) -> SentMessage:
     for account in accounts:
         _hand_over(phone, account, sent)
     if isinstance(to, Group):
-        # The key as it is before this message: whoever learns it from later on cannot read the message.
+        # The key in its state before this message: a member that gets a later state cannot read the message.
         sent.group_key = phone.signal.our_sender_key(to.jid).distribution()
         sent.group_ciphertext = phone.signal.encrypt_for_group(to.jid, draft.message.SerializeToString())
     for account in dict.fromkeys([*accounts, phone]):
@@ -142,7 +142,7 @@ def receive(phone: Phone, device: LinkedDevice, stanza: Node, group: Jid | None,
     schema = protobufs.messages()
     world, sender = phone.world, device.lid
     if (sender, stanza.get("id")) in phone.seen:
-        encrypted = []  # sent again after a lost connection, under keys that are used up: only the receipt is missing
+        encrypted = []  # a repetition after a lost connection, under used keys: only the receipt is missing
     for part in encrypted:
         try:
             if part.get("type") == "skmsg":

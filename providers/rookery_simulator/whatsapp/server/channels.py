@@ -73,7 +73,7 @@ class Channel:
 
 
 def answer(world: World, device: LinkedDevice, query_id: str, variables: dict[str, Any]) -> Any:
-    """The data of a query about channels; None when there is no such channel."""
+    """The data of a query about channels; None for an unknown channel."""
     number = device.phone.number
     if query_id == SUBSCRIBED:
         own = [each.describe(number) for each in world.channels.values() if number in each.followers | {each.owner}]

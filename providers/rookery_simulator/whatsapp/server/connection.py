@@ -1,7 +1,7 @@
 """One client's connection: handshake, frames, stanzas in and out.
 
 Every decision is made synchronously in `dispatch`, `post` only queues a stanza, and one task writes. So a scripted phone
-may talk to a device from anywhere without waiting, and a client that stops reading costs nobody but itself.
+may talk to a device from anywhere without waiting, and a client that stops reading harms only itself.
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ class ClientConnection:
         self.world.handle(self, stanza)
 
     def post(self, stanza: Node) -> None:
-        """Queue a stanza. A client that is gone misses it; one that reads nothing is dropped."""
+        """Queue a stanza. A client that has gone misses it; a client that does not read is dropped."""
         self.post_raw(pack(stanza))
 
     def post_raw(self, data: bytes) -> None:

@@ -95,7 +95,7 @@ class Group:
 
 
 def create(world: World, subject: str, members: list[Phone]) -> Group:
-    """Make a group; the members' devices are told when they are connected."""
+    """Make a group; the server notifies the members' connected devices."""
     jid = Jid(f"12036{len(world.groups):010d}", GROUP_SERVER)
     group = world.groups[jid] = Group(jid, subject, world.now(), members)
     group.tell(members[0], node("create", {"type": "new"}, [group.describe()]))
@@ -126,7 +126,7 @@ def on_query(world: World, connection: ClientConnection, device: LinkedDevice, q
 
 
 def _on_all(world: World, connection: ClientConnection, device: LinkedDevice, query: Node) -> None:
-    """What is not about one group that the asking device is in."""
+    """Handle queries other than those about one group of the asking device."""
     phone = device.phone
     if query.child("participating") is not None:
         own = [group.describe() for group in world.groups.values() if phone in group.members]

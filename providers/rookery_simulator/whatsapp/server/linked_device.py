@@ -39,7 +39,7 @@ class LinkedDevice:
         # Faults of sending: answer each message with this error code, or do not answer at all.
         self.send_error: int | None = None
         self.hold_acks = False
-        # What the device told the server, as stanzas.
+        # Stanzas that the device sent to the server.
         self.receipts: Feed[Node] = Feed()
         self.presences: Feed[Node] = Feed()
         self._one_time: deque[tuple[int, bytes]] = deque()
@@ -69,7 +69,7 @@ class LinkedDevice:
         while self.connection is not None:
             await self._changed.wait()
 
-    # Told by the server
+    # Sent by the server
 
     def connected(self, connection: ClientConnection) -> None:
         self.connection = connection
@@ -134,7 +134,7 @@ class LinkedDevice:
         self._one_time.clear()
 
     def take_bundle(self) -> PreKeyBundle:
-        """A bundle for a stranger: uses up one one-time key, goes without when there is none."""
+        """A bundle for a stranger: uses up one one-time key, or has none when they are used up."""
         number, key = self._one_time.popleft() if self._one_time else (None, None)
         own = self.registration
         if self._one_time and len(self._one_time) == self.phone.world.settings.low_prekeys:
@@ -151,7 +151,7 @@ class LinkedDevice:
     # Faults and decisions
 
     def remove(self) -> None:
-        """Unlink the device, as its owner does on the phone: a client is told and forgets its keys."""
+        """Unlink the device, as its owner does on the phone: a connected client learns of it and forgets its keys."""
         self.removed = True
         self.phone.devices.pop(self.number, None)
         if self.connection is not None:
@@ -193,7 +193,7 @@ class LinkedDevice:
             self.connection.drop()
 
     def silence(self, silent: bool = True) -> None:
-        """Swallow what is said in both directions, or stop doing so; the connection stays open."""
+        """Swallow the traffic in both directions, or stop doing so; the connection stays open."""
         if self.connection is not None:
             self.connection.silent = silent
 
@@ -203,7 +203,7 @@ class LinkedDevice:
             self.connection.delay = seconds
 
     def malformed(self, data: bytes = b"\0\xf8\x05\xff") -> None:
-        """Send a frame that is no stanza."""
+        """Send a frame that is not a stanza."""
         if self.connection is not None:
             self.connection.post_raw(data)
 

@@ -1,4 +1,4 @@
-"""What the server says first: refs for a device that is to be paired, success or failure for one that is."""
+"""The server's first stanza: refs for a device that wants to pair, success or failure for a paired one."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Refusal:
 
 
 def welcome(world: World, connection: ClientConnection, static: bytes, payload: bytes) -> None:
-    """Decide what a client that finished its handshake gets to hear."""
+    """Decide what to send to a client that has finished its handshake."""
     hello = protobufs.handshake().ClientPayload.FromString(payload)
     if world.refusal is not None:
         _refuse(connection, world.refusal)

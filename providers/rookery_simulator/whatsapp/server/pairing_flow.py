@@ -35,7 +35,7 @@ class CodeRequest:
 
 
 def scan(phone: Phone, text: str, done: Done) -> None:
-    """The phone's camera read `text`: link the device behind it; `done` hears how it went."""
+    """The phone's camera read `text`: link the device behind it; `done` gets the result."""
     code = QrCode.parse(text)
     connection = phone.world.references.pop(code.reference, None)
     registration = connection.registration if connection else None

@@ -1,6 +1,6 @@
 """The simulator's front door: an HTTP proxy that ends TLS itself.
 
-A client that was told `http://127.0.0.1:port` sends `CONNECT web.whatsapp.com:443`; the proxy says yes to a host it
+A client with the proxy `http://127.0.0.1:port` sends `CONNECT web.whatsapp.com:443`; the proxy says yes to a host it
 plays and speaks TLS with a certificate of its own authority. Everything else gets 502.
 """
 
@@ -53,7 +53,7 @@ async def serve_tunnel(stream: trio.abc.Stream, context: ssl.SSLContext, handler
 
 
 async def _read_connect(stream: trio.abc.Stream) -> str | None:
-    """The host that the client asks for; None when it asks for nothing sensible."""
+    """The host that the client asks for; None for an invalid request."""
     request = b""
     while b"\r\n\r\n" not in request:
         try:

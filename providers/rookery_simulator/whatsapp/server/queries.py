@@ -22,7 +22,7 @@ KEY_ID_SIZE = 3  # bytes of a prekey's number
 
 
 def handle(world: World, connection: ClientConnection, query: Node) -> None:
-    """Answer one query; one that nobody knows gets an empty result and is kept in `world.unknown_queries`."""
+    """Answer one query; an unknown one gets an empty result and is kept in `world.unknown_queries`."""
     namespace = query.get("xmlns")
     child = query.children[0].tag if query.children else ""
     if namespace == "md" and child == "link_code_companion_reg":
@@ -47,7 +47,7 @@ def _set_active(world: World, connection: ClientConnection, device: LinkedDevice
 
 
 def _count_prekeys(world: World, connection: ClientConnection, device: LinkedDevice, query: Node) -> None:
-    # A client that hears of none makes 812; of few, 50.
+    # A client makes 812 keys if the server reports none, and 50 if it reports few.
     count = device.prekey_count or (0 if world.settings.many_prekeys else 1)
     connection.answer(query, [node("count", {"value": count})])
 

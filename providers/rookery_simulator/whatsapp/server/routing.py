@@ -97,7 +97,7 @@ def _give(
 
 
 def _hidden(world: World, address: Jid) -> Jid:
-    """The hidden form of an address; as it is when nobody is there."""
+    """The hidden form of an address; an unknown address stays as it is."""
     phone = world.phone_at(address)
     return phone.lid.with_device(address.device) if phone else address
 

@@ -42,7 +42,7 @@ class Settings:
     retry_delay: float = 0.2
     # Acknowledgements say when a message was accepted.
     ack_times: bool = True
-    # Devices hear that they have to log in anew after pairing; without it they stay on a connection that says nothing more.
+    # The server makes devices log in again after pairing; otherwise they stay on a connection that sends nothing more.
     restart_is_heard: bool = True
     # Scripted phones confirm what they receive.
     delivery_receipts: bool = True
@@ -65,13 +65,13 @@ class World:
         self.code_requests: Feed[pairing_flow.CodeRequest] = Feed()
         # Set it to answer every login and every pairing with a failure.
         self.refusal: Refusal | None = None
-        # Queries that were answered with an empty result because nobody taught the simulator better.
+        # Queries that the simulator does not know; it answered them with an empty result.
         self.unknown_queries: Feed[Node] = Feed()
-        # What is to be done later, with the seconds until then.
+        # Actions to do later, with the seconds until then.
         self.agenda: Feed[tuple[float, Callable[[], None]]] = Feed()
 
     async def keep_agenda(self) -> None:
-        """Do what scripted phones put on the agenda, when it is due; until cancelled."""
+        """Run the scripted phones' agenda items when they are due, until cancelled."""
 
         async def wait(seconds: float, action: Callable[[], None]) -> None:
             await trio.sleep(seconds)

@@ -28,7 +28,7 @@ class Jid:
 
     @classmethod
     def parse(cls, text: str) -> Jid:
-        """Read `user[:device]@server`; raises ValueError when there is no server."""
+        """Read `user[:device]@server`; raises ValueError without a server."""
         user, separator, server = text.rpartition("@")
         if not separator or not server:
             raise ValueError(f"not an address: {text!r}")

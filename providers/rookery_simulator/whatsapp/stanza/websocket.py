@@ -11,7 +11,7 @@ from wsproto.connection import ConnectionType
 from wsproto.events import AcceptConnection, BytesMessage, CloseConnection, Ping, Pong, RejectConnection, Request
 
 RECEIVE_SIZE = 65_536  # bytes
-CLOSE_DEADLINE = 1.0  # seconds for a goodbye that nobody may be reading
+CLOSE_DEADLINE = 1.0  # seconds for the goodbye, which the client may not read
 BROKEN = (
     trio.BrokenResourceError,
     trio.ClosedResourceError,
@@ -46,7 +46,7 @@ class WebSocket:
                     raise ConnectionEnded(event.target)
 
     async def receive(self) -> bytes:
-        """The next message; raises ConnectionEnded when there will be none."""
+        """The next message; raises ConnectionEnded at the end of the connection."""
         while not self._messages:
             for event in await self._receive_events():
                 if isinstance(event, BytesMessage):
