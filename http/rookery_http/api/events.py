@@ -140,7 +140,7 @@ async def _frames(
 
 
 async def _chunks(follower: Follower, forms: WireForms) -> AsyncGenerator[bytes]:
-    """Several frames at a time when there are several; a comment when nothing happens for a while."""
+    """Yields all waiting frames at once, and a comment when nothing has happened for a while."""
     yield f"retry: {RETRY_MILLISECONDS}\n\n".encode()
     while True:
         try:

@@ -259,7 +259,7 @@ async def list_messages(api: Api, id: str, *, query: ListMessages) -> Answer:
 
 
 async def _check_media(api: Api, media: Any, caller: Caller) -> None:
-    """Raises NotFound for a file that the caller may not see, in the words for one that does not exist."""
+    """Raises NotFound for a file that the caller may not see, exactly as for one that does not exist."""
     if caller.sessions is None or not isinstance(media, str):
         return
     try:
@@ -295,7 +295,7 @@ def _split(body: dict[str, Any]) -> tuple[Envelope, dict[str, Any]]:
 
 
 async def _fields_of(api: Api, body: dict[str, Any], caller: Caller) -> dict[str, Any]:
-    """What `Engine.submit` takes. Raises Problem, NotFound."""
+    """The arguments for `Engine.submit`. Raises Problem, NotFound."""
     envelope, fields = _split(body)
     if fields.get("type") == PLATFORM:
         caller.require(Scope.CALL)

@@ -58,7 +58,7 @@ async def call_telegram(api: Api, id: str, *, method: str, body: dict[str, Any] 
 
 
 async def check_files(api: Api, params: dict[str, Any], caller: Caller) -> None:
-    """Raises NotFound for a file that the caller may not see, in the words for one that does not exist."""
+    """Raises NotFound for a file that the caller may not see, exactly as for one that does not exist."""
     if caller.sessions is None:
         return
     for file in media_in(params):

@@ -146,7 +146,7 @@ async def update_session(api: Api, id: str, *, body: ChangeSession) -> Answer:
 
 
 async def _other_platform(api: Api, id: str, body: ChangeSession, error: InvalidInput) -> Exception:
-    """A change cannot name the platform: what is right for another one is a conflict with this session, not bad input."""
+    """A change does not name the platform: input that is valid for another platform is a conflict, not bad input."""
     platform = (await api.engine.get_session(id)).platform
     for field in ("credentials", "settings"):
         value = getattr(body, field)

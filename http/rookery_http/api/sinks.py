@@ -162,7 +162,7 @@ async def replay_sink(api: Api, id: str, *, body: Replay | None) -> Answer:
 
 
 def _checked(url: str) -> None:
-    """A description cannot say all that an address must be."""
+    """Make the checks of an address that the description cannot express."""
     try:
         check_address(url)
     except InvalidInput as error:

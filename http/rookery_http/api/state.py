@@ -43,7 +43,7 @@ class PlatformInput(msgspec.Struct, frozen=True):
     event_types: tuple[EventType, ...] = ()
 
     def fits(self, field: str, value: Mapping[str, Any]) -> bool:
-        """True when `value` has the names that this platform takes, whatever they hold, and null only where it may be."""
+        """True when `value` has the names that this platform accepts, with any content, and null only where allowed."""
         schema: Mapping[str, Any] = getattr(self, field)
         known: Mapping[str, Any] = schema.get("properties", {name: {"anyOf": [NULL]} for name in value})
         null = (name for name, item in value.items() if item is None)
@@ -53,7 +53,7 @@ class PlatformInput(msgspec.Struct, frozen=True):
 
 
 class Api:
-    """The engine, the settings, and the event that tells long answers to end."""
+    """The engine, the settings, and the event that ends long answers."""
 
     def __init__(
         self,
@@ -84,7 +84,7 @@ class Api:
         self._waits: set[trio.CancelScope] = set()
 
     async def identify(self, incoming: Request | Websocket, key: str | None = None) -> Caller:
-        """Who is calling, by `key` or by the headers. Raises a Problem: 401, 429 when many wrong keys come from there."""
+        """The caller, by `key` or the headers. Raises a Problem: 401, or 429 after many wrong keys of its address."""
         key = given_key(incoming.headers) if key is None else key
         address = incoming.remote_addr or ""
         if key is not None:
@@ -101,7 +101,7 @@ class Api:
 
     @contextmanager
     def waiting(self) -> Iterator[None]:
-        """The block waits for something that may take long: it is left when the server stops."""
+        """A block for a wait that may take long: it is cancelled when the server stops."""
         with trio.CancelScope() as scope:
             if self.stopping.is_set():
                 scope.cancel()
@@ -112,7 +112,7 @@ class Api:
                 self._waits.discard(scope)
 
     async def end_waits(self) -> None:
-        """Leave every `waiting` block once the server stops. Owned by the server; runs until then."""
+        """Cancel every `waiting` block once the server stops. The server runs this until then."""
         await self.stopping.wait()
         for scope in self._waits:
             scope.cancel()

@@ -284,7 +284,7 @@ async def _shown(api: Api, webhooks: Sequence[model.Webhook]) -> list[webhook_vi
 
 
 def _checked(headers: dict[str, str]) -> dict[str, str]:
-    """A description cannot say which names are taken, in whatever case: that is a conflict, not bad input."""
+    """Refuse reserved headers, in any letter case: a conflict, since the description cannot express that rule."""
     try:
         return check_headers(headers)
     except InvalidInput as error:

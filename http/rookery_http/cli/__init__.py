@@ -47,7 +47,7 @@ def main() -> int:
 
 
 def _ignore_signals() -> None:
-    """All is closed and the exit code is known: a signal while the interpreter ends would only falsify it."""
+    """Everything is closed and the exit code is known: a signal during interpreter exit would only change that code."""
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
 
@@ -58,7 +58,7 @@ def _leave(number: int, frame: object) -> NoReturn:
 
 
 def with_default_wait(arguments: list[str]) -> list[str]:
-    """`--wait` may stand alone, which the library for arguments does not know."""
+    """Add the default to a `--wait` without a value, which the argument library does not support."""
     result = []
     for position, argument in enumerate(arguments):
         following = arguments[position + 1] if position + 1 < len(arguments) else "-"

@@ -67,7 +67,7 @@ for _command in (
 def run(arguments: list[str]) -> int:
     """Exit codes: 0 done, 1 failed or refused, 2 wrong arguments or settings, 3 no server answers, 130 interrupted.
 
-    A reader of the output that has seen enough (`rookery events | head -1`) is no failure.
+    A reader that closes the output early (`rookery events | head -1`) does not count as a failure.
     """
     try:
         code = _run(arguments)

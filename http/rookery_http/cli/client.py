@@ -23,13 +23,13 @@ TIMEOUT = 75.0
 
 
 class ClientError(Exception):
-    """The text is for people, one line."""
+    """An error of a command; its text is one line for people."""
 
     exit_code = 1
 
 
 class WrongAddress(ClientError):
-    """What should be the server's address is none."""
+    """The given server address is not a valid address."""
 
     exit_code = 2
 
@@ -50,7 +50,7 @@ takes longer than a whole command, and httpx does without each."""
 
 @contextmanager
 def _without_what_no_command_needs() -> Iterator[None]:
-    """Inside, these modules cannot be imported, unless they are already."""
+    """Inside the block these modules cannot be imported, unless they already are."""
     hidden = [name for name in NOT_NEEDED if name not in sys.modules and "httpcore" not in sys.modules]
     sys.modules |= dict.fromkeys(hidden)  # type: ignore[arg-type]  # None makes the import fail
     try:
@@ -61,7 +61,7 @@ def _without_what_no_command_needs() -> Iterator[None]:
 
 
 class Client:
-    """One server, through `rookery_client`; its errors become those of a command."""
+    """One server, through `rookery_client`, whose errors become a command's errors."""
 
     def __init__(self, url: str | None, key: str | None) -> None:
         self.url = (url or f"http://127.0.0.1:{os.environ.get('ROOKERY_PORT') or 8080}").rstrip("/")
@@ -82,7 +82,7 @@ class Client:
             return self._client.document(method, path, headers=headers, **options)
 
     def upload(self, path: str, file: Any, *, size: int, **options: Any) -> Any:
-        """The JSON of the answer to a file, which is read while it is sent."""
+        """Send a file, read while it is sent; returns the JSON of the answer."""
         from rookery_client.wire import blocks
 
         headers = {"Content-Length": str(size)} | options.pop("headers", {})
@@ -95,7 +95,7 @@ class Client:
             yield from self._client.pieces(path)
 
     def follow(self, path: str, **options: Any) -> Iterator[str]:
-        """The lines of an answer without an end."""
+        """The lines of an endless answer."""
         with self._errors():
             yield from self._client.lines(path, **options)
 
@@ -140,14 +140,14 @@ def confirm(question: str, yes: bool) -> None:
 
 
 def path_of(id: str) -> str:
-    """An id inside a path."""
+    """An id, quoted for use in a path."""
     from urllib.parse import quote
 
     return quote(id, safe="") or "%20"
 
 
 def document_of(text: str, option: str) -> dict[str, Any]:
-    """A JSON object that was given as an option; `-` reads it from standard input."""
+    """A JSON object from an option; `-` reads it from standard input."""
     try:
         document = json.loads(sys.stdin.read() if text == "-" else text)
     except ValueError:
@@ -158,7 +158,7 @@ def document_of(text: str, option: str) -> dict[str, Any]:
 
 
 def list_of(text: str, argument: str) -> list[Any]:
-    """A JSON list that was given as an argument; `-` reads it from standard input."""
+    """A JSON list from an argument; `-` reads it from standard input."""
     try:
         items = json.loads(sys.stdin.read() if text == "-" else text)
     except ValueError:
@@ -169,5 +169,5 @@ def list_of(text: str, argument: str) -> list[Any]:
 
 
 def given(**fields: Any) -> dict[str, Any]:
-    """Those that were given."""
+    """The options that were given."""
     return {name: value for name, value in fields.items() if value is not None}

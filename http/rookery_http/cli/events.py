@@ -47,9 +47,9 @@ def events(
 
 
 def _followed(client: Client, query: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Events as they come. A server that is restarted is waited for; then it goes on behind the last event.
+    """Events as they come. Waits for a server that restarts, then continues after the last event.
 
-    Raises NoServer when there is none at first, or none again within `PATIENCE`.
+    Raises NoServer when no server answers at first, or none answers again within `PATIENCE`.
     """
     endless = not {"limit", "timeout"} & query.keys()
     headers: dict[str, str] = {}

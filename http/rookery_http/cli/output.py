@@ -21,24 +21,24 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u206
 
 
 def printable(value: object) -> str:
-    """One line of text without anything that moves the cursor or turns the direction of writing."""
+    """One line of text without characters that move the cursor or change the writing direction."""
     text = "" if value is None else value if isinstance(value, str) else str(value)
     text = text.replace("\r\n", " ").replace("\n", " ").replace("\t", " ")
     return _CONTROL.sub(lambda found: f"\\x{ord(found.group()):02x}", text).encode(errors="replace").decode()
 
 
 def print_json(value: Any) -> None:
-    """For programs."""
+    """Print a document for programs."""
     sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
 def print_line(text: object) -> None:
-    """For people."""
+    """Print a line for people."""
     sys.stdout.write(printable(text) + "\n")
 
 
 def print_table(rows: Sequence[dict[str, Any]], columns: Sequence[Column], *, empty: str) -> None:
-    """For people; `empty` is said when there is nothing."""
+    """Print a table for people, or `empty` if there are no rows."""
     if not rows:
         if empty:
             print_line(empty)
@@ -69,7 +69,7 @@ def print_table(rows: Sequence[dict[str, Any]], columns: Sequence[Column], *, em
 
 
 def print_fields(document: dict[str, Any]) -> None:
-    """One thing for people: a field a line, without those that say nothing."""
+    """Print one object for people: a line for each field that is not empty."""
     rows = [{"name": name, "value": value} for name, value in document.items() if value not in (None, {}, [])]
     print_table(rows, [("field", lambda row: row["name"]), ("value", lambda row: _value(row["value"]))], empty="")
 
@@ -97,7 +97,7 @@ def moment(text: str | None) -> str | None:
 
 
 def excerpt(content: dict[str, Any], most: int = 60) -> str:
-    """The first words of what was sent, or what says most about it."""
+    """The first words of a message, or its most telling field."""
     for name in ("text", "caption", "question", "emoji", "name", "filename", "href", "url", "message_id", "method"):
         if isinstance(value := content.get(name), str) and value:
             words = " ".join(value.split())

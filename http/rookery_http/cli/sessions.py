@@ -119,7 +119,7 @@ def add(
 
 
 def _is_under_way(session: dict[str, Any]) -> bool:
-    """True as long as it is neither connected nor waits for a person or for its next attempt."""
+    """True while the session is neither connected nor waiting for a person or for its next attempt."""
     if not session["enabled"]:
         return False
     return session["status"] in UNDER_WAY or session["reason"] == "CREATED"

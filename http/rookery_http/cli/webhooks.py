@@ -206,7 +206,7 @@ def dead_letters(id: Id, as_json: AsJson = False, url: Url = None, key: Key = No
 
 
 def print_dead_letters(client: Client, path: str, as_json: bool) -> None:
-    """Those of the webhook or sink with this path."""
+    """Print the dead letters of the webhook or sink with this path."""
     rows = list(client.pages(f"{path}/dead-letters", "dead_letters", {"limit": 500}))
     if as_json:
         print_json(rows)

@@ -35,7 +35,7 @@ class FirstMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 async def serve_event_socket(api: Api, refusal: Callable[[Exception], Response]) -> Response | None:
-    """One connection, inside Quart's context of that WebSocket; `refusal` makes the answer when it is not to be opened."""
+    """Serve one connection, inside Quart's context of that WebSocket; `refusal` makes the answer that refuses it."""
     headers = websocket.headers
     try:
         if api.settings.key is None:
@@ -85,7 +85,7 @@ async def serve_event_socket(api: Api, refusal: Callable[[Exception], Response])
 
 
 async def _admit(api: Api, key: str | None) -> Caller:
-    """Raises a Problem: who may not read events gets none."""
+    """Raises a Problem for a caller that may not read events."""
     caller = await api.identify(websocket, key)
     caller.require(Scope.READ)
     if caller.key is not None and (rate := caller.key.rate or api.settings.key_rate) > 0:
@@ -94,7 +94,7 @@ async def _admit(api: Api, key: str | None) -> Caller:
 
 
 async def _first_message() -> str:
-    """The key of the first message."""
+    """The key that the client sends in its first message."""
     text: str | bytes = b""
     with trio.move_on_after(FIRST_MESSAGE):
         text = await websocket.receive()

@@ -47,7 +47,7 @@ class FollowEvents(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Follower:
-    """The events of one reader, page by page. It holds one page; a reader that does not take it gets no other."""
+    """The events of one reader, page by page. It holds one page, and fetches the next only when the reader takes it."""
 
     def __init__(self, api: Api, events: EventStream, query: FollowEvents) -> None:
         self._api = api
@@ -60,19 +60,19 @@ class Follower:
 
     @property
     def query(self) -> Hashable:
-        """What was asked for: equal for all who asked for the same."""
+        """Identifies the request: equal for all readers with the same query."""
         return self._events.filter
 
     @property
     def ended(self) -> bool:
-        """True when the reader is to get nothing more."""
+        """True when the reader gets no more events."""
         return self.revoked or self._api.stopping.is_set()
 
     async def next_page(self) -> Sequence[model.Event]:
-        """The next events; none of them when nothing came for a heartbeat.
+        """The next events; empty when none came within a heartbeat.
 
         Raises:
-            trio.EndOfChannel: the server stops, the key was revoked, or the reader has had what it asked for.
+            trio.EndOfChannel: the server stops, the key was revoked, or the reader has received all it asked for.
         """
         if not self.ended and self._left > 0:
             heartbeat = trio.current_time() + self._api.settings.heartbeat
@@ -87,19 +87,19 @@ class Follower:
         return ()
 
     async def end_with_the_server(self) -> None:
-        """To be run beside it: ends its wait when the server stops."""
+        """Run this beside the follower: it ends the follower's wait when the server stops."""
         await self._api.stopping.wait()
         self._waiting.cancel()
 
     async def end_with_the_key(self, key: ApiKey) -> None:
-        """To be run beside it: ends it when the key is revoked or expires."""
+        """Run this beside the follower: it ends the follower when the key is revoked or expires."""
         await self._api.engine.wait_key_gone(key)
         self.revoked = True
         self._waiting.cancel()
 
 
 async def events_for(api: Api, query: FollowEvents, caller: Caller, *, resume: int | None = None) -> EventStream:
-    """What a reader asks for. `resume` is the last id that it has; it wins over the query."""
+    """The events that a reader asks for. `resume` is the last id that it has; it overrides the query."""
     after = resume if resume is not None else query.after
     if after is None:
         after = max(0, await api.engine.last_event_id() - (query.last or 0))
@@ -110,7 +110,7 @@ async def events_for(api: Api, query: FollowEvents, caller: Caller, *, resume: i
 
 @asynccontextmanager
 async def open_follower(api: Api, events: EventStream, caller: Caller, query: FollowEvents) -> AsyncIterator[Follower]:
-    """The follower ends when the server stops, when the caller's key is of no use any more, or where `query` says."""
+    """Open a follower. It ends when the server stops, when the caller's key becomes invalid, or where `query` says."""
     follower = Follower(api, events, query)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(follower.end_with_the_server)

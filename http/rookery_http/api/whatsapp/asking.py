@@ -29,7 +29,7 @@ Picture = Annotated[
 
 
 async def ask(api: Api, session: str, question: Question) -> Any:
-    """The platform's answer. Raises a Problem (409) for a platform that has no answers."""
+    """The platform's answer. Raises a Problem (409) for a platform that does not support these calls."""
     try:
         return await api.engine.ask(session, question)
     except InvalidInput as error:
