@@ -1,4 +1,4 @@
-"""Where a bot stands in its queue of updates. Pure.
+"""A bot's position in its queue of updates. Pure.
 
 The server forgets everything below an offset when it receives it, replays lower ids when the offset lies far beyond its
 queue, and starts at a random id after a week without updates (tdlib/td, TQueue; tdlib/telegram-bot-api, Client).

@@ -1,4 +1,4 @@
-"""Who is calling, and what that caller may see and do.
+"""Identifies the caller of a request, and says what it may see and do.
 
 A key that is bound to sessions must not learn whether any other exists. So the check comes before everything else and does
 not look at the store: a bound key gets the same "unknown" error for every other id, whether it exists or not.

@@ -38,7 +38,7 @@ class ConfigurationError(Exception):
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):
-    """What `rookery serve` needs."""
+    """All settings of `rookery serve`."""
 
     api: ApiSettings
     engine: EngineSettings

@@ -146,7 +146,7 @@ class ApiSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StorageSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the state lives."""
+    """Settings of storage."""
 
     data_dir: Annotated[
         str,
@@ -272,7 +272,7 @@ class StorageSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PlatformSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """How the platforms are reached."""
+    """Settings of the connections to the platforms."""
 
     telegram_api_url: Annotated[
         str,

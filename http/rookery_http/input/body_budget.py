@@ -1,4 +1,4 @@
-"""How many bytes of request bodies may be in memory at once: for the whole process, and for one key."""
+"""Limits the bytes of request bodies in memory, for the whole process and for each key."""
 
 from __future__ import annotations
 

@@ -35,7 +35,8 @@ def raise_descriptor_limit() -> None:
 
 
 def leave_pid_1() -> None:
-    """As pid 1, go on in a child, and stay behind as a small init: pass signals on, reap orphans, end as the child ends.
+    """As pid 1, fork: the server goes on in the child, and pid 1 acts as a small init that passes signals on, reaps
+    orphans, and ends as the child ends.
 
     In a container, a process whose parent has died becomes a child of pid 1, and after its end stays a zombie until pid
     1 waits for it. The server cannot do that itself: it would also reap its own workers before the code that waits for

@@ -55,7 +55,7 @@ log = logging.getLogger("rookery.api.server")
 
 
 class Host(Protocol):
-    """What a connection needs of its server."""
+    """The part of the server that a connection uses."""
 
     keep_alive: float
 

@@ -98,7 +98,7 @@ class _Server:
             self._scopes.discard(scope)
 
     async def stop(self) -> None:
-        """From now on no connection waits for another request."""
+        """Make every connection end instead of waiting for another request."""
         self._stopping = True
         self.close_idle()
         if self._websockets is not None:

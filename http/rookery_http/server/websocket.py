@@ -76,7 +76,7 @@ class _Protocol(H11Protocol):
 
 
 class _Context(WorkerContext):
-    """What hypercorn's streams share, with a sleep that ends with the connection (cure C)."""
+    """The state that hypercorn's streams share, with a sleep that ends with the connection (cure C)."""
 
     def __init__(self, shared: WorkerContext) -> None:
         super().__init__(None)

@@ -11,7 +11,7 @@ Kind = Literal["delay", "drop", "lost_answer", "status", "not_ok", "garbage", "t
 
 
 class Fault(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """What goes wrong, and for which requests.
+    """A fault, and the requests that it strikes.
 
     | kind | what the client sees |
     |---|---|
@@ -48,7 +48,7 @@ class Fault(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
     @property
     def is_spent(self) -> bool:
-        """Whether it has hit as often as it may."""
+        """True when it has hit the maximum number of times."""
         return self.count is not None and self.hits >= self.count
 
 

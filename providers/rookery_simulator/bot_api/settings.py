@@ -1,4 +1,4 @@
-"""How strict and how fast a Bot API simulator is."""
+"""Settings of a Bot API simulator: its strictness and its speed."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ class Settings:
     known_chats_only: bool = False
     """Refuse sends to chats that never wrote to the bot, as Telegram does; otherwise any number is a chat."""
     repeat_wait: float = 3.0
-    """How long getUpdates waits at least when an offset is repeated within this time; 0 turns the rule off."""
+    """If an offset is repeated within this time, getUpdates waits at least this long; 0 turns the rule off."""
     repeat_single: float = 0.5
-    """Within this time a repeated offset gets one update only; 0 turns the rule off."""
+    """An offset repeated within this time gets one update only; 0 turns the rule off."""
     conflict_hold: float = 3.0
-    """How long further 409s after a first one are held back; 0 turns the rule off."""
+    """How long the server holds back further 409s after a first one; 0 turns the rule off."""
     max_poll_timeout: float = 50.0
     """The longest that getUpdates waits, whatever the client asks for."""
     wake_delay: float = 0.0

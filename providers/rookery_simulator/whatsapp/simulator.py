@@ -24,7 +24,7 @@ BACKLOG = 512  # connections that may wait to be accepted
 
 
 class Network(Enum):
-    """What lies between the clients and the server."""
+    """The state of the network between the clients and the server."""
 
     UP = "up"
     DOWN = "down"  # connections are refused and cut

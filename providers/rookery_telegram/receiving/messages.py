@@ -94,7 +94,7 @@ SERVICE_KINDS = (
     "video_chat_participants_invited",
     "web_app_data",
 )
-"""What happened in a chat, each described in a field of its own name; the body says `"service": true`."""
+"""Kinds of service messages, each described in a field of its own name; the body says `"service": true`."""
 
 SERVICE = "service"
 """The kind of a message whose content this version does not know."""

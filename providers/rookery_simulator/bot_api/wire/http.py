@@ -85,7 +85,7 @@ class RequestReader:
         if self._in_head and self._head_bytes > MAX_HEADER_BYTES:
             raise BadRequest(431)
 
-    # What follows is called by the parser.
+    # The parser calls the following methods.
 
     def on_message_begin(self) -> None:
         self._target = b""

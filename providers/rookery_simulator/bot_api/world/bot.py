@@ -131,7 +131,7 @@ class SimulatedBot:
             chat = self.chats[chat_id] = Chat(chat_id)
         return chat
 
-    # What people do.
+    # Actions of people.
 
     def push_text(self, text: str, *, chat_id: int = 1, from_id: int | None = None) -> Update | None:
         """A person writes a text. None when the server would drop the update (not allowed, queue full)."""
@@ -218,7 +218,7 @@ class SimulatedBot:
         self.chat(to_chat_id)
         self.chat(chat_id).migrated_to = to_chat_id
 
-    # What the methods use.
+    # Used by the methods.
 
     def allow_kinds(self, names: Iterable[str]) -> None:
         """Remember allowed_updates; a list without known kinds means the default."""

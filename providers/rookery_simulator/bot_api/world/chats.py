@@ -27,7 +27,7 @@ class Chat:
 
     @property
     def is_group(self) -> bool:
-        """Whether more than two can be in it."""
+        """True when it can have more than two members."""
         return self.id < 0
 
     def next_message_id(self) -> int:

@@ -135,7 +135,7 @@ class UpdateQueue:
         return self._read(limit, now)
 
     def holds(self, offset: int) -> bool:
-        """Whether the server takes `offset` at its word; otherwise it means the head."""
+        """True when the server takes `offset` literally; otherwise it means the head."""
         return offset < MAX_ID and self.head - MAX_EVENTS <= offset <= self._tail + MAX_BEYOND_TAIL
 
     def drop_all_but(self, keep: int, now: float) -> int:

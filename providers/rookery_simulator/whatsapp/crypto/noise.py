@@ -117,7 +117,7 @@ class Handshake:
         return opened
 
     def respond(self, client_hello: bytes) -> bytes:
-        """From the frame with the ClientHello to the frame with the ServerHello."""
+        """Take the frame with the ClientHello; returns the frame with the ServerHello."""
         schema = protobufs.handshake()
         ephemeral = schema.HandshakeMessage.FromString(client_hello).clientHello.ephemeral
         self._client_ephemeral = bytes(ephemeral)
@@ -134,7 +134,7 @@ class Handshake:
         return bytes(message.SerializeToString())
 
     def finish(self, client_finish: bytes) -> tuple[bytes, bytes, Transport]:
-        """From the frame with the ClientFinish to the client's static key, its serialised ClientPayload, the ciphers."""
+        """Take the frame with the ClientFinish; returns the client's static key, serialised ClientPayload, and ciphers."""
         finish = protobufs.handshake().HandshakeMessage.FromString(client_finish).clientFinish
         static = self._decrypt(bytes(finish.static))
         self._mix(self._ephemeral.agree(static))

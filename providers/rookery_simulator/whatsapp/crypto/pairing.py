@@ -33,7 +33,7 @@ class PairingRefused(Exception):
 
 @dataclass(frozen=True)
 class QrCode:
-    """What a QR code shows: the server's reference and the device's keys (32 bytes each)."""
+    """The content of a QR code: the server's reference and the device's keys (32 bytes each)."""
 
     reference: str
     noise_public: bytes

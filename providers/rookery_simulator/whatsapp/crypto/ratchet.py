@@ -29,7 +29,7 @@ class UndecryptableMessage(Exception):
 
 
 class PreKeyBundle(NamedTuple):
-    """What the server gives out so that a stranger can begin a session; keys are 32 bytes."""
+    """The keys that the server gives a stranger to begin a session; each has 32 bytes."""
 
     registration_id: int
     identity: bytes

@@ -48,7 +48,7 @@ def _new_message(phone: Phone, to: Jid, draft: Draft) -> SentMessage:
 
 
 def _hand_over(phone: Phone, account: Phone, sent: SentMessage) -> None:
-    """From scripted phone to scripted phone nothing needs encryption."""
+    """Deliver from scripted phone to scripted phone, which needs no encryption."""
     world = phone.world
     chat = sent.to if sent.to in world.groups else phone.lid
     message = ReceivedMessage(sent.id, phone.lid, phone.number, chat, sent.draft.kind, sent.draft.message, world.now())

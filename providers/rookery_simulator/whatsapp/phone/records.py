@@ -1,4 +1,4 @@
-"""What scripted phones remember: messages they got, messages they sent, receipts for those."""
+"""The records of scripted phones: messages received, messages sent, and receipts for those."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class ReceivedMessage:
 
     @property
     def text(self) -> str:
-        """What a reader sees first: the text, or the caption."""
+        """The text, or the caption."""
         message = self.message
         if message.HasField("editedMessage"):
             message = message.editedMessage.message.protocolMessage.editedMessage

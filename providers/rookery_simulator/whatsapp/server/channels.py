@@ -40,7 +40,7 @@ class Channel:
     last_post: int = 0
 
     def describe(self, number: str) -> dict[str, Any]:
-        """As GraphQL shows it to the account with this number."""
+        """The channel as GraphQL shows it to the account with this number."""
         role = "OWNER" if number == self.owner else "SUBSCRIBER" if number in self.followers else "GUEST"
         text = {"id": "1", "update_time": str(self.created * 1_000_000)}
         return {

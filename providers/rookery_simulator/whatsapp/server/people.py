@@ -1,4 +1,4 @@
-"""What accounts show of themselves, and whom they block."""
+"""Profiles of accounts, and their block lists."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def on_about(world: World, connection: ClientConnection, device: LinkedDevice, q
 
 
 def on_block_list(world: World, connection: ClientConnection, device: LinkedDevice, query: Node) -> None:
-    """Whom the account blocks, and changes of that."""
+    """The account's block list, and changes of it."""
     blocked = device.phone.blocked
     for item in query.children if query.get("type") == "set" else ():
         address = item.jid("jid")

@@ -28,7 +28,7 @@ LID_PREFIX = "1000"  # a phone number with this before it is its hidden identifi
 
 @dataclass
 class Settings:
-    """How the server behaves; may be changed at any time."""
+    """The server's behaviour; tests may change it at any time."""
 
     # References in one round. WhatsApp sends six, which last 60 + 5 * 20 s; with fewer each lasts 20 s.
     qr_codes: int = 6

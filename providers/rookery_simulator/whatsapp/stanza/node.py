@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from .jid import Jid
 
 Attribute = str | Jid
-# What `node` takes; None leaves the attribute out.
+# Values that `node` accepts; None leaves the attribute out.
 Attrs = dict[str, str | Jid | int | None]
 
 
@@ -36,7 +36,7 @@ class Node:
         return found
 
     def require(self, *path: str) -> Node:
-        """As `child`, but raises KeyError: for what a correct client always sends."""
+        """As `child`, but raises KeyError: for children that a correct client always sends."""
         found = self.child(*path)
         if found is None:
             raise KeyError(f"<{self.tag}> has no {'/'.join(path)}")

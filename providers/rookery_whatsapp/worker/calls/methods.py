@@ -145,7 +145,7 @@ def pair_phone(client: Client, arguments: dict[str, Any]) -> str:
 
 
 def flags(client: Client, arguments: dict[str, Any]) -> tuple[bool, bool]:
-    """Whether the socket is open, and whether the server has accepted the login."""
+    """Two flags: the socket is open, and the server has accepted the login."""
     return bool(client.library.is_connected), bool(client.library.is_logged_in)
 
 
