@@ -134,7 +134,7 @@ class Handshake:
         return bytes(message.SerializeToString())
 
     def finish(self, client_finish: bytes) -> tuple[bytes, bytes, Transport]:
-        """Take the frame with the ClientFinish; returns the client's static key, serialised ClientPayload, and ciphers."""
+        """Take the ClientFinish frame; returns the client's static key, its serialised ClientPayload, the ciphers."""
         finish = protobufs.handshake().HandshakeMessage.FromString(client_finish).clientFinish
         static = self._decrypt(bytes(finish.static))
         self._mix(self._ephemeral.agree(static))
