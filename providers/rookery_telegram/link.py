@@ -58,6 +58,7 @@ class _File(msgspec.Struct):
 
 
 _file = msgspec.json.Decoder(_File)
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class TelegramLink:
@@ -101,7 +102,7 @@ class TelegramLink:
             me = msgspec.json.decode(await self._api.ask("getMe"), type=_Me)
         except (ApiError, NoAnswer) as error:
             raise poll_error(error, opening=True, takeover=self._takeover) from None
-        except msgspec.DecodeError:
+        except _UNREADABLE:
             raise ProviderError("getMe gave no bot: is the API address right?", kind=Failure.SERVER) from None
         self.account = f"@{me.username}" if me.username else me.first_name
         self._inbox.beat()
@@ -258,7 +259,7 @@ class TelegramLink:
             await self._api.download(found.file_path, sink)
         except (ApiError, NoAnswer) as error:
             raise fetch_error(error) from None
-        except msgspec.DecodeError:
+        except _UNREADABLE:
             raise NotConnected("getFile gave no file") from None
 
     async def _report_migration(self, old: str, new: int) -> None:
@@ -282,7 +283,7 @@ class TelegramLink:
             events, ids = to_events(result, epoch=position.epoch)
         except (ApiError, NoAnswer) as error:
             return await self._refuse(error)
-        except msgspec.DecodeError:
+        except _UNREADABLE:
             raise ProviderError("getUpdates gave no list of updates", kind=Failure.SERVER) from None
         self._asked_at = None
         self._inbox.beat(trio.current_time() - started)

@@ -56,7 +56,7 @@ def to_events(
     """
     events: list[NewEvent] = []
     ids: list[int] = []
-    for raw in _updates.decode(result):
+    for raw in _updates.decode(_text(bytes(result))):
         update = bytes(raw)
         # Readers decode it deeper in their own stack: nesting that this decoder accepts may be too deep for them.
         event, id = _to_event(flatten(update) if is_suspicious(update) else update, epoch, now)
@@ -76,10 +76,10 @@ def _to_event(raw: bytes, epoch: int, now: Callable[[], float]) -> tuple[NewEven
         for kind in update:
             if kind in _HANDLERS:
                 return _HANDLERS[kind](kind, str(id), update[kind], raw, epoch, now), id
-    except (msgspec.MsgspecError, UnicodeDecodeError, KeyError, ValueError, OverflowError, RecursionError):
+    except (msgspec.MsgspecError, KeyError, ValueError, OverflowError, RecursionError):
         pass  # the raw update is kept below, for readers that can interpret it
     key = str(id) if id is not None else "sha256:" + hashlib.sha256(raw).hexdigest()
-    return NewEvent(key, "unknown", now(), None, None, b"{}", _storable(raw), epoch), id
+    return NewEvent(key, "unknown", now(), None, None, b"{}", raw, epoch), id
 
 
 def _migration(event: NewEvent) -> NewEvent | None:
@@ -126,12 +126,12 @@ def _time(date: int, now: Callable[[], float]) -> float:
     return float(date) if 0 <= date < LATEST else now()
 
 
-def _storable(raw: bytes) -> bytes:
-    """JSON that every store accepts: text that is not UTF-8 gets replacement characters."""
+def _text(raw: bytes) -> bytes:
+    """JSON that every store and reader takes: replacement marks stand for what is not UTF-8."""
     try:
         raw.decode()
     except UnicodeDecodeError:
-        return _encoder.encode(raw.decode(errors="replace"))
+        return raw.decode(errors="replace").encode()
     return raw
 
 

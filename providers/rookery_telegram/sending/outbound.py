@@ -14,6 +14,7 @@ from rookery.model.message import OutboundMessage, Receipt
 
 from ..bot_api.errors import ApiError
 from ..bot_api.methods import takes_chat
+from ..receiving.updates import LATEST
 from .request import File, MethodCall, with_files
 
 PARSE_MODES = {"html": "HTML", "markdown": "MarkdownV2"}
@@ -156,13 +157,14 @@ def to_receipt(message: OutboundMessage, result: msgspec.Raw, now: float) -> Rec
     raw = bytes(result)
     try:
         sent = _several.decode(raw)[0] if raw.startswith(b"[") else _sent.decode(raw)
-    except (msgspec.DecodeError, IndexError):
+    except (msgspec.DecodeError, UnicodeDecodeError, IndexError):
         content = message.content
         given = content.params.get("message_id", "") if isinstance(content, c.PlatformCall) else None
         id = str(given) if given is not None else getattr(content, "message_id", "")
         return Receipt(message_id=id, time=now, chat=message.to)
     chat = str(sent.chat.id) if sent.chat is not None else message.to
-    return Receipt(message_id=str(sent.message_id), time=float(sent.date or now), chat=chat)
+    date = sent.date if sent.date is not None and 0 < sent.date < LATEST else now
+    return Receipt(message_id=str(sent.message_id), time=float(date), chat=chat)
 
 
 def after_migration(message: OutboundMessage) -> OutboundMessage:

@@ -33,6 +33,17 @@ async def test_one_odd_row_does_not_stop_readers(store: Store) -> None:
     assert (found.body, found.raw) == ({"value": "not json"}, None)
 
 
+@pytest.mark.parametrize(
+    "odd", [b'{"text":"\xff"}', b"[" * 3_000 + b"]" * 3_000, b"1e400", b"\0"], ids=["bytes", "deep", "1e400", "nul"]
+)
+async def test_a_document_that_decoders_refuse_does_not_stop_readers(store: Store, odd: bytes) -> None:
+    lease = await create_and_claim(store)
+    await store.append(lease, [NewEvent("k", "t", 1.0, None, None, odd, odd), event(1)], None)
+    [found, _] = await all_events(store)
+    text = odd.decode(errors="replace")
+    assert (found.body, found.raw) == ({"value": text}, text)
+
+
 async def test_the_same_key_is_the_same_event(store: Store) -> None:
     lease, other = await create_and_claim(store), await create_and_claim(store, "other")
     assert await store.append(lease, [event(1), event(2), event(1)], "2") == 2

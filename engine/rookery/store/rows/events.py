@@ -24,5 +24,5 @@ def _document(data: bytes) -> Any:
     """Decoded JSON. Data that is not JSON is returned as text: one odd row must not stop every reader of the log."""
     try:
         return _decode(data)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return data.decode(errors="replace") or None
