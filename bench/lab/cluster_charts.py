@@ -40,6 +40,7 @@ def cluster(result: dict[str, Any]) -> Rendered:
         "sent_unknown": "told as unknown",
     }
     table = markdown(["seconds without a poll", "times", "bots", "p50", "p95", "max"], rows)
+    names = {name: label for name, label in names.items() if name in counts}  # older results count less
     table += "\n" + markdown(list(names.values()), [[f"{counts[name]:,}" for name in names]])
     return bar_chart("Chaos: time without a poll", f"the longest; {result['title']}", bars), table
 
