@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 
 from rookery import Engine
-from rookery.errors import NotFound
+from rookery.errors import NotFound, UnknownCursor
 from rookery.model.event import EventQuery
 
 from ..calls import Call
@@ -48,7 +48,10 @@ async def _sink(engine: Engine, id: str) -> str | None:
 
 async def _event(engine: Engine, id: str) -> str | None:
     number = int(id) if id.isascii() and id.isdigit() and len(id) < 19 else 0
-    found = await engine.read_events(EventQuery(after=number - 1, limit=1)) if number else ()
+    try:
+        found = await engine.read_events(EventQuery(after=number - 1, limit=1)) if number else ()
+    except UnknownCursor:
+        found = ()
     if not found or found[0].id != number:
         raise NotFound("event", id)
     return found[0].session
