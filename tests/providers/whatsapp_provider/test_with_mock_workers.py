@@ -40,7 +40,7 @@ async def test_a_library_that_cannot_be_loaded(mocked: Opener) -> None:
     async with mocked(MOCK_WORKER="unfit") as engine:
         await engine.create_session(id="one", platform="whatsapp")
         session = await reach(engine, "one", SessionStatus.DISCONNECTED, Reason.CONFIGURATION)
-        assert "pip install" in session.health.detail
+        assert "extra `whatsapp`" in session.health.detail
         assert session.health.action is Action.FIX_CONFIGURATION
 
 
