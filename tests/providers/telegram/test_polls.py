@@ -34,7 +34,7 @@ async def test_options_of_a_poll_are_the_bot_apis() -> None:
 
 async def test_what_was_read_is_not_told() -> None:
     async with open_quick_simulator() as simulator, open_setup(simulator) as setup:
-        with pytest.raises(Rejected, match="bots do not tell what they have read"):
+        with pytest.raises(Rejected, match="business accounts only"):
             await setup.engine.send("shop", to=7, type="read", message_id="1")
         message = await setup.engine.submit("shop", to=7, type="read", message_id="1")
         with trio.fail_after(DEADLINE):
