@@ -124,7 +124,8 @@ COMMANDS: dict[str, list[str]] = {
     "download_event_media": ["media download 4711 --event"],
     "fetch_event_media": ["media fetch 4711"],
     "create_webhook": [
-        "webhooks add https://example.org/x --session shop --events message --chat 7 --timeout 5",
+        "webhooks add https://example.org/x --session shop --events message --chat 7 --timeout 5 --replies",
+        "webhooks add https://example.org/x --format cloudevents",
         f"webhooks add https://example.org/x --id w --secret {SECRET} --header X-Mine:1 --disabled",
     ],
     "test_webhook": ["webhooks test wh-1"],
@@ -132,6 +133,7 @@ COMMANDS: dict[str, list[str]] = {
     "get_webhook": ["webhooks show wh-1"],
     "update_webhook": [
         "webhooks set wh-1 --all",
+        "webhooks set wh-1 --format rookery --no-replies",
         "webhooks set wh-1 --endpoint https://example.org/y --header X-Mine:1 --timeout 5",
         "webhooks enable wh-1",
         "webhooks disable wh-1",

@@ -35,6 +35,13 @@ def verifies(secret: str, delivery: Any) -> bool:
     return True
 
 
+async def delivers_by(engine: Engine, secret: str) -> None:
+    """Until the dispatcher has heard of the webhook's new secret."""
+    with trio.fail_after(20):
+        while [endpoint.webhook.secret for endpoint in engine._dispatcher.endpoints] != [secret]:
+            await trio.sleep(0.01)
+
+
 async def test_headers_and_both_secrets() -> None:
     platform = FakePlatform()
     async with (
@@ -53,11 +60,13 @@ async def test_headers_and_both_secrets() -> None:
         rotated = await engine.rotate_secret("w", grace=60)
         again = await engine.rotate_secret("w", secret=rotated.secret)
         assert again.previous_secret == hook.secret, "a repeated rotation keeps the old secret"
+        await delivers_by(engine, again.secret)
         both = await deliver(engine, platform, receiver, 2)
         assert len(both.headers["webhook-signature"].split()) == 2
         assert verifies(hook.secret, both)
         assert verifies(rotated.secret, both)
         last = await engine.rotate_secret("w", grace=0)
+        await delivers_by(engine, last.secret)
         third = await deliver(engine, platform, receiver, 3)
         assert verifies(last.secret, third)
         assert not verifies(hook.secret, third)
