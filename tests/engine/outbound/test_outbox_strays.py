@@ -14,7 +14,7 @@ from rookery.errors import InvalidInput, OutcomeUnknown, Rejected
 from rookery.model.content import Text
 from rookery.model.message import Recorded, SendOutcome
 from rookery.model.session import Lease
-from rookery.outbound.outbox import LINGER
+from rookery.outbound.rounds import LINGER
 from support.fake_platform import (
     CALM,
     EPOCH,

@@ -92,13 +92,13 @@ MUTANTS = (
     ),
     Mutant(
         "a message leaves before it is stored as SENDING",
-        "rookery.outbound.outbox:Outbox._store_outcomes",
-        "outcomes.append(SendOutcome(id=item.message.id, state=MessageState.SENDING, at=self.record.now()))",
+        "rookery.outbound.rounds:Rounds._store_outcomes",
+        "outcomes.append(SendOutcome(id=item.message.id, state=MessageState.SENDING, at=self._record.now()))",
         "pass",
     ),
     Mutant(
         "an outcome that the store did not take is dropped",
-        "rookery.outbound.outbox:Outbox._stored",
+        "rookery.outbound.rounds:Rounds._stored",
         "if item.retry_in is None and not failed:",
         "if item.retry_in is None:",
     ),
