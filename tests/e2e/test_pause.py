@@ -57,7 +57,7 @@ async def add(storage: Storage, server: ServerProcess, simulator: BotApiSimulato
 async def texts(server: ServerProcess) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     async with server.client() as client:
-        for event in (await client.get("/v1/events?after=0&limit=500")).json()["events"]:
+        for event in (await client.get("/v1/events?after=0&limit=500&type=message")).json()["events"]:
             found.setdefault(event["session"], []).append(event["key"])
     return found
 
