@@ -105,6 +105,22 @@ def _row(name: str, summary: str, body: type[msgspec.Struct] | None = None, role
     return EventType(name=name, summary=summary, body=body, platform="whatsapp", role=role)
 
 
+class WhatsappHistoryBody(WhatsappMessageBody, frozen=True, kw_only=True):
+    """A message from before the device was linked, with its reactions."""
+
+    starred: bool | msgspec.UnsetType = UNSET
+    reactions: Any = UNSET
+
+
+class WhatsappHistoryChatBody(msgspec.Struct, frozen=True):
+    """A chat as the phone had it; `chat.name` is its name, if it has one."""
+
+    chat_type: Text = UNSET
+    chat: Any = UNSET
+    unread: int | msgspec.UnsetType = UNSET
+    receipt: Text = UNSET
+
+
 EVENT_TYPES = (
     _row("message", "A message, also one that was sent from another device.", WhatsappMessageBody, ChatRole.MESSAGE),
     _row("edited_message", "A message has another content.", WhatsappMessageBody, ChatRole.EDIT),
@@ -121,6 +137,13 @@ EVENT_TYPES = (
     _row("group_changed", "Something about a group is different now."),
     _row("picture_changed", "The picture of an account or a group is another one."),
     _row("call", "Somebody calls, or a call came to its end."),
+    _row(
+        "history.message",
+        "A message from before the device was linked.",
+        WhatsappHistoryBody,
+        ChatRole.MESSAGE,
+    ),
+    _row("history.chat", "A chat from before the device was linked.", WhatsappHistoryChatBody, ChatRole.READ),
     _row("unknown", "A report that this version cannot read."),
 )
 """The catalogue's rows for WhatsApp."""

@@ -38,7 +38,8 @@ class Welcome(_Frame, frozen=True, tag=True):
 
 
 class Start(_Frame, frozen=True, tag=True):
-    """Connect a client. `database` as neonize takes it; `jid` of the stored device, None to pair a new one."""
+    """Connect a client. `database` as neonize takes it; `jid` of the stored device, None to pair a new one. `history`: as
+    in `settings.AccountSettings`."""
 
     client: int
     session: str
@@ -46,6 +47,7 @@ class Start(_Frame, frozen=True, tag=True):
     jid: str | None
     proxy: str | None
     device_name: str
+    history: str = "none"
 
 
 class Stop(_Frame, frozen=True, tag=True):

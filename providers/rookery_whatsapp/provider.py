@@ -139,7 +139,8 @@ class WhatsApp:
             await self._make_tables(worker, database)
             desk = self._desks[session] = PairingDesk(inbox, self._settings)
             memory = self._memories.setdefault(session, Memory())
-            receiver = Receiver(inbox, memory, Facts.read(inbox.cursor), Opener(account, self._devices))
+            facts = Facts.read(inbox.cursor)
+            receiver = Receiver(session, inbox, memory, facts, Opener(account, self._devices), self._devices)
             link = WhatsAppLink(account, inbox, self.pool, desk, receiver, memory, self._settings, options)
             try:
                 async with link.connected(worker, database, options.proxy or self._proxy):

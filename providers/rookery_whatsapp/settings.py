@@ -47,6 +47,8 @@ class AccountSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `reject_calls`: let no call ring. `check_recipients`: ask WhatsApp whether a number exists before the first message to it.
     `when_limited`: what becomes of a message for somebody new while WhatsApp lets the account write only to people it knows;
     a message that waits is tried again until it expires.
+    `history`: what becomes of the phone's history after the next pairing: nothing, events for the months that the phone sends
+    to every device, or for all that it has.
     `presence`: be shown as online or offline once connected. The rates are messages a second, 0 for no limit.
     """
 
@@ -56,6 +58,7 @@ class AccountSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     presence: Literal["available", "unavailable"] | None = None
     reject_calls: bool = False
     check_recipients: bool = False
+    history: Literal["none", "recent", "full"] = "none"
     when_limited: Literal["fail", "wait"] = "fail"
     sends_per_second: Rate = 5.0
     sends_per_second_per_chat: Rate = 1.0

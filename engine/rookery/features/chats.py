@@ -18,6 +18,8 @@ from .catalogue import CatalogueFeatures
 from .validation import check_text
 
 LONGEST_RETENTION = 100 * 365 * 86_400.0
+HISTORY = "history.message"
+"""The type of messages from before a session was authorised."""
 MOST = 500
 """Maximum number of chats or messages in one answer."""
 
@@ -63,7 +65,7 @@ class ChatFeatures(CatalogueFeatures):
         sends = [sent(number, message) for number, message in page.sends]
         ours = {message.message_id for message in sends if message.message_id is not None}
         # The platform's echo of our own sends is skipped: the sends themselves are already listed, with their state.
-        events = [received(*each) for each in page.events]
+        events = [received(*each) for each in _once(page.events)]
         events = [one for one in events if one.direction == "in" or one.message_id not in ours]
         messages = sorted([*events, *sends], key=lambda one: one.position, reverse=True)[:limit]
         if not messages:
@@ -93,6 +95,12 @@ class ChatFeatures(CatalogueFeatures):
         await self._chat_view.catch_up(session)
         if not await self._store.keep_chat(session, chat, retention):
             raise NotFound("chat", chat)
+
+
+def _once(events: Sequence[tuple[float, str, Event]]) -> list[tuple[float, str, Event]]:
+    """Without messages of a history that the platform reported by themselves as well."""
+    reported = {event.body.get("message_id") for _, _, event in events if event.type != HISTORY}
+    return [each for each in events if each[2].type != HISTORY or each[2].body.get("message_id") not in reported]
 
 
 def received(at: float, role: str, event: Event) -> ChatMessage:

@@ -25,7 +25,8 @@ class EventFeatures(ChatNames):
         """One page, ordered by id; the last event's id is the cursor of the next page.
 
         `types` are names and patterns (`message.*`, `*`). Without them, and with `*`, the page has all types except the
-        quiet ones, which must be named: `message.status`, `session.qr`, `session.pairing_code`.
+        quiet ones, which must be named: `message.status`, `session.qr`, `session.pairing_code`, `history.message`,
+        `history.chat`.
 
         Raises UnknownCursor when `after` is higher than any id ever assigned.
         """

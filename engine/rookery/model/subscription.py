@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import msgspec
 
-QUIET_TYPES = frozenset({"message.status", "session.qr", "session.pairing_code"})
+QUIET_TYPES = frozenset({"message.status", "session.qr", "session.pairing_code", "history.message", "history.chat"})
 """Types that only subscribers that ask for them receive: by name, or by a pattern with their first word
 (`session.*`)."""
 

@@ -21,6 +21,8 @@ import trio
 from rookery.errors import InvalidInput, ProviderError, TerminalError
 from rookery.model.session import Action, Reason
 
+from . import history_store
+
 T = TypeVar("T")
 
 SQLITE_OPTIONS = "_foreign_keys=on&_journal_mode=WAL&_txlock=immediate&_busy_timeout=5000&_end=1"
@@ -63,6 +65,12 @@ class DeviceStore(Protocol):
     async def other_names(self, session: str, user: str) -> Sequence[str]:
         """The other addresses, phone number or lid, of `user` (an address without device). Raises ProviderError."""
 
+    async def keep_history(self, session: str, slices: Sequence[bytes]) -> None:
+        """Store slices of history after those that are stored; returns when they are durable. Raises ProviderError."""
+
+    async def next_history(self, session: str, done: int | None) -> tuple[int, bytes] | None:
+        """Remove the slice `done`, then read the oldest one, with its number. Raises ProviderError."""
+
     @property
     def shared(self) -> bool:
         """True when all sessions use one database, whose tables a single client must make."""
@@ -96,6 +104,12 @@ class SqliteDevices:
         name, server = _name(user)
         rows = await trio.to_thread.run_sync(_sqlite_rows, self._path(session), NAMES[server], (name,))
         return [_address(server, str(row[0])) for row in rows]
+
+    async def keep_history(self, session: str, slices: Sequence[bytes]) -> None:
+        await trio.to_thread.run_sync(history_store.sqlite_keep, self._path(session), session, slices)
+
+    async def next_history(self, session: str, done: int | None) -> tuple[int, bytes] | None:
+        return await trio.to_thread.run_sync(history_store.sqlite_next, self._path(session), session, done)
 
     async def forget(self, session: str, jid: str | None) -> None:
         path = self._path(session)
@@ -188,6 +202,16 @@ class PostgresDevices:
         rows = await self._with_connection(lambda connection: connection.fetch(sql, name), missing=())
         return [_address(server, row[0]) for row in rows]
 
+    async def keep_history(self, session: str, slices: Sequence[bytes]) -> None:
+        await self._with_connection(
+            lambda connection: history_store.postgres_keep(connection, self._schema, session, slices)
+        )
+
+    async def next_history(self, session: str, done: int | None) -> tuple[int, bytes] | None:
+        return await self._with_connection(
+            lambda connection: history_store.postgres_next(connection, self._schema, session, done), missing=None
+        )
+
     def _in_schema(self, sql: str) -> str:
         """PostgreSQL's form of a query on the library's tables."""
         return sql.replace("whatsmeow_", f"{self._schema}.whatsmeow_").replace("?", "$1", 1).replace("?", "$2", 1)
@@ -197,6 +221,9 @@ class PostgresDevices:
             # All other rows refer to the device and are deleted with it.
             sql = f"DELETE FROM {self._schema}.whatsmeow_device WHERE jid = $1"  # noqa: S608
             await self._with_connection(lambda connection: connection.execute(sql, jid), missing=None)
+        await self._with_connection(
+            lambda connection: history_store.postgres_forget(connection, self._schema, session), missing=None
+        )
 
     async def _prepare(self, connection: Any) -> str:
         """Make the schema; returns the URL in the form of the library's driver (lib/pq)."""

@@ -103,7 +103,15 @@ class WhatsAppLink:
             while self._port is None:
                 if self._account.jid is None:
                     self._desk.next_round()
-                start = Start(self._pool.next_client(), self._session, database, self._account.jid, proxy, DEVICE_NAME)
+                start = Start(
+                    self._pool.next_client(),
+                    self._session,
+                    database,
+                    self._account.jid,
+                    proxy,
+                    DEVICE_NAME,
+                    self._options.history,
+                )
                 async with AsyncExitStack() as attempt:
                     port = await attempt.enter_async_context(self._client(worker, start))
                     if await self._login.accepted(port):
@@ -131,6 +139,8 @@ class WhatsAppLink:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(watch, self._port, self._settings, lambda: self._cut)
             self._appear(self._port, nursery)
+            if self._options.history != "none":
+                nursery.start_soon(self._receiver.history.run, self._port)
             try:
                 async for frame in self._port.events:
                     if isinstance(frame, Happened):

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
+import trio
 
 from rookery.errors import ProviderError, SendError
 from rookery.log import get_logger
@@ -14,15 +15,22 @@ from rookery.model.event import NewEvent
 from rookery.model.message import MessageState
 from rookery.provider.contract import Inbox
 
+from ..device.devices import DeviceStore
 from ..memory import ChatNames, Facts, Known, Memory
 from ..protocol import Happened
 from ..workers.port import ClientPort
 from .encrypted import Opener
+from .history import HistoryReader
 
 QUOTE = 1000  # characters of a text to keep for quotes
 
 MOST_PRESENCES = 500
 """Maximum number of people of one session to whose presence each new connection subscribes again."""
+
+HISTORY = "history"
+"""The type of a frame with slices of history, which are stored beside the device's keys until they are read."""
+
+KEEPING = 0.5  # seconds between attempts to store slices
 
 STATES = {"delivered": MessageState.DELIVERED, "read": MessageState.READ, "played": MessageState.READ}
 
@@ -40,8 +48,13 @@ def named_vote(vote: dict[str, Any], memory: Memory) -> None:
 class Receiver:
     """Stores one event at a time: the client holds the next one until this one is durable."""
 
-    def __init__(self, inbox: Inbox, memory: Memory, facts: Facts, opener: Opener) -> None:
+    def __init__(
+        self, session: str, inbox: Inbox, memory: Memory, facts: Facts, opener: Opener, devices: DeviceStore
+    ) -> None:
         self._inbox = inbox
+        self._devices = devices
+        self._turn = trio.Lock()  # events and facts are committed in one order
+        self.history = HistoryReader(session, devices, self.store_history)
         self._memory = memory
         self._facts = facts
         self._names = ChatNames(facts)
@@ -59,9 +72,15 @@ class Receiver:
             port.stored(frame.number)
             return
         self._unfinished = frame
+        if frame.type == HISTORY:
+            await self._keep_history(frame)
+            self._unfinished = None
+            port.stored(frame.number)
+            return
         body: dict[str, Any] = msgspec.json.decode(frame.body)
         event, named = await self._event(port, frame, body)
-        await self._inbox.commit([event], self._facts.write() if named else None)
+        async with self._turn:
+            await self._inbox.commit([event], self._facts.write() if named else None)
         self._unfinished = None
         port.stored(frame.number)
         self._inbox.beat()
@@ -71,6 +90,37 @@ class Receiver:
             self._memory.rings(body["call_id"], body["origin"])
         elif event.type == "receipt" and (state := STATES.get(body["receipt"])):
             await self._inbox.confirm(body["message_ids"], state)
+
+    async def _keep_history(self, frame: Happened) -> None:
+        """Store slices. As with a commit, a store that is away delays the client and loses nothing."""
+        slices = msgspec.msgpack.decode(frame.raw, type=list[bytes])
+        while True:
+            try:
+                await self._devices.keep_history(self._opener.session, slices)
+            except ProviderError as error:
+                log.error("the history could not be stored yet", session=self._opener.session, error=str(error))
+                await trio.sleep(KEEPING)
+            else:
+                break
+        self.history.came()
+
+    async def store_history(self, events: Sequence[NewEvent]) -> None:
+        """Commit events of the phone's history; their chats are named as those of messages are."""
+        stored, named = [], False
+        for event in events:
+            body: dict[str, Any] = msgspec.json.decode(event.body)
+            body.setdefault("sender", {})
+            named |= self._names.name(body)
+            chat, sender = event.chat, event.sender
+            if body.get("chat_type") == "private":
+                chat = (body.get("chat") or {}).get("id") or chat
+                if not body.get("from_me"):
+                    sender = body["sender"].get("id") or sender
+            if not body["sender"]:
+                del body["sender"]
+            stored.append(msgspec.structs.replace(event, chat=chat, sender=sender, body=msgspec.json.encode(body)))
+        async with self._turn:
+            await self._inbox.commit(stored, self._facts.write() if named else None)
 
     async def _event(self, port: ClientPort, frame: Happened, body: dict[str, Any]) -> tuple[NewEvent, bool]:
         """The event to store, and whether it gave a chat its name. Changes `body`."""
@@ -106,7 +156,8 @@ class Receiver:
         if person not in self._facts.presences:
             self._facts.presences.append(person)
             del self._facts.presences[:-MOST_PRESENCES]
-            await self._inbox.commit([], self._facts.write())
+            async with self._turn:
+                await self._inbox.commit([], self._facts.write())
 
     async def finish(self, port: ClientPort) -> None:
         """Complete a store that a cancellation interrupted."""

@@ -20,13 +20,14 @@ from google.protobuf.message import DecodeError
 from neonize._binder import ProxySettings, gocode
 from neonize.client import NewClient
 from neonize.events import INT_TO_EVENT
+from neonize.proto.Neonize_pb2 import HistorySync
 from neonize.proto.waCompanionReg.WAWebProtobufsCompanionReg_pb2 import DeviceProps
 
 from ..protocol import Happened, Notice, Start
 from . import network
 from .addresses import USER, bare, parse_jid, text_of
 from .channel import Channel, EngineGone
-from .events import encoding, unreadable
+from .events import encoding, history, unreadable
 from .events.found import Found
 from .events.handlers import HANDLERS
 from .gate import Gated, MapGate
@@ -40,6 +41,9 @@ DRAINING = 1.2
 
 FORMS_KEPT = 10_000
 """Maximum number of accounts whose other address is remembered."""
+
+FULL_DAYS, FULL_QUOTA = 3650, 10_240
+"""The longest history that a device may ask the phone for, in days, and the space that it says it has, in MB."""
 
 PREDECESSOR = 30.0
 """Seconds that a start waits for the session's previous client to end."""
@@ -87,6 +91,10 @@ class Client:
     def _make(self) -> NewClient:
         start = self._start
         properties = DeviceProps(os=start.device_name, platformType=DeviceProps.CHROME)
+        if start.history == "full":
+            properties.requireFullSync = True
+            properties.historySyncConfig.fullSyncDaysLimit = FULL_DAYS
+            properties.historySyncConfig.storageQuotaMb = FULL_QUOTA
         client = NewClient(
             start.database,
             props=properties,
@@ -103,12 +111,20 @@ class Client:
         client.event.execute = lambda number, binary, size, code: self._on_event(code, ctypes.string_at(binary, size))
         for kind, handler in HANDLERS.items():
             client.event(kind)(self._guarded(handler))
+        if start.history != "none":
+            client.event(HistorySync)(
+                self._guarded(lambda *_: None)
+            )  # `_on_event` gets the bytes before they are parsed
         return client
 
     def _on_event(self, code: int, data: bytes) -> None:
         """Handle the library's report number `code`. None may get lost: an unreadable one is stored too."""
         kind = INT_TO_EVENT.get(code)
         if kind is None:
+            return
+        if code == history.CODE:
+            full = self._start.history == "full"
+            self._guarded(lambda client, _: history.receive(client, data, full=full))(None, None)
             return
         try:
             event = encoding.mend(kind.FromString(data))

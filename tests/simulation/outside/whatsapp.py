@@ -7,6 +7,7 @@ So what a worker holds when it dies is lost, and nothing else may be.
 from __future__ import annotations
 
 from collections import Counter, deque
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -106,6 +107,12 @@ class WhatsApp:
 
     async def message_secrets(self, session: str, jid: str, message_id: str) -> list[Any]:
         return []
+
+    async def keep_history(self, session: str, slices: Sequence[bytes]) -> None:
+        raise NotImplementedError("its phones have no past")
+
+    async def next_history(self, session: str, done: int | None) -> tuple[int, bytes] | None:
+        return None
 
     async def other_names(self, session: str, user: str) -> list[str]:
         return []

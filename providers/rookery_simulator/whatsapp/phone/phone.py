@@ -18,7 +18,7 @@ from ..server.app_state import AppState
 from ..server.linked_device import LinkedDevice
 from ..stanza.jid import Jid
 from ..stanza.node import Attrs, Node, node
-from . import outgoing, polls, postman
+from . import history, outgoing, polls, postman
 from .outgoing import Draft
 from .records import ReceivedMessage, SentMessage
 
@@ -44,6 +44,7 @@ class Phone:
         self.business_name = ""
         self.signal = SignalDevice()
         self.app_state = AppState()
+        self.past = history.Past()  # given to each newly linked device
         self.devices: dict[int, LinkedDevice] = {}
         self.received: Feed[ReceivedMessage] = Feed()
         # Copies of what the own linked devices sent to others.
@@ -98,6 +99,8 @@ class Phone:
             device.greeted = True
             self.app_state.set_push_name(self.name)
             postman.send_to_own_device(self, device, self.app_state.share())
+            for message in history.notifications(self):
+                postman.send_to_own_device(self, device, message)
 
     # Writing
 

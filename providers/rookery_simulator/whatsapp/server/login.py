@@ -29,6 +29,7 @@ class Registration:
     signed_key: bytes
     signature: bytes
     system: str  # how the phone lists the device, for example "Neonize"
+    wants_full_history: bool = False
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,7 @@ def _registration(static: bytes, data: Any) -> Registration:
         bytes(data.eSkeyVal),
         bytes(data.eSkeySig),
         str(properties.os),
+        bool(properties.requireFullSync),
     )
 
 

@@ -57,6 +57,11 @@ def sync_actions() -> Any:
     return load("waSyncAction", "WAWebProtobufSyncAction")
 
 
+def history() -> Any:
+    """HistorySync, what a phone tells a new device of the past."""
+    return load("waHistorySync", "WAWebProtobufsHistorySync")
+
+
 def server_sync() -> Any:
     """SyncdPatch, the envelope of app state."""
     return load("waServerSync", "WAWebProtobufsServerSync")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,7 @@ from neonize.utils.enum import ChatPresence, ChatPresenceMedia, Presence, Receip
 from neonize.utils.log import log_whatsmeow
 
 from ..addresses import bare, parse_jid
-from ..events import contents, encoding
+from ..events import contents, encoding, history
 from . import failures, group_calls, outgoing, people
 from .failures import NOT_CONNECTED, UNKNOWN, CallFailed
 
@@ -139,6 +140,19 @@ def describe(client: Client, arguments: dict[str, Any]) -> tuple[str, bytes, byt
     return kind, encoding.encode_body(body), encoding.encode_raw(message)
 
 
+def describe_history(client: Client, arguments: dict[str, Any]) -> list[tuple[Any, ...]]:
+    """The events for a slice of history, each with the fields of `Happened`."""
+
+    def name_of(jid: Any) -> str:
+        info = client.gated.contact.get_contact(jid)
+        return str(info.FullName or info.FirstName or info.BusinessName or info.PushName)
+
+    try:
+        return [tuple(each) for each in history.describe(client, zlib.decompress(arguments["data"]), name_of)]
+    except (DecodeError, zlib.error) as error:
+        raise CallFailed("rejected", f"the history cannot be read: {error}") from None
+
+
 def pair_phone(client: Client, arguments: dict[str, Any]) -> str:
     """A code to type into the phone with this number."""
     return str(client.library.PairPhone(arguments["phone"], True))
@@ -175,7 +189,19 @@ def _question(function: Callable[[Client, dict[str, Any]], Any]) -> Callable[[Cl
 
 METHODS: dict[str, Callable[[Client, dict[str, Any]], Any]] = {
     function.__name__: function
-    for function in (send, typing, read, presence, download, describe, pair_phone, flags, probe, logout)
+    for function in (
+        send,
+        typing,
+        read,
+        presence,
+        download,
+        describe,
+        describe_history,
+        pair_phone,
+        flags,
+        probe,
+        logout,
+    )
 } | {
     function.__name__: _question(function)
     for function in (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Iterator
 from typing import Any
 
 from google.protobuf.message import DecodeError
@@ -49,24 +50,47 @@ def lost(form: str, reason: str) -> Found:
 
 def first_field(data: bytes, number: int) -> bytes:
     """The bytes of the first field with this number at the top of a serialised message. Raises ValueError."""
+    for known, _, value in fields(data):
+        if known == number and value:
+            return value
+    raise ValueError(f"there is no field {number}")
+
+
+def fields(data: bytes) -> Iterator[tuple[int, bytes, bytes]]:
+    """The top of a serialised message: each field's number, all of its bytes, and the bytes of its value if it has a
+    length. Raises ValueError."""
     position = 0
     while position < len(data):
+        start = position
         tag, position = _varint(data, position)
-        wire = tag & 7
+        wire, value = tag & 7, b""
         if wire == _BYTES:
             size, position = _varint(data, position)
-            if position + size > len(data):
-                break
-            if tag >> 3 == number:
-                return data[position : position + size]
+            value = data[position : position + size]
             position += size
         elif wire == _VARINT:
             _, position = _varint(data, position)
         elif wire in (_FIXED32, _FIXED64):
             position += 4 if wire == _FIXED32 else 8
         else:
-            break
-    raise ValueError(f"there is no field {number}")
+            raise ValueError(f"no wire type: {wire}")
+        if position > len(data):
+            raise ValueError("the last field is cut")
+        yield tag >> 3, data[start:position], value
+
+
+def field(number: int, value: bytes) -> bytes:
+    """A field with a length, serialised."""
+    return _encoded(number << 3 | _BYTES) + _encoded(len(value)) + value
+
+
+def _encoded(value: int) -> bytes:
+    out = bytearray()
+    while value > 0x7F:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
 
 
 def _varint(data: bytes, position: int) -> tuple[int, int]:
