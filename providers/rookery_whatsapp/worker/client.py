@@ -24,10 +24,10 @@ from neonize.proto.Neonize_pb2 import HistorySync
 from neonize.proto.waCompanionReg.WAWebProtobufsCompanionReg_pb2 import DeviceProps
 
 from ..protocol import Happened, Notice, Start
-from . import network
+from . import history, network
 from .addresses import USER, bare, parse_jid, text_of
 from .channel import Channel, EngineGone
-from .events import encoding, history, unreadable
+from .events import encoding, unreadable
 from .events.found import Found
 from .events.handlers import HANDLERS
 from .gate import Gated, MapGate

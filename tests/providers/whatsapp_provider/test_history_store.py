@@ -13,7 +13,7 @@ CUT = """
 from rookery_whatsapp.worker.loading import library
 library.load()
 from neonize.proto.waHistorySync.WAWebProtobufsHistorySync_pb2 import HistorySync
-from rookery_whatsapp.worker.events import history
+from rookery_whatsapp.worker import history
 
 whole = HistorySync(syncType=3, globalSettings={}, progress=40)
 sizes = [0, 3, 900, 1, 0, 40]

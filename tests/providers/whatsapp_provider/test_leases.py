@@ -14,7 +14,7 @@ from rookery import SessionStatus
 from rookery_whatsapp import WhatsApp
 from rookery_whatsapp.protocol import VERSION, FromWorker, Ping, ToWorker, Welcome
 from rookery_whatsapp.worker import host as module
-from rookery_whatsapp.worker.channel import Channel
+from rookery_whatsapp.worker.channel import Channel, EngineGone
 from rookery_whatsapp.worker.host import Host
 from support.whatsapp_engine import reach
 
@@ -33,7 +33,8 @@ class SilentEngine:
         self.over.wait(20)
 
     def send(self, frame: FromWorker) -> None:
-        pass
+        if self.over.is_set():
+            raise EngineGone
 
 
 @pytest.mark.parametrize(("lease", "patience"), [(0.3, 60.0), (None, 0.3)])
@@ -68,6 +69,8 @@ def test_it_lives_as_long_as_the_engine_says(monkeypatch: pytest.MonkeyPatch) ->
     assert not ended.wait(0.6)
     engine.over.set()
     thread.join(10)
+    # Its heartbeat must stop while `end` is replaced: later it would end the process that runs the tests, with code 0.
+    assert ended.wait(10)
 
 
 async def test_the_engine_tells_the_end_of_the_first_lease(mocked: Opener) -> None:

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..server import media
 from ..stanza import protobufs
 from ..stanza.jid import GROUP_SERVER, Jid
-
-if TYPE_CHECKING:
-    from .phone import Phone
 
 RECENT, FULL, PUSH_NAMES = 3, 2, 4  # HistorySync.HistorySyncType
 CHUNK = 500
@@ -114,13 +111,13 @@ def _add(history: Any, chat: PastChat) -> None:
         conversation.conversationTimestamp = 1_700_000_000
 
 
-def notifications(phone: Phone) -> list[Any]:
-    """Upload the chunks of the phone's past; returns the messages that tell a device where they are."""
+def notifications(past: Past, store: media.MediaStore) -> list[Any]:
+    """Upload the chunks of a phone's past; returns the messages that tell a device where they are."""
     schema = protobufs.messages()
     told = []
-    for chunk in phone.past.chunks():
+    for chunk in past.chunks():
         file = media.encrypt("md-msg-hist", zlib.compress(chunk.SerializeToString()))
-        phone.world.media.put(file)
+        store.put(file)
         message = schema.Message()
         message.protocolMessage.type = schema.ProtocolMessage.HISTORY_SYNC_NOTIFICATION
         said = message.protocolMessage.historySyncNotification

@@ -99,7 +99,7 @@ class Phone:
             device.greeted = True
             self.app_state.set_push_name(self.name)
             postman.send_to_own_device(self, device, self.app_state.share())
-            for message in history.notifications(self):
+            for message in history.notifications(self.past, self.world.media):
                 postman.send_to_own_device(self, device, message)
 
     # Writing

@@ -18,8 +18,9 @@ from neonize.proto.waE2E.WAWebProtobufsE2E_pb2 import (
 from neonize.utils.enum import ChatPresence, ChatPresenceMedia, Presence, ReceiptType
 from neonize.utils.log import log_whatsmeow
 
+from .. import history
 from ..addresses import bare, parse_jid
-from ..events import contents, encoding, history
+from ..events import contents, encoding
 from . import failures, group_calls, outgoing, people
 from .failures import NOT_CONNECTED, UNKNOWN, CallFailed
 

@@ -14,11 +14,11 @@ import msgspec
 from neonize.proto import Neonize_pb2 as reports
 from neonize.proto.waHistorySync.WAWebProtobufsHistorySync_pb2 import HistorySync
 
-from ..addresses import GROUP, bare, parse_jid
-from . import contents, encoding, unreadable
-from .found import Found, found
-from .places import key_of, places
-from .reporter import Reporter
+from .addresses import GROUP, bare, parse_jid
+from .events import contents, encoding, unreadable
+from .events.found import Found, found
+from .events.places import key_of, places
+from .events.reporter import Reporter
 
 CODE = 13
 """neonize's number of the report."""
