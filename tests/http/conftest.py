@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from rookery.provider.contract import Inbox
 from rookery_http.api.state import PlatformInput
 from rookery_http.config.settings import ApiSettings
 from rookery_http.serve import serve_api
+from support.clients.answering import Answering
 from support.platforms import directory
 
 SECRET_KEY = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
@@ -193,3 +195,18 @@ async def served(tmp_path: Path) -> AsyncIterator[Served]:
 def serve(tmp_path: Path) -> Serve:
     """`async with serve(key="k") as served:`, for tests that need other settings."""
     return partial(serving, tmp_path)
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Answering:
+    """Every `httpx.Client` speaks to it; no setting of the environment is left."""
+    for name in [name for name in os.environ if name.startswith("ROOKERY_")]:
+        monkeypatch.delenv(name)
+    answering = Answering()
+    make = httpx.Client.__init__
+
+    def init(self: httpx.Client, **options: Any) -> None:
+        make(self, **options | {"transport": answering})
+
+    monkeypatch.setattr(httpx.Client, "__init__", init)
+    return answering

@@ -1,27 +1,20 @@
-"""One session's statuses, reasons and waits, under a virtual clock (A2, A3, A5, B1-B5)."""
+"""The states of a session: how it starts, connects, waits, ends and shows that."""
 
 from __future__ import annotations
-
-from itertools import pairwise
 
 import pytest
 import trio
 from trio.testing import MockClock
 
 from rookery import Action, EngineSettings, Reason, Session, SessionChange, SessionStatus
-from rookery.errors import Conflict, Failure, ProviderError, RateLimited, StoreError, StoreUnavailable, TerminalError
-from rookery.model.event import EventQuery
-from rookery.model.session import TERMINAL_REASONS, Lease
+from rookery.errors import TerminalError
+from rookery.model.session import TERMINAL_REASONS
 from rookery.provider.contract import Inbox
 from support.fake_platform import (
     CALM,
-    EPOCH,
-    FakeLink,
     FakePlatform,
-    TroubledStore,
     add,
     connected,
-    event,
     hang,
     history_of,
     network,
@@ -30,7 +23,6 @@ from support.fake_platform import (
     settled,
     status_of,
     until,
-    wall_clock,
 )
 
 KEEP = EngineSettings(backoff_jitter=0.0, auto_cleanup_on_logout=False)
@@ -58,47 +50,6 @@ async def test_a_disabled_session_is_created_and_left_alone(autojump_clock: Mock
         await trio.sleep(200)
         assert platform.attempts == []
         assert await status_of(engine) == ("DISCONNECTED", "CREATED")
-
-
-@pytest.mark.parametrize(
-    ("failure", "reason", "delay", "action"),
-    [
-        (ProviderError("x"), Reason.NETWORK, 5, Action.NONE),
-        (ProviderError("x", kind=Failure.SERVER), Reason.SERVER_ERROR, 5, Action.NONE),
-        (RateLimited("x", retry_after=17), Reason.RATE_LIMITED, 17, Action.NONE),
-        (Conflict("x"), Reason.CONFLICT, 60, Action.STOP_OTHER_CLIENT),
-        (Conflict("x", retry_after=4), Reason.CONFLICT, 4, Action.STOP_OTHER_CLIENT),
-        (StoreError("x"), Reason.STORE_ERROR, 5, Action.NONE),
-        (RuntimeError("x"), Reason.INTERNAL_ERROR, 5, Action.NONE),
-        (ExceptionGroup("x", [RuntimeError("x"), Conflict("x")]), Reason.INTERNAL_ERROR, 5, Action.NONE),
-        (ExceptionGroup("x", [ProviderError("x"), Conflict("x")]), Reason.CONFLICT, 60, Action.STOP_OTHER_CLIENT),
-    ],
-    ids=str,
-)
-@pytest.mark.parametrize("when", ["opening", "running"])
-async def test_a_passing_failure_is_waited_out(
-    failure: Exception, reason: Reason, delay: float, action: Action, when: str, autojump_clock: MockClock
-) -> None:
-    platform = FakePlatform()
-    async with open_fake_engine(platform) as engine:
-        if when == "opening":
-            platform.plan("a", failure)
-            await add(engine)
-        else:
-            await add(engine)
-            await connected(engine)
-            platform.link().fail(failure)
-        with trio.fail_after(30):
-            session = await engine.wait_status("a", SessionStatus.RECONNECTING)
-        failed_at = wall_clock()
-        assert (session.health.reason, session.health.action) == (reason, action)
-        assert session.health.last_error
-        assert session.health.since == pytest.approx(failed_at)
-        assert session.health.next_retry_at == pytest.approx(failed_at + delay)
-        await connected(engine, seconds=delay + 1)
-        assert wall_clock() == pytest.approx(failed_at + delay, abs=0.01)
-        session = await engine.get_session("a")
-        assert (session.health.last_error, session.health.next_retry_at) == (None, None)
 
 
 @pytest.mark.parametrize("reason", sorted(TERMINAL_REASONS))
@@ -238,139 +189,6 @@ async def test_a_link_whose_close_hangs_does_not_stay_connected(autojump_clock: 
         await connected(engine, seconds=10)
 
 
-async def test_the_peer_may_just_hang_up(autojump_clock: MockClock) -> None:
-    platform = FakePlatform()
-    async with open_fake_engine(platform) as engine:
-        await add(engine)
-        await connected(engine)
-        platform.link().end()
-        session = await engine.wait_status("a", SessionStatus.RECONNECTING)
-        assert session.health.last_error == "the connection ended"
-        await connected(engine)
-
-
-async def test_a_network_outage_is_retried_for_ever(autojump_clock: MockClock) -> None:
-    platform = FakePlatform()
-    platform.plan("a", *[network() for _ in range(100)])
-    async with open_fake_engine(platform) as engine:
-        await add(engine)
-        await connected(engine, seconds=100 * 300)
-        assert len(platform.attempts) == 101
-
-
-async def test_attempts_are_used_up_until_somebody_asks(autojump_clock: MockClock) -> None:
-    platform = FakePlatform()
-    platform.plan("a", *[ProviderError("x", kind=Failure.RATE_LIMIT) for _ in range(21)])
-    async with open_fake_engine(platform) as engine:
-        await add(engine)
-        await until(lambda: len(platform.attempts) == 21, seconds=10_000, step=1)
-        session = await engine.wait_status("a", SessionStatus.DISCONNECTED)
-        assert (session.health.reason, session.health.action) == (Reason.RECONNECT_EXHAUSTED, Action.RETRY)
-        assert session.health.next_retry_at is None
-        await trio.sleep(5000)
-        assert len(platform.attempts) == 21
-        await engine.retry("a")
-        await connected(engine, seconds=1)
-
-
-async def test_the_count_starts_anew_after_a_stable_minute_only(autojump_clock: MockClock) -> None:
-    platform = FakePlatform()
-
-    async def lives(seconds: float) -> float:
-        """Let the link live, cut it, and return how long the engine waited."""
-        await connected(engine, seconds=400)
-        await trio.sleep(seconds)
-        before = trio.current_time()
-        platform.link().fail(network())
-        await until(lambda: platform.attempts[-1][0] >= before, seconds=400)
-        return platform.attempts[-1][0] - before
-
-    async with open_fake_engine(platform) as engine:
-        await add(engine)
-        assert await lives(30) == pytest.approx(5)
-        assert await lives(30) == pytest.approx(7.5)
-        assert await lives(59) == pytest.approx(11.25)
-        assert await lives(61) == pytest.approx(5)
-
-
-async def test_retry_now_cuts_a_wait_and_forgets(autojump_clock: MockClock) -> None:
-    platform = FakePlatform()
-    platform.plan("a", *[network() for _ in range(6)])
-    async with open_fake_engine(platform) as engine:
-        await add(engine)
-        await until(lambda: len(platform.attempts) == 5)
-        await trio.sleep(1)
-        await engine.retry("a")
-        await trio.sleep(0.1)
-        assert len(platform.attempts) == 6
-        health = (await engine.get_session("a")).health
-        assert health.next_retry_at == pytest.approx(platform.attempts[-1][0] + EPOCH + 5)
-        await connected(engine, seconds=6)
-
-
-async def test_retry_leaves_a_live_link_alone(autojump_clock: MockClock) -> None:
-    platform = FakePlatform()
-    async with open_fake_engine(platform) as engine:
-        await add(engine)
-        await connected(engine)
-        for verb in ("retry", "start", "enable"):
-            await getattr(engine, verb)("a")
-        await trio.sleep(100)
-        assert len(platform.attempts) == 1
-        assert len(await history_of(engine)) == 2
-
-
-@pytest.mark.parametrize("change", ["restart", "credentials", "settings"])
-async def test_restart_replaces_the_link_at_once(change: str, autojump_clock: MockClock) -> None:
-    platform = FakePlatform()
-    async with open_fake_engine(platform) as engine:
-        await add(engine)
-        await connected(engine)
-        old = platform.link()
-        if change == "restart":
-            await engine.restart("a")
-        else:
-            await engine.update_session("a", SessionChange(**{change: {"token": "t"}}))  # type: ignore[arg-type]
-        await until(lambda: len(platform.links) == 2, seconds=1)
-        assert old.closed
-        assert platform.most_open["a"] == 1
-        await connected(engine)
-        assert await history_of(engine) == [
-            ("INITIALIZING", "STARTING"),
-            ("CONNECTED", "CONNECTED"),
-            ("RECONNECTING", "RESTARTING"),
-            ("CONNECTED", "CONNECTED"),
-        ]
-
-
-async def test_the_same_credentials_again_replace_nothing(autojump_clock: MockClock) -> None:
-    platform = FakePlatform()
-    async with open_fake_engine(platform) as engine:
-        await add(engine, credentials={"token": "t"})
-        await connected(engine)
-        await engine.update_session("a", SessionChange(credentials={"token": "t"}, name="new name", metadata={"x": 1}))
-        await trio.sleep(100)
-        assert len(platform.attempts) == 1
-        assert (await engine.get_session("a")).name == "new name"
-
-
-async def test_a_restart_asked_for_while_it_waits_for_its_turn_is_one_restart(autojump_clock: MockClock) -> None:
-    """The link that opens afterwards is the new one; its failure is waited out like any other."""
-    platform = FakePlatform()
-    platform.plan("first", hang)
-    settings = CALM.__class__(backoff_jitter=0.0, start_concurrency=1)
-    async with open_fake_engine(platform, settings=settings) as engine:
-        await add(engine, "first")
-        await until(lambda: bool(platform.attempts))
-        platform.plan("a", network(), network())
-        await add(engine)
-        await trio.sleep(1)
-        await engine.restart("a")
-        await trio.sleep(100)
-        first, second = platform.attempt_times("a")[:2]
-        assert second - first == pytest.approx(5, abs=0.1)
-
-
 async def test_a_bug_in_one_provider_hurts_nobody_else(
     autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -474,178 +292,3 @@ async def test_a_platform_that_is_not_installed_is_told(autojump_clock: MockCloc
         async with open_fake_engine(platform, store) as engine:
             await engine.start("a")
             await connected(engine)
-
-
-async def test_starts_are_paced(autojump_clock: MockClock) -> None:
-    platform = FakePlatform()
-    most = 0
-
-    async def slow(session: Session, inbox: Inbox) -> None:
-        nonlocal most
-        most = max(most, sum(platform._open_by_session.values()) - platform.open_links)
-        await trio.sleep(1)
-
-    settings = CALM.__class__(backoff_jitter=0.0, start_concurrency=4, start_stagger=0.1)
-    async with open_fake_engine(platform, settings=settings) as engine:
-        ids = [f"s{number:02}" for number in range(20)]
-        for id in ids:
-            platform.plan(id, slow)
-        await add(engine, *ids)
-        await connected(engine, *ids)
-        assert most == 4
-        times = [at for at, _ in platform.attempts]
-        assert all(later - sooner >= 0.099 for sooner, later in pairwise(times))
-
-
-async def test_a_store_that_is_away_for_a_while_loses_nothing(autojump_clock: MockClock) -> None:
-    platform = FakePlatform()
-    async with open_troubled_store() as store, open_fake_engine(platform, store) as engine:
-        await add(engine)
-        await connected(engine)
-        link = platform.link()
-        stored: list[float] = []
-
-        async def receive(number: int) -> None:
-            await link.inbox.commit([event(number)], str(number))
-            stored.append(trio.current_time())
-
-        store.down = True
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(receive, 1)
-            await trio.sleep(60)
-            assert not stored
-            link.inbox.report(SessionStatus.LOADING, Reason.STARTING, "busy")
-            link.inbox.report(SessionStatus.CONNECTED, Reason.CONNECTED, "fine")
-            store.down = False
-        assert not link.closed
-        await trio.sleep(2)
-        assert [e.key for e in await engine.read_events(EventQuery(types=("message",)))] == ["1"]
-        assert link.inbox.cursor == "1"
-        assert (await history_of(engine))[-2:] == [("LOADING", "STARTING"), ("CONNECTED", "CONNECTED")]
-
-
-async def test_events_that_cannot_be_stored_are_shown_while_they_wait(autojump_clock: MockClock) -> None:
-    """A full disk: what is there can be read, nothing can be added (E3: an error that shows)."""
-    platform = FakePlatform()
-    async with open_troubled_store() as store, open_fake_engine(platform, store) as engine:
-        await add(engine)
-        await connected(engine)
-        before = await history_of(engine)
-        store.down_methods = {"append", "record_statuses"}
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(platform.link().inbox.commit, [event(1)], "1")
-            await trio.sleep(5)
-            health = (await engine.get_session("a")).health
-            assert (health.status, health.last_error) == (SessionStatus.CONNECTED, "the store is away")
-            store.down_methods = set()
-        await trio.sleep(5)
-        assert (await store.inner.get_session("a")).health.last_error is None, "it goes with the recovery"
-        assert await history_of(engine) == before
-
-
-async def test_a_store_that_hangs_is_not_waited_for_for_ever(autojump_clock: MockClock) -> None:
-    platform = FakePlatform()
-    async with open_troubled_store() as store, open_fake_engine(platform, store) as engine:
-        await add(engine)
-        await connected(engine)
-        link = platform.link()
-        store.hanging = {"append", "record_statuses"}
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(link.inbox.commit, [event(1)], "1")
-            link.inbox.report(SessionStatus.LOADING, Reason.STARTING, "busy")
-            await trio.sleep(30)
-            store.hanging = set()
-        await trio.sleep(10)
-        assert [e.key for e in await engine.read_events(EventQuery(types=("message",)))] == ["1"]
-        assert (await history_of(engine))[-1] == ("LOADING", "STARTING")
-
-
-async def test_credentials_that_cannot_be_stored_are_an_error(autojump_clock: MockClock) -> None:
-    platform = FakePlatform()
-    async with open_troubled_store() as store, open_fake_engine(platform, store) as engine:
-        await add(engine)
-        await connected(engine)
-        inbox = platform.link().inbox
-        await inbox.save_credentials({"token": "new"})
-        assert (await engine.get_session("a")).credentials == {"token": "new"}
-        store.down_methods = {"save_credentials"}
-        with pytest.raises(StoreUnavailable):
-            await inbox.save_credentials({"token": "newer"})
-        store.down_methods, store.hanging = set(), {"save_credentials"}
-        with pytest.raises(StoreUnavailable):
-            await inbox.save_credentials({"token": "newer"})
-
-
-class DyingStore(TroubledStore):
-    """Fails once, in a way that no store should."""
-
-    deaths = 0
-
-    async def resolve_interrupted(self, lease: Lease, *, now: float, announce: bool = False) -> object:
-        if self.deaths and lease.session == "a":
-            self.deaths -= 1
-            raise RuntimeError("a bug")
-        return await self.inner.resolve_interrupted(lease, now=now, announce=announce)
-
-
-async def test_a_task_that_died_is_started_by_the_recovery_check(
-    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
-) -> None:
-    platform = FakePlatform()
-    async with open_troubled_store() as plain:
-        store = DyingStore(plain.inner)
-        store.deaths = 1
-        async with open_fake_engine(platform, store) as engine:
-            await add(engine, "a", "b")
-            await connected(engine, "b", seconds=5)
-            await trio.sleep(50)
-            assert platform.attempt_times("a") == []
-            await connected(engine, "a", seconds=70)
-    assert any("session's task failed" in record.message for record in caplog.records)
-
-
-async def test_a_session_whose_start_the_store_refuses_is_started_later(autojump_clock: MockClock) -> None:
-    platform = FakePlatform()
-    async with open_troubled_store() as store:
-        store.down_methods = {"resolve_interrupted", "claim"}
-        async with open_fake_engine(platform, store) as engine:
-            await add(engine)
-            await trio.sleep(10)
-            store.down_methods = {"resolve_interrupted"}
-            await trio.sleep(10)
-            assert platform.attempts == []
-            store.down_methods = set()
-            await connected(engine, seconds=70)
-
-
-async def test_losing_the_lease_ends_it_without_a_word(autojump_clock: MockClock) -> None:
-    platform = FakePlatform()
-    async with open_troubled_store() as store, open_fake_engine(platform, store) as engine:
-        await add(engine)
-        await connected(engine)
-        before = await history_of(engine)
-        row = await store.get_session("a")
-        await store.inner.release(Lease("a", row.uid, row.owner or "", row.fence))
-        await store.inner.claim("somebody else", limit=1, now=0, ttl=60)
-        link: FakeLink = platform.link()
-        with pytest.raises(StoreError, match="lease"):
-            await link.inbox.commit([event(1)], "1")
-        await until(lambda: link.closed, seconds=100)
-        await trio.sleep(100)
-        assert await history_of(engine) == before
-        assert (await store.get_session("a")).owner == "somebody else"
-        assert len(platform.attempts) == 1
-
-
-async def test_a_lease_that_was_void_when_it_was_claimed_anew_ends_the_old_task(autojump_clock: MockClock) -> None:
-    platform = FakePlatform()
-    async with open_troubled_store() as store, open_fake_engine(platform, store) as engine:
-        await add(engine)
-        await connected(engine)
-        row = await store.get_session("a")
-        await store.inner.release(Lease("a", row.uid, row.owner or "", row.fence))
-        engine._supervisor.nudge("a")  # it is free, and this engine is the first to see that
-        await until(lambda: len(platform.attempts) == 2, seconds=100)
-        await connected(engine)
-        assert [link.closed for link in platform.links] == [True, False]
-        await platform.link().inbox.commit([event(1)], "1")

@@ -1,20 +1,15 @@
-"""What the calls answer, and that every mistake gets a problem document which names it."""
+"""The API from end to end: sessions, sends, events and webhooks."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
 
-import httpx
-import pytest
 import trio
 
-from rookery.errors import StoreUnavailable
 from rookery_http.api.state import PlatformInput
-from rookery_http.operate import readiness
-from rookery_http.output.values import redacted
+from support.problems import assert_problem
 
-JSON = {"Content-Type": "application/json"}
 SESSION_FIELDS = {
     "id",
     "platform",
@@ -34,17 +29,6 @@ SESSION_FIELDS = {
     "created_at",
     "updated_at",
 }
-
-
-def assert_problem(answer: httpx.Response, status: int, field: str | None = None) -> dict[str, Any]:
-    assert answer.status_code == status, answer.text
-    assert answer.headers["content-type"] == "application/problem+json"
-    document: dict[str, Any] = answer.json()
-    assert document["status"] == status
-    assert {"type", "title", "detail"} <= document.keys()
-    if field is not None:
-        assert document["field"] == field, document
-    return document
 
 
 async def test_the_life_of_a_session(served: Any) -> None:
@@ -228,253 +212,6 @@ async def test_webhooks(served: Any) -> None:
     assert_problem(
         await served.client.post("/v1/webhooks", json={"url": "http://127.0.0.1:9/x", "session": "nobody"}), 404
     )
-
-
-@pytest.mark.parametrize(
-    ("body", "field"),
-    [
-        ({}, "platform"),
-        ({"platform": "pigeon"}, "platform"),
-        ({"platform": 7}, "platform"),
-        ({"platform": "parrot"}, "credentials.token"),
-        ({"platform": "parrot", "credentials": {"token": "bad"}}, "credentials.token"),
-        ({"platform": "parrot", "credentials": {"token": 7}}, "credentials.token"),
-        ({"platform": "parrot", "credentials": {"a": "b", "token": None}}, "credentials.token"),
-        ({"platform": "parrot", "credentials": {"": "x"}}, "credentials"),
-        ({"platform": "parrot", "colour": "green"}, "colour"),
-        ({"platform": "parrot", "id": ""}, "id"),
-        ({"platform": "parrot", "id": "a b"}, "id"),
-        ({"platform": "parrot", "id": "a\n"}, "id"),
-        ({"platform": "parrot", "id": "a" * 129}, "id"),
-        ({"platform": "parrot", "id": "a\0"}, "id"),
-        ({"platform": "parrot", "name": "\0"}, "name"),
-        ({"platform": "parrot", "name": "n" * 257}, "name"),
-        ({"platform": "parrot", "metadata": {"a": ["\0"]}}, "metadata.a[0]"),
-        ({"platform": "parrot", "enabled": "yes"}, "enabled"),
-        ([], None),
-        ("parrot", None),
-    ],
-)
-async def test_what_a_session_must_not_be(served: Any, body: Any, field: Any) -> None:
-    problem = assert_problem(await served.client.post("/v1/sessions", json=body), 400)
-    assert (problem.get("field") or "").startswith(field or "")
-
-
-@pytest.mark.parametrize(
-    ("body", "field"),
-    [
-        ({"text": "hi"}, "to"),
-        ({"to": "7"}, "text"),
-        ({"to": "7", "text": ""}, "text"),
-        ({"to": "7", "text": "hi", "colour": "green"}, "colour"),
-        ({"to": "7", "text": "hi", "session": "other"}, "session"),
-        ({"to": "7", "text": "hi", "self": 1}, "self"),
-        ({"to": "7", "text": "hi", "idempotency": "x"}, "idempotency"),
-        ({"to": "7", "type": "poem", "text": "hi"}, "type"),
-        ({"to": "7", "type": "image"}, None),
-        ({"to": "7", "type": "image", "data": "not base64!"}, "data"),
-        ({"to": "7", "type": "location", "latitude": 91, "longitude": 0}, "latitude"),
-        ({"to": "", "text": "hi"}, "to"),
-        ({"to": 2**70, "text": "hi"}, "to"),
-        ({"to": "7", "text": "hi", "ttl": 0}, "ttl"),
-        ({"to": "7", "text": "hi", "options": []}, "options"),
-    ],
-)
-async def test_what_a_message_must_not_be(served: Any, body: Any, field: Any) -> None:
-    await served.add()
-    assert_problem(await served.client.post("/v1/sessions/polly/messages", json=body), 400, field)
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        b"",
-        b"{",
-        b"\xff",
-        b"{'a': 1}",
-        b'{"platform": NaN}',
-        b'{"platform": 1e999}',
-        b'{"platform": "\\ud800"}',
-        b'{"platform": "\xed\xa0\x80"}',
-        b'{"platform": ' + b"9" * 5000 + b"}",
-        b'{"metadata": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
-        b'{"platform": "parrot", "metadata": ' + b'{"a":' * 90 + b"1" + b"}" * 90 + b"}",
-        b"\xef\xbb\xbf{}",
-    ],
-)
-async def test_what_is_not_json_is_a_400(served: Any, content: Any) -> None:
-    assert_problem(await served.client.post("/v1/sessions", content=content, headers=JSON), 400)
-
-
-@pytest.mark.parametrize(
-    "content_type", [None, "text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "a/b", "\xff"]
-)
-async def test_only_json_is_taken(served: Any, content_type: Any) -> None:
-    headers = {"Content-Type": content_type.encode("latin-1")} if content_type else {}
-    assert_problem(await served.client.post("/v1/sessions", content=b"{}", headers=headers), 415)
-
-
-async def test_json_may_name_its_encoding(served: Any) -> None:
-    headers = {"Content-Type": "Application/JSON; charset=utf-8"}
-    assert_problem(await served.client.post("/v1/sessions", content=b"{}", headers=headers), 400, "platform")
-
-
-@pytest.mark.parametrize(
-    ("path", "field"),
-    [
-        ("/v1/sessions?limit=0", "limit"),
-        ("/v1/sessions?limit=501", "limit"),
-        ("/v1/sessions?limit=1.5", "limit"),
-        ("/v1/sessions?limit=", "limit"),
-        ("/v1/sessions?limit=%31%00", "limit"),
-        ("/v1/sessions?limit=1&limit=2", "limit"),
-        ("/v1/sessions?limit=" + "9" * 5000, "limit"),
-        ("/v1/sessions?stauts=CONNECTED", "stauts"),
-        ("/v1/sessions?status=connected", "status"),
-        ("/v1/sessions?enabled=1", "enabled"),
-        ("/v1/sessions?after=a%0A", "after"),
-        ("/v1/sessions?platform=%ff", None),
-        ("/v1/sessions?" + "&".join(f"a{n}=1" for n in range(100)), None),
-        ("/v1/events?after=-1", "after"),
-        ("/v1/events?after=9223372036854775808", "after"),
-        ("/v1/events?type=,", "type"),
-        ("/v1/events?session=%00", "session"),
-        ("/v1/health?x=1", "x"),
-    ],
-)
-async def test_bad_query_parameters_are_named(served: Any, path: Any, field: Any) -> None:
-    assert_problem(await served.client.get(path), 400, field)
-
-
-@pytest.mark.parametrize("key", ["", "a b", "é", "k" * 256, "\x7f"])
-async def test_bad_idempotency_keys(served: Any, key: Any) -> None:
-    await served.add()
-    headers = {"Idempotency-Key": key.encode("latin-1")}
-    answer = await served.client.post("/v1/sessions/polly/messages", json={"to": "7", "text": "a"}, headers=headers)
-    assert answer.status_code == 400
-    double = httpx.Headers([("Idempotency-Key", "a"), ("Idempotency-Key", "b")])
-    answer = await served.client.post("/v1/sessions/polly/messages", json={"to": "7", "text": "a"}, headers=double)
-    assert_problem(answer, 400, "Idempotency-Key")
-
-
-@pytest.mark.parametrize(
-    "id", ["nobody", "%00", "%ff", "%2e%2e", "a%2fb", "-a", "a" * 200, "%F0%9F%A6%9C", "a%0a", "a b", "*"]
-)
-async def test_unknown_ids_are_404(served: Any, id: Any) -> None:
-    for method, suffix in [("GET", ""), ("DELETE", ""), ("POST", "/start"), ("GET", "/history")]:
-        assert_problem(await served.client.request(method, f"/v1/sessions/{id}{suffix}"), 404)
-    assert_problem(await served.client.patch(f"/v1/sessions/{id}", json={}), 404)
-    assert_problem(await served.client.post(f"/v1/sessions/{id}/messages", json={"to": "1", "text": "a"}), 404)
-
-
-@pytest.mark.parametrize("path", ["/v1", "/v1/sessions/", "//v1/sessions", "/v2/sessions", "/v1/sessions/a/b/c"])
-async def test_unknown_paths_are_404(served: Any, path: Any) -> None:
-    assert_problem(await served.client.get(path), 404)
-
-
-@pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"])
-async def test_wrong_methods_are_405(served: Any, method: Any) -> None:
-    answer = await served.client.request(method, "/v1/sessions")
-    assert_problem(answer, 405)
-    assert answer.headers["allow"] == "GET, HEAD, POST"
-
-
-async def test_large_bodies(serve: Any) -> None:
-    async with serve(max_body=300_000) as served:
-        await served.add()
-        big = json.dumps({"to": "7", "type": "document", "data": "QUJD" * 60_000}).encode()
-        answer = await served.client.post("/v1/sessions/polly/messages", content=big, headers=JSON)
-        assert answer.status_code == 200, answer.text
-        assert_problem(
-            await served.client.post("/v1/sessions/polly/messages", content=b" " * 300_001, headers=JSON), 413
-        )
-        problem = assert_problem(
-            await served.client.post("/v1/sessions", content=b" " * 262_145, headers=JSON), 413
-        )  # small where no file can be in it
-        assert "262144" in problem["detail"]
-
-
-async def test_probes_and_health(served: Any) -> None:
-    assert (await served.client.get("/healthz")).json() == {"status": "ok"}
-    assert (await served.client.head("/healthz")).status_code == 200
-    ready = await served.client.get("/readyz")
-    assert (ready.status_code, ready.json()) == (200, {"status": "ready"})
-    await served.add()
-    with trio.fail_after(20):  # what was observed is written a little later
-        while (health := (await served.client.get("/v1/health")).json())["sessions"] != {"parrot": {"CONNECTED": 1}}:
-            await trio.sleep(0.02)
-    assert health["started_at"].endswith("Z")
-
-
-@pytest.mark.parametrize("how", ["refuses", "hangs"])
-async def test_without_a_database_it_is_alive_and_not_ready(
-    served: Any, monkeypatch: pytest.MonkeyPatch, how: Any
-) -> None:
-    asked = 0
-
-    async def away() -> int:
-        nonlocal asked
-        asked += 1
-        if how == "refuses":
-            raise StoreUnavailable("no connection to the database")
-        await trio.sleep_forever()
-        raise AssertionError
-
-    monkeypatch.setattr(readiness, "PATIENCE", 0.2)
-    monkeypatch.setattr(readiness, "FRESH", 0.0)
-    with monkeypatch.context() as outage:
-        outage.setattr(served.engine, "check_store", away)
-        problem = assert_problem(await served.client.get("/readyz"), 503)
-        assert problem["detail"].startswith("the database")
-        assert asked == 1
-        assert (await served.client.get("/healthz")).status_code == 200
-    assert (await served.client.get("/readyz")).json() == {"status": "ready"}
-
-
-async def test_probes_share_an_answer_of_the_database(served: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = 0
-    answer = served.engine.check_store
-
-    async def count() -> None:
-        nonlocal asked
-        asked += 1
-        await answer()
-
-    monkeypatch.setattr(readiness, "FRESH", 3600.0)
-    monkeypatch.setattr(served.engine, "check_store", count)
-    async with trio.open_nursery() as nursery:
-        for _ in range(20):
-            nursery.start_soon(served.client.get, "/readyz")
-    assert asked == 1
-
-
-async def test_a_bug_is_a_500_with_an_id_that_is_logged(
-    served: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    async def broken(id: str) -> None:
-        raise RuntimeError("the token is 1:abc")
-
-    monkeypatch.setattr(served.engine, "get_session", broken)
-    problem = assert_problem(await served.client.get("/v1/sessions/polly"), 500)
-    assert "1:abc" not in json.dumps(problem)
-    assert "Traceback" not in json.dumps(problem)
-    records = [record for record in caplog.records if getattr(record, "error_id", None) == problem["error_id"]]
-    assert len(records) == 1
-    caplog.clear()
-
-
-def test_redaction() -> None:
-    document = {"token": "a", "nested": [{"API_KEY": "b", "name": "c"}], "password": "", "webhook_secret": {"a": 1}}
-    document |= {"proxy": "socks5://user:hunter2@host:1080", "plain": "user:x@host", "link": "https://host/a:b@c"}
-    assert redacted(document) == {
-        "token": "***",
-        "nested": [{"API_KEY": "***", "name": "c"}],
-        "password": "",
-        "webhook_secret": "***",
-        "proxy": "socks5://user:***@host:1080",
-        "plain": "user:x@host",
-        "link": "https://host/a:b@c",
-    }
 
 
 def test_what_fits_a_platform() -> None:
