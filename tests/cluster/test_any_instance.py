@@ -18,8 +18,8 @@ from rookery.model.session import Action, Reason
 from rookery.provider.capabilities import MediaSink
 from rookery.provider.contract import Inbox
 from store.backends import PostgresBackend
+from support.engines.shared_engines import open_shared, running, until
 from support.fake_platform import FakeLink, FakePlatform
-from support.shared_engines import open_shared, running, until
 
 
 class Code(msgspec.Struct):

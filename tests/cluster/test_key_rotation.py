@@ -7,8 +7,8 @@ import trio
 from rookery import SessionStatus
 from rookery.store.secrets import SecretBox
 from store.backends import PostgresBackend, run_sql
+from support.engines.shared_engines import open_shared, running, until
 from support.fake_platform import FakePlatform
-from support.shared_engines import open_shared, running, until
 
 OLD, NEW = "the old key", "the new key"
 

@@ -10,7 +10,7 @@ import trio
 from rookery import Action, Engine, Reason, SessionStatus
 from rookery_telegram import Telegram
 from store.backends import PostgresBackend
-from support.shared_engines import open_shared, running, until
+from support.engines.shared_engines import open_shared, running, until
 from support.telegram_engine import DEADLINE, TOKEN, open_quick_simulator
 
 

@@ -17,8 +17,8 @@ from rookery.errors import OutcomeUnknown, StoreUnavailable, TooLate
 from rookery.model.message import STATUS_EVENT
 from store.backends import PostgresBackend
 from support.answered_posts import answer_posts
+from support.engines.shared_engines import QUICK, open_shared, running, until
 from support.fake_platform import FakePlatform, event
-from support.shared_engines import QUICK, open_shared, running, until
 
 
 async def test_a_scheduled_send_is_sent_by_whoever_runs_the_session_then(postgres: PostgresBackend) -> None:

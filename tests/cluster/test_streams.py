@@ -12,8 +12,8 @@ from rookery import EventQuery
 from rookery_http.config.settings import ApiSettings
 from rookery_http.serve import serve_api
 from store.backends import PostgresBackend
+from support.engines.shared_engines import open_shared, running, until
 from support.fake_platform import FakePlatform, event
-from support.shared_engines import open_shared, running, until
 
 EVENTS = 60
 

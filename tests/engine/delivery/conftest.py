@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from support.answered_posts import answer_posts
-from support.delivering import Endpoints
+from support.engines.delivering import Endpoints
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import trio
 from trio.testing import MockClock
 
 from rookery import EventQuery
-from support.delivering import ONE, TWO, Endpoints, counts, open_delivering, receive
+from support.engines.delivering import ONE, TWO, Endpoints, counts, open_delivering, receive
 from support.fake_platform import (
     EPOCH,
     FakePlatform,

@@ -14,7 +14,7 @@ from trio.testing import MockClock
 from rookery import EngineSettings
 from rookery.delivery.endpoint import retry_delay
 from rookery.delivery.post import _retry_after
-from support.delivering import ONE, TWO, Endpoints, counts, open_delivering, receive
+from support.engines.delivering import ONE, TWO, Endpoints, counts, open_delivering, receive
 from support.fake_platform import (
     EPOCH,
     open_troubled_store,

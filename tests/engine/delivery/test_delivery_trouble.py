@@ -9,7 +9,7 @@ import trio
 from trio.testing import MockClock
 
 from rookery.model.event import NewEvent
-from support.delivering import ONE, Endpoints, counts, open_delivering, receive
+from support.engines.delivering import ONE, Endpoints, counts, open_delivering, receive
 from support.fake_platform import (
     FakePlatform,
     open_fake_engine,

@@ -15,6 +15,7 @@ from rookery.errors import (
     NotConnected,
     NotFound,
 )
+from support.engines.sends import all_final, stored_states, submit
 from support.fake_platform import (
     FakeLink,
     FakePlatform,
@@ -25,7 +26,6 @@ from support.fake_platform import (
     open_troubled_store,
     settled,
 )
-from support.sends import all_final, stored_states, submit
 
 
 class TestAcceptance:

@@ -15,6 +15,7 @@ from rookery.errors import (
     SendRateLimited,
 )
 from rookery_telegram import Rates
+from support.engines.sends import all_final, failing, numbers, submit
 from support.fake_platform import (
     CALM,
     FakeLink,
@@ -31,7 +32,6 @@ from support.fake_platform import (
     until,
     wall_clock,
 )
-from support.sends import all_final, failing, numbers, submit
 
 
 class PacedLink(FakeLink):

@@ -13,6 +13,7 @@ from rookery.errors import (
     OutcomeUnknown,
     StoreUnavailable,
 )
+from support.engines.sends import all_final, numbers, stored_states, submit
 from support.fake_platform import (
     FakeLink,
     FakePlatform,
@@ -24,7 +25,6 @@ from support.fake_platform import (
     settled,
     until,
 )
-from support.sends import all_final, numbers, stored_states, submit
 
 
 class TestTroubledStore:

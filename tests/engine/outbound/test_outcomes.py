@@ -16,6 +16,7 @@ from rookery.errors import (
     Rejected,
     SendRateLimited,
 )
+from support.engines.sends import all_final, failing, numbers, stored_states, submit
 from support.fake_platform import (
     FakePlatform,
     add,
@@ -26,7 +27,6 @@ from support.fake_platform import (
     open_troubled_store,
     wall_clock,
 )
-from support.sends import all_final, failing, numbers, stored_states, submit
 
 
 class TestOutcomes:

@@ -8,7 +8,7 @@ from typing import Any
 import trio
 
 from rookery_http.api.state import PlatformInput
-from support.problems import assert_problem
+from support.clients.problems import assert_problem
 
 SESSION_FIELDS = {
     "id",

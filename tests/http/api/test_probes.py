@@ -11,7 +11,7 @@ import trio
 from rookery.errors import StoreUnavailable
 from rookery_http.operate import readiness
 from rookery_http.output.values import redacted
-from support.problems import assert_problem
+from support.clients.problems import assert_problem
 
 
 async def test_probes_and_health(served: Any) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from support.problems import assert_problem
+from support.clients.problems import assert_problem
 
 JSON = {"Content-Type": "application/json"}
 
