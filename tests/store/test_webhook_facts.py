@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from rookery.errors import NotFound
-from rookery.model.webhook import DeliveryNote, DeliveryOutcome, ReplayQuery, WebhookFacts
+from rookery.model.webhook import DeliveryAttempt, DeliveryNote, DeliveryOutcome, ReplayQuery, WebhookFacts
 from rookery.store.contract import Store
-from store.building import create_and_claim, event, webhook
+from store.building import all_events, create_and_claim, event, webhook
 
 SECRETS = {"Authorization": "Bearer THE-HEADER-THAT-MUST-NOT-BE-ON-DISK"}
 
@@ -98,3 +99,51 @@ async def test_how_deliveries_go(store: Store) -> None:
     assert (facts.last_error, facts.last_success_at, other.pending, other.dead) == ("answered 500", 10.0, 0, 0)
     await store.update_webhook(webhook(enabled=False))
     assert (await store.webhook_facts())["hook"] == facts, "a change forgets nothing"
+
+
+def attempt(event_id: int, **changes: Any) -> DeliveryAttempt:
+    fields: dict[str, Any] = {"attempt": 1, "at": 10.0, "seconds": 0.25, "delivered": True, "status": 200}
+    return DeliveryAttempt(event_id=event_id, **fields | changes)
+
+
+async def test_the_last_attempts_are_kept_newest_first(store: Store) -> None:
+    lease = await create_and_claim(store)
+    await store.create_webhook(webhook())
+    await store.create_webhook(webhook("other"))
+    with pytest.raises(NotFound):
+        await store.recent_attempts("nobody")
+    assert await store.recent_attempts("hook") == []
+    await store.append(lease, [event(1), event(2, chat=None, type="receipt")], None)
+    first, second = [found.id for found in await all_events(store)]
+    failed = attempt(first, attempt=3, delivered=False, status=None, error="no answer within 5 s", answer="ö?", at=11.5)
+    gone = attempt(second + 1000)
+    await store.note_deliveries(
+        {
+            "hook": DeliveryNote(delivered=1, attempts=(failed, gone, attempt(second)), latency_p50=0.5, latency_p99=2.0),
+            "nobody": DeliveryNote(attempts=(attempt(first),)),
+        }
+    )
+    newest, older = await store.recent_attempts("hook")
+    assert newest == attempt(second, session="shop", type="receipt", chat=None)
+    assert older == msgspec.structs.replace(failed, session="shop", type="message", chat="7")
+    await store.note_deliveries({"hook": DeliveryNote(failed=1, at=5.0)})
+    facts = await store.webhook_facts()
+    assert (facts["hook"].latency_p50, facts["hook"].latency_p99) == (0.5, 2.0), "a note without attempts says nothing of it"
+    assert (facts["other"].latency_p50, facts["other"].latency_p99) == (None, None)
+    for number in range(3):
+        many = tuple(attempt(first, attempt=30 * number + place) for place in range(30))
+        await store.note_deliveries({"hook": DeliveryNote(attempts=many), "other": DeliveryNote(attempts=many[:1])})
+    kept = [found.attempt for found in await store.recent_attempts("hook")]
+    assert kept == list(range(89, 39, -1))
+    assert len(await store.recent_attempts("other")) == 3
+
+
+async def test_erased_events_take_their_attempts_with_them(store: Store) -> None:
+    lease = await create_and_claim(store)
+    await store.create_webhook(webhook())
+    await store.append(lease, [event(1), event(2, chat="8")], None)
+    ids = [found.id for found in await all_events(store)]
+    private = tuple(attempt(id, answer="what they said") for id in ids)
+    await store.note_deliveries({"hook": DeliveryNote(attempts=private)})
+    await store.erase_chat("shop", "7")
+    assert [found.event_id for found in await store.recent_attempts("hook")] == [ids[1]]

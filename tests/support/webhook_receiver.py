@@ -30,13 +30,14 @@ class Delivery(msgspec.Struct, frozen=True):
 
 
 class WebhookReceiver:
-    """`status` may decide the status of a delivery; by default everything is welcome (204). `hold` comes before: what never
-    leaves it was not delivered."""
+    """`status` and `answer` may decide the status of a delivery and the body of the answer; by default 204 without a body.
+    `hold` comes before: what never leaves it was not delivered."""
 
     def __init__(self) -> None:
         self.url = ""
         self.deliveries: list[Delivery] = []
         self.status: Callable[[Delivery], int] = lambda delivery: 204
+        self.answer: Callable[[Delivery], bytes] = lambda delivery: b""
         self.hold: Callable[[Delivery], Awaitable[None]] | None = None
         self._arrived = trio.lowlevel.ParkingLot()
 
@@ -65,11 +66,13 @@ class WebhookReceiver:
                     delivery = Delivery(head.target.decode(), headers, body)
                     if self.hold is not None:
                         await self.hold(delivery)
-                    status = self.status(delivery)
+                    status, content = self.status(delivery), self.answer(delivery)
                     self.deliveries.append(delivery)
                     self._arrived.unpark_all()
-                    answer = connection.send(h11.Response(status_code=status, headers=[("content-length", "0")]))
-                    answer += connection.send(h11.EndOfMessage())
+                    length = [("content-length", str(len(content)))]
+                    answer = connection.send(h11.Response(status_code=status, headers=length)) or b""
+                    answer += connection.send(h11.Data(content)) or b""
+                    answer += connection.send(h11.EndOfMessage()) or b""
                     await stream.send_all(answer)
                     connection.start_next_cycle()
                 else:

@@ -17,6 +17,7 @@ from ..runtime.shields import Shields
 from ..runtime.telemetry import Telemetry
 from ..settings import EngineSettings
 from ..store.contract.webhooks import DeliveryStore
+from .attempts import attempt_of
 from .tally import Notes
 from .transport import Attempt, Route
 
@@ -139,12 +140,15 @@ class Endpoint:
         try:
             while queue and not self._closing:
                 delivery = queue.popleft()
-                started = trio.current_time()
-                attempt = await route.deliver(delivery, now=self._clock())
-                self._telemetry.observe("delivery", trio.current_time() - started)
+                started, began_at = trio.current_time(), self._clock()
+                attempt = await route.deliver(delivery, now=began_at)
+                seconds = trio.current_time() - started
+                self._telemetry.observe("delivery", seconds)
                 if self.on_answer is not None and attempt.answer and self.webhook.replies:
                     attempt = await self.on_answer(self.webhook, delivery, attempt)
                 self._judge(attempt, started)
+                shown = attempt_of(self.webhook, delivery, attempt, at=began_at, seconds=seconds)
+                self._notes.add(self.webhook.id, shown, is_posted=attempt.posted)
                 await self._record(self._outcome(delivery, attempt))
                 if attempt.gone:
                     await self._disable()
@@ -160,7 +164,6 @@ class Endpoint:
             self.wake()
 
     def _judge(self, attempt: Attempt, started: float) -> None:
-        self._notes.add(self.webhook.id, attempt.error, attempt.status, delivered=attempt.delivered)
         if attempt.delivered:
             self._telemetry.count("deliveries", "delivered")
             self._strikes = 0

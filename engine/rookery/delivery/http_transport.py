@@ -91,7 +91,7 @@ class HttpRoute:
         """See `Route.deliver`; the time limit covers everything, including the answer's body."""
         body = formed_body(delivery, self._webhook.format)
         if body is None:
-            return Attempt(True)
+            return Attempt(True, posted=False)
         with trio.move_on_after(self._seconds) as scope:
             try:
                 url = self._url or self._prepare()

@@ -3,6 +3,7 @@ delivery."""
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -10,12 +11,14 @@ from contextlib import suppress
 import trio
 
 from ..errors import RookeryError
-from ..model.webhook import DeliveryNote
+from ..model.webhook import ATTEMPTS_KEPT, DeliveryAttempt, DeliveryNote
 from ..store.contract.webhooks import WebhookFactsStore
 
 INTERVAL = 2.0  # seconds between two notes
 WINDOW = 10
 """Length in seconds of the window over which the rate is computed."""
+SAMPLES = 1000
+"""Number of recent attempts from which latencies are computed."""
 
 
 class Tally:
@@ -25,11 +28,17 @@ class Tally:
         self._note = DeliveryNote()
         self._recent: deque[list[int]] = deque()  # [second, successes]
         self._told: float | None = 0.0  # the rate in the last note
+        self._attempts: deque[DeliveryAttempt] = deque(maxlen=ATTEMPTS_KEPT)  # since the last note
+        self._seconds: deque[float] = deque(maxlen=SAMPLES)
 
-    def add(self, at: float, now: float, error: str | None, status: int | None, delivered: bool) -> None:
+    def add(self, at: float, now: float, attempt: DeliveryAttempt, is_posted: bool) -> None:
         """Count one attempt. It ended at `at` by the wall clock and at `now` by trio's clock. A delivered attempt may
-        also carry an error."""
+        also carry an error. An attempt that called no endpoint is only counted."""
         old = self._note
+        error, status, delivered = attempt.error, attempt.status, attempt.delivered
+        if is_posted:
+            self._attempts.append(attempt)
+            self._seconds.append(attempt.seconds)
         if delivered:
             second = int(now)
             if self._recent and self._recent[-1][0] == second:
@@ -76,6 +85,9 @@ class Tally:
         """Return the next note and start a new one."""
         note, self._note = self._note, DeliveryNote()
         self._told = self.rate(now) if self._recent or self._told is not None else None
+        attempts = tuple(self._attempts)
+        self._attempts.clear()
+        taken = sorted(self._seconds) if attempts else []
         return DeliveryNote(
             last_success_at=note.last_success_at,
             last_error=note.last_error,
@@ -85,7 +97,15 @@ class Tally:
             failed=note.failed,
             rate=self._told,
             at=at,
+            latency_p50=_quantile(taken, 0.5),
+            latency_p99=_quantile(taken, 0.99),
+            attempts=attempts,
         )
+
+
+def _quantile(values: list[float], share: float) -> float | None:
+    """The smallest of the sorted values that at least this share of them does not exceed."""
+    return values[math.ceil(share * len(values)) - 1] if values else None
 
 
 class Notes:
@@ -97,12 +117,12 @@ class Notes:
         self._tallies: dict[str, Tally] = {}
         self._wake = trio.Event()
 
-    def add(self, webhook: str, error: str | None, status: int | None, *, delivered: bool) -> None:
-        """Count one attempt that has ended. Never blocks."""
+    def add(self, webhook: str, attempt: DeliveryAttempt, *, is_posted: bool) -> None:
+        """Count one attempt that has ended. `is_posted`: it called the endpoint. Never blocks."""
         tally = self._tallies.get(webhook)
         if tally is None:
             tally = self._tallies[webhook] = Tally()
-        tally.add(self._clock(), trio.current_time(), error, status, delivered)
+        tally.add(self._clock(), trio.current_time(), attempt, is_posted)
         self._wake.set()
 
     def leave(self, webhook: str) -> None:

@@ -19,7 +19,8 @@ class Attempt(msgspec.Struct, frozen=True):
 
     `delivered`: the endpoint confirmed the event; otherwise `error` says why not. `gone`: the endpoint wants no more
     events. `retry_after`: seconds for which the endpoint asked not to be called. `status`: the HTTP status, None
-    without an answer. `answer`: the bytes of the endpoint's answer, cut to what the transport keeps.
+    without an answer. `answer`: the bytes of the endpoint's answer, cut to what the transport keeps. `posted`: False
+    when the webhook's format has nothing for this event, so the endpoint was not called.
     """
 
     delivered: bool
@@ -28,6 +29,7 @@ class Attempt(msgspec.Struct, frozen=True):
     retry_after: float | None = None
     status: int | None = None
     answer: bytes = b""
+    posted: bool = True
 
 
 class Route(Protocol):

@@ -14,11 +14,11 @@ from ..delivery.transport import Attempt
 from ..delivery.transports import kind_of, open_transport
 from ..errors import InvalidInput, NotFound
 from ..model.event import Event
-from ..model.webhook import DeadLetter, Delivery, ReplayQuery, Webhook
+from ..model.webhook import DeadLetter, Delivery, DeliveryAttempt, ReplayQuery, Webhook
 from .catalogue import CatalogueFeatures
 from .platform.chats import ChatNames
 from .validation import check_flag, check_id, check_text
-from .webhooks import check_chats, check_timeout
+from .webhooks import check_chats, check_session, check_timeout
 
 TEST_SECONDS = 15.0
 """Seconds after which a test of a sink ends."""
@@ -82,12 +82,14 @@ class SinkFeatures(CatalogueFeatures, ChatNames):
         return [found for found in await self._store.list_webhooks(session) if found.is_sink]
 
     async def update_sink(self, id: str, **changes: Any) -> Webhook:
-        """Change `url`, `target`, `events`, `chats`, `timeout` or `enabled`. Raises NotFound, InvalidInput."""
+        """Change `url`, `target`, `session`, `events`, `chats`, `timeout` or `enabled`. Raises NotFound (also for the
+        session), InvalidInput."""
         before = await self.get_sink(id)
         url = changes.get("url", before.url)
         checks: Mapping[str, Any] = {
             "url": check_address,
             "target": lambda value: _target(value, url),
+            "session": check_session,
             "events": self._checked_types,
             "chats": check_chats,
             "timeout": check_timeout,
@@ -97,7 +99,7 @@ class SinkFeatures(CatalogueFeatures, ChatNames):
             raise InvalidInput(f"{unknown[0]}: only {', '.join(checks)} can be changed", field=unknown[0])
         fields = {name: checks[name](value) for name, value in changes.items()}
         if "chats" in fields:
-            fields["chats"] = await self.chat_forms(before.session, fields["chats"])
+            fields["chats"] = await self.chat_forms(fields.get("session", before.session), fields["chats"])
         if "url" in fields and "target" not in fields:
             fields["target"] = _target(before.target, url)  # another broker has other rules
         sink = await self._store.update_webhook(msgspec.structs.replace(before, **fields, updated_at=self._clock()))
@@ -134,6 +136,11 @@ class SinkFeatures(CatalogueFeatures, ChatNames):
         """Events that were given up, ordered by id; `after` is exclusive. Raises NotFound."""
         await self.get_sink(id)
         return await self._store.dead_letters(id, after=after, limit=limit)
+
+    async def sink_attempts(self, id: str) -> Sequence[DeliveryAttempt]:
+        """The last 50 attempts to publish to a sink, newest first; they may be 2 s old. Raises NotFound."""
+        await self.get_sink(id)
+        return await self._store.recent_attempts(id)
 
     async def replay_sink(
         self,

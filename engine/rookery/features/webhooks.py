@@ -17,7 +17,16 @@ from ..delivery.transport import Attempt
 from ..delivery.transports import kind_of, open_transport
 from ..errors import InvalidInput, NotFound
 from ..model.event import Event
-from ..model.webhook import HIDDEN, DeadLetter, Delivery, ReplayQuery, Webhook, WebhookFacts, shown_url
+from ..model.webhook import (
+    HIDDEN,
+    DeadLetter,
+    Delivery,
+    DeliveryAttempt,
+    ReplayQuery,
+    Webhook,
+    WebhookFacts,
+    shown_url,
+)
 from .catalogue import CatalogueFeatures
 from .platform.chats import ChatNames
 from .validation import check_flag, check_id, check_text, check_url
@@ -110,14 +119,16 @@ class WebhookFeatures(CatalogueFeatures, ChatNames):
         return [found for found in await self._store.list_webhooks(session) if not found.is_sink]
 
     async def update_webhook(self, id: str, **changes: Any) -> Webhook:
-        """Change `url`, `events`, `chats`, `headers`, `timeout`, `secret`, `enabled`, `replies` or `format`.
+        """Change `url`, `session` (None: all), `events`, `chats`, `headers`, `timeout`, `secret`, `enabled`, `replies` or
+        `format`.
 
-        Raises NotFound, InvalidInput.
+        Raises NotFound (also for the session), InvalidInput.
 
-        A new `secret` replaces the old one at once; `rotate_secret` lets both sign for a while.
+        What already waits is delivered whatever the change says about sessions, types and chats. A new `secret` replaces the old one at once; `rotate_secret` lets both sign for a while.
         """
         checks: dict[str, Callable[[object], Any]] = {
             "url": check_url,
+            "session": check_session,
             "events": self._checked_types,
             "chats": check_chats,
             "headers": check_headers,
@@ -136,7 +147,8 @@ class WebhookFeatures(CatalogueFeatures, ChatNames):
             fields |= {"previous_secret": None, "previous_until": None}
         before = self._readable(await self.get_webhook(id), fields)
         if "chats" in fields:
-            fields["chats"] = await self.chat_forms(before.session, fields["chats"])
+            session = fields.get("session", before.session)
+            fields["chats"] = await self.chat_forms(session, fields["chats"])
         if HIDDEN in fields.get("url", ""):
             if fields["url"] != shown_url(before.url):
                 raise InvalidInput(f"url: write what {HIDDEN} stands for; it is only shown so", field="url")
@@ -210,6 +222,11 @@ class WebhookFeatures(CatalogueFeatures, ChatNames):
         await self.get_webhook(webhook)
         return await self._store.dead_letters(webhook, after=after, limit=limit)
 
+    async def webhook_attempts(self, webhook: str) -> Sequence[DeliveryAttempt]:
+        """The last 50 attempts to deliver to a webhook, newest first; they may be 2 s old. Raises NotFound."""
+        await self.get_webhook(webhook)
+        return await self._store.recent_attempts(webhook)
+
     async def replay(
         self,
         webhook: str,
@@ -245,6 +262,11 @@ def check_secret(value: object) -> str:
     if not 24 <= length <= 64:
         raise InvalidInput(message, field="secret")
     return value
+
+
+def check_session(value: object) -> str | None:
+    """Check the session whose events are delivered. Raises InvalidInput."""
+    return None if value is None else check_text(value, "session", least=1)
 
 
 def check_chats(value: object) -> tuple[str, ...] | None:

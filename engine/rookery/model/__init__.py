@@ -19,13 +19,23 @@ from .session import (
     StatusWrite,
     Transition,
 )
-from .webhook import DeadLetter, Delivery, DeliveryNote, DeliveryOutcome, ReplayQuery, Webhook, WebhookFacts
+from .webhook import (
+    DeadLetter,
+    Delivery,
+    DeliveryAttempt,
+    DeliveryNote,
+    DeliveryOutcome,
+    ReplayQuery,
+    Webhook,
+    WebhookFacts,
+)
 
 __all__ = [
     "TERMINAL_REASONS",
     "Action",
     "DeadLetter",
     "Delivery",
+    "DeliveryAttempt",
     "DeliveryNote",
     "DeliveryOutcome",
     "Event",

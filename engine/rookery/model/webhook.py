@@ -115,6 +115,28 @@ class ReplayQuery(msgspec.Struct, frozen=True, kw_only=True):
     until: float | None = None
 
 
+class DeliveryAttempt(msgspec.Struct, frozen=True, kw_only=True):
+    """One attempt to deliver an event, as operators see it. `seconds` is how long the endpoint took; `status` is the HTTP
+    status, None without an answer; `answer` is the beginning of the endpoint's answer as printable text, without our
+    secrets. A delivered attempt has an `error` when its replies were bad."""
+
+    event_id: int
+    attempt: int  # counted from 1
+    at: float  # when it began
+    seconds: float
+    delivered: bool
+    status: int | None = None
+    error: str | None = None
+    answer: str = ""
+    session: str = ""  # of the event; set when it is read
+    type: str = ""
+    chat: str | None = None
+
+
+ATTEMPTS_KEPT = 50
+"""How many attempts are kept for each webhook."""
+
+
 class WebhookFacts(msgspec.Struct, frozen=True):
     """The delivering instance writes some of these lazily (`DeliveryNote`); the first three are counted."""
 
@@ -129,6 +151,8 @@ class WebhookFacts(msgspec.Struct, frozen=True):
     failed: int = 0
     rate: float = 0.0  # deliveries per second, recently
     noted_at: float | None = None
+    latency_p50: float | None = None  # seconds that half of the recent attempts took at most
+    latency_p99: float | None = None
 
     def lag(self, now: float) -> float:
         """Seconds that the oldest undelivered event has waited; 0 when none waits."""
@@ -146,3 +170,6 @@ class DeliveryNote(msgspec.Struct, frozen=True, kw_only=True):
     failed: int = 0
     rate: float | None = None
     at: float = 0.0
+    latency_p50: float | None = None
+    latency_p99: float | None = None
+    attempts: tuple[DeliveryAttempt, ...] = ()  # the newest, at most `ATTEMPTS_KEPT`, oldest first

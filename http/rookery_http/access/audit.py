@@ -28,6 +28,8 @@ def audit(
     body = arguments.get("body")
     of_session = row.path.startswith("/v1/sessions/{id}")
     session = id if of_session else body.get("session") if isinstance(body, dict) else getattr(body, "session", None)
+    if not isinstance(session, str):  # absent from a change
+        session = None
     target: Any = id or getattr(body, "id", None)
     if of_session:
         target = arguments.get("method") or (body.get("method") if isinstance(body, dict) else None)

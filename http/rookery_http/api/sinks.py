@@ -64,6 +64,9 @@ class ChangeSink(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
 
     url: ADDRESS | msgspec.UnsetType = msgspec.UNSET
     target: TARGET | msgspec.UnsetType = msgspec.UNSET
+    session: (
+        Annotated[Id, msgspec.Meta(description="only events of this session; null: of all")] | msgspec.UnsetType | None
+    ) = msgspec.UNSET
     events: EVENTS | msgspec.UnsetType | None = msgspec.UNSET
     chats: CHATS | msgspec.UnsetType | None = msgspec.UNSET
     timeout: SECONDS | msgspec.UnsetType | None = msgspec.UNSET
@@ -149,6 +152,13 @@ async def sink_dead_letters(api: Api, id: str, *, query: ReadDeadLetters) -> Ans
     found = await api.engine.sink_dead_letters(id, after=query.after, limit=query.limit + 1)
     page = [webhook_views.DeadLetter.of(letter) for letter in found[: query.limit]]
     return Answer(webhook_views.DeadLetterPage(page, page[-1].event.id if len(found) > query.limit else None))
+
+
+@call("GET", "/v1/sinks/{id}/attempts", tag=TAG, answers={200: webhook_views.AttemptList})
+async def sink_attempts(api: Api, id: str) -> Answer:
+    """List the last 50 attempts to publish to a sink, newest first."""
+    found = await api.engine.sink_attempts(id)
+    return Answer(webhook_views.AttemptList([webhook_views.Attempt.of(attempt) for attempt in found]))
 
 
 @call("POST", "/v1/sinks/{id}/replay", tag=TAG, answers={202: webhook_views.Replayed}, body_required=False)

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from rookery import model
+from rookery.delivery.attempts import excerpt
 from rookery.errors import InvalidInput
 from rookery.features.webhooks import HEADER_NAME, HEADER_VALUE, MAX_GRACE, MAX_HEADERS, MAX_TIMEOUT, check_headers
 from rookery.model.key import Scope
@@ -21,8 +22,6 @@ from ..output.problems import Problem
 from .state import Api
 
 TAG = "webhooks"
-EXCERPT = 500
-"""Maximum bytes shown of an endpoint's answer."""
 _HOST = r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?"
 _GROUP = "[0-9A-Fa-f]{1,4}"
 _SHORTENED = "|".join(rf"({_GROUP}:){{1,{7 - after}}}(:{_GROUP}){{1,{after}}}" for after in range(1, 7))
@@ -110,6 +109,9 @@ class ChangeWebhook(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     """What to change; what is absent stays."""
 
     url: URL | msgspec.UnsetType = msgspec.UNSET
+    session: (
+        Annotated[Id, msgspec.Meta(description="only events of this session; null: of all")] | msgspec.UnsetType | None
+    ) = msgspec.UNSET
     events: EVENTS | msgspec.UnsetType | None = msgspec.UNSET
     chats: CHATS | msgspec.UnsetType | None = msgspec.UNSET
     headers: HEADERS | msgspec.UnsetType = msgspec.UNSET
@@ -209,8 +211,16 @@ async def get_webhook(api: Api, id: str) -> Answer:
     problems={409: "a header that Rookery sets"},
     scope=Scope.MANAGE,
 )
-async def update_webhook(api: Api, id: str, *, body: ChangeWebhook) -> Answer:
-    """Change a webhook."""
+async def update_webhook(api: Api, id: str, *, body: ChangeWebhook, caller: Caller) -> Answer:
+    """Change a webhook. What already waits for it is still delivered.
+
+    A key that is for some sessions can move its webhooks between these.
+    """
+    if caller.sessions is not None:
+        if body.session is None:
+            raise forbidden("this key has to name the session whose events the webhook gets")
+        if body.session is not msgspec.UNSET:
+            caller.check_session(body.session)
     changes: dict[str, Any] = {
         name: value for name in body.__struct_fields__ if (value := getattr(body, name)) is not msgspec.UNSET
     }
@@ -239,11 +249,21 @@ async def rotate_webhook_secret(api: Api, id: str, *, body: RotateSecret | None)
 async def test_webhook(api: Api, id: str) -> Answer:
     """Post one event of the type `test` and say what became of it."""
     attempt, seconds = await api.engine.test_webhook(id)
-    answer = "".join(sign if sign.isprintable() else " " for sign in attempt.answer[:EXCERPT].decode(errors="replace"))
     shown = webhook_views.WebhookTested(
-        attempt.delivered, attempt.status, with_variables(attempt.error), round(seconds, 3), answer
+        attempt.delivered,
+        attempt.status,
+        with_variables(attempt.error),
+        round(seconds, 3),
+        excerpt(attempt.answer, await api.engine.get_webhook(id)),
     )
     return Answer(shown)
+
+
+@call("GET", "/v1/webhooks/{id}/attempts", tag=TAG, answers={200: webhook_views.AttemptList}, scope=Scope.READ)
+async def webhook_attempts(api: Api, id: str) -> Answer:
+    """List the last 50 attempts to deliver to a webhook, newest first."""
+    found = await api.engine.webhook_attempts(id)
+    return Answer(webhook_views.AttemptList([webhook_views.Attempt.of(attempt) for attempt in found]))
 
 
 @call("DELETE", "/v1/webhooks/{id}", tag=TAG, answers={200: views.Deleted}, scope=Scope.MANAGE)

@@ -8,7 +8,7 @@ import typer
 
 from .client import AsJson, Client, ClientError, Key, Url, given, path_of
 from .output import Column, print_fields, print_json, print_line, print_table
-from .webhooks import COLUMNS, GOING, Since, Until, print_dead_letters
+from .webhooks import COLUMNS, GOING, AllSessions, NewSession, Since, Until, print_attempts, print_dead_letters
 
 app = typer.Typer(help="Message brokers that get the events of the log.", no_args_is_help=True)
 
@@ -85,9 +85,11 @@ def set_(
     id: Id,
     broker: Annotated[str | None, typer.Option(help="Another address.")] = None,
     target: Target = None,
+    session: NewSession = None,
     events: Events = None,
     chat: Chat = None,
     all: Annotated[bool, typer.Option("--all", help="Events of all types and chats again.")] = False,
+    all_sessions: AllSessions = False,
     timeout: Timeout = None,
     as_json: AsJson = False,
     url: Url = None,
@@ -97,14 +99,19 @@ def set_(
     body = given(
         url=broker,
         target=target,
+        session=session,
         events=events.split(",") if events else None,
         chats=chat or None,
         timeout=timeout,
     )
     if all:
         body = {"events": None, "chats": None} | body
+    if all_sessions:
+        body = {"session": None} | body
     if not body:
-        raise typer.BadParameter("say what to change: --broker, --target, --events, --chat, --all or --timeout")
+        raise typer.BadParameter(
+            "say what to change: --broker, --target, --session, --all-sessions, --events, --chat, --all or --timeout"
+        )
     _print(Client(url, key).call("PATCH", f"/v1/sinks/{path_of(id)}", json=body), as_json)
 
 
@@ -138,6 +145,12 @@ def delete(id: Id, as_json: AsJson = False, url: Url = None, key: Key = None) ->
         print_json(answer)
     else:
         print_line(f"{answer['id']}: deleted")
+
+
+@app.command()
+def attempts(id: Id, as_json: AsJson = False, url: Url = None, key: Key = None) -> None:
+    """List the last 50 attempts to publish, newest first."""
+    print_attempts(Client(url, key), f"/v1/sinks/{path_of(id)}", as_json)
 
 
 @app.command("dead-letters")

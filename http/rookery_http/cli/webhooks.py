@@ -24,6 +24,7 @@ GOING: list[Column] = [
     ("waiting", lambda row: row["pending"]),
     ("lag", lambda row: f"{row['lag']:.1f} s" if row["pending"] else ""),
     ("per second", lambda row: f"{row['deliveries_per_second']:g}"),
+    ("p50 / p99", lambda row: _latency(row)),
     ("delivered", lambda row: row["delivered"]),
     ("failed", lambda row: row["failed"]),
     ("dead", lambda row: row["dead"]),
@@ -58,6 +59,8 @@ def show(id: Id, as_json: AsJson = False, url: Url = None, key: Key = None) -> N
 
 Events = Annotated[str | None, typer.Option(help="Only these types, separated by commas.")]
 Chat = Annotated[list[str] | None, typer.Option(help="Only events of this chat; may be repeated.")]
+NewSession = Annotated[str | None, typer.Option("--session", help="Only events of this session.")]
+AllSessions = Annotated[bool, typer.Option("--all-sessions", help="Events of all sessions again.")]
 Header = Annotated[list[str] | None, typer.Option(help="Sent with each delivery, as 'Name: value'; may be repeated.")]
 Timeout = Annotated[float | None, typer.Option(help="Seconds for an answer.")]
 Since = Annotated[str | None, typer.Option(help="Only those given up at or after this: 2026-01-31T12:00:00Z.")]
@@ -121,9 +124,11 @@ def add(
 def set_(
     id: Id,
     endpoint: Annotated[str | None, typer.Option(help="Where to post events.")] = None,
+    session: NewSession = None,
     events: Events = None,
     chat: Chat = None,
     all: Annotated[bool, typer.Option("--all", help="Events of all types and chats again.")] = False,
+    all_sessions: AllSessions = False,
     header: Header = None,
     timeout: Timeout = None,
     replies: Annotated[
@@ -137,6 +142,7 @@ def set_(
     """Change a webhook; what is not given stays."""
     body = given(
         url=endpoint,
+        session=session,
         events=events.split(",") if events else None,
         chats=chat or None,
         headers=_headers(header),
@@ -146,9 +152,12 @@ def set_(
     )
     if all:
         body = {"events": None, "chats": None} | body
+    if all_sessions:
+        body = {"session": None} | body
     if not body:
         raise typer.BadParameter(
-            "say what to change: --endpoint, --events, --chat, --all, --header, --timeout, --replies or --format"
+            "say what to change: --endpoint, --session, --all-sessions, --events, --chat, --all, --header, --timeout, "
+            "--replies or --format"
         )
     _print(Client(url, key).call("PATCH", f"/v1/webhooks/{path_of(id)}", json=body), as_json)
 
@@ -197,6 +206,40 @@ def delete(id: Id, as_json: AsJson = False, url: Url = None, key: Key = None) ->
         print_json(answer)
     else:
         print_line(f"{answer['id']}: deleted")
+
+
+@app.command()
+def attempts(id: Id, as_json: AsJson = False, url: Url = None, key: Key = None) -> None:
+    """List the last 50 attempts to deliver, newest first."""
+    print_attempts(Client(url, key), f"/v1/webhooks/{path_of(id)}", as_json)
+
+
+def print_attempts(client: Client, path: str, as_json: bool) -> None:
+    """Print the last attempts of the webhook or sink with this path."""
+    rows = client.call("GET", f"{path}/attempts")["attempts"]
+    if as_json:
+        print_json(rows)
+        return
+    columns: list[Column] = [
+        ("at", lambda row: moment(row["at"])),
+        ("event", lambda row: row["event"]),
+        ("session", lambda row: row["session"]),
+        ("type", lambda row: row["type"]),
+        ("attempt", lambda row: row["attempt"]),
+        ("delivered", lambda row: "yes" if row["delivered"] else "no"),
+        ("status", lambda row: row["status"] or ""),
+        ("seconds", lambda row: f"{row['seconds']:.3f}"),
+        ("error", lambda row: row["error"]),
+        ("answer", lambda row: row["answer"][:60]),
+    ]
+    print_table(rows, columns, empty="There are none.")
+
+
+def _latency(row: dict[str, Any]) -> str:
+    """Both latencies in milliseconds."""
+    if row["latency_p50"] is None:
+        return ""
+    return f"{1000 * row['latency_p50']:.0f} / {1000 * row['latency_p99']:.0f} ms"
 
 
 @app.command("dead-letters")

@@ -168,6 +168,9 @@ def _webhooks(facts: Mapping[str, WebhookFacts], now: float) -> Iterator[Metric]
     dead = _gauge("rookery_webhook_dead_letters", "Deliveries to a webhook that were given up.", ("webhook",))
     lag = _gauge("rookery_webhook_lag_seconds", "How long the oldest event waits for a webhook.", ("webhook",))
     rate = _gauge("rookery_webhook_deliveries_per_second", "Deliveries to a webhook a second, lately.", ("webhook",))
+    latency = _gauge(
+        "rookery_webhook_latency_seconds", "How long a webhook took lately, by quantile.", ("webhook", "quantile")
+    )
     for id, one in sorted(chosen):
         attempts.add_metric((id, "delivered"), one.delivered)
         attempts.add_metric((id, "failed"), one.failed)
@@ -175,7 +178,10 @@ def _webhooks(facts: Mapping[str, WebhookFacts], now: float) -> Iterator[Metric]
         dead.add_metric((id,), one.dead)
         lag.add_metric((id,), one.lag(now))
         rate.add_metric((id,), one.rate)
-    yield from (attempts, pending, dead, lag, rate)
+        for quantile, seconds in (("0.5", one.latency_p50), ("0.99", one.latency_p99)):
+            if seconds is not None:
+                latency.add_metric((id, quantile), seconds)
+    yield from (attempts, pending, dead, lag, rate, latency)
 
 
 def _processes(report: MemoryReport) -> Iterator[Metric]:

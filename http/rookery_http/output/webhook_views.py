@@ -16,7 +16,9 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An endpoint, and how deliveries to it go. `secret` is shown once, in the answer to its creation or rotation.
 
     `pending` events wait, the oldest for `lag` seconds. `delivered` and `failed` count attempts, `last_status` is what the
-    last one was answered (null: nothing), `deliveries_per_second` is the rate of the last 10 s; these are up to 2 s old.
+    last one was answered (null: nothing), `deliveries_per_second` is the rate of the last 10 s. `latency_p50` and
+    `latency_p99` are seconds that half and 99 % of the recent attempts (up to 1,000) took at most; null before the first.
+    These are up to 2 s old.
     """
 
     id: str
@@ -42,6 +44,8 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     delivered: int
     failed: int
     deliveries_per_second: float
+    latency_p50: float | None
+    latency_p99: float | None
     lag: float
     secret: str | msgspec.UnsetType = msgspec.UNSET
 
@@ -73,6 +77,8 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             delivered=facts.delivered,
             failed=facts.failed,
             deliveries_per_second=facts.rate,
+            latency_p50=facts.latency_p50,
+            latency_p99=facts.latency_p99,
             lag=facts.lag(now),
             created_at=moment(webhook.created_at),
             updated_at=moment(webhook.updated_at),
@@ -107,6 +113,8 @@ class Sink(msgspec.Struct, frozen=True, kw_only=True):
     delivered: int
     failed: int
     deliveries_per_second: float
+    latency_p50: float | None
+    latency_p99: float | None
     lag: float
 
     @classmethod
@@ -133,6 +141,8 @@ class Sink(msgspec.Struct, frozen=True, kw_only=True):
             delivered=facts.delivered,
             failed=facts.failed,
             deliveries_per_second=facts.rate,
+            latency_p50=facts.latency_p50,
+            latency_p99=facts.latency_p99,
             lag=facts.lag(now),
         )
 
@@ -158,6 +168,46 @@ class WebhookTested(msgspec.Struct, frozen=True):
     error: str | None
     seconds: float
     answer: str
+
+
+class Attempt(msgspec.Struct, frozen=True):
+    """One attempt to deliver an event; `attempt` counts from 1. `seconds` is how long the endpoint took, `status` what it
+    answered (null: nothing, or a broker), `answer` the beginning of its answer. A delivered attempt has an `error` when
+    replies in the answer were bad."""
+
+    event: int
+    session: str
+    type: str
+    chat: str | None
+    attempt: int
+    at: Moment
+    seconds: float
+    delivered: bool
+    status: int | None
+    error: str | None
+    answer: str
+
+    @classmethod
+    def of(cls, attempt: model.DeliveryAttempt) -> Attempt:
+        return cls(
+            event=attempt.event_id,
+            session=attempt.session,
+            type=attempt.type,
+            chat=attempt.chat,
+            attempt=attempt.attempt,
+            at=moment(attempt.at),
+            seconds=round(attempt.seconds, 6),
+            delivered=attempt.delivered,
+            status=attempt.status,
+            error=with_variables(attempt.error),
+            answer=attempt.answer,
+        )
+
+
+class AttemptList(msgspec.Struct, frozen=True):
+    """The last 50, newest first; up to 2 s old."""
+
+    attempts: list[Attempt]
 
 
 class DeadLetter(msgspec.Struct, frozen=True):

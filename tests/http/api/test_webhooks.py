@@ -140,3 +140,47 @@ async def test_a_test_call_says_what_the_endpoint_answered(served: Any) -> None:
     assert (changed["replies"], changed["format"]) == (False, "rookery")
     assert (await served.client.patch("/v1/webhooks/w", json={"format": "xml"})).status_code == 400
     assert (await served.client.post("/v1/webhooks/nobody/test")).status_code == 404
+
+
+async def test_the_last_attempts_and_how_long_they_took(served: Any) -> None:
+    secrets = {"headers": {"Authorization": "Bearer hush-hush-key"}}
+    async with open_webhook_receiver() as receiver:
+        receiver.answer = lambda delivery: b"got it\n" + delivery.headers["authorization"].encode()
+        receiver.status = lambda delivery: 200 if len(receiver.deliveries) != 1 else 503
+        await served.client.post("/v1/webhooks", json={"url": receiver.url, "id": "w", "events": ["message"]} | secrets)
+        assert (await served.client.get("/v1/webhooks/w")).json()["latency_p99"] is None
+        await served.add()
+        await served.parrot.say("polly", "a", chat="7")
+        await served.parrot.say("polly", "b", chat="7")
+        with trio.fail_after(30):
+            while len(attempts := (await served.client.get("/v1/webhooks/w/attempts")).json()["attempts"]) < 2:
+                await trio.sleep(0.02)
+        tested = await served.client.post("/v1/webhooks/w/test")
+        assert "got it ***" in tested.text
+        assert "hush" not in tested.text + str(attempts)
+    *_, second, first = attempts
+    assert (first["session"], first["type"], first["chat"], first["attempt"]) == ("polly", "message", "7", 1)
+    assert (first["delivered"], first["status"], first["error"], first["answer"]) == (True, 200, None, "got it ***")
+    assert (second["delivered"], second["status"], second["error"]) == (False, 503, "answered 503")
+    assert 0 < first["seconds"] < 30
+    assert first["at"].endswith("Z")
+    shown = (await served.client.get("/v1/webhooks/w")).json()
+    assert 0 < shown["latency_p50"] <= shown["latency_p99"] < 30
+    lines = (await served.client.get("/metrics")).text
+    assert 'rookery_webhook_latency_seconds{quantile="0.99",webhook="w"}' in lines
+    assert (await served.client.get("/v1/webhooks/nobody/attempts")).status_code == 404
+
+
+async def test_a_webhook_moves_to_another_session(served: Any) -> None:
+    await served.add()
+    await served.add("jack")
+    await served.client.post("/v1/webhooks", json=HOOK | {"session": "polly", "enabled": False})
+    moved = await served.client.patch("/v1/webhooks/w", json={"session": "jack"})
+    assert (moved.status_code, moved.json()["session"]) == (200, "jack")
+    listed = await served.client.get("/v1/webhooks", params={"session": "jack"})
+    assert [row["id"] for row in listed.json()["webhooks"]] == ["w"]
+    assert (await served.client.patch("/v1/webhooks/w", json={"session": "nobody"})).status_code == 404
+    assert (await served.client.patch("/v1/webhooks/w", json={"session": None})).json()["session"] is None
+    await served.client.patch("/v1/webhooks/w", json={"session": "jack"})
+    assert (await served.client.delete("/v1/sessions/jack")).status_code == 200
+    assert (await served.client.get("/v1/webhooks/w")).status_code == 404, "it belonged to the session"

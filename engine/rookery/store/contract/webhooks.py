@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
-from ...model.webhook import DeadLetter, Delivery, DeliveryNote, DeliveryOutcome, ReplayQuery, Webhook, WebhookFacts
+from ...model.webhook import (
+    DeadLetter,
+    Delivery,
+    DeliveryAttempt,
+    DeliveryNote,
+    DeliveryOutcome,
+    ReplayQuery,
+    Webhook,
+    WebhookFacts,
+)
 
 
 class DeliveryStore(Protocol):
@@ -66,4 +75,8 @@ class WebhookFactsStore(Protocol):
         """The facts of all webhooks by id, counted now."""
 
     async def note_deliveries(self, notes: Mapping[str, DeliveryNote]) -> None:
-        """Record recent results by webhook; webhooks that no longer exist are skipped."""
+        """Record recent results by webhook; webhooks that no longer exist are skipped, and so are attempts whose events
+        no longer exist. Of each webhook's attempts the newest `ATTEMPTS_KEPT` are kept."""
+
+    async def recent_attempts(self, webhook: str) -> Sequence[DeliveryAttempt]:
+        """The kept attempts, newest first. Erasing an event erases its attempts. Raises NotFound."""

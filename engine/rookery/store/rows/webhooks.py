@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from ...model.webhook import DeadLetter, Webhook, public_url
+from ...model.webhook import ATTEMPTS_KEPT, DeadLetter, DeliveryAttempt, Webhook, public_url
 from ..secrets import SecretBox
 from .events import event_from_row
 from .unreadable import Troubles
@@ -72,6 +72,51 @@ def webhook_to_row(webhook: Webhook, secrets: SecretBox) -> Row:
         None if webhook.chats is None else to_json(webhook.chats),
         secrets.seal({name: value for name, value in private.items() if value}),
         webhook.timeout,
+    )
+
+
+ATTEMPTS = f"""
+    SELECT a.event, a.attempt, a.at, a.seconds, a.delivered, a.status, a.error, a.answer, e.session, e.type, e.chat
+    FROM rookery.webhooks AS w LEFT JOIN rookery.attempts AS a ON a.webhook = w.number
+    LEFT JOIN rookery.events AS e ON e.id = a.event
+    WHERE w.id = $1 ORDER BY a.number DESC LIMIT {ATTEMPTS_KEPT}"""
+"""The kept attempts of a webhook, newest first; one row without an event for a webhook that has none."""
+
+TIDY_ATTEMPTS = f"""
+    DELETE FROM rookery.attempts WHERE webhook = (SELECT number FROM rookery.webhooks WHERE id = $1) AND number <= (
+        SELECT a.number FROM rookery.attempts AS a JOIN rookery.webhooks AS w ON w.number = a.webhook
+        WHERE w.id = $1 ORDER BY a.number DESC LIMIT 1 OFFSET {ATTEMPTS_KEPT})"""
+
+
+def attempt_from_row(row: Row) -> DeliveryAttempt:
+    """From a row of `ATTEMPTS`."""
+    return DeliveryAttempt(
+        event_id=row[0],
+        attempt=row[1],
+        at=row[2],
+        seconds=row[3],
+        delivered=bool(row[4]),
+        status=row[5],
+        error=row[6],
+        answer=row[7],
+        session=row[8],
+        type=row[9],
+        chat=row[10],
+    )
+
+
+def attempt_to_row(webhook: str, attempt: DeliveryAttempt) -> Row:
+    """Webhook, event, attempt, at, seconds, delivered, status, error, answer."""
+    return (
+        webhook,
+        attempt.event_id,
+        attempt.attempt,
+        attempt.at,
+        attempt.seconds,
+        attempt.delivered,
+        attempt.status,
+        attempt.error,
+        attempt.answer,
     )
 
 

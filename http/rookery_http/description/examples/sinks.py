@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .example import Example
-from .webhooks import LETTER
+from .webhooks import ATTEMPT, LETTER
 
 SINK: dict[str, Any] = {
     "id": "sk-5f2c9a71d3e8",
@@ -27,9 +27,11 @@ SINK: dict[str, Any] = {
     "delivered": 12345,
     "failed": 3,
     "deliveries_per_second": 4.2,
+    "latency_p50": 0.002,
+    "latency_p99": 0.011,
     "lag": 0.0,
 }
-NEW = SINK | {"last_success_at": None, "delivered": 0, "failed": 0, "deliveries_per_second": 0.0}
+NEW = SINK | {"last_success_at": None, "delivered": 0, "failed": 0, "deliveries_per_second": 0.0, "latency_p50": None, "latency_p99": None}
 
 EXAMPLES = {
     "create_sink": Example(
@@ -52,6 +54,7 @@ EXAMPLES = {
     ),
     "delete_sink": Example(answers={200: {"id": "sk-5f2c9a71d3e8", "deleted": True}}),
     "test_sink": Example(answers={200: {"delivered": True, "error": None, "seconds": 0.012}}),
+    "sink_attempts": Example(answers={200: {"attempts": [ATTEMPT | {"status": None, "answer": ""}]}}),
     "sink_dead_letters": Example(answers={200: {"dead_letters": [LETTER], "next": None}}),
     "replay_sink": Example(bodies={"all": {}, "some": {"event_ids": [4712, 4713]}}, answers={202: {"replayed": 1}}),
 }

@@ -32,6 +32,8 @@ WEBHOOK: dict[str, Any] = {
     "delivered": 12345,
     "failed": 3,
     "deliveries_per_second": 4.2,
+    "latency_p50": 0.021,
+    "latency_p99": 0.36,
     "lag": 0.0,
 }
 NEW = WEBHOOK | {
@@ -40,7 +42,22 @@ NEW = WEBHOOK | {
     "delivered": 0,
     "failed": 0,
     "deliveries_per_second": 0.0,
+    "latency_p50": None,
+    "latency_p99": None,
     "secret": SECRET,
+}
+ATTEMPT = {
+    "event": 4711,
+    "session": "shop",
+    "type": "message",
+    "chat": "7",
+    "attempt": 1,
+    "at": "2026-01-31T12:00:00.500Z",
+    "seconds": 0.021,
+    "delivered": True,
+    "status": 200,
+    "error": None,
+    "answer": "ok",
 }
 LETTER = {
     "event": MESSAGE,
@@ -77,7 +94,7 @@ EXAMPLES = {
     "list_webhooks": Example(answers={200: {"webhooks": [WEBHOOK]}}),
     "get_webhook": Example(answers={200: WEBHOOK}),
     "update_webhook": Example(
-        bodies={"pause": {"enabled": False}, "every event": {"events": None}},
+        bodies={"pause": {"enabled": False}, "every event": {"events": None}, "every session": {"session": None}},
         answers={200: WEBHOOK | {"enabled": False}},
     ),
     "rotate_webhook_secret": Example(
@@ -85,6 +102,7 @@ EXAMPLES = {
         answers={200: NEW | {"previous_secret_until": "2026-02-01T12:00:00.000Z"}},
     ),
     "delete_webhook": Example(answers={200: {"id": "wh-5f2c9a71d3e8", "deleted": True}}),
+    "webhook_attempts": Example(answers={200: {"attempts": [ATTEMPT]}}),
     "dead_letters": Example(answers={200: {"dead_letters": [LETTER], "next": None}}),
     "replay": Example(
         bodies={

@@ -1,0 +1,58 @@
+"""Attempts as operators see them: with the beginning of the endpoint's answer, and without our secrets."""
+
+from __future__ import annotations
+
+from urllib.parse import unquote, urlsplit
+
+import httpx
+
+from ..model.webhook import HIDDEN, Delivery, DeliveryAttempt, Webhook
+from .post import authorization
+from .transport import Attempt
+
+EXCERPT = 500
+"""Maximum characters of an endpoint's answer that are kept and shown."""
+
+SHORTEST_SECRET = 6
+"""A shorter value of a header or of a URL's query is not hidden: it would hide ordinary text."""
+
+
+def attempt_of(
+    webhook: Webhook, delivery: Delivery, attempt: Attempt, *, at: float, seconds: float
+) -> DeliveryAttempt:
+    """The record of an attempt that began at `at` and took the endpoint so many seconds."""
+    return DeliveryAttempt(
+        event_id=delivery.event.id,
+        attempt=delivery.attempts + 1,
+        at=at,
+        seconds=seconds,
+        delivered=attempt.delivered,
+        status=attempt.status,
+        error=attempt.error,
+        answer=excerpt(attempt.answer, webhook),
+    )
+
+
+def excerpt(answer: bytes, webhook: Webhook) -> str:
+    """The beginning of an endpoint's answer as printable text. `***` replaces what the endpoint repeats of the secrets
+    in the webhook's headers and address."""
+    if not answer:
+        return ""
+    text = answer.decode(errors="replace")
+    for secret in _secrets(webhook):
+        text = text.replace(secret, HIDDEN)
+    return "".join(sign if sign.isprintable() else " " for sign in text[:EXCERPT])
+
+
+def _secrets(webhook: Webhook) -> list[str]:
+    found = [webhook.secret, webhook.previous_secret or ""]
+    for value in webhook.headers.values():
+        found += [value, value.partition(" ")[2]]
+    try:
+        parts = urlsplit(webhook.url)
+        found += [parts.password or "", unquote(parts.password or "")]
+        found += [part.partition("=")[2] or part for part in parts.query.split("&")]
+        found += [header.partition(" ")[2] for header in authorization(httpx.URL(webhook.url)).values()]
+    except (ValueError, httpx.InvalidURL):
+        pass
+    return sorted({one for one in found if len(one) >= SHORTEST_SECRET}, key=len, reverse=True)
