@@ -119,7 +119,9 @@ async def test_the_last_attempts_are_kept_newest_first(store: Store) -> None:
     gone = attempt(second + 1000)
     await store.note_deliveries(
         {
-            "hook": DeliveryNote(delivered=1, attempts=(failed, gone, attempt(second)), latency_p50=0.5, latency_p99=2.0),
+            "hook": DeliveryNote(
+                delivered=1, attempts=(failed, gone, attempt(second)), latency_p50=0.5, latency_p99=2.0
+            ),
             "nobody": DeliveryNote(attempts=(attempt(first),)),
         }
     )
@@ -128,7 +130,9 @@ async def test_the_last_attempts_are_kept_newest_first(store: Store) -> None:
     assert older == msgspec.structs.replace(failed, session="shop", type="message", chat="7")
     await store.note_deliveries({"hook": DeliveryNote(failed=1, at=5.0)})
     facts = await store.webhook_facts()
-    assert (facts["hook"].latency_p50, facts["hook"].latency_p99) == (0.5, 2.0), "a note without attempts says nothing of it"
+    assert (facts["hook"].latency_p50, facts["hook"].latency_p99) == (0.5, 2.0), (
+        "a note without attempts says nothing of it"
+    )
     assert (facts["other"].latency_p50, facts["other"].latency_p99) == (None, None)
     for number in range(3):
         many = tuple(attempt(first, attempt=30 * number + place) for place in range(30))

@@ -17,9 +17,7 @@ SHORTEST_SECRET = 6
 """A shorter value of a header or of a URL's query is not hidden: it would hide ordinary text."""
 
 
-def attempt_of(
-    webhook: Webhook, delivery: Delivery, attempt: Attempt, *, at: float, seconds: float
-) -> DeliveryAttempt:
+def attempt_of(webhook: Webhook, delivery: Delivery, attempt: Attempt, *, at: float, seconds: float) -> DeliveryAttempt:
     """The record of an attempt that began at `at` and took the endpoint so many seconds."""
     return DeliveryAttempt(
         event_id=delivery.event.id,

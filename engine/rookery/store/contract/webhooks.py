@@ -54,6 +54,9 @@ class DeliveryStore(Protocol):
     async def dead_letters(self, webhook: str, *, after: int, limit: int) -> Sequence[DeadLetter]:
         """Ordered by event id. Raises NotFound."""
 
+    async def recent_attempts(self, webhook: str) -> Sequence[DeliveryAttempt]:
+        """The kept attempts, newest first. Erasing an event erases its attempts. Raises NotFound."""
+
     async def replay(self, webhook: str, query: ReplayQuery) -> int:
         """Make dead letters pending again and reset their attempts. Returns how many. Raises NotFound."""
 
@@ -77,6 +80,3 @@ class WebhookFactsStore(Protocol):
     async def note_deliveries(self, notes: Mapping[str, DeliveryNote]) -> None:
         """Record recent results by webhook; webhooks that no longer exist are skipped, and so are attempts whose events
         no longer exist. Of each webhook's attempts the newest `ATTEMPTS_KEPT` are kept."""
-
-    async def recent_attempts(self, webhook: str) -> Sequence[DeliveryAttempt]:
-        """The kept attempts, newest first. Erasing an event erases its attempts. Raises NotFound."""

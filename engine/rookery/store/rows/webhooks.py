@@ -79,13 +79,13 @@ ATTEMPTS = f"""
     SELECT a.event, a.attempt, a.at, a.seconds, a.delivered, a.status, a.error, a.answer, e.session, e.type, e.chat
     FROM rookery.webhooks AS w LEFT JOIN rookery.attempts AS a ON a.webhook = w.number
     LEFT JOIN rookery.events AS e ON e.id = a.event
-    WHERE w.id = $1 ORDER BY a.number DESC LIMIT {ATTEMPTS_KEPT}"""
+    WHERE w.id = $1 ORDER BY a.number DESC LIMIT {ATTEMPTS_KEPT}"""  # noqa: S608
 """The kept attempts of a webhook, newest first; one row without an event for a webhook that has none."""
 
 TIDY_ATTEMPTS = f"""
     DELETE FROM rookery.attempts WHERE webhook = (SELECT number FROM rookery.webhooks WHERE id = $1) AND number <= (
         SELECT a.number FROM rookery.attempts AS a JOIN rookery.webhooks AS w ON w.number = a.webhook
-        WHERE w.id = $1 ORDER BY a.number DESC LIMIT 1 OFFSET {ATTEMPTS_KEPT})"""
+        WHERE w.id = $1 ORDER BY a.number DESC LIMIT 1 OFFSET {ATTEMPTS_KEPT})"""  # noqa: S608
 
 
 def attempt_from_row(row: Row) -> DeliveryAttempt:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import msgspec
 
@@ -56,10 +56,11 @@ class ChangeGroup(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 class ChangeParticipants(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One or more of the four."""
 
-    add: People | None = None
-    remove: People | None = None
-    promote: People | None = None
-    demote: People | None = None
+    least_fields: ClassVar[int] = 1
+    add: People | msgspec.UnsetType = msgspec.UNSET
+    remove: People | msgspec.UnsetType = msgspec.UNSET
+    promote: People | msgspec.UnsetType = msgspec.UNSET
+    demote: People | msgspec.UnsetType = msgspec.UNSET
 
 
 class JoinGroup(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -153,7 +154,7 @@ async def leave_group(api: Api, id: str, *, chat: str) -> Answer:
 )
 async def change_participants(api: Api, id: str, *, chat: str, body: ChangeParticipants) -> Answer:
     """Add or remove people, or make them admins and back. Each answer has an error of its own."""
-    changes = [(change, people) for change in CHANGES if (people := getattr(body, change)) is not None]
+    changes = [(change, people) for change in CHANGES if (people := getattr(body, change)) is not msgspec.UNSET]
     if not changes:
         raise invalid(f"one of {', '.join(CHANGES)} is needed", "add")
     answers = []

@@ -31,7 +31,14 @@ SINK: dict[str, Any] = {
     "latency_p99": 0.011,
     "lag": 0.0,
 }
-NEW = SINK | {"last_success_at": None, "delivered": 0, "failed": 0, "deliveries_per_second": 0.0, "latency_p50": None, "latency_p99": None}
+NEW = SINK | {
+    "last_success_at": None,
+    "delivered": 0,
+    "failed": 0,
+    "deliveries_per_second": 0.0,
+    "latency_p50": None,
+    "latency_p99": None,
+}
 
 EXAMPLES = {
     "create_sink": Example(
