@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from urllib.parse import unquote, urlsplit
 
 import httpx
@@ -17,8 +18,11 @@ SHORTEST_SECRET = 6
 """A shorter value of a header or of a URL's query is not hidden: it would hide ordinary text."""
 
 
-def attempt_of(webhook: Webhook, delivery: Delivery, attempt: Attempt, *, at: float, seconds: float) -> DeliveryAttempt:
-    """The record of an attempt that began at `at` and took the endpoint so many seconds."""
+def attempt_of(
+    delivery: Delivery, attempt: Attempt, *, hidden: Sequence[str], at: float, seconds: float
+) -> DeliveryAttempt:
+    """The record of an attempt that began at `at` and took the endpoint so many seconds. `hidden`: `secrets_of` its
+    webhook."""
     return DeliveryAttempt(
         event_id=delivery.event.id,
         attempt=delivery.attempts + 1,
@@ -27,22 +31,22 @@ def attempt_of(webhook: Webhook, delivery: Delivery, attempt: Attempt, *, at: fl
         delivered=attempt.delivered,
         status=attempt.status,
         error=attempt.error,
-        answer=excerpt(attempt.answer, webhook),
+        answer=excerpt(attempt.answer, hidden),
     )
 
 
-def excerpt(answer: bytes, webhook: Webhook) -> str:
-    """The beginning of an endpoint's answer as printable text. `***` replaces what the endpoint repeats of the secrets
-    in the webhook's headers and address."""
+def excerpt(answer: bytes, hidden: Sequence[str]) -> str:
+    """The beginning of an endpoint's answer as printable text, with `***` for every secret that it repeats."""
     if not answer:
         return ""
     text = answer.decode(errors="replace")
-    for secret in _secrets(webhook):
+    for secret in hidden:
         text = text.replace(secret, HIDDEN)
     return "".join(sign if sign.isprintable() else " " for sign in text[:EXCERPT])
 
 
-def _secrets(webhook: Webhook) -> list[str]:
+def secrets_of(webhook: Webhook) -> list[str]:
+    """The secrets in the webhook's headers and address, the longest first."""
     found = [webhook.secret, webhook.previous_secret or ""]
     for value in webhook.headers.values():
         found += [value, value.partition(" ")[2]]

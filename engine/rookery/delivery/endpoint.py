@@ -5,19 +5,22 @@ from __future__ import annotations
 import random
 from collections import deque
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from functools import partial
 
 import msgspec
+import outcome
 import trio
 
-from ..errors import InvalidInput, NotFound, StoreError, StoreUnavailable
+from ..errors import NotFound, StoreError
 from ..log import get_logger
 from ..model.webhook import Delivery, DeliveryOutcome, Webhook
 from ..runtime.shields import Shields
 from ..runtime.telemetry import Telemetry
 from ..settings import EngineSettings
 from ..store.contract.webhooks import DeliveryStore
-from .attempts import attempt_of
+from .attempts import attempt_of, secrets_of
+from .record import DeliveryRecord
+from .strikes import Strikes
 from .tally import Notes
 from .transport import Attempt, Route
 
@@ -25,14 +28,8 @@ WINDOW = 256
 """Number of deliveries of one endpoint that are read at once."""
 
 STORE_RETRY_DELAY = 1.0  # seconds
-STRIKES = 4
-"""After this many consecutive failures the whole endpoint is tried one delivery at a time, with a pause between
-deliveries. Each earlier failure halves the number of concurrent deliveries. Failures at the same moment count once:
-they carry the same information."""
-
-HOLD_MAX = 30.0
-"""The longest such pause, as a multiple of the first, which is as long as the first delay after a failure (a
-setting)."""
+LINGER = 1.0
+"""Seconds without a delivery after which the tasks that make them end."""
 
 OnAnswer = Callable[[Webhook, Delivery, Attempt], Awaitable[Attempt]]
 """Carries out an endpoint's answer and returns the attempt with the result. Never raises."""
@@ -46,6 +43,13 @@ def retry_delay(
     """Seconds to wait after the `attempts`-th failure: tripled each time, bounded, with a tenth of jitter."""
     delay = min(settings.webhook_backoff * 3.0 ** min(attempts - 1, 40), settings.webhook_backoff_max)
     return delay * uniform(1.0, 1.1)
+
+
+class _Lane(msgspec.Struct):
+    """The deliveries of one lane that are in memory."""
+
+    name: str
+    deliveries: deque[Delivery]
 
 
 class Endpoint:
@@ -66,14 +70,14 @@ class Endpoint:
         self._settings = settings
         self._telemetry = telemetry
         self._clock = clock
-        self._shields = shields
-        self._ready: deque[tuple[str, deque[Delivery]]] = deque()
-        self._busy: set[str] = set()  # lanes that are being delivered or wait in `_ready`
-        self._active = 0
+        self._record = DeliveryRecord(webhook.id, store, shields, settings.store_timeout)
+        self._ready: deque[_Lane] = deque()
+        self._busy: set[str] = set()  # lanes in memory
+        self._active = 0  # deliveries under way
+        self._parked: list[trio.lowlevel.Task] = []
         self._wake = trio.Event()
-        self._strikes = 0
-        self._struck_at = -float("inf")
-        self._hold_until = -float("inf")
+        self._strikes = Strikes(settings)
+        self._secrets = secrets_of(webhook)
         self._closing = False
         self._notes = notes
         self.on_answer: OnAnswer | None = None
@@ -84,47 +88,51 @@ class Endpoint:
 
     def try_now(self) -> None:
         """An operator changed a webhook or asked for a retry: the endpoint may work again."""
-        self._hold_until = -float("inf")
+        self._strikes.release()
         self.wake()
 
     async def close(self) -> None:
         """Start no further delivery and return when none is under way. The caller sets the deadline."""
         self._closing = True
         self.wake()
-        while self._active:
+        while self._active or not self._record.idle:
             self._wake = trio.Event()
             await self._wake.wait()
 
     async def run(self, route: Route) -> None:
         """Deliver by this route until cancelled or gone."""
         async with trio.open_nursery() as nursery:
+            self._nursery, self._route = nursery, route
             while not self._closing:
                 self._wake = trio.Event()
                 try:
                     retry_at = await self._fill()
                 except NotFound:
-                    return
+                    break
                 except StoreError as error:
                     log.warning("deliveries cannot be read", webhook=self.webhook.id, error=str(error))
                     await trio.sleep(STORE_RETRY_DELAY)
                     continue
-                while self._ready and self._active < self._width():
-                    self._active += 1
-                    nursery.start_soon(self._deliver_lane, route, *self._ready.popleft())
-                if self._ready and self._hold_until > trio.current_time():
-                    retry_at = min(retry_at, self._hold_until)
-                with trio.move_on_at(retry_at):
-                    await self._wake.wait()
+                self._begin()
+                if self._ready and self._strikes.hold_until > trio.current_time():
+                    retry_at = min(retry_at, self._strikes.hold_until)
+                await self._rest(retry_at)
+            self._closing = True
+            self._release()
 
-    def _width(self) -> int:
-        """How many lanes may be under way now."""
-        if self._strikes < STRIKES:
-            return max(1, self._settings.webhook_concurrency >> self._strikes)
-        return 1 if trio.current_time() >= self._hold_until else 0
+    async def _rest(self, retry_at: float) -> None:
+        """Wait until there may be something to deliver, at most until `retry_at`; idle tasks end after a moment."""
+        if self._parked and not self._busy and retry_at > trio.current_time() + LINGER:
+            with trio.move_on_after(LINGER):
+                await self._wake.wait()
+                return
+            self._release()
+        with trio.move_on_at(retry_at):
+            await self._wake.wait()
 
     async def _fill(self) -> float:
         """Read a window when none is left. Returns the trio time at which a parked lane is due."""
-        if self._ready or self._active >= self._settings.webhook_concurrency:
+        if self._ready or len(self._busy) >= self._settings.webhook_concurrency:
             return float("inf")
         now = self._clock()
         rows = await self._store.pending_deliveries(self.webhook.id, now=now, busy=self._busy, limit=WINDOW)
@@ -132,49 +140,98 @@ class Endpoint:
         for row in rows:
             lanes.setdefault(row.lane, deque()).append(row)
         self._busy.update(lanes)
-        self._ready.extend(lanes.items())
+        self._ready.extend(_Lane(name, deliveries) for name, deliveries in lanes.items())
         retry_at = await self._store.next_retry_at(self.webhook.id, after=now)
         return float("inf") if retry_at is None else trio.current_time() + max(0.0, retry_at - now)
 
-    async def _deliver_lane(self, route: Route, lane: str, queue: deque[Delivery]) -> None:
-        try:
-            while queue and not self._closing:
-                delivery = queue.popleft()
-                started, began_at = trio.current_time(), self._clock()
-                attempt = await route.deliver(delivery, now=began_at)
-                seconds = trio.current_time() - started
-                self._telemetry.observe("delivery", seconds)
-                if self.on_answer is not None and attempt.answer and self.webhook.replies:
-                    attempt = await self.on_answer(self.webhook, delivery, attempt)
-                self._judge(attempt, started)
-                shown = attempt_of(self.webhook, delivery, attempt, at=began_at, seconds=seconds)
-                self._notes.add(self.webhook.id, shown, is_posted=attempt.posted)
-                await self._record(self._outcome(delivery, attempt))
-                if attempt.gone:
-                    await self._disable()
-                if not attempt.delivered:
-                    break
-        except StoreError as error:
-            # A delivery that was made but not recorded is repeated with the same id.
-            log.warning("a delivery could not be recorded", webhook=self.webhook.id, error=str(error))
-            await trio.sleep(STORE_RETRY_DELAY)
-        finally:
-            self._busy.discard(lane)
-            self._active -= 1
-            self.wake()
+    def _begin(self) -> None:
+        """Start deliveries as far as the endpoint may have more of them under way."""
+        while self._ready and self._active < self._strikes.width and not self._closing:
+            self._active += 1
+            lane = self._ready.popleft()
+            if self._parked:
+                trio.lowlevel.reschedule(self._parked.pop(), outcome.Value(lane))
+            else:
+                self._nursery.start_soon(self._work, lane)
 
-    def _judge(self, attempt: Attempt, started: float) -> None:
+    async def _work(self, lane: _Lane | None) -> None:
+        """Make one delivery after another, so that a delivery creates no task."""
+        while lane is not None:
+            delivered = False
+            try:
+                await self._deliver(lane)
+                delivered = True
+            finally:
+                self._active -= 1
+                if not delivered:
+                    self._drop(lane)
+            if self._ready and self._active < self._strikes.width and not self._closing:
+                self._active += 1
+                lane = self._ready.popleft()
+            else:
+                if self._closing:
+                    self.wake()
+                lane = await self._park()
+
+    async def _park(self) -> _Lane | None:
+        """Wait for the next delivery. None: no more is needed of this task."""
+        if self._closing:
+            return None
+        task = trio.lowlevel.current_task()
+        self._parked.append(task)
+
+        def abort(_: object) -> trio.lowlevel.Abort:
+            self._parked.remove(task)
+            return trio.lowlevel.Abort.SUCCEEDED
+
+        lane: _Lane | None = await trio.lowlevel.wait_task_rescheduled(abort)
+        return lane
+
+    def _release(self) -> None:
+        """Let the idle tasks end."""
+        parked, self._parked = self._parked, []
+        for task in parked:
+            trio.lowlevel.reschedule(task, outcome.Value(None))
+
+    async def _deliver(self, lane: _Lane) -> None:
+        """Make the lane's first delivery. The next one follows when its outcome is durable."""
+        delivery = lane.deliveries.popleft()
+        started, began_at = trio.current_time(), self._clock()
+        attempt = await self._route.deliver(delivery, now=began_at)
+        seconds = trio.current_time() - started
+        self._telemetry.observe("delivery", seconds)
+        if self.on_answer is not None and attempt.answer and self.webhook.replies:
+            attempt = await self.on_answer(self.webhook, delivery, attempt)
+        self._strikes.judge(delivered=attempt.delivered, started=started)
         if attempt.delivered:
             self._telemetry.count("deliveries", "delivered")
-            self._strikes = 0
+        shown = attempt_of(delivery, attempt, hidden=self._secrets, at=began_at, seconds=seconds)
+        self._notes.add(self.webhook.id, shown, is_posted=attempt.posted)
+        self._record.add(self._nursery, self._outcome(delivery, attempt), partial(self._recorded, lane, attempt))
+
+    def _recorded(self, lane: _Lane, attempt: Attempt, stored: bool) -> None:
+        if not stored:
+            self._nursery.start_soon(self._drop_later, lane)
             return
-        if started < self._struck_at:
-            return
-        self._strikes += 1
-        self._struck_at = trio.current_time()
-        if self._strikes >= STRIKES:
-            pause = min(2.0 ** min(self._strikes - STRIKES, 10), HOLD_MAX) * self._settings.webhook_backoff
-            self._hold_until = trio.current_time() + min(pause, self._settings.webhook_backoff_max)
+        if attempt.gone:
+            self._closing = True
+            self._nursery.start_soon(self._disable)
+        if attempt.delivered and lane.deliveries and not self._closing:
+            self._ready.append(lane)
+            self._begin()
+        else:
+            self._drop(lane)
+
+    async def _drop_later(self, lane: _Lane) -> None:
+        try:
+            await trio.sleep(STORE_RETRY_DELAY)
+        finally:
+            self._drop(lane)
+
+    def _drop(self, lane: _Lane) -> None:
+        """Forget the lane; what is left of it is read again."""
+        self._busy.discard(lane.name)
+        self.wake()
 
     def _outcome(self, delivery: Delivery, attempt: Attempt) -> DeliveryOutcome:
         now = self._clock()
@@ -201,22 +258,19 @@ class Endpoint:
             error=attempt.error,
         )
 
-    async def _record(self, outcome: DeliveryOutcome) -> None:
-        with self._shields.open(self._settings.store_timeout) as scope:
-            try:
-                await self._store.record_deliveries((outcome,))
-            except InvalidInput:  # the endpoint's own text cannot be stored
-                outcome = msgspec.structs.replace(outcome, error="an error whose text cannot be stored")
-                await self._store.record_deliveries((outcome,))
-        if scope.cancelled_caught:
-            raise StoreUnavailable(f"recording a delivery took longer than {self._settings.store_timeout:g} s")
-
     async def _disable(self) -> None:
         log.warning("the endpoint answered 410: the webhook is disabled", webhook=self.webhook.id)
-        self._closing = True
-        with suppress(NotFound):
-            current = await self._store.get_webhook(self.webhook.id)
-            if current == self.webhook:  # otherwise the operator has changed it meanwhile, perhaps its address
-                await self._store.update_webhook(
-                    msgspec.structs.replace(current, enabled=False, updated_at=self._clock())
-                )
+        while True:
+            try:
+                current = await self._store.get_webhook(self.webhook.id)
+                if current == self.webhook:  # otherwise the operator has changed it meanwhile, perhaps its address
+                    await self._store.update_webhook(
+                        msgspec.structs.replace(current, enabled=False, updated_at=self._clock())
+                    )
+            except NotFound:
+                return
+            except StoreError as error:
+                log.warning("a webhook could not be disabled", webhook=self.webhook.id, error=str(error))
+                await trio.sleep(STORE_RETRY_DELAY)
+            else:
+                return

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from rookery import model
-from rookery.delivery.attempts import excerpt
+from rookery.delivery.attempts import excerpt, secrets_of
 from rookery.errors import InvalidInput
 from rookery.features.webhooks import HEADER_NAME, HEADER_VALUE, MAX_GRACE, MAX_HEADERS, MAX_TIMEOUT, check_headers
 from rookery.model.key import Scope
@@ -254,7 +254,7 @@ async def test_webhook(api: Api, id: str) -> Answer:
         attempt.status,
         with_variables(attempt.error),
         round(seconds, 3),
-        excerpt(attempt.answer, await api.engine.get_webhook(id)),
+        excerpt(attempt.answer, secrets_of(await api.engine.get_webhook(id))),
     )
     return Answer(shown)
 
