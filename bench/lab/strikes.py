@@ -95,7 +95,7 @@ def _ignore_logins(accounts: Accounts, sessions: Sequence[str]) -> Undo:
         for device in devices:
             device.ignore_logins = False
         for connection in accounts.whatsapp.connections:
-            if connection.device is None:  # a server hangs up on those in the end
+            if connection not in accounts.whatsapp.world.devices:  # a server hangs up on those in the end
                 connection.drop()
 
     return undo

@@ -22,21 +22,21 @@ if TYPE_CHECKING:
     from .phone.phone import Phone as Phone
     from .phone.records import ReceivedMessage as ReceivedMessage
     from .phone.records import SentMessage as SentMessage
-    from .server.groups import Group as Group
-    from .server.linked_device import LinkedDevice as LinkedDevice
-    from .server.login import Refusal as Refusal
+    from .server.state.accounts import LinkedDevice as LinkedDevice
+    from .server.state.group import Group as Group
+    from .server.state.registration import Refusal as Refusal
     from .simulator import Network as Network
     from .simulator import WhatsAppSimulator as WhatsAppSimulator
     from .simulator import open_whatsapp_simulator as open_whatsapp_simulator
 
 _HOMES = {
-    "Group": "server.groups",
-    "LinkedDevice": "server.linked_device",
+    "Group": "server.state.group",
+    "LinkedDevice": "server.state.accounts",
     "Network": "simulator",
     "PairingRefused": "crypto.pairing",
     "Phone": "phone.phone",
     "ReceivedMessage": "phone.records",
-    "Refusal": "server.login",
+    "Refusal": "server.state.registration",
     "SentMessage": "phone.records",
     "WhatsAppSimulator": "simulator",
     "open_whatsapp_simulator": "simulator",

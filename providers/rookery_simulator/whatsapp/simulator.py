@@ -14,9 +14,12 @@ import trio
 from .phone.phone import Phone
 from .server import channels, groups
 from .server.connection import ClientConnection
+from .server.dispatch import Dispatch
 from .server.media import serve_media
 from .server.proxy import CHAT_HOST, Certificates, serve_tunnel
-from .server.world import World
+from .server.state.channel import SERVER, Channel
+from .server.state.group import Group
+from .server.state.world import World
 from .stanza.jid import Jid
 from .trusting_worker import KEY_VARIABLE
 
@@ -40,6 +43,7 @@ class WhatsAppSimulator:
         self.ca_file = ca_file
         self.noise_root_public_key = world.authority.root_public_key
         self.network = Network.UP
+        self._phones: dict[str, Phone] = {}
         self._network_changed = trio.Event()
 
     def environment(self) -> dict[str, str]:
@@ -55,18 +59,29 @@ class WhatsAppSimulator:
 
     def phone(self, number: str, name: str | None = None) -> Phone:
         """The phone with this number (digits, country code first); made on first use, with a name of its own."""
-        return self.world.phone(number, name)
+        if not number.isdecimal():
+            raise ValueError(f"a phone number is digits only: {number!r}")
+        if number not in self._phones:
+            phone = Phone(self.world, number, self.world.hidden(number), name or f"User {number}")
+            self._phones[number] = self.world.phones[number] = phone
+        elif name is not None:
+            self._phones[number].name = name
+        return self._phones[number]
 
-    def group(self, subject: str, *members: Phone) -> groups.Group:
+    def group(self, subject: str, *members: Phone) -> Group:
         """A new group; the first member is its admin."""
         return groups.create(self.world, subject, list(members))
 
-    def channel(self, name: str, *, description: str = "", owner: Phone | None = None) -> channels.Channel:
+    def channel(self, name: str, *, description: str = "", owner: Phone | None = None) -> Channel:
         """A new channel, which only its owner follows."""
-        jid = Jid(f"12036{len(self.world.channels):013d}", channels.SERVER)
-        made = channels.Channel(jid, name, description, self.world.now(), owner.number if owner else "")
+        jid = Jid(f"12036{len(self.world.channels):013d}", SERVER)
+        made = Channel(jid, name, description, self.world.now(), owner.number if owner else "")
         self.world.channels[jid] = made
         return made
+
+    def post(self, channel: Channel, text: str) -> str:
+        """Write a post in a channel; the devices of its followers get it. Returns its id."""
+        return channels.post(self.world, channel, text)
 
     @property
     def connections(self) -> frozenset[ClientConnection]:
@@ -98,6 +113,7 @@ async def open_whatsapp_simulator() -> AsyncIterator[WhatsAppSimulator]:
     An error inside the block arrives as it is. A bug in the simulator cancels the block and arrives instead.
     """
     world = World()
+    dispatch = Dispatch(world)
     certificates = Certificates()
     with tempfile.TemporaryDirectory(prefix="rookery-simulator-") as folder:
         ca_file = Path(folder) / "ca.pem"
@@ -109,7 +125,7 @@ async def open_whatsapp_simulator() -> AsyncIterator[WhatsAppSimulator]:
             if host != CHAT_HOST:
                 await serve_media(world.media, stream)
                 return
-            connection = ClientConnection(world, stream)
+            connection = ClientConnection(dispatch, stream)
             world.connections.add(connection)
             await connection.run()
 

@@ -127,7 +127,7 @@ async def in_channels(engine: Engine, whatsapp: WhatsAppSimulator, alice: Phone,
     assert (found.name, found.description, found.role) == ("News", "What is new", "guest")
     await engine.ask("one", d.FollowChannel(channel=found.link))
     assert [(each.chat, each.role) for each in await engine.ask("one", d.ListChannels())] == [(chat, "subscriber")]
-    post = channel.post(whatsapp.world, "first")
+    post = whatsapp.post(channel, "first")
     event = await event_where(engine, lambda event: event.body.get("message_id") == post)
     assert (event.chat, event.body["chat_type"], event.body["text"]) == (chat, "channel", "first")
     await engine.ask("one", d.UnfollowChannel(channel=chat))

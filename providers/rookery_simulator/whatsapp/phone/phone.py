@@ -6,78 +6,39 @@ Methods that only change the simulated world return at once; a method is `async`
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import trio
 
 from ..crypto.pairing import PairingRefused
-from ..crypto.signal_device import SignalDevice
-from ..feed import LIMIT, Feed
 from ..server import media, pairing_flow
-from ..server.app_state import AppState
-from ..server.linked_device import LinkedDevice
+from ..server.state.accounts import Account, LinkedDevice
+from ..server.state.group import Group
+from ..server.state.world import World
 from ..stanza.jid import Jid
 from ..stanza.node import Attrs, Node, node
 from . import history, outgoing, polls, postman
+from .correspondent import Correspondent
 from .outgoing import Draft
 from .records import ReceivedMessage, SentMessage
 
-if TYPE_CHECKING:
-    from ..server.groups import Group
-    from ..server.world import World
 
-
-class Phone:
+class Phone(Correspondent):
     """Made by `WhatsAppSimulator.phone`."""
 
     def __init__(self, world: World, number: str, lid: Jid, name: str) -> None:
-        self.world = world
-        self.number = number
-        self.jid = Jid(number)
-        self.lid = lid
-        self.name = name
-        self.about = "Hey there! I am using a simulator."
-        self.picture = b""
-        self.blocked: set[Jid] = set()
-        self.calls: Feed[Node] = Feed()  # what linked devices did with calls from here
-        self.platform = "android"
-        self.business_name = ""
-        self.signal = SignalDevice()
-        self.app_state = AppState()
+        super().__init__(world, number, lid, name)
         self.past = history.Past()  # given to each newly linked device
-        self.devices: dict[int, LinkedDevice] = {}
-        self.received: Feed[ReceivedMessage] = Feed()
-        # Copies of what the own linked devices sent to others.
-        self.sent_by_devices: Feed[ReceivedMessage] = Feed()
-        # Peer messages of linked devices to this phone, such as requests for a message.
-        self.peer_messages: Feed[ReceivedMessage] = Feed()
-        self.chat_states: Feed[Node] = Feed()
-        self.receipts: Feed[Node] = Feed()
-        self.sent: dict[str, SentMessage] = {}
-        self.seen: dict[tuple[Jid, str], None] = {}
-        self.members_with_key: dict[Jid, set[Jid]] = {}
         self._read = 0
-        self._last_device = 0
-
-    def remember(self, sender: Jid, message_id: str) -> None:
-        """Do not read this message a second time."""
-        self.seen[sender, message_id] = None
-        if len(self.seen) > LIMIT:
-            del self.seen[next(iter(self.seen))]
-
-    def next_device_number(self) -> int:
-        self._last_device += 1
-        return self._last_device
 
     # Linking devices
 
     async def scan(self, qr: str) -> LinkedDevice:
         """Scan a QR code; returns when the device has accepted. Raises PairingRefused; the caller brings the timeout."""
-        return await self._pair(lambda done: pairing_flow.scan(self, qr, done))
+        return await self._pair(lambda done: pairing_flow.scan(self.world, self, qr, done))
 
     async def enter_code(self, code: str) -> LinkedDevice:
         """Type a pairing code, with or without its dash; as `scan`."""
-        return await self._pair(lambda done: pairing_flow.enter_code(self, code, done))
+        return await self._pair(lambda done: pairing_flow.enter_code(self.world, self, code, done))
 
     async def _pair(self, begin: Callable[[pairing_flow.Done], None]) -> LinkedDevice:
         outcome: list[LinkedDevice | PairingRefused] = []
@@ -102,18 +63,26 @@ class Phone:
             for message in history.notifications(self.past, self.world.media):
                 postman.send_to_own_device(self, device, message)
 
+    def receive(self, device: LinkedDevice, stanza: Node, group: Jid | None, encrypted: list[Node]) -> None:
+        """A linked device sent a message to this account; `encrypted` are the parts meant for the phone."""
+        postman.receive(self, device, stanza, group, encrypted)
+
+    def on_receipt(self, device: LinkedDevice, stanza: Node) -> None:
+        """A linked device confirms messages that this phone sent, or asks for one again."""
+        postman.on_receipt(self, device, stanza)
+
     # Writing
 
-    def send(self, to: Phone | Group, draft: Draft) -> SentMessage:
+    def send(self, to: Account | Group, draft: Draft) -> SentMessage:
         """Encrypt `draft` for each device of `to` (and of our own account) and hand it to the server."""
         return postman.send(self, to, draft)
 
-    def send_text(self, to: Phone | Group, text: str) -> SentMessage:
+    def send_text(self, to: Account | Group, text: str) -> SentMessage:
         return self.send(to, outgoing.text(text))
 
     def send_media(
         self,
-        to: Phone | Group,
+        to: Account | Group,
         content: bytes,
         *,
         kind: str = "image",
@@ -132,7 +101,7 @@ class Phone:
 
     def react(self, to: ReceivedMessage, emoji: str) -> SentMessage:
         place = self._place_of(to.chat)
-        participant = None if isinstance(place, Phone) else to.sender
+        participant = None if isinstance(place, Account) else to.sender
         # The chat is named as the other side sees it: for a chat of two it is the other side.
         return self.send(
             place,
@@ -142,7 +111,7 @@ class Phone:
     def vote(self, poll: ReceivedMessage, *options: str) -> SentMessage:
         """Vote in a poll that was received; without options, take the vote back."""
         place = self._place_of(poll.chat)
-        participant = None if isinstance(place, Phone) else poll.sender
+        participant = None if isinstance(place, Account) else poll.sender
         return self.send(place, polls.vote(poll, self.lid, list(options), participant=participant))
 
     def read_vote(self, vote: ReceivedMessage) -> list[str]:
@@ -156,7 +125,7 @@ class Phone:
     def revoke(self, sent: SentMessage) -> SentMessage:
         return self.send(self._place_of(sent.to), outgoing.revoke(chat=sent.to, message_id=sent.id))
 
-    def _place_of(self, chat: Jid) -> Phone | Group:
+    def _place_of(self, chat: Jid) -> Account | Group:
         place = self.world.groups.get(chat) or self.world.phone_at(chat)
         if place is None:
             raise LookupError(f"nobody at {chat}")
@@ -169,19 +138,19 @@ class Phone:
         for message in messages:
             postman.send_receipt(self, message, kind)
 
-    def type_to(self, other: Phone, state: str = "composing", *, audio: bool = False) -> None:
+    def type_to(self, other: Account, state: str = "composing", *, audio: bool = False) -> None:
         """Show as typing (`composing`) or not any more (`paused`)."""
         content = [node(state, {"media": "audio" if audio else None})]
         for device in other.devices.values():
             device.tell(node("chatstate", {"from": self.lid}, content))
 
-    def appear(self, to: Phone, *, online: bool = True, last_seen: int | None = None) -> None:
+    def appear(self, to: Account, *, online: bool = True, last_seen: int | None = None) -> None:
         """Tell the devices of `to` that this phone is online or not; `last_seen` in seconds since 1970."""
         attrs: Attrs = {"from": self.lid, "type": None if online else "unavailable", "last": last_seen}
         for device in to.devices.values():
             device.tell(node("presence", attrs))
 
-    def ring(self, other: Phone, *, video: bool = False, call_id: str = "") -> str:
+    def ring(self, other: Account, *, video: bool = False, call_id: str = "") -> str:
         """Call the devices of `other`; returns the call's id."""
         call_id = call_id or self.world.new_id()
         creator: Attrs = {"call-id": call_id, "call-creator": self.lid, "caller_pn": self.jid}

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
@@ -16,9 +16,7 @@ from ..crypto.ratchet import derive
 from ..stanza import protobufs
 from ..stanza.jid import Jid
 from .outgoing import Draft, set_key
-
-if TYPE_CHECKING:
-    from .records import ReceivedMessage
+from .records import ReceivedMessage
 
 POLL_FIELDS = ("pollCreationMessage", "pollCreationMessageV2", "pollCreationMessageV3")
 

@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..crypto.ratchet import UndecryptableMessage
 from ..feed import LIMIT
-from ..server.groups import Group
-from ..server.linked_device import LinkedDevice
-from ..server.queries import bundle_nodes
+from ..server.bundles import bundle_nodes
+from ..server.envelope import envelope
+from ..server.state.accounts import Account, LinkedDevice
+from ..server.state.group import Group
 from ..stanza import protobufs
 from ..stanza.jid import Jid
 from ..stanza.node import Attrs, Node, node
+from .correspondent import Correspondent, correspondent
 from .outgoing import Draft
 from .records import Receipt, ReceivedMessage, SentMessage
-
-if TYPE_CHECKING:
-    from .phone import Phone
 
 RETRY_LIMIT = 5  # requests to send one message again that a phone answers
 
 
-def send(phone: Phone, to: Phone | Group, draft: Draft) -> SentMessage:
+def send(phone: Correspondent, to: Account | Group, draft: Draft) -> SentMessage:
     """Send `draft` as `phone` to one account or to a group."""
     address = to.jid if isinstance(to, Group) else to.lid
     sent = _new_message(phone, address, draft)
@@ -39,7 +38,7 @@ def send(phone: Phone, to: Phone | Group, draft: Draft) -> SentMessage:
     return sent
 
 
-def _new_message(phone: Phone, to: Jid, draft: Draft) -> SentMessage:
+def _new_message(phone: Correspondent, to: Jid, draft: Draft) -> SentMessage:
     sent = SentMessage("3A" + phone.world.new_id(), to, draft)
     phone.sent[sent.id] = sent
     if len(phone.sent) > LIMIT:
@@ -47,38 +46,38 @@ def _new_message(phone: Phone, to: Jid, draft: Draft) -> SentMessage:
     return sent
 
 
-def _hand_over(phone: Phone, account: Phone, sent: SentMessage) -> None:
+def _hand_over(phone: Correspondent, account: Account, sent: SentMessage) -> None:
     """Deliver from scripted phone to scripted phone, which needs no encryption."""
     world = phone.world
     chat = sent.to if sent.to in world.groups else phone.lid
     message = ReceivedMessage(sent.id, phone.lid, phone.number, chat, sent.draft.kind, sent.draft.message, world.now())
-    account.received.add(message)
+    correspondent(account).received.add(message)
     # The receipts of linked devices are what a sender waits for; the phone's own would always be there first.
     if world.settings.delivery_receipts and not account.devices:
         sent.receipts.add(Receipt("", account.lid, world.now()))
 
 
-def _encrypt_and_deliver(phone: Phone, device: LinkedDevice, sent: SentMessage, retry: int = 0) -> None:
+def _encrypt_and_deliver(phone: Correspondent, device: LinkedDevice, sent: SentMessage, retry: int = 0) -> None:
     if sent.to in phone.world.groups:
         encrypted = _for_group_member(phone, device, sent, retry)
     else:
         is_copy = device.phone is phone and not sent.is_peer_message
         message = _copy_for_own(sent) if is_copy else sent.draft.message
         encrypted = [_encrypt(phone, device, message, sent.draft, retry)]
-    stanza = envelope(phone, 0, device, sent.id, sent.to, sent.draft.kind, sent.draft.edit, encrypted)
+    stanza = envelope(phone.world, phone, 0, device, sent.id, sent.to, sent.draft.kind, sent.draft.edit, encrypted)
     if sent.is_peer_message:
         stanza.attrs["category"] = "peer"
     device.deliver(stanza)
 
 
-def _encrypt(phone: Phone, device: LinkedDevice, message: Any, draft: Draft, retry: int = 0) -> Node:
+def _encrypt(phone: Correspondent, device: LinkedDevice, message: Any, draft: Draft, retry: int = 0) -> Node:
     kind, data = phone.signal.encrypt(device.lid, device.take_bundle, message.SerializeToString())
     hidden = "hide" if draft.edit or draft.kind == "reaction" else None
     attrs: Attrs = {"v": 2, "type": kind, "mediatype": draft.media, "decrypt-fail": hidden, "count": retry or None}
     return node("enc", attrs, data)
 
 
-def _for_group_member(phone: Phone, device: LinkedDevice, sent: SentMessage, retry: int) -> list[Node]:
+def _for_group_member(phone: Correspondent, device: LinkedDevice, sent: SentMessage, retry: int) -> list[Node]:
     """The sender key for a device that does not have it yet, then the message under that key."""
     announcement = protobufs.messages().Message()
     announcement.senderKeyDistributionMessage.groupID = str(sent.to)
@@ -102,42 +101,14 @@ def _copy_for_own(sent: SentMessage) -> Any:
     return message
 
 
-def send_to_own_device(phone: Phone, device: LinkedDevice, message: Any) -> None:
+def send_to_own_device(phone: Correspondent, device: LinkedDevice, message: Any) -> None:
     """A message from the phone itself to its device, not part of any chat."""
     sent = _new_message(phone, phone.lid, Draft(message))
     sent.is_peer_message = True
     _encrypt_and_deliver(phone, device, sent)
 
 
-def envelope(
-    sender: Phone,
-    sender_device: int,
-    recipient: LinkedDevice,
-    message_id: str,
-    to: Jid,
-    kind: str,
-    edit: str | None,
-    content: list[Node],
-) -> Node:
-    """The `<message>` that the server gives a device; `to` is the chat as the sender sees it."""
-    world = sender.world
-    hidden, public = sender.lid.with_device(sender_device), sender.jid.with_device(sender_device)
-    attrs: Attrs = {"id": message_id, "type": kind, "t": world.now(), "notify": sender.name, "edit": edit}
-    if to in world.groups:
-        attrs |= {"from": to, "participant": hidden, "participant_pn": sender.jid, "addressing_mode": "lid"}
-    elif recipient.phone is sender:
-        other = world.phone_at(to)
-        attrs |= {"from": hidden, "recipient": to.bare, "peer_recipient_pn": other.jid if other else None}
-    elif world.settings.addressing == "lid":
-        attrs |= {"from": hidden, "sender_pn": sender.jid}
-    elif world.settings.addressing == "hidden":
-        attrs |= {"from": hidden}
-    else:
-        attrs |= {"from": public, "sender_lid": sender.lid}
-    return node("message", attrs, content)
-
-
-def receive(phone: Phone, device: LinkedDevice, stanza: Node, group: Jid | None, encrypted: list[Node]) -> None:
+def receive(phone: Correspondent, device: LinkedDevice, stanza: Node, group: Jid | None, encrypted: list[Node]) -> None:
     """`phone` gets the message `stanza` of a linked device; `encrypted` are the parts meant for it."""
     schema = protobufs.messages()
     world, sender = phone.world, device.lid
@@ -166,7 +137,7 @@ def receive(phone: Phone, device: LinkedDevice, stanza: Node, group: Jid | None,
         device.tell(receipt)
 
 
-def _record(phone: Phone, device: LinkedDevice, stanza: Node, group: Jid | None, message: Any) -> None:
+def _record(phone: Correspondent, device: LinkedDevice, stanza: Node, group: Jid | None, message: Any) -> None:
     feed, chat = phone.received, group or device.lid.bare
     if stanza.get("category") == "peer":
         feed = phone.peer_messages
@@ -182,7 +153,7 @@ def _record(phone: Phone, device: LinkedDevice, stanza: Node, group: Jid | None,
 
 
 def _receipt(
-    phone: Phone, message_id: str, group: Jid | None, kind: str | None, content: list[Node] | None = None
+    phone: Correspondent, message_id: str, group: Jid | None, kind: str | None, content: list[Node] | None = None
 ) -> Node:
     attrs: Attrs = {"id": message_id, "from": group or phone.lid, "type": kind, "t": phone.world.now()}
     if group is not None:
@@ -190,10 +161,10 @@ def _receipt(
     return node("receipt", attrs, content)
 
 
-def send_receipt(phone: Phone, message: ReceivedMessage, kind: str) -> None:
+def send_receipt(phone: Correspondent, message: ReceivedMessage, kind: str) -> None:
     """Confirm `message` to the account that sent it."""
     group = message.chat if message.chat in phone.world.groups else None
-    account = phone.world.phones[message.number]
+    account = correspondent(phone.world.phones[message.number])
     for device in account.devices.values():
         device.tell(_receipt(phone, message.id, group, kind))
     sent = account.sent.get(message.id)
@@ -201,7 +172,7 @@ def send_receipt(phone: Phone, message: ReceivedMessage, kind: str) -> None:
         sent.receipts.add(Receipt(kind, phone.lid, phone.world.now()))
 
 
-def _ask_again(phone: Phone, device: LinkedDevice, stanza: Node, group: Jid | None) -> None:
+def _ask_again(phone: Correspondent, device: LinkedDevice, stanza: Node, group: Jid | None) -> None:
     """A message that no session opens: ask for it again, with keys for a new session."""
     phone.signal.forget(device.lid)
     message_id, bundle = stanza.get("id"), bundle_nodes(phone.signal.bundle())
@@ -210,7 +181,7 @@ def _ask_again(phone: Phone, device: LinkedDevice, stanza: Node, group: Jid | No
     device.tell(_receipt(phone, message_id, group, "retry", [retry, registration, node("keys", {}, keys)]))
 
 
-def on_receipt(phone: Phone, device: LinkedDevice, stanza: Node) -> None:
+def on_receipt(phone: Correspondent, device: LinkedDevice, stanza: Node) -> None:
     """A device confirms messages that `phone` sent, or asks for one again."""
     phone.receipts.add(stanza)
     kind = stanza.get("type")
@@ -226,6 +197,6 @@ def on_receipt(phone: Phone, device: LinkedDevice, stanza: Node) -> None:
             phone.world.agenda.add((phone.world.settings.retry_delay, again))
 
 
-def _send_again(phone: Phone, device: LinkedDevice, sent: SentMessage, count: int) -> None:
+def _send_again(phone: Correspondent, device: LinkedDevice, sent: SentMessage, count: int) -> None:
     phone.signal.forget(device.lid)
     _encrypt_and_deliver(phone, device, sent, count)

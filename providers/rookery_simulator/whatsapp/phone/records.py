@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..feed import Feed
 from ..stanza.jid import Jid
 from ..stanza.node import Node
-
-if TYPE_CHECKING:
-    from .outgoing import Draft
+from .outgoing import Draft
 
 
 @dataclass(frozen=True)

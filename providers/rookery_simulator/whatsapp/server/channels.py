@@ -1,20 +1,15 @@
-"""Channels (newsletters): what they are, who follows them, and posts."""
+"""Queries about channels (newsletters), and posts in them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ..feed import Feed
 from ..stanza import protobufs
-from ..stanza.jid import Jid
-from ..stanza.node import Attrs, Node, node
+from ..stanza.node import Attrs, node
+from .state.accounts import LinkedDevice
+from .state.channel import Channel
+from .state.world import World
 
-if TYPE_CHECKING:
-    from .linked_device import LinkedDevice
-    from .world import World
-
-SERVER = "newsletter"
 FETCH, SUBSCRIBED, DEHYDRATED = "6563316087068696", "6388546374527196", "7272540469429201"
 """Ids of the client's queries; every other one that names a channel follows or unfollows it."""
 UNFOLLOW = ("6392786840836363", "7238632346214362", "9767147403369991")
@@ -26,50 +21,16 @@ NOT_FOUND: dict[str, Any] = {
 }
 
 
-@dataclass
-class Channel:
-    """Made by `WhatsAppSimulator.channel`."""
-
-    jid: Jid
-    name: str
-    description: str
-    created: int
-    owner: str = ""  # number
-    followers: set[str] = field(default_factory=set)  # numbers
-    posts: Feed[Node] = field(default_factory=Feed)  # as devices wrote them
-    last_post: int = 0
-
-    def describe(self, number: str) -> dict[str, Any]:
-        """The channel as GraphQL shows it to the account with this number."""
-        role = "OWNER" if number == self.owner else "SUBSCRIBER" if number in self.followers else "GUEST"
-        text = {"id": "1", "update_time": str(self.created * 1_000_000)}
-        return {
-            "id": str(self.jid),
-            "state": {"type": "ACTIVE"},
-            "thread_metadata": {
-                "creation_time": str(self.created),
-                "invite": f"0029Va{self.jid.user}",
-                "name": text | {"text": self.name},
-                "description": text | {"text": self.description},
-                "subscribers_count": str(len(self.followers)),
-                "verification": "UNVERIFIED",
-                "picture": None,
-                "preview": {"id": "", "type": "PREVIEW", "direct_path": ""},
-                "settings": {"reaction_codes": {"value": "ALL"}},
-            },
-            "viewer_metadata": {"mute": "OFF", "role": role},
-        }
-
-    def post(self, world: World, text: str) -> str:
-        """Write a post; followers' devices get it. Returns its id."""
-        self.last_post += 1
-        id = world.new_id()
-        plain = protobufs.messages().Message(conversation=text).SerializeToString()
-        attrs: Attrs = {"from": self.jid, "id": id, "server_id": self.last_post, "type": "text", "t": world.now()}
-        for number in self.followers:
-            for device in world.phones[number].devices.values():
-                device.tell(node("message", attrs, [node("plaintext", {}, plain)]))
-        return id
+def post(world: World, channel: Channel, text: str) -> str:
+    """Write a post; followers' devices get it. Returns its id."""
+    channel.last_post += 1
+    id = world.new_id()
+    plain = protobufs.messages().Message(conversation=text).SerializeToString()
+    attrs: Attrs = {"from": channel.jid, "id": id, "server_id": channel.last_post, "type": "text", "t": world.now()}
+    for number in channel.followers:
+        for device in world.phones[number].devices.values():
+            device.tell(node("message", attrs, [node("plaintext", {}, plain)]))
+    return id
 
 
 def answer(world: World, device: LinkedDevice, query_id: str, variables: dict[str, Any]) -> Any:

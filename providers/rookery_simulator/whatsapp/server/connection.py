@@ -8,22 +8,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import trio
 from cryptography.exceptions import InvalidTag
 
-from ..crypto.noise import PROLOGUE, Handshake, Transport
+from ..crypto.noise import PROLOGUE, Authority, Handshake, Transport
 from ..stanza.codec import MalformedNode, pack, unpack
 from ..stanza.jid import SERVER
 from ..stanza.node import Attrs, Node, node
 from ..stanza.websocket import ConnectionEnded, FrameSplitter, WebSocket, frame
-from . import login
-
-if TYPE_CHECKING:
-    from .linked_device import LinkedDevice
-    from .login import Registration
-    from .world import World
+from .state.registration import Registration
 
 CHAT_PATH = "/ws/chat"
 HANDSHAKE_DEADLINE = 20.0  # seconds
@@ -37,12 +32,29 @@ LINGER = 0.2
 Reply = Callable[[Node], None]
 
 
-class ClientConnection:
-    """`registration` is set before pairing, `device` after a login; never both."""
+class Host(Protocol):
+    """Decides what a client gets."""
 
-    def __init__(self, world: World, stream: trio.abc.Stream) -> None:
-        self.world = world
-        self.device: LinkedDevice | None = None
+    authority: Authority
+
+    def welcome(self, connection: ClientConnection, static: bytes, payload: bytes) -> None:
+        """A client has finished its handshake."""
+
+    def handle(self, connection: ClientConnection, stanza: Node) -> None:
+        """Act on one stanza from a client."""
+
+    def connection_closed(self, connection: ClientConnection) -> None:
+        """The connection has ended."""
+
+    def now(self) -> int:
+        """Seconds since 1970."""
+
+
+class ClientConnection:
+    """`registration` is set for a client that is not paired yet."""
+
+    def __init__(self, host: Host, stream: trio.abc.Stream) -> None:
+        self._host = host
         self.registration: Registration | None = None
         self.closed = trio.Event()
         # Faults, set from outside at any time.
@@ -65,7 +77,7 @@ class ClientConnection:
                 pass
             finally:
                 self.closed.set()
-                self.world.connection_closed(self)
+                self._host.connection_closed(self)
                 self._outbox.close()
                 with trio.CancelScope(shield=True):  # bounded inside aclose
                     await self._websocket.aclose()
@@ -73,14 +85,14 @@ class ClientConnection:
     async def _serve(self) -> None:
         with trio.move_on_after(HANDSHAKE_DEADLINE) as opening:
             await self._websocket.accept(CHAT_PATH)
-            handshake = Handshake(self.world.authority)
+            handshake = Handshake(self._host.authority)
             await self._websocket.send(frame(handshake.respond(await self._next_frame())))
             static, payload, transport = handshake.finish(await self._next_frame())
         if opening.cancelled_caught:
             return
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._write, transport, nursery.cancel_scope)
-            login.welcome(self.world, self, static, payload)
+            self._host.welcome(self, static, payload)
             await self._read(transport)
             nursery.cancel_scope.cancel()
 
@@ -121,7 +133,7 @@ class ClientConnection:
             if reply is not None:
                 reply(stanza)
             return
-        self.world.handle(self, stanza)
+        self._host.handle(self, stanza)
 
     def post(self, stanza: Node) -> None:
         """Queue a stanza. A client that has gone misses it; a client that does not read is dropped."""
@@ -156,7 +168,7 @@ class ClientConnection:
         self._queries += 1
         identifier = f"server-{self._queries}"
         self._replies[identifier] = reply
-        now = self.world.now()
+        now = self._host.now()
         self.post(node("iq", {"from": SERVER, "type": "set", "id": identifier, "xmlns": namespace, "t": now}, content))
 
     def farewell(self, stanza: Node) -> None:

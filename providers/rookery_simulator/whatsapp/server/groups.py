@@ -1,100 +1,21 @@
-"""Groups: who is in them, what may be done in them, and the queries and notices about them."""
+"""Queries about groups, and changes of them."""
 
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from ..stanza.jid import GROUP_SERVER, GROUPS, Jid
-from ..stanza.node import Attrs, Node, node
-
-if TYPE_CHECKING:
-    from ..phone.phone import Phone
-    from .connection import ClientConnection
-    from .linked_device import LinkedDevice
-    from .world import World
+from ..stanza.node import Node, node
+from .connection import ClientConnection
+from .state.accounts import Account, LinkedDevice
+from .state.group import Group
+from .state.world import World
 
 NOT_FOUND, FORBIDDEN, GONE = 404, 403, 410
 FLAGS = {"announcement": "announcement", "not_announcement": "announcement", "locked": "locked", "unlocked": "locked"}
 
 
-@dataclass
-class Group:
-    """The first member made the group and is its owner."""
-
-    jid: Jid
-    subject: str
-    created: int  # seconds since 1970
-    members: list[Phone] = field(default_factory=list)
-    admins: set[str] = field(default_factory=set)  # numbers
-    description: str = ""
-    description_id: str = ""
-    flags: set[str] = field(default_factory=set)  # announcement, locked
-    expiration: int = 0  # seconds
-    invite: str = field(default_factory=lambda: secrets.token_hex(11))
-    requests: list[Phone] = field(default_factory=list)  # people who want to get in
-    picture: bytes = b""
-    community: bool = False
-    parent: Jid | None = None
-
-    def describe(self) -> Node:
-        """The group as WhatsApp describes it, its members under their hidden addresses."""
-        attrs: Attrs = {
-            "id": self.jid.user,
-            "subject": self.subject,
-            "creation": self.created,
-            "s_t": self.created,
-            "size": len(self.members),
-            "addressing_mode": "lid",
-        }
-        if self.members:
-            owner = self.members[0]
-            attrs |= {"creator": owner.lid, "creator_pn": owner.jid, "s_o": owner.lid}
-        content = [node("participant", self._participant(member)) for member in self.members]
-        if self.description:
-            content.append(
-                node(
-                    "description", {"id": self.description_id, "t": self.created}, [node("body", {}, self.description)]
-                )
-            )
-        content += [node(flag) for flag in sorted(self.flags)]
-        if self.expiration:
-            content.append(node("ephemeral", {"expiration": self.expiration}))
-        if self.community:
-            content.append(node("parent", {"default_membership_approval_mode": "request_required"}))
-        if self.parent is not None:
-            content.append(node("linked_parent", {"jid": self.parent}))
-        return node("group", attrs, content)
-
-    def _participant(self, member: Phone) -> Attrs:
-        kind = "superadmin" if member is self.members[0] else "admin" if member.number in self.admins else None
-        return {"jid": member.lid, "phone_number": member.jid, "type": kind}
-
-    def is_admin(self, phone: Phone) -> bool:
-        """May change the group."""
-        return bool(self.members) and (phone is self.members[0] or phone.number in self.admins)
-
-    def tell(self, actor: Phone, content: Node) -> None:
-        """Tell the devices of all members, and the actor's, what has changed."""
-        if not self.members and actor is None:
-            return
-        world = actor.world
-        attrs: Attrs = {
-            "from": self.jid,
-            "type": "w:gp2",
-            "id": world.new_id(),
-            "t": world.now(),
-            "participant": actor.lid,
-            "participant_pn": actor.jid,
-            "notify": actor.name,
-        }
-        for member in dict.fromkeys([*self.members, actor]):
-            for device in member.devices.values():
-                device.tell(node("notification", attrs, [content]))
-
-
-def create(world: World, subject: str, members: list[Phone]) -> Group:
+def create(world: World, subject: str, members: list[Account]) -> Group:
     """Make a group; the server notifies the members' connected devices."""
     jid = Jid(f"12036{len(world.groups):010d}", GROUP_SERVER)
     group = world.groups[jid] = Group(jid, subject, world.now(), members)
@@ -154,7 +75,7 @@ def _on_all(world: World, connection: ClientConnection, device: LinkedDevice, qu
         connection.refuse(query, NOT_FOUND, "item-not-found")
 
 
-def _on_invite(world: World, connection: ClientConnection, phone: Phone, query: Node, code: str) -> None:
+def _on_invite(world: World, connection: ClientConnection, phone: Account, query: Node, code: str) -> None:
     group = next((each for each in world.groups.values() if each.invite == code), None)
     if group is None:
         connection.refuse(query, GONE, "gone")
@@ -168,7 +89,7 @@ def _on_invite(world: World, connection: ClientConnection, phone: Phone, query: 
         connection.answer(query, [node("group", {"jid": group.jid})])
 
 
-def _change(world: World, connection: ClientConnection, phone: Phone, group: Group, query: Node) -> None:
+def _change(world: World, connection: ClientConnection, phone: Account, group: Group, query: Node) -> None:
     if not group.is_admin(phone):
         connection.refuse(query, FORBIDDEN, "forbidden")
         return
@@ -197,7 +118,7 @@ def _change(world: World, connection: ClientConnection, phone: Phone, group: Gro
     group.tell(phone, told)
 
 
-def _change_members(world: World, actor: Phone, group: Group, asked: Node) -> Node:
+def _change_members(world: World, actor: Account, group: Group, asked: Node) -> Node:
     """The same element with an error for each participant that could not be changed."""
     answers, changed = [], []
     for each in asked.children:

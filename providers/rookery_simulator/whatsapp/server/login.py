@@ -3,41 +3,17 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..stanza import protobufs
 from ..stanza.jid import SERVER
 from ..stanza.node import node
-
-if TYPE_CHECKING:
-    from .connection import ClientConnection
-    from .linked_device import LinkedDevice
-    from .world import World
+from .connection import ClientConnection
+from .state.accounts import LinkedDevice
+from .state.registration import Refusal, Registration
+from .state.world import World
 
 UNKNOWN_DEVICE = 401  # the reason with which a client forgets its device
-
-
-@dataclass(frozen=True)
-class Registration:
-    """The keys of a device that is not paired yet; 32 bytes each, the signature 64."""
-
-    noise_public: bytes
-    identity_public: bytes
-    registration_id: int
-    signed_id: int
-    signed_key: bytes
-    signature: bytes
-    system: str  # how the phone lists the device, for example "Neonize"
-    wants_full_history: bool = False
-
-
-@dataclass(frozen=True)
-class Refusal:
-    """A `<failure>`: `reason` is WhatsApp's number, `details` further attributes such as `code` and `expire`."""
-
-    reason: int
-    details: dict[str, str] = field(default_factory=dict)
 
 
 def welcome(world: World, connection: ClientConnection, static: bytes, payload: bytes) -> None:
@@ -91,7 +67,7 @@ def _log_in(world: World, connection: ClientConnection, static: bytes, number: s
 def _admit(world: World, connection: ClientConnection, device: LinkedDevice) -> None:
     if device.connection is not None:
         device.replace()
-    connection.device = device
+    world.devices[connection] = device
     device.connected(connection)
     connection.post(node("success", {"t": world.now(), "lid": device.lid, "location": "sim", "props": "0"}))
 

@@ -2,51 +2,34 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from ..crypto.pairing import CodePairing, PairingRefused, QrCode, check_device_signature, sign_device
 from ..stanza.jid import SERVER
 from ..stanza.node import Attrs, Node, node
-from .linked_device import LinkedDevice
-from .login import Registration
-
-if TYPE_CHECKING:
-    from ..phone.phone import Phone
-    from .connection import ClientConnection
-    from .world import World
+from .connection import ClientConnection
+from .state.accounts import Account, LinkedDevice
+from .state.registration import Registration
+from .state.world import CodeRequest, World
 
 RESTART = 515  # the code of the stream error that follows each pairing
 
 Done = Callable[["LinkedDevice | PairingRefused"], None]
 
 
-@dataclass
-class CodeRequest:
-    """A device waits for somebody to type its pairing code on the phone `number`."""
-
-    number: str
-    connection: ClientConnection
-    wrapped_device_key: bytes
-    reference: bytes = field(default_factory=lambda: secrets.token_urlsafe(30).encode())
-    on_finish: Callable[[bytes, bytes], None] | None = None
-
-
-def scan(phone: Phone, text: str, done: Done) -> None:
+def scan(world: World, phone: Account, text: str, done: Done) -> None:
     """The phone's camera read `text`: link the device behind it; `done` gets the result."""
     code = QrCode.parse(text)
-    connection = phone.world.references.pop(code.reference, None)
+    connection = world.references.pop(code.reference, None)
     registration = connection.registration if connection else None
     if connection is None or registration is None or registration.identity_public != code.identity_public:
         raise PairingRefused("the code has expired")
     _link(phone, connection, registration, code.secret, done)
 
 
-def enter_code(phone: Phone, code: str, done: Done) -> None:
+def enter_code(world: World, phone: Account, code: str, done: Done) -> None:
     """Somebody typed a pairing code on the phone: answer the newest device that waits for one."""
-    request = next((each for each in reversed(list(phone.world.code_requests)) if each.number == phone.number), None)
+    request = next((each for each in reversed(list(world.code_requests)) if each.number == phone.number), None)
     if request is None or request.connection.closed.is_set() or request.connection.registration is None:
         raise PairingRefused("no device asks for a code")
     registration = request.connection.registration
@@ -66,7 +49,6 @@ def enter_code(phone: Phone, code: str, done: Done) -> None:
         node("primary_identity_pub", {}, phone.signal.identity.public),
         node("link_code_pairing_ref", {}, request.reference),
     ]
-    world = phone.world
     attrs: Attrs = {"from": SERVER, "type": "link_code_companion_reg", "id": world.new_id(), "t": world.now()}
     hello = node("link_code_companion_reg", {"stage": "primary_hello"}, content)
     request.connection.post(node("notification", attrs, [hello]))
@@ -91,7 +73,7 @@ def on_link_code(world: World, connection: ClientConnection, query: Node) -> Non
             request.on_finish(bundle, message.require("companion_identity_public").data)
 
 
-def _link(phone: Phone, connection: ClientConnection, registration: Registration, secret: bytes, done: Done) -> None:
+def _link(phone: Account, connection: ClientConnection, registration: Registration, secret: bytes, done: Done) -> None:
     """Send `pair-success`; the device answers with its own signature and is restarted by stream error 515."""
     number = phone.next_device_number()
     device = LinkedDevice(phone, number, registration)

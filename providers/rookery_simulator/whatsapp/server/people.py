@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..stanza.jid import Jid
 from ..stanza.node import Node, node
 from . import channels
-
-if TYPE_CHECKING:
-    from ..phone.phone import Phone
-    from .connection import ClientConnection
-    from .groups import Group
-    from .linked_device import LinkedDevice
-    from .world import World
+from .connection import ClientConnection
+from .state.accounts import Account, LinkedDevice
+from .state.group import Group
+from .state.world import World
 
 NOT_FOUND, FORBIDDEN = 404, 403
 
 
-def _owner(world: World, address: Jid | None, device: LinkedDevice) -> Phone | Group | None:
+def _owner(world: World, address: Jid | None, device: LinkedDevice) -> Account | Group | None:
     if address is None:
         return device.phone
     return world.groups.get(address) or world.phone_at(address)

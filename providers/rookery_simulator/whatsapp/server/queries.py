@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from ..crypto.ratchet import PreKeyBundle
 from ..stanza.jid import LEGACY_SERVER, PHONE_SERVER, Jid
 from ..stanza.node import Attrs, Node, node
-from . import app_state, groups, pairing_flow, people
+from . import groups, pairing_flow, people
+from .bundles import bundle_nodes
+from .connection import ClientConnection
 from .proxy import MEDIA_HOST
-
-if TYPE_CHECKING:
-    from .connection import ClientConnection
-    from .linked_device import LinkedDevice
-    from .world import World
+from .state.accounts import LinkedDevice
+from .state.world import World
 
 MEDIA_TTL = 3600  # seconds that an address of the media server is valid
 NOT_FOUND = 404
-KEY_ID_SIZE = 3  # bytes of a prekey's number
 
 
 def handle(world: World, connection: ClientConnection, query: Node) -> None:
@@ -27,10 +24,10 @@ def handle(world: World, connection: ClientConnection, query: Node) -> None:
     child = query.children[0].tag if query.children else ""
     if namespace == "md" and child == "link_code_companion_reg":
         pairing_flow.on_link_code(world, connection, query)
-    elif connection.device is None:
+    elif (device := world.devices.get(connection)) is None:
         connection.answer(query)
     elif (answer := _ANSWERS.get((namespace, child)) or _ANSWERS.get((namespace, ""))) is not None:
-        answer(world, connection, connection.device, query)
+        answer(world, connection, device, query)
     else:
         world.unknown_queries.add(query)
         connection.answer(query)
@@ -75,26 +72,6 @@ def _bundle_of(world: World, jid: Jid) -> PreKeyBundle | None:
         return phone.signal.bundle() if phone else None
     device = phone.devices.get(jid.device)
     return device.take_bundle() if device else None
-
-
-def bundle_nodes(bundle: PreKeyBundle) -> list[Node]:
-    """A bundle as the children of `<user>`."""
-    signed = node(
-        "skey", {}, [*_key_nodes(bundle.signed_id, bundle.signed_key), node("signature", {}, bundle.signature)]
-    )
-    nodes = [
-        node("registration", {}, bundle.registration_id.to_bytes(4)),
-        node("type", {}, b"\x05"),
-        node("identity", {}, bundle.identity),
-        signed,
-    ]
-    if bundle.one_time_id is not None and bundle.one_time_key is not None:
-        nodes.append(node("key", {}, _key_nodes(bundle.one_time_id, bundle.one_time_key)))
-    return nodes
-
-
-def _key_nodes(number: int, key: bytes) -> list[Node]:
-    return [node("id", {}, number.to_bytes(KEY_ID_SIZE)), node("value", {}, key)]
 
 
 def _usync(world: World, connection: ClientConnection, device: LinkedDevice, query: Node) -> None:
@@ -154,7 +131,23 @@ def _log_out(world: World, connection: ClientConnection, device: LinkedDevice, q
     device.phone.devices.pop(device.number, None)
 
 
-Answer = Callable[["World", "ClientConnection", "LinkedDevice", Node], None]
+def _sync_app_state(world: World, connection: ClientConnection, device: LinkedDevice, query: Node) -> None:
+    """Give the patches after the version that the device has, or take one that it wrote."""
+    state = device.phone.app_state
+    collections = []
+    for asked in query.require("sync").children:
+        name = asked.get("name")
+        if (patch := asked.child("patch")) is not None:
+            state.accept(name, patch.data)
+        patches = state.patches.get(name, [])
+        known = len(patches) if asked.child("patch") else int(asked.get("version", "0"))
+        content = [node("patches", {}, [node("patch", {}, each) for each in patches[known:]])]
+        attrs: Attrs = {"name": name, "version": len(patches), "has_more_patches": "false"}
+        collections.append(node("collection", attrs, content))
+    connection.answer(query, [node("sync", {}, collections)])
+
+
+Answer = Callable[[World, ClientConnection, LinkedDevice, Node], None]
 
 # By namespace and tag of the first child; "" stands for any other child.
 _ANSWERS: dict[tuple[str, str], Answer] = {
@@ -172,6 +165,6 @@ _ANSWERS: dict[tuple[str, str], Answer] = {
     ("status", "status"): people.on_about,
     ("w:mex", "query"): people.on_graph,
     ("md", "remove-companion-device"): _log_out,
-    ("w:sync:app:state", "sync"): app_state.on_sync,
+    ("w:sync:app:state", "sync"): _sync_app_state,
     ("w:g2", ""): groups.on_query,
 }

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from ..phone import postman
 from ..stanza.jid import Jid
 from ..stanza.node import Attrs, Node, node
-from .linked_device import LinkedDevice
-
-if TYPE_CHECKING:
-    from .world import World
+from .envelope import envelope
+from .state.accounts import LinkedDevice
+from .state.world import World
 
 
 def handle(world: World, device: LinkedDevice, stanza: Node) -> None:
@@ -85,14 +81,14 @@ def _give(
     if phone is None:
         return
     if address.device == 0:
-        postman.receive(phone, device, stanza, to if to in world.groups else None, encrypted)
+        phone.receive(device, stanza, to if to in world.groups else None, encrypted)
         return
     recipient = phone.devices.get(address.device)
     if recipient is not None:
         kind, edit = stanza.get("type"), stanza.get("edit") or None
         content = [*encrypted, *identity]
         recipient.deliver(
-            postman.envelope(device.phone, device.number, recipient, stanza.get("id"), to, kind, edit, content)
+            envelope(world, device.phone, device.number, recipient, stanza.get("id"), to, kind, edit, content)
         )
 
 
@@ -114,7 +110,7 @@ def _accept_receipt(world: World, device: LinkedDevice, stanza: Node) -> None:
     if phone is None or author is None:
         return
     if author.device == 0:
-        postman.on_receipt(phone, device, stanza)
+        phone.on_receipt(device, stanza)
     if kind in ("", "read", "played", "retry"):
         _pass_receipt(world, device, stanza, author)
 

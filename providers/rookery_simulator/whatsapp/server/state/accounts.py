@@ -1,30 +1,79 @@
-"""A device that was linked to a phone: what the server keeps of it, and what can be done to it."""
+"""An account and the devices linked to it: what the server keeps of them, and what can be done to a device."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import trio
 
-from ..crypto.ratchet import PreKeyBundle
-from ..feed import Feed
-from ..stanza.jid import SERVER, Jid
-from ..stanza.node import Attrs, Node, node
-from .login import Refusal, Registration
-
-if TYPE_CHECKING:
-    from ..phone.phone import Phone
-    from .connection import ClientConnection
+from ...crypto.ratchet import PreKeyBundle
+from ...crypto.signal_device import SignalDevice
+from ...feed import Feed
+from ...stanza.jid import SERVER, Jid
+from ...stanza.node import Attrs, Node, node
+from ..connection import ClientConnection
+from .app_state import AppState
+from .registration import Refusal, Registration
+from .settings import Settings
 
 TEMPORARY_BAN = 402
 CLIENT_OUTDATED = 405
 
 
+class Surroundings(Protocol):
+    """What an account needs of the world."""
+
+    settings: Settings
+
+    def now(self) -> int: ...
+
+    def new_id(self) -> str: ...
+
+
+class Account(ABC):
+    """What the server knows of an account, and what it asks of the phone that holds it."""
+
+    def __init__(self, world: Surroundings, number: str, lid: Jid, name: str) -> None:
+        self.world = world
+        self.number = number
+        self.jid = Jid(number)
+        self.lid = lid
+        self.name = name
+        self.about = "Hey there! I am using a simulator."
+        self.picture = b""
+        self.blocked: set[Jid] = set()
+        self.platform = "android"
+        self.business_name = ""
+        self.signal = SignalDevice()
+        self.app_state = AppState()
+        self.devices: dict[int, LinkedDevice] = {}
+        self.calls: Feed[Node] = Feed()  # what linked devices did with calls from here
+        self.chat_states: Feed[Node] = Feed()
+        self._last_device = 0
+
+    def next_device_number(self) -> int:
+        self._last_device += 1
+        return self._last_device
+
+    @abstractmethod
+    def greet(self, device: LinkedDevice) -> None:
+        """A linked device is ready for messages, perhaps for the first time."""
+
+    @abstractmethod
+    def receive(self, device: LinkedDevice, stanza: Node, group: Jid | None, encrypted: list[Node]) -> None:
+        """A linked device sent a message to this account; `encrypted` are the parts meant for the phone."""
+
+    @abstractmethod
+    def on_receipt(self, device: LinkedDevice, stanza: Node) -> None:
+        """A linked device confirms messages that the phone sent, or asks for one again."""
+
+
 class LinkedDevice:
     """Made by `Phone.scan` and `Phone.enter_code`; `number` counts from 1 on each phone."""
 
-    def __init__(self, phone: Phone, number: int, registration: Registration) -> None:
+    def __init__(self, phone: Account, number: int, registration: Registration) -> None:
         self.phone = phone
         self.number = number
         self.registration = registration

@@ -13,16 +13,10 @@ import os
 import struct
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ..crypto.ratchet import derive, encrypt_cbc, hmac_sha256
-from ..stanza import protobufs
-from ..stanza.node import Attrs, Node, node
-
-if TYPE_CHECKING:
-    from .connection import ClientConnection
-    from .linked_device import LinkedDevice
-    from .world import World
+from ...crypto.ratchet import derive, encrypt_cbc, hmac_sha256
+from ...stanza import protobufs
 
 PUSH_NAME_COLLECTION = "critical_block"
 SET = 0  # SyncdMutation.SyncdOperation
@@ -93,19 +87,3 @@ class AppState:
 def _add(state: bytes, item: bytes) -> bytes:
     addend = _LANES.unpack(derive(item, b"WhatsApp Patch Integrity", HASH_SIZE))
     return _LANES.pack(*((a + b) & 0xFFFF for a, b in zip(_LANES.unpack(state), addend, strict=True)))
-
-
-def on_sync(world: World, connection: ClientConnection, device: LinkedDevice, query: Node) -> None:
-    """Give the patches after the version that the device has, or take one that it wrote."""
-    state = device.phone.app_state
-    collections = []
-    for asked in query.require("sync").children:
-        name = asked.get("name")
-        if (patch := asked.child("patch")) is not None:
-            state.accept(name, patch.data)
-        patches = state.patches.get(name, [])
-        known = len(patches) if asked.child("patch") else int(asked.get("version", "0"))
-        content = [node("patches", {}, [node("patch", {}, each) for each in patches[known:]])]
-        attrs: Attrs = {"name": name, "version": len(patches), "has_more_patches": "false"}
-        collections.append(node("collection", attrs, content))
-    connection.answer(query, [node("sync", {}, collections)])
