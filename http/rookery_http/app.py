@@ -30,7 +30,7 @@ from .api.state import Api
 from .api.streams.event_socket import serve_event_socket
 from .calls import JSON, TABLE, Answer, Call, encode
 from .dashboard import PATHS, add_dashboard
-from .input.parameters import is_id, read_header
+from .input.parameters import check_place, is_id, read_header
 from .input.reading import NoQuery, read_body, read_query, require_json
 from .input.upload import Upload
 from .output.problems import MEDIA_TYPE, Problem, from_error
@@ -229,6 +229,8 @@ async def _call(
     if row.takes_id and not is_id(arguments["id"]):
         raise Problem(404, "not-found", "Not found", f"there is no such id: {arguments['id'][:200]!r}")
     if caller is not None:
+        for name in arguments.keys() - {"id"}:
+            check_place(arguments[name], name)
         await authorize(api.engine, row, caller, arguments)
         if row.takes_caller:
             arguments["caller"] = caller

@@ -18,6 +18,7 @@ class StallingProxy:
         self.answers = True
         self._target = (host, port)
         self._moved = trio.Event()
+        self._generation = 0
         self.asked = trio.Event()
         """Set when something came for the server while it may not pass."""
 
@@ -26,6 +27,10 @@ class StallingProxy:
         self.requests, self.answers = requests, answers
         self._moved.set()
         self._moved = trio.Event()
+
+    def lose(self) -> None:
+        """From now on nothing passes on the connections that are open; they stay open. New ones work as `set` says."""
+        self._generation += 1
 
     async def handle(self, client: trio.SocketStream) -> None:
         """One connection."""
@@ -38,11 +43,16 @@ class StallingProxy:
     async def _pump(
         self, source: trio.SocketStream, sink: trio.SocketStream, way: str, scope: trio.CancelScope
     ) -> None:
+        generation = self._generation
         with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
             async for data in source:
+                if generation != self._generation:
+                    await trio.sleep_forever()
                 while not getattr(self, way):
                     self.asked.set()
                     await self._moved.wait()
+                if generation != self._generation:
+                    await trio.sleep_forever()
                 await sink.send_all(data)
         scope.cancel()
 

@@ -11,24 +11,39 @@ from rookery.features.validation import check_text
 from rookery.model.key import Scope
 
 from ..calls import Answer, call
-from ..input.parameters import NO_NEWLINE, Limit
+from ..input.parameters import IN_WORDS, NO_NEWLINE, Limit
 from ..output import chat_views
-from ..output.problems import invalid
 from .state import Api
 
 TAG = "chats"
-Cursor = Annotated[
+_SECONDS = r"-?[0-9]{1,20}(\.[0-9]{1,20})?(e[+-]?[0-9]{1,2})?"
+Place = Annotated[
     str,
     msgspec.Meta(
-        min_length=1, max_length=400, pattern=r"^[0-9.e+-]{1,30}~[^\n]*$" + NO_NEWLINE, examples=["1769860800.0~7"]
+        max_length=400,
+        pattern=f"^{_SECONDS}~[^\\u0000\\n]*$" + NO_NEWLINE,
+        description="`next` of the page before",
+        examples=["1769860800.0~7"],
     ),
 ]
+"""A cursor in a list of chats: the time of the last message, and the chat."""
+Position = Annotated[
+    str,
+    msgspec.Meta(
+        max_length=100,
+        pattern=f"^{_SECONDS}~[01]~[0-9]{{1,16}}$" + NO_NEWLINE,
+        description="`next` of the page before",
+        examples=["1769860800.0~0~4711"],
+    ),
+]
+"""A cursor in a chat: the time of a message, whether it was sent, and its number."""
+IN_WORDS[_SECONDS] = "`next` of the page before is needed"
 
 
 class ListChats(msgspec.Struct, frozen=True, kw_only=True):
     """Which chats."""
 
-    after: Annotated[Cursor, msgspec.Meta(description="`next` of the page before")] | None = None
+    after: Place | None = None
     limit: Limit = 100
     q: (
         Annotated[
@@ -41,10 +56,7 @@ class ListChats(msgspec.Struct, frozen=True, kw_only=True):
 class ReadChat(msgspec.Struct, frozen=True, kw_only=True):
     """Which messages."""
 
-    before: (
-        Annotated[Cursor, msgspec.Meta(description="`next` of the page before", examples=["1769860800.0~0~4711"])]
-        | None
-    ) = None
+    before: Position | None = None
     limit: Limit = 100
 
 
@@ -61,11 +73,7 @@ async def list_chats(api: Api, id: str, *, query: ListChats) -> Answer:
     `unread` counts what was received since the last read mark: one that the account's own devices told of, or a send of the
     type `read`.
     """
-    after = None
-    if query.after is not None:
-        after = chat_views.place_of(query.after)
-        if after is None:
-            raise invalid("after: `next` of the page before is needed", "after")
+    after = chat_views.place_of(query.after) if query.after is not None else None
     found = await api.engine.chats(id, after=after, limit=query.limit + 1, q=query.q)
     page = found[: query.limit]
     more = len(found) > query.limit
@@ -89,11 +97,7 @@ async def read_chat(api: Api, id: str, *, chat: str, query: ReadChat) -> Answer:
     Edits, deletions and reactions are applied. A chat without messages has an empty page.
     """
     check_text(chat, "chat", least=1)
-    before = None
-    if query.before is not None:
-        before = chat_views.position_of(query.before)
-        if before is None:
-            raise invalid("before: `next` of the page before is needed", "before")
+    before = chat_views.position_of(query.before) if query.before is not None else None
     found = await api.engine.chat_messages(id, chat, before=before, limit=query.limit + 1)
     page = [chat_views.ChatMessage.of(one) for one in found[: query.limit]]
     return Answer(chat_views.ChatMessagePage(page, page[-1].cursor if len(found) > query.limit else None))

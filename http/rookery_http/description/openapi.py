@@ -23,7 +23,7 @@ from ..api.messages import SendMessage
 from ..api.platform_methods import MethodParameters
 from ..api.state import PlatformInput
 from ..calls import JSON, TABLE, Call
-from ..input.parameters import HEADERS, NO_NEWLINE
+from ..input.parameters import HEADERS, LONGEST_PLACE, NO_NEWLINE
 from ..output.event_schemas import camel, event_components
 from ..output.problems import MEDIA_TYPE, ProblemDocument
 from . import request_schemas
@@ -265,7 +265,9 @@ def _parameters(row: Call, components: dict[str, Schema]) -> Iterator[Schema]:
     for name in PLACES:
         if f"{{{name}}}" in row.path:
             text, example = PLACES[name]
-            place: Schema = {"type": "string", "minLength": 1, "maxLength": 128}
+            place: Schema = {"type": "string", "minLength": 1, "maxLength": LONGEST_PLACE}
+            if not row.open:
+                place["pattern"] = request_schemas.NO_NUL
             yield {
                 "name": name,
                 "in": "path",
@@ -275,8 +277,10 @@ def _parameters(row: Call, components: dict[str, Schema]) -> Iterator[Schema]:
                 "example": PLACE_EXAMPLES.get((row.tag, name), example),
             }
     if row.query is not None:
+        required = components[row.query.__name__].get("required", ())
         for name, schema in components[row.query.__name__]["properties"].items():
-            yield _parameter(row, name, "query", _without_null(schema))
+            parameter = _parameter(row, name, "query", _without_null(schema))
+            yield parameter | ({"required": True} if name in required else {})
     wanted = {"Idempotency-Key": row.idempotent, "Last-Event-ID": row.resumes}
     for name, present in wanted.items():
         if present:

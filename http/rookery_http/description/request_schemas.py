@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from typing import Any
 
@@ -47,6 +47,12 @@ ONE_SOURCE: Schema = {
     },
 }
 
+AT_LEAST_ONE: dict[str, tuple[Schema, tuple[str, ...]]] = {
+    "ChangeParticipants": ({"type": "array", "items": ANYTHING}, ("add", "remove", "promote", "demote")),
+    "Presence": ({"type": "string"}, ("state", "subscribe")),
+}
+"""Requests that need one of several fields, and what such a field is when it is present."""
+
 
 def add(components: dict[str, Schema], platforms: Mapping[str, PlatformInput]) -> None:
     """Complete the request schemas in place."""
@@ -64,6 +70,9 @@ def add(components: dict[str, Schema], platforms: Mapping[str, PlatformInput]) -
         "propertyNames": {"pattern": NO_NUL},
         "additionalProperties": ANYTHING,
     }
+    components["Item"] |= ONE_SOURCE
+    for name, (given, fields) in AT_LEAST_ONE.items():
+        components[name] |= _one_of(given, fields)
     _messages(components, platforms)
     if platforms:
         _platforms(components, platforms)
@@ -84,6 +93,12 @@ def _tighten(schema: Any) -> None:
         schema.setdefault("items", ANYTHING)
     for item in list(schema.values()):
         _tighten(item)
+
+
+def _one_of(given: Schema, fields: Sequence[str]) -> Schema:
+    """ "At least one of these fields is present and not null", in the form that `ONE_SOURCE` uses."""
+    present: Schema = {"required": [fields[0]], "properties": {fields[0]: given}}
+    return present if len(fields) == 1 else {"if": present, "then": {}, "else": _one_of(given, fields[1:])}
 
 
 def _tightened(schema: Mapping[str, Any]) -> Schema:

@@ -9,12 +9,14 @@ from typing import Annotated, Any
 
 import msgspec
 
-from rookery.features.validation import ID_PATTERN
+from rookery.features.validation import ID_PATTERN, check_text
 
 from ..output.problems import invalid
 
 NO_NEWLINE = r"(?!\n)"
 """Python's `$` also matches before a final newline, a JSON schema's does not; the description leaves this part out."""
+LONGEST_PLACE = 128
+"""Maximum number of characters of a part of a path, such as a chat."""
 IN_WORDS: dict[str, str] = {}
 """Readable descriptions that error messages show instead of a pattern."""
 
@@ -85,6 +87,11 @@ def seconds_of(instant: str | None) -> float | None:
 def is_id(text: str) -> bool:
     """True when `text` could be the id of something."""
     return _id.fullmatch(text) is not None
+
+
+def check_place(text: str, name: str) -> None:
+    """Check a part of a path besides the id, such as a chat. Raises InvalidInput."""
+    check_text(text, name, least=1, most=LONGEST_PLACE)
 
 
 def types_of(text: str | None) -> tuple[str, ...] | None:

@@ -129,20 +129,13 @@ def cursor_of(position: model.Position) -> str:
     return f"{position.at!r}~{position.sent}~{position.number}"
 
 
-def position_of(cursor: str) -> model.Position | None:
-    """The inverse of `cursor_of`; None for what is none."""
-    at, _, rest = cursor.partition("~")
-    sent, _, number = rest.partition("~")
-    try:
-        return model.Position(float(at), int(sent), int(number))
-    except ValueError:
-        return None
+def position_of(cursor: str) -> model.Position:
+    """The inverse of `cursor_of`."""
+    at, sent, number = cursor.split("~")
+    return model.Position(float(at), int(sent), int(number))
 
 
-def place_of(cursor: str) -> tuple[float, str] | None:
-    """The time and the chat of a cursor in a list of chats; None for what is none."""
-    at, separator, chat = cursor.partition("~")
-    try:
-        return (float(at), chat) if separator else None
-    except ValueError:
-        return None
+def place_of(cursor: str) -> tuple[float, str]:
+    """The time and the chat of a cursor in a list of chats."""
+    at, _, chat = cursor.partition("~")
+    return float(at), chat

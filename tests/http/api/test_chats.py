@@ -52,6 +52,9 @@ async def test_what_is_wrong_is_named(served: Any) -> None:
     for path, field in (
         (f"{CHATS}?after=x", "after"),
         (f"{CHATS}/7/messages?before=1~x~y", "before"),
+        (f"{CHATS}/7/messages?before=1e~0~1", "before"),
+        (f"{CHATS}/7/messages?before=1~0~99999999999999999999", "before"),
+        (f"{CHATS}?after=1~%00", "after"),
         (f"{CHATS}?q=", "q"),
     ):
         answer = await served.client.get(path)

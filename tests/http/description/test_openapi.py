@@ -11,6 +11,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import jsonschema_rs
 import msgspec
 import pytest
 import trio
@@ -106,6 +107,11 @@ SETTINGS = """
 [[operations]]
 include-name = "GET /v1/events/stream"
 parameters = { "query.timeout" = 0.05 }  # without it the answer has no end
+
+[[operations]]
+include-tag = "sinks"
+checks.positive_data_acceptance.expected-statuses = ["2xx", "401", "404", "409", "422", "5xx"]
+# 422: what an address and a target may be depends on the kind of broker, which no schema can say
 """
 
 
@@ -168,6 +174,37 @@ def walk(value: Any) -> Iterator[Any]:
     elif isinstance(value, list):
         for item in value:
             yield from walk(item)
+
+
+async def test_parts_of_a_path_are_as_long_as_described(served: Any) -> None:
+    await served.add()
+    for path, name in (
+        ("/v1/sessions/polly/contacts/{}", "who"),
+        ("/v1/sessions/polly/groups/{}", "chat"),
+        ("/v1/sessions/polly/channels/{}", "chat"),
+        ("/v1/sessions/polly/chats/{}/messages", "chat"),
+    ):
+        assert (await served.client.get(path.format("1" * 128))).status_code == 200, path
+        for wrong in ("1" * 129, "1%00"):
+            answer = await served.client.get(path.format(wrong))
+            assert (answer.status_code, answer.json()["field"]) == (400, name), path
+
+
+def test_what_a_request_cannot_do_without_is_described() -> None:
+    description = describe(platform_inputs())
+    schemas = description["components"]["schemas"]
+    for name, nothing, one in (
+        ("Presence", {}, {"subscribe": "+4915112345678"}),
+        ("Presence", {"state": None}, {"state": "online", "subscribe": None}),
+        ("ChangeParticipants", {"add": None}, {"demote": ["+4915112345678"]}),
+        ("Item", {"type": "image"}, {"type": "image", "media": "event-4711"}),
+    ):
+        schema = {"$ref": f"#/components/schemas/{name}", "components": {"schemas": schemas}}
+        validator = jsonschema_rs.Draft202012Validator(schema)
+        assert not validator.is_valid(nothing), name
+        assert validator.is_valid(one), name
+    preview = description["paths"]["/v1/sessions/{id}/groups/preview"]["get"]
+    assert [one["name"] for one in preview["parameters"] if one.get("required")] == ["id", "link"]
 
 
 def test_kinds_of_messages_are_told_apart_by_their_type() -> None:

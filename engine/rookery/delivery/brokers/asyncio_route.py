@@ -29,6 +29,7 @@ class AsyncioRoute(ABC):
         self._thread = thread
         self._connection: Any = None
         self._connecting: asyncio.Lock | None = None
+        self._closing: set[asyncio.Task[None]] = set()
 
     @abstractmethod
     async def connect(self) -> Any:
@@ -70,6 +71,12 @@ class AsyncioRoute(ABC):
         connection = await self._connected()
         try:
             await self.publish(connection, delivery)
+        except asyncio.CancelledError:  # no confirmation in time: the connection may lead nowhere
+            if connection is self._connection:
+                closing = asyncio.create_task(self._drop())
+                self._closing.add(closing)
+                closing.add_done_callback(self._closing.discard)
+            raise
         except Exception as error:
             if self.breaks(error) and connection is self._connection:
                 await self._drop()

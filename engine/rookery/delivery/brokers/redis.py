@@ -8,16 +8,22 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
+import anyio
 import coredis
 import trio
+from anyio.abc import ByteStream
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 from coredis import PureToken
+from coredis.connection import TCPConnection, TCPLocation
+from coredis.pool import ConnectionPool
 from coredis.retry import NoRetryPolicy
 
 from ...errors import printable
 from ...model.webhook import Delivery, Webhook
+from ...runtime.names import names
 from ..post import delivery_id, request_body
 from ..transport import Attempt
 from .target import BrokerAddress, parse_address, resolve
@@ -25,11 +31,56 @@ from .target import BrokerAddress, parse_address, resolve
 CONNECTIONS = 16
 
 
-class RedisRoute:
-    """Implements `Route`. Its connection pool opens and replaces connections as needed."""
+Client = coredis.Redis[bytes]
 
-    def __init__(self, client: coredis.Redis[bytes], address: BrokerAddress, target: str, seconds: float) -> None:
-        self._client = client
+
+class _Connection(TCPConnection):
+    """Looks up names where the engine does, and leaves nothing open when it cannot connect."""
+
+    async def _connect(self) -> ByteStream:
+        try:
+            with anyio.fail_after(self._connect_timeout):
+                return await self._open(await names().addresses(self.location.host))
+        except BaseException:
+            for part in vars(self).values():  # the library closes its buffers only after it has connected
+                if isinstance(part, MemoryObjectReceiveStream | MemoryObjectSendStream):
+                    part.close()
+            raise
+
+    async def _open(self, addresses: list[str]) -> ByteStream:
+        error = OSError("the name has no address")
+        for address in addresses:
+            try:
+                if self._ssl_context is None:
+                    return await anyio.connect_tcp(address, self.location.port)
+                return await anyio.connect_tcp(
+                    address,
+                    self.location.port,
+                    ssl_context=self._ssl_context,
+                    tls_hostname=self.location.host,
+                    tls_standard_compatible=False,
+                )
+            except OSError as failed:
+                error = failed
+        raise error
+
+
+class RedisRoute:
+    """Implements `Route`. Its client's pool opens and replaces connections as needed, but never drops one that has gone
+    silent, nor frees the place of one that did not get ready in time: after a timeout the whole client is replaced."""
+
+    def __init__(
+        self,
+        make: Callable[[], AbstractAsyncContextManager[Client]],
+        address: BrokerAddress,
+        target: str,
+        seconds: float,
+    ) -> None:
+        self._make = make
+        self._client: Client | None = None
+        self._opened = trio.Event()
+        self._silent = trio.Event()
+        self._under_way: set[trio.CancelScope] = set()
         self._address = address
         self._target = target
         self._seconds = seconds
@@ -44,6 +95,19 @@ class RedisRoute:
             }
         )
 
+    async def keep_open(self) -> None:
+        """Keep a client open, a new one after each timeout, until cancelled."""
+        while True:
+            self._silent = trio.Event()
+            async with self._make() as self._client:
+                self._opened.set()
+                try:
+                    await self._silent.wait()
+                finally:
+                    self._client, self._opened = None, trio.Event()
+                    for scope in self._under_way:  # before the pool ends, which must not be asked afterwards
+                        scope.cancel()
+
     async def deliver(self, delivery: Delivery, *, now: float) -> Attempt:
         """See `Route.deliver`."""
         fields: dict[str | bytes, str | bytes | int | float] = {
@@ -52,16 +116,24 @@ class RedisRoute:
             "data": request_body(delivery),
         }
         key = resolve(self._target, delivery.event)
-        with trio.move_on_after(self._seconds):
+        client: Client | None = None
+        with trio.move_on_after(self._seconds) as scope:
+            while (client := self._client) is None:
+                await self._opened.wait()
+            self._under_way.add(scope)
             try:
-                entry = await self._client.xadd(
+                entry = await client.xadd(
                     key, fields, nomkstream=None if self._address.may_create else True, **self._trim
                 )
             except Exception as error:  # any error that a broker makes a library raise is one failed delivery
                 return Attempt(False, self._words(error))
+            finally:
+                self._under_way.discard(scope)
             if entry is None:
                 return Attempt(False, f"there is no stream {key}, and the sink may not create it")
             return Attempt(True)
+        if client is not None and client is self._client:
+            self._silent.set()
         return Attempt(False, f"the broker did not confirm it within {self._seconds:g} s")
 
     def _words(self, error: Exception) -> str:
@@ -81,22 +153,30 @@ class RedisTransport:
     async def open_route(self, webhook: Webhook, *, seconds: float) -> AsyncIterator[RedisRoute]:
         """See `Transport.open_route`."""
         address = parse_address(webhook.url)
-        client: coredis.Redis[bytes] = coredis.Redis(
-            address.host,
-            address.port,
-            int(address.path or 0),
-            username=address.user or None,
-            password=address.password,
-            ssl_context=self._tls() if address.encrypted else None,
-            max_connections=CONNECTIONS,
-            connect_timeout=seconds,
-            stream_timeout=seconds,
-            client_name="rookery",
-            verify_version=False,
-            retry_policy=NoRetryPolicy(),  # the lane repeats an entry that may have been added, with the same id
-        )
-        async with client:
-            yield RedisRoute(client, address, webhook.target or "", seconds)
+        encryption = self._tls() if address.encrypted else None
+
+        def make() -> AbstractAsyncContextManager[Client]:
+            pool: ConnectionPool[_Connection] = ConnectionPool(
+                connection_class=_Connection,
+                location=TCPLocation(address.host, address.port),
+                db=int(address.path or 0),
+                username=address.user or None,
+                password=address.password,
+                ssl_context=encryption,
+                max_connections=CONNECTIONS,
+                connect_timeout=seconds,
+                stream_timeout=seconds,
+                client_name="rookery",
+            )
+            # No repetition: the lane repeats an entry that may have been added, with the same id.
+            client: Client = coredis.Redis(connection_pool=pool, verify_version=False, retry_policy=NoRetryPolicy())
+            return client
+
+        route = RedisRoute(make, address, webhook.target or "", seconds)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(route.keep_open)
+            yield route
+            nursery.cancel_scope.cancel()
 
 
 @asynccontextmanager
