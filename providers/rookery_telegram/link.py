@@ -126,9 +126,12 @@ class TelegramLink:
                 await trio.sleep(SPIN_DELAY)
 
     async def close(self) -> None:
-        """Confirm to the server what was stored since the last poll, if anything. Bounded and shielded; never raises
-        when the server does not answer: it delivers unconfirmed updates again, and the engine recognises them."""
+        """Confirm to the server what was stored since the last poll, if anything, unless the lease has run out. Bounded
+        and shielded; never raises when the server does not answer: it delivers unconfirmed updates again, and the
+        engine recognises them."""
         if self._refused or self._position.offset == self._told:
+            return
+        if trio.current_time() >= self._inbox.trusted_until:  # another instance may be polling by now
             return
         # `timeout=0` does not end another client's poll (rule 8), and the server answers a new offset at once (rule 5).
         params = {"offset": self._position.offset, "timeout": 0, "limit": 1}

@@ -45,17 +45,33 @@ FAULTS_UNTIL = 2400.0
 LIFE = 3660.0
 """Seconds of a whole life."""
 WEEK = 8 * 86_400.0
-SLOWNESS = (4.0, 10.0, 20.0, 20.0, 30.0, 40.0)
+SLOWNESS = (4.0, 10.0, 20.0, 20.0, 30.0, 30.0, 40.0, 40.0)
 """How many times longer than usual the intervals of a life may be."""
 RARER = {
+    "rookery.background.chat_view.DUTY_SECONDS": 900.0,
+    "rookery.background.chat_view.POLL_INTERVAL": 300.0,
+    "rookery.background.chat_view.DELAY": 120.0,
     "rookery.background.clock_watch.LOOK_INTERVAL": 120.0,
     "rookery.background.keyring.FLUSH_INTERVAL": 240.0,
-    "rookery.background.probes.TICK": 5.0,
+    "rookery.background.minutes.MINUTE": 1200.0,
+    "rookery.background.probes.TICK": 15.0,
     "rookery.background.retention.EXPIRY_INTERVAL": 100.0,
     "rookery.background.scheduler.LOOK_INTERVAL": 240.0,
-    "rookery.outbound.strays.SWEEP_INTERVAL": 60.0,
+    "rookery.outbound.strays.SWEEP_INTERVAL": 120.0,
 }
 """Constants of periodic work without any part in what is tested, and what they are here: a third of the time otherwise."""
+
+
+RETRIES = {
+    "rookery.cluster.calls.STORE_RETRY_DELAY": 0.5,
+    "rookery.background.scheduler.STORE_RETRY_DELAY": 0.5,
+    "rookery.delivery.dispatcher.STORE_RETRY_DELAY": 0.5,
+    "rookery.delivery.endpoint.STORE_RETRY_DELAY": 0.5,
+    "rookery.runtime.status_board.RETRY_DELAY": 0.25,
+    "rookery.supervisor.leases.RETRY_DELAY": 0.5,
+    "rookery.supervisor.supervisor.STORE_RETRY_DELAY": 0.5,
+}
+"""Pauses while the database does not answer, multiplied by the slowness of the life, like its intervals."""
 
 
 class Result(msgspec.Struct):
@@ -124,6 +140,7 @@ class Life:
         database: Any = SqliteFile(world) if on_file else SharedDatabase(world)
         self.database = database
         self.telegram = Telegram(world, self.database)
+        self.telegram.lease = self.settings.lease_ttl
         self.whatsapp = WhatsApp(world, self.database)
         self.endpoints = Endpoints(world)
         machines = 1 if on_file else MACHINES
@@ -252,7 +269,8 @@ def live(seed: int, faults: Sequence[Fault] | None = None, *, on_file: bool = Fa
     on a shared database."""
     world = World(seed)
     found: list[Life] = []
-    with deterministic(world), _quiet(world), _outside():
+    slow = settings_of(world.random("plan")).lease_ttl / 15.0
+    with deterministic(world), _quiet(world), _outside(slow):
 
         async def main() -> None:
             async with trio.open_nursery() as nursery:
@@ -295,12 +313,14 @@ def live(seed: int, faults: Sequence[Fault] | None = None, *, on_file: bool = Fa
 
 
 @contextmanager
-def _outside() -> Iterator[None]:
+def _outside(slow: float) -> Iterator[None]:
     with ExitStack() as stack:
         stack.enter_context(patch("rookery_telegram.provider.BotApi", SimulatedApi))
         stack.enter_context(patch("rookery_whatsapp.workers.pool.WorkerProcess", SimulatedWorker))
         for name, value in RARER.items():
             stack.enter_context(patch(name, value))
+        for name, value in RETRIES.items():
+            stack.enter_context(patch(name, value * slow))
         yield
 
 

@@ -30,6 +30,7 @@ class Clients:
         self.accepted: dict[str, str] = {}  # message id by text
         self.refused: set[str] = set()
         self.deleted: set[str] = set()
+        self._answered: set[tuple[str, str]] = set()
         self._busy: dict[str, float] = {}  # sessions that a verb is under way for, and until when at most
         self.errors: list[str] = []
 
@@ -92,6 +93,7 @@ class Clients:
             self._observer.enabled[session] = False
         elif verb == "delete":
             self.deleted.add(session)
+            self._world.after(60.0, self._unanswered, session)
         process.spawn(self._verb, verb, session, call)
 
     async def _verb(self, verb: str, session: str, call: Callable[[], Awaitable[Any]]) -> None:
@@ -99,13 +101,19 @@ class Clients:
         try:
             with trio.move_on_after(35.0):
                 await call()
+                self._answered.add((verb, session))
         except NotFound:
-            pass
+            self._answered.add((verb, session))
         except RookeryError as error:
             self._world.tell(f"{verb} of {session} failed: {error}")
             if verb == "delete":
                 self._world.after(AGAIN, self._delete_again, session)
         self._busy.pop(session, None)
+
+    def _unanswered(self, session: str) -> None:
+        """The operator never heard whether it is deleted, as when the instance was killed: asks again."""
+        if ("delete", session) not in self._answered and session in self.deleted:
+            self._delete_again(session)
 
     def _delete_again(self, session: str) -> None:
         self.deleted.discard(session)

@@ -84,13 +84,12 @@ class World:
 
     def pass_time(self, deadline: float) -> None:
         """No task can run: go on to the next callback, or to the next deadline of a task."""
-        heap = self._heap
+        heap, runnable = self._heap, _run.GLOBAL_RUN_CONTEXT.runner.runq
         if heap and heap[0][0] <= deadline:
-            when, _, call, args = heapq.heappop(heap)
-            self.now = max(self.now, when)
-            call(*args)
-            while heap and heap[0][0] <= self.now:
-                _, _, call, args = heapq.heappop(heap)
+            while heap and heap[0][0] <= deadline and (not runnable or heap[0][0] <= self.now):
+                when, _, call, args = heapq.heappop(heap)
+                if when > self.now:
+                    self.now = when
                 call(*args)
         elif deadline == float("inf"):
             raise RuntimeError(f"every task waits for ever at {self.now:.3f}, over={self.over}: {waiting()}")

@@ -29,6 +29,9 @@ _TRIGGERS = """
     CREATE TEMP TRIGGER see_owner AFTER UPDATE OF fence ON sessions WHEN old.fence <> new.fence BEGIN
         SELECT see('claim', new.id, old.owner, new.owner, new.owner, new.fence, '');
     END;
+    CREATE TEMP TRIGGER see_deletion AFTER DELETE ON sessions BEGIN
+        SELECT see('deletion', old.id, '', '', old.owner, old.fence, '');
+    END;
     CREATE TEMP TRIGGER see_event AFTER INSERT ON events BEGIN
         SELECT see('event', new.session, new.type, new.key,
                    (SELECT owner FROM sessions WHERE uid = new.uid), (SELECT fence FROM sessions WHERE uid = new.uid),
@@ -64,6 +67,7 @@ class Observer:
         self.sent_as: dict[str, str] = {}  # our id by the text that was sent
         self.status: dict[str, str] = {}  # of sessions
         self.claims = 0
+        self.last_owner: dict[str, tuple[str | None, float]] = {}  # of deleted sessions, and when they were deleted
         self.texts: dict[str, list[str]] = {}  # received texts by session, in the order of the log
         self.watch(connection)
 
@@ -108,6 +112,9 @@ class Observer:
                 world.tell(f"{name} {old} -> {new} by {actor}: {more}")
                 if owner != actor:
                     world.violate(f"status of {name} written by {actor}, held by {owner}")
+            case "deletion":
+                self.last_owner[name] = owner, world.now
+                world.tell(f"{name} is deleted by {actor}, held by {owner}")
             case "cursor":
                 if owner != actor:
                     world.violate(f"cursor of {name} moved by {actor}, held by {owner}")

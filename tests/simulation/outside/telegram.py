@@ -52,6 +52,7 @@ class Telegram:
         self.bots: dict[str, Bot] = {}  # by token
         self.by_session: dict[str, Bot] = {}
         self.calls: Counter[str] = Counter()
+        self.lease = 0.0  # seconds that a lease is good for
 
     def add(self, session: str, number: int, first_id: int) -> Bot:
         """A new bot."""
@@ -245,7 +246,7 @@ class SimulatedApi:
         bot = telegram.bots.get(self._token)
         polling = bot if method == "getUpdates" and bot is not None else None
         if polling is not None:
-            telegram_checks(world, telegram._database, polling, process)
+            telegram_checks(telegram, polling, process)
         request = _Request(world, telegram, self._token, method, dict(params or {}), process, way, lost_back)
         try:
             with trio.move_on_after(seconds):
@@ -328,9 +329,13 @@ class _Request:
             world.after(linger, lambda: bot.desk.close(poll, world.wall, "hung_up"))
 
 
-def telegram_checks(world: World, database: SharedDatabase, bot: Bot, process: Process) -> None:
+def telegram_checks(telegram: Telegram, bot: Bot, process: Process) -> None:
     """A getUpdates leaves: whoever sends it must hold the session, and nobody else of us may be asking."""
+    world, database = telegram._world, telegram._database
     owner, until = database.owner_of(bot.session)
+    last, at = database.observer.last_owner.get(bot.session, (None, 0.0))
+    if last == process.name:  # deleted while it was cut off, and its lease had not ended
+        owner, until = last, at + telegram.lease
     if owner != process.name or until < world.now:
         world.violate(f"{process} polls {bot.session}, which {owner} holds until {until:.3f}")
     for other in bot.asking:

@@ -130,6 +130,24 @@ class TestStop:
                 setup.bot.push_text("next")
                 assert await setup.texts(2) == ["last", "next"]
 
+    async def test_nothing_is_confirmed_once_the_lease_has_run_out(self) -> None:
+        """As after a pause: another instance may poll by now, and only the holder of the lease talks to the queue."""
+        async with kept_store() as store, open_quick_simulator() as simulator:
+            async with open_setup(simulator, store=store) as setup:
+                stored = trio.Event()
+
+                async def linger(name: str) -> None:
+                    if name == "append":
+                        stored.set()
+                        await trio.sleep(0.5)
+
+                store.after = linger
+                setup.bot.push_text("last")
+                await stored.wait()
+                polls = setup.bot.polls.count
+                setup.engine._supervisor.running["shop"].inbox.trusted_until = trio.current_time()
+            assert simulator.bot(TOKEN).polls.count == polls
+
     async def test_a_server_that_does_not_answer_the_confirmation_costs_little(self) -> None:
         settings = msgspec.structs.replace(QUICK, shutdown_grace=60.0)
         async with kept_store() as store, open_quick_simulator() as simulator:
