@@ -45,7 +45,7 @@ FAULTS_UNTIL = 2400.0
 LIFE = 3660.0
 """Seconds of a whole life."""
 WEEK = 8 * 86_400.0
-SLOWNESS = (4.0, 10.0, 20.0, 20.0, 30.0, 30.0, 40.0, 40.0)
+SLOWNESS = (4.0, 10.0, 20.0, 30.0, 40.0, 40.0, 40.0, 40.0)
 """How many times longer than usual the intervals of a life may be."""
 RARER = {
     "rookery.background.chat_view.DUTY_SECONDS": 900.0,
