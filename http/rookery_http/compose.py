@@ -178,7 +178,9 @@ class _Server:
         )
         async with opening as self._engine, trio.open_nursery() as nursery:
             (address, *_) = await nursery.start(
-                partial(serve_api, self._engine, config.api, stop=self._stop, platforms=platform_inputs())
+                partial(
+                    serve_api, self._engine, config.api, stop=self._stop, platforms=platform_inputs(), config=config
+                )
             )
             self._ready(address)
         log.info("stopped")

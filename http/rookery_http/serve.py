@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import trio
@@ -11,7 +11,8 @@ from rookery import Engine
 from rookery.errors import InvalidInput
 
 from .api.state import Api, PlatformInput
-from .app import create_app
+from .app import Application, create_app
+from .config.load import Config
 from .config.settings import ApiSettings, is_loopback
 from .server import access_log
 from .server.address import Address
@@ -25,6 +26,7 @@ async def serve_api(
     *,
     stop: trio.Event,
     platforms: Mapping[str, PlatformInput] | None = None,
+    config: Config | None = None,
     task_status: trio.TaskStatus[tuple[Address, ...]] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Serve the HTTP API of an open engine until `stop` is set, then drain; see `server`.
@@ -33,6 +35,8 @@ async def serve_api(
 
         async with open_engine(...) as engine, trio.open_nursery() as nursery:
             addresses = await nursery.start(partial(serve_api, engine, stop=stop))
+
+    `config` is what a whole server was given: it is shown, with secrets hidden, to administrators.
 
     Raises:
         InvalidInput: the address is not loopback and there is no key.
@@ -63,6 +67,7 @@ async def serve_api(
         platforms=platforms,
         describe=describe,
         describe_streams=describe_streams,
+        config=config,
     )
     app = create_app(api)
 
@@ -71,12 +76,24 @@ async def serve_api(
         access_log.write(scope, status, seconds)
 
     listeners = await open_listeners(settings.host, settings.port)
+    with api.log_tail.attached():
+        await _serve_until(api, app, listeners, answered, task_status)
+
+
+async def _serve_until(
+    api: Api,
+    app: Application,
+    listeners: list[trio.SocketListener],
+    answered: Callable[[Scope, int, float], None],
+    task_status: trio.TaskStatus[tuple[Address, ...]],
+) -> None:
+    settings = api.settings
     async with trio.open_nursery() as nursery:
         nursery.start_soon(api.end_waits)
         await serve(
             app,
             listeners,
-            stop=stop,
+            stop=api.stopping,
             drain=settings.drain,
             keep_alive=settings.keep_alive,
             answered=answered,

@@ -102,7 +102,7 @@ COMMANDS: dict[str, list[str]] = {
     "read_chat": ["chats shop 7 --limit 5"],
     "keep_chat": ["chats shop 7 --keep 30"],
     "erase_chat": ["chats shop 7 --erase --yes"],
-    "read_events": ["events --session shop --chat 7 --type message --after 0 --limit 1"],
+    "read_events": ["events --session shop --chat 7 --type message --after 0 --since 2026-01-31T12:00:00Z --limit 1"],
     "list_event_types": ["event-types"],
     "follow_events": [
         "events --follow --last 5 --limit 1 --timeout 2",
@@ -174,6 +174,9 @@ COMMANDS: dict[str, list[str]] = {
     "check_recovery": ["recover"],
     "check_cleaner": ["clean"],
     "debug_tasks": ["tasks"],
+    "read_log": ["logs --level WARNING --session shop --text lost --limit 5 --wait 1", "logs"],
+    "list_settings": ["settings --server"],
+    "doctor": ["doctor --server"],
     "list_instances": ["instances"],
     "drain": ["drain --timeout 5"],
     "metrics": ["metrics"],

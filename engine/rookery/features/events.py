@@ -22,7 +22,8 @@ class EventFeatures(ChatNames):
     """The log is the source of truth; a follower is a cursor in it, so a slow follower costs no memory."""
 
     async def read_events(self, query: EventQuery | None = None) -> Sequence[Event]:
-        """One page, ordered by id; the last event's id is the cursor of the next page.
+        """One page, ordered by id; the last event's id is the cursor of the next page. With `before`, the page has the newest
+        events below that id, and the first event's id is the cursor of the page before it.
 
         `types` are names and patterns (`message.*`, `*`). Without them, and with `*`, the page has all types except the
         quiet ones, which must be named: `message.status`, `session.qr`, `session.pairing_code`, `history.message`,
@@ -37,6 +38,11 @@ class EventFeatures(ChatNames):
         if not found:
             await self.check_cursor(query.after)
         return found
+
+    async def first_event_since(self, moment: float) -> int:
+        """The id of the oldest event stored at or after `moment` (seconds since the epoch); an id above every event's when
+        there is none. To begin reading there, use one less as `after`."""
+        return await self._store.first_event_since(moment)
 
     async def check_cursor(self, after: int) -> None:
         """Raises UnknownCursor when no reader can ever have read an event up to this id here."""

@@ -40,9 +40,13 @@ class Event(msgspec.Struct, frozen=True):
 
 
 class EventQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """Which events to read; ordered by id, `after` is exclusive. Types as in `rookery.model.subscription`."""
+    """Which events to read; ordered by id, `after` and `before` are exclusive. Types as in `rookery.model.subscription`.
+
+    With `before`, a page has the newest events that fit instead of the oldest: for paging back.
+    """
 
     after: int = 0
+    before: int | None = None
     session: str | None = None
     sessions: tuple[str, ...] | None = None  # any of these; the sessions that one caller may see
     types: tuple[str, ...] | None = None  # names and patterns; None: every type, including quiet ones

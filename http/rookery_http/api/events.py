@@ -17,7 +17,7 @@ from rookery.model.key import Scope
 
 from ..access.callers import Caller
 from ..calls import Answer, call
-from ..input.parameters import EventId, EventTypes, Id, Limit, types_of
+from ..input.parameters import EventId, EventTypes, Id, Instant, Limit, seconds_of, types_of
 from ..output import views
 from ..output.event_schemas import body_schema
 from ..output.problems import Problem
@@ -36,6 +36,16 @@ class ReadEvents(msgspec.Struct, frozen=True, kw_only=True):
     """Which events."""
 
     after: Annotated[EventId, msgspec.Meta(description="`next` of the page before, or the last id that you have")] = 0
+    before: (
+        Annotated[
+            EventId,
+            msgspec.Meta(
+                description="the newest events below this id instead; `next` is then the next value of `before`"
+            ),
+        ]
+        | None
+    ) = None
+    since: Annotated[Instant, msgspec.Meta(description="only events stored at or after this time")] | None = None
     session: Id | None = None
     chat: Annotated[str, msgspec.Meta(min_length=1, max_length=256)] | None = None
     type: EventTypes | None = None
@@ -51,9 +61,13 @@ async def read_events(api: Api, *, query: ReadEvents, caller: Caller) -> Answer:
 
     Ids grow and are never given out twice, also not after a backup was restored: from then on they are much higher.
     """
+    after = query.after
+    if (since := seconds_of(query.since)) is not None:
+        after = max(after, await api.engine.first_event_since(since) - 1)
     found = await api.engine.read_events(
         EventQuery(
-            after=query.after,
+            after=after,
+            before=query.before,
             session=query.session,
             sessions=caller.sessions,
             types=types_of(query.type),
@@ -61,8 +75,10 @@ async def read_events(api: Api, *, query: ReadEvents, caller: Caller) -> Answer:
             limit=query.limit + 1,
         )
     )
-    page = [views.Event.of(event) for event in found[: query.limit]]
-    return Answer(views.EventPage(page, page[-1].id if len(found) > query.limit else None))
+    kept = found[: query.limit] if query.before is None else found[-query.limit :]
+    page = [views.Event.of(event) for event in kept]
+    cursor = page[-1 if query.before is None else 0].id if len(found) > query.limit else None
+    return Answer(views.EventPage(page, cursor))
 
 
 @call("GET", "/v1/event-types", tag=TAG, answers={200: views.EventTypeList}, scope=Scope.READ)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Collection
-from typing import Annotated
+from importlib.metadata import version
+from platform import python_version
+from typing import Annotated, Literal
 
 import msgspec
+import trio
 from quart import Request, Response
 
 from rookery.model.key import Scope
@@ -13,13 +17,18 @@ from rookery.model.session import SessionQuery
 
 from ..access.callers import Caller
 from ..calls import Answer, call
-from ..input.parameters import Id
+from ..config.in_force import groups_of, in_force
+from ..input.parameters import EventId, Id, Limit
+from ..operate.doctor import examine_running
+from ..operate.finding import worst
+from ..operate.log_tail import LogLine, levels_from
 from ..operate.requests import OPEN_METRICS, TEXT
 from ..operate.task_tree import task_tree
 from ..output import operation_views
 from .state import Api
 
 TAG = "operations"
+LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 
 
 class CheckNow(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -91,6 +100,63 @@ async def check_cleaner(api: Api) -> Answer:
 async def debug_tasks(api: Api) -> Answer:
     """Show every task of this instance and the line where it waits."""
     return Answer(operation_views.TaskTree(task_tree()))
+
+
+class ReadLog(msgspec.Struct, frozen=True, kw_only=True):
+    """Which lines; all filters must fit."""
+
+    after: Annotated[EventId, msgspec.Meta(description="`next` of the answer before")] | None = None
+    level: Annotated[LogLevel, msgspec.Meta(description="the least important level", examples=["WARNING"])] = "DEBUG"
+    session: Id | None = None
+    q: Annotated[str, msgspec.Meta(max_length=200, description="a part of the line, in any case")] = ""
+    limit: Limit = 200
+    wait: Annotated[float, msgspec.Meta(ge=0, le=60, description="seconds to wait for a line when there is none")] = 0.0
+
+
+@call("GET", "/v1/logs", tag=TAG, answers={200: operation_views.LogPage}, scope=Scope.ADMIN)
+async def read_log(api: Api, *, query: ReadLog) -> Answer:
+    """Read the newest lines of this instance's log.
+
+    The last 2,000 lines are kept in memory, as `LOG_LEVEL` lets them through, with secrets masked.
+    """
+    tail = api.log_tail
+
+    def read() -> list[LogLine]:
+        return tail.read(
+            after=query.after, levels=levels_from(query.level), text=query.q, session=query.session, limit=query.limit
+        )
+
+    newest, found = tail.newest, read()
+    if not found and query.wait:
+        with api.waiting(), trio.move_on_after(query.wait):
+            while not found:
+                await tail.wait_beyond(newest)
+                newest, found = tail.newest, read()
+    return Answer(operation_views.LogPage(found, newest))
+
+
+@call("GET", "/v1/settings", tag=TAG, answers={200: operation_views.SettingList}, scope=Scope.ADMIN)
+async def list_settings(api: Api) -> Answer:
+    """Show the settings in force, their defaults, and what this server runs on. Secrets are only said to be set."""
+    groups = groups_of(api.config) if api.config else {"API": api.settings, "Engine": api.engine.settings}
+    shown = operation_views.SettingList(
+        version=version("rookery"),
+        python=python_version(),
+        sqlite=sqlite3.sqlite_version,
+        store=api.engine.location,
+        settings=list(in_force(groups)),
+    )
+    return Answer(shown)
+
+
+@call("GET", "/v1/doctor", tag=TAG, answers={200: operation_views.Examination}, scope=Scope.ADMIN)
+async def doctor(api: Api) -> Answer:
+    """Look at database, directories, network, limits and clock, and say what to do; takes up to 10 s.
+
+    The same as `rookery doctor`, done by the server itself.
+    """
+    findings = await examine_running(api.engine, api.config, api.settings)
+    return Answer(operation_views.Examination(worst(findings), findings))
 
 
 @call(

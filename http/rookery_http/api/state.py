@@ -18,9 +18,12 @@ from ..access.doors import Cors
 from ..access.rate_limit import RateLimits
 from ..access.wrong_keys import WrongKeys
 from ..config.doors import networks_of, origins_of
+from ..config.load import Config
 from ..config.settings import ApiSettings
 from ..input.body_budget import BodyBudget
 from ..input.documents import Documents
+from ..operate.log_tail import LogTail
+from ..operate.logs import Mask
 from ..operate.readiness import Readiness
 from ..operate.requests import Requests
 from ..output.problems import Problem
@@ -64,8 +67,10 @@ class Api:
         platforms: Mapping[str, PlatformInput] | None = None,
         describe: Callable[[], dict[str, Any]],
         describe_streams: Callable[[], dict[str, Any]],
+        config: Config | None = None,
     ) -> None:
-        """`describe` makes the OpenAPI document of this server, `describe_streams` its AsyncAPI document."""
+        """`describe` makes the OpenAPI document of this server, `describe_streams` its AsyncAPI document. `config` is what
+        `rookery serve` was given; a program that embeds the API has none."""
         self.engine = engine
         self.settings = settings
         self.stopping = stopping
@@ -78,6 +83,8 @@ class Api:
         self.cors = Cors(origins_of(settings.cors_origins))
         self.trusted_proxies = networks_of(settings.trusted_proxies)
         self.requests = Requests()
+        self.config = config
+        self.log_tail = LogTail(Mask(config.secrets if config is not None else [settings.key or ""]))
         self.platforms = dict(platforms or {})
         self.describe = describe
         self.describe_streams = describe_streams

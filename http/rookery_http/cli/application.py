@@ -13,13 +13,13 @@ import typer
 
 from . import (
     chats,
-    doctor,
     events,
     instances,
     keys,
     media,
     messages,
     operations,
+    server,
     sessions,
     sinks,
     webhooks,
@@ -43,7 +43,8 @@ app.add_typer(media.app, name="media")
 app.add_typer(keys.app, name="keys")
 app.add_typer(whatsapp.app, name="whatsapp")
 app.command("audit")(keys.audit)
-app.command("doctor")(doctor.doctor)
+app.command("doctor")(server.doctor)
+app.command("settings")(server.settings)
 app.command("chats")(chats.chats)
 app.command("events")(events.events)
 app.command("event-types")(events.event_types)
@@ -59,6 +60,7 @@ for _command in (
     operations.recover,
     operations.clean,
     operations.tasks,
+    server.logs,
     operations.metrics,
 ):
     app.command()(_command)
@@ -147,8 +149,6 @@ def serve(
     ] = None,
 ) -> int:
     """Run the server until SIGTERM or Ctrl+C."""
-    from urllib.parse import unquote, urlsplit
-
     from ..config.load import ConfigurationError, load, unknown_variables, weaknesses
 
     try:
@@ -171,13 +171,9 @@ def serve(
     from ..compose import run_server  # everything is imported before the wait for the data directory
     from ..operate import logs
 
-    storage = config.storage
-    secrets = [config.api.key or "", storage.s3_secret_key or "", *(storage.secret_key or "").split(",")]
-    if storage.database_url is not None and (password := urlsplit(storage.database_url).password):
-        secrets += [password, unquote(password)]
-    logs.configure(level=config.logs.level, form=config.logs.format, secrets=secrets)
+    logs.configure(level=config.logs.level, form=config.logs.format, secrets=config.secrets)
     logs.catch_strays()
-    for line in (*unknown_variables(os.environ), *weaknesses(config.api.key, storage.secret_key)):
+    for line in (*unknown_variables(os.environ), *weaknesses(config.api.key, config.storage.secret_key)):
         get_logger("API").warning(line)
     return run_server(config)
 
@@ -211,14 +207,6 @@ def openapi(
     description = describe_streams(platform_inputs()) if streams else describe(platform_inputs())
     text = page(description) if html else msgspec.json.format(msgspec.json.encode(description)).decode()
     sys.stdout.write(text + "\n")
-
-
-@app.command()
-def settings() -> None:
-    """Print all settings as a Markdown page: docs/settings.md."""
-    from ..config.table import markdown
-
-    sys.stdout.write(markdown())
 
 
 @app.command()

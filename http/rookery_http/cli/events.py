@@ -25,6 +25,9 @@ def events(
     chat: Annotated[str | None, typer.Option(help="Without --follow: only of this chat.")] = None,
     type: Annotated[str | None, typer.Option(help="Only of these types, separated by commas.")] = None,
     after: Annotated[int | None, typer.Option(help="Begin behind this event; 0 is the whole log.")] = None,
+    since: Annotated[
+        str | None, typer.Option(help="Without --follow: begin at this time, such as 2026-01-31T12:00:00Z.")
+    ] = None,
     last: Annotated[int | None, typer.Option(help="With --follow: begin so many events before the newest.")] = None,
     limit: Annotated[int | None, typer.Option(help="How many; 100 without --follow.", min=1)] = None,
     timeout: Annotated[float | None, typer.Option(help="With --follow: end after so many seconds.", min=0)] = None,
@@ -36,7 +39,7 @@ def events(
     client = Client(url, key)
     if not follow:
         wanted = 100 if limit is None else limit
-        query = given(session=session, chat=chat, type=type, limit=min(wanted, 500))
+        query = given(session=session, chat=chat, type=type, since=since, limit=min(wanted, 500))
         pages = client.pages("/v1/events", "events", query, first=after)
         for event, _ in zip(pages, range(wanted), strict=False):
             _print(event, as_json)

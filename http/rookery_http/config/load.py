@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import msgspec
 
@@ -45,6 +46,16 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     storage: StorageSettings
     platforms: PlatformSettings
     logs: LogSettings
+
+    @property
+    def secrets(self) -> list[str]:
+        """Texts that no log line and no answer may hold."""
+        storage = self.storage
+        found = [self.api.key or "", storage.s3_secret_key or "", *(storage.secret_key or "").split(",")]
+        for address in (storage.database_url, self.platforms.telegram_proxy):
+            if address is not None and (password := urlsplit(address).password):
+                found += [password, unquote(password)]
+        return found
 
 
 def load(**overrides: Any) -> Config:

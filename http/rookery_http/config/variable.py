@@ -31,13 +31,7 @@ class Variable(msgspec.Struct, frozen=True, kw_only=True):
         """The default in a form for people."""
         if self.shown_default is not None:
             return self.shown_default
-        if self.default is None:
-            return "none"
-        if isinstance(self.default, bool):
-            return str(self.default).lower()
-        if isinstance(self.default, float):
-            return f"{self.default:g}" if self.default < 1e6 else f"{self.default:.0f}"
-        return str(self.default)
+        return variable_text(self.default)
 
     def read(self, given: Any) -> Any:
         """Convert a text, or a value of a command's option, to the setting's value. Raises ValueError."""
@@ -49,6 +43,17 @@ class Variable(msgspec.Struct, frozen=True, kw_only=True):
         if self.check is not None and value is not None:
             self.check(value)
         return value
+
+
+def variable_text(value: Any) -> str:
+    """A setting's value as an operator would write it."""
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return f"{value:g}" if value < 1e6 else f"{value:.0f}"
+    return str(value)
 
 
 def variables_of(settings: type[msgspec.Struct], group: str, names: dict[str, str] | None = None) -> Iterator[Variable]:

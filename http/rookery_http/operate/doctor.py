@@ -6,6 +6,7 @@ file. A server may run on the same data meanwhile.
 
 from __future__ import annotations
 
+import os
 import resource
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import trio
 
+from rookery import Engine
 from rookery.background.memory_reading import container_limit
 from rookery.errors import RookeryError, TerminalError
 from rookery.provider.capabilities import Reachable
@@ -20,6 +22,7 @@ from rookery.provider.contract import Provider
 from rookery.store.inspection import StoreFacts
 
 from ..config.load import Config, ConfigurationError, load, unknown_variables
+from ..config.settings import ApiSettings, LogSettings, PlatformSettings, StorageSettings
 from .doctor_storage import look_at_media, look_at_store
 from .finding import SECONDS, Finding, bad, good, odd
 
@@ -47,10 +50,41 @@ async def examine(
             bad("configuration", line, "correct the variable; `rookery settings` lists them all")
             for line in error.lines
         ]
-    found = [*_configuration(config, environment)]
-    facts, of_the_store = await look_at_store(config)
-    found += of_the_store
-    found.append(await look_at_media(config, facts))
+    return await _examined(config, environment, providers(config), stop_grace)
+
+
+async def examine_running(engine: Engine, config: Config | None, settings: ApiSettings) -> list[Finding]:
+    """The same findings about the server that this process is, with what the engine itself warns of.
+
+    Without `config`, which only `rookery serve` has, storage and variables are left out.
+    """
+    warnings = [odd("engine", text, "") for text in engine.health_here().warnings]
+    alone = config or Config(
+        api=settings,
+        engine=engine.settings,
+        storage=StorageSettings(),
+        platforms=PlatformSettings(),
+        logs=LogSettings(),
+    )
+    platforms = list(engine.providers.values())
+    return [*warnings, *await _examined(alone, os.environ, platforms, None, stored=config is not None)]
+
+
+async def _examined(
+    config: Config,
+    environment: Mapping[str, str],
+    providers: Sequence[Provider],
+    stop_grace: float | None,
+    *,
+    stored: bool = True,
+) -> list[Finding]:
+    found: list[Finding] = []
+    facts: StoreFacts | None = None
+    if stored:
+        found += _configuration(config, environment)
+        facts, of_the_store = await look_at_store(config)
+        found += of_the_store
+        found.append(await look_at_media(config, facts))
     found += [*_grace(config, environment, stop_grace), *_files(config, facts), *_memory(config)]
     ahead: list[tuple[str, float]] = []
     if facts is not None and facts.clock_ahead is not None:
@@ -62,7 +96,7 @@ async def examine(
         reached[provider.platform] = await _reach(provider, ahead, wanted=wanted)
 
     async with trio.open_nursery() as nursery:
-        for provider in providers(config):
+        for provider in providers:
             if isinstance(provider, Reachable):
                 nursery.start_soon(reach, provider)
     found += [reached[name] for name in sorted(reached)]

@@ -148,18 +148,28 @@ class _Handler(logging.StreamHandler[TextIO]):
             pass  # the reader has gone
 
 
-class _Masked:
-    """A renderer whose text shows no secret."""
+class Mask:
+    """Replaces secrets in a text, and what looks like a bot's token."""
 
-    def __init__(self, renderer: Processor, secrets: Collection[str]) -> None:
-        self._renderer = renderer
+    def __init__(self, secrets: Collection[str]) -> None:
         # JSON and `repr` escape a secret that has a quote or a backslash.
         forms = {form for secret in secrets if len(secret) >= 6 for form in (secret, json.dumps(secret)[1:-1])}
         alternatives = [re.escape(form) for form in sorted(forms, key=len, reverse=True)]
         self._secrets = re.compile("|".join(alternatives)) if alternatives else None
 
-    def __call__(self, logger: WrappedLogger, name: str, event: EventDict) -> str:
-        text = with_variables(str(self._renderer(logger, name, event)))
+    def __call__(self, text: str) -> str:
+        text = with_variables(text)
         if self._secrets is not None:
             text = self._secrets.sub(MASK, text)
-        return TOKEN.sub(MASK, text).translate(ONE_LINE)
+        return TOKEN.sub(MASK, text)
+
+
+class _Masked:
+    """A renderer whose text shows no secret."""
+
+    def __init__(self, renderer: Processor, secrets: Collection[str]) -> None:
+        self._renderer = renderer
+        self._mask = Mask(secrets)
+
+    def __call__(self, logger: WrappedLogger, name: str, event: EventDict) -> str:
+        return self._mask(str(self._renderer(logger, name, event))).translate(ONE_LINE)

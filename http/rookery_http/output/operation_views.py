@@ -13,6 +13,10 @@ from rookery.background.probes import CheckResult
 from rookery.features.operating import overview
 
 from ..config.advice import with_variables
+from ..config.in_force import SettingInForce
+from ..operate.finding import Finding
+from ..operate.finding import Level as FindingLevel
+from ..operate.log_tail import LogLine
 from ..operate.task_tree import Task
 from .values import Moment, moment
 
@@ -185,6 +189,30 @@ class TaskTree(msgspec.Struct, frozen=True):
     """The tasks of this instance, parents before their children."""
 
     tasks: list[Task]
+
+
+class LogPage(msgspec.Struct, frozen=True):
+    """Lines of this instance's log, oldest first. `next` is the value of `after` for what comes later."""
+
+    lines: list[LogLine]
+    next: int
+
+
+class SettingList(msgspec.Struct, frozen=True, kw_only=True):
+    """What this server goes by. `version` is Rookery's, `python` and `sqlite` are what it runs on."""
+
+    version: str
+    python: str
+    sqlite: str
+    store: str
+    settings: list[SettingInForce]
+
+
+class Examination(msgspec.Struct, frozen=True):
+    """What was found; `verdict` is the worst level."""
+
+    verdict: FindingLevel
+    findings: list[Finding]
 
 
 class TerminatedSessions(msgspec.Struct, frozen=True):

@@ -194,7 +194,8 @@ class Event(EventDocument, frozen=True, kw_only=True):
 
 
 class EventPage(msgspec.Struct, frozen=True):
-    """`next` is the value of `after` for the next page, null when there is nothing more now."""
+    """`next` is the value of `after` (or of `before`, when that was given) for the next page, null when there is nothing
+    more now."""
 
     events: list[Event]
     next: int | None

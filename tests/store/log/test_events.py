@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import pytest
 import trio
@@ -168,3 +169,28 @@ async def test_pruning_keeps_what_a_delivery_needs(store: Store) -> None:
     assert await store.prune_events(before=now + 60, limit=100) == 2
     assert [found.id for found in await all_events(store)] == [pending, parked]
     assert await store.delivery_counts() == {"hook": (2, 0)}
+
+
+async def test_the_newest_events_below_an_id_come_in_the_order_of_the_log(store: Store) -> None:
+    lease, other = await create_and_claim(store), await create_and_claim(store, "other")
+    await store.append(lease, [event(number) for number in range(1, 6)], None)
+    await store.append(other, [event(6)], None)
+    ids = [found.id for found in await all_events(store)]
+
+    async def keys(**query: Any) -> list[str]:
+        return [found.key for found in await store.read_events(EventQuery(**query))]
+
+    assert await keys(before=2**53, limit=2) == ["5", "6"]
+    assert await keys(before=ids[4], limit=2) == ["3", "4"]
+    assert await keys(before=ids[4], after=ids[2]) == ["4"]
+    assert await keys(before=2**53, session="shop", limit=2) == ["4", "5"]
+    assert await keys(before=ids[0]) == []
+
+
+async def test_the_first_event_since_a_time(store: Store) -> None:
+    assert await store.first_event_since(0.0) >= 0
+    lease = await create_and_claim(store)
+    await store.append(lease, [event(1), event(2)], None)
+    ids = [found.id for found in await all_events(store)]
+    assert await store.first_event_since(time.time() - 3600) <= ids[0]
+    assert await store.first_event_since(time.time() + 3600) > ids[-1]

@@ -18,6 +18,10 @@ class EventStore(Protocol):
 
     async def read_events(self, query: EventQuery) -> Sequence[Event]: ...
 
+    async def first_event_since(self, moment: float) -> int:
+        """The id of the oldest event that was stored at or after `moment` (seconds since the epoch), or an id above every
+        event's. Exact as far as ids and times of storage grow together."""
+
     async def last_event_id(self) -> int:
         """The newest id; 0 when the log is empty."""
 

@@ -43,6 +43,9 @@ class PostgresEvents(PostgresBase):
 
     async def read_events(self, query: EventQuery) -> Sequence[Event]:
         where, values = ["id > $1"], list[Any]([query.after])
+        if query.before is not None:
+            values.append(query.before)
+            where.append(f"id < ${len(values)}")
         if query.session is not None:
             values.append(query.session)
             where.append(f"session = ${len(values)}")
@@ -55,8 +58,13 @@ class PostgresEvents(PostgresBase):
         if query.types is not None:
             _add_types(query.types, where, values)
         values.append(query.limit)
-        sql = f"SELECT {EVENT_COLUMNS} FROM rookery.events WHERE {' AND '.join(where)} ORDER BY id LIMIT ${len(values)}"  # noqa: S608
-        return await self._all(sql, *values, of=event_from_row)
+        order = "id" if query.before is None else "id DESC"
+        sql = f"SELECT {EVENT_COLUMNS} FROM rookery.events WHERE {' AND '.join(where)} ORDER BY {order} LIMIT ${len(values)}"  # noqa: S608
+        found = await self._all(sql, *values, of=event_from_row)
+        return found if query.before is None else found[::-1]
+
+    async def first_event_since(self, moment: float) -> int:
+        return await self._first_young(moment)
 
     async def last_event_id(self) -> int:
         return int(await self._value("SELECT coalesce(max(id), 0) FROM rookery.events"))

@@ -33,6 +33,9 @@ class SqliteEvents(SqliteBase):
 
     async def read_events(self, query: EventQuery) -> Sequence[Event]:
         where, values = ["id > ?"], list[Any]([query.after])
+        if query.before is not None:
+            where.append("id < ?")
+            values.append(query.before)
         if query.session is not None:
             where.append("session = ?")
             values.append(query.session)
@@ -44,12 +47,17 @@ class SqliteEvents(SqliteBase):
             values.append(query.chat)
         if query.types is not None:
             _add_types(query.types, where, values)
-        sql = f"SELECT {EVENT_COLUMNS} FROM events WHERE {' AND '.join(where)} ORDER BY id LIMIT ?"  # noqa: S608
+        order = "id" if query.before is None else "id DESC"
+        sql = f"SELECT {EVENT_COLUMNS} FROM events WHERE {' AND '.join(where)} ORDER BY {order} LIMIT ?"  # noqa: S608
 
         def read(connection: Connection) -> Sequence[Event]:
-            return [event_from_row(row) for row in connection.execute(sql, [*values, query.limit])]
+            found = [event_from_row(row) for row in connection.execute(sql, [*values, query.limit])]
+            return found if query.before is None else found[::-1]
 
         return await self._read(read)
+
+    async def first_event_since(self, moment: float) -> int:
+        return await self._read(lambda connection: _first_young(connection, moment))
 
     async def last_event_id(self) -> int:
         def query(connection: Connection) -> int:

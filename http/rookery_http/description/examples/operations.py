@@ -74,7 +74,37 @@ OVERVIEW = {
     ],
 }
 
+LOG_LINE = {
+    "number": 812,
+    "at": "2026-01-31T12:00:00.000Z",
+    "level": "WARNING",
+    "component": "RECONNECT",
+    "text": "the connection is lost",
+    "fields": {"session": "shop", "delay": "4.2"},
+    "trace": None,
+}
+SETTING = {
+    "name": "ROOKERY_PORT",
+    "group": "API",
+    "value": "9000",
+    "default": "8080",
+    "unit": "",
+    "meaning": "Port of the API; 0: a free one, printed at start.",
+    "changed": True,
+    "secret": False,
+}
+SETTINGS = {"version": "1.0.0", "python": "3.13.5", "sqlite": "3.46.1", "store": "sqlite", "settings": [SETTING]}
+FINDING = {
+    "subject": "memory",
+    "level": "warning",
+    "detail": "the container has 512 MiB, ROOKERY_MEMORY_LIMIT says 2048",
+    "advice": "the lower one counts",
+}
+
 EXAMPLES = {
+    "read_log": Example(answers={200: {"lines": [LOG_LINE], "next": 812}}),
+    "list_settings": Example(answers={200: SETTINGS}),
+    "doctor": Example(answers={200: {"verdict": "warning", "findings": [FINDING]}}),
     "overview": Example(answers={200: OVERVIEW}),
     "check_health": Example(
         bodies={"all that run here": {}, "one": {"sessions": ["shop"]}}, answers={200: {"checks": [CHECK]}}
