@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from html.parser import HTMLParser
+from posixpath import dirname, normpath
 from typing import Any
 
 import pytest
@@ -56,8 +57,19 @@ async def test_everything_that_it_loads_is_there(served: Any) -> None:
         answer = await served.client.get(f"/{target}")
         assert answer.status_code == 200, target
     for path, file in FILES.items():
-        for imported in re.findall(r'from "\./([a-z_]+\.js)"', file.data.decode()):
-            assert f"/dashboard/{imported}" in FILES, f"{path} imports {imported}"
+        for imported in re.findall(r'(?:from|import) "([^"]+)"', file.data.decode()):
+            assert imported.endswith(".js"), f"{path} imports {imported}"
+            assert normpath(f"{dirname(path)}/{imported}") in FILES, f"{path} imports {imported}"
+
+
+async def test_it_is_small_and_sent_packed(served: Any) -> None:
+    answer = await served.client.get("/dashboard/main.js", headers={"Accept-Encoding": "gzip"})
+    assert (answer.headers["content-encoding"], answer.headers["vary"]) == ("gzip", "Accept-Encoding")
+    assert answer.content == FILES["/dashboard/main.js"].data
+    plain = await served.client.get("/dashboard/main.js", headers={"Accept-Encoding": "identity"})
+    assert "content-encoding" not in plain.headers
+    assert plain.content == answer.content
+    assert sum(len(file.packed) for path, file in FILES.items() if path != "/dashboard") < 150_000
 
 
 def test_nothing_from_elsewhere_and_nothing_that_makes_text_into_elements() -> None:

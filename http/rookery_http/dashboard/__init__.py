@@ -7,9 +7,11 @@ script.
 
 from __future__ import annotations
 
+import gzip
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib import resources
+from importlib.resources.abc import Traversable
 
 import msgspec
 from quart import Quart, Response, request
@@ -34,26 +36,38 @@ TYPES = {
 PAGES = ("/", "/dashboard")
 
 
+PRELOADS = b"<!-- modules -->"
+"""Where the page names every module, so that a browser asks for all of them at once."""
+
+
 class _File(msgspec.Struct, frozen=True):
     data: bytes
+    packed: bytes  # by gzip
     media_type: str
-    etag: str
+    etag: str  # weak: one for both forms
+
+
+def _file(data: bytes, media_type: str) -> _File:
+    packed = gzip.compress(data, mtime=0)
+    return _File(data, packed, media_type, hashlib.sha256(data).hexdigest()[:20])
+
+
+def _read(directory: Traversable, path: str = "") -> Iterator[tuple[str, bytes]]:
+    for entry in sorted(directory.iterdir(), key=lambda entry: entry.name):
+        if entry.is_dir():
+            yield from _read(entry, f"{path}{entry.name}/")
+        elif entry.name.rpartition(".")[2] in TYPES:
+            yield f"{path}{entry.name}", entry.read_bytes()
 
 
 def _files() -> Mapping[str, _File]:
     """The files by path. Read once, so that an upgrade of the package never mixes files of two versions."""
-    found: dict[str, _File] = {}
-    for entry in resources.files(__name__).joinpath("page").iterdir():
-        media_type = TYPES.get(entry.name.rpartition(".")[2])
-        if media_type is None:
-            continue
-        data = entry.read_bytes()
-        file = _File(data, media_type, f'"{hashlib.sha256(data).hexdigest()[:20]}"')
-        if entry.name == "index.html":
-            found |= dict.fromkeys(PAGES, file)
-        else:
-            found[f"/dashboard/{entry.name}"] = file
-    return found
+    texts = dict(_read(resources.files(__name__).joinpath("page")))
+    page = texts.pop("index.html")
+    modules = [name for name in texts if name.endswith(".js") and name not in ("theme.js", "main.js")]
+    links = "\n".join(f'<link rel="modulepreload" href="dashboard/{name}">' for name in modules)
+    found = dict.fromkeys(PAGES, _file(page.replace(PRELOADS, links.encode()), TYPES["html"]))
+    return found | {f"/dashboard/{name}": _file(data, TYPES[name.rpartition(".")[2]]) for name, data in texts.items()}
 
 
 FILES = _files()
@@ -66,9 +80,12 @@ def add_dashboard(app: Quart) -> None:
 
     async def file() -> Response:
         found = FILES[request.path]
-        headers = {**HEADERS, "ETag": found.etag}
-        if found.etag.strip('"') in request.if_none_match:
+        headers = {**HEADERS, "ETag": f'W/"{found.etag}"', "Vary": "Accept-Encoding"}
+        if request.if_none_match.contains_weak(found.etag):
             return Response(b"", 304, headers)
+        if request.accept_encodings["gzip"] > 0:
+            headers["Content-Encoding"] = "gzip"
+            return Response(found.packed, 200, headers, content_type=found.media_type)
         return Response(found.data, 200, headers, content_type=found.media_type)
 
     for path in FILES:

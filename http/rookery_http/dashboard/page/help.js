@@ -1,6 +1,6 @@
 // The keys that work everywhere.
 
-import { h } from "./dom.js";
+import { h } from "./base/dom.js";
 
 const KEYS = [
   ["/", "Search"],

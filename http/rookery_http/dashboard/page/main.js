@@ -1,15 +1,15 @@
 // The frame: which view is shown, who is signed in, whether the server answers.
 
-import { Problem, get, key, path, whenUnauthorized } from "./api.js";
-import { chats } from "./chats.js";
-import { fill, h, setText, show } from "./dom.js";
-import { events } from "./events.js";
+import { Problem, get, key, path, whenUnauthorized } from "./base/api.js";
+import { chats } from "./chats/chats.js";
+import { fill, h, setText, show } from "./base/dom.js";
+import { events } from "./events/events.js";
 import { help } from "./help.js";
-import { overview } from "./overview.js";
-import { every } from "./parts.js";
-import { sessions } from "./sessions.js";
-import { system } from "./system.js";
-import { webhooks } from "./webhooks.js";
+import { overview } from "./overview/overview.js";
+import { every } from "./base/parts.js";
+import { sessions } from "./sessions/sessions.js";
+import { system } from "./system/system.js";
+import { webhooks } from "./endpoints/endpoints.js";
 
 const VIEWS = { overview, sessions, chats, events, webhooks, system };
 const main = document.getElementById("main");

@@ -1,9 +1,9 @@
 // The event log, live, of all sessions; the server filters by session and type, the page by text.
 
-import { get, path } from "./api.js";
-import { fill, h } from "./dom.js";
+import { get, path } from "../base/api.js";
+import { fill, h } from "../base/dom.js";
 import { eventList } from "./event_list.js";
-import { origin, summary } from "./words.js";
+import { origin, summary } from "../base/words.js";
 
 export function events(main) {
   const seen = new Set(["message"]);

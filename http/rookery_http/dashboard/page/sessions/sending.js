@@ -1,9 +1,9 @@
 // A message to try a session with, and what became of the latest sends, wherever they came from.
 
-import { call, get, path, post } from "./api.js";
-import { ago, fill, h, keyed, setText, show } from "./dom.js";
-import { button, every, field, pill, run } from "./parts.js";
-import { STATES } from "./words.js";
+import { call, get, path, post } from "../base/api.js";
+import { ago, fill, h, keyed, setText, show } from "../base/dom.js";
+import { button, every, field, pill, run } from "../base/parts.js";
+import { STATES } from "../base/words.js";
 
 const SHOWN = 8;
 const WAITING = new Set(["scheduled", "queued"]);

@@ -1,11 +1,11 @@
 // The list of sessions, and beside it the one that was chosen.
 
-import { get, path, post } from "./api.js";
+import { get, path, post } from "../base/api.js";
 import { addSession } from "./adding.js";
-import { ago, fill, h, keyed, setText, setTime, show } from "./dom.js";
-import { ask, button, empty, every, pill, toast } from "./parts.js";
+import { ago, fill, h, keyed, setText, setTime, show } from "../base/dom.js";
+import { ask, button, empty, every, pill, toast } from "../base/parts.js";
 import { session as sessionView } from "./session.js";
-import { GROUPS, actionOf, needsSomebody, platform, stateOf } from "./words.js";
+import { GROUPS, actionOf, needsSomebody, platform, stateOf } from "../base/words.js";
 
 const PAGE = 500;
 const MOST = 5000;

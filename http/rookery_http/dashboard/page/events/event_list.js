@@ -1,9 +1,9 @@
 // Events as they arrive. At most KEPT rows exist, and rows are made once a frame, however many events come.
 
-import { follow, path, save, sentence } from "./api.js";
-import { clock, fill, h, show, size } from "./dom.js";
-import { button } from "./parts.js";
-import { origin, summary } from "./words.js";
+import { follow, path, save, sentence } from "../base/api.js";
+import { clock, fill, h, show, size } from "../base/dom.js";
+import { button } from "../base/parts.js";
+import { origin, summary } from "../base/words.js";
 
 const KEPT = 300;
 

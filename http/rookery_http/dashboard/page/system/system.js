@@ -1,9 +1,9 @@
 // The instance, its memory, its siblings, and what can be done for all sessions at once.
 
-import { get, post } from "./api.js";
-import { ago, fill, h, setText, show, size } from "./dom.js";
+import { get, post } from "../base/api.js";
+import { ago, fill, h, setText, show, size } from "../base/dom.js";
 import { keys } from "./keys.js";
-import { ask, button, every, pill, toast } from "./parts.js";
+import { ask, button, every, pill, toast } from "../base/parts.js";
 
 const LEVELS = { ok: "good", normal: "good", warning: "attention", critical: "bad" };
 

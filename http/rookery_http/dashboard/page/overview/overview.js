@@ -1,9 +1,9 @@
 // The start: what needs somebody, how much goes through, what waits, and what changed last.
 
-import { get, path } from "./api.js";
-import { ago, fill, h, keyed, setText, setTime, show, size, span } from "./dom.js";
-import { empty, every, pill } from "./parts.js";
-import { actionOf, platform, stateOf } from "./words.js";
+import { get, path } from "../base/api.js";
+import { ago, fill, h, keyed, setText, setTime, show, size, span } from "../base/dom.js";
+import { empty, every, pill } from "../base/parts.js";
+import { actionOf, platform, stateOf } from "../base/words.js";
 
 const SHOWN = 12;
 const MOST = 5000;

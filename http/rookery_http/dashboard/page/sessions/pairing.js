@@ -1,8 +1,8 @@
 // Letting a person authorise a session: a QR code that stays fresh, a code to type, a new token.
 
-import { call, get, path, picture, post } from "./api.js";
-import { ago, fill, h, setText, setTime, show } from "./dom.js";
-import { every, field, run } from "./parts.js";
+import { call, get, path, picture, post } from "../base/api.js";
+import { ago, fill, h, setText, setTime, show } from "../base/dom.js";
+import { every, field, run } from "../base/parts.js";
 
 /** Shows the code to scan as long as there is one; codes rotate, so it looks again and again. */
 export function pairing(parent, id) {

@@ -1,8 +1,8 @@
 // API keys: who has one, a new one (shown once), and taking one back.
 
-import { call, get, path, post } from "./api.js";
-import { ago, fill, h } from "./dom.js";
-import { ask, button, field, form, toast } from "./parts.js";
+import { call, get, path, post } from "../base/api.js";
+import { ago, fill, h } from "../base/dom.js";
+import { ask, button, field, form, toast } from "../base/parts.js";
 
 const SCOPES = [
   ["read", "read: look at everything"],

@@ -1,12 +1,12 @@
 // One session: why it is as it is, what a person has to do, what can be done.
 
-import { call, get, path, post, sentence } from "./api.js";
-import { ago, fill, h, keyed, setText, setTime, show } from "./dom.js";
-import { eventList } from "./event_list.js";
+import { call, get, path, post, sentence } from "../base/api.js";
+import { ago, fill, h, keyed, setText, setTime, show } from "../base/dom.js";
+import { eventList } from "../events/event_list.js";
 import { pairing, tokenForm } from "./pairing.js";
-import { ask, button, every, json, pill, toast } from "./parts.js";
+import { ask, button, every, json, pill, toast } from "../base/parts.js";
 import { sending } from "./sending.js";
-import { actionOf, platform, stateOf } from "./words.js";
+import { actionOf, platform, stateOf } from "../base/words.js";
 
 export function session(pane, id, known, refresh) {
   const at = (...parts) => path("sessions", id, ...parts);

@@ -1,9 +1,9 @@
 // Webhooks: what waits, what was given up, and another try.
 
-import { call, get, path, post } from "./api.js";
-import { ago, fill, h, keyed, setText, setTime, show } from "./dom.js";
-import { ask, button, empty, every, field, form, pill, toast } from "./parts.js";
-import { summary } from "./words.js";
+import { call, get, path, post } from "../base/api.js";
+import { ago, fill, h, keyed, setText, setTime, show } from "../base/dom.js";
+import { ask, button, empty, every, field, form, pill, toast } from "../base/parts.js";
+import { summary } from "../base/words.js";
 
 export function webhooks(main) {
   const cards = h("div", { class: "stack" });

@@ -1,8 +1,8 @@
 // Adding a session: a bot by its token, an account by what its phone will scan.
 
-import { post, path } from "./api.js";
-import { h } from "./dom.js";
-import { field, form } from "./parts.js";
+import { post, path } from "../base/api.js";
+import { h } from "../base/dom.js";
+import { field, form } from "../base/parts.js";
 
 const KINDS = {
   telegram: {
