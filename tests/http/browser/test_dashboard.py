@@ -206,13 +206,13 @@ async def test_a_dead_letter_is_replayed(rookery: Any, page: Any, tmp_path: Path
     async with open_webhook_receiver() as receiver:
         receiver.status = lambda delivery: 500
         await page.click(".tabs a", "Webhooks")
-        await page.click("button", "Add the first one")
+        await page.click("button", "Add the first webhook")
         await page.fill("Address", receiver.url)
         await page.click("dialog button.primary", "Add")
         await page.see("Keep this secret", "dialog")
-        assert str(await page.js("document.querySelector('dialog input').value")).startswith("whsec_")
+        assert str(await page.js("document.querySelector('.new-key').textContent")).startswith("whsec_")
         await page.screenshot(tmp_path / "secret.png")
-        await page.click("dialog button", "I have it")
+        await page.click("dialog button", "I have kept it")
         bot.push_text("please deliver me", chat_id=ADA)
         await page.see("1", "#dead-count")
         await page.click("article button", "Dead letters")

@@ -1,17 +1,20 @@
 // The frame: which view is shown, who is signed in, whether the server answers.
 
 import { Problem, get, key, path, whenUnauthorized } from "./base/api.js";
+import { fill, setText, show, span } from "./base/dom.js";
+import { every } from "./base/parts.js";
+import { server, whenServerChanges } from "./base/server.js";
 import { chats } from "./chats/chats.js";
-import { fill, h, setText, show } from "./base/dom.js";
+import { endpoints } from "./endpoints/endpoints.js";
 import { events } from "./events/events.js";
 import { help } from "./help.js";
 import { overview } from "./overview/overview.js";
-import { every } from "./base/parts.js";
 import { sessions } from "./sessions/sessions.js";
+import { signIn } from "./sign_in.js";
 import { system } from "./system/system.js";
-import { webhooks } from "./endpoints/endpoints.js";
 
-const VIEWS = { overview, sessions, chats, events, webhooks, system };
+const VIEWS = { overview, sessions, chats, events, webhooks: endpoints, system };
+const TABS = ["overview", "sessions", "chats", "events", "webhooks", "system"];
 const main = document.getElementById("main");
 const pulse = document.getElementById("pulse");
 const signOut = document.getElementById("sign-out");
@@ -33,8 +36,10 @@ function route() {
   if (current?.name === name && current.go) return current.go(id, query);
   leave();
   for (const tab of document.querySelectorAll("[data-view]")) {
-    if (tab.dataset.view === name) tab.setAttribute("aria-current", "page");
-    else tab.removeAttribute("aria-current");
+    if (tab.dataset.view === name) {
+      tab.setAttribute("aria-current", "page");
+      tab.scrollIntoView({ block: "nearest", inline: "nearest" });
+    } else tab.removeAttribute("aria-current");
   }
   document.title = `${name[0].toUpperCase()}${name.slice(1)} · Rookery`;
   main.className = `view-${name}`;
@@ -45,6 +50,7 @@ function route() {
 
 function beat(text, tone) {
   setText(pulse, text);
+  pulse.title = text;
   pulse.dataset.tone = tone;
 }
 
@@ -60,11 +66,24 @@ async function look() {
     show(count, health.dead_letters > 0);
   } catch (problem) {
     if (problem.status === 403) beat("signed in", "good");
-    else if (problem.status !== 401) beat("no answer", "bad");
+    else if (problem.status !== 401) absent();
   }
 }
 
-function signIn(problem) {
+/** Nothing answers: everything is grey, and says how old it is. */
+function absent() {
+  const since = server.lastSeen === null ? "" : `, last seen ${span((Date.now() - server.lastSeen) / 1000)} ago`;
+  beat(`no answer${since}`, "bad");
+}
+
+whenServerChanges((away) => {
+  document.documentElement.dataset.server = away ? "away" : "";
+  if (away) absent();
+  else look();
+});
+setInterval(() => server.away && !asking && absent(), 1000);
+
+function askForKey(problem) {
   if (asking) return;
   asking = true;
   leave();
@@ -72,33 +91,11 @@ function signIn(problem) {
   current = null;
   beat("signed out", "off");
   show(signOut, false);
-  const refused = key.get() !== null;
-  key.forget();
-  const input = h("input", { id: "key", type: "password", autocomplete: "current-password", required: true, spellcheck: "false" });
-  const error = h("p", { class: "error", role: "alert" }, refused ? problem.message : "");
-  const form = h(
-    "form",
-    { class: "card sign-in", novalidate: true },
-    h("h1", {}, "Sign in"),
-    h("p", { class: "soft" }, "Paste a key of this server: the one in ", h("code", {}, "ROOKERY_API_KEY"), ", or one that an administrator made. It is kept until this tab is closed."),
-    h("label", { for: "key" }, "Key"),
-    input,
-    error,
-    h("button", { class: "primary", type: "submit" }, "Sign in"),
-  );
-  form.addEventListener("submit", (event) => {
-    event.preventDefault();
-    if (!input.value.trim()) {
-      error.textContent = "The field is empty.";
-      return input.focus();
-    }
-    key.set(input.value.trim());
+  for (const open of document.querySelectorAll("dialog[open]")) open.close();
+  signIn(main, problem, () => {
     asking = false;
     return start();
   });
-  main.className = "view-sign-in";
-  fill(main, form);
-  input.focus();
 }
 
 async function start() {
@@ -113,7 +110,7 @@ async function start() {
   route();
 }
 
-whenUnauthorized(signIn);
+whenUnauthorized(askForKey);
 signOut.addEventListener("click", () => {
   key.forget();
   location.reload();
@@ -121,13 +118,13 @@ signOut.addEventListener("click", () => {
 window.addEventListener("hashchange", route);
 document.addEventListener("keydown", (event) => {
   const typing = /^(INPUT|TEXTAREA|SELECT)$/.test(document.activeElement?.tagName ?? "");
-  if (event.key === "/" && !typing && !document.querySelector("dialog[open]")) {
+  if (typing || event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
+  if (event.key === "/") {
     const search = main.querySelector("input[type=search]");
-    if (search) {
-      event.preventDefault();
-      search.focus();
-    }
-  }
-  if (event.key === "?" && !typing && !document.querySelector("dialog[open]")) help();
+    if (!search) return;
+    event.preventDefault();
+    search.focus();
+  } else if (event.key === "?") help();
+  else if (TABS[Number(event.key) - 1]) location.hash = `#/${TABS[Number(event.key) - 1]}`;
 });
 start().then(() => every(2500, look));

@@ -1,6 +1,9 @@
 // Calls of the HTTP API. The key lives in sessionStorage only: it is gone with the tab, and never part of an address.
 
+import { answered, silent } from "./server.js";
+
 const KEY = "rookery-key";
+const GATEWAY = new Set([502, 503, 504]); // of a proxy whose server is away
 const ROOT = new URL(".", document.baseURI); // also right behind a proxy that adds a path
 
 let onUnauthorized = () => {};
@@ -26,7 +29,7 @@ export class Problem extends Error {
   }
 }
 
-function headers(more = {}) {
+export function headers(more = {}) {
   const all = { ...more };
   if (key.get()) all.Authorization = `Bearer ${key.get()}`;
   return all;
@@ -52,14 +55,17 @@ export function sentence(text) {
   return /[.!?…]$/.test(capital) ? capital : `${capital}.`;
 }
 
-async function request(path, options) {
+export async function request(path, options) {
   let answer;
   try {
     answer = await fetch(new URL(path.slice(1), ROOT), { credentials: "omit", cache: "no-store", ...options });
   } catch (error) {
     if (error.name === "AbortError") throw error;
+    silent();
     throw new Problem(0, "The server does not answer. Is it running, and is the network there?");
   }
+  if (GATEWAY.has(answer.status) && !answer.headers.get("content-type")?.includes("problem")) silent();
+  else answered();
   if (answer.ok) return answer;
   const problem = await problemOf(answer);
   if (answer.status === 401) onUnauthorized(problem);
@@ -105,59 +111,3 @@ export async function upload(address, file, query) {
 }
 
 export const path = (...parts) => `/v1/${parts.map(encodeURIComponent).join("/")}`;
-
-/**
- * Follow the event log until the returned function is called. EventSource cannot send a key, hence fetch.
- * After a break it goes on behind the last event, so nothing is missed.
- */
-export function follow(query, onEvents, onState) {
-  const stop = new AbortController();
-  let last = null;
-  let pause = 500;
-
-  async function once() {
-    const parameters = Object.entries(query).filter(([name, value]) => value && !(last !== null && name === "last"));
-    const address = `/v1/events/stream?${new URLSearchParams(parameters)}`;
-    const resume = last === null ? {} : { "Last-Event-ID": String(last) };
-    const answer = await request(address, { headers: headers(resume), signal: stop.signal });
-    onState("live");
-    pause = 500;
-    const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
-    let text = "";
-    while (true) {
-      const { value, done } = await reader.read();
-      if (done) return;
-      const blocks = (text + value).split("\n\n");
-      text = blocks.pop();
-      const found = blocks.map(eventOf).filter(Boolean);
-      if (found.length) {
-        last = found.at(-1).id;
-        onEvents(found);
-      }
-    }
-  }
-
-  async function forever() {
-    while (!stop.signal.aborted) {
-      try {
-        await once();
-      } catch (error) {
-        if (stop.signal.aborted) return;
-        if (error instanceof Problem && error.status >= 400 && error.status < 500) return onState("refused", error);
-      }
-      if (stop.signal.aborted) return;
-      onState("waiting");
-      await new Promise((resolve) => setTimeout(resolve, pause));
-      pause = Math.min(pause * 2, 8000);
-    }
-  }
-
-  onState("waiting");
-  forever();
-  return () => stop.abort();
-}
-
-function eventOf(block) {
-  const line = block.split("\n").find((one) => one.startsWith("data: "));
-  return line ? JSON.parse(line.slice(6)) : null;
-}

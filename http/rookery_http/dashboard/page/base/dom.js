@@ -108,6 +108,11 @@ export function clock(iso) {
   return new Date(iso).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
 }
 
+/** Date and time of an event, in the reader's zone. */
+export function when(iso) {
+  return new Date(iso).toLocaleString([], { weekday: "short", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
+}
+
 /** Bytes for people. */
 export function size(bytes) {
   const units = ["B", "KiB", "MiB", "GiB", "TiB"];

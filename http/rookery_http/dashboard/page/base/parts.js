@@ -1,6 +1,7 @@
 // Pieces that several views use: state pills, buttons that wait for the server, questions, notices.
 
-import { fill, h, setText } from "./dom.js";
+import { h, setText } from "./dom.js";
+import { back, server } from "./server.js";
 
 const GLYPH = { good: "●", busy: "◐", attention: "▲", bad: "✕", off: "○" };
 
@@ -39,107 +40,16 @@ export async function run(control, action) {
   if (control.getAttribute("aria-busy") === "true") return;
   control.setAttribute("aria-busy", "true");
   try {
+    if (server.away) {
+      toast("The server is away. This is done as soon as it is back.", "busy");
+      await back();
+    }
     await action();
   } catch (problem) {
     if (problem.status !== 401) toast(problem.message, "bad");
   } finally {
     control.removeAttribute("aria-busy");
   }
-}
-
-/** Ask before doing what cannot be taken back; resolves to true or false. */
-export function ask(title, text, verb, { danger = false } = {}) {
-  return new Promise((resolve) => {
-    const dialog = h("dialog", { class: "question", "aria-labelledby": "question-title" });
-    const done = (answer) => {
-      dialog.returnValue = answer ? "yes" : "";
-      dialog.close();
-    };
-    dialog.addEventListener("close", () => {
-      dialog.remove();
-      resolve(dialog.returnValue === "yes");
-    });
-    fill(
-      dialog,
-      h("h2", { id: "question-title" }, title),
-      h("p", {}, text),
-      h(
-        "div",
-        { class: "row end" },
-        h("button", { type: "button", class: "plain", onclick: () => done(false) }, "Cancel"),
-        h("button", { type: "button", class: danger ? "danger" : "primary", autofocus: true, onclick: () => done(true) }, verb),
-      ),
-    );
-    document.body.append(dialog);
-    dialog.showModal();
-  });
-}
-
-/** A dialog with a form. `submit` gets the values; what it throws is shown beside the field that is to blame. */
-export function form({ title, intro, fields, verb, submit, extra = [] }) {
-  const dialog = h("dialog", { class: "form", "aria-labelledby": "form-title" });
-  dialog.append(formBody({ title, intro, fields, verb, submit, extra, close: () => dialog.close() }));
-  dialog.addEventListener("close", () => dialog.remove());
-  document.body.append(dialog);
-  dialog.showModal();
-  return dialog;
-}
-
-function formBody({ title, intro, fields, verb, submit, extra, close }) {
-  const error = h("p", { class: "error", role: "alert", hidden: true });
-  const send = h("button", { type: "submit", class: "primary" }, verb);
-  const element = h(
-    "form",
-    { novalidate: true },
-    h("h2", { id: "form-title" }, title),
-    intro ? h("p", { class: "soft" }, intro) : null,
-    extra,
-    fields.map((field) => field.element),
-    error,
-    h("div", { class: "row end" }, h("button", { type: "button", class: "plain", onclick: close }, "Cancel"), send),
-  );
-  element.addEventListener("submit", async (event) => {
-    event.preventDefault();
-    if (send.getAttribute("aria-busy") === "true") return;
-    send.setAttribute("aria-busy", "true");
-    error.hidden = true;
-    for (const field of fields) field.input.removeAttribute("aria-invalid");
-    try {
-      await submit(Object.fromEntries(fields.map((field) => [field.name, field.input.value.trim()])));
-      close();
-    } catch (problem) {
-      const culprit = fields.find((field) => problem.field && (problem.field === field.name || problem.field.endsWith(`.${field.name}`)));
-      culprit?.input.setAttribute("aria-invalid", "true");
-      culprit?.input.focus();
-      error.textContent = problem.message;
-      error.hidden = false;
-    } finally {
-      send.removeAttribute("aria-busy");
-    }
-  });
-  return element;
-}
-
-let fieldCount = 0;
-
-/** A labelled input. `choices` makes it a select of [value, label]. */
-export function field(name, label, { hint, choices, ...properties } = {}) {
-  fieldCount += 1;
-  const id = `field-${fieldCount}`;
-  const describedBy = hint ? `${id}-hint` : undefined;
-  const common = { id, name, "aria-describedby": describedBy, ...properties };
-  const input = choices
-    ? h("select", common, choices.map(([value, text]) => h("option", { value }, text)))
-    : h(properties.rows ? "textarea" : "input", { autocomplete: "off", spellcheck: "false", ...common });
-  if (choices && properties.value !== undefined) input.value = properties.value;
-  const element = h(
-    "div",
-    { class: "field" },
-    h("label", { for: id }, label),
-    input,
-    hint ? h("p", { class: "hint", id: describedBy }, hint) : null,
-  );
-  return { name, input, element };
 }
 
 /** A document for people who read JSON. */
@@ -177,4 +87,72 @@ export function every(milliseconds, action) {
     clearTimeout(timer);
     document.removeEventListener("visibilitychange", wake);
   };
+}
+
+/** Grey lines where something will be; they show only when it takes a while. */
+export function skeleton(lines = 4) {
+  return h("div", { class: "skeleton", "aria-hidden": "true" }, Array.from({ length: lines }, () => h("span")));
+}
+
+/** A refusal or failure above a view. `show(null)` takes it away; a 401 is the frame's matter. */
+export function trouble() {
+  const sign = h("span", { class: "sign", "aria-hidden": "true" });
+  const text = h("span");
+  const element = h("p", { class: "error trouble", role: "alert", hidden: true }, sign, text);
+  element.tell = (problem) => {
+    element.hidden = !problem || problem.status === 401 || problem.status === 0; // the frame says that nothing answers
+    if (element.hidden) return;
+    setText(sign, problem.status === 403 ? "⚿" : "✕");
+    setText(text, problem.status === 403 ? `This key may not see this. ${problem.message}` : problem.message);
+  };
+  return element;
+}
+
+/** A row of choices of which one is taken. `options` are [value, label]. */
+export function segments(label, options, value, onChange) {
+  const buttons = options.map(([name, text]) => h("button", { type: "button", "aria-pressed": String(name === value), onclick: () => element.choose(name, true) }, text));
+  const element = h("div", { class: "segments", role: "group", "aria-label": label }, buttons);
+  element.choose = (wanted, tell = false) => {
+    options.forEach(([name], index) => buttons[index].setAttribute("aria-pressed", String(name === wanted)));
+    if (tell) onChange(wanted);
+  };
+  return element;
+}
+
+/** Put text on the clipboard, also where the page has no right to it. */
+export async function copy(text, words) {
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch {
+    const area = h("textarea", { class: "off-screen", value: text });
+    (document.querySelector("dialog[open]") ?? document.body).append(area);
+    area.select();
+    document.execCommand("copy");
+    area.remove();
+  }
+  toast(words);
+}
+
+/** Let the browser save text as a file. */
+export function saveText(text, name, type = "application/json") {
+  const link = h("a", { href: URL.createObjectURL(new Blob([text], { type })), download: name });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+}
+
+/** A choice that outlives the tab, where the browser allows that. */
+export function remembered(name) {
+  try {
+    return localStorage.getItem(name);
+  } catch {
+    return null;
+  }
+}
+
+export function remember(name, value) {
+  try {
+    localStorage.setItem(name, value);
+  } catch {
+    // it lasts as long as the page
+  }
 }

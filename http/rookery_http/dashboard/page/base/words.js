@@ -44,17 +44,6 @@ export const GROUPS = [
   ["down", "Down", (session) => ["bad", "off"].includes(stateOf(session)[1])],
 ];
 
-/** One line that says what an event is about. */
-export function summary(event) {
-  const body = event.body ?? {};
-  if (typeof body.text === "string" && body.text) return body.text;
-  if (typeof body.caption === "string" && body.caption) return body.caption;
-  if (body.media) return `[${body.kind ?? "file"}]`;
-  if (typeof body.detail === "string") return body.detail;
-  const brief = JSON.stringify(body);
-  return brief === "{}" ? "" : brief.slice(0, 300);
-}
-
 /** Who wrote, and in which chat: an id that can be written to. */
 export function origin(event) {
   const name = event.body?.sender_name;

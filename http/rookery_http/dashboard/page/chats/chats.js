@@ -1,9 +1,11 @@
 // Conversations: chats on the left, both directions on the right; write, attach, answer, react.
 
-import { follow, get, path, picture, post, upload } from "../base/api.js";
+import { get, path, picture, post, upload } from "../base/api.js";
 import { ago, clock, fill, h, keyed, setText, setTime, show } from "../base/dom.js";
+import { follow } from "../base/follow.js";
 import { button, empty, every, run, toast } from "../base/parts.js";
-import { STATES, summary } from "../base/words.js";
+import { summary } from "../base/telling.js";
+import { STATES } from "../base/words.js";
 
 const PAGE = 50;
 const QUICK = ["👍", "❤️", "😂", "🎉", "🙏"];

@@ -1,26 +1,36 @@
-// Events as they arrive. At most KEPT rows exist, and rows are made once a frame, however many events come.
+// Rows of events: those that come are added in front, those of a page behind. At most KEPT rows exist, and rows are made
+// once a frame, however many events come.
 
-import { follow, path, save, sentence } from "../base/api.js";
-import { clock, fill, h, show, size } from "../base/dom.js";
-import { button } from "../base/parts.js";
-import { origin, summary } from "../base/words.js";
+import { path, save, sentence } from "../base/api.js";
+import { clock, fill, h, setText, show, size, when } from "../base/dom.js";
+import { follow } from "../base/follow.js";
+import { button, copy, skeleton } from "../base/parts.js";
+import { summary } from "../base/telling.js";
+import { origin } from "../base/words.js";
 
 const KEPT = 300;
+const MOST = 3000;
 
-/** Follows the log with `query`; `fits` narrows further on this side, `onPick` is offered for events with a chat. */
-export function eventList(query, { fits = () => true, onPick, onTypes = () => {} } = {}) {
+/**
+ * Follows the log with `query` unless `live` is false; `fits` narrows further on this side, `onPick` is offered for events
+ * with a chat. `add` puts a page of older events behind what is there.
+ */
+export function eventList(query, { fits = () => true, onPick, onEvents = () => {}, live = true } = {}) {
   const list = h("ul", { class: "events", "aria-label": "Events, newest first" });
   const state = h("span", { class: "pulse", role: "status" });
-  const nothing = h("p", { class: "soft quiet" }, "Nothing yet. Events appear here the moment they are stored.");
+  const waitingRows = skeleton(5);
+  const nothing = h("p", { class: "soft quiet", hidden: true }, "Nothing yet. Events appear here the moment they are stored.");
   const pause = button("Pause", () => hold(!held), { kind: "plain small" });
+  const head = h("div", { class: "row between" }, state, pause);
   let held = false;
   let waiting = [];
   let drawing = false;
-  let rows = [];
+  let rows = []; // oldest first
+  let kept = KEPT;
 
   function hold(wanted) {
     held = wanted;
-    pause.textContent = held ? "Go on" : "Pause";
+    setText(pause, held ? "Go on" : "Pause");
     pause.setAttribute("aria-pressed", String(held));
     if (!held) schedule();
   }
@@ -33,7 +43,7 @@ export function eventList(query, { fits = () => true, onPick, onTypes = () => {}
 
   function draw() {
     drawing = false;
-    const fresh = waiting.slice(-KEPT);
+    const fresh = waiting.slice(-kept);
     waiting = [];
     for (const event of fresh) {
       const element = row(event, onPick, !query.session);
@@ -41,55 +51,87 @@ export function eventList(query, { fits = () => true, onPick, onTypes = () => {}
       rows.push({ event, element });
       list.prepend(element);
     }
-    for (const gone of rows.splice(0, Math.max(0, rows.length - KEPT))) gone.element.remove();
+    for (const gone of rows.splice(0, Math.max(0, rows.length - kept))) gone.element.remove();
+    tellWhetherEmpty();
+  }
+
+  function tellWhetherEmpty() {
+    waitingRows.remove();
     show(nothing, !rows.some((one) => !one.element.hidden));
   }
 
-  const stop = follow(
-    query,
-    (events) => {
-      onTypes(events);
-      waiting.push(...events);
-      if (waiting.length > 2 * KEPT) waiting = waiting.slice(-KEPT);
-      if (document.hidden && !held) draw();
-      else schedule();
-    },
-    (word, problem) => {
-      state.dataset.tone = { live: "good", waiting: "busy", refused: "bad" }[word];
-      state.textContent = { live: "live", waiting: "connecting", refused: problem ? sentence(problem.message) : "" }[word];
-    },
-  );
+  const stop = live
+    ? follow(
+        query,
+        (events) => {
+          onEvents(events);
+          waiting.push(...events);
+          if (waiting.length > 2 * kept) waiting = waiting.slice(-kept);
+          if (document.hidden && !held) draw();
+          else schedule();
+        },
+        (word, problem) => {
+          state.dataset.tone = { live: "good", waiting: "busy", refused: "bad" }[word];
+          setText(state, { live: "live", waiting: "connecting", refused: problem ? sentence(problem.message) : "" }[word]);
+          if (word !== "waiting") setTimeout(tellWhetherEmpty, 150); // what is there comes at once
+        },
+      )
+    : () => {};
+  show(head, live);
 
   return {
-    element: h("div", {}, h("div", { class: "row between" }, state, pause), list, nothing),
+    element: h("div", {}, head, waitingRows, list, nothing),
+    /** Older events, in the order of the log. */
+    add(events) {
+      kept = Math.min(MOST, Math.max(kept, rows.length + events.length));
+      for (const event of [...events].reverse()) {
+        const element = row(event, onPick, !query.session);
+        show(element, fits(event));
+        rows.unshift({ event, element });
+        list.append(element);
+      }
+      onEvents(events);
+      tellWhetherEmpty();
+    },
     refilter() {
       for (const one of rows) show(one.element, fits(one.event));
-      show(nothing, !rows.some((one) => !one.element.hidden));
+      tellWhetherEmpty();
     },
-    clear() {
-      rows = [];
-      waiting = [];
-      fill(list);
-      show(nothing, true);
+    get oldest() {
+      return rows[0]?.event.id ?? null;
     },
+    get shown() {
+      return rows.filter((one) => !one.element.hidden).map((one) => one.event);
+    },
+    say: (text) => setText(nothing, text),
     leave: stop,
   };
 }
 
+const today = () => new Date().toDateString();
+
+/** The time alone for what happened today, with the date otherwise. */
+function stamp(iso) {
+  const moment = new Date(iso);
+  const day = moment.toDateString() === today() ? "" : `${moment.toLocaleDateString([], { day: "numeric", month: "short", ...(moment.getFullYear() === new Date().getFullYear() ? {} : { year: "numeric" }) })}, `;
+  return h("time", { datetime: iso, title: when(iso) }, day, clock(iso));
+}
+
 function row(event, onPick, withSession) {
   const pre = h("pre", { tabindex: "0" });
+  const inside = h("div", {}, h("div", { class: "row end" }, button("Copy", () => copy(JSON.stringify(event, null, 2), "The event is copied."), { kind: "plain small", "aria-label": `Copy event ${event.id}` })), pre);
   const details = h(
     "details",
     {},
     h(
       "summary",
       {},
-      h("time", { datetime: event.time, title: new Date(event.time).toLocaleString() }, clock(event.time)),
-      h("span", { class: "tag" }, event.type),
+      stamp(event.time),
+      h("span", { class: "tag clip", title: event.type }, event.type),
       h("span", { class: "who" }, [withSession ? event.session : null, origin(event)].filter(Boolean).join(" · ")),
       h("span", { class: "what clip" }, summary(event)),
     ),
-    pre,
+    inside,
   );
   details.addEventListener("toggle", () => {
     if (details.open && !pre.textContent) pre.textContent = JSON.stringify(event, null, 2);

@@ -1,8 +1,9 @@
 // The start: what needs somebody, how much goes through, what waits, and what changed last.
 
 import { get, path } from "../base/api.js";
-import { ago, fill, h, keyed, setText, setTime, show, size, span } from "../base/dom.js";
-import { empty, every, pill } from "../base/parts.js";
+import { ago, fill, h, keyed, setText, setTime, size, span } from "../base/dom.js";
+import { empty, every, pill, trouble } from "../base/parts.js";
+import { linePlot } from "../base/plot.js";
 import { actionOf, platform, stateOf } from "../base/words.js";
 
 const SHOWN = 12;
@@ -34,7 +35,7 @@ async function latestSessions() {
 }
 
 export function overview(main) {
-  const trouble = h("p", { class: "error", role: "alert", hidden: true });
+  const refused = trouble();
   const tiles = TILES.map(([name, label, href, tone]) => {
     const number = h("strong", {}, "–");
     return { name, tone, number, element: h("a", { class: "tile", href, "data-tone": "off" }, number, h("span", {}, label)) };
@@ -48,7 +49,7 @@ export function overview(main) {
   fill(
     main,
     h("h1", {}, "Overview"),
-    trouble,
+    refused,
     h("div", { class: "tiles" }, tiles.map((tile) => tile.element), lagTile),
     h("div", { class: "curves" }, curves.map((one) => one.element)),
     h("section", { class: "card" }, h("h2", {}, "Latest changes"), changes, none),
@@ -58,7 +59,7 @@ export function overview(main) {
   async function refresh() {
     try {
       const [found, rows] = await Promise.all([get("/v1/overview"), latestSessions()]);
-      show(trouble, false);
+      refused.tell(null);
       for (const tile of tiles) {
         setText(tile.number, String(found[tile.name]));
         tile.element.dataset.tone = found[tile.name] > 0 ? tile.tone : "off";
@@ -71,8 +72,7 @@ export function overview(main) {
       else if (!none.hasChildNodes()) fill(none, empty("No sessions yet", "Add a Telegram bot or link a WhatsApp account, and its life shows here.", h("a", { class: "button primary", href: "#/sessions" }, "Add a session")));
       keyed(instances, [...found.instances, ...found.silent.map((instance) => ({ instance, silent: true }))], (row) => row.instance, instanceOf);
     } catch (problem) {
-      trouble.textContent = problem.status === 403 ? "This key may not see the whole server. Its sessions are in the view Sessions." : problem.message;
-      show(trouble, problem.status !== 401);
+      refused.tell(problem);
     }
   }
 
@@ -113,26 +113,15 @@ function instanceOf() {
 
 /** A line over the last hour; the present minute goes on and is left out. */
 function curve(name, label) {
-  const NS = "http://www.w3.org/2000/svg";
-  const svg = document.createElementNS(NS, "svg");
-  const line = document.createElementNS(NS, "polyline");
-  svg.setAttribute("viewBox", "0 0 240 48");
-  svg.setAttribute("preserveAspectRatio", "none");
-  svg.setAttribute("role", "img");
-  svg.append(line);
+  const plot = linePlot();
   const latest = h("strong", {}, "–");
   return {
-    element: h("div", { class: "card curve" }, h("div", { class: "row between" }, h("span", { class: "soft" }, label), latest), svg),
+    element: h("div", { class: "card curve" }, h("div", { class: "row between" }, h("span", { class: "soft" }, label), latest), plot.element),
     draw(minutes) {
-      const whole = minutes.slice(0, -1).slice(-59);
-      const values = whole.map((minute) => minute[name]);
-      const most = Math.max(1, ...values);
-      while (values.length < 2) values.unshift(0);
-      const step = 240 / (values.length - 1);
-      line.setAttribute("points", values.map((value, index) => `${(index * step).toFixed(1)},${(46 - (value / most) * 44).toFixed(1)}`).join(" "));
-      const last = values.at(-1);
+      const values = minutes.slice(0, -1).slice(-59).map((minute) => minute[name]);
+      const last = values.at(-1) ?? 0;
       setText(latest, String(last));
-      svg.setAttribute("aria-label", `${label}: ${last} in the last whole minute, at most ${Math.max(...values)} in the last hour`);
+      plot.draw(values, `${label}: ${last} in the last whole minute, at most ${Math.max(0, ...values)} in the last hour`);
     },
   };
 }

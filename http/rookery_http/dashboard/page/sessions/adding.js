@@ -2,7 +2,7 @@
 
 import { post, path } from "../base/api.js";
 import { h } from "../base/dom.js";
-import { field, form } from "../base/parts.js";
+import { field, form } from "../base/dialogs.js";
 
 const KINDS = {
   telegram: {

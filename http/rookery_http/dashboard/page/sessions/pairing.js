@@ -1,50 +1,114 @@
-// Letting a person authorise a session: a QR code that stays fresh, a code to type, a new token.
+// Letting a person authorise a session: a QR code that stays fresh, a code to type, a link for the owner of the phone, a
+// new token.
 
 import { call, get, path, picture, post } from "../base/api.js";
-import { ago, fill, h, setText, setTime, show } from "../base/dom.js";
-import { every, field, run } from "../base/parts.js";
+import { blame, dialog, field, forgive } from "../base/dialogs.js";
+import { fill, h, setText, show } from "../base/dom.js";
+import { button, copy, every, run } from "../base/parts.js";
+
+/** Seconds that are left, as a bar that empties. */
+function countdown(words) {
+  const bar = h("span", { class: "countdown-bar" });
+  const text = h("span", { class: "soft" });
+  let until = null;
+  let whole = 1;
+  const element = h("div", { class: "countdown", hidden: true }, h("span", { class: "countdown-track", "aria-hidden": "true" }, bar), text);
+  function step() {
+    const left = until === null ? 0 : Math.max(0, (until - Date.now()) / 1000);
+    show(element, until !== null);
+    bar.style.inlineSize = `${Math.min(100, (100 * left) / whole).toFixed(1)}%`;
+    setText(text, left > 0 ? words(left >= 100 ? `${Math.ceil(left / 60)} min` : `${Math.ceil(left)} s`) : "It has expired.");
+  }
+  const timer = setInterval(step, 250);
+  return {
+    element,
+    set(iso) {
+      until = iso === null ? null : Date.parse(iso);
+      whole = until === null ? 1 : Math.max(1, (until - Date.now()) / 1000);
+      step();
+    },
+    leave: () => clearInterval(timer),
+  };
+}
 
 /** Shows the code to scan as long as there is one; codes rotate, so it looks again and again. */
 export function pairing(parent, id) {
   const image = h("img", { class: "qr", alt: "QR code to scan with WhatsApp", width: "264", height: "264" });
   const waiting = h("p", { class: "qr-waiting" }, "Waiting for a code…");
-  const expires = ago(null, { prefix: "The code changes ", none: "" });
+  const expires = countdown((left) => `The code changes in ${left}`);
+  const typed = countdown((left) => `The code works for ${left}`);
   const code = h("output", { class: "code" });
   const phone = field("phone", "Phone number, with country code", { type: "tel", placeholder: "+49 151 12345678", inputmode: "tel", autocomplete: "tel" });
   const error = h("p", { class: "error", role: "alert", hidden: true });
   const ask = h("button", { type: "submit" }, "Get a code to type");
   const form = h("form", { class: "inline", novalidate: true }, phone.element, ask);
+  const link = h("div", { class: "stack pair-link" });
+  const large = button("Show it large", () => enlarge(), { kind: "plain small" });
   let shown = null;
   let address = null;
+  let big = null;
 
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     run(ask, async () => {
-      show(error, false);
+      forgive([phone], error);
       try {
         const answer = await post(path("sessions", id, "pairing-code"), { phone: phone.input.value.replace(/[\s()-]/g, "") });
         fill(code, h("strong", {}, answer.code), h("span", { class: "soft" }, " Type it under Linked devices › Link with phone number instead."));
+        typed.set(answer.expires_at);
       } catch (problem) {
-        error.textContent = problem.message;
-        show(error, true);
-        phone.input.focus();
+        blame([phone], { field: problem.field ?? "phone", message: problem.message }, error);
       }
     });
   });
+
+  const makeLink = button("Make a link for the phone's owner", async () => {
+    const made = await post(path("sessions", id, "pair-link"), {});
+    const url = new URL(made.path.slice(1), new URL(".", document.baseURI)).href;
+    const left = countdown((time) => `The link works for ${time}, without a key`);
+    left.set(made.expires_at);
+    const input = h("input", { readonly: true, value: url, "aria-label": "Link", class: "mono" });
+    fill(link, h("div", { class: "row nowrap" }, input, button("Copy", () => copy(url, "The link is copied."))), left.element);
+    input.select();
+  }, { kind: "plain small" });
+
+  /** The code over the whole screen, for a phone that is held before it. */
+  function enlarge() {
+    const picture = h("img", { class: "qr-large", alt: "QR code to scan with WhatsApp" });
+    const left = countdown((time) => `The code changes in ${time}`);
+    const words = h("p", { class: "soft", role: "status" });
+    big = { picture, left, words, until: null };
+    big.element = dialog("full", "Scan this code with the phone", (close) => [picture, words, left.element, h("div", { class: "row center" }, button("Close", close))]);
+    big.element.addEventListener("close", () => {
+      left.leave();
+      big = null;
+    });
+    drawLarge();
+  }
+
+  function drawLarge(expiresAt = large.dataset.until) {
+    if (big === null) return;
+    show(big.picture, shown !== null);
+    if (address) big.picture.src = address;
+    setText(big.words, shown === null ? "Waiting for the next code…" : "Settings › Linked devices › Link a device");
+    if (expiresAt !== big.until) big.left.set(expiresAt || null);
+    big.until = expiresAt;
+  }
 
   async function look() {
     let now = null;
     try {
       now = await get(path("sessions", id, "qr"));
     } catch (problem) {
-      if (problem.status !== 409) setText(waiting, problem.message);
+      setText(waiting, problem.status === 409 ? "Waiting for a code…" : problem.message);
     }
     if (now === null) {
       shown = null;
       show(image, false);
+      show(large, false);
       show(waiting, true);
-      setTime(expires, null);
-      return;
+      expires.set(null);
+      return drawLarge("");
     }
     if (now.code === shown) return;
     try {
@@ -56,30 +120,40 @@ export function pairing(parent, id) {
       return; // the code went away between the two questions
     }
     shown = now.code;
+    large.dataset.until = now.expires_at;
     show(image, true);
+    show(large, true);
     show(waiting, false);
-    setTime(expires, now.expires_at);
+    expires.set(now.expires_at);
+    drawLarge(now.expires_at);
   }
 
   show(image, false);
+  show(large, false);
   fill(
     parent,
-    h("div", { class: "pairing" }, h("div", { class: "qr-box" }, image, waiting), h(
+    h("div", { class: "pairing" }, h("div", {}, h("div", { class: "qr-box" }, image, waiting), expires.element, h("div", { class: "row center" }, large)), h(
       "div",
       {},
       h("h3", {}, "Link this account"),
       h("ol", { class: "steps" }, h("li", {}, "Open WhatsApp on the phone."), h("li", {}, "Settings › Linked devices › Link a device."), h("li", {}, "Point the phone at this code.")),
-      h("p", { class: "soft" }, expires),
       h("h4", {}, "Cannot scan?"),
       form,
       error,
       code,
+      typed.element,
+      h("h4", {}, "Is the phone somewhere else?"),
+      h("div", {}, makeLink),
+      link,
     )),
   );
   const end = every(1000, look);
   return {
     leave() {
       end();
+      expires.leave();
+      typed.leave();
+      big?.element.close();
       if (address) URL.revokeObjectURL(address);
     },
   };
@@ -94,15 +168,13 @@ export function tokenForm(parent, id, refresh) {
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     run(save, async () => {
-      show(error, false);
+      forgive([token], error);
       try {
         await call("PATCH", path("sessions", id), { body: { credentials: { token: token.input.value.trim() } } });
         await post(path("sessions", id, "start"));
         refresh();
       } catch (problem) {
-        error.textContent = problem.message;
-        show(error, true);
-        token.input.focus();
+        blame([token], problem, error);
       }
     });
   });

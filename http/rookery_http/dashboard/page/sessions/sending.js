@@ -2,7 +2,8 @@
 
 import { call, get, path, post } from "../base/api.js";
 import { ago, fill, h, keyed, setText, show } from "../base/dom.js";
-import { button, every, field, pill, run } from "../base/parts.js";
+import { blame, field, forgive } from "../base/dialogs.js";
+import { button, every, pill, run } from "../base/parts.js";
 import { STATES } from "../base/words.js";
 
 const SHOWN = 8;
@@ -26,16 +27,14 @@ export function sending(id) {
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     run(send, async () => {
-      show(error, false);
+      forgive([to, text], error);
       try {
         const body = { to: to.input.value.trim(), type: "text", text: text.input.value };
         await post(path("sessions", id, "messages"), body, { query: { wait: 5 }, more: { "Idempotency-Key": crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}` } });
         text.input.value = "";
         await read();
       } catch (problem) {
-        error.textContent = problem.message;
-        show(error, true);
-        (problem.field === "text" ? text : to).input.focus();
+        blame([to, text], problem, error);
       }
     });
   });

@@ -1,11 +1,15 @@
 // One session: why it is as it is, what a person has to do, what can be done.
 
 import { call, get, path, post, sentence } from "../base/api.js";
-import { ago, fill, h, keyed, setText, setTime, show } from "../base/dom.js";
+import { ago, fill, h, keyed, setText, setTime, show, when } from "../base/dom.js";
 import { eventList } from "../events/event_list.js";
+import { accountOf, lifeOf, limitsOf } from "./facts.js";
 import { pairing, tokenForm } from "./pairing.js";
-import { ask, button, every, json, pill, toast } from "../base/parts.js";
+import { ask } from "../base/dialogs.js";
+import { button, empty, every, json, pill, toast } from "../base/parts.js";
 import { sending } from "./sending.js";
+import { editSession } from "./settings.js";
+import { dayStrip } from "./strip.js";
 import { actionOf, platform, stateOf } from "../base/words.js";
 
 export function session(pane, id, known, refresh) {
@@ -24,6 +28,9 @@ export function session(pane, id, known, refresh) {
   const callout = h("div", { class: "callout", role: "region", "aria-label": "What to do" });
   const history = h("ol", { class: "timeline" });
   const life = lifeOf();
+  const account = accountOf();
+  const limits = limitsOf();
+  const strip = dayStrip(id);
   const raw = json("All fields", {});
   const send = sending(id);
   const list = eventList({ session: id, last: 1000 }, { onPick: (event) => event.chat && send.to(event.chat) });
@@ -44,6 +51,8 @@ export function session(pane, id, known, refresh) {
     restart: button("Restart", () => sure("restart", `Restart ${called()}?`, "Its connection is replaced by a new one. Messages that arrive meanwhile are not lost.", "Restart")()),
     retry: button("Retry now", () => verb("retry"), { title: "Do not wait for the next attempt" }),
     logout: button("Log out", () => sure("logout", `Log ${called()} out?`, "The authorisation at the platform ends. To use the account again, somebody has to pair it anew.", "Log out", true)(), { kind: "risky" }),
+    settings: button("Settings", () => editSession(latest, refresh)),
+    chats: h("a", { class: "button", href: `#/chats/${encodeURIComponent(id)}` }, "Chats"),
     remove: button("Delete", remove, { kind: "risky" }),
   };
 
@@ -60,12 +69,13 @@ export function session(pane, id, known, refresh) {
     pane,
     h("a", { class: "back", href: "#/sessions" }, "← All sessions"),
     h("header", { class: "row between top" }, h("div", {}, name, subtitle), state),
-    h("div", { class: "card" }, detail, h("p", { class: "soft facts" }, since, retry), lastError, callout, h("div", { class: "row actions", role: "group", "aria-label": "Actions" }, Object.values(buttons))),
+    h("div", { class: "card" }, detail, h("p", { class: "soft facts" }, since, retry), lastError, limits.element, callout, h("div", { class: "row actions", role: "group", "aria-label": "Actions" }, Object.values(buttons))),
+    h("section", { class: "card" }, strip.element),
     h(
       "div",
       { class: "beside" },
       h("section", { class: "card" }, h("h3", {}, "Events"), list.element),
-      h("div", { class: "stack" }, h("section", { class: "card" }, h("h3", {}, "Send a message"), send.element), h("section", { class: "card" }, h("h3", {}, "Proof of life"), life.element)),
+      h("div", { class: "stack" }, h("section", { class: "card" }, h("h3", {}, "Send a message"), send.element), account.element, h("section", { class: "card" }, h("h3", {}, "Proof of life"), life.element)),
     ),
     h("section", { class: "card" }, h("h3", {}, "History"), history),
     raw,
@@ -82,6 +92,8 @@ export function session(pane, id, known, refresh) {
     setText(lastError, row.last_error ?? "");
     show(lastError, Boolean(row.last_error) && row.last_error !== row.detail);
     life.update(row.proof_of_life);
+    account.update(row);
+    limits.update(row);
     raw.set(row);
     show(buttons.start, !row.enabled || row.status === "DISCONNECTED" || row.status === "AUTH_FAILURE");
     show(buttons.stop, row.enabled);
@@ -93,6 +105,8 @@ export function session(pane, id, known, refresh) {
 
   // The helper stays as long as the same thing is asked for: a half-typed number must not vanish.
   function help(row) {
+    if (helper?.name === "pairing" && row.status === "CONNECTED") toast(`${called()} is linked.`);
+    else if (helper?.name === "pairing" && ["DISCONNECTED", "AUTH_FAILURE"].includes(row.status) && row.enabled) toast(`It was not linked. ${sentence(row.detail || row.reason)}`, "bad");
     const wanted = row.status === "QR_REQUIRED" ? "pairing" : row.action === "replace_token" ? "token" : actionOf(row);
     if (helper?.name === wanted) return;
     helper?.leave?.();
@@ -107,19 +121,21 @@ export function session(pane, id, known, refresh) {
     try {
       const rows = (await get(at("history"))).history;
       keyed(history, rows.map((row, index) => ({ ...row, key: `${row.at} ${rows.length - index} ${row.status}` })), (row) => row.key, transition);
+      await strip.read(rows);
       if (latest === null) update(await get(at()));
       missing = false;
     } catch (problem) {
       if (problem.status === 404 && !missing) {
         missing = true;
-        fill(pane, h("a", { class: "back", href: "#/sessions" }, "← All sessions"), h("p", { class: "error", role: "alert" }, problem.message));
+        fill(pane, h("a", { class: "back", href: "#/sessions" }, "← All sessions"), empty("There is no such session", `No session has the id ${id}. It may have been deleted, or the address is from another server.`, h("a", { class: "button primary", href: "#/sessions" }, "See all sessions")));
       }
     }
   }
 
   if (latest) update(latest);
   const end = every(2500, readHistory);
-  pane.scrollTop = 0;
+  pane.scrollIntoView({ block: "nearest" });
+  scrollTo({ top: 0 });
   return {
     update,
     leave() {
@@ -134,32 +150,5 @@ export function session(pane, id, known, refresh) {
 function transition(row) {
   const state = pill(...stateOf({ ...row, enabled: row.reason !== "DISABLED" }));
   const text = h("span", {}, sentence(row.detail || row.reason));
-  return { element: h("li", {}, state, text, h("span", { class: "soft" }, ago(row.at))) };
-}
-
-function lifeOf() {
-  const inbound = ago(null);
-  const ack = ago(null);
-  const pong = ago(null);
-  const probe = ago(null);
-  const latency = h("span");
-  const none = h("p", { class: "soft" }, "Nothing yet: it is not connected, or another instance runs it.");
-  const facts = h(
-    "dl",
-    {},
-    [["Last message", inbound], ["Last answer", pong], ["Last send", ack], ["Last check", probe], ["It took", latency]].map(([term, value]) => [h("dt", {}, term), h("dd", {}, value)]),
-  );
-  return {
-    element: h("div", {}, none, facts),
-    update(life) {
-      show(none, !life);
-      show(facts, Boolean(life));
-      if (!life) return;
-      setTime(inbound, life.last_inbound);
-      setTime(ack, life.last_ack);
-      setTime(pong, life.last_pong);
-      setTime(probe, life.last_probe);
-      setText(latency, life.probe_latency === null ? "–" : `${Math.max(1, Math.round(life.probe_latency * 1000))} ms`);
-    },
-  };
+  return { element: h("li", {}, state, text, h("span", { class: "soft" }, h("span", { class: "at" }, `${when(row.at)}, `), ago(row.at))) };
 }

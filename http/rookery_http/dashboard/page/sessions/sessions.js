@@ -1,21 +1,30 @@
-// The list of sessions, and beside it the one that was chosen.
+// The list of sessions, as cards or as a table, and beside it the one that was chosen.
 
-import { get, path, post } from "../base/api.js";
+import { get, path } from "../base/api.js";
+import { fill, h, keyed, setText, show } from "../base/dom.js";
+import { button, empty, every, remember, remembered, segments, skeleton, trouble } from "../base/parts.js";
+import { GROUPS } from "../base/words.js";
 import { addSession } from "./adding.js";
-import { ago, fill, h, keyed, setText, setTime, show } from "../base/dom.js";
-import { ask, button, empty, every, pill, toast } from "../base/parts.js";
+import { bulkBar } from "./bulk.js";
+import { HEADINGS, ORDERS, arranged, withHeadings } from "./order.js";
+import { COLUMNS, cardOf, lineOf } from "./rows.js";
 import { session as sessionView } from "./session.js";
-import { GROUPS, actionOf, needsSomebody, platform, stateOf } from "../base/words.js";
 
 const PAGE = 500;
 const MOST = 5000;
+const SHAPE = "rookery-sessions";
 
-async function all() {
+/** All sessions; those that have not changed are the same objects as in `before`, so that nothing is drawn for them. */
+async function all(before) {
+  const known = new Map((before ?? []).map((row) => [row.id, row]));
   const found = [];
   let after = null;
   do {
     const page = await get(path("sessions"), { limit: PAGE, after });
-    found.push(...page.sessions);
+    for (const row of page.sessions) {
+      const old = known.get(row.id);
+      found.push(old && old.updated_at === row.updated_at && JSON.stringify(old) === JSON.stringify(row) ? old : row);
+    }
     after = page.next;
   } while (after && found.length < MOST);
   return found;
@@ -24,29 +33,48 @@ async function all() {
 export function sessions(main, id, query) {
   let rows = null;
   let group = "all";
+  let order = "need";
+  let down = false;
+  let heading = "none";
+  let shape = remembered(SHAPE) === "table" ? "table" : "cards";
   let choosing = false;
   const picked = new Set();
   let detail = null;
   let chosen = null;
 
-  const search = h("input", { type: "search", placeholder: "Search  ( / )", "aria-label": "Search sessions", oninput: () => {
-    remember();
-    draw();
-  } });
+  const search = h("input", { type: "search", placeholder: "Search  ( / )", "aria-label": "Search sessions", oninput: () => changed() });
   const chips = h("div", { class: "chips", role: "group", "aria-label": "Show" });
   const list = h("ul", { class: "list", "aria-label": "Sessions" });
-  const nothing = h("div");
-  const trouble = h("p", { class: "error", role: "alert", hidden: true });
+  const nothing = h("div", {}, skeleton(5));
+  const refused = trouble();
   const choose = h("button", { type: "button", "aria-pressed": "false", onclick: () => setChoosing(!choosing) }, "Select");
   const bulk = bulkBar(picked, () => shownNow(), () => draw(), refresh);
+  const pick = (label, choices, onPick) => {
+    const element = h("select", { "aria-label": label }, Object.entries(choices).map(([value, [text]]) => h("option", { value }, text)));
+    element.addEventListener("change", () => onPick(element.value));
+    return element;
+  };
+  const orders = pick("Order", ORDERS, (value) => ((order = value), (down = false), changed()));
+  const headings = pick("Headings", HEADINGS, (value) => ((heading = value), changed()));
+  const shapes = segments("Show as", [["cards", "Cards"], ["table", "Table"]], shape, (value) => {
+    shape = value;
+    remember(SHAPE, value);
+    list.replaceChildren();
+    list.keyedElements?.clear();
+    draw();
+  });
+  const columns = h("div", { class: "line columns-head" }, h("span"), COLUMNS.map(([name, label]) => h("button", { type: "button", class: "plain small", "data-order": name, onclick: () => sortBy(name) }, label)));
+  const tools = h("div", { class: "list-tools" }, orders, headings, shapes);
   const side = h(
     "section",
     { class: "side", "aria-label": "All sessions" },
     h("div", { class: "row between" }, h("h1", {}, "Sessions"), h("div", { class: "row" }, choose, button("Add a session", () => addSession(added), { kind: "primary" }))),
     search,
     chips,
+    tools,
     bulk.element,
-    trouble,
+    refused,
+    columns,
     list,
     nothing,
   );
@@ -56,14 +84,16 @@ export function sessions(main, id, query) {
   const chipButtons = GROUPS.map(([name, label]) => {
     const number = h("span", { class: "number" });
     const element = h("button", { type: "button", class: "chip", "aria-pressed": "false" }, label, " ", number);
-    element.addEventListener("click", () => {
-      group = name;
-      remember();
-      draw();
-    });
+    element.addEventListener("click", () => ((group = name), changed()));
     return { name, element, number };
   });
   chips.append(...chipButtons.map((one) => one.element));
+
+  function sortBy(name) {
+    down = order === name && !down;
+    order = name;
+    changed();
+  }
 
   function setChoosing(value) {
     choosing = value;
@@ -73,48 +103,64 @@ export function sessions(main, id, query) {
     draw();
   }
 
+  const one = (wanted, known, otherwise) => (wanted !== null && wanted in known ? wanted : otherwise);
+
   function read(wanted) {
     const name = wanted?.get("show");
     group = GROUPS.some(([known]) => known === name) ? name : "all";
+    order = one(wanted?.get("order") ?? null, ORDERS, "need");
+    down = wanted?.get("down") === "1";
+    heading = one(wanted?.get("by") ?? null, HEADINGS, "none");
     search.value = wanted?.get("q") ?? "";
   }
 
   /** The filter stands in the address, so that it can be kept and shared. */
-  function remember() {
-    const filter = new URLSearchParams(Object.entries({ show: group === "all" ? "" : group, q: search.value.trim() }).filter(([, value]) => value));
+  function changed() {
+    const all = { show: group === "all" ? "" : group, q: search.value.trim(), order: order === "need" ? "" : order, down: down ? "1" : "", by: heading === "none" ? "" : heading };
+    const filter = new URLSearchParams(Object.entries(all).filter(([, value]) => value));
     const own = chosen === null ? "" : `/${encodeURIComponent(chosen)}`;
     history.replaceState(null, "", `#/sessions${own}${filter.size ? `?${filter}` : ""}`);
+    draw();
   }
 
-  function shownNow() {
-    const text = search.value.trim().toLowerCase();
-    return rows
-      .filter(GROUPS.find(([name]) => name === group)[2])
-      .filter((row) => !text || `${row.id} ${row.name} ${row.platform} ${row.reason}`.toLowerCase().includes(text))
-      .sort((a, b) => needsSomebody(b) - needsSomebody(a));
-  }
+  const shownNow = () => arranged(rows, { group, text: search.value.trim(), order, down, heading });
 
   function draw() {
     if (rows === null) return;
     const shown = shownNow();
+    const table = shape === "table" && chosen === null;
+    main.classList.toggle("as-table", table);
     list.classList.toggle("choosing", choosing);
+    columns.classList.toggle("choosing", choosing);
+    list.setAttribute("role", table ? "table" : "list");
     bulk.update(choosing, shown);
     for (const chip of chipButtons) {
       setText(chip.number, String(rows.filter(GROUPS.find(([name]) => name === chip.name)[2]).length));
       chip.element.setAttribute("aria-pressed", String(chip.name === group));
     }
-    keyed(list, shown, (row) => row.id, (row) => rowOf(row, picked, () => bulk.update(choosing, shownNow())));
+    const make = table ? lineOf : cardOf;
+    keyed(
+      list,
+      withHeadings(shown, heading),
+      (row) => (row.heading === undefined ? `${table ? "line" : "card"} ${row.id}` : `heading ${row.heading}`),
+      (row) => (row.heading === undefined ? make(row, picked, () => bulk.update(choosing, shownNow())) : headingOf()),
+    );
     show(chips, rows.length > 0);
     show(search, rows.length > 0);
+    show(tools, rows.length > 1);
+    show(columns, table && shown.length > 0);
+    orders.value = order;
+    headings.value = heading;
+    for (const column of columns.querySelectorAll("button")) column.dataset.sorted = column.dataset.order === order ? (down ? "down" : "up") : "";
     if (shown.length) fill(nothing);
     else if (rows.length) fill(nothing, empty("Nothing fits", "No session fits the search and the group above."));
-    else if (!nothing.hasChildNodes()) {
+    else if (!nothing.querySelector(".empty")) {
       const text = "A session is one Telegram bot or one WhatsApp account. Add a bot with the token that @BotFather gave you, or link a WhatsApp account by scanning a code.";
       fill(nothing, empty("No sessions yet", text, button("Add the first one", () => addSession(added), { kind: "primary" })));
     }
-    for (const link of list.querySelectorAll("a")) {
+    for (const link of list.querySelectorAll("a[data-id]")) {
       if (link.dataset.id === chosen) link.setAttribute("aria-current", "true");
-      else link.removeAttribute("aria-current");
+      else if (link.hasAttribute("aria-current")) link.removeAttribute("aria-current");
     }
     const own = rows.find((row) => row.id === chosen);
     if (own && detail) detail.update(own);
@@ -122,11 +168,11 @@ export function sessions(main, id, query) {
 
   async function refresh() {
     try {
-      rows = await all();
-      show(trouble, false);
+      rows = await all(rows);
+      refused.tell(null);
     } catch (problem) {
-      trouble.textContent = problem.message;
-      show(trouble, problem.status !== 401);
+      refused.tell(problem);
+      if (problem.status !== 0) fill(nothing);
       return;
     }
     draw();
@@ -151,7 +197,7 @@ export function sessions(main, id, query) {
 
   list.addEventListener("keydown", (event) => {
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-    const links = [...list.querySelectorAll("a")];
+    const links = [...list.querySelectorAll("a[data-id]")];
     const at = links.indexOf(document.activeElement);
     if (step && at >= 0 && links[at + step]) {
       event.preventDefault();
@@ -172,97 +218,19 @@ export function sessions(main, id, query) {
       end();
       detail?.leave();
       document.removeEventListener("keydown", escape);
-      main.classList.remove("chosen");
+      main.classList.remove("chosen", "as-table");
     },
   };
 }
 
-const VERBS = [
-  ["start", "Start"],
-  ["stop", "Stop"],
-  ["restart", "Restart"],
-  ["retry", "Retry now"],
-];
-const AT_ONCE = 8;
-
-/** What can be done with many sessions: the chosen ones. */
-function bulkBar(picked, shown, draw, refresh) {
-  const count = h("strong", {}, "0 selected");
-  const all = button("Select all shown", () => {
-    const rows = shown();
-    const full = rows.every((row) => picked.has(row.id));
-    picked.clear();
-    if (!full) for (const row of rows) picked.add(row.id);
-    draw();
-  });
-  const actions = VERBS.map(([verb, label]) => button(label, () => act(verb, label)));
-
-  async function act(verb, label) {
-    const ids = [...picked];
-    const words = `${label} ${ids.length} session${ids.length === 1 ? "" : "s"}?`;
-    if (!ids.length || !(await ask(words, "Messages that arrive meanwhile are not lost.", label))) return;
-    const refused = [];
-    const queue = [...ids];
-    const work = async () => {
-      for (let id = queue.shift(); id !== undefined; id = queue.shift()) {
-        try {
-          await post(path("sessions", id, verb));
-        } catch (problem) {
-          refused.push(`${id}: ${problem.message}`);
-        }
-      }
-    };
-    await Promise.all(Array.from({ length: AT_ONCE }, work));
-    const done = ids.length - refused.length;
-    if (done) toast(`${label}: ${done} session${done === 1 ? "" : "s"}.`);
-    if (refused.length) toast(`${refused.length} refused. ${refused[0]}`, "bad");
-    picked.clear();
-    draw();
-    await refresh();
-  }
-
-  const element = h("div", { class: "bulk", role: "group", "aria-label": "With the selected sessions", hidden: true }, h("div", { class: "row between" }, count, all), h("div", { class: "row" }, actions));
+function headingOf() {
+  const title = h("span");
+  const count = h("span", { class: "number" });
   return {
-    element,
-    update(choosing, rows) {
-      const known = new Set(rows.map((row) => row.id));
-      for (const id of picked) if (!known.has(id)) picked.delete(id);
-      show(element, choosing);
-      setText(count, `${picked.size} selected`);
-      for (const one of actions) one.disabled = picked.size === 0;
-    },
-  };
-}
-
-function rowOf(first, picked, changed) {
-  const name = h("span", { class: "name" });
-  const state = pill();
-  const about = h("span", { class: "soft clip" });
-  const action = h("span", { class: "action" });
-  const since = ago(first.since, { suffix: "" });
-  const link = h(
-    "a",
-    { href: `#/sessions/${encodeURIComponent(first.id)}`, "data-id": first.id },
-    h("span", { class: "row between" }, name, state),
-    h("span", { class: "row between" }, about, since),
-    action,
-  );
-  const box = h("input", { type: "checkbox", "aria-label": `Select ${first.name || first.id}` });
-  box.addEventListener("change", () => {
-    if (box.checked) picked.add(first.id);
-    else picked.delete(first.id);
-    changed();
-  });
-  return {
-    element: h("li", {}, box, link),
+    element: h("li", { class: "list-heading", role: "row" }, h("span", { role: "rowheader" }, title, " ", count)),
     update(row) {
-      box.checked = picked.has(row.id);
-      setText(name, row.name || row.id);
-      state.set(...stateOf(row));
-      setText(about, `${platform(row.platform)} · ${row.detail || row.reason}`);
-      setText(action, actionOf(row));
-      show(action, actionOf(row) !== "");
-      setTime(since, row.since);
+      setText(title, row.heading);
+      setText(count, String(row.count));
     },
   };
 }

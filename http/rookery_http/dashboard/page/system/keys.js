@@ -1,8 +1,9 @@
 // API keys: who has one, a new one (shown once), and taking one back.
 
 import { call, get, path, post } from "../base/api.js";
-import { ago, fill, h } from "../base/dom.js";
-import { ask, button, field, form, toast } from "../base/parts.js";
+import { ask, field, form, shownOnce } from "../base/dialogs.js";
+import { ago, fill, h, show } from "../base/dom.js";
+import { button, copy, skeleton, toast, trouble } from "../base/parts.js";
 
 const SCOPES = [
   ["read", "read: look at everything"],
@@ -10,70 +11,58 @@ const SCOPES = [
   ["manage", "manage: also change sessions and webhooks"],
   ["admin", "admin: everything"],
 ];
+const DAY = 86_400;
 
 export function keys() {
-  const list = h("ul", { class: "events", "aria-label": "Keys" });
+  const refused = trouble();
+  const list = h("ul", { class: "events", "aria-label": "Keys" }, skeleton(3));
   const words = h("p", { class: "soft" });
-  const element = h(
-    "section",
-    { class: "card" },
-    h("div", { class: "row between" }, h("h2", {}, "Keys"), button("New key", create)),
-    words,
-    list,
-  );
+  const add = button("New key", create);
+  const element = h("section", { class: "card" }, h("div", { class: "row between" }, h("h2", {}, "Keys"), add), refused, words, list);
 
   async function refresh() {
-    let found;
     try {
-      found = (await get("/v1/keys")).keys;
-    } catch {
-      element.hidden = true;
-      return;
+      const found = (await get("/v1/keys", { limit: 500 })).keys;
+      words.textContent = found.length ? "" : "There is none besides ROOKERY_API_KEY.";
+      fill(list, found.map(rowOf));
+    } catch (problem) {
+      refused.tell(problem);
+      show(add, false);
+      fill(list);
     }
-    element.hidden = false;
-    words.textContent = found.length ? "" : "There is none besides ROOKERY_API_KEY.";
-    fill(list, found.map(rowOf));
   }
 
   function rowOf(key) {
-    const about = [key.scopes.join(", "), key.sessions ? `only ${key.sessions.join(", ")}` : null].filter(Boolean).join(" · ");
+    const about = [key.scopes.join(", "), key.sessions ? `only ${key.sessions.join(", ")}` : null, key.rate ? `${key.rate} requests a second` : null].filter(Boolean).join(" · ");
     const revoke = button("Revoke", async () => {
       if (!(await ask(`Revoke ${key.name || key.id}?`, "Whoever uses it is refused from now on, streams end at once.", "Revoke", { danger: true }))) return;
       await call("DELETE", path("keys", key.id));
       toast(`${key.name || key.id} is revoked.`);
       await refresh();
     }, { kind: "risky" });
-    const used = h("p", { class: "soft" }, about, ", used ", ago(key.last_used_at));
+    const used = h("p", { class: "soft" }, about, ", used ", ago(key.last_used_at), key.expires_at ? [", expires ", ago(key.expires_at)] : null);
     return h("li", {}, h("div", {}, h("strong", {}, key.name || key.id), used), revoke);
   }
 
   function create() {
     const name = field("name", "Name", { hint: "For people: who will use it?" });
-    const scope = field("scope", "It may", { choices: SCOPES, value: "read" });
+    const scope = field("scopes", "It may", { choices: SCOPES, value: "read" });
     const sessions = field("sessions", "Only these sessions", { hint: "Ids, separated by commas; empty: all." });
+    const days = field("expires_in", "Days until it expires", { type: "number", min: "0", step: "any", inputmode: "decimal", placeholder: "never" });
     form({
       title: "New key",
-      fields: [name, scope, sessions],
+      fields: [name, scope, sessions, days],
       verb: "Create the key",
-      async submit() {
-        const only = sessions.input.value.split(",").map((one) => one.trim()).filter(Boolean);
-        const body = { name: name.input.value.trim(), scopes: [scope.input.value] };
+      async submit(values) {
+        const only = values.sessions.split(",").map((one) => one.trim()).filter(Boolean);
+        const body = { name: values.name, scopes: [values.scopes] };
         if (only.length) body.sessions = only;
+        if (values.expires_in) body.expires_in = Number(values.expires_in) * DAY;
         const made = await post("/v1/keys", body);
         await refresh();
-        shown(made.key);
+        shownOnce("The new key", "It is shown now and never again.", made.key, { label: "Key", copied: "The key is copied.", onCopy: copy });
       },
     });
-  }
-
-  /** The key itself, this once. */
-  function shown(key) {
-    const close = h("button", { type: "button", class: "primary" }, "I have kept it");
-    const dialog = h("dialog", { class: "question", "aria-labelledby": "new-key" }, h("h2", { id: "new-key" }, "The new key"), h("p", {}, "It is shown now and never again."), h("p", { class: "mono new-key", tabindex: "0" }, key), h("div", { class: "row end" }, close));
-    close.addEventListener("click", () => dialog.close());
-    dialog.addEventListener("close", () => dialog.remove());
-    document.body.append(dialog);
-    dialog.showModal();
   }
 
   refresh();

@@ -1,0 +1,45 @@
+// The last attempts to deliver: how long each took, what was answered, and why it did not count.
+
+import { get } from "../base/api.js";
+import { clock, fill, h, when } from "../base/dom.js";
+import { pill, skeleton } from "../base/parts.js";
+import { barPlot } from "../base/plot.js";
+
+const SHOWN = 50;
+export const milliseconds = (seconds) => `${seconds < 0.01 ? (seconds * 1000).toFixed(1) : Math.round(seconds * 1000)} ms`;
+
+export function attempts(at) {
+  const plot = barPlot(SHOWN);
+  const about = h("p", { class: "soft" });
+  const list = h("tbody");
+  const table = h("table", { class: "attempts" }, h("caption", { class: "off-screen" }, "Attempts, newest first"), h("thead", {}, h("tr", {}, ["At", "Event", "Result", "Took", "Answer"].map((name) => h("th", { scope: "col" }, name)))), list);
+  const place = h("div", { class: "table-box", tabindex: "0", role: "region", "aria-label": "Attempts" }, skeleton(3));
+  const element = h("div", { class: "stack" }, h("h3", {}, "Last attempts"), plot.element, about, place);
+
+  async function read() {
+    const { attempts: found } = await get(at("attempts"));
+    if (!found.length) return fill(place, h("p", { class: "soft" }, "Nothing was tried yet, or not since this server started."));
+    const inOrder = [...found].reverse();
+    const took = found.map((one) => one.seconds).sort((a, b) => a - b);
+    const words = `Of the last ${found.length}: half took at most ${milliseconds(took[Math.floor((took.length - 1) / 2)])}, the slowest ${milliseconds(took.at(-1))}; ${found.filter((one) => !one.delivered).length} did not count as delivered.`;
+    plot.draw(inOrder.map((one) => one.seconds), inOrder.map((one) => (one.delivered ? "good" : "bad")), words);
+    about.textContent = words;
+    fill(list, found.map(rowOf));
+    return place.firstChild === table ? null : fill(place, table);
+  }
+
+  return { element, read };
+}
+
+function rowOf(one) {
+  const result = pill(one.delivered ? String(one.status ?? "confirmed") : one.status ? String(one.status) : "no answer", one.delivered ? "good" : "bad");
+  return h(
+    "tr",
+    {},
+    h("td", {}, h("time", { datetime: one.at, title: when(one.at) }, clock(one.at))),
+    h("td", {}, h("span", { class: "tag" }, one.type), h("span", { class: "soft" }, ` ${one.session}, ${one.event}${one.attempt > 1 ? `, attempt ${one.attempt}` : ""}`)),
+    h("td", {}, result),
+    h("td", { class: "number" }, milliseconds(one.seconds)),
+    h("td", { class: "answer" }, one.error ?? one.answer),
+  );
+}

@@ -1,0 +1,73 @@
+// Changing a session: its name, and the settings that its platform knows, as the description of the API lists them.
+
+import { Problem, call, get, path } from "../base/api.js";
+import { field, form, tick } from "../base/dialogs.js";
+import { h } from "../base/dom.js";
+import { toast } from "../base/parts.js";
+
+const HIDDEN = "***";
+let description = null;
+
+const titled = (name) => `${name[0].toUpperCase()}${name.slice(1)}`.replaceAll("_", " ");
+
+/** Fields for the properties of a platform's schema. */
+function settingFields(schema, settings) {
+  return Object.entries(schema.properties).map(([name, shape]) => {
+    const now = settings[name];
+    const kinds = shape.anyOf ?? [shape];
+    const main = kinds.find((one) => one.type !== "null") ?? {};
+    const default_ = shape.default ?? null;
+    if (main.type === "boolean") return { ...tick(name, titled(name), { checked: now ?? default_ }), default_ };
+    if (main.enum) {
+      const choices = main.enum.map((one) => [one, one]);
+      if (kinds.length > 1) choices.unshift(["", "not set"]);
+      return { ...field(name, titled(name), { choices, value: now ?? default_ ?? "" }), default_, nullable: true };
+    }
+    if (main.type === "array") {
+      const shown = { ...field(name, titled(name), { rows: "3", value: (now ?? []).join(", "), placeholder: "all", hint: "Separated by commas; empty: all." }), default_ };
+      return { ...shown, value: () => shown.input.value.split(",").map((one) => one.trim()).filter(Boolean), list: true };
+    }
+    if (main.type === "number" || main.type === "integer") {
+      const shown = { ...field(name, titled(name), { type: "number", min: "0", step: "any", inputmode: "decimal", value: now ?? "", placeholder: default_ === null ? "as the server is set" : String(default_) }), default_ };
+      return { ...shown, value: () => (shown.input.value === "" ? "" : Number(shown.input.value)) };
+    }
+    const hint = String(now ?? "").includes(HIDDEN) ? "The password is hidden: write the whole address again to keep it, or empty the field." : undefined;
+    return { ...field(name, titled(name), { value: now ?? "", hint }), default_ };
+  });
+}
+
+/** The document to store: what differs from the defaults, and what is there without being known here. */
+function settingsOf(fields, values, before, schema) {
+  const settings = Object.fromEntries(Object.entries(before).filter(([name]) => !(name in schema.properties)));
+  for (const { name, default_, list } of fields) {
+    const value = values[name];
+    if (typeof value === "string" && value.includes(HIDDEN)) throw new Problem(0, "The password is hidden here: write the whole address again, or empty the field.", { field: name });
+    const unset = value === "" || (list && value.length === 0);
+    if (!unset && value !== default_) settings[name] = value;
+  }
+  return settings;
+}
+
+export async function editSession(row, done) {
+  description ??= await get("/openapi.json");
+  const schema = description.components.schemas[`${titled(row.platform)}Settings`] ?? { properties: {}, description: "" };
+  const name = field("name", "Name", { value: row.name, maxlength: "256" });
+  const fields = settingFields(schema, row.settings);
+  const about = (schema.description ?? "").split("\n\n").slice(1).join(" ").replaceAll("`", "");
+  form({
+    kind: "form wide",
+    title: `Settings of ${row.name || row.id}`,
+    intro: "Changed settings replace its connection by a new one; nothing is lost.",
+    extra: about ? [h("details", { class: "json" }, h("summary", {}, "What they mean"), h("p", { class: "soft" }, about))] : [],
+    fields: [name, ...fields],
+    verb: "Save",
+    async submit(values) {
+      const body = { name: values.name };
+      const settings = settingsOf(fields, values, row.settings, schema);
+      if (JSON.stringify(settings) !== JSON.stringify(row.settings)) body.settings = settings;
+      await call("PATCH", path("sessions", row.id), { body });
+      toast("The settings are saved.");
+      await done();
+    },
+  });
+}

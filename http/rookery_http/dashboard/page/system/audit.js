@@ -1,0 +1,44 @@
+// Who changed or sent what.
+
+import { get } from "../base/api.js";
+import { fill, h, show, when } from "../base/dom.js";
+import { button, pill, skeleton, trouble } from "../base/parts.js";
+
+const PAGE = 100;
+
+export function audit() {
+  const refused = trouble();
+  const key = h("input", { id: "audit-key", placeholder: "any", autocomplete: "off", onchange: () => read() });
+  const session = h("input", { id: "audit-session", placeholder: "any", autocomplete: "off", onchange: () => read() });
+  const labelled = (label, input) => h("div", { class: "field" }, h("label", { for: input.id }, label), input);
+  const rows = h("tbody");
+  const table = h("table", {}, h("caption", { class: "off-screen" }, "Calls that changed something, newest first"), h("thead", {}, h("tr", {}, ["At", "Key", "Call", "Session", "What", "Answer", "From"].map((name) => h("th", { scope: "col" }, name)))), rows);
+  const place = h("div", { class: "table-box", tabindex: "0", role: "region", "aria-label": "Audit log" }, skeleton(5));
+  const more = button("Show older ones", () => read(true), { kind: "plain" });
+  const element = h("section", { class: "card stack" }, h("h2", {}, "Audit"), refused, h("div", { class: "filters two" }, labelled("Key", key), labelled("Session", session)), place, h("div", { class: "row center" }, more));
+  let next = null;
+  show(more, false);
+
+  async function read(further = false) {
+    try {
+      const page = await get("/v1/audit", { key: key.value.trim(), session: session.value.trim(), before: further ? next : null, limit: PAGE });
+      refused.tell(null);
+      next = page.next;
+      if (!further) fill(rows);
+      rows.append(...page.entries.map(rowOf));
+      fill(place, rows.firstChild ? table : h("p", { class: "soft" }, "Nothing was changed yet."));
+      show(more, next !== null);
+    } catch (problem) {
+      refused.tell(problem);
+      fill(place);
+    }
+  }
+
+  read();
+  return { element };
+}
+
+function rowOf(entry) {
+  const tone = entry.outcome < 400 ? "good" : entry.outcome < 500 ? "attention" : "bad";
+  return h("tr", {}, h("td", {}, h("time", { datetime: entry.at }, when(entry.at))), [entry.key, entry.call, entry.session, entry.target].map((text) => h("td", {}, text ?? "")), h("td", {}, pill(String(entry.outcome), tone)), h("td", { class: "soft" }, entry.client ?? ""));
+}
