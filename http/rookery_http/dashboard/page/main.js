@@ -36,10 +36,8 @@ function route() {
   if (current?.name === name && current.go) return current.go(id, query);
   leave();
   for (const tab of document.querySelectorAll("[data-view]")) {
-    if (tab.dataset.view === name) {
-      tab.setAttribute("aria-current", "page");
-      tab.scrollIntoView({ block: "nearest", inline: "nearest" });
-    } else tab.removeAttribute("aria-current");
+    if (tab.dataset.view === name) tab.setAttribute("aria-current", "page");
+    else tab.removeAttribute("aria-current");
   }
   document.title = `${name[0].toUpperCase()}${name.slice(1)} · Rookery`;
   main.className = `view-${name}`;

@@ -6,7 +6,7 @@ const TONES = { attention: 0, bad: 1, busy: 2, good: 3, off: 4 };
 const byText = (of) => (a, b) => of(a).localeCompare(of(b));
 
 export const ORDERS = {
-  need: ["What needs you first", (a, b) => needsSomebody(b) - needsSomebody(a)],
+  need: ["Needs you first", (a, b) => needsSomebody(b) - needsSomebody(a)],
   name: ["Name", byText((row) => row.name || row.id)],
   state: ["State", (a, b) => TONES[stateOf(a)[1]] - TONES[stateOf(b)[1]]],
   platform: ["Platform", byText((row) => row.platform)],

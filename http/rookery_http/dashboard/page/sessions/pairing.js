@@ -43,7 +43,7 @@ export function pairing(parent, id) {
   const ask = h("button", { type: "submit" }, "Get a code to type");
   const form = h("form", { class: "inline", novalidate: true }, phone.element, ask);
   const link = h("div", { class: "stack pair-link" });
-  const large = button("Show it large", () => enlarge(), { kind: "plain small" });
+  const large = button("Show it large", () => enlarge(), { kind: "small" });
   let shown = null;
   let address = null;
   let big = null;
@@ -70,7 +70,7 @@ export function pairing(parent, id) {
     const input = h("input", { readonly: true, value: url, "aria-label": "Link", class: "mono" });
     fill(link, h("div", { class: "row nowrap" }, input, button("Copy", () => copy(url, "The link is copied."))), left.element);
     input.select();
-  }, { kind: "plain small" });
+  }, { kind: "small" });
 
   /** The code over the whole screen, for a phone that is held before it. */
   function enlarge() {

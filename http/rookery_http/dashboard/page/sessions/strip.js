@@ -57,7 +57,7 @@ export function dayStrip(id) {
     const slot = DAY / SLOTS;
     const up = parts.filter((one) => stateOf(one.change)[1] === "good").reduce((sum, one) => sum + one.to - one.from, 0);
     const known = parts.reduce((sum, one) => sum + one.to - one.from, 0);
-    setText(about, known ? `connected ${((100 * up) / known).toFixed(up === known ? 0 : 1)} % of the ${span(known / 1000)} that are known` : "");
+    setText(about, known > 60_000 ? `connected ${((100 * up) / known).toFixed(up === known ? 0 : 1)} % of the ${span(known / 1000)} that are known` : "");
     const bars = Array.from({ length: SLOTS }, (_, index) => {
       const [from, to] = [start + index * slot, start + (index + 1) * slot];
       const inside = parts.filter((one) => one.from < to && one.to > from);
