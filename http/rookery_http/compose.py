@@ -27,7 +27,7 @@ from rookery.provider.contract import Provider
 from rookery.provider.proxy import proxy_pattern
 from rookery_telegram import BotSettings, Telegram
 from rookery_telegram.bot_api.proxy import SCHEMES
-from rookery_telegram.sending.options import option_schemas
+from rookery_telegram.sending.options import object_schemas, option_schemas
 from rookery_whatsapp import AccountSettings, WhatsApp, WorkerSettings
 from rookery_whatsapp import options as whatsapp_options
 from rookery_whatsapp.settings import PROXY_SCHEMES
@@ -97,6 +97,7 @@ def platform_inputs() -> dict[str, PlatformInput]:
             event_types=Telegram.event_types,
             example={"credentials": {"token": "123456789:nobodys-bot-0123456789abcdefghijkl"}},
             options=option_schemas(),
+            objects=object_schemas(),
         ),
         "whatsapp": PlatformInput(
             credentials={

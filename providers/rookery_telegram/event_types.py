@@ -31,6 +31,11 @@ class TelegramMedia(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     duration: Number = UNSET
     emoji: Text = UNSET
     set_name: Text = UNSET
+    sticker_type: Text = UNSET
+    is_animated: Flag = UNSET
+    is_video: Flag = UNSET
+    custom_emoji_id: Text = UNSET
+    start_timestamp: Number = UNSET
     title: Text = UNSET
     performer: Text = UNSET
     href: Text = UNSET
@@ -46,6 +51,7 @@ class TelegramPeer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     username: Text = UNSET
     is_bot: Flag = UNSET
     is_forum: Flag = UNSET
+    is_direct_messages: Flag = UNSET
     language: Text = UNSET
 
 
@@ -78,6 +84,8 @@ class _MessageBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     sender_chat: Peer = UNSET
     sender_business_bot: Peer = UNSET
     sender_tag: Text = UNSET
+    sender_boost_count: Number = UNSET
+    receiver_user: Peer = UNSET
     via_bot: Peer = UNSET
     guest_bot_caller_user: Peer = UNSET
     guest_bot_caller_chat: Peer = UNSET
@@ -87,16 +95,20 @@ class _MessageBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     external_reply: Any = UNSET
     quote: Any = UNSET
     reply_to_story: Any = UNSET
+    reply_to_checklist_task: Text = UNSET
+    reply_to_poll_option: Text = UNSET
     thread_id: Text = UNSET
     is_topic_message: Flag = UNSET
     direct_messages_topic: Any = UNSET
     business_connection_id: Text = UNSET
     media_group_id: Text = UNSET
     effect_id: Text = UNSET
+    ephemeral_message_id: Text = UNSET
     forward: TelegramOrigin | msgspec.UnsetType = UNSET
     is_automatic_forward: Flag = UNSET
     has_protected_content: Flag = UNSET
     has_media_spoiler: Flag = UNSET
+    show_caption_above_media: Flag = UNSET
     is_paid_post: Flag = UNSET
     is_from_offline: Flag = UNSET
     paid_star_count: Number = UNSET
@@ -256,6 +268,20 @@ _OTHER_BODIES: dict[str, Any] = {
     ),
     "chat_boost": _body("Boost", "A chat was boosted.", **_BOOST, expiration_date=int),
     "removed_chat_boost": _body("RemovedBoost", "A boost is gone.", **_BOOST),
+    "subscription": _body(
+        "Subscription",
+        "A subscription of a user to the bot has another `state`; `payload` is that of its invoice.",
+        sender=TelegramPeer,
+        payload=str,
+        state=str,
+    ),
+    "stopped_message_generation": _body(
+        "StoppedGeneration",
+        "A person stopped the generation of the draft `draft_id`.",
+        chat=TelegramPeer,
+        draft_id=str,
+        thread_id=str,
+    ),
     "managed_bot": _body("ManagedBot", "A managed bot was made or changed.", sender=TelegramPeer, bot=TelegramPeer),
 }
 

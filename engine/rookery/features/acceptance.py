@@ -43,7 +43,8 @@ class Acceptance(MediaFeatures, ChatNames):
         if ttl is not None and not 0 < ttl <= 30 * 86_400:
             raise InvalidInput("ttl: seconds, more than 0 and at most 2592000 (30 days)", field="ttl")
         content = self._as_call(content)
-        if options or content.keys() - fields_of(content):
+        # A document among the fields, such as the keyboard of an edit, has fields of its own to be checked.
+        if options or content.keys() - fields_of(content) or any(isinstance(value, dict) for value in content.values()):
             content, options = await self._with_options(session, content, dict(options or {}))
         parsed = parse_content(content)
         for field, value in content.items():
@@ -83,7 +84,8 @@ class Acceptance(MediaFeatures, ChatNames):
         known = fields_of(content)
         beside = {name: value for name, value in content.items() if name not in known}
         kind = canonical(content.get("type", "text"))
-        provider.check_options(kind, options | beside, fields=known)
+        shared = {name: content[name] for name in provider.option_names(kind) if content.get(name) is not None}
+        provider.check_options(kind, options | beside | shared, fields=known)
         return {name: value for name, value in content.items() if name in known}, options | beside
 
     def _as_call(self, content: dict[str, Any]) -> dict[str, Any]:

@@ -43,6 +43,7 @@ class PlatformInput(msgspec.Struct, frozen=True):
     settings: Mapping[str, Any] = msgspec.field(default_factory=lambda: {"type": "object"})
     example: Mapping[str, Any] = {}
     options: Mapping[str, Mapping[str, Any]] = {}  # JSON schemas of each kind's further options, by name
+    objects: Mapping[str, Mapping[str, Any]] = {}  # JSON schemas that those of the options refer to, by name
     event_types: tuple[EventType, ...] = ()
 
     def fits(self, field: str, value: Mapping[str, Any]) -> bool:

@@ -132,6 +132,8 @@ def _messages(components: dict[str, Schema], platforms: Mapping[str, PlatformInp
         components[schema["title"]] = schema
         kinds.append({"$ref": f"#/components/schemas/{schema['title']}"})
         mapping |= dict.fromkeys(schema["properties"]["type"]["enum"], kinds[-1]["$ref"])
+    for given in platforms.values():
+        components |= {name: _tightened(schema) for name, schema in given.objects.items()}
     components[SendMessage.__name__] = {
         "title": SendMessage.__name__,
         "description": "One kind of message by `type`; without a type it is text.",
@@ -141,10 +143,17 @@ def _messages(components: dict[str, Schema], platforms: Mapping[str, PlatformInp
 
 
 def _add_options(schema: Schema, platform: str, options: Mapping[str, Schema]) -> None:
-    """Add the options that only this platform accepts, beside the content's own fields or in `options`."""
+    """Add the options that only this platform accepts, beside the content's own fields or in `options`. They also describe
+    a field of the content that is a free document."""
     described = {
         name: _tightened(option) | {"description": f"{platform.title()} only"} for name, option in options.items()
     }
+    for name, field in schema["properties"].items():
+        if name in described and any(kind.get("type") == "object" for kind in field.get("anyOf", ())):
+            option = described.pop(name)
+            about = option.pop("description")
+            field["anyOf"] = [*option.get("anyOf", [option]), {"type": "null"}]
+            field["description"] = about
     schema["properties"] = described | schema["properties"]
 
 

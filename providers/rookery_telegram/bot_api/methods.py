@@ -1,7 +1,8 @@
 """The Bot API's methods: the known ones, and those that would end a session. Pure.
 
 `bot_api.json` lists every method of the version that it names, with its parameters: `"chat_id": "chat!"` is a chat, and
-required. It serves descriptions and suggestions; newer methods and parameters pass.
+required; `objects` explains types such as `[MessageEntity]`. It serves descriptions, checks and suggestions; calls of methods
+are not checked, so newer methods and parameters pass.
 """
 
 from __future__ import annotations
@@ -31,10 +32,12 @@ _NAME = re.compile(r"[A-Za-z][A-Za-z0-9]{1,63}")
 
 
 class Catalogue(msgspec.Struct, frozen=True):
-    """`methods`: the parameters of each method, by name, with their types; `!` marks those that are required."""
+    """`methods`: the parameters of each method, by name, with their types; `!` marks those that are required. `objects`: the
+    fields of each object that parameters lead to, likewise."""
 
     version: str
     methods: dict[str, dict[str, str]]
+    objects: dict[str, dict[str, str]]
 
 
 @cache

@@ -1,6 +1,6 @@
 """The bodies of message events, complete enough that readers do not need the raw form. Pure.
 
-Fields and kinds are those of the Bot API's `Message` (core.telegram.org/bots/api, 10.1).
+Fields and kinds are those of the Bot API's `Message` (core.telegram.org/bots/api, 10.3).
 """
 
 from __future__ import annotations
@@ -70,6 +70,9 @@ SERVICE_KINDS = (
     "chat_background_set",
     "checklist_tasks_done",
     "checklist_tasks_added",
+    "community_chat_added",
+    "community_chat_joined",
+    "community_chat_removed",
     "direct_message_price_changed",
     "forum_topic_created",
     "forum_topic_edited",
@@ -114,6 +117,11 @@ _FILE = {
     "duration": "duration",
     "emoji": "emoji",
     "set_name": "set_name",
+    "type": "sticker_type",
+    "is_animated": "is_animated",
+    "is_video": "is_video",
+    "custom_emoji_id": "custom_emoji_id",
+    "start_timestamp": "start_timestamp",
     "title": "title",
     "performer": "performer",
 }
@@ -135,16 +143,35 @@ _TEXTS = {
     "effect_id": "effect_id",
     "guest_query_id": "guest_query_id",
     "sender_tag": "sender_tag",
+    "reply_to_poll_option_id": "reply_to_poll_option",
+}
+_NUMBERS = {
+    "edit_date": "edited_at",
+    "paid_star_count": "paid_star_count",
+    "sender_boost_count": "sender_boost_count",
+}
+_IDS = {
+    "message_thread_id": "thread_id",
+    "ephemeral_message_id": "ephemeral_message_id",
+    "reply_to_checklist_task_id": "reply_to_checklist_task",
 }
 _FLAGS = (
     "is_topic_message",
     "is_automatic_forward",
     "has_protected_content",
     "has_media_spoiler",
+    "show_caption_above_media",
     "is_paid_post",
     "is_from_offline",
 )
-_PEERS = ("sender_chat", "via_bot", "sender_business_bot", "guest_bot_caller_user", "guest_bot_caller_chat")
+_PEERS = (
+    "sender_chat",
+    "via_bot",
+    "sender_business_bot",
+    "guest_bot_caller_user",
+    "guest_bot_caller_chat",
+    "receiver_user",
+)
 
 
 def message_body(message: dict[str, Any]) -> dict[str, Any]:
@@ -236,8 +263,9 @@ def _add_circumstances(message: dict[str, Any], body: dict[str, Any]) -> None:
     replied = message.get("reply_to_message")
     if isinstance(replied, dict) and type(replied.get("message_id")) is int:
         body["reply_to"] = str(replied["message_id"])
-    if type(thread := message.get("message_thread_id")) is int:
-        body["thread_id"] = str(thread)
+    for theirs, ours in _IDS.items():
+        if type(id := message.get(theirs)) is int:
+            body[ours] = str(id)
     for theirs, ours in _TEXTS.items():
         if (text := text_of(message.get(theirs))) is not None:
             body[ours] = text
@@ -250,10 +278,9 @@ def _add_circumstances(message: dict[str, Any], body: dict[str, Any]) -> None:
     for name in _AS_THEY_ARE:
         if name in message:
             body[name] = message[name]
-    if type(date := message.get("edit_date")) is int:
-        body["edited_at"] = date
-    if type(stars := message.get("paid_star_count")) is int:
-        body["paid_star_count"] = stars
+    for theirs, ours in _NUMBERS.items():
+        if type(number := message.get(theirs)) is int:
+            body[ours] = number
     if isinstance(origin := message.get("forward_origin"), dict):
         body["forward"] = _origin(origin)
 

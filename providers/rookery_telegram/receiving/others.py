@@ -1,6 +1,6 @@
 """The bodies of all updates other than messages. Pure.
 
-Fields are those of the Bot API's objects (core.telegram.org/bots/api, 10.1).
+Fields are those of the Bot API's objects (core.telegram.org/bots/api, 10.3).
 """
 
 from __future__ import annotations
@@ -177,6 +177,17 @@ def _managed_bot(value: dict[str, Any]) -> Facts:
     return Facts(_with_peers(value, {}, sender="user", bot="bot"), None, peer_id(value.get("user")))
 
 
+def _subscription(value: dict[str, Any]) -> Facts:
+    body = _with_peers(value, _only(value, "state", payload="invoice_payload"), sender="user")
+    return Facts(body, None, peer_id(value.get("user")))
+
+
+def _stopped(value: dict[str, Any]) -> Facts:
+    names = {"draft_id": "draft_id", "message_thread_id": "thread_id"}
+    body = {ours: str(value[theirs]) for theirs, ours in names.items() if type(value.get(theirs)) is int}
+    return Facts(_with_peers(value, body, chat="chat"), peer_id(value.get("chat")))
+
+
 _KINDS: dict[str, Callable[[dict[str, Any]], Facts]] = {
     "business_connection": _business_connection,
     "deleted_business_messages": _deleted,
@@ -196,6 +207,8 @@ _KINDS: dict[str, Callable[[dict[str, Any]], Facts]] = {
     "chat_boost": _boost,
     "removed_chat_boost": _removed_boost,
     "managed_bot": _managed_bot,
+    "subscription": _subscription,
+    "stopped_message_generation": _stopped,
 }
 OTHER_KINDS = tuple(_KINDS)
 """The kinds of updates that are not messages."""

@@ -1,6 +1,6 @@
 """Converts updates to events: pure, total and one at a time, so that a strange update affects no other.
 
-The kinds and fields are those of the Bot API's `Update` and `Message` objects (core.telegram.org/bots/api, 10.1).
+The kinds and fields are those of the Bot API's `Update` and `Message` objects (core.telegram.org/bots/api, 10.3).
 """
 
 from __future__ import annotations

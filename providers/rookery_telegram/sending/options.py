@@ -13,6 +13,7 @@ from typing import Any
 from rookery.errors import InvalidInput
 
 from ..bot_api.methods import catalogue
+from ..bot_api.objects import check, schema, schemas
 
 METHODS: dict[str, tuple[str, ...]] = {
     "text": ("sendMessage",),
@@ -45,27 +46,6 @@ METHODS: dict[str, tuple[str, ...]] = {
 
 _NEEDED = {"read": ("business_connection_id",)}
 """Parameters that a method requires and no field of the content provides."""
-
-_SCHEMAS: dict[str, dict[str, Any]] = {
-    "string": {"type": "string"},
-    "integer": {"type": "integer"},
-    "number": {"type": "number"},
-    "boolean": {"type": "boolean"},
-    "object": {"type": "object"},
-    "array": {"type": "array"},
-    "chat": {"type": ["integer", "string"]},
-    "file": {"type": "string"},
-}
-_TYPES: dict[str, tuple[type, ...]] = {
-    "string": (str,),
-    "integer": (int,),
-    "number": (int, float),
-    "boolean": (bool,),
-    "object": (dict,),
-    "array": (list,),
-    "chat": (int, str),
-    "file": (str,),
-}
 
 
 @cache
@@ -106,20 +86,17 @@ def check_options(kind: str, options: Mapping[str, Any], *, fields: frozenset[st
             near = get_close_matches(name, {*known, *fields}, 1, 0.7)
             hint = f"; did you mean {near[0]}?" if near else f"; see docs/telegram.md for those of {kind}"
             raise InvalidInput(f"{name}: a message of the type {kind} has no such option{hint}", field=name)
-        if not isinstance(value, _TYPES[type]) or (type != "boolean" and isinstance(value, bool)):
-            raise InvalidInput(f"{name}: {_words(type)} is needed", field=name)
-
-
-def _words(type: str) -> str:
-    article = "an" if type[0] in "aio" else "a"
-    return (
-        "a chat's id or @name" if type == "chat" else f"{article} {'media:ID or file id' if type == 'file' else type}"
-    )
+        check(value, type, name)
 
 
 def option_schemas() -> dict[str, dict[str, Any]]:
-    """JSON schemas of the options of each kind, by name."""
-    return {kind: {name: dict(_SCHEMAS[type]) for name, type in options_of(kind).items()} for kind in METHODS}
+    """JSON schemas of the options of each kind, by name; their references lead to `object_schemas`."""
+    return {kind: {name: schema(type) for name, type in options_of(kind).items()} for kind in METHODS}
+
+
+def object_schemas() -> dict[str, dict[str, Any]]:
+    """JSON schemas of the Bot API's objects that options consist of, by name."""
+    return schemas({type for kind in METHODS for type in options_of(kind).values()})
 
 
 def table() -> str:

@@ -68,6 +68,8 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "chat_join_request": {"chat": CHAT, "from": USER, "date": 1_700_000_000, "user_chat_id": 5},
     "chat_boost": {"chat": CHAT, "boost": {"boost_id": "b"}},
     "managed_bot": {"user": USER, "bot": {"id": 9}},
+    "subscription": {"user": USER, "invoice_payload": "p", "state": "active"},
+    "stopped_message_generation": {"chat": CHAT, "draft_id": 1},
     "removed_chat_boost": {"chat": CHAT, "boost_id": "b", "remove_date": 1, "source": {}},
 }
 WITHOUT_CHAT = {
@@ -80,8 +82,16 @@ WITHOUT_CHAT = {
     "poll",
     "poll_answer",
     "managed_bot",
+    "subscription",
 }
-WITHOUT_SENDER = {"deleted_business_messages", "message_reaction_count", "poll", "chat_boost", "removed_chat_boost"}
+WITHOUT_SENDER = {
+    "deleted_business_messages",
+    "message_reaction_count",
+    "poll",
+    "chat_boost",
+    "removed_chat_boost",
+    "stopped_message_generation",
+}
 
 
 def test_there_is_a_sample_of_each() -> None:

@@ -49,6 +49,8 @@ KNOWN_KINDS = MESSAGE_KINDS | {
     "deleted_business_messages",
     "purchased_paid_media",
     "managed_bot",
+    "subscription",
+    "stopped_message_generation",
 }
 DEFAULT_KINDS = KNOWN_KINDS - {"chat_member", "message_reaction", "message_reaction_count"}
 
