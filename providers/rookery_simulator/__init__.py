@@ -6,12 +6,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .bot_api import BotApiSimulator, Fault, open_bot_api_simulator
+    from .bot_api import BotApiSimulator, Fault, People, open_bot_api_simulator
 
-__all__ = ["BotApiSimulator", "Fault", "open_bot_api_simulator"]
+__all__ = ["BotApiSimulator", "Fault", "People", "open_bot_api_simulator"]
 
 # Each simulator needs packages that the others do not, so a name is imported on first use.
-_HOMES = {"BotApiSimulator": ".bot_api", "Fault": ".bot_api", "open_bot_api_simulator": ".bot_api"}
+_HOMES = {
+    "BotApiSimulator": ".bot_api",
+    "Fault": ".bot_api",
+    "People": ".bot_api",
+    "open_bot_api_simulator": ".bot_api",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -46,6 +46,19 @@ ONE_SOURCE: Schema = {
         "else": {"required": ["media"], "properties": {"media": {"type": "string"}}},
     },
 }
+# An edit changes one of the first three, or the buttons alone.
+ONE_CHANGE: Schema = {
+    "if": {"required": ["text"], "properties": {"text": {"type": "string"}}},
+    "then": {"properties": {"caption": {"type": "null"}, "media": {"type": "null"}}},
+    "else": {
+        "if": {"required": ["caption"], "properties": {"caption": {"type": "string"}}},
+        "then": {"properties": {"media": {"type": "null"}}},
+        "else": {
+            "if": {"required": ["media"], "properties": {"media": {"type": "object"}}},
+            "else": {"required": ["reply_markup"], "properties": {"reply_markup": {"type": "object"}}},
+        },
+    },
+}
 
 AT_LEAST_ONE: dict[str, tuple[Schema, tuple[str, ...]]] = {
     "ChangeParticipants": ({"type": "array", "items": ANYTHING}, ("add", "remove", "promote", "demote")),
@@ -110,6 +123,7 @@ def _tightened(schema: Mapping[str, Any]) -> Schema:
 def _messages(components: dict[str, Schema], platforms: Mapping[str, PlatformInput]) -> None:
     """Each content with the envelope's fields and the platforms' options: one schema for each kind."""
     envelope = components.pop(Envelope.__name__)
+    components[content.Item.__name__] |= ONE_SOURCE
     kinds: list[Schema] = []
     mapping: dict[str, str] = {}
     for kind in content.Content.__args__:
@@ -129,6 +143,8 @@ def _messages(components: dict[str, Schema], platforms: Mapping[str, PlatformInp
         ]
         if kind in content.MEDIA:
             schema |= ONE_SOURCE
+        elif kind is content.Edit:
+            schema |= ONE_CHANGE
         components[schema["title"]] = schema
         kinds.append({"$ref": f"#/components/schemas/{schema['title']}"})
         mapping |= dict.fromkeys(schema["properties"]["type"]["enum"], kinds[-1]["$ref"])

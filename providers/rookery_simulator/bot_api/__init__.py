@@ -19,12 +19,14 @@ For anything else, a process that is steered over HTTP; `control` lists all requ
     {"ok":true,"result":[481516]}
 
 Any token of the right form is a bot and any number a chat, unless `Settings` say otherwise. Times are unix seconds.
-Not simulated: the entities of a parse_mode, fetching media from URLs, calling webhooks, albums.
+What people do beside writing is in `People`: press buttons, pay, join, vote, react. Not simulated: the entities of a
+parse_mode, fetching media from URLs, calling webhooks.
 """
 
 from .faults import Fault, Faults
+from .people import People
 from .settings import Settings
 from .simulator import BotApiSimulator, open_bot_api_simulator
 from .world.bot import Sent, SimulatedBot
 
-__all__ = ["BotApiSimulator", "Fault", "Faults", "Sent", "Settings", "SimulatedBot", "open_bot_api_simulator"]
+__all__ = ["BotApiSimulator", "Fault", "Faults", "People", "Sent", "Settings", "SimulatedBot", "open_bot_api_simulator"]

@@ -15,6 +15,7 @@ for tests and has no authentication.
 | `GET /control/bots/T/sent` | `?after=NUMBER&limit=N` | messages the bot sent |
 | `GET /control/bots/T/actions` | `?after=NUMBER&limit=N` | its edits, deletions, reactions, chat actions |
 | `GET /control/bots/T/polls` | `?after=NUMBER&limit=N` | getUpdates calls as intervals, and every 409 |
+| `POST /control/bots/T/press`, `pay`, `join`, ... | see `acts` | people press buttons, pay, join, vote, ... |
 | `POST /control/bots/T/revoke` | | every call gets 401 from now on |
 | `POST /control/bots/T/block` | `{"chat_id": 5, "description": ""}` | sends to the chat get 403 |
 | `POST /control/bots/T/unblock` | `{"chat_id": 5}` | sends pass again |
@@ -41,6 +42,7 @@ from urllib.parse import parse_qsl
 import msgspec
 import trio
 
+from .acts import ACTS, perform
 from .faults import Fault, Faults
 from .reports import bot_state, poll_report, totals, update_report
 from .wire.answers import ApiError, success
@@ -147,6 +149,8 @@ async def handle(simulator: Controllable, path: str, request: Request) -> bytes:
                 raise ApiError(400, f"Bad Request: {error}") from None
             if rest == ["updates"] and verb == "POST":
                 return success((await _push((bot,), request))[bot.token])
+            if verb == "POST" and len(rest) == 1 and rest[0] in ACTS:
+                return success(perform(bot, rest[0], request.body))
             return success(_bot(bot, verb, rest, request))
     raise ApiError(404, "Not Found: no such control request")
 

@@ -34,6 +34,8 @@ class Settings:
     """Messages a second that one bot may send in all before 429."""
     new_bots_per_minute: float | None = None
     """Bots a minute that may make their first call before 429; the real server takes 20 from one address."""
+    checkout_seconds: float = 10.0
+    """How long a bot may take to answer a pre-checkout query; other queries as long as their updates are kept."""
     history: int = 100_000
     """How many updates, messages, sends and polls are remembered for each bot."""
     max_body_bytes: int = 64 * 1024 * 1024

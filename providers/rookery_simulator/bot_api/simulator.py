@@ -18,14 +18,14 @@ import trio
 
 from . import control
 from .faults import Faults
-from .methods import editing, sending, service
+from .methods import albums, chats, contents, copies, editing, media, members, payments, sending, service, topics
 from .methods.updates import get_updates
 from .settings import Settings
 from .strike import strike
 from .wire.answers import ApiError, failure, success, too_many_requests
 from .wire.connection import BotApiConnection, HungUp, serve_connections
 from .wire.http import Request, answer
-from .wire.parameters import read_parameters
+from .wire.parameters import Parameters, read_parameters
 from .world.bot import SimulatedBot
 from .world.files import FileStore
 from .world.limits import Window
@@ -34,7 +34,9 @@ from .world.polls import Poll
 log = logging.getLogger(__name__)
 
 _TOKEN = re.compile(r"[1-9]\d{0,15}:[A-Za-z0-9_-]{5,}")
-_METHODS = service.METHODS | sending.METHODS | editing.METHODS
+_METHODS: dict[str, Callable[[SimulatedBot, Parameters], object]] = {}
+for _module in (service, sending, contents, media, albums, copies, editing, payments, topics, members, chats):
+    _METHODS.update(_module.METHODS)
 _NOT_FOUND = ApiError(404, "Not Found")
 
 

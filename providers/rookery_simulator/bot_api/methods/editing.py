@@ -73,9 +73,7 @@ def set_message_reaction(bot: SimulatedBot, parameters: Parameters) -> bool:
 
 
 def answer_callback_query(bot: SimulatedBot, parameters: Parameters) -> bool:
-    valid_until = bot.open_callback_queries.pop(parameters.text("callback_query_id"), 0.0)
-    if valid_until < bot.clock():
-        raise ApiError(400, "Bad Request: query is too old and response timeout expired or query ID is invalid")
+    bot.close_query("callback_query", parameters.text("callback_query_id"))
     bot.actions.append(log_call(bot, "answerCallbackQuery", parameters, 0, None, parameters.text("text")))
     return True
 

@@ -1,20 +1,19 @@
-"""The methods that create messages: sendMessage, the media, sendLocation, sendContact, sendPoll, sendChatAction.
+"""sendMessage and sendChatAction, and what all methods that create messages share.
 
 Checks run in the server's order and use its error texts. Not simulated: entities are not parsed from a text with a
-parse_mode (the text comes back as sent), media by URL are not fetched, and pictures have made-up sizes.
+parse_mode (the text comes back as sent).
 """
 
 from __future__ import annotations
 
 import re
-from functools import partial
+from collections.abc import Sequence
 from typing import Any
 
 from ..wire.answers import ApiError
-from ..wire.parameters import Parameters, Upload
+from ..wire.parameters import Parameters
 from ..world.bot import Message, Sent, SimulatedBot
 from ..world.chats import Chat, supergroup_id
-from ..world.files import StoredFile
 
 MAX_TEXT = 4096
 MAX_CAPTION = 1024
@@ -113,24 +112,47 @@ def create_message(
     bot: SimulatedBot, method: str, chat: Chat, parameters: Parameters, content: Message, text: str = ""
 ) -> Message:
     """Send a message with the given content: access, reply, flood limit, then the effect. Raises ApiError."""
+    return create_messages(bot, method, chat, parameters, [content], text)[0]
+
+
+def create_messages(
+    bot: SimulatedBot, method: str, chat: Chat, parameters: Parameters, contents: Sequence[Message], text: str = ""
+) -> list[Message]:
+    """Send one message for each content, all or none; it is one call in `bot.sent`. Raises ApiError."""
     chat.check_access()
     extra = inline_keyboard(parameters)
     extra |= _quote(bot, chat, parameters)
-    thread = parameters.integer("message_thread_id")
-    if thread:
-        extra |= {"message_thread_id": thread, "is_topic_message": True}
+    extra |= _thread(bot, chat, parameters.integer("message_thread_id"))
+    if parameters.flag("protect_content"):
+        extra["has_protected_content"] = True
     bot.take_flood_allowance(chat)
-    message: Message = {
-        "message_id": chat.next_message_id(),
-        "from": bot.user,
-        "chat": chat.json,
-        "date": int(bot.clock()),
-        **extra,
-        **content,
-    }
-    bot.keep_message(message)
-    bot.sent.append(log_call(bot, method, parameters, chat.id, message["message_id"], text))
-    return message
+    messages = [
+        {
+            "message_id": chat.next_message_id(),
+            "from": bot.user,
+            "chat": chat.json,
+            "date": int(bot.clock()),
+            **extra,
+            **content,
+        }
+        for content in contents
+    ]
+    for message in messages:
+        bot.keep_message(message)
+    bot.sent.append(log_call(bot, method, parameters, chat.id, messages[0]["message_id"], text))
+    return messages
+
+
+def _thread(bot: SimulatedBot, chat: Chat, thread: int) -> Message:
+    """The fields of a message in a thread. Raises ApiError 400."""
+    if not thread:
+        return {}
+    if chat.is_forum:
+        topic = chat.topics.find(thread)
+        own = chat.members[bot.id]
+        if topic.is_closed and own is not None and not own.get("can_manage_topics"):
+            raise ApiError(400, "Bad Request: TOPIC_CLOSED")
+    return {"message_thread_id": thread, "is_topic_message": True}
 
 
 def send_message(bot: SimulatedBot, parameters: Parameters) -> Message:
@@ -140,111 +162,6 @@ def send_message(bot: SimulatedBot, parameters: Parameters) -> Message:
     if entities:
         content["entities"] = entities
     return create_message(bot, "sendMessage", find_chat(bot, parameters), parameters, content, text)
-
-
-def find_media(bot: SimulatedBot, parameters: Parameters, field: str, value: object) -> StoredFile:
-    """The file that a media field means: an upload, an `attach://` name, a file_id or a URL. Raises ApiError 400."""
-    upload = parameters.files.get(field) if not value else None
-    if isinstance(value, str) and value.startswith("attach://"):
-        upload = parameters.files.get(value.removeprefix("attach://"))
-    if upload is not None:
-        return _store(bot, upload)
-    if not isinstance(value, str) or not value or value.startswith("attach://"):
-        raise ApiError(400, f"Bad Request: there is no {field} in the request")
-    if value.startswith(("http://", "https://")):
-        # Nothing is fetched: the simulator stays on this machine.
-        name = value.partition("?")[0].rpartition("/")[2] or "file"
-        return bot.files.add(f"content of {value}".encode(), name)
-    stored = bot.files.by_id(value)
-    if stored is None:
-        raise ApiError(400, "Bad Request: wrong file identifier/HTTP URL specified")
-    return stored
-
-
-def media_content(field: str, stored: StoredFile) -> Message:
-    """The message fields that show a file as `field`: a photo, a video and so on."""
-    file = stored.describe()
-    named = {"file_name": stored.file_name, "mime_type": stored.mime_type}
-    picture = {"width": 320, "height": 240}
-    match field:
-        case "photo":
-            return {"photo": [file | {"width": 90, "height": 67}, file | picture]}
-        case "document":
-            return {"document": file | named}
-        case "audio":
-            return {"audio": file | named | {"duration": 1}}
-        case "voice":
-            return {"voice": file | {"duration": 1, "mime_type": stored.mime_type}}
-        case "video":
-            return {"video": file | named | picture | {"duration": 1}}
-        case "animation":
-            # Clients that do not know animations see a document.
-            return {"animation": file | named | picture | {"duration": 1}, "document": file | named}
-        case "video_note":
-            return {"video_note": file | {"length": 240, "duration": 1}}
-        case "sticker":
-            kind = {"type": "regular", "is_animated": False, "is_video": False}
-            return {"sticker": file | kind | {"width": 512, "height": 512}}
-    raise ValueError(f"no such media: {field}")
-
-
-def send_media(method: str, field: str, bot: SimulatedBot, parameters: Parameters) -> Message:
-    caption = "" if field in ("sticker", "video_note") else check_caption(parameters)
-    chat = find_chat(bot, parameters)
-    chat.check_access()
-    stored = find_media(bot, parameters, field, parameters.values.get(field))
-    content = media_content(field, stored)
-    if caption:
-        content["caption"] = caption
-    return create_message(bot, method, chat, parameters, content, caption)
-
-
-def send_location(bot: SimulatedBot, parameters: Parameters) -> Message:
-    location = {}
-    for name in ("latitude", "longitude"):
-        number = parameters.number(name)
-        if number is None:
-            raise ApiError(400, f"Bad Request: {name} is empty")
-        location[name] = number
-    return create_message(bot, "sendLocation", find_chat(bot, parameters), parameters, {"location": location})
-
-
-def send_contact(bot: SimulatedBot, parameters: Parameters) -> Message:
-    contact = {}
-    for name in ("phone_number", "first_name"):
-        contact[name] = parameters.text(name)
-        if not contact[name]:
-            raise ApiError(400, f'Bad Request: parameter "{name}" is required')
-    if parameters.text("last_name"):
-        contact["last_name"] = parameters.text("last_name")
-    return create_message(bot, "sendContact", find_chat(bot, parameters), parameters, {"contact": contact})
-
-
-def send_poll(bot: SimulatedBot, parameters: Parameters) -> Message:
-    question = parameters.text("question")
-    if not question:
-        raise ApiError(400, "Bad Request: poll question must be non-empty")
-    options = parameters.structure("options")
-    if not isinstance(options, list):
-        raise ApiError(400, "Bad Request: expected an Array of String as options")
-    if len(options) < 2:
-        raise ApiError(400, "Bad Request: poll must have at least 2 option")
-    texts = [option["text"] if isinstance(option, dict) and "text" in option else str(option) for option in options]
-    chat = find_chat(bot, parameters)
-    anonymous = parameters.flag("is_anonymous") if "is_anonymous" in parameters.values else True
-    poll = {
-        "id": str(bot.next_call_number()),
-        "question": question,
-        "options": [{"persistent_id": str(n), "text": text, "voter_count": 0} for n, text in enumerate(texts)],
-        "total_voter_count": 0,
-        "is_closed": False,
-        "is_anonymous": anonymous,
-        "type": parameters.text("type") or "regular",
-        "allows_multiple_answers": parameters.flag("allows_multiple_answers"),
-        "allows_revoting": parameters.flag("allows_revoting"),
-        "members_only": parameters.flag("members_only"),
-    }
-    return create_message(bot, "sendPoll", chat, parameters, {"poll": poll}, question)
 
 
 def send_chat_action(bot: SimulatedBot, parameters: Parameters) -> bool:
@@ -273,28 +190,4 @@ def _quote(bot: SimulatedBot, chat: Chat, parameters: Parameters) -> Message:
     return {}
 
 
-def _store(bot: SimulatedBot, upload: Upload) -> StoredFile:
-    if not upload.content:
-        raise ApiError(400, "Bad Request: file must be non-empty")
-    return bot.files.add(upload.content, upload.file_name or "file")
-
-
-METHODS = {
-    "sendmessage": send_message,
-    "sendlocation": send_location,
-    "sendcontact": send_contact,
-    "sendpoll": send_poll,
-    "sendchataction": send_chat_action,
-} | {
-    f"send{name.lower()}": partial(send_media, f"send{name}", field)
-    for name, field in {
-        "Photo": "photo",
-        "Document": "document",
-        "Video": "video",
-        "Audio": "audio",
-        "Voice": "voice",
-        "Animation": "animation",
-        "Sticker": "sticker",
-        "VideoNote": "video_note",
-    }.items()
-}
+METHODS = {"sendmessage": send_message, "sendchataction": send_chat_action}

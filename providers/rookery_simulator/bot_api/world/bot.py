@@ -14,6 +14,7 @@ from ..wire.answers import ApiError, encode, too_many_requests
 from .chats import Chat, user_json
 from .files import FileStore
 from .limits import Window
+from .orders import Charge, Invoice, Order
 from .polls import PollDesk
 from .update_queue import DEFAULT_RETENTION, MAX_EVENTS, MAX_ID, RETENTION, Update, UpdateQueue
 
@@ -115,7 +116,15 @@ class SimulatedBot:
         """Number of requests by method, in lower case, whatever their result."""
         self.errors: Counter[int] = Counter()
         """Number of error answers, by code."""
-        self.open_callback_queries: dict[str, float] = {}
+        self.open_queries: dict[str, tuple[str, float]] = {}
+        """The kind of each query that waits for its answer, and when the answer comes too late."""
+        self.invoices: dict[tuple[int, int], Invoice] = {}
+        """By chat and message."""
+        self.orders: dict[str, Order] = {}
+        """By the id of the query that asks the bot about it."""
+        self.charges: dict[str, Charge] = {}
+        """By Telegram's charge id."""
+        self.commands: dict[str, list[dict[str, Any]]] = {}
         self.filtered = 0
         """Updates that were not created because allowed_updates leaves them out."""
         self._sent_count = 0
@@ -187,7 +196,8 @@ class SimulatedBot:
                 content = {"id": str(self.id << 20 | self.next_call_number()), **content}
                 if kind == "callback_query":
                     content = {"chat_instance": str(self.id), **content}
-                    self.open_callback_queries[str(content["id"])] = now + keep_for
+                seconds = self.settings.checkout_seconds if kind == "pre_checkout_query" else keep_for
+                self.open_queries[str(content["id"])] = (kind, now + seconds)
         if kind in KNOWN_KINDS and kind not in self.allowed_kinds:
             self.filtered += 1
             return None
@@ -266,6 +276,11 @@ class SimulatedBot:
             raise ApiError(400, f"Bad Request: message to {purpose} not found")
         return message
 
+    def close_query(self, kind: str, id: str) -> None:
+        """A query is being answered. Raises ApiError 400 when it is too late, was answered before or never existed."""
+        if self.open_queries.get(id, ("", 0.0))[0] != kind or self.open_queries.pop(id)[1] < self.clock():
+            raise ApiError(400, "Bad Request: query is too old and response timeout expired or query ID is invalid")
+
     def next_call_number(self) -> int:
         """Number calls that take effect in the order in which they do."""
         self._sent_count += 1
@@ -290,6 +305,8 @@ class SimulatedBot:
         } | content
         message["chat"] = chat.json | message["chat"]
         self.keep_message(message)
+        if chat.is_group and isinstance(message["from"], dict):
+            chat.members.saw(message["from"])
         return message
 
     def _choose_first_id(self) -> int:

@@ -7,6 +7,8 @@ from typing import Any
 
 from ..wire.answers import ApiError
 from .limits import Window
+from .members import Members
+from .topics import Topics
 
 FIRST_SUPERGROUP_ID = -1_000_000_000_000
 
@@ -14,7 +16,19 @@ FIRST_SUPERGROUP_ID = -1_000_000_000_000
 class Chat:
     """One chat as one bot sees it. `barred` is the description of the 403 that sends get, empty when they pass."""
 
-    __slots__ = ("barred", "id", "json", "last_message_id", "migrated_to", "minute", "second")
+    __slots__ = (
+        "barred",
+        "id",
+        "json",
+        "last_message_id",
+        "members",
+        "migrated_to",
+        "minute",
+        "pinned",
+        "requests",
+        "second",
+        "topics",
+    )
 
     def __init__(self, chat_id: int, details: dict[str, Any] | None = None) -> None:
         self.id = chat_id
@@ -22,6 +36,11 @@ class Chat:
         self.last_message_id = 0
         self.barred = ""
         self.migrated_to: int | None = None
+        self.members = Members()
+        self.topics = Topics()
+        self.pinned: list[int] = []
+        self.requests: set[int] = set()
+        """The persons whose requests to join wait for an answer."""
         self.second: Window | None = None
         self.minute: Window | None = None
 
@@ -29,6 +48,11 @@ class Chat:
     def is_group(self) -> bool:
         """True when it can have more than two members."""
         return self.id < 0
+
+    @property
+    def is_forum(self) -> bool:
+        """True when its messages are sorted by topics."""
+        return self.json.get("is_forum") is True
 
     def next_message_id(self) -> int:
         """Number a new message; every chat counts for itself."""
