@@ -1,52 +1,70 @@
-"""A shop in one bot: a keyboard, its callback, an invoice, and an album once it is paid.
+"""A shop in one bot: a keyboard, its callback, an invoice, and an album once it is paid. Ctrl+C ends it.
 
 TELEGRAM_TOKEN=123456:AA... python examples/shop_bot.py
 """
 
-from __future__ import annotations
-
 import os
+import signal
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
 
 import trio
 
 from rookery import Engine, Event, open_engine
+from rookery.errors import SendError
 from rookery_telegram import Telegram
 
-SESSION = "shop"
+SHOP = "shop"
+DATA = Path(os.environ.get("SHOP_DATA", "shop-data"))
+CURSOR = DATA / "cursor"
 KEYBOARD = {"inline_keyboard": [[{"text": "A pot of tea (5 stars)", "callback_data": "tea"}]]}
-PICTURES = ["https://example.org/tea-1.jpg", "https://example.org/tea-2.jpg"]
+PRICES = [{"label": "Tea", "amount": 5}]
+TEA: dict[str, Any] = {"title": "Tea", "description": "A pot of tea", "currency": "XTR", "prices": PRICES}
+PICTURES = [{"type": "image", "url": f"https://example.org/tea-{number}.jpg"} for number in (1, 2)]
 
 
 async def answer(engine: Engine, event: Event) -> None:
-    """What the shop does about one event."""
-    if event.type == "message" and event.body.get("kind") == "text":
-        await engine.submit(SESSION, to=event.chat or "", text="What would you like?", reply_markup=KEYBOARD)
-    elif event.type == "callback_query":
-        await engine.call(SESSION, "answerCallbackQuery", {"callback_query_id": event.body["id"]})
-        await engine.submit(
-            SESSION,
-            to=event.chat or "",
-            type="invoice",
-            title="Tea",
-            description="A pot of tea",
-            payload=event.body["data"],
-            currency="XTR",
-            prices=[{"label": "Tea", "amount": 5}],
-        )
-    elif event.type == "pre_checkout_query":  # Telegram waits ten seconds for this
-        await engine.call(SESSION, "answerPreCheckoutQuery", {"pre_checkout_query_id": event.body["id"], "ok": True})
-    elif event.type == "message" and event.body.get("kind") == "successful_payment":
-        items = [{"type": "image", "url": picture} for picture in PICTURES]
-        await engine.submit(SESSION, to=event.chat or "", type="album", items=items)
+    """Act on one event. A send has a key: if this event comes again after a crash, nothing is sent twice."""
+    to, once, body = event.chat or "", f"shop-{event.id}", event.body
+    match event.type, body.get("kind"):
+        case "message", "text":
+            text = "What would you like?"
+            await engine.submit(SHOP, to=to, text=text, reply_markup=KEYBOARD, idempotency_key=once)
+        case "callback_query", _:
+            await reply(engine, "answerCallbackQuery", callback_query_id=body["id"])
+            await engine.submit(SHOP, to=to, type="invoice", payload=body["data"], **TEA, idempotency_key=once)
+        case "pre_checkout_query", _:
+            await reply(engine, "answerPreCheckoutQuery", pre_checkout_query_id=body["id"], ok=True)
+        case "message", "successful_payment":
+            await engine.submit(SHOP, to=to, type="album", items=PICTURES, idempotency_key=once)
 
 
-async def run(token: str, api_url: str, store: str) -> None:
-    """Serve until cancelled."""
-    async with open_engine(store=store, providers=[Telegram(api_url=api_url)]) as engine:
-        await engine.create_session(id=SESSION, platform="telegram", credentials={"token": token}, exist_ok=True)
-        async for event in engine.events():
+async def reply(engine: Engine, method: str, **params: Any) -> None:
+    """Answer a query at once, past all sends: it waits for seconds only. One that is too old or answered is passed over."""
+    with suppress(SendError):
+        await engine.call(SHOP, method, params)
+
+
+async def serve() -> None:
+    telegram = Telegram(api_url=os.environ.get("TELEGRAM_API_URL", "https://api.telegram.org"))
+    async with open_engine(store=f"sqlite:///{DATA}/shop.db", providers=[telegram]) as engine:
+        credentials = {"token": os.environ["TELEGRAM_TOKEN"]}
+        await engine.create_session(id=SHOP, platform="telegram", credentials=credentials, exist_ok=True)
+        done = int(CURSOR.read_text() or 0) if CURSOR.exists() else 0
+        types = ["message", "callback_query", "pre_checkout_query"]
+        async for event in engine.events(after=done, session=SHOP, types=types):
             await answer(engine, event)
+            CURSOR.write_text(str(event.id))
+
+
+async def main() -> None:
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(serve)
+            await anext(signals)
+            nursery.cancel_scope.cancel()
 
 
 if __name__ == "__main__":
-    trio.run(run, os.environ["TELEGRAM_TOKEN"], "https://api.telegram.org", "sqlite:///shop.db")
+    trio.run(main)
