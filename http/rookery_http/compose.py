@@ -23,8 +23,8 @@ import trio
 from rookery import Engine, RookeryError, open_engine
 from rookery.errors import InvalidInput, SecretKeyError
 from rookery.log import get_logger
+from rookery.model.address import proxy_address
 from rookery.provider.contract import Provider
-from rookery.provider.proxy import proxy_pattern
 from rookery_telegram import BotSettings, Telegram
 from rookery_telegram.bot_api.proxy import SCHEMES
 from rookery_telegram.sending.options import object_schemas, option_schemas
@@ -82,7 +82,7 @@ def platform_inputs() -> dict[str, PlatformInput]:
     _, shapes = msgspec.json.schema_components([BotSettings, AccountSettings])
     account = shapes["AccountSettings"]
     for shape, schemes in ((account, PROXY_SCHEMES), (shapes["BotSettings"], SCHEMES)):
-        text = {"type": "string", "pattern": proxy_pattern(schemes)}
+        text = {"type": "string", "pattern": proxy_address(schemes)}
         shape["properties"]["proxy"] = {"anyOf": [text, {"type": "null"}], "default": None}
     token = {"type": "string", "pattern": "^[0-9]{1,20}:[A-Za-z0-9_-]{3,256}$", "description": "from BotFather"}
     return {

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import urlsplit
 
 import msgspec
 
 from ..errors import InvalidInput
+from ..model.address import HTTP_ADDRESS
 from ..model.content import KINDS, Content
 
 ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._:@-]{0,127}$"
@@ -96,13 +96,11 @@ def check_credentials(value: object) -> dict[str, str]:
 def check_url(value: object, field: str = "url") -> str:
     """Check an http or https address. Raises InvalidInput."""
     text = check_text(value, field, least=1, most=2048)
-    try:
-        parts = urlsplit(text)
-        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
-    except ValueError:
-        valid = False
-    if not valid or any(character.isspace() for character in text):
-        raise InvalidInput(f"{field}: an http:// or https:// address is needed", field=field)
+    if not re.fullmatch(HTTP_ADDRESS[:-1], text):
+        raise InvalidInput(
+            f"{field}: an http:// or https:// address in ASCII and without # is needed, such as https://example.org/rookery",
+            field=field,
+        )
     return text
 
 

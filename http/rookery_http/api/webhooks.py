@@ -11,6 +11,7 @@ from rookery import model
 from rookery.delivery.attempts import excerpt, secrets_of
 from rookery.errors import InvalidInput
 from rookery.features.webhooks import HEADER_NAME, HEADER_VALUE, MAX_GRACE, MAX_HEADERS, MAX_TIMEOUT, check_headers
+from rookery.model.address import HTTP_ADDRESS
 from rookery.model.key import Scope
 
 from ..access.callers import Caller, forbidden
@@ -22,21 +23,17 @@ from ..output.problems import Problem
 from .state import Api
 
 TAG = "webhooks"
-_HOST = r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?"
-_GROUP = "[0-9A-Fa-f]{1,4}"
-_SHORTENED = "|".join(rf"({_GROUP}:){{1,{7 - after}}}(:{_GROUP}){{1,{after}}}" for after in range(1, 7))
-_IPV6 = rf"\[(({_GROUP}:){{7}}{_GROUP}|({_GROUP}:){{1,7}}:|{_SHORTENED}|:(:{_GROUP}){{1,7}})\]"
-_PORT = r"(:(6553[0-5]|655[0-2][0-9]|65[0-4][0-9]{2}|6[0-4][0-9]{3}|[1-5][0-9]{4}|[1-9][0-9]{0,3}))?"
-_URL = rf"""^https?://([!$&-.0-;=A-Z_a-z~]+@)?({_HOST}|{_IPV6}){_PORT}([/?][!"$-~]*)?$"""
 _CODE = "[A-Za-z0-9+/]"
 _PADDED = f"({_CODE}{{2}}==|{_CODE}{{3}}=)"
 _SECRET = f"^whsec_(({_CODE}{{4}}){{8,20}}{_PADDED}?|({_CODE}{{4}}){{21}}({_CODE}{{2}}==)?)$"
-IN_WORDS[_URL] = "an http:// or https:// address in ASCII and without # is needed, such as https://example.org/rookery"
+IN_WORDS[HTTP_ADDRESS] = (
+    "an http:// or https:// address in ASCII and without # is needed, such as https://example.org/rookery"
+)
 IN_WORDS[_SECRET] = "`whsec_` followed by the base64 of 24 to 64 random bytes is needed"
 URL = Annotated[
     str,
     msgspec.Meta(
-        pattern=_URL + NO_NEWLINE,
+        pattern=HTTP_ADDRESS + NO_NEWLINE,
         max_length=2048,
         examples=["https://example.org/rookery"],
     ),
