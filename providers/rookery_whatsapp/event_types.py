@@ -128,7 +128,7 @@ EVENT_TYPES = (
     _row("service_message", "A chat's settings are others, or the like.", WhatsappMessageBody),
     _row("undecryptable_message", "A message that could not be read.", WhatsappMessageBody, ChatRole.MESSAGE),
     _row("reaction", "A reaction to a message.", WhatsappReactionBody, ChatRole.REACTION),
-    _row("poll_vote", "A vote in a poll.", WhatsappVoteBody),
+    _row("poll_vote", "A vote in a poll.", WhatsappVoteBody, ChatRole.VOTE),
     _row("event_response", "Somebody answered an invitation to an event (`answer`, `guests`).", WhatsappPlace),
     _row("receipt", "Messages were delivered, read or played.", WhatsappReceiptBody, ChatRole.READ),
     _row("chat_presence", "Somebody types, records, or stopped.", WhatsappPresenceBody),

@@ -12,6 +12,8 @@ from rookery.model.directory import NumberCheck
 REMEMBERED = 1000
 """Messages of one session whose author and text are kept for replies and reactions to them."""
 
+QUOTE = 1000  # characters of a text to keep for quotes
+
 MOST_NAMES = 20_000
 """Maximum number of chats of one session named by a hidden address; beyond it, the oldest takes its phone number."""
 

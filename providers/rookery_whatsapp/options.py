@@ -13,7 +13,7 @@ from rookery.errors import InvalidInput, Rejected
 TEXT = ("text",)
 FILES = ("image", "video", "audio", "voice", "document", "sticker", "animation", "video_note")
 CONTENTS = (*TEXT, *FILES, "location", "contact", "poll")
-REFERRING = ("reaction", "delete", "read", "pin", "unpin")
+REFERRING = ("reaction", "delete", "read", "pin", "unpin", "vote")
 """Kinds that are about an earlier message, whose author may have to be named."""
 
 

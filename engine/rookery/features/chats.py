@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from ..errors import InvalidInput, NotFound
 from ..model.chat import NEWEST, Chat, ChatMessage, Erased, Position
-from ..model.content import Delete, Edit, Reaction, kind_of
+from ..model.content import Delete, Edit, Reaction, Vote, kind_of
 from ..model.document import content_document, public_body
 from ..model.event import Event
 from ..model.message import MessageState, OutboundMessage
@@ -121,6 +121,7 @@ def received(at: float, role: str, event: Event) -> ChatMessage:
         state=MessageState.SENT.value if out else None,
         error=None,
         reply_to=_text(body.get("reply_to")),
+        reactions=tuple(_reactions(body.get("reactions"), event.time)) if event.type == HISTORY else (),
         event=event.id,
     )
 
@@ -147,49 +148,85 @@ def sent(number: int, message: OutboundMessage) -> ChatMessage:
     )
 
 
+class _Change(NamedTuple):
+    """What happened to the message `message_id`; `who` is empty for this session's own sends."""
+
+    at: float
+    message_id: str
+    role: str
+    who: str
+    body: Mapping[str, Any]
+
+
 def apply(
     messages: Sequence[ChatMessage], about: Iterable[tuple[str, str, Event]], by_us: Iterable[OutboundMessage]
 ) -> list[ChatMessage]:
     """Applies to the messages what happened to them since, in order of time."""
-    changes: list[tuple[float, str, str, str, Mapping[str, Any] | None, str | None]] = [
-        (event.time, id, role, event.sender or "", public_body(event), None) for id, role, event in about
-    ]
-    for message in by_us:
-        content = message.content
-        if isinstance(content, Edit):
-            changes.append((message.updated_at, content.message_id, "edit", "", content_document(message), None))
-        elif isinstance(content, Delete):
-            changes.append((message.updated_at, content.message_id, "deletion", "", None, None))
-        elif isinstance(content, Reaction):
-            emoji = content.emoji if isinstance(content.emoji, str) else "".join(content.emoji)
-            changes.append((message.updated_at, content.message_id, "reaction", "", None, emoji))
-    found: dict[str, list[tuple[float, str, str, str, Mapping[str, Any] | None, str | None]]] = {}
-    for change in sorted(changes, key=lambda one: one[0]):
-        found.setdefault(change[1], []).append(change)
+    changes = [_Change(event.time, id, role, _who(event), public_body(event)) for id, role, event in about]
+    changes += [change for message in by_us if (change := _by_us(message)) is not None]
+    found: dict[str, list[_Change]] = {}
+    for change in sorted(changes, key=lambda one: one.at):
+        found.setdefault(change.message_id, []).append(change)
     return [_changed(one, found.get(one.message_id or "", ())) for one in messages]
 
 
-def _changed(
-    message: ChatMessage, changes: Iterable[tuple[float, str, str, str, Mapping[str, Any] | None, str | None]]
-) -> ChatMessage:
-    reactions: dict[str, Mapping[str, Any]] = {}
-    for at, _, role, who, body, emoji in changes:
+def _who(event: Event) -> str:
+    return "" if event.body.get("from_me") is True else event.sender or ""
+
+
+def _by_us(message: OutboundMessage) -> _Change | None:
+    content = message.content
+    if isinstance(content, Edit):
+        return _Change(message.updated_at, content.message_id, "edit", "", content_document(message))
+    if isinstance(content, Delete):
+        return _Change(message.updated_at, content.message_id, "deletion", "", {})
+    if isinstance(content, Reaction):
+        emoji = content.emoji if isinstance(content.emoji, str) else "".join(content.emoji)
+        return _Change(message.updated_at, content.message_id, "reaction", "", {"emoji": emoji})
+    if isinstance(content, Vote):
+        return _Change(message.updated_at, content.message_id, "vote", "", {"options": list(content.choices)})
+    return None
+
+
+def _changed(message: ChatMessage, changes: Iterable[_Change]) -> ChatMessage:
+    reactions: dict[str, Mapping[str, Any]] = {one["sender"] or "": one for one in message.reactions}
+    votes: dict[str, Mapping[str, Any]] = {}
+    for at, _, role, who, body in changes:
         if role == "reaction":
-            shown = emoji if body is None else _text(body.get("emoji"))
             reactions.pop(who, None)
-            if shown:
-                reactions[who] = {"sender": who or None, "emoji": shown, "time": at}
+            if emoji := _text(body.get("emoji")):
+                reactions[who] = {"sender": who or None, "emoji": emoji, "time": at}
+        elif role == "vote":
+            votes.pop(who, None)
+            options = body.get("options")
+            if options is None or options:  # none: a vote whose answers are not known
+                votes[who] = {"sender": who or None, "options": options, "time": at}
         elif role == "deletion":
             message = msgspec.structs.replace(message, deleted_at=at, content=None, text=None, media=None)
-        elif message.deleted_at is None and body is not None:
-            content = {
-                **(message.content or {}),
-                **{name: body[name] for name in ("text", "caption", "media") if name in body},
-            }
-            text = _text(body.get("text")) or _text(body.get("caption"))
-            media = body["media"] if isinstance(body.get("media"), dict) else message.media
-            message = msgspec.structs.replace(message, edited_at=at, content=content, text=text, media=media)
-    return msgspec.structs.replace(message, reactions=tuple(reactions.values())) if reactions else message
+        elif message.deleted_at is None:
+            message = _edited(message, at, body)
+    return msgspec.structs.replace(message, reactions=tuple(reactions.values()), votes=tuple(votes.values()))
+
+
+def _edited(message: ChatMessage, at: float, body: Mapping[str, Any]) -> ChatMessage:
+    if body.get("undecryptable") is not None:  # there is a new content, but nobody here can read it
+        content = {**(message.content or {}), "undecryptable": body["undecryptable"]}
+        return msgspec.structs.replace(message, edited_at=at, content=content)
+    content = {
+        **(message.content or {}),
+        **{name: body[name] for name in ("text", "caption", "media", "poll") if name in body},
+    }
+    content.pop("undecryptable", None)
+    text = _text(body.get("text")) or _text(body.get("caption"))
+    media = body["media"] if isinstance(body.get("media"), dict) else message.media
+    return msgspec.structs.replace(message, edited_at=at, content=content, text=text, media=media)
+
+
+def _reactions(value: Any, at: float) -> Iterable[Mapping[str, Any]]:
+    """The reactions that a message of a history came with; their times are not known."""
+    for one in value if isinstance(value, list) else ():
+        if isinstance(one, dict) and (emoji := _text(one.get("emoji"))):
+            yield {"sender": _text(one.get("sender")), "emoji": emoji, "time": at}
 
 
 def _text(value: Any) -> str | None:

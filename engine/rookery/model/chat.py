@@ -101,6 +101,7 @@ class ChatMessage(msgspec.Struct, frozen=True, kw_only=True):
     error: str | None
     reply_to: str | None
     reactions: tuple[Mapping[str, Any], ...] = ()
+    votes: tuple[Mapping[str, Any], ...] = ()
     edited_at: float | None = None
     deleted_at: float | None = None
     event: int | None = None

@@ -143,6 +143,13 @@ class Poll(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="t
     selectable: Annotated[int, msgspec.Meta(ge=0, le=12)] = 1
 
 
+class Vote(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="vote"):
+    """A vote in somebody's poll, by the names of the answers; it replaces an earlier one, and no answer takes it back."""
+
+    message_id: NonEmpty
+    choices: Annotated[tuple[NonEmpty, ...], msgspec.Meta(max_length=12)]
+
+
 class Read(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="read"):
     """A read receipt for a message, where the platform supports it."""
 
@@ -183,6 +190,7 @@ Content = (
     | Invoice
     | Pin
     | Unpin
+    | Vote
     | PlatformCall
 )
 
@@ -190,7 +198,7 @@ MEDIA = (Image, Video, Audio, Voice, Document, Sticker, Animation, VideoNote)
 
 KINDS: dict[str, Any] = {str(kind.__struct_config__.tag): kind for kind in get_args(Content)}
 PASSING = (Typing, Read)
-"""Content that is only shown temporarily: platforms do not count it as messages, so no rate limit delays it."""
+"""Content that platforms do not count as messages, so no rate limit delays it."""
 
 MEDIA_PREFIX = "media:"
 """Prefix of the id of a stored file in the parameters of a `PlatformCall`."""

@@ -17,6 +17,7 @@ class ChatRole(StrEnum):
     EDIT = "edit"  # new content for an earlier message
     DELETION = "deletion"
     REACTION = "reaction"  # with `emoji`, empty when the reaction is removed
+    VOTE = "vote"  # in a poll, with `options`: the chosen answers, empty when the vote is taken back, null when unknown
     READ = "read"  # the account's owner has read up to this message
 
 

@@ -29,6 +29,13 @@ class LocalMedia(msgspec.Struct, frozen=True):
     filename: str | None
 
 
+class Recalled(msgspec.Struct, frozen=True):
+    """A message of the log. `content` is the body of an event, or the content of a send as JSON has it."""
+
+    sender: str | None  # None: sent by this session
+    content: Mapping[str, Any]
+
+
 class Inbox(Protocol):
     """The engine's side of one link. Owned by the engine; a provider never closes it."""
 
@@ -91,6 +98,10 @@ class Inbox(Protocol):
     def media(self, id: str) -> AbstractAsyncContextManager[LocalMedia]:
         """The stored file that a message names, as a local file inside the block. Raises Rejected when the file is
         gone, NotConnected when it is unavailable now."""
+
+    async def recall(self, chat: str, message_id: str) -> Recalled | None:
+        """One of the last few hundred messages of a chat, by the platform's id; None when it is older, or unknown. Raises
+        StoreError."""
 
     def beat(self, waited: float | None = None) -> None:
         """Proof of life: the peer answered just now. If this answers a poll for events, `waited` is the poll's duration

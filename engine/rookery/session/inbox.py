@@ -7,13 +7,18 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 import trio
 
 from ..errors import StoreUnavailable
+from ..model.chat import NEWEST
+from ..model.document import content_document
 from ..model.event import NewEvent
 from ..model.message import MessageState
 from ..model.session import Action, Lease, ProofOfLife, Reason, Session, SessionStatus
 from ..outbound.receipts import Confirmations
 from ..provider.capabilities import Pairing
+from ..provider.contract import Recalled
 from ..services import Services
 
+RECALLED = 500
+"""How far back, in messages of one chat, a link can look."""
 RETRY_DELAYS = (0.1, 0.2, 0.5, 1.0)  # seconds; the last one repeats
 
 
@@ -148,6 +153,17 @@ class SessionInbox:
     async def confirm(self, message_ids: Collection[str], state: MessageState) -> None:
         """See `provider.Inbox.confirm`."""
         await self._confirmations.confirm(message_ids, state)
+
+    async def recall(self, chat: str, message_id: str) -> Recalled | None:
+        """See `provider.Inbox.recall`."""
+        page = await self._store.chat_page(self._lease.session, chat, before=NEWEST, limit=RECALLED)
+        for _, role, event in page.events:
+            if event.body.get("message_id") == message_id:
+                return Recalled(None if role == "out" else event.sender, event.body)
+        for _, message in page.sends:
+            if message.receipt is not None and message.receipt.message_id == message_id:
+                return Recalled(None, content_document(message))
+        return None
 
     def report(
         self,

@@ -19,8 +19,16 @@ class ChatReaction(msgspec.Struct, frozen=True):
     time: Moment
 
 
+class ChatVote(msgspec.Struct, frozen=True):
+    """The present vote of one person in a poll; `sender` null: of this account, `options` null: they are not known."""
+
+    sender: str | None
+    options: list[str] | None
+    time: Moment
+
+
 class ChatMessage(msgspec.Struct, frozen=True, kw_only=True):
-    """A message as it is now: edited, deleted, with reactions. `direction` is `in` or `out`.
+    """A message as it is now: edited, deleted, with reactions and votes. `direction` is `in` or `out`.
 
     `state` is that of a send. `content` is what was received or sent, null after a deletion. `event` or `send` names where it
     came from. `cursor` is the value of `before` for what is older.
@@ -40,6 +48,7 @@ class ChatMessage(msgspec.Struct, frozen=True, kw_only=True):
     error: str | None
     reply_to: str | None
     reactions: list[ChatReaction]
+    votes: list[ChatVote]
     edited_at: Moment | None
     deleted_at: Moment | None
     event: int | None
@@ -62,6 +71,12 @@ class ChatMessage(msgspec.Struct, frozen=True, kw_only=True):
             error=one.error,
             reply_to=one.reply_to,
             reactions=[ChatReaction(each["sender"], each["emoji"], moment(each["time"])) for each in one.reactions],
+            votes=[
+                ChatVote(
+                    each["sender"], None if each["options"] is None else list(each["options"]), moment(each["time"])
+                )
+                for each in one.votes
+            ],
             edited_at=moment_or_none(one.edited_at),
             deleted_at=moment_or_none(one.deleted_at),
             event=one.event,

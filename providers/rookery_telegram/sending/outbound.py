@@ -130,6 +130,8 @@ def to_call(message: OutboundMessage, *, to: str | None = None) -> MethodCall:
             method = "unpinChatMessage"
             if unpin.message_id is not None:
                 params["message_id"] = _message_id(unpin.message_id, "message_id")
+        case c.Vote():
+            raise Rejected("type: a Telegram bot cannot vote")
         case c.Typing() as typing:
             method = "sendChatAction"
             params["action"] = typing.action

@@ -62,6 +62,16 @@ class Opener:
             body |= content | {"message_id": id, "kind": "comment", "target": target}
         return type, bytes(raw)
 
+    async def author(self, id: str) -> str | None:
+        """Who wrote a message, if the library has kept its secret. Raises ProviderError."""
+        rows = await self._devices.message_secrets(self.session, self._account.jid or "", id)
+        return rows[0][0] if rows else None
+
+    def is_own(self, address: str) -> bool:
+        """True for an address of the account itself."""
+        lid = f"{self._account.lid.partition(':')[0].partition('@')[0]}@lid"
+        return address in (self._account.address, lid)
+
     def closed(self, body: dict[str, Any], reason: str) -> str:
         """As `open`, for content that cannot be decrypted; returns the event's type."""
         type = PARTS.get(body["field"], ("edited_message", "", ()))[0]

@@ -12,7 +12,7 @@ import trio
 
 from rookery.errors import AccountLimited, NotConnected, ProviderError, SendError
 from rookery.log import get_logger
-from rookery.model.content import MEDIA
+from rookery.model.content import MEDIA, Vote
 from rookery.model.directory import Question
 from rookery.model.event import Event
 from rookery.model.message import OutboundMessage, Receipt
@@ -23,7 +23,7 @@ from rookery.provider.contract import Inbox
 from ..device.account import Account
 from ..device.pairing import PairingDesk
 from ..directory.asking import Directory
-from ..memory import Known, Memory
+from ..memory import QUOTE, Known, Memory
 from ..protocol import Happened, Notice, Start
 from ..settings import AccountSettings, WorkerSettings
 from ..workers.pool import WorkerPool
@@ -35,7 +35,7 @@ from .login import Login
 from .outbound import to_call, to_receipt, with_media, with_stored
 from .pacing import pacer
 from .presence import appear
-from .receiving import QUOTE, Receiver
+from .receiving import Receiver
 from .watch import watch
 
 DEVICE_NAME = "Rookery"
@@ -247,7 +247,11 @@ class WhatsAppLink:
 
     async def send(self, message: OutboundMessage) -> Receipt:
         """Send one message. Raises SendError."""
+        for id in {message.reply_to, getattr(message.content, "message_id", None)} - {None}:
+            await self._receiver.find(message.to, str(id))
         method, arguments = to_call(message, self._memory, self._account.address)
+        if method == "vote" and (author := await self._receiver.author(arguments["message_id"])):
+            arguments["sender"] = author  # in the form that the key of the votes is made of
         s = self._settings
         async with AsyncExitStack() as stack:
             if isinstance(message.content, MEDIA) and message.content.media is not None:
@@ -270,7 +274,7 @@ class WhatsAppLink:
                 raise self._limits.refused(to) from None
             self._limits.sent(to)
         self._inbox.life.last_ack = time.time()
-        if receipt.message_id:
+        if receipt.message_id and not isinstance(message.content, Vote):
             text = getattr(message.content, "text", "") or getattr(message.content, "caption", "") or ""
             options = getattr(message.content, "choices", ())
             self._memory.keep(receipt.message_id, Known(self._account.address, text[:QUOTE], True, options))

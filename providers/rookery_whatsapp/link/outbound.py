@@ -14,10 +14,9 @@ from rookery.model.message import OutboundMessage, Receipt
 from rookery.provider.contract import LocalMedia
 
 from ..addresses import address
-from ..memory import Memory
+from ..memory import QUOTE, Memory
 from ..options import SHAPES, passed
 from .fetching import fetch
-from .receiving import QUOTE
 
 OLDEST = 1_230_768_000.0
 """Seconds since 1970; no message was sent earlier."""
@@ -50,6 +49,8 @@ def to_call(message: OutboundMessage, memory: Memory, own: str) -> tuple[str, di
     if isinstance(content, c.Read):
         target = _target(content.message_id, to, options, memory, mine=False)
         return "read", {"to": to, "message_ids": [content.message_id], "sender": target["quoted_sender"]}
+    if isinstance(content, c.Vote):
+        return "vote", _vote(content, to, options, memory, own)
     if isinstance(content, UNKNOWN_HERE):
         raise Rejected(f"type: WhatsApp has no {c.kind_of(content)} message here")
     if isinstance(content, c.Edit) and content.text is None and content.caption is None:
@@ -77,6 +78,20 @@ def to_call(message: OutboundMessage, memory: Memory, own: str) -> tuple[str, di
         arguments["gif" if isinstance(content, c.Animation) else "video_note"] = True
         fields["type"] = "video"
     return "send", arguments
+
+
+def _vote(vote: c.Vote, to: str, options: Any, memory: Memory, own: str) -> dict[str, Any]:
+    target = _target(vote.message_id, to, options, memory, mine=False)
+    known = memory.get(vote.message_id)
+    if known is not None and known.options and (wrong := [each for each in vote.choices if each not in known.options]):
+        raise Rejected(f"choices: the poll has no {wrong[0]!r}; it has {', '.join(map(repr, known.options))}")
+    return {
+        "to": to,
+        "message_id": vote.message_id,
+        "choices": list(vote.choices),
+        "from_me": target["from_me"],
+        "sender": own if target["from_me"] else target["quoted_sender"],
+    }
 
 
 def _target(id: str, to: str, options: Any, memory: Memory, *, mine: bool) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -16,13 +17,12 @@ from rookery.model.message import MessageState
 from rookery.provider.contract import Inbox
 
 from ..device.devices import DeviceStore
-from ..memory import ChatNames, Facts, Known, Memory
+from ..memory import QUOTE, ChatNames, Facts, Known, Memory
 from ..protocol import Happened
 from ..workers.port import ClientPort
 from .encrypted import Opener
 from .history import HistoryReader
-
-QUOTE = 1000  # characters of a text to keep for quotes
+from .recall import recalled
 
 MOST_PRESENCES = 500
 """Maximum number of people of one session to whose presence each new connection subscribes again."""
@@ -37,12 +37,13 @@ STATES = {"delivered": MessageState.DELIVERED, "read": MessageState.READ, "playe
 log = get_logger("SESSION")
 
 
-def named_vote(vote: dict[str, Any], memory: Memory) -> None:
-    """Give a vote its `options`, the chosen ones by name; null when the vote or its poll is not known here."""
-    poll, chosen, names = memory.get(vote["message_id"]), vote.get("option_hashes"), None
-    if poll is not None and poll.options and chosen is not None:
-        names = [option for option in poll.options if hashlib.sha256(option.encode()).hexdigest() in chosen]
-    vote["options"] = names
+def named_vote(vote: dict[str, Any], options: Sequence[str]) -> None:
+    """Give a vote its `options`, the chosen ones of the poll's by name; null when the vote or its poll is not known."""
+    chosen = vote.get("option_hashes")
+    if chosen is None or (chosen and not options):
+        vote["options"] = None
+    else:
+        vote["options"] = [option for option in options if hashlib.sha256(option.encode()).hexdigest() in chosen]
 
 
 class Receiver:
@@ -122,11 +123,24 @@ class Receiver:
         async with self._turn:
             await self._inbox.commit(stored, self._facts.write() if named else None)
 
+    async def find(self, chat: str, id: str) -> None:
+        """Bring an earlier message back into memory: from the log or, if that has lost it, at least its author."""
+        if await recalled(self._inbox, self._memory, chat, id) is None and (author := await self.author(id)):
+            self._memory.keep(id, Known(author, "", self._opener.is_own(author)))
+
+    async def author(self, id: str) -> str | None:
+        """The address under which a message came, if the library has kept its secret. Never raises."""
+        with suppress(ProviderError):
+            return await self._opener.author(id)
+        return None
+
     async def _event(self, port: ClientPort, frame: Happened, body: dict[str, Any]) -> tuple[NewEvent, bool]:
         """The event to store, and whether it gave a chat its name. Changes `body`."""
         type, raw, chat, sender = frame.type, frame.raw, frame.chat, frame.sender
         if type == "poll_vote":
-            named_vote(body, self._memory)
+            chat = (body.get("chat") or {}).get("id") or chat
+            known = await recalled(self._inbox, self._memory, chat or "", body["message_id"])
+            named_vote(body, known.options if known is not None else ())
         elif type == "encrypted":
             try:
                 type, raw = await self._opener.open(port, body)

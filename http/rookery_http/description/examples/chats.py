@@ -27,6 +27,7 @@ RECEIVED: dict[str, Any] = {
     "error": None,
     "reply_to": None,
     "reactions": [],
+    "votes": [],
     "edited_at": None,
     "deleted_at": None,
     "event": 4711,
@@ -43,6 +44,7 @@ SENT: dict[str, Any] = RECEIVED | {
     "content": {"type": "text", "text": "Your order is paid.", "format": "plain", "preview": True},
     "state": "read",
     "reactions": [{"sender": "7", "emoji": "👍", "time": "2026-01-31T12:00:09.000Z"}],
+    "votes": [],
     "event": None,
     "send": "019c1410-5f00-7c3a-9b1e-2f6d3a4b5c6d",
 }

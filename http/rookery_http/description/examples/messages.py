@@ -93,6 +93,7 @@ CONTENTS: dict[str, Any] = {
     },
     "delete": {"to": "7", "type": "delete", "message_id": "815"},
     "read": {"to": "7", "type": "read", "message_id": "814"},
+    "vote": {"to": "+4915112345678", "type": "vote", "message_id": "3EB0A1B2C3D4", "choices": ["Today"]},
     "any method, stored": {
         "to": "7",
         "type": "telegram",

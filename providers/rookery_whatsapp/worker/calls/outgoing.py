@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from neonize.client import NewClient
+from neonize.proto import Neonize_pb2 as forms
 from neonize.proto.waE2E import WAWebProtobufsE2E_pb2 as e2e
 from neonize.utils.enum import MediaType
 
@@ -251,6 +252,36 @@ def _preview(part: Any, data: bytes) -> None:
             part.JPEGThumbnail = thumbnail.getvalue()
     except Exception:  # noqa: S110 - Pillow raises whatever a broken picture makes it raise
         pass
+
+
+def poll_info(arguments: dict[str, Any]) -> Any:
+    """The description of a poll that the library needs for a vote. Fields that it does not read are empty."""
+    source = forms.MessageSource(
+        Chat=parse_jid(arguments["to"]),
+        Sender=parse_jid(arguments["sender"]),
+        IsFromMe=arguments["from_me"],
+        IsGroup=arguments["to"].endswith("@g.us"),
+    )
+    info = forms.MessageInfo(MessageSource=source, ID=arguments["message_id"])
+    _complete(info)
+    return info
+
+
+def _complete(message: Any) -> None:
+    """Set every required field that is missing."""
+    for path in message.FindInitializationErrors():
+        target = message
+        *parents, name = path.split(".")
+        for parent in parents:
+            target = getattr(target, parent)
+        field = target.DESCRIPTOR.fields_by_name[name]
+        if field.message_type is not None:
+            getattr(target, name).SetInParent()
+            _complete(getattr(target, name))
+        elif field.enum_type is not None:
+            setattr(target, name, field.enum_type.values[0].number)
+        else:
+            setattr(target, name, field.default_value)
 
 
 def receiver(arguments: dict[str, Any]) -> Any:

@@ -1,0 +1,42 @@
+"""Looks up an earlier message: in memory, and after a restart in the log."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rookery.errors import StoreError
+from rookery.log import get_logger
+from rookery.provider.contract import Inbox
+
+from ..memory import QUOTE, Known, Memory
+
+log = get_logger("SESSION")
+
+
+async def recalled(inbox: Inbox, memory: Memory, chat: str, id: str) -> Known | None:
+    """The message, or None when it is neither in memory nor among the last few hundred of its chat. Never raises."""
+    known = memory.get(id)
+    if known is not None:
+        return known
+    try:
+        found = await inbox.recall(chat, id)
+    except StoreError as error:
+        log.warning("an earlier message cannot be looked up", error=str(error))
+        return None
+    if found is None:
+        return None
+    content = found.content
+    sender = content.get("sender")
+    lid = sender.get("lid") if isinstance(sender, Mapping) and content.get("chat_type") == "group" else None
+    text = content.get("text") or content.get("caption") or ""
+    known = Known(lid or found.sender or "", str(text)[:QUOTE], found.sender is None, _options(content))
+    memory.keep(id, known)
+    return known
+
+
+def _options(content: Mapping[str, Any]) -> tuple[str, ...]:
+    """The answers of a poll: received, or sent from here."""
+    poll = content.get("poll")
+    options = poll.get("options") if isinstance(poll, Mapping) else content.get("choices")
+    return tuple(str(each) for each in options) if isinstance(options, list) else ()
