@@ -60,6 +60,8 @@ async def test_a_thousand_bots_restored_and_shut_down(tmp_path: Path) -> None:
             assert stopped < GRACE
         assert sum(bot.errors[409] for bot in bots) == 0
         with closing(sqlite3.connect(tmp_path / "rookery.db")) as database:
-            found = database.execute("SELECT enabled, status, count(*) FROM sessions GROUP BY enabled, status").fetchall()
+            found = database.execute(
+                "SELECT enabled, status, count(*) FROM sessions GROUP BY enabled, status"
+            ).fetchall()
         assert found == [(1, "DISCONNECTED", BOTS)]
     print(f"\n{BOTS} bots: process start to all connected {restored:.1f} s, SIGTERM to exit 0 {stopped:.1f} s")

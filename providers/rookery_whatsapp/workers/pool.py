@@ -125,7 +125,7 @@ class WorkerPool:
         if worker.suspects is None:
             worker.suspects = [each for each in worker.sessions if each not in self._logged_in] + [session] * busy
         if busy:
-            least = SUSPECT_AFTER if len(worker.suspects) <= FEW_SUSPECTS else 0
+            least = SUSPECT_AFTER if worker.crashed and len(worker.suspects) <= FEW_SUSPECTS else 0
             self._deaths[session] = max(least, self._deaths.get(session, 0) + 1)
         elif worker.suspects or age >= FORGIVEN_AFTER:
             self._deaths.pop(session, None)

@@ -84,6 +84,13 @@ class WorkerProcess:
         return self._quitting
 
     @property
+    def crashed(self) -> bool:
+        """True once it has ended by itself: neither asked to, nor killed by the engine, a person or the kernel."""
+        if self.pid is None or self._quitting or not self.ended.is_set():
+            return False
+        return self._process.returncode not in (0, -signal.SIGKILL)
+
+    @property
     def usable(self) -> bool:
         """True when it may take another client."""
         return not (

@@ -1,5 +1,7 @@
 """The engine's side of the workers' protocol, with workers that do what a test tells them."""
 
+import os
+import signal
 from typing import Any
 
 import msgspec
@@ -276,6 +278,23 @@ async def test_sessions_whose_workers_keep_dying_are_isolated(mocked: Opener, mo
             await reach(engine, "neighbour", SessionStatus.CONNECTED)
             await reach(engine, "one", SessionStatus.CONNECTED)
         assert [len(worker.sessions) for worker in whatsapp(engine).workers()] == [1, 1]
+
+
+async def test_a_killed_worker_makes_no_session_a_suspect(mocked: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(link, "DEATH_PAUSE", 0.01)
+    async with mocked() as engine:
+        await connect(engine)
+        await engine.create_session(id="rounds-endless", platform="whatsapp")
+        await reach(engine, "rounds-endless", SessionStatus.QR_REQUIRED)
+        [worker] = whatsapp(engine).workers()
+        assert len(worker.sessions) == 2
+        os.kill(worker.pid, signal.SIGKILL)  # as the kernel does when memory is short
+        with trio.fail_after(PATIENCE):
+            while whatsapp(engine).pool.crashes < 1:
+                await trio.sleep(0.01)
+        await reach(engine, "one", SessionStatus.CONNECTED)
+        await reach(engine, "rounds-endless", SessionStatus.QR_REQUIRED)
+        assert [len(worker.sessions) for worker in whatsapp(engine).workers()] == [2]
 
 
 async def test_a_logout_settles_before_it_is_cleaned_up(mocked: Opener) -> None:
