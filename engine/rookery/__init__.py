@@ -2,9 +2,8 @@
 
 async with open_engine(store="sqlite:///bots.db", providers=[Telegram()]) as engine:
     await engine.create_session(id="shop", platform="telegram", credentials={"token": token})
-    async for event in engine.events():
-        if event.type == "message":
-            await engine.send(event.session, to=event.chat, text=event.body["text"])
+    async for event in engine.events(types=["message"]):
+        await engine.send(event.session, to=event.chat, text=event.body["text"])
 """
 
 from .engine import Engine, open_engine
