@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 
@@ -18,6 +18,7 @@ from ..bot_api.nesting import flatten, is_suspicious
 from .messages import message_body, sender_of
 from .others import OTHER_KINDS, facts_of
 from .peers import peer_id, whole
+from .plain import LATEST, UpdateId, plain_text
 
 MESSAGE_KINDS = (
     "message",
@@ -30,13 +31,6 @@ MESSAGE_KINDS = (
 )
 ALL_KINDS = (*MESSAGE_KINDS, *OTHER_KINDS)
 """Requested by name: the server's default leaves out three of them."""
-
-
-UpdateId = Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
-"""The range of valid update ids: any other id would make a wrong offset."""
-
-LATEST = 253_402_300_800.0
-"""The end of the calendar, in seconds since the epoch."""
 
 
 _updates = msgspec.json.Decoder(list[msgspec.Raw])
@@ -59,7 +53,8 @@ def to_events(
     for raw in _updates.decode(_text(bytes(result))):
         update = bytes(raw)
         # Readers decode it deeper in their own stack: nesting that this decoder accepts may be too deep for them.
-        event, id = _to_event(flatten(update) if is_suspicious(update) else update, epoch, now)
+        flat = flatten(update) if is_suspicious(update) else update
+        event, id = plain_text(flat, epoch) or _to_event(flat, epoch, now)
         events.append(event)
         if b'"migrate_' in update and (migrated := _migration(event)) is not None:
             events.append(migrated)

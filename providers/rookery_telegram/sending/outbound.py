@@ -14,7 +14,7 @@ from rookery.model.message import OutboundMessage, Receipt
 
 from ..bot_api.errors import ApiError
 from ..bot_api.methods import takes_chat
-from ..receiving.updates import LATEST
+from ..receiving.plain import LATEST
 from .request import File, MethodCall, with_files
 
 PARSE_MODES = {"html": "HTML", "markdown": "MarkdownV2"}
