@@ -18,7 +18,7 @@ from rookery.runtime.http_client import HttpClient
 
 from .errors import ApiError, NoAnswer, read_answer
 from .multipart import FilePart, Multipart
-from .transport import BotTransport
+from .transport import BotTransport, DirectTransport
 
 CONNECT_SECONDS = 10.0
 ANSWER_SECONDS = 25.0  # the engine's send deadline is a little longer
@@ -57,27 +57,31 @@ class _Content(httpx.AsyncByteStream):
 
 
 class _Request:
-    """Follows the progress of a request through httpx's `trace`."""
+    """Follows the progress of a request: a `DirectTransport` calls `sent`, httpcore `trace`."""
 
     def __init__(self, on_sent: Callable[[], None] | None) -> None:
         self._on_sent = on_sent
         self._to_proxy = False
         self.connected = False  # the request opened a new connection
 
+    def sent(self) -> None:
+        if self._on_sent is not None:
+            self._on_sent()
+
     async def trace(self, name: str, info: Mapping[str, Any]) -> None:
         if name.endswith((".connect_tcp.complete", ".start_tls.complete")):
             self.connected = True
         elif name == "http11.send_request_headers.started":
             self._to_proxy = info["request"].method == b"CONNECT"
-        elif name == "http11.send_request_body.complete" and not self._to_proxy and self._on_sent is not None:
-            self._on_sent()
+        elif name == "http11.send_request_body.complete" and not self._to_proxy:
+            self.sent()
 
 
 class BotApi:
     """The methods of one bot. Owned by its link, which closes it.
 
-    Polls, control calls, downloads and everything through a proxy use one `httpx.AsyncClient`. Sends without a proxy
-    use `HttpClient`, which takes a tenth of the CPU per call.
+    Polls, control calls, downloads and everything through a proxy use one `httpx.AsyncClient`. Without a proxy its calls
+    and all sends share the connections of one `HttpClient`, which takes a tenth of the CPU per call.
     """
 
     def __init__(
@@ -85,17 +89,20 @@ class BotApi:
     ) -> None:
         url = httpx.URL(base_url)
         self._authority = url.netloc
+        is_https = url.scheme == "https"
+        port = url.port or (443 if is_https else 80)
+        self._calls = None
+        if proxy is not None:
+            transport = BotTransport(url, token, ssl_context, proxy)
+        else:
+            self._calls = HttpClient(url.host, port, ssl_context if is_https else None, max_answer=MAX_ANSWER)
+            transport = DirectTransport(url, token, ssl_context, self._calls)
         self._client = httpx.AsyncClient(
             base_url=url.copy_with(raw_path=b"/"),
-            transport=BotTransport(url, token, ssl_context, proxy),
+            transport=transport,
             headers={"user-agent": "Rookery", "accept": "application/json", "accept-encoding": "identity"},
             trust_env=False,
         )
-        is_https = url.scheme == "https"
-        port = url.port or (443 if is_https else 80)
-        self._sends = None
-        if proxy is None:
-            self._sends = HttpClient(url.host, port, ssl_context if is_https else None, max_answer=MAX_ANSWER)
         self._prefix = b"POST " + url.raw_path.rstrip(b"/") + b"/bot" + token.encode() + b"/"
         self._head = (
             b" HTTP/1.1\r\nHost: " + url.netloc + b"\r\nAccept: application/json\r\nUser-Agent: Rookery\r\n"
@@ -124,7 +131,7 @@ class BotApi:
         try:
             return await self._post(method, body, "application/json", len(body), seconds, request)
         except NoAnswer as error:
-            if request.connected or not (repeat and error.broken):
+            if self._calls is not None or request.connected or not (repeat and error.broken):
                 raise
         return await self._post(method, body, "application/json", len(body), seconds, _Request(on_sent))
 
@@ -133,10 +140,10 @@ class BotApi:
     ) -> msgspec.Raw:
         """One call with JSON that is never repeated. Raises ApiError and NoAnswer."""
         body = _encoder.encode(params) if params else b"{}"
-        if self._sends is None:
+        if self._calls is None:
             return await self._post(method, body, "application/json", len(body), seconds, _Request(None))
         head = self._prefix + method.encode() + self._head % (b"application/json", len(body))
-        return await self._exchange(self._sends, head + body, None, seconds)
+        return await self._exchange(self._calls, head + body, None, seconds)
 
     async def upload(
         self,
@@ -155,11 +162,11 @@ class BotApi:
         }
         form = Multipart(fields, files)
         async with aclosing(form.pieces()) as pieces:
-            if self._sends is None:
+            if self._calls is None:
                 request = _Request(None)
                 return await self._post(method, pieces, form.content_type, form.size, seconds, request)
             head = self._prefix + method.encode() + self._head % (form.content_type.encode(), form.size)
-            return await self._exchange(self._sends, head, pieces, seconds)
+            return await self._exchange(self._calls, head, pieces, seconds)
 
     async def download(self, file_path: str, sink: MediaSink) -> None:
         """Write the file that `getFile` named into `sink`, in pieces. Raises ApiError, NoAnswer, MediaError."""
@@ -173,8 +180,8 @@ class BotApi:
 
     async def aclose(self) -> None:
         """Close every connection."""
-        if self._sends is not None:
-            await self._sends.aclose()
+        if self._calls is not None:
+            await self._calls.aclose()
         await self._client.aclose()
 
     async def _exchange(
@@ -206,7 +213,7 @@ class BotApi:
             f"/{method}",
             headers={"content-type": content_type, "content-length": str(size)},
             timeout=_timeout(seconds),
-            extensions={"trace": request.trace},
+            extensions={"trace": request.trace, "on_sent": request.sent, "body_seconds": BODY_SECONDS},
         )
         prepared.stream = _Content(content)
         async with self._answer(prepared) as response:

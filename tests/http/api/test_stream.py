@@ -104,7 +104,7 @@ async def test_heartbeats_lose_nothing(serve: Any) -> None:
                 await trio.sleep(0.007)
                 await served.parrot.say("polly", str(number))
 
-        async with following(served, STREAM) as frames, trio.open_nursery() as nursery:
+        async with following(served, STREAM + "?type=message") as frames, trio.open_nursery() as nursery:
             nursery.start_soon(talk)
             assert texts(await frames.some(30)) == [str(number) for number in range(30)]
 
@@ -174,7 +174,10 @@ async def test_it_ends_with_its_key(serve: Any, how: Any) -> None:
         key, secret = await served.engine.create_key(scopes=[Scope.READ], expires_in=expires_in)
         _, other_secret = await served.engine.create_key(scopes=[Scope.READ])
         bearer, others = [("Authorization", f"Bearer {text}") for text in (secret, other_secret)]
-        async with following(served, STREAM, bearer) as frames, following(served, STREAM, others) as unharmed:
+        async with (
+            following(served, STREAM + "?type=message", bearer) as frames,
+            following(served, STREAM + "?type=message", others) as unharmed,
+        ):
             await served.parrot.say("polly", "hello")
             assert texts(await frames.some(1)) == ["hello"]
             if how == "revoked here":

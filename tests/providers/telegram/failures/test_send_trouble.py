@@ -106,7 +106,7 @@ class TestSends:
         """The connection that the poll holds is still there, but no further one can be had."""
         async with open_quick_simulator() as simulator, open_setup(simulator) as setup:
             link: Any = setup.engine.running_here()["shop"].link
-            transport = link._api._sends
+            transport = link._api._calls
             port, transport._port = transport._port, 1
             for connection in list(transport._idle):
                 transport._idle.remove(connection)
