@@ -59,8 +59,9 @@ class _Content(httpx.AsyncByteStream):
 class _Request:
     """Follows the progress of a request: a `DirectTransport` calls `sent`, httpcore `trace`."""
 
-    def __init__(self, on_sent: Callable[[], None] | None) -> None:
+    def __init__(self, on_sent: Callable[[], None] | None, *, repeatable: bool = False) -> None:
         self._on_sent = on_sent
+        self.repeatable = repeatable
         self._to_proxy = False
         self.connected = False  # the request opened a new connection
 
@@ -127,7 +128,7 @@ class BotApi:
         called when the request has left. Raises ApiError (the server refused) and NoAnswer.
         """
         body = _encoder.encode(params) if params else b"{}"
-        request = _Request(on_sent)
+        request = _Request(on_sent, repeatable=repeat)
         try:
             return await self._post(method, body, "application/json", len(body), seconds, request)
         except NoAnswer as error:
@@ -213,7 +214,12 @@ class BotApi:
             f"/{method}",
             headers={"content-type": content_type, "content-length": str(size)},
             timeout=_timeout(seconds),
-            extensions={"trace": request.trace, "on_sent": request.sent, "body_seconds": BODY_SECONDS},
+            extensions={
+                "trace": request.trace,
+                "on_sent": request.sent,
+                "repeatable": request.repeatable,
+                "body_seconds": BODY_SECONDS,
+            },
         )
         prepared.stream = _Content(content)
         async with self._answer(prepared) as response:

@@ -107,7 +107,8 @@ class DirectTransport(BotTransport):
     """Connections without a proxy. Calls of methods go over an `HttpClient`, which takes a fifth of httpcore's CPU time;
     files, which are read in pieces, go over httpcore. Closed by the client that it belongs to, but for `calls`.
 
-    Every call may reach the server twice: when a kept connection turns out to be closed, it is repeated on a new one.
+    A call that says so may reach the server twice: when a kept connection turns out to be closed, it is repeated on a new
+    one.
     """
 
     def __init__(self, base_url: httpx.URL, token: str, ssl_context: ssl.SSLContext | None, calls: HttpClient) -> None:
@@ -130,7 +131,7 @@ class DirectTransport(BotTransport):
                 connect_seconds=seconds["connect"],
                 read_seconds=seconds["read"],
                 body_seconds=request.extensions["body_seconds"],
-                repeatable=True,
+                repeatable=request.extensions["repeatable"],
                 on_sent=request.extensions["on_sent"],
             )
         except http_client.ExchangeError as error:
