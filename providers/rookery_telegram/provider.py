@@ -148,11 +148,23 @@ class Telegram:
 
     async def reach(self) -> Reached:
         """See `rookery.provider.capabilities.Reachable`. Any answer shows that the Bot API server is reachable."""
+        return await self._reach(self._proxy)
+
+    async def reach_by(self, settings: Mapping[str, Any]) -> Reached:
+        """See `rookery.provider.capabilities.ReachableBy`."""
+        return await self._reach(_bot_settings(settings).proxy or self._proxy)
+
+    def way_of(self, settings: Mapping[str, Any]) -> str | None:
+        """See `rookery.provider.capabilities.ReachableBy`."""
+        proxy = settings.get("proxy")
+        return proxy if isinstance(proxy, str) else None
+
+    async def _reach(self, proxy: str | None) -> Reached:
         host = httpx.URL(self._api_url).host
-        if self._proxy is not None:
-            host += f" through the proxy {httpx.URL(self._proxy).host}"
+        if proxy is not None:
+            host += f" through the proxy {httpx.URL(proxy).host}"
         context = tls_context(self._ca_bundle)
-        transport = PlainTransport(context, self._proxy)
+        transport = PlainTransport(context, proxy)
         async with httpx.AsyncClient(transport=transport, trust_env=False, timeout=REACH_SECONDS) as client:
             try:
                 answer = await client.get(self._api_url)

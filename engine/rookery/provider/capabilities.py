@@ -170,6 +170,22 @@ class Reachable(Protocol):
 
 
 @runtime_checkable
+class ReachableBy(Protocol):
+    """A provider whose sessions may have a way of their own to the platform, such as a proxy."""
+
+    @property
+    def platform(self) -> str:
+        """As in `Provider`."""
+
+    def way_of(self, settings: Mapping[str, Any]) -> str | None:
+        """Names the way that these settings choose, equal for equal ways; None for that of all sessions. It may hold a
+        secret."""
+
+    async def reach_by(self, settings: Mapping[str, Any]) -> Reached:
+        """Like `Reachable.reach`, for a session with these settings. Raises InvalidInput, ProviderError."""
+
+
+@runtime_checkable
 class Cleanable(Protocol):
     """A provider that keeps things in memory for a session after its link has ended."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import resource
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import trio
@@ -17,7 +17,8 @@ import trio
 from rookery import Engine
 from rookery.background.memory_reading import container_limit
 from rookery.errors import RookeryError, TerminalError
-from rookery.provider.capabilities import Reachable
+from rookery.model.session import Session, SessionQuery
+from rookery.provider.capabilities import Reachable, ReachableBy, Reached
 from rookery.provider.contract import Provider
 from rookery.store.inspection import StoreFacts
 
@@ -31,6 +32,9 @@ FILES_BESIDES = 200  # the store, the API, webhooks
 CLOCK_TOLERANCE = 5.0  # seconds; leases and webhook signatures live on it
 USUAL_GRACE = {"Kubernetes": 30.0, "a container": 10.0}
 """Default seconds between SIGTERM and SIGKILL."""
+
+MAX_SESSIONS, MAX_WAYS = 1000, 20
+"""How many sessions are looked at for proxies of their own, and how many proxies are tried."""
 
 NOT_BEFORE = 1_750_000_000.0  # a clock that shows an earlier time was never set
 
@@ -67,7 +71,28 @@ async def examine_running(engine: Engine, config: Config | None, settings: ApiSe
         logs=LogSettings(),
     )
     platforms = list(engine.providers.values())
-    return [*warnings, *await _examined(alone, os.environ, platforms, None, stored=config is not None)]
+    found = await _examined(alone, os.environ, platforms, None, stored=config is not None)
+    return [*warnings, *found, *await _ways(engine)]
+
+
+async def _ways(engine: Engine) -> list[Finding]:
+    """Check the ways that single sessions have to their platform, such as their proxies: each once, the first ones only."""
+    ways: dict[tuple[str, str], tuple[ReachableBy, list[Session]]] = {}
+    for session in await engine.list_sessions(SessionQuery(enabled=True, limit=MAX_SESSIONS)):
+        provider = engine.providers.get(session.platform)
+        if isinstance(provider, ReachableBy) and (way := provider.way_of(session.settings)) is not None:
+            ways.setdefault((session.platform, way), (provider, []))[1].append(session)
+    found: dict[str, Finding] = {}
+
+    async def reach(provider: ReachableBy, sessions: list[Session]) -> None:
+        more = f" and {len(sessions) - 1} more" if len(sessions) > 1 else ""
+        subject = f"{provider.platform}, session {sessions[0].id}{more}"
+        found[subject] = await _reach(subject, lambda: provider.reach_by(sessions[0].settings), [], wanted=True)
+
+    async with trio.open_nursery() as nursery:
+        for provider, sessions in list(ways.values())[:MAX_WAYS]:
+            nursery.start_soon(reach, provider, sessions)
+    return [found[subject] for subject in sorted(found)]
 
 
 async def _examined(
@@ -93,7 +118,7 @@ async def _examined(
 
     async def reach(provider: Reachable) -> None:
         wanted = facts is not None and facts.platforms.get(provider.platform, 0) > 0
-        reached[provider.platform] = await _reach(provider, ahead, wanted=wanted)
+        reached[provider.platform] = await _reach(provider.platform, provider.reach, ahead, wanted=wanted)
 
     async with trio.open_nursery() as nursery:
         for provider in providers:
@@ -167,14 +192,15 @@ def _memory(config: Config) -> Iterator[Finding]:
         yield good("memory", f"up to {limit / 1024**2:.0f} MiB for all processes together")
 
 
-async def _reach(provider: Reachable, ahead: list[tuple[str, float]], *, wanted: bool) -> Finding:
+async def _reach(
+    subject: str, reach: Callable[[], Awaitable[Reached]], ahead: list[tuple[str, float]], *, wanted: bool
+) -> Finding:
     """Check that the platform is reachable; a failure is an error only where sessions need it (`wanted`)."""
-    subject = provider.platform
     network = "look at the network, the proxy, the firewall, the DNS"
     wrong = bad if wanted else odd
     try:
         with trio.fail_after(SECONDS):
-            reached = await provider.reach()
+            reached = await reach()
     except trio.TooSlowError:
         return wrong(subject, f"no answer within {SECONDS:g} s", network)
     except TerminalError as error:

@@ -33,9 +33,8 @@ def redacted(value: Any) -> Any:
 
 
 def without_password(url: str) -> str:
-    """The address with `***` for the password in it."""
+    """The address with `***` for the user and password in it: some services put the secret in the user's place."""
     scheme, separator, rest = url.partition("://")
     authority, slash, path = rest.partition("/")
-    account, at, host = authority.rpartition("@")
-    user, colon, _ = account.partition(":")
-    return f"{scheme}{separator}{user}{colon}{REDACTED}{at}{host}{slash}{path}" if colon and at else url
+    _, at, host = authority.rpartition("@")
+    return f"{scheme}{separator}{REDACTED}{at}{host}{slash}{path}" if at else url

@@ -185,7 +185,7 @@ async def test_what_was_sent_stays_readable(served: Any) -> None:
     rows = (await served.client.get(URL)).json()["messages"]
     place, document, image, text = (row["content"] for row in rows)
     assert text == {"type": "text", "text": "hello", "format": "plain", "preview": True}
-    assert image == {"type": "image", "url": "https://me:***@example.org/a.png", "caption": "look"}
+    assert image == {"type": "image", "url": "https://***@example.org/a.png", "caption": "look"}
     assert (place["type"], place["latitude"], place["longitude"]) == ("location", 1.0, 2.0)
     assert (document["size"], document["filename"]) == (5, "a.txt")
     assert "data" not in document

@@ -91,7 +91,7 @@ def test_redaction() -> None:
         "nested": [{"API_KEY": "***", "name": "c"}],
         "password": "",
         "webhook_secret": "***",
-        "proxy": "socks5://user:***@host:1080",
+        "proxy": "socks5://***@host:1080",
         "plain": "user:x@host",
         "link": "https://host/a:b@c",
     }

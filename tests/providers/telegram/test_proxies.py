@@ -11,10 +11,12 @@ import trio
 from rookery import EngineSettings, EventQuery, SessionStatus, open_engine
 from rookery.errors import InvalidInput, ProviderError
 from rookery.store.open import MemoryStore
+from rookery_http.config.settings import ApiSettings
+from rookery_http.operate.doctor import examine_running
 from rookery_telegram import Telegram
 from rookery_telegram.bot_api.proxy import check_proxy
 from support.bot_api.method_log import Received, open_method_log
-from support.bot_api.proxies import PASSWORD, open_proxy
+from support.bot_api.proxies import PASSWORD, USER, open_proxy
 from support.telegram_engine import QUICK, SECRET, TOKEN, UNLIMITED
 
 PHOTO = {"file_id": "f", "file_unique_id": "u", "width": 1, "height": 1}
@@ -30,7 +32,7 @@ def answer(call: Received) -> tuple[int, Any]:
     return 200, {"ok": True, "result": {"message_id": 1, "date": 1, "chat": {"id": 7}}}
 
 
-@pytest.mark.parametrize("scheme", ["http", "socks5"])
+@pytest.mark.parametrize("scheme", ["http", "https", "socks5"])
 @pytest.mark.parametrize("credentials", [False, True])
 @pytest.mark.parametrize("place", ["session", "server"])
 async def test_everything_goes_through_the_proxy(
@@ -41,7 +43,11 @@ async def test_everything_goes_through_the_proxy(
         log.answer = answer
         log.updates.append(UPDATE)
         telegram = Telegram(
-            api_url=log.url, poll_timeout=20, rates=UNLIMITED, proxy=proxy.url if place == "server" else None
+            api_url=log.url,
+            poll_timeout=20,
+            rates=UNLIMITED,
+            proxy=proxy.url if place == "server" else None,
+            ca_bundle=str(proxy.ca_bundle) if proxy.ca_bundle else None,
         )
         settings = {"proxy": proxy.url} if place == "session" else {}
         async with open_engine(providers=[telegram], store=MemoryStore(), settings=QUICK) as engine:
@@ -54,8 +60,8 @@ async def test_everything_goes_through_the_proxy(
                 stored = await engine.store_media(b"bytes" * 100_000, content_type="image/png", filename="a.png")
                 await engine.send("shop", to=7, type="image", media=stored.id)
                 assert (await engine.fetch_media(events[0].id)).data == b"file content"
-                if place == "server":
-                    assert "through the proxy" in (await telegram.reach()).detail
+                reached = await telegram.reach() if place == "server" else await telegram.reach_by(settings)
+                assert "through the proxy 127.0.0.1" in reached.detail
             uploaded = next(call for call in log.calls if call.method == "sendPhoto")
             assert uploaded.files["photo"] == ("a.png", "image/png", b"bytes" * 100_000)
             await proxy.die()
@@ -64,6 +70,7 @@ async def test_everything_goes_through_the_proxy(
             sessions = repr(await engine.list_sessions()) + repr(telegram)
         for text in (caplog.text, sessions if place == "server" else ""):
             assert PASSWORD not in text
+            assert USER not in text
             assert SECRET not in text
 
 
@@ -85,11 +92,36 @@ async def test_a_proxy_that_dies_is_trouble_of_the_network_and_nothing_is_lost()
                 await telegram.reach()
 
 
-@pytest.mark.parametrize("scheme", ["http", "socks5"])
+async def test_the_doctor_tries_the_proxies_of_single_sessions() -> None:
+    """Each once, however many sessions use it; what it says holds no credentials."""
+    async with open_method_log() as log, open_proxy("http", credentials=True) as proxy:
+        dead = proxy.url.replace(proxy.url.rpartition(":")[2], "1")
+        telegram = Telegram(api_url=log.url, poll_timeout=20, rates=UNLIMITED)
+        async with open_engine(providers=[telegram], store=MemoryStore(), settings=QUICK) as engine:
+            for number, address in enumerate((proxy.url, proxy.url, dead, None), 1):
+                await engine.create_session(
+                    id=f"shop-{number}",
+                    platform="telegram",
+                    credentials={"token": TOKEN.replace("123456", f"12345{number}")},
+                    settings={"proxy": address} if address else {},
+                )
+            with trio.fail_after(60):
+                findings = await examine_running(engine, None, ApiSettings())
+        found = {finding.subject: finding for finding in findings if finding.subject.startswith("telegram,")}
+        assert list(found) == ["telegram, session shop-1 and 1 more", "telegram, session shop-3"]
+        good, bad = found.values()
+        assert "through the proxy 127.0.0.1" in good.detail
+        assert (good.level, bad.level) == ("ok", "error")
+        assert PASSWORD not in repr(findings)
+        assert USER not in repr(findings)
+
+
+@pytest.mark.parametrize("scheme", ["http", "https", "socks5"])
 async def test_wrong_credentials_are_told_without_showing_them(scheme: str) -> None:
     async with open_method_log() as log, open_proxy(scheme, credentials=True) as proxy:
         wrong = proxy.url.replace(PASSWORD, "mistyped")
-        telegram = Telegram(api_url=log.url, poll_timeout=20, proxy=wrong)
+        ca_bundle = str(proxy.ca_bundle) if proxy.ca_bundle else None
+        telegram = Telegram(api_url=log.url, poll_timeout=20, proxy=wrong, ca_bundle=ca_bundle)
         settings = EngineSettings(backoff_network=0.05, backoff_server_error=0.05, backoff_jitter=0)
         async with open_engine(providers=[telegram], store=MemoryStore(), settings=settings) as engine:
             await engine.create_session(id="shop", platform="telegram", credentials={"token": TOKEN})
@@ -103,7 +135,17 @@ async def test_wrong_credentials_are_told_without_showing_them(scheme: str) -> N
 
 
 @pytest.mark.parametrize(
-    "url", ["ftp://host:1", "http://", "host:1080", "socks5://host:99999", "http://host/path", "http://u:***@host", ""]
+    "url",
+    [
+        "ftp://host:1",
+        "http://",
+        "host:1080",
+        "socks5://host:99999",
+        "http://host/path",
+        "http://u:***@host",
+        "socks5://***@host",
+        "",
+    ],
 )
 def test_addresses_that_are_no_proxy(url: str) -> None:
     with pytest.raises(InvalidInput, match=r"settings\.proxy") as caught:

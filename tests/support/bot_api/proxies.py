@@ -1,4 +1,4 @@
-"""Real proxies in processes of their own, on free ports of loopback."""
+"""Real proxies in processes of their own, on free ports of loopback; https ones with a certificate of a private authority."""
 
 from __future__ import annotations
 
@@ -8,17 +8,21 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import trio
+import trustme
 
 USER, PASSWORD = "alice", "s3cret-of-the-proxy"
 
 
 class Proxy:
-    """`url` has the credentials in it, if the proxy wants some."""
+    """`url` has the credentials in it, if the proxy wants some. `ca_bundle` signs an https proxy's certificate."""
 
-    def __init__(self, url: str, process: trio.Process) -> None:
+    def __init__(self, url: str, process: trio.Process, ca_bundle: Path | None = None) -> None:
         self.url = url
+        self.ca_bundle = ca_bundle
         self._process = process
 
     async def die(self) -> None:
@@ -29,11 +33,34 @@ class Proxy:
 
 @asynccontextmanager
 async def open_proxy(scheme: str, *, credentials: bool = False) -> AsyncIterator[Proxy]:
-    """`scheme` is http or socks5."""
+    """`scheme` is http, https (TLS to the proxy) or socks5."""
+    with TemporaryDirectory() as directory:
+        async with _running(scheme, Path(directory), credentials=credentials) as proxy:
+            yield proxy
+
+
+@asynccontextmanager
+async def _running(scheme: str, directory: Path, *, credentials: bool) -> AsyncIterator[Proxy]:
+    tls: list[str] = []
+    ca_bundle: Path | None = None
+    if scheme == "https":
+        authority = trustme.CA()
+        certificate = authority.issue_cert("127.0.0.1")
+        both, ca_bundle = directory / "proxy.pem", directory / "ca.pem"
+        certificate.private_key_and_cert_chain_pem.write_to_path(str(both))
+        authority.cert_pem.write_to_path(str(ca_bundle))
+        tls = ["--ssl", str(both)]
     with socket.create_server(("127.0.0.1", 0)) as found:
         port = found.getsockname()[1]
     account = f"#{USER}:{PASSWORD}" if credentials else ""
-    command = [sys.executable, "-m", "pproxy", "-l", f"{scheme}://127.0.0.1:{port}{account}"]
+    command = [
+        sys.executable,
+        "-m",
+        "pproxy",
+        "-l",
+        f"{'http+ssl' if tls else scheme}://127.0.0.1:{port}{account}",
+        *tls,
+    ]
     async with trio.open_nursery() as nursery:
         with open(os.devnull, "wb") as nowhere:  # noqa: ASYNC230 - no disk behind it
             process: trio.Process = await nursery.start(
@@ -48,7 +75,7 @@ async def open_proxy(scheme: str, *, credentials: bool = False) -> AsyncIterator
                     await trio.sleep(0.02)
         user = f"{USER}:{PASSWORD}@" if credentials else ""
         try:
-            yield Proxy(f"{scheme}://{user}127.0.0.1:{port}", process)
+            yield Proxy(f"{scheme}://{user}127.0.0.1:{port}", process, ca_bundle)
         finally:
             process.kill()
             nursery.cancel_scope.cancel()
