@@ -93,6 +93,7 @@ class Engine(
             self._media_here,
             self._media_part_here,
             self._call_here,
+            self._leave_server_here,
             self._question_here,
         )
         self._serve_checks()

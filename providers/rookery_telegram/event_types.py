@@ -8,6 +8,7 @@ import msgspec
 
 from rookery.model.event_type import ChatRole, EventType
 
+from .receiving.albums import TYPE as ALBUM
 from .receiving.messages import CONTENT_KINDS, SERVICE_KINDS
 from .receiving.updates import ALL_KINDS, MESSAGE_KINDS
 
@@ -132,6 +133,39 @@ TelegramMessageBody: Any = msgspec.defstruct(
     namespace={"__doc__": _MessageBody.__doc__},
     module=__name__,
 )
+
+
+_AlbumPart = msgspec.defstruct(
+    "TelegramAlbumPart",
+    [("key", str)],
+    bases=(TelegramMessageBody,),
+    frozen=True,
+    kw_only=True,
+    forbid_unknown_fields=True,
+    namespace={"__doc__": "A message of an album; `key` is that of its own event."},
+    module=__name__,
+)
+
+
+class TelegramAlbumBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """An album: what its messages share, and each of them in `parts`. `text` is the first caption; `source` the type of the
+    parts' own events."""
+
+    media_group_id: str
+    source: str
+    text: str
+    message_ids: list[str]
+    parts: list[_AlbumPart]  # type: ignore[valid-type]
+    chat_type: str | None
+    chat: TelegramPeer | None
+    sender_name: Text = UNSET
+    sender: TelegramPeer | msgspec.UnsetType | None = UNSET
+    sender_chat: Peer = UNSET
+    via_bot: Peer = UNSET
+    reply_to: Text = UNSET
+    thread_id: Text = UNSET
+    business_connection_id: Text = UNSET
+    forward: TelegramOrigin | msgspec.UnsetType = UNSET
 
 
 def _body(name: str, about: str, **fields: Any) -> Any:
@@ -323,6 +357,12 @@ def _row(name: str) -> EventType:
 
 EVENT_TYPES = (
     *map(_row, ALL_KINDS),
+    EventType(
+        name=ALBUM,
+        summary="The messages of a media group, which were events of their own before (setting `gather_albums`).",
+        body=TelegramAlbumBody,
+        platform="telegram",
+    ),
     EventType(name="chat_migrated", summary="A group became a supergroup, with another id.", platform="telegram"),
     EventType(name="unknown", summary="An update that this version cannot read; `raw` has it.", platform="telegram"),
 )

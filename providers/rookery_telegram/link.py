@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
-from typing import Any
+from typing import Any, NoReturn
 
 import msgspec
 import trio
 
-from rookery.errors import Failure, NotConnected, ProviderError, Rejected, SendRateLimited, TerminalError
+from rookery.errors import Failure, InvalidInput, NotConnected, ProviderError, Rejected, SendRateLimited, TerminalError
 from rookery.log import get_logger
 from rookery.model.event import Event
 from rookery.model.message import OutboundMessage, Receipt
@@ -24,6 +24,7 @@ from .bot_api.local_files import read_local
 from .bot_api.methods import check_method, is_message
 from .bot_api.multipart import FilePart
 from .position import Position
+from .receiving.albums import is_ripe, to_event
 from .receiving.updates import migration, to_events
 from .sending.floods import Floods
 from .sending.outbound import after_migration, is_unchanged, name_of, to_call, to_receipt
@@ -39,6 +40,12 @@ SPIN_DELAY = 0.5
 """Seconds of pause after a poll that the server answered at once with nothing."""
 
 CONFIRM_SECONDS = 1.5
+
+REST_SECONDS = 30.0
+"""Seconds for fetching what waits at a server before leaving it."""
+
+LEAVING = ("logOut", "close")
+"""The methods that release a bot: from Telegram's own server, and from a local one."""
 
 REFUSES_BOT = frozenset({401, 404, 421})
 """Error codes of a send that may mean that the server refuses the bot itself."""
@@ -78,6 +85,7 @@ class TelegramLink:
         allowed_updates: tuple[str, ...],
         takeover: bool,
         local_files: bool = False,
+        gather_albums: float | None = None,
     ) -> None:
         self._session = session
         self._api = api
@@ -93,6 +101,13 @@ class TelegramLink:
         self._asked_at: float | None = None  # when the poll under way began
         self._floods = Floods()
         self._local_files = local_files
+        self._album_pause = gather_albums
+        self._storing = trio.Lock()  # the cursor moves for updates and for albums
+        self._parts_stored = trio.Event()
+        self._polling = trio.CancelScope()
+        self._leaving = False
+        self._silent = trio.Event()
+        self._floor_returned = trio.Event()
         self.account = ""
 
     async def open(self) -> None:
@@ -109,6 +124,20 @@ class TelegramLink:
 
     async def run(self) -> None:
         """Poll for ever. Raises ProviderError."""
+        if self._album_pause is None and not self._position.albums:
+            await self._poll_for_ever()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._gather_albums)
+            await self._poll_for_ever()
+
+    async def _poll_for_ever(self) -> NoReturn:
+        while True:
+            with trio.CancelScope() as self._polling:
+                await self._poll_again_and_again()
+            self._silent.set()  # `leave_server` has the floor
+            await self._floor_returned.wait()
+
+    async def _poll_again_and_again(self) -> NoReturn:
         failed: Failure | None = None
         while True:
             try:
@@ -212,6 +241,39 @@ class TelegramLink:
         self._inbox.life.last_ack = time.time()
         return bytes(result)
 
+    async def leave_server(self, how: str | None) -> None:
+        """See `rookery.provider.capabilities.ServerLeaving`. `logOut` drops the updates that wait: they are fetched first."""
+        method = how or "logOut"
+        if method not in LEAVING:
+            raise InvalidInput(f"method: one of {', '.join(LEAVING)}, not {method!r:.40}", field="method")
+        if self._leaving:
+            raise NotConnected("the session is leaving its server already")
+        self._leaving, self._silent, self._floor_returned = True, trio.Event(), trio.Event()
+        has_left = False
+        try:
+            self._polling.cancel()
+            await self._fetch_the_rest()
+            await self._api.call(method)
+            has_left = True  # `run` polls no more, and the engine closes this link
+        except (ApiError, NoAnswer) as error:
+            raise call_error(error, method) from None
+        finally:
+            self._leaving = False
+            if not has_left:
+                self._floor_returned.set()
+
+    async def _fetch_the_rest(self) -> None:
+        """Store every update that waits at the server, once `run` polls no more. Raises NotConnected."""
+        try:
+            with trio.fail_after(REST_SECONDS):
+                await self._silent.wait()
+                before = -1
+                while before != self._position.offset:
+                    before = self._position.offset
+                    await self._poll(timeout=0)
+        except (ProviderError, trio.TooSlowError) as error:
+            raise NotConnected(f"the updates that wait cannot be fetched: {error or 'no answer in time'}") from None
+
     async def _prove(self) -> None:
         """The server refused a send in a way that may concern the whole bot: ask it. Raises TerminalError."""
         try:
@@ -268,7 +330,7 @@ class TelegramLink:
     async def _report_migration(self, old: str, new: int) -> None:
         await self._inbox.commit([migration(old, str(new), time.time())], None)
 
-    async def _poll(self) -> bool:
+    async def _poll(self, *, timeout: int | None = None) -> bool:
         """One getUpdates call and its commit. True when the answer came at once and was empty."""
         position = self._position
         started = trio.current_time()
@@ -278,7 +340,7 @@ class TelegramLink:
         try:
             result = await self._api.ask(
                 "getUpdates",
-                self._poll_params,
+                self._poll_params if timeout is None else {**self._poll_params, "timeout": timeout},
                 seconds=self._poll_timeout + POLL_MARGIN,
                 repeat=False,  # `run` does that, for more kinds of trouble
                 on_sent=self._confirmed,
@@ -297,10 +359,30 @@ class TelegramLink:
         epoch = position.epoch_of(ids, now)
         if epoch != position.epoch:
             events, ids = to_events(result, epoch=epoch)
-        after = position.after(ids, epoch, now)
-        await self._inbox.commit(events, after.dump())
-        self._position = after
+        async with self._storing:
+            after = self._position.after(ids, epoch, now)
+            if self._album_pause is not None:
+                after = after.with_parts(events, now=now, pause=self._album_pause)
+            await self._inbox.commit(events, after.dump())
+            self._position = after
+        self._parts_stored.set()
         return not ids
+
+    async def _gather_albums(self) -> None:
+        """Store the event of each album once its parts are complete; those that an earlier link left, too."""
+        pause = self._album_pause or 0.0
+        while True:
+            self._parts_stored = trio.Event()
+            async with self._storing:
+                now = time.time()
+                ripe = [album for album in self._position.albums if is_ripe(album, now=now, pause=pause)]
+                if ripe:
+                    after = self._position.without(ripe)
+                    await self._inbox.commit([to_event(album) for album in ripe], after.dump())
+                    self._position = after
+            left = min((album.due - now for album in self._position.albums), default=float("inf"))
+            with trio.move_on_after(max(0.0, left)):
+                await self._parts_stored.wait()
 
     def _confirmed(self) -> None:
         """Note that the request has confirmed the offset, whether or not an answer comes."""

@@ -10,6 +10,10 @@ from collections.abc import Sequence
 
 import msgspec
 
+from rookery.model.event import NewEvent
+
+from .receiving.albums import Album, Gathered, collect, remember
+
 IDLE_RESTART = 6 * 86_400.0
 """Seconds without updates after which ids may have started anew; the server's week, less a day."""
 
@@ -17,14 +21,17 @@ OVERFLOW_ZONE = 2**31 - 10_000_000
 """Beyond this difference, a lower id means that the ids wrapped."""
 
 
-class Position(msgspec.Struct, frozen=True):
+class Position(msgspec.Struct, frozen=True, omit_defaults=True):
     """`offset` is the next getUpdates offset (0: from the head). `epoch` counts restarts of the ids: a key is unique in one
-    epoch. `at` is when the last update was stored. `bot` is the id of the bot that owns the queue."""
+    epoch. `at` is when the last update was stored. `bot` is the id of the bot that owns the queue.
+    `albums` wait for more parts; `gathered` are those that were complete last."""
 
     offset: int = 0
     epoch: int = 0
     at: float = 0.0
     bot: str = ""
+    albums: tuple[Album, ...] = ()
+    gathered: tuple[Gathered, ...] = ()
 
     @classmethod
     def load(cls, cursor: str | None, bot: str) -> Position:
@@ -55,4 +62,15 @@ class Position(msgspec.Struct, frozen=True):
 
     def after(self, ids: Sequence[int], epoch: int, now: float) -> Position:
         """The position after a stored batch. Accepts lower ids than requested: the server went back."""
-        return Position(ids[-1] + 1, epoch, now, self.bot) if ids else self
+        return msgspec.structs.replace(self, offset=ids[-1] + 1, epoch=epoch, at=now) if ids else self
+
+    def with_parts(self, events: Sequence[NewEvent], *, now: float, pause: float) -> Position:
+        """The position once these events are stored: their parts of albums wait for the others."""
+        return msgspec.structs.replace(
+            self, albums=collect(self.albums, self.gathered, events, now=now, pause=pause)
+        )
+
+    def without(self, albums: Sequence[Album]) -> Position:
+        """The position once the events of these albums are stored."""
+        left = tuple(album for album in self.albums if album not in albums)
+        return msgspec.structs.replace(self, albums=left, gathered=remember(self.gathered, albums))

@@ -52,7 +52,8 @@ class BotSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     `takeover`: when another program polls the same bot, insist instead of waiting a minute. `allowed_updates`: kinds of
     updates, all when absent. The rates are messages a second, 0 for no limit. `proxy`: http://, https:// or socks5://, with
-    user and password where it wants them, for everything that this bot does.
+    user and password where it wants them, for everything that this bot does. `gather_albums`: seconds without another part
+    after which the parts of a media group, which are events of their own, also become one event `album`.
     """
 
     takeover: bool = False
@@ -61,6 +62,7 @@ class BotSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sends_per_second_per_chat: Rate | None = None
     sends_per_second_per_group: Rate | None = None
     proxy: str | None = None
+    gather_albums: Annotated[float, msgspec.Meta(ge=0.1, le=60)] | None = None
 
 
 class _Holder:
@@ -232,6 +234,7 @@ class Telegram:
             allowed_updates=settings.allowed_updates,
             takeover=settings.takeover,
             local_files=self._local_files,
+            gather_albums=settings.gather_albums,
         )
         try:
             await link.open()

@@ -56,6 +56,7 @@ COMMANDS: dict[str, list[str]] = {
         "call shop answerCallbackQuery callback_query_id=4382 text=hi",
         'call shop sendMessage chat_id=7 reply_markup={"inline_keyboard":[]}',
     ],
+    "leave_telegram_server": ["sessions leave-server shop", "sessions leave-server shop --method close"],
     "list_contacts": ["whatsapp contacts shop --q bob"],
     "get_contact": ["whatsapp contact shop +4915112345678"],
     "get_picture": ["whatsapp picture shop +4915112345678"],

@@ -136,6 +136,21 @@ class MethodCalling(Protocol):
 
 
 @runtime_checkable
+class ServerLeaving(Protocol):
+    """A link whose platform lets an account move to another server of the same kind."""
+
+    async def leave_server(self, how: str | None) -> None:
+        """Store what the server still holds, then take leave of it; the link receives nothing afterwards. `how` chooses
+        among the ways that the platform has; None is the usual one. Bounds its own time.
+
+        Raises:
+            InvalidInput: there is no such way.
+            CallRefused, SendRateLimited, NotConnected: the session stays where it is.
+            OutcomeUnknown: the server may have let go of the account.
+        """
+
+
+@runtime_checkable
 class WorkerHosting(Protocol):
     """A provider that runs sessions in processes of its own."""
 

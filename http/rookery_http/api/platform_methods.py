@@ -1,8 +1,8 @@
-"""Any method of the Bot API, with a session's connection."""
+"""Any method of the Bot API, with a session's connection; and the way from one Bot API server to another."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -12,6 +12,7 @@ from rookery.model.key import Scope
 
 from ..access.callers import Caller
 from ..calls import Answer, call
+from ..output import views
 from .state import Api
 
 PLATFORM = "telegram"
@@ -55,6 +56,39 @@ async def call_telegram(api: Api, id: str, *, method: str, body: dict[str, Any] 
         raise NotFound(f"{PLATFORM} session", id)
     await check_files(api, body or {}, caller)
     return Answer(MethodResult(await api.engine.call(id, method, body or {})))
+
+
+class LeaveServer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`logOut` leaves Telegram's own server, `close` a server of yours."""
+
+    method: Literal["logOut", "close"] = "logOut"
+
+
+@call(
+    "POST",
+    "/v1/sessions/{id}/telegram-server",
+    tag="sessions",
+    answers={200: views.Session},
+    problems={
+        409: "the session is not connected",
+        422: "Telegram refused; `platform` holds its answer, and the session goes on",
+        429: "Telegram wants a pause; see Retry-After",
+        504: "no answer came: the bot may be logged out; the session is stopped",
+    },
+    scope=Scope.MANAGE,
+    body_required=False,
+)
+async def leave_telegram_server(api: Api, id: str, *, body: LeaveServer | None) -> Answer:
+    """Leave the present Bot API server, to go to another one.
+
+    Every update that waits there is stored first, because `logOut` drops them; then the session is stopped. Change the address
+    (`ROOKERY_TELEGRAM_API_URL`) and start it. After `logOut`, Telegram's own server takes the bot back after ten minutes.
+    """
+    session = await api.engine.get_session(id)
+    if session.platform != PLATFORM:
+        raise NotFound(f"{PLATFORM} session", id)
+    left = await api.engine.leave_server(id, (body or LeaveServer()).method)
+    return Answer(views.Session.of(left, api.engine.proof_of_life(id)))
 
 
 async def check_files(api: Api, params: dict[str, Any], caller: Caller) -> None:

@@ -11,6 +11,7 @@ import typer
 from . import pairing
 from .client import AsJson, Client, Key, Url, confirm, document_of, given, path_of
 from .output import Column, moment, print_fields, print_json, print_line, print_table
+from .platforms import platform_methods
 
 app = typer.Typer(help="Look at sessions and steer them.", no_args_is_help=True)
 
@@ -170,6 +171,7 @@ app.command("qr")(pairing.qr)
 app.command("pair")(pairing.pair)
 app.command("pairing-code")(pairing.pairing_code)
 app.command("pair-link")(pairing.pair_link)
+app.command("leave-server")(platform_methods.leave_server)
 
 
 @app.command()

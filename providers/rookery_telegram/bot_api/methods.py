@@ -23,8 +23,8 @@ FORBIDDEN = {
     "getupdates": "Rookery polls this bot: read its updates from the event log, a webhook or a stream",
     "setwebhook": "Rookery polls this bot: create a webhook of Rookery's for the session",
     "deletewebhook": "Rookery deletes it whenever the session connects: restart the session",
-    "logout": "it would leave the session without its server: see `Moving to another Bot API server` in docs/telegram.md",
-    "close": "it would leave the session without its server: stop the session",
+    "logout": "it would leave the session without its server: POST /v1/sessions/{id}/telegram-server stores first what waits",
+    "close": "it would leave the session without its server: POST /v1/sessions/{id}/telegram-server stores first what waits",
 }
 """What to do instead, by lower-case name: the server ignores case."""
 

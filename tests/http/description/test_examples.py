@@ -24,6 +24,7 @@ SOURCES = Path(rookery_http.__file__).parent
 REFUSED = {
     "drain": 409,
     "call_telegram": 404,
+    "leave_telegram_server": 404,
     "show_pairing_page": 404,
 }  # with SQLite nobody takes sessions over, and a parrot is no bot
 OF_A_BOT = "any method, stored"

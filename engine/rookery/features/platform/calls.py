@@ -10,14 +10,17 @@ import msgspec
 from ...errors import InvalidInput, NotConnected, NotFound, OutcomeUnknown, Rejected, RookeryError, SendRateLimited
 from ...model.content import media_in
 from ...model.media import MediaState
-from ...provider.capabilities import MethodCalling, MethodProvider
+from ...model.session import Session
+from ...provider.capabilities import MethodCalling, MethodProvider, ServerLeaving
+from ...provider.contract import Link
 from ..media import MediaFeatures
+from ..sessions import SessionFeatures
 
 CALL_SECONDS = 90.0
 """Seconds that a call may take on another instance: connecting, sending files and waiting for the answer."""
 
 
-class CallFeatures(MediaFeatures):
+class CallFeatures(MediaFeatures, SessionFeatures):
     """A call is made at once, whatever waits in the session's queue."""
 
     async def call(self, session: str, method: str, params: Mapping[str, Any] | None = None) -> Any:
@@ -38,6 +41,30 @@ class CallFeatures(MediaFeatures):
             session, self._call_here, bytes, seconds=CALL_SECONDS, method=method, params=encoded
         )
         return msgspec.json.decode(result)
+
+    async def leave_server(self, session: str, how: str | None = None) -> Session:
+        """Take leave of the platform's server, so that the account may go to another one; the session is stopped.
+
+        What the server still holds is stored first. Telegram: `how` is the method, `logOut` (the default, when leaving the
+        public server) or `close` (when leaving a server of your own). Afterwards change the server's address and start
+        the session.
+
+        Raises NotFound, InvalidInput, NotConnected, CallRefused, SendRateLimited, OutcomeUnknown, OwnerUnavailable,
+        StoreError; except after OutcomeUnknown, the session goes on where it is.
+        """
+        await self._where_it_runs(session, self._leave_server_here, None, seconds=CALL_SECONDS, how=how)
+        return await self.get_session(session)
+
+    async def _leave_server_here(self, id: str, how: str | None) -> None:
+        link = await self._link_of(id)
+        if not isinstance(link, ServerLeaving):
+            raise InvalidInput(f"the platform of the session {id!r} has no servers to choose from", field="id")
+        try:
+            await link.leave_server(how)
+        except OutcomeUnknown:
+            await self.stop(id)
+            raise
+        await self.stop(id)
 
     async def _call_here(self, id: str, method: str, params: bytes) -> bytes:
         row = await self._store.get_session(id)
@@ -60,6 +87,13 @@ class CallFeatures(MediaFeatures):
             self.telemetry.count("calls", row.platform, label, outcome)
 
     async def _make_call(self, id: str, platform: str, method: str, params: dict[str, Any]) -> bytes:
+        link = await self._link_of(id)
+        if not isinstance(link, MethodCalling):
+            raise InvalidInput(f"the platform {platform!r} has no methods that can be called", field="method")
+        return await link.call(method, params)
+
+    async def _link_of(self, id: str) -> Link:
+        """The link of a session that runs here. Raises NotFound, NotConnected."""
         runner = self._supervisor.running.get(id)
         link = runner.link if runner is not None else None
         if link is None:
@@ -67,9 +101,7 @@ class CallFeatures(MediaFeatures):
             raise NotConnected(
                 f"the session {id!r} is {session.health.status} ({session.health.reason}): {session.health.detail}"
             )
-        if not isinstance(link, MethodCalling):
-            raise InvalidInput(f"the platform {platform!r} has no methods that can be called", field="method")
-        return await link.call(method, params)
+        return link
 
     async def _with_files(self, params: dict[str, Any]) -> dict[str, Any]:
         """Check that each file exists, and fetch the files of received messages. Raises NotFound, InvalidInput."""

@@ -1,4 +1,4 @@
-"""`rookery call`."""
+"""`rookery call` and `rookery sessions leave-server`."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from ..client import Client, Key, Url, path_of
-from ..output import print_json
+from ..client import AsJson, Client, Key, Url, path_of
+from ..output import print_json, print_line
 
 
 def call(
@@ -27,6 +27,25 @@ def call(
     body = dict(map(_parameter, params or ()))
     answer = Client(url, key).call("POST", f"/v1/sessions/{path_of(session)}/telegram/{path_of(method)}", json=body)
     print_json(answer["result"])
+
+
+def leave_server(
+    session: Annotated[str, typer.Argument(help="A Telegram session.", show_default=False)],
+    method: Annotated[str, typer.Option(help="logOut to leave Telegram's own server, close to leave one of yours.")] = "logOut",
+    as_json: AsJson = False,
+    url: Url = None,
+    key: Key = None,
+) -> None:
+    """Leave the present Bot API server, to go to another one.
+
+    What waits there is stored first; then the session is stopped. Change the server's address and start the session.
+    """
+    path = f"/v1/sessions/{path_of(session)}/telegram-server"
+    left = Client(url, key).call("POST", path, json={"method": method})
+    if as_json:
+        print_json(left)
+    else:
+        print_line(f"{left['id']}: left by {method}; change the server's address and start the session")
 
 
 def _parameter(text: str) -> tuple[str, Any]:

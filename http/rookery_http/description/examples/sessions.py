@@ -111,6 +111,10 @@ EXAMPLES = {
     "enable_session": Example(answers={202: STARTING}),
     "disable_session": Example(answers={202: STOPPED}),
     "logout_session": Example(answers={202: LOGGED_OUT}),
+    "leave_telegram_server": Example(
+        bodies={"from Telegram's own server": {"method": "logOut"}, "from one of your own": {"method": "close"}},
+        answers={200: STOPPED},
+    ),
     "retry_session": Example(answers={202: STARTING}),
     "session_history": Example(answers={200: HISTORY}),
     "session_qr": Example(

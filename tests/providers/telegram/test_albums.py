@@ -1,0 +1,124 @@
+"""The parts of a media group are stored as they come, and become one event after a pause: in every life of the process."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import trio
+
+from rookery import Engine, EventQuery, SessionStatus, open_engine
+from rookery.errors import InvalidInput
+from rookery.model.event import NewEvent
+from rookery_simulator import People
+from rookery_telegram import Telegram
+from rookery_telegram.position import Position
+from rookery_telegram.receiving.albums import collect, is_ripe, to_event
+from support.telegram_engine import QUICK, TOKEN, UNLIMITED, Setup, open_quick_simulator, open_setup
+
+PAUSE = 0.3
+NEVER = 60.0
+
+
+async def albums(setup: Setup, count: int) -> list[Any]:
+    return await setup.events(count, types=["album"])
+
+
+async def test_an_album_is_one_event_and_its_parts_are_there_too() -> None:
+    async with open_quick_simulator() as simulator, open_setup(simulator, fields={"settings": {"gather_albums": PAUSE}}) as setup:
+        people = People(setup.bot)
+        setup.bot.push_text("before", chat_id=7)
+        people.send_album(3, chat_id=7, caption="Look")
+        people.send_album(2, chat_id=8)
+        first, second = sorted(await albums(setup, 2), key=lambda album: str(album.chat))
+        assert (first.chat, first.sender, first.body["text"], first.body["source"]) == ("7", "7", "Look", "message")
+        assert [part["kind"] for part in first.body["parts"]] == ["photo"] * 3
+        assert first.body["message_ids"] == [part["message_id"] for part in first.body["parts"]] == ["2", "3", "4"]
+        assert len(second.body["parts"]) == 2
+        parts = [event for event in await setup.events(6, types=["message"]) if "media_group_id" in event.body]
+        assert [part.key for part in parts if part.chat == "7"] == [part["key"] for part in first.body["parts"]]
+        assert first.id > max(part.id for part in parts if part.chat == "7"), "the parts are stored first"
+
+
+async def test_ten_parts_do_not_wait() -> None:
+    async with open_quick_simulator() as simulator, open_setup(simulator, fields={"settings": {"gather_albums": NEVER}}) as setup:
+        People(setup.bot).send_album(10, chat_id=7)
+        [album] = await albums(setup, 1)
+        assert len(album.body["parts"]) == 10
+
+
+async def test_nothing_is_gathered_without_the_setting() -> None:
+    async with open_quick_simulator() as simulator, open_setup(simulator) as setup:
+        People(setup.bot).send_album(10, chat_id=7)
+        await setup.events(10, types=["message"])
+        session = await setup.engine.get_session("shop")
+        assert session.cursor is not None
+        assert "albums" not in session.cursor
+
+
+@asynccontextmanager
+async def life(url: str, store: str, **settings: Any) -> AsyncIterator[Engine]:
+    telegram = Telegram(api_url=url, poll_timeout=20, rates=UNLIMITED)
+    async with open_engine(providers=[telegram], store=store, settings=QUICK) as engine:
+        await engine.create_session(
+            id="shop", platform="telegram", credentials={"token": TOKEN}, settings=settings, exist_ok=True
+        )
+        with trio.fail_after(30):
+            await engine.wait_status("shop", SessionStatus.CONNECTED)
+        yield engine
+
+
+async def test_parts_that_wait_at_the_end_of_a_life_are_gathered_in_the_next(tmp_path: Path) -> None:
+    """The cursor has them, so it does not matter how a life ends, or on which instance the next one is."""
+    store = f"sqlite:///{tmp_path}/shop.db"
+    async with open_quick_simulator() as simulator:
+        people = People(simulator.bot(TOKEN))
+        async with life(simulator.url, store, gather_albums=1.0) as engine:
+            people.send_album(3, chat_id=7)
+            with trio.fail_after(30):
+                while len(await engine.read_events(EventQuery(types=("message",)))) < 3:
+                    await trio.sleep(0.01)
+        async with life(simulator.url, store) as engine:
+            with trio.fail_after(30):
+                while not (found := await engine.read_events(EventQuery(types=("album",)))):
+                    await trio.sleep(0.01)
+            assert [len(event.body["parts"]) for event in found] == [3]
+
+
+def part(number: int, *, group: str = "g", chat: str = "7", type: str = "message") -> NewEvent:
+    body = {"message_id": str(number), "media_group_id": group, "text": "", "kind": "photo"}
+    return NewEvent(f"{100 + number}", type, 1.0 + number, chat, "5", msgspec.json.encode(body), b"{}")
+
+
+def test_parts_of_several_batches_groups_and_chats() -> None:
+    waiting = collect((), (), [part(1), part(1, chat="8"), part(2, group="h")], now=10.0, pause=2.0)
+    waiting = collect(waiting, (), [part(2), part(1)], now=11.0, pause=2.0)
+    shown = {(album.chat, album.group): (len(album.parts), album.due) for album in waiting}
+    assert shown == {("7", "g"): (2, 13.0), ("8", "g"): (1, 12.0), ("7", "h"): (1, 12.0)}
+    assert [is_ripe(waiting[1], now=now, pause=2.0) for now in (11.9, 12.0, 5.0)] == [False, True, True]
+    assert not collect((), (), [part(1, type="edited_message")], now=10.0, pause=2.0)
+
+
+def test_parts_that_the_server_repeats_make_no_second_album() -> None:
+    """They are remembered in the cursor; a part that is really late makes an album of its own."""
+    position = Position(offset=1).with_parts([part(1), part(2)], now=10.0, pause=2.0)
+    position = Position.load(position.without(position.albums).dump(), "")
+    again = position.with_parts([part(1), part(2), part(3)], now=20.0, pause=2.0)
+    [late] = again.albums
+    assert [one["message_id"] for one in late.parts] == ["3"]
+    assert to_event(late).key == "album:7:g:3"
+    for number in range(30):
+        ripe = position.with_parts([part(1, group=str(number))], now=1.0, pause=2.0)
+        position = ripe.without(ripe.albums)
+    assert len(position.gathered) == 20
+
+
+@pytest.mark.parametrize("pause", [0, -1, 61, True, "1"])
+async def test_a_pause_that_cannot_be(pause: Any) -> None:
+    async with open_quick_simulator() as simulator, open_setup(simulator, add=False) as setup:
+        with pytest.raises(InvalidInput, match="gather_albums"):
+            await setup.add(settings={"gather_albums": pause})
