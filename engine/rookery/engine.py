@@ -52,10 +52,10 @@ log = get_logger("SESSION")
 
 
 class Engine(
-    SessionFeatures,
     PairingFeatures,
     ReplyFeatures,
     CallFeatures,
+    SessionFeatures,
     MediaFeatures,
     EventFeatures,
     DirectoryFeatures,

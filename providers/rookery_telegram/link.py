@@ -270,7 +270,7 @@ class TelegramLink:
                 before = -1
                 while before != self._position.offset:
                     before = self._position.offset
-                    await self._poll(timeout=0)
+                    await self._poll(at_once=True)
         except (ProviderError, trio.TooSlowError) as error:
             raise NotConnected(f"the updates that wait cannot be fetched: {error or 'no answer in time'}") from None
 
@@ -330,8 +330,9 @@ class TelegramLink:
     async def _report_migration(self, old: str, new: int) -> None:
         await self._inbox.commit([migration(old, str(new), time.time())], None)
 
-    async def _poll(self, *, timeout: int | None = None) -> bool:
-        """One getUpdates call and its commit. True when the answer came at once and was empty."""
+    async def _poll(self, *, at_once: bool = False) -> bool:
+        """One getUpdates call and its commit. True when the answer came at once and was empty. `at_once`: do not wait for
+        updates."""
         position = self._position
         started = trio.current_time()
         if position.offset:
@@ -340,7 +341,7 @@ class TelegramLink:
         try:
             result = await self._api.ask(
                 "getUpdates",
-                self._poll_params if timeout is None else {**self._poll_params, "timeout": timeout},
+                self._poll_params | {"timeout": 0} if at_once else self._poll_params,
                 seconds=self._poll_timeout + POLL_MARGIN,
                 repeat=False,  # `run` does that, for more kinds of trouble
                 on_sent=self._confirmed,

@@ -66,9 +66,7 @@ class Position(msgspec.Struct, frozen=True, omit_defaults=True):
 
     def with_parts(self, events: Sequence[NewEvent], *, now: float, pause: float) -> Position:
         """The position once these events are stored: their parts of albums wait for the others."""
-        return msgspec.structs.replace(
-            self, albums=collect(self.albums, self.gathered, events, now=now, pause=pause)
-        )
+        return msgspec.structs.replace(self, albums=collect(self.albums, self.gathered, events, now=now, pause=pause))
 
     def without(self, albums: Sequence[Album]) -> Position:
         """The position once the events of these albums are stored."""

@@ -81,8 +81,9 @@ class LeaveServer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 async def leave_telegram_server(api: Api, id: str, *, body: LeaveServer | None) -> Answer:
     """Leave the present Bot API server, to go to another one.
 
-    Every update that waits there is stored first, because `logOut` drops them; then the session is stopped. Change the address
-    (`ROOKERY_TELEGRAM_API_URL`) and start it. After `logOut`, Telegram's own server takes the bot back after ten minutes.
+    Every update that waits there is stored first, because `logOut` drops them; then the session is stopped. Change the
+    address (`ROOKERY_TELEGRAM_API_URL`) and start it. After `logOut`, Telegram's own server takes the bot back after ten
+    minutes.
     """
     session = await api.engine.get_session(id)
     if session.platform != PLATFORM:

@@ -1,8 +1,8 @@
 """Gathers the parts of a media group into one event. Pure.
 
 Telegram sends an album as separate messages that share a `media_group_id`, and never says how many there are. The parts are
-stored as they come; those that wait for the others stand in the session's cursor, which the same transaction stores. So no part
-is forgotten when the process is killed or another instance goes on.
+stored as they come; those that wait for the others stand in the session's cursor, which the same transaction stores. So no
+part is forgotten when the process is killed or another instance goes on.
 """
 
 from __future__ import annotations

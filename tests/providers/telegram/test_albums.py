@@ -14,7 +14,7 @@ import trio
 from rookery import Engine, EventQuery, SessionStatus, open_engine
 from rookery.errors import InvalidInput
 from rookery.model.event import NewEvent
-from rookery_simulator import People
+from rookery_simulator import BotApiSimulator, People
 from rookery_telegram import Telegram
 from rookery_telegram.position import Position
 from rookery_telegram.receiving.albums import collect, is_ripe, to_event
@@ -24,12 +24,21 @@ PAUSE = 0.3
 NEVER = 60.0
 
 
+@asynccontextmanager
+async def gathering(simulator: BotApiSimulator, pause: float) -> AsyncIterator[Setup]:
+    async with open_setup(simulator, add=False) as setup:
+        await setup.add(settings={"gather_albums": pause})
+        await setup.connected()
+        await setup.polling()
+        yield setup
+
+
 async def albums(setup: Setup, count: int) -> list[Any]:
     return await setup.events(count, types=["album"])
 
 
 async def test_an_album_is_one_event_and_its_parts_are_there_too() -> None:
-    async with open_quick_simulator() as simulator, open_setup(simulator, fields={"settings": {"gather_albums": PAUSE}}) as setup:
+    async with open_quick_simulator() as simulator, gathering(simulator, PAUSE) as setup:
         people = People(setup.bot)
         setup.bot.push_text("before", chat_id=7)
         people.send_album(3, chat_id=7, caption="Look")
@@ -45,7 +54,7 @@ async def test_an_album_is_one_event_and_its_parts_are_there_too() -> None:
 
 
 async def test_ten_parts_do_not_wait() -> None:
-    async with open_quick_simulator() as simulator, open_setup(simulator, fields={"settings": {"gather_albums": NEVER}}) as setup:
+    async with open_quick_simulator() as simulator, gathering(simulator, NEVER) as setup:
         People(setup.bot).send_album(10, chat_id=7)
         [album] = await albums(setup, 1)
         assert len(album.body["parts"]) == 10

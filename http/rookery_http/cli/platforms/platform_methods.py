@@ -31,7 +31,9 @@ def call(
 
 def leave_server(
     session: Annotated[str, typer.Argument(help="A Telegram session.", show_default=False)],
-    method: Annotated[str, typer.Option(help="logOut to leave Telegram's own server, close to leave one of yours.")] = "logOut",
+    method: Annotated[
+        str, typer.Option(help="logOut to leave Telegram's own server, close to leave one of yours.")
+    ] = "logOut",
     as_json: AsJson = False,
     url: Url = None,
     key: Key = None,
