@@ -79,9 +79,9 @@ async def _ways(engine: Engine) -> list[Finding]:
     """Check the ways that single sessions have to their platform, such as their proxies: each once, the first ones only."""
     ways: dict[tuple[str, str], tuple[ReachableBy, list[Session]]] = {}
     for session in await engine.list_sessions(SessionQuery(enabled=True, limit=MAX_SESSIONS)):
-        provider = engine.providers.get(session.platform)
-        if isinstance(provider, ReachableBy) and (way := provider.way_of(session.settings)) is not None:
-            ways.setdefault((session.platform, way), (provider, []))[1].append(session)
+        platform = engine.providers.get(session.platform)
+        if isinstance(platform, ReachableBy) and (way := platform.way_of(session.settings)) is not None:
+            ways.setdefault((session.platform, way), (platform, []))[1].append(session)
     found: dict[str, Finding] = {}
 
     async def reach(provider: ReachableBy, sessions: list[Session]) -> None:

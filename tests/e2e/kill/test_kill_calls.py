@@ -60,8 +60,6 @@ async def test_queued_calls_are_made_once_or_unknown(storage: Storage) -> None:
         made = Counter(str(sent.parameters["message_effect_id"]) for sent in bot.sent)
         for name in ids:
             assert made[name] <= 1, f"call {name} was made {made[name]} times"
-            assert made[number] == 1 or states[number] == "unknown", (
-                f"call {number} is {states[number]} and was not made"
-            )
+            assert made[name] == 1 or states[name] == "unknown", f"call {name} is {states[name]} and was not made"
         assert set(states.values()) <= {"sent", "unknown"}, json.dumps(states)
         assert len(bot.sent) > before, "the queue went on after the kill"
