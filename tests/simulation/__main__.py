@@ -13,6 +13,8 @@ import argparse
 import gc
 import sys
 import time
+from collections.abc import Collection
+from pathlib import Path
 
 from .life import LIFE, live
 from .tools.campaign import Summary, hunt, known_failures, run
@@ -36,13 +38,19 @@ def main() -> int:
     parser.add_argument(
         "--mutants", nargs="*", help="plant faults: those whose names contain one of these words, or all"
     )
+    parser.add_argument("--focus", nargs="*", default=(), help="kinds of faults of which a life mostly consists")
     parser.add_argument("--jobs", type=int, default=1, help="processes")
     parser.add_argument("--seconds", type=float, default=float("inf"), help="begin no life after that")
+    parser.add_argument(
+        "--state", type=Path, help="file that keeps what was reached; the same command goes on from there"
+    )
     options = parser.parse_args()
+    if options.state is not None and (options.new is not None or options.jobs > 1):
+        parser.error("--state goes with one job and seeds in order")
     if options.mutants is not None:
         return _mutants(options.mutants, options.first, options.seeds)
     if options.seed is not None:
-        return _one(options.seed, short=options.shrink, on_file=options.file)
+        return _one(options.seed, short=options.shrink, on_file=options.file, focus=options.focus)
     first, count = options.first, options.seeds
     began = time.monotonic()
     seeds = list(range(first, first + count))
@@ -50,12 +58,22 @@ def main() -> int:
         first = int(time.time())
         seeds = [*known_failures(), *range(first, first + options.new)]
         print(f"new seeds from {first} on")
-    summary = run(seeds, jobs=options.jobs, seconds=options.seconds, on_file=options.file, progress=_progress)
+    before = Summary.load(options.state) if options.state else None
+
+    def progress(summary: Summary) -> None:
+        _progress(summary)
+        if options.state:
+            summary.save(options.state)
+
+    summary = run(
+        seeds, jobs=options.jobs, seconds=options.seconds, on_file=options.file, progress=progress, before=before
+    )
     took = time.monotonic() - began
     print(table(summary))
     print(
         f"{summary.lives} lives, {len(summary.failed)} failed; {took:.0f} s, "
         f"{summary.lives * LIFE / 3600 / took:.2f} virtual hours a second, "
+        f"{summary.lives * LIFE / 3600 / max(0.001, summary.cpu):.2f} a second of CPU, "
         f"{summary.cpu / max(1, summary.lives):.2f} s of CPU each"
     )
     for seed, violations in sorted(summary.failed.items()):
@@ -65,11 +83,13 @@ def main() -> int:
 
 def _progress(summary: Summary) -> None:
     failed = f", failed: {sorted(summary.failed)}" if summary.failed else ""
-    print(f"{summary.lives} lives{failed}", file=sys.stderr, flush=True)
+    hours = summary.lives * LIFE / 3600
+    speed = f"{hours:.0f} virtual hours, {hours / max(0.001, summary.cpu):.2f} a second of CPU"
+    print(f"{summary.lives} lives, {speed}{failed}", file=sys.stderr, flush=True)
 
 
-def _one(seed: int, *, short: bool, on_file: bool) -> int:
-    result = live(seed, on_file=on_file)
+def _one(seed: int, *, short: bool, on_file: bool, focus: Collection[str]) -> int:
+    result = live(seed, on_file=on_file, focus=focus)
     if short and result.violations:
         result = shrink(result, on_file=on_file)
     print(result.text, end="")
@@ -84,9 +104,17 @@ def _mutants(words: list[str], first: int, count: int) -> int:
     for mutant in MUTANTS:
         if words and not any(word in mutant.name for word in words):
             continue
-        found = hunt(mutant, range(first, first + count))
+        try:
+            found = hunt(mutant, range(first, first + count))
+        except LookupError as error:
+            found = None
+            print(f"the code has changed: {error}", file=sys.stderr)
         missed += found is None
-        print(f"| {mutant.name} | {found[0] if found else '-'} | {found[1] if found else 'not found'} |", flush=True)
+        focus = ", ".join(mutant.focus)
+        print(
+            f"| {mutant.name} | {focus} | {found[0] if found else '-'} | {found[1] if found else 'not found'} |",
+            flush=True,
+        )
     return bool(missed)
 
 

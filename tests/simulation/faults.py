@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Collection
 
 import msgspec
 
@@ -68,15 +69,24 @@ class Fault(msgspec.Struct, frozen=True):
 
 
 def draw(
-    dice: random.Random, *, until: float, lease: float, machines: int, sessions: int, endpoints: int
+    dice: random.Random,
+    *,
+    until: float,
+    lease: float,
+    machines: int,
+    sessions: int,
+    endpoints: int,
+    focus: Collection[str] = (),
 ) -> list[Fault]:
     """The faults of a life. Each life prefers some kinds, so that the same ones meet each other; some last longer than a
-    lease of `lease` seconds."""
+    lease of `lease` seconds. With a `focus`, there are few others than these kinds."""
     kinds = [kind for kind in KINDS if kind not in AWAITED]
     favourites = dice.sample(kinds, dice.randint(3, 9))
     faults = []  # type: ignore[var-annotated]
     at = 20.0
     pace = dice.choice((25.0, 60.0, 120.0))
+    if focus:
+        favourites, pace = sorted(focus), 40.0
     while True:
         at += dice.expovariate(1.0 / pace)
         if at >= until:

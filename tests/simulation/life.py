@@ -6,7 +6,7 @@ import hashlib
 import logging
 import random
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 from unittest.mock import patch
@@ -33,6 +33,7 @@ from .outside.endpoints import Endpoints
 from .outside.sqlite_file import SqliteFile
 from .outside.telegram import SimulatedApi, Telegram
 from .outside.whatsapp import CALM, SimulatedWorker, WhatsApp
+from .watch import Watch
 from .world import EPOCH, VirtualClock, World
 
 MACHINES = 3
@@ -96,9 +97,11 @@ class Result(msgspec.Struct):
         return hashlib.sha256(self.text.encode()).hexdigest()
 
 
-def settings_of(dice: random.Random) -> EngineSettings:
+def settings_of(dice: random.Random, *, focused: bool = False) -> EngineSettings:
     """Slower than in production, mostly, with the same proportions: an hour costs less, and more of it is faults."""
     slow = dice.choice(SLOWNESS)
+    if focused:  # short leases, so that more of them end
+        slow = SLOWNESS[0]
     return EngineSettings(
         lease_ttl=15.0 * slow,
         lease_renew_interval=4.0 * slow,
@@ -130,10 +133,19 @@ def settings_of(dice: random.Random) -> EngineSettings:
 class Life:
     """Everything in one world."""
 
-    def __init__(self, nursery: trio.Nursery, world: World, faults: Sequence[Fault] | None, *, on_file: bool) -> None:
+    def __init__(
+        self,
+        nursery: trio.Nursery,
+        world: World,
+        faults: Sequence[Fault] | None,
+        *,
+        on_file: bool,
+        focus: Collection[str] = (),
+    ) -> None:
         self.world = world
+        self.brief = False
         dice = world.random("plan")
-        self.settings = settings_of(dice)
+        self.settings = settings_of(dice, focused=bool(focus))
         self.poll_timeout = dice.choice((50, 300, 600))  # a longer poll than Telegram's costs less
         bots = SESSIONS - PHONES
         self.sessions = [f"bot{number:02}" if number < bots else f"phone{number}" for number in range(SESSIONS)]
@@ -156,10 +168,12 @@ class Life:
                 machines=machines,
                 sessions=SESSIONS,
                 endpoints=ENDPOINTS,
+                focus=focus,
             )
         )
-        self.load = Load(world.random("load"), self.sessions, until=FAULTS_UNTIL + 200.0)
+        self.load = Load(world.random("load"), self.sessions, until=FAULTS_UNTIL + 200.0, busy=bool(focus))
         self.injector = Injector(self)
+        self.watch = Watch(self)
         SimulatedApi.telegram = self.telegram
         SimulatedWorker.model = self.whatsapp
 
@@ -257,24 +271,42 @@ class Life:
         """Live until the end, then look at everything once more."""
         self.prepare()
         self.schedule()
+        self.watch.begin()
         start = self.world.random("start")
         for machine in self.machines:
             self.world.at(start.uniform(0.0, 5.0), machine.start)
-        await trio.sleep_until(LIFE)
-        checks.at_the_end(self)
+        with trio.move_on_at(LIFE) as scope:
+            if self.brief:
+                self.world.on_violation = scope.cancel
+            await trio.sleep_forever()
+        if self.world.now >= LIFE:
+            checks.at_the_end(self)
 
 
-def live(seed: int, faults: Sequence[Fault] | None = None, *, on_file: bool = False) -> Result:
-    """One life; the same seed and faults give the same story. `on_file`: of one engine on the SQLite store, instead of three
-    on a shared database."""
+def live(
+    seed: int,
+    faults: Sequence[Fault] | None = None,
+    *,
+    on_file: bool = False,
+    brief: bool = False,
+    focus: Collection[str] = (),
+) -> Result:
+    """One life; the same arguments give the same story.
+
+    Args:
+        on_file: one engine on the SQLite store, instead of three on a shared database.
+        brief: the life ends with the first violation.
+        focus: kinds of faults of which the life mostly consists; its leases are short and its people busy.
+    """
     world = World(seed)
     found: list[Life] = []
-    slow = settings_of(world.random("plan")).lease_ttl / 15.0
+    slow = settings_of(world.random("plan"), focused=bool(focus)).lease_ttl / 15.0
     with deterministic(world), _quiet(world), _outside(slow):
 
         async def main() -> None:
             async with trio.open_nursery() as nursery:
-                life = Life(nursery, world, faults, on_file=on_file)
+                life = Life(nursery, world, faults, on_file=on_file, focus=focus)
+                life.brief = brief
                 found.append(life)
                 try:
                     await life.run()

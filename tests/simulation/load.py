@@ -129,18 +129,19 @@ def address(session: str, chat: int) -> str:
 class Load:
     """The plan of one life."""
 
-    def __init__(self, dice: random.Random, sessions: list[str], *, until: float) -> None:
+    def __init__(self, dice: random.Random, sessions: list[str], *, until: float, busy: bool = False) -> None:
+        """`busy`: everybody writes and sends."""
         self.writes: list[tuple[float, str, int, str]] = []
         self.sends: list[tuple[float, str, int, str, float]] = []
         number = 0
         for session in sessions:
-            for _ in range(dice.choice((0, 0, 1, 2, 6))):
+            for _ in range(dice.choice((4, 8) if busy else (0, 0, 1, 2, 6))):
                 number += 1
                 at, burst = dice.uniform(1.0, until), dice.choice((1, 1, 1, 4))
                 for _ in range(burst):
                     number += 1
                     self.writes.append((at, session, 100 + dice.randrange(2), f"u{number}"))
-            for _ in range(dice.choice((0, 0, 1, 4))):
+            for _ in range(dice.choice((4, 8) if busy else (0, 0, 1, 4))):
                 number += 1
                 word = "bad" if dice.random() < 0.05 else "s"
                 delay = dice.choice((0.0, 0.0, 0.0, 60.0))

@@ -49,6 +49,7 @@ class World:
         self.over = False
         self.story: list[tuple[float, str]] = []
         self.violations: list[str] = []
+        self.on_violation: Callable[[], object] | None = None
         self.frozen: set[Process] = set()
         self._heap: list[tuple[float, int, Callable[..., object], tuple[Any, ...]]] = []
         self._numbers = itertools.count()
@@ -73,6 +74,8 @@ class World:
         self.tell(f"VIOLATION {what}")
         if len(self.violations) < 20:
             self.violations.append(f"{self.now:.3f} {what}")
+        if self.on_violation is not None:
+            self.on_violation()
 
     def at(self, when: float, call: Callable[..., object], *args: Any) -> None:
         """Call it at that time, outside of every task. It must not block and must not raise."""

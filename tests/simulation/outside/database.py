@@ -23,10 +23,10 @@ from ..world import Mailbox, World
 from .observer import Observer
 
 _TERMINAL = ", ".join(f"'{reason}'" for reason in sorted(TERMINAL_REASONS))
-_WANTED = f"enabled AND NOT (commands = heeded AND reason IN ({_TERMINAL}))"
+WANTED = f"enabled AND NOT (commands = heeded AND reason IN ({_TERMINAL}))"
 _SCHEMA = "ALTER TABLE sessions ADD COLUMN lease_until REAL; ALTER TABLE sessions ADD COLUMN account TEXT;"
 _FREE = f"""
-    SELECT uid, owner FROM sessions WHERE {_WANTED} AND (owner IS NULL OR lease_until < ?)
+    SELECT uid, owner FROM sessions WHERE {WANTED} AND (owner IS NULL OR lease_until < ?)
     AND (? IS NULL OR id IN (SELECT value FROM json_each(?))) ORDER BY id LIMIT ?"""
 _TAKE = f"""
     UPDATE sessions SET owner = ?, fence = fence + 1, lease_until = ? WHERE uid = ?
@@ -34,7 +34,7 @@ _TAKE = f"""
 _COUNT = f"""
     SELECT count(*), coalesce(sum(owner IS NULL OR lease_until < ?1), 0),
            coalesce(sum(CASE WHEN owner IS NULL THEN updated_at ELSE lease_until END < ?1 - ?2), 0)
-    FROM sessions WHERE {_WANTED}"""
+    FROM sessions WHERE {WANTED}"""
 
 
 class SharedDatabase:
@@ -134,6 +134,11 @@ class SharedDatabase:
         if row is None or row[0] is None:
             return None, 0.0
         return row[0], row[1] - self.world.wall + self.world.now
+
+    def wanted(self) -> dict[str, bool]:
+        """Which sessions should run and have no owner whose lease is valid, for all sessions."""
+        sql = f"SELECT id, {WANTED} AND (owner IS NULL OR lease_until < ?) FROM sessions ORDER BY id"
+        return {id: bool(free) for id, free in self.connection.execute(sql, (self.world.wall,))}
 
     # Instances, duties, calls
 

@@ -67,6 +67,7 @@ class Observer:
         self.sent_as: dict[str, str] = {}  # our id by the text that was sent
         self.status: dict[str, str] = {}  # of sessions
         self.claims = 0
+        self.told = 0  # events about statuses and sends
         self.last_owner: dict[str, tuple[str | None, float]] = {}  # of deleted sessions, and when they were deleted
         self.texts: dict[str, list[str]] = {}  # received texts by session, in the order of the log
         self.watch(connection)
@@ -124,6 +125,7 @@ class Observer:
             case "event":
                 if old != STATUS_EVENT:
                     self._received(name, more, owner)
+                self.told += not text_in(more or "")
             case "enabled":
                 self._enabled(name, bool(new))
             case "message":

@@ -23,6 +23,7 @@ from rookery.store.sqlite.store import SqliteStore
 from ..determinism import PlainBox
 from ..machines import Process
 from ..world import Crashed, World
+from .database import WANTED
 from .observer import Observer
 
 
@@ -54,6 +55,11 @@ class SqliteFile:
         """Who runs it; nobody's lease ends."""
         row = self.connection.execute("SELECT owner FROM sessions WHERE id = ?", (session,)).fetchone()
         return (row[0] if row is not None else None), float("inf")
+
+    def wanted(self) -> dict[str, bool]:
+        """Which sessions should run."""
+        rows = self.connection.execute(f"SELECT id, {WANTED} FROM sessions ORDER BY id")
+        return {id: bool(wanted) for id, wanted in rows}
 
     def close(self) -> None:
         """Remove it."""

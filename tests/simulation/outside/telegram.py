@@ -52,6 +52,7 @@ class Telegram:
         self.bots: dict[str, Bot] = {}  # by token
         self.by_session: dict[str, Bot] = {}
         self.calls: Counter[str] = Counter()
+        self.open: Counter[Process | None] = Counter()  # clients of the Bot API that engines have not closed
         self.lease = 0.0  # seconds that a lease is good for
 
     def add(self, session: str, number: int, first_id: int) -> Bot:
@@ -198,6 +199,8 @@ class SimulatedApi:
 
     def __init__(self, token: str, base_url: str, ssl_context: object = None, **_: object) -> None:
         self._token = token
+        self._process = PROCESS.get()
+        self.telegram.open[self._process] += 1
 
     async def ask(
         self,
@@ -260,6 +263,7 @@ class SimulatedApi:
                     del polling.asking[process]
 
     async def aclose(self) -> None:
+        self.telegram.open[self._process] -= 1
         await trio.lowlevel.checkpoint()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from functools import partial
 from multiprocessing import get_context
@@ -40,6 +40,37 @@ class Summary(msgspec.Struct):
         self.arrows.update(other.arrows)
         self.meetings.update(other.meetings)
 
+    def save(self, file: Path) -> None:
+        """Keep it in a file, from which a run that was interrupted goes on."""
+        text = msgspec.json.encode(
+            {
+                "lives": self.lives,
+                "cpu": self.cpu,
+                "failed": {str(seed): what for seed, what in self.failed.items()},
+                "counts": self.counts,
+                "arrows": [[*key, times] for key, times in self.arrows.items()],
+                "meetings": [[*key, times] for key, times in self.meetings.items()],
+            }
+        )
+        fresh = file.with_suffix(".new")
+        fresh.write_bytes(text)
+        fresh.replace(file)
+
+    @staticmethod
+    def load(file: Path) -> Summary:
+        """What `save` kept; an empty one when there is no file."""
+        if not file.exists():
+            return Summary()
+        kept = msgspec.json.decode(file.read_bytes())
+        return Summary(
+            kept["lives"],
+            kept["cpu"],
+            {int(seed): what for seed, what in kept["failed"].items()},
+            Counter(kept["counts"]),
+            Counter({(one, other): times for one, other, times in kept["arrows"]}),
+            Counter({(one, other): times for one, other, times in kept["meetings"]}),
+        )
+
 
 def known_failures() -> list[int]:
     """Seeds that ever failed, in the order in which they were found."""
@@ -47,8 +78,15 @@ def known_failures() -> list[int]:
     return [int(line.split()[0]) for line in lines if line.strip() and not line.startswith("#")]
 
 
-def some(seeds: Sequence[int], until: float = float("inf"), *, on_file: bool = False) -> Summary:
-    """These lives, here."""
+def some(
+    seeds: Sequence[int],
+    until: float = float("inf"),
+    *,
+    on_file: bool = False,
+    brief: bool = False,
+    focus: Collection[str] = (),
+) -> Summary:
+    """These lives, here. `brief`: each ends with its first violation."""
     summary = Summary()
     automatic = gc.isenabled()
     gc.disable()  # a quarter of the time; a life leaves little behind
@@ -58,7 +96,7 @@ def some(seeds: Sequence[int], until: float = float("inf"), *, on_file: bool = F
                 break
             began = time.process_time()
             try:
-                result = live(seed, on_file=on_file)
+                result = live(seed, on_file=on_file, brief=brief, focus=focus)
             except Exception as error:  # a life that cannot be lived is a finding too
                 summary.failed[seed] = [f"{type(error).__name__}: {error} {error.__cause__ or ''}"]
             else:
@@ -83,9 +121,12 @@ def run(
     seconds: float = float("inf"),
     on_file: bool = False,
     progress: Callable[[Summary], object] = lambda _: None,
+    before: Summary | None = None,
 ) -> Summary:
-    """All of them; `progress` is called now and then."""
-    total = Summary()
+    """All of them; `progress` is called now and then. `before`: what the first lives amounted to, in a run that was
+    interrupted; they are not lived again."""
+    total = Summary() if before is None else before
+    seeds = seeds[total.lives :]
     until = time.monotonic() + seconds
     chunks = [seeds[start : start + CHUNK] for start in range(0, len(seeds), CHUNK)]
     if jobs == 1:
@@ -101,10 +142,10 @@ def run(
 
 
 def hunt(mutant: Mutant, seeds: Iterable[int]) -> tuple[int, str] | None:
-    """The first of these seeds that finds the planted fault, and what it found."""
-    with mutant.planted():
-        for seed in seeds:
-            summary = some([seed])
-            if summary.failed:
-                return seed, summary.failed[seed][0]
+    """The first of these seeds that finds the planted fault, and what it found: without the fault, its life is fine."""
+    for seed in seeds:
+        with mutant.planted():
+            found = some([seed], brief=True, focus=mutant.focus).failed
+        if found and not some([seed], brief=True, focus=mutant.focus).failed:
+            return seed, found[seed][0]
     return None

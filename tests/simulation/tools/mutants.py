@@ -24,6 +24,8 @@ class Mutant(msgspec.Struct, frozen=True):
     function: str
     old: str
     new: str
+    focus: tuple[str, ...] = ()
+    """Kinds of faults that show it, where a life of all kinds seldom does."""
 
     @contextmanager
     def planted(self) -> Iterator[None]:
@@ -65,6 +67,7 @@ MUTANTS = (
         f"{_STORE}.events:_append",
         "raise LeaseLost(lease.session)",
         "connection.execute('UPDATE sessions SET cursor = ? WHERE uid = ?', (cursor, lease.uid))",
+        ("pause", "split_hang"),
     ),
     Mutant(
         "statuses are written without looking at the fence",
@@ -77,6 +80,7 @@ MUTANTS = (
         f"{_STORE}.sessions:_record_statuses",
         "if before[5] == write.lease.fence and before[6] >= write.number:",
         "if False:",
+        ("split_hang", "database_slow", "phone_cut"),
     ),
     Mutant(
         "an unknown outcome is tried again",
@@ -95,24 +99,28 @@ MUTANTS = (
         "rookery.outbound.rounds:Rounds._store_outcomes",
         "outcomes.append(SendOutcome(id=item.message.id, state=MessageState.SENDING, at=self._record.now()))",
         "pass",
+        ("kill",),
     ),
     Mutant(
         "an outcome that the store did not take is dropped",
         "rookery.outbound.rounds:Rounds._stored",
         "if item.retry_in is None and not failed:",
         "if item.retry_in is None:",
+        ("split_refuse", "database_refuses"),
     ),
     Mutant(
         "states of sends are written without looking at the fence",
         f"{_STORE}.messages:_record_sends",
-        "check_lease(connection, lease)",
+        "check_lease(database.connection, lease)",
         "pass",
+        ("pause", "network_hangs"),
     ),
     Mutant(
         "a final state gives way to any other",
         "rookery.model.message:may_follow",
         "STATE_RANKS[stored] == 0 or STATE_RANKS[new] >= STATE_RANKS[stored]",
         "True",
+        ("network_lossy", "split_hang", "database_lossy"),
     ),
     Mutant(
         "a lease is trusted for ever",
@@ -137,18 +145,21 @@ MUTANTS = (
         "rookery.supervisor.leases:LeaseKeeper.run",
         "if runner.lease.session in held:",
         "if True:",
+        ("pause", "split_hang"),
     ),
     Mutant(
         "a release is forgotten",
         "rookery.session.runner:SessionRunner._finish",
         "await self._services.store.release(self.lease)",
         "pass",
+        ("deploy", "verb_stop"),
     ),
     Mutant(
         "the shield around the end of a session is dropped",
         "rookery.session.runner:SessionRunner.run",
         "with self._services.shields.open(self._settings.store_timeout):",
         "with trio.move_on_after(0):",
+        ("deploy", "verb_restart"),
     ),
     Mutant(
         "a shutdown disables its sessions",
@@ -162,6 +173,7 @@ MUTANTS = (
         "rookery.supervisor.supervisor:Supervisor._run",
         "await earlier.ended.wait()",
         "pass",
+        ("pause", "split_hang", "network_hangs"),
     ),
     Mutant(
         "an update is confirmed before it is stored",
@@ -175,18 +187,21 @@ MUTANTS = (
         "rookery_telegram.position:Position.after",
         "ids[-1] + 1",
         "ids[-1] + 2",
+        ("kill",),
     ),
     Mutant(
         "each batch of updates begins an epoch",
         "rookery_telegram.position:Position.epoch_of",
         "return self.epoch\n    idle",
         "return self.epoch + 1\n    idle",
+        ("replay", "kill"),
     ),
     Mutant(
         "a conflict confirms what was not stored",
         "rookery_telegram.link:TelegramLink.close",
         '"offset": self._position.offset,',
         '"offset": self._position.offset + 1,',
+        ("deploy", "stranger", "database_refuses"),
     ),
     Mutant(
         "a failed commit counts as done",
@@ -199,36 +214,42 @@ MUTANTS = (
         "rookery_telegram.bot_api.errors:send_error",
         'return OutcomeUnknown(f"no answer from the Bot API: {error}")',
         'return NotConnected(f"no answer from the Bot API: {error}")',
+        ("network_lossy",),
     ),
     Mutant(
         "what an owner had in its hands when it died is sent again",
         f"{_STORE}.messages:SqliteMessages.resolve_interrupted",
         "SET state = 'unknown'",
         "SET state = 'queued'",
+        ("kill", "network_lossy"),
     ),
     Mutant(
         "a failed delivery counts as made",
         "rookery.delivery.endpoint:Endpoint._outcome",
         "delivered=attempt.delivered,",
         "delivered=True,",
+        ("endpoint_fails",),
     ),
     Mutant(
         "a lane goes on after a failure",
         "rookery.delivery.endpoint:Endpoint._recorded",
         "if attempt.delivered and lane.deliveries",
         "if lane.deliveries",
+        ("endpoint_lossy", "endpoint_fails"),
     ),
     Mutant(
         "a lane is delivered twice at once",
         "rookery.delivery.endpoint:Endpoint._fill",
         "self._busy.update(lanes)",
         "pass",
+        ("endpoint_slow",),
     ),
     Mutant(
         "a webhook is delivered to for as long as the engine lives",
         "rookery.delivery.dispatcher:Dispatcher.run",
         "scope.deadline = self._trusted_until",
         "pass",
+        ("pause", "split_hang", "endpoint_slow"),
     ),
     Mutant(
         "a new event is not addressed to webhooks",
@@ -241,41 +262,48 @@ MUTANTS = (
         "rookery.runtime.start_gate:StartGate.leave",
         "limiter.release_on_behalf_of(who)",
         "pass",
+        ("network_refuses", "verb_restart"),
     ),
     Mutant(
         "receiving never resumes after a backlog",
         "rookery.background.backlog:BacklogWatch._judge",
         "runner.resume()",
         "pass",
+        ("endpoint_hangs", "endpoint_fails"),
     ),
     Mutant(
         "a status that the store did not take is dropped",
         "rookery.runtime.status_board:StatusBoard._write",
         "self._waiting[session] = (writes + self._waiting.get(session, []))[-HISTORY_LENGTH:]",
         "pass",
+        ("database_refuses", "split_refuse", "phone_cut"),
     ),
     Mutant(
         "a bot's place is kept when its link is gone",
         "rookery_telegram.provider:Telegram._only_one",
         "del self._bots[bot]",
         "pass",
+        ("verb_restart", "network_refuses"),
     ),
     Mutant(
         "an operator's start is overlooked",
         "rookery.model.session:Session.wanted",
         "self.enabled and not (self.health.terminal and self.commands == self.heeded)",
         "self.enabled and not self.health.terminal",
+        ("revoke", "phone_unlinked", "verb_start"),
     ),
     Mutant(
         "an orphan is left alone",
         "rookery.supervisor.decisions:decide",
         "decisions.append(Orphan(row))",
         "pass",
+        ("kill", "split_hang", "pause"),
     ),
     Mutant(
         "a session that is not wanted any more runs on",
         "rookery.supervisor.decisions:decide",
         "decisions.append(Stop(id))",
         "pass",
+        ("verb_stop", "verb_delete"),
     ),
 )
