@@ -61,7 +61,10 @@ ELSEWHERE = (
 def test_the_same_seed_gives_the_same_story_on_every_machine(tmp_path: Path) -> None:
     program = "from simulation.life import live; print(*(live(seed).digest for seed in (5, 6)))"
     shifted = ["faketime", "-f", "+400d"] if shutil.which("faketime") else []
-    places: tuple[tuple[Path, list[str]], ...] = ((ROOT / "tests", []), (tmp_path, shifted))  # another directory, another day
+    places: tuple[tuple[Path, list[str]], ...] = (
+        (ROOT / "tests", []),
+        (tmp_path, shifted),
+    )  # another directory, another day
     stories = {
         subprocess.run(
             [*before, sys.executable, "-c", program],
