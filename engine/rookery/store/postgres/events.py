@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any
 
 from ...errors import StoreUnavailable
 from ...model.event import Event, EventQuery, NewEvent
 from ...model.session import Lease
-from ...model.subscription import QUIET_TYPES, TypeFilter
 from ..event_ids import Halving, OldEvents
-from ..rows.events import EVENT_COLUMNS, event_from_row
+from ..rows.events import event_from_row
 from .base import PostgresBase
 from .database.appends import AppendQueue
+from .database.event_pages import page_statement
 
 _PRUNE = """
     WITH old AS (
@@ -42,26 +41,8 @@ class PostgresEvents(PostgresBase):
         return await self._appends.append(lease, events, cursor)
 
     async def read_events(self, query: EventQuery) -> Sequence[Event]:
-        where, values = ["id > $1"], list[Any]([query.after])
-        if query.before is not None:
-            values.append(query.before)
-            where.append(f"id < ${len(values)}")
-        if query.session is not None:
-            values.append(query.session)
-            where.append(f"session = ${len(values)}")
-        if query.sessions is not None:
-            values.append(list(query.sessions))
-            where.append(f"session = ANY (${len(values)})")
-        if query.chat is not None:
-            values.append(query.chat)
-            where.append(f"chat = ${len(values)}")
-        if query.types is not None:
-            _add_types(query.types, where, values)
-        values.append(query.limit)
-        order = "id" if query.before is None else "id DESC"
-        sql = f"SELECT {EVENT_COLUMNS} FROM rookery.events WHERE {' AND '.join(where)} ORDER BY {order} LIMIT ${len(values)}"  # noqa: S608
-        found = await self._all(sql, *values, of=event_from_row)
-        return found if query.before is None else found[::-1]
+        sql, values = page_statement(query)
+        return await self._all(sql, *values, of=event_from_row)
 
     async def first_event_since(self, moment: float) -> int:
         return await self._first_young(moment)
@@ -96,16 +77,3 @@ class PostgresEvents(PostgresBase):
             row = await self._db.row(_LOOK, middle)
             search.found(None if row is None else row[0], old=row is not None and row[1] < before)
         return search.end
-
-
-def _add_types(types: Sequence[str], where: list[str], values: list[Any]) -> None:
-    asked = TypeFilter.of(types)
-    values.append(list(asked.names))
-    either = [f"type = ANY (${len(values)})"]
-    for prefix in asked.prefixes:
-        values.append(prefix)
-        either.append(f"starts_with(type, ${len(values)})")
-    if asked.everything:
-        values.append(sorted(QUIET_TYPES))
-        either.append(f"type <> ALL (${len(values)})")
-    where.append(f"({' OR '.join(either)})")

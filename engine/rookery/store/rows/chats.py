@@ -24,6 +24,7 @@ _SESSION = "(SELECT s.uid FROM rookery.sessions AS s WHERE s.id = $1)"
 POSITION = "SELECT value FROM rookery.meta WHERE key = 'chats_position'"
 SOURCES = f"SELECT {_SOURCE} FROM rookery.events WHERE id > $1 ORDER BY id LIMIT $2"  # noqa: S608
 SOURCES_OF = f"SELECT {_SOURCE} FROM rookery.events WHERE id > $1 AND session = $3 ORDER BY id LIMIT $2"  # noqa: S608
+SOURCES_IN = f"SELECT {_SOURCE} FROM rookery.events WHERE id {{in $1}} ORDER BY id"  # noqa: S608
 MOVE_POSITION = """
     INSERT INTO rookery.meta AS m (key, value) VALUES ('chats_position', CAST($1 AS text))
     ON CONFLICT (key) DO UPDATE SET value = excluded.value WHERE CAST(m.value AS bigint) < CAST(excluded.value AS bigint)"""

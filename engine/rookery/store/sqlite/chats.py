@@ -9,7 +9,7 @@ from sqlite3 import Connection
 
 from ...errors import NotFound
 from ...model.chat import ChatEntry, ChatNews, ChatPage, ChatRow, ChatSource, Erased, Position
-from ...model.event import Event
+from ...model.event import Event, EventQuery
 from ...model.message import OutboundMessage
 from ...model.webhook import lane_of
 from ..rows import chats as sql
@@ -18,6 +18,7 @@ from ..rows.messages import message_from_row
 from ..rows.values import Row, to_json
 from .base import SqliteBase
 from .database.connection import Database
+from .database.event_pages import page_ids
 
 _LIST = re.compile(r"\{in (\$\d)\}")
 
@@ -60,7 +61,8 @@ class SqliteChats(SqliteBase):
         def query(connection: Connection) -> Sequence[ChatSource]:
             if session is None:
                 return [sql.source_from_row(row) for row in _all(connection, sql.SOURCES, after, limit)]
-            return [sql.source_from_row(row) for row in _all(connection, sql.SOURCES_OF, after, limit, session)]
+            ids = page_ids(connection, EventQuery(session=session, after=after, limit=limit))
+            return [sql.source_from_row(row) for row in _all(connection, sql.SOURCES_IN, ids)]
 
         return await self._read(query)
 

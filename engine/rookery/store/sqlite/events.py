@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from sqlite3 import Connection
-from typing import Any
 
 from ...errors import LeaseLost
 from ...model.event import Event, EventQuery, NewEvent
 from ...model.session import Lease
-from ...model.subscription import QUIET_TYPES, TypeFilter
 from ..event_ids import Halving
-from ..rows.events import EVENT_COLUMNS, event_from_row
-from ..rows.values import to_json
 from .addressing import address
 from .base import SqliteBase
 from .database.connection import Database
+from .database.event_pages import read_page
 from .sessions import check_lease, held_by
 
 _MOVE_CURSOR = "UPDATE sessions SET cursor = ? WHERE uid = ? AND owner = ? AND fence = ?"
@@ -32,29 +29,7 @@ class SqliteEvents(SqliteBase):
         return await self._write(lambda database: _append(database, lease, events, cursor))
 
     async def read_events(self, query: EventQuery) -> Sequence[Event]:
-        where, values = ["id > ?"], list[Any]([query.after])
-        if query.before is not None:
-            where.append("id < ?")
-            values.append(query.before)
-        if query.session is not None:
-            where.append("session = ?")
-            values.append(query.session)
-        if query.sessions is not None:
-            where.append("session IN (SELECT value FROM json_each(?))")
-            values.append(to_json(query.sessions))
-        if query.chat is not None:
-            where.append("chat = ?")
-            values.append(query.chat)
-        if query.types is not None:
-            _add_types(query.types, where, values)
-        order = "id" if query.before is None else "id DESC"
-        sql = f"SELECT {EVENT_COLUMNS} FROM events WHERE {' AND '.join(where)} ORDER BY {order} LIMIT ?"  # noqa: S608
-
-        def read(connection: Connection) -> Sequence[Event]:
-            found = [event_from_row(row) for row in connection.execute(sql, [*values, query.limit])]
-            return found if query.before is None else found[::-1]
-
-        return await self._read(read)
+        return await self._read(lambda connection: read_page(connection, query))
 
     async def first_event_since(self, moment: float) -> int:
         return await self._read(lambda connection: _first_young(connection, moment))
@@ -70,19 +45,6 @@ class SqliteEvents(SqliteBase):
 
     async def prune_events(self, *, before: float, limit: int) -> int:
         return await self._write(lambda database: _prune(database, before, limit))
-
-
-def _add_types(types: Sequence[str], where: list[str], values: list[Any]) -> None:
-    asked = TypeFilter.of(types)
-    either = ["type IN (SELECT value FROM json_each(?))"]
-    values.append(to_json(asked.names))
-    for prefix in asked.prefixes:
-        either.append("substr(type, 1, ?) = ?")
-        values += (len(prefix), prefix)
-    if asked.everything:
-        either.append("type NOT IN (SELECT value FROM json_each(?))")
-        values.append(to_json(sorted(QUIET_TYPES)))
-    where.append(f"({' OR '.join(either)})")
 
 
 def _append(database: Database, lease: Lease, events: Sequence[NewEvent], cursor: str | None) -> int:
