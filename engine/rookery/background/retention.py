@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import trio
 
@@ -14,11 +14,34 @@ from ..store.contract import Store
 from .clock_watch import ClockWatch
 
 BATCH = 1000
-"""Maximum number of rows deleted in one transaction, so that no writer waits long."""
+"""Maximum number of rows deleted in one transaction."""
+
+FEWEST = 50
+"""Rows deleted in one transaction when the database is slow."""
+
+PIECE_SECONDS = 0.01
+"""How long one transaction should take: a writer waits for the one that has begun. Deleting pauses as long between two
+of them, so that writers are served first."""
 
 EXPIRY_INTERVAL = 10.0  # seconds
 
 log = get_logger("MEMORY")
+
+
+async def in_pieces(delete: Callable[[int], Awaitable[int]]) -> None:
+    """Delete rows until none is left. `delete` deletes at most so many and returns their number. Raises StoreError."""
+    limit = BATCH // 4
+    while True:
+        began = trio.current_time()
+        gone = await delete(limit)
+        if gone < limit:
+            return
+        took = trio.current_time() - began
+        if took > PIECE_SECONDS:
+            limit = max(FEWEST, int(limit * max(0.25, PIECE_SECONDS / took)))
+        elif took < PIECE_SECONDS / 2:
+            limit = min(BATCH, 2 * limit)
+        await trio.sleep(min(took, 1.0))
 
 
 class Housekeeper:
@@ -52,10 +75,10 @@ class Housekeeper:
 
     async def _prune(self) -> None:
         now = self._clock()
-        while await self._store.prune_events(before=now - self._settings.event_retention, limit=BATCH) == BATCH:
-            await trio.lowlevel.checkpoint()
+        before = now - self._settings.event_retention
+        await in_pieces(lambda limit: self._store.prune_events(before=before, limit=limit))
         await self._store.prune_audit(before=now - self._settings.audit_retention, keep=self._settings.audit_entries)
-        while await self._store.tidy_chats(now=now, before=now - self._settings.event_retention) >= BATCH:
+        while await self._store.tidy_chats(now=now, before=before) >= BATCH:
             await trio.lowlevel.checkpoint()
-        while await self._store.prune_messages(before=now - self._settings.message_retention, limit=BATCH) == BATCH:
-            await trio.lowlevel.checkpoint()
+        before = now - self._settings.message_retention
+        await in_pieces(lambda limit: self._store.prune_messages(before=before, limit=limit))

@@ -1,0 +1,271 @@
+"""What grows with the log: `python bench/growth.py [--events 2000000] [--save]`.
+
+Three parts, each on SQLite with the store's own calls:
+
+- receiving: microseconds of CPU for each event, in steps from the empty log to the full one;
+- pages: the first page of every paged call of the API, from a log of 2,000 events and from the full one, in turn, by two
+  `rookery serve`; the ratio may be 1.5;
+- retention: old events are deleted while a session goes on storing one event after another; how long it waits at most, and
+  rows deleted a second in each tenth of the way.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import sqlite3
+import statistics
+import tempfile
+import time
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import trio
+from lab.report import percentile, save, table
+from lab.served import Served, open_served
+
+from rookery.background.retention import in_pieces
+from rookery.model.event import NewEvent
+from rookery.model.session import Health, Lease, Reason, Session, SessionStatus
+from rookery.model.webhook import DeliveryOutcome, Webhook
+from rookery.store.contract import Store
+from rookery.store.secrets import SecretBox
+from rookery.store.sqlite.store import SqliteStore
+
+SESSIONS, CHATS = 10, 200
+BATCH = 1000
+SMALL = 2_000
+BODY = b'{"text":"a message of ordinary length, as people write them all day","message_id":"%d"}'
+RAW = b'{"update_id":%d,"message":{"text":"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx","chat":{"id":7,"type":"private"}}}'
+SECRET_KEY = "a-key-for-the-benchmark-0123456789abcdef"
+OLD = 100.0  # when the old events were stored: long ago
+LIMIT_MS, LIMIT_RATIO = 50.0, 1.5
+RECENT = 10  # rare events, at the end of the log
+
+
+def new_events(first: int, count: int, rng: random.Random) -> list[NewEvent]:
+    return [
+        NewEvent(
+            str(n),
+            "message" if n % 10 else "reaction",
+            1.7e9,
+            str(rng.randrange(CHATS)),
+            "9",
+            BODY % n,
+            RAW % n,
+        )
+        for n in range(first, first + count)
+    ]
+
+
+class Clock:
+    """A wall clock that the benchmark sets."""
+
+    def __init__(self) -> None:
+        self.now = OLD
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def open_store(directory: Path, clock: Clock) -> SqliteStore:
+    return SqliteStore(directory / "rookery.db", SecretBox.from_text(SECRET_KEY), clock=clock)
+
+
+async def sessions(store: Store) -> list[Lease]:
+    found = []
+    for number in range(SESSIONS):
+        health = Health(status=SessionStatus.DISCONNECTED, reason=Reason.CREATED, detail="", since=OLD)
+        id = f"session-{number}"
+        await store.create_session(Session(id=id, platform="telegram", name=id, enabled=True, health=health))
+        [row] = await store.claim("bench", limit=1, now=time.time(), ttl=1e6, only=[id])
+        found.append(Lease(row.id, row.uid, "bench", row.fence))
+    return found
+
+
+async def fill(store: Store, leases: list[Lease], count: int, steps: int) -> list[tuple[int, float]]:
+    """Store so many events; returns the CPU microseconds of each in every step."""
+    rng = random.Random(7)
+    found = []
+    done = 0
+    for step in range(1, steps + 1):
+        began, cpu = done, time.process_time()
+        while done < count * step // steps:
+            batch = new_events(done, min(BATCH, count - done), rng)
+            await store.append(leases[done // BATCH % SESSIONS], batch, str(done))
+            done += len(batch)
+        found.append((done, 1e6 * (time.process_time() - cpu) / max(1, done - began)))
+    return found
+
+
+async def furnish(store: Store, lease: Lease) -> None:
+    """What every log has beside its bulk: rare events, a webhook with dead letters."""
+    rare = [NewEvent(f"rare-{n}", "poll.answer", 1.7e9, "1", "9", b"{}", b"{}") for n in range(RECENT)]
+    await store.append(lease, rare, None)
+    hook = Webhook(id="hook", url="http://127.0.0.1:9/", secret="whsec_MDEyMzQ1Njc4OWFiY2RlZg==", events=("letter",))
+    await store.create_webhook(hook)
+    letters = [NewEvent(f"letter-{n}", "letter", 1.7e9, "1", "9", b"{}", b"{}") for n in range(100)]
+    await store.append(lease, letters, None)
+    rows = await store.pending_deliveries("hook", now=time.time(), busy=(), limit=200)
+    await store.record_deliveries(
+        [DeliveryOutcome(webhook="hook", event_id=row.event.id, delivered=False, at=1.7e9, error="no") for row in rows]
+    )
+
+
+def settle(directory: Path) -> None:
+    """The view of chats begins at the end of the log: building it is measured by nothing here. No session is started."""
+    with sqlite3.connect(directory / "rookery.db") as connection:
+        connection.execute("INSERT OR REPLACE INTO meta SELECT 'chats_position', CAST(max(id) AS TEXT) FROM events")
+        connection.execute("UPDATE sessions SET enabled = 0")
+        connection.execute("UPDATE webhooks SET enabled = 0")
+    connection.close()
+
+
+PAGES = {
+    "sessions": "/v1/sessions",
+    "events": "/v1/events",
+    "events, one session": "/v1/events?session=session-3",
+    "events, a common type": "/v1/events?type=message",
+    "events, a rare type": "/v1/events?type=poll.answer",
+    "events, a type that never was": "/v1/events?type=absent",
+    "events, session and rare type": "/v1/events?session=session-0&type=poll.answer",
+    "events, session and absent type": "/v1/events?session=session-5&type=absent",
+    "events, session and pattern": "/v1/events?session=session-0&type=poll.*",
+    "messages of a session": "/v1/sessions/session-3/messages",
+    "chats of a session": "/v1/sessions/session-3/chats",
+    "dead letters": "/v1/webhooks/hook/dead-letters",
+    "media": "/v1/media",
+    "keys": "/v1/keys",
+    "audit": "/v1/audit",
+}
+
+
+async def time_pages(small: Served, large: Served, runs: int) -> dict[str, tuple[float, float]]:
+    """Median milliseconds of each call on the short and on the long log."""
+    taken: dict[str, tuple[list[float], list[float]]] = {name: ([], []) for name in PAGES}
+    for run in range(runs + 1):
+        for name, path in PAGES.items():
+            for served, times in zip((small, large), taken[name], strict=True):
+                began = time.perf_counter()
+                answer = await served.api.get(path)
+                if answer.status_code != 200:
+                    raise SystemExit(f"{path}: {answer.status_code} {answer.text}")
+                if run:  # the first one reads the disk
+                    times.append(1000 * (time.perf_counter() - began))
+    return {name: (statistics.median(one), statistics.median(other)) for name, (one, other) in taken.items()}
+
+
+async def prune(store: Store, lease: Lease, clock: Clock, events: int) -> tuple[list[float], list[float]]:
+    """Delete everything that is old beside a writer; returns its waits in ms, and rows a second in each tenth."""
+    clock.now = time.time()
+    waits: list[float] = []
+    rates: list[float] = []
+
+    async def write() -> None:
+        number = 0
+        while True:
+            number += 1
+            began = time.perf_counter()
+            await store.append(lease, [NewEvent(f"w{number}", "message", 1.7e9, "1", "9", BODY % number, b"{}")], None)
+            waits.append(1000 * (time.perf_counter() - began))
+            await trio.sleep(0.002)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(write)
+        await trio.sleep(0.5)
+        waits.clear()
+        part, began, before = 0, time.perf_counter(), clock.now - 3600
+
+        async def delete(limit: int) -> int:
+            nonlocal part, began
+            count = await store.prune_events(before=before, limit=limit)
+            part += count
+            if part >= events / 10:
+                rates.append(part / (time.perf_counter() - began))
+                part, began = 0, time.perf_counter()
+            return count
+
+        await in_pieces(delete)
+        nursery.cancel_scope.cancel()
+    return waits, rates
+
+
+async def measure(directory: Path, options: argparse.Namespace) -> dict[str, Any]:
+    directories = {count: directory / str(count) for count in (SMALL, options.events)}
+    received: list[tuple[int, float]] = []
+    leases: list[Lease] = []
+    for count, place in directories.items():
+        place.mkdir()
+        store = open_store(place, Clock())
+        async with store.open():
+            leases = await sessions(store)
+            received = await fill(store, leases, count, 10)
+            await furnish(store, leases[0])
+        settle(place)
+    size = (directory / str(options.events) / "rookery.db").stat().st_size
+    async with AsyncExitStack() as stack:
+        environment = {"ROOKERY_SECRET_KEY": SECRET_KEY, "ROOKERY_PRUNE_INTERVAL": "86400"}
+        small, large = [
+            await stack.enter_async_context(open_served(each, environment)) for each in directories.values()
+        ]
+        pages = await time_pages(small, large, options.runs)
+    clock = Clock()
+    store = open_store(directories[options.events], clock)
+    async with store.open():
+        with sqlite3.connect(directories[options.events] / "rookery.db") as connection:
+            connection.execute("UPDATE sessions SET enabled = 1 WHERE id = 'session-0'")
+        connection.close()
+        [row] = await store.claim("bench", limit=1, now=time.time(), ttl=1e6, only=["session-0"])
+        waits, rates = await prune(store, Lease(row.id, row.uid, "bench", row.fence), clock, options.events)
+    return {
+        "events": options.events,
+        "mib": size / 2**20,
+        "received": received,
+        "pages": pages,
+        "waits": {"p50": statistics.median(waits), "p99": percentile(waits, 0.99), "max": max(waits)},
+        "rates": rates,
+    }
+
+
+def show(found: dict[str, Any]) -> None:
+    events = found["events"]
+    table(
+        f"Receiving, SQLite, batches of {BATCH}: CPU µs an event",
+        ["events in the log", "µs"],
+        [[f"{count:,}", f"{each:.1f}"] for count, each in found["received"]],
+        f"{found['mib']:,.0f} MiB on disk",
+    )
+    table(
+        f"First page: {SMALL:,} events in the log and {events:,}",
+        ["call", "ms", "ms, long log", f"ratio (at most {LIMIT_RATIO})"],
+        [[name, f"{one:.2f}", f"{other:.2f}", f"{other / one:.2f}"] for name, (one, other) in found["pages"].items()],
+    )
+    waits = found["waits"]
+    table(
+        f"Retention of {events:,} events beside a writer",
+        ["", "value"],
+        [
+            *[[f"a write waits, ms, {name}", f"{value:.1f}"] for name, value in waits.items()],
+            ["limit, ms", f"{LIMIT_MS:.0f}"],
+            *[[f"rows deleted a second, tenth {n}", f"{rate:,.0f}"] for n, rate in enumerate(found["rates"], 1)],
+        ],
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--events", type=int, default=2_000_000)
+    parser.add_argument("--runs", type=int, default=15, help="readings of each page")
+    parser.add_argument("--data", type=Path, default=None, help="where the databases are made; about 0.7 KiB an event")
+    parser.add_argument("--save", action="store_true", help="keep the figures in bench/results")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(dir=options.data) as directory:
+        found = trio.run(measure, Path(directory), options)
+    show(found)
+    if options.save:
+        save("growth", found)
+
+
+if __name__ == "__main__":
+    main()
