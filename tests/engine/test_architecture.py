@@ -63,7 +63,7 @@ FLOORS: dict[str, Floors] = {
             "kinds_table provider",
         ],
         "rookery_http": [
-            "calls",
+            "calls exits",
             "config routing",
             "operate",
             "output",
@@ -75,7 +75,7 @@ FLOORS: dict[str, Floors] = {
             "app",
             "serve",
             "compose",
-            "demo",
+            "demo start",
             "cli",
             "__main__",
         ],

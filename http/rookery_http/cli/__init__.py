@@ -31,9 +31,7 @@ def main() -> int:
             # Until the server installs its own handlers nothing is open, and a signal means: do not start.
             for number in SIGNALS:
                 signal.signal(number, _leave)
-        from .application import run
-
-        code = run(with_default_wait(arguments))
+        code = _run(arguments)
     except KeyboardInterrupt:  # while everything is being imported
         return 130
     except ModuleNotFoundError as error:
@@ -44,6 +42,17 @@ def main() -> int:
     if arguments[:1] == ["serve"]:
         _ignore_signals()
     return code
+
+
+def _run(arguments: list[str]) -> int:
+    if arguments == ["serve"]:  # how a service starts it: no library for arguments
+        from ..exits import guarded
+        from ..start import start
+
+        return guarded(start)
+    from .application import run
+
+    return run(with_default_wait(arguments))
 
 
 def _ignore_signals() -> None:

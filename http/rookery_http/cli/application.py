@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from ..exits import guarded
 from . import (
     chats,
     events,
@@ -71,28 +70,7 @@ def run(arguments: list[str]) -> int:
 
     A reader that closes the output early (`rookery events | head -1`) does not count as a failure.
     """
-    try:
-        code = _run(arguments)
-        sys.stdout.flush()
-    except SystemExit as end:  # how the argument library exits when the reader has gone
-        if not isinstance(end.__context__, BrokenPipeError):
-            raise
-        code = 0
-    except BrokenPipeError:
-        code = 0
-    except OSError as error:  # such as a full disk
-        sys.stderr.write(f"rookery: {printable(error)}\n")
-        code = 1
-    else:
-        return code
-    if sys.__stdout__ is not None:
-        with suppress(OSError, ValueError):
-            nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(
-                nowhere, sys.__stdout__.fileno()
-            )  # otherwise the interpreter reports unwritten output when it exits
-            os.close(nowhere)
-    return code
+    return guarded(lambda: _run(arguments))
 
 
 def _run(arguments: list[str]) -> int:
@@ -149,33 +127,9 @@ def serve(
     ] = None,
 ) -> int:
     """Run the server until SIGTERM or Ctrl+C."""
-    from ..config.load import ConfigurationError, load, unknown_variables, weaknesses
+    from ..start import start
 
-    try:
-        config = load(
-            ROOKERY_HOST=host,
-            ROOKERY_PORT=port,
-            ROOKERY_DATA_DIR=str(data_dir) if data_dir is not None else None,
-            ROOKERY_WAIT=wait,
-        )
-    except ConfigurationError as error:
-        for line in error.lines:
-            sys.stderr.write(f"rookery: {line}\n")
-        return 2
-    from ..operate.process import leave_pid_1, raise_descriptor_limit
-
-    leave_pid_1()
-    raise_descriptor_limit()
-    from rookery.log import get_logger
-
-    from ..compose import run_server  # everything is imported before the wait for the data directory
-    from ..operate import logs
-
-    logs.configure(level=config.logs.level, form=config.logs.format, secrets=config.secrets)
-    logs.catch_strays()
-    for line in (*unknown_variables(os.environ), *weaknesses(config.api.key, config.storage.secret_key)):
-        get_logger("API").warning(line)
-    return run_server(config)
+    return start(host, port, data_dir, wait)
 
 
 @app.command()

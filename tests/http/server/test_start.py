@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -21,6 +23,34 @@ def loaded(code: str, names: set[str]) -> list[str]:
 def test_the_server_starts_without_what_only_some_calls_need() -> None:
     names = {"prometheus_client", "segno", "asyncpg", "neonize", "botocore", "rookery_http.description.openapi"}
     assert loaded("import rookery_http.compose", names) == []
+
+
+MOST_MODULES = 1100
+"""What `rookery serve` may import until it has stopped again. Three quarters of the time of a start are imports."""
+
+
+def test_the_server_starts_with_few_modules_and_without_the_command_line(tmp_path: Path) -> None:
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("ROOKERY_", "DATABASE_"))}
+    with (
+        (tmp_path / "imports").open("w") as imports,
+        subprocess.Popen(
+            [sys.executable, "-X", "importtime", "-m", "rookery_http", "serve"],
+            stdout=subprocess.PIPE,
+            stderr=imports,
+            text=True,
+            env={**inherited, "ROOKERY_DATA_DIR": str(tmp_path / "data"), "ROOKERY_PORT": "0"},
+        ) as server,
+    ):
+        assert server.stdout is not None
+        assert "listens on" in server.stdout.readline()
+        server.terminate()
+    assert server.returncode == 0
+    lines = [line for line in (tmp_path / "imports").read_text().splitlines() if line.startswith("import time:")]
+    imported = {line.rpartition("|")[2].strip() for line in lines}
+    assert "rookery_http.app" in imported
+    unneeded = {"typer", "rich.text", "pygments.token", "prometheus_client", "rookery_http.description.openapi"}
+    assert not imported & unneeded
+    assert len(imported) <= MOST_MODULES
 
 
 @pytest.mark.parametrize("command", ["sessions list", "health", "events"])

@@ -1,4 +1,4 @@
-"""What grows with the log: `python bench/growth.py [--events 2000000] [--save]`.
+"""What grows with the log: `python bench/database/growth.py [--events 2000000] [--save]`.
 
 Three parts, each on SQLite with the store's own calls:
 
@@ -15,6 +15,7 @@ import argparse
 import random
 import sqlite3
 import statistics
+import sys
 import tempfile
 import time
 from contextlib import AsyncExitStack
@@ -22,6 +23,9 @@ from pathlib import Path
 from typing import Any
 
 import trio
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
 from lab.report import percentile, save, table
 from lab.served import Served, open_served
 

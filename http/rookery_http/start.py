@@ -1,0 +1,61 @@
+"""Starts the server from its settings: `rookery serve` without the library that reads arguments."""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+UNUSED = ("rich", "pygments")
+"""Libraries that structlog and httpx import for terminals if they are installed, and that a server has no use for."""
+
+
+def start(
+    host: str | None = None, port: int | None = None, data_dir: Path | None = None, wait: float | None = None
+) -> int:
+    """Serve until a signal; returns the exit code. Arguments that are not None replace their settings."""
+    with _quick_imports():
+        from .config.load import ConfigurationError, load, unknown_variables, weaknesses
+
+        try:
+            config = load(
+                ROOKERY_HOST=host,
+                ROOKERY_PORT=port,
+                ROOKERY_DATA_DIR=str(data_dir) if data_dir is not None else None,
+                ROOKERY_WAIT=wait,
+            )
+        except ConfigurationError as error:
+            for line in error.lines:
+                sys.stderr.write(f"rookery: {line}\n")
+            return 2
+        from .operate.process import leave_pid_1, raise_descriptor_limit
+
+        leave_pid_1()
+        raise_descriptor_limit()
+        from rookery.log import get_logger
+
+        from .compose import run_server  # everything is imported before the wait for the data directory
+        from .operate import logs
+    logs.configure(level=config.logs.level, form=config.logs.format, secrets=config.secrets)
+    logs.catch_strays()
+    for line in (*unknown_variables(os.environ), *weaknesses(config.api.key, config.storage.secret_key)):
+        get_logger("API").warning(line)
+    return run_server(config)
+
+
+@contextmanager
+def _quick_imports() -> Iterator[None]:
+    """Imports in the block collect no garbage, for they leave none, and load nothing of `UNUSED`."""
+    hidden = [name for name in UNUSED if name not in sys.modules]
+    gc.disable()
+    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]  # None: an import of it raises ImportError
+    try:
+        yield
+    finally:
+        for name in hidden:
+            sys.modules.pop(name, None)
+        gc.enable()
+        gc.freeze()
