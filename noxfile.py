@@ -50,7 +50,9 @@ def e2e(session: nox.Session) -> None:
 
 @nox.session(name="bench-smoke")
 def bench_smoke(session: nox.Session) -> None:
-    """A few seconds of the throughput benchmark, Rookery alone: does it still run and print its figures?"""
+    """Instructions of small fixed runs of hot paths, within 10 % of the stored counts (valgrind); and the throughput
+    benchmark for a few seconds, Rookery alone: does it still run and print its figures?"""
+    session.run("python", "bench/smoke/counts.py")
     small = ["--updates", "2000", "--sends", "300", "--repeat", "1", "--clients", "rookery"]
     session.run("python", "bench/throughput.py", *small, *session.posargs)
 
