@@ -31,6 +31,14 @@ POST = """wrk.method = "POST"
 wrk.headers["Content-Type"] = "application/json"
 wrk.body = '{"to": "7", "type": "text", "text": "hello"}'
 """
+EACH = 100
+BATCH = f"""wrk.method = "POST"
+wrk.headers["Content-Type"] = "application/json"
+local parts = {{}}
+for n = 1, {EACH} do parts[n] = '{{"to": "' .. n .. '", "type": "text", "text": "hello"}}' end
+wrk.body = '{{"messages": [' .. table.concat(parts, ",") .. ']}}'
+"""
+BATCH_TARGET = 10.0
 TARGETS = {"GET /v1/sessions/{id}": 1.0, "POST .../messages?wait=0": 0.8}
 
 
@@ -81,6 +89,28 @@ def connect(url: str, token: str) -> None:
             pass
 
 
+def storing(
+    served: tuple[str, int], script: Path, directory: Path, options: argparse.Namespace
+) -> tuple[list[float], list[float]]:
+    """Messages stored per second of CPU time, one by one and in batches. Nothing is sent: the session is stopped."""
+    url, pid = served
+    with httpx.Client(base_url=url, trust_env=False, timeout=30) as client:
+        document = {"id": "shelf", "platform": "telegram", "credentials": {"token": "1:" + "a" * 35}, "enabled": False}
+        client.post("/v1/sessions", json=document).raise_for_status()
+    batch = directory / "batch.lua"
+    batch.write_text(BATCH)
+    found: tuple[list[float], list[float]] = ([], [])
+    for round in range(options.rounds + 1):
+        for rates, path, body, each in (
+            (found[0], "/messages?wait=0", script, 1),
+            (found[1], "/messages/batch", batch, EACH),
+        ):
+            measured, _ = rate(f"{url}/v1/sessions/shelf{path}", pid, options.seconds if round else 1, body)
+            if round:
+                rates.append(measured * each)
+    return found
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
@@ -115,6 +145,7 @@ def main() -> None:
                     measured = rate(url + path, pid, options.seconds if round else 1, body)
                     if round:  # the first one warms up
                         found[name][who].append(measured)
+        batches = storing(servers["rookery"], script, directory, options)
     rows, results = [], []
     for name, target in TARGETS.items():
         bare, own = ([rate for rate, _ in found[name][who]] for who in ("bare", "rookery"))
@@ -129,8 +160,21 @@ def main() -> None:
         ["call", "bare quart-trio", "Rookery", "ratio", "target", "by the clock"],
         rows,
     )
+    single, batch = batches
+    table(
+        f"Messages stored per second of CPU time, for a session that is stopped: in batches of {EACH} and one by one",
+        ["one by one", "in batches", "ratio", "target"],
+        [
+            [
+                spread(single),
+                spread(batch),
+                f"{statistics.median(batch) / statistics.median(single):.1f}",
+                f"{BATCH_TARGET:.0f}",
+            ]
+        ],
+    )
     if options.save:
-        save("api", {"calls": results})
+        save("api", {"calls": results, "batches": {"single": single, "batch": batch, "target": BATCH_TARGET}})
 
 
 if __name__ == "__main__":
