@@ -69,7 +69,7 @@ class Platform:
     async def send(self, message: Any) -> Receipt:
         """One receipt."""
         await trio.lowlevel.checkpoint()
-        return Receipt(message_id="1")
+        return Receipt("1", 1.7e9)
 
 
 def read_updates() -> None:
