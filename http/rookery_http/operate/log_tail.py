@@ -22,6 +22,9 @@ FIELDS = 30
 LONGEST = 4000
 """Maximum characters of a text or a traceback."""
 
+READING = "/v1/logs"
+"""The path under which the tail is read."""
+
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 _OWN = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "component", "exception"}
 """Attributes of a record that are not fields."""
@@ -68,7 +71,9 @@ class LogTail(logging.Handler):
             self._token = None
 
     def emit(self, record: logging.LogRecord) -> None:
-        """See `logging.Handler`."""
+        """See `logging.Handler`. Requests that read the tail are left out: their readers would wake each other for ever."""
+        if record.levelno < logging.INFO and str(record.__dict__.get("path")).endswith(READING):
+            return
         try:
             text, component, trace = self._text(record), _component(record), _trace(record)
             fields = {

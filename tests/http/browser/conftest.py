@@ -12,11 +12,14 @@ import pytest
 import trio
 
 from rookery import Engine, EngineSettings, open_engine
+from rookery.provider.capabilities import Reached
+from rookery_http.compose import platform_inputs
 from rookery_http.config.settings import ApiSettings
 from rookery_http.serve import serve_api
 from rookery_simulator.bot_api import BotApiSimulator, open_bot_api_simulator
 from rookery_simulator.whatsapp import WhatsAppSimulator, open_whatsapp_simulator
 from rookery_telegram import Telegram
+from rookery_whatsapp import WhatsApp
 from support.clients.chromium import Chromium, Page, find_chromium, open_chromium
 from support.whatsapp_engine import provider
 
@@ -57,9 +60,21 @@ async def rookery(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterat
         trio.open_nursery() as nursery,
     ):
         settings = ApiSettings(port=0, drain=0.5, key=key)
-        (address, *_) = await nursery.start(partial(serve_api, engine, settings, stop=stop))
+        (address, *_) = await nursery.start(
+            partial(serve_api, engine, settings, stop=stop, platforms=platform_inputs())
+        )
         yield Rookery(engine, address.url, bots, whatsapp)
         stop.set()
+
+
+@pytest.fixture(autouse=True)
+def no_real_server_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The doctor would look whether WhatsApp's own server answers."""
+
+    async def reach(_: WhatsApp) -> Reached:
+        return Reached("not asked in tests")
+
+    monkeypatch.setattr(WhatsApp, "reach", reach)
 
 
 @pytest.fixture

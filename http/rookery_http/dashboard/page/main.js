@@ -2,8 +2,8 @@
 
 import { Problem, get, key, path, whenUnauthorized } from "./base/api.js";
 import { fill, setText, show, span } from "./base/dom.js";
-import { every } from "./base/parts.js";
-import { server, whenServerChanges } from "./base/server.js";
+import { every, toast } from "./base/parts.js";
+import { server, whenActionsWait, whenServerChanges } from "./base/server.js";
 import { chats } from "./chats/chats.js";
 import { endpoints } from "./endpoints/endpoints.js";
 import { events } from "./events/events.js";
@@ -108,6 +108,7 @@ async function start() {
   route();
 }
 
+whenActionsWait(() => toast("The server is away. This is done as soon as it is back.", "attention"));
 whenUnauthorized(askForKey);
 signOut.addEventListener("click", () => {
   key.forget();

@@ -1,6 +1,6 @@
 // Calls of the HTTP API. The key lives in sessionStorage only: it is gone with the tab, and never part of an address.
 
-import { answered, silent } from "./server.js";
+import { answered, patience, silent } from "./server.js";
 
 const KEY = "rookery-key";
 const GATEWAY = new Set([502, 503, 504]); // of a proxy whose server is away
@@ -79,6 +79,7 @@ export async function call(method, path, { body, query = {}, more = {} } = {}) {
   const json = body === undefined ? {} : { "Content-Type": "application/json" };
   const options = { method, headers: headers({ ...json, ...more }) };
   if (body !== undefined) options.body = JSON.stringify(body);
+  if (method !== "GET") await patience();
   return (await request(path + search, options)).json();
 }
 

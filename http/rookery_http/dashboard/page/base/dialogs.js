@@ -1,7 +1,6 @@
 // Questions and forms. An error stands at the field that caused it, and nowhere else.
 
 import { fill, h } from "./dom.js";
-import { back, server } from "./server.js";
 
 /** A dialog that is gone once it is closed. `content` gets a function that closes it. */
 export function dialog(kind, title, content) {
@@ -61,7 +60,6 @@ export function formBody({ fields, verb, submit, content, more = null, done = ()
     send.setAttribute("aria-busy", "true");
     forgive(fields, error);
     try {
-      if (server.away) await back();
       await submit(Object.fromEntries(fields.map((field) => [field.name, field.value()])));
       done();
     } catch (problem) {

@@ -1,7 +1,6 @@
 // Pieces that several views use: state pills, buttons that wait for the server, questions, notices.
 
 import { h, setText } from "./dom.js";
-import { back, server } from "./server.js";
 
 const GLYPH = { good: "●", busy: "◐", attention: "▲", bad: "✕", off: "○" };
 
@@ -40,10 +39,6 @@ export async function run(control, action) {
   if (control.getAttribute("aria-busy") === "true") return;
   control.setAttribute("aria-busy", "true");
   try {
-    if (server.away) {
-      toast("The server is away. This is done as soon as it is back.", "busy");
-      await back();
-    }
     await action();
   } catch (problem) {
     if (problem.status !== 401) toast(problem.message, "bad");

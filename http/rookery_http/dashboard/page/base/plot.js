@@ -9,7 +9,7 @@ function drawing(kind) {
   svg.setAttribute("viewBox", `0 0 ${WIDTH} ${HEIGHT}`);
   svg.setAttribute("preserveAspectRatio", "none");
   svg.setAttribute("role", "img");
-  svg.setAttribute("class", `plot ${kind}`);
+  svg.setAttribute("class", `plot plot-${kind}`);
   return svg;
 }
 

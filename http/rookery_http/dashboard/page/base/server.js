@@ -39,3 +39,17 @@ export function silent() {
 export function back() {
   return lost === null ? Promise.resolve() : new Promise((resolve) => waiting.push(resolve));
 }
+
+let onPatience = () => {};
+
+/** What to say when an action has to wait. */
+export function whenActionsWait(action) {
+  onPatience = action;
+}
+
+/** Wait before something is changed, so that it is not lost on a server that is away. */
+export async function patience() {
+  if (lost === null) return;
+  onPatience();
+  await back();
+}

@@ -25,7 +25,7 @@ export function chats(main, id, query) {
   const nothing = h("div");
   const trouble = h("p", { class: "error", role: "alert", hidden: true });
   const pane = h("section", { class: "pane talk", "aria-label": "Conversation" });
-  fill(main, h("section", { class: "side", "aria-label": "All chats" }, h("h1", {}, "Chats"), picker, search, trouble, list, nothing), pane);
+  fill(main, h("h1", { class: "off-screen only-narrow" }, "Chats"), h("section", { class: "side", "aria-label": "All chats" }, h("h1", {}, "Chats"), picker, search, trouble, list, nothing), pane);
 
   async function sessions() {
     const rows = (await get(path("sessions"), { limit: 500 })).sessions;

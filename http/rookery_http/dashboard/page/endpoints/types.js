@@ -22,7 +22,7 @@ export function typePicker(chosen) {
   async function load() {
     const { event_types: rows } = await get("/v1/event-types");
     const known = new Set(rows.map((row) => row.type));
-    const families = Map.groupBy ? Map.groupBy(rows, (row) => row.platform ?? "") : grouped(rows);
+    const families = grouped(rows);
     fill(
       groups,
       [...families].map(([platform, types]) =>
@@ -31,8 +31,8 @@ export function typePicker(chosen) {
           { class: "type-group", role: "group", "aria-label": platform || "Every platform" },
           h("h4", {}, { telegram: "Telegram", whatsapp: "WhatsApp" }[platform] ?? (platform || "Every platform")),
           types.map((row) => {
-            const box = boxes.get(row.type)?.box ?? h("input", { type: "checkbox", value: row.type, checked: chosen?.includes(row.type) });
-            boxes.set(row.type, { box });
+            const box = h("input", { type: "checkbox", value: row.type, checked: chosen?.includes(row.type) });
+            boxes.set(row.type, box);
             return h("label", { class: "choice", title: row.summary }, box, h("span", {}, h("span", { class: "mono" }, row.type), row.quiet ? h("span", { class: "soft" }, " only when named") : null));
           }),
         ),
@@ -50,14 +50,23 @@ export function typePicker(chosen) {
     element,
     value() {
       if (every.box.checked) return null;
-      const ticked = [...boxes.values()].filter(({ box }) => box.checked).map(({ box }) => box.value);
+      const ticked = [...boxes.values()].filter((box) => box.checked).map((box) => box.value);
       return [...new Set([...ticked, ...more.value.split(",").map((one) => one.trim()).filter(Boolean)])];
     },
   };
 }
 
+/** Rows by platform; what several platforms have stands once, among what every one has. */
 function grouped(rows) {
-  const found = new Map();
-  for (const row of rows) found.set(row.platform ?? "", [...(found.get(row.platform ?? "") ?? []), row]);
+  const platforms = new Map();
+  for (const row of rows) platforms.set(row.type, (platforms.get(row.type) ?? new Set()).add(row.platform ?? ""));
+  const found = new Map([["", []]]);
+  const seen = new Set();
+  for (const row of rows) {
+    if (seen.has(row.type)) continue;
+    seen.add(row.type);
+    const platform = platforms.get(row.type).size > 1 ? "" : (row.platform ?? "");
+    found.set(platform, [...(found.get(platform) ?? []), row]);
+  }
   return found;
 }

@@ -17,6 +17,7 @@ export function session(pane, id, known, refresh) {
   let latest = known ?? null;
   let helper = null;
   let missing = false;
+  let linking = false;
 
   const name = h("h2", { class: "title" });
   const subtitle = h("p", { class: "soft" });
@@ -105,8 +106,7 @@ export function session(pane, id, known, refresh) {
 
   // The helper stays as long as the same thing is asked for: a half-typed number must not vanish.
   function help(row) {
-    if (helper?.name === "pairing" && row.status === "CONNECTED") toast(`${called()} is linked.`);
-    else if (helper?.name === "pairing" && ["DISCONNECTED", "AUTH_FAILURE"].includes(row.status) && row.enabled) toast(`It was not linked. ${sentence(row.detail || row.reason)}`, "bad");
+    tellWhetherLinked(row);
     const wanted = row.status === "QR_REQUIRED" ? "pairing" : row.action === "replace_token" ? "token" : actionOf(row);
     if (helper?.name === wanted) return;
     helper?.leave?.();
@@ -115,6 +115,14 @@ export function session(pane, id, known, refresh) {
     else if (wanted === "token") helper = { name: wanted, ...tokenForm(callout, id, refresh) };
     else fill(callout, wanted ? h("p", {}, h("span", { class: "sign", "aria-hidden": "true" }, "▲ "), `${wanted}.`) : null);
     show(callout, wanted !== "");
+  }
+
+  // Between the scan and the end it connects, so the helper has gone by then.
+  function tellWhetherLinked(row) {
+    if (row.status === "QR_REQUIRED") linking = true;
+    else if (linking && row.status === "CONNECTED") toast(`${called()} is linked.`);
+    else if (linking && ["DISCONNECTED", "AUTH_FAILURE"].includes(row.status)) toast(row.enabled ? `It was not linked. ${sentence(row.detail || row.reason)}` : "It was stopped before it was linked.", "bad");
+    if (!["QR_REQUIRED", "LOADING", "INITIALIZING", "RECONNECTING"].includes(row.status)) linking = false;
   }
 
   async function readHistory() {

@@ -79,7 +79,7 @@ export function sessions(main, id, query) {
     nothing,
   );
   const pane = h("section", { class: "pane", "aria-label": "Chosen session" });
-  fill(main, side, pane);
+  fill(main, h("h1", { class: "off-screen only-narrow" }, "Sessions"), side, pane);
 
   const chipButtons = GROUPS.map(([name, label]) => {
     const number = h("span", { class: "number" });

@@ -48,9 +48,32 @@ function settingsOf(fields, values, before, schema) {
   return settings;
 }
 
+/** For a platform that the description does not know. */
+function editDocument(row, done) {
+  const name = field("name", "Name", { value: row.name, maxlength: "256" });
+  const settings = field("settings", "Settings", { rows: "8", value: JSON.stringify(row.settings, null, 2), class: "mono", hint: "A JSON document." });
+  form({
+    title: `Settings of ${row.name || row.id}`,
+    fields: [name, settings],
+    verb: "Save",
+    async submit(values) {
+      const body = { name: values.name };
+      try {
+        body.settings = JSON.parse(values.settings || "{}");
+      } catch (error) {
+        throw new Problem(0, `This is no JSON: ${error.message}.`, { field: "settings" });
+      }
+      if (values.settings.includes(HIDDEN)) throw new Problem(0, "A secret is hidden here: write it again, or leave its name out.", { field: "settings" });
+      await call("PATCH", path("sessions", row.id), { body });
+      await done();
+    },
+  });
+}
+
 export async function editSession(row, done) {
   description ??= await get("/openapi.json");
-  const schema = description.components.schemas[`${titled(row.platform)}Settings`] ?? { properties: {}, description: "" };
+  const schema = description.components.schemas[`${titled(row.platform)}Settings`];
+  if (!schema) return editDocument(row, done);
   const name = field("name", "Name", { value: row.name, maxlength: "256" });
   const fields = settingFields(schema, row.settings);
   const about = (schema.description ?? "").split("\n\n").slice(1).join(" ").replaceAll("`", "");

@@ -37,5 +37,5 @@ export function settings() {
 
 function rowOf(row) {
   const value = row.secret ? (row.value === "set" ? "set, not shown" : "none") : row.value;
-  return h("li", {}, h("div", {}, h("span", { class: "mono" }, row.name), h("p", { class: "soft" }, row.meaning)), h("div", { class: "setting-value" }, h("strong", { class: row.changed ? "changed" : "" }, `${value}${row.unit && value !== "none" ? ` ${row.unit}` : ""}`), row.changed ? h("p", { class: "soft" }, `default ${row.default}`) : null));
+  return h("li", {}, h("div", {}, h("span", { class: "mono" }, row.name), h("p", { class: "soft" }, row.meaning.replaceAll("`", ""))), h("div", { class: "setting-value" }, h("strong", { class: row.changed ? "changed" : "" }, `${value}${row.unit && value !== "none" ? ` ${row.unit}` : ""}`), row.changed ? h("p", { class: "soft" }, `default ${row.default}`) : null));
 }
