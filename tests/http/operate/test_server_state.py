@@ -83,7 +83,9 @@ async def test_reading_the_log_writes_nothing_into_it(served: Any) -> None:
 async def test_a_server_that_was_started_again_is_read_from_its_first_line() -> None:
     tail = LogTail(Mask([]), kept=3)
     for number in range(1, 6):
-        tail.handle(logging.makeLogRecord({"name": "rookery.api", "levelname": "INFO", "msg": f"line {number}"}))
+        tail.handle(
+            logging.makeLogRecord({"name": "rookery.api", "levelno": 20, "levelname": "INFO", "msg": f"line {number}"})
+        )
     assert [line.text for line in tail.read(after=4)] == ["line 5"]
     assert [line.text for line in tail.read(after=9_000)] == ["line 3", "line 4", "line 5"], "another run's number"
     assert [line.text for line in tail.read(limit=1)] == ["line 5"]

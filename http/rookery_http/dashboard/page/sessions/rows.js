@@ -59,13 +59,13 @@ export const COLUMNS = [
 export function lineOf(first, picked, changed) {
   const state = pill();
   const id = h("span", { class: "soft clip" });
-  const cells = Object.fromEntries(["platform", "detail", "instance"].map((name) => [name, h("span", { class: "cell clip soft", role: "cell" })]));
+  const cells = Object.fromEntries(["platform", "detail", "instance"].map((name) => [name, h("span", { class: "cell clip soft" })]));
   const since = ago(first.since, { suffix: "" });
   const link = h("a", { href: address(first), "data-id": first.id, class: "name clip" });
   const tick = box(first, picked, changed);
   let drawn = null;
   return {
-    element: h("li", { class: "line", role: "row" }, h("span", { class: "tick-cell", role: "cell" }, tick), h("span", { class: "cell clip", role: "cell" }, link, id), h("span", { class: "cell", role: "cell" }, state), cells.platform, cells.detail, h("span", { class: "cell soft", role: "cell" }, since), cells.instance),
+    element: h("li", { class: "line" }, h("span", { class: "tick-cell" }, tick), h("span", { class: "cell clip" }, link, id), h("span", { class: "cell" }, state), cells.platform, cells.detail, h("span", { class: "cell soft" }, since), cells.instance),
     update(row) {
       if (tick.checked !== picked.has(row.id)) tick.checked = picked.has(row.id);
       if (drawn === row) return;

@@ -132,7 +132,6 @@ export function sessions(main, id, query) {
     main.classList.toggle("as-table", table);
     list.classList.toggle("choosing", choosing);
     columns.classList.toggle("choosing", choosing);
-    list.setAttribute("role", table ? "table" : "list");
     bulk.update(choosing, shown);
     for (const chip of chipButtons) {
       setText(chip.number, String(rows.filter(GROUPS.find(([name]) => name === chip.name)[2]).length));
@@ -227,7 +226,7 @@ function headingOf() {
   const title = h("span");
   const count = h("span", { class: "number" });
   return {
-    element: h("li", { class: "list-heading", role: "row" }, h("span", { role: "rowheader" }, title, " ", count)),
+    element: h("li", { class: "list-heading" }, h("span", {}, title, " ", count)),
     update(row) {
       setText(title, row.heading);
       setText(count, String(row.count));
