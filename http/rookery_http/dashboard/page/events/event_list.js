@@ -1,5 +1,5 @@
-// Rows of events: those that come are added in front, those of a page behind. At most KEPT rows exist, and rows are made
-// once a frame, however many events come.
+// Rows of events: those that come are added in front, those of a page behind. At most KEPT rows exist, and they are made
+// a few times a second, however many events come.
 
 import { path, save, sentence } from "../base/api.js";
 import { clock, fill, h, setText, show, size, when } from "../base/dom.js";
@@ -10,6 +10,7 @@ import { origin } from "../base/words.js";
 
 const KEPT = 300;
 const MOST = 3000;
+const EVERY = 250; // milliseconds between two drawings: each lays the whole list out
 
 /**
  * Follows the log with `query` unless `live` is false; `fits` narrows further on this side, `onPick` is offered for events
@@ -25,6 +26,7 @@ export function eventList(query, { fits = () => true, onPick, onEvents = () => {
   let held = false;
   let waiting = [];
   let drawing = false;
+  let drawn = 0;
   let rows = []; // oldest first
   let kept = KEPT;
 
@@ -38,11 +40,12 @@ export function eventList(query, { fits = () => true, onPick, onEvents = () => {
   function schedule() {
     if (drawing || held) return;
     drawing = true;
-    requestAnimationFrame(draw);
+    setTimeout(() => requestAnimationFrame(draw), Math.max(0, drawn + EVERY - performance.now()));
   }
 
   function draw() {
     drawing = false;
+    drawn = performance.now();
     const fresh = waiting.slice(-kept);
     waiting = [];
     for (const event of fresh) {
@@ -118,8 +121,6 @@ function stamp(iso) {
 }
 
 function row(event, onPick, withSession) {
-  const pre = h("pre", { tabindex: "0" });
-  const inside = h("div", {}, h("div", { class: "row end" }, button("Copy", () => copy(JSON.stringify(event, null, 2), "The event is copied."), { kind: "plain small", "aria-label": `Copy event ${event.id}` })), pre);
   const details = h(
     "details",
     {},
@@ -131,14 +132,17 @@ function row(event, onPick, withSession) {
       h("span", { class: "who" }, [withSession ? event.session : null, origin(event)].filter(Boolean).join(" · ")),
       h("span", { class: "what clip" }, summary(event)),
     ),
-    inside,
   );
-  details.addEventListener("toggle", () => {
-    if (details.open && !pre.textContent) pre.textContent = JSON.stringify(event, null, 2);
-  });
+  details.addEventListener("toggle", () => details.append(insideOf(event)), { once: true });
   const answer = onPick && event.chat ? button("Answer", () => onPick(event), { kind: "plain small", "aria-label": `Answer in chat ${event.chat}` }) : null;
   const file = fileOf(event);
   return h("li", {}, details, file || answer ? h("div", { class: "tools" }, file, answer) : null);
+}
+
+/** The whole event, made when somebody looks. */
+function insideOf(event) {
+  const text = JSON.stringify(event, null, 2);
+  return h("div", {}, h("div", { class: "row end" }, button("Copy", () => copy(text, "The event is copied."), { kind: "plain small", "aria-label": `Copy event ${event.id}` })), h("pre", { tabindex: "0" }, text));
 }
 
 /** A button that saves the file of an event, with its name and size; null when there is none. */
