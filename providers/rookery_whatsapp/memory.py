@@ -52,6 +52,10 @@ class Memory:
         """The message; None when it is too old, or from before a restart."""
         return self._messages.get(id)
 
+    def wrote(self, address: str) -> bool:
+        """True when one of the remembered messages is from this account."""
+        return any(known.author == address for known in self._messages.values())
+
     def rings(self, call: str, origin: str) -> None:
         """Remember an incoming call; callers may reject the last few."""
         self.ringing[call] = origin
@@ -71,6 +75,11 @@ class Facts(msgspec.Struct, omit_defaults=True):
     """Hidden addresses (lids) that name chats which began before their phone numbers were known."""
     limited_until: float = 0.0
     """The time until which WhatsApp lets the account write only to people it knows."""
+    linked_at: float = 0.0
+    """When the device was linked; 0 if that was before this was noted."""
+    new_day: int = 0
+    new_chats: list[str] = []
+    """The chats that the account began on the day `new_day` (days since 1970)."""
     presences: list[str] = []
     """Accounts to whose presence the session subscribed."""
 

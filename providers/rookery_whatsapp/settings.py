@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -49,6 +49,9 @@ class AccountSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     a message that waits is tried again until it expires.
     `history`: what becomes of the phone's history after the next pairing: nothing, events for the months that the phone sends
     to every device, or for all that it has.
+    `statuses`: status broadcasts of other people become events.
+    `new_chats_per_day`: during the first `warm_up_days` after linking, how many chats without any message so far the account
+    may begin on a day (UTC); 0 for no limit.
     `presence`: be shown as online or offline once connected. The rates are messages a second, 0 for no limit.
     """
 
@@ -58,6 +61,9 @@ class AccountSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     presence: Literal["available", "unavailable"] | None = None
     reject_calls: bool = False
     check_recipients: bool = False
+    statuses: bool = True
+    new_chats_per_day: Annotated[int, msgspec.Meta(ge=0, le=100_000)] = 0
+    warm_up_days: Annotated[int, msgspec.Meta(ge=0, le=365)] = 14
     history: Literal["none", "recent", "full"] = "none"
     when_limited: Literal["fail", "wait"] = "fail"
     sends_per_second: Rate = 5.0

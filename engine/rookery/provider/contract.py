@@ -103,6 +103,9 @@ class Inbox(Protocol):
         """One of the last few hundred messages of a chat, by the platform's id; None when it is older, or unknown. Raises
         StoreError."""
 
+    async def has_messages(self, chat: str) -> bool:
+        """True when the log has a message of this chat, or a send to it that left. Raises StoreError."""
+
     def beat(self, waited: float | None = None) -> None:
         """Proof of life: the peer answered just now. If this answers a poll for events, `waited` is the poll's duration
         in seconds."""

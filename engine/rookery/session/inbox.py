@@ -165,6 +165,11 @@ class SessionInbox:
                 return Recalled(None, content_document(message))
         return None
 
+    async def has_messages(self, chat: str) -> bool:
+        """See `provider.Inbox.has_messages`."""
+        page = await self._store.chat_page(self._lease.session, chat, before=NEWEST, limit=20)
+        return bool(page.events) or any(message.receipt is not None for _, message in page.sends)
+
     def report(
         self,
         status: SessionStatus,

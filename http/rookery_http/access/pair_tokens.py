@@ -21,7 +21,8 @@ class PairToken(msgspec.Struct, frozen=True, array_like=True):
 
     session: str
     uid: int
-    expires_at: int  # seconds since 1970
+    made_at: float  # seconds since 1970
+    expires_at: int
 
 
 def make(token: PairToken, key: str | None) -> str:

@@ -31,7 +31,7 @@ class PhoneNumber(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     phone: Annotated[
         str,
         msgspec.Meta(
-            pattern=r"^ ?\+?[1-9]([ ()./-]?[0-9]){6,14}$" + NO_NEWLINE,
+            pattern=r"^ ?\+?[1-9]([ ()./-]{0,3}[0-9]){6,14} ?$" + NO_NEWLINE,
             description="with its country code",
             examples=["+4915112345678"],
         ),
@@ -80,6 +80,22 @@ async def request_pairing_code(api: Api, id: str, *, body: PhoneNumber) -> Answe
         if error.field == "platform":  # the request is valid, but this session is of another kind
             raise Problem(409, "not-paired", "Not paired by a code", str(error)) from None
         raise
+
+
+@call(
+    "GET",
+    "/v1/sessions/{id}/pairing-code",
+    tag=TAG,
+    answers={200: operation_views.PairingCode},
+    problems={409: "there is no code now", 504: SILENT},
+    scope=Scope.MANAGE,
+)
+async def session_pairing_code(api: Api, id: str) -> Answer:
+    """Get the code to type that was asked for last, until it expires or the device is linked."""
+    pairing = await api.engine.pairing(id)
+    if pairing is None or pairing.kind != "phone":
+        raise Problem(409, "no-pairing-code", "No pairing code", "no code to type was asked for, or it has expired")
+    return Answer(_shown(pairing))
 
 
 def _shown(pairing: Pairing) -> operation_views.PairingCode:

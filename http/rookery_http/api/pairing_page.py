@@ -39,13 +39,15 @@ class PairLink(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     scope=Scope.MANAGE,
 )
 async def create_pair_link(api: Api, id: str, *, body: PairLink) -> Answer:
-    """Make a page for the owner of the phone: it shows the code to scan or type, without a key, and expires.
+    """Make a page for the owner of the phone: it shows the code to scan or type, without a key, links one device, and
+    expires.
 
     `path` belongs behind the address under which people reach this server.
     """
     session = await api.engine.get_session(id)
-    expires_at = int(api.engine.now()) + body.expires_in
-    token = pair_tokens.make(pair_tokens.PairToken(session.id, session.uid, expires_at), api.settings.key)
+    made_at = api.engine.now()
+    expires_at = int(made_at) + body.expires_in
+    token = pair_tokens.make(pair_tokens.PairToken(session.id, session.uid, made_at, expires_at), api.settings.key)
     return Answer(operation_views.PairingLink(f"/pair/{token}", shown.moment(expires_at)))
 
 
@@ -54,7 +56,10 @@ async def create_pair_link(api: Api, id: str, *, body: PairLink) -> Answer:
     "/pair/{token}",
     tag="sessions",
     answers={200: HTML},
-    problems={404: "the link was not made here, or has expired", 504: "the session's instance does not answer"},
+    problems={
+        404: "the link was not made here, was used, or has expired",
+        504: "the session's instance does not answer",
+    },
     open=True,
 )
 async def show_pairing_page(api: Api, *, token: str) -> Answer:
@@ -71,12 +76,20 @@ async def show_pairing_page(api: Api, *, token: str) -> Answer:
         raise gone
     if session.health.status is SessionStatus.CONNECTED:
         return _page(pairing_page("The device is linked. You may close this page.", over=True))
+    if await _was_used(api, found):
+        raise gone
     pairing = await api.engine.pairing(found.session)
     if pairing is None:
         return _page(pairing_page("Please wait; a code appears here as soon as there is one."))
     if pairing.kind == "qr":
         return _page(pairing_page(SCAN, svg=drawing.qr_svg(pairing.code)))
     return _page(pairing_page(TYPE, code=pairing.code))
+
+
+async def _was_used(api: Api, token: pair_tokens.PairToken) -> bool:
+    """True when the session has connected since the link was made: it then links no second device."""
+    history = await api.engine.history(token.session)
+    return any(each.status is SessionStatus.CONNECTED and each.at >= token.made_at for each in history)
 
 
 def _page(text: str) -> Answer:

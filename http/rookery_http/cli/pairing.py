@@ -83,13 +83,17 @@ def _code(client: Client, path: str) -> str | None:
 
 def pairing_code(
     id: Id,
-    phone: Annotated[str, typer.Argument(help="Its number with the country code: +4915112345678.", show_default=False)],
+    phone: Annotated[
+        str | None, typer.Argument(help="Its number with the country code: +4915112345678.", show_default=False)
+    ] = None,
     as_json: AsJson = False,
     url: Url = None,
     key: Key = None,
 ) -> None:
-    """Ask for a code to type into the phone instead of scanning."""
-    answer = Client(url, key).call("POST", f"/v1/sessions/{path_of(id)}/pairing-code", json={"phone": phone})
+    """Ask for a code to type into the phone instead of scanning; without a number, show the last one again."""
+    path = f"/v1/sessions/{path_of(id)}/pairing-code"
+    client = Client(url, key)
+    answer = client.call("GET", path) if phone is None else client.call("POST", path, json={"phone": phone})
     if as_json:
         print_json(answer)
     else:

@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 import msgspec
+import trio
 
 from rookery.errors import InvalidInput, NotConnected, ProviderError, TerminalError
 from rookery.model.session import Action, Reason, SessionStatus
@@ -22,6 +23,11 @@ FIRST_CODE, NEXT_CODE = 60.0, 20.0
 
 ROUND = 160.0
 """Seconds of a round of six codes. A code to type ends with its round."""
+
+FRESH = 120.0
+"""Seconds that a code to type must at least be valid; otherwise a new round begins for it."""
+
+NEW_ROUND = 40.0  # seconds until the first code of a round that was asked for
 
 HURRY = 0.9
 """Share of the last code's lifetime. If a round ends earlier, the network cut it off, and it does not count."""
@@ -57,6 +63,10 @@ class PairingDesk:
         self._round = 0
         self._round_ends = 0.0
         self._code_began = 0.0
+        self._asked = False  # a code to type was requested in this round
+        self._began = trio.Event()
+        self.restarting = False
+        """A new round was asked for: the end of the client that shows the old one is no failure."""
 
     @property
     def shown(self) -> ShownCode | None:
@@ -69,6 +79,11 @@ class PairingDesk:
 
     def next_round(self) -> None:
         """Call before a client starts to pair. Raises TerminalError after too many rounds without a scan."""
+        self._asked = False
+        if self.restarting:  # a person is there: this round is not one of those that nobody scanned
+            self.restarting = False
+            self._round_ends = 0.0
+            return
         if self._round >= self._settings.qr_rounds:
             raise TerminalError(
                 f"nobody scanned a QR code in {self._round} rounds: start the session again when somebody is there",
@@ -85,6 +100,7 @@ class PairingDesk:
         if first:
             self._round_ends = now + ROUND
         self._port = port
+        self._began.set()
         self._code_began = now
         seconds = FIRST_CODE if first else NEXT_CODE
         self._qr = ShownCode(
@@ -118,11 +134,17 @@ class PairingDesk:
             raise ProviderError("the connection was lost while a QR code was shown")
 
     async def request_code(self, digits: str) -> ShownCode:
-        """Request a code to type into the phone with this number. Raises NotConnected, SendError."""
-        port = self._port
-        if port is None:
+        """Request a code to type into the phone with this number; each code has a round of its own, at whose end it expires.
+        Raises NotConnected, SendError."""
+        if self._port is None:
             raise NotConnected("the session does not wait to be paired now")
+        if self._asked or self._round_ends - time.time() < FRESH:
+            await self._start_round()
+        self._asked = True
+        port = self._port
         code = str(await port.call("pair_phone", phone=digits))
+        if self._port is not port:
+            raise NotConnected("the round of codes ended meanwhile: ask again")
         self._phone = ShownCode(
             kind="phone",
             code=code,
@@ -133,9 +155,20 @@ class PairingDesk:
         self._inbox.report(
             SessionStatus.QR_REQUIRED,
             Reason.PAIRING,
-            "a person has to type the code into the phone, or scan the QR code",
+            f"a person has to type the code into the phone +{digits}",
             action=Action.SCAN_QR,
             allow=self._settings.pairing,
             code=self._phone,
         )
         return self._phone
+
+    async def _start_round(self) -> None:
+        """End the client that shows codes, and wait for the first code of the next one. Raises NotConnected."""
+        port = self._port
+        assert port is not None, "was looked at before"
+        self.restarting, self._began = True, trio.Event()
+        port.stop()
+        with trio.move_on_after(NEW_ROUND):
+            await self._began.wait()
+        if self._port is None or self._port is port:
+            raise NotConnected("a new round of codes did not begin in time: ask again")

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from rookery.errors import AccountLimited, Rejected, SendRateLimited
 from rookery.provider.contract import Inbox
 
-from ..addresses import PHONE
+from ..addresses import LID, PHONE
 from ..directory.numbers import NumberBook
+from ..memory import Facts
 from ..settings import AccountSettings
 
 T = TypeVar("T")
@@ -31,21 +33,40 @@ TEXT = (
 )
 
 
-class Limits:
-    """The limits of one link."""
+DAY = 86_400.0
 
-    def __init__(self, inbox: Inbox, options: AccountSettings, numbers: NumberBook) -> None:
+
+class Limits:
+    """The limits of one link. `facts` outlive it; `save` stores them. `wrote`: this account is the author of
+    a message that the log may not show yet."""
+
+    def __init__(
+        self,
+        inbox: Inbox,
+        options: AccountSettings,
+        numbers: NumberBook,
+        facts: Facts,
+        save: Callable[[], Awaitable[None]],
+        wrote: Callable[[str], bool],
+    ) -> None:
         self._inbox = inbox
         self._options = options
         self._numbers = numbers
+        self._facts = facts
+        self._save = save
+        self._wrote = wrote
         self._refused: OrderedDict[str, float] = OrderedDict()  # end of the pause, by chat
         self._checked: OrderedDict[str, None] = OrderedDict()
+        if facts.limited_until > time.time():
+            inbox.life.limited_until = facts.limited_until
 
-    async def check(self, to: str) -> None:
-        """Call before a send. Raises Rejected, AccountLimited, SendRateLimited, and the errors of a query."""
+    async def check(self, to: str, chat: str) -> None:
+        """Call before a send; `chat` is its name in the log. Raises Rejected, AccountLimited, SendRateLimited, StoreError,
+        and the errors of a query."""
         until = self._refused.get(to, 0.0)
         if until > time.time():
             raise self._error(until)
+        await self._warm_up(to, chat)
         if not self._options.check_recipients or not to.endswith(f"@{PHONE}") or to in self._checked:
             return
         (found,) = await self._numbers.check([to])
@@ -53,16 +74,41 @@ class Limits:
             raise Rejected(f"to: +{to.partition('@')[0]} has no WhatsApp account")
         _note(self._checked, to, None)
 
-    def sent(self, to: str) -> None:
+    async def _warm_up(self, to: str, chat: str) -> None:
+        """A new account that begins many chats is soon limited or banned."""
+        most, now, facts = self._options.new_chats_per_day, time.time(), self._facts
+        if (
+            not most
+            or not to.endswith((f"@{PHONE}", f"@{LID}"))
+            or now - facts.linked_at > self._options.warm_up_days * DAY
+        ):
+            return
+        today = int(now // DAY)
+        if facts.new_day != today:
+            facts.new_day, facts.new_chats = today, []
+        if to in facts.new_chats or self._wrote(to) or await self._inbox.has_messages(chat):
+            return
+        if len(facts.new_chats) >= most:
+            text = f"the account is new and has begun {most} chats today (`new_chats_per_day`); known chats go on"
+            if self._options.when_limited == "wait":
+                raise SendRateLimited(text, retry_after=(today + 1) * DAY - now)
+            raise AccountLimited(text)
+        facts.new_chats.append(to)
+        await self._save()
+
+    async def sent(self, to: str) -> None:
         """Note an accepted message; if its chat was refused before, the limit is over."""
         if self._refused.pop(to, None) is not None and not self._refused:
             self._inbox.life.limited_until = None
+            self._facts.limited_until = 0.0
+            await self._save()
 
-    def refused(self, to: str) -> AccountLimited | SendRateLimited:
-        """Note that WhatsApp refused a message; returns the error to raise."""
+    async def refused(self, to: str) -> AccountLimited | SendRateLimited:
+        """Note that WhatsApp refused a message, also for the next link; returns the error to raise."""
         until = time.time() + PAUSE
         _note(self._refused, to, until)
-        self._inbox.life.limited_until = until
+        self._inbox.life.limited_until = self._facts.limited_until = until
+        await self._save()
         return self._error(until)
 
     def _error(self, until: float) -> AccountLimited | SendRateLimited:

@@ -83,7 +83,10 @@ class WhatsAppLink:
             account, inbox, desk, self._receiver, settings, handle=self._handle, worker_ended=self._worker_ended
         )
         self._directory = Directory(self._call, memory, self._note_presence)
-        self._limits = Limits(inbox, options, self._directory.numbers)
+        receiver.takes_statuses = options.statuses
+        self._limits = Limits(
+            inbox, options, self._directory.numbers, receiver.facts, receiver.save_facts, memory.wrote
+        )
         self._ended = False
         self._logged_out = False
         self._logged_in = False
@@ -114,9 +117,13 @@ class WhatsAppLink:
                 )
                 async with AsyncExitStack() as attempt:
                     port = await attempt.enter_async_context(self._client(worker, start))
+                    anew = self._account.jid is None
                     if await self._login.accepted(port):
                         self._port, self._logged_in = port, True
                         self._pool.logged_in(self._session)
+                        if anew:
+                            self._receiver.facts.linked_at = time.time()
+                            await self._receiver.save_facts()
                         stack.push_async_exit(attempt.pop_all())
             yield
 
@@ -267,12 +274,12 @@ class WhatsAppLink:
                 )
             to = arguments["to"]
             if method == "send":
-                await self._limits.check(to)
+                await self._limits.check(to, message.to)
             try:
                 receipt = to_receipt(message, await self._call(method, **arguments))
             except AccountLimited:
-                raise self._limits.refused(to) from None
-            self._limits.sent(to)
+                raise await self._limits.refused(to) from None
+            await self._limits.sent(to)
         self._inbox.life.last_ack = time.time()
         if receipt.message_id and not isinstance(message.content, Vote):
             text = getattr(message.content, "text", "") or getattr(message.content, "caption", "") or ""

@@ -73,6 +73,8 @@ class Login:
                     case "qr_ended":
                         self._desk.round_over(frame.detail["status"])
                         return False
+                    case "ended" if self._desk.restarting:
+                        return False
                     case "paired":
                         self._account.name = str(frame.detail.get("name") or "")
                         self._desk.hide()

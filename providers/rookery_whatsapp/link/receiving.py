@@ -61,6 +61,8 @@ class Receiver:
         self._names = ChatNames(facts)
         self._opener = opener
         self._unfinished: Happened | None = None
+        self.takes_statuses = True
+        """Status broadcasts become events."""
         self._refusing = False
 
     def refuse(self) -> None:
@@ -79,6 +81,10 @@ class Receiver:
             port.stored(frame.number)
             return
         body: dict[str, Any] = msgspec.json.decode(frame.body)
+        if body.get("chat_type") == "status" and not self.takes_statuses:
+            self._unfinished = None
+            port.stored(frame.number)
+            return
         event, named = await self._event(port, frame, body)
         async with self._turn:
             await self._inbox.commit([event], self._facts.write() if named else None)
@@ -164,6 +170,16 @@ class Receiver:
     def presences(self) -> Sequence[str]:
         """People to whose presence the session subscribed."""
         return self._facts.presences
+
+    @property
+    def facts(self) -> Facts:
+        """What the session needs after a restart; `save_facts` stores it."""
+        return self._facts
+
+    async def save_facts(self) -> None:
+        """Raises StoreError."""
+        async with self._turn:
+            await self._inbox.commit([], self._facts.write())
 
     async def subscribe_presence(self, person: str) -> None:
         """Remember a subscription across connections and restarts. Raises StoreError."""

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import trio
 
+from rookery import SessionStatus
 from rookery.errors import Rejected
 from rookery.model.message import MessageState
 from rookery_simulator.whatsapp import WhatsAppSimulator
@@ -36,6 +37,35 @@ async def test_a_limited_account_says_so_and_its_replies_go_on(whatsapp: WhatsAp
             failed = await engine.submit("one", to=carol.number, text="again", wait=10)
             assert failed.state is MessageState.FAILED
             assert "463" in (failed.error or "")
+            until = life.limited_until
+    async with open_whatsapp_engine(whatsapp, tmp_path) as engine:
+        with trio.fail_after(PATIENCE):
+            await engine.wait_status("one", SessionStatus.CONNECTED)
+        life = engine.proof_of_life("one")
+        assert life is not None
+        assert life.limited_until == until, "a restart does not forget it"
+
+
+async def test_a_new_account_begins_a_few_chats_a_day_and_leaves_statuses_out(
+    whatsapp: WhatsAppSimulator, tmp_path: Path
+) -> None:
+    bob, carol, dave = (whatsapp.phone(f"491510000000{n}", name) for n, name in ((2, "Bob"), (3, "Carol"), (4, "Dave")))
+    settings = {"new_chats_per_day": 1, "statuses": False}
+    async with open_whatsapp_engine(whatsapp, tmp_path) as engine:
+        alice, _ = await link(engine, whatsapp, settings=settings)
+        with trio.fail_after(PATIENCE):
+            sent = dave.send_text(alice, "hello")
+            await event_where(engine, lambda event: event.body.get("message_id") == sent.id)
+            for _ in range(2):
+                await engine.send("one", to=bob.number, text="hello")
+            with pytest.raises(Rejected, match="has begun 1 chats today"):
+                await engine.send("one", to=carol.number, text="hello")
+            await engine.send("one", to=dave.number, text="a reply")
+    async with open_whatsapp_engine(whatsapp, tmp_path) as engine:
+        with trio.fail_after(PATIENCE):
+            await engine.wait_status("one", SessionStatus.CONNECTED)
+            with pytest.raises(Rejected, match="new_chats_per_day"):
+                await engine.send("one", to=carol.number, text="hello")
 
 
 async def test_messages_to_strangers_wait_where_that_is_set(

@@ -1,5 +1,6 @@
 """Sessions are linked by QR code or by a typed code, and come back without either."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -63,7 +64,15 @@ async def test_a_code_by_phone_number(whatsapp: WhatsAppSimulator, tmp_path: Pat
             shown = await engine.request_pairing_code("one", f"+{NUMBER}")
             assert shown.kind == "phone"
             assert await engine.pairing("one") == shown
-            await phone.enter_code(shown.code)
+            waiting = await engine.get_session("one")
+            assert waiting.health.detail == f"a person has to type the code into the phone +{NUMBER}"
+            assert shown.expires_at - time.time() > 100
+            # Each code has a round of its own: the first one is over.
+            again = await engine.request_pairing_code("one", "+49 151 0000 0001")
+            assert again.code != shown.code
+            assert again.expires_at - time.time() > 100
+            assert await engine.pairing("one") == again
+            await phone.enter_code(again.code)
             await reach(engine, "one", SessionStatus.CONNECTED)
         with pytest.raises(NotConnected):
             await engine.request_pairing_code("one", NUMBER)

@@ -14,6 +14,8 @@ import pytest
 import trio
 
 from rookery import SessionStatus
+from rookery.errors import InvalidInput, NotConnected, PlatformRefused
+from rookery.model import directory as d
 from rookery.model.session import Action, Reason
 from rookery.session.stop import Intent
 from rookery_simulator.whatsapp import WhatsAppSimulator
@@ -221,3 +223,33 @@ async def test_one_instance_hands_over_to_another(
             await event_where(second, lambda event: event.body.get("message_id") == sent.id)
             assert Reason.CONFLICT not in reasons(await second.history("one"))
             assert device.logins == 2
+
+
+async def test_any_instance_answers_questions_about_people_and_groups(
+    whatsapp: WhatsAppSimulator, tmp_path: Path, database: dict[str, Any]
+) -> None:
+    bob = whatsapp.phone(BOB, "Bob")
+    async with (
+        open_whatsapp_engine(whatsapp, tmp_path, **database) as first,
+        open_whatsapp_engine(whatsapp, tmp_path, **database) as second,
+    ):
+        alice, _ = await link(first, whatsapp)
+        owner, other = (first, second) if "one" in first.running_here() else (second, first)
+        with trio.fail_after(PATIENCE):
+            made = await other.ask("one", d.CreateGroup(name="Friends", participants=[BOB]))
+            assert [each.name for each in await other.ask("one", d.ListGroups())] == ["Friends"]
+            assert (await other.ask("one", d.GetGroup(chat=made.chat))).participants == made.participants
+            (check,) = await other.ask("one", d.CheckNumbers(phones=["+49 151 0000 0002"]))
+            assert (check.exists, check.chat) == (True, str(bob.jid))
+            assert (await other.ask("one", d.GetContact(who=BOB))).phone == str(bob.jid)
+            assert (await other.ask("one", d.GetProfile())).phone == str(alice.jid)
+            await other.ask("one", d.SetBlocked(who=BOB, blocked=True))
+            assert await owner.ask("one", d.ListBlocked())
+            with pytest.raises(PlatformRefused):
+                await other.ask("one", d.GetGroup(chat="120363999999999999@g.us"))
+            with pytest.raises(InvalidInput):
+                await other.ask("one", d.GetContact(who="nobody"))
+            await other.stop("one")
+            await reach(other, "one", SessionStatus.DISCONNECTED)
+            with pytest.raises(NotConnected):
+                await other.ask("one", d.ListGroups())

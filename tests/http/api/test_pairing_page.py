@@ -31,6 +31,9 @@ async def test_a_link_shows_the_code_and_nothing_else(serve: Any) -> None:
         await served.engine.start("polly")
         await served.engine.wait_status("polly", "CONNECTED")
         assert "linked" in (await served.client.get(path)).text
+        await served.engine.stop("polly")
+        await served.engine.wait_status("polly", "DISCONNECTED")
+        assert (await served.client.get(path)).status_code == 404, "it has linked a device"
         for wrong in (path[:-2], path + "A", "/pair/x", "/pair/" + "A" * 60):
             answer = await served.client.get(wrong)
             assert answer.status_code == 404, wrong
@@ -44,5 +47,5 @@ async def test_a_link_shows_the_code_and_nothing_else(serve: Any) -> None:
     ("key", "now", "valid"), [("k", 99.0, True), ("k", 100.0, False), ("other", 99.0, False), (None, 99.0, False)]
 )
 def test_a_token_is_signed_and_expires(key: str | None, now: float, valid: bool) -> None:
-    text = pair_tokens.make(pair_tokens.PairToken("shop", 1, 100), "k")
+    text = pair_tokens.make(pair_tokens.PairToken("shop", 1, 50, 100), "k")
     assert (pair_tokens.read(text, key, now=now) is not None) is valid

@@ -26,7 +26,8 @@ REFUSED = {
     "call_telegram": 404,
     "leave_telegram_server": 404,
     "show_pairing_page": 404,
-}  # with SQLite nobody takes sessions over, and a parrot is no bot
+    "session_pairing_code": 409,
+}  # with SQLite nobody takes sessions over, a parrot is no bot, and it shows a QR code
 OF_A_BOT = "any method, stored"
 NEED_A_CONNECTION = {"contacts", "groups", "channels", "profile"}
 HAS_NO_END = {"event_socket"}

@@ -25,6 +25,8 @@ THINGS = {
 """By the second part of a path: the kind of thing that its id is of, and an id."""
 
 _LIMIT = errors.LimitReached("MAX_CONCURRENT_SESSIONS is 500, and 500 are enabled", limit="MAX_CONCURRENT_SESSIONS")
+PAIRING = ("session_qr", "session_pairing_code", "request_pairing_code", "logout_session", "show_pairing_page")
+"""Calls that ask the instance that runs the session."""
 _SILENT = errors.OwnerUnavailable("the instance that runs the session does not answer", may_have_happened=True)
 _OTHER = Problem(409, "other-platform", "Not for telegram", "credentials: unknown field `account`", field="credentials")
 _HEADER = Problem(409, "reserved-header", "Reserved header", "headers: Rookery itself sets Webhook-Id", field="headers")
@@ -48,6 +50,9 @@ _PROBLEMS: Mapping[tuple[str, int], errors.RookeryError | Problem] = {
         404, "link-expired", "Link expired", "ask for a new link: this one has expired"
     ),
     ("session_qr", 406): Problem(406, "not-acceptable", "Not acceptable", "known forms: application/json, image/png"),
+    ("session_pairing_code", 409): Problem(
+        409, "no-pairing-code", "No pairing code", "no code to type was asked for, or it has expired"
+    ),
     ("session_qr", 409): Problem(409, "no-qr-code", "No QR code", "the session waits for no QR code to be scanned now"),
     ("request_pairing_code", 409): errors.NotConnected("the session does not wait to be paired"),
     ("send_message", 409): errors.NotConnected("the session 'shop' is disabled"),
@@ -98,7 +103,7 @@ _PROBLEMS: Mapping[tuple[str, int], errors.RookeryError | Problem] = {
     ("drain", 409): Problem(409, "not-shared", "Not shared", "with SQLite there is no other instance"),
     ("readyz", 503): Problem(503, "not-ready", "Not ready", "the engine is starting or stopping"),
     **{(f"{verb}_session", 429): _LIMIT for verb in ("create", "update", "start", "restart", "enable")},
-    **{(name, 504): _SILENT for name in ("session_qr", "request_pairing_code", "logout_session", "show_pairing_page")},
+    **{(name, 504): _SILENT for name in PAIRING},
 }
 _ERROR_ID = "5f2c9a71d3e8b604"
 _SHARED: Mapping[int, errors.RookeryError | Problem] = {

@@ -127,5 +127,6 @@ EXAMPLES = {
         answers={200: {"path": "/pair/kDbn0aX3c2hvcAHOZVPxAA", "expires_at": "2026-01-31T12:10:00.000Z"}},
     ),
     "show_pairing_page": Example(),
+    "session_pairing_code": Example(answers={200: PAIRING_CODE}),
     "request_pairing_code": Example(bodies={"phone": {"phone": "+4915112345678"}}, answers={200: PAIRING_CODE}),
 }

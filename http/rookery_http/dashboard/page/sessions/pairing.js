@@ -48,14 +48,20 @@ export function pairing(parent, id) {
   let address = null;
   let big = null;
 
+  function showTyped(answer) {
+    fill(code, h("strong", {}, answer.code), h("span", { class: "soft" }, " Type it under Linked devices › Link with phone number instead."));
+    typed.set(answer.expires_at);
+  }
+  // The code that was asked for before this page was loaded again.
+  get(path("sessions", id, "pairing-code")).then(showTyped, () => {});
+
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     run(ask, async () => {
       forgive([phone], error);
       try {
         const answer = await post(path("sessions", id, "pairing-code"), { phone: phone.input.value.replace(/[\s()-]/g, "") });
-        fill(code, h("strong", {}, answer.code), h("span", { class: "soft" }, " Type it under Linked devices › Link with phone number instead."));
-        typed.set(answer.expires_at);
+        showTyped(answer);
       } catch (problem) {
         blame([phone], { field: problem.field ?? "phone", message: problem.message }, error);
       }
