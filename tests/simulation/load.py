@@ -108,12 +108,19 @@ class Clients:
             self._world.tell(f"{verb} of {session} failed: {error}")
             if verb == "delete":
                 self._world.after(AGAIN, self._delete_again, session)
+            elif verb == "start":
+                self._world.after(AGAIN, self._start_again, session)
         self._busy.pop(session, None)
 
     def _unanswered(self, session: str) -> None:
         """The operator never heard whether it is deleted, as when the instance was killed: asks again."""
         if ("delete", session) not in self._answered and session in self.deleted:
             self._delete_again(session)
+
+    def _start_again(self, session: str) -> None:
+        """Unless somebody has stopped it meanwhile."""
+        if self._observer.enabled.get(session):
+            self.verb("start", session)
 
     def _delete_again(self, session: str) -> None:
         self.deleted.discard(session)
