@@ -234,6 +234,10 @@ class _Dead:
     def __init__(self, worker: SimulatedWorker) -> None:
         self._worker = worker
 
+    @property
+    def returncode(self) -> int | None:
+        return self._worker.code
+
     def poll(self) -> int | None:
         return self._worker.code
 
