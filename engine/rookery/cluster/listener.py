@@ -19,6 +19,9 @@ from .membership import Membership
 
 log = get_logger("SESSION")
 
+DEAF_POLL_INTERVAL = 1.0
+"""Maximum number of seconds between two looks at the store while notifications may be missing."""
+
 
 class Cluster:
     """Turns changes by other engines into this engine's own signals. Owned by the engine, for shared stores."""
@@ -39,11 +42,20 @@ class Cluster:
             nursery.start_soon(self.membership.run)
             nursery.start_soon(self.leveler.run)
             nursery.start_soon(self.router.run)
-            if isinstance(self._services.store, Notifying):
-                nursery.start_soon(self._services.store.watch, self._on_change)
+            store = self._services.store
+            notifying = store if isinstance(store, Notifying) else None
+            if notifying is not None:
+                nursery.start_soon(notifying.watch, self._on_change)
             interval = self._services.settings.cluster_poll_interval
+            looked_at = trio.current_time()
             while True:
-                await trio.sleep(interval)
+                await trio.sleep(min(interval, DEAF_POLL_INTERVAL))
+                deaf = notifying is not None and not notifying.hears
+                if not deaf and trio.current_time() - looked_at < interval:
+                    continue
+                looked_at = trio.current_time()
+                if deaf:
+                    self._look_for_calls()
                 self._look_again()
                 with trio.move_on_after(interval):
                     await self._look_for_sends()
@@ -75,6 +87,7 @@ class Cluster:
 
     def _look_at_everything(self) -> None:
         """Notifications may have been lost."""
+        self._look_for_calls()
         self._look_again()
         for runner in self._supervisor.running.values():
             runner.outbox.wake()
@@ -86,6 +99,10 @@ class Cluster:
         self._supervisor.rescan()
         self._services.signals.sessions.fire()
         self._services.signals.events_stored(None)
+
+    def _look_for_calls(self) -> None:
+        self.membership.nudge()
+        self.router.wake()
 
     async def _look_for_sends(self) -> None:
         """Wake the outboxes whose sessions have stored sends, found by one query for all of them."""

@@ -129,6 +129,10 @@ class SimulatedStore(SqliteStore):
         """The next write tells the others."""
         self._notes = notes
 
+    @property
+    def hears(self) -> bool:
+        return self._process in self._shared.watchers
+
     async def watch(
         self,
         on_change: Callable[[StoreChange], object],

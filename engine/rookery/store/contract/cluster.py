@@ -66,6 +66,11 @@ class Notifying(Protocol):
     """A store that reports changes made by other engines. A notification is a hint, never the truth: notifications get
     lost."""
 
+    @property
+    def hears(self) -> bool:
+        """False while `watch` may be missing notifications: between two connections, when the server's answers are late,
+        or when no notification ever arrives."""
+
     async def watch(
         self,
         on_change: Callable[[StoreChange], object],

@@ -27,6 +27,7 @@ CONNECT_TIMEOUT = 5.0  # seconds
 ACQUIRE_TIMEOUT = 5.0  # seconds to wait for a free connection
 RELEASE_TIMEOUT = 1.0  # seconds to return one; then it is terminated
 CLOSE_TIMEOUT = 1.0  # seconds for all connections to close; then they are terminated
+IMPATIENCE = 1.0  # seconds; see `Database.distrust`
 ATTEMPTS = 4
 """Maximum number of attempts for a transaction that conflicts with another."""
 
@@ -44,6 +45,7 @@ class Database:
         self._pool_size = pool_size
         self._pool: Any = None
         self._texts: dict[str, str] = {}
+        self._in_use: dict[Connection, float] = {}  # since when, in the loop's time
 
     @property
     def lock_number(self) -> int:
@@ -91,9 +93,21 @@ class Database:
 
         await self.call(close)
 
-    async def connect(self) -> Connection:
-        """In the loop: a connection outside the pool. The caller closes it."""
-        return await asyncpg.connect(**self._connect, timeout=CONNECT_TIMEOUT)
+    async def connect(self, seconds: float = CONNECT_TIMEOUT) -> Connection:
+        """In the loop: a connection outside the pool, within `seconds`. The caller closes it."""
+        return await asyncpg.connect(**self._connect, timeout=seconds)
+
+    async def distrust(self) -> None:
+        """In the loop: a connection has been silent for seconds, so the others may lead nowhere too. Idle ones are replaced
+        before their next use, and statements that have waited for longer than `IMPATIENCE` fail now: each would wait for
+        the whole `command_timeout`."""
+        if self._pool is None:
+            return
+        await self._pool.expire_connections()
+        now = asyncio.get_running_loop().time()
+        for connection, since in list(self._in_use.items()):
+            if now - since >= IMPATIENCE:
+                connection.terminate()
 
     async def fetch(self, sql: str, *values: object, into: Callable[[list[Any]], T]) -> T:
         """Run one statement; `into` builds the result from its rows, in the thread."""
@@ -153,9 +167,11 @@ class Database:
                 if free
                 else f"all {pool.get_max_size()} database connections are busy"
             ) from None
+        self._in_use[connection] = asyncio.get_running_loop().time()
         try:
             return await work(connection)
         finally:
+            del self._in_use[connection]
             # asyncpg shields and bounds this. If it fails, the connection is already terminated, and the earlier error
             # matters more to the caller.
             with contextlib.suppress(Exception):
