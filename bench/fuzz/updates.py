@@ -83,6 +83,10 @@ class _StoreInbox:
     def beat(self, waited: float | None = None) -> None:
         """See `Inbox.beat`."""
 
+    def now(self) -> float:
+        """See `Inbox.now`."""
+        return time.time()
+
 
 class Run:
     """A link that polls mutated answers into a store."""

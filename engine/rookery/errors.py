@@ -33,6 +33,7 @@
     │   └── StoredElsewhere     it is stored where this instance cannot reach it
     └── StoreError              state could not be read or written
         ├── StoreUnavailable    the database does not answer
+        ├── DutyLost            another instance does this work now
         └── LeaseLost           another owner writes this session now; stop at once
 
 No message contains a secret: the code that raises the error removes secrets first.
@@ -312,6 +313,14 @@ class StoreError(RookeryError):
 
 class StoreUnavailable(StoreError):
     """The database does not answer now; the same call may succeed later."""
+
+
+class DutyLost(StoreError):
+    """Another instance does this work now: nothing was written."""
+
+    def __init__(self, duty: str) -> None:
+        super().__init__(f"another instance has taken over {duty!r}")
+        self.duty = duty
 
 
 class LeaseLost(StoreError):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from typing import Any, NoReturn
@@ -205,7 +204,7 @@ class TelegramLink:
             if error.status in REFUSES_BOT:
                 await self._prove()
             if is_unchanged(message, error):
-                return to_receipt(message, msgspec.Raw(b"true"), time.time())
+                return to_receipt(message, msgspec.Raw(b"true"), self._inbox.now())
             if error.migrate_to is None:
                 raise send_error(error) from None
             await self._report_migration(message.to, error.migrate_to)
@@ -215,7 +214,7 @@ class TelegramLink:
                 raise send_error(second) from None
         except NoAnswer as error:
             raise send_error(error) from None
-        now = time.time()
+        now = self._inbox.now()
         self._inbox.life.last_ack = now
         return to_receipt(message, result, now)
 
@@ -238,7 +237,7 @@ class TelegramLink:
             raise failure from None
         except NoAnswer as error:
             raise call_error(error, method) from None
-        self._inbox.life.last_ack = time.time()
+        self._inbox.life.last_ack = self._inbox.now()
         return bytes(result)
 
     async def leave_server(self, how: str | None) -> None:
@@ -328,7 +327,7 @@ class TelegramLink:
             raise NotConnected("getFile gave no file") from None
 
     async def _report_migration(self, old: str, new: int) -> None:
-        await self._inbox.commit([migration(old, str(new), time.time())], None)
+        await self._inbox.commit([migration(old, str(new), self._inbox.now())], None)
 
     async def _poll(self, *, at_once: bool = False) -> bool:
         """One getUpdates call and its commit. True when the answer came at once and was empty. `at_once`: do not wait for
@@ -346,7 +345,7 @@ class TelegramLink:
                 repeat=False,  # `run` does that, for more kinds of trouble
                 on_sent=self._confirmed,
             )
-            events, ids = to_events(result, epoch=position.epoch)
+            events, ids = to_events(result, epoch=position.epoch, now=self._inbox.now)
         except (ApiError, NoAnswer) as error:
             return await self._refuse(error)
         except _UNREADABLE:
@@ -356,10 +355,10 @@ class TelegramLink:
         self._webhook_deleted = False
         if not events:
             return trio.current_time() - started < SPIN_DELAY
-        now = time.time()
+        now = self._inbox.now()
         epoch = position.epoch_of(ids, now)
         if epoch != position.epoch:
-            events, ids = to_events(result, epoch=epoch)
+            events, ids = to_events(result, epoch=epoch, now=self._inbox.now)
         async with self._storing:
             after = self._position.after(ids, epoch, now)
             if self._album_pause is not None:
@@ -375,7 +374,7 @@ class TelegramLink:
         while True:
             self._parts_stored = trio.Event()
             async with self._storing:
-                now = time.time()
+                now = self._inbox.now()
                 ripe = [album for album in self._position.albums if is_ripe(album, now=now, pause=pause)]
                 if ripe:
                     after = self._position.without(ripe)

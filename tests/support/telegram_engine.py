@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -88,11 +89,14 @@ async def open_setup(
     poll_timeout: int = 20,
     rates: Rates = UNLIMITED,
     add: bool = True,
+    clock: Callable[[], float] = time.time,
     **fields: Any,
 ) -> AsyncIterator[Setup]:
     """With `add` the session `shop` exists and is connected."""
     telegram = Telegram(api_url=simulator.url, poll_timeout=poll_timeout, rates=rates)
-    async with open_engine(providers=[telegram], store=store or MemoryStore(), settings=settings) as engine:
+    async with open_engine(
+        providers=[telegram], store=store or MemoryStore(), settings=settings, clock=clock
+    ) as engine:
         setup = Setup(engine, simulator)
         if add:
             await setup.add(**fields)

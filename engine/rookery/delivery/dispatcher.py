@@ -11,6 +11,7 @@ import trio
 
 from ..errors import StoreError
 from ..log import get_logger
+from ..model.instance import Duty
 from ..model.webhook import Webhook
 from ..runtime.shields import Shields
 from ..runtime.signals import Signals
@@ -165,6 +166,7 @@ class Dispatcher:
                     webhook, self._store, self._settings, self._telemetry, self._notes, self._clock, self._shields
                 )
                 endpoint.on_answer = self.on_answer
+                endpoint.hold(Duty(self._owner, _duty(id)))
                 scope = trio.CancelScope(deadline=self._trusted_until)
                 self._endpoints[id] = (endpoint, scope)
                 nursery.start_soon(self._run, endpoint, scope)

@@ -13,6 +13,7 @@ import trio
 
 from ..errors import NotFound, StoreError
 from ..log import get_logger
+from ..model.instance import Duty
 from ..model.webhook import Delivery, DeliveryOutcome, Webhook
 from ..runtime.shields import Shields
 from ..runtime.telemetry import Telemetry
@@ -81,6 +82,10 @@ class Endpoint:
         self._closing = False
         self._notes = notes
         self.on_answer: OnAnswer | None = None
+
+    def hold(self, duty: Duty) -> None:
+        """Record outcomes under this duty."""
+        self._record.duty = duty
 
     def wake(self) -> None:
         """There may be new deliveries."""

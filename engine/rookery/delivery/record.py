@@ -10,6 +10,7 @@ import trio
 
 from ..errors import InvalidInput, StoreError, StoreUnavailable
 from ..log import get_logger
+from ..model.instance import Duty
 from ..model.webhook import DeliveryOutcome
 from ..runtime.shields import Shields
 from ..store.contract.webhooks import DeliveryStore
@@ -27,6 +28,8 @@ class DeliveryRecord:
 
     def __init__(self, webhook: str, store: DeliveryStore, shields: Shields, seconds: float) -> None:
         """`seconds` bounds each write."""
+        self.duty: Duty | None = None
+        """Under which outcomes are recorded: on a shared store, none is once another engine has taken it over."""
         self._webhook = webhook
         self._store = store
         self._shields = shields
@@ -69,7 +72,7 @@ class DeliveryRecord:
         """Shielded: an outcome that is known is stored whatever ends the endpoint. Raises StoreError."""
         with self._shields.open(self._seconds) as scope:
             try:
-                await self._store.record_deliveries(outcomes)
+                await self._store.record_deliveries(outcomes, duty=self.duty)
             except InvalidInput:  # an endpoint's own text cannot be stored
                 await self._write_apart(outcomes)
         if scope.cancelled_caught:
@@ -78,6 +81,7 @@ class DeliveryRecord:
     async def _write_apart(self, outcomes: Sequence[DeliveryOutcome]) -> None:
         for outcome in outcomes:
             try:
-                await self._store.record_deliveries((outcome,))
+                await self._store.record_deliveries((outcome,), duty=self.duty)
             except InvalidInput:
-                await self._store.record_deliveries((msgspec.structs.replace(outcome, error=UNSTORABLE),))
+                told = msgspec.structs.replace(outcome, error=UNSTORABLE)
+                await self._store.record_deliveries((told,), duty=self.duty)

@@ -62,3 +62,10 @@ class StoreChange(msgspec.Struct, frozen=True):
     final. `calls`: there are calls for the instance `id`. `call`: a call was answered. `everything`: changes may have
     been missed."""
     id: str | None = None  # of the session, message, instance or call, if one is known
+
+
+class Duty(msgspec.Struct, frozen=True):
+    """Work that `owner` does for all instances as long as it holds it; `name` says which work."""
+
+    owner: str
+    name: str

@@ -53,6 +53,10 @@ class Inbox(Protocol):
         renewed. A separate process that holds the connection must not hold it any longer, even when this process is
         frozen."""
 
+    def now(self) -> float:
+        """The engine's time, in seconds since the epoch: the database's where several engines share it. A provider
+        compares times that it stores with this, never with its machine's own clock."""
+
     async def commit(self, events: Sequence[NewEvent], cursor: str | None) -> None:
         """Store the events and the cursor in one transaction; returns when both are durable.
 

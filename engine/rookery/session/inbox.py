@@ -146,6 +146,10 @@ class SessionInbox:
             raise StoreUnavailable(f"storing credentials took longer than {self._settings.store_timeout:g} s")
         self._on_credentials(credentials)
 
+    def now(self) -> float:
+        """See `provider.Inbox.now`."""
+        return self._clock()
+
     async def occupy(self, account: str) -> str | None:
         """See `provider.Inbox.occupy`."""
         return await self._store.occupy(self._lease, account)

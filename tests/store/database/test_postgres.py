@@ -7,9 +7,9 @@ import time
 import pytest
 import trio
 
-from rookery.errors import InvalidInput, LeaseLost
+from rookery.errors import DutyLost, InvalidInput, LeaseLost
 from rookery.model.event import EventQuery
-from rookery.model.instance import StoreChange
+from rookery.model.instance import Duty, StoreChange
 from rookery.model.message import MessageState, SendOutcome
 from rookery.model.session import Lease, SessionChange
 from rookery.model.webhook import DeliveryOutcome
@@ -193,6 +193,29 @@ async def test_lanes_stay_right_when_instances_append_and_deliver_at_once(postgr
         assert await one.delivery_counts() == {"hook": (0, 0)}
         lanes = await one._value("SELECT count(*) FROM rookery.lanes")  # type: ignore[attr-defined]
         assert lanes == 0
+
+
+async def test_only_the_holder_of_a_duty_records_deliveries(postgres: PostgresBackend) -> None:
+    """An instance that stalled for longer than its duty lasts reports a failure that happened long ago."""
+    store = postgres.make()
+    async with store.open():
+        lease = await create_and_claim(store)
+        await store.create_webhook(webhook())
+        await store.append(lease, [event(1)], None)
+        [waiting] = await store.pending_deliveries("hook", now=1.0, busy=[], limit=1)
+        failed = DeliveryOutcome(webhook="hook", event_id=waiting.event.id, delivered=False, at=1.0)
+        late, duty = Duty("one", "webhook:hook"), Duty("two", "webhook:hook")
+        assert await store.take_duties(late.owner, [late.name], ttl=0.01) == {late.name}
+        await trio.sleep(0.05)
+        with pytest.raises(DutyLost, match="webhook:hook"):  # it ran out, though nobody else has it
+            await store.record_deliveries([failed], duty=late)
+        assert await store.take_duties(duty.owner, [duty.name], ttl=60.0) == {duty.name}
+        with pytest.raises(DutyLost):
+            await store.record_deliveries([failed], duty=late)
+        assert await store.delivery_counts() == {"hook": (1, 0)}
+        delivered = DeliveryOutcome(webhook="hook", event_id=waiting.event.id, delivered=True, at=2.0)
+        await store.record_deliveries([delivered], duty=duty)
+        assert await store.delivery_counts() == {"hook": (0, 0)}
 
 
 async def test_a_duty_has_one_owner_until_its_time_is_over(postgres: PostgresBackend) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
+from ...model.instance import Duty
 from ...model.webhook import (
     DeadLetter,
     Delivery,
@@ -49,7 +50,9 @@ class DeliveryStore(Protocol):
         therefore passes the current time; otherwise it would wake up for lanes that it is already delivering.
         """
 
-    async def record_deliveries(self, outcomes: Sequence[DeliveryOutcome]) -> None: ...
+    async def record_deliveries(self, outcomes: Sequence[DeliveryOutcome], *, duty: Duty | None = None) -> None:
+        """Record attempts. With `duty`, a shared store writes nothing unless its owner still holds it, and raises
+        DutyLost: the outcome of a stalled instance would park or bury what another one delivers."""
 
     async def dead_letters(self, webhook: str, *, after: int, limit: int) -> Sequence[DeadLetter]:
         """Ordered by event id. Raises NotFound."""

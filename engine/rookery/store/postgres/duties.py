@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from typing import Any, get_args, get_type_hints
+from typing import get_args, get_type_hints
 
 import trio
 
@@ -22,6 +22,7 @@ _TAKE = """
 _DROP = """
     WITH dropped AS (DELETE FROM rookery.duties WHERE owner = $1 AND name = ANY ($2) RETURNING 1)
     SELECT rookery.notify_1('duties', '') FROM dropped LIMIT 1"""
+
 
 class PostgresDuties(PostgresBase):
     """Implements `DutyStore` and `Notifying`."""

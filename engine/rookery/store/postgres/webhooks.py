@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from ...errors import AlreadyExists, NotFound
+from ...errors import AlreadyExists, DutyLost, NotFound
+from ...model.instance import Duty
 from ...model.webhook import DeadLetter, Delivery, DeliveryOutcome, ReplayQuery, Webhook, lane_of
 from ..rows.events import EVENT_COLUMNS, event_from_row
 from ..rows.webhooks import WEBHOOK_COLUMNS, dead_letter_from_row, webhook_from_row, webhook_to_row
@@ -73,6 +74,13 @@ _DEAD = f"""
     WHERE w.id = $1 ORDER BY d.event"""  # noqa: S608
 
 
+# No lock on the duty's row: every delivery would write to it. Whoever takes the duty over waits for the end of `until`,
+# and its holder stops well before.
+_RECORD = """
+    SELECT rookery.record_deliveries_1($1, $2, $3, $4, $5, $6)
+    WHERE $7::text IS NULL
+       OR EXISTS (SELECT 1 FROM rookery.duties WHERE name = $8 AND owner = $7 AND until >= clock_timestamp())"""
+
 # $2 events, $3 the beginning of the lanes, $4 since, $5 until. Never NULL, which would mean all.
 _CHOSEN = """coalesce((
     SELECT array_agg(event) FROM rookery.dead_letters WHERE webhook = number
@@ -131,18 +139,22 @@ class PostgresDeliveries(PostgresBase):
         found: float | None = await self._value(sql, webhook, after)
         return found
 
-    async def record_deliveries(self, outcomes: Sequence[DeliveryOutcome]) -> None:
+    async def record_deliveries(self, outcomes: Sequence[DeliveryOutcome], *, duty: Duty | None = None) -> None:
         if not outcomes:
             return
-        await self._db.row(
-            "SELECT rookery.record_deliveries_1($1, $2, $3, $4, $5, $6)",
+        row = await self._db.row(
+            _RECORD,
             [outcome.webhook for outcome in outcomes],
             [outcome.event_id for outcome in outcomes],
             [outcome.delivered for outcome in outcomes],
             [outcome.at for outcome in outcomes],
             [outcome.retry_at for outcome in outcomes],
             [outcome.error for outcome in outcomes],
+            None if duty is None else duty.owner,
+            None if duty is None else duty.name,
         )
+        if row is None and duty is not None:
+            raise DutyLost(duty.name)
 
     async def dead_letters(self, webhook: str, *, after: int, limit: int) -> Sequence[DeadLetter]:
         def read(row: Any) -> DeadLetter | None:

@@ -13,6 +13,7 @@ from sqlite3 import Connection
 import trio
 
 from ...errors import AlreadyExists, NotFound
+from ...model.instance import Duty
 from ...model.webhook import DeadLetter, Delivery, DeliveryOutcome, ReplayQuery, Webhook, lane_of
 from ..rows.events import EVENT_COLUMNS, event_from_row
 from ..rows.values import to_json
@@ -116,7 +117,7 @@ class SqliteDeliveries(SqliteBase):
 
         return await self._read(query)
 
-    async def record_deliveries(self, outcomes: Sequence[DeliveryOutcome]) -> None:
+    async def record_deliveries(self, outcomes: Sequence[DeliveryOutcome], *, duty: Duty | None = None) -> None:
         await self._write(lambda database: _record(database.connection, outcomes))
 
     async def dead_letters(self, webhook: str, *, after: int, limit: int) -> Sequence[DeadLetter]:

@@ -31,6 +31,16 @@ async def test_a_message_arrives() -> None:
         assert life.last_inbound is not None
 
 
+async def test_the_position_in_the_queue_is_dated_by_the_engines_time() -> None:
+    """The machine's clock must not decide whether ids have begun anew."""
+    async with open_quick_simulator() as simulator, open_setup(simulator, clock=lambda: 4e9) as setup:
+        setup.bot.push_text("hello", chat_id=7, from_id=5)
+        await setup.events(1)
+        session = await setup.engine.store.get_session("shop")
+        assert session.cursor is not None
+        assert msgspec.json.decode(session.cursor)["at"] == 4e9
+
+
 async def test_every_kind_is_asked_for_by_name_and_arrives() -> None:
     async with open_quick_simulator() as simulator, open_setup(simulator) as setup:
         for kind in ALL_KINDS:
