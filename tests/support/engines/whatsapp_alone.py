@@ -26,7 +26,8 @@ SHORT_LEASES = EngineSettings(
 )
 
 
-async def main(store: str, key: str, folder: str, environment: str) -> None:
+async def main(*words: str) -> None:
+    store, key, folder, environment = words
     command = [sys.executable, "-m", "rookery_simulator.whatsapp.trusting_worker", "rookery_whatsapp.worker"]
     whatsapp = WhatsApp(data_dir=Path(folder), worker_command=command, worker_environment=json.loads(environment))
     async with open_engine(
