@@ -1,0 +1,130 @@
+"""Every view, wide and narrow, light and dark, empty and full: nothing sticks out, and axe finds nothing to say."""
+
+from __future__ import annotations
+
+import os
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+
+from support.clients.chromium import Page
+from support.webhook_receiver import open_webhook_receiver
+
+PATIENCE = 40.0
+ADA, BOB = 5501, 5502
+PARTS = ("instance", "doctor", "logs", "keys", "audit", "files", "settings", "tasks")
+VIEWS = {"overview": "#/overview", "list": "#/sessions", "events": "#/events", "webhooks": "#/webhooks"}
+VIEWS |= {f"system-{part}": f"#/system/{part}" for part in PARTS}
+FULL = VIEWS | {"session": "#/sessions/shop", "pairing": "#/sessions/office", "chat": f"#/chats/shop?chat={ADA}"}
+FULL |= {"unknown": "#/sessions/nobody"}
+SIZES = (("desktop", 1280, 860), ("phone", 390, 844))
+LONG = os.environ.get("ROOKERY_TEST_LONG") == "1"
+
+
+@pytest.fixture(scope="module")
+def axe() -> str:
+    """axe-core, which is put into the page past its policy."""
+    if given := os.environ.get("ROOKERY_TEST_AXE"):
+        return Path(given).read_text()
+    return resources.files("axe_core_python").joinpath("axe.min.js").read_text()
+
+
+async def look(page: Page, axe: str, name: str, directory: Path, schemes: tuple[str, ...]) -> list[str]:
+    """Take pictures of the view that is shown; returns what axe finds and what does not fit."""
+    wrong: list[str] = []
+    for kind, width, height in SIZES:
+        await page.resize(width, height, phone=kind == "phone")
+        for scheme in schemes:
+            await page.prefer(scheme)
+            await page.until("!document.querySelector('main .skeleton')")
+            await page.js("new Promise((done) => setTimeout(done, 200))")  # changes of colour take a moment
+            await page.screenshot(directory / f"{name}-{kind}-{scheme}.png")
+            wide = await page.js(
+                "[document.documentElement, document.querySelector('dialog[open]')].filter(Boolean)"
+                ".map((one) => one.scrollWidth - one.clientWidth)"
+            )
+            wrong += [f"{name}, {kind}: {pixels} pixels too wide" for pixels in wide if pixels > 0]
+            cut = await page.js(
+                "[...document.querySelectorAll('button, h1, h2, h3, .pill, label')].filter((one) => one.checkVisibility() "
+                "&& !one.closest('.bar, .off-screen') && one.scrollWidth > one.clientWidth + 1).map((one) => one.textContent)"
+            )
+            wrong += [f"{name}, {kind}: cut off: {text}" for text in cut]
+            await page.js(f"window.axe ? 1 : (() => {{ {axe}\n; return 1; }})()")
+            found = await page.js(
+                "axe.run(document, { resultTypes: ['violations'] }).then((all) => all.violations.map((one) => "
+                "`${one.id}: ${one.nodes.slice(0, 3).map((node) => node.html.slice(0, 160)).join(' | ')}`))"
+            )
+            wrong += [f"{name}, {kind}, {scheme}: {one}" for one in found]
+    return wrong
+
+
+async def shown(page: Page, address: str) -> None:
+    await page.js(f"location.hash = {address!r}; 1")
+    await page.until("document.querySelector('main').children.length > 0")
+    await page.js("new Promise((done) => setTimeout(() => requestAnimationFrame(done), 250))")
+
+
+async def test_views_without_anything(rookery: Any, page: Page, axe: str, tmp_path: Path) -> None:
+    wrong: list[str] = []
+    for name, address in VIEWS.items():
+        await shown(page, address)
+        wrong += await look(page, axe, f"empty-{name}", tmp_path, ("light", "dark") if LONG else ("light",))
+    await page.js("location.hash = '#/sessions'; 1")
+    await page.click("button", "Add the first one")
+    wrong += await look(page, axe, "dialog-add", tmp_path, ("light", "dark"))
+    await page.press("Escape")
+    assert wrong == []
+
+
+async def test_views_in_ordinary_life(rookery: Any, page: Page, axe: str, tmp_path: Path) -> None:
+    wrong: list[str] = []
+    async with open_webhook_receiver() as receiver:
+        receiver.status = lambda delivery: 500 if len(receiver.deliveries) % 3 == 0 else 200
+        await rookery.engine.create_webhook(url=receiver.url)
+        await furnish(rookery)
+        for name, address in FULL.items():
+            await shown(page, address)
+            if name == "webhooks":
+                await page.click("article button", "Attempts")
+                await page.see("took at most", ".letters")
+            wrong += await look(page, axe, name, tmp_path, ("light", "dark"))
+        await page.resize(1280, 860)
+        await shown(page, "#/webhooks")
+        await page.click("article button", "Edit")
+        await page.until("document.querySelector('.type-group') !== null")
+        wrong += await look(page, axe, "dialog-webhook", tmp_path, ("light", "dark"))
+        await page.press("Escape")
+        await shown(page, "#/sessions")
+        await page.click(".segments button", "Table")
+        await page.until("document.querySelector('.line .name') !== null")
+        wrong += await look(page, axe, "table", tmp_path, ("light", "dark"))
+    assert wrong == []
+
+
+async def furnish(rookery: Any) -> None:
+    """Four sessions of both platforms, each in another state, and a conversation."""
+    bots = {}
+    for id, name in {"shop": "The shop", "support": "Support desk", "night": "Night porter"}.items():
+        bots[id] = rookery.bots.new_bot()
+        await rookery.engine.create_session(
+            id=id, platform="telegram", name=name, credentials={"token": bots[id].token}
+        )
+        with trio.fail_after(PATIENCE):
+            await rookery.engine.wait_status(id, "CONNECTED")
+    await rookery.engine.create_session(id="office", platform="whatsapp", name="The office phone")
+    await rookery.engine.stop("night")
+    await rookery.engine.create_key(scopes=["read"], name="The shop's backend")
+    for chat, name, text in [
+        (ADA, "Ada", "Good morning! Is the blue one still there?"),
+        (BOB, "Bob", "When do you open today?"),
+        (ADA, "Ada", "Perfect, I will come by at five"),
+    ]:
+        bots["shop"].push_message(
+            {"text": text, "from": {"id": chat, "is_bot": False, "first_name": name}}, chat_id=chat
+        )
+    await rookery.engine.send("shop", to=ADA, text="It is. Shall I put it aside?")
+    with trio.fail_after(PATIENCE):
+        await rookery.engine.wait_status("office", "QR_REQUIRED")
