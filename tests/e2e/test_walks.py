@@ -34,33 +34,30 @@ def documented(number: int) -> list[str]:
 
 @contextmanager
 def traced() -> Iterator[list[str]]:
-    """The modules of Rookery that run in this thread inside the block, by their first call."""
-    seen: dict[str, None] = {}
+    """The modules of Rookery that run in this thread inside the block, each time that control comes to another one."""
+    modules: list[str] = []
 
     def note(frame: FrameType, event: str, _: Any) -> None:
         name = frame.f_globals.get("__name__", "")
-        if event == "call" and name.startswith("rookery"):
-            seen.setdefault(name)
+        if event == "call" and name.startswith("rookery") and modules[-1:] != [name]:
+            modules.append(name)
 
-    modules: list[str] = []
     before = sys.getprofile()
     sys.setprofile(note)
     try:
         yield modules
     finally:
         sys.setprofile(before)
-        modules += seen
 
 
 def visits(modules: list[str], rooms: list[str]) -> list[str]:
-    """The rooms in the order of their first call."""
-    firsts = {
-        room: position
-        for room in rooms
-        for position, name in reversed(list(enumerate(modules)))
-        if name == room or name.startswith(f"{room}.")
-    }
-    return sorted(firsts, key=lambda room: firsts[room])
+    """The rooms through which control passed in this order; shorter than `rooms` when the order is another one."""
+    found: list[str] = []
+    for name in modules:
+        room = rooms[len(found)] if len(found) < len(rooms) else None
+        if room is not None and (name == room or name.startswith(f"{room}.")):
+            found.append(room)
+    return found
 
 
 @pytest.mark.parametrize("number", range(1, 6))
@@ -104,4 +101,15 @@ async def test_a_send_walks_from_http_to_the_link_as_documented() -> None:
                 answer = await client.post(path, json={"to": "7", "text": "hello"}, params={"wait": 5})
             assert answer.json()["state"] == "sent"
         stop.set()
+    assert visits(modules, rooms) == rooms
+
+
+async def test_an_enabled_session_walks_to_its_provider_as_documented() -> None:
+    rooms = documented(3)
+    async with open_quick_simulator() as simulator, open_setup(simulator) as setup:
+        await setup.engine.disable("shop")
+        await trio.testing.wait_all_tasks_blocked()
+        with traced() as modules:
+            await setup.engine.enable("shop")
+            await setup.connected()
     assert visits(modules, rooms) == rooms
