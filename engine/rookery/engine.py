@@ -14,6 +14,7 @@ import trio
 
 from .errors import InvalidInput
 from .features.chats import ChatFeatures
+from .features.commands import CommandFeatures
 from .features.events import EventFeatures
 from .features.keys import KeyFeatures
 from .features.media import MediaFeatures
@@ -54,6 +55,7 @@ log = get_logger("SESSION")
 class Engine(
     PairingFeatures,
     ReplyFeatures,
+    CommandFeatures,
     CallFeatures,
     SessionFeatures,
     MediaFeatures,
@@ -99,6 +101,7 @@ class Engine(
         self._serve_checks()
         self._serve_overview()
         self._dispatcher.on_answer = self._carry_out
+        self._dispatcher.on_commands = self._carry_out_commands
 
     @property
     def location(self) -> str:

@@ -142,7 +142,7 @@ COMMANDS: dict[str, list[str]] = {
     ],
     "create_sink": [
         "sinks add nats://127.0.0.1:4222 --target a.{session} --session shop --events message --chat 7 --timeout 5",
-        "sinks add redis://127.0.0.1:6379 --id r --disabled",
+        "sinks add redis://127.0.0.1:6379 --id r --disabled --commands sends",
     ],
     "list_sinks": ["sinks list --session shop"],
     "get_sink": ["sinks show sk-1"],
@@ -153,6 +153,8 @@ COMMANDS: dict[str, list[str]] = {
         "sinks disable sk-1",
         "sinks set sk-1 --session shop",
         "sinks set sk-1 --all-sessions",
+        "sinks set sk-1 --commands sends.two",
+        "sinks set sk-1 --no-commands",
     ],
     "delete_sink": ["sinks delete sk-1"],
     "test_sink": ["sinks test sk-1"],

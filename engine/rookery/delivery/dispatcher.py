@@ -18,6 +18,8 @@ from ..runtime.signals import Signals
 from ..runtime.telemetry import Telemetry
 from ..settings import EngineSettings
 from ..store.contract import Store
+from .command_reader import CommandReader
+from .commands import CommandTransport, OnCommands
 from .endpoint import Endpoint, OnAnswer
 from .tally import Notes
 from .transport import Transport
@@ -58,9 +60,12 @@ class Dispatcher:
         self._notes = Notes(store, clock)
         self.on_answer: OnAnswer | None = None
         """Carries out an endpoint's answer. None: answers have no effect."""
+        self.on_commands: OnCommands | None = None
+        """Carries out commands that a sink reads. None: none are read."""
         self._closing = False
         self._unreadable: dict[str, str] = {}
         self._endpoints: dict[str, tuple[Endpoint, trio.CancelScope]] = {}
+        self._readers: dict[str, CommandReader] = {}
         self._transports: dict[str, Transport] = {}
         self._trusted_until = float("inf")
 
@@ -110,6 +115,8 @@ class Dispatcher:
         # grace.
         with trio.move_on_after(CLOSE_SECONDS):
             async with trio.open_nursery() as nursery:
+                for reader in self._readers.values():
+                    nursery.start_soon(reader.close)
                 for endpoint in self.endpoints:
                     nursery.start_soon(endpoint.close)
         await self._notes.flush()
@@ -176,12 +183,29 @@ class Dispatcher:
             webhook = endpoint.webhook
             seconds = webhook.timeout or self._settings.webhook_timeout
             try:
-                async with self._transports[kind_of(webhook)].open_route(webhook, seconds=seconds) as route:
+                transport = self._transports[kind_of(webhook)]
+                async with trio.open_nursery() as nursery, transport.open_route(webhook, seconds=seconds) as route:
+                    if webhook.commands is not None and isinstance(transport, CommandTransport):
+                        nursery.start_soon(self._read_commands, webhook, transport, seconds)
                     await endpoint.run(route)
+                    if reader := self._readers.get(webhook.id):
+                        await reader.close()
+                    nursery.cancel_scope.cancel()
             except* Exception as group:
                 # A bug in one endpoint stops only that endpoint; its deliveries stay in the store and continue after a
                 # restart.
                 log.error("an endpoint failed in an unexpected way", webhook=webhook.id, exc_info=group)
+
+    async def _read_commands(self, sink: Webhook, transport: CommandTransport, seconds: float) -> None:
+        if self.on_commands is None:
+            return
+        reader = CommandReader(sink, transport, self.on_commands, self._notes, seconds=seconds)
+        self._readers[sink.id] = reader
+        try:
+            await reader.run()
+        finally:
+            if self._readers.get(sink.id) is reader:
+                del self._readers[sink.id]
 
     async def _wake_on_events(self) -> None:
         while True:

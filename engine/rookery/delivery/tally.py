@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 
+import msgspec
 import trio
 
 from ..errors import RookeryError
@@ -47,23 +48,29 @@ class Tally:
                 self._recent.append([second, 1])
                 if len(self._recent) > WINDOW + 1:
                     self._recent.popleft()
-            self._note = DeliveryNote(
+            self._note = msgspec.structs.replace(
+                old,
                 last_success_at=at,
                 last_error=old.last_error if error is None else error,
                 last_error_at=old.last_error_at if error is None else at,
                 last_status=status,
                 delivered=old.delivered + 1,
-                failed=old.failed,
             )
         else:
-            self._note = DeliveryNote(
-                last_success_at=old.last_success_at,
-                last_error=error,
-                last_error_at=at,
-                last_status=status,
-                delivered=old.delivered,
-                failed=old.failed + 1,
+            self._note = msgspec.structs.replace(
+                old, last_error=error, last_error_at=at, last_status=status, failed=old.failed + 1
             )
+
+    def add_commands(self, at: float, *, is_accepted: bool, refused: str | None, error: str | None) -> None:
+        """Count one command, or note why none can be read (`error`)."""
+        old, words = self._note, refused or error
+        self._note = msgspec.structs.replace(
+            old,
+            commands_accepted=old.commands_accepted + is_accepted,
+            commands_refused=old.commands_refused + (refused is not None),
+            command_error=words or old.command_error,
+            command_error_at=at if words else old.command_error_at,
+        )
 
     def rate(self, now: float) -> float:
         """Deliveries per second over the last `WINDOW` seconds."""
@@ -88,13 +95,8 @@ class Tally:
         attempts = tuple(self._attempts)
         self._attempts.clear()
         taken = sorted(self._seconds) if attempts else []
-        return DeliveryNote(
-            last_success_at=note.last_success_at,
-            last_error=note.last_error,
-            last_error_at=note.last_error_at,
-            last_status=note.last_status,
-            delivered=note.delivered,
-            failed=note.failed,
+        return msgspec.structs.replace(
+            note,
             rate=self._told,
             at=at,
             latency_p50=_quantile(taken, 0.5),
@@ -123,6 +125,17 @@ class Notes:
         if tally is None:
             tally = self._tallies[webhook] = Tally()
         tally.add(self._clock(), trio.current_time(), attempt, is_posted)
+        self._wake.set()
+
+    def add_commands(
+        self, sink: str, *, accepted: bool = False, refused: str | None = None, error: str | None = None
+    ) -> None:
+        """Count one command of a sink: accepted, or refused for this reason; or note why none can be read. Never
+        blocks."""
+        tally = self._tallies.get(sink)
+        if tally is None:
+            tally = self._tallies[sink] = Tally()
+        tally.add_commands(self._clock(), is_accepted=accepted, refused=refused, error=error)
         self._wake.set()
 
     def leave(self, webhook: str) -> None:

@@ -71,7 +71,7 @@ def read_replies(answer: bytes, event: Event) -> list[dict[str, Any]]:
         for name in ("idempotency_key", "wait", "session"):
             fields.pop(name, None)
         if isinstance(at := fields.get("send_at"), str):  # as in the HTTP API
-            fields["send_at"] = _seconds(at)
+            fields["send_at"] = seconds_of(at)
         replies.append({"to": chat, **fields})
     for call in calls:
         fields = dict(call) if isinstance(call, Mapping) else {"method": call}
@@ -79,7 +79,7 @@ def read_replies(answer: bytes, event: Event) -> list[dict[str, Any]]:
     return replies
 
 
-def _seconds(moment: str) -> float | str:
+def seconds_of(moment: str) -> float | str:
     """Converts an ISO 8601 time to seconds since the epoch; other text is returned unchanged and refused where it is
     used."""
     try:

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import trio
 
-from ..delivery.brokers.target import DEFAULT_TARGET, check_target, parse_address
+from ..delivery.brokers.target import DEFAULT_TARGET, check_commands, check_target, parse_address
 from ..delivery.transport import Attempt
 from ..delivery.transports import kind_of, open_transport
 from ..errors import InvalidInput, NotFound
@@ -37,6 +37,7 @@ class SinkFeatures(CatalogueFeatures, ChatNames):
         events: Sequence[str] | None = None,
         chats: Sequence[str] | None = None,
         timeout: float | None = None,  # noqa: ASYNC109 - of the broker, not of this call
+        commands: str | None = None,
         id: str | None = None,
         enabled: bool = True,
     ) -> Webhook:
@@ -45,7 +46,8 @@ class SinkFeatures(CatalogueFeatures, ChatNames):
 
         `url` is `nats://`, `amqp://` or `redis://` (or their encrypted forms), with user and password if needed.
         `target` is the subject, routing key or stream; {session}, {type}, {platform} and {chat} stand for those of the
-        event.
+        event. `commands` is a subject, queue or stream from which sends are read, each a JSON object: `session` (of the
+        sink if it has one) and the arguments of `submit` (see `docs/sinks.md`).
 
         Raises InvalidInput, NotFound (the session), AlreadyExists.
         """
@@ -59,6 +61,7 @@ class SinkFeatures(CatalogueFeatures, ChatNames):
             events=self._checked_types(events),
             chats=await self.chat_forms(session, check_chats(chats)),
             timeout=check_timeout(timeout),
+            commands=_commands(commands, _target(target, url), url),
             enabled=enabled,
             created_at=now,
             updated_at=now,
@@ -82,8 +85,8 @@ class SinkFeatures(CatalogueFeatures, ChatNames):
         return [found for found in await self._store.list_webhooks(session) if found.is_sink]
 
     async def update_sink(self, id: str, **changes: Any) -> Webhook:
-        """Change `url`, `target`, `session`, `events`, `chats`, `timeout` or `enabled`. Raises NotFound (also for the
-        session), InvalidInput."""
+        """Change `url`, `target`, `session`, `events`, `chats`, `timeout`, `commands` or `enabled`. Raises NotFound
+        (also for the session), InvalidInput."""
         before = await self.get_sink(id)
         url = changes.get("url", before.url)
         checks: Mapping[str, Any] = {
@@ -93,6 +96,7 @@ class SinkFeatures(CatalogueFeatures, ChatNames):
             "events": self._checked_types,
             "chats": check_chats,
             "timeout": check_timeout,
+            "commands": lambda value: value,
             "enabled": check_flag,
         }
         if unknown := sorted(changes.keys() - checks.keys()):
@@ -102,6 +106,9 @@ class SinkFeatures(CatalogueFeatures, ChatNames):
             fields["chats"] = await self.chat_forms(fields.get("session", before.session), fields["chats"])
         if "url" in fields and "target" not in fields:
             fields["target"] = _target(before.target, url)  # another broker has other rules
+        if fields.keys() & {"url", "target", "commands"}:
+            commands, target = fields.get("commands", before.commands), fields.get("target", before.target) or ""
+            fields["commands"] = _commands(commands, target, url)
         sink = await self._store.update_webhook(msgspec.structs.replace(before, **fields, updated_at=self._clock()))
         self._signals.webhooks.fire()
         return sink
@@ -166,6 +173,12 @@ def check_address(value: object) -> str:
         raise InvalidInput("url: an address is ASCII without spaces; write other characters as %XX", field="url")
     parse_address(text)
     return text
+
+
+def _commands(value: object, target: str, url: str) -> str | None:
+    if value is None:
+        return None
+    return check_commands(check_text(value, "commands", least=1, most=255), target, parse_address(url).kind)
 
 
 def _target(value: object, url: str) -> str:

@@ -26,6 +26,7 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True):
     previous_secret: str | None = None  # also signs, until `previous_until`
     previous_until: float | None = None
     target: str | None = None  # of a sink: the subject, routing key or stream, with fields such as {session}
+    commands: str | None = None  # of a sink: the subject, queue or stream that sends are read from
     replies: bool = False  # an answer may contain messages to send
     format: str = "rookery"  # format of the payload
     enabled: bool = True
@@ -153,6 +154,10 @@ class WebhookFacts(msgspec.Struct, frozen=True):
     noted_at: float | None = None
     latency_p50: float | None = None  # seconds that half of the recent attempts took at most
     latency_p99: float | None = None
+    commands_accepted: int = 0  # of a sink, since it was created
+    commands_refused: int = 0
+    command_error: str | None = None  # why the last command was refused, or why none can be read
+    command_error_at: float | None = None
 
     def lag(self, now: float) -> float:
         """Seconds that the oldest undelivered event has waited; 0 when none waits."""
@@ -172,4 +177,8 @@ class DeliveryNote(msgspec.Struct, frozen=True, kw_only=True):
     at: float = 0.0
     latency_p50: float | None = None
     latency_p99: float | None = None
+    commands_accepted: int = 0
+    commands_refused: int = 0
+    command_error: str | None = None
+    command_error_at: float | None = None
     attempts: tuple[DeliveryAttempt, ...] = ()  # the newest, at most `ATTEMPTS_KEPT`, oldest first

@@ -42,6 +42,16 @@ TARGET = Annotated[
         examples=["rookery.{session}.{type}"],
     ),
 ]
+COMMANDS = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^[!-z|~]{1,255}$" + NO_NEWLINE,
+        description="a subject, queue or stream from which sends are read: JSON objects with `session` and what "
+        "`POST /v1/sessions/{id}/messages` takes",
+        examples=["rookery-commands"],
+    ),
+]
+IN_WORDS[r"^[!-z|~]{1,255}$"] = "1 to 255 ASCII characters without spaces and braces are needed"
 SECONDS = Annotated[float, msgspec.Meta(gt=0, le=MAX_TIMEOUT, description="to confirm; null: as the server is set")]
 UNUSABLE = {422: "the address or the target cannot be used with this kind of broker"}
 
@@ -56,6 +66,7 @@ class CreateSink(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     events: EVENTS | None = None
     chats: CHATS | None = None
     timeout: SECONDS | None = None
+    commands: COMMANDS | None = None
     enabled: bool = True
 
 
@@ -70,6 +81,7 @@ class ChangeSink(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     events: EVENTS | msgspec.UnsetType | None = msgspec.UNSET
     chats: CHATS | msgspec.UnsetType | None = msgspec.UNSET
     timeout: SECONDS | msgspec.UnsetType | None = msgspec.UNSET
+    commands: COMMANDS | msgspec.UnsetType | None = msgspec.UNSET
     enabled: bool | msgspec.UnsetType = msgspec.UNSET
 
 
@@ -91,6 +103,7 @@ async def create_sink(api: Api, *, body: CreateSink) -> Answer:
             events=body.events,
             chats=body.chats,
             timeout=body.timeout,
+            commands=body.commands,
             id=body.id,
             enabled=body.enabled,
         )

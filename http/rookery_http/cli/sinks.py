@@ -19,6 +19,7 @@ Target = Annotated[
 ]
 Events = Annotated[str | None, typer.Option(help="Only these types, separated by commas.")]
 Chat = Annotated[list[str] | None, typer.Option(help="Only events of this chat; may be repeated.")]
+Commands = Annotated[str | None, typer.Option(help="Subject, queue or stream from which sends are read.")]
 Timeout = Annotated[float | None, typer.Option(help="Seconds for the broker to confirm an event.")]
 _COLUMNS: list[Column] = [*COLUMNS[:2], ("target", lambda row: row["target"]), *COLUMNS[2:]]
 _GOING: list[Column] = [column for column in GOING if column[0] != "last"]
@@ -60,6 +61,7 @@ def add(
     events: Events = None,
     chat: Chat = None,
     timeout: Timeout = None,
+    commands: Commands = None,
     id: Annotated[str | None, typer.Option(help="Its id; made up when absent.")] = None,
     disabled: Annotated[bool, typer.Option("--disabled", help="Deliver nothing yet.")] = False,
     as_json: AsJson = False,
@@ -75,6 +77,7 @@ def add(
         events=events.split(",") if events else None,
         chats=chat or None,
         timeout=timeout,
+        commands=commands,
         enabled=False if disabled else None,
     )
     _print(Client(url, key).call("POST", "/v1/sinks", json=body), as_json)
@@ -91,6 +94,8 @@ def set_(
     all: Annotated[bool, typer.Option("--all", help="Events of all types and chats again.")] = False,
     all_sessions: AllSessions = False,
     timeout: Timeout = None,
+    commands: Commands = None,
+    no_commands: Annotated[bool, typer.Option("--no-commands", help="Read no more sends.")] = False,
     as_json: AsJson = False,
     url: Url = None,
     key: Key = None,
@@ -103,14 +108,18 @@ def set_(
         events=events.split(",") if events else None,
         chats=chat or None,
         timeout=timeout,
+        commands=commands,
     )
+    if no_commands:
+        body = {"commands": None} | body
     if all:
         body = {"events": None, "chats": None} | body
     if all_sessions:
         body = {"session": None} | body
     if not body:
         raise typer.BadParameter(
-            "say what to change: --broker, --target, --session, --all-sessions, --events, --chat, --all or --timeout"
+            "say what to change: --broker, --target, --session, --all-sessions, --events, --chat, --all, --timeout, "
+            "--commands or --no-commands"
         )
     _print(Client(url, key).call("PATCH", f"/v1/sinks/{path_of(id)}", json=body), as_json)
 

@@ -171,7 +171,13 @@ def _webhooks(facts: Mapping[str, WebhookFacts], now: float) -> Iterator[Metric]
     latency = _gauge(
         "rookery_webhook_latency_seconds", "How long a webhook took lately, by quantile.", ("webhook", "quantile")
     )
+    commands = CounterMetricFamily(
+        "rookery_sink_commands", "Commands that a sink has read.", labels=("sink", "outcome")
+    )
     for id, one in sorted(chosen):
+        if one.commands_accepted or one.commands_refused:
+            commands.add_metric((id, "accepted"), one.commands_accepted)
+            commands.add_metric((id, "refused"), one.commands_refused)
         attempts.add_metric((id, "delivered"), one.delivered)
         attempts.add_metric((id, "failed"), one.failed)
         pending.add_metric((id,), one.pending)
@@ -181,7 +187,7 @@ def _webhooks(facts: Mapping[str, WebhookFacts], now: float) -> Iterator[Metric]
         for quantile, seconds in (("0.5", one.latency_p50), ("0.99", one.latency_p99)):
             if seconds is not None:
                 latency.add_metric((id, quantile), seconds)
-    yield from (attempts, pending, dead, lag, rate, latency)
+    yield from (attempts, pending, dead, lag, rate, latency, commands)
 
 
 def _processes(report: MemoryReport) -> Iterator[Metric]:

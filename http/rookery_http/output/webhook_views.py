@@ -92,11 +92,13 @@ class WebhookList(msgspec.Struct, frozen=True):
 
 class Sink(msgspec.Struct, frozen=True, kw_only=True):
     """A broker that gets the events of the log, and how that goes; the figures are those of a webhook. A password in `url`
-    is not shown."""
+    is not shown. Sends are read from `commands`; `last_command_error` says why the last one was refused, or why none can be
+    read."""
 
     id: str
     url: str
     target: str
+    commands: str | None
     session: str | None
     events: list[str] | None
     chats: list[str] | None
@@ -116,6 +118,10 @@ class Sink(msgspec.Struct, frozen=True, kw_only=True):
     latency_p50: float | None
     latency_p99: float | None
     lag: float
+    commands_accepted: int
+    commands_refused: int
+    last_command_error: str | None
+    last_command_error_at: Moment | None
 
     @classmethod
     def of(cls, sink: model.Webhook, facts: WebhookFacts | None = None, *, now: float = 0.0) -> Sink:
@@ -125,6 +131,7 @@ class Sink(msgspec.Struct, frozen=True, kw_only=True):
             id=sink.id,
             url=shown_url(sink.url),
             target=sink.target or "",
+            commands=sink.commands,
             session=sink.session,
             events=list(sink.events) if sink.events is not None else None,
             chats=list(sink.chats) if sink.chats is not None else None,
@@ -144,6 +151,10 @@ class Sink(msgspec.Struct, frozen=True, kw_only=True):
             latency_p50=facts.latency_p50,
             latency_p99=facts.latency_p99,
             lag=facts.lag(now),
+            commands_accepted=facts.commands_accepted,
+            commands_refused=facts.commands_refused,
+            last_command_error=with_variables(facts.command_error),
+            last_command_error_at=moment_or_none(facts.command_error_at),
         )
 
 

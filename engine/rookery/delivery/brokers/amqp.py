@@ -20,8 +20,9 @@ from aio_pika import DeliveryMode, ExchangeType, Message
 
 from ...model.webhook import Delivery, Webhook
 from ...runtime.asyncio_thread import AsyncioThread, open_asyncio_thread
+from ..commands import CommandSource
 from ..post import delivery_id, request_body
-from .asyncio_route import AsyncioRoute
+from .asyncio_route import AsyncioRoute, opened
 from .target import parse_address, resolve
 
 DEFAULT_EXCHANGE = "rookery"
@@ -33,11 +34,20 @@ class AmqpRoute(AsyncioRoute):
     tls: Callable[[], ssl.SSLContext] | None = None
 
     async def connect(self) -> Any:
+        connection = await self.open_connection()
+        try:
+            return connection, await self._exchange(connection)
+        except BaseException:
+            await connection.close()
+            raise
+
+    async def open_connection(self) -> Any:
+        """In the loop: connect and log in."""
         address = self.address
         context = None
         if address.encrypted:
             context = self.tls() if self.tls is not None else ssl.create_default_context()
-        connection = await aio_pika.connect(
+        return await aio_pika.connect(
             host=address.host,
             port=address.port,
             login=address.user or "guest",
@@ -48,11 +58,6 @@ class AmqpRoute(AsyncioRoute):
             timeout=self.seconds,
             client_properties={"connection_name": "rookery"},
         )
-        try:
-            return connection, await self._exchange(connection)
-        except BaseException:
-            await connection.close()
-            raise
 
     async def _exchange(self, connection: Any) -> Any:
         name = self.address.options.get("exchange", DEFAULT_EXCHANGE)
@@ -109,6 +114,16 @@ class AmqpTransport:
             yield route
         finally:
             await route.aclose()
+
+    @asynccontextmanager
+    async def open_commands(self, sink: Webhook, *, seconds: float) -> AsyncIterator[CommandSource]:
+        """See `CommandTransport.open_commands`."""
+        from .amqp_commands import AmqpCommands
+
+        route = AmqpRoute(self._thread, parse_address(sink.url), "", seconds)
+        route.tls = self._tls
+        async with opened(AmqpCommands(self._thread, route, sink), seconds) as source:
+            yield source
 
 
 @asynccontextmanager

@@ -5,18 +5,41 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from abc import ABC, abstractmethod
-from typing import Any
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Protocol
 
 import trio
 
 from ...errors import printable
 from ...model.webhook import Delivery
 from ...runtime.asyncio_thread import AsyncioThread
+from ..commands import CommandSource
 from ..transport import Attempt
 from .target import BrokerAddress
 
 CLOSE_SECONDS = 1.0
 """Seconds that a connection has to close cleanly."""
+
+
+class Opened(CommandSource, Protocol):
+    """A source of commands with a connection."""
+
+    async def open(self) -> None: ...
+
+    async def aclose(self) -> None: ...
+
+
+@asynccontextmanager
+async def opened(source: Opened, seconds: float) -> AsyncIterator[CommandSource]:
+    """Opens the source within this time and closes its connection at the end of the block, also after a failure."""
+    try:
+        with trio.fail_after(seconds):
+            await source.open()
+        yield source
+    finally:
+        with trio.move_on_after(CLOSE_SECONDS, shield=True), contextlib.suppress(Exception):
+            await source.aclose()
 
 
 class AsyncioRoute(ABC):

@@ -10,7 +10,7 @@ import re
 import ssl
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import nats
 import nats.errors
@@ -19,10 +19,12 @@ from nats.js.api import StreamConfig
 
 from ...model.webhook import Delivery, Webhook
 from ...runtime.asyncio_thread import AsyncioThread, open_asyncio_thread
+from ..commands import CommandSource
 from ..post import delivery_id, request_body
-from .asyncio_route import AsyncioRoute
+from .asyncio_route import AsyncioRoute, opened
 from .target import fixed_part, parse_address, resolve
 
+T = TypeVar("T")
 MAX_CONNECT_SECONDS = 10
 
 
@@ -63,12 +65,12 @@ class NatsRoute(AsyncioRoute):
         headers = {"Nats-Msg-Id": delivery_id(delivery), "Content-Type": "application/json"}
         body = request_body(delivery)
         try:
-            await _unless(closed, stream.publish(subject, body, headers=headers))
+            await unless(closed, stream.publish(subject, body, headers=headers))
         except nats.js.errors.NoStreamResponseError:
             if not self.address.may_create:
                 raise RuntimeError(f"no stream takes the subject {subject}") from None
-            await _unless(closed, self._create(stream))
-            await _unless(closed, stream.publish(subject, body, headers=headers))
+            await unless(closed, self._create(stream))
+            await unless(closed, stream.publish(subject, body, headers=headers))
 
     async def _create(self, stream: Any) -> None:
         """Create a stream for every subject of this sink, unless another lane has created it meanwhile."""
@@ -109,6 +111,16 @@ class NatsTransport:
         finally:
             await route.aclose()
 
+    @asynccontextmanager
+    async def open_commands(self, sink: Webhook, *, seconds: float) -> AsyncIterator[CommandSource]:
+        """See `CommandTransport.open_commands`."""
+        from .nats_commands import NatsCommands
+
+        route = NatsRoute(self._thread, parse_address(sink.url), "", seconds)
+        route.tls = self._tls
+        async with opened(NatsCommands(self._thread, route, sink), seconds) as source:
+            yield source
+
 
 @asynccontextmanager
 async def open_nats_transport(tls: Callable[[], ssl.SSLContext]) -> AsyncIterator[NatsTransport]:
@@ -117,14 +129,14 @@ async def open_nats_transport(tls: Callable[[], ssl.SSLContext]) -> AsyncIterato
         yield NatsTransport(thread, tls)
 
 
-async def _unless(closed: asyncio.Event, work: Coroutine[Any, Any, object]) -> None:
+async def unless(closed: asyncio.Event, work: Coroutine[Any, Any, T]) -> T:
     """Do the work, but stop when the connection closes; the library would wait until its own timeout."""
     task, end = asyncio.ensure_future(work), asyncio.ensure_future(closed.wait())
     try:
         await asyncio.wait((task, end), return_when=asyncio.FIRST_COMPLETED)
         if not task.done():
             raise ConnectionResetError("the connection to the broker was lost")
-        await task
+        return await task
     finally:
         end.cancel()
         task.cancel()

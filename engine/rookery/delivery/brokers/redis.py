@@ -24,6 +24,7 @@ from coredis.retry import NoRetryPolicy
 from ...errors import printable
 from ...model.webhook import Delivery, Webhook
 from ...runtime.names import names
+from ..commands import FETCH_SECONDS, CommandSource
 from ..post import delivery_id, request_body
 from ..transport import Attempt
 from .target import BrokerAddress, parse_address, resolve
@@ -153,30 +154,40 @@ class RedisTransport:
     async def open_route(self, webhook: Webhook, *, seconds: float) -> AsyncIterator[RedisRoute]:
         """See `Transport.open_route`."""
         address = parse_address(webhook.url)
-        encryption = self._tls() if address.encrypted else None
-
-        def make() -> AbstractAsyncContextManager[Client]:
-            pool: ConnectionPool[_Connection] = ConnectionPool(
-                connection_class=_Connection,
-                location=TCPLocation(address.host, address.port),
-                db=int(address.path or 0),
-                username=address.user or None,
-                password=address.password,
-                ssl_context=encryption,
-                max_connections=CONNECTIONS,
-                connect_timeout=seconds,
-                stream_timeout=seconds,
-                client_name="rookery",
-            )
-            # No repetition: the lane repeats an entry that may have been added, with the same id.
-            client: Client = coredis.Redis(connection_pool=pool, verify_version=False, retry_policy=NoRetryPolicy())
-            return client
-
-        route = RedisRoute(make, address, webhook.target or "", seconds)
+        route = RedisRoute(lambda: self._client(address, seconds), address, webhook.target or "", seconds)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(route.keep_open)
             yield route
             nursery.cancel_scope.cancel()
+
+    @asynccontextmanager
+    async def open_commands(self, sink: Webhook, *, seconds: float) -> AsyncIterator[CommandSource]:
+        """See `CommandTransport.open_commands`."""
+        from .redis_commands import RedisCommands
+
+        address = parse_address(sink.url)
+        async with self._client(address, seconds + FETCH_SECONDS) as client:
+            source = RedisCommands(client, address, sink)
+            with trio.fail_after(seconds):
+                await source.open()
+            yield source
+
+    def _client(self, address: BrokerAddress, seconds: float) -> Client:
+        pool: ConnectionPool[_Connection] = ConnectionPool(
+            connection_class=_Connection,
+            location=TCPLocation(address.host, address.port),
+            db=int(address.path or 0),
+            username=address.user or None,
+            password=address.password,
+            ssl_context=self._tls() if address.encrypted else None,
+            max_connections=CONNECTIONS,
+            connect_timeout=seconds,
+            stream_timeout=seconds,
+            client_name="rookery",
+        )
+        # No repetition: the lane repeats an entry that may have been added, with the same id.
+        client: Client = coredis.Redis(connection_pool=pool, verify_version=False, retry_policy=NoRetryPolicy())
+        return client
 
 
 @asynccontextmanager

@@ -123,6 +123,20 @@ def check_target(target: str, kind: str) -> str:
     return target
 
 
+def check_commands(commands: str, target: str, kind: str) -> str:
+    """Check the name that commands are read from; it has no fields. Raises InvalidInput."""
+    if not 1 <= len(commands) <= 255 or not commands.isascii() or not commands.isprintable() or " " in commands:
+        raise InvalidInput("commands: 1 to 255 printable characters without spaces are needed", field="commands")
+    if "{" in commands or "}" in commands:
+        raise InvalidInput("commands: one name is needed, without fields such as {session}", field="commands")
+    if kind == "nats" and (any(sign in commands for sign in "*>") or "" in commands.split(".")):
+        raise InvalidInput("commands: a subject has no wildcards and no empty part", field="commands")
+    head = fixed_part(target)
+    if commands == target or (kind == "nats" and "{" in target and (not head or commands.startswith(head + "."))):
+        raise InvalidInput("commands: choose a name that the target never gives an event", field="commands")
+    return commands
+
+
 def resolve(target: str, event: Event) -> str:
     """Where this event goes. The value of a field becomes one part of the name: dots, wildcards and spaces in it are
     percent-encoded. The dots of a type stay, so that `rookery.*.session.>` matches every event about sessions."""

@@ -16,7 +16,7 @@ from .database.pool import Connection
 _FACTS = """
     SELECT w.id, coalesce(d.count, 0), coalesce(dead.count, 0), e.stored_at,
            w.last_success_at, w.last_error, w.last_error_at, w.last_status, w.delivered, w.failed, w.rate, w.noted_at,
-           w.latency_p50, w.latency_p99
+           w.latency_p50, w.latency_p99, w.commands_accepted, w.commands_refused, w.command_error, w.command_error_at
     FROM rookery.webhooks AS w
     LEFT JOIN (SELECT webhook, count(*) FROM rookery.deliveries GROUP BY webhook) AS d ON d.webhook = w.number
     LEFT JOIN (SELECT webhook, count(*) FROM rookery.dead_letters GROUP BY webhook) AS dead ON dead.webhook = w.number
@@ -29,15 +29,19 @@ _NOTE = """
     WITH locked AS (
         SELECT w.number, n.* FROM unnest(
             $1::text[], $2::double precision[], $3::text[], $4::double precision[], $5::integer[], $6::bigint[],
-            $7::bigint[], $8::double precision[], $9::double precision[], $10::double precision[], $11::double precision[]
-        ) AS n (id, success_at, error, error_at, status, more, less, rate, at, p50, p99)
+            $7::bigint[], $8::double precision[], $9::double precision[], $10::double precision[], $11::double precision[],
+            $12::bigint[], $13::bigint[], $14::text[], $15::double precision[]
+        ) AS n (id, success_at, error, error_at, status, more, less, rate, at, p50, p99, taken, refused, trouble, trouble_at)
         JOIN rookery.webhooks AS w ON w.id = n.id ORDER BY w.number FOR NO KEY UPDATE OF w
     )
     UPDATE rookery.webhooks AS w SET last_success_at = coalesce(n.success_at, w.last_success_at),
         last_error = coalesce(n.error, w.last_error), last_error_at = coalesce(n.error_at, w.last_error_at),
         last_status = CASE WHEN n.more + n.less > 0 THEN n.status ELSE w.last_status END,
         delivered = w.delivered + n.more, failed = w.failed + n.less, rate = coalesce(n.rate, w.rate), noted_at = n.at,
-        latency_p50 = coalesce(n.p50, w.latency_p50), latency_p99 = coalesce(n.p99, w.latency_p99)
+        latency_p50 = coalesce(n.p50, w.latency_p50), latency_p99 = coalesce(n.p99, w.latency_p99),
+        commands_accepted = w.commands_accepted + n.taken, commands_refused = w.commands_refused + n.refused,
+        command_error = coalesce(n.trouble, w.command_error),
+        command_error_at = coalesce(n.trouble_at, w.command_error_at)
     FROM locked AS n WHERE w.number = n.number"""
 _ATTEMPTS = """
     INSERT INTO rookery.attempts (webhook, event, attempt, at, seconds, delivered, status, error, answer)

@@ -38,6 +38,7 @@ def webhook_from_row(row: Row, secrets: SecretBox) -> Webhook:
         previous_secret=private.get("previous_secret"),
         previous_until=private.get("previous_until"),
         target=private.get("target"),
+        commands=private.get("commands"),
         replies=bool(private.get("replies", False)),
         format=str(private.get("format", "rookery")),
         unreadable=troubles.words,
@@ -57,6 +58,7 @@ def webhook_to_row(webhook: Webhook, secrets: SecretBox) -> Row:
         "previous_secret": webhook.previous_secret,
         "previous_until": webhook.previous_until,
         "target": webhook.target,
+        "commands": webhook.commands,
         "replies": webhook.replies,
         "format": webhook.format if webhook.format != "rookery" else None,
     }

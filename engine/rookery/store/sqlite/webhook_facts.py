@@ -18,14 +18,18 @@ _FACTS = """
            (SELECT count(*) FROM dead_letters WHERE webhook = number),
            (SELECT stored_at FROM events WHERE id = (SELECT min(head) FROM lanes WHERE webhook = number)),
            last_success_at, last_error, last_error_at, last_status, delivered, failed, rate, noted_at,
-           latency_p50, latency_p99
+           latency_p50, latency_p99, commands_accepted, commands_refused, command_error, command_error_at
     FROM webhooks"""
 _NOTE = """
     UPDATE webhooks SET last_success_at = coalesce(:last_success_at, last_success_at),
         last_error = coalesce(:last_error, last_error), last_error_at = coalesce(:last_error_at, last_error_at),
         last_status = CASE WHEN :delivered + :failed > 0 THEN :last_status ELSE last_status END,
         delivered = delivered + :delivered, failed = failed + :failed, rate = coalesce(:rate, rate), noted_at = :at,
-        latency_p50 = coalesce(:latency_p50, latency_p50), latency_p99 = coalesce(:latency_p99, latency_p99)
+        latency_p50 = coalesce(:latency_p50, latency_p50), latency_p99 = coalesce(:latency_p99, latency_p99),
+        commands_accepted = commands_accepted + :commands_accepted,
+        commands_refused = commands_refused + :commands_refused,
+        command_error = coalesce(:command_error, command_error),
+        command_error_at = coalesce(:command_error_at, command_error_at)
     WHERE id = :id"""
 _ATTEMPT = """
     INSERT INTO attempts (webhook, event, attempt, at, seconds, delivered, status, error, answer)

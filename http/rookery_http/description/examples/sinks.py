@@ -11,6 +11,7 @@ SINK: dict[str, Any] = {
     "id": "sk-5f2c9a71d3e8",
     "url": "nats://127.0.0.1:4222",
     "target": "rookery.{session}.{type}",
+    "commands": None,
     "session": None,
     "events": None,
     "chats": None,
@@ -30,6 +31,10 @@ SINK: dict[str, Any] = {
     "latency_p50": 0.002,
     "latency_p99": 0.011,
     "lag": 0.0,
+    "commands_accepted": 0,
+    "commands_refused": 0,
+    "last_command_error": None,
+    "last_command_error_at": None,
 }
 NEW = SINK | {
     "last_success_at": None,
@@ -44,6 +49,7 @@ EXAMPLES = {
     "create_sink": Example(
         bodies={
             "NATS JetStream": {"url": "nats://127.0.0.1:4222"},
+            "events out, sends in": {"url": "nats://127.0.0.1:4222", "commands": "commands.send"},
             "RabbitMQ": {
                 "url": "amqp://user:password@127.0.0.1:5672/?exchange=chats",
                 "target": "{session}.{type}",

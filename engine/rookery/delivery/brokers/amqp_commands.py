@@ -1,0 +1,130 @@
+"""Reads commands from a queue of an AMQP 0-9-1 broker. What is not acknowledged comes again after a crash of either side.
+
+AMQP numbers no messages: a command is recognised by its `message_id` or its own `idempotency_key`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from typing import Any
+
+import aio_pika.exceptions
+import msgspec
+from aio_pika import DeliveryMode, Message
+
+from ...model.webhook import Webhook
+from ...runtime.asyncio_thread import AsyncioThread
+from ..commands import DEAD, Command, CommandOutcome
+from .amqp import AmqpRoute
+
+IN_FLIGHT = 1000
+"""How many commands the broker gives out without an acknowledgement."""
+
+
+_encode = msgspec.json.Encoder().encode
+
+
+class AmqpCommands:
+    """Implements `CommandSource`. Everything but the public methods runs in the asyncio thread."""
+
+    def __init__(self, thread: AsyncioThread, route: AmqpRoute, sink: Webhook) -> None:
+        self._thread = thread
+        self._route = route
+        self._name = sink.commands or ""
+        self._arrived: asyncio.Queue[Any] = asyncio.Queue()
+        self._connection: Any = None
+        self._channel: Any = None
+        self._answers: Any = None
+
+    async def open(self) -> None:
+        """Connect and start to consume."""
+        await self._thread.run(self._open)
+
+    async def aclose(self) -> None:
+        """Close the connection; the broker puts back what was not acknowledged."""
+        if self._connection is not None:
+            await self._thread.run(self._connection.close)
+
+    async def fetch(self, limit: int, seconds: float) -> Sequence[Command]:
+        """See `CommandSource.fetch`."""
+        found: Sequence[Command] = await self._thread.run(lambda: self._fetch(limit, seconds))
+        return found
+
+    async def settle(self, settled: Sequence[tuple[Command, CommandOutcome]]) -> None:
+        """See `CommandSource.settle`."""
+        await self._thread.run(lambda: self._settle(settled))
+
+    async def keep(self, held: Sequence[Command]) -> None:
+        """See `CommandSource.keep`. The broker gives nothing out again while the channel is open."""
+
+    async def _open(self) -> None:
+        self._connection = await self._route.open_connection()
+        queue = await self._queue(self._name)
+        if self._route.address.may_create:
+            await self._queue(self._name + DEAD)
+        self._channel = await self._connection.channel(publisher_confirms=False)
+        await self._channel.set_qos(IN_FLIGHT)
+        self._answers = await self._connection.channel(publisher_confirms=True, on_return_raises=True)
+        queue = await self._channel.get_queue(queue.name, ensure=False)
+        await queue.consume(self._arrived.put)
+
+    async def _queue(self, name: str) -> Any:
+        """The queue of this name, made if it is missing and may be made. A failed look closes its channel."""
+        channel = await self._connection.channel()
+        try:
+            queue = await channel.get_queue(name, ensure=True)
+        except aio_pika.exceptions.ChannelNotFoundEntity:
+            if not self._route.address.may_create:
+                raise RuntimeError(f"the broker has no queue {name}") from None
+            channel = await self._connection.channel()
+            queue = await channel.declare_queue(name, durable=True)
+        await channel.close()
+        return queue
+
+    async def _fetch(self, limit: int, seconds: float) -> Sequence[Command]:
+        try:
+            async with asyncio.timeout(seconds):
+                found = [await self._arrived.get()]
+        except TimeoutError:
+            if self._connection.is_closed or self._channel.is_closed:
+                raise ConnectionResetError("the connection to the broker was lost") from None
+            await self._queue(self._name)  # a queue that was deleted says nothing to its consumers
+            return []
+        while len(found) < limit and not self._arrived.empty():
+            found.append(self._arrived.get_nowait())
+        return [Command(message.message_id or None, message.body, message) for message in found]
+
+    async def _settle(self, settled: Sequence[tuple[Command, CommandOutcome]]) -> None:
+        for command, outcome in settled:
+            await self._answer(command, outcome)
+            if outcome.error is None or await self._bury(command, outcome.error):
+                await command.handle.ack()
+            else:
+                await command.handle.reject(requeue=False)  # to the queue's own dead letter exchange, if it has one
+
+    async def _answer(self, command: Command, outcome: CommandOutcome) -> None:
+        """Answer a command that says where its answer goes."""
+        asked = command.handle
+        if not asked.reply_to:
+            return
+        body = outcome.answer if outcome.answer is not None else _encode({"error": outcome.error})
+        answer = Message(body, correlation_id=asked.correlation_id, content_type="application/json", app_id="rookery")
+        with contextlib.suppress(aio_pika.exceptions.DeliveryError):  # whoever asked has gone
+            await self._answers.default_exchange.publish(answer, asked.reply_to, mandatory=False)
+
+    async def _bury(self, command: Command, error: str) -> bool:
+        """Put a refused command into the queue for such. False: there is none."""
+        dead = Message(
+            command.body,
+            message_id=command.id,
+            headers={"rookery-error": error},
+            delivery_mode=DeliveryMode.PERSISTENT,
+            app_id="rookery",
+        )
+        try:
+            await self._answers.default_exchange.publish(dead, self._name + DEAD, mandatory=True)
+        except aio_pika.exceptions.DeliveryError:
+            return False
+        return True

@@ -1,0 +1,124 @@
+"""Reads commands from NATS JetStream with a durable pull consumer, which remembers across restarts what was settled."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import nats.errors
+import nats.js.errors
+from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy, StreamConfig
+
+from ...model.webhook import Webhook
+from ...runtime.asyncio_thread import AsyncioThread
+from ..commands import DEAD, Command, CommandOutcome
+from .nats import NatsRoute, unless
+
+ACK_SECONDS = 30.0
+"""After this time without a word the broker gives a command out again."""
+
+MORE_SECONDS = 0.02
+"""How long to wait for more commands after the first one."""
+
+IN_FLIGHT = 2000
+"""How many commands the broker gives out without an acknowledgement."""
+
+
+class NatsCommands:
+    """Implements `CommandSource`. Everything but the public methods runs in the asyncio thread."""
+
+    def __init__(self, thread: AsyncioThread, route: NatsRoute, sink: Webhook) -> None:
+        self._thread = thread
+        self._route = route
+        self._sink = sink
+        self._subject = sink.commands or ""
+        self._connection: Any = None
+        self._subscription: Any = None
+
+    async def open(self) -> None:
+        """Connect and bind to the consumer."""
+        await self._thread.run(self._open)
+
+    async def aclose(self) -> None:
+        """Close the connection."""
+        if self._connection is not None:
+            await self._thread.run(self._connection[0].close)
+
+    async def fetch(self, limit: int, seconds: float) -> Sequence[Command]:
+        """See `CommandSource.fetch`."""
+        found: Sequence[Command] = await self._thread.run(lambda: self._fetch(limit, seconds))
+        return found
+
+    async def settle(self, settled: Sequence[tuple[Command, CommandOutcome]]) -> None:
+        """See `CommandSource.settle`."""
+        await self._thread.run(lambda: self._settle(settled))
+
+    async def keep(self, held: Sequence[Command]) -> None:
+        """See `CommandSource.keep`."""
+        await self._thread.run(lambda: self._keep(held))
+
+    async def _open(self) -> None:
+        self._connection = await self._route.connect()
+        _, stream, closed = self._connection
+        name = await unless(closed, self._stream(stream))
+        self._subscription = await unless(
+            closed,
+            stream.pull_subscribe(
+                self._subject,
+                durable="rookery-" + re.sub(r"[^A-Za-z0-9_-]", "_", self._sink.id),
+                stream=name,
+                config=ConsumerConfig(
+                    ack_policy=AckPolicy.EXPLICIT,
+                    deliver_policy=DeliverPolicy.ALL,
+                    ack_wait=ACK_SECONDS,
+                    max_ack_pending=IN_FLIGHT,
+                ),
+            ),
+        )
+
+    async def _stream(self, stream: Any) -> str:
+        try:
+            found: str = await stream.find_stream_name_by_subject(self._subject)
+        except nats.js.errors.NotFoundError:
+            if not self._route.address.may_create:
+                raise RuntimeError(f"no stream holds the subject {self._subject}") from None
+            name = re.sub(r"[^A-Za-z0-9_-]", "_", self._subject)
+            await stream.add_stream(StreamConfig(name=name, subjects=[self._subject, self._subject + DEAD]))
+            return name
+        return found
+
+    async def _fetch(self, limit: int, seconds: float) -> Sequence[Command]:
+        closed = self._connection[2]
+        messages: list[Any] = []
+        with contextlib.suppress(nats.errors.TimeoutError, TimeoutError):
+            # One first: a request for many waits for all of them.
+            messages += await unless(closed, self._subscription.fetch(1, timeout=seconds))
+            if limit > 1:
+                messages += await unless(closed, self._subscription.fetch(limit - 1, timeout=MORE_SECONDS))
+        return [self._command(message) for message in messages]
+
+    def _command(self, message: Any) -> Command:
+        about = message.metadata
+        given = (message.headers or {}).get("Nats-Msg-Id")
+        # A stream that is made anew counts from 1 again, hence the time.
+        made = f"{about.stream}:{about.sequence.stream}:{about.timestamp.timestamp():.6f}"
+        return Command(given or made, message.data, message)
+
+    async def _settle(self, settled: Sequence[tuple[Command, CommandOutcome]]) -> None:
+        client, stream, closed = self._connection
+        for command, outcome in settled:
+            if outcome.error is None:
+                await command.handle.ack()
+                continue
+            headers = {"Rookery-Error": outcome.error.encode("ascii", "replace").decode()}
+            with contextlib.suppress(nats.js.errors.NoStreamResponseError):  # no stream takes refused commands
+                await unless(closed, stream.publish(self._subject + DEAD, command.body, headers=headers))
+            await command.handle.term()
+        await unless(closed, client.flush())
+
+    async def _keep(self, held: Sequence[Command]) -> None:
+        for command in held:
+            await command.handle.in_progress()
+        await unless(self._connection[2], self._connection[0].flush())
