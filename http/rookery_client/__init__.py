@@ -6,8 +6,8 @@
         for event in rookery.events(after=last_id, type="message"):
             rookery.send(event.session, event.chat, f"You wrote {event.text}")
 
-`AsyncClient` is the same for asyncio and Trio. `verify` checks what a webhook delivers. All errors are in
-`rookery_client.errors`.
+`AsyncClient` is the same for asyncio and Trio. Events are of a class for each type (`typed_events`), with typed bodies.
+`verify` checks what a webhook delivers. All errors are in `rookery_client.errors`.
 """
 
 from __future__ import annotations
@@ -16,13 +16,24 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from . import typed_events
     from .async_client import AsyncClient
     from .client import Client
     from .errors import BadSignature, ClientError, Refused, Unreachable
     from .events import Event
     from .webhooks import verify
 
-__all__ = ["AsyncClient", "BadSignature", "Client", "ClientError", "Event", "Refused", "Unreachable", "verify"]
+__all__ = [
+    "AsyncClient",
+    "BadSignature",
+    "Client",
+    "ClientError",
+    "Event",
+    "Refused",
+    "Unreachable",
+    "typed_events",
+    "verify",
+]
 
 # httpx takes a tenth of a second to import, which a command that only prints its help need not pay.
 _HOMES = {
@@ -38,6 +49,8 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> object:
+    if name == "typed_events":
+        return importlib.import_module(".typed_events", __name__)
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)

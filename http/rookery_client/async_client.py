@@ -106,9 +106,9 @@ class AsyncClient:
     # Events
 
     async def read_events(
-        self, *, after: int = 0, session: str | None = None, type: Types = None
+        self, *, after: int = 0, session: str | None = None, chat: str | None = None, type: Types = None
     ) -> AsyncGenerator[Event, None]:
-        request = calls.read_events(after, {"session": session, "type": types_of(type), "limit": 500})
+        request = calls.read_events(after, {"session": session, "chat": chat, "type": types_of(type), "limit": 500})
         async with aclosing(self.pages(request, "events")) as documents:
             async for document in documents:
                 yield Event.of(document)
@@ -118,12 +118,13 @@ class AsyncClient:
         *,
         after: int | None = None,
         session: str | None = None,
+        chat: str | None = None,
         type: Types = None,
         patience: float | None = None,
     ) -> AsyncGenerator[Event, None]:
         """Follow the log for ever, without a gap; see `Client.events`. Close the iterator (`contextlib.aclosing`)
         if you leave it early."""
-        filters = {"session": session, "type": types_of(type)}
+        filters = {"session": session, "chat": chat, "type": types_of(type)}
         last = after
         away: float | None = None
         while True:

@@ -118,9 +118,11 @@ class Client:
 
     # Events
 
-    def read_events(self, *, after: int = 0, session: str | None = None, type: Types = None) -> Iterator[Event]:
+    def read_events(
+        self, *, after: int = 0, session: str | None = None, chat: str | None = None, type: Types = None
+    ) -> Iterator[Event]:
         """The log from `after` to its present end, page by page."""
-        request = calls.read_events(after, {"session": session, "type": types_of(type), "limit": 500})
+        request = calls.read_events(after, {"session": session, "chat": chat, "type": types_of(type), "limit": 500})
         return (Event.of(document) for document in self.pages(request, "events"))
 
     def events(
@@ -128,6 +130,7 @@ class Client:
         *,
         after: int | None = None,
         session: str | None = None,
+        chat: str | None = None,
         type: Types = None,
         patience: float | None = None,
     ) -> Iterator[Event]:
@@ -140,7 +143,7 @@ class Client:
             Refused: the key may not do this.
             Unreachable: the server was away for longer than `patience`.
         """
-        filters = {"session": session, "type": types_of(type)}
+        filters = {"session": session, "chat": chat, "type": types_of(type)}
         last = after
         away: float | None = None
         while True:
