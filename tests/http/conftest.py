@@ -78,6 +78,12 @@ class Parrot:
         yield ParrotLink(self)
         del self.inboxes[session.id]
 
+    def chat_address(self, chat: str) -> str:
+        return chat.removeprefix("parrot:")
+
+    async def chat_name(self, session: str, chat: str, cursor: str | None) -> str:
+        return self.chat_address(chat)
+
     def pairing(self, session: str) -> Code | None:
         return self.codes.get(session)
 

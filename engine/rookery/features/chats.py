@@ -15,6 +15,7 @@ from ..model.document import content_document, public_body
 from ..model.event import Event
 from ..model.message import MessageState, OutboundMessage
 from .catalogue import CatalogueFeatures
+from .platform.chats import ChatNames
 from .validation import check_text
 
 LONGEST_RETENTION = 100 * 365 * 86_400.0
@@ -24,7 +25,7 @@ MOST = 500
 """Maximum number of chats or messages in one answer."""
 
 
-class ChatFeatures(CatalogueFeatures):
+class ChatFeatures(CatalogueFeatures, ChatNames):
     """A view of the event log and of the sends; the view stores only a position for each message."""
 
     async def chats(
@@ -58,7 +59,9 @@ class ChatFeatures(CatalogueFeatures):
         self, session: str, chat: str, *, before: Position | None = None, limit: int = 100
     ) -> Sequence[ChatMessage]:
         """The messages of a chat, newest first: received and sent ones in one order, with edits, deletions and
-        reactions applied. `before` is the position of the last message seen. Raises NotFound."""
+        reactions applied. `before` is the position of the last message seen. `chat` may have any form of its address.
+        Raises NotFound."""
+        chat = await self.chat_name(session, chat)
         await self._chat_view.catch_up(session)
         limit = min(limit, MOST)
         page = await self._store.chat_page(session, chat, before=before or NEWEST, limit=limit)
@@ -76,10 +79,15 @@ class ChatFeatures(CatalogueFeatures):
 
     async def erase_chat(self, session: str, chat: str) -> Erased:
         """Delete everything that is stored of a chat: events, sends (those that still wait are never sent), files of
-        received messages, and pending deliveries to webhooks. Later messages create the chat anew. Raises NotFound
-        (session)."""
+        received messages, and pending deliveries to webhooks. `chat` may have any form of its address; what was stored
+        under another of its names goes as well. Later messages create the chat anew. Raises NotFound (session)."""
         await self._chat_view.catch_up(session)
-        erased = await self._store.erase_chat(session, chat)
+        events, messages = 0, 0
+        media: tuple[str, ...] = ()
+        for name in dict.fromkeys((chat, await self.chat_name(session, chat))):
+            gone = await self._store.erase_chat(session, name)
+            events, messages, media = events + gone.events, messages + gone.messages, (*media, *gone.media)
+        erased = Erased(events, messages, media)
         for id in erased.media:
             with suppress(NotFound):
                 await self._vault.delete(await self._store.get_media(id))
@@ -87,13 +95,13 @@ class ChatFeatures(CatalogueFeatures):
         return erased
 
     async def keep_chat(self, session: str, chat: str, retention: float | None) -> None:
-        """Keep the messages of a chat for `retention` seconds only; None: as long as everything else. Raises NotFound,
-        InvalidInput."""
+        """Keep the messages of a chat for `retention` seconds only; None: as long as everything else. `chat` may have
+        any form of its address. Raises NotFound, InvalidInput."""
         if retention is not None and not 0 < retention <= LONGEST_RETENTION:
             raise InvalidInput("retention: seconds above 0 are needed, or null", field="retention")
         check_text(chat, "chat", least=1)
         await self._chat_view.catch_up(session)
-        if not await self._store.keep_chat(session, chat, retention):
+        if not await self._store.keep_chat(session, await self.chat_name(session, chat), retention):
             raise NotFound("chat", chat)
 
 

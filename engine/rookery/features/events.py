@@ -64,7 +64,9 @@ class EventFeatures(ChatNames):
     ) -> EventStream:
         """Every event after `after`, then new ones as they are stored, until the loop is left or cancelled.
 
-        Types as in `read_events`. Session events are included: `session.status` needs no naming. Without `after` the
+        Types as in `read_events`. What happens to sessions is in the log too: without `types` the stream has
+        `session.status` events as well, which have no chat. A program that answers messages asks for
+        `types=["message"]`. `chat` is a name as events have it (`name_chat` finds it). Without `after` the
         stream begins with the first event stored since this engine was opened; 0 means the whole log. To continue after
         a restart, keep the id of the last handled event and pass it.
         """

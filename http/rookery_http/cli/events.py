@@ -22,7 +22,7 @@ RETRY = 1.0
 def events(
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with new events until Ctrl+C.")] = False,
     session: Annotated[str | None, typer.Option(help="Only of this session.")] = None,
-    chat: Annotated[str | None, typer.Option(help="Without --follow: only of this chat.")] = None,
+    chat: Annotated[str | None, typer.Option(help="Only of this chat, in any form of its name.")] = None,
     type: Annotated[str | None, typer.Option(help="Only of these types, separated by commas.")] = None,
     after: Annotated[int | None, typer.Option(help="Begin behind this event; 0 is the whole log.")] = None,
     since: Annotated[
@@ -44,7 +44,7 @@ def events(
         for event, _ in zip(pages, range(wanted), strict=False):
             _print(event, as_json)
         return
-    query = given(session=session, type=type, after=after, last=last, limit=limit, timeout=timeout)
+    query = given(session=session, chat=chat, type=type, after=after, last=last, limit=limit, timeout=timeout)
     for event in _followed(client, query):
         _print(event, as_json)
 

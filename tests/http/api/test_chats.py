@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 CHATS = "/v1/sessions/polly/chats"
@@ -67,3 +68,31 @@ async def test_events_of_one_chat(served: Any) -> None:
     await served.parrot.say("polly", "there", chat="8")
     events = (await served.client.get("/v1/events", params={"chat": "8"})).json()["events"]
     assert [event["body"]["text"] for event in events] == ["there"]
+
+
+async def test_a_chat_is_found_by_any_form_of_its_name(served: Any) -> None:
+    await served.add()
+    await served.parrot.say("polly", "here", chat="7")
+    for chat in ("7", "parrot:7", "8"):
+        sent = await served.client.post("/v1/sessions/polly/messages", json={"to": chat, "text": f"to {chat}"})
+        assert sent.status_code == 200
+    page = (await served.client.get(f"{CHATS}/parrot:7/messages")).json()
+    assert [message["text"] for message in page["messages"]] == ["to parrot:7", "to 7"]
+    assert (await served.client.patch(f"{CHATS}/parrot:7", json={"retention": 3600})).status_code == 200
+    assert [chat["retention"] for chat in (await served.client.get(CHATS)).json()["chats"]] == [None, 3600.0]
+    erased = (await served.client.delete(f"{CHATS}/parrot:7")).json()
+    assert (erased["events"], erased["messages"]) == (3, 2), "with the states of the two sends"
+    assert [chat["chat"] for chat in (await served.client.get(CHATS)).json()["chats"]] == ["8"]
+
+
+async def test_following_one_chat(served: Any) -> None:
+    await served.add()
+    for number in range(3):
+        for chat in ("7", "8"):
+            await served.parrot.say("polly", f"{chat} {number}", chat=chat)
+    for chat in ("7", "parrot:7"):
+        query = {"chat": chat, "session": "polly", "after": 0, "limit": 3, "timeout": 20}
+        text = (await served.client.get("/v1/events/stream", params=query)).text
+        bodies = [json.loads(line.removeprefix("data: ")) for line in text.splitlines() if line.startswith("data: ")]
+        assert [body["body"]["text"] for body in bodies] == ["7 0", "7 1", "7 2"]
+        assert {body["chat"] for body in bodies} == {"7"}

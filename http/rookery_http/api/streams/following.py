@@ -36,6 +36,7 @@ class FollowEvents(msgspec.Struct, frozen=True, kw_only=True):
         | None
     ) = None
     session: Id | None = None
+    chat: Annotated[str, msgspec.Meta(min_length=1, max_length=256)] | None = None
     type: EventTypes | None = None
     limit: Annotated[int, msgspec.Meta(ge=1, le=1_000_000, description="end after so many events")] | None = None
     timeout: (
@@ -105,7 +106,10 @@ async def events_for(api: Api, query: FollowEvents, caller: Caller, *, resume: i
         after = max(0, await api.engine.last_event_id() - (query.last or 0))
     else:
         await api.engine.check_cursor(after)
-    return api.engine.events(after=after, session=query.session, sessions=caller.sessions, types=types_of(query.type))
+    chat = None if query.chat is None else await api.engine.name_chat(query.chat, query.session)
+    return api.engine.events(
+        after=after, session=query.session, sessions=caller.sessions, types=types_of(query.type), chat=chat
+    )
 
 
 @asynccontextmanager
