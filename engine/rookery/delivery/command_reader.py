@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import trio
 
-from ..errors import printable
 from ..log import get_logger
-from ..model.webhook import HIDDEN, Webhook
+from ..model.webhook import Webhook
 from .brokers.target import parse_address
+from .brokers.words import words_of
 from .commands import FETCH_SECONDS, Command, CommandOutcome, CommandSource, CommandTransport, OnCommands
 from .tally import Notes
 
@@ -66,7 +66,7 @@ class CommandReader:
                     failures = 0
                     await self._read(source)
             except Exception as error:  # any error that a broker makes a library raise
-                words = _words(error, self._sink)
+                words = words_of(error, parse_address(self._sink.url))
                 if not failures:
                     log.warning("commands cannot be read", sink=self._sink.id, error=words)
                 self._notes.add_commands(self._sink.id, error=words)
@@ -119,17 +119,3 @@ class CommandReader:
         with trio.move_on_after(seconds) as self._waiting:
             await trio.sleep_forever()
         self._waiting = None
-
-
-def _words(error: BaseException, sink: Webhook) -> str:
-    """What went wrong, without the address's password."""
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    if isinstance(error, trio.TooSlowError):
-        return "the broker did not answer in time"
-    address = parse_address(sink.url)
-    text = f"{type(error).__name__}: {error}"
-    for secret in (address.password, address.options.get("token")):
-        if secret:
-            text = text.replace(secret, HIDDEN)
-    return printable(text)[:500]

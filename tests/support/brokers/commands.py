@@ -13,7 +13,7 @@ import nats.js.errors
 from nats.js.api import StreamConfig
 
 from support.brokers.readers import in_asyncio
-from support.brokers.servers import Broker
+from support.brokers.servers import SECRET, USER, Broker
 
 NAME = "commands"
 DEAD = "commands.dead"
@@ -28,12 +28,15 @@ def command(id: str | None = None, **fields: Any) -> Given:
 async def put(broker: Broker, commands: Sequence[Given], *, name: str = NAME) -> None:
     """Leave commands with the broker, in order; returns when it has them."""
     if broker.kind == "redis":
-        async with coredis.Redis[bytes]("127.0.0.1", broker.port, verify_version=False) as client:
+        secret = None if broker.context is None else SECRET
+        async with coredis.Redis[bytes](
+            "127.0.0.1", broker.port, password=secret, ssl_context=broker.context, verify_version=False
+        ) as client:
             for _, body in commands:
                 await client.xadd(name, {"data": body})
     else:
         work = _put_nats if broker.kind == "nats" else _put_amqp
-        await in_asyncio(lambda: work(broker.url, commands, name))
+        await in_asyncio(lambda: work(broker, commands, name))
 
 
 async def refused(broker: Broker) -> list[tuple[bytes, str]]:
@@ -41,15 +44,16 @@ async def refused(broker: Broker) -> list[tuple[bytes, str]]:
     if broker.kind == "redis":
         async with coredis.Redis[bytes]("127.0.0.1", broker.port, verify_version=False) as client:
             entries = await client.xrange(DEAD)
-            fields = [dict(entry.field_values or {}) for entry in entries]
-            return [(one[b"data"], one[b"error"].decode()) for one in fields]  # type: ignore[index, union-attr]
+            fields: list[dict[Any, Any]] = [dict(entry.field_values or {}) for entry in entries]
+            return [(one[b"data"], one[b"error"].decode()) for one in fields]
     reader = _refused_nats if broker.kind == "nats" else _refused_amqp
     found: list[tuple[bytes, str]] = await in_asyncio(lambda: reader(broker.url))
     return found
 
 
-async def _put_nats(url: str, commands: Sequence[Given], name: str) -> None:
-    client = await nats.connect(url)
+async def _put_nats(broker: Broker, commands: Sequence[Given], name: str) -> None:
+    login = {} if broker.context is None else {"tls": broker.context, "user": USER, "password": SECRET}
+    client = await nats.connect(f"nats://127.0.0.1:{broker.port}", **login)
     try:
         stream = client.jetstream()
         try:
@@ -62,8 +66,8 @@ async def _put_nats(url: str, commands: Sequence[Given], name: str) -> None:
         await client.close()
 
 
-async def _put_amqp(url: str, commands: Sequence[Given], name: str) -> None:
-    async with await aio_pika.connect(url) as connection:
+async def _put_amqp(broker: Broker, commands: Sequence[Given], name: str) -> None:
+    async with await aio_pika.connect(broker.url, ssl_context=broker.context) as connection:
         channel = await connection.channel(publisher_confirms=True)
         await channel.declare_queue(name, durable=True)
         for id, body in commands:

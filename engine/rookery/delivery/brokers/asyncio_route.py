@@ -11,12 +11,12 @@ from typing import Any, Protocol
 
 import trio
 
-from ...errors import printable
 from ...model.webhook import Delivery
 from ...runtime.asyncio_thread import AsyncioThread
 from ..commands import CommandSource
 from ..transport import Attempt
 from .target import BrokerAddress
+from .words import words_of
 
 CLOSE_SECONDS = 1.0
 """Seconds that a connection has to close cleanly."""
@@ -80,7 +80,7 @@ class AsyncioRoute(ABC):
             try:
                 await self._thread.run(lambda: self._deliver(delivery))
             except Exception as error:  # any error that a broker makes a library raise is one failed delivery
-                return Attempt(False, self._words(error))
+                return Attempt(False, words_of(error, self.address))
             return Attempt(True)
         assert scope.cancelled_caught
         return Attempt(False, f"the broker did not confirm it within {self.seconds:g} s")
@@ -121,10 +121,3 @@ class AsyncioRoute(ABC):
             with contextlib.suppress(Exception):
                 async with asyncio.timeout(CLOSE_SECONDS):
                     await self.disconnect(connection)
-
-    def _words(self, error: Exception) -> str:
-        text = f"{type(error).__name__}: {error}"
-        for secret in (self.address.password, self.address.options.get("token")):
-            if secret:
-                text = text.replace(secret, "***")
-        return printable(text)[:500]

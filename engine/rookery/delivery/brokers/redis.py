@@ -21,13 +21,13 @@ from coredis.connection import TCPConnection, TCPLocation
 from coredis.pool import ConnectionPool
 from coredis.retry import NoRetryPolicy
 
-from ...errors import printable
 from ...model.webhook import Delivery, Webhook
 from ...runtime.names import names
 from ..commands import FETCH_SECONDS, CommandSource
 from ..post import delivery_id, request_body
 from ..transport import Attempt
 from .target import BrokerAddress, parse_address, resolve
+from .words import words_of
 
 CONNECTIONS = 16
 
@@ -127,7 +127,7 @@ class RedisRoute:
                     key, fields, nomkstream=None if self._address.may_create else True, **self._trim
                 )
             except Exception as error:  # any error that a broker makes a library raise is one failed delivery
-                return Attempt(False, self._words(error))
+                return Attempt(False, words_of(error, self._address))
             finally:
                 self._under_way.discard(scope)
             if entry is None:
@@ -136,12 +136,6 @@ class RedisRoute:
         if client is not None and client is self._client:
             self._silent.set()
         return Attempt(False, f"the broker did not confirm it within {self._seconds:g} s")
-
-    def _words(self, error: Exception) -> str:
-        text = f"{type(error).__name__}: {error}"
-        if self._address.password:
-            text = text.replace(self._address.password, "***")
-        return printable(text)[:500]
 
 
 class RedisTransport:
