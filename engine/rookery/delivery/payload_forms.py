@@ -50,6 +50,8 @@ def _waha(event: Event) -> dict[str, Any] | None:
     match event.type:
         case "message":
             payload = _waha_message(event)
+            if payload["fromMe"]:
+                name = "message.any"  # there, `message` is only what others wrote; a bot must not answer itself
         case "message.status" if event.body.get("state") in _WAHA_ACKS:
             name = "message.ack"
             ack, ack_name = _WAHA_ACKS[event.body["state"]]

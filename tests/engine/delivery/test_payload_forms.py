@@ -25,6 +25,7 @@ class WahaConsumer:
 
     def __init__(self) -> None:
         self.chat: list[str] = []
+        self.own: list[str] = []
         self.acks: dict[str, str] = {}
         self.states: list[str] = []
 
@@ -32,10 +33,11 @@ class WahaConsumer:
         assert data["session"] == "a"
         payload = data["payload"]
         if data["event"] == "message":
-            if payload["fromMe"]:
-                return
+            assert not payload["fromMe"], "a bot answers every `message`"
             text = f"[{payload['media']['mimetype']}] " if payload["hasMedia"] else ""
             self.chat.append(f"{payload['from']}: {text}{payload['body']}")
+        elif data["event"] == "message.any":
+            self.own.append(payload["body"])
         elif data["event"] == "message.ack":
             self.acks[payload["id"]] = payload["ackName"]
         elif data["event"] == "session.status":
@@ -99,7 +101,15 @@ async def feed(form: str, consumer: WahaConsumer | EvolutionConsumer, monkeypatc
         inbox.report(SessionStatus.CONNECTED, Reason.CONNECTED, "connected")
         media = {"mime_type": "image/png", "filename": "a.png"}
         odd = NewEvent("odd", "presence", EPOCH, CHAT, CHAT, b"{}", b"{}")
-        await inbox.commit([message("m1"), message("m2", kind="image", text="look", media=media), odd], None)
+        await inbox.commit(
+            [
+                message("m1"),
+                message("m2", kind="image", text="look", media=media),
+                odd,
+                message("m3", text="from the phone", from_me=True),
+            ],
+            None,
+        )
         receipt = await engine.send("a", to=CHAT, text="hello")
         await inbox.confirm([receipt.message_id], MessageState.READ)
         await until(lambda: "READ" in consumer.acks.values())
@@ -111,6 +121,7 @@ async def test_a_consumer_for_waha(autojump_clock: MockClock, monkeypatch: pytes
     consumer = WahaConsumer()
     id = await feed("waha", consumer, monkeypatch)
     assert consumer.chat == ["4915100000002@c.us: hi", "4915100000002@c.us: [image/png] look"]
+    assert consumer.own == ["from the phone"]
     assert consumer.acks == {f"true_4915100000002@c.us_{id}": "READ"}
     assert consumer.states[:4] == ["STARTING", "WORKING", "SCAN_QR_CODE", "WORKING"]
 
