@@ -20,8 +20,8 @@ CHUNK = 500
 """Number of events per chunk."""
 DELAY = 0.5
 """Seconds to wait for more events before the view is updated."""
-SHARE = 9.0
-"""While events keep coming, the view rests this many times as long as it worked: at most a tenth of one core."""
+SHARE = 19.0
+"""While events keep coming, the view rests this many times as long as it worked: at most 5 % of one core."""
 POLL_INTERVAL = 5.0  # seconds; other instances also write to a shared store
 DUTY = "chats"
 DUTY_SECONDS = 30.0

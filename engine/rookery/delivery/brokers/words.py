@@ -10,6 +10,8 @@ from ...errors import printable
 from .target import BrokerAddress
 
 HIDDEN = "***"
+DEEPEST = 10
+"""How many causes of causes are looked at."""
 
 
 def words_of(error: BaseException, address: BrokerAddress) -> str:
@@ -30,11 +32,13 @@ def words_of(error: BaseException, address: BrokerAddress) -> str:
 
 def _cause(error: BaseException) -> BaseException | None:
     """The TLS or system error behind an error of a library."""
-    seen = 0
-    found: BaseException | None = error
-    while (found := found.__cause__ or found.__context__) is not None and (seen := seen + 1) < 10:
-        while isinstance(found, BaseExceptionGroup):
-            found = found.exceptions[0]
-        if isinstance(found, ssl.SSLError | OSError) and str(found):
-            return found
+    for _ in range(DEEPEST):
+        behind = error.__cause__ or error.__context__
+        if behind is None:
+            return None
+        while isinstance(behind, BaseExceptionGroup):
+            behind = behind.exceptions[0]
+        if isinstance(behind, ssl.SSLError | OSError) and str(behind):
+            return behind
+        error = behind
     return None
