@@ -156,6 +156,11 @@ class TelegramMedia(TypedDict):
     duration: NotRequired[int]
     emoji: NotRequired[str]
     set_name: NotRequired[str]
+    sticker_type: NotRequired[str]
+    is_animated: NotRequired[bool]
+    is_video: NotRequired[bool]
+    custom_emoji_id: NotRequired[str]
+    start_timestamp: NotRequired[int]
     title: NotRequired[str]
     performer: NotRequired[str]
     href: NotRequired[str]
@@ -191,6 +196,8 @@ class TelegramMessageBody(TypedDict):
     sender_chat: NotRequired[TelegramPeer]
     sender_business_bot: NotRequired[TelegramPeer]
     sender_tag: NotRequired[str]
+    sender_boost_count: NotRequired[int]
+    receiver_user: NotRequired[TelegramPeer]
     via_bot: NotRequired[TelegramPeer]
     guest_bot_caller_user: NotRequired[TelegramPeer]
     guest_bot_caller_chat: NotRequired[TelegramPeer]
@@ -200,16 +207,20 @@ class TelegramMessageBody(TypedDict):
     external_reply: NotRequired[Any]
     quote: NotRequired[Any]
     reply_to_story: NotRequired[Any]
+    reply_to_checklist_task: NotRequired[str]
+    reply_to_poll_option: NotRequired[str]
     thread_id: NotRequired[str]
     is_topic_message: NotRequired[bool]
     direct_messages_topic: NotRequired[Any]
     business_connection_id: NotRequired[str]
     media_group_id: NotRequired[str]
     effect_id: NotRequired[str]
+    ephemeral_message_id: NotRequired[str]
     forward: NotRequired[TelegramOrigin]
     is_automatic_forward: NotRequired[bool]
     has_protected_content: NotRequired[bool]
     has_media_spoiler: NotRequired[bool]
+    show_caption_above_media: NotRequired[bool]
     is_paid_post: NotRequired[bool]
     is_from_offline: NotRequired[bool]
     paid_star_count: NotRequired[int]
@@ -263,6 +274,9 @@ class TelegramMessageBody(TypedDict):
     chat_background_set: NotRequired[Any]
     checklist_tasks_done: NotRequired[Any]
     checklist_tasks_added: NotRequired[Any]
+    community_chat_added: NotRequired[Any]
+    community_chat_joined: NotRequired[Any]
+    community_chat_removed: NotRequired[Any]
     direct_message_price_changed: NotRequired[Any]
     forum_topic_created: NotRequired[Any]
     forum_topic_edited: NotRequired[Any]
@@ -310,6 +324,7 @@ class TelegramPeer(TypedDict):
     username: NotRequired[str]
     is_bot: NotRequired[bool]
     is_forum: NotRequired[bool]
+    is_direct_messages: NotRequired[bool]
     language: NotRequired[str]
 
 
@@ -392,6 +407,22 @@ class TelegramShippingQueryBody(TypedDict):
     sender: NotRequired[TelegramPeer]
     payload: NotRequired[str]
     shipping_address: NotRequired[Any]
+
+
+class TelegramStoppedGenerationBody(TypedDict):
+    """A person stopped the generation of the draft `draft_id`."""
+
+    chat: NotRequired[TelegramPeer]
+    draft_id: NotRequired[str]
+    thread_id: NotRequired[str]
+
+
+class TelegramSubscriptionBody(TypedDict):
+    """A subscription of a user to the bot has another `state`; `payload` is that of its invoice."""
+
+    sender: NotRequired[TelegramPeer]
+    payload: NotRequired[str]
+    state: NotRequired[str]
 
 
 class WhatsappAccount(TypedDict):
@@ -868,6 +899,20 @@ class ShippingQuery(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class StoppedMessageGeneration(Event):
+    """`stopped_message_generation` (telegram): An update of the kind `stopped_message_generation`."""
+
+    body: TelegramStoppedGenerationBody
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription(Event):
+    """`subscription` (telegram): An update of the kind `subscription`."""
+
+    body: TelegramSubscriptionBody
+
+
+@dataclass(frozen=True, slots=True)
 class UndecryptableMessage(Event):
     """`undecryptable_message` (whatsapp): A message that could not be read."""
 
@@ -930,6 +975,8 @@ EVENTS: dict[str, type[Event]] = {
     "session.qr": SessionQr,
     "session.status": SessionStatus,
     "shipping_query": ShippingQuery,
+    "stopped_message_generation": StoppedMessageGeneration,
+    "subscription": Subscription,
     "undecryptable_message": UndecryptableMessage,
     "unknown": Unknown,
 }
