@@ -14,6 +14,7 @@ from . import calls, wire
 from .calls import Json, Types
 from .errors import InvalidAddress, TooMany, Unreachable
 from .events import Event
+from .typed_events import event_of
 
 
 class Client:
@@ -123,7 +124,7 @@ class Client:
     ) -> Iterator[Event]:
         """The log from `after` to its present end, page by page."""
         request = calls.read_events(after, {"session": session, "chat": chat, "type": types_of(type), "limit": 500})
-        return (Event.of(document) for document in self.pages(request, "events"))
+        return (event_of(document) for document in self.pages(request, "events"))
 
     def events(
         self,
@@ -152,7 +153,7 @@ class Client:
                     last = self._newest()
                 for document in self._stream(calls.follow_events(filters, last_id=last)):
                     away, last = None, document["id"]
-                    yield Event.of(document)
+                    yield event_of(document)
             except (Unreachable, TooMany) as error:
                 now = time.monotonic()
                 away = now if away is None else away

@@ -5,15 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cache
 from typing import Any
-
-
-@cache
-def _classes() -> Mapping[str, type[Event]]:
-    from .typed_events import EVENTS  # which builds on this module
-
-    return EVENTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +35,9 @@ class Event:
 
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> Event:
-        """From JSON: of the class that `typed_events` has for its type. Raises ValueError for what is not an event."""
+        """From JSON; see also `typed_events.event_of`. Raises ValueError for what is not an event."""
         try:
-            made = _classes().get(document["type"], cls) if cls is Event else cls
-            return made(
+            return cls(
                 id=document["id"],
                 session=document["session"],
                 platform=document["platform"],

@@ -5,12 +5,13 @@
         case typed_events.Message():
             print(event.body.get("text"))
 
-`Event.of` and `events()` of the clients make these. A type that this version does not know is a plain `Event`. More
+`event_of`, the clients and `verify` make these. A type that this version does not know is a plain `Event`. More
 fields than those listed may follow in a body.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NotRequired, TypedDict
 
@@ -981,3 +982,9 @@ EVENTS: dict[str, type[Event]] = {
     "unknown": Unknown,
 }
 """The class of each type."""
+
+
+def event_of(document: Mapping[str, Any]) -> Event:
+    """From JSON: of the class of its type, or a plain `Event`. Raises ValueError for what is not an event."""
+    kind = document.get("type") if isinstance(document, Mapping) else None
+    return (EVENTS.get(kind, Event) if isinstance(kind, str) else Event).of(document)

@@ -18,8 +18,8 @@ from ..runtime.signals import Signals
 from ..runtime.telemetry import Telemetry
 from ..settings import EngineSettings
 from ..store.contract import Store
-from .command_reader import CommandReader
-from .commands import CommandTransport, OnCommands
+from .brokers.commands import CommandTransport, OnCommands
+from .brokers.reader import CommandReader
 from .endpoint import Endpoint, OnAnswer
 from .tally import Notes
 from .transport import Transport

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from ..delivery.commands import MAX_COMMAND, Command, CommandOutcome
+from ..delivery.brokers.commands import MAX_COMMAND, Command, CommandOutcome
 from ..errors import Busy, InvalidInput, OutcomeUnknown, RookeryError, StorageUnavailable, StoreError
 from ..log import get_logger
 from ..model.message import OutboundMessage

@@ -31,7 +31,7 @@ def test_the_module_is_what_the_catalogue_makes() -> None:
 def test_each_type_has_a_class_with_the_fields_of_its_body() -> None:
     assert set(typed_events.EVENTS) == {row.name for row in CATALOGUE}
     for name, kind in typed_events.EVENTS.items():
-        event = Event.of(DOCUMENT | {"type": name})
+        event = typed_events.event_of(DOCUMENT | {"type": name})
         assert type(event) is kind
         assert isinstance(event, Event)
         assert (event.id, event.text, event.time.year) == (7, "hi", 2026)
@@ -39,11 +39,11 @@ def test_each_type_has_a_class_with_the_fields_of_its_body() -> None:
 
 
 def test_an_event_that_this_version_does_not_know_is_a_plain_one() -> None:
-    event = Event.of(DOCUMENT | {"type": "next.year"})
+    event = typed_events.event_of(DOCUMENT | {"type": "next.year"})
     assert type(event) is Event
     assert event.body == {"text": "hi"}
     with pytest.raises(ValueError, match="not an event"):
-        Event.of({"type": "message"})
+        typed_events.event_of({"type": "message"})
 
 
 async def test_both_clients_yield_them(served: Any) -> None:

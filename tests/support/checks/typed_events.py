@@ -28,16 +28,22 @@ HEAD = '''"""Each type of event as a class of its own, with the fields of its bo
         case typed_events.Message():
             print(event.body.get("text"))
 
-`Event.of` and `events()` of the clients make these. A type that this version does not know is a plain `Event`. More
+`event_of`, the clients and `verify` make these. A type that this version does not know is a plain `Event`. More
 fields than those listed may follow in a body.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NotRequired, TypedDict
 
 from .events import Event
+'''
+TAIL = '''def event_of(document: Mapping[str, Any]) -> Event:
+    """From JSON: of the class of its type, or a plain `Event`. Raises ValueError for what is not an event."""
+    kind = document.get("type") if isinstance(document, Mapping) else None
+    return (EVENTS.get(kind, Event) if isinstance(kind, str) else Event).of(document)
 '''
 SIMPLE = {"string": "str", "integer": "int", "number": "float", "boolean": "bool", "null": "None"}
 
@@ -59,6 +65,7 @@ def render(catalogue: Iterable[EventType] = CATALOGUE) -> str:
     parts += [_event(name, same) for name, same in sorted(rows.items())]
     classes = "\n".join(f'    "{name}": {camel(name)},' for name in sorted(rows))
     parts.append(f'EVENTS: dict[str, type[Event]] = {{\n{classes}\n}}\n"""The class of each type."""\n')
+    parts.append(TAIL)
     text = "\n\n".join(parts)
     return text if "Literal[" in text else text.replace("Any, Literal, NotRequired", "Any, NotRequired")
 

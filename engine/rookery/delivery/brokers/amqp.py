@@ -20,9 +20,9 @@ from aio_pika import DeliveryMode, ExchangeType, Message
 
 from ...model.webhook import Delivery, Webhook
 from ...runtime.asyncio_thread import AsyncioThread, open_asyncio_thread
-from ..commands import CommandSource
 from ..post import delivery_id, request_body
 from .asyncio_route import AsyncioRoute, opened
+from .commands import CommandSource
 from .target import parse_address, resolve
 
 DEFAULT_EXCHANGE = "rookery"
@@ -122,7 +122,9 @@ class AmqpTransport:
 
         route = AmqpRoute(self._thread, parse_address(sink.url), "", seconds)
         route.tls = self._tls
-        async with opened(AmqpCommands(self._thread, route, sink), seconds) as source:
+        async with opened(
+            AmqpCommands(self._thread, route.open_connection, sink, may_create=route.address.may_create), seconds
+        ) as source:
             yield source
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import aio_pika.exceptions
@@ -16,8 +16,7 @@ from aio_pika import DeliveryMode, Message
 
 from ...model.webhook import Webhook
 from ...runtime.asyncio_thread import AsyncioThread
-from ..commands import DEAD, Command, CommandOutcome
-from .amqp import AmqpRoute
+from .commands import DEAD, Command, CommandOutcome
 
 IN_FLIGHT = 1000
 """How many commands the broker gives out without an acknowledgement."""
@@ -29,9 +28,13 @@ _encode = msgspec.json.Encoder().encode
 class AmqpCommands:
     """Implements `CommandSource`. Everything but the public methods runs in the asyncio thread."""
 
-    def __init__(self, thread: AsyncioThread, route: AmqpRoute, sink: Webhook) -> None:
+    def __init__(
+        self, thread: AsyncioThread, connect: Callable[[], Awaitable[Any]], sink: Webhook, *, may_create: bool
+    ) -> None:
+        """`connect` returns a connection of aio-pika."""
         self._thread = thread
-        self._route = route
+        self._connect = connect
+        self._may_create = may_create
         self._name = sink.commands or ""
         self._arrived: asyncio.Queue[Any] = asyncio.Queue()
         self._connection: Any = None
@@ -60,9 +63,9 @@ class AmqpCommands:
         """See `CommandSource.keep`. The broker gives nothing out again while the channel is open."""
 
     async def _open(self) -> None:
-        self._connection = await self._route.open_connection()
+        self._connection = await self._connect()
         queue = await self._queue(self._name)
-        if self._route.address.may_create:
+        if self._may_create:
             await self._queue(self._name + DEAD)
         self._channel = await self._connection.channel(publisher_confirms=False)
         await self._channel.set_qos(IN_FLIGHT)
@@ -76,7 +79,7 @@ class AmqpCommands:
         try:
             queue = await channel.get_queue(name, ensure=True)
         except aio_pika.exceptions.ChannelNotFoundEntity:
-            if not self._route.address.may_create:
+            if not self._may_create:
                 raise RuntimeError(f"the broker has no queue {name}") from None
             channel = await self._connection.channel()
             queue = await channel.declare_queue(name, durable=True)

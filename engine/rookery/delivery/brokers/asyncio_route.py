@@ -5,19 +5,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import trio
 
 from ...model.webhook import Delivery
 from ...runtime.asyncio_thread import AsyncioThread
-from ..commands import CommandSource
 from ..transport import Attempt
+from .commands import CommandSource
 from .target import BrokerAddress
 from .words import words_of
 
+T = TypeVar("T")
 CLOSE_SECONDS = 1.0
 """Seconds that a connection has to close cleanly."""
 
@@ -40,6 +41,19 @@ async def opened(source: Opened, seconds: float) -> AsyncIterator[CommandSource]
     finally:
         with trio.move_on_after(CLOSE_SECONDS, shield=True), contextlib.suppress(Exception):
             await source.aclose()
+
+
+async def unless(closed: asyncio.Event, work: Coroutine[Any, Any, T]) -> T:
+    """Do the work, but stop when the connection closes; the library would wait until its own timeout."""
+    task, end = asyncio.ensure_future(work), asyncio.ensure_future(closed.wait())
+    try:
+        await asyncio.wait((task, end), return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            raise ConnectionResetError("the connection to the broker was lost")
+        return await task
+    finally:
+        end.cancel()
+        task.cancel()
 
 
 class AsyncioRoute(ABC):

@@ -8,9 +8,9 @@ from __future__ import annotations
 import asyncio
 import re
 import ssl
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any, TypeVar
+from typing import Any
 
 import nats
 import nats.errors
@@ -19,12 +19,11 @@ from nats.js.api import StreamConfig
 
 from ...model.webhook import Delivery, Webhook
 from ...runtime.asyncio_thread import AsyncioThread, open_asyncio_thread
-from ..commands import CommandSource
 from ..post import delivery_id, request_body
-from .asyncio_route import AsyncioRoute, opened
+from .asyncio_route import AsyncioRoute, opened, unless
+from .commands import CommandSource
 from .target import fixed_part, parse_address, resolve
 
-T = TypeVar("T")
 MAX_CONNECT_SECONDS = 10
 
 
@@ -118,7 +117,9 @@ class NatsTransport:
 
         route = NatsRoute(self._thread, parse_address(sink.url), "", seconds)
         route.tls = self._tls
-        async with opened(NatsCommands(self._thread, route, sink), seconds) as source:
+        async with opened(
+            NatsCommands(self._thread, route.connect, sink, may_create=route.address.may_create), seconds
+        ) as source:
             yield source
 
 
@@ -127,19 +128,6 @@ async def open_nats_transport(tls: Callable[[], ssl.SSLContext]) -> AsyncIterato
     """Opens the transport and closes it at the end of the block. `tls` makes the context for encrypted connections."""
     async with open_asyncio_thread("rookery-nats") as thread:
         yield NatsTransport(thread, tls)
-
-
-async def unless(closed: asyncio.Event, work: Coroutine[Any, Any, T]) -> T:
-    """Do the work, but stop when the connection closes; the library would wait until its own timeout."""
-    task, end = asyncio.ensure_future(work), asyncio.ensure_future(closed.wait())
-    try:
-        await asyncio.wait((task, end), return_when=asyncio.FIRST_COMPLETED)
-        if not task.done():
-            raise ConnectionResetError("the connection to the broker was lost")
-        return await task
-    finally:
-        end.cancel()
-        task.cancel()
 
 
 def _bracketed(host: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import nats.errors
@@ -13,8 +13,8 @@ from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy, StreamConfig
 
 from ...model.webhook import Webhook
 from ...runtime.asyncio_thread import AsyncioThread
-from ..commands import DEAD, Command, CommandOutcome
-from .nats import NatsRoute, unless
+from .asyncio_route import unless
+from .commands import DEAD, Command, CommandOutcome
 
 ACK_SECONDS = 30.0
 """After this time without a word the broker gives a command out again."""
@@ -29,9 +29,13 @@ IN_FLIGHT = 2000
 class NatsCommands:
     """Implements `CommandSource`. Everything but the public methods runs in the asyncio thread."""
 
-    def __init__(self, thread: AsyncioThread, route: NatsRoute, sink: Webhook) -> None:
+    def __init__(
+        self, thread: AsyncioThread, connect: Callable[[], Awaitable[Any]], sink: Webhook, *, may_create: bool
+    ) -> None:
+        """`connect` returns what `NatsRoute.connect` does."""
         self._thread = thread
-        self._route = route
+        self._connect = connect
+        self._may_create = may_create
         self._sink = sink
         self._subject = sink.commands or ""
         self._connection: Any = None
@@ -60,7 +64,7 @@ class NatsCommands:
         await self._thread.run(lambda: self._keep(held))
 
     async def _open(self) -> None:
-        self._connection = await self._route.connect()
+        self._connection = await self._connect()
         _, stream, closed = self._connection
         name = await unless(closed, self._stream(stream))
         self._subscription = await unless(
@@ -82,7 +86,7 @@ class NatsCommands:
         try:
             found: str = await stream.find_stream_name_by_subject(self._subject)
         except nats.js.errors.NotFoundError:
-            if not self._route.address.may_create:
+            if not self._may_create:
                 raise RuntimeError(f"no stream holds the subject {self._subject}") from None
             name = re.sub(r"[^A-Za-z0-9_-]", "_", self._subject)
             await stream.add_stream(StreamConfig(name=name, subjects=[self._subject, self._subject + DEAD]))

@@ -12,7 +12,7 @@ import coredis.exceptions
 import msgspec
 
 from ...model.webhook import Webhook
-from ..commands import DEAD, Command, CommandOutcome
+from .commands import DEAD, Command, CommandOutcome
 from .target import BrokerAddress
 
 CONSUMER = "rookery"

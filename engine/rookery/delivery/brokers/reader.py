@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import trio
 
-from ..log import get_logger
-from ..model.webhook import Webhook
-from .brokers.target import parse_address
-from .brokers.words import words_of
+from ...log import get_logger
+from ...model.webhook import Webhook
+from ..tally import Notes
 from .commands import FETCH_SECONDS, Command, CommandOutcome, CommandSource, CommandTransport, OnCommands
-from .tally import Notes
+from .target import parse_address
+from .words import words_of
 
 WINDOW = 500
 """Maximum number of commands in memory."""

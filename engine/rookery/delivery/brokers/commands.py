@@ -12,7 +12,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import msgspec
 
-from ..model.webhook import Webhook
+from ...model.webhook import Webhook
 
 MAX_COMMAND = 1_048_576
 """Bytes of the largest command that is accepted."""
