@@ -107,7 +107,7 @@ COMMANDS: dict[str, list[str]] = {
     "list_event_types": ["event-types"],
     "follow_events": [
         "events --follow --last 5 --limit 1 --timeout 2",
-        "events --follow --after 0 --session shop --type message --timeout 2",
+        "events --follow --after 0 --session shop --chat 7 --type message --timeout 2",
     ],
     "upload_media": ["media upload pyproject.toml --type text/plain --session shop"],
     "list_media": ["media list --session shop --origin inbound --state stored --before 9 --limit 2"],
