@@ -50,7 +50,7 @@ class ServerProcess:
         with trio.fail_after(seconds):
             return await self.process.wait()
 
-    async def _read_output(self) -> None:
+    async def read_output(self) -> None:
         assert self.process.stdout is not None
         async for chunk in self.process.stdout:
             self._output += chunk
@@ -59,7 +59,7 @@ class ServerProcess:
                 self._listening.set()
         self._listening.set()
 
-    async def _read_errors(self) -> None:
+    async def read_errors(self) -> None:
         assert self.process.stderr is not None
         try:
             async for chunk in self.process.stderr:
@@ -84,8 +84,8 @@ async def open_server_process(
     server = ServerProcess(process)
     try:
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(server._read_output)
-            nursery.start_soon(server._read_errors)
+            nursery.start_soon(server.read_output)
+            nursery.start_soon(server.read_errors)
             yield server
             if process.returncode is None:
                 process.kill()

@@ -36,7 +36,7 @@ class WrongKeys:
 
     def check(self, address: str, key: str) -> None:
         """Call before checking a key. Raises a Problem (429) for a key that never worked while too many others wait."""
-        if self._waiting and self._waiting.get(_source(address), 0) >= MOST_WAITING and hash(key) not in self._right:
+        if self._waiting and self._waiting.get(source_of(address), 0) >= MOST_WAITING and hash(key) not in self._right:
             raise _too_many()
 
     def was_right(self, key: str) -> None:
@@ -47,7 +47,7 @@ class WrongKeys:
 
     async def was_wrong(self, address: str) -> None:
         """Note a wrong key. Returns at once for the first ones; for later ones waits, then raises a Problem (429)."""
-        source = _source(address)
+        source = source_of(address)
         if not self._count(source):
             return
         log.warning("wrong keys are slowed down", client=address)
@@ -72,7 +72,8 @@ class WrongKeys:
         return over
 
 
-def _source(address: str) -> str:
+def source_of(address: str) -> str:
+    """What counts as one caller: the /64 network of an IPv6 address, or the address itself."""
     try:
         parsed = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:

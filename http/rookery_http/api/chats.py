@@ -70,8 +70,8 @@ class KeepChat(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 async def list_chats(api: Api, id: str, *, query: ListChats) -> Answer:
     """List the chats of a session, those with the newest message first.
 
-    `unread` counts what was received since the last read mark: one that the account's own devices told of, or a send of the
-    type `read`.
+    `unread` counts the messages received since the chat was last marked as read, on one of the account's own devices or by
+    a send of the type `read`.
     """
     after = chat_views.place_of(query.after) if query.after is not None else None
     found = await api.engine.chats(id, after=after, limit=query.limit + 1, q=query.q)

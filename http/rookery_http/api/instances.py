@@ -72,7 +72,7 @@ async def list_instances(api: Api) -> Answer:
     "/v1/drain",
     tag=TAG,
     answers={200: Drained},
-    problems={409: "the database is not shared, so nobody could take the sessions over"},
+    problems={409: "the database is not shared, so no other instance could take the sessions over"},
     body_required=False,
 )
 async def drain(api: Api, *, body: Drain | None) -> Answer:

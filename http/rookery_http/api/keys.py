@@ -74,7 +74,7 @@ async def create_key(api: Api, *, body: CreateKey) -> Answer:
 
 @call("GET", "/v1/keys", tag=TAG, answers={200: key_views.ApiKeyPage}, scope=Scope.ADMIN)
 async def list_keys(api: Api, *, query: ListKeys) -> Answer:
-    """List keys, without their texts, which nobody knows."""
+    """List keys. Their secret texts are not stored and cannot be shown."""
     found = await api.engine.list_keys(after=query.after, limit=query.limit + 1)
     page = [key_views.ApiKey.of(key) for key in found[: query.limit]]
     return Answer(key_views.ApiKeyPage(page, page[-1].id if len(found) > query.limit else None))

@@ -35,8 +35,7 @@ NULL = {"type": "null"}
 class PlatformInput(msgspec.Struct, frozen=True):
     """JSON schemas of what a platform accepts at the creation of a session, for the OpenAPI description.
 
-    `event_types` are the platform's rows of the catalogue. `example` holds `credentials` and `settings` of a session that
-    nobody has.
+    `event_types` are the platform's rows of the catalogue. `example` holds made-up `credentials` and `settings`.
     """
 
     credentials: Mapping[str, Any]

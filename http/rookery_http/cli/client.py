@@ -134,7 +134,7 @@ def confirm(question: str, yes: bool) -> None:
     if yes:
         return
     if not sys.stdin.isatty():
-        raise ClientError("nothing was done: add --yes, nobody can be asked here")
+        raise ClientError("nothing was done: this is not a terminal, so confirm with --yes")
     if not typer.confirm(question):
         raise ClientError("nothing was done")
 

@@ -47,7 +47,7 @@ def show(
     url: Url = None,
     key: Key = None,
 ) -> None:
-    """Show one key, without its text, which nobody knows."""
+    """Show one key. Its secret text is not stored and cannot be shown."""
     found = Client(url, key).call("GET", f"/v1/keys/{path_of(id)}")
     print_json(found) if as_json else print_fields(found)
 

@@ -69,7 +69,7 @@ def pair(
         elif session["status"] in ("DISCONNECTED", "AUTH_FAILURE") and (downs := downs + 1) > STILL_DOWN:
             raise ClientError(f"{id}: {session['reason']}: {session['detail']}")
         if time.monotonic() > end:
-            raise ClientError(f"{id}: nobody scanned a code within {seconds:g} s")
+            raise ClientError(f"{id}: no code was scanned within {seconds:g} s")
         time.sleep(LOOK_EVERY)
 
 

@@ -18,7 +18,8 @@ from rookery.runtime.trust import tls_context
 from rookery.store.open import check_postgres_url
 
 from .doors import origins_of
-from .settings import S3, ApiSettings, LogSettings, PlatformSettings, StorageSettings, is_loopback
+from .settings import ApiSettings, LogSettings, PlatformSettings, is_loopback
+from .storage import S3, StorageSettings
 from .table import BY_NAME, CLIENT_VARIABLES, GROUPS, TABLE, WORKER_VARIABLES
 
 AUTO = "auto"

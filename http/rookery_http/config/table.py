@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from rookery import EngineSettings
 
-from .settings import ApiSettings, LogSettings, PlatformSettings, StorageSettings
+from .settings import ApiSettings, LogSettings, PlatformSettings
+from .storage import StorageSettings
 from .variable import Variable, variables_of
 
 ENGINE_NAMES = {
@@ -38,7 +39,7 @@ program that embeds the engine gives `EngineSettings(...)` with the fields of th
 ends the start with one line that names the variable and says what would be right.
 
 This page is made by `rookery settings` from the declarations in the code (`engine/rookery/settings.py`,
-`http/rookery_http/config/settings.py`); a test compares the two.
+`http/rookery_http/config`); a test compares the two.
 """
 
 

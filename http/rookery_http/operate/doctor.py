@@ -23,7 +23,8 @@ from rookery.provider.contract import Provider
 from rookery.store.inspection import StoreFacts
 
 from ..config.load import Config, ConfigurationError, load, unknown_variables
-from ..config.settings import ApiSettings, LogSettings, PlatformSettings, StorageSettings
+from ..config.settings import ApiSettings, LogSettings, PlatformSettings
+from ..config.storage import StorageSettings
 from .doctor_storage import look_at_media, look_at_store
 from .finding import SECONDS, Finding, bad, good, odd
 
@@ -186,7 +187,7 @@ def _memory(config: Config) -> Iterator[Finding]:
         yield odd(
             "memory",
             f"the container has {container / 1024**2:.0f} MiB, ROOKERY_MEMORY_LIMIT says {limit / 1024**2:.0f}",
-            "the lower one counts; set ROOKERY_MEMORY_LIMIT so that nobody is surprised",
+            "the lower limit applies; set ROOKERY_MEMORY_LIMIT to make it explicit",
         )
     else:
         yield good("memory", f"up to {limit / 1024**2:.0f} MiB for all processes together")

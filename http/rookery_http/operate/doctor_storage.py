@@ -16,7 +16,7 @@ from rookery.store.inspection import StoreFacts
 from rookery.store.open import inspect_store
 
 from ..config.load import Config
-from ..config.settings import DATABASE
+from ..config.storage import DATABASE
 from .finding import SECONDS, Finding, bad, good, odd
 
 DISK_LEAST = 500 * 1024**2  # bytes

@@ -62,12 +62,12 @@ def catch_strays() -> None:
 
     def uncaught(kind: type[BaseException], error: BaseException, _: TracebackType | None) -> None:
         if not isinstance(error, KeyboardInterrupt):
-            log.critical("an error that nobody caught", exc_info=error)
+            log.critical("uncaught exception", exc_info=error)
 
     def in_thread(stray: threading.ExceptHookArgs) -> None:
         name = stray.thread.name if stray.thread is not None else None
         if stray.exc_value is not None and stray.exc_type is not SystemExit:
-            log.error("an error that nobody caught in a thread", extra={"thread_name": name}, exc_info=stray.exc_value)
+            log.error("uncaught exception in a thread", extra={"thread_name": name}, exc_info=stray.exc_value)
 
     def unraisable(stray: Any) -> None:
         where = stray.err_msg or "Exception ignored in"

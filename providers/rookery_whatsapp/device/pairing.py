@@ -86,7 +86,7 @@ class PairingDesk:
             return
         if self._round >= self._settings.qr_rounds:
             raise TerminalError(
-                f"nobody scanned a QR code in {self._round} rounds: start the session again when somebody is there",
+                f"no QR code was scanned in {self._round} rounds: start the session again when someone can scan it",
                 reason=Reason.QR_EXPIRED,
                 action=Action.SCAN_QR,
             )

@@ -107,7 +107,7 @@ def _target(id: str, to: str, options: Any, memory: Memory, *, mine: bool) -> di
         sender = to
     elif not from_me:
         raise Rejected(
-            f"nobody here remembers the message {id!r} of this group: name its author in options.sender, or from_me"
+            f"the message {id!r} of this group is not known here: name its author in options.sender, or set from_me"
         )
     text = options.get("reply_text") or (known.text if known else "")
     return {"from_me": bool(from_me), "quoted_sender": sender, "quoted_text": str(text)[:QUOTE]}

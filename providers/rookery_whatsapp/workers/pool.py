@@ -43,7 +43,7 @@ class WorkerPool:
     """Entered by the provider before the first link and left after the last."""
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str], settings: WorkerSettings) -> None:
-        self._command = command
+        self.command = command
         self._settings = settings
         self._environment = ENVIRONMENT | dict(os.environ) | dict(environment)
         self._nursery: trio.Nursery | None = None
@@ -198,7 +198,7 @@ class WorkerPool:
             return chosen
         assert self._nursery is not None, "the engine has closed the provider"
         self._started += 1
-        worker = WorkerProcess(f"whatsapp-{self._started}", self._command, self._environment, self._settings)
+        worker = WorkerProcess(f"whatsapp-{self._started}", self.command, self._environment, self._settings)
         worker.reserved = alone
         self.workers.append(worker)
         self._nursery.start_soon(self._serve, worker)

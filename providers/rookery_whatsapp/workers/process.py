@@ -16,14 +16,9 @@ from typing import Any
 import trio
 
 from rookery.errors import (
-    AccountLimited,
-    MediaExpired,
     NotConnected,
     OutcomeUnknown,
-    PlatformRefused,
     ProviderError,
-    Rejected,
-    SendRateLimited,
     TerminalError,
 )
 from rookery.log import get_logger
@@ -32,6 +27,7 @@ from rookery.model.session import Action, Reason
 from .. import protocol
 from ..protocol import Beat, Failed, Happened, Hello, Notice, Ping, Quit, Reply, Unfit, Welcome, WorkerCall
 from ..settings import WorkerSettings
+from .answers import value_of
 from .port import ClientPort
 
 CHUNK = 256 * 1024  # bytes
@@ -39,7 +35,6 @@ OUTGOING = 64  # maximum number of frames that wait to be written,
 OUTGOING_PER_SESSION = 8  # and as many more for each session: all of them may start or stop in the same moment
 LINES_KEPT = 30  # of a worker's last words
 LINE_LIMIT = 2000  # characters
-RATE_LIMIT_PAUSE = 5.0  # seconds
 KILL_DEADLINE = 5.0  # seconds
 
 log = get_logger("SESSION")
@@ -130,23 +125,7 @@ class WorkerProcess:
             del self._calls[number]
         if not answers:
             raise OutcomeUnknown(f"the worker process ended: {self.end}")
-        match answers[0]:
-            case Reply(value=value):
-                return value
-            case Failed(kind="not_connected", text=text):
-                raise NotConnected(text)
-            case Failed(kind="unknown", text=text):
-                raise OutcomeUnknown(text)
-            case Failed(kind="gone", text=text):
-                raise MediaExpired(f"expired: WhatsApp does not keep the file any more ({text})")
-            case Failed(kind="refused", text=text):
-                raise PlatformRefused(f"WhatsApp refused: {text}")
-            case Failed(kind="limited", text=text):
-                raise AccountLimited(text)
-            case Failed(kind="rate_limited", text=text):
-                raise SendRateLimited(text, retry_after=RATE_LIMIT_PAUSE, whole_session=True)
-            case Failed(text=text):
-                raise Rejected(text)
+        return value_of(answers[0])
 
     def quit(self) -> None:
         """Ask it to end. It takes no new clients from now on."""
@@ -259,7 +238,7 @@ class WorkerProcess:
                 self._unfit = frame.reason
                 self._known.set()
 
-    def _until(self) -> float | None:
+    def lease_end(self) -> float | None:
         """The time at which the first lease of its sessions ends, on the clock of `time.monotonic`."""
         first = min((until() for until in self.leases.values()), default=math.inf)
         return None if first == math.inf else time.monotonic() + first - trio.current_time()
@@ -271,7 +250,7 @@ class WorkerProcess:
         patience = self._settings.loading
         while True:
             await trio.sleep(beat)
-            self.tell(Ping(self._until()))
+            self.tell(Ping(self.lease_end()))
             missed = 0 if self._heard else missed + 1
             self._heard = False
             if self._known.is_set():

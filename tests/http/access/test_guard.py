@@ -147,9 +147,9 @@ async def test_wrong_keys_are_slowed_down_and_right_ones_are_not(serve: Any, mon
 
 
 def test_addresses_of_one_network_count_as_one() -> None:
-    assert wrong_keys._source("2001:db8::1") == wrong_keys._source("2001:db8::ffff")
-    assert wrong_keys._source("192.0.2.1") != wrong_keys._source("192.0.2.2")
-    assert wrong_keys._source("nonsense") == "nonsense"
+    assert wrong_keys.source_of("2001:db8::1") == wrong_keys.source_of("2001:db8::ffff")
+    assert wrong_keys.source_of("192.0.2.1") != wrong_keys.source_of("192.0.2.2")
+    assert wrong_keys.source_of("nonsense") == "nonsense"
 
 
 async def test_requests_of_other_sites_without_an_origin_are_refused_without_a_key(served: Any) -> None:

@@ -71,7 +71,7 @@ async def test_it_ends_where_the_reader_said(served: Any) -> None:
         assert texts(await client.some(2)) == ["m0", "m1"]
         with trio.fail_after(20):
             assert await client.one() is None
-        assert (client.closed, client.reason) == (1000, "this is what was asked for")
+        assert (client.closed, client.reason) == (1000, "the requested limit was reached")
 
 
 async def test_it_closes_with_going_away_when_the_server_stops(serve: Any) -> None:
@@ -150,7 +150,7 @@ async def test_pings(serve: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         async with open_websocket(served.port, SOCKET) as client:
             with trio.fail_after(30):
                 while client.pings < 3:
-                    await client._read()
+                    await client.read()
 
 
 async def test_the_key_in_the_header(serve: Any) -> None:

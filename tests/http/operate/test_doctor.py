@@ -19,7 +19,7 @@ from rookery.store.contract import Store
 from rookery.store.open import inspect_store
 from rookery_http import compose
 from rookery_http.cli import application
-from rookery_http.config.settings import DATABASE
+from rookery_http.config.storage import DATABASE
 from rookery_http.operate import doctor, doctor_storage
 from rookery_http.operate.doctor import examine
 from rookery_http.operate.finding import Finding, worst

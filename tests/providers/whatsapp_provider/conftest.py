@@ -9,7 +9,7 @@ import pytest
 from rookery import Engine, EngineSettings, open_engine
 from rookery_whatsapp import WhatsApp, WorkerSettings
 from rookery_whatsapp.device import devices, pairing
-from rookery_whatsapp.workers import process
+from rookery_whatsapp.workers import answers, process
 from support.whatsapp_engine import QUICK
 
 MOCK_WORKER = Path(__file__).parents[2] / "support/mock_worker.py"
@@ -27,7 +27,7 @@ def mocked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Opener:
 
     monkeypatch.setattr(devices.SqliteDevices, "holds", holds)
     monkeypatch.setattr(pairing, "NEXT_CODE", 0.0)
-    monkeypatch.setattr(process, "RATE_LIMIT_PAUSE", 0.1)
+    monkeypatch.setattr(answers, "RATE_LIMIT_PAUSE", 0.1)
 
     @asynccontextmanager
     async def opener(

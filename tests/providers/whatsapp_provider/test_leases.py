@@ -81,12 +81,12 @@ async def test_the_engine_tells_the_end_of_the_first_lease(mocked: Opener) -> No
         provider = engine._providers["whatsapp"]
         assert isinstance(provider, WhatsApp)
         [worker] = provider.pool.workers
-        assert worker._until() is None, "a store of its own"
+        assert worker.lease_end() is None, "a store of its own"
         for id, seconds in (("one", 50.0), ("two", 20.0)):
             engine._supervisor.running[id].trust_until(trio.current_time() + seconds)
-        assert worker._until() == pytest.approx(time.monotonic() + 20, abs=1)
+        assert worker.lease_end() == pytest.approx(time.monotonic() + 20, abs=1)
         await engine.stop("two")
         with trio.fail_after(10):
             while "two" in worker.leases:
                 await trio.sleep(0.01)
-        assert worker._until() == pytest.approx(time.monotonic() + 50, abs=5)
+        assert worker.lease_end() == pytest.approx(time.monotonic() + 50, abs=5)

@@ -62,7 +62,7 @@ async def test_a_worker_that_never_speaks_is_killed(mocked: Opener) -> None:
 
 async def test_a_command_that_does_not_exist(mocked: Opener) -> None:
     async with mocked() as engine:
-        whatsapp(engine).pool._command = ["/does/not/exist"]
+        whatsapp(engine).pool.command = ["/does/not/exist"]
         await engine.create_session(id="one", platform="whatsapp")
         session = await reach(engine, "one", SessionStatus.RECONNECTING, Reason.NETWORK)
         assert "could not be started" in session.health.detail

@@ -58,7 +58,7 @@ class WebSocketClient:
         """The next message as JSON; None when the server has closed."""
         with trio.fail_after(DEADLINE):
             while not self._messages and self.closed is None:
-                await self._read()
+                await self.read()
         return json.loads(self._messages.pop(0)) if self._messages else None
 
     async def some(self, count: int) -> list[Any]:
@@ -67,7 +67,7 @@ class WebSocketClient:
         assert None not in found
         return found
 
-    async def _read(self) -> None:
+    async def read(self) -> None:
         data = await self.stream.receive_some(65_536)
         self._protocol.receive_data(bytes(data) or None)
         for event in self._protocol.events():

@@ -77,7 +77,7 @@ async def serve_event_socket(api: Api, refusal: Callable[[Exception], Response])
                     elif follower.ended:
                         await websocket.close(GOING_AWAY, "the server stops")
                     else:
-                        await websocket.close(DONE, "this is what was asked for")
+                        await websocket.close(DONE, "the requested limit was reached")
                 except RookeryError:
                     await websocket.close(TRY_AGAIN_LATER, "the database does not answer")
         nursery.cancel_scope.cancel()

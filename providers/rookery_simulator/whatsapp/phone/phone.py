@@ -128,7 +128,7 @@ class Phone(Correspondent):
     def _place_of(self, chat: Jid) -> Account | Group:
         place = self.world.groups.get(chat) or self.world.phone_at(chat)
         if place is None:
-            raise LookupError(f"nobody at {chat}")
+            raise LookupError(f"no account or group has the address {chat}")
         return place
 
     # Small signs of life

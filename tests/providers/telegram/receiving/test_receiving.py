@@ -10,7 +10,7 @@ from rookery import SessionChange
 from rookery_simulator.bot_api import Fault
 from rookery_telegram.receiving.updates import ALL_KINDS
 from support.bot_api.receiving import call, kept_store
-from support.telegram_engine import QUICK, TOKEN, open_quick_simulator, open_setup
+from support.telegram_engine import DEADLINE, QUICK, TOKEN, open_quick_simulator, open_setup
 
 
 async def test_a_message_arrives() -> None:
@@ -81,10 +81,11 @@ async def test_nothing_is_confirmed_while_the_store_is_away() -> None:
         open_setup(simulator, store=store) as setup,
     ):
         store.down_methods = {"append"}
-        before = setup.bot.polls.last_offset
+        before, appends = setup.bot.polls.last_offset, store.calls["append"]
         setup.bot.push_text("precious")
-        await setup.until(lambda: not setup.bot.polls.has_waiting)
-        await trio.sleep(0.5)
+        with trio.fail_after(DEADLINE):
+            while store.calls["append"] < appends + 2:  # refused, and tried again
+                await trio.sleep(0.01)
         assert setup.bot.polls.last_offset == before
         assert not setup.bot.polls.has_waiting
         store.down_methods = set()
