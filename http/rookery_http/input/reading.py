@@ -132,11 +132,12 @@ def convert(value: Any, shape: type[T]) -> T:
     except msgspec.ValidationError as error:
         wrong = InvalidInput.from_validation(error)
         # Show a pattern as in the OpenAPI description, not as a Python literal.
-        text = str(wrong).replace("\\\\", "\\").replace(NO_NEWLINE, "")
+        told = str(wrong).replace(repr(NO_NEWLINE)[1:-1], "")
+        text = told.replace("\\\\", "\\")
         if wrong.field is None:
             raise invalid(text) from None
         field = _named(wrong.field, value, shape, error)
-        words = next((words for pattern, words in IN_WORDS.items() if pattern in text), None)
+        words = next((words for pattern, words in IN_WORDS.items() if repr(pattern)[1:-1] in told), None)
         raise invalid(field + (text.removeprefix(wrong.field) if words is None else f": {words}"), field) from None
 
 
