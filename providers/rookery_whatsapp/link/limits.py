@@ -6,7 +6,6 @@ message is tried, and only a refused chat pauses for a while.
 
 from __future__ import annotations
 
-import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
@@ -57,14 +56,14 @@ class Limits:
         self._wrote = wrote
         self._refused: OrderedDict[str, float] = OrderedDict()  # end of the pause, by chat
         self._checked: OrderedDict[str, None] = OrderedDict()
-        if facts.limited_until > time.time():
+        if facts.limited_until > inbox.now():
             inbox.life.limited_until = facts.limited_until
 
     async def check(self, to: str, chat: str) -> None:
         """Call before a send; `chat` is its name in the log. Raises Rejected, AccountLimited, SendRateLimited, StoreError,
         and the errors of a query."""
         until = self._refused.get(to, 0.0)
-        if until > time.time():
+        if until > self._inbox.now():
             raise self._error(until)
         await self._warm_up(to, chat)
         if not self._options.check_recipients or not to.endswith(f"@{PHONE}") or to in self._checked:
@@ -76,7 +75,7 @@ class Limits:
 
     async def _warm_up(self, to: str, chat: str) -> None:
         """A new account that begins many chats is soon limited or banned."""
-        most, now, facts = self._options.new_chats_per_day, time.time(), self._facts
+        most, now, facts = self._options.new_chats_per_day, self._inbox.now(), self._facts
         if (
             not most
             or not to.endswith((f"@{PHONE}", f"@{LID}"))
@@ -105,7 +104,7 @@ class Limits:
 
     async def refused(self, to: str) -> AccountLimited | SendRateLimited:
         """Note that WhatsApp refused a message, also for the next link; returns the error to raise."""
-        until = time.time() + PAUSE
+        until = self._inbox.now() + PAUSE
         _note(self._refused, to, until)
         self._inbox.life.limited_until = self._facts.limited_until = until
         await self._save()
@@ -113,7 +112,7 @@ class Limits:
 
     def _error(self, until: float) -> AccountLimited | SendRateLimited:
         if self._options.when_limited == "wait":
-            return SendRateLimited(TEXT, retry_after=max(1.0, until - time.time()))
+            return SendRateLimited(TEXT, retry_after=max(1.0, until - self._inbox.now()))
         return AccountLimited(TEXT)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Any
@@ -122,7 +121,7 @@ class WhatsAppLink:
                         self._port, self._logged_in = port, True
                         self._pool.logged_in(self._session)
                         if anew:
-                            self._receiver.facts.linked_at = time.time()
+                            self._receiver.facts.linked_at = self._inbox.now()
                             await self._receiver.save_facts()
                         stack.push_async_exit(attempt.pop_all())
             yield
@@ -186,7 +185,7 @@ class WhatsAppLink:
                     raise self._worker_ended(self._port)
             case "logged_out":
                 self._logged_out = True
-        if failure := failure_of(notice, takeover=self._options.takeover, now=time.time()):
+        if failure := failure_of(notice, takeover=self._options.takeover, now=self._inbox.now()):
             if notice.kind == "unknown_value" and self._memory.trouble(trio.current_time()):
                 failure.retry_after = None
             raise failure
@@ -280,7 +279,7 @@ class WhatsAppLink:
             except AccountLimited:
                 raise await self._limits.refused(to) from None
             await self._limits.sent(to)
-        self._inbox.life.last_ack = time.time()
+        self._inbox.life.last_ack = self._inbox.now()
         if receipt.message_id and not isinstance(message.content, Vote):
             text = getattr(message.content, "text", "") or getattr(message.content, "caption", "") or ""
             options = getattr(message.content, "choices", ())
