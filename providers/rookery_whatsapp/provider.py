@@ -16,6 +16,7 @@ from rookery.errors import InvalidInput, NotConnected, ProviderError, SendError,
 from rookery.model.session import Action, Reason, Session, SessionStatus
 from rookery.provider.capabilities import Reached, WorkerInfo
 from rookery.provider.contract import Inbox, Link
+from rookery.runtime.names import open_stream
 
 from .addresses import LID, PHONE, normal
 from .device.account import Account, check_credentials, remaining
@@ -219,7 +220,7 @@ class WhatsApp:
                 action=Action.FIX_CONFIGURATION,
             )
         try:
-            await (await trio.open_tcp_stream(SERVER, 443)).aclose()
+            await (await open_stream(SERVER, 443)).aclose()
         except OSError as error:
             raise ProviderError(f"{SERVER} does not answer: {error}") from None
         return Reached(f"{SERVER} answers, the library is installed")

@@ -13,6 +13,7 @@ from ..errors import LimitReached
 from ..log import get_logger
 from ..provider.capabilities import WorkerHosting
 from ..provider.contract import Provider
+from ..runtime.threads import on_files
 from ..services import Services
 from .memory_reading import (
     Level,
@@ -61,7 +62,7 @@ class MemoryGuard:
         workers = [worker for host in self._hosts for worker in host.workers()]
         pids = [os.getpid(), *(worker.pid for worker in workers)]
         if workers:  # milliseconds for each: keep this out of the way of the sessions
-            used = await trio.to_thread.run_sync(lambda: [unique_memory(pid) for pid in pids])
+            used = await on_files(lambda: [unique_memory(pid) for pid in pids])
         else:
             await trio.lowlevel.checkpoint()
             used = [unique_memory(pids[0])]

@@ -20,6 +20,7 @@ import trio
 
 from rookery.errors import InvalidInput, ProviderError, TerminalError
 from rookery.model.session import Action, Reason
+from rookery.runtime.threads import on_files
 
 from . import history_store
 
@@ -94,22 +95,22 @@ class SqliteDevices:
         return f"{path}?{SQLITE_OPTIONS}"
 
     async def holds(self, session: str, jid: str) -> bool:
-        return await trio.to_thread.run_sync(_sqlite_holds, self._path(session), jid)
+        return await on_files(lambda: _sqlite_holds(self._path(session), jid))
 
     async def message_secrets(self, session: str, jid: str, message_id: str) -> Sequence[tuple[str, bytes]]:
-        rows = await trio.to_thread.run_sync(_sqlite_rows, self._path(session), SECRETS, (jid, message_id))
+        rows = await on_files(lambda: _sqlite_rows(self._path(session), SECRETS, (jid, message_id)))
         return [(str(sender), bytes(key)) for sender, key in rows]
 
     async def other_names(self, session: str, user: str) -> Sequence[str]:
         name, server = _name(user)
-        rows = await trio.to_thread.run_sync(_sqlite_rows, self._path(session), NAMES[server], (name,))
+        rows = await on_files(lambda: _sqlite_rows(self._path(session), NAMES[server], (name,)))
         return [_address(server, str(row[0])) for row in rows]
 
     async def keep_history(self, session: str, slices: Sequence[bytes]) -> None:
-        await trio.to_thread.run_sync(history_store.sqlite_keep, self._path(session), session, slices)
+        await on_files(lambda: history_store.sqlite_keep(self._path(session), session, slices))
 
     async def next_history(self, session: str, done: int | None) -> tuple[int, bytes] | None:
-        return await trio.to_thread.run_sync(history_store.sqlite_next, self._path(session), session, done)
+        return await on_files(lambda: history_store.sqlite_next(self._path(session), session, done))
 
     async def forget(self, session: str, jid: str | None) -> None:
         path = self._path(session)

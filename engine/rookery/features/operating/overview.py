@@ -11,6 +11,7 @@ import trio
 from ...background.minutes import Minute, merged
 from ...errors import RookeryError
 from ...model.session import SessionStatus
+from ...runtime.threads import on_files
 from .instances import InstanceFeatures
 
 ASK_SECONDS = 2.0
@@ -136,7 +137,7 @@ async def _disk(directory: Path | None) -> tuple[int | None, int | None]:
     if directory is None:
         return None, None
     try:
-        usage = await trio.to_thread.run_sync(shutil.disk_usage, directory)
+        usage = await on_files(lambda: shutil.disk_usage(directory))
     except OSError:
         return None, None
     return usage.free, usage.total
