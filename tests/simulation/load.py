@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -31,6 +32,7 @@ class Clients:
         self.refused: set[str] = set()
         self.deleted: set[str] = set()
         self._answered: set[tuple[str, str]] = set()
+        self._asked: Counter[str] = Counter()  # deletes of a session
         self._busy: dict[str, float] = {}  # sessions that a verb is under way for, and until when at most
         self.errors: list[str] = []
 
@@ -93,7 +95,8 @@ class Clients:
             self._observer.enabled[session] = False
         elif verb == "delete":
             self.deleted.add(session)
-            self._world.after(60.0, self._unanswered, session)
+            self._asked[session] += 1
+            self._world.after(60.0, self._unanswered, session, self._asked[session])
         process.spawn(self._verb, verb, session, call)
 
     async def _verb(self, verb: str, session: str, call: Callable[[], Awaitable[Any]]) -> None:
@@ -112,9 +115,9 @@ class Clients:
                 self._world.after(AGAIN, self._start_again, session)
         self._busy.pop(session, None)
 
-    def _unanswered(self, session: str) -> None:
-        """The operator never heard whether it is deleted, as when the instance was killed: asks again."""
-        if ("delete", session) not in self._answered and session in self.deleted:
+    def _unanswered(self, session: str, asked: int) -> None:
+        """The operator never heard whether it is deleted, as when the instance was killed: asks again, once."""
+        if ("delete", session) not in self._answered and session in self.deleted and self._asked[session] == asked:
             self._delete_again(session)
 
     def _start_again(self, session: str) -> None:
