@@ -104,9 +104,8 @@ class TelegramLink:
         self._storing = trio.Lock()  # the cursor moves for updates and for albums
         self._parts_stored = trio.Event()
         self._polling = trio.CancelScope()
-        self._leaving = False
-        self._silent = trio.Event()
-        self._floor_returned = trio.Event()
+        self._floor = trio.Lock()  # held by the polls, and by `leave_server` in between
+        self._leaving = self._left = False
         self.account = ""
 
     async def open(self) -> None:
@@ -131,10 +130,13 @@ class TelegramLink:
 
     async def _poll_for_ever(self) -> NoReturn:
         while True:
-            with trio.CancelScope() as self._polling:
-                await self._poll_again_and_again()
-            self._silent.set()  # `leave_server` has the floor
-            await self._floor_returned.wait()
+            async with self._floor:
+                if self._left:
+                    await trio.sleep_forever()  # the engine closes this link
+                with trio.CancelScope() as self._polling:
+                    if self._leaving:
+                        self._polling.cancel()
+                    await self._poll_again_and_again()
 
     async def _poll_again_and_again(self) -> NoReturn:
         failed: Failure | None = None
@@ -245,33 +247,38 @@ class TelegramLink:
         method = how or "logOut"
         if method not in LEAVING:
             raise InvalidInput(f"method: one of {', '.join(LEAVING)}, not {method!r:.40}", field="method")
-        if self._leaving:
+        if self._leaving or self._left:
             raise NotConnected("the session is leaving its server already")
-        self._leaving, self._silent, self._floor_returned = True, trio.Event(), trio.Event()
-        has_left = False
+        self._leaving = True
         try:
             self._polling.cancel()
-            await self._fetch_the_rest()
-            await self._api.call(method)
-            has_left = True  # `run` polls no more, and the engine closes this link
+            with trio.move_on_after(REST_SECONDS) as waiting:
+                await self._floor.acquire()
+            if waiting.cancelled_caught:
+                raise NotConnected("the polls do not end")
+            try:
+                await self._fetch_the_rest()
+                await self._api.call(method)
+                self._left = True
+            finally:
+                self._floor.release()
         except (ApiError, NoAnswer) as error:
             raise call_error(error, method) from None
         finally:
             self._leaving = False
-            if not has_left:
-                self._floor_returned.set()
 
     async def _fetch_the_rest(self) -> None:
-        """Store every update that waits at the server, once `run` polls no more. Raises NotConnected."""
+        """Store every update that waits at the server. Raises NotConnected."""
         try:
             with trio.fail_after(REST_SECONDS):
-                await self._silent.wait()
                 before = -1
                 while before != self._position.offset:
                     before = self._position.offset
                     await self._poll(at_once=True)
         except (ProviderError, trio.TooSlowError) as error:
-            raise NotConnected(f"the updates that wait cannot be fetched: {error or 'no answer in time'}") from None
+            raise NotConnected(
+                f"the updates that wait cannot be fetched: {str(error) or 'no answer in time'}"
+            ) from None
 
     async def _prove(self) -> None:
         """The server refused a send in a way that may concern the whole bot: ask it. Raises TerminalError."""

@@ -42,6 +42,7 @@ COMMANDS: dict[str, list[str]] = {
     "session_history": ["sessions history shop"],
     "session_qr": ["sessions qr shop"],
     "create_pair_link": ["sessions pair-link shop --expires-in 600"],
+    "session_pairing_code": ["sessions pairing-code shop"],
     "request_pairing_code": ["sessions pairing-code shop +4915112345678"],
     "terminate_inactive": ["sessions terminate-inactive -y"],
     "send_message": [

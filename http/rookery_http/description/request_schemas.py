@@ -75,10 +75,6 @@ def add(components: dict[str, Schema], platforms: Mapping[str, PlatformInput]) -
             requests.add(row.body_shape.__name__)
     for name in requests & components.keys():
         _tighten(components[name])
-    if (participants := components.get("ChangeParticipants")) is not None:
-        participants["anyOf"] = [
-            {"required": [name], "properties": {name: {"type": "array"}}} for name in participants["properties"]
-        ]
     components["JsonValue"] = JSON_VALUE
     components[MethodParameters.__name__] = {
         "title": MethodParameters.__name__,

@@ -9,6 +9,7 @@ import trio
 from trio.testing import MockClock
 
 from rookery.errors import InvalidInput
+from rookery.model.instance import Duty
 from rookery.model.webhook import DeliveryOutcome
 from support.engines.delivering import ONE, Endpoints, counts, open_delivering, receive
 from support.fake_platform import FakePlatform, open_fake_engine, open_troubled_store, until
@@ -43,13 +44,13 @@ async def test_an_outcome_that_cannot_be_stored_spoils_no_other(
     async with open_troubled_store() as store, open_delivering(ONE, store=store) as (engine, platform):
         inner, refusals = store.inner.record_deliveries, 0
 
-        async def record(outcomes: list[DeliveryOutcome]) -> None:
+        async def record(outcomes: list[DeliveryOutcome], *, duty: Duty | None = None) -> None:
             nonlocal refusals
             await trio.lowlevel.checkpoint()
             if any(outcome.error == "answered 500" for outcome in outcomes):
                 refusals += 1
                 raise InvalidInput("this text cannot be stored")
-            await inner(outcomes)
+            await inner(outcomes, duty=duty)
 
         store.inner.record_deliveries = record  # type: ignore[method-assign,assignment]
         await receive(platform, *[(str(chat), str(chat)) for chat in range(10)])

@@ -77,7 +77,7 @@ async def test_it_ends_where_the_reader_said(served: Any) -> None:
 async def test_it_closes_with_going_away_when_the_server_stops(serve: Any) -> None:
     async with serve(drain=20.0) as served:
         await served.add()
-        async with open_websocket(served.port, SOCKET) as client:
+        async with open_websocket(served.port, SOCKET + "?type=message") as client:
             served.stop.set()
             before = trio.current_time()
             assert await client.one() is None
@@ -89,7 +89,7 @@ async def test_it_closes_with_going_away_when_the_server_stops(serve: Any) -> No
 async def test_a_client_that_says_no_goodbye_holds_nothing_up(serve: Any) -> None:
     """Neither the pings' next turn nor the missing answer to the close frame delays the end of the server."""
     async with serve(drain=20.0) as served, await trio.open_tcp_stream("127.0.0.1", served.port) as stream:
-        await stream.send_all(handshake(SOCKET))
+        await stream.send_all(handshake(SOCKET + "?type=message"))
         assert b"101" in await stream.receive_some()
         started = trio.current_time()
         served.stop.set()
@@ -115,7 +115,7 @@ async def test_a_slow_reader_costs_bounded_memory_and_time(serve: Any) -> None:
 
 async def test_a_reader_that_vanishes_is_noticed(served: Any) -> None:
     await served.add()
-    async with open_websocket(served.port, SOCKET) as client:
+    async with open_websocket(served.port, SOCKET + "?type=message") as client:
         with trio.fail_after(30):
             while not served.engine._tail._waiting:
                 await trio.sleep(0.01)
@@ -128,7 +128,7 @@ async def test_a_reader_that_vanishes_is_noticed(served: Any) -> None:
 
 async def test_chatter_and_nonsense_from_the_client(served: Any) -> None:
     await served.add()
-    async with open_websocket(served.port, SOCKET) as client:
+    async with open_websocket(served.port, SOCKET + "?type=message") as client:
         for _ in range(100):
             await client.send("what is the weather like")
         await served.parrot.say("polly", "still here")
@@ -137,7 +137,7 @@ async def test_chatter_and_nonsense_from_the_client(served: Any) -> None:
         with trio.fail_after(30):
             while await client.stream.receive_some():
                 pass
-    async with open_websocket(served.port, SOCKET) as client:
+    async with open_websocket(served.port, SOCKET + "?type=message") as client:
         await client.send("x" * (websocket.MESSAGE_LIMIT + 1))
         assert await client.one() is None
         assert client.closed == 1009
@@ -147,7 +147,7 @@ async def test_pings(serve: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(websocket, "PING", 0.02)
     async with serve() as served:
         await served.add()
-        async with open_websocket(served.port, SOCKET) as client:
+        async with open_websocket(served.port, SOCKET + "?type=message") as client:
             with trio.fail_after(30):
                 while client.pings < 3:
                     await client.read()
@@ -156,7 +156,9 @@ async def test_pings(serve: Any, monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_the_key_in_the_header(serve: Any) -> None:
     async with serve(key="sesame") as served:
         await served.add()
-        async with open_websocket(served.port, SOCKET, [("Authorization", "Bearer sesame")]) as client:
+        async with open_websocket(
+            served.port, SOCKET + "?type=message", [("Authorization", "Bearer sesame")]
+        ) as client:
             await served.parrot.say("polly", "hello")
             assert texts([await client.one()]) == ["hello"]
         with pytest.raises(Refused) as refused:

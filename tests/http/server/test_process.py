@@ -142,7 +142,7 @@ def test_signals_while_the_interpreter_ends_change_nothing(start: Any) -> None:
     assert server.popen.returncode in (0, 128 + signal.SIGTERM)
 
 
-@pytest.mark.parametrize(("command", "missing"), [("serve", "typer"), ("serve", "quart"), ("--help", "rich")])
+@pytest.mark.parametrize(("command", "missing"), [("health", "typer"), ("serve", "quart"), ("--help", "rich")])
 def test_an_installation_for_embedding_only_says_what_is_missing(tmp_path: Path, command: Any, missing: Any) -> None:
     code = f"import sys; sys.modules[{missing!r}] = None; sys.argv = ['rookery', {command!r}]"
     done = subprocess.run(
