@@ -88,7 +88,7 @@ def test_pairing_in_a_terminal(
         ("sessions add x --credential token", 2, "NAME=VALUE"),
         ("send shop 7 --file /nonexistent/file", 1, "/nonexistent/file: No such file"),
         ("send shop 7 --media a --file-url b", 2, "one of --file, --file-url and --media"),
-        ("sessions delete shop", 1, "add --yes"),
+        ("sessions delete shop", 1, "confirm with --yes"),
         ("--url nonsense sessions list", 2, "No such option"),
         ("sessions list --url nonsense", 2, "is not an address"),
         ("sessions list --url http://127.0.0.1:9", 3, "no server answers at http://127.0.0.1:9"),

@@ -152,6 +152,7 @@ class WorkerPool:
         """Start a client. Leaving the block stops listening to the client, and stops it unless it has ended."""
         port = ClientPort(worker, start.client)
         worker.ports[port.number] = port
+        worker.ping()  # a client must not begin before its worker knows when the lease ends
         worker.tell(start)
         try:
             yield port

@@ -243,6 +243,10 @@ class WorkerProcess:
         first = min((until() for until in self.leases.values()), default=math.inf)
         return None if first == math.inf else time.monotonic() + first - trio.current_time()
 
+    def ping(self) -> None:
+        """Say that the engine lives, and how long the leases of its sessions last."""
+        self.tell(Ping(self.lease_end()))
+
     async def _watch(self) -> None:
         """Send heartbeats, and kill a worker that sends none. Silence is counted in checks, not in seconds: a delay of
         this process counts as one check."""
@@ -250,7 +254,7 @@ class WorkerProcess:
         patience = self._settings.loading
         while True:
             await trio.sleep(beat)
-            self.tell(Ping(self.lease_end()))
+            self.ping()
             missed = 0 if self._heard else missed + 1
             self._heard = False
             if self._known.is_set():

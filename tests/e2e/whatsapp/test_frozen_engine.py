@@ -66,6 +66,9 @@ async def test_a_worker_ends_before_another_instance_connects(
                         assert device.logins == 2, "the other instance connected beside the old worker"
                         await trio.sleep(0.01)
                 assert trio.current_time() - began <= LEASE + 1.0
+                with trio.fail_after(PATIENCE):  # until then the stored status is the frozen engine's last one
+                    while device.logins < 3:
+                        await trio.sleep(0.02)
                 await reach(other, "one", SessionStatus.CONNECTED)
                 assert device.logins == 3
                 sent = whatsapp.phone(BOB).send_text(alice, "to the other instance")
