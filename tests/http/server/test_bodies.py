@@ -62,7 +62,7 @@ async def test_documents_of_many_objects_do_not_hold_the_loop(served: Any) -> No
                 nursery.start_soon(post)
     assert set(statuses) <= {(413, "too-large"), (503, "too-many-bytes")}
     assert (413, "too-large") in statuses
-    assert max(gaps) < 1.0, "parsing one such body takes two seconds and more"
+    assert max(gaps, default=0.0) < 1.0, "parsing one such body takes two seconds and more"
 
 
 @pytest.mark.parametrize("filler", [b"{},", b"0,", b'"",', b'{"a":0},', b"[[],[]],"])
@@ -73,7 +73,7 @@ async def test_documents_below_the_limit_have_a_limit_of_values(served: Any, fil
         answer = await served.client.post(SEND, content=body, headers=JSON)
     assert answer.status_code == 400
     assert str(MAX_VALUES) in answer.json()["detail"] or "options" in answer.json()["detail"]
-    assert max(gaps) < 0.5
+    assert max(gaps, default=0.0) < 0.5
 
 
 async def test_a_large_file_in_data_is_sent(served: Any) -> None:
@@ -83,7 +83,7 @@ async def test_a_large_file_in_data_is_sent(served: Any) -> None:
     async with watched_loop() as gaps:
         answer = await served.client.post(SEND, json=document, timeout=60)
     assert answer.status_code == 200, answer.text
-    assert max(gaps) < 1.0
+    assert max(gaps, default=0.0) < 1.0
 
 
 @pytest.mark.parametrize("depth", [64, 65, 5000, 100_000])
