@@ -23,7 +23,7 @@ RARELY: dict[str, Any] = {
     "claim_patience": 600.0,
     "recovery_interval": 600.0,
 }
-"""Polling and expired leases help nobody within a test."""
+"""Longer than a test: only a notification can bring the change in time, neither polling nor the end of a lease."""
 
 HANDOFF = 2.0
 """Seconds within which a session that was handed over is connected elsewhere."""

@@ -217,7 +217,7 @@ def _changed(message: ChatMessage, changes: Iterable[_Change]) -> ChatMessage:
 
 
 def _edited(message: ChatMessage, at: float, body: Mapping[str, Any]) -> ChatMessage:
-    if body.get("undecryptable") is not None:  # there is a new content, but nobody here can read it
+    if body.get("undecryptable") is not None:  # the new content could not be decrypted
         content = {**(message.content or {}), "undecryptable": body["undecryptable"]}
         return msgspec.structs.replace(message, edited_at=at, content=content)
     content = {

@@ -80,7 +80,7 @@ class PairingDesk:
     def next_round(self) -> None:
         """Call before a client starts to pair. Raises TerminalError after too many rounds without a scan."""
         self._asked = False
-        if self.restarting:  # a person is there: this round is not one of those that nobody scanned
+        if self.restarting:  # a person has just scanned: this round does not count as unused
             self.restarting = False
             self._round_ends = 0.0
             return

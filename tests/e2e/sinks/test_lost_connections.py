@@ -33,7 +33,7 @@ def delivery(number: int) -> Delivery:
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
 @pytest.mark.parametrize("kind", KINDS)
 async def test_a_sink_works_again_as_soon_as_new_connections_do(kind: str, tmp_path: Path) -> None:
-    """More deliveries hang than a pool has places, on connections that nobody ever closes."""
+    """More deliveries hang than a pool has places, on connections that stay open."""
     async with open_broker(kind, tmp_path) as broker:
         await prepare(broker)
         async with (

@@ -16,6 +16,7 @@ from aio_pika import DeliveryMode, Message
 
 from ...model.webhook import Webhook
 from ...runtime.asyncio_thread import AsyncioThread
+from .asyncio_commands import AsyncioCommands
 from .commands import DEAD, Command, CommandOutcome
 
 IN_FLIGHT = 1000
@@ -25,42 +26,24 @@ IN_FLIGHT = 1000
 _encode = msgspec.json.Encoder().encode
 
 
-class AmqpCommands:
-    """Implements `CommandSource`. Everything but the public methods runs in the asyncio thread."""
+class AmqpCommands(AsyncioCommands):
+    """Implements `CommandSource`."""
 
     def __init__(
         self, thread: AsyncioThread, connect: Callable[[], Awaitable[Any]], sink: Webhook, *, may_create: bool
     ) -> None:
         """`connect` returns a connection of aio-pika."""
-        self._thread = thread
-        self._connect = connect
-        self._may_create = may_create
+        super().__init__(thread, connect, may_create=may_create)
         self._name = sink.commands or ""
         self._arrived: asyncio.Queue[Any] = asyncio.Queue()
-        self._connection: Any = None
         self._channel: Any = None
         self._answers: Any = None
 
-    async def open(self) -> None:
-        """Connect and start to consume."""
-        await self._thread.run(self._open)
-
-    async def aclose(self) -> None:
-        """Close the connection; the broker puts back what was not acknowledged."""
-        if self._connection is not None:
-            await self._thread.run(self._connection.close)
-
-    async def fetch(self, limit: int, seconds: float) -> Sequence[Command]:
-        """See `CommandSource.fetch`."""
-        found: Sequence[Command] = await self._thread.run(lambda: self._fetch(limit, seconds))
-        return found
-
-    async def settle(self, settled: Sequence[tuple[Command, CommandOutcome]]) -> None:
-        """See `CommandSource.settle`."""
-        await self._thread.run(lambda: self._settle(settled))
-
     async def keep(self, held: Sequence[Command]) -> None:
         """See `CommandSource.keep`. The broker gives nothing out again while the channel is open."""
+
+    async def _close(self) -> None:
+        await self._connection.close()
 
     async def _open(self) -> None:
         self._connection = await self._connect()

@@ -13,6 +13,7 @@ from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy, StreamConfig
 
 from ...model.webhook import Webhook
 from ...runtime.asyncio_thread import AsyncioThread
+from .asyncio_commands import AsyncioCommands
 from .asyncio_route import unless
 from .commands import DEAD, Command, CommandOutcome
 
@@ -26,42 +27,24 @@ IN_FLIGHT = 2000
 """How many commands the broker gives out without an acknowledgement."""
 
 
-class NatsCommands:
-    """Implements `CommandSource`. Everything but the public methods runs in the asyncio thread."""
+class NatsCommands(AsyncioCommands):
+    """Implements `CommandSource`."""
 
     def __init__(
         self, thread: AsyncioThread, connect: Callable[[], Awaitable[Any]], sink: Webhook, *, may_create: bool
     ) -> None:
         """`connect` returns what `NatsRoute.connect` does."""
-        self._thread = thread
-        self._connect = connect
-        self._may_create = may_create
+        super().__init__(thread, connect, may_create=may_create)
         self._sink = sink
         self._subject = sink.commands or ""
-        self._connection: Any = None
         self._subscription: Any = None
-
-    async def open(self) -> None:
-        """Connect and bind to the consumer."""
-        await self._thread.run(self._open)
-
-    async def aclose(self) -> None:
-        """Close the connection."""
-        if self._connection is not None:
-            await self._thread.run(self._connection[0].close)
-
-    async def fetch(self, limit: int, seconds: float) -> Sequence[Command]:
-        """See `CommandSource.fetch`."""
-        found: Sequence[Command] = await self._thread.run(lambda: self._fetch(limit, seconds))
-        return found
-
-    async def settle(self, settled: Sequence[tuple[Command, CommandOutcome]]) -> None:
-        """See `CommandSource.settle`."""
-        await self._thread.run(lambda: self._settle(settled))
 
     async def keep(self, held: Sequence[Command]) -> None:
         """See `CommandSource.keep`."""
         await self._thread.run(lambda: self._keep(held))
+
+    async def _close(self) -> None:
+        await self._connection[0].close()
 
     async def _open(self) -> None:
         self._connection = await self._connect()

@@ -74,7 +74,7 @@ def vote(client: Client, arguments: dict[str, Any]) -> dict[str, Any]:
     except Exception as error:
         text = str(error)
         if UNKNOWN_POLL in text:
-            text = "message_id: the secret of this poll is not known here, so nobody could read the vote"
+            text = "message_id: the secret of this poll is unknown, and without it no vote can be encrypted"
         raise CallFailed("rejected", text) from None
     try:
         sent = library.send_message(chat, message)

@@ -1,4 +1,4 @@
-"""A group: who is in it, who may change it, and what its members are told."""
+"""A group: its members, who may change it, and the notifications that its members get."""
 
 from __future__ import annotations
 
