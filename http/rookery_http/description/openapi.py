@@ -128,9 +128,6 @@ def _components(platforms: Mapping[str, PlatformInput]) -> dict[str, Schema]:
         shapes += [shape for shape in (row.query, row.body_shape) if shape is not None and shape != dict[str, Any]]
     _, found = msgspec.json.schema_components([*shapes, *request_schemas.CONTENTS, MethodParameters], ref_template=REF)
     components: dict[str, Schema] = deepcopy(found)
-    for shape in shapes:
-        if least := getattr(shape, "least_fields", 0):
-            components[shape.__name__]["minProperties"] = least
     components["Problem"] = components.pop("ProblemDocument") | {"title": "Problem"}
     request_schemas.add(components, platforms)
     for schema in walk(components):

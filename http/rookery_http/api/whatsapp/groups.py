@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any
 
 import msgspec
 
@@ -56,7 +56,6 @@ class ChangeGroup(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 class ChangeParticipants(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One or more of the four."""
 
-    least_fields: ClassVar[int] = 1
     add: People | msgspec.UnsetType = msgspec.UNSET
     remove: People | msgspec.UnsetType = msgspec.UNSET
     promote: People | msgspec.UnsetType = msgspec.UNSET
