@@ -64,6 +64,7 @@ RARER = {
 
 
 RETRIES = {
+    "rookery.cluster.listener.DEAF_POLL_INTERVAL": 1.0,
     "rookery.cluster.calls.STORE_RETRY_DELAY": 0.5,
     "rookery.background.scheduler.STORE_RETRY_DELAY": 0.5,
     "rookery.delivery.dispatcher.STORE_RETRY_DELAY": 0.5,
