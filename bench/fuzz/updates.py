@@ -30,13 +30,12 @@ from rookery.model.document import iso
 from rookery.model.event import Event, EventQuery, NewEvent
 from rookery.model.session import Health, Lease, ProofOfLife, Reason, Session, SessionStatus
 from rookery.provider.contract import Inbox
-from rookery.provider.pacer import Pacer
 from rookery.store.contract import Store
 from rookery.store.open import MemoryStore
 from rookery_http.output.wire_forms import WireForms
 from rookery_telegram.bot_api.api import BotApi
 from rookery_telegram.bot_api.errors import read_answer
-from rookery_telegram.link import TelegramLink
+from rookery_telegram.receiving.polls import Polls
 from rookery_telegram.receiving.updates import ALL_KINDS
 
 HANG_SECONDS = 120.0  # without progress; then the process ends with a traceback
@@ -95,15 +94,15 @@ class Run:
         self._store = store
         self._api = _Answers()
         self._inbox = _StoreInbox(store, lease)
-        self._link = TelegramLink(
+        self._polls = Polls(
             lease.session,
             "5",
             cast(BotApi, self._api),
             cast(Inbox, self._inbox),
-            Pacer(overall=30.0, per_chat=lambda chat: 1.0, burst=1),
             poll_timeout=50,
             allowed_updates=ALL_KINDS,
             takeover=False,
+            album_pause=None,
         )
         self._keys: set[tuple[int, str]] = set()
         self._last = 0
@@ -116,16 +115,16 @@ class Run:
         self._api.body = case.body
         self._inbox.committed = []
         expected = read_independently(case.body)
-        before = self._link._position
+        before = self._polls._position
         try:
-            await self._link._poll()
+            await self._polls._poll()
         except ProviderError as error:
             self.refused += 1
             if expected is not None:
                 return f"a readable answer is refused: {error}"
             if isinstance(error, TerminalError) or error.kind not in (Failure.SERVER, Failure.NETWORK):
                 return f"an answer that cannot be read is {type(error).__name__} of kind {error.kind}"
-            if self._inbox.committed or self._link._position != before:
+            if self._inbox.committed or self._polls._position != before:
                 return "an answer that cannot be read moved the position"
             return None
         events = [event for event in self._inbox.committed if event.type != "chat_migrated"]
@@ -138,8 +137,8 @@ class Run:
         if len(events) != len(expected):
             return f"{len(expected)} updates became {len(events)} events"
         ids = [id for update in expected if (id := _id_of(update)) is not None]
-        if ids and self._link._position.offset != ids[-1] + 1:
-            return f"the position is {self._link._position} after {ids}"
+        if ids and self._polls._position.offset != ids[-1] + 1:
+            return f"the position is {self._polls._position} after {ids}"
         for event, update in zip(events, expected, strict=True):
             known = _id_of(update)
             if known is not None and event.key != str(known):

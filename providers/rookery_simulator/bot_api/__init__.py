@@ -27,6 +27,7 @@ from .faults import Fault, Faults
 from .people import People
 from .settings import Settings
 from .simulator import BotApiSimulator, open_bot_api_simulator
-from .world.bot import Sent, SimulatedBot
+from .world.bot import SimulatedBot
+from .world.records import Sent
 
 __all__ = ["BotApiSimulator", "Fault", "Faults", "People", "Sent", "Settings", "SimulatedBot", "open_bot_api_simulator"]

@@ -13,7 +13,7 @@ import pytest
 from rookery_http.compose import platform_inputs
 from rookery_http.description.openapi import describe
 from rookery_telegram.event_types import EVENT_TYPES
-from rookery_telegram.receiving.messages import CONTENT_KINDS, MEDIA_KINDS, SERVICE_KINDS
+from rookery_telegram.receiving.message_kinds import CONTENT_KINDS, MEDIA_KINDS, SERVICE_KINDS
 from rookery_telegram.receiving.updates import ALL_KINDS, to_events
 
 EXAMPLES: list[dict[str, Any]] = json.loads((Path(__file__).parent / "update_examples.json").read_text())

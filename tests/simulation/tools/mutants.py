@@ -177,7 +177,7 @@ MUTANTS = (
     ),
     Mutant(
         "an update is confirmed before it is stored",
-        "rookery_telegram.link:TelegramLink._poll",
+        "rookery_telegram.receiving.polls:Polls._poll",
         "await self._inbox.commit(events, after.dump())",
         "await self._api.ask('getUpdates', {'offset': after.offset, 'timeout': 0}); "
         "await self._inbox.commit(events, after.dump())",
@@ -198,7 +198,7 @@ MUTANTS = (
     ),
     Mutant(
         "a conflict confirms what was not stored",
-        "rookery_telegram.link:TelegramLink.close",
+        "rookery_telegram.receiving.polls:Polls.confirm",
         '"offset": self._position.offset,',
         '"offset": self._position.offset + 1,',
         ("deploy", "stranger", "database_refuses"),

@@ -12,8 +12,9 @@ from typing import Any
 
 from ..wire.answers import ApiError
 from ..wire.parameters import Parameters
-from ..world.bot import Message, Sent, SimulatedBot
+from ..world.bot import Message, SimulatedBot
 from ..world.chats import Chat, supergroup_id
+from ..world.records import Sent
 
 MAX_TEXT = 4096
 MAX_CAPTION = 1024

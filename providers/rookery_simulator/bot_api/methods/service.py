@@ -7,9 +7,11 @@ from typing import Any
 
 from ..wire.answers import ApiError, Described
 from ..wire.parameters import Parameters
-from ..world.bot import DEFAULT_KINDS, SimulatedBot, Webhook
+from ..world.bot import SimulatedBot
 from ..world.files import MAX_DOWNLOAD_BYTES
+from ..world.kinds import DEFAULT_KINDS
 from ..world.polls import TERMINATED_BY_WEBHOOK
+from ..world.records import Webhook
 from .sending import find_chat
 
 _SECRET = re.compile(r"[A-Za-z0-9_-]*")

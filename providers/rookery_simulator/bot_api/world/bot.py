@@ -7,81 +7,22 @@ from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
-import msgspec
-
 from ..settings import Settings
 from ..wire.answers import ApiError, encode, too_many_requests
 from .chats import Chat, user_json
 from .files import FileStore
+from .kinds import DEFAULT_KINDS, KNOWN_KINDS, MESSAGE_KINDS
 from .limits import Window
 from .orders import Charge, Invoice, Order
 from .polls import PollDesk
+from .records import Sent, Webhook
 from .update_queue import DEFAULT_RETENTION, MAX_EVENTS, MAX_ID, RETENTION, Update, UpdateQueue
-
-MESSAGE_KINDS = frozenset(
-    {
-        "message",
-        "edited_message",
-        "channel_post",
-        "edited_channel_post",
-        "business_message",
-        "edited_business_message",
-        "guest_message",
-    }
-)
-KNOWN_KINDS = MESSAGE_KINDS | {
-    "inline_query",
-    "chosen_inline_result",
-    "callback_query",
-    "custom_event",
-    "custom_query",
-    "shipping_query",
-    "pre_checkout_query",
-    "poll",
-    "poll_answer",
-    "my_chat_member",
-    "chat_member",
-    "chat_join_request",
-    "chat_boost",
-    "removed_chat_boost",
-    "message_reaction",
-    "message_reaction_count",
-    "business_connection",
-    "deleted_business_messages",
-    "purchased_paid_media",
-    "managed_bot",
-    "subscription",
-    "stopped_message_generation",
-}
-DEFAULT_KINDS = KNOWN_KINDS - {"chat_member", "message_reaction", "message_reaction_count"}
 
 Message = dict[str, Any]
 
 
-class Sent(msgspec.Struct, frozen=True, kw_only=True):
-    """One call that took effect. `text` is the text or caption, `files` the names and sizes of what was uploaded."""
-
-    number: int
-    at: float
-    method: str
-    chat_id: int
-    message_id: int | None
-    text: str
-    parameters: dict[str, Any]
-    files: dict[str, tuple[str, int]]
-
-
 _lives: Counter[str] = Counter()
 """How often each token was registered in this process, by any simulator."""
-
-
-class Webhook(msgspec.Struct):
-    """A webhook that somebody has set; the simulator never calls it."""
-
-    url: str
-    max_connections: int = 40
-    ip_address: str = ""
-    secret_token: str = ""
 
 
 class SimulatedBot:

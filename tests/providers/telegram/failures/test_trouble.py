@@ -11,8 +11,8 @@ import trio
 from rookery import Action, Reason, SessionStatus, open_engine
 from rookery_simulator.bot_api import Fault
 from rookery_telegram import Telegram
-from rookery_telegram import link as link_module
 from rookery_telegram.bot_api.api import BotApi
+from rookery_telegram.receiving import polls
 from support.bot_api.faults import SENDS, fault, name_of, struck
 from support.telegram_engine import QUICK, SECRET, TOKEN, Setup, open_quick_simulator, open_setup
 
@@ -158,7 +158,7 @@ class TestStart:
 class TestPolls:
     @pytest.fixture(autouse=True)
     def no_pauses(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(link_module, "SECOND_TRY_DELAY", dict.fromkeys(link_module.SECOND_TRY_DELAY, 0.0))
+        monkeypatch.setattr(polls, "SECOND_TRY_DELAY", dict.fromkeys(polls.SECOND_TRY_DELAY, 0.0))
 
     @pytest.mark.parametrize(("one", "status", "reason", "action"), TERMINAL, ids=name_of)
     async def test_terminal(self, one: Fault, status: SessionStatus, reason: Reason, action: Action) -> None:
@@ -215,7 +215,7 @@ class TestPolls:
             ]
 
     async def test_a_poll_without_an_answer(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(link_module, "POLL_MARGIN", 0.2)
+        monkeypatch.setattr(polls, "POLL_MARGIN", 0.2)
         async with open_quick_simulator() as simulator, open_setup(simulator, poll_timeout=1) as setup:
             simulator.faults.add(fault("delay", method="getUpdates", seconds=20, count=2))
             session = await setup.status(RECONNECTING)

@@ -1,0 +1,1 @@
+"""The schemas of event bodies, for the API's description and for tests."""

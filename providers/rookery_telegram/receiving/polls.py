@@ -1,0 +1,250 @@
+"""The polls of one bot: each answer is stored before the next request confirms it. One task runs at a time."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, NoReturn
+
+import msgspec
+import trio
+
+from rookery.errors import Failure, NotConnected, ProviderError
+from rookery.log import get_logger
+from rookery.provider.contract import Inbox
+
+from ..bot_api.api import BotApi
+from ..bot_api.errors import ApiError, NoAnswer, poll_error
+from ..position import Position
+from .albums import is_ripe, to_event
+from .updates import to_events
+
+POLL_MARGIN = 10.0
+"""Seconds after the poll's own timeout that an answer may still take."""
+
+SECOND_TRY_DELAY = {Failure.NETWORK: 0.0, Failure.SERVER: 1.0}
+"""Seconds before a failed poll is quietly repeated once: proxies cut idle connections all the time."""
+
+SPIN_DELAY = 0.5
+"""Seconds of pause after a poll that the server answered at once with nothing."""
+
+CONFIRM_SECONDS = 1.5
+
+REST_SECONDS = 30.0
+"""Seconds for fetching what waits at a server before leaving it."""
+
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+log = get_logger("SESSION")
+
+
+class Polls:
+    """Receives a bot's updates. The link owns it, and runs and closes it.
+
+    Args:
+        bot: the bot's number, which the position belongs to.
+        poll_timeout: seconds of one long poll.
+        takeover: a conflict with another poller is no reason to wait.
+        album_pause: seconds without another part after which an album is complete; None gathers no albums.
+    """
+
+    def __init__(
+        self,
+        session: str,
+        bot: str,
+        api: BotApi,
+        inbox: Inbox,
+        *,
+        poll_timeout: int,
+        allowed_updates: tuple[str, ...],
+        takeover: bool,
+        album_pause: float | None,
+    ) -> None:
+        self._session = session
+        self._api = api
+        self._inbox = inbox
+        self._takeover = takeover
+        self._params: dict[str, Any] = {"timeout": poll_timeout, "allowed_updates": allowed_updates}
+        self._poll_timeout = poll_timeout
+        self._position = Position.load(inbox.cursor, bot)
+        self._sent_offset = self._position.offset  # the offset that was last sent to the server
+        self._refused = False  # a conflict: nothing is confirmed any more
+        self._webhook_deleted = False
+        self._asked_at: float | None = None  # when the poll under way began
+        self._album_pause = album_pause
+        self._storing = trio.Lock()  # the cursor moves for updates and for albums
+        self._parts_stored = trio.Event()
+        self._polling = trio.CancelScope()
+        self._turn = trio.Lock()  # held by whoever may poll: `run`, or `halted`
+        self._halting = self._ended = False
+
+    async def run(self) -> None:
+        """Poll for ever. Raises ProviderError."""
+        if self._album_pause is None and not self._position.albums:
+            await self._poll_until_halted()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._gather_albums)
+            await self._poll_until_halted()
+
+    async def _poll_until_halted(self) -> NoReturn:
+        while True:
+            async with self._turn:
+                if self._ended:
+                    await trio.sleep_forever()  # the engine closes this link
+                with trio.CancelScope() as self._polling:
+                    if self._halting:
+                        self._polling.cancel()
+                    await self._poll_again_and_again()
+
+    async def _poll_again_and_again(self) -> NoReturn:
+        failed: Failure | None = None
+        while True:
+            try:
+                spun = await self._poll()
+                failed = None
+            except ProviderError as error:
+                # Only an error that comes twice in a row is worth a visible reconnect.
+                if error.kind not in SECOND_TRY_DELAY or failed is not None:
+                    raise
+                failed = error.kind
+                log.debug("a poll failed and is repeated", session=self._session, error=str(error))
+                await trio.sleep(SECOND_TRY_DELAY[error.kind])
+                continue
+            if spun:
+                await trio.sleep(SPIN_DELAY)
+
+    async def confirm(self) -> None:
+        """Confirm to the server what was stored since the last poll, if anything, unless the lease has run out. Bounded
+        and shielded; never raises when the server does not answer: it delivers unconfirmed updates again, and the
+        engine recognises them."""
+        if self._refused or self._position.offset == self._sent_offset:
+            return
+        if trio.current_time() >= self._inbox.trusted_until:  # another instance may be polling by now
+            return
+        # `timeout=0` does not end another client's poll (rule 8), and the server answers a new offset at once (rule 5).
+        params = {"offset": self._position.offset, "timeout": 0, "limit": 1}
+        with trio.move_on_after(CONFIRM_SECONDS, shield=True):
+            try:
+                await self._api.ask("getUpdates", params, seconds=CONFIRM_SECONDS)
+                self._sent_offset = self._position.offset
+            except (ApiError, NoAnswer) as error:
+                log.debug("the offset was not confirmed", session=self._session, error=str(error))
+
+    def check(self) -> None:
+        """A poll that is overdue is dead, whatever the state of its socket. Raises ProviderError."""
+        if self._asked_at is None:  # the last poll's updates are being stored, which may take a while
+            return
+        age = trio.current_time() - self._asked_at
+        allowed = self._poll_timeout + 2 * POLL_MARGIN
+        if age > allowed:
+            raise ProviderError(f"no answer to a poll for {age:.0f} s; {allowed:.0f} s are the most it can take")
+
+    @asynccontextmanager
+    async def halted(self) -> AsyncIterator[None]:
+        """Stop the polls for the block, after storing every update that waits at the server. They go on afterwards, unless
+        the block calls `end`. Raises NotConnected."""
+        if self._halting or self._ended:
+            raise NotConnected("the session is leaving its server already")
+        self._halting = True
+        try:
+            self._polling.cancel()
+            with trio.move_on_after(REST_SECONDS) as waiting:
+                await self._turn.acquire()
+            if waiting.cancelled_caught:
+                raise NotConnected("the polls do not end")
+            try:
+                await self._fetch_the_rest()
+                yield
+            finally:
+                self._turn.release()
+        finally:
+            self._halting = False
+
+    def end(self) -> None:
+        """Never poll again: the bot has left the server. Call it inside `halted`."""
+        self._ended = True
+
+    async def _fetch_the_rest(self) -> None:
+        """Store every update that waits at the server. Raises NotConnected."""
+        try:
+            with trio.fail_after(REST_SECONDS):
+                before = -1
+                while before != self._position.offset:
+                    before = self._position.offset
+                    await self._poll(at_once=True)
+        except (ProviderError, trio.TooSlowError) as error:
+            raise NotConnected(
+                f"the updates that wait cannot be fetched: {str(error) or 'no answer in time'}"
+            ) from None
+
+    async def _poll(self, *, at_once: bool = False) -> bool:
+        """One getUpdates call and its commit. True when the answer came at once and was empty. `at_once`: do not wait for
+        updates."""
+        position = self._position
+        started = trio.current_time()
+        if position.offset:
+            self._params["offset"] = position.offset
+        self._asked_at = started
+        try:
+            result = await self._api.ask(
+                "getUpdates",
+                self._params | {"timeout": 0} if at_once else self._params,
+                seconds=self._poll_timeout + POLL_MARGIN,
+                repeat=False,  # `run` does that, for more kinds of trouble
+                on_sent=self._confirmed,
+            )
+            events, ids = to_events(result, epoch=position.epoch, now=self._inbox.now)
+        except (ApiError, NoAnswer) as error:
+            return await self._refuse(error)
+        except UNREADABLE:
+            raise ProviderError("getUpdates gave no list of updates", kind=Failure.SERVER) from None
+        self._asked_at = None
+        self._inbox.beat(trio.current_time() - started)
+        self._webhook_deleted = False
+        if not events:
+            return trio.current_time() - started < SPIN_DELAY
+        now = self._inbox.now()
+        epoch = position.epoch_of(ids, now)
+        if epoch != position.epoch:
+            events, ids = to_events(result, epoch=epoch, now=self._inbox.now)
+        async with self._storing:
+            after = self._position.after(ids, epoch, now)
+            if self._album_pause is not None:
+                after = after.with_parts(events, now=now, pause=self._album_pause)
+            await self._inbox.commit(events, after.dump())
+            self._position = after
+        self._parts_stored.set()
+        return not ids
+
+    async def _gather_albums(self) -> None:
+        """Store the event of each album once its parts are complete; those that an earlier link left, too."""
+        pause = self._album_pause or 0.0
+        while True:
+            self._parts_stored = trio.Event()
+            async with self._storing:
+                now = self._inbox.now()
+                ripe = [album for album in self._position.albums if is_ripe(album, now=now, pause=pause)]
+                if ripe:
+                    after = self._position.without(ripe)
+                    await self._inbox.commit([to_event(album) for album in ripe], after.dump())
+                    self._position = after
+            left = min((album.due - now for album in self._position.albums), default=float("inf"))
+            with trio.move_on_after(max(0.0, left)):
+                await self._parts_stored.wait()
+
+    def _confirmed(self) -> None:
+        """Note that the request has confirmed the offset, whether or not an answer comes."""
+        self._sent_offset = self._position.offset
+
+    async def _refuse(self, error: ApiError | NoAnswer) -> bool:
+        """The error that a failed poll means; deletes a leftover webhook once (rule 11)."""
+        if isinstance(error, ApiError) and error.webhook_active and not self._webhook_deleted:
+            self._webhook_deleted = True
+            try:
+                await self._api.ask("deleteWebhook")
+            except (ApiError, NoAnswer) as second:
+                raise poll_error(second, opening=False, takeover=self._takeover) from None
+            return False
+        failure = poll_error(error, opening=False, takeover=self._takeover)
+        self._refused = failure.kind is Failure.CONFLICT
+        raise failure
