@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import ast
+import functools
 import os
+import re
 import signal
 import subprocess
 import sys
+import types
 from pathlib import Path
 
 import anyio
@@ -13,11 +17,14 @@ import anyio.abc
 import pytest
 import trio
 
+import rookery_telegram
 from rookery import Engine, open_engine
 from rookery_simulator import BotApiSimulator, open_bot_api_simulator
 from rookery_telegram import Telegram
 
 ROOT = Path(__file__).parents[2]
+SHORTEST = Path(__file__).with_name("embedded_example.md")
+"""The documented program that reads `engine.events()` without naming types; it must run as it stands."""
 EXAMPLE = ROOT / "examples/echo_bot.py"
 TOKEN = "123456:AAbbCCddEEffGGhhIIjjKKllMMnnOOppQQr"
 
@@ -47,6 +54,25 @@ async def run_until(simulator: BotApiSimulator, data: Path, answers: int, stop: 
     assert process.returncode == 0, output
     assert TOKEN not in output
     return output
+
+
+async def test_the_shortest_program_answers_every_message_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [program] = re.findall(r"```python\n(.*?)```", SHORTEST.read_text(), re.DOTALL)
+    code = compile(program, str(SHORTEST), "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    monkeypatch.chdir(tmp_path)
+    async with open_bot_api_simulator() as simulator, trio.open_nursery() as nursery:
+        bot = simulator.bot(TOKEN)
+        monkeypatch.setattr(rookery_telegram, "Telegram", functools.partial(Telegram, api_url=simulator.url))
+        program_task = types.FunctionType(code, {"token": TOKEN})
+        nursery.start_soon(program_task)
+        with trio.fail_after(30):
+            for number in range(3):
+                bot.push_text(f"hello {number}", chat_id=number + 1)
+                await simulator.wait_until(lambda count=number + 1: len(bot.sent) >= count)  # type: ignore[misc]
+        nursery.cancel_scope.cancel()
+    assert [(sent.chat_id, sent.text) for sent in bot.sent] == [(n + 1, f"hello {n}") for n in range(3)]
 
 
 def test_it_is_short() -> None:

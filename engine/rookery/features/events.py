@@ -10,7 +10,7 @@ import trio
 from ..delivery.tail import EventTail
 from ..errors import UnknownCursor
 from ..model.event import Event, EventQuery
-from ..model.subscription import EVERYTHING, asks_for
+from ..model.subscription import EVERYTHING, asks_for, is_about_session
 from ..store.contract import Store
 from .platform.chats import ChatNames
 
@@ -64,11 +64,12 @@ class EventFeatures(ChatNames):
     ) -> EventStream:
         """Every event after `after`, then new ones as they are stored, until the loop is left or cancelled.
 
-        Types as in `read_events`. What happens to sessions is in the log too: without `types` the stream has
-        `session.status` events as well, which have no chat. A program that answers messages asks for
-        `types=["message"]`. `chat` is a name as events have it (`name_chat` finds it). Without `after` the
-        stream begins with the first event stored since this engine was opened; 0 means the whole log. To continue after
-        a restart, keep the id of the last handled event and pass it.
+        Types as in `read_events`, with one difference: without `types` the stream has only what the platforms reported
+        and the files of it, and nothing about the sessions themselves, so that a loop which answers each event never
+        gets one without a chat. Ask for `types=["session.status"]`, or `["*"]` for both. `chat` is a name as events
+        have it (`name_chat` finds it). Without `after` the stream begins with the first event stored since this engine
+        was opened; 0 means the whole log. To continue after a restart, keep the id of the last handled event and pass
+        it.
         """
         return EventStream(
             self._store,
@@ -83,6 +84,7 @@ class EventFeatures(ChatNames):
                     limit=FOLLOW_BATCH,
                 )
             ),
+            sessions_too=types is not None,
         )
 
 
@@ -96,10 +98,12 @@ class EventStream:
     A cancelled call has consumed no event: the stream can be used again, for example after a timeout.
     """
 
-    def __init__(self, store: Store, tail: EventTail, query: EventQuery) -> None:
+    def __init__(self, store: Store, tail: EventTail, query: EventQuery, *, sessions_too: bool = True) -> None:
+        """`sessions_too` False: leave out the events about sessions themselves."""
         self._store = store
         self._tail = tail
         self._query = query
+        self._sessions_too = sessions_too
         self._filter = msgspec.structs.replace(query, after=0)
         self._page: Iterator[Event] = iter(())
         self._wanted: dict[str, bool] = {}  # by type
@@ -146,20 +150,23 @@ class EventStream:
         """Read from the store. `end` is the tail's last event at an earlier moment, so an event that is not found up to
         there does not exist."""
         query = self._query
-        if query == EventQuery(after=query.after, types=(EVERYTHING,), limit=query.limit):
-            found = await self._tail.past.after(self._position)
-            page: Sequence[Event] = self._matching(list(found))
-            complete = not found
-        else:
-            found = page = await self._store.read_events(msgspec.structs.replace(query, after=self._position))
-            complete = len(found) < query.limit
-        if found:
-            self._position = found[-1].id
-        if complete:
-            self._position = max(self._position, end)
-        return page
+        everything = query == EventQuery(after=query.after, types=(EVERYTHING,), limit=query.limit)
+        while True:
+            if everything:
+                found = await self._tail.past.after(self._position)
+                complete = not found
+            else:
+                found = await self._store.read_events(msgspec.structs.replace(query, after=self._position))
+                complete = len(found) < query.limit
+            if found:
+                self._position = found[-1].id
+            if complete:
+                self._position = max(self._position, end)
+            page = self._matching(found)
+            if page or complete:
+                return page
 
-    def _matching(self, events: list[Event]) -> list[Event]:
+    def _matching(self, events: Sequence[Event]) -> list[Event]:
         sessions, chat = self._query.sessions, self._query.chat
         return [
             event
@@ -172,5 +179,6 @@ class EventStream:
     def _wants(self, type: str) -> bool:
         wanted = self._wanted.get(type)
         if wanted is None:
-            wanted = self._wanted[type] = asks_for(self._query.types, type)
+            wanted = asks_for(self._query.types, type) and (self._sessions_too or not is_about_session(type))
+            self._wanted[type] = wanted
         return wanted

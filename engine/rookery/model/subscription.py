@@ -33,6 +33,11 @@ def asks_for(asked: Collection[str] | None, type: str) -> bool:
     return any(name in asked for name in names_of(type))
 
 
+def is_about_session(type: str) -> bool:
+    """True for the types that describe a session itself, such as `session.status`."""
+    return type.startswith("session.")
+
+
 def is_pattern(name: str) -> bool:
     """True for `*` and for names that end in `.*`."""
     return name == EVERYTHING or name.endswith(".*")

@@ -126,7 +126,7 @@ async def test_states_are_in_no_stream_unless_asked_for(autojump_clock: MockCloc
                 into.append(found.body["state"] if found.type == STATUS_EVENT else found.type)
 
         nursery.start_soon(lambda: follow(asked, types=[STATUS_EVENT]))
-        nursery.start_soon(lambda: follow(others))
+        nursery.start_soon(lambda: follow(others, types=["*"]))
         await settled()
         receipt = await engine.send("a", to="7", text="hi")
         await platform.link().inbox.confirm([receipt.message_id], MessageState.READ)

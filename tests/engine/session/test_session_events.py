@@ -39,7 +39,7 @@ async def test_a_follower_sees_a_life_from_start_to_stop(autojump_clock: MockClo
     platform.plan("a", network())
     seen: list[Event] = []
     async with open_fake_engine(platform) as engine, trio.open_nursery() as nursery:
-        nursery.start_soon(follow, engine, seen)
+        nursery.start_soon(lambda: follow(engine, seen, types=["session.status"]))
         await add(engine)
         await connected(engine)
         await engine.stop("a")
@@ -61,7 +61,7 @@ async def test_repeated_failures_of_one_kind_are_one_change(autojump_clock: Mock
     platform.plan("a", *[network(str(number)) for number in range(5)])
     seen: list[Event] = []
     async with open_fake_engine(platform) as engine, trio.open_nursery() as nursery:
-        nursery.start_soon(follow, engine, seen)
+        nursery.start_soon(lambda: follow(engine, seen, types=["session.status"]))
         await add(engine)
         await connected(engine, seconds=600)
         await trio.sleep(1)
@@ -119,7 +119,7 @@ async def test_codes_come_to_those_who_name_them(autojump_clock: MockClock) -> N
     everything: list[Event] = []
     codes: list[Event] = []
     async with open_fake_engine(platform) as engine, trio.open_nursery() as nursery:
-        nursery.start_soon(follow, engine, everything)
+        nursery.start_soon(lambda: follow(engine, everything, types=["*"]))
         nursery.start_soon(lambda: follow(engine, codes, types=["session.qr", "session.pairing_code"]))
         await add(engine)
         await connected(engine, seconds=60)

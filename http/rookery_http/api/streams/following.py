@@ -13,10 +13,13 @@ import trio
 from rookery import model
 from rookery.features.events import EventStream
 from rookery.model.key import ApiKey
+from rookery.model.subscription import EVERYTHING
 
 from ...access.callers import Caller
 from ...input.parameters import EventId, EventTypes, Id, types_of
 from ..state import Api
+
+EVERY_TYPE = (EVERYTHING,)
 
 LEAST = 0.05
 """Minimum seconds for every reader, enough to send the events that are already there."""
@@ -108,7 +111,11 @@ async def events_for(api: Api, query: FollowEvents, caller: Caller, *, resume: i
         await api.engine.check_cursor(after)
     chat = None if query.chat is None else await api.engine.name_chat(query.chat, query.session)
     return api.engine.events(
-        after=after, session=query.session, sessions=caller.sessions, types=types_of(query.type), chat=chat
+        after=after,
+        session=query.session,
+        sessions=caller.sessions,
+        types=types_of(query.type) or EVERY_TYPE,
+        chat=chat,
     )
 
 
