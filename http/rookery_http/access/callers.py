@@ -76,19 +76,22 @@ def _unauthorized(detail: str) -> Problem:
 
 
 def given_key(headers: Headers) -> str | None:
-    """The key of a request: in `Authorization: Bearer`, `X-Api-Key` or `apikey`; None without any of these headers.
+    """The key of a request: in `Authorization: Bearer`, `X-Api-Key` or `apikey`; None without any of these headers, empty
+    with `Authorization` of another scheme alone.
 
     Raises:
         Problem: 401 when these headers contradict each other.
     """
-    found = []
+    found = [value.strip() for name in ("X-Api-Key", "Apikey") for value in headers.getlist(name)]
+    others = False
     for value in headers.getlist("Authorization"):
         scheme, _, token = value.partition(" ")
-        found.append(token.strip() if scheme.lower() == "bearer" else "")
-    for name in ("X-Api-Key", "Apikey"):
-        found += [value.strip() for value in headers.getlist(name)]
+        if scheme.lower() == "bearer":
+            found.append(token.strip())
+        else:
+            others = True  # of a proxy in front, for example, which asks for a name and a password
     if not found:
-        return None
+        return "" if others else None
     if any(token != found[0] for token in found):
         raise _unauthorized("send one key, in the header Authorization: Bearer KEY")
     return found[0]

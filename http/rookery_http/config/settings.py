@@ -102,7 +102,7 @@ class ApiSettings(msgspec.Struct, frozen=True, kw_only=True):
             "Path under which a proxy shows this server, such as `/rookery`; the proxy may pass it on or take it away.",
             right="a path such as /rookery, without a slash at its end",
             shown_default="none",
-            pattern=r"^((/[A-Za-z0-9._~-]+)+)?$",
+            pattern=r"^((/(?!\.\.?(/|$))[A-Za-z0-9._~-]+)+)?$",
         ),
     ] = ""
     trusted_proxies: (

@@ -108,7 +108,28 @@ async def test_behind_a_real_proxy_under_a_base_path(serve: Any, tmp_path: Path,
         ("10.0.0.1", [(b"x-forwarded-for", b"nonsense")], "10.0.0.1"),
         ("10.0.0.1", [(b"forwarded", b"for=203.0.113.9;proto=https, for=10.0.0.2")], "203.0.113.9"),
         ("10.0.0.1", [(b"forwarded", b'for="[2001:db8::1]:4711";by=x')], "2001:db8::1"),
-        ("10.0.0.1", [(b"forwarded", b"For=203.0.113.9:80"), (b"x-forwarded-for", b"6.6.6.6")], "203.0.113.9"),
+        ("10.0.0.1", [(b"forwarded", b"For=203.0.113.9:80"), (b"x-forwarded-for", b"203.0.113.9")], "203.0.113.9"),
+        # Only one of the two is of the proxy, and nothing says which.
+        ("10.0.0.1", [(b"forwarded", b"for=6.6.6.6"), (b"x-forwarded-for", b"203.0.113.9")], "10.0.0.1"),
+        ("10.0.0.1", [(b"forwarded", b"for=_hidden"), (b"x-forwarded-for", b"6.6.6.6")], "10.0.0.1"),
+        # What a client put in front, in whatever form, never comes before what the proxy added.
+        ("10.0.0.1", [(b"forwarded", b'by="x, for=6.6.6.6", for=203.0.113.9')], "203.0.113.9"),
+        ("10.0.0.1", [(b"forwarded", b'by="\\", for=6.6.6.6", for=203.0.113.9')], "203.0.113.9"),
+        ("10.0.0.1", [(b"forwarded", b'for=203.0.113.9;by=";for=6.6.6.6"')], "203.0.113.9"),
+        ("10.0.0.1", [(b"forwarded", b'for=6.6.6.6"'), (b"forwarded", b"for=203.0.113.9")], "203.0.113.9"),
+        ("10.0.0.1", [(b"forwarded", b"for=6.6.6.6, proto=https;by=10.0.0.1")], "10.0.0.1"),
+        ("10.0.0.1", [(b"forwarded", b"for=6.6.6.6, for=unknown")], "10.0.0.1"),
+        ("10.0.0.1", [(b"forwarded", b"forfor=6.6.6.6")], "10.0.0.1"),
+        ("10.0.0.1", [(b"forwarded", b'for="203.0.113.9:_port"')], "203.0.113.9"),
+        ("10.0.0.1", [(b"forwarded", b'for="[2001:db8::1]:_port" ; proto = https')], "2001:db8::1"),
+        ("10.0.0.1", [(b"x-forwarded-for", b"[2001:db8::1]:4711")], "2001:db8::1"),
+        ("10.0.0.1", [(b"x-forwarded-for", b"2001:DB8:0::1")], "2001:db8::1"),
+        ("10.0.0.1", [(b"x-forwarded-for", b"::ffff:203.0.113.9")], "203.0.113.9"),
+        ("10.0.0.1", [(b"x-forwarded-for", b"6.6.6.6, 203.0.113.9, ")], "203.0.113.9"),
+        ("10.0.0.1", [(b"x-forwarded-for", b"6.6.6.6, 0x7f.1")], "10.0.0.1"),
+        ("10.0.0.1", [(b"x-forwarded-for", b"6.6.6.6, " * 2000 + b"203.0.113.9, 10.9.9.9")], "203.0.113.9"),
+        ("10.0.0.1", [(b"forwarded", b'"' * 4000 + b", for=203.0.113.9")], "203.0.113.9"),
+        ("10.0.0.1", [(b"forwarded", b'for="' * 4000)], "10.0.0.1"),
         ("10.0.0.1", [(b"forwarded", b"for=_hidden")], "10.0.0.1"),
         ("198.51.100.1", [(b"x-forwarded-for", b"203.0.113.9")], "198.51.100.1"),
         ("::ffff:10.0.0.1", [(b"x-forwarded-for", b"203.0.113.9")], "203.0.113.9"),
@@ -135,6 +156,12 @@ def test_base_paths() -> None:
     assert without_base("/rookeryx", "/rookery") == "/rookeryx"
     assert without_base("/v1/x", "/rookery") == "/v1/x"
     assert without_base("/v1/x", "") == "/v1/x"
+    assert without_base("/rookery//v1/x", "/rookery") == "//v1/x"
+    assert without_base("//rookery/v1/x", "/rookery") == "//rookery/v1/x"
+    assert without_base("/%72ookery/v1/a%2Fb", "/rookery") == "/v1/a%2Fb"
+    assert without_base("/a/%62/v1", "/a/b") == "/v1"
+    assert without_base("/a%2Fb/v1", "/a/b") == "/a%2Fb/v1"
+    assert without_base("/rookery/rookery", "/rookery") == "/rookery"
 
 
 async def test_cors(serve: Any) -> None:
@@ -185,6 +212,11 @@ async def test_a_page_that_is_named_may_call_a_server_without_a_key(serve: Any) 
         ("ROOKERY_CORS_ORIGINS", "*"),
         ("ROOKERY_BASE_PATH", "rookery"),
         ("ROOKERY_BASE_PATH", "/rookery/"),
+        ("ROOKERY_BASE_PATH", "/"),
+        ("ROOKERY_BASE_PATH", "//rookery"),
+        ("ROOKERY_BASE_PATH", "/a/../b"),
+        ("ROOKERY_BASE_PATH", "/.."),
+        ("ROOKERY_CORS_ORIGINS", "null"),
         ("ROOKERY_TRUSTED_PROXIES", "proxy.example.org"),
     ],
 )

@@ -110,7 +110,14 @@ async def test_a_key_may_come_in_other_headers(serve: Any, name: Any) -> None:
         assert (await served.client.get("/v1/sessions", headers={name: made["key"]})).status_code == 200
         both = {name: KEY, "Authorization": f"Bearer {KEY}"}
         assert (await served.client.get("/v1/sessions", headers=both)).status_code == 200
-        both["Authorization"] += "x"
+        both["Authorization"] = "Basic dXNlcjpwYXNzd29yZA=="  # of a proxy in front
+        assert (await served.client.get("/v1/sessions", headers=both)).status_code == 200
+        three = {"X-Api-Key": KEY, "apikey": KEY, "Authorization": f"Bearer {KEY}"}
+        assert (await served.client.get("/v1/sessions", headers=three)).status_code == 200
+        for other in three:
+            wrong = {**three, other: three[other] + "x"}
+            assert (await served.client.get("/v1/sessions", headers=wrong)).status_code == 401
+        both["Authorization"] = f"Bearer {KEY}x"
         assert (await served.client.get("/v1/sessions", headers=both)).status_code == 401
 
 
