@@ -31,6 +31,21 @@ async def test_a_scheduled_message_waits_for_its_time(store: Store) -> None:
     assert await store.next_scheduled_at() == 3000.0
 
 
+async def test_scheduled_messages_are_released_in_pieces_the_longest_due_first(store: Store) -> None:
+    await create_and_claim(store)
+    await store.create_session(new_session("other"))
+    late, soon, later = [
+        message(session, state=SCHEDULED, send_at=at)
+        for session, at in (("shop", 1700.0), ("other", 1600.0), ("shop", 1800.0))
+    ]
+    for one in (late, soon, later):
+        await store.enqueue(one, pending_limit=10)
+    assert sorted(await store.release_scheduled(now=2000.0, limit=2)) == ["other", "shop"]
+    assert (await store.get_message(later.id)).state is SCHEDULED
+    assert list(await store.release_scheduled(now=2000.0, limit=2)) == ["shop"]
+    assert list(await store.release_scheduled(now=2000.0, limit=2)) == []
+
+
 async def test_scheduled_messages_are_counted_apart_and_never_pruned(store: Store) -> None:
     await store.create_session(new_session())
     waiting = message(state=SCHEDULED, send_at=2000.0)

@@ -65,13 +65,19 @@ class Housekeeper:
             try:
                 if not self._watch.may_delete:
                     continue  # the clock watch logs the reason
-                if await self._store.expire_messages(now=self._clock(), announce=self._settings.status_events):
-                    self._signals.events_stored(None)
+                await in_pieces(self._expire)
                 if trio.current_time() >= prune_at:
                     prune_at = trio.current_time() + self._settings.prune_interval
                     await self._prune()
             except StoreError as error:
                 log.warning("nothing could be pruned", error=str(error))
+
+    async def _expire(self, limit: int) -> int:
+        announce = self._settings.status_events
+        expired = await self._store.expire_messages(now=self._clock(), limit=limit, announce=announce)
+        if expired:
+            self._signals.events_stored(None)
+        return expired
 
     async def _prune(self) -> None:
         now = self._clock()

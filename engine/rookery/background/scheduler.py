@@ -8,6 +8,7 @@ from ..errors import StoreError
 from ..log import get_logger
 from ..services import Services
 from ..supervisor.supervisor import Supervisor
+from .retention import in_pieces
 
 LOOK_INTERVAL = 30.0
 """Maximum seconds between looks: another instance may have stored an earlier message, and wall clocks can be set."""
@@ -31,9 +32,7 @@ class Schedule:
         while True:
             version = self._signals.schedule.version
             try:
-                for session in await self._store.release_scheduled(now=self._clock()):
-                    if runner := self._supervisor.running.get(session):
-                        runner.outbox.wake()
+                await in_pieces(self._release)
                 next_at = await self._store.next_scheduled_at()
             except StoreError as error:
                 log.warning("scheduled sends cannot be read", error=str(error))
@@ -41,6 +40,14 @@ class Schedule:
                 continue
             with trio.move_on_after(self._patience(next_at)):
                 await self._signals.schedule.newer_than(version)
+
+    async def _release(self, limit: int) -> int:
+        """Queue up to `limit` messages that are due; returns their number."""
+        released = await self._store.release_scheduled(now=self._clock(), limit=limit)
+        for session in dict.fromkeys(released):
+            if runner := self._supervisor.running.get(session):
+                runner.outbox.wake()
+        return len(released)
 
     def _patience(self, next_at: float | None) -> float:
         if next_at is None:

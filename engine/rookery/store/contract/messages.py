@@ -22,8 +22,9 @@ class MessageStore(Protocol):
         The message may come in state QUEUED, SENDING or SCHEDULED; scheduled ones are counted separately. SENDING is
         stored only while `lease` is held; otherwise the message is stored as QUEUED, for the session's owner.
 
-        Raises NotFound (session), Busy (more than `pending_limit` messages of the session are in progress),
-        InvalidInput when the key was used for a different request.
+        Raises NotFound (session), Busy (`pending_limit` messages of the session are in progress), InvalidInput when the
+        key was used for a different request. Where several engines accept messages for one session, they can exceed the
+        limit together, see `SendRoom`.
         """
 
     async def enqueue_batch(
@@ -57,8 +58,8 @@ class MessageStore(Protocol):
     async def unfinished_sends(self, owner: str) -> Mapping[str, Unfinished]:
         """The messages in progress, by the id of each session that `owner` runs; sessions without any are left out."""
 
-    async def expire_messages(self, *, now: float, announce: bool = False) -> int:
-        """Set QUEUED messages past `expires_at`, of all sessions, to EXPIRED."""
+    async def expire_messages(self, *, now: float, limit: int = 1000, announce: bool = False) -> int:
+        """Set up to `limit` QUEUED messages past `expires_at`, of all sessions, to EXPIRED. Returns their number."""
 
     async def prune_messages(self, *, before: float, limit: int) -> int:
         """Delete up to `limit` messages in a final state that were last updated before `before`."""
@@ -74,8 +75,9 @@ class OutgoingStore(Protocol):
         """Set a waiting message (QUEUED or SCHEDULED) to CANCELLED. Returns the message, and whether it is cancelled,
         now or earlier. Raises NotFound."""
 
-    async def release_scheduled(self, *, now: float) -> Collection[str]:
-        """Set SCHEDULED messages of all sessions whose time has come to QUEUED. Returns the ids of these sessions."""
+    async def release_scheduled(self, *, now: float, limit: int = 1000) -> Sequence[str]:
+        """Set up to `limit` SCHEDULED messages of all sessions whose time has come to QUEUED, the longest due first.
+        Returns the session id of each."""
 
     async def find_sent(self, lease: Lease, platform_ids: Collection[str]) -> Mapping[str, str]:
         """Our ids of the session's SENT and DELIVERED messages by the platform's ids; unknown ids are left out."""

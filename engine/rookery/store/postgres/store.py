@@ -23,8 +23,8 @@ from .duties import PostgresDuties
 from .events import PostgresEvents
 from .keys import PostgresKeys
 from .media import PostgresMedia
-from .messages import PostgresMessages
-from .outgoing import PostgresOutgoing
+from .sends.messages import PostgresMessages
+from .sends.outgoing import PostgresOutgoing
 from .sessions import PostgresSessions
 from .webhook_facts import PostgresWebhookFacts
 from .webhooks import PostgresDeliveries

@@ -21,8 +21,8 @@ from .database.writer import ClosedWriter, GroupWriter, InlineWriter
 from .events import SqliteEvents
 from .keys import SqliteKeys
 from .media import SqliteMedia
-from .messages import SqliteMessages
-from .outgoing import SqliteOutgoing
+from .sends.messages import SqliteMessages
+from .sends.outgoing import SqliteOutgoing
 from .sessions import SqliteSessions
 from .webhook_facts import SqliteWebhookFacts
 from .webhooks import SqliteDeliveries

@@ -15,6 +15,7 @@ from ...event_ids import OldEvents, first_after
 from ...migrations import load_migrations
 from ...secret_check import CANARY, check_canary
 from ...secrets import SecretBox
+from ...send_room import SendRoom
 
 BUSY_TIMEOUT = 5.0
 """Seconds to wait for another program (a backup, a shell) that has locked the database."""
@@ -59,6 +60,10 @@ class Database:
         self.clock = clock
         self.old_events = OldEvents()
         self.last_event = 0  # the highest assigned event id; gaps are fine, going back is not
+        self.room = SendRoom(alone=True)
+        self.full: dict[tuple[int, bool], tuple[int, int]] = {}
+        """Queues that were full, by their limit and the number of rows changed until then: the same number means that they
+        still are."""
         self._rules: list[WebhookRule] | None = None
 
     def rules(self) -> list[WebhookRule]:
@@ -73,6 +78,11 @@ class Database:
     def forget(self) -> None:
         """A transaction was rolled back, or webhooks are changing: read the rules again."""
         self._rules = None
+
+    def forget_counts(self) -> None:
+        """A transaction was rolled back in which one piece of work may have counted what another one had changed."""
+        self.room.forget()
+        self.full.clear()
 
     def close(self) -> None:
         """Close, and truncate the write-ahead log if no reader is in the way."""

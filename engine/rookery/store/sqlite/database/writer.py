@@ -226,6 +226,7 @@ def _together(database: Database, group: list[_Job]) -> None:
             connection.execute("COMMIT")
         except sqlite3.Error:
             _undo(database)
+            database.forget_counts()
         else:
             return
     for job in group:

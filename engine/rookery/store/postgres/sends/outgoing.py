@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from ...errors import NotFound
-from ...model.message import MessageQuery, MessageState, OutboundMessage
-from ...model.session import Lease
-from ..rows.messages import MESSAGE_COLUMNS, message_from_row
-from .base import PostgresBase
-from .database.pool import Connection
+from ....errors import NotFound
+from ....model.message import MessageQuery, MessageState, OutboundMessage
+from ....model.session import Lease
+from ...rows.messages import MESSAGE_COLUMNS, message_from_row
+from ..base import PostgresBase
+from ..database.pool import Connection
 
 # The outer join returns one empty row for a session without messages, and none for an unknown session.
 _LIST = f"""
@@ -29,10 +29,14 @@ _FIND = """
     WHERE uid = $1 AND state IN ('sent', 'delivered') AND receipt::json ->> 'message_id' = ANY ($2)"""
 _RELEASE = """
     WITH released AS (
-        UPDATE rookery.messages SET state = 'queued', updated_at = $1 WHERE state = 'scheduled' AND send_at <= $1
+        UPDATE rookery.messages SET state = 'queued', updated_at = $1
+        WHERE number IN (
+            SELECT number FROM rookery.messages WHERE state = 'scheduled' AND send_at <= $1
+            ORDER BY send_at LIMIT $2 FOR UPDATE SKIP LOCKED)
         RETURNING session
     )
-    SELECT session, rookery.notify_1('messages', session) FROM (SELECT DISTINCT session FROM released) AS s"""
+    SELECT session, count, rookery.notify_1('messages', session)
+    FROM (SELECT session, count(*) AS count FROM released GROUP BY session) AS s"""
 
 
 class PostgresOutgoing(PostgresBase):
@@ -77,8 +81,9 @@ class PostgresOutgoing(PostgresBase):
         message = message_from_row(row)
         return message, message.state is MessageState.CANCELLED
 
-    async def release_scheduled(self, *, now: float) -> Collection[str]:
-        return set(await self._all(_RELEASE, now, of=lambda row: str(row[0])))
+    async def release_scheduled(self, *, now: float, limit: int = 1000) -> Sequence[str]:
+        rows = await self._all(_RELEASE, now, limit, of=lambda row: (str(row[0]), int(row[1])))
+        return [session for session, count in rows for _ in range(count)]
 
     async def find_sent(self, lease: Lease, platform_ids: Collection[str]) -> Mapping[str, str]:
         found = await self._all(_FIND, lease.uid, list(platform_ids), of=lambda row: (str(row[0]), str(row[1])))

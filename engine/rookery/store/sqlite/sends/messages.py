@@ -5,28 +5,25 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from sqlite3 import Connection
 
-from ...errors import AlreadyExists, Busy, InvalidInput, NotFound, RookeryError
-from ...model.message import (
+from ....errors import AlreadyExists, Busy, InvalidInput, NotFound, RookeryError
+from ....model.message import (
     MessageState,
     OutboundMessage,
     Recorded,
     SendOutcome,
     Unfinished,
-    as_queued,
-    is_same_request,
     may_follow,
 )
-from ...model.session import Lease
-from ..rows.messages import MESSAGE_COLUMNS, message_from_row, message_to_row, unreadable_outcomes
-from ..rows.values import from_json, to_json
-from .base import SqliteBase
-from .database.connection import Database
-from .sessions import check_lease, is_held
-from .statuses import announce as announce_states
+from ....model.session import Lease
+from ...rows.messages import MESSAGE_COLUMNS, message_from_row, unreadable_outcomes
+from ...rows.values import from_json, to_json
+from ..base import SqliteBase
+from ..database.connection import Database
+from ..sessions import check_lease
+from ..statuses import announce as announce_states
+from .queue import Queue
 
 _SELECT = f"SELECT {MESSAGE_COLUMNS} FROM messages"  # noqa: S608
-_BY_KEY = f"{_SELECT} WHERE uid = ? AND idempotency_key = ?"
-_BY_ID = f"{_SELECT} WHERE id = ?"
 _UNDER_WAY = "state IN ('queued', 'sending')"
 """The condition of the index `messages_under_way`; SQLite uses the index only where a query repeats the condition."""
 _MOVES = {
@@ -38,7 +35,6 @@ _MOVES = {
     for state in MessageState
 }
 """The statement that sets each state, only from the states that it may replace."""
-_INSERT = f"INSERT INTO messages (uid, {MESSAGE_COLUMNS}) VALUES (?{', ?' * (1 + MESSAGE_COLUMNS.count(','))})"  # noqa: S608
 
 
 class SqliteMessages(SqliteBase):
@@ -47,13 +43,13 @@ class SqliteMessages(SqliteBase):
     async def enqueue(
         self, message: OutboundMessage, *, pending_limit: int, lease: Lease | None = None
     ) -> tuple[OutboundMessage, bool]:
-        return await self._write(lambda database: _Queue(database, message.session, pending_limit, lease).put(message))
+        return await self._write(lambda database: Queue(database, message.session, pending_limit, lease).put(message))
 
     async def enqueue_batch(
         self, messages: Sequence[OutboundMessage], *, pending_limit: int, lease: Lease | None = None
     ) -> Sequence[tuple[OutboundMessage, bool] | RookeryError]:
         def work(database: Database) -> Sequence[tuple[OutboundMessage, bool] | RookeryError]:
-            queue = _Queue(database, messages[0].session, pending_limit, lease)
+            queue = Queue(database, messages[0].session, pending_limit, lease)
             answers: list[tuple[OutboundMessage, bool] | RookeryError] = []
             for message in messages:
                 try:
@@ -130,11 +126,14 @@ class SqliteMessages(SqliteBase):
 
         return await self._read(query)
 
-    async def expire_messages(self, *, now: float, announce: bool = False) -> int:
-        sql = "UPDATE messages SET state = 'expired', updated_at = ? WHERE state = 'queued' AND expires_at <= ? RETURNING id"
+    async def expire_messages(self, *, now: float, limit: int = 1000, announce: bool = False) -> int:
+        sql = (
+            "UPDATE messages SET state = 'expired', updated_at = ?1 WHERE number IN (SELECT number FROM messages "
+            "WHERE state = 'queued' AND expires_at <= ?1 ORDER BY expires_at LIMIT ?2) RETURNING id"
+        )
 
         def work(database: Database) -> int:
-            ids = [id for (id,) in database.connection.execute(sql, (now, now)).fetchall()]
+            ids = [id for (id,) in database.connection.execute(sql, (now, limit)).fetchall()]
             announce_states(database, ids, announce)
             return len(ids)
 
@@ -147,69 +146,6 @@ class SqliteMessages(SqliteBase):
             "ORDER BY updated_at LIMIT ?)"
         )
         return await self._write(lambda database: database.connection.execute(sql, (before, limit)).rowcount)
-
-
-class _Queue:
-    """The queue of one session, inside one transaction."""
-
-    def __init__(self, database: Database, session: str, pending_limit: int, lease: Lease | None) -> None:
-        """Raises NotFound."""
-        self._connection = database.connection
-        self._session = session
-        self._limit = pending_limit
-        self._lease = lease
-        self._held: bool | None = None
-        self._waiting: dict[bool, int] = {}
-        found = self._connection.execute("SELECT uid FROM sessions WHERE id = ?", (session,)).fetchone()
-        if found is None:
-            raise NotFound("session", session)
-        self._uid: int = found[0]
-
-    def put(self, message: OutboundMessage) -> tuple[OutboundMessage, bool]:
-        """See `MessageStore.enqueue`."""
-        if (earlier := self._earlier(message)) is not None:
-            return earlier, False
-        is_scheduled = message.state is MessageState.SCHEDULED
-        waiting = self._count(is_scheduled)
-        if waiting >= self._limit:
-            raise Busy(
-                f"{waiting} messages of session {self._session!r} are waiting to be sent already: try again later"
-            )
-        if message.state is MessageState.SENDING and not self._is_held():
-            message = as_queued(message)
-        self._connection.execute(_INSERT, (self._uid, *message_to_row(message)))
-        self._waiting[is_scheduled] = waiting + 1
-        return message, True
-
-    def _earlier(self, message: OutboundMessage) -> OutboundMessage | None:
-        if message.idempotency_key is not None:
-            row = self._connection.execute(_BY_KEY, (self._uid, message.idempotency_key)).fetchone()
-            if row is not None:
-                found = message_from_row(row)
-                if not is_same_request(found, message):
-                    raise InvalidInput(
-                        "this idempotency key was used for a different message: take a new key", field="idempotency_key"
-                    )
-                return found
-        row = self._connection.execute(_BY_ID, (message.id,)).fetchone()
-        if row is None:
-            return None
-        found = message_from_row(row)  # the caller repeats a call whose answer was lost
-        if found.idempotency_key != message.idempotency_key or not is_same_request(found, message):
-            raise AlreadyExists("message", message.id)
-        return found
-
-    def _count(self, is_scheduled: bool) -> int:
-        if is_scheduled not in self._waiting:
-            states = "state = 'scheduled'" if is_scheduled else _UNDER_WAY
-            sql = f"SELECT count(*) FROM messages WHERE uid = ? AND {states}"  # noqa: S608
-            self._waiting[is_scheduled] = self._connection.execute(sql, (self._uid,)).fetchone()[0]
-        return self._waiting[is_scheduled]
-
-    def _is_held(self) -> bool:
-        if self._held is None:
-            self._held = self._lease is not None and is_held(self._connection, self._lease)
-        return self._held
 
 
 def _record_sends(database: Database, lease: Lease, outcomes: Sequence[SendOutcome], announce: bool) -> Recorded:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from sqlite3 import Connection
 
-from ...errors import NotFound
-from ...model.message import MessageQuery, MessageState, OutboundMessage
-from ...model.session import Lease
-from ..rows.messages import MESSAGE_COLUMNS, message_from_row
-from ..rows.values import to_json
-from .base import SqliteBase
-from .database.connection import Database
-from .statuses import announce as announce_states
+from ....errors import NotFound
+from ....model.message import MessageQuery, MessageState, OutboundMessage
+from ....model.session import Lease
+from ...rows.messages import MESSAGE_COLUMNS, message_from_row
+from ...rows.values import to_json
+from ..base import SqliteBase
+from ..database.connection import Database
+from ..statuses import announce as announce_states
 
 _CANCEL = "UPDATE messages SET state = 'cancelled', updated_at = ? WHERE id = ? AND state IN ('queued', 'scheduled')"
 
@@ -59,13 +59,13 @@ class SqliteOutgoing(SqliteBase):
 
         return await self._write(work)
 
-    async def release_scheduled(self, *, now: float) -> Collection[str]:
+    async def release_scheduled(self, *, now: float, limit: int = 1000) -> Sequence[str]:
         sql = (
-            "UPDATE messages SET state = 'queued', updated_at = ? WHERE state = 'scheduled' AND send_at <= ? "
-            "RETURNING session"
+            "UPDATE messages SET state = 'queued', updated_at = ?1 WHERE number IN (SELECT number FROM messages "
+            "WHERE state = 'scheduled' AND send_at <= ?1 ORDER BY send_at LIMIT ?2) RETURNING session"
         )
         return await self._write(
-            lambda database: {session for (session,) in database.connection.execute(sql, (now, now)).fetchall()}
+            lambda database: [row[0] for row in database.connection.execute(sql, (now, limit)).fetchall()]
         )
 
     async def find_sent(self, lease: Lease, platform_ids: Collection[str]) -> Mapping[str, str]:
