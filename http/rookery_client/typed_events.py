@@ -123,6 +123,7 @@ class TelegramAlbumPart(TypedDict):
     paid_star_count: NotRequired[int]
     suggested_post_info: NotRequired[Any]
     edited_at: NotRequired[int]
+    sent_at: NotRequired[int]
     entities: NotRequired[Any]
     caption_entities: NotRequired[Any]
     link_preview_options: NotRequired[Any]
@@ -197,6 +198,7 @@ class TelegramAlbumPart(TypedDict):
     video_chat_ended: NotRequired[Any]
     video_chat_participants_invited: NotRequired[Any]
     web_app_data: NotRequired[Any]
+    reply_to_message: NotRequired[TelegramInnerMessage]
     key: str
 
 
@@ -234,13 +236,12 @@ class TelegramCallbackQueryBody(TypedDict):
     chat_instance: NotRequired[str]
     game_short_name: NotRequired[str]
     chat: NotRequired[TelegramPeer]
-    message: NotRequired[TelegramMessageBody]
+    message: NotRequired[TelegramInnerMessage]
 
 
 class TelegramChosenResultBody(TypedDict):
     """An inline result was chosen."""
 
-    id: NotRequired[str]
     sender: NotRequired[TelegramPeer]
     result_id: NotRequired[str]
     query: NotRequired[str]
@@ -256,6 +257,30 @@ class TelegramDeletionBody(TypedDict):
     chat: NotRequired[TelegramPeer]
 
 
+class TelegramFile(TypedDict):
+    """What the Bot API says of a file."""
+
+    file_id: NotRequired[str]
+    unique_id: NotRequired[str]
+    filename: NotRequired[str]
+    mime_type: NotRequired[str]
+    size: NotRequired[int]
+    width: NotRequired[int]
+    height: NotRequired[int]
+    length: NotRequired[int]
+    duration: NotRequired[int]
+    emoji: NotRequired[str]
+    set_name: NotRequired[str]
+    sticker_type: NotRequired[str]
+    is_animated: NotRequired[bool]
+    is_video: NotRequired[bool]
+    custom_emoji_id: NotRequired[str]
+    start_timestamp: NotRequired[int]
+    title: NotRequired[str]
+    performer: NotRequired[str]
+    needs_repainting: NotRequired[bool]
+
+
 class TelegramInlineQueryBody(TypedDict):
     """Somebody types an inline query; `id` is what to answer."""
 
@@ -265,6 +290,126 @@ class TelegramInlineQueryBody(TypedDict):
     offset: NotRequired[str]
     chat_type: NotRequired[str]
     location: NotRequired[Any]
+
+
+class TelegramInnerMessage(TypedDict):
+    """A message inside another update: the one that is answered, or whose button was pressed."""
+
+    message_id: str
+    kind: str
+    text: str
+    chat_type: str | None
+    chat: TelegramPeer | None
+    sender_name: NotRequired[str]
+    sender: NotRequired[TelegramPeer | None]
+    sender_chat: NotRequired[TelegramPeer]
+    sender_business_bot: NotRequired[TelegramPeer]
+    sender_tag: NotRequired[str]
+    sender_boost_count: NotRequired[int]
+    receiver_user: NotRequired[TelegramPeer]
+    via_bot: NotRequired[TelegramPeer]
+    guest_bot_caller_user: NotRequired[TelegramPeer]
+    guest_bot_caller_chat: NotRequired[TelegramPeer]
+    guest_query_id: NotRequired[str]
+    signature: NotRequired[str]
+    reply_to: NotRequired[str]
+    external_reply: NotRequired[Any]
+    quote: NotRequired[Any]
+    reply_to_story: NotRequired[Any]
+    reply_to_checklist_task: NotRequired[str]
+    reply_to_poll_option: NotRequired[str]
+    thread_id: NotRequired[str]
+    is_topic_message: NotRequired[bool]
+    direct_messages_topic: NotRequired[Any]
+    business_connection_id: NotRequired[str]
+    media_group_id: NotRequired[str]
+    effect_id: NotRequired[str]
+    ephemeral_message_id: NotRequired[str]
+    forward: NotRequired[TelegramOrigin]
+    is_automatic_forward: NotRequired[bool]
+    has_protected_content: NotRequired[bool]
+    has_media_spoiler: NotRequired[bool]
+    show_caption_above_media: NotRequired[bool]
+    is_paid_post: NotRequired[bool]
+    is_from_offline: NotRequired[bool]
+    paid_star_count: NotRequired[int]
+    suggested_post_info: NotRequired[Any]
+    edited_at: NotRequired[int]
+    sent_at: NotRequired[int]
+    entities: NotRequired[Any]
+    caption_entities: NotRequired[Any]
+    link_preview_options: NotRequired[Any]
+    reply_markup: NotRequired[Any]
+    media: NotRequired[TelegramMedia]
+    service: NotRequired[bool]
+    rich_message: NotRequired[Any]
+    paid_media: NotRequired[Any]
+    story: NotRequired[Any]
+    checklist: NotRequired[Any]
+    contact: NotRequired[Any]
+    dice: NotRequired[Any]
+    game: NotRequired[Any]
+    poll: NotRequired[Any]
+    venue: NotRequired[Any]
+    location: NotRequired[Any]
+    invoice: NotRequired[Any]
+    giveaway: NotRequired[Any]
+    giveaway_winners: NotRequired[Any]
+    new_chat_members: NotRequired[Any]
+    left_chat_member: NotRequired[Any]
+    chat_owner_left: NotRequired[Any]
+    chat_owner_changed: NotRequired[Any]
+    new_chat_title: NotRequired[Any]
+    new_chat_photo: NotRequired[Any]
+    delete_chat_photo: NotRequired[Any]
+    group_chat_created: NotRequired[Any]
+    supergroup_chat_created: NotRequired[Any]
+    channel_chat_created: NotRequired[Any]
+    message_auto_delete_timer_changed: NotRequired[Any]
+    migrate_to_chat_id: NotRequired[Any]
+    migrate_from_chat_id: NotRequired[Any]
+    pinned_message: NotRequired[Any]
+    successful_payment: NotRequired[Any]
+    refunded_payment: NotRequired[Any]
+    users_shared: NotRequired[Any]
+    chat_shared: NotRequired[Any]
+    gift: NotRequired[Any]
+    unique_gift: NotRequired[Any]
+    gift_upgrade_sent: NotRequired[Any]
+    connected_website: NotRequired[Any]
+    write_access_allowed: NotRequired[Any]
+    passport_data: NotRequired[Any]
+    proximity_alert_triggered: NotRequired[Any]
+    boost_added: NotRequired[Any]
+    chat_background_set: NotRequired[Any]
+    checklist_tasks_done: NotRequired[Any]
+    checklist_tasks_added: NotRequired[Any]
+    community_chat_added: NotRequired[Any]
+    community_chat_joined: NotRequired[Any]
+    community_chat_removed: NotRequired[Any]
+    direct_message_price_changed: NotRequired[Any]
+    forum_topic_created: NotRequired[Any]
+    forum_topic_edited: NotRequired[Any]
+    forum_topic_closed: NotRequired[Any]
+    forum_topic_reopened: NotRequired[Any]
+    general_forum_topic_hidden: NotRequired[Any]
+    general_forum_topic_unhidden: NotRequired[Any]
+    giveaway_created: NotRequired[Any]
+    giveaway_completed: NotRequired[Any]
+    managed_bot_created: NotRequired[Any]
+    paid_message_price_changed: NotRequired[Any]
+    poll_option_added: NotRequired[Any]
+    poll_option_deleted: NotRequired[Any]
+    suggested_post_approved: NotRequired[Any]
+    suggested_post_approval_failed: NotRequired[Any]
+    suggested_post_declined: NotRequired[Any]
+    suggested_post_paid: NotRequired[Any]
+    suggested_post_refunded: NotRequired[Any]
+    video_chat_scheduled: NotRequired[Any]
+    video_chat_started: NotRequired[Any]
+    video_chat_ended: NotRequired[Any]
+    video_chat_participants_invited: NotRequired[Any]
+    web_app_data: NotRequired[Any]
 
 
 class TelegramJoinRequestBody(TypedDict):
@@ -286,7 +431,7 @@ class TelegramManagedBotBody(TypedDict):
 
 
 class TelegramMedia(TypedDict):
-    """A file that can be fetched; `href` is there in answers of the API."""
+    """A file that can be fetched; answers of the API say where (`href`). `photo` is the still of a live photo."""
 
     file_id: NotRequired[str]
     unique_id: NotRequired[str]
@@ -306,6 +451,9 @@ class TelegramMedia(TypedDict):
     start_timestamp: NotRequired[int]
     title: NotRequired[str]
     performer: NotRequired[str]
+    needs_repainting: NotRequired[bool]
+    thumbnail: NotRequired[TelegramFile]
+    photo: NotRequired[TelegramFile]
     href: NotRequired[str]
 
 
@@ -369,6 +517,7 @@ class TelegramMessageBody(TypedDict):
     paid_star_count: NotRequired[int]
     suggested_post_info: NotRequired[Any]
     edited_at: NotRequired[int]
+    sent_at: NotRequired[int]
     entities: NotRequired[Any]
     caption_entities: NotRequired[Any]
     link_preview_options: NotRequired[Any]
@@ -443,6 +592,7 @@ class TelegramMessageBody(TypedDict):
     video_chat_ended: NotRequired[Any]
     video_chat_participants_invited: NotRequired[Any]
     web_app_data: NotRequired[Any]
+    reply_to_message: NotRequired[TelegramInnerMessage]
 
 
 class TelegramOrigin(TypedDict):
@@ -466,6 +616,7 @@ class TelegramPeer(TypedDict):
     title: NotRequired[str]
     username: NotRequired[str]
     is_bot: NotRequired[bool]
+    is_premium: NotRequired[bool]
     is_forum: NotRequired[bool]
     is_direct_messages: NotRequired[bool]
     language: NotRequired[str]
@@ -507,7 +658,6 @@ class TelegramPreCheckoutQueryBody(TypedDict):
 class TelegramPurchasedMediaBody(TypedDict):
     """Paid media were bought."""
 
-    id: NotRequired[str]
     sender: NotRequired[TelegramPeer]
     payload: NotRequired[str]
 

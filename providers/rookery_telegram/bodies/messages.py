@@ -54,6 +54,7 @@ class _MessageBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     paid_star_count: Number = UNSET
     suggested_post_info: Any = UNSET
     edited_at: Number = UNSET
+    sent_at: Number = UNSET
     entities: Any = UNSET
     caption_entities: Any = UNSET
     link_preview_options: Any = UNSET
@@ -62,10 +63,20 @@ class _MessageBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     service: Flag = UNSET
 
 
-TelegramMessageBody: Any = msgspec.defstruct(
-    "TelegramMessageBody",
+TelegramInnerMessage: Any = msgspec.defstruct(
+    "TelegramInnerMessage",
     [(kind, Any, UNSET) for kind in (*CONTENT_KINDS, *SERVICE_KINDS)],
     bases=(_MessageBody,),
+    frozen=True,
+    kw_only=True,
+    forbid_unknown_fields=True,
+    namespace={"__doc__": "A message inside another update: the one that is answered, or whose button was pressed."},
+    module=__name__,
+)
+TelegramMessageBody: Any = msgspec.defstruct(
+    "TelegramMessageBody",
+    [("reply_to_message", TelegramInnerMessage | msgspec.UnsetType, UNSET)],
+    bases=(TelegramInnerMessage,),
     frozen=True,
     kw_only=True,
     forbid_unknown_fields=True,

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from .messages import TelegramMessageBody
+from .messages import TelegramInnerMessage
 from .values import UNSET, TelegramPeer
 
 
@@ -79,7 +79,7 @@ OTHER_BODIES: dict[str, Any] = {
     "chosen_inline_result": _body(
         "ChosenResult",
         "An inline result was chosen.",
-        **_QUERY,
+        sender=TelegramPeer,
         result_id=str,
         query=str,
         inline_message_id=str,
@@ -95,7 +95,7 @@ OTHER_BODIES: dict[str, Any] = {
         chat_instance=str,
         game_short_name=str,
         chat=TelegramPeer,
-        message=TelegramMessageBody,
+        message=TelegramInnerMessage,
     ),
     "shipping_query": _body(
         "ShippingQuery", "An order wants shipping options.", **_QUERY, payload=str, shipping_address=Any
@@ -110,7 +110,7 @@ OTHER_BODIES: dict[str, Any] = {
         shipping_option_id=str,
         order_info=Any,
     ),
-    "purchased_paid_media": _body("PurchasedMedia", "Paid media were bought.", **_QUERY, payload=str),
+    "purchased_paid_media": _body("PurchasedMedia", "Paid media were bought.", sender=TelegramPeer, payload=str),
     "poll": _body(
         "Poll",
         "The state of a poll; `poll` is all of it.",

@@ -10,8 +10,8 @@ Number = int | msgspec.UnsetType
 UNSET = msgspec.UNSET
 
 
-class TelegramMedia(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A file that can be fetched; `href` is there in answers of the API."""
+class TelegramFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the Bot API says of a file."""
 
     file_id: Text = UNSET
     unique_id: Text = UNSET
@@ -31,6 +31,14 @@ class TelegramMedia(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     start_timestamp: Number = UNSET
     title: Text = UNSET
     performer: Text = UNSET
+    needs_repainting: Flag = UNSET
+
+
+class TelegramMedia(TelegramFile, frozen=True, forbid_unknown_fields=True):
+    """A file that can be fetched; answers of the API say where (`href`). `photo` is the still of a live photo."""
+
+    thumbnail: TelegramFile | msgspec.UnsetType = UNSET
+    photo: TelegramFile | msgspec.UnsetType = UNSET
     href: Text = UNSET
 
 
@@ -43,6 +51,7 @@ class TelegramPeer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     title: Text = UNSET
     username: Text = UNSET
     is_bot: Flag = UNSET
+    is_premium: Flag = UNSET
     is_forum: Flag = UNSET
     is_direct_messages: Flag = UNSET
     language: Text = UNSET

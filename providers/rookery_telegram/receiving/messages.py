@@ -5,10 +5,11 @@ Fields and kinds are those of the Bot API's `Message` (core.telegram.org/bots/ap
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 from .message_kinds import CONTENT_KINDS, MEDIA_KINDS, SERVICE, SERVICE_KINDS
-from .peers import document, name_of, peer, peers, text_of, whole
+from .peers import Malformed, document, name_of, peer, peers, text_of, whole
 
 _PLAIN = frozenset({"message_id", "from", "chat", "date", "text"})
 """A message with only these fields has no circumstances to describe."""
@@ -32,7 +33,11 @@ _FILE = {
     "start_timestamp": "start_timestamp",
     "title": "title",
     "performer": "performer",
+    "needs_repainting": "needs_repainting",
 }
+_FILES_OF_A_FILE = ("thumbnail", "photo")
+"""What a file may have beside it: a small picture, and the still of a live photo."""
+
 _AS_THEY_ARE = (
     "entities",
     "caption_entities",
@@ -81,9 +86,26 @@ _PEERS = (
     "receiver_user",
 )
 
+CIRCUMSTANCES = frozenset(
+    {
+        *_PLAIN,
+        *_AS_THEY_ARE,
+        *_TEXTS,
+        *_NUMBERS,
+        *_IDS,
+        *_FLAGS,
+        *_PEERS,
+        "caption",
+        "reply_to_message",
+        "forward_origin",
+    }
+)
+"""The fields of a message that are not its content."""
 
-def message_body(message: dict[str, Any]) -> dict[str, Any]:
-    """The body of a message. Raises Malformed."""
+
+def message_body(message: dict[str, Any], *, inner: bool = False) -> dict[str, Any]:
+    """The body of a message. One inside another update (`inner`) says when it was sent, and shows no third message. Raises
+    Malformed."""
     chat = document(message.get("chat"))
     text, caption = message.get("text"), message.get("caption")
     body: dict[str, Any] = {
@@ -93,6 +115,8 @@ def message_body(message: dict[str, Any]) -> dict[str, Any]:
         "chat_type": chat.get("type") if isinstance(chat.get("type"), str) else None,
         "chat": peer(chat),
     }
+    if (inner or "edit_date" in message) and type(date := message.get("date")) is int:
+        body["sent_at"] = date  # otherwise the event's time says it
     sender = sender_of(message)
     if isinstance(sender, dict):
         body["sender_name"] = name_of(sender)
@@ -101,6 +125,10 @@ def message_body(message: dict[str, Any]) -> dict[str, Any]:
         _describe(message, body)
     if not message.keys() <= _PLAIN:
         _add_circumstances(message, body)
+        replied = message.get("reply_to_message")
+        if isinstance(replied, dict) and not inner:
+            with suppress(Malformed):
+                body["reply_to_message"] = message_body(replied, inner=True)
     return body
 
 
@@ -134,12 +162,17 @@ def _describe(message: dict[str, Any], body: dict[str, Any]) -> None:
     body["kind"] = SERVICE
 
 
-def file_of(value: Any) -> dict[str, Any] | None:
-    """The description of a file: the largest size of a photo, which comes last; the video of a live photo."""
+def file_of(value: Any, *, inner: bool = False) -> dict[str, Any] | None:
+    """The description of a file: the largest size of a photo, which comes last; the video of a live photo. An `inner` file
+    has no files beside it."""
     file = value[-1] if isinstance(value, list) and value else value
     if not isinstance(file, dict):
         return None
-    return {ours: file[theirs] for theirs, ours in _FILE.items() if theirs in file}
+    shown = {ours: file[theirs] for theirs, ours in _FILE.items() if theirs in file}
+    for name in () if inner else _FILES_OF_A_FILE:
+        if name in file and (inner := file_of(file[name], inner=True)) is not None:
+            shown[name] = inner
+    return shown
 
 
 def _first_paid(value: Any) -> dict[str, Any] | None:

@@ -63,7 +63,7 @@ def _callback(value: dict[str, Any]) -> Facts:
             body["chat"] = shown
         with suppress(Malformed):
             if message.get("date") != 0:  # otherwise the message is too old to be read, and only its id is present
-                body["message"] = message_body(message)
+                body["message"] = message_body(message, inner=True)
     return _query(value, body, chat=chat)
 
 

@@ -40,15 +40,15 @@ def name_of(peer: dict[str, Any]) -> str:
 
 
 def peer(value: Any) -> dict[str, Any] | None:
-    """`{"id", "name", "type"?, "title"?, "username"?, "is_bot"?, "is_forum"?, "is_direct_messages"?, "language"?}`; None for
-    none."""
+    """`{"id", "name", "type"?, "title"?, "username"?, "is_bot"?, "is_premium"?, "is_forum"?, "is_direct_messages"?,
+    "language"?}`; None for none."""
     if not isinstance(value, dict) or type(value.get("id")) is not int:
         return None
     shown: dict[str, Any] = {"id": str(value["id"]), "name": name_of(value)}
     for name in ("type", "title", "username"):
         if (text := text_of(value.get(name))) is not None:
             shown[name] = text
-    for name in ("is_bot", "is_forum", "is_direct_messages"):
+    for name in ("is_bot", "is_premium", "is_forum", "is_direct_messages"):
         if value.get(name) is True:
             shown[name] = True
     if (language := text_of(value.get("language_code"))) is not None:
