@@ -170,8 +170,8 @@ def file_of(value: Any, *, inner: bool = False) -> dict[str, Any] | None:
         return None
     shown = {ours: file[theirs] for theirs, ours in _FILE.items() if theirs in file}
     for name in () if inner else _FILES_OF_A_FILE:
-        if name in file and (inner := file_of(file[name], inner=True)) is not None:
-            shown[name] = inner
+        if name in file and (beside := file_of(file[name], inner=True)) is not None:
+            shown[name] = beside
     return shown
 
 
