@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, cast
 
 from rookery_telegram.receiving.updates import ALL_KINDS
 
-EXAMPLES = Path(__file__).parents[2] / "tests/providers/telegram/update_examples.json"
+EXAMPLES = Path(__file__).parents[2] / "tests/providers/telegram/receiving/update_examples.json"
 READER_DEPTH = 30_000  # of the JSON that the check itself reads
 
 VALUES: tuple[Any, ...] = (

@@ -12,12 +12,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-TABLE = Path(__file__).parents[2] / "providers/telegram/received_objects.json"
-_table = json.loads(TABLE.read_text())
+_PLACE = Path(__file__).parents[2] / "providers/telegram/receiving"
+_table = json.loads((_PLACE / "received_objects.json").read_text())
 OBJECTS: dict[str, dict[str, str]] = _table["objects"]
 ALIASES: dict[str, str] = _table["aliases"]
 SCALARS: dict[str, tuple[type, ...]] = {"string": (str,), "number": (int, float), "boolean": (bool,)}
 DEEPEST = 5
+
+EXAMPLES: list[dict[str, Any]] = json.loads((_PLACE / "update_examples.json").read_text())
+"""`name`, `update` and the `events` that it becomes."""
 
 
 def problems(value: Any, type: str, path: str = "") -> Iterator[str]:

@@ -11,9 +11,7 @@ import pytest
 from rookery_telegram.receiving.message_kinds import CONTENT_KINDS, MEDIA_KINDS, SERVICE_KINDS
 from rookery_telegram.receiving.messages import CIRCUMSTANCES
 from rookery_telegram.receiving.updates import ALL_KINDS, MESSAGE_KINDS, to_events
-from support.bot_api.received import OBJECTS, Filler, leaves, problems
-
-from .test_bodies import EXAMPLES
+from support.bot_api.received import EXAMPLES, OBJECTS, Filler, leaves, problems
 
 KINDS = [*MEDIA_KINDS, *CONTENT_KINDS, *SERVICE_KINDS]
 ONLY_IN_RAW = {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import jsonschema_rs
@@ -15,8 +14,8 @@ from rookery_http.description.openapi import describe
 from rookery_telegram.event_types import EVENT_TYPES
 from rookery_telegram.receiving.message_kinds import CONTENT_KINDS, MEDIA_KINDS, SERVICE_KINDS
 from rookery_telegram.receiving.updates import ALL_KINDS, to_events
+from support.bot_api.received import EXAMPLES
 
-EXAMPLES: list[dict[str, Any]] = json.loads((Path(__file__).parent / "update_examples.json").read_text())
 BODIES = {row.name: row.body for row in EVENT_TYPES}
 NOW = 1_800_000_000.0
 
