@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
@@ -29,6 +30,9 @@ MAX_ANSWER = 32 * 1024 * 1024
 BODY_SECONDS = 60.0
 """Seconds after the first byte for the whole answer: a trickle of bytes must not keep a call alive for ever."""
 
+MAX_PREPARED = 16
+"""Requests that are kept to be sent again with another body."""
+
 BUSY = 64 * 1024
 """Bytes of one piece of a file."""
 
@@ -54,6 +58,27 @@ class _Content(httpx.AsyncByteStream):
         if not self._left:
             raise StopAsyncIteration
         return self._left.pop()
+
+
+class _NoCookies(httpx.Cookies):
+    """The Bot API sets no cookies, and looking for some takes a third of a call's time in httpx."""
+
+    def extract_cookies(self, response: httpx.Response) -> None:
+        """Keeps none."""
+
+
+class _Client(httpx.AsyncClient):
+    @property
+    def cookies(self) -> httpx.Cookies:
+        """Always empty."""
+        return _NO_COOKIES
+
+    @cookies.setter
+    def cookies(self, cookies: object) -> None:
+        raise AttributeError("a client of the Bot API keeps no cookies")
+
+
+_NO_COOKIES = _NoCookies()
 
 
 class _Request:
@@ -98,7 +123,8 @@ class BotApi:
         else:
             self._calls = HttpClient(url.host, port, ssl_context if is_https else None, max_answer=MAX_ANSWER)
             transport = DirectTransport(url, token, ssl_context, self._calls)
-        self._client = httpx.AsyncClient(
+        self._prepared: dict[tuple[str, str, int], httpx.Request] = {}
+        self._client = _Client(
             base_url=url.copy_with(raw_path=b"/"),
             transport=transport,
             headers={"user-agent": "Rookery", "accept": "application/json", "accept-encoding": "identity"},
@@ -209,19 +235,21 @@ class BotApi:
         seconds: float,
         request: _Request,
     ) -> msgspec.Raw:
-        prepared = self._client.build_request(
-            "POST",
-            f"/{method}",
-            headers={"content-type": content_type, "content-length": str(size)},
-            timeout=_timeout(seconds),
-            extensions={
-                "trace": request.trace,
-                "on_sent": request.sent,
-                "repeatable": request.repeatable,
-                "body_seconds": BODY_SECONDS,
-            },
-        )
+        prepared = self._prepare(method, content_type, size, keep=isinstance(content, bytes))
         prepared.stream = _Content(content)
+        prepared.extensions = {
+            "timeout": {"connect": CONNECT_SECONDS, "read": seconds, "write": ANSWER_SECONDS, "pool": CONNECT_SECONDS},
+            "trace": request.trace,
+            "on_sent": request.sent,
+            "repeatable": request.repeatable,
+            "body_seconds": BODY_SECONDS,
+        }
+        if self._calls is not None:  # a `DirectTransport` gives complete answers, and limits them itself
+            try:
+                response = await self._client.send(prepared)
+            except httpx.HTTPError as error:
+                raise _no_answer(error) from None
+            return read_answer(response.status_code, _headers(response), response.content)
         async with self._answer(prepared) as response:
             body = bytearray()
             with trio.fail_after(seconds + BODY_SECONDS), trio.CancelScope() as enough:
@@ -232,8 +260,20 @@ class BotApi:
                             enough.cancel()  # leaving the loop would leave generators behind
             if enough.cancelled_caught:
                 raise NoAnswer("the answer is too large", left=True)
-        headers = {name.lower(): value for name, value in response.headers.raw}
-        return read_answer(response.status_code, headers, bytes(body))
+        return read_answer(response.status_code, _headers(response), bytes(body))
+
+    def _prepare(self, method: str, content_type: str, size: int, *, keep: bool) -> httpx.Request:
+        """A request without its body. Building it takes longer than sending it, so the last ones are kept if `keep`."""
+        key = method, content_type, size
+        request = self._prepared.get(key)
+        if request is None:
+            headers = {"content-type": content_type, "content-length": str(size)}
+            request = self._client.build_request("POST", f"/{method}", headers=headers)
+            if keep:
+                if len(self._prepared) >= MAX_PREPARED:
+                    self._prepared.clear()
+                self._prepared[key] = request
+        return copy.copy(request)
 
     @asynccontextmanager
     async def _answer(self, request: httpx.Request) -> AsyncIterator[httpx.Response]:
@@ -245,10 +285,18 @@ class BotApi:
             finally:
                 await response.aclose()
         except httpx.HTTPError as error:
-            text = str(error) or type(error).__name__
-            raise NoAnswer(text, left=not isinstance(error, _NOT_SENT), broken=isinstance(error, _BROKEN)) from None
+            raise _no_answer(error) from None
         except trio.TooSlowError:
             raise NoAnswer("the answer took too long", left=True) from None
+
+
+def _no_answer(error: httpx.HTTPError) -> NoAnswer:
+    text = str(error) or type(error).__name__
+    return NoAnswer(text, left=not isinstance(error, _NOT_SENT), broken=isinstance(error, _BROKEN))
+
+
+def _headers(response: httpx.Response) -> dict[bytes, bytes]:
+    return {name.lower(): value for name, value in response.headers.raw}
 
 
 def _pieces(response: httpx.Response, size: int | None = None) -> aclosing[AsyncGenerator[bytes]]:

@@ -5,13 +5,15 @@ It makes exactly the event that `updates` makes of the same update, several time
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import msgspec
 
 from rookery.model.event import NewEvent
 
+from ..bot_api.nesting import is_suspicious
 from .peers import peer
 
 LATEST = 253_402_300_800
@@ -21,7 +23,7 @@ MOST_PEERS = 4096
 """Users and chats whose part of a body is kept, as the server wrote them."""
 
 LONGEST_PEER = 1024
-"""Bytes of a user or chat that is kept."""
+"""Bytes of a user or chat that may go the short way."""
 
 UpdateId = Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
 """The range of valid update ids: any other id would make a wrong offset."""
@@ -44,24 +46,12 @@ class _Update(msgspec.Struct, gc=False, forbid_unknown_fields=True):
 
 class _Peer(msgspec.Struct, frozen=True, gc=False):
     id: str
-    name: str
-    type: str | None
-    shown: msgspec.Raw  # the peer in a body
-
-
-class _Body(msgspec.Struct, gc=False):
-    """In the order of `messages.message_body`."""
-
-    message_id: str
-    kind: Literal["text"]
-    text: str
-    chat_type: str | None
-    chat: msgspec.Raw
-    sender_name: str
-    sender: msgspec.Raw
+    as_chat: bytes  # the members of a body that describe it as the chat
+    as_sender: bytes
 
 
 _update = msgspec.json.Decoder(_Update)
+_updates = msgspec.json.Decoder(list[_Update])
 _peer = msgspec.json.Decoder(dict[str, Any])
 _encode = msgspec.json.Encoder().encode
 
@@ -72,29 +62,55 @@ def plain_text(raw: bytes, epoch: int) -> tuple[NewEvent, int] | None:
         update = _update.decode(raw)
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return None
-    message = update.message
-    sender, chat = _known(bytes(message.sender)), _known(bytes(message.chat))
-    if sender is None or chat is None:
+    event = _event(update, raw, epoch)
+    return None if event is None else (event, update.update_id)
+
+
+def plain_texts(result: bytes, raws: Sequence[msgspec.Raw], epoch: int) -> tuple[list[NewEvent], list[int]] | None:
+    """The events and the ids of a whole answer, of which `raws` are the updates; None unless each is a plain text
+    message. Reading all updates at once is cheaper than one after the other."""
+    try:
+        updates = _updates.decode(result)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
         return None
-    body = _Body(str(message.message_id), "text", message.text, chat.type, chat.shown, sender.name, sender.shown)
-    id = update.update_id
-    return NewEvent(str(id), "message", float(message.date), chat.id, sender.id, _encode(body), raw, epoch), id
+    events = []
+    for update, raw in zip(updates, raws, strict=True):
+        event = _event(update, bytes(raw), epoch)
+        if event is None:
+            return None
+        events.append(event)
+    return events, [update.update_id for update in updates]
 
 
-def _known(raw: bytes) -> _Peer | None:
-    return _keep(raw) if len(raw) <= LONGEST_PEER else _read(raw)
+def _event(update: _Update, raw: bytes, epoch: int) -> NewEvent | None:
+    message = update.message
+    sender, chat = bytes(message.sender), bytes(message.chat)
+    if len(sender) > LONGEST_PEER or len(chat) > LONGEST_PEER:
+        return None
+    by, where = _peer_of(sender), _peer_of(chat)
+    if by is None or where is None:
+        return None
+    # The members and their order are those of `messages.message_body`.
+    body = b'{"message_id":"%d","kind":"text","text":%b,%b,%b}' % (
+        message.message_id,
+        _encode(message.text),
+        where.as_chat,
+        by.as_sender,
+    )
+    return NewEvent(str(update.update_id), "message", float(message.date), where.id, by.id, body, raw, epoch)
 
 
-def _read(raw: bytes) -> _Peer | None:
+@lru_cache(maxsize=MOST_PEERS)
+def _peer_of(raw: bytes) -> _Peer | None:
+    if is_suspicious(raw):
+        return None
     try:
         value = _peer.decode(raw)
         shown = peer(value)
         if shown is None or not -(2**63) <= value["id"] < 2**63:
             return None
         type = value.get("type")
-        return _Peer(shown["id"], shown["name"], type if isinstance(type, str) else None, msgspec.Raw(_encode(shown)))
+        as_chat = _encode({"chat_type": type if isinstance(type, str) else None, "chat": shown})
+        return _Peer(shown["id"], as_chat[1:-1], _encode({"sender_name": shown["name"], "sender": shown})[1:-1])
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return None
-
-
-_keep = lru_cache(maxsize=MOST_PEERS)(_read)

@@ -18,7 +18,7 @@ from ..bot_api.nesting import flatten, is_suspicious
 from .messages import message_body, sender_of
 from .others import OTHER_KINDS, facts_of
 from .peers import peer_id, whole
-from .plain import LATEST, UpdateId, plain_text
+from .plain import LATEST, UpdateId, plain_text, plain_texts
 
 MESSAGE_KINDS = (
     "message",
@@ -48,9 +48,13 @@ def to_events(
     Never raises for what an update holds: an unknown or malformed one becomes an event of type `unknown` with its raw JSON.
     Raises msgspec.DecodeError when the result is not a list.
     """
+    text = _text(bytes(result))
+    raws = _updates.decode(text)
+    if (plain := plain_texts(text, raws, epoch)) is not None:
+        return plain
     events: list[NewEvent] = []
     ids: list[int] = []
-    for raw in _updates.decode(_text(bytes(result))):
+    for raw in raws:
         update = bytes(raw)
         # Readers decode it deeper in their own stack: nesting that this decoder accepts may be too deep for them.
         flat = flatten(update) if is_suspicious(update) else update

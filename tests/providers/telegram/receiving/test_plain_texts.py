@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from rookery_telegram.receiving import updates
-from rookery_telegram.receiving.plain import plain_text
+from rookery_telegram.receiving.plain import plain_text, plain_texts
 from rookery_telegram.receiving.updates import to_events
 
 PLAIN: dict[str, Any] = {
@@ -57,6 +57,7 @@ FIELDS = [
 def long_way(raw: bytes, monkeypatch: pytest.MonkeyPatch) -> Any:
     with monkeypatch.context() as patch:
         patch.setattr(updates, "plain_text", lambda raw, epoch: None)
+        patch.setattr(updates, "plain_texts", lambda result, raws, epoch: None)
         events, ids = to_events(msgspec.Raw(b"[" + raw + b"]"), epoch=2, now=lambda: 1.0)
     return events, list(ids)
 
@@ -95,3 +96,40 @@ def test_both_ways_make_the_same_event(monkeypatch: pytest.MonkeyPatch) -> None:
             short_ones += 1
             assert ([short[0]], [short[1]]) == long_way(raw, monkeypatch), raw
     assert short_ones > 500
+
+
+def answer(*found: dict[str, Any]) -> tuple[bytes, list[msgspec.Raw]]:
+    raw = json.dumps(found).encode()
+    return raw, msgspec.json.decode(raw, type=list[msgspec.Raw])
+
+
+def test_an_answer_of_plain_texts_is_read_at_once_with_the_same_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    message = PLAIN["message"]
+    found = [
+        {"update_id": n, "message": {**message, "message_id": n, "text": f'{n} \u00e9 " {{[' * n}}
+        for n in range(1, 200)
+    ]
+    result, raws = answer(*found)
+    at_once = plain_texts(result, raws, 2)
+    assert at_once is not None
+    assert at_once == long_way(result[1:-1], monkeypatch)
+
+
+def test_an_answer_with_another_update_is_read_one_by_one() -> None:
+    other = {"update_id": 8, "message": {**PLAIN["message"], "entities": []}}
+    result, raws = answer(PLAIN, other)
+    assert plain_texts(result, raws, 0) is None
+    assert plain_texts(*answer(PLAIN, PLAIN), 0) is not None
+    events, ids = to_events(msgspec.Raw(result))
+    assert [event.type for event in events] == ["message", "message"]
+    assert ids == [7, 8]
+
+
+def test_a_deep_user_does_not_go_the_short_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    deep = {**PLAIN["message"]["from"], "more": json.loads("[" * 150 + "]" * 150)}
+    result, raws = answer({"update_id": 7, "message": {**PLAIN["message"], "from": deep}})
+    assert plain_texts(result, raws, 2) is None
+    assert plain_text(result[1:-1], 2) is None
+    events, _ = to_events(msgspec.Raw(result), epoch=2)
+    assert events == long_way(result[1:-1], monkeypatch)[0]
+    assert events[0].raw.count(b"[") < 150 or b'"[' in events[0].raw
