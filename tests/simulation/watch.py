@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from trio._core import _run
 
-from rookery.model import SessionStatus
-from rookery.model.session import HISTORY_LENGTH
+from rookery.model.session import HISTORY_LENGTH, PAIRING_STATUSES
 
 from .machines import Process
 from .world import PROCESS
@@ -69,7 +68,7 @@ class Watch:
             key = process.name, id
             health: Any = runner._health
             retry = health.next_retry_at is not None and health.next_retry_at > engine.now()
-            waits = retry or health.terminal or health.status is SessionStatus.QR_REQUIRED
+            waits = retry or health.terminal or health.status in PAIRING_STATUSES
             fine = process.running and machine.database == machine.platform == "up" and machine.lag == 1.0
             if runner.link is not None or runner.stopping or waits or not fine:
                 self._unfit.pop(key, None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..errors import InvalidInput
-from ..model.session import PairingCode, SessionStatus
+from ..model.session import PAIRING_STATUSES, PairingCode
 from ..provider.capabilities import Pairable, Pairing
 from .owners import OwnerCalls
 
@@ -17,7 +17,7 @@ class PairingFeatures(OwnerCalls):
         Raises NotFound, OwnerUnavailable.
         """
         session = await self._store.get_session(id)
-        if id in self._supervisor.running or session.health.status is not SessionStatus.QR_REQUIRED:
+        if id in self._supervisor.running or session.health.status not in PAIRING_STATUSES:
             return await self._pairing_here(id)
         return await self._where_it_runs(id, self._pairing_here, PairingCode | None)
 

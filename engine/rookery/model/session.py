@@ -17,11 +17,16 @@ class SessionStatus(StrEnum):
 
     INITIALIZING = "INITIALIZING"
     LOADING = "LOADING"
-    QR_REQUIRED = "QR_REQUIRED"
+    QR_REQUIRED = "QR_REQUIRED"  # a person has to scan a QR code
+    CODE_REQUIRED = "CODE_REQUIRED"  # a person has to type the code that was asked for into the phone
     CONNECTED = "CONNECTED"
     RECONNECTING = "RECONNECTING"
     DISCONNECTED = "DISCONNECTED"
     AUTH_FAILURE = "AUTH_FAILURE"
+
+
+PAIRING_STATUSES = frozenset({SessionStatus.QR_REQUIRED, SessionStatus.CODE_REQUIRED})
+"""A person has to link the session to an account now."""
 
 
 class Reason(StrEnum):
@@ -32,7 +37,7 @@ class Reason(StrEnum):
     RESTORING = "RESTORING"  # enabled before this process started
     RESTARTING = "RESTARTING"  # requested by the operator
     CONNECTED = "CONNECTED"
-    PAIRING = "PAIRING"  # waits for a person to scan
+    PAIRING = "PAIRING"  # waits for a person to scan, or to type a code
     DISABLED = "DISABLED"  # the operator stopped it
     SHUTDOWN = "SHUTDOWN"  # the engine shut down; the session comes back automatically
     HANDED_OVER = "HANDED_OVER"  # another instance takes the session over
@@ -52,6 +57,7 @@ class Reason(StrEnum):
     TOS_BLOCK = "TOS_BLOCK"
     BANNED = "BANNED"
     QR_EXPIRED = "QR_EXPIRED"
+    PASSKEY_REQUIRED = "PASSKEY_REQUIRED"  # the account can be linked only with its passkey
     LIMIT_REACHED = "LIMIT_REACHED"
     UNKNOWN_PLATFORM = "UNKNOWN_PLATFORM"
 
@@ -65,6 +71,7 @@ TERMINAL_REASONS = frozenset(
         Reason.TOS_BLOCK,
         Reason.BANNED,
         Reason.QR_EXPIRED,
+        Reason.PASSKEY_REQUIRED,
         Reason.UNKNOWN_PLATFORM,
     }
 )
@@ -76,6 +83,8 @@ class Action(StrEnum):
 
     NONE = "none"
     SCAN_QR = "scan_qr"
+    ENTER_CODE = "enter_code"
+    REMOVE_PASSKEY = "remove_passkey"
     REPLACE_TOKEN = "replace_token"  # noqa: S105
     RETRY = "retry"
     FIX_CONFIGURATION = "fix_configuration"

@@ -20,8 +20,8 @@ class RateLimits:
     def __init__(self) -> None:
         self._schedules = CellRate()
 
-    def check(self, id: str, rate: float) -> None:
-        """Count one request of key `id` that may make `rate` a second.
+    def check(self, id: str, rate: float, who: str = "this key") -> None:
+        """Count one request of key `id` that may make `rate` a second; `who` names it in the error.
 
         Raises:
             Problem: 429 with Retry-After; a refused request does not count.
@@ -35,7 +35,7 @@ class RateLimits:
                 429,
                 "rate-limited",
                 "Rate limited",
-                f"this key may make {rate:g} requests a second",
+                f"{who} may make {rate:g} requests a second",
                 headers={"Retry-After": str(max(1, math.ceil(wait)))},
             )
         self._schedules.take(id, interval, at, now)

@@ -21,5 +21,6 @@ def pairing_page(text: str, *, svg: str | None = None, code: str | None = None, 
     return (
         "<!doctype html><html lang='en'><head><meta charset='utf-8'>"
         f"<meta name='viewport' content='width=device-width, initial-scale=1'>{reload}"
+        "<meta name='robots' content='noindex'>"
         f"<title>Link a device</title><style>{STYLE}</style></head><body>{shown}<p>{escape(text)}</p></body></html>"
     )

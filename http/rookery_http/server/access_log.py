@@ -1,8 +1,10 @@
-"""The access log: one structured line per request, without query strings and headers (either may hold secrets)."""
+"""The access log: one structured line per request, without query strings, headers and the tokens of pairing pages, which may
+all hold secrets."""
 
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +13,10 @@ from rookery.log import get_logger
 log = get_logger("API")
 
 QUIET_PATHS = frozenset({"/healthz", "/readyz"})
+
+
+SECRET_PATH = re.compile(r"/pair/[A-Za-z0-9_-]{40,}\Z")
+"""The path of a pairing page; its token lets anybody link a device."""
 
 
 def level_of(path: str, status: int) -> int:
@@ -24,7 +30,7 @@ def level_of(path: str, status: int) -> int:
 
 def write(scope: Mapping[str, Any], status: int, seconds: float) -> None:
     """Log one request; status 499 when the client left before the answer."""
-    path = scope["path"]
+    path = SECRET_PATH.sub("/pair/...", scope["path"])
     level = level_of(path, status)
     if log.isEnabledFor(level):
         client = scope.get("client")

@@ -29,6 +29,17 @@ FRESH = 120.0
 
 NEW_ROUND = 40.0  # seconds until the first code of a round that was asked for
 
+PASSKEY = (
+    "WhatsApp wants this account to be linked with its passkey, which the library cannot do: remove the passkey in WhatsApp "
+    "on the phone (Settings > Account > Passkeys), then start the session again and link it"
+)
+"""What a person can do about an account that is linked only with its passkey."""
+
+SUSPECTED_PASSKEY = (
+    "; if that happens each time somebody scans, remove the passkey in WhatsApp on the phone "
+    "(Settings > Account > Passkeys)"
+)
+
 HURRY = 0.9
 """Share of the last code's lifetime. If a round ends earlier, the network cut it off, and it does not count."""
 
@@ -64,6 +75,8 @@ class PairingDesk:
         self._round_ends = 0.0
         self._code_began = 0.0
         self._asked = False  # a code to type was requested in this round
+        self._digits = ""  # the phone that it is for
+        self._unused = False  # the last code to type has expired
         self._began = trio.Event()
         self.restarting = False
         """A new round was asked for: the end of the client that shows the old one is no failure."""
@@ -76,6 +89,11 @@ class PairingDesk:
             if shown is not None and shown.expires_at > now:
                 return shown
         return None
+
+    @property
+    def showing(self) -> bool:
+        """True while a client shows codes that nobody has used."""
+        return self._port is not None
 
     def next_round(self) -> None:
         """Call before a client starts to pair. Raises TerminalError after too many rounds without a scan."""
@@ -106,13 +124,29 @@ class PairingDesk:
         self._qr = ShownCode(
             kind="qr", code=code, expires_at=now + seconds, round=self._round, rounds=self._settings.qr_rounds
         )
+        if self._phone is not None and self._phone.expires_at > now:
+            self._wait_for_typing()  # the QR codes of the round go on changing behind it
+            return
+        if self._phone is not None:
+            self._phone, self._unused = None, True
         self._inbox.report(
             SessionStatus.QR_REQUIRED,
             Reason.PAIRING,
-            'a person has to scan the QR code with WhatsApp\'s "Linked devices"',
+            ("the code to type has expired: ask for another one, or " if self._unused else "a person has to ")
+            + 'scan the QR code with WhatsApp\'s "Linked devices"',
             action=Action.SCAN_QR,
             allow=self._settings.pairing,
             code=self._qr,
+        )
+
+    def _wait_for_typing(self, code: ShownCode | None = None) -> None:
+        self._inbox.report(
+            SessionStatus.CODE_REQUIRED,
+            Reason.PAIRING,
+            f"a person has to type the code into the phone +{self._digits}",
+            action=Action.ENTER_CODE,
+            allow=self._settings.pairing,
+            code=code,
         )
 
     def hide(self) -> None:
@@ -121,6 +155,7 @@ class PairingDesk:
 
     def round_over(self, status: str) -> None:
         """Note that the round ended without a pairing. Raises ProviderError unless another round may begin."""
+        self._unused |= self._phone is not None
         self.hide()
         if status == "err-client-outdated":
             raise TerminalError(
@@ -128,10 +163,12 @@ class PairingDesk:
                 reason=Reason.CONFIGURATION,
                 action=Action.FIX_CONFIGURATION,
             )
+        if status.startswith("passkey"):
+            raise TerminalError(PASSKEY, reason=Reason.PASSKEY_REQUIRED, action=Action.REMOVE_PASSKEY)
         if status != "timeout":
             raise ProviderError(f"WhatsApp refused to pair: {status}")
         if time.time() - self._code_began < HURRY * NEXT_CODE:
-            raise ProviderError("the connection was lost while a QR code was shown")
+            raise ProviderError("the connection was lost while a QR code was shown" + SUSPECTED_PASSKEY)
 
     async def request_code(self, digits: str) -> ShownCode:
         """Request a code to type into the phone with this number; each code has a round of its own, at whose end it expires.
@@ -140,7 +177,7 @@ class PairingDesk:
             raise NotConnected("the session does not wait to be paired now")
         if self._asked or self._round_ends - time.time() < FRESH:
             await self._start_round()
-        self._asked = True
+        self._asked, self._unused = True, False
         port = self._port
         code = str(await port.call("pair_phone", phone=digits))
         if self._port is not port:
@@ -152,20 +189,15 @@ class PairingDesk:
             round=self._round,
             rounds=self._settings.qr_rounds,
         )
-        self._inbox.report(
-            SessionStatus.QR_REQUIRED,
-            Reason.PAIRING,
-            f"a person has to type the code into the phone +{digits}",
-            action=Action.SCAN_QR,
-            allow=self._settings.pairing,
-            code=self._phone,
-        )
+        self._digits = digits
+        self._wait_for_typing(self._phone)
         return self._phone
 
     async def _start_round(self) -> None:
         """End the client that shows codes, and wait for the first code of the next one. Raises NotConnected."""
         port = self._port
         assert port is not None, "was looked at before"
+        self._phone = None  # it ends with the client that it was made for
         self.restarting, self._began = True, trio.Event()
         port.stop()
         with trio.move_on_after(NEW_ROUND):

@@ -12,7 +12,7 @@ from rookery.model.session import Reason, SessionStatus
 from rookery.provider.contract import Inbox
 
 from ..device.account import Account
-from ..device.pairing import PairingDesk
+from ..device.pairing import SUSPECTED_PASSKEY, PairingDesk
 from ..protocol import Happened, Notice
 from ..settings import WorkerSettings
 from ..workers.port import ClientPort
@@ -78,7 +78,8 @@ class Login:
                     case "paired":
                         self._account.name = str(frame.detail.get("name") or "")
                         self._desk.hide()
-                        self._loading("paired; logging in", allow=self._settings.connecting)
+                        number = str(frame.detail["jid"]).partition("@")[0].partition(":")[0]
+                        self._loading(f"linked to +{number}; logging in", allow=self._settings.connecting)
                         refused = await self._account.paired(frame.detail["jid"], frame.detail["lid"])
                         if refused is not None:
                             self._receiver.refuse()
@@ -105,6 +106,8 @@ class Login:
         if paired:
             log.info("the library did not log in after pairing; it is started anew", session=self._account.session)
             return False
+        if self._desk.showing:
+            raise ProviderError(f"no further QR code within {self._settings.pairing:g} s{SUSPECTED_PASSKEY}")
         raise ProviderError(f"no login within {self._settings.connecting:g} s")
 
     async def _unlink(self, port: ClientPort) -> None:

@@ -45,6 +45,9 @@ FORMS_KEPT = 10_000
 FULL_DAYS, FULL_QUOTA = 3650, 10_240
 """The longest history that a device may ask the phone for, in days, and the space that it says it has, in MB."""
 
+PASSKEY = "passkey"
+"""The beginning of the library's words for a linking that needs the account's passkey."""
+
 PREDECESSOR = 30.0
 """Seconds that a start waits for the session's previous client to end."""
 
@@ -259,8 +262,13 @@ class Client:
             self._success_call = self._gate.begin()
         else:
             self.left_behind = True
+            if text == "error" and self.log.passkey:
+                text = f"{PASSKEY}-error"
             self.tell("qr_ended", {"status": text})
-            self._end("")
+            if text.startswith(PASSKEY):  # the library stays connected and waits for an answer
+                self.stop()
+            else:
+                self._end("")
 
     def _on_live(self) -> None:
         self._gate.end_change(self._change)

@@ -10,7 +10,7 @@ from rookery import SessionStatus
 from rookery.errors import InvalidInput, NotConnected
 from rookery.model.session import Action, Reason
 from rookery_http.output.qr import qr_png, qr_svg, qr_terminal
-from rookery_simulator.whatsapp import WhatsAppSimulator
+from rookery_simulator.whatsapp import PairingRefused, WhatsAppSimulator
 from support.whatsapp_engine import (
     BOB,
     NUMBER,
@@ -66,6 +66,7 @@ async def test_a_code_by_phone_number(whatsapp: WhatsAppSimulator, tmp_path: Pat
             assert await engine.pairing("one") == shown
             waiting = await engine.get_session("one")
             assert waiting.health.detail == f"a person has to type the code into the phone +{NUMBER}"
+            assert (waiting.health.status, waiting.health.action) == (SessionStatus.CODE_REQUIRED, Action.ENTER_CODE)
             assert shown.expires_at - time.time() > 100
             # Each code has a round of its own: the first one is over.
             again = await engine.request_pairing_code("one", "+49 151 0000 0001")
@@ -74,8 +75,35 @@ async def test_a_code_by_phone_number(whatsapp: WhatsAppSimulator, tmp_path: Pat
             assert await engine.pairing("one") == again
             await phone.enter_code(again.code)
             await reach(engine, "one", SessionStatus.CONNECTED)
+        said = [each.detail for each in reversed(await engine.history("one"))]
+        assert said[-2:] == [f"linked to +{NUMBER}; logging in", f"connected as +{NUMBER}"]
         with pytest.raises(NotConnected):
             await engine.request_pairing_code("one", NUMBER)
+
+
+@pytest.mark.parametrize("way", ["scan", "type", "unreadable"])
+async def test_an_account_that_wants_its_passkey_says_what_helps(
+    way: str, whatsapp: WhatsAppSimulator, tmp_path: Path
+) -> None:
+    phone = whatsapp.phone(NUMBER)
+    phone.passkey = "unreadable" if way == "unreadable" else "asked"
+    async with open_whatsapp_engine(whatsapp, tmp_path) as engine:
+        await engine.create_session(id="one", platform="whatsapp")
+        qr = await qr_of(engine, "one")
+        with trio.fail_after(PATIENCE):
+            code = (await engine.request_pairing_code("one", NUMBER)).code if way == "type" else qr
+            with pytest.raises(PairingRefused, match="passkey"):
+                await (phone.enter_code(code) if way == "type" else phone.scan(code))
+            session = await reach(engine, "one", SessionStatus.DISCONNECTED, Reason.PASSKEY_REQUIRED)
+            assert session.health.action is Action.REMOVE_PASSKEY
+            assert "Settings > Account > Passkeys" in session.health.detail
+            while whatsapp.connections:  # the library would wait for ever
+                await trio.sleep(0.01)
+            # Its owner removes the passkey; the same session can be linked now.
+            phone.passkey = None
+            await engine.start("one")
+            await phone.scan(await qr_of(engine, "one"))
+            await reach(engine, "one", SessionStatus.CONNECTED)
 
 
 async def test_another_account_is_refused_and_unlinked(whatsapp: WhatsAppSimulator, tmp_path: Path) -> None:

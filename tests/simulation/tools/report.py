@@ -5,7 +5,16 @@ from __future__ import annotations
 from ..faults import KINDS
 from .campaign import Summary
 
-STATUSES = ("INITIALIZING", "LOADING", "QR_REQUIRED", "CONNECTED", "RECONNECTING", "DISCONNECTED", "AUTH_FAILURE")
+STATUSES = (
+    "INITIALIZING",
+    "LOADING",
+    "QR_REQUIRED",
+    "CODE_REQUIRED",
+    "CONNECTED",
+    "RECONNECTING",
+    "DISCONNECTED",
+    "AUTH_FAILURE",
+)
 
 
 def table(summary: Summary) -> str:

@@ -10,14 +10,14 @@ import trio
 
 from ...background.minutes import Minute, merged
 from ...errors import RookeryError
-from ...model.session import SessionStatus
+from ...model.session import PAIRING_STATUSES, SessionStatus
 from ...runtime.threads import on_files
 from .instances import InstanceFeatures
 
 ASK_SECONDS = 2.0
 """Seconds that another instance has to report its load; an instance that does not is listed as silent."""
 
-WAITS_FOR_A_PERSON = frozenset({SessionStatus.QR_REQUIRED, SessionStatus.AUTH_FAILURE})
+WAITS_FOR_A_PERSON = PAIRING_STATUSES | {SessionStatus.AUTH_FAILURE}
 ON_THE_WAY = frozenset({SessionStatus.INITIALIZING, SessionStatus.LOADING, SessionStatus.RECONNECTING})
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import base64
+import json
+import os
 from collections.abc import Callable
 
 from ..crypto.pairing import CodePairing, PairingRefused, QrCode, check_device_signature, sign_device
 from ..stanza.jid import SERVER
 from ..stanza.node import Attrs, Node, node
 from .connection import ClientConnection
-from .state.accounts import Account, LinkedDevice
+from .state.accounts import Account, LinkedDevice, Surroundings
 from .state.registration import Registration
 from .state.world import CodeRequest, World
 
@@ -73,8 +76,29 @@ def on_link_code(world: World, connection: ClientConnection, query: Node) -> Non
             request.on_finish(bundle, message.require("companion_identity_public").data)
 
 
+def _ask_for_passkey(world: Surroundings, connection: ClientConnection, *, readable: bool) -> None:
+    """Ask the device for the account's passkey, as a browser would prove it. Source: tulir/whatsmeow `pair-passkey.go`."""
+    options = {
+        "challenge": base64.urlsafe_b64encode(os.urandom(32)).rstrip(b"=").decode(),
+        "rpId": "whatsapp.com",
+        "timeout": 60_000,
+        "userVerification": "required",
+        "allowCredentials": [{"id": base64.urlsafe_b64encode(os.urandom(16)).decode(), "type": "public-key"}],
+    }
+    attrs: Attrs = {"from": SERVER, "type": "passkey_prologue_request", "id": world.new_id(), "t": world.now()}
+    connection.post(
+        node(
+            "notification", attrs, [node("passkey_request_options" if readable else "passkey", {}, json.dumps(options))]
+        )
+    )
+
+
 def _link(phone: Account, connection: ClientConnection, registration: Registration, secret: bytes, done: Done) -> None:
     """Send `pair-success`; the device answers with its own signature and is restarted by stream error 515."""
+    if phone.passkey is not None:
+        _ask_for_passkey(phone.world, connection, readable=phone.passkey == "asked")
+        done(PairingRefused("the device has to prove the account's passkey"))
+        return
     number = phone.next_device_number()
     device = LinkedDevice(phone, number, registration)
     identity = sign_device(phone.signal.identity, registration.identity_public, secret, number)

@@ -22,9 +22,12 @@ class LibraryLog:
         self.failure: int | None = None
         """WhatsApp's number of the reason in the last `<failure>`, even if the library does not know it."""
         self.expires: int | None = None  # seconds that the failure named
+        self.passkey = False  # WhatsApp asked for the account's passkey, in a form that the library cannot read
 
     def read(self, text: str) -> None:
         """Read one line."""
+        if "passkey" in text:
+            self.passkey = True
         if found := _FAILURE.search(text):
             self.failure = int(found[1])
             seconds = _SECONDS.search(text)

@@ -6,17 +6,23 @@ const STATUS = {
   LOADING: ["Connecting", "busy"],
   RECONNECTING: ["Reconnecting", "busy"],
   QR_REQUIRED: ["Waiting for a scan", "attention"],
+  CODE_REQUIRED: ["Waiting for the code", "attention"],
   DISCONNECTED: ["Down", "bad"],
   AUTH_FAILURE: ["Refused", "bad"],
 };
 
 const ACTION = {
   scan_qr: "Scan a QR code with the phone",
+  enter_code: "Type the code into the phone",
+  remove_passkey: "Remove the passkey in WhatsApp on the phone, then start the session again",
   replace_token: "Replace the token",
   retry: "Start it again once the cause is gone",
   fix_configuration: "Correct the settings",
   stop_other_client: "Stop the other program that uses this account",
 };
+
+/** A person has to link the session now. */
+export const PAIRING = ["QR_REQUIRED", "CODE_REQUIRED"];
 
 export const PLATFORM = { telegram: "Telegram", whatsapp: "WhatsApp" };
 export const platform = (name) => PLATFORM[name] ?? name;

@@ -10,7 +10,7 @@ import { button, empty, every, json, pill, toast } from "../base/parts.js";
 import { sending } from "./sending.js";
 import { editSession } from "./settings.js";
 import { dayStrip } from "./strip.js";
-import { actionOf, platform, stateOf } from "../base/words.js";
+import { PAIRING, actionOf, platform, stateOf } from "../base/words.js";
 
 export function session(pane, id, known, refresh) {
   const at = (...parts) => path("sessions", id, ...parts);
@@ -107,7 +107,7 @@ export function session(pane, id, known, refresh) {
   // The helper stays as long as the same thing is asked for: a half-typed number must not vanish.
   function help(row) {
     tellWhetherLinked(row);
-    const wanted = row.status === "QR_REQUIRED" ? "pairing" : row.action === "replace_token" ? "token" : actionOf(row);
+    const wanted = PAIRING.includes(row.status) ? "pairing" : row.action === "replace_token" ? "token" : actionOf(row);
     if (helper?.name === wanted) return;
     helper?.leave?.();
     helper = { name: wanted };
@@ -119,10 +119,10 @@ export function session(pane, id, known, refresh) {
 
   // Between the scan and the end it connects, so the helper has gone by then.
   function tellWhetherLinked(row) {
-    if (row.status === "QR_REQUIRED") linking = true;
+    if (PAIRING.includes(row.status)) linking = true;
     else if (linking && row.status === "CONNECTED") toast(`${called()} is linked.`);
     else if (linking && ["DISCONNECTED", "AUTH_FAILURE"].includes(row.status)) toast(row.enabled ? `It was not linked. ${sentence(row.detail || row.reason)}` : "It was stopped before it was linked.", "bad");
-    if (!["QR_REQUIRED", "LOADING", "INITIALIZING", "RECONNECTING"].includes(row.status)) linking = false;
+    if (![...PAIRING, "LOADING", "INITIALIZING", "RECONNECTING"].includes(row.status)) linking = false;
   }
 
   async function readHistory() {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import deque
-from typing import Protocol
+from typing import Literal, Protocol
 
 import trio
 
@@ -46,6 +46,8 @@ class Account(ABC):
         self.blocked: set[Jid] = set()
         self.platform = "android"
         self.business_name = ""
+        # Link a device only if it proves the account's passkey: "asked" or, in a form that no client reads, "unreadable".
+        self.passkey: Literal["asked", "unreadable"] | None = None
         self.signal = SignalDevice()
         self.app_state = AppState()
         self.devices: dict[int, LinkedDevice] = {}
