@@ -86,11 +86,8 @@ def _ask_for_passkey(world: Surroundings, connection: ClientConnection, *, reada
         "allowCredentials": [{"id": base64.urlsafe_b64encode(os.urandom(16)).decode(), "type": "public-key"}],
     }
     attrs: Attrs = {"from": SERVER, "type": "passkey_prologue_request", "id": world.new_id(), "t": world.now()}
-    connection.post(
-        node(
-            "notification", attrs, [node("passkey_request_options" if readable else "passkey", {}, json.dumps(options))]
-        )
-    )
+    request = node("passkey_request_options" if readable else "passkey", {}, json.dumps(options))
+    connection.post(node("notification", attrs, [request]))
 
 
 def _link(phone: Account, connection: ClientConnection, registration: Registration, secret: bytes, done: Done) -> None:
