@@ -67,7 +67,7 @@ async def test_a_code_to_type_is_shown_until_its_round_ends_and_then_said_to_hav
     desk.round_over("timeout")
     assert desk.shown is None
     desk.next_round()
-    desk.show(port, "qr 3")  # type: ignore[arg-type]
+    desk.show(port, "qr 3")
     status, action, detail, code = inbox.said[-1]
     assert (status, action, code) == (SessionStatus.QR_REQUIRED, Action.SCAN_QR, "qr 3")
     assert "has expired" in detail
