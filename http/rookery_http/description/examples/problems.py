@@ -47,7 +47,10 @@ _PROBLEMS: Mapping[tuple[str, int], errors.RookeryError | Problem] = {
     ("create_session", 409): errors.AlreadyExists("session", "shop"),
     ("update_session", 409): _OTHER,
     ("show_pairing_page", 404): Problem(
-        404, "link-expired", "Link expired", "ask for a new link: this one has expired"
+        404, "link-expired", "Link expired", "ask for a new link: this one was used or has expired"
+    ),
+    ("show_pairing_page", 429): Problem(
+        429, "rate-limited", "Rate limited", "this link may make 5 requests a second", headers={"Retry-After": "1"}
     ),
     ("session_qr", 406): Problem(406, "not-acceptable", "Not acceptable", "known forms: application/json, image/png"),
     ("session_pairing_code", 409): Problem(
