@@ -61,10 +61,9 @@ def open_client(frames: list[bytes]) -> Any:
             frames.append(encode(frame))
 
     client = object.__new__(Client)
-    client.number, client.usable, client._stopping, client._busy = 1, False, True, 0
-    client._happened, client._stored_up_to, client._other_forms = 0, 0, {}
-    client._stored = __import__("threading").Condition()
+    client.number, client.usable, client._busy, client._other_forms = 1, False, 0, {}
     client._channel, client.library = Channel(), _Library()  # type: ignore[assignment]
+    client.store = lambda found: client._channel.send(Happened(1, 1, *found))  # type: ignore[method-assign]
     client.both_forms = lambda phone, lid: (phone, lid)  # type: ignore[method-assign]
     client.read_vote = lambda event: None  # type: ignore[method-assign]
     client.hang_up_without_keys = lambda: False  # type: ignore[method-assign]

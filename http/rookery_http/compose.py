@@ -67,6 +67,7 @@ def providers(config: Config) -> list[Provider]:
         WhatsApp(
             data_dir=config.storage.directory,
             database_url=config.storage.database_url,
+            secret_key=config.storage.secret_key,
             sessions_per_worker=config.platforms.whatsapp_sessions_per_worker,
             qr_rounds=config.platforms.whatsapp_qr_rounds,
             worker_command=worker,

@@ -39,7 +39,8 @@ class Welcome(_Frame, frozen=True, tag=True):
 
 class Start(_Frame, frozen=True, tag=True):
     """Connect a client. `database` as neonize takes it; `jid` of the stored device, None to pair a new one. `history`: as
-    in `settings.AccountSettings`."""
+    in `settings.AccountSettings`. `unstored`: the path, without an ending, of the files for events that the engine has not
+    stored; None to keep none. `unstored_keys`: AES keys for them, the newest first."""
 
     client: int
     session: str
@@ -48,6 +49,8 @@ class Start(_Frame, frozen=True, tag=True):
     proxy: str | None
     device_name: str
     history: str = "none"
+    unstored: str | None = None
+    unstored_keys: list[bytes] = []
 
 
 class Stop(_Frame, frozen=True, tag=True):
@@ -112,7 +115,7 @@ class Beat(_Frame, frozen=True, tag=True):
 
 
 class Happened(_Frame, frozen=True, tag=True):
-    """An event to store; the client waits for `Stored`. The fields are those of `rookery.model.NewEvent`."""
+    """An event to store; the client sends the next one after `Stored`. The fields are those of `rookery.model.NewEvent`."""
 
     client: int
     number: int

@@ -22,6 +22,7 @@ from .addresses import LID, PHONE, normal
 from .device.account import Account, check_credentials, remaining
 from .device.devices import open_devices
 from .device.pairing import PairingDesk, ShownCode, phone_digits
+from .device.unstored import UnstoredFiles
 from .event_types import EVENT_TYPES
 from .link.encrypted import Opener
 from .link.link import WhatsAppLink
@@ -29,6 +30,7 @@ from .link.receiving import Receiver
 from .memory import Facts, Memory
 from .options import check as check_options
 from .options import names as option_names
+from .protocol import Start
 from .settings import AccountSettings, WorkerSettings, account_settings, check_proxy
 from .workers.pool import WorkerPool
 from .workers.process import WorkerProcess, default_command
@@ -38,6 +40,10 @@ MOST_NAMES = 20_000
 
 SERVER = "web.whatsapp.com"
 """The host that the library connects to, unless a session has a proxy."""
+
+
+DEVICE_NAME = "Rookery"
+"""The name of the linked device on the phone."""
 
 
 class WhatsApp:
@@ -51,6 +57,7 @@ class WhatsApp:
         qr_rounds: rounds of six codes each that a session shows before it stops and waits for a person.
         proxy: for accounts that set none, as `AccountSettings.proxy`.
         worker_command: the command that starts a worker; the number of its socket is added as the last argument.
+        secret_key: encrypts events that wait on the disk; several, comma separated, newest first. None: not encrypted.
         worker_environment: variables that workers get beside the engine's own.
         workers: all other settings.
     """
@@ -65,6 +72,7 @@ class WhatsApp:
         data_dir: str | os.PathLike[str] = ".",
         database_url: str | None = None,
         schema: str = "rookery_whatsapp",
+        secret_key: str | None = None,
         sessions_per_worker: int | None = None,
         qr_rounds: int | None = None,
         proxy: str | None = None,
@@ -84,6 +92,7 @@ class WhatsApp:
         self._proxy = check_proxy(proxy, "proxy") if proxy is not None else None
         self._settings = settings
         self._devices = open_devices(Path(data_dir), database_url, schema)
+        self._unstored = UnstoredFiles(Path(data_dir) / "unstored", secret_key)
         self.pool = WorkerPool(worker_command or default_command(), worker_environment or {}, settings)
         self._desks: dict[str, PairingDesk] = {}
         self._memories: dict[str, Memory] = {}
@@ -95,6 +104,7 @@ class WhatsApp:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Worker processes are started when sessions need them."""
+        await self._unstored.look()
         async with self.pool.running():
             yield
 
@@ -125,13 +135,13 @@ class WhatsApp:
                 )
         self._open_accounts[session.id] = account
         try:
-            async with self._open(account, inbox, options) as link:
+            async with self._open(account, session.uid, inbox, options) as link:
                 yield link
         finally:
             self._open_accounts.pop(session.id, None)
 
     @asynccontextmanager
-    async def _open(self, account: Account, inbox: Inbox, options: AccountSettings) -> AsyncIterator[Link]:
+    async def _open(self, account: Account, uid: int, inbox: Inbox, options: AccountSettings) -> AsyncIterator[Link]:
         session = account.session
         database = await self._devices.database_for(session)
         await account.check_device()
@@ -143,8 +153,19 @@ class WhatsApp:
             facts = Facts.read(inbox.cursor)
             receiver = Receiver(session, inbox, memory, facts, Opener(account, self._devices), self._devices)
             link = WhatsAppLink(account, inbox, self.pool, desk, receiver, memory, self._settings, options)
+            start = Start(
+                0,
+                session,
+                database,
+                account.jid,
+                options.proxy or self._proxy,
+                DEVICE_NAME,
+                options.history,
+                self._unstored.place(session, uid),
+                await self._unstored.keys(),
+            )
             try:
-                async with link.connected(worker, database, options.proxy or self._proxy):
+                async with link.connected(worker, start):
                     yield link
             finally:
                 if self._desks.get(session) is desk:

@@ -1,10 +1,11 @@
-"""A TCP proxy that a test can stall in either direction: connections stay open and nothing gets through."""
+"""TCP proxies that a test can stall in either direction, so that connections stay open and nothing gets through, or shut."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from functools import partial
+from urllib.parse import urlsplit
 
 import trio
 
@@ -66,3 +67,45 @@ async def open_stalling_proxy(host: str, port: int) -> AsyncIterator[StallingPro
         proxy.port = listeners[0].socket.getsockname()[1]
         yield proxy
         nursery.cancel_scope.cancel()
+
+
+class Way:
+    """The way to a database, through a port of its own. While it is shut, connections end at once, and new ones too."""
+
+    def __init__(self, url: str) -> None:
+        self._target = urlsplit(url)
+        self._open: set[trio.CancelScope] = set()
+        self._shut = False
+        self.url = ""
+
+    async def serve(self, *, task_status: trio.TaskStatus[None]) -> None:
+        """Serve until cancelled; `url` is set once this has started."""
+        (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
+        user, _, _ = self._target.netloc.rpartition("@")
+        own = f"{user}@127.0.0.1:{listener.socket.getsockname()[1]}"
+        self.url = self._target._replace(netloc=own).geturl()
+        task_status.started()
+        await trio.serve_listeners(self._connection, [listener])
+
+    def shut(self, shut: bool) -> None:
+        """Shut or open it."""
+        self._shut = shut
+        for scope in self._open if shut else ():
+            scope.cancel()
+
+    async def _connection(self, client: trio.SocketStream) -> None:
+        if self._shut:
+            return
+        server = await trio.open_tcp_stream(self._target.hostname or "", self._target.port or 5432)
+        async with server, trio.open_nursery() as nursery:
+            scope = nursery.cancel_scope
+            self._open.add(scope)
+            nursery.start_soon(self._pump, client, server, scope)
+            await self._pump(server, client, scope)
+        self._open.discard(scope)
+
+    async def _pump(self, source: trio.SocketStream, sink: trio.SocketStream, scope: trio.CancelScope) -> None:
+        with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+            async for data in source:
+                await sink.send_all(data)
+        scope.cancel()

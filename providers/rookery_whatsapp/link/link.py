@@ -34,10 +34,9 @@ from .login import Login
 from .outbound import to_call, to_receipt, with_media, with_stored
 from .pacing import pacer
 from .presence import appear
-from .receiving import Receiver
+from .receiving import Receiver, note_unstored
 from .watch import watch
 
-DEVICE_NAME = "Rookery"
 DEATH_PAUSE = 0.5
 """Seconds before reconnecting a session whose worker ended; doubled each time a worker ends soon after the last one."""
 
@@ -99,21 +98,13 @@ class WhatsAppLink:
     # Connecting
 
     @asynccontextmanager
-    async def connected(self, worker: WorkerProcess, database: str, proxy: str | None) -> AsyncIterator[None]:
-        """Start a client and wait until WhatsApp accepts it; leaving the block disconnects it."""
+    async def connected(self, worker: WorkerProcess, how: Start) -> AsyncIterator[None]:
+        """Start a client and wait until WhatsApp accepts it; leaving the block disconnects it. `how` lacks its number."""
         async with AsyncExitStack() as stack:
             while self._port is None:
                 if self._account.jid is None:
                     self._desk.next_round()
-                start = Start(
-                    self._pool.next_client(),
-                    self._session,
-                    database,
-                    self._account.jid,
-                    proxy,
-                    DEVICE_NAME,
-                    self._options.history,
-                )
+                start = msgspec.structs.replace(how, client=self._pool.next_client(), jid=self._account.jid)
                 async with AsyncExitStack() as attempt:
                     port = await attempt.enter_async_context(self._client(worker, start))
                     anew = self._account.jid is None
@@ -177,10 +168,15 @@ class WhatsAppLink:
             case "keepalive_restored":
                 self._inbox.beat()
                 self._back("keep-alives are answered again")
+            case "unstored":
+                log.warning(
+                    "what is received may not survive a crash", session=self._session, cause=notice.detail["why"]
+                )
             case "trouble" | "stream_error":
                 log.warning("the library reports trouble", session=self._session, trouble=notice.detail)
             case "ended":
                 self._ended = True
+                note_unstored(self._session, notice)
                 if self._port is not None and self._port.worker.quitting:
                     raise self._worker_ended(self._port)
             case "logged_out":
@@ -340,4 +336,5 @@ class WhatsAppLink:
             if isinstance(frame, Happened):
                 await self._receiver.store(port, frame)
             elif frame.kind == "ended":
+                note_unstored(self._session, frame)
                 return

@@ -18,7 +18,7 @@ from rookery.provider.contract import Inbox
 
 from ..device.devices import DeviceStore
 from ..memory import QUOTE, ChatNames, Facts, Known, Memory
-from ..protocol import Happened
+from ..protocol import Happened, Notice
 from ..workers.port import ClientPort
 from .encrypted import Opener
 from .history import HistoryReader
@@ -44,6 +44,16 @@ def named_vote(vote: dict[str, Any], options: Sequence[str]) -> None:
         vote["options"] = None
     else:
         vote["options"] = [option for option in options if hashlib.sha256(option.encode()).hexdigest() in chosen]
+
+
+def note_unstored(session: str, ended: Notice) -> None:
+    """Log what became of events that the client could not hand over before its end."""
+    if kept := ended.detail.get("kept"):
+        log.warning(
+            "received events wait on the disk until the session is opened here again", session=session, events=kept
+        )
+    if lost := ended.detail.get("lost"):
+        log.error("received events are lost: neither the store nor the disk took them", session=session, events=lost)
 
 
 class Receiver:

@@ -23,7 +23,7 @@ from neonize.events import INT_TO_EVENT
 from neonize.proto.Neonize_pb2 import HistorySync
 from neonize.proto.waCompanionReg.WAWebProtobufsCompanionReg_pb2 import DeviceProps
 
-from ..protocol import Happened, Notice, Start
+from ..protocol import Notice, Start
 from . import history, network
 from .addresses import USER, bare, parse_jid, text_of
 from .channel import Channel, EngineGone
@@ -32,6 +32,7 @@ from .events.found import Found
 from .events.handlers import HANDLERS
 from .gate import Gated, MapGate
 from .loading.library_log import LibraryLog
+from .unstored import Unstored
 
 QUIET = 0.08
 """Seconds without an event after which a disconnected client has handed over everything it had received."""
@@ -72,11 +73,16 @@ class Client:
         self.live = False  # it has an account: calls that need one are allowed
         self._stop_asked = False
         self._stopping = False
+        self._ended = False
         self._change = 0
         self._success_call = 0
-        self._stored = threading.Condition()
-        self._happened = 0
-        self._stored_up_to = 0
+        self.unstored = Unstored(
+            start.client,
+            channel,
+            start.unstored,
+            start.unstored_keys,
+            lambda words: self.tell("unstored", {"why": words}),
+        )
         self._busy = 0
         self._last_event = time.monotonic()
         self._other_forms: dict[str, str] = {}  # addresses of accounts whose phone number or lid had to be looked up
@@ -174,6 +180,7 @@ class Client:
         try:
             if self._before is not None:
                 self._before.gone.wait(PREDECESSOR)
+            self.unstored.recover()
             network.check_reachable(self._start.proxy)
             with self._lock:
                 if self._stop_asked:
@@ -217,6 +224,12 @@ class Client:
         if ready:
             threading.Thread(target=self._stop, name=f"stop {self.number}", daemon=True).start()
 
+    def hang_up(self) -> None:
+        """The engine is silent: disconnect, and keep all received events in the file. Returns at once."""
+        self.unstored.drain()
+        if self.usable:
+            threading.Thread(target=self.library.disconnect, daemon=True).start()
+
     def _stop(self) -> None:
         with self._gate.call():
             self.library.disconnect()
@@ -224,29 +237,31 @@ class Client:
             self.left_behind = True
             self._end("")
             return
+        self.unstored.drain()
         deadline = time.monotonic() + DRAINING
         while time.monotonic() < deadline and (self._busy or time.monotonic() - self._last_event < QUIET):
             time.sleep(0.01)
+        self.unstored.wait_empty(max(0.0, deadline - time.monotonic()))
         with self._lock:
             if self._stopping:
                 return
             self._stopping = True
             self.usable = False
-        with self._stored:
-            self._stored.notify_all()  # a handler that still waits would keep the library's call from returning
+        self.unstored.close()  # a handler that still waits would keep the library's call from returning
         with self._gate.change():
             self.library.stop()
 
     def _end(self, error: str) -> None:
         with self._lock:
             self.usable = False
-            if self.gone.is_set():
+            if self._ended:
                 return
-            self.gone.set()
-        with self._stored:
-            self._stored.notify_all()
+            self._ended = True
+        self.unstored.wait_empty(DRAINING)
+        kept, lost = self.unstored.close()
+        self.gone.set()
         self._on_end(self)
-        self.tell("ended", {"error": error})
+        self.tell("ended", {"error": error, "kept": kept, "lost": lost})
 
     # Callbacks of the library while it connects
 
@@ -294,17 +309,12 @@ class Client:
             self._channel.send(Notice(self.number, kind, detail or {}))
 
     def store(self, found: Found) -> None:
-        """Hand an event to the engine and wait until it is stored. Only one handler at a time calls this.
+        """Hand an event to the engine; returns once it outlives this process. Raises EngineGone.
 
-        However long the database is away, the worker takes no further event from the library: events that the library
-        has confirmed and the engine has not stored stay in the library's queue. The end of the client or of the engine
-        ends the wait.
+        While the database is away, a bounded number of events waits in a file; then this waits, and the worker takes no
+        further event from the library.
         """
-        self._happened += 1
-        number = self._happened
-        self._channel.send(Happened(self.number, number, *found))
-        with self._stored:
-            self._stored.wait_for(lambda: self._stored_up_to >= number or self._stopping)
+        self.unstored.put(found)
 
     def both_forms(self, phone: str, lid: str) -> tuple[str, str]:
         """An account's (phone, lid) addresses, the missing one from the library if it knows it. Handlers call this."""
@@ -355,9 +365,3 @@ class Client:
                 return False
         self.tell("keys_away", {"error": error})
         return True
-
-    def stored(self, number: int) -> None:
-        """Note that the engine has stored the event."""
-        with self._stored:
-            self._stored_up_to = max(self._stored_up_to, number)
-            self._stored.notify_all()

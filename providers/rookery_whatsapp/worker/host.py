@@ -31,6 +31,9 @@ calls to the other clients."""
 LAST_STOP = 1.5
 """Seconds that `Quit` gives the clients to disconnect."""
 
+HANGING_UP = 0.15
+"""Seconds that an abandoned worker gives its clients to disconnect and to keep what the library has acknowledged."""
+
 
 class Host:
     """Owns the clients."""
@@ -58,7 +61,7 @@ class Host:
                     self._until = frame.until
                 case Stored():
                     if client := self._clients.get(frame.client):
-                        client.stored(frame.number)
+                        client.unstored.stored(frame.number)
                 case WorkerCall():
                     self._accept(frame)
                 case Start():
@@ -148,6 +151,9 @@ class Host:
                 time.sleep(self._welcome.beat)
         except EngineGone:
             pass
+        for client in list(self._clients.values()):
+            client.hang_up()
+        time.sleep(HANGING_UP)
         lifetime.end()
 
 

@@ -1,14 +1,9 @@
 """With PostgreSQL no local file has to survive: the devices' keys are there, and each is found by its address."""
 
-import os
-import secrets
 import shutil
-from collections.abc import Iterator
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 import trio
@@ -21,7 +16,7 @@ from rookery.session.stop import Intent
 from rookery_simulator.whatsapp import WhatsAppSimulator
 from rookery_whatsapp.device import devices
 from store.backends import run_sql
-from store.postgres_server import private_server
+from support.stalling_proxy import Way
 from support.whatsapp_engine import (
     BOB,
     NUMBER,
@@ -36,28 +31,6 @@ from support.whatsapp_engine import (
 )
 
 OTHER = "4915100000009"
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    if url := os.environ.get("DATABASE_URL"):
-        yield url
-    else:
-        with private_server() as postgres:
-            yield postgres.url
-
-
-@pytest.fixture
-def database(server: str) -> Iterator[dict[str, Any]]:
-    """Options of an engine that keeps everything in PostgreSQL, in schemas of its own."""
-    name = secrets.token_hex(4)
-    yield {
-        "store": f"{server}?schema=engine_{name}",
-        "secret_key": "a passphrase for the tests",
-        "database_url": server,
-        "schema": f"devices_{name}",
-    }
-    run_sql(server, f"DROP SCHEMA IF EXISTS engine_{name} CASCADE; DROP SCHEMA IF EXISTS devices_{name} CASCADE;")
 
 
 async def sql(database: dict[str, Any], statement: str) -> Any:
@@ -128,45 +101,6 @@ async def test_connections_that_nobody_uses_are_closed(
             await event_where(engine, lambda event: event.body.get("message_id") == sent.id)
             await engine.send("one", to=BOB, text="and back")
             assert (await whatsapp.phone(BOB).next_message()).text == "and back"
-
-
-class Way:
-    """To the database, through a port of its own; while it is shut, connections end at once."""
-
-    def __init__(self, url: str) -> None:
-        self._target = urlsplit(url)
-        self._open: set[trio.CancelScope] = set()
-        self._shut = False
-        self.url = ""
-
-    async def serve(self, *, task_status: trio.TaskStatus[None]) -> None:
-        (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
-        own = f"{self._target.username}@127.0.0.1:{listener.socket.getsockname()[1]}"
-        self.url = self._target._replace(netloc=own).geturl()
-        task_status.started()
-        await trio.serve_listeners(self._connection, [listener])
-
-    def shut(self, shut: bool) -> None:
-        self._shut = shut
-        for scope in self._open if shut else ():
-            scope.cancel()
-
-    async def _connection(self, client: trio.SocketStream) -> None:
-        if self._shut:
-            return
-        server = await trio.open_tcp_stream(self._target.hostname or "", self._target.port or 5432)
-        async with server, trio.open_nursery() as nursery:
-            scope = nursery.cancel_scope
-            self._open.add(scope)
-            nursery.start_soon(self._pump, client, server, scope)
-            await self._pump(server, client, scope)
-        self._open.discard(scope)
-
-    async def _pump(self, source: trio.SocketStream, sink: trio.SocketStream, scope: trio.CancelScope) -> None:
-        with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
-            async for data in source:
-                await sink.send_all(data)
-        scope.cancel()
 
 
 async def test_while_the_keys_cannot_be_read_messages_stay_at_whatsapp(

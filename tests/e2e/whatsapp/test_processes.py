@@ -134,8 +134,8 @@ async def test_kill_9_of_the_server(whatsapp: WhatsAppSimulator, tmp_path: Path)
                 await trio.sleep(0.02)
     assert len(stored) == len(set(stored)), "a message was stored twice"
     lost = len(set(sent) - set(stored))
-    print(f"\n{KILLS} kills: {lost} of {len(sent)} messages lost inside the library")
-    assert lost <= 101 * KILLS
+    print(f"\n{KILLS} kills: {lost} of {len(sent)} messages lost between the library and the worker's file")
+    assert lost <= KILLS, "at most the one that the library was handing over"
 
 
 async def test_a_signal_to_the_workers_alone_changes_nothing(whatsapp: WhatsAppSimulator, tmp_path: Path) -> None:

@@ -121,7 +121,7 @@ async def end_one_under_traffic(
             assert len(stored) == len(set(stored)), "a message was stored twice"
             lost += len(set(sent[id]) - set(stored))
     print(f"\n{harm.__name__}: back after {took:.1f} s, slowest call {slowest_call:.3f} s, {lost} lost in the library")
-    assert lost <= 101 * SESSIONS, "more than the library's queues hold"
+    assert lost <= SESSIONS, "at most the one message of each that the library was handing over"
     assert took < BACK_WITHIN
 
 

@@ -246,27 +246,6 @@ def test_a_worker_loads_neither_trio_nor_the_engine() -> None:
     assert found.strip() == "[]"
 
 
-def test_an_event_that_is_not_stored_holds_the_next_one_back_for_as_long_as_it_takes() -> None:
-    program = (
-        "import rookery_whatsapp.worker.loading.library as l; l.load()\n"
-        "import itertools, threading, time\n"
-        "from rookery_whatsapp.worker.client import Client\n"
-        "clock = itertools.count(step=3600); time.monotonic = lambda: float(next(clock))  # an hour with each look\n"
-        "class Channel:\n"
-        "    def send(self, frame): pass\n"
-        "client = object.__new__(Client)\n"
-        "client.number, client._happened, client._stored_up_to, client._stopping = 1, 0, 0, False\n"
-        "client._stored, client._channel = threading.Condition(), Channel()\n"
-        "handler = threading.Thread(target=client.store, args=[('message', 'key', 0.0, None, None, b'{}', b'{}')])\n"
-        "handler.start(); handler.join(0.2); print(handler.is_alive())\n"
-        "client.stored(1); handler.join(); print(handler.is_alive())\n"
-    )
-    found = subprocess.run(
-        [sys.executable, "-c", program], check=True, capture_output=True, text=True, timeout=40
-    ).stdout
-    assert found.split() == ["True", "False"]
-
-
 def test_a_worker_does_without_libmagic() -> None:
     program = (
         "import sys; sys.modules['magic'] = None; import rookery_whatsapp.worker.loading.library as l\n"

@@ -1,7 +1,7 @@
 """WhatsApp at the level of the worker's protocol: a library that acknowledges before anything is stored.
 
-The server forgets a message once the library has it; the library holds up to a hundred, and gives the engine one at a time.
-So what a worker holds when it dies is lost, and nothing else may be.
+The server forgets a message once the library has it; the worker keeps up to a hundred in a file, and gives the engine one at
+a time. What a worker holds when it dies stays on the disk of its machine, for the next client of the session there.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from .database import SharedDatabase
 CHANNEL = 100
 """Messages that the library holds."""
 
-PATIENCE = 10.0
+PATIENCE = 1.2
 """Seconds that a client which was asked to stop waits for the engine to store what it holds."""
 
 CALM = WorkerSettings(
@@ -50,7 +50,9 @@ class Phone:
         self.waiting: deque[str] = deque()  # at the server
         self.texts: list[str] = []
         self.arrived: Counter[str] = Counter()
-        self.lost: set[str] = set()  # acknowledged by a library that died
+        self.disks: dict[str, list[str]] = {}  # acknowledged and not stored, by the machine whose disk has them
+        self.machine = ""  # where its last client ran
+        self.late: set[str] = set()  # stored after the session had run on another machine
         self.client: Client | None = None
         self.linked = True
         self.asked = 0  # codes that nobody has scanned
@@ -89,9 +91,10 @@ class WhatsApp:
             phone.client.gone()
 
     def unstored(self, phone: Phone) -> list[str]:
-        """Texts that are neither in the log nor lost with a worker."""
+        """Texts that are neither in the log nor on the disk of a machine that does not run the session now."""
         received = self.database.observer.received
-        return [text for text in phone.texts if not received[text] and text not in phone.lost]
+        elsewhere = {text for machine, left in phone.disks.items() if machine != phone.machine for text in left}
+        return [text for text in phone.texts if not received[text] and text not in elsewhere]
 
     # The devices' keys, as `rookery_whatsapp.device.devices.DeviceStore`
 
@@ -128,10 +131,19 @@ class Client:
         self.worker = worker
         self.number = start.client
         self.phone = phone
-        self.held: deque[str] = deque()  # acknowledged, not stored
+        left = phone.disks.pop(self.machine, [])
+        if phone.machine != self.machine:
+            phone.late.update(left)
+        phone.machine = self.machine
+        self.held = deque(left)  # acknowledged, not stored
         self.given = 0  # the number of the event that the engine stores now
         self.online = False
         self.stopping = False
+
+    @property
+    def machine(self) -> str:
+        """Whose disk it writes to."""
+        return self.worker.process.machine.name
 
     def tell(self, kind: str, **detail: Any) -> None:
         """A notice for the engine."""
@@ -198,14 +210,14 @@ class Client:
             self.worker.model.world.after(PATIENCE, self.abandon)
 
     def abandon(self) -> None:
-        """The engine has stopped listening, as when the database does not answer: what was acknowledged is lost."""
+        """The engine stores nothing, as when the database does not answer."""
         if self.held and not self.worker.dead:
-            self.die()
-            self.held.clear()
             self.end()
 
-    def end(self) -> None:
-        self.tell("ended", error="")
+    def end(self, error: str = "") -> None:
+        """What it holds stays on the disk."""
+        self.die()
+        self.tell("ended", error=error)
         self.worker.clients.pop(self.number, None)
 
     def leave(self) -> None:
@@ -219,13 +231,13 @@ class Client:
         self.leave()
 
     def die(self) -> None:
-        """With its worker: what it held is lost."""
+        """With its worker, or because it ends: what it holds stays on the disk."""
         self.leave()
         received = self.worker.model.database.observer.received
-        lost = [text for text in self.held if not received[text]]
-        self.phone.lost.update(lost)
-        if lost:
-            self.worker.model.world.tell(f"{self.phone.session}: a worker dies with {lost}")
+        if left := [text for text in self.held if not received[text]]:
+            self.phone.disks.setdefault(self.machine, []).extend(left)
+            self.worker.model.world.tell(f"{self.phone.session}: {left} stay on the disk of {self.machine}")
+        self.held.clear()
 
 
 class _Dead:
@@ -331,10 +343,10 @@ class SimulatedWorker(WorkerProcess):
         phone = model.by_session[start.session]
         client = self.clients[start.client] = Client(self, start, phone)
         way = 0.1 + model.chance.random()
+        client.give()
         if self.process.machine.platform in ("refuse", "hang"):
             model.world.after(way, client.tell, "disconnected")
-            client.tell("ended", error="no network")
-            del self.clients[start.client]
+            client.end("no network")
         elif start.jid is None:
             client.tell("qr", code=f"code {start.client}")
             model.world.after(30.0, self._scan, client)

@@ -1,0 +1,167 @@
+"""A file of events, one record after the other.
+
+A record is the length of its data and their CRC-32, four bytes each and big-endian, then the data: a byte that says how the
+event is encoded (0: MessagePack, 1: the same, encrypted with AES-GCM under the nonce that follows), and the event. A record
+that a crash has cut short is the last one, and is ignored. Each file is locked while a worker uses it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import struct
+import time
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from glob import escape
+from pathlib import Path
+
+import msgspec
+
+from .events.found import Found
+
+ENDING = ".events"
+PLAIN, ENCRYPTED = b"\x00", b"\x01"
+NONCE = 12  # bytes
+
+_HEAD = struct.Struct(">II")
+
+
+class Unreadable(Exception):
+    """The record is damaged, or none of the keys fits."""
+
+
+class EventFile:
+    """Made by `create` and `leftovers`; `close` releases it. All methods raise OSError."""
+
+    def __init__(self, path: Path, descriptor: int, keys: Sequence[bytes]) -> None:
+        self.path = path
+        self.size = os.fstat(descriptor).st_size
+        self.keep = False
+        """Leave the file on the disk in any case."""
+        self._descriptor = descriptor
+        self._keys = keys
+        self._associated = path.name.partition("~")[0].encode()  # a record is of no use in another session's file
+
+    @classmethod
+    def create(cls, place: str, keys: Sequence[bytes]) -> EventFile:
+        """A new file, `place` with a time and an ending."""
+        path = Path(f"{place}~{time.time_ns()}{ENDING}")
+        try:
+            descriptor = _make(path)
+        except FileNotFoundError:  # another client has just removed the folder
+            descriptor = _make(path)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        return cls(path, descriptor, keys)
+
+    def append(self, found: Found) -> int:
+        """Write an event; returns where it lies. After an error nothing of it is left."""
+        data = self._sealed(msgspec.msgpack.encode(found))
+        record = _HEAD.pack(len(data), zlib.crc32(data)) + data
+        offset, rest = self.size, memoryview(record)
+        try:
+            while rest:
+                rest = rest[os.pwrite(self._descriptor, rest, self.size) :]
+                self.size = offset + len(record) - len(rest)
+        except OSError:
+            self.size = offset
+            with suppress(OSError):
+                os.ftruncate(self._descriptor, offset)
+            raise
+        return offset
+
+    def read(self, offset: int) -> Found:
+        """The event that lies there. Raises Unreadable."""
+        data = self._data(offset)
+        if data is None:
+            raise Unreadable("the record is damaged")
+        try:
+            return msgspec.msgpack.decode(self._opened(data), type=Found)
+        except msgspec.MsgspecError as error:
+            raise Unreadable(str(error)) from None
+
+    def offsets(self) -> Iterator[int]:
+        """Where the whole records lie."""
+        offset = 0
+        while (data := self._data(offset)) is not None:
+            yield offset
+            offset += _HEAD.size + len(data)
+
+    def clear(self) -> None:
+        """Remove all records."""
+        if self.size:
+            os.ftruncate(self._descriptor, 0)
+            self.size = 0
+
+    def sync(self) -> None:
+        """Return when everything is on the disk."""
+        os.fdatasync(self._descriptor)
+
+    def close(self, *, remove: bool) -> None:
+        """Release the file; remove it, or make it durable."""
+        try:
+            if remove and not self.keep:
+                self.path.unlink(missing_ok=True)
+                with suppress(OSError):  # it holds other sessions' files
+                    self.path.parent.rmdir()
+            else:
+                os.fsync(self._descriptor)
+                folder = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY)
+                try:
+                    os.fsync(folder)
+                finally:
+                    os.close(folder)
+        except OSError:
+            pass
+        finally:
+            os.close(self._descriptor)
+
+    def _data(self, offset: int) -> bytes | None:
+        head = os.pread(self._descriptor, _HEAD.size, offset)
+        if len(head) < _HEAD.size:
+            return None
+        size, checksum = _HEAD.unpack(head)
+        if offset + _HEAD.size + size > self.size:
+            return None
+        data = os.pread(self._descriptor, size, offset + _HEAD.size)
+        return data if size and zlib.crc32(data) == checksum else None
+
+    def _sealed(self, plain: bytes) -> bytes:
+        if not self._keys:
+            return PLAIN + plain
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # takes 2 MB, so only where there is a key
+
+        nonce = os.urandom(NONCE)
+        return ENCRYPTED + nonce + AESGCM(self._keys[0]).encrypt(nonce, plain, self._associated)
+
+    def _opened(self, data: bytes) -> bytes:
+        if data[:1] == PLAIN:
+            return data[1:]
+        from cryptography.exceptions import InvalidTag
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+        for key in self._keys:
+            with suppress(InvalidTag, ValueError):
+                return AESGCM(key).decrypt(data[1 : 1 + NONCE], data[1 + NONCE :], self._associated)
+        raise Unreadable("it is encrypted, and none of the secret keys fits")
+
+
+def _make(path: Path) -> int:
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
+
+
+def leftovers(place: str, keys: Sequence[bytes]) -> Iterator[EventFile]:
+    """The files at `place` that no worker uses, the oldest first; the caller owns them."""
+    folder, name = os.path.split(place)
+    with suppress(OSError):
+        for path in sorted(Path(folder).glob(f"{escape(name)}~*{ENDING}")):
+            with suppress(OSError):
+                descriptor = os.open(path, os.O_RDWR)
+                try:
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except OSError:
+                    os.close(descriptor)
+                    continue
+                yield EventFile(path, descriptor, keys)

@@ -1,0 +1,193 @@
+"""Events that the library has acknowledged and the engine has not stored yet.
+
+WhatsApp forgets a message once the library has acknowledged it, so each event goes to a file before it goes to the engine:
+it survives the end of the worker and of the engine. The next client of the session on the same disk hands it over first. An
+event that the engine had stored after all is recognised by its key.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import NamedTuple
+
+from ..protocol import Happened
+from .channel import Channel, EngineGone
+from .event_file import EventFile, Unreadable, leftovers
+from .events.found import Found
+
+MOST, LARGEST = 500, 32 * 1024 * 1024
+"""Events and bytes that wait at most. Beyond that the library's handler is held up, and so is the library in turn."""
+
+SYNC_AFTER = 0.2
+"""Seconds. Events that follow one which waits for longer are forced to the disk, so that they also survive a power cut."""
+
+
+class _Waiting(NamedTuple):
+    number: int
+    since: float
+    file: EventFile | None  # None: it could not be written
+    offset: int
+    found: Found | None  # if it is in no file
+
+
+class Unstored:
+    """The events of one client, handed to the engine one at a time. Its methods may be called from any thread.
+
+    `place`: the path of the files without their ending, None to keep none. `keys`: AES keys, the newest first; without one
+    the files are not encrypted. `on_problem` gets words for people when files cannot be written or read.
+    """
+
+    def __init__(
+        self,
+        client: int,
+        channel: Channel,
+        place: str | None,
+        keys: Sequence[bytes],
+        on_problem: Callable[[str], None],
+    ) -> None:
+        self._client = client
+        self._channel = channel
+        self._place = place
+        self._keys = keys
+        self._queue: deque[_Waiting] = deque()
+        self._changed = threading.Condition()
+        self._writing = threading.Lock()
+        self._own: EventFile | None = None
+        self._earlier: list[EventFile] = []
+        self._given = 0
+        self._draining = False
+        self._closed = False
+        self._problem = ""
+        self._on_problem = on_problem
+
+    @property
+    def empty(self) -> bool:
+        """True when the engine has stored every event."""
+        return not self._queue
+
+    def recover(self) -> None:
+        """Hand over what earlier clients of this session left. Call it once, before the first `put`."""
+        if self._place is None:
+            return
+        for file in leftovers(self._place, self._keys):
+            self._earlier.append(file)
+            for offset in file.offsets():
+                self._given += 1
+                self._queue.append(_Waiting(self._given, time.monotonic(), file, offset, None))
+        self._hand_over()
+
+    def put(self, found: Found) -> None:
+        """Keep an event for the engine. Returns once it is in a file, otherwise once it is stored. Raises EngineGone."""
+        with self._writing:
+            with self._changed:
+                self._changed.wait_for(lambda: self._draining or self._closed or not self._full)
+                self._given += 1
+                number, oldest = self._given, self._queue[0].since if self._queue else None
+            waiting = self._keep(number, found, oldest)
+            with self._changed:
+                self._queue.append(waiting)
+                first = len(self._queue) == 1
+            if first:
+                self._channel.send(Happened(self._client, number, *found))
+            if waiting.file is None:
+                with self._changed:
+                    self._changed.wait_for(lambda: self._closed or waiting not in self._queue)
+
+    def stored(self, number: int) -> None:
+        """The engine has stored this event: hand over the next one."""
+        with self._changed:
+            if self._closed or not self._queue or self._queue[0].number != number:
+                return
+            self._remove_first()
+        self._hand_over()
+        if self.empty and self._writing.acquire(blocking=False):
+            try:
+                if self.empty and self._own is not None:
+                    with suppress(OSError):
+                        self._own.clear()
+            finally:
+                self._writing.release()
+
+    def drain(self) -> None:
+        """The client is disconnected: from now on take every event that the library still has."""
+        with self._changed:
+            self._draining = True
+            self._changed.notify_all()
+
+    def wait_empty(self, seconds: float) -> None:
+        """Return when the engine has stored everything, or after `seconds`."""
+        with self._changed:
+            self._changed.wait_for(lambda: self.empty or self._closed, seconds)
+
+    def close(self) -> tuple[int, int]:
+        """Release the files. Returns how many events wait in them for the next client, and how many are lost. Harmless
+        when repeated."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        with self._writing, self._changed:
+            kept = [each.file for each in self._queue if each.file is not None]
+            for file in {*self._earlier, *([self._own] if self._own else [])}:
+                file.close(remove=file not in kept)
+            self._own, self._earlier = None, []
+        return len(kept), len(self._queue) - len(kept)
+
+    @property
+    def _full(self) -> bool:
+        size = self._own.size if self._own is not None else 0
+        return len(self._queue) >= MOST or (size >= LARGEST and bool(self._queue))
+
+    def _keep(self, number: int, found: Found, oldest: float | None) -> _Waiting:
+        now = time.monotonic()
+        if self._place is not None and not self._closed:
+            try:
+                if self._own is None:
+                    self._own = EventFile.create(self._place, self._keys)
+                if oldest is None:
+                    self._own.clear()
+                offset = self._own.append(found)
+                if oldest is not None and now - oldest > SYNC_AFTER:
+                    self._own.sync()
+            except OSError as error:
+                self._note(f"events cannot be written to {self._place}: {error.strerror or error}")
+            else:
+                self._note("")
+                return _Waiting(number, now, self._own, offset, None)
+        return _Waiting(number, now, None, 0, found)
+
+    def _hand_over(self) -> None:
+        """Send the first event that can be read."""
+        while True:
+            with self._changed:
+                waiting = self._queue[0] if self._queue else None
+            if waiting is None:
+                return
+            try:
+                found = waiting.found or (waiting.file.read(waiting.offset) if waiting.file else None)
+            except (OSError, Unreadable) as error:
+                assert waiting.file is not None
+                waiting.file.keep = True  # for a person, or for the right key
+                self._note(f"an event in {waiting.file.path} cannot be read: {error}")
+                found = None
+            if found is not None:
+                with suppress(EngineGone):
+                    self._channel.send(Happened(self._client, waiting.number, *found))
+                return
+            with self._changed:
+                self._remove_first()
+
+    def _remove_first(self) -> None:
+        file = self._queue.popleft().file
+        if file in self._earlier and not any(each.file is file for each in self._queue):
+            self._earlier.remove(file)
+            file.close(remove=True)
+        self._changed.notify_all()
+
+    def _note(self, problem: str) -> None:
+        if problem and problem != self._problem:
+            self._on_problem(problem)
+        self._problem = problem
