@@ -14,6 +14,7 @@ from ...runtime.clock import GuardedClock
 from ..secrets import SecretBox
 from .chats import SqliteChats
 from .cluster import SqliteInstances
+from .database.checkpoints import Checkpointer, LogGauge
 from .database.connection import Database, connect, prepare, translate
 from .database.directory_lock import DirectoryLock
 from .database.readers import ClosedReaders, InlineReader, ThreadReaders
@@ -135,7 +136,7 @@ class SqliteStore(
         try:
             connection = connect(self._path, full_sync=self._full_sync)
             try:
-                return prepare(connection, self.location, self._secrets, self._clock)
+                return self._prepare(connection)
             except BaseException:
                 connection.close()
                 raise
@@ -143,6 +144,13 @@ class SqliteStore(
             raise StoreError(f"cannot open {self.location} ({error.strerror})") from None
         except sqlite3.Error as error:
             raise translate(error, self.location) from error
+
+    def _prepare(self, connection: sqlite3.Connection) -> Database:
+        database = prepare(connection, self.location, self._secrets, self._clock)
+        if (path := self._path) is not None:
+            page_size: int = connection.execute("PRAGMA page_size").fetchone()[0]
+            database.checkpoints = Checkpointer(LogGauge(path, page_size), lambda: connect(path))
+        return database
 
     def __repr__(self) -> str:
         return f"<SqliteStore {self.location}>"

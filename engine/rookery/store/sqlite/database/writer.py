@@ -172,6 +172,7 @@ class GroupWriter:
             if group:
                 _together(database, group)
                 self._tell(lambda group=group: self._reply(group))  # type: ignore[misc]
+                database.after_commit()
 
     def _end(self) -> None:
         """Runs in trio's thread: no more work is served. If the thread crashed, callers may still be waiting."""
