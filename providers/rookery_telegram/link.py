@@ -77,6 +77,7 @@ class TelegramLink:
         except UNREADABLE:
             raise ProviderError("getMe gave no bot: is the API address right?", kind=Failure.SERVER) from None
         self.account = f"@{me.username}" if me.username else me.first_name
+        self._inbox.life.account = {"id": str(me.id), "username": me.username, "name": me.first_name}
         self._inbox.beat()
 
     async def run(self) -> None:

@@ -219,6 +219,13 @@ class WhatsApp:
             return next((lid for lid in lids if lid in hidden), address)
         return address
 
+    async def chat_names(self, session: str, chat: str) -> Sequence[str]:
+        """See `rookery.provider.capabilities.ChatNaming`."""
+        address = self.chat_address(chat)
+        if not address.endswith((f"@{LID}", f"@{PHONE}")):
+            return [address]
+        return [address, *await self._other_names(session, address)]
+
     async def _other_names(self, session: str, address: str) -> Sequence[str]:
         known = self._names.get((session, address))
         if known is None:

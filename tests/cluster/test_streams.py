@@ -61,3 +61,33 @@ async def test_it_resumes_elsewhere_without_a_gap(postgres: PostgresBackend) -> 
         assert seen == [found.id for found in log]
         assert len(log) == EVENTS
         stop.set()
+
+
+async def test_what_one_instance_erases_another_does_not_show_from_memory(postgres: PostgresBackend) -> None:
+    platforms = FakePlatform(), FakePlatform()
+    async with open_shared(postgres, platforms[0], "one") as one, open_shared(postgres, platforms[1], "two") as two:
+        for id in "ab":
+            await one.create_session(id=id, platform="fake")
+        await until(lambda: len(running(one)) == len(running(two)) == 1)
+        [session] = running(one)
+        inbox = platforms[0].link(session).inbox
+        seen: list[str] = []
+
+        async def follow() -> None:
+            async for each in two.events(after=0, types=["message"]):
+                seen.append(each.key)
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(follow)
+            await inbox.commit([event("first", chat="8")], None)
+            await until(lambda: len(seen) == 1)
+            start = await two.last_event_id()  # from here on the other instance has the log in memory
+            await inbox.commit([event(number) for number in range(5)], None)
+            await until(lambda: len(seen) == 6)
+            await one.erase_chat(session, "7")
+            await inbox.commit([event("later", chat="8")], None)
+            await until(lambda: len(seen) == 7)  # the notification of the erasure came before
+            late = two.events(after=start, types=["message"])
+            with trio.fail_after(15):
+                assert [each.key for each in await late.next_page()] == ["later"]
+            nursery.cancel_scope.cancel()

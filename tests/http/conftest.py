@@ -84,6 +84,9 @@ class Parrot:
     async def chat_name(self, session: str, chat: str, cursor: str | None) -> str:
         return self.chat_address(chat)
 
+    async def chat_names(self, session: str, chat: str) -> Sequence[str]:
+        return [self.chat_address(chat)]
+
     def pairing(self, session: str) -> Code | None:
         return self.codes.get(session)
 

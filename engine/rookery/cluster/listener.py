@@ -56,6 +56,7 @@ class Cluster:
                 looked_at = trio.current_time()
                 if deaf:
                     self._look_for_calls()
+                    self._services.signals.erased.fire()
                 self._look_again()
                 with trio.move_on_after(interval):
                     await self._look_for_sends()
@@ -73,6 +74,9 @@ class Cluster:
                 signals.message_final(change.id)
             case "events":
                 signals.events_stored(None)
+            case "erased":
+                signals.erased.fire()
+                signals.webhooks.fire()
             case "webhooks" | "duties":
                 signals.webhooks.fire()
             case "instances":
@@ -91,6 +95,7 @@ class Cluster:
         self._look_again()
         for runner in self._supervisor.running.values():
             runner.outbox.wake()
+        self._services.signals.erased.fire()
         self._services.signals.webhooks.fire()
 
     def _look_again(self) -> None:

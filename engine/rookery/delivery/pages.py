@@ -14,6 +14,7 @@ import msgspec
 import trio
 
 from ..model.event import Event, EventQuery
+from ..runtime.signals import Signals
 from ..store.contract import Store
 
 KEPT = 16
@@ -33,10 +34,12 @@ def size_of(events: Sequence[Event]) -> int:
 
 
 class SharedPages:
-    """Past events do not change, so a full page stays valid for ever."""
+    """Past events do not change, so a full page stays valid until a chat is erased."""
 
-    def __init__(self, store: Store, size: int) -> None:
+    def __init__(self, store: Store, signals: Signals, size: int) -> None:
         self._store = store
+        self._signals = signals
+        self._erasures = signals.erased.version
         self._size = size
         self._pages: OrderedDict[int, tuple[Sequence[Event], int]] = OrderedDict()
         self._bytes = 0
@@ -44,6 +47,9 @@ class SharedPages:
 
     async def after(self, position: int) -> Sequence[Event]:
         """Returns some of the next events after a position, at least one if there is any. Raises StoreError."""
+        if self._erasures != self._signals.erased.version:
+            self._erasures = self._signals.erased.version
+            self.forget()
         number = position // self._size
         while number in self._reading:
             await self._reading[number].wait()
@@ -62,12 +68,15 @@ class SharedPages:
 
     async def _read(self, number: int) -> Sequence[Event]:
         done = self._reading[number] = trio.Event()
+        erasures = self._signals.erased.version
         try:
             page = await self._store.read_events(EventQuery(after=number * self._size, limit=self._size))
         finally:
             del self._reading[number]
             done.set()
-        if len(page) == self._size:  # all of its ids are taken: nothing can be added
+        if (
+            len(page) == self._size and erasures == self._signals.erased.version
+        ):  # all of its ids are taken: nothing can be added
             size = size_of(page)
             self._pages[number] = page, size
             self._bytes += size

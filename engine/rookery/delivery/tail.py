@@ -76,13 +76,17 @@ class EventTail:
         self._looked_at = -float("inf")
         self._covering = False
         self._floor = 0  # every stored event with an id above this, up to `last`, is kept
-        self.past = SharedPages(store, BEHIND)
+        self._erasures = signals.erased.version
+        self.past = SharedPages(store, signals, BEHIND)
         """Pages for followers of all events that the tail does not cover."""
         self.last = 0
         """A read from the store now finds every event up to this id."""
 
     def covers(self, position: int) -> bool:
         """True when a follower that has seen everything up to `position` can continue from memory."""
+        if self._erasures != self._signals.erased.version:
+            self._erasures = self._signals.erased.version
+            self._drop_pages()  # an erased event must not come out of memory
         return self._covering and position >= self._floor
 
     def after(self, position: int, session: str | None, limit: int) -> list[Event]:
@@ -153,8 +157,11 @@ class EventTail:
             newest = await self._store.last_event_id()
             if not self._covering or newest > self.last + PAGE:
                 self._begin(newest)
+        erasures = self._signals.erased.version
         page = await self._store.read_events(EventQuery(after=self.last, limit=PAGE))
-        if page:
+        if erasures != self._signals.erased.version:
+            self._let_go()
+        elif page:
             self._publish(page)
         else:
             with trio.move_on_after(POLL_INTERVAL if self._store.shared else float("inf")):

@@ -84,13 +84,14 @@ class ChatFeatures(CatalogueFeatures, ChatNames):
         await self._chat_view.catch_up(session)
         events, messages = 0, 0
         media: tuple[str, ...] = ()
-        for name in dict.fromkeys((chat, await self.chat_name(session, chat))):
+        for name in await self.chat_names(session, chat):
             gone = await self._store.erase_chat(session, name)
             events, messages, media = events + gone.events, messages + gone.messages, (*media, *gone.media)
         erased = Erased(events, messages, media)
         for id in erased.media:
             with suppress(NotFound):
                 await self._vault.delete(await self._store.get_media(id))
+        self._signals.erased.fire()
         self._signals.webhooks.fire()  # endpoints check again what they have to deliver
         return erased
 

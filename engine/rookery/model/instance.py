@@ -55,12 +55,22 @@ class StoreChange(msgspec.Struct, frozen=True):
     """A change by some engine. It carries no data: the store is the source of truth."""
 
     kind: Literal[
-        "session", "messages", "message", "events", "webhooks", "duties", "instances", "calls", "call", "everything"
+        "session",
+        "messages",
+        "message",
+        "events",
+        "erased",
+        "webhooks",
+        "duties",
+        "instances",
+        "calls",
+        "call",
+        "everything",
     ]
     """`session`: an operator wrote a row, or it was released. `messages`: there are messages to send for a session that
     another engine runs. `message`: a message that this or another engine accepted for a session it does not run is
-    final. `calls`: there are calls for the instance `id`. `call`: a call was answered. `everything`: changes may have
-    been missed."""
+    final. `erased`: a chat was erased. `calls`: there are calls for the instance `id`. `call`: a call was answered.
+    `everything`: changes may have been missed."""
     id: str | None = None  # of the session, message, instance or call, if one is known
 
 

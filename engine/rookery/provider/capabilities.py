@@ -256,6 +256,10 @@ class ChatNaming(Protocol):
         """Like `chat_address`, for a chat whose events in this session may use another of its addresses. `cursor` is
         the session's. Never raises for an unknown address."""
 
+    async def chat_names(self, session: str, chat: str) -> Sequence[str]:
+        """Every address under which events of this session may have named the chat so far. Never raises for an unknown
+        address."""
+
 
 @runtime_checkable
 class Directory(Protocol):

@@ -59,6 +59,7 @@ class Signals:
         self.schedule = Signal()  # a message was scheduled
         self.backlog = Signal()  # a session wants its backlog counted
         self.webhooks = Signal()  # webhooks or their dead letters changed
+        self.erased = Signal()  # a chat was erased: copies of its events in memory have to go
         self._messages: dict[str, MessageWatch] = {}
         self._stored: set[str] | None = None
 

@@ -151,6 +151,26 @@ async def test_a_slow_follower_misses_nothing_and_little_is_kept(setup: Any) -> 
     assert late == seen
 
 
+@pytest.mark.parametrize("count", [3, KEPT + 3 * BEHIND])
+async def test_what_was_erased_does_not_come_out_of_memory(setup: Any, count: int) -> None:
+    """With few events a follower reads the newest in memory, with many the pages that are shared."""
+    async with trio.open_nursery() as nursery:
+        seen: list[list[int]] = [[], []]
+        nursery.start_soon(lambda: collect(setup, seen[0], count, types=["*"]))
+        await trio.testing.wait_all_tasks_blocked()
+        await setup.say(count=count)
+        await eventually(lambda: len(seen[0]) == count)
+        await collect(setup, seen[1], count, types=["*"])
+        assert seen[0] == seen[1]
+        assert (await setup.engine.erase_chat("s0", event(0).chat)).events == count
+        late = setup.engine.events(after=setup.start, types=["*"])
+        with trio.move_on_after(0.2):
+            pytest.fail(f"{len(await late.next_page())} events came back")
+        await setup.say("s1")
+        with trio.fail_after(30):
+            assert [one.session for one in await late.next_page()] == ["s1"]
+
+
 async def test_a_timeout_takes_nothing(setup: Any) -> None:
     stream = setup.engine.events(after=0, types=["message"])
     seen: list[Event] = []

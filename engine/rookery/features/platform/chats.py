@@ -26,6 +26,15 @@ class ChatNames(OwnerCalls):
         cursor = runner.inbox.cursor if runner is not None else row.cursor
         return await provider.chat_name(row.id, chat, cursor)
 
+    async def chat_names(self, session: str, chat: str) -> Sequence[str]:
+        """Every name under which something of this chat may be stored, `chat` as given first. Raises NotFound
+        (session), StoreError."""
+        row = await self._store.get_session(session)
+        names = [chat, await self.chat_name(session, chat)]
+        if isinstance(provider := self._providers.get(row.platform), ChatNaming):
+            names += await provider.chat_names(session, chat)
+        return list(dict.fromkeys(names))
+
     async def name_chat(self, chat: str, session: str | None) -> str:
         """Like `chat_name`, but the session may be omitted: then only addresses that cannot be another platform's id
         are resolved. Raises StoreError."""

@@ -116,6 +116,7 @@ class PostgresChats(PostgresBase):
             await rows(sql.ERASE_EVENTS, ids)
             sends = len(await rows(sql.ERASE_MESSAGES, uid, chat))
             await rows(sql.ERASE_CHAT, uid, chat)
+            await rows("SELECT rookery.notify_1('erased', '')")
             return Erased(len(ids), sends, media)
 
         return await database.transaction(work)

@@ -129,11 +129,15 @@ class SqliteChats(SqliteBase):
             uid = _uid(connection, session)
             ids = [row[0] for row in _all(connection, sql.ERASED_EVENTS, session, chat)]
             media = tuple(row[0] for row in _all(connection, sql.ERASE_MEDIA, ids))
-            for statement in (sql.ERASE_DELIVERIES, sql.ERASE_LETTERS, sql.ERASE_LANES):
-                _all(connection, statement, lane_of(session, chat))
-            _all(connection, sql.ERASE_EVENTS, ids)
-            sends = len(_all(connection, sql.ERASE_MESSAGES, uid, chat))
-            _all(connection, sql.ERASE_CHAT, uid, chat)
+            connection.execute("PRAGMA secure_delete = ON")  # zeros take the place of the rows
+            try:
+                for statement in (sql.ERASE_DELIVERIES, sql.ERASE_LETTERS, sql.ERASE_LANES):
+                    _all(connection, statement, lane_of(session, chat))
+                _all(connection, sql.ERASE_EVENTS, ids)
+                sends = len(_all(connection, sql.ERASE_MESSAGES, uid, chat))
+                _all(connection, sql.ERASE_CHAT, uid, chat)
+            finally:
+                connection.execute("PRAGMA secure_delete = OFF")
             _keep_ids(database)
             return Erased(len(ids), sends, media)
 
