@@ -15,7 +15,7 @@ from typing import Any
 
 from lab.chart import Bar, Rendered, Target, bar_chart, markdown
 from lab.cluster_charts import cluster, store
-from lab.delivery_charts import streams, webhooks
+from lab.delivery_charts import sinks, streams, webhooks
 from lab.report import RESULTS
 from lab.resilience_charts import soak, storm
 
@@ -131,6 +131,7 @@ RENDERERS: dict[str, Callable[[dict[str, Any]], Rendered]] = {
     "cluster": cluster,
     "store": store,
     "webhooks": webhooks,
+    "sinks": sinks,
     "streams": streams,
     "storm": storm,
     "soak": soak,

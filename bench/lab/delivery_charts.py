@@ -1,4 +1,4 @@
-"""Charts and tables of the benches of webhooks and live streams."""
+"""Charts and tables of the benches of webhooks, sinks and live streams."""
 
 from __future__ import annotations
 
@@ -21,6 +21,23 @@ def webhooks(result: dict[str, Any]) -> Rendered:
     return bar_chart("Webhook deliveries per second", note, bars), markdown(
         ["", "deliveries/s", "range", "× faster loop"], rows
     )
+
+
+def sinks(result: dict[str, Any]) -> Rendered:
+    """Deliveries a second into each broker, beside a webhook."""
+    base = statistics.median(result["runs"]["webhook"])
+    bars, rows = [], []
+    for name, found in result["runs"].items():
+        rate = statistics.median(found)
+        text = f"{rate:,.0f}/s   {rate / base:.2f}×"
+        bars.append(Bar(name, rate, text, ours=True, low=min(found), high=max(found)))
+        spent = statistics.median(result["cpu"][name])
+        rows.append(
+            [name, f"{rate:,.0f}", f"{min(found):,.0f}-{max(found):,.0f}", f"{rate / base:.2f}", f"{spent:,.0f}"]
+        )
+    note = f"{result['title']}; median and range; × the webhook"
+    columns = ["into", "events/s", "range", "× webhook", "CPU µs each"]
+    return bar_chart("Events per second into brokers", note, bars), markdown(columns, rows)
 
 
 def streams(result: dict[str, Any]) -> Rendered:

@@ -1,11 +1,18 @@
-"""Every change of a session's status has to be in the event log: looked at whenever a test's store is closed."""
+"""Every change of a session's status has to be in the event log: looked at whenever a test's store is closed, and whenever
+a server process of a test has ended."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator
+import asyncio
+import json
+import sqlite3
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
 import trio
 
@@ -88,3 +95,69 @@ async def _difference(store: Store, session: str) -> str | None:
     if events == history:
         return None
     return f"session {session}: the history {history} is not what the log tells: {events}"
+
+
+_HISTORY = """
+    SELECT s.id, h.status, h.reason, h.detail, h.at FROM {}history AS h JOIN {}sessions AS s ON s.uid = h.uid
+    ORDER BY h.seq"""
+_EVENTS = """
+    SELECT s.id, e.body, e.time FROM {}events AS e JOIN {}sessions AS s ON s.uid = e.uid
+    WHERE e.type = 'session.status' ORDER BY e.id"""
+
+
+async def check_stored(data_dir: Path, environment: Mapping[str, str]) -> None:
+    """The same of what a server process has left, however it ended. What cannot be read, because a test has broken or taken
+    away the database, is left out. Raises AssertionError."""
+    url = environment.get("DATABASE_URL")
+    file = data_dir / "rookery.db"
+    try:
+        if url is not None:
+            history, events = await trio.to_thread.run_sync(lambda: asyncio.run(_postgres_rows(url)))
+        elif file.exists():
+            history, events = await trio.to_thread.run_sync(_sqlite_rows, file)
+        else:
+            return
+    except (sqlite3.Error, asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+        return
+    changes: dict[str, list[Any]] = defaultdict(list)
+    told: dict[str, list[Any]] = defaultdict(list)
+    for id, *change in history:
+        changes[id].append(tuple(change))
+    for id, body, time in events:
+        fields = json.loads(body)
+        told[id].append((fields["status"], fields["reason"], fields["detail"], time))
+    pruned = any("RETENTION" in name for name in environment)
+    for id, expected in changes.items():
+        found = told[id]
+        if len(expected) == HISTORY_LENGTH:
+            found = found[-HISTORY_LENGTH:]
+        if pruned:
+            expected = expected[len(expected) - min(len(expected), len(found)) :]
+        assert found == expected, f"session {id}: the history {expected} is not what the log tells: {found}"
+
+
+_Rows = tuple[Sequence[Any], Sequence[Any]]
+
+
+def _sqlite_rows(file: Path) -> _Rows:
+    connection = sqlite3.connect(f"file:{file}?mode=ro", uri=True)
+    try:
+        connection.execute("BEGIN")
+        return (
+            connection.execute(_HISTORY.format("", "")).fetchall(),
+            connection.execute(_EVENTS.format("", "")).fetchall(),
+        )
+    finally:
+        connection.close()
+
+
+async def _postgres_rows(url: str) -> _Rows:
+    url, _, schema = url.partition("?schema=")
+    connection = await asyncpg.connect(url, timeout=5, statement_cache_size=0)
+    try:
+        place = f"{schema or 'rookery'}."
+        async with connection.transaction(isolation="repeatable_read", readonly=True):
+            history = await connection.fetch(_HISTORY.format(place, place), timeout=10)
+            return history, await connection.fetch(_EVENTS.format(place, place), timeout=10)
+    finally:
+        await connection.close()

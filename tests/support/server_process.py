@@ -15,6 +15,7 @@ import httpx
 import trio
 
 from support.checks.secret_watch import WATCH
+from support.matched_changes import check_stored
 
 START_DEADLINE = 30.0
 _LISTENS = re.compile(r"listens on (http://\S+)")
@@ -72,7 +73,8 @@ class ServerProcess:
 async def open_server_process(
     data_dir: Path, *arguments: str, environment: Mapping[str, str] | None = None
 ) -> AsyncIterator[ServerProcess]:
-    """Run `rookery serve` on a free port; killed at the end of the block if it still runs."""
+    """Run `rookery serve` on a free port; killed at the end of the block if it still runs. Then the changes of status that
+    it stored must be in its log."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("ROOKERY_", "DATABASE_URL"))}
     process = await trio.lowlevel.open_process(
         [sys.executable, "-m", "rookery_http", "serve", *arguments],
@@ -100,3 +102,4 @@ async def open_server_process(
             for stream in (process.stdout, process.stderr):
                 if stream is not None:
                     await stream.aclose()
+    await check_stored(data_dir, environment or {})

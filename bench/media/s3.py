@@ -1,4 +1,4 @@
-"""A large file to S3 and back: Rookery's own client beside boto3 in a thread: `python bench/s3.py`.
+"""A large file to S3 and back: Rookery's own client beside boto3 in a thread: `python bench/media/s3.py`.
 
 Both talk to the same S3 server (moto) in a process of its own. Each client runs in a fresh process, so that the growth of
 its peak memory is its own; the second of two transfers is measured, without the import of the libraries.
@@ -20,7 +20,7 @@ from typing import Any
 
 import trio
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
 
 MEBIBYTE = 1024 * 1024
 BLOCK = bytes(range(256)) * 4096
