@@ -19,7 +19,7 @@ from rookery_telegram.bot_api.errors import ApiError, read_answer
 from rookery_telegram.receiving.updates import ALL_KINDS, MESSAGE_KINDS, to_events
 from support.storage import LONG
 
-BENCH = Path(__file__).parents[3] / "bench"
+BENCH = Path(__file__).parents[4] / "bench"
 USER = {"id": 5, "is_bot": False, "first_name": "Ann", "last_name": "Lee"}
 CHAT = {"id": 7, "type": "private", "first_name": "Ann"}
 MESSAGE = {"message_id": 3, "from": USER, "chat": CHAT, "date": 1_700_000_000}
