@@ -4,6 +4,9 @@ Two ways to write: 50 sessions at once that each commit one event after another,
 Each commit is one transaction with the session's cursor, fenced by its lease; it is measured from the call to its return.
 Beside the stores stands plain asyncpg with a pool of the same size that inserts the same rows into one table with the same
 unique key, without cursor, lease or order of ids. PostgreSQL has its usual settings (fsync on), SQLite those of Rookery.
+
+With `--chats` each store also runs while the view of chats follows the log, as it does in an engine: receiving may be 5 %
+slower then. Give it seconds: `--commits 40000`.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +27,11 @@ import trio
 from lab.postgres import DURABLE, private_server
 from lab.report import percentile, save, spread, table
 
+from rookery.background.chat_view import ChatView
 from rookery.model.event import NewEvent
+from rookery.model.event_type import ChatRole, EventType
 from rookery.model.session import Health, Lease, Reason, Session, SessionStatus
+from rookery.runtime.signals import Signals
 from rookery.store.contract import Store
 from rookery.store.open import SqliteStore
 from rookery.store.postgres.store import PostgresStore
@@ -36,6 +43,8 @@ POOL = 10
 BODY = b'{"message_id":"1","text":"hello world, this is a message of the usual length"}'
 RAW = b'{"update_id":1,"message":{"text":"' + b"x" * 500 + b'"}}'
 PARTS = {"single": f"{SESSIONS} sessions, one event a commit", "batch": f"one session, {BATCH} events a commit"}
+
+TYPES = [EventType(name="message", summary="", platform="bench", role=ChatRole.MESSAGE)]
 
 PLAIN_TABLE = """
     CREATE TABLE plain (
@@ -53,7 +62,13 @@ class Measured:
     def __init__(self) -> None:
         self.commits: list[float] = []
         self.events = 0
+        self.signals = Signals()
+        self.begin()
+
+    def begin(self) -> None:
+        """The clocks start anew."""
         self._began = time.perf_counter()
+        self._cpu = time.process_time()
 
     async def commit(self, events: int, work: Awaitable[object]) -> None:
         """Await one commit."""
@@ -61,11 +76,13 @@ class Measured:
         await work
         self.commits.append(time.perf_counter() - began)
         self.events += events
+        self.signals.events_stored(None)
 
     def figures(self) -> dict[str, float]:
-        """Events a second, and milliseconds of a commit."""
+        """Events a second, microseconds of this process' CPU for each, and milliseconds of a commit."""
         rate = self.events / (time.perf_counter() - self._began)
-        return {"rate": rate, **{f"p{n}": 1000 * percentile(self.commits, n / 100) for n in (50, 99)}}
+        cpu = 1e6 * (time.process_time() - self._cpu) / self.events
+        return {"rate": rate, "cpu": cpu, **{f"p{n}": 1000 * percentile(self.commits, n / 100) for n in (50, 99)}}
 
 
 def events(prefix: str, count: int) -> list[NewEvent]:
@@ -82,27 +99,39 @@ async def lease(store: Store, id: str) -> Lease:
     return Lease(session.id, session.uid, "bench", session.fence)
 
 
-async def measure_store(make: Callable[[], Store], part: str, commits: int) -> dict[str, float]:
+async def measure_store(make: Callable[[], Store], part: str, commits: int, *, chats: bool = False) -> dict[str, float]:
     run = secrets.token_hex(4)
     store = make()
-    async with store.open():
-        if part == "batch":
-            only = await lease(store, run)
-            measured = Measured()
-            for n in range(commits // SESSIONS):
-                await measured.commit(BATCH, store.append(only, events(str(n), BATCH), str(n)))
-            return measured.figures()
-        leases = [await lease(store, f"{run}-{n}") for n in range(SESSIONS)]
+    async with store.open(), trio.open_nursery() as following:
         measured = Measured()
+        if chats:
+            view = ChatView(run, store, measured.signals, TYPES)
+            while await view._follow():
+                pass  # what the run before has left
+            following.start_soon(view.run)
+        figures = await measure(store, run, part, commits, measured)
+        following.cancel_scope.cancel()
+    return figures
 
-        async def session(lease: Lease) -> None:
-            for n in range(commits // SESSIONS):
-                await measured.commit(1, store.append(lease, events(str(n), 1), str(n)))
 
-        async with trio.open_nursery() as nursery:
-            for each in leases:
-                nursery.start_soon(session, each)
+async def measure(store: Store, run: str, part: str, commits: int, measured: Measured) -> dict[str, float]:
+    if part == "batch":
+        only = await lease(store, run)
+        measured.begin()
+        for n in range(commits // SESSIONS):
+            await measured.commit(BATCH, store.append(only, events(str(n), BATCH), str(n)))
         return measured.figures()
+    leases = [await lease(store, f"{run}-{n}") for n in range(SESSIONS)]
+    measured.begin()
+
+    async def session(lease: Lease) -> None:
+        for n in range(commits // SESSIONS):
+            await measured.commit(1, store.append(lease, events(str(n), 1), str(n)))
+
+    async with trio.open_nursery() as nursery:
+        for each in leases:
+            nursery.start_soon(session, each)
+    return measured.figures()
 
 
 async def measure_plain(url: str, part: str, commits: int) -> dict[str, float]:
@@ -142,15 +171,18 @@ def main() -> None:
     with private_server(*DURABLE) as server, tempfile.TemporaryDirectory(dir=options.data) as directory:
         file = Path(directory) / "bench.db"
         asyncio.run(execute(server.url, PLAIN_TABLE))
-        variants: dict[str, Callable[[str], dict[str, float]]] = {
-            "Rookery on SQLite": lambda part: trio.run(
-                measure_store, lambda: SqliteStore(file, box), part, options.commits
-            ),
-            "Rookery on PostgreSQL": lambda part: trio.run(
-                measure_store, lambda: PostgresStore(server.url, box, pool_size=POOL), part, options.commits
-            ),
-            "plain asyncpg": lambda part: asyncio.run(measure_plain(server.url, part, options.commits)),
+        stores: dict[str, Callable[[], Store]] = {
+            "Rookery on SQLite": lambda: SqliteStore(file, box),
+            "Rookery on PostgreSQL": lambda: PostgresStore(server.url, box, pool_size=POOL),
         }
+        variants: dict[str, Callable[[str], dict[str, float]]] = {}
+        for name, make in stores.items():
+            variants[name] = lambda part, make=make: trio.run(measure_store, make, part, options.commits)  # type: ignore[misc]
+            if options.chats:
+                variants[f"{name}, chats followed"] = lambda part, make=make: trio.run(  # type: ignore[misc]
+                    partial(measure_store, make, part, options.commits, chats=True)
+                )
+        variants["plain asyncpg"] = lambda part: asyncio.run(measure_plain(server.url, part, options.commits))
         for part, title in PARTS.items():
             runs: dict[str, list[dict[str, float]]] = {name: [] for name in variants}
             for repetition in range(options.runs):
@@ -179,6 +211,7 @@ def show(part: str, result: dict[str, Any], options: argparse.Namespace) -> None
             name,
             spread([run["rate"] for run in found]),
             f"{statistics.median(run['rate'] for run in found) / plain:.2f}",
+            spread([run["cpu"] for run in found], ".1f"),
             spread([run["p50"] for run in found], ".2f"),
             spread([run["p99"] for run in found], ".2f"),
         ]
@@ -186,7 +219,7 @@ def show(part: str, result: dict[str, Any], options: argparse.Namespace) -> None
     ]
     table(
         result["title"],
-        ["", "events/s (median, range)", "× plain asyncpg", "commit p50 ms", "commit p99 ms"],
+        ["", "events/s (median, range)", "× plain asyncpg", "CPU µs each", "commit p50 ms", "commit p99 ms"],
         rows,
         f"{options.runs} interleaved runs of {options.commits if part == 'single' else options.commits // SESSIONS} commits.",
     )
@@ -196,6 +229,7 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--commits", type=int, default=10_000, help="of single events; batches are a fiftieth of it")
     parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--chats", action="store_true", help="each store with the view of chats as well")
     parser.add_argument("--data", type=Path, help="where SQLite's file is put (default: the temporary directory)")
     parser.add_argument("--save", action="store_true", help="keep the figures in bench/results")
     return parser.parse_args()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from typing import Any
 
 from ..model.document import EventDocument
@@ -100,9 +101,16 @@ def _waha_message(event: Event) -> dict[str, Any]:
         "participant": _chat_us(event.sender) if body.get("chat_type") == "group" else None,
         "body": body.get("text", ""),
         "hasMedia": isinstance(media, dict),
-        "media": {"url": media.get("href"), "mimetype": media.get("mime_type"), "filename": media.get("filename")}
+        "media": {
+            "url": media.get("href"),
+            "mimetype": media.get("mime_type"),
+            "filename": media.get("filename"),
+            "error": None,
+        }
         if isinstance(media, dict)
         else None,
+        "location": _waha_location(body.get("location")),
+        "vCards": [card["vcard"] for card in _cards(body)],
         "ack": 1 if from_me else 2,
         "ackName": "SERVER" if from_me else "DEVICE",
         "replyTo": {"id": body["reply_to"]} if body.get("reply_to") else None,
@@ -132,14 +140,23 @@ def _evolution(event: Event) -> dict[str, Any] | None:
             data = {"instance": event.session, "state": state, "statusReason": 200 if state == "open" else 0}
         case "session.qr":
             name = "qrcode.updated"
-            data = {"qrcode": {"instance": event.session, "pairingCode": None, "code": event.body.get("code")}}
+            code = event.body.get("code")
+            data = {
+                "qrcode": {
+                    "instance": event.session,
+                    "pairingCode": None,
+                    "code": code,
+                    "base64": _picture_of(code),
+                    "count": event.body.get("round"),
+                }
+            }
         case _:
             return None
     return {
         "event": name,
         "instance": event.session,
         "data": data,
-        "sender": event.sender,
+        "sender": None,  # there the session's own account, which an event does not name
         "date_time": datetime.fromtimestamp(_seconds(event.time), UTC).isoformat(timespec="milliseconds"),
     }
 
@@ -150,7 +167,21 @@ def _evolution_message(event: Event) -> dict[str, Any]:
     text = body.get("text", "")
     media = EventDocument.of(event).body.get("media")
     message: Mapping[str, Any] = {"conversation": text}
-    if kind != "conversation":
+    location = body.get("location")
+    if isinstance(location, Mapping):
+        kind = "locationMessage"
+        message = {
+            kind: {
+                "degreesLatitude": location.get("latitude"),
+                "degreesLongitude": location.get("longitude"),
+                "name": location.get("name"),
+                "address": location.get("address"),
+            }
+        }
+    elif cards := _cards(body):
+        kind = "contactMessage"
+        message = {kind: {"displayName": cards[0].get("name"), "vcard": cards[0]["vcard"]}}
+    elif kind != "conversation":
         known = media if isinstance(media, dict) else {}
         message = {
             kind: {
@@ -171,6 +202,35 @@ def _evolution_message(event: Event) -> dict[str, Any]:
         "instanceId": event.session,
         "source": "unknown",
     }
+
+
+def _waha_location(location: object) -> dict[str, Any] | None:
+    if not isinstance(location, Mapping):
+        return None
+    described = location.get("name") or location.get("address")
+    return {
+        "latitude": location.get("latitude"),
+        "longitude": location.get("longitude"),
+        "description": described if isinstance(described, str) else None,
+    }
+
+
+def _cards(body: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The address cards of a message that were sent as vCards."""
+    cards = body.get("contacts")
+    return (
+        [card for card in cards if isinstance(card, Mapping) and card.get("vcard")] if isinstance(cards, list) else []
+    )
+
+
+def _picture_of(code: object) -> str | None:
+    """A QR code as a data URL of a PNG; None where the library that draws it, an extra, is not installed."""
+    if not isinstance(code, str) or find_spec("segno") is None:
+        return None
+    import segno
+
+    picture: str = segno.make_qr(code, error="l").png_data_uri(scale=6, border=4)
+    return picture
 
 
 def _chat_us(address: str | None) -> str | None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import json
+from base64 import b64decode
 from typing import Any
 
 import httpx
 import msgspec
 import pytest
 import trio
+import zxingcpp
+from PIL import Image
 from trio.testing import MockClock
 
 from rookery.model.event import NewEvent
@@ -17,6 +21,8 @@ from rookery.model.session import Action, PairingCode, Reason, SessionStatus
 from support.answered_posts import answer_posts
 from support.fake_platform import EPOCH, FakePlatform, add, connected, open_fake_engine, until, wall_clock
 
+CARD = "4915100000002@c.us: BEGIN:VCARD"
+PLACE = "4915100000002@c.us: Berlin 52.5,13.4 "
 CHAT = "4915100000002@s.whatsapp.net"
 
 
@@ -34,7 +40,10 @@ class WahaConsumer:
         payload = data["payload"]
         if data["event"] == "message":
             assert not payload["fromMe"], "a bot answers every `message`"
-            text = f"[{payload['media']['mimetype']}] " if payload["hasMedia"] else ""
+            text = f"[{payload['media']['mimetype']}] " if payload["hasMedia"] and not payload["media"]["error"] else ""
+            if place := payload["location"]:
+                text += f"{place['description']} {place['latitude']:.1f},{place['longitude']:.1f} "
+            text += "".join(payload["vCards"])
             self.chat.append(f"{payload['from']}: {text}{payload['body']}")
         elif data["event"] == "message.any":
             self.own.append(payload["body"])
@@ -54,6 +63,7 @@ class EvolutionConsumer:
         self.acks: dict[str, str] = {}
         self.states: list[str] = []
         self.codes: list[str] = []
+        self.pictures: list[str] = []
 
     def on_webhook(self, body: dict[str, Any]) -> None:
         assert body["instance"] == "a"
@@ -63,7 +73,11 @@ class EvolutionConsumer:
                 if data["key"]["fromMe"]:
                     return
                 message = data["message"]
-                text = message.get("conversation") or message[data["messageType"]]["caption"]
+                text = message.get("conversation") or message[data["messageType"]].get("caption")
+                if card := message.get("contactMessage"):
+                    text = card["displayName"]
+                if place := message.get("locationMessage"):
+                    text = f"{place['name']} {place['degreesLatitude']} {place['degreesLongitude']}"
                 number = data["key"]["remoteJid"].split("@")[0]
                 self.chat.append(f"{data['pushName']} {number} {data['messageType']}: {text}")
             case "messages.update":
@@ -72,6 +86,7 @@ class EvolutionConsumer:
                 self.states.append(data["state"])
             case "qrcode.updated":
                 self.codes.append(data["qrcode"]["code"])
+                self.pictures.append(data["qrcode"]["base64"])
             case other:
                 raise AssertionError(other)
 
@@ -106,7 +121,11 @@ async def feed(form: str, consumer: WahaConsumer | EvolutionConsumer, monkeypatc
                 message("m1"),
                 message("m2", kind="image", text="look", media=media),
                 odd,
+                message("m5", kind="contact", text="", contacts=[{"name": "Bob", "vcard": "BEGIN:VCARD"}]),
                 message("m3", text="from the phone", from_me=True),
+                message(
+                    "m4", kind="location", text="", location={"latitude": 52.5, "longitude": 13.4, "name": "Berlin"}
+                ),
             ],
             None,
         )
@@ -120,7 +139,7 @@ async def feed(form: str, consumer: WahaConsumer | EvolutionConsumer, monkeypatc
 async def test_a_consumer_for_waha(autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch) -> None:
     consumer = WahaConsumer()
     id = await feed("waha", consumer, monkeypatch)
-    assert consumer.chat == ["4915100000002@c.us: hi", "4915100000002@c.us: [image/png] look"]
+    assert consumer.chat == ["4915100000002@c.us: hi", "4915100000002@c.us: [image/png] look", CARD, PLACE]
     assert consumer.own == ["from the phone"]
     assert consumer.acks == {f"true_4915100000002@c.us_{id}": "READ"}
     assert consumer.states[:4] == ["STARTING", "WORKING", "SCAN_QR_CODE", "WORKING"]
@@ -129,7 +148,16 @@ async def test_a_consumer_for_waha(autojump_clock: MockClock, monkeypatch: pytes
 async def test_a_consumer_for_evolution(autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch) -> None:
     consumer = EvolutionConsumer()
     id = await feed("evolution", consumer, monkeypatch)
-    assert consumer.chat == ["Ann 4915100000002 conversation: hi", "Ann 4915100000002 imageMessage: look"]
+    assert consumer.chat == [
+        "Ann 4915100000002 conversation: hi",
+        "Ann 4915100000002 imageMessage: look",
+        "Ann 4915100000002 contactMessage: Bob",
+        "Ann 4915100000002 locationMessage: Berlin 52.5 13.4",
+    ]
     assert consumer.acks == {id: "READ"}
     assert consumer.states[:4] == ["connecting", "open", "connecting", "open"]
     assert consumer.codes == ["2@code"]
+    [picture] = consumer.pictures
+    assert [read.text for read in zxingcpp.read_barcodes(Image.open(io.BytesIO(b64decode(picture.split(",")[1]))))] == [
+        "2@code"
+    ]
