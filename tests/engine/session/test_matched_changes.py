@@ -59,7 +59,7 @@ async def test_in_an_engine_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     async def live() -> None:
         async with open_fake_engine(FakePlatform(), store) as engine:
             await come_up(engine)
-            await store.prune_events(before=1e12, limit=1)  # type: ignore[call-arg]
+            await store.prune_events(before=1e12, limit=1)
             store.removals = frozenset()  # type: ignore[attr-defined]
 
     with pytest.raises(AssertionError, match=FOUND):
