@@ -15,7 +15,6 @@ from .calls import Json, Types
 from .client import types_of
 from .errors import InvalidAddress, TooMany, Unreachable
 from .events import Event
-from .typed_events import event_of
 
 
 class AsyncClient:
@@ -112,7 +111,7 @@ class AsyncClient:
         request = calls.read_events(after, {"session": session, "chat": chat, "type": types_of(type), "limit": 500})
         async with aclosing(self.pages(request, "events")) as documents:
             async for document in documents:
-                yield event_of(document)
+                yield wire.typed_event(document)
 
     async def events(
         self,
@@ -135,7 +134,7 @@ class AsyncClient:
                 async with aclosing(self._stream(calls.follow_events(filters, last_id=last))) as documents:
                     async for document in documents:
                         away, last = None, document["id"]
-                        yield event_of(document)
+                        yield wire.typed_event(document)
             except (Unreachable, TooMany) as error:
                 now = anyio.current_time()
                 away = now if away is None else away

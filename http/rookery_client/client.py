@@ -14,7 +14,6 @@ from . import calls, wire
 from .calls import Json, Types
 from .errors import InvalidAddress, TooMany, Unreachable
 from .events import Event
-from .typed_events import event_of
 
 
 class Client:
@@ -124,7 +123,7 @@ class Client:
     ) -> Iterator[Event]:
         """The log from `after` to its present end, page by page."""
         request = calls.read_events(after, {"session": session, "chat": chat, "type": types_of(type), "limit": 500})
-        return (event_of(document) for document in self.pages(request, "events"))
+        return (wire.typed_event(document) for document in self.pages(request, "events"))
 
     def events(
         self,
@@ -153,7 +152,7 @@ class Client:
                     last = self._newest()
                 for document in self._stream(calls.follow_events(filters, last_id=last)):
                     away, last = None, document["id"]
-                    yield event_of(document)
+                    yield wire.typed_event(document)
             except (Unreachable, TooMany) as error:
                 now = time.monotonic()
                 away = now if away is None else away

@@ -7,7 +7,7 @@ from typing import Any
 
 from .errors import BadSignature
 from .events import Event
-from .typed_events import event_of
+from .wire import typed_event
 
 
 def verify(body: bytes | str, headers: Mapping[str, str], secret: str) -> Event:
@@ -30,6 +30,6 @@ def verify(body: bytes | str, headers: Mapping[str, str], secret: str) -> Event:
     except (WebhookVerificationError, ValueError) as error:
         raise BadSignature(str(error) or "the signature does not fit the secret") from None
     try:
-        return event_of(document["data"])
+        return typed_event(document["data"])
     except (ValueError, KeyError, TypeError):
         raise BadSignature("the body is signed, but it is not an event in Rookery's own format") from None

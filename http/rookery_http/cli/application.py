@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
@@ -103,6 +102,8 @@ def _run(arguments: list[str]) -> int:
 
 def _version(wanted: bool) -> None:
     if wanted:
+        from importlib.metadata import version  # with its parsers of mail, it takes a tenth of a command's time
+
         sys.stdout.write(f"rookery {version('rookery')}\n")
         raise typer.Exit
 

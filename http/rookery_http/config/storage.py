@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 
-from rookery.media.open import storage_from_text
-from rookery.media.storage import MediaStorage
 from rookery.settings import seconds
 
 from .declaring import text
+
+if TYPE_CHECKING:
+    from rookery.media.storage import MediaStorage
 
 S3 = "s3://"
 DATABASE = "rookery.db"
@@ -128,6 +129,8 @@ class StorageSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     def open_media(self, ca_bundle: str | None = None) -> MediaStorage:
         """The storage of files; not opened yet. Raises InvalidInput."""
+        from rookery.media.open import storage_from_text  # `rookery settings` opens nothing
+
         return storage_from_text(
             self.media_place,
             endpoint=self.s3_endpoint,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from importlib import resources
 from importlib.resources.abc import Traversable
 
@@ -40,16 +41,19 @@ PRELOADS = b"<!-- modules -->"
 """Where the page names every module, so that a browser asks for all of them at once."""
 
 
-class _File(msgspec.Struct, frozen=True):
+class _File(msgspec.Struct, frozen=True, dict=True):
     data: bytes
-    packed: bytes  # by gzip
     media_type: str
-    etag: str  # weak: one for both forms
 
+    @cached_property
+    def packed(self) -> bytes:
+        """By gzip, when somebody first asks: most starts of a server show no page."""
+        return gzip.compress(self.data, mtime=0)
 
-def _file(data: bytes, media_type: str) -> _File:
-    packed = gzip.compress(data, mtime=0)
-    return _File(data, packed, media_type, hashlib.sha256(data).hexdigest()[:20])
+    @cached_property
+    def etag(self) -> str:
+        """Weak: one for both forms."""
+        return hashlib.sha256(self.data).hexdigest()[:20]
 
 
 def _read(directory: Traversable, path: str = "") -> Iterator[tuple[str, bytes]]:
@@ -66,8 +70,8 @@ def _files() -> Mapping[str, _File]:
     page = texts.pop("index.html")
     modules = [name for name in texts if name.endswith(".js") and name not in ("theme.js", "main.js")]
     links = "\n".join(f'<link rel="modulepreload" href="dashboard/{name}">' for name in modules)
-    found = dict.fromkeys(PAGES, _file(page.replace(PRELOADS, links.encode()), TYPES["html"]))
-    return found | {f"/dashboard/{name}": _file(data, TYPES[name.rpartition(".")[2]]) for name, data in texts.items()}
+    found = dict.fromkeys(PAGES, _File(page.replace(PRELOADS, links.encode()), TYPES["html"]))
+    return found | {f"/dashboard/{name}": _File(data, TYPES[name.rpartition(".")[2]]) for name, data in texts.items()}
 
 
 FILES = _files()

@@ -177,3 +177,19 @@ def test_a_store_shows_where_it_is(tmp_path: Path) -> None:
     store = SqliteStore(tmp_path / "x.db", SecretBox(["hunter2"]))
     assert store.location == str(tmp_path / "x.db")
     assert "hunter2" not in repr(store)
+
+
+def test_a_random_key_is_named_without_stretching(monkeypatch: pytest.MonkeyPatch) -> None:
+    stretched: list[str] = []
+
+    def stretch(key: str) -> bytes:
+        stretched.append(key)
+        return bytes(32)
+
+    monkeypatch.setattr("rookery.store.secrets._stretched", stretch)
+    key, other = Fernet.generate_key().decode(), Fernet.generate_key().decode()
+    assert SecretBox([key, other]).names == SecretBox([key, other]).names
+    assert SecretBox([key]).names != SecretBox([other]).names
+    assert stretched == []
+    assert len(SecretBox(["a passphrase of the operator's"]).names[0]) == 16
+    assert stretched == ["a passphrase of the operator's"]
