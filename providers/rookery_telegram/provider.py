@@ -148,6 +148,10 @@ class Telegram:
         """See `rookery.provider.capabilities.MethodProvider`."""
         return check_method(method)
 
+    def answers_query(self, method: str) -> bool:
+        """See `rookery.provider.capabilities.QueryAnswering`."""
+        return method.lower().startswith("answer")
+
     async def reach(self) -> Reached:
         """See `rookery.provider.capabilities.Reachable`. Any answer shows that the Bot API server is reachable."""
         return await self._reach(self._proxy)

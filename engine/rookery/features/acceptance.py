@@ -8,10 +8,10 @@ from typing import Any
 import msgspec
 
 from ..errors import AlreadyExists, Busy, InvalidInput, NotConnected, NotFound, OutcomeUnknown, RookeryError
-from ..model.content import PlatformCall
+from ..model.content import Content, PlatformCall
 from ..model.message import MessageState, OutboundMessage
 from ..model.session import Lease
-from ..provider.capabilities import MethodProvider, OptionChecking
+from ..provider.capabilities import MethodProvider, OptionChecking, QueryAnswering
 from ..runtime.identifiers import new_id
 from ..session.runner import SessionRunner
 from .media import MediaFeatures
@@ -20,6 +20,9 @@ from .validation import canonical, check_document, check_storable, check_text, f
 
 MAX_AHEAD = 366 * 86_400.0
 """How many seconds ahead a message may be scheduled."""
+
+ROOM_FOR_ANSWERS = 100
+"""How many answers to queries of the platform a full queue still takes."""
 
 _ENVELOPE = frozenset({"to", "reply_to", "idempotency_key", "options", "ttl", "send_at"})
 
@@ -155,11 +158,7 @@ class Acceptance(MediaFeatures, ChatNames):
         outbox = None if runner is None else runner.outbox
         drafts: list[OutboundMessage] = []
         for message in messages:
-            if (
-                outbox is not None
-                and message.state is not MessageState.SCHEDULED
-                and outbox.reserve(message.id, message.to, message.content)
-            ):
+            if outbox is not None and message.state is not MessageState.SCHEDULED and outbox.reserve(message):
                 message = msgspec.structs.replace(message, state=MessageState.SENDING, attempts=1)
             drafts.append(message)
         answers: Sequence[tuple[OutboundMessage, bool] | RookeryError] | None = None
@@ -175,7 +174,7 @@ class Acceptance(MediaFeatures, ChatNames):
                 if outbox is not None and answers is None:
                     for draft in drafts:
                         if draft.state is not MessageState.SCHEDULED:
-                            outbox.withdraw(draft.id, draft.to, reserved=draft.state is MessageState.SENDING)
+                            outbox.withdraw(draft, reserved=draft.state is MessageState.SENDING)
                             if not is_refused:
                                 outbox.doubt(draft.id)
             if runner is not None:
@@ -192,12 +191,21 @@ class Acceptance(MediaFeatures, ChatNames):
         self, drafts: Sequence[OutboundMessage], lease: Lease | None
     ) -> Sequence[tuple[OutboundMessage, bool] | RookeryError]:
         limit = self.settings.max_pending_sends
+        if all(self._is_urgent(draft.content) for draft in drafts):
+            limit += ROOM_FOR_ANSWERS
         if len(drafts) > 1:
             return await self._store.enqueue_batch(drafts, pending_limit=limit, lease=lease)
         try:
             return [await self._store.enqueue(drafts[0], pending_limit=limit, lease=lease)]
         except (InvalidInput, AlreadyExists, Busy) as error:
             return [error]
+
+    def _is_urgent(self, content: Content) -> bool:
+        """Whether a message answers a query of the platform, see `rookery.outbound.lanes`."""
+        if not isinstance(content, PlatformCall):
+            return False
+        provider = self._providers.get(content.platform)
+        return isinstance(provider, QueryAnswering) and provider.answers_query(content.method)
 
     def _pass_on(
         self,
@@ -215,7 +223,7 @@ class Acceptance(MediaFeatures, ChatNames):
             if created and stored.state is draft.state:
                 runner.outbox.accept(stored, reserved=reserved)
             else:
-                runner.outbox.withdraw(draft.id, draft.to, reserved=reserved)
+                runner.outbox.withdraw(draft, reserved=reserved)
                 is_lost = is_lost or created
         if is_lost:  # another owner has the session and sends what was to leave at once
             self._supervisor.lost(runner.lease)

@@ -13,11 +13,11 @@ from collections.abc import Callable
 import trio
 
 from ..errors import TerminalError
-from ..model.content import Content
 from ..model.message import OutboundMessage, Unfinished
 from ..model.session import Lease
 from ..provider.contract import Link
 from ..services import Services
+from .lanes import Lanes
 from .record import SendRecord
 from .rounds import Rounds
 
@@ -35,10 +35,13 @@ class Outbox:
         services: Services,
         *,
         on_refused: Callable[[TerminalError], object],
+        answers_query: Callable[[str], bool] | None = None,
     ) -> None:
-        """`on_refused` is called when the platform refuses the session itself; the link has to end then."""
+        """`on_refused` is called when the platform refuses the session itself; the link has to end then. `answers_query`:
+        see `Lanes`."""
+        self._lanes = Lanes(answers_query)
         self.record = SendRecord(lease, platform, services)
-        self._rounds = Rounds(lease, platform, services, self.record, on_refused=on_refused)
+        self._rounds = Rounds(lease, platform, services, self.record, self._lanes, on_refused=on_refused)
         self._window = self._rounds.window
         self._unstored: OrderedDict[str, None] = OrderedDict()  # messages that their callers gave up storing
         self._suspects: set[str] = set()  # SENDING, but not handled here at the last `reconcile`
@@ -58,26 +61,27 @@ class Outbox:
         await self._rounds.settled()
         await self._window.pay()
 
-    def reserve(self, id: str, chat: str, content: Content) -> bool:
-        """A message is about to be stored: try to reserve the next place in its chat. `accept` or `withdraw` must
+    def reserve(self, message: OutboundMessage) -> bool:
+        """A message is about to be stored: try to reserve the next place in its lane. `accept` or `withdraw` must
         follow.
 
         True: it would be sent at once, so it may be stored as SENDING right away (one write less). False: store it as
         QUEUED.
         """
-        if self._window.is_free(chat) and self._rounds.reserve(id, chat, content):
-            self._window.reserve(chat)
+        lane = self._lanes.of(message)
+        if self._window.is_free(lane) and self._rounds.reserve(message):
+            self._window.reserve(lane)
             return True
-        self._window.expect(id)
+        self._window.expect(message.id)
         return False
 
-    def withdraw(self, id: str, chat: str, *, reserved: bool) -> None:
+    def withdraw(self, message: OutboundMessage, *, reserved: bool) -> None:
         """The message was not stored."""
         if reserved:
-            self._rounds.withdraw(id)
-            self._window.release(chat)
+            self._rounds.withdraw(message.id)
+            self._window.release(self._lanes.of(message))
         else:
-            self._window.forget(id)
+            self._window.forget(message.id)
 
     def accept(self, message: OutboundMessage, *, reserved: bool) -> None:
         """The message was just stored."""

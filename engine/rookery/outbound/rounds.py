@@ -15,14 +15,14 @@ from itertools import count
 import trio
 
 from ..errors import LeaseLost, TerminalError
-from ..model.content import Content
-from ..model.message import MessageState, SendOutcome
+from ..model.message import MessageState, OutboundMessage, SendOutcome
 from ..model.session import Lease
 from ..provider.capabilities import Concurrent
 from ..provider.contract import Link
 from ..services import Services
 from .attempt import RETRY_DELAY, Pause
 from .chats import Chat, Item
+from .lanes import Lanes, is_own
 from .record import SendRecord
 from .turns import Turns
 from .window import Window
@@ -46,17 +46,19 @@ class Rounds:
         platform: str,
         services: Services,
         record: SendRecord,
+        lanes: Lanes,
         *,
         on_refused: Callable[[TerminalError], object],
     ) -> None:
         self._settings = services.settings
         self._shields = services.shields
         self._record = record
-        self.window = Window(lease, services.store, record, on_ready=self._add)
+        self._lanes = lanes
+        self.window = Window(lease, services.store, record, lanes, on_ready=self._add)
         self._workers = Workers(platform, services, on_end=self._ended, on_refused=on_refused)
         self._link: Link | None = None
         self._nursery: trio.Nursery | None = None
-        self._turns = Turns()
+        self._turns = Turns(lanes)
         self._places = 0  # messages that the link may handle at once
         self._taken = 0
         self._reserving: set[str] = set()  # messages that are being stored as SENDING
@@ -82,16 +84,17 @@ class Rounds:
         self._nursery = None
         self._workers.stop()
 
-    def reserve(self, id: str, chat: str, content: Content) -> bool:
+    def reserve(self, message: OutboundMessage) -> bool:
         """Try to reserve one of the link's places for a message that is about to be stored as SENDING, whose turn must
         have come. `begin` or `withdraw` must follow."""
+        places = self._places * 2 if self._lanes.is_urgent(message.content) else self._places
         if (
             self._link is None
-            or self._taken + len(self._reserving) >= self._places
-            or not self._turns.take_now(chat, content)
+            or self._taken + len(self._reserving) >= places
+            or not self._turns.take_now(message.to, message.content)
         ):
             return False
-        self._reserving.add(id)
+        self._reserving.add(message.id)
         return True
 
     def withdraw(self, id: str) -> None:
@@ -119,8 +122,14 @@ class Rounds:
             await self._unreserved.wait()
 
     def _add(self, chat: Chat) -> None:
-        self._ready.append(chat)
+        self._make_ready(chat)
         self._nudge()
+
+    def _make_ready(self, chat: Chat) -> None:
+        if is_own(chat.name):
+            self._ready.appendleft(chat)
+        else:
+            self._ready.append(chat)
 
     def _nudge(self) -> None:
         self._wake.set()
@@ -176,7 +185,7 @@ class Rounds:
         """The chats whose next message may begin now, as far as the link has free places. Takes a place for each."""
         now = trio.current_time()
         while self._later and self._later[0][0] <= now:
-            self._ready.append(heappop(self._later)[2])
+            self._make_ready(heappop(self._later)[2])
         beginning = []
         clock = self._record.now()
         while self._ready and self._taken < self._places:
@@ -201,7 +210,7 @@ class Rounds:
         """Book the message's turn, once; returns the seconds until it comes."""
         if not item.booked:
             item.booked = True
-            if (delay := self._turns.book(chat.name, item.message.content)) > 0:
+            if (delay := self._turns.book(item.message.to, item.message.content)) > 0:
                 return delay
         return self._turns.pause_left()
 

@@ -7,13 +7,15 @@ import trio
 from ..model.content import PASSING, Content
 from ..provider.capabilities import Paced
 from ..provider.contract import Link
+from .lanes import Lanes
 
 
 class Turns:
     """The turns of one session. A pause outlives the link on which the platform demanded it; content that is `PASSING`
-    takes no turn."""
+    or urgent takes no turn."""
 
-    def __init__(self) -> None:
+    def __init__(self, lanes: Lanes) -> None:
+        self._lanes = lanes
         self._paced: Paced | None = None
         self._paused_until = -float("inf")
 
@@ -44,4 +46,4 @@ class Turns:
         self._paused_until = max(self._paused_until, trio.current_time() + seconds)
 
     def _pace_of(self, content: Content) -> Paced | None:
-        return None if isinstance(content, PASSING) else self._paced
+        return None if isinstance(content, PASSING) or self._lanes.is_urgent(content) else self._paced

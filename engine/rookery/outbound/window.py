@@ -18,6 +18,7 @@ from ..model.session import Lease
 from ..store.contract.messages import MessageStore, OutgoingStore
 from .attempt import RETRY_DELAY, RETRY_DELAY_MAX
 from .chats import Chat, Item
+from .lanes import Lanes, is_own
 from .record import SendRecord
 
 WINDOW = 512
@@ -41,11 +42,18 @@ class Window:
     `next` and `put_back` has finished handling the chat."""
 
     def __init__(
-        self, lease: Lease, store: WaitingStore, record: SendRecord, *, on_ready: Callable[[Chat], object]
+        self,
+        lease: Lease,
+        store: WaitingStore,
+        record: SendRecord,
+        lanes: Lanes,
+        *,
+        on_ready: Callable[[Chat], object],
     ) -> None:
         self._lease = lease
         self._store = store
         self._record = record
+        self._lanes = lanes
         self._on_ready = on_ready
         self._nursery: trio.Nursery | None = None
         self._chats: dict[str, Chat] = {}
@@ -53,6 +61,7 @@ class Window:
         self._outside: Collection[str] = frozenset()  # chats with rows outside the window
         self._more = True  # rows outside the window may be of any chat
         self._loading = False
+        self._passed_by: set[str] = set()  # messages that were taken in while rows were read
         self._awaited: set[str] = set()  # messages that are being stored as QUEUED
         self._owed: dict[str, SendOutcome] = {}  # states that rows should get: outcomes, or QUEUED if unsent
 
@@ -73,7 +82,9 @@ class Window:
     # Messages that are being stored.
 
     def is_free(self, chat: str) -> bool:
-        """No other message of this chat waits, neither here nor in the store."""
+        """No other message of this chat or lane waits, neither here nor in the store."""
+        if is_own(chat):
+            return self._nursery is not None
         return not (
             self._nursery is None or self._more or self._loading or chat in self._chats or chat in self._outside
         )
@@ -88,9 +99,10 @@ class Window:
 
     def fill(self, message: OutboundMessage) -> Chat:
         """The message was stored: it takes its reserved place. Returns its chat, which the caller handles."""
-        chat = self._chats[message.to]
+        chat = self._chats[self._lanes.of(message)]
         chat.items.appendleft(Item(message))
         self._known.add(message.id)
+        self._note_new(message.id)
         return chat
 
     def expect(self, id: str) -> None:
@@ -106,7 +118,10 @@ class Window:
         if message.id not in self._awaited:
             return  # its row was read before its caller could report it
         self._awaited.discard(message.id)
-        if self._nursery is None or self._more or self._loading:
+        if self._nursery is not None and is_own(self._lanes.of(message)):
+            self._note_new(message.id)
+            self._add(Item(message))
+        elif self._nursery is None or self._more or self._loading:
             self.wake()
         elif message.to in self._outside or not self._has_room(message.to):
             self._outside = {*self._outside, message.to}
@@ -211,11 +226,12 @@ class Window:
         outside: set[str] = set()
         passed: set[str] = set()
         while True:
+            self._passed_by.clear()
             rows = await self._store.pending_messages(self._lease, exclude=self._known | passed, limit=WINDOW)
             for row in rows:
-                if row.id in self._known:
+                if row.id in self._known or row.id in self._passed_by:
                     continue
-                if row.to in outside or not self._has_room(row.to):
+                if not is_own(self._lanes.of(row)) and (row.to in outside or not self._has_room(row.to)):
                     outside.add(row.to)
                     passed.add(row.id)
                 else:
@@ -227,12 +243,17 @@ class Window:
                 self._more = True
                 return
 
+    def _note_new(self, id: str) -> None:
+        """Rows that are being read may show the message as it was before it was taken in, even if it is sent by then."""
+        if self._loading:
+            self._passed_by.add(id)
+
     def _has_room(self, name: str) -> bool:
         chat = self._chats.get(name)
         return len(self._known) < WINDOW and (chat is None or len(chat.items) < CHAT_WINDOW)
 
     def _add(self, item: Item) -> None:
-        name = item.message.to
+        name = self._lanes.of(item.message)
         self._known.add(item.message.id)
         self._awaited.discard(item.message.id)
         chat = self._chats.get(name)

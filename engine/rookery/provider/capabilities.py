@@ -107,6 +107,14 @@ class MethodProvider(Protocol):
 
 
 @runtime_checkable
+class QueryAnswering(Protocol):
+    """A provider some of whose methods answer queries of people who wait, such as a pressed button."""
+
+    def answers_query(self, method: str) -> bool:
+        """Whether this method answers such a query: a call of it never waits behind sends."""
+
+
+@runtime_checkable
 class OptionChecking(Protocol):
     """A provider that knows which options each kind of message takes."""
 

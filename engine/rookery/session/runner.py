@@ -11,7 +11,7 @@ from ..errors import LeaseLost, ProviderError, StoreError, TerminalError, printa
 from ..log import get_logger
 from ..model.session import Action, Health, Lease, PairingCode, Reason, Session, SessionStatus
 from ..outbound.outbox import Outbox
-from ..provider.capabilities import LogoutCapable, Named, Pairing, Waiting
+from ..provider.capabilities import LogoutCapable, Named, Pairing, QueryAnswering, Waiting
 from ..provider.contract import Link, Provider
 from ..services import Services
 from .backoff import Backoff
@@ -51,7 +51,13 @@ class SessionRunner:
         self.ended = trio.Event()  # set by the supervisor when the task is gone
         self.lease_ran_out: str | None = None  # why this runner, or the one before it here, could not keep its lease
         self.logged_out: bool | None = None  # None: no logout was attempted
-        self.outbox = Outbox(self.lease, session.platform, services, on_refused=self.fail)
+        self.outbox = Outbox(
+            self.lease,
+            session.platform,
+            services,
+            on_refused=self.fail,
+            answers_query=provider.answers_query if isinstance(provider, QueryAnswering) else None,
+        )
         self.inbox = SessionInbox(
             self.lease,
             session,
