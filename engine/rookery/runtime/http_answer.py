@@ -112,7 +112,8 @@ class AnswerReader:
 
     def _skip_interim(self, data: bytes) -> bytes:
         """The bytes of the final answer in `data`; empty until it begins."""
-        held, seen = self._held + data, max(0, len(self._held) - 3)
+        held = self._held + data
+        seen = max(0, len(self._held) - 3) if len(self._held) > _STATUS else 0  # fewer were not searched yet
         while True:
             held = held.lstrip(b"\r\n")
             if not _HTTP.startswith(held[: len(_HTTP)]):

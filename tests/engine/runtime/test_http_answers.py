@@ -138,6 +138,14 @@ def test_other_protocols_are_refused(start: bytes) -> None:
         read(ANSWERS["length"].replace(b"HTTP/1.1", start))
 
 
+@pytest.mark.parametrize("at", range(1, 40))
+def test_a_broken_beginning_is_refused_wherever_it_is_split(at: int) -> None:
+    """An empty line inside the first nine bytes ends no interim answer."""
+    data = b"HTTP/\n\n1.1 103 Early Hints\r\nX: 1\r\n\r\n" + ANSWERS["length"]
+    with pytest.raises(BadAnswer, match="HTTP"):
+        read(data[:at], data[at:])
+
+
 @pytest.mark.parametrize("at", [60, 1200, 1560])
 def test_a_cut_body_without_its_encoding_is_refused_wherever_it_is_split(at: int) -> None:
     data = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 1500\r\n\r\n" + b"x" * 1500
