@@ -25,12 +25,14 @@ TROUBLES, TROUBLED = 5, 60.0
 
 
 class Known(msgspec.Struct, frozen=True):
-    """The remembered parts of a message: its author in the form the chat uses, its beginning, and a poll's options."""
+    """The remembered parts of a message: its author in the form the chat uses, its beginning, a poll's options
+    and its kind."""
 
     author: str
     text: str
     from_me: bool
     options: tuple[str, ...] = ()
+    kind: str = ""  # of the content, as events and sends name it
 
 
 class Memory:

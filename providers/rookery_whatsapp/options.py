@@ -12,7 +12,10 @@ from rookery.errors import InvalidInput, Rejected
 
 TEXT = ("text",)
 FILES = ("image", "video", "audio", "voice", "document", "sticker", "animation", "video_note")
-CONTENTS = (*TEXT, *FILES, "location", "contact", "poll")
+ALBUM = ("album",)
+AGAIN = ("forward", "copy")
+FORWARDED = (*TEXT, *FILES, *ALBUM, "forward", "location", "contact")
+CONTENTS = (*TEXT, *FILES, *ALBUM, *AGAIN, "location", "contact", "poll")
 REFERRING = ("reaction", "delete", "read", "pin", "unpin", "vote")
 """Kinds that are about an earlier message, whose author may have to be named."""
 
@@ -25,23 +28,29 @@ class OtherContact(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Link(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The preview of a link, as the caller wants it."""
+    """The preview of a link. Without a `title`, the page at `url` is asked for what is missing; `thumbnail` is the address of
+    a picture."""
 
     url: Annotated[str, msgspec.Meta(min_length=1)]
     title: str | None = None
     description: str | None = None
+    thumbnail: str | None = None
 
 
 SHAPES: dict[str, tuple[Any, tuple[str, ...]]] = {
-    "mentions": (list[str], (*TEXT, *FILES, "poll")),
-    "mention_all": (bool, (*TEXT, *FILES, "poll")),
+    "mentions": (list[str], (*TEXT, *FILES, *ALBUM, "poll")),
+    "mention_all": (bool, (*TEXT, *FILES, *ALBUM, "poll")),
     "view_once": (bool, ("image", "video", "voice")),
     "expires_in": (Annotated[int, msgspec.Meta(ge=0, le=90 * 86_400)], CONTENTS),
-    "forwarding_score": (Annotated[int, msgspec.Meta(ge=0, le=999)], (*TEXT, *FILES, "location", "contact")),
+    "forwarding_score": (
+        Annotated[int, msgspec.Meta(ge=0, le=999)],
+        (*TEXT, *FILES, *ALBUM, "forward", "location", "contact"),
+    ),
     "gif": (bool, ("video",)),
     "video_note": (bool, ("video",)),
     "contacts": (list[OtherContact], ("contact",)),
     "link": (Link, TEXT),
+    "link_preview": (bool, TEXT),
     "reply_sender": (str, (*CONTENTS, *REFERRING)),
     "reply_text": (str, (*CONTENTS, *REFERRING)),
     "from_me": (bool, (*CONTENTS, *REFERRING)),
@@ -49,7 +58,10 @@ SHAPES: dict[str, tuple[Any, tuple[str, ...]]] = {
 }
 """By name: the option's type, and the kinds of messages that accept it."""
 
-PASSED = ("mention_all", "view_once", "expires_in", "forwarding_score", "gif", "video_note", "contacts", "link")
+PASSED = (
+    *("mention_all", "view_once", "expires_in", "forwarding_score", "gif", "video_note"),
+    *("contacts", "link", "link_preview"),
+)
 """Options that go to the worker unchanged."""
 
 

@@ -34,6 +34,7 @@ class Recalled(msgspec.Struct, frozen=True):
 
     sender: str | None  # None: sent by this session
     content: Mapping[str, Any]
+    raw: Any = None  # of an event: the platform's own document
 
 
 class Inbox(Protocol):

@@ -163,7 +163,7 @@ class SessionInbox:
         page = await self._store.chat_page(self._lease.session, chat, before=NEWEST, limit=RECALLED)
         for _, role, event in page.events:
             if event.body.get("message_id") == message_id:
-                return Recalled(None if role == "out" else event.sender, event.body)
+                return Recalled(None if role == "out" else event.sender, event.body, event.raw)
         for _, message in page.sends:
             if message.receipt is not None and message.receipt.message_id == message_id:
                 return Recalled(None, content_document(message))

@@ -23,10 +23,15 @@ MOST_REDIRECTS = 5
 REDIRECTS = (301, 302, 303, 307, 308)
 
 
+class NotPublic(Rejected):
+    """The address is not on the public internet, and others are not allowed."""
+
+
 async def fetch(
-    url: str, *, limit: int, seconds: float, allow_private: bool, ca_bundle: str | None = None
+    url: str, *, limit: int, seconds: float, allow_private: bool, ca_bundle: str | None = None, cut: bool = False
 ) -> tuple[bytes, str | None]:
-    """The file at `url`, at most `limit` bytes, and the type that its server names. Raises Rejected, NotConnected."""
+    """The file at `url`, at most `limit` bytes, and the type that its server names. With `cut`, the beginning of a larger
+    file. Raises Rejected (NotPublic for an address outside of the public internet), NotConnected."""
     connect = open_stream if allow_private else _open_public_stream
     try:
         target = httpx.URL(url)
@@ -44,10 +49,10 @@ async def fetch(
         raise NotConnected(f"the file at the url cannot be fetched now: {type(error).__name__}") from None
     if answer.status != 200:
         raise Rejected(f"url: its server answered {answer.status}")
-    if answer.too_large:
+    if answer.too_large and not cut:
         raise Rejected(f"url: the file has more than {limit} bytes")
     kind = answer.headers.get(b"content-type", b"").decode("latin-1").partition(";")[0].strip()
-    return answer.body, kind or None
+    return answer.body[:limit], kind or None
 
 
 async def _get(url: httpx.URL, connect: Connect, limit: int, seconds: float, ca_bundle: str | None) -> HttpAnswer:
@@ -72,4 +77,4 @@ async def _open_public_stream(host: str, port: int) -> trio.SocketStream:
     try:
         return await open_public_stream(host, port)
     except PrivateAddress as error:  # a retry would not help
-        raise Rejected(f"url: {error}") from None
+        raise NotPublic(f"url: {error}") from None

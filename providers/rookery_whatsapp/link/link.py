@@ -9,9 +9,8 @@ from typing import Any
 import msgspec
 import trio
 
-from rookery.errors import AccountLimited, NotConnected, ProviderError, SendError
+from rookery.errors import NotConnected, ProviderError, SendError
 from rookery.log import get_logger
-from rookery.model.content import MEDIA, Vote
 from rookery.model.directory import Question
 from rookery.model.event import Event
 from rookery.model.message import OutboundMessage, Receipt
@@ -22,7 +21,7 @@ from rookery.provider.contract import Inbox
 from ..device.account import Account
 from ..device.pairing import PairingDesk
 from ..directory.asking import Directory
-from ..memory import QUOTE, Known, Memory
+from ..memory import Memory
 from ..protocol import Happened, Notice, Start
 from ..settings import AccountSettings, WorkerSettings
 from ..workers.pool import WorkerPool
@@ -31,10 +30,10 @@ from ..workers.process import WorkerProcess
 from .failures import failure_of
 from .limits import Limits
 from .login import Login
-from .outbound import to_call, to_receipt, with_media, with_stored
 from .pacing import pacer
 from .presence import appear
 from .receiving import Receiver, note_unstored
+from .sending import Sending
 from .watch import watch
 
 DEATH_PAUSE = 0.5
@@ -82,9 +81,8 @@ class WhatsAppLink:
         )
         self._directory = Directory(self._call, memory, self._note_presence)
         receiver.takes_statuses = options.statuses
-        self._limits = Limits(
-            inbox, options, self._directory.numbers, receiver.facts, receiver.save_facts, memory.wrote
-        )
+        limits = Limits(inbox, options, self._directory.numbers, receiver.facts, receiver.save_facts, memory.wrote)
+        self._sending = Sending(account, inbox, receiver, memory, limits, settings, self._call)
         self._ended = False
         self._logged_out = False
         self._logged_in = False
@@ -249,38 +247,7 @@ class WhatsAppLink:
 
     async def send(self, message: OutboundMessage) -> Receipt:
         """Send one message. Raises SendError."""
-        for id in {message.reply_to, getattr(message.content, "message_id", None)} - {None}:
-            await self._receiver.find(message.to, str(id))
-        method, arguments = to_call(message, self._memory, self._account.address)
-        if method == "vote" and (author := await self._receiver.author(arguments["message_id"])):
-            arguments["sender"] = author  # in the form that the key of the votes is made of
-        s = self._settings
-        async with AsyncExitStack() as stack:
-            if isinstance(message.content, MEDIA) and message.content.media is not None:
-                with_stored(arguments, await stack.enter_async_context(self._inbox.media(message.content.media)))
-            else:
-                await with_media(
-                    arguments,
-                    message.content,
-                    limit=s.largest_media,
-                    seconds=s.media_timeout,
-                    allow_private=s.allow_private_urls,
-                    ca_bundle=s.ca_bundle,
-                )
-            to = arguments["to"]
-            if method == "send":
-                await self._limits.check(to, message.to)
-            try:
-                receipt = to_receipt(message, await self._call(method, **arguments))
-            except AccountLimited:
-                raise await self._limits.refused(to) from None
-            await self._limits.sent(to)
-        self._inbox.life.last_ack = self._inbox.now()
-        if receipt.message_id and not isinstance(message.content, Vote):
-            text = getattr(message.content, "text", "") or getattr(message.content, "caption", "") or ""
-            options = getattr(message.content, "choices", ())
-            self._memory.keep(receipt.message_id, Known(self._account.address, text[:QUOTE], True, options))
-        return receipt
+        return await self._sending.send(message)
 
     async def ask(self, question: Question) -> Any:
         """See `rookery.provider.capabilities.Directory`."""

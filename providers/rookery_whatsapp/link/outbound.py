@@ -29,10 +29,20 @@ MIME_TYPES = {
     "sticker": "image/webp",
     "document": "application/octet-stream",
 }
-UNKNOWN_HERE = (
-    *(c.Album, c.PaidMedia, c.Forward, c.Copy),
-    *(c.Dice, c.Invoice, c.PlatformCall),
-)
+UNKNOWN_HERE = (c.PaidMedia, c.Dice, c.Invoice, c.PlatformCall)
+IN_ALBUMS = {"image": "image", "photo": "image", "video": "video"}
+"""Types of an album's items, and what they are in a message of their own."""
+CAPTIONED = {
+    "image": "image",
+    "photo": "image",
+    "video": "video",
+    "animation": "video",
+    "gif": "video",
+    "document": "document",
+}
+"""Kinds of messages whose caption can be edited, and what they are in WhatsApp's own terms."""
+LARGEST_CALL = 192 * 1024 * 1024
+"""Bytes of the files that one call may carry to a worker."""
 TYPING = ("typing", "recording", "paused")
 
 
@@ -61,10 +71,18 @@ def to_call(message: OutboundMessage, memory: Memory, own: str) -> tuple[str, di
         raise Rejected("emoji: WhatsApp takes one")
     if getattr(content, "format", "plain") == "html":
         raise Rejected("format: WhatsApp has no HTML; *bold*, _italic_ and ~struck~ are written as they are")
+    if isinstance(content, c.Album) and (others := {item.type for item in content.items} - set(IN_ALBUMS)):
+        raise Rejected(f"items: an album of WhatsApp holds pictures and videos, no {min(others)}")
     fields = msgspec.to_builtins(content, builtin_types=(bytes,))
-    fields.pop("data", None)
-    fields.pop("media", None)
+    for name in ("data", "media", "items"):
+        fields.pop(name, None)
     arguments: dict[str, Any] = {"to": to, "content": fields, "data": None}
+    if isinstance(content, c.Edit) and content.caption is not None:
+        known = memory.get(content.message_id)
+        kind = CAPTIONED.get((known.kind if known is not None else "") or "image")
+        if kind is None:
+            raise Rejected("caption: of WhatsApp's messages only pictures, videos and documents have one")
+        arguments["edits"] = kind
     if isinstance(content, c.Reaction | c.Delete | c.Pin | c.Unpin):
         arguments |= _target(str(content.message_id), to, options, memory, mine=isinstance(content, c.Delete))
     if message.reply_to is not None:
@@ -113,31 +131,30 @@ def _target(id: str, to: str, options: Any, memory: Memory, *, mine: bool) -> di
     return {"from_me": bool(from_me), "quoted_sender": sender, "quoted_text": str(text)[:QUOTE]}
 
 
-async def with_media(
+async def with_file(
     arguments: dict[str, Any],
-    content: c.Content,
+    file: Any,
     *,
     limit: int,
     seconds: float,
     allow_private: bool,
     ca_bundle: str | None = None,
 ) -> None:
-    """Put the file and its type into the arguments. Raises Rejected, NotConnected."""
-    if not isinstance(content, c.MEDIA):
-        return
-    kind, data, guessed = arguments["content"]["type"], content.data, None
-    if content.url is not None:
+    """Put a file and its type into the arguments. `file`: a content with a file, or an item of an album. Raises Rejected,
+    NotConnected."""
+    kind, data, guessed = arguments["content"]["type"], file.data, None
+    if file.url is not None:
         data, guessed = await fetch(
-            content.url, limit=limit, seconds=seconds, allow_private=allow_private, ca_bundle=ca_bundle
+            file.url, limit=limit, seconds=seconds, allow_private=allow_private, ca_bundle=ca_bundle
         )
     assert data is not None  # one of the two is present
     if not data:
         raise Rejected("the file is empty")
-    if len(data) > limit:
+    if len(data) > (limit := min(limit, LARGEST_CALL)):
         raise Rejected(f"the file has {len(data)} bytes, {limit} are allowed")
-    named = mimetypes.guess_type(content.filename)[0] if content.filename else None
+    named = mimetypes.guess_type(file.filename)[0] if file.filename else None
     arguments["data"] = data
-    arguments["content"]["mime_type"] = content.mime_type or named or guessed or MIME_TYPES[kind]
+    arguments["content"]["mime_type"] = file.mime_type or named or guessed or MIME_TYPES[kind]
 
 
 def with_stored(arguments: dict[str, Any], file: LocalMedia) -> None:

@@ -30,9 +30,13 @@ async def recalled(inbox: Inbox, memory: Memory, chat: str, id: str) -> Known | 
     sender = content.get("sender")
     lid = sender.get("lid") if isinstance(sender, Mapping) and content.get("chat_type") == "group" else None
     text = content.get("text") or content.get("caption") or ""
-    known = Known(lid or found.sender or "", str(text)[:QUOTE], found.sender is None, _options(content))
+    known = Known(lid or found.sender or "", str(text)[:QUOTE], found.sender is None, _options(content), _kind(content))
     memory.keep(id, known)
     return known
+
+
+def _kind(content: Mapping[str, Any]) -> str:
+    return str(content.get("kind") or content.get("type") or "")
 
 
 def _options(content: Mapping[str, Any]) -> tuple[str, ...]:

@@ -174,7 +174,9 @@ class Receiver:
         sender = body["sender"]
         author = (sender["lid"] if body["chat_type"] == "group" else None) or sender["id"] or ""
         options = tuple(body["poll"].get("options", ())) if isinstance(body.get("poll"), dict) else ()
-        self._memory.keep(body["message_id"], Known(author, str(body["text"])[:QUOTE], bool(body["from_me"]), options))
+        self._memory.keep(
+            body["message_id"], Known(author, str(body["text"])[:QUOTE], bool(body["from_me"]), options, body["kind"])
+        )
 
     @property
     def presences(self) -> Sequence[str]:

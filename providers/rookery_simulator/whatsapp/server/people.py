@@ -56,6 +56,13 @@ def on_about(world: World, connection: ClientConnection, device: LinkedDevice, q
     connection.answer(query)
 
 
+def on_status_privacy(world: World, connection: ClientConnection, device: LinkedDevice, query: Node) -> None:
+    """Who sees the account's statuses."""
+    kind, listed = device.phone.status_audience
+    users = [node("user", {"jid": each}) for each in listed]
+    connection.answer(query, [node("privacy", {}, [node("list", {"type": kind, "default": "true"}, users)])])
+
+
 def on_block_list(world: World, connection: ClientConnection, device: LinkedDevice, query: Node) -> None:
     """The account's block list, and changes of it."""
     blocked = device.phone.blocked

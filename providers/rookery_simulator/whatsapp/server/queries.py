@@ -163,6 +163,7 @@ _ANSWERS: dict[tuple[str, str], Answer] = {
     ("blocklist", ""): people.on_block_list,
     ("w:profile:picture", ""): people.on_picture,
     ("status", "status"): people.on_about,
+    ("status", "privacy"): people.on_status_privacy,
     ("w:mex", "query"): people.on_graph,
     ("md", "remove-companion-device"): _log_out,
     ("w:sync:app:state", "sync"): _sync_app_state,

@@ -8,6 +8,9 @@ from .envelope import envelope
 from .state.accounts import LinkedDevice
 from .state.world import World
 
+STATUS = Jid("status", "broadcast")
+"""Where an account posts its statuses."""
+
 
 def handle(world: World, device: LinkedDevice, stanza: Node) -> None:
     """Act on anything but a query from a device that is logged in."""
@@ -31,23 +34,24 @@ def handle(world: World, device: LinkedDevice, stanza: Node) -> None:
 def _accept_message(world: World, device: LinkedDevice, stanza: Node) -> None:
     to = stanza.jid("to")
     assert to is not None
+    error = device.next_send_errors.popleft() if device.next_send_errors else device.send_error
     if to in world.channels:
         world.channels[to].posts.add(stanza)
-    elif device.send_error is None or stanza.get("category") == "peer":
+    elif error is None or stanza.get("category") == "peer":
         _distribute(world, device, stanza, to)
     attrs: Attrs = {
         "class": "message",
         "id": stanza.get("id"),
         "from": to,
         "t": world.now() if world.settings.ack_times else None,
-        "error": device.send_error,
+        "error": error,
     }
     if not device.hold_acks:
         device.acknowledge(node("ack", attrs))
 
 
 def _distribute(world: World, device: LinkedDevice, stanza: Node, to: Jid) -> None:
-    group = to if to in world.groups else None
+    group = to if to in world.groups or to == STATUS else None
     shared = [child for child in stanza.children if child.tag == "enc"]
     parts: dict[Jid, list[Node]] = {}
     if (participants := stanza.child("participants")) is not None:
@@ -55,7 +59,10 @@ def _distribute(world: World, device: LinkedDevice, stanza: Node, to: Jid) -> No
             address = target.jid("jid")
             assert address is not None
             parts[_hidden(world, address)] = [child for child in target.children if child.tag == "enc"]
-    if group is not None and shared:
+    if group == STATUS:  # its audience is whoever gets the key
+        for encrypted in parts.values():
+            encrypted.extend(shared)
+    elif group is not None and shared:
         for member in world.groups[group].members:
             for number in [0, *member.devices]:
                 parts.setdefault(member.lid.with_device(number), []).extend(shared)
@@ -81,7 +88,7 @@ def _give(
     if phone is None:
         return
     if address.device == 0:
-        phone.receive(device, stanza, to if to in world.groups else None, encrypted)
+        phone.receive(device, stanza, to if to in world.groups or to == STATUS else None, encrypted)
         return
     recipient = phone.devices.get(address.device)
     if recipient is not None:

@@ -21,7 +21,7 @@ from neonize.utils.log import log_whatsmeow
 from .. import history
 from ..addresses import bare, parse_jid
 from ..events import contents, encoding
-from . import failures, group_calls, outgoing, people
+from . import failures, group_calls, outgoing, people, web_page
 from .failures import NOT_CONNECTED, UNKNOWN, CallFailed
 
 if TYPE_CHECKING:
@@ -51,19 +51,30 @@ def prepare(arguments: dict[str, Any]) -> None:
 
 def send(client: Client, arguments: dict[str, Any]) -> dict[str, Any]:
     """Send a message; returns its id and time."""
-    library = client.gated
+    library, to = client.gated, outgoing.receiver(arguments)
+    parts: list[Any] = []
     try:
-        message = outgoing.build(library, arguments)
+        if arguments["content"]["type"] == "album":
+            message, parts = outgoing.build_album(library, arguments)
+        else:
+            message = outgoing.build(library, arguments)
     except Exception as error:
         # Only an upload has happened so far, which is harmless.
         text = str(error)
         retry = isinstance(error, OSError) or any(sign in text.lower() for sign in UPLOADING + UNKNOWN + NOT_CONNECTED)
         raise CallFailed("not_connected" if retry else "rejected", text) from None
     try:
-        sent = library.send_message(outgoing.receiver(arguments), message)
+        sent = library.send_message(to, message)
     except Exception as error:
         raise CallFailed(failure_of(str(error)), str(error)) from None
-    return {"id": sent.ID, "time": sent.Timestamp, "chat": bare(sent.Chat)}
+    ids = []
+    for number, part in enumerate(parts):
+        try:
+            ids.append(library.send_message(to, outgoing.join(part, number, arguments["to"], sent.ID)).ID)
+        except Exception as error:
+            # Neither sent nor unsent: a repetition would send what has arrived once more.
+            raise CallFailed("unknown", f"{number} of the {len(parts)} files of the album were sent: {error}") from None
+    return {"id": sent.ID, "time": sent.Timestamp, "chat": bare(sent.Chat), "parts": ids}
 
 
 def vote(client: Client, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -193,6 +204,16 @@ def logout(client: Client, arguments: dict[str, Any]) -> None:
     client.library.logout()
 
 
+def read_page(client: Client, arguments: dict[str, Any]) -> dict[str, str]:
+    """What a web page says of itself, for the preview of a link to it."""
+    return web_page.describe(arguments["html"], arguments["url"])
+
+
+def set_timer(client: Client, arguments: dict[str, Any]) -> None:
+    """Let new messages of a chat disappear after so many seconds; 0: never."""
+    client.gated.set_disappearing_timer(parse_jid(arguments["chat"]), arguments["seconds"] * 1_000_000_000)
+
+
 def _question(function: Callable[[Client, dict[str, Any]], Any]) -> Callable[[Client, dict[str, Any]], Any]:
     """Run a query; a failure is the server's answer."""
 
@@ -222,6 +243,7 @@ METHODS: dict[str, Callable[[Client, dict[str, Any]], Any]] = {
         flags,
         probe,
         logout,
+        read_page,
     )
 } | {
     function.__name__: _question(function)
@@ -251,5 +273,6 @@ METHODS: dict[str, Callable[[Client, dict[str, Any]], Any]] = {
         group_calls.channel,
         group_calls.follow,
         group_calls.unfollow,
+        set_timer,
     )
 }

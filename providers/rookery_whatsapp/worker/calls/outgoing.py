@@ -1,47 +1,39 @@
 """Builds messages to send as WhatsApp's protobufs.
 
 It does not use the library's own helpers, which look up group mentions over the network, guess file types with libmagic
-and start ffmpeg.
+and run ffmpeg without limits.
 """
 
 from __future__ import annotations
 
-import io
 import os
-import shutil
-import subprocess
 import time
-from pathlib import Path
 from typing import Any
 
+from google.protobuf.json_format import ParseDict, ParseError
 from neonize.client import NewClient
 from neonize.proto import Neonize_pb2 as forms
 from neonize.proto.waE2E import WAWebProtobufsE2E_pb2 as e2e
-from neonize.utils.enum import MediaType
 
 from ..addresses import parse_jid
+from ..events.contents import unwrapped
+from . import conversion
+from .files import UPLOADS, add_file
 
-UPLOADS = {
-    "image": MediaType.MediaImage,
-    "sticker": MediaType.MediaImage,
-    "video": MediaType.MediaVideo,
-    "audio": MediaType.MediaAudio,
-    "voice": MediaType.MediaAudio,
-    "document": MediaType.MediaDocument,
-}
 SECRET = 32  # bytes
 VIEWED_ONCE = ("image", "video", "voice")
 WITH_CONTEXT = ("reply_to", "mentions", "mention_all", "forwarding_score", "expires_in", "link")
 """Arguments of a text that need the extended form."""
 PINNED = 7 * 86_400  # seconds
 MENTION_ALL = 1
-STICKER = (512, 512)  # pixels
-CONVERTING = 60.0  # seconds
-CHANNEL = "@newsletter"
-
-THUMBNAIL = (96, 96)  # pixels at most
-LARGEST_PREVIEWED = 20 * 1024 * 1024
-"""Bytes of a picture; a larger one is sent without a preview instead of being decoded."""
+MOST_FORWARDED = 127  # the score at which WhatsApp's own apps stop counting
+OF_THE_ALBUM = ("reply_to", "quoted_sender", "quoted_text")
+"""Arguments that go with the announcement of an album, not with its files."""
+SHARED = (
+    *("conversation", "extendedTextMessage", "imageMessage", "videoMessage", "audioMessage", "documentMessage"),
+    *("ptvMessage", "stickerMessage", "contactMessage", "contactsArrayMessage", "locationMessage"),
+)
+"""Parts of a message that may be forwarded."""
 
 
 def build(client: NewClient, arguments: dict[str, Any]) -> Any:
@@ -54,8 +46,10 @@ def build(client: NewClient, arguments: dict[str, Any]) -> Any:
         message.messageContextInfo.messageSecret = os.urandom(SECRET)
     if kind == "text":
         return _text(message, content["text"], arguments)
+    if kind in ("forward", "copy"):
+        return _again(message, arguments)
     if kind in UPLOADS:
-        part = _media(client, message, kind, arguments)
+        part = add_file(client, message, kind, arguments)
     elif kind == "location":
         part = message.locationMessage
         part.degreesLatitude, part.degreesLongitude = content["latitude"], content["longitude"]
@@ -88,7 +82,7 @@ def build(client: NewClient, arguments: dict[str, Any]) -> Any:
         if content["text"] is not None:
             protocol.editedMessage.conversation = content["text"]
         else:
-            protocol.editedMessage.imageMessage.caption = content["caption"]
+            getattr(protocol.editedMessage, f"{arguments.get('edits') or 'image'}Message").caption = content["caption"]
         protocol.timestampMS = int(time.time() * 1000)
         return message
     elif kind in ("pin", "unpin"):
@@ -114,6 +108,68 @@ def build(client: NewClient, arguments: dict[str, Any]) -> Any:
     return message
 
 
+def build_album(client: NewClient, arguments: dict[str, Any]) -> tuple[Any, list[Any]]:
+    """The message that announces an album, and its files, which `join` makes a part of it once the first is sent."""
+    kept = {name: value for name, value in arguments.items() if name not in ("items", "content", *OF_THE_ALBUM)}
+    parts = []
+    for item in arguments["items"]:
+        mine = kept if item["content"].get("caption") else {**kept, "mentions": None, "mention_all": None}
+        parts.append(build(client, mine | item))
+    message = e2e.Message()
+    message.messageContextInfo.messageSecret = os.urandom(SECRET)
+    album = message.albumMessage
+    album.expectedImageCount = sum(part.HasField("imageMessage") for part in parts)
+    album.expectedVideoCount = len(parts) - album.expectedImageCount
+    _context(album.contextInfo, {**arguments, "mentions": None, "mention_all": None})
+    return message, parts
+
+
+def join(part: Any, number: int, chat: str, album: str) -> Any:
+    """Make a file the one with this number (from 0) of the album with this id."""
+    association = part.messageContextInfo.messageAssociation
+    association.associationType = e2e.MessageAssociation.MEDIA_ALBUM
+    association.parentMessageKey.remoteJID = chat
+    association.parentMessageKey.fromMe = True
+    association.parentMessageKey.ID = album
+    association.messageIndex = number
+    return part
+
+
+def _again(message: Any, arguments: dict[str, Any]) -> Any:
+    """An earlier message of any chat once more: as forwarded, or as the account's own with another caption."""
+    content = arguments["content"]
+    try:
+        earlier, said = unwrapped(ParseDict(arguments["message"], e2e.Message(), ignore_unknown_fields=True))
+    except ParseError as error:
+        raise ValueError(f"message_id: the message cannot be read: {error}") from None
+    name = next((each for each in SHARED if earlier.HasField(each)), None)
+    part: Any = getattr(earlier, name) if name is not None else None
+    if name is None or said.get("view_once") or getattr(part, "viewOnce", False):
+        raise ValueError(
+            "message_id: WhatsApp forwards texts, files, contacts and locations, and none that are viewed once"
+        )
+    if name == "conversation":
+        score = 0
+        message.extendedTextMessage.text = part
+        part = message.extendedTextMessage
+    else:
+        score = part.contextInfo.forwardingScore
+        part.ClearField("contextInfo")
+        getattr(message, name).CopyFrom(part)
+        part = getattr(message, name)
+    if content["type"] == "forward":
+        arguments = {
+            **arguments,
+            "forwarding_score": arguments.get("forwarding_score") or min(score + 1, MOST_FORWARDED),
+        }
+    elif content.get("caption") is not None:
+        if "caption" not in part.DESCRIPTOR.fields_by_name:
+            raise ValueError("caption: this message has none")
+        part.caption = content["caption"]
+    _context(part.contextInfo, arguments)
+    return message
+
+
 def _text(message: Any, text: str, arguments: dict[str, Any]) -> Any:
     if not any(arguments.get(name) for name in WITH_CONTEXT):
         message.conversation = text
@@ -124,6 +180,9 @@ def _text(message: Any, text: str, arguments: dict[str, Any]) -> Any:
         part.matchedText = link["url"]
         part.title, part.description = link.get("title") or "", link.get("description") or ""
         part.previewType = e2e.ExtendedTextMessage.NONE
+        picture = link.get("picture")
+        if picture and (small := conversion.thumbnail(picture, conversion.LINK_THUMBNAIL)) is not None:
+            part.JPEGThumbnail, _, (part.thumbnailWidth, part.thumbnailHeight) = small
     _context(part.contextInfo, arguments)
     return message
 
@@ -155,103 +214,6 @@ def _vcard(name: str, phone: str) -> str:
     digits = "".join(character for character in phone if character.isdigit())
     clean = " ".join(name.split())
     return f"BEGIN:VCARD\nVERSION:3.0\nFN:{clean}\nTEL;type=CELL;waid={digits}:+{digits}\nEND:VCARD"
-
-
-def _media(client: NewClient, message: Any, kind: str, arguments: dict[str, Any]) -> Any:
-    content, data = arguments["content"], arguments["data"]
-    if data is None:
-        data = Path(arguments["path"]).read_bytes()  # a file that the engine has stored
-    if kind == "sticker" and not data.startswith(b"RIFF"):
-        data, content["mime_type"] = _as_sticker(data), "image/webp"
-    if kind == "voice" and not data.startswith(b"OggS"):
-        data, content["mime_type"] = _as_voice(data), "audio/ogg; codecs=opus"
-    field = "audioMessage" if kind == "voice" else "ptvMessage" if arguments.get("video_note") else f"{kind}Message"
-    part = getattr(message, field)
-    if arguments["to"].endswith(CHANNEL):  # public content is not encrypted
-        uploaded = client.upload_newsletter(data, UPLOADS[kind])
-        part.URL, part.directPath, part.fileSHA256 = uploaded.url, uploaded.DirectPath, uploaded.FileSHA256
-    else:
-        uploaded = client.upload(data, UPLOADS[kind])
-        part.URL, part.directPath, part.mediaKey = uploaded.url, uploaded.DirectPath, uploaded.MediaKey
-        part.fileEncSHA256, part.fileSHA256 = uploaded.FileEncSHA256, uploaded.FileSHA256
-        part.mediaKeyTimestamp = int(time.time())
-    part.fileLength = uploaded.FileLength
-    part.mimetype = content["mime_type"]
-    if kind in ("image", "video", "document") and content.get("caption"):
-        part.caption = content["caption"]
-    if kind == "document":
-        part.fileName = part.title = content.get("filename") or "file"
-    if kind == "voice":
-        part.PTT = True
-    if kind == "video" and arguments.get("gif"):
-        part.gifPlayback = True
-    if kind == "image" and len(data) <= LARGEST_PREVIEWED:
-        _preview(part, data)
-    return part
-
-
-def _as_sticker(data: bytes) -> bytes:
-    """Convert any picture to the format and size of a sticker. Raises ValueError."""
-    try:
-        from PIL import Image
-
-        with Image.open(io.BytesIO(data)) as picture:
-            small = picture.convert("RGBA")
-            small.thumbnail(STICKER)
-            canvas = Image.new("RGBA", STICKER, (0, 0, 0, 0))
-            canvas.paste(small, ((STICKER[0] - small.width) // 2, (STICKER[1] - small.height) // 2))
-            webp = io.BytesIO()
-            canvas.save(webp, "WEBP")
-            return webp.getvalue()
-    except Exception as error:
-        raise ValueError(f"the file is no picture that can become a sticker: {error}") from None
-
-
-def _as_voice(data: bytes) -> bytes:
-    """Convert a sound file to a voice note (Ogg with Opus), if ffmpeg is installed. Raises ValueError."""
-    if shutil.which("ffmpeg") is None:
-        raise ValueError("a voice note is Ogg with Opus; other sound files are converted where ffmpeg is installed")
-    command = [
-        "ffmpeg",
-        "-v",
-        "error",
-        "-i",
-        "pipe:0",
-        "-vn",
-        "-ac",
-        "1",
-        "-c:a",
-        "libopus",
-        "-b:a",
-        "32k",
-        "-f",
-        "ogg",
-        "-",
-    ]
-    try:
-        done = subprocess.run(command, input=data, capture_output=True, timeout=CONVERTING, check=False)  # noqa: S603
-    except subprocess.TimeoutExpired:
-        raise ValueError(f"the sound file could not be converted within {CONVERTING:g} s") from None
-    if done.returncode != 0 or not done.stdout:
-        raise ValueError(f"ffmpeg cannot read the sound file: {done.stderr.decode('utf-8', 'replace')[:200].strip()}")
-    return done.stdout
-
-
-def _preview(part: Any, data: bytes) -> None:
-    """Size and thumbnail of a picture; an unreadable picture is sent without them."""
-    try:
-        from PIL import Image
-
-        with Image.open(io.BytesIO(data)) as picture:
-            part.width, part.height = picture.size
-            picture.draft("RGB", THUMBNAIL)
-            small = picture.convert("RGB")
-            small.thumbnail(THUMBNAIL)
-            thumbnail = io.BytesIO()
-            small.save(thumbnail, "JPEG", quality=60)
-            part.JPEGThumbnail = thumbnail.getvalue()
-    except Exception:  # noqa: S110 - Pillow raises whatever a broken picture makes it raise
-        pass
 
 
 def poll_info(arguments: dict[str, Any]) -> Any:

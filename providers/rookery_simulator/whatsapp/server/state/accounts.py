@@ -44,6 +44,8 @@ class Account(ABC):
         self.about = "Hey there! I am using a simulator."
         self.picture = b""
         self.blocked: set[Jid] = set()
+        # Who sees statuses: "contacts", all but the listed ("blacklist"), or only the listed ("whitelist").
+        self.status_audience: tuple[str, tuple[Jid, ...]] = ("contacts", ())
         self.platform = "android"
         self.business_name = ""
         # Link a device only if it proves the account's passkey: "asked" or, in a form that no client reads, "unreadable".
@@ -89,6 +91,7 @@ class LinkedDevice:
         self.undelivered: dict[str, Node] = {}
         # Faults of sending: answer each message with this error code, or do not answer at all.
         self.send_error: int | None = None
+        self.next_send_errors: deque[int | None] = deque()  # for the next messages, before `send_error` applies
         self.hold_acks = False
         # Stanzas that the device sent to the server.
         self.receipts: Feed[Node] = Feed()

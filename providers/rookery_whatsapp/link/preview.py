@@ -1,0 +1,74 @@
+"""Fetches the preview of a link: under the same guard, and with the same limits in kind, as files that are named by URL."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import trio
+
+from rookery.errors import NotConnected, Rejected, SendError
+from rookery.log import get_logger
+
+from ..settings import WorkerSettings
+from .fetching import NotPublic, fetch
+
+LARGEST_PAGE = 512 * 1024  # bytes; more of a page is not read
+LARGEST_PICTURE = 5 * 1024 * 1024  # bytes
+DEADLINE = 10.0  # seconds for the page and its picture together; after that the message leaves without a preview
+
+_ADDRESS = re.compile(r"\b(?:https?://|www\.)[^\s<>\"']+", re.IGNORECASE)
+_AFTER = ".,;:!?)]}"  # ends a sentence, not an address
+
+log = get_logger("SESSION")
+
+
+def first_address(text: str) -> str | None:
+    """The first web address in a text, as it stands there."""
+    found = _ADDRESS.search(text)
+    return found[0].rstrip(_AFTER) if found else None
+
+
+async def preview(
+    wanted: Mapping[str, Any], settings: WorkerSettings, call: Callable[..., Awaitable[Any]]
+) -> dict[str, Any] | None:
+    """The preview that the worker puts into the message: `url` as it stands in the text, `title`, `description` and the bytes
+    of a `picture`. None when the page says nothing of itself or cannot be had: a message is worth more than its preview.
+
+    `wanted`: the caller's own words, as in `options.Link`; without a title the page is asked. Raises Rejected for an address
+    that is not public.
+    """
+    found = {name: wanted.get(name) for name in ("url", "title", "description", "thumbnail")}
+    address = str(found["url"])
+    if not address.lower().startswith(("http://", "https://")):
+        address = f"https://{address}"
+    with trio.move_on_after(DEADLINE):
+        try:
+            if not found["title"]:
+                page, kind = await _get(address, LARGEST_PAGE, settings, cut=True)
+                if kind in (None, "text/html", "application/xhtml+xml"):
+                    said = await call("read_page", html=page, url=address)
+                    for name, word in (("title", "title"), ("description", "description"), ("thumbnail", "image")):
+                        found[name] = found[name] or said.get(word)
+            if found["title"] and found["thumbnail"]:
+                found["picture"], _ = await _get(str(found["thumbnail"]), LARGEST_PICTURE, settings)
+        except NotPublic:
+            raise
+        except (Rejected, NotConnected, SendError) as error:
+            log.info("a link has no preview, or none with a picture", error=str(error))
+    if not found["title"]:
+        return None
+    del found["thumbnail"]
+    return found
+
+
+async def _get(url: str, limit: int, settings: WorkerSettings, *, cut: bool = False) -> tuple[bytes, str | None]:
+    return await fetch(
+        url,
+        limit=limit,
+        seconds=DEADLINE,
+        allow_private=settings.allow_private_urls,
+        ca_bundle=settings.ca_bundle,
+        cut=cut,
+    )
