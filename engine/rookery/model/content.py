@@ -200,6 +200,9 @@ KINDS: dict[str, Any] = {str(kind.__struct_config__.tag): kind for kind in get_a
 PASSING = (Typing, Read)
 """Content that platforms do not count as messages, so no rate limit delays it."""
 
+ABOUT_OTHERS = (Edit, Delete, Reaction, Typing, Read, Vote)
+"""Content that is no message of its own: it concerns another message, or passes."""
+
 MEDIA_PREFIX = "media:"
 """Prefix of the id of a stored file in the parameters of a `PlatformCall`."""
 FILE_NAMES = frozenset(

@@ -111,6 +111,27 @@ async def test_sends_are_in_their_chat_as_the_platform_calls_it(store: Store) ->
     assert [send.id for _, send in page.sends] == [one.id]
 
 
+async def test_each_send_of_a_batch_moves_to_the_chat_that_its_receipt_names(store: Store) -> None:
+    lease = await create_and_claim(store)
+    ours = [message(to=to, created_at=float(number)) for number, to in enumerate(("7", "@ann", "8", "@bob"))]
+    await store.enqueue_batch(ours, pending_limit=10, lease=lease)
+    assert {chat.chat for chat in await store.list_chats("shop", after=None, limit=10, search=None)} == {
+        *("7", "@ann", "8", "@bob")
+    }
+    receipts = [Receipt("1", 9.0, "7"), Receipt("2", 9.0, "55"), Receipt("3", 9.0, "8"), Receipt("4", 9.0, None)]
+    outcomes = [
+        SendOutcome(id=one.id, state=MessageState.SENT, at=9.0, receipt=receipt)
+        for one, receipt in zip(ours, receipts, strict=True)
+    ]
+    assert not (await store.record_sends(lease, outcomes)).refused
+    assert {chat.chat for chat in await store.list_chats("shop", after=None, limit=10, search=None)} == {
+        *("7", "55", "8", "@bob")
+    }
+    for chat, sent in (("55", "2"), ("7", "1")):
+        page = await store.chat_page("shop", chat, before=NEWEST, limit=10)
+        assert [one.receipt and one.receipt.message_id for _, one in page.sends] == [sent]
+
+
 async def test_events_and_sends_are_cut_by_one_position(store: Store) -> None:
     lease = await create_and_claim(store)
     entries = await fill(store, lease, 4)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 from ...errors import NotFound
 from ...provider.capabilities import ChatNaming
@@ -21,10 +22,10 @@ class ChatNames(OwnerCalls):
         except NotFound:
             return chat
         provider = self._providers.get(row.platform)
-        if not isinstance(provider, ChatNaming):
+        if not hasattr(provider, "chat_name"):  # every send comes here, and asking a runtime protocol is slow
             return chat
         cursor = runner.inbox.cursor if runner is not None else row.cursor
-        return await provider.chat_name(row.id, chat, cursor)
+        return await cast("ChatNaming", provider).chat_name(row.id, chat, cursor)
 
     async def chat_names(self, session: str, chat: str) -> Sequence[str]:
         """Every name under which something of this chat may be stored, `chat` as given first. Raises NotFound

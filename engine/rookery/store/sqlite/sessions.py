@@ -202,10 +202,14 @@ def is_held(connection: Connection, lease: Lease) -> bool:
     return connection.execute(f"SELECT 1 FROM sessions WHERE {_HELD}", held_by(lease)).fetchone() is not None  # noqa: S608
 
 
-def check_lease(connection: Connection, lease: Lease) -> None:
-    """Raises LeaseLost when another owner holds the session, when it has no owner, or when it is gone."""
-    if not is_held(connection, lease):
+def check_lease(connection: Connection, lease: Lease) -> str:
+    """Returns the session's platform. Raises LeaseLost when another owner holds the session, when it has no owner, or
+    when it is gone."""
+    found = connection.execute(f"SELECT platform FROM sessions WHERE {_HELD}", held_by(lease)).fetchone()  # noqa: S608
+    if found is None:
         raise LeaseLost(lease.session)
+    platform: str = found[0]
+    return platform
 
 
 def _record_statuses(database: Database, writes: Sequence[StatusWrite]) -> set[str]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import groupby
+from typing import NamedTuple
 
 import msgspec
 
-from ...model.message import STATUS_EPOCH, STATUS_EVENT, Receipt
-from ...model.session import SESSION_EPOCH, StatusWrite
+from ...model.message import STATUS_EPOCH, STATUS_EVENT, Receipt, SendOutcome
+from ...model.session import SESSION_EPOCH, Lease, StatusWrite
 from ...model.subscription import asks_for
 from ..rows.sessions import code_event, status_event
 from ..rows.values import Row, to_json
@@ -28,31 +29,70 @@ _receipt = msgspec.json.Decoder(Receipt)
 def announce(database: Database, ids: Sequence[str], always: bool) -> bool:
     """Write the current states of these messages into the event log if `always` is set or a webhook asks for them.
     Returns whether anything was written."""
-    if not ids or not (always or any(asks_for(rule.events, STATUS_EVENT) for rule in database.rules())):
+    if not ids or not (always or _is_asked_for(database)):
         return False
     found = {row[0]: row for row in database.connection.execute(_SELECT, (to_json(list(ids)),))}
     rows = sorted((found[id] for id in dict.fromkeys(ids) if id in found), key=lambda row: int(row[6]))
     written = False
     for uid, group in groupby(rows, key=lambda row: int(row[6])):
-        written |= _write(database, uid, list(group))
+        of_session = list(group)
+        session, platform = of_session[0][7], of_session[0][8]
+        written |= _write(database, uid, session, platform, [_status_of(row) for row in of_session])
     return written
 
 
-def _write(database: Database, uid: int, rows: Sequence[Row]) -> bool:
+def announce_outcomes(
+    database: Database, lease: Lease, platform: str, outcomes: Sequence[SendOutcome], always: bool
+) -> bool:
+    """`announce` for outcomes of one session that were just stored. Reads nothing back when all have a receipt that
+    names the chat."""
+    if not outcomes or not (always or _is_asked_for(database)):
+        return False
+    statuses = []
+    for outcome in outcomes:
+        receipt = outcome.receipt
+        if receipt is None or not receipt.chat:
+            return announce(database, [outcome.id for outcome in outcomes], always)
+        statuses.append(
+            _Status(outcome.id, outcome.state.value, outcome.error, receipt.message_id, receipt.chat, outcome.at)
+        )
+    return _write(database, lease.uid, lease.session, platform, statuses)
+
+
+class _Status(NamedTuple):
+    """What an event reports about a message."""
+
+    id: str
+    state: str
+    error: str | None
+    message_id: str | None
+    chat: str
+    at: float
+
+
+def _is_asked_for(database: Database) -> bool:
+    return any(asks_for(rule.events, STATUS_EVENT) for rule in database.rules())
+
+
+def _status_of(row: Row) -> _Status:
+    id, state, error, receipt, recipient, at, *_ = row
+    known = None if receipt is None else _receipt.decode(receipt)
+    # The platform's name of the chat, so that it equals the chat of received events.
+    chat = (known.chat if known else None) or recipient
+    return _Status(id, state, error, known.message_id if known else None, chat, at)
+
+
+def _write(database: Database, uid: int, session: str, platform: str, statuses: Sequence[_Status]) -> bool:
     """The states of one session's messages."""
     before, now = database.last_event, database.clock()
-    session, platform = rows[0][7], rows[0][8]
     values = []
-    for number, (id, state, error, receipt, recipient, at, *_) in enumerate(rows, before + 1):
-        known = None if receipt is None else _receipt.decode(receipt)
-        body = {"id": id, "state": state, "error": error, "message_id": known.message_id if known else None}
-        # The platform's name of the chat, so that it equals the chat of received events.
-        chat = (known.chat if known else None) or recipient
+    for number, (id, state, error, message_id, chat, at) in enumerate(statuses, before + 1):
+        body = _encode({"id": id, "state": state, "error": error, "message_id": message_id})
         key = f"{id}:{state}"
-        values.append((number, uid, STATUS_EPOCH, key, session, platform, STATUS_EVENT, at, chat, _encode(body), now))
+        values.append((number, uid, STATUS_EPOCH, key, session, platform, STATUS_EVENT, at, chat, body, now))
     if not database.connection.executemany(_INSERT, values).rowcount:
         return False
-    database.last_event = before + len(rows)  # ids of rows that existed before stay unused
+    database.last_event = before + len(values)  # ids of rows that existed before stay unused
     address(database, uid, session, before)
     return True
 

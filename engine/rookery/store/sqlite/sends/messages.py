@@ -5,15 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from sqlite3 import Connection
 
-from ....errors import AlreadyExists, Busy, InvalidInput, NotFound, RookeryError
-from ....model.message import (
-    MessageState,
-    OutboundMessage,
-    Recorded,
-    SendOutcome,
-    Unfinished,
-    may_follow,
-)
+from ....errors import NotFound, RookeryError
+from ....model.message import OutboundMessage, Recorded, SendOutcome, Unfinished
 from ....model.session import Lease
 from ...rows.messages import MESSAGE_COLUMNS, message_from_row, unreadable_outcomes
 from ...rows.values import from_json, to_json
@@ -21,20 +14,12 @@ from ..base import SqliteBase
 from ..database.connection import Database
 from ..sessions import check_lease
 from ..statuses import announce as announce_states
+from .outcomes import record_sends
 from .queue import Queue
 
 _SELECT = f"SELECT {MESSAGE_COLUMNS} FROM messages"  # noqa: S608
 _UNDER_WAY = "state IN ('queued', 'sending')"
 """The condition of the index `messages_under_way`; SQLite uses the index only where a query repeats the condition."""
-_MOVES = {
-    state: (
-        "UPDATE messages SET state = ?, updated_at = ?, error = ?, receipt = coalesce(?, receipt), "  # noqa: S608
-        f"attempts = attempts + {int(state is MessageState.SENDING)} WHERE id = ? AND uid = ? AND state IN "
-        "(" + ", ".join(f"'{stored}'" for stored in MessageState if may_follow(stored, state)) + ")"
-    )
-    for state in MessageState
-}
-"""The statement that sets each state, only from the states that it may replace."""
 
 
 class SqliteMessages(SqliteBase):
@@ -49,16 +34,7 @@ class SqliteMessages(SqliteBase):
         self, messages: Sequence[OutboundMessage], *, pending_limit: int, lease: Lease | None = None
     ) -> Sequence[tuple[OutboundMessage, bool] | RookeryError]:
         def work(database: Database) -> Sequence[tuple[OutboundMessage, bool] | RookeryError]:
-            queue = Queue(database, messages[0].session, pending_limit, lease)
-            answers: list[tuple[OutboundMessage, bool] | RookeryError] = []
-            for message in messages:
-                try:
-                    answers.append(queue.put(message))
-                except (InvalidInput, AlreadyExists, Busy) as error:
-                    answers.append(error)
-                except (UnicodeEncodeError, OverflowError) as error:
-                    answers.append(InvalidInput(f"cannot be stored: {type(error).__name__}"))
-            return answers
+            return Queue(database, messages[0].session, pending_limit, lease).put_all(messages)
 
         return await self._write(work) if messages else []
 
@@ -90,7 +66,7 @@ class SqliteMessages(SqliteBase):
         return [message for message in found if message.unreadable is None]
 
     async def record_sends(self, lease: Lease, outcomes: Sequence[SendOutcome], *, announce: bool = False) -> Recorded:
-        return await self._write(lambda database: _record_sends(database, lease, outcomes, announce))
+        return await self._write(lambda database: record_sends(database, lease, outcomes, announce))
 
     async def resolve_interrupted(
         self, lease: Lease, *, now: float, announce: bool = False, only: Collection[str] | None = None
@@ -146,16 +122,3 @@ class SqliteMessages(SqliteBase):
             "ORDER BY updated_at LIMIT ?)"
         )
         return await self._write(lambda database: database.connection.execute(sql, (before, limit)).rowcount)
-
-
-def _record_sends(database: Database, lease: Lease, outcomes: Sequence[SendOutcome], announce: bool) -> Recorded:
-    execute = database.connection.execute
-    check_lease(database.connection, lease)
-    refused = set()
-    for outcome in outcomes:
-        receipt = None if outcome.receipt is None else to_json(outcome.receipt)
-        values = (outcome.state.value, outcome.at, outcome.error, receipt, outcome.id, lease.uid)
-        if not execute(_MOVES[outcome.state], values).rowcount:
-            refused.add(outcome.id)
-    told = [outcome.id for outcome in outcomes if outcome.state.final and outcome.id not in refused]
-    return Recorded(frozenset(refused), announce_states(database, told, announce))

@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
-from ....errors import AlreadyExists, Busy, InvalidInput, NotFound
+from collections.abc import Sequence
+
+from ....errors import AlreadyExists, Busy, InvalidInput, NotFound, RookeryError
+from ....model.content import ABOUT_OTHERS
 from ....model.message import MessageState, OutboundMessage, as_queued, is_same_request
 from ....model.session import Lease
 from ...rows.messages import MESSAGE_COLUMNS, message_from_row, message_to_row
+from ...rows.values import to_json
 from ..database.connection import Database
 from ..sessions import is_held
 
 _SELECT = f"SELECT {MESSAGE_COLUMNS} FROM messages"  # noqa: S608
 _BY_KEY = f"{_SELECT} WHERE uid = ? AND idempotency_key = ?"
 _BY_ID = f"{_SELECT} WHERE id = ?"
-_INSERT = f"INSERT INTO messages (uid, {MESSAGE_COLUMNS}) VALUES (?{', ?' * (1 + MESSAGE_COLUMNS.count(','))})"  # noqa: S608
+_ANY_KEY = "SELECT 1 FROM messages WHERE uid = ? AND idempotency_key IN (SELECT value FROM json_each(?)) LIMIT 1"
+_ANY_ID = "SELECT 1 FROM messages WHERE id IN (SELECT value FROM json_each(?)) LIMIT 1"
+_INSERT = (
+    f"INSERT INTO messages (uid, {MESSAGE_COLUMNS}, chat, is_entry) "  # noqa: S608
+    f"VALUES (?{', ?' * (3 + MESSAGE_COLUMNS.count(','))})"
+)
+TOUCH_CHAT = (
+    "INSERT INTO chats (uid, chat, last_at) VALUES (?, ?, ?) "
+    "ON CONFLICT (uid, chat) DO UPDATE SET last_at = excluded.last_at WHERE excluded.last_at > last_at"
+)
+"""Lists a chat by its newest message."""
 _COUNT = "SELECT count(*) FROM (SELECT 1 FROM messages WHERE uid = ? AND {} LIMIT ?)"
 # Each is the condition of an index, which SQLite uses only where a query repeats it.
 _COUNT_UNDER_WAY = _COUNT.format("state IN ('queued', 'sending')")
@@ -36,16 +50,74 @@ class Queue:
             raise NotFound("session", session)
         self._uid: int = found[0]
 
+    def put_all(self, messages: Sequence[OutboundMessage]) -> list[tuple[OutboundMessage, bool] | RookeryError]:
+        """See `MessageStore.enqueue_batch`."""
+        if len(messages) > 1 and (stored := self._put_new(messages)) is not None:
+            return [(message, True) for message in stored]
+        answers: list[tuple[OutboundMessage, bool] | RookeryError] = []
+        for message in messages:
+            try:
+                answers.append(self.put(message))
+            except (InvalidInput, AlreadyExists, Busy) as error:
+                answers.append(error)
+            except (UnicodeEncodeError, OverflowError) as error:
+                answers.append(InvalidInput(f"cannot be stored: {type(error).__name__}"))
+        return answers
+
+    def _put_new(self, messages: Sequence[OutboundMessage]) -> list[OutboundMessage] | None:
+        """Store the messages in one go and return them as stored. None when each has to be looked at; then nothing is
+        stored."""
+        if not self._are_new(messages) or not self._has_room(len(messages)):
+            return None
+        stored = [self._as_allowed(message) for message in messages]
+        try:
+            self._insert(stored)
+        except (InvalidInput, UnicodeEncodeError, OverflowError):  # no savepoint for this: it copies changed pages
+            ids = to_json([message.id for message in messages])
+            self._connection.execute("DELETE FROM messages WHERE id IN (SELECT value FROM json_each(?))", (ids,))
+            return None
+        self._has_stored = True
+        return stored
+
+    def _are_new(self, messages: Sequence[OutboundMessage]) -> bool:
+        """False when one is scheduled, or has an id or a key that is known already."""
+        if any(message.state is MessageState.SCHEDULED for message in messages):
+            return False
+        ids = {message.id for message in messages}
+        keys = [message.idempotency_key for message in messages if message.idempotency_key is not None]
+        if len(ids) < len(messages) or len(set(keys)) < len(keys):
+            return False
+        try:
+            if keys and self._connection.execute(_ANY_KEY, (self._uid, to_json(keys))).fetchone() is not None:
+                return False
+            return self._connection.execute(_ANY_ID, (to_json(list(ids)),)).fetchone() is None
+        except (InvalidInput, UnicodeEncodeError):
+            return False
+
     def put(self, message: OutboundMessage) -> tuple[OutboundMessage, bool]:
         """See `MessageStore.enqueue`."""
         if (earlier := self._earlier(message)) is not None:
             return earlier, False
         self._take_room(message.state is MessageState.SCHEDULED)
-        if message.state is MessageState.SENDING and not self._is_held():
-            message = as_queued(message)
-        self._connection.execute(_INSERT, (self._uid, *message_to_row(message)))
+        message = self._as_allowed(message)
+        self._insert((message,))
         self._has_stored = True
         return message, True
+
+    def _as_allowed(self, message: OutboundMessage) -> OutboundMessage:
+        return as_queued(message) if message.state is MessageState.SENDING and not self._is_held() else message
+
+    def _insert(self, messages: Sequence[OutboundMessage]) -> None:
+        """Messages whose ids and keys are new."""
+        chats: dict[str, float] = {}
+        rows = []
+        for message in messages:
+            is_entry = not isinstance(message.content, ABOUT_OTHERS)
+            if is_entry:
+                chats[message.to] = max(message.created_at, chats.get(message.to, message.created_at))
+            rows.append((self._uid, *message_to_row(message), message.to, is_entry))
+        self._connection.executemany(_INSERT, rows)
+        self._connection.executemany(TOUCH_CHAT, [(self._uid, chat, at) for chat, at in chats.items()])
 
     def _earlier(self, message: OutboundMessage) -> OutboundMessage | None:
         if message.idempotency_key is not None:
@@ -64,6 +136,18 @@ class Queue:
         if found.idempotency_key != message.idempotency_key or not is_same_request(found, message):
             raise AlreadyExists("message", message.id)
         return found
+
+    def _has_room(self, count: int) -> bool:
+        """Take room for messages that are not scheduled, if there is enough."""
+        database, queue, limit = self._database, (self._uid, False), self._limit
+        if database.room.take(queue, limit, count):
+            return True
+        waiting: int = self._connection.execute(_COUNT_UNDER_WAY, (self._uid, limit)).fetchone()[0]
+        if waiting + count > limit:
+            return False
+        database.room.counted(queue, limit, waiting + count)
+        database.full.pop(queue, None)
+        return True
 
     def _take_room(self, is_scheduled: bool) -> None:
         """Raises Busy."""

@@ -1,0 +1,98 @@
+"""Writes the states of one session's sends, inside one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from sqlite3 import Connection
+
+from ....model.message import MessageState, Recorded, SendOutcome, may_follow
+from ....model.session import Lease
+from ...rows.values import Row, to_json
+from ..database.connection import Database
+from ..sessions import check_lease
+from ..statuses import announce_outcomes
+from .queue import TOUCH_CHAT
+
+_MOVES = {
+    state: (
+        "UPDATE messages SET state = ?, updated_at = ?, error = ?, receipt = coalesce(?, receipt), "  # noqa: S608
+        f"attempts = attempts + {int(state is MessageState.SENDING)} WHERE id = ? AND uid = ? AND state IN "
+        "(" + ", ".join(f"'{stored}'" for stored in MessageState if may_follow(stored, state)) + ")"
+    )
+    for state in MessageState
+}
+"""The statement that sets each state, only from the states that it may replace."""
+
+_STAYS = " AND is_entry AND chat = ?"
+"""Most receipts name the chat that the message already has, so nothing else changes with them."""
+
+_STATES = "SELECT id, state FROM messages WHERE uid = ? AND id IN (SELECT value FROM json_each(?))"
+
+
+def record_sends(database: Database, lease: Lease, outcomes: Sequence[SendOutcome], announce: bool) -> Recorded:
+    """See `MessageStore.record_sends`."""
+    platform = check_lease(database.connection, lease)
+    refused = _move_all(database.connection, lease, outcomes)
+    told = [outcome for outcome in outcomes if outcome.state.final and outcome.id not in refused]
+    return Recorded(frozenset(refused), announce_outcomes(database, lease, platform, told, announce))
+
+
+def _move_all(connection: Connection, lease: Lease, outcomes: Sequence[SendOutcome]) -> set[str]:
+    """Returns the ids of the messages whose state was refused."""
+    if len(outcomes) == 1 or len({outcome.id for outcome in outcomes}) < len(outcomes):  # then their order matters
+        return {outcome.id for outcome in outcomes if not _move(connection, lease, outcome)}
+    groups: dict[tuple[MessageState, bool], list[SendOutcome]] = {}
+    for outcome in outcomes:
+        has_chat = outcome.receipt is not None and outcome.receipt.chat is not None
+        groups.setdefault((outcome.state, has_chat), []).append(outcome)
+    refused: set[str] = set()
+    for (state, has_chat), group in groups.items():
+        if has_chat:
+            rows = [(*_row(outcome, lease), outcome.receipt.chat) for outcome in group if outcome.receipt is not None]
+            moved = connection.executemany(_MOVES[state] + _STAYS, rows).rowcount
+        else:
+            moved = connection.executemany(_MOVES[state], [_row(outcome, lease) for outcome in group]).rowcount
+        if moved == len(group):
+            continue
+        if state is MessageState.SENDING:  # writing it again would count another attempt
+            ids = to_json([outcome.id for outcome in group])
+            stored = dict(connection.execute(_STATES, (lease.uid, ids)).fetchall())
+            refused |= {outcome.id for outcome in group if stored.get(outcome.id) != state.value}
+        else:  # what was moved may be written again
+            refused |= {outcome.id for outcome in group if not _move(connection, lease, outcome)}
+    return refused
+
+
+def _row(outcome: SendOutcome, lease: Lease) -> Row:
+    receipt = None if outcome.receipt is None else to_json(outcome.receipt)
+    return (outcome.state.value, outcome.at, outcome.error, receipt, outcome.id, lease.uid)
+
+
+def _move(connection: Connection, lease: Lease, outcome: SendOutcome) -> bool:
+    """False when the state was refused."""
+    if not connection.execute(_MOVES[outcome.state], _row(outcome, lease)).rowcount:
+        return False
+    if outcome.receipt is not None:
+        _place(connection, lease.uid, outcome.id, outcome.receipt.chat)
+    return True
+
+
+def _place(connection: Connection, uid: int, id: str, chat: str | None) -> None:
+    """A receipt named the message's chat, perhaps by another name than its sender did."""
+    sql = 'SELECT chat, is_entry, created_at, content LIKE \'{"type":"read"%\' FROM messages WHERE id = ?'
+    before, is_entry, created_at, is_read = connection.execute(sql, (id,)).fetchone()
+    now = before if chat is None else chat
+    if now != before:
+        connection.execute("UPDATE messages SET chat = ? WHERE id = ?", (now, id))
+        # The row under the first name goes if there is nothing else.
+        connection.execute(
+            "DELETE FROM chats WHERE uid = ?1 AND chat = ?2 AND kind IS NULL "
+            "AND NOT EXISTS (SELECT 1 FROM messages WHERE uid = ?1 AND chat = ?2 AND is_entry)",
+            (uid, before),
+        )
+    if is_entry and now != before:
+        connection.execute(TOUCH_CHAT, (uid, now, created_at))
+    if is_read:
+        connection.execute(
+            "UPDATE chats SET read_at = max(coalesce(read_at, 0), ?) WHERE uid = ? AND chat = ?", (created_at, uid, now)
+        )
