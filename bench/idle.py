@@ -89,7 +89,9 @@ def burst(simulator: Simulator, client: RunningClient, variant: Variant, bots: i
     # From outside, so that the measured process has nothing else to do; what is seen here is committed.
     log = sqlite3.connect(f"file:{directory}/rookery.db?mode=ro", uri=True)
     try:
-        wait_for(lambda: log.execute("SELECT count(*) FROM events").fetchone()[0] == bots, 60, 0.005)
+        wait_for(
+            lambda: log.execute("SELECT count(*) FROM events WHERE type = 'message'").fetchone()[0] == bots, 60, 0.005
+        )
         return time.time() - started
     finally:
         log.close()

@@ -13,11 +13,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from lab.chart import Bar, Rendered, Target, bar_chart, markdown
-from lab.cluster_charts import cluster, store
-from lab.delivery_charts import sinks, streams, webhooks
+from lab.charts.chart import Bar, Rendered, Target, bar_chart, markdown
+from lab.charts.cluster import cluster, store
+from lab.charts.delivery import sinks, streams, webhooks
+from lab.charts.resilience import soak, storm
 from lab.report import RESULTS
-from lab.resilience_charts import soak, storm
 
 README = Path(__file__).parent / "README.md"
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from itertools import count
 from typing import Any
 
@@ -105,3 +106,15 @@ async def fill_state(store: Store, lease: Lease, id: str, *states: MessageState)
 
     for number, state in enumerate(states):
         await store.record_sends(lease, [SendOutcome(id=id, state=state, at=1500.0 + number)])
+
+
+async def sqlite_steps(store: Any, work: Callable[[], Awaitable[object]]) -> int:
+    """The number of SQLite's own instructions that the writer (in memory: also a reader) runs for `work`, in hundreds."""
+    steps = count()
+    connection: sqlite3.Connection = await store._write(lambda database: database.connection)
+    connection.set_progress_handler(lambda: next(steps) * 0, 100)
+    try:
+        await work()
+    finally:
+        connection.set_progress_handler(None, 0)
+    return next(steps)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-import sqlite3
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -14,25 +12,13 @@ from rookery.model.message import MessageState
 from rookery.store.contract import Store
 from rookery.store.send_room import SendRoom
 from store.backends import Backend, MemoryBackend
-from store.building import create_and_claim, fill_state, message, new_session
+from store.building import create_and_claim, fill_state, message, new_session, sqlite_steps
 
 MANY = 5_000
 PLENTY = 1_000_000
 READ = """
     SELECT (SELECT sum(seq_tup_read + coalesce(idx_tup_fetch, 0)) FROM pg_stat_user_tables WHERE relname = 'messages')
          + (SELECT sum(idx_tup_read) FROM pg_stat_user_indexes WHERE relname = 'messages')"""
-
-
-async def sqlite_work(store: Any, work: Callable[[], Awaitable[object]]) -> int:
-    """The number of SQLite's own instructions that the writer runs for `work`, in hundreds."""
-    steps = itertools.count()
-    connection: sqlite3.Connection = await store._write(lambda database: database.connection)
-    connection.set_progress_handler(lambda: next(steps) * 0, 100)
-    try:
-        await work()
-    finally:
-        connection.set_progress_handler(None, 0)
-    return next(steps)
 
 
 async def postgres_work(store: Any, work: Callable[[], Awaitable[object]]) -> int:
@@ -55,7 +41,7 @@ async def test_accepting_a_send_costs_the_same_beside_thousands_that_wait(
     backend: Backend = MemoryBackend() if kind == "memory" else request.getfixturevalue("postgres")
     options: dict[str, Any] = {} if kind == "memory" else {"pool_size": 1}
     store = backend.make(**options)
-    work_of = sqlite_work if kind == "memory" else postgres_work
+    work_of = sqlite_steps if kind == "memory" else postgres_work
     send_at = 1500.0 if state is MessageState.SCHEDULED else None
 
     async def put_some(session: str) -> None:
@@ -90,7 +76,7 @@ async def test_a_full_queue_is_counted_once_and_takes_more_as_soon_as_a_send_has
         await store.enqueue_batch(batch, pending_limit=1000)
         with pytest.raises(Busy):
             await store.enqueue(message(), pending_limit=1000)
-        assert await sqlite_work(store, refuse) < 50  # one count of 1,000 rows takes 40
+        assert await sqlite_steps(store, refuse) < 50  # one count of 1,000 rows takes 40
         await fill_state(store, lease, batch[0].id, MessageState.SENDING, MessageState.SENT)
         await store.enqueue(message(), pending_limit=1000)
         await refuse()

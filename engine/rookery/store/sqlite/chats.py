@@ -20,6 +20,12 @@ from .base import SqliteBase
 from .database.connection import Database
 from .database.event_pages import page_ids
 
+_INDEX = """
+    INSERT OR IGNORE INTO event_chats SELECT chat, session, type, id FROM events
+    WHERE id > coalesce((SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'chats_position'), 0) AND id <= ?
+      AND chat IS NOT NULL"""
+"""Brings `event_chats` up to the new position."""
+
 _LIST = re.compile(r"\{in (\$\d)\}")
 
 
@@ -75,6 +81,7 @@ class SqliteChats(SqliteBase):
             _many(connection, sql.ADD_CHAT, [sql.chat_to_row(one) for one in news if one.last_at is not None])
             _many(connection, sql.TELL_CHAT, [sql.chat_to_row(one) for one in news if one.last_at is None])
             if position is not None:
+                connection.execute(_INDEX, (position,))
                 connection.execute(_text(sql.MOVE_POSITION), _named([position]))
 
         await self._write(work)
@@ -127,7 +134,7 @@ class SqliteChats(SqliteBase):
         def work(database: Database) -> Erased:
             connection = database.connection
             uid = _uid(connection, session)
-            ids = [row[0] for row in _all(connection, sql.ERASED_EVENTS, session, chat)]
+            ids = page_ids(connection, EventQuery(session=session, chat=chat, limit=2**62))
             media = tuple(row[0] for row in _all(connection, sql.ERASE_MEDIA, ids))
             connection.execute("PRAGMA secure_delete = ON")  # zeros take the place of the rows
             try:

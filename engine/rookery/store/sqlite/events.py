@@ -15,6 +15,8 @@ from .database.connection import Database
 from .database.event_pages import read_page
 from .sessions import check_lease, held_by
 
+_BOUNDS = "SELECT (SELECT min(id) FROM events), (SELECT max(id) FROM events)"
+"""Two looks at the index; `SELECT min(id), max(id)` would read every row."""
 _MOVE_CURSOR = "UPDATE sessions SET cursor = ? WHERE uid = ? AND owner = ? AND fence = ?"
 
 CHUNKS = (100, 10, 1)
@@ -85,7 +87,7 @@ def _append(database: Database, lease: Lease, events: Sequence[NewEvent], cursor
 
 
 def _first_young(connection: Connection, before: float) -> int:
-    lowest, highest = connection.execute("SELECT min(id), max(id) FROM events").fetchone()
+    lowest, highest = connection.execute(_BOUNDS).fetchone()
     search = Halving(lowest or 0, highest or 0)
     sql = "SELECT id, stored_at FROM events WHERE id >= ? ORDER BY id LIMIT 1"
     while (middle := search.middle) is not None:

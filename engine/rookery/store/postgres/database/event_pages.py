@@ -1,7 +1,7 @@
 """The statement that reads a page of the log by session, type and chat.
 
 Each session and type that can match is read through an index in the order of ids, at most a page of it, and the page is
-merged from those: its cost does not grow with the log, however rare a type is.
+merged from those: its cost does not grow with the log, however rare a type or a chat is.
 """
 
 from __future__ import annotations
@@ -29,6 +29,26 @@ _TYPES = """
     )"""
 
 
+# The same of a chat.
+_TYPES_OF_CHAT = """
+    known AS (
+        SELECT s.session, (SELECT min(type) FROM rookery.events WHERE chat = {chat} AND session = s.session) AS type
+        FROM unnest({sessions}::text[]) AS s (session)
+        UNION ALL
+        SELECT k.session,
+               (SELECT min(type) FROM rookery.events WHERE chat = {chat} AND session = k.session AND type > k.type)
+        FROM known AS k WHERE k.type IS NOT NULL
+    )"""
+_PAIRS_OF_CHAT = """
+    known AS (
+        (SELECT session, type FROM rookery.events WHERE chat = {chat} ORDER BY chat, session, type LIMIT 1)
+        UNION ALL
+        SELECT n.session, n.type FROM known AS k, LATERAL (
+            SELECT session, type FROM rookery.events
+            WHERE chat = {chat} AND (session, type) > (k.session, k.type) ORDER BY chat, session, type LIMIT 1) AS n
+    )"""
+
+
 class _Values(list[Any]):
     def place(self, value: object) -> str:
         """The placeholder of a value."""
@@ -44,9 +64,19 @@ def page_statement(query: EventQuery) -> tuple[str, list[Any]]:
         where.append(f"e.id < {values.place(query.before)}")
     order = "ASC" if query.before is None else "DESC"
     limit = values.place(query.limit)
-    if query.chat is not None:
-        where.append(f"e.chat = {values.place(query.chat)}")
     sessions = _sessions(query)
+    if query.chat is not None:
+        chat = values.place(query.chat)
+        where += [f"e.chat = {chat}", "e.session = c.session", "e.type = c.type"]
+        known = (
+            _PAIRS_OF_CHAT.format(chat=chat)
+            if sessions is None
+            else _TYPES_OF_CHAT.format(chat=chat, sessions=values.place(sessions))
+        )
+        chosen = "type IS NOT NULL" if query.types is None else _asked(TypeFilter.of(query.types), values)
+        source = f"(SELECT session, type FROM known WHERE {chosen}) AS c"  # noqa: S608
+        page = _merged(known, source, _page(" AND ".join(where), order, limit), order, limit)
+        return _ascending(page, query), values
     if sessions is not None and len(sessions) == 1 and query.types is None:
         where.append(f"e.session = {values.place(sessions[0])}")
         sessions = None
@@ -72,9 +102,12 @@ def page_statement(query: EventQuery) -> tuple[str, list[Any]]:
             if sessions is not None:
                 source = f"(SELECT session, type FROM unnest({chosen}::text[]) AS s (session), {source}) AS c"  # noqa: S608
     each = _page(" AND ".join(where), order, limit)
+    return _ascending(_merged(common, source, each, order, limit), query), values
+
+
+def _merged(common: str, source: str, each: str, order: str, limit: str) -> str:
     types = f"WITH RECURSIVE {common} " if common else ""
-    page = f"{types}SELECT p.* FROM {source}, LATERAL ({each}) AS p ORDER BY p.id {order} LIMIT {limit}"  # noqa: S608
-    return _ascending(page, query), values
+    return f"{types}SELECT p.* FROM {source}, LATERAL ({each}) AS p ORDER BY p.id {order} LIMIT {limit}"  # noqa: S608
 
 
 def _ascending(page: str, query: EventQuery) -> str:

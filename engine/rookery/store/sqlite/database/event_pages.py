@@ -1,7 +1,8 @@
 """Reads a page of the log by session, type and chat, without looking through the events between the matching ones.
 
 The indexes are by (session, type) and by type, each in the order of ids. A page is merged from one short read for each
-session and type that can match, so its cost does not grow with the log, however rare a type is.
+session and type that can match, so its cost does not grow with the log, however rare a type is. The events of a chat are
+in `event_chats`, in the same way, except for the newest ones, which are looked through.
 """
 
 from __future__ import annotations
@@ -36,6 +37,28 @@ _TYPES = """
     )
     SELECT type FROM known WHERE type IS NOT NULL"""
 _BY_SESSION = "SELECT id FROM events WHERE session = ? AND type = ? AND id > ? AND id < ?{} ORDER BY id {} LIMIT ?"
+# The same of a chat.
+_SESSIONS_IN = """
+    WITH RECURSIVE known (session) AS (
+        SELECT min(session) FROM event_chats WHERE chat = ?1
+        UNION ALL
+        SELECT (SELECT min(session) FROM event_chats WHERE chat = ?1 AND session > known.session)
+        FROM known WHERE known.session IS NOT NULL
+    )
+    SELECT session FROM known WHERE session IS NOT NULL"""
+_TYPES_IN = """
+    WITH RECURSIVE known (type) AS (
+        SELECT min(type) FROM event_chats WHERE chat = ?1 AND session = ?2
+        UNION ALL
+        SELECT (SELECT min(type) FROM event_chats WHERE chat = ?1 AND session = ?2 AND type > known.type)
+        FROM known WHERE known.type IS NOT NULL
+    )
+    SELECT type FROM known WHERE type IS NOT NULL"""
+_POSITION = "SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'chats_position'"
+_IN_CHAT = (
+    "SELECT event FROM event_chats WHERE chat = ? AND session = ? AND type = ? AND event > ? AND event < ?{} "
+    "ORDER BY event {} LIMIT ?"
+)
 _BY_TYPE = "SELECT id FROM events WHERE type = ? AND id > ? AND id < ?{} ORDER BY id {} LIMIT ?"
 
 
@@ -49,25 +72,71 @@ def read_page(connection: Connection, query: EventQuery) -> list[Event]:
 
 def page_ids(connection: Connection, query: EventQuery) -> list[int]:
     """The ids of the page, ascending."""
+    first, last = query.after, _BEYOND if query.before is None else query.before
+    newest = query.before is not None
+    if query.chat is None:
+        found = _of_log(connection, query, first, last, query.limit)
+    else:
+        indexed = (connection.execute(_POSITION).fetchone() or (0,))[0]
+        parts = [
+            (_of_chat, first, min(last, indexed + 1)),
+            (_of_log, max(first, indexed), last),
+        ]
+        found = []
+        for read, above, below in reversed(parts) if newest else parts:
+            if len(found) < query.limit and above + 1 < below:
+                found += read(connection, query, above, below, query.limit - len(found))
+    return found[::-1] if newest else found
+
+
+def _of_log(connection: Connection, query: EventQuery, first: int, last: int, limit: int) -> list[int]:
+    """Matching ids between `first` and `last`, in the order of the page."""
     sessions = _sessions(query)
     asked = None if query.types is None else TypeFilter.of(query.types)
     chat, condition = ((), "") if query.chat is None else ((query.chat,), " AND chat = ?")
-    newest = query.before is not None
-    first, last = query.after, _BEYOND if query.before is None else query.before
     keys: Iterable[tuple[str, ...]] = [()]
     if sessions is None and asked is None:
         statement = _OF_ALL
     else:
         statement = _BY_TYPE if sessions is None else _BY_SESSION
         keys = _keys(connection, sessions, asked)
+    return _merged(connection, statement, condition, keys, (first, last), chat, limit, newest=query.before is not None)
+
+
+def _of_chat(connection: Connection, query: EventQuery, first: int, last: int, limit: int) -> list[int]:
+    """The same from `event_chats`."""
+    chat = str(query.chat)
+    sessions = _sessions(query)
+    asked = None if query.types is None else TypeFilter.of(query.types)
+    if sessions is None:
+        sessions = [row[0] for row in connection.execute(_SESSIONS_IN, (chat,))]
+    keys = (
+        (chat, session, type) for session in sessions for type in _types(connection, asked, _TYPES_IN, (chat, session))
+    )
+    return _merged(connection, _IN_CHAT, "", keys, (first, last), (), limit, newest=query.before is not None)
+
+
+def _merged(
+    connection: Connection,
+    statement: str,
+    condition: str,
+    keys: Iterable[tuple[str, ...]],
+    bounds: tuple[int, int],
+    chat: tuple[str, ...],
+    limit: int,
+    *,
+    newest: bool,
+) -> list[int]:
+    """The first ids, or the newest ones, of all keys together."""
     statement = statement.format(condition, "DESC" if newest else "ASC")
+    first, last = bounds
     found: list[int] = []
     for key in keys:
-        rows = connection.execute(statement, (*key, first, last, *chat, query.limit)).fetchall()
-        found = sorted([*found, *(row[0] for row in rows)], reverse=newest)[: query.limit] if rows else found
-        if found and len(found) == query.limit:  # what follows can only come before this one
+        rows = connection.execute(statement, (*key, first, last, *chat, limit)).fetchall()
+        found = sorted([*found, *(row[0] for row in rows)], reverse=newest)[:limit] if rows else found
+        if found and len(found) == limit:  # what follows can only come before this one
             first, last = (found[-1], last) if newest else (first, found[-1])
-    return found[::-1] if newest else found
+    return found
 
 
 def _sessions(query: EventQuery) -> Sequence[str] | None:
