@@ -17,7 +17,6 @@ from rookery_telegram import Telegram
 
 SHOP = "shop"
 DATA = Path(os.environ.get("SHOP_DATA", "shop-data"))
-CURSOR = DATA / "cursor"
 KEYBOARD = {"inline_keyboard": [[{"text": "A pot of tea (5 stars)", "callback_data": "tea"}]]}
 PRICES = [{"label": "Tea", "amount": 5}]
 TEA: dict[str, Any] = {"title": "Tea", "description": "A pot of tea", "currency": "XTR", "prices": PRICES}
@@ -29,21 +28,16 @@ async def answer(engine: Engine, event: Event) -> None:
     to, once, body = event.chat or "", f"shop-{event.id}", event.body
     match event.type, body.get("kind"):
         case "message", "text":
-            text = "What would you like?"
-            await engine.submit(SHOP, to=to, text=text, reply_markup=KEYBOARD, idempotency_key=once)
+            await engine.submit(SHOP, to=to, text="What next?", reply_markup=KEYBOARD, idempotency_key=once)
         case "callback_query", _:
-            await reply(engine, "answerCallbackQuery", callback_query_id=body["id"])
+            with suppress(SendError):  # the button was pressed too long ago
+                await engine.call(SHOP, "answerCallbackQuery", {"callback_query_id": body["id"]})
             await engine.submit(SHOP, to=to, type="invoice", payload=body["data"], **TEA, idempotency_key=once)
         case "pre_checkout_query", _:
-            await reply(engine, "answerPreCheckoutQuery", pre_checkout_query_id=body["id"], ok=True)
+            with suppress(SendError):
+                await engine.call(SHOP, "answerPreCheckoutQuery", {"pre_checkout_query_id": body["id"], "ok": True})
         case "message", "successful_payment":
             await engine.submit(SHOP, to=to, type="album", items=PICTURES, idempotency_key=once)
-
-
-async def reply(engine: Engine, method: str, **params: Any) -> None:
-    """Answer a query at once, past all sends: it waits for seconds only. One that is too old or answered is passed over."""
-    with suppress(SendError):
-        await engine.call(SHOP, method, params)
 
 
 async def serve() -> None:
@@ -51,11 +45,11 @@ async def serve() -> None:
     async with open_engine(store=f"sqlite:///{DATA}/shop.db", providers=[telegram]) as engine:
         credentials = {"token": os.environ["TELEGRAM_TOKEN"]}
         await engine.create_session(id=SHOP, platform="telegram", credentials=credentials, exist_ok=True)
-        done = int(CURSOR.read_text() or 0) if CURSOR.exists() else 0
-        types = ["message", "callback_query", "pre_checkout_query"]
-        async for event in engine.events(after=done, session=SHOP, types=types):
+        cursor = DATA / "cursor"
+        done = int(cursor.read_text() or 0) if cursor.exists() else 0
+        async for event in engine.events(after=done, session=SHOP):
             await answer(engine, event)
-            CURSOR.write_text(str(event.id))
+            cursor.write_text(str(event.id))
 
 
 async def main() -> None:

@@ -7,11 +7,10 @@ The session `shop` must exist. What this program answers to a delivery, Rookery 
 
 import json
 import os
-from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from rookery_client import BadSignature, Client, ClientError, Event, Refused, verify
+from rookery_client import BadSignature, Client, Event, verify
 
 SHOP = "shop"
 KEYBOARD = {"inline_keyboard": [[{"text": "A pot of tea (5 stars)", "callback_data": "tea"}]]}
@@ -20,25 +19,20 @@ TEA: dict[str, Any] = {"title": "Tea", "description": "A pot of tea", "currency"
 PICTURES = [{"type": "image", "url": f"https://example.org/tea-{number}.jpg"} for number in (1, 2)]
 
 
-def answer(client: Client, event: Event) -> list[dict[str, Any]]:
-    """Act on one event; returns the messages to send to its chat."""
+def answer(event: Event) -> dict[str, Any]:
+    """The messages to send to the event's chat, and the methods to call. Answers to queries overtake all sends."""
     match event.type, event.body.get("kind"):
         case "message", "text":
-            return [{"text": "What would you like?", "reply_markup": KEYBOARD}]
+            return {"messages": [{"text": "What next?", "reply_markup": KEYBOARD}]}
         case "callback_query", _:
-            call(client, "answerCallbackQuery", callback_query_id=event.body["id"])
-            return [{"type": "invoice", "payload": event.body["data"], **TEA}]
+            done = {"method": "answerCallbackQuery", "params": {"callback_query_id": event.body["id"]}}
+            return {"messages": [{"type": "invoice", "payload": event.body["data"], **TEA}], "calls": [done]}
         case "pre_checkout_query", _:
-            call(client, "answerPreCheckoutQuery", pre_checkout_query_id=event.body["id"], ok=True)
+            params = {"pre_checkout_query_id": event.body["id"], "ok": True}
+            return {"calls": [{"method": "answerPreCheckoutQuery", "params": params}]}
         case "message", "successful_payment":
-            return [{"type": "album", "items": PICTURES}]
-    return []
-
-
-def call(client: Client, method: str, **params: Any) -> None:
-    """Answer a query at once, past all sends: it waits for seconds only. One that is too old or answered is passed over."""
-    with suppress(Refused):
-        client.call(SHOP, method, **params)
+            return {"messages": [{"type": "album", "items": PICTURES}]}
+    return {}
 
 
 def main() -> None:
@@ -48,11 +42,10 @@ def main() -> None:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             try:
-                messages = answer(client, verify(body, dict(self.headers), webhook["secret"]))
-            except ClientError as error:  # when it is no forgery, Rookery will deliver the event again
-                self.send_error(401 if isinstance(error, BadSignature) else 503)
+                reply = json.dumps(answer(verify(body, dict(self.headers), webhook["secret"]))).encode()
+            except BadSignature:
+                self.send_error(401)
             else:
-                reply = json.dumps({"messages": messages}).encode()
                 self.send_response(200)
                 self.send_header("Content-Length", str(len(reply)))
                 self.end_headers()
