@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from email.parser import BytesParser
 from email.policy import HTTP
@@ -13,6 +13,9 @@ from typing import Any
 import h11
 import msgspec
 import trio
+
+PIECE = 65_536
+"""Bytes."""
 
 Answer = Callable[["Received"], tuple[int, Any]]
 
@@ -36,6 +39,10 @@ class MethodLog:
         self.updates: list[dict[str, Any]] = []
         self.arrived = trio.Event()
         self.polling = trio.Event()
+        self.file = b"file content"
+        """What every download gets."""
+        self.on_progress: Callable[[int], Awaitable[object]] | None = None
+        """Called with the number of bytes of a request's body that have arrived, and of a file that have left."""
 
     def note(self, call: Received) -> None:
         self.calls.append(call)
@@ -89,6 +96,8 @@ class MethodLog:
                 request = event
             elif isinstance(event, h11.Data):
                 body += event.data
+                if self.on_progress is not None:
+                    await self.on_progress(len(body))
             elif isinstance(event, h11.EndOfMessage):
                 break
             else:
@@ -96,7 +105,7 @@ class MethodLog:
         assert request is not None
         path = request.target.decode()
         if path.startswith("/file/"):
-            status, content, kind = 200, b"file content", b"application/octet-stream"
+            status, content, kind = 200, self.file, b"application/octet-stream"
         else:
             headers = dict(request.headers)
             params, files = _read(headers.get(b"content-type", b""), bytes(body))
@@ -104,7 +113,10 @@ class MethodLog:
             content, kind = json.dumps(answer).encode(), b"application/json"
         head = [(b"content-type", kind), (b"content-length", str(len(content)).encode())]
         await stream.send_all(connection.send(h11.Response(status_code=status, headers=head)) or b"")
-        await stream.send_all(connection.send(h11.Data(data=content)) or b"")
+        for start in range(0, len(content), PIECE):
+            await stream.send_all(connection.send(h11.Data(data=content[start : start + PIECE])) or b"")
+            if self.on_progress is not None and kind == b"application/octet-stream":
+                await self.on_progress(start + PIECE)
         await stream.send_all(connection.send(h11.EndOfMessage()) or b"")
         return connection.our_state is h11.DONE and connection.their_state is h11.DONE
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -20,15 +20,21 @@ USER, PASSWORD = "alice", "s3cret-of-the-proxy"
 class Proxy:
     """`url` has the credentials in it, if the proxy wants some. `ca_bundle` signs an https proxy's certificate."""
 
-    def __init__(self, url: str, process: trio.Process, ca_bundle: Path | None = None) -> None:
+    def __init__(self, url: str, start: Callable[[], Awaitable[trio.Process]], ca_bundle: Path | None = None) -> None:
         self.url = url
         self.ca_bundle = ca_bundle
-        self._process = process
+        self._start = start
+        self._process: trio.Process | None = None
+
+    async def start(self) -> None:
+        """Run it, perhaps again, at the same address."""
+        self._process = await self._start()
 
     async def die(self) -> None:
         """End it at once, with every connection through it."""
-        self._process.kill()
-        await self._process.wait()
+        if self._process is not None:
+            self._process.kill()
+            await self._process.wait()
 
 
 @asynccontextmanager
@@ -37,6 +43,15 @@ async def open_proxy(scheme: str, *, credentials: bool = False) -> AsyncIterator
     with TemporaryDirectory() as directory:
         async with _running(scheme, Path(directory), credentials=credentials) as proxy:
             yield proxy
+
+
+async def answers(port: int) -> bool:
+    """Whether something listens there."""
+    try:
+        await (await trio.open_tcp_stream("127.0.0.1", port)).aclose()
+    except OSError:
+        return False
+    return True
 
 
 @asynccontextmanager
@@ -62,20 +77,23 @@ async def _running(scheme: str, directory: Path, *, credentials: bool) -> AsyncI
         *tls,
     ]
     async with trio.open_nursery() as nursery:
-        with open(os.devnull, "wb") as nowhere:  # noqa: ASYNC230 - no disk behind it
-            process: trio.Process = await nursery.start(
-                partial(trio.run_process, command, stdout=nowhere, stderr=nowhere, check=False)
-            )
-        with trio.fail_after(30):
-            while True:
-                try:
-                    await (await trio.open_tcp_stream("127.0.0.1", port)).aclose()
-                    break
-                except OSError:
+
+        async def start() -> trio.Process:
+            with open(os.devnull, "wb") as nowhere:  # noqa: ASYNC230 - no disk behind it
+                process: trio.Process = await nursery.start(
+                    partial(trio.run_process, command, stdout=nowhere, stderr=nowhere, check=False)
+                )
+            with trio.fail_after(30):
+                while not await answers(port):
                     await trio.sleep(0.02)
+            return process
+
         user = f"{USER}:{PASSWORD}@" if credentials else ""
+        proxy = Proxy(f"{scheme}://{user}127.0.0.1:{port}", start, ca_bundle)
+        await proxy.start()
         try:
-            yield Proxy(f"{scheme}://{user}127.0.0.1:{port}", process, ca_bundle)
+            yield proxy
         finally:
-            process.kill()
+            with trio.CancelScope(shield=True, deadline=trio.current_time() + 10):
+                await proxy.die()
             nursery.cancel_scope.cancel()
