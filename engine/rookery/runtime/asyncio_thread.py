@@ -10,8 +10,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from contextvars import ContextVar
 from typing import Any, TypeVar
 
 import outcome
@@ -33,11 +34,55 @@ CLOSE_TIMEOUT = 1.5
 """Seconds to wait at the end for tasks that still run."""
 
 
+class Connections:
+    """The connections that a library opened. After a failed login, a cancelled attempt or a silent peer, libraries leave
+    sockets to the garbage collector; `abort` closes at once what is still open."""
+
+    def __init__(self) -> None:
+        self._opened: list[asyncio.BaseTransport] = []
+
+    @contextmanager
+    def noted(self) -> Iterator[None]:
+        """In the loop: what this task, and the tasks that it starts, open from now on belongs here."""
+        token = _opening.set(self)
+        try:
+            yield
+        finally:
+            _opening.reset(token)
+
+    def add(self, transport: asyncio.BaseTransport) -> None:
+        self._opened.append(transport)
+
+    def abort(self) -> None:
+        """In the loop: close all of them without waiting for the peer."""
+        opened, self._opened = self._opened, []
+        for transport in reversed(opened):  # encryption before what it is laid over
+            if isinstance(transport, asyncio.WriteTransport):
+                transport.abort()
+
+
+_opening: ContextVar[Connections | None] = ContextVar("opening", default=None)
+
+
+class _Loop(asyncio.SelectorEventLoop):
+    async def create_connection(self, *arguments: Any, **options: Any) -> Any:
+        return _noted(await super().create_connection(*arguments, **options))
+
+    async def start_tls(self, *arguments: Any, **options: Any) -> Any:
+        return _noted((await super().start_tls(*arguments, **options), None))[0]
+
+
+def _noted(opened: tuple[Any, Any]) -> tuple[Any, Any]:
+    if (connections := _opening.get()) is not None and opened[0] is not None:
+        connections.add(opened[0])
+    return opened
+
+
 class AsyncioThread:
     """Made by `open_asyncio_thread`. `run` is called from trio; `loop` is for code that runs in the thread."""
 
     def __init__(self, name: str) -> None:
-        self.loop = asyncio.SelectorEventLoop()
+        self.loop = _Loop()
         self._token = trio.lowlevel.current_trio_token()
         self._thread = threading.Thread(target=self._main, name=name, daemon=True)
         self._ended = trio.Event()
@@ -85,7 +130,8 @@ class AsyncioThread:
                 for task in left:
                     task.cancel()
                 self.loop.run_until_complete(asyncio.wait(left, timeout=self.cancel_timeout / FAREWELLS))
-            self.loop.run_until_complete(asyncio.sleep(0))  # releases the transports that were closed last
+            for _ in range(FAREWELLS):
+                self.loop.run_until_complete(asyncio.sleep(0))  # releases the transports that were closed last
             self.loop.run_until_complete(self.loop.shutdown_asyncgens())
         finally:
             self.loop.close()

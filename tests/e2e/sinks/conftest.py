@@ -1,4 +1,4 @@
-"""The brokers' libraries leave sockets of broken connections to the garbage collector: it runs where that is expected."""
+"""A socket that a broker's library leaves open fails the test that left it, not a later one."""
 
 from __future__ import annotations
 

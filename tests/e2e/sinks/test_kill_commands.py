@@ -17,7 +17,6 @@ from support.server_process import ServerProcess, open_server_process
 from support.storage import LONG
 from support.traffic import settings_for
 
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
 KILLS = 12 if LONG else 3
 BURST = 25
 SEED = 33_117

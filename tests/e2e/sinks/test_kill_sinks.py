@@ -17,7 +17,6 @@ from support.server_process import ServerProcess, open_server_process
 from support.storage import LONG
 from support.traffic import Traffic, add_sessions, read_logs, settings_for
 
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
 UPDATES = 50_000 if LONG else 2_400
 KILLS = 10 if LONG else 2
 PER_SECOND = 600.0

@@ -29,8 +29,6 @@ def delivery(number: int) -> Delivery:
     return Delivery("sink", event, str(number))
 
 
-# aio-pika leaves the socket of a connection that never got ready to the garbage collector.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
 @pytest.mark.parametrize("kind", KINDS)
 async def test_a_sink_works_again_as_soon_as_new_connections_do(kind: str, tmp_path: Path) -> None:
     """More deliveries hang than a pool has places, on connections that stay open."""

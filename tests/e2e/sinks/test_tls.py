@@ -15,8 +15,6 @@ from support.brokers.commands import command, put
 from support.brokers.servers import KINDS, SECRET, TlsFiles, open_broker
 from support.fake_platform import FakePlatform
 
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
-
 
 @pytest.fixture(scope="module")
 def authority() -> trustme.CA:

@@ -18,8 +18,6 @@ from support.brokers.readers import EXCHANGE, QUEUE, in_asyncio, prepare, read_a
 from support.brokers.servers import KINDS, Broker, open_broker
 from support.fake_platform import FakePlatform
 
-# The libraries leave sockets of broken connections to the garbage collector.
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
 QUICK = EngineSettings(webhook_backoff=0.05, webhook_backoff_max=0.1, webhook_attempts=2, webhook_timeout=5.0)
 
 

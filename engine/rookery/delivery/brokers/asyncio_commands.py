@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from ...runtime.asyncio_thread import AsyncioThread
+from ...runtime.asyncio_thread import AsyncioThread, Connections
 from .commands import Command, CommandOutcome
 
 
@@ -22,15 +22,15 @@ class AsyncioCommands(ABC):
         self._connect = connect
         self._may_create = may_create
         self._connection: Any = None
+        self._opened = Connections()
 
     async def open(self) -> None:
         """Connect and start to read."""
-        await self._thread.run(self._open)
+        await self._thread.run(self._begin)
 
     async def aclose(self) -> None:
         """Close the connection; the broker keeps what was not acknowledged."""
-        if self._connection is not None:
-            await self._thread.run(self._close)
+        await self._thread.run(self._end)
 
     async def fetch(self, limit: int, seconds: float) -> Sequence[Command]:
         """See `CommandSource.fetch`."""
@@ -40,6 +40,17 @@ class AsyncioCommands(ABC):
     async def settle(self, settled: Sequence[tuple[Command, CommandOutcome]]) -> None:
         """See `CommandSource.settle`."""
         await self._thread.run(lambda: self._settle(settled))
+
+    async def _begin(self) -> None:
+        with self._opened.noted():
+            await self._open()
+
+    async def _end(self) -> None:
+        try:
+            if self._connection is not None:
+                await self._close()
+        finally:
+            self._opened.abort()
 
     @abstractmethod
     async def _open(self) -> None: ...

@@ -12,7 +12,7 @@ from typing import Any, Protocol, TypeVar
 import trio
 
 from ...model.webhook import Delivery
-from ...runtime.asyncio_thread import AsyncioThread
+from ...runtime.asyncio_thread import AsyncioThread, Connections
 from ..transport import Attempt
 from .commands import CommandSource
 from .target import BrokerAddress
@@ -67,6 +67,7 @@ class AsyncioRoute(ABC):
         self._connection: Any = None
         self._connecting: asyncio.Lock | None = None
         self._closing: set[asyncio.Task[None]] = set()
+        self._opened = Connections()
 
     @abstractmethod
     async def connect(self) -> Any:
@@ -126,7 +127,12 @@ class AsyncioRoute(ABC):
             if self._connection is not None and not self.is_open(self._connection):
                 await self._drop()
             if self._connection is None:
-                self._connection = await self.connect()
+                try:
+                    with self._opened.noted():
+                        self._connection = await self.connect()
+                except BaseException:
+                    self._opened.abort()
+                    raise
             return self._connection
 
     async def _drop(self) -> None:
@@ -135,3 +141,4 @@ class AsyncioRoute(ABC):
             with contextlib.suppress(Exception):
                 async with asyncio.timeout(CLOSE_SECONDS):
                     await self.disconnect(connection)
+            self._opened.abort()
