@@ -246,10 +246,11 @@ class Rounds:
         """Write outcomes and beginnings in one transaction. Raises LeaseLost."""
         done, self._done = self._done, []
         outcomes = [outcome for chat in done if (outcome := chat.items[0].outcome) is not None]
+        now = self._record.now() if beginning else 0.0
         for chat in beginning:
             item = chat.items[0]
             item.doubtful = True
-            outcomes.append(SendOutcome(id=item.message.id, state=MessageState.SENDING, at=self._record.now()))
+            outcomes.append(SendOutcome(id=item.message.id, state=MessageState.SENDING, at=now))
         try:
             written = await self._record.write(outcomes)
         except LeaseLost:

@@ -10,7 +10,7 @@ from time import perf_counter
 import trio
 
 from ..errors import TerminalError
-from ..model.content import media_of
+from ..model.content import Text, media_of
 from ..model.message import MessageState, SendOutcome
 from ..provider.contract import Link
 from ..services import Services
@@ -118,7 +118,7 @@ class Workers:
     async def _call(self, link: Link, item: Item, scope: trio.CancelScope) -> SendOutcome | Pause:
         message = item.message
         seconds, content = self._settings.send_timeout, message.content
-        if media_of(content):
+        if not isinstance(content, Text) and media_of(content):
             seconds = max(seconds, self._settings.media_timeout)
         scope.deadline = min(trio.current_time() + seconds, self._shields.until)
         began = perf_counter()

@@ -14,6 +14,9 @@ _HTTP = b"HTTP/"
 _STATUS = 9  # index of the status in `HTTP/1.1 200 OK`
 _END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
 _ENCODINGS = (b"gzip", b"x-gzip", b"deflate")
+_PLAIN = re.compile(rb"HTTP/1\.1 ([2-5][0-9][0-9]) [ -~]*\r\n((?:[A-Za-z0-9_-]+:[ -~]*\r\n)+)\r\n")
+_UNUSUAL = frozenset({b"transfer-encoding", b"content-encoding", b"upgrade", b"trailer"})
+_BODILESS = (204, 205, 304)
 
 
 class BadAnswer(ValueError):
@@ -71,7 +74,7 @@ class AnswerReader:
         self._head_complete = False
         self._size = 0
         self._parts: list[bytes] = []
-        self._parser = httptools.HttpResponseParser(self)
+        self._parser: httptools.HttpResponseParser | None = None  # most answers need none
 
     @property
     def started(self) -> bool:
@@ -85,6 +88,13 @@ class AnswerReader:
 
     def feed(self, data: bytes) -> None:
         """Process the next bytes. Raises BadAnswer."""
+        if self.complete:
+            self.answer.keep_alive = False  # more came than one answer
+            return
+        if self._parser is None:
+            if not self._held and not self._head and self._is_plain(data):
+                return
+            self._parser = httptools.HttpResponseParser(self)
         try:
             if not self._begun:
                 data = self._skip_interim(data)
@@ -96,6 +106,30 @@ class AnswerReader:
             self.answer.keep_alive = False  # more came than one answer
         if self.enough and not self.complete:
             self._finish()
+
+    def _is_plain(self, data: bytes) -> bool:
+        """Read an answer that came in one piece, with a length and without anything unusual, as almost all do: it needs
+        no parser. False when it has to be looked at more closely."""
+        found = _PLAIN.match(data)
+        if found is None or found.end() > MAX_HEADERS:
+            return False
+        headers: dict[bytes, bytes] = {}
+        for line in found[2][:-2].split(b"\r\n"):
+            name, _, value = line.partition(b":")
+            name, value = name.lower(), value.removeprefix(b" ")
+            if name in headers or name in _UNUSUAL or value != value.strip():
+                return False
+            headers[name] = value
+        status, length = int(found[1]), headers.get(b"content-length", b"")
+        if status in _BODILESS or headers.get(b"connection", b"keep-alive").lower() != b"keep-alive":
+            return False
+        body = data[found.end() :]
+        if not length.isdigit() or len(length) > 9 or len(body) != int(length) or len(body) > self._limit:
+            return False
+        answer = self.answer
+        answer.status, answer.headers, answer.body, answer.keep_alive = status, headers, body, True
+        self._begun = self._head_complete = self.complete = True
+        return True
 
     def end(self) -> None:
         """The server closed the connection. For an answer without a length this is the end of the body (RFC 9112, 6.3).
@@ -138,6 +172,7 @@ class AnswerReader:
 
     def _finish(self) -> None:
         answer = self.answer
+        assert self._parser is not None
         answer.status = self._parser.get_status_code()
         if answer.status < 200:
             raise BadAnswer(f"{answer.status:03} is no status of an answer")
@@ -193,6 +228,7 @@ class AnswerReader:
 
     def on_message_complete(self) -> None:
         """Called by the parser; only in this callback is its `should_keep_alive` correct."""
+        assert self._parser is not None
         self.answer.keep_alive = (
             self._parser.get_http_version() == "1.1"
             and self._parser.should_keep_alive()

@@ -7,20 +7,24 @@ connection is the top of a stack, and a request is one write and one parse.
 
 from __future__ import annotations
 
-import os
-import select
 import ssl
 from collections.abc import AsyncIterable, Awaitable, Callable
 
 import trio
 
 from .descriptors import reason_of
+from .exchange.connection import KEEPALIVE, READ_SIZE, Connection, close_all, receive, send
+from .exchange.errors import AnswerFailed as AnswerFailed
+from .exchange.errors import AnswerTooSlow as AnswerTooSlow
+from .exchange.errors import Broken
+from .exchange.errors import CannotConnect as CannotConnect
+from .exchange.errors import ConnectTooSlow as ConnectTooSlow
+from .exchange.errors import ExchangeError as ExchangeError
+from .exchange.errors import NotHttp as NotHttp
+from .exchange.errors import SendFailed as SendFailed
+from .exchange.errors import SendTooSlow as SendTooSlow
 from .http_answer import AnswerReader, BadAnswer, HttpAnswer
 from .names import open_stream
-
-READ_SIZE = 65_536
-KEEPALIVE = 55.0  # seconds that an idle connection is kept; common proxies close theirs after 60
-CLOSE_SECONDS = 1.0
 
 SETTLE = 0.05
 """Seconds. Until a server has answered twice on one connection, it may be one that closes after each answer without
@@ -32,61 +36,6 @@ LATE_ANSWER_SECONDS = 1.0
 
 Connect = Callable[[str, int], Awaitable[trio.SocketStream]]
 """Opens a connection to a host and port. Raises OSError."""
-
-
-class ExchangeError(Exception):
-    """There is no complete answer. The text names neither path nor query, which may contain secrets."""
-
-
-class CannotConnect(ExchangeError):
-    """No connection could be made; nothing was sent."""
-
-
-class ConnectTooSlow(CannotConnect):
-    """No connection could be made in time; nothing was sent."""
-
-
-class SendFailed(ExchangeError):
-    """The connection broke before the whole request was sent."""
-
-
-class SendTooSlow(SendFailed):
-    """The request could not be sent in time."""
-
-
-class AnswerFailed(ExchangeError):
-    """The request was sent, but the connection broke before the answer was complete."""
-
-
-class AnswerTooSlow(AnswerFailed):
-    """The request was sent, but the answer did not come in time."""
-
-
-class NotHttp(AnswerFailed):
-    """The received bytes are not a complete HTTP answer."""
-
-
-class _Broken(Exception):
-    """The connection ended before any byte of the answer came, as happens when the server had already closed it."""
-
-    def __init__(self, error: ExchangeError) -> None:
-        super().__init__(str(error))
-        self.error = error
-
-
-class _Connection:
-    __slots__ = ("idle_since", "poll", "stream", "used")
-
-    def __init__(self, stream: trio.abc.Stream, fd: int) -> None:
-        self.stream = stream
-        self.poll = select.poll()
-        self.poll.register(fd, select.POLLIN)
-        self.idle_since = 0.0
-        self.used = False
-
-    def is_usable(self) -> bool:
-        """An idle HTTP connection has nothing to read; if it has, the server closed it."""
-        return trio.current_time() - self.idle_since < KEEPALIVE and not self.poll.poll(0)
 
 
 class HttpClient:
@@ -116,7 +65,7 @@ class HttpClient:
         self._max_answer = max_answer
         self._cut = cut
         self._open = connect
-        self._idle: list[_Connection] = []
+        self._idle: list[Connection] = []
         self._closed = False
         # Whether the server answers several requests on one connection; None until that is known.
         self._keeps_alive: bool | None = None
@@ -144,14 +93,14 @@ class HttpClient:
         connection = await self._take(repeatable) or await self._connect(connect_seconds)
         try:
             return await self._use(connection, request, body, read_seconds, body_seconds, on_sent)
-        except _Broken as broken:
+        except Broken as broken:
             self._keeps_alive = False
             if not (repeatable and connection.used and body is None):
                 raise broken.error from None
         connection = await self._connect(connect_seconds)
         try:
             return await self._use(connection, request, None, read_seconds, body_seconds, on_sent)
-        except _Broken as broken:
+        except Broken as broken:
             raise broken.error from None
 
     @property
@@ -161,56 +110,58 @@ class HttpClient:
 
     async def tidy(self) -> None:
         """Close the idle connections that can no longer be used; without this call they stay until the next request."""
-        stale = [connection for connection in self._idle if not connection.is_usable()]
+        now = trio.current_time()
+        stale = [connection for connection in self._idle if not connection.is_usable(now)]
         self._idle = [connection for connection in self._idle if connection not in stale]
-        await _close(stale)
+        await close_all(stale)
 
     async def aclose(self) -> None:
         """Close every idle connection; the tasks that use the others close those."""
         self._closed = True
         idle, self._idle = self._idle, []
-        await _close(idle)
+        await close_all(idle)
 
-    async def _take(self, repeatable: bool) -> _Connection | None:
+    async def _take(self, repeatable: bool) -> Connection | None:
         """The most recently used idle connection that is still open."""
-        found: _Connection | None = None
-        closed: list[_Connection] = []
+        found: Connection | None = None
+        closed: list[Connection] = []
+        now = trio.current_time()
         for index in range(len(self._idle) - 1, -1, -1):
             candidate = self._idle[index]
-            idle = trio.current_time() - candidate.idle_since
+            idle = now - candidate.idle_since
             if idle < SETTLE and not repeatable and not self._keeps_alive:
                 if self._keeps_alive is None:
                     del self._idle[index]
-                    await _close(closed)
+                    await close_all(closed)
                     return await self._settled(candidate)
                 continue
             del self._idle[index]
-            if candidate.is_usable():
+            if candidate.is_usable(now):
                 found = candidate
                 break
             closed.append(candidate)
             if idle < KEEPALIVE:
                 self._keeps_alive = False
         if closed:
-            await _close(closed)
+            await close_all(closed)
         return found
 
-    async def _settled(self, connection: _Connection) -> _Connection | None:
+    async def _settled(self, connection: Connection) -> Connection | None:
         """Returns the connection if the server has not closed it soon after its answer."""
         usable = False
         try:
             await trio.sleep_until(connection.idle_since + SETTLE)
-            usable = connection.is_usable()
+            usable = connection.is_usable(trio.current_time())
         finally:
             if not usable:
-                await _close([connection])
+                await close_all([connection])
         if not usable:
             self._keeps_alive = False
         return connection if usable else None
 
     async def _use(
         self,
-        connection: _Connection,
+        connection: Connection,
         request: bytes,
         body: AsyncIterable[bytes] | None,
         seconds: float,
@@ -231,20 +182,20 @@ class HttpClient:
                 await trio.aclose_forcefully(connection.stream)
         return answer
 
-    async def _connect(self, seconds: float) -> _Connection:
+    async def _connect(self, seconds: float) -> Connection:
         try:
             with trio.fail_after(seconds):
                 tcp = await self._open(self._host, self._port)
                 fd = tcp.socket.fileno()
                 if self._ssl_context is None:
-                    return _Connection(tcp, fd)
+                    return Connection(tcp, fd)
                 stream = trio.SSLStream(tcp, self._ssl_context, server_hostname=self._host, https_compatible=True)
                 try:
                     await stream.do_handshake()
                 except BaseException:
                     await trio.aclose_forcefully(stream)
                     raise
-                return _Connection(stream, fd)
+                return Connection(stream, fd)
         except trio.TooSlowError:
             raise ConnectTooSlow(f"no connection to {self._host} within {seconds:g} s") from None
         except (OSError, trio.BrokenResourceError, UnicodeError, ValueError) as error:
@@ -259,13 +210,14 @@ class HttpClient:
         body_seconds: float,
         on_sent: Callable[[], None] | None,
     ) -> HttpAnswer:
-        """Raises ExchangeError and _Broken."""
+        """Raises ExchangeError and Broken."""
         reader = AnswerReader(self._max_answer, self._cut)
         sent = False
-        last = trio.current_time() + seconds + body_seconds
-        with trio.CancelScope(deadline=trio.current_time() + seconds) as scope:
+        until = trio.current_time() + seconds
+        last = until + body_seconds
+        with trio.CancelScope(deadline=until) as scope:
             try:
-                await _send(stream, request)
+                await send(stream, request)
                 if body is not None:
                     async for piece in body:
                         scope.deadline = trio.current_time() + seconds
@@ -276,10 +228,10 @@ class HttpClient:
                 if on_sent is not None:
                     on_sent()
                 while not reader.enough:
-                    data = await _receive(stream)
+                    data = await receive(stream)
                     if not data:
                         if not reader.started:
-                            raise _Broken(NotHttp("the server closed the connection without an answer"))
+                            raise Broken(NotHttp("the server closed the connection without an answer"))
                         reader.end()
                         break
                     reader.feed(data)
@@ -289,9 +241,9 @@ class HttpClient:
                 if not sent:
                     if (answer := await self._late_answer(stream, reader)) is not None:
                         return answer
-                    raise _Broken(SendFailed("the connection broke while the request was sent")) from None
+                    raise Broken(SendFailed("the connection broke while the request was sent")) from None
                 failed = AnswerFailed("the connection broke while waiting for the answer")
-                raise (failed if reader.started else _Broken(failed)) from None
+                raise (failed if reader.started else Broken(failed)) from None
             except BadAnswer as error:
                 raise NotHttp(f"not an HTTP answer: {error}") from None
         if scope.cancelled_caught:
@@ -315,43 +267,3 @@ class HttpClient:
             reader.answer.keep_alive = False
             return reader.answer
         return None
-
-
-async def _send(stream: trio.abc.Stream, data: bytes) -> None:
-    """Like `send_all`, but bytes that a plain socket accepts at once are sent without yielding to the scheduler. Raises
-    BrokenResourceError."""
-    if isinstance(stream, trio.SocketStream):
-        await trio.lowlevel.checkpoint_if_cancelled()
-        try:
-            left = memoryview(data)[os.write(stream.socket.fileno(), data) :]
-        except BlockingIOError:
-            left = memoryview(data)
-        except OSError as error:
-            raise trio.BrokenResourceError(f"the socket broke: {error.strerror}") from error
-        if not left:
-            return
-        await stream.send_all(left)
-    else:
-        await stream.send_all(data)
-
-
-async def _receive(stream: trio.abc.Stream) -> bytes:
-    """Like `receive_some`, but waits for a plain socket first, because its answer cannot be there yet. Raises
-    BrokenResourceError."""
-    if not isinstance(stream, trio.SocketStream):
-        return bytes(await stream.receive_some(READ_SIZE))
-    while True:
-        await trio.lowlevel.wait_readable(stream.socket)
-        try:
-            return os.read(stream.socket.fileno(), READ_SIZE)
-        except BlockingIOError:
-            continue
-        except OSError as error:
-            raise trio.BrokenResourceError(f"the socket broke: {error.strerror}") from error
-
-
-async def _close(connections: list[_Connection]) -> None:
-    # A forced close never waits, but in a cancelled task it raises and would leave the others open.
-    with trio.CancelScope(shield=True, deadline=trio.current_time() + CLOSE_SECONDS):
-        while connections:
-            await trio.aclose_forcefully(connections.pop().stream)
