@@ -146,6 +146,7 @@ async def inbound_kinds(engine: Engine, whatsapp: WhatsAppSimulator, alice: Phon
         await event_where(engine, lambda event: event.type == "group_joined")
         in_group = await message(engine, carol.send_text(group, "to all").id)
         assert in_group.chat == str(group.jid)
+        assert in_group.body["text"] == "to all", "the sender's key comes under the same id"
         assert in_group.body["chat_type"] == "group"
         assert in_group.sender == str(carol.jid)
         assert in_group.body["sender"]["lid"] == str(carol.lid)

@@ -12,6 +12,9 @@ from .reporter import Reporter
 ADMIN_EDIT, SENDER_REVOKE, ADMIN_REVOKE = "3", "7", "8"
 """The attribute `edit` of a stanza. In a channel an edit or deletion has the id of its original."""
 
+SENDER_KEY = "sender_key"
+"""The kind of a message that only brings the key for those that its sender writes to a group."""
+
 ENCRYPTED = "encrypted"
 """The type of an event whose content the engine decrypts before it stores it; never stored itself."""
 
@@ -56,6 +59,9 @@ def _describe(client: Reporter, event: Any) -> Found:
         kind, body = ENCRYPTED, _sealed(sealed, info.ID)
     elif kind == "message":
         _view_once(event, body)
+    if body.get("kind") == SENDER_KEY:
+        # In a group the first message of each sender comes in two parts with one id: this one, and the content.
+        key = f"{key}/{SENDER_KEY}"
     if info.Pushname:
         place["sender_name"] = info.Pushname
     event.ClearField("Raw")  # a repetition of the same message
