@@ -45,8 +45,8 @@ def main() -> int:
         "--state", type=Path, help="file that keeps what was reached; the same command goes on from there"
     )
     options = parser.parse_args()
-    if options.state is not None and (options.new is not None or options.jobs > 1):
-        parser.error("--state goes with one job and seeds in order")
+    if options.state is not None and options.new is not None:
+        parser.error("--state goes with seeds in order")
     if options.mutants is not None:
         return _mutants(options.mutants, options.first, options.seeds)
     if options.seed is not None:

@@ -6,7 +6,7 @@ import gc
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -19,6 +19,9 @@ from .mutants import Mutant
 FAILED = Path(__file__).parents[1] / "failed_seeds.txt"
 CHUNK = 20
 """Lives that a process does at a time."""
+CHUNKS = 25
+"""After so many of them a process ends and a new one goes on: the tasks of killed engines are kept for ever, for they must
+never run again, and take 2.7 MiB a life."""
 
 
 class Summary(msgspec.Struct):
@@ -129,15 +132,17 @@ def run(
     seeds = seeds[total.lives :]
     until = time.monotonic() + seconds
     chunks = [seeds[start : start + CHUNK] for start in range(0, len(seeds), CHUNK)]
-    if jobs == 1:
+    if jobs == 1 and len(chunks) <= CHUNKS:
         for chunk in chunks:
             total.add(some(chunk, until, on_file=on_file))
             progress(total)
         return total
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-        for future in as_completed([pool.submit(partial(some, on_file=on_file), chunk, until) for chunk in chunks]):
-            total.add(future.result())
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), max_tasks_per_child=CHUNKS) as pool:
+        for chunk, done in zip(chunks, pool.map(partial(some, until=until, on_file=on_file), chunks), strict=True):
+            total.add(done)
             progress(total)
+            if done.lives < len(chunk):
+                break  # the time is over; what others have lived beyond the gap would be lived again
     return total
 
 
