@@ -39,6 +39,7 @@ def deterministic(world: World) -> Iterator[None]:
         patch.object(_io_epoll.EpollIOManager, "get_events", _nothing_comes(world)),
         patch.object(DescriptorRoom, "sessions", lambda self, starting: None),
         patch.object(time, "time", wall),
+        patch.object(time, "monotonic", monotonic),
         patch.object(time, "time_ns", lambda: int(wall() * 1e9)),
         patch.object(secrets, "token_bytes", lambda n=32: dice.randbytes(n)),
         patch.object(secrets, "token_hex", lambda n=16: dice.randbytes(n).hex()),

@@ -266,6 +266,7 @@ class SimulatedWorker(WorkerProcess):
         super().__init__(*args)
         self.code: int | None = None
         self.clients: dict[int, Client] = {}
+        self._until: float | None = None  # when other engines may take over
         self._mail = Mailbox()
         process = PROCESS.get()
         assert process is not None
@@ -330,6 +331,10 @@ class SimulatedWorker(WorkerProcess):
             case p.Stored():
                 if client := self.clients.get(frame.client):
                     client.stored(frame.number)
+            case p.Ping():
+                if self._until is None and frame.until is not None:
+                    self.model.world.at(frame.until, self._end_with_lease)
+                self._until = frame.until
             case p.Quit():
                 for client in list(self.clients.values()):
                     client.die()
@@ -337,6 +342,15 @@ class SimulatedWorker(WorkerProcess):
                 self._mail.close()
             case p.WorkerCall():
                 self._answer(frame)
+
+    def _end_with_lease(self) -> None:
+        """Its engine has not told it of a longer lease."""
+        if self._until is None or self.dead:
+            return
+        if self._until > self.model.world.now:
+            self.model.world.at(self._until, self._end_with_lease)
+        else:
+            self.die("its engine's lease ended")
 
     def _start(self, start: p.Start) -> None:
         model = self.model

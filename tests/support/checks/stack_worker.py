@@ -32,7 +32,7 @@ class NotingChannel:
                 note()
             send(self, frame)
 
-        Channel.send = noting  # type: ignore[method-assign, assignment]
+        Channel.send = noting  # type: ignore[method-assign]
 
     def _note(self) -> None:
         frame, names = sys._getframe(2), [Channel.__module__]
