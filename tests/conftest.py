@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 from store.backends import PostgresBackend, run_sql
 from store.postgres_server import private_server
@@ -18,6 +19,9 @@ from support.matched_changes import changes_are_matched
 
 if TYPE_CHECKING:
     from support.s3_server import S3Server
+
+settings.register_profile("suite", deadline=None)  # milliseconds say nothing on a machine that does other work too
+settings.load_profile("suite")
 
 
 @pytest.fixture(scope="session", autouse=True)

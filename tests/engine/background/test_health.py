@@ -149,6 +149,7 @@ async def test_who_cannot_be_asked_is_not_judged(autojump_clock: MockClock) -> N
         assert await status_of(engine, "b") == ("DISCONNECTED", "DISABLED")
 
 
+@pytest.mark.slow
 async def test_a_zombie_among_a_thousand_idle_sessions_is_found_and_no_other_restarted(
     autojump_clock: MockClock,
 ) -> None:

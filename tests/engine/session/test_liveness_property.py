@@ -295,6 +295,7 @@ async def live_through(story: list[tuple[Any, ...]]) -> None:
             assert platform.most_open[id] <= 1, "two links of one session at once"
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(story=st.lists(happenings(), min_size=1, max_size=30))
 def test_an_enabled_session_is_never_nowhere(story: list[tuple[Any, ...]]) -> None:
