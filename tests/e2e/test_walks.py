@@ -143,7 +143,12 @@ def test_a_served_session_stops_as_documented(tmp_path: Path, monkeypatch: pytes
                 with httpx.Client(base_url=address, trust_env=False, timeout=DEADLINE) as client:
                     session = {"id": "shop", "platform": "telegram", "credentials": {"token": TOKEN}}
                     client.post("/v1/sessions", json=session).raise_for_status()
-                    changes = {"type": "session.status", "session": "shop", "after": 0, "timeout": DEADLINE}
+                    changes: dict[str, str | float] = {
+                        "type": "session.status",
+                        "session": "shop",
+                        "after": 0,
+                        "timeout": DEADLINE,
+                    }
                     with client.stream("GET", "/v1/events/stream", params=changes) as answer:
                         next(line for line in answer.iter_lines() if '"CONNECTED"' in line)
             finally:
@@ -213,7 +218,7 @@ async def test_a_stream_walks_to_the_store_as_documented() -> None:
         await setup.polling()
         async with httpx.AsyncClient(base_url=address.url, trust_env=False, timeout=DEADLINE) as client:
             with traced() as modules:
-                only_one = {"type": "message", "limit": 1}
+                only_one: dict[str, str | int] = {"type": "message", "limit": 1}
                 async with client.stream("GET", "/v1/events/stream", params=only_one) as answer:
                     setup.bot.push_text("hello", chat_id=7)
                     assert "hello" in (await answer.aread()).decode()
