@@ -16,6 +16,7 @@ from typing import Any
 from lab.charts.chart import Bar, Rendered, Target, bar_chart, markdown
 from lab.charts.cluster import cluster, store
 from lab.charts.delivery import sinks, streams, webhooks
+from lab.charts.growth import costs, growth
 from lab.charts.resilience import soak, storm
 from lab.report import RESULTS
 
@@ -135,6 +136,8 @@ RENDERERS: dict[str, Callable[[dict[str, Any]], Rendered]] = {
     "streams": streams,
     "storm": storm,
     "soak": soak,
+    "growth": growth,
+    "costs": costs,
 }
 
 

@@ -11,7 +11,7 @@ import json
 import sys
 import time
 from collections.abc import Iterator
-from itertools import cycle, islice
+from itertools import cycle
 
 import trio
 
@@ -20,6 +20,7 @@ from rookery.settings import EngineSettings
 from rookery_telegram import Rates, Telegram
 
 SENDERS = 16
+SECRET_KEY = "a-key-for-the-benchmark-0123456789abcdef"  # of the long log, too
 BATCH = 1000
 SETTINGS = EngineSettings(max_pending_sends=10_000_000, start_stagger=0.0, prune_interval=86_400.0)
 
@@ -50,7 +51,7 @@ async def fill(engine: Engine, session: str, count: int) -> None:
 async def main(url: str, directory: str, tokens: list[str]) -> None:
     provider = Telegram(api_url=url, poll_timeout=50, rates=Rates(overall=0, per_chat=0, per_group=0))
     store = f"sqlite:///{directory}/rookery.db"
-    async with open_engine(providers=[provider], store=store, settings=SETTINGS) as engine:
+    async with open_engine(providers=[provider], store=store, settings=SETTINGS, secret_key=SECRET_KEY) as engine:
         ids = [f"bot{number}" for number in range(len(tokens))]
         for id, token in zip(ids, tokens, strict=True):
             await engine.create_session(platform="telegram", id=id, credentials={"token": token})
@@ -69,7 +70,7 @@ async def main(url: str, directory: str, tokens: list[str]) -> None:
                 case "send":
                     await send(engine, sessions, count)
                 case "schedule":
-                    await schedule(engine, next(islice(sessions, 1)), count)
+                    await schedule(engine, ids[0], count)
                 case "fill":
                     await fill(engine, ids[0], count)
             print(json.dumps({command: 1e6 * (time.process_time() - cpu) / count}), flush=True)
