@@ -57,9 +57,17 @@ async def test_everything_that_it_loads_is_there(served: Any) -> None:
         answer = await served.client.get(f"/{target}")
         assert answer.status_code == 200, target
     for path, file in FILES.items():
-        for imported in re.findall(r'(?:from|import) "([^"]+)"', file.data.decode()):
+        for imported in re.findall(r'(?:from|import) ?\(?"([^"]+)"', file.data.decode()):
             assert imported.endswith(".js"), f"{path} imports {imported}"
             assert normpath(f"{dirname(path)}/{imported}") in FILES, f"{path} imports {imported}"
+
+
+def test_the_first_view_is_asked_for_at_once() -> None:
+    preloads = re.findall(r'<link rel="modulepreload" href="([^"]+)"', PAGE)
+    assert "dashboard/overview/overview.js" in preloads
+    assert "dashboard/base/dom.js" in preloads
+    assert not any("sessions" in one for one in preloads), "loaded when it is shown"
+    assert PAGE.count('rel="stylesheet"') == 1
 
 
 async def test_it_is_small_and_sent_packed(served: Any) -> None:

@@ -46,6 +46,17 @@ async def test_scheduled_messages_are_released_in_pieces_the_longest_due_first(s
     assert list(await store.release_scheduled(now=2000.0, limit=2)) == []
 
 
+async def test_waiting_sends_are_counted_by_session(store: Store) -> None:
+    lease = await create_and_claim(store)
+    await store.create_session(new_session("quiet"))
+    assert await store.count_waiting() == {}
+    queued, sending, scheduled = message(), message(), message(state=SCHEDULED, send_at=9e9)
+    for one in (queued, sending, scheduled):
+        await store.enqueue(one, pending_limit=ROOM)
+    await fill_state(store, lease, sending.id, MessageState.SENDING)
+    assert await store.count_waiting() == {"shop": 2}
+
+
 async def test_scheduled_messages_are_counted_apart_and_never_pruned(store: Store) -> None:
     await store.create_session(new_session())
     waiting = message(state=SCHEDULED, send_at=2000.0)

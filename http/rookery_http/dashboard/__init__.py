@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from importlib import resources
 from importlib.resources.abc import Traversable
+from posixpath import dirname, join, normpath
 
 import msgspec
 from quart import Quart, Response, request
 
 POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; "
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; media-src blob:; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
 )
 HEADERS = {
@@ -38,7 +40,15 @@ PAGES = ("/", "/dashboard")
 
 
 PRELOADS = b"<!-- modules -->"
-"""Where the page names every module, so that a browser asks for all of them at once."""
+"""Where the page names the modules of its first view, so that a browser asks for all of them at once."""
+
+FIRST = ("main.js", "overview/overview.js")
+"""What the first view is made of, with everything that these import."""
+
+STYLES = ("base", "parts", "overview", "sessions", "chats", "events", "endpoints", "system", "narrow")
+"""The style sheets, in this order one file: a browser paints nothing before the last of them is there."""
+
+_IMPORT = re.compile(rb'^import [^"]*"([^"]+)";', re.MULTILINE)
 
 
 class _File(msgspec.Struct, frozen=True, dict=True):
@@ -64,11 +74,25 @@ def _read(directory: Traversable, path: str = "") -> Iterator[tuple[str, bytes]]
             yield f"{path}{entry.name}", entry.read_bytes()
 
 
+def _modules(texts: Mapping[str, bytes], names: Iterable[str]) -> list[str]:
+    """These modules and all that they import, before anything is imported on demand."""
+    found: dict[str, None] = {}
+    waiting = list(names)
+    while waiting:
+        name = waiting.pop(0)
+        if name not in found:
+            found[name] = None
+            imports = _IMPORT.findall(texts[name])
+            waiting += [normpath(join(dirname(name), imported.decode())) for imported in imports]
+    return list(found)
+
+
 def _files() -> Mapping[str, _File]:
     """The files by path. Read once, so that an upgrade of the package never mixes files of two versions."""
     texts = dict(_read(resources.files(__name__).joinpath("page")))
     page = texts.pop("index.html")
-    modules = [name for name in texts if name.endswith(".js") and name not in ("theme.js", "main.js")]
+    texts["styles.css"] = b"".join(texts.pop(f"styles/{name}.css") for name in STYLES)
+    modules = [name for name in _modules(texts, FIRST) if name != "main.js"]
     links = "\n".join(f'<link rel="modulepreload" href="dashboard/{name}">' for name in modules)
     found = dict.fromkeys(PAGES, _File(page.replace(PRELOADS, links.encode()), TYPES["html"]))
     return found | {f"/dashboard/{name}": _File(data, TYPES[name.rpartition(".")[2]]) for name, data in texts.items()}

@@ -75,9 +75,9 @@ class InstanceLoad(msgspec.Struct, frozen=True, kw_only=True):
 
 class Overview(msgspec.Struct, frozen=True, kw_only=True):
     """The whole deployment. `connected`, `needs_you` (a person has to scan or replace something), `on_the_way` and `down`
-    count enabled sessions. `lag` is the age in seconds of the oldest event that waits for an endpoint. `silent` are
-    instances that did not say how they are. `minutes` are the last hour of all instances, oldest first; the last one goes
-    on."""
+    count enabled sessions. `waiting_sessions` are those with waiting sends, the most first, at most 100. `lag` is the age
+    in seconds of the oldest event that waits for an endpoint. `silent` are instances that did not say how they are.
+    `minutes` are the last hour of all instances, oldest first; the last one goes on."""
 
     now: Moment
     connected: int
@@ -86,6 +86,7 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
     down: int
     disabled: int
     waiting_sends: int
+    waiting_sessions: list[str]
     undelivered: int
     dead_letters: int
     lag: float

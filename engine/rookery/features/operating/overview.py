@@ -17,6 +17,9 @@ from .instances import InstanceFeatures
 ASK_SECONDS = 2.0
 """Seconds that another instance has to report its load; an instance that does not is listed as silent."""
 
+MOST_WAITING = 100
+"""Sessions with waiting sends that are named."""
+
 WAITS_FOR_A_PERSON = PAIRING_STATUSES | {SessionStatus.AUTH_FAILURE}
 ON_THE_WAY = frozenset({SessionStatus.INITIALIZING, SessionStatus.LOADING, SessionStatus.RECONNECTING})
 
@@ -38,8 +41,9 @@ class InstanceLoad(msgspec.Struct, frozen=True, kw_only=True):
 class Overview(msgspec.Struct, frozen=True, kw_only=True):
     """`connected`, `needs_you`, `on_the_way` and `down` count enabled sessions; `disabled` counts the others.
 
-    `lag` is the age in seconds of the oldest event that waits for an endpoint. `silent` names the instances that did
-    not report. `minutes` are those of all instances together, oldest first.
+    `waiting_sessions` are the sessions with waiting sends, those with the most first, at most MOST_WAITING. `lag` is
+    the age in seconds of the oldest event that waits for an endpoint. `silent` names the instances that did not report.
+    `minutes` are those of all instances together, oldest first.
     """
 
     now: float
@@ -49,6 +53,7 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
     down: int
     disabled: int
     waiting_sends: int
+    waiting_sessions: list[str]
     undelivered: int
     dead_letters: int
     lag: float
@@ -66,12 +71,14 @@ class OverviewFeatures(InstanceFeatures):
         for (_, status, enabled), count in (await self._store.count_sessions()).items():
             counts[_group(SessionStatus(status), enabled)] += count
         facts, oldest = await self._facts.read()
+        waiting = await self._store.count_waiting()
         now = self._clock()
         loads, silent = await self._loads()
         return Overview(
             now=now,
             **counts,
-            waiting_sends=await self._store.count_waiting(),
+            waiting_sends=sum(waiting.values()),
+            waiting_sessions=sorted(waiting, key=lambda id: (-waiting[id], id))[:MOST_WAITING],
             undelivered=sum(one.pending for one in facts.values()),
             dead_letters=sum(one.dead for one in facts.values()),
             lag=0.0 if oldest is None else max(0.0, now - oldest),

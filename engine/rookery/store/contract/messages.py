@@ -82,8 +82,8 @@ class OutgoingStore(Protocol):
     async def find_sent(self, lease: Lease, platform_ids: Collection[str]) -> Mapping[str, str]:
         """Our ids of the session's SENT and DELIVERED messages by the platform's ids; unknown ids are left out."""
 
-    async def count_waiting(self) -> int:
-        """How many messages of all sessions are QUEUED or SENDING."""
+    async def count_waiting(self) -> Mapping[str, int]:
+        """How many messages are QUEUED or SENDING, by session; sessions without any are left out."""
 
     async def next_scheduled_at(self) -> float | None:
         """When the first scheduled message is due."""

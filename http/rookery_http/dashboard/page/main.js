@@ -1,20 +1,24 @@
 // The frame: which view is shown, who is signed in, whether the server answers.
 
-import { Problem, get, key, path, whenUnauthorized } from "./base/api.js";
+import { get, key, whenUnauthorized } from "./base/api.js";
 import { fill, setText, show, span } from "./base/dom.js";
-import { every, toast } from "./base/parts.js";
-import { server, whenActionsWait, whenServerChanges } from "./base/server.js";
-import { chats } from "./chats/chats.js";
-import { endpoints } from "./endpoints/endpoints.js";
-import { events } from "./events/events.js";
-import { help } from "./help.js";
-import { overview } from "./overview/overview.js";
-import { sessions } from "./sessions/sessions.js";
+import { empty, every, skeleton, toast } from "./base/parts.js";
+import { back, server, whenActionsWait, whenServerChanges } from "./base/server.js";
 import { signIn } from "./sign_in.js";
-import { system } from "./system/system.js";
 
-const VIEWS = { overview, sessions, chats, events, webhooks: endpoints, system };
-const TABS = ["overview", "sessions", "chats", "events", "webhooks", "system"];
+// A view is loaded when it is first shown; the others follow once the first one stands, so that they are there when the
+// server is not.
+const VIEWS = {
+  overview: async () => (await import("./overview/overview.js")).overview,
+  sessions: async () => (await import("./sessions/sessions.js")).sessions,
+  chats: async () => (await import("./chats/chats.js")).chats,
+  events: async () => (await import("./events/events.js")).events,
+  webhooks: async () => (await import("./endpoints/endpoints.js")).endpoints,
+  system: async () => (await import("./system/system.js")).system,
+};
+const TABS = Object.keys(VIEWS);
+const IDLE = 1500; // milliseconds after which the other views are loaded
+const help = async () => (await import("./help.js")).help();
 const main = document.getElementById("main");
 const pulse = document.getElementById("pulse");
 const signOut = document.getElementById("sign-out");
@@ -30,20 +34,38 @@ function place() {
   return { name: name in VIEWS ? name : "overview", id: id ? decodeURIComponent(id) : null, query: new URLSearchParams(search) };
 }
 
-function route() {
+async function route() {
   if (asking) return;
   const { name, id, query } = place();
   if (current?.name === name && current.go) return current.go(id, query);
   leave();
+  leave = () => {};
+  current = { name };
   for (const tab of document.querySelectorAll("[data-view]")) {
     if (tab.dataset.view === name) tab.setAttribute("aria-current", "page");
     else tab.removeAttribute("aria-current");
   }
   document.title = `${name[0].toUpperCase()}${name.slice(1)} · Rookery`;
   main.className = `view-${name}`;
-  const view = VIEWS[name](fill(main), id, query);
-  current = { name, go: view.go };
+  fill(main, skeleton(6));
+  const mine = current;
+  const build = await VIEWS[name]().catch(() => null);
+  if (mine !== current) return; // another view was chosen meanwhile
+  if (build === null) return lost(mine);
+  const now = place(); // the filter may have changed
+  const view = build(fill(main), now.id, now.query);
+  mine.go = view.go;
   leave = view.leave;
+}
+
+/** The server went away before this view was loaded. */
+async function lost(mine) {
+  fill(main, empty("This view could not be loaded", "The server does not answer. The view appears as soon as it does."));
+  await new Promise((resolve) => setTimeout(resolve, 1000));
+  await back();
+  if (mine !== current) return;
+  current = null;
+  route();
 }
 
 function beat(text, tone) {
@@ -92,20 +114,15 @@ function askForKey(problem) {
   for (const open of document.querySelectorAll("dialog[open]")) open.close();
   signIn(main, problem, () => {
     asking = false;
+    look();
     return start();
   });
 }
 
-async function start() {
-  try {
-    await get(path("sessions"), { limit: 1 });
-  } catch (problem) {
-    if (problem.status === 401) return;
-    if (!(problem instanceof Problem)) throw problem;
-  }
+/** The view asks for what it shows, and a refused key leads to the form: there is nothing to ask for before. */
+function start() {
   show(signOut, key.get() !== null);
-  look();
-  route();
+  return route();
 }
 
 whenActionsWait(() => toast("The server is away. This is done as soon as it is back.", "attention"));
@@ -126,4 +143,5 @@ document.addEventListener("keydown", (event) => {
   } else if (event.key === "?") help();
   else if (TABS[Number(event.key) - 1]) location.hash = `#/${TABS[Number(event.key) - 1]}`;
 });
-start().then(() => every(2500, look));
+every(2500, look);
+start().finally(() => setTimeout(() => Object.values(VIEWS).forEach((load) => load().catch(() => {})), IDLE));

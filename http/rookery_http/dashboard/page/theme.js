@@ -14,7 +14,10 @@
     document.documentElement.dataset.theme = theme;
     const button = document.getElementById("theme");
     if (button) {
-      button.textContent = LABEL[theme];
+      const [sign, ...words] = LABEL[theme].split(/(?= )/);
+      const label = document.createElement("span");
+      label.textContent = words.join("");
+      button.replaceChildren(sign, label);
       button.setAttribute("aria-label", `Colours: ${theme}. Change to ${NEXT[theme]}.`);
     }
   };

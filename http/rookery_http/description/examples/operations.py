@@ -45,6 +45,7 @@ OVERVIEW = {
     "down": 0,
     "disabled": 4,
     "waiting_sends": 12,
+    "waiting_sessions": ["shop"],
     "undelivered": 3,
     "dead_letters": 0,
     "lag": 0.4,

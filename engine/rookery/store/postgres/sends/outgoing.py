@@ -27,6 +27,7 @@ _CANCEL = """
 _FIND = """
     SELECT receipt::json ->> 'message_id', id FROM rookery.messages
     WHERE uid = $1 AND state IN ('sent', 'delivered') AND receipt::json ->> 'message_id' = ANY ($2)"""
+_WAITING = "SELECT session, count(*) FROM rookery.messages WHERE state IN ('queued', 'sending') GROUP BY session"
 _RELEASE = """
     WITH released AS (
         UPDATE rookery.messages SET state = 'queued', updated_at = $1
@@ -89,9 +90,8 @@ class PostgresOutgoing(PostgresBase):
         found = await self._all(_FIND, lease.uid, list(platform_ids), of=lambda row: (str(row[0]), str(row[1])))
         return dict(found)
 
-    async def count_waiting(self) -> int:
-        found: int = await self._value("SELECT count(*) FROM rookery.messages WHERE state IN ('queued', 'sending')")
-        return found
+    async def count_waiting(self) -> Mapping[str, int]:
+        return dict(await self._all(_WAITING, of=lambda row: (str(row[0]), int(row[1]))))
 
     async def next_scheduled_at(self) -> float | None:
         found: float | None = await self._value("SELECT min(send_at) FROM rookery.messages WHERE state = 'scheduled'")

@@ -76,13 +76,9 @@ class SqliteOutgoing(SqliteBase):
         wanted = to_json(list(platform_ids))
         return await self._read(lambda connection: dict(connection.execute(sql, (lease.uid, wanted)).fetchall()))
 
-    async def count_waiting(self) -> int:
-        def query(connection: Connection) -> int:
-            sql = "SELECT count(*) FROM messages WHERE state IN ('queued', 'sending')"
-            found: int = connection.execute(sql).fetchone()[0]
-            return found
-
-        return await self._read(query)
+    async def count_waiting(self) -> Mapping[str, int]:
+        sql = "SELECT session, count(*) FROM messages WHERE state IN ('queued', 'sending') GROUP BY session"
+        return await self._read(lambda connection: dict(connection.execute(sql).fetchall()))
 
     async def next_scheduled_at(self) -> float | None:
         def query(connection: Connection) -> float | None:

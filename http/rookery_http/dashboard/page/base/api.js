@@ -86,6 +86,18 @@ export async function call(method, path, { body, query = {}, more = {} } = {}) {
 export const get = (path, query) => call("GET", path, { query });
 export const post = (path, body, more) => call("POST", path, { body, ...more });
 
+/** What all pages of a list hold under `name`, up to `most`. */
+export async function everyPage(address, name, { most = 5000, ...query } = {}) {
+  const found = [];
+  let after = null;
+  do {
+    const page = await get(address, { limit: 500, ...query, after });
+    found.push(...page[name]);
+    after = page.next;
+  } while (after !== null && found.length < most);
+  return found;
+}
+
 /** A picture as an address that only this page can use; to be revoked by the caller. */
 export async function picture(path, type) {
   const answer = await request(path, { headers: headers({ Accept: type }) });

@@ -32,7 +32,9 @@ export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
-/** Make `parent` hold one element for each item, in this order; elements are kept by key and updated in place. */
+/**
+ * Make `parent` hold one element for each item, in this order; elements are kept by key and updated
+ * in place, and leave when their item has gone. */
 export function keyed(parent, items, keyOf, create) {
   const known = (parent.keyedElements ??= new Map());
   const seen = new Set();
@@ -51,6 +53,7 @@ export function keyed(parent, items, keyOf, create) {
   }
   for (const [key, entry] of known) {
     if (!seen.has(key)) {
+      entry.leave?.();
       entry.element.remove();
       known.delete(key);
     }

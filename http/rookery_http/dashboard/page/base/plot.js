@@ -21,13 +21,15 @@ export function linePlot() {
   svg.append(area, line);
   return {
     element: svg,
-    draw(values, words) {
+    /** `whole` values would fill the width; fewer stand at its right end, where the present is. */
+    draw(values, words, whole = values.length) {
       const shown = values.length < 2 ? [0, ...values, ...(values.length ? [] : [0])] : values;
       const most = Math.max(1e-9, ...shown);
-      const step = WIDTH / (shown.length - 1);
-      const points = shown.map((value, index) => `${(index * step).toFixed(1)},${(HEIGHT - 2 - (value / most) * (HEIGHT - 6)).toFixed(1)}`);
+      const step = WIDTH / (Math.max(whole, shown.length) - 1);
+      const start = WIDTH - step * (shown.length - 1);
+      const points = shown.map((value, index) => `${(start + index * step).toFixed(1)},${(HEIGHT - 2 - (value / most) * (HEIGHT - 6)).toFixed(1)}`);
       line.setAttribute("points", points.join(" "));
-      area.setAttribute("points", `0,${HEIGHT} ${points.join(" ")} ${WIDTH},${HEIGHT}`);
+      area.setAttribute("points", `${start.toFixed(1)},${HEIGHT} ${points.join(" ")} ${WIDTH},${HEIGHT}`);
       svg.setAttribute("aria-label", words);
     },
   };

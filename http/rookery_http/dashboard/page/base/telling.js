@@ -12,13 +12,14 @@ const KINDS = {
   deleted_message: () => "Deleted a message",
   callback_query: (body) => `Pressed a button: ${body.data ?? body.callback_data ?? ""}`,
   inline_query: (body) => `Asked inline: ${body.query ?? ""}`,
-  receipt: (body) => `${body.kind ?? body.type ?? "Receipt"}: ${count(body.message_ids ?? body.ids, "message")}`,
-  chat_presence: (body) => ({ composing: "Is typing", paused: "Stopped typing", recording: "Is recording" })[body.state] ?? `Presence: ${body.state ?? ""}`,
+  receipt: (body) => `${RECEIPTS[body.receipt] ?? "Receipt"}: ${count(body.message_ids, "message")}`,
+  chat_presence: (body) => ({ typing: "Is typing", paused: "Stopped typing", recording: "Is recording" })[body.state] ?? `Presence: ${body.state ?? ""}`,
   presence: (body) => (body.state === "online" || body.online ? "Came online" : "Went offline"),
   call: (body) => `Call ${body.state ?? body.event ?? ""}`.trim(),
   picture_changed: () => "Changed the picture",
   undecryptable_message: () => "A message that cannot be read yet",
 };
+const RECEIPTS = { delivered: "Delivered", read: "Read", played: "Played" };
 const LEFT_OUT = new Set(["sender_name", "message_id", "raw", "media", "from_me", "is_group"]);
 
 const stateName = (status, enabled = true) => stateOf({ status, enabled, reason: "" })[0];

@@ -41,13 +41,17 @@ export function actionOf(session) {
 
 export const needsSomebody = (session) => session.action !== "none" && actionOf(session) !== "";
 
-/** The groups that the list can be narrowed to. */
+const BUSY = new Set(["INITIALIZING", "LOADING", "RECONNECTING"]);
+const WAITS = new Set(["QR_REQUIRED", "AUTH_FAILURE"]);
+
+/** The groups that the list can be narrowed to: each session is in one, counted as the server's overview does. */
 export const GROUPS = [
   ["all", "All", () => true],
-  ["you", "Needs you", needsSomebody],
-  ["good", "Connected", (session) => session.status === "CONNECTED"],
-  ["busy", "Connecting", (session) => stateOf(session)[1] === "busy"],
-  ["down", "Down", (session) => ["bad", "off"].includes(stateOf(session)[1])],
+  ["you", "Need you", (session) => session.enabled && WAITS.has(session.status)],
+  ["good", "Connected", (session) => session.enabled && session.status === "CONNECTED"],
+  ["busy", "Connecting", (session) => session.enabled && BUSY.has(session.status)],
+  ["down", "Down", (session) => session.enabled && session.status === "DISCONNECTED"],
+  ["off", "Stopped", (session) => !session.enabled],
 ];
 
 /** Who wrote, and in which chat: an id that can be written to. */

@@ -12,8 +12,8 @@ import { letters } from "./letters.js";
 const SAMPLES = 90;
 const number = (value) => (value ?? 0).toLocaleString("en", { maximumFractionDigits: 1 });
 
-/** `kind` is `webhooks` or `sinks`, as in the paths. */
-export function endpoint(kind, first, refresh) {
+/** `kind` is `webhooks` or `sinks`, as in the paths; `shown` is the panel that is open at first, or null. */
+export function endpoint(kind, first, refresh, shown = null) {
   const at = (...parts) => path(kind, first.id, ...parts);
   const isSink = kind === "sinks";
   const state = pill();
@@ -75,6 +75,7 @@ export function endpoint(kind, first, refresh) {
     },
     { kind: "risky" },
   );
+  if (shown) toggle(shown).catch(() => {});
   const edit = button("Edit", () => (isSink ? editSink : editWebhook)(latest, refresh));
 
   return {

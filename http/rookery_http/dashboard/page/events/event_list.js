@@ -16,7 +16,7 @@ const EVERY = 250; // milliseconds between two drawings: each lays the whole lis
  * Follows the log with `query` unless `live` is false; `fits` narrows further on this side, `onPick` is offered for events
  * with a chat. `add` puts a page of older events behind what is there.
  */
-export function eventList(query, { fits = () => true, onPick, onEvents = () => {}, live = true } = {}) {
+export function eventList(query, { fits = () => true, onPick, onEvents = () => {}, onDrawn = () => {}, live = true } = {}) {
   const list = h("ul", { class: "events", "aria-label": "Events, newest first" });
   const state = h("span", { class: "pulse", role: "status" });
   const waitingRows = skeleton(5);
@@ -61,6 +61,7 @@ export function eventList(query, { fits = () => true, onPick, onEvents = () => {
   function tellWhetherEmpty() {
     waitingRows.remove();
     show(nothing, !rows.some((one) => !one.element.hidden));
+    onDrawn(rows.length);
   }
 
   const stop = live
@@ -129,8 +130,8 @@ function row(event, onPick, withSession) {
       {},
       stamp(event.time),
       h("span", { class: "tag clip", title: event.type }, event.type),
-      h("span", { class: "who" }, [withSession ? event.session : null, origin(event)].filter(Boolean).join(" · ")),
-      h("span", { class: "what clip" }, summary(event)),
+      titled("who", [withSession ? event.session : null, origin(event)].filter(Boolean).join(" · ")),
+      titled("what clip", summary(event)),
     ),
   );
   details.addEventListener("toggle", () => details.append(insideOf(event)), { once: true });
@@ -138,6 +139,8 @@ function row(event, onPick, withSession) {
   const file = fileOf(event);
   return h("li", {}, details, file || answer ? h("div", { class: "tools" }, file, answer) : null);
 }
+
+const titled = (kind, text) => h("span", { class: kind, title: text.slice(0, 300) }, text);
 
 /** The whole event, made when somebody looks. */
 function insideOf(event) {

@@ -17,7 +17,7 @@ export function events(main, id, query) {
   const seen = new Set(["message"]);
   const inputs = {
     session: h("input", { list: "known-sessions", id: "by-session", autocomplete: "off", placeholder: "any" }),
-    type: h("input", { list: "known-types", id: "by-type", autocomplete: "off", placeholder: "any, or session.*" }),
+    type: h("input", { list: "known-types", id: "by-type", autocomplete: "off", placeholder: "any  ( session.* )" }),
     chat: h("input", { id: "by-chat", autocomplete: "off", placeholder: "any" }),
     q: h("input", { type: "search", id: "by-text", autocomplete: "off", placeholder: "anything  ( / )" }),
     at: h("input", { type: "datetime-local", id: "by-time", step: "1" }),
@@ -56,13 +56,13 @@ export function events(main, id, query) {
     refused.tell(null);
     const at = inputs.at.value ? new Date(inputs.at.value) : null;
     const { session, type } = asked();
-    list = eventList({ session, type, last: PAGE }, { fits, onEvents: noteTypes, live: at === null });
+    list = eventList({ session, type, last: PAGE }, { fits, onEvents: noteTypes, onDrawn: (rows) => show(older, rows > 0 && back !== null), live: at === null });
     fill(place, list.element);
     show(live, at !== null);
     show(newer, false);
     [back, forth] = [NEWEST, null];
     setText(where, at === null ? "As they are stored, newest first." : `From ${at.toLocaleString()} on.`);
-    show(older, true);
+    show(older, false);
     if (at !== null) await jump(at);
   }
 
@@ -76,6 +76,7 @@ export function events(main, id, query) {
       back = page.events[0]?.id ?? NEWEST;
       forth = page.next;
       show(newer, forth !== null);
+      show(older, true);
     } catch (problem) {
       refused.tell(problem);
     }

@@ -1,12 +1,12 @@
 // Which sessions are shown, in which order, under which headings.
 
-import { GROUPS, actionOf, needsSomebody, platform, stateOf } from "../base/words.js";
+import { actionOf, needsSomebody, platform, stateOf } from "../base/words.js";
 
 const TONES = { attention: 0, bad: 1, busy: 2, good: 3, off: 4 };
 const byText = (of) => (a, b) => of(a).localeCompare(of(b));
 
 export const ORDERS = {
-  need: ["Needs you first", (a, b) => needsSomebody(b) - needsSomebody(a)],
+  need: ["Urgent first", (a, b) => needsSomebody(b) - needsSomebody(a)],
   name: ["Name", byText((row) => row.name || row.id)],
   state: ["State", (a, b) => TONES[stateOf(a)[1]] - TONES[stateOf(b)[1]]],
   platform: ["Platform", byText((row) => row.platform)],
@@ -16,17 +16,17 @@ export const ORDERS = {
 };
 
 export const HEADINGS = {
-  none: ["No headings", null],
+  none: ["Not grouped", null],
   state: ["By state", (row) => stateOf(row)[0]],
   platform: ["By platform", (row) => platform(row.platform)],
   instance: ["By instance", (row) => row.owner ?? "Runs nowhere"],
 };
 
-/** The rows that fit `group` and `text`, ordered, and turned round with `down`. */
-export function arranged(rows, { group, text, order, down, heading }) {
+/** The rows for which `fits` is true and that have the text, ordered, and turned round with `down`. */
+export function arranged(rows, { fits, text, order, down, heading }) {
   const wanted = text.toLowerCase();
   const found = rows
-    .filter(GROUPS.find(([name]) => name === group)[2])
+    .filter(fits)
     .filter((row) => !wanted || `${row.id} ${row.name} ${row.platform} ${row.reason} ${row.owner ?? ""}`.toLowerCase().includes(wanted))
     .sort(ORDERS[order][1]);
   if (down) found.reverse();

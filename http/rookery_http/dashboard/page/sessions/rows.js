@@ -39,7 +39,9 @@ export function cardOf(first, picked, changed) {
       drawn = row;
       setText(name, row.name || row.id);
       state.set(...stateOf(row));
+      name.title = row.id;
       setText(about, `${platform(row.platform)} · ${row.detail || row.reason}`);
+      about.title = about.textContent;
       setText(action, actionOf(row));
       show(action, actionOf(row) !== "");
       setTime(since, row.since);
@@ -65,17 +67,18 @@ export function lineOf(first, picked, changed) {
   const tick = box(first, picked, changed);
   let drawn = null;
   return {
-    element: h("li", { class: "line" }, h("span", { class: "tick-cell" }, tick), h("span", { class: "cell clip" }, link, id), h("span", { class: "cell" }, state), cells.platform, cells.detail, h("span", { class: "cell soft" }, since), cells.instance),
+    element: h("li", { class: "line" }, h("span", { class: "tick-cell" }, tick), h("span", { class: "cell clip called" }, link, id), h("span", { class: "cell" }, state), cells.platform, cells.detail, h("span", { class: "cell soft" }, since), cells.instance),
     update(row) {
       if (tick.checked !== picked.has(row.id)) tick.checked = picked.has(row.id);
       if (drawn === row) return;
       drawn = row;
       setText(link, row.name || row.id);
-      setText(id, row.name ? ` ${row.id}` : "");
+      link.title = row.id;
+      setText(id, row.name ? row.id : "");
       state.set(...stateOf(row));
       setText(cells.platform, platform(row.platform));
-      setText(cells.detail, actionOf(row) || row.detail || row.reason);
-      cells.detail.title = row.detail;
+      setText(cells.detail, [actionOf(row), row.detail || row.reason].filter(Boolean).join(" · "));
+      cells.detail.title = cells.detail.textContent;
       setText(cells.instance, row.owner ?? "–");
       cells.instance.title = row.owner ?? "";
       setTime(since, row.since);

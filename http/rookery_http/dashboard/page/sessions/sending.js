@@ -7,6 +7,7 @@ import { button, every, pill, run } from "../base/parts.js";
 import { STATES } from "../base/words.js";
 
 const SHOWN = 8;
+const PASSING = new Set(["read", "typing"]); // no messages to people
 const WAITING = new Set(["scheduled", "queued"]);
 
 export function sending(id) {
@@ -19,9 +20,9 @@ export function sending(id) {
   let left = false;
 
   async function read() {
-    const page = await get(path("sessions", id, "messages"), { limit: SHOWN }).catch(() => null);
+    const page = await get(path("sessions", id, "messages"), { limit: 3 * SHOWN }).catch(() => null);
     if (page === null || left) return;
-    keyed(sent, page.messages, (message) => message.id, (first) => row(first, read));
+    keyed(sent, page.messages.filter((message) => !PASSING.has(message.type)).slice(0, SHOWN), (message) => message.id, (first) => row(first, read));
   }
 
   form.addEventListener("submit", (event) => {
@@ -74,6 +75,7 @@ function row(first, changed) {
     element: h("li", {}, h("span", { class: "row between" }, text, state), h("span", { class: "row between" }, to, cancel), why),
     update(message) {
       setText(text, message.content?.text || message.content?.caption || first.type);
+      text.title = text.textContent;
       state.set(...(STATES[message.state] ?? [message.state, "off"]));
       setText(why, message.error ?? "");
       show(why, Boolean(message.error));

@@ -1,6 +1,6 @@
 // The list of sessions, as cards or as a table, and beside it the one that was chosen.
 
-import { get, path } from "../base/api.js";
+import { everyPage, get, path } from "../base/api.js";
 import { fill, h, keyed, setText, show } from "../base/dom.js";
 import { button, empty, every, remember, remembered, segments, skeleton, trouble } from "../base/parts.js";
 import { GROUPS } from "../base/words.js";
@@ -10,28 +10,22 @@ import { HEADINGS, ORDERS, arranged, withHeadings } from "./order.js";
 import { COLUMNS, cardOf, lineOf } from "./rows.js";
 import { session as sessionView } from "./session.js";
 
-const PAGE = 500;
-const MOST = 5000;
+const WAITING = "waiting";
 const SHAPE = "rookery-sessions";
 
 /** All sessions; those that have not changed are the same objects as in `before`, so that nothing is drawn for them. */
 async function all(before) {
   const known = new Map((before ?? []).map((row) => [row.id, row]));
-  const found = [];
-  let after = null;
-  do {
-    const page = await get(path("sessions"), { limit: PAGE, after });
-    for (const row of page.sessions) {
-      const old = known.get(row.id);
-      found.push(old && old.updated_at === row.updated_at && JSON.stringify(old) === JSON.stringify(row) ? old : row);
-    }
-    after = page.next;
-  } while (after && found.length < MOST);
-  return found;
+  const found = await everyPage(path("sessions"), "sessions");
+  return found.map((row) => {
+    const old = known.get(row.id);
+    return old && old.updated_at === row.updated_at && JSON.stringify(old) === JSON.stringify(row) ? old : row;
+  });
 }
 
 export function sessions(main, id, query) {
   let rows = null;
+  let waiting = new Set(); // ids of sessions with waiting sends; read while they are asked for
   let group = "all";
   let order = "need";
   let down = false;
@@ -47,7 +41,7 @@ export function sessions(main, id, query) {
   const list = h("ul", { class: "list", "aria-label": "Sessions" });
   const nothing = h("div", {}, skeleton(5));
   const refused = trouble();
-  const choose = h("button", { type: "button", "aria-pressed": "false", onclick: () => setChoosing(!choosing) }, "Select");
+  const choose = h("button", { type: "button", hidden: true, "aria-pressed": "false", onclick: () => setChoosing(!choosing) }, "Select");
   const bulk = bulkBar(picked, () => shownNow(), () => draw(), refresh);
   const pick = (label, choices, onPick) => {
     const element = h("select", { "aria-label": label }, Object.entries(choices).map(([value, [text]]) => h("option", { value }, text)));
@@ -87,7 +81,10 @@ export function sessions(main, id, query) {
     element.addEventListener("click", () => ((group = name), changed()));
     return { name, element, number };
   });
-  chips.append(...chipButtons.map((one) => one.element));
+  const waitingChip = h("button", { type: "button", class: "chip", "aria-pressed": "true", onclick: () => ((group = "all"), changed()) }, "With waiting sends ×");
+  chips.append(...chipButtons.map((one) => one.element), waitingChip);
+
+  const fitsGroup = (row) => (group === WAITING ? waiting.has(row.id) : GROUPS.find(([name]) => name === group)[2](row));
 
   function sortBy(name) {
     down = order === name && !down;
@@ -107,7 +104,7 @@ export function sessions(main, id, query) {
 
   function read(wanted) {
     const name = wanted?.get("show");
-    group = GROUPS.some(([known]) => known === name) ? name : "all";
+    group = name === WAITING || GROUPS.some(([known]) => known === name) ? name : "all";
     order = one(wanted?.get("order") ?? null, ORDERS, "need");
     down = wanted?.get("down") === "1";
     heading = one(wanted?.get("by") ?? null, HEADINGS, "none");
@@ -123,7 +120,7 @@ export function sessions(main, id, query) {
     draw();
   }
 
-  const shownNow = () => arranged(rows, { group, text: search.value.trim(), order, down, heading });
+  const shownNow = () => arranged(rows, { fits: fitsGroup, text: search.value.trim(), order, down, heading });
 
   function draw() {
     if (rows === null) return;
@@ -137,6 +134,7 @@ export function sessions(main, id, query) {
       setText(chip.number, String(rows.filter(GROUPS.find(([name]) => name === chip.name)[2]).length));
       chip.element.setAttribute("aria-pressed", String(chip.name === group));
     }
+    show(waitingChip, group === WAITING);
     const make = table ? lineOf : cardOf;
     keyed(
       list,
@@ -147,6 +145,8 @@ export function sessions(main, id, query) {
     show(chips, rows.length > 0);
     show(search, rows.length > 0);
     show(tools, rows.length > 1);
+    show(choose, rows.length > 0);
+    main.classList.toggle("none", rows.length === 0 && chosen === null);
     show(columns, table && shown.length > 0);
     orders.value = order;
     headings.value = heading;
@@ -167,6 +167,7 @@ export function sessions(main, id, query) {
 
   async function refresh() {
     try {
+      if (group === WAITING) waiting = new Set((await get("/v1/overview")).waiting_sessions);
       rows = await all(rows);
       refused.tell(null);
     } catch (problem) {
@@ -217,7 +218,7 @@ export function sessions(main, id, query) {
       end();
       detail?.leave();
       document.removeEventListener("keydown", escape);
-      main.classList.remove("chosen", "as-table");
+      main.classList.remove("chosen", "as-table", "none");
     },
   };
 }

@@ -1,0 +1,105 @@
+// Writing: a text, a file, an answer, another text in place of one that was sent.
+
+import { upload } from "../base/api.js";
+import { fill, h, show } from "../base/dom.js";
+import { button, run } from "../base/parts.js";
+import { words } from "./bubble.js";
+
+const KIND = { image: "image", video: "video", audio: "audio" };
+
+/** `deliver(body)` sends; `sent()` follows once the server has it. */
+export function composer(session, { deliver, sent }) {
+  let answering = null;
+  let editing = null;
+  let file = null;
+
+  const error = h("p", { class: "error", role: "alert", hidden: true });
+  const text = h("textarea", { rows: "2", spellcheck: "true", "aria-label": "Message", placeholder: "Write a message" });
+  const send = h("button", { type: "submit", class: "primary" }, "Send");
+  const note = h("div", { class: "row between note", hidden: true });
+  const picker = h("input", { type: "file", hidden: true, "aria-label": "File to send", onchange: () => attach(picker.files[0] ?? null) });
+  const attachButton = button("Attach a file", () => picker.click(), { kind: "plain" });
+  const form = h("form", { class: "write", novalidate: true }, note, text, error, h("div", { class: "row between" }, attachButton, picker, send));
+
+  function describe() {
+    const parts = [answering ? `Answer to: ${words(answering).slice(0, 80)}` : null, editing ? "Another text for what you sent" : null, file ? `File: ${file.name}` : null].filter(Boolean);
+    show(note, parts.length > 0);
+    show(attachButton, editing === null);
+    const about = parts.join(" · ");
+    fill(note, h("span", { class: "clip soft", title: about }, about), button("Leave out", () => {
+      if (editing) text.value = "";
+      clear();
+      text.focus();
+    }, { kind: "plain small" }));
+  }
+
+  function clear() {
+    [answering, editing, file] = [null, null, null];
+    picker.value = "";
+    describe();
+  }
+
+  function attach(chosen) {
+    file = chosen;
+    describe();
+    text.focus();
+  }
+
+  async function bodyOf(written) {
+    if (editing) return { type: "edit", message_id: editing.message_id, text: written };
+    const body = answering?.message_id ? { reply_to: answering.message_id } : {};
+    if (!file) return { ...body, type: "text", text: written };
+    const stored = await upload("/v1/media", file, { session, filename: file.name });
+    return { ...body, type: KIND[file.type.split("/")[0]] ?? "document", media: stored.id, ...(written ? { caption: written } : {}) };
+  }
+
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    run(send, async () => {
+      show(error, false);
+      const written = text.value.trim();
+      if (!written && (editing || !file)) return text.focus();
+      try {
+        await deliver(await bodyOf(written));
+        text.value = "";
+        clear();
+        await sent();
+      } catch (problem) {
+        error.textContent = problem.message;
+        show(error, true);
+      }
+      return text.focus();
+    });
+  });
+  text.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
+      event.preventDefault();
+      form.requestSubmit();
+    }
+  });
+  text.addEventListener("paste", (event) => {
+    const [pasted] = event.clipboardData?.files ?? [];
+    if (pasted && !editing) attach(pasted);
+  });
+  form.addEventListener("dragover", (event) => event.preventDefault());
+  form.addEventListener("drop", (event) => {
+    event.preventDefault();
+    if (event.dataTransfer.files[0] && !editing) attach(event.dataTransfer.files[0]);
+  });
+
+  return {
+    element: form,
+    focus: () => text.focus(),
+    answer(message) {
+      [answering, editing] = [message, null];
+      describe();
+      text.focus();
+    },
+    edit(message) {
+      [answering, editing, file] = [null, message, null];
+      text.value = message.text ?? "";
+      describe();
+      text.focus();
+    },
+  };
+}
