@@ -119,7 +119,9 @@ async def talk(place: Furnished, bot: Any) -> None:
     sizes = [photo.describe() | {"width": 480, "height": 320}]
     say({"photo": sizes, "caption": "This one, I mean", "from": person})
     bot.push_document(b"one parrot, one perch\n" * 80, "what I would like to have.txt", chat_id=ADA)
-    bot.push_message({"text": "When do you open today?", "from": person | {"id": BOB, "first_name": "Bob"}}, chat_id=BOB)
+    bot.push_message(
+        {"text": "When do you open today?", "from": person | {"id": BOB, "first_name": "Bob"}}, chat_id=BOB
+    )
     for number in range(24):
         bot.push_text(f"A question of customer {number}", chat_id=6000 + number)
     with trio.fail_after(PATIENCE):

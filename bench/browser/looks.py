@@ -1,8 +1,8 @@
 """Screenshots of every view: `python bench/browser/looks.py --directory /tmp/looks`.
 
 A real server with both simulators, empty, with 3 and with 500 sessions; each view 1280 and 390 pixels wide, light and dark.
-Beside the pictures it prints what sticks out, is cut without saying so, or lies on its neighbour. `--sheets` puts the pictures
-of a view beside each other.
+Beside the pictures it prints what sticks out, is cut without a title, or overlaps its neighbour. `--sheets` puts the
+pictures of a view beside each other.
 """
 
 from __future__ import annotations
@@ -23,7 +23,13 @@ from support.clients.layout import faults
 
 SIZES = (("desktop", 1280, 860), ("phone", 390, 844))
 PARTS = ("instance", "doctor", "logs", "keys", "audit", "files", "settings", "tasks")
-VIEWS = {"overview": "#/overview", "list": "#/sessions", "chats": "#/chats", "events": "#/events", "webhooks": "#/webhooks"}
+VIEWS = {
+    "overview": "#/overview",
+    "list": "#/sessions",
+    "chats": "#/chats",
+    "events": "#/events",
+    "webhooks": "#/webhooks",
+}
 VIEWS |= {f"system-{part}": f"#/system/{part}" for part in PARTS}
 INSIDE = {
     "session": "#/sessions/shop",

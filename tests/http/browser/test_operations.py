@@ -9,6 +9,7 @@ import httpx
 import trio
 
 from rookery import SessionQuery
+from rookery_simulator.bot_api import Fault
 from support.webhook_receiver import open_webhook_receiver
 
 PATIENCE = 40.0
@@ -56,7 +57,7 @@ async def test_the_overview_tells_what_is_wrong_and_leads_there(rookery: Any, pa
 async def test_fifty_of_two_hundred_sessions_are_started_at_once(rookery: Any, page: Any, tmp_path: Path) -> None:
     await add_bots(rookery, 50, "shop")
     await add_bots(rookery, 150, "other")
-    await page.see("All 200", ".chips")
+    await page.see("200", ".chip .number")
     await page.click("button", "Select")
     await page.js("document.querySelector('input[type=search]').focus()")
     await page.call("Input.insertText", text="shop-")
@@ -111,6 +112,24 @@ async def test_the_tiles_count_what_waits_for_a_webhook(rookery: Any, page: Any)
             await rookery.engine.wait_status("shop", "CONNECTED")
         bot.push_text("hello")
         await page.go(f"{rookery.url}/#/overview")
-        await page.until("Number(document.querySelectorAll('.tile[href=\"#/webhooks\"] strong')[1].textContent) > 0")
-        await page.click(".tile:nth-child(7)")
-        await page.see("Webhooks", "h1")
+        await page.until(
+            "Number(document.querySelector('.tile[href=\"#/webhooks?show=dead\"] strong')?.textContent) > 0"
+        )
+        await page.click(".tile[href='#/webhooks?show=dead']")
+        await page.see("Only those with dead letters.", "main")
+        await page.see("hello", ".letters")
+
+
+async def test_the_tile_of_waiting_sends_leads_to_the_sessions_that_have_them(rookery: Any, page: Any) -> None:
+    await add_bots(rookery, 3)
+    bot = rookery.bots.new_bot()
+    rookery.bots.faults.add(Fault(kind="status", status=502, token=bot.token, count=10_000))
+    await rookery.engine.create_session(id="away", platform="telegram", credentials={"token": bot.token})
+    await rookery.engine.submit("away", to="1", text="when you are there")
+    await page.go(f"{rookery.url}/#/overview")
+    await page.until("document.querySelector('.tile[href*=\"show=waiting\"] strong')?.textContent === '1'")
+    await page.click(".tile[href*='show=waiting']")
+    await page.see("away", ".list")
+    await page.not_see("shop-002", ".list")
+    await page.click(".chip", "With waiting sends")
+    await page.see("shop-002", ".list")

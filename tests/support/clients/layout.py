@@ -9,44 +9,46 @@ from support.clients.chromium import Page
 _LOOK = """
 (() => {
   const found = [];
-  const name = (one) => `<${one.tagName.toLowerCase()} class="${one.className}"> ${(one.textContent ?? "").trim().slice(0, 40)}`;
-  for (const one of [document.documentElement, document.querySelector("dialog[open]")].filter(Boolean)) {
-    const wide = one.scrollWidth - one.clientWidth;
-    if (wide > 0) found.push(`${wide} pixels too wide: ${one.tagName}`);
+  const name = (one) => `<${one.tagName.toLowerCase()} class="${one.className}"> ${one.textContent.trim().slice(0, 40)}`;
+  const clipped = (one) => one !== null && getComputedStyle(one).clipPath.startsWith("inset(50%");  // for screen readers only
+  const shown = (one) => one.checkVisibility({ visibilityProperty: true, opacityProperty: true })
+    && !one.closest(".off-screen, svg") && !clipped(one.closest(".tools"));
+  const inView = (box) => box.bottom > 0 && box.top < innerHeight && box.width > 1 && box.height > 1;
+  const scrolls = ".table-box, .parts, .tasks, .log, pre";  // these may be wider than the window, and scroll by themselves
+  const dialog = document.querySelector("dialog[open]");
+
+  for (const one of [document.documentElement, dialog].filter(Boolean)) {
+    if (one.scrollWidth > one.clientWidth) found.push(`${one.scrollWidth - one.clientWidth} pixels too wide: ${one.tagName}`);
   }
-  const shown = (one) => one.checkVisibility({ visibilityProperty: true, opacityProperty: true }) && !one.closest(".off-screen");
-  const inView = (box) => box.bottom > 0 && box.top < innerHeight && box.width > 0 && box.height > 0;
-  const place = document.querySelector("dialog[open]") ?? document.body;
+
+  const place = dialog ?? document.body;
   for (const one of place.querySelectorAll("*")) {
-    if (one.closest("svg") || !shown(one)) continue;
     const box = one.getBoundingClientRect();
-    if (!inView(box)) continue;
+    if (!inView(box) || !shown(one)) continue;
+    if (box.right > innerWidth + 1 && !one.closest(scrolls)) found.push(`beyond the edge: ${name(one)}`);
     const style = getComputedStyle(one);
-    const own = [...one.childNodes].some((child) => child.nodeType === 3 && child.data.trim());
-    const hides = style.overflowX !== "visible" && style.overflowX !== "auto" && style.overflowX !== "scroll";
-    if (own && hides && one.scrollWidth > one.clientWidth + 1 && style.display !== "inline" && !/^(INPUT|TEXTAREA|SELECT)$/.test(one.tagName)) {
-      if (!one.closest("[title]") && !one.querySelector("[title]")) found.push(`cut without a title: ${name(one)}`);
+    const text = [...one.childNodes].some((child) => child.nodeType === 3 && child.data.trim());
+    if (!text || style.display === "inline" || /^(INPUT|TEXTAREA|SELECT)$/.test(one.tagName)) continue;
+    const over = one.scrollWidth - one.clientWidth;
+    if (over <= 1 || one.clientWidth === 0) continue;
+    if (style.overflowX === "visible") found.push(`text sticks out by ${over}: ${name(one)}`);
+    else if (/hidden|clip/.test(style.overflowX) && !one.closest("[title]") && !one.querySelector("[title]")) {
+      found.push(`cut without a title: ${name(one)}`);
     }
-    if (own && !hides && style.overflowX === "visible" && one.scrollWidth > one.clientWidth + 1 && style.display !== "inline" && one.clientWidth > 0) {
-      found.push(`text sticks out by ${one.scrollWidth - one.clientWidth}: ${name(one)}`);
-    }
-    if (box.right > innerWidth + 1 && !one.closest(".table-box, .parts, .tasks, .log, pre")) found.push(`beyond the edge: ${name(one)}`);
   }
-  const parents = new Set([...place.querySelectorAll("*")].filter((one) => one.children.length > 1 && !one.closest("svg")));
-  for (const parent of parents) {
-    const children = [...parent.children].filter((one) => {
-      if (!shown(one) || one.closest("svg")) return false;
-      const style = getComputedStyle(one);
-      return style.position === "static" || style.position === "relative";
+
+  for (const parent of place.querySelectorAll("*")) {
+    if (parent.children.length < 2 || parent.closest("svg")) continue;
+    const boxes = [...parent.children].filter((one) => {
+      const { position, display } = getComputedStyle(one);
+      return shown(one) && display !== "inline" && (position === "static" || position === "relative");
+    }).map((one) => [one, one.getBoundingClientRect()]).filter(([, box]) => inView(box));
+    boxes.slice(1).forEach(([b, after], index) => {
+      const [a, before] = boxes[index];
+      const across = Math.min(before.right, after.right) - Math.max(before.left, after.left);
+      const down = Math.min(before.bottom, after.bottom) - Math.max(before.top, after.top);
+      if (across > 1.5 && down > 1.5) found.push(`${name(a)} overlaps ${name(b)} by ${across.toFixed()} x ${down.toFixed()}`);
     });
-    const boxes = children.map((one) => one.getBoundingClientRect());
-    for (let at = 0; at + 1 < children.length; at += 1) {
-      const [a, b] = [boxes[at], boxes[at + 1]];
-      if (!inView(a) || !inView(b) || getComputedStyle(children[at]).display === "inline" || getComputedStyle(children[at + 1]).display === "inline") continue;
-      const across = Math.min(a.right, b.right) - Math.max(a.left, b.left);
-      const down = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);
-      if (across > 1.5 && down > 1.5) found.push(`${name(children[at])} lies on ${name(children[at + 1])} by ${across.toFixed()} × ${down.toFixed()}`);
-    }
   }
   return [...new Set(found)].slice(0, 12);
 })()

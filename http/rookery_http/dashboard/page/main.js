@@ -4,7 +4,6 @@ import { get, key, whenUnauthorized } from "./base/api.js";
 import { fill, setText, show, span } from "./base/dom.js";
 import { empty, every, skeleton, toast } from "./base/parts.js";
 import { back, server, whenActionsWait, whenServerChanges } from "./base/server.js";
-import { signIn } from "./sign_in.js";
 
 // A view is loaded when it is first shown; the others follow once the first one stands, so that they are there when the
 // server is not.
@@ -18,6 +17,7 @@ const VIEWS = {
 };
 const TABS = Object.keys(VIEWS);
 const IDLE = 1500; // milliseconds after which the other views are loaded
+VIEWS[place().name]().catch(() => {}); // on its way while the rest of this module runs
 const help = async () => (await import("./help.js")).help();
 const main = document.getElementById("main");
 const pulse = document.getElementById("pulse");
@@ -103,7 +103,7 @@ whenServerChanges((away) => {
 });
 setInterval(() => server.away && !asking && absent(), 1000);
 
-function askForKey(problem) {
+async function askForKey(problem) {
   if (asking) return;
   asking = true;
   leave();
@@ -112,6 +112,7 @@ function askForKey(problem) {
   beat("signed out", "off");
   show(signOut, false);
   for (const open of document.querySelectorAll("dialog[open]")) open.close();
+  const { signIn } = await import("./sign_in.js");
   signIn(main, problem, () => {
     asking = false;
     look();

@@ -10,7 +10,10 @@ let onUnauthorized = () => {};
 
 export const key = {
   get: () => sessionStorage.getItem(KEY),
-  set: (value) => sessionStorage.setItem(KEY, value),
+  set(value) {
+    globalThis.asked = null; // that was asked with another key
+    sessionStorage.setItem(KEY, value);
+  },
   forget: () => sessionStorage.removeItem(KEY),
 };
 
@@ -55,10 +58,19 @@ export function sentence(text) {
   return /[.!?…]$/.test(capital) ? capital : `${capital}.`;
 }
 
+/** What before.js has asked for already, once; null when it asked for something else. */
+function asked(path) {
+  const early = globalThis.asked;
+  if (early?.address !== path) return null;
+  globalThis.asked = null;
+  return early.answer;
+}
+
 export async function request(path, options) {
+  const used = key.get();
   let answer;
   try {
-    answer = await fetch(new URL(path.slice(1), ROOT), { credentials: "omit", cache: "no-store", ...options });
+    answer = await (asked(path) ?? fetch(new URL(path.slice(1), ROOT), { credentials: "omit", cache: "no-store", ...options }));
   } catch (error) {
     if (error.name === "AbortError") throw error;
     silent();
@@ -68,7 +80,7 @@ export async function request(path, options) {
   else answered();
   if (answer.ok) return answer;
   const problem = await problemOf(answer);
-  if (answer.status === 401) onUnauthorized(problem);
+  if (answer.status === 401 && used === key.get()) onUnauthorized(problem); // else: another key was given meanwhile
   throw problem;
 }
 

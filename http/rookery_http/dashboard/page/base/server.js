@@ -3,7 +3,7 @@
 const listeners = new Set();
 let lastSeen = null;
 let lost = null;
-let waiting = [];
+const waiting = [];
 
 export const server = {
   get away() {

@@ -9,6 +9,7 @@ import { composer } from "./composer.js";
 import { windowed } from "./window.js";
 
 const PAGE = 50;
+const OLDER = 200;
 const TYPING = 15_000; // milliseconds for which somebody who types is believed to go on
 const STATES = { typing: "is typing…", recording: "is recording…" };
 const keyOf = (message) => message.cursor;
@@ -59,15 +60,12 @@ export function conversation(pane, { session, chat, changed, seen }) {
     messages.toNewest();
   }
 
-  /** Messages of a page in place of what was known of that stretch. */
-  function merge(page, next) {
-    const oldest = page.at(-1);
-    const newest = Date.parse(page[0].time);
-    const fresh = new Set(page.map(keyOf));
-    const before = known.filter((one) => Date.parse(one.time) > newest && !fresh.has(keyOf(one)));
-    const behind = known.filter((one) => Date.parse(one.time) <= Date.parse(oldest.time) && !fresh.has(keyOf(one)));
-    if (!behind.length && next !== undefined) older = next;
-    return [...before, ...page, ...behind];
+  /** Put a page in place of what was known of that stretch. Times do not order messages: many share a second. */
+  function merge({ messages: page, next }, isNewest) {
+    const index = new Map(known.map((one, at) => [keyOf(one), at]));
+    const places = page.map((one) => index.get(keyOf(one))).filter((one) => one !== undefined);
+    if (places.length) known = [...known.slice(0, isNewest ? 0 : Math.min(...places)), ...page, ...known.slice(Math.max(...places) + 1)];
+    else if (isNewest) [known, older] = [page, next]; // the first page, or more came than a page holds
   }
 
   async function read() {
@@ -75,7 +73,7 @@ export function conversation(pane, { session, chat, changed, seen }) {
     if (left) return;
     const newest = known[0] ? keyOf(known[0]) : null;
     const added = newest === null ? 0 : Math.max(0, page.messages.findIndex((one) => keyOf(one) === newest));
-    if (page.messages.length) known = merge(page.messages, page.next);
+    if (page.messages.length) merge(page, true);
     if (!messages.atNewest) missed += page.messages.slice(0, added).filter((one) => one.direction === "in").length;
     drawn(added);
   }
@@ -84,17 +82,17 @@ export function conversation(pane, { session, chat, changed, seen }) {
   async function readShown() {
     const shown = messages.shown;
     if (shown.length <= PAGE && messages.atNewest) return;
-    const start = known.findIndex((one) => one === shown[0]);
+    const start = known.indexOf(shown[0]);
     const page = await get(at("chats", chat, "messages"), { limit: Math.min(100, shown.length), before: start > 0 ? keyOf(known[start - 1]) : null });
     if (left || !page.messages.length) return;
-    known = merge(page.messages);
+    merge(page, false);
     drawn(0);
   }
 
   function loadOlder() {
     loading ??= (async () => {
       try {
-        const page = await get(at("chats", chat, "messages"), { limit: PAGE, before: older });
+        const page = await get(at("chats", chat, "messages"), { limit: OLDER, before: older });
         if (left) return;
         const have = new Set(known.map(keyOf));
         known = [...known, ...page.messages.filter((one) => !have.has(keyOf(one)))];

@@ -2,7 +2,7 @@
 // a few times a second, however many events come.
 
 import { path, save, sentence } from "../base/api.js";
-import { clock, fill, h, setText, show, size, when } from "../base/dom.js";
+import { clock, h, setText, show, size, when } from "../base/dom.js";
 import { follow } from "../base/follow.js";
 import { button, copy, skeleton } from "../base/parts.js";
 import { summary } from "../base/telling.js";
@@ -27,7 +27,7 @@ export function eventList(query, { fits = () => true, onPick, onEvents = () => {
   let waiting = [];
   let drawing = false;
   let drawn = 0;
-  let rows = []; // oldest first
+  const rows = []; // oldest first
   let kept = KEPT;
 
   function hold(wanted) {

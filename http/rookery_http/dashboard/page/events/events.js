@@ -13,7 +13,7 @@ const EXPORTED = 50_000;
 const NEWEST = Number.MAX_SAFE_INTEGER;
 const NAMES = ["session", "type", "chat", "q", "at"];
 
-export function events(main, id, query) {
+export function events(main, _, query) {
   const seen = new Set(["message"]);
   const inputs = {
     session: h("input", { list: "known-sessions", id: "by-session", autocomplete: "off", placeholder: "any" }),
@@ -147,7 +147,7 @@ export function events(main, id, query) {
     .then((page) => noteTypes(page.event_types))
     .catch(() => {});
   return {
-    go(_, wanted) {
+    go(_id, wanted) {
       read(wanted);
       open();
     },

@@ -93,6 +93,7 @@ export function overview(main) {
   async function refresh() {
     const results = await Promise.allSettled([figures(), latest()]);
     refused.tell(results.find((one) => one.status === "rejected")?.reason ?? null);
+    if (results[0].status === "rejected" && results[0].reason.status) instances.querySelector(".skeleton")?.remove();
     if (rows.length) return;
     if (total) fill(none, h("p", { class: "soft" }, "Nothing has changed lately."));
     else if (total === 0 && !none.querySelector(".empty")) fill(none, empty("No sessions yet", "Add a Telegram bot or link a WhatsApp account, and its life shows here.", h("a", { class: "button primary", href: "#/sessions" }, "Add a session")));

@@ -90,7 +90,8 @@ export function logs() {
   }
 
   function save() {
-    saveText(lines.filter((one) => fits(one.line)).map((one) => JSON.stringify(one.line)).join("\n") + "\n", "rookery-log.jsonl", "application/x-ndjson");
+    const text = lines.filter((one) => fits(one.line)).map((one) => JSON.stringify(one.line)).join("\n");
+    saveText(`${text}\n`, "rookery-log.jsonl", "application/x-ndjson");
   }
 
   restart();

@@ -1,5 +1,15 @@
-// Loaded before the page is painted, so that nobody sees the wrong colours flash by. "auto" follows the system.
-"use strict";
+// Runs before the page is painted: the colours, so that the wrong ones never flash by, and the question for the first
+// figures, so that the server answers while the modules still load.
+(() => {
+  const [, name = "overview"] = location.hash.split("?")[0].split("/");
+  const address = { overview: "v1/overview", sessions: "v1/sessions?limit=500" }[name || "overview"];
+  if (!address) return;
+  const key = sessionStorage.getItem("rookery-key"); // as base/api.js keeps it
+  const answer = fetch(address, { credentials: "omit", cache: "no-store", headers: key ? { Authorization: `Bearer ${key}` } : {} });
+  answer.catch(() => {}); // whoever takes it sees the error
+  globalThis.asked = { address: `/${address}`, answer };
+})();
+// "auto" follows the system.
 (() => {
   const NEXT = { auto: "dark", dark: "light", light: "auto" };
   const LABEL = { auto: "◑ Auto", dark: "● Dark", light: "○ Light" };
