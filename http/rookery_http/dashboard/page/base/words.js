@@ -42,7 +42,7 @@ export function actionOf(session) {
 export const needsSomebody = (session) => session.action !== "none" && actionOf(session) !== "";
 
 const BUSY = new Set(["INITIALIZING", "LOADING", "RECONNECTING"]);
-const WAITS = new Set(["QR_REQUIRED", "AUTH_FAILURE"]);
+const WAITS = new Set([...PAIRING, "AUTH_FAILURE"]);
 
 /** The groups that the list can be narrowed to: each session is in one, counted as the server's overview does. */
 export const GROUPS = [
