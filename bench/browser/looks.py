@@ -13,10 +13,12 @@ import tempfile
 from pathlib import Path
 
 import trio
-from furnished import ADA, furnished
 from PIL import Image
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
+
+from lab.furnished import ADA, furnished
 
 from support.clients.chromium import Page, open_chromium
 from support.clients.layout import faults

@@ -17,11 +17,11 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
 
 from PIL import Image, ImageDraw
 
-from rookery import Engine, EngineSettings, open_engine
+from rookery import Engine, EngineSettings, SessionStatus, open_engine
 from rookery_http.compose import platform_inputs
 from rookery_http.config.settings import ApiSettings
 from rookery_http.serve import serve_api
-from rookery_simulator.bot_api import Fault, open_bot_api_simulator
+from rookery_simulator.bot_api import Fault, People, open_bot_api_simulator
 from rookery_simulator.whatsapp import open_whatsapp_simulator
 from rookery_telegram import Telegram
 from support.webhook_receiver import open_webhook_receiver
@@ -84,9 +84,9 @@ async def life(place: Furnished, sessions: int) -> None:
     for number in range(max(0, sessions - 3)):
         await one_more(place, number)
     with trio.fail_after(PATIENCE):
-        await engine.wait_status("shop", "CONNECTED")
-        await engine.wait_status("phone", "QR_REQUIRED")
-        await engine.wait_status("office", "QR_REQUIRED")
+        await engine.wait_status("shop", SessionStatus.CONNECTED)
+        await engine.wait_status("phone", SessionStatus.QR_REQUIRED)
+        await engine.wait_status("office", SessionStatus.QR_REQUIRED)
     await talk(place, shop)
     with trio.fail_after(PATIENCE):
         await whatsapp_talk(place)
@@ -129,15 +129,16 @@ async def talk(place: Furnished, bot: Any) -> None:
             await trio.sleep(0.1)
     await place.engine.send("shop", to=ADA, text="It is. Shall I put it aside?")
     say({"text": "Perfect, I will come by at five 👋", "from": person})
-    bot.people.react("👍", chat_id=ADA) if hasattr(bot, "people") else None
+    People(bot).react("👍", chat_id=ADA)
     await trio.sleep(1)
 
 
 async def whatsapp_talk(place: Furnished) -> None:
     alice, bob = place.whatsapp.phone("4915100000001", "Alice"), place.whatsapp.phone("4915100000002", "Bob")
     code = await place.engine.pairing("phone")
+    assert code is not None
     device = await alice.scan(code.code)
-    await place.engine.wait_status("phone", "CONNECTED")
+    await place.engine.wait_status("phone", SessionStatus.CONNECTED)
     await device.wait_active()
     first = bob.send_text(alice, "Are you open tody?")
     bob.edit(first, "Are you open today?")
