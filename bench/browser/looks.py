@@ -15,13 +15,11 @@ from pathlib import Path
 import trio
 from PIL import Image
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
-
-from lab.furnished import ADA, furnished
 
 from support.clients.chromium import Page, open_chromium
 from support.clients.layout import faults
+from support.engines.furnished import ADA, furnished
 
 SIZES = (("desktop", 1280, 860), ("phone", 390, 844))
 PARTS = ("instance", "doctor", "logs", "keys", "audit", "files", "settings", "tasks")
@@ -46,7 +44,7 @@ DIALOGS = {
     "add": ("#/sessions", "Add a session"),
     "settings": ("#/sessions/shop", "Settings"),
     "webhook": ("#/webhooks", "Add a webhook"),
-    "sink": ("#/webhooks", "Add a sink"),
+    "sink": ("#/webhooks", "Add the first sink"),
     "key": ("#/system/keys", "New key"),
     "help": ("#/overview", "?"),
     "full": ("#/sessions/office", "Show it large"),

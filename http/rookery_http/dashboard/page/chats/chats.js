@@ -57,7 +57,8 @@ export function chats(main, id, query) {
       if (session === null) return show(search, false);
       const page = await get(path("sessions", session, "chats"), { q: search.value.trim(), limit });
       refused.tell(null);
-      keyed(list, page.chats.map((row) => ({ ...row, unread: unreadOf(row) })), (row) => row.chat, (row) => chatRow(session, row));
+      const newest = (row) => (row.chat === chat && open?.newest ? open.newest : row.last);
+      keyed(list, page.chats.map((row) => ({ ...row, unread: unreadOf(row), last: newest(row) })), (row) => row.chat, (row) => chatRow(session, row));
       fill(nothing, page.chats.length ? null : empty("Nothing here", search.value ? "No chat fits the search." : "This session has no chats yet."));
       show(more, page.next !== null);
       for (const link of list.querySelectorAll("a")) {

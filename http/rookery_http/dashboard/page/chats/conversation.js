@@ -171,6 +171,10 @@ export function conversation(pane, { session, chat, changed, seen }) {
       if (state) typing = { words: `${event.body.sender_name ?? title.textContent} ${state}`, timer: setTimeout(() => ((typing = null), describe()), TYPING) };
       describe();
     },
+    /** With what became of it, which the list of chats does not say. */
+    get newest() {
+      return known[0] ?? null;
+    },
     leave() {
       left = true;
       clearTimeout(typing?.timer);

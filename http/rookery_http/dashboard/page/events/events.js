@@ -17,7 +17,7 @@ export function events(main, _, query) {
   const seen = new Set(["message"]);
   const inputs = {
     session: h("input", { list: "known-sessions", id: "by-session", autocomplete: "off", placeholder: "any" }),
-    type: h("input", { list: "known-types", id: "by-type", autocomplete: "off", placeholder: "any  ( session.* )" }),
+    type: h("input", { list: "known-types", id: "by-type", autocomplete: "off", placeholder: "any type" }),
     chat: h("input", { id: "by-chat", autocomplete: "off", placeholder: "any" }),
     q: h("input", { type: "search", id: "by-text", autocomplete: "off", placeholder: "anything  ( / )" }),
     at: h("input", { type: "datetime-local", id: "by-time", step: "1" }),
