@@ -35,7 +35,7 @@ def axe() -> str:
 
 
 async def look(page: Page, axe: str, name: str, directory: Path, schemes: tuple[str, ...]) -> list[str]:
-    """Take pictures of the view that is shown; returns what axe finds and what does not fit."""
+    """Take pictures of the view that is shown; returns what does not fit, and what `axe` finds unless it is empty."""
     wrong: list[str] = []
     for kind, width, height in SIZES:
         await page.resize(width, height, phone=kind == "phone")
@@ -45,6 +45,8 @@ async def look(page: Page, axe: str, name: str, directory: Path, schemes: tuple[
             await page.js("new Promise((done) => setTimeout(done, 200))")  # changes of colour take a moment
             await page.screenshot(directory / f"{name}-{kind}-{scheme}.png")
             wrong += [f"{name}, {kind}: {fault}" for fault in await faults(page)]
+            if not axe:
+                continue
             await page.js(f"window.axe ? 1 : (() => {{ {axe}\n; return 1; }})()")
             found = await page.js(
                 "axe.run(document, { resultTypes: ['violations'] }).then((all) => all.violations.map((one) => "
@@ -101,7 +103,10 @@ LONG_NAME = "The customer hot line of the Donaudampfschifffahrtsgesellschaft in 
 
 
 async def test_views_with_500_sessions(rookery: Any, page: Page, axe: str, tmp_path: Path) -> None:
-    """Long names, long ids, long reasons: nothing overlaps, is cut without saying so, or makes the page scroll sideways."""
+    """Long names, long ids, long reasons: nothing overlaps, is cut without a title, or makes the page scroll sideways.
+
+    axe takes minutes for 500 rows on a busy machine; it looks at the same kinds of rows in the other tests.
+    """
     for number in range(500):
         id = f"s-{number:03}" if number % 100 else f"a-long-id-{number}-{'0123456789' * 8}"
         await rookery.engine.create_session(
@@ -116,13 +121,13 @@ async def test_views_with_500_sessions(rookery: Any, page: Page, axe: str, tmp_p
     addresses |= {"500-one": "#/sessions/s-001", "500-chats": "#/chats", "500-events": "#/events"}
     for name, address in addresses.items():
         await shown(page, address)
-        wrong += await look(page, axe, name, tmp_path, ("light", "dark") if LONG else ("light",))
+        wrong += await look(page, axe if LONG else "", name, tmp_path, ("light", "dark") if LONG else ("light",))
     await page.resize(1280, 860)
     await shown(page, "#/sessions")
     await page.click(".segments button", "Table")
     await page.click("button", "Select")
     await page.until("document.querySelectorAll('.line .name').length === 500")
-    wrong += await look(page, axe, "500-table", tmp_path, ("light",))
+    wrong += await look(page, axe if LONG else "", "500-table", tmp_path, ("light",))
     assert wrong == []
 
 
