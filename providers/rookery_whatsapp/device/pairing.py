@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -84,7 +83,7 @@ class PairingDesk:
     @property
     def shown(self) -> ShownCode | None:
         """The code to use now: the code to type if one was requested."""
-        now = time.time()
+        now = self._inbox.now()
         for shown in (self._phone, self._qr):
             if shown is not None and shown.expires_at > now:
                 return shown
@@ -113,7 +112,7 @@ class PairingDesk:
 
     def show(self, port: ClientPort, code: str) -> None:
         """Show a new QR code of the client."""
-        now = time.time()
+        now = self._inbox.now()
         first = not self._round_ends
         if first:
             self._round_ends = now + ROUND
@@ -167,7 +166,7 @@ class PairingDesk:
             raise TerminalError(PASSKEY, reason=Reason.PASSKEY_REQUIRED, action=Action.REMOVE_PASSKEY)
         if status != "timeout":
             raise ProviderError(f"WhatsApp refused to pair: {status}")
-        if time.time() - self._code_began < HURRY * NEXT_CODE:
+        if self._inbox.now() - self._code_began < HURRY * NEXT_CODE:
             raise ProviderError("the connection was lost while a QR code was shown" + SUSPECTED_PASSKEY)
 
     async def request_code(self, digits: str) -> ShownCode:
@@ -175,7 +174,7 @@ class PairingDesk:
         Raises NotConnected, SendError."""
         if self._port is None:
             raise NotConnected("the session does not wait to be paired now")
-        if self._asked or self._round_ends - time.time() < FRESH:
+        if self._asked or self._round_ends - self._inbox.now() < FRESH:
             await self._start_round()
         self._asked, self._unused = True, False
         port = self._port

@@ -27,12 +27,18 @@ Ask = Callable[..., Awaitable[Any]]
 
 
 class Directory:
-    """Answers the queries of one link. `call` asks the worker; its errors pass through."""
+    """Answers the queries of one link. `call` asks the worker; its errors pass through. `now` is the engine's clock."""
 
-    def __init__(self, call: Ask, memory: Memory, subscribed: Callable[[str], Awaitable[None]]) -> None:
+    def __init__(
+        self,
+        call: Ask,
+        memory: Memory,
+        subscribed: Callable[[str], Awaitable[None]],
+        now: Callable[[], float],
+    ) -> None:
         self._call = call
         self._memory = memory
-        self.numbers = NumberBook(call, memory)
+        self.numbers = NumberBook(call, memory, now)
         self._subscribed = subscribed
 
     async def ask(self, question: d.Question) -> Any:

@@ -4,7 +4,6 @@ and Argentina's 9, and answers with the account's own address."""
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
@@ -29,8 +28,9 @@ MOST = 500
 class NumberBook:
     """Number checks of one link; the session's memory keeps the answers."""
 
-    def __init__(self, call: Callable[..., Awaitable[Any]], memory: Memory) -> None:
+    def __init__(self, call: Callable[..., Awaitable[Any]], memory: Memory, now: Callable[[], float]) -> None:
         self._call = call
+        self._now = now
         self._known = memory.numbers
         self._turn = trio.Lock()
         self._last = float("-inf")
@@ -54,14 +54,13 @@ class NumberBook:
 
     def _fresh(self, digits: str) -> bool:
         known = self._known.get(digits)
-        return known is not None and time.time() - known.checked_at < KEPT
+        return known is not None and self._now() - known.checked_at < KEPT
 
     def _keep(self, batch: list[str], answers: list[NumberCheck]) -> None:
-        found = {answer.phone: answer for answer in answers}
+        found, now = {answer.phone: answer for answer in answers}, self._now()
         for digits in batch:
-            self._known[digits] = found.get(digits) or NumberCheck(
-                phone=digits, exists=False, chat=None, lid=None, checked_at=time.time()
-            )
+            known = found.get(digits) or NumberCheck(phone=digits, exists=False, chat=None, lid=None, checked_at=now)
+            self._known[digits] = msgspec.structs.replace(known, checked_at=now)
             self._known.move_to_end(digits)
         while len(self._known) > max(MOST_KEPT, MOST):
             self._known.popitem(last=False)

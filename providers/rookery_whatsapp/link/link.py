@@ -79,7 +79,7 @@ class WhatsAppLink:
         self._login = Login(
             account, inbox, desk, self._receiver, settings, handle=self._handle, worker_ended=self._worker_ended
         )
-        self._directory = Directory(self._call, memory, self._note_presence)
+        self._directory = Directory(self._call, memory, self._note_presence, inbox.now)
         receiver.takes_statuses = options.statuses
         limits = Limits(inbox, options, self._directory.numbers, receiver.facts, receiver.save_facts, memory.wrote)
         self._sending = Sending(account, inbox, receiver, memory, limits, settings, self._call)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import mimetypes
-import time
 from typing import Any
 
 import msgspec
@@ -165,11 +164,11 @@ def with_stored(arguments: dict[str, Any], file: LocalMedia) -> None:
     fields["mime_type"] = fields.get("mime_type") or file.content_type
 
 
-def to_receipt(message: OutboundMessage, result: Any) -> Receipt:
-    """The receipt from the worker's answer; typing has no message."""
+def to_receipt(message: OutboundMessage, result: Any, now: float) -> Receipt:
+    """The receipt from the worker's answer; typing has no message. `now`: the engine's time, for an answer without one."""
     if not isinstance(result, dict):
-        return Receipt(message_id="", time=time.time(), chat=message.to)
+        return Receipt(message_id="", time=now, chat=message.to)
     at = float(result["time"])
     # Seconds, or milliseconds in some versions of the library; before the year 2009 when the server named no time.
     at = at / 1000 if at > 1e11 else at
-    return Receipt(message_id=result["id"], time=at if at > OLDEST else time.time(), chat=address(message.to))
+    return Receipt(message_id=result["id"], time=at if at > OLDEST else now, chat=address(message.to))

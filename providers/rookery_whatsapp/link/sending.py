@@ -73,7 +73,7 @@ class Sending:
             except AccountLimited:
                 raise await self._limits.refused(to) from None
             await self._limits.sent(to)
-        receipt = to_receipt(message, answer)
+        receipt = to_receipt(message, answer, self._inbox.now())
         self._inbox.life.last_ack = self._inbox.now()
         if receipt.message_id and not isinstance(content, c.Vote):
             self._remember(receipt.message_id, content)

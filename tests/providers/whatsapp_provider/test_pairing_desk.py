@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,7 +9,6 @@ import pytest
 from rookery.errors import ProviderError, TerminalError
 from rookery.model.session import Action, Reason, SessionStatus
 from rookery_whatsapp import WorkerSettings
-from rookery_whatsapp.device import pairing
 from rookery_whatsapp.device.pairing import PairingDesk, phone_digits
 
 
@@ -28,6 +26,10 @@ class Reports:
     def __init__(self) -> None:
         self.said: list[tuple[SessionStatus, Action, str, str | None]] = []
 
+    @staticmethod
+    def now() -> float:
+        return 1_000_000.0
+
     def report(self, status: SessionStatus, reason: Reason, detail: str, **more: Any) -> None:
         assert reason is Reason.PAIRING
         code = more.get("code")
@@ -43,7 +45,7 @@ class Port:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(pairing, "time", SimpleNamespace(time=clock.time))
+    monkeypatch.setattr(Reports, "now", staticmethod(clock.time))
     return clock
 
 
