@@ -102,6 +102,7 @@ async def test_views_in_ordinary_life(rookery: Any, page: Page, axe: str, tmp_pa
 LONG_NAME = "The customer hot line of the Donaudampfschifffahrtsgesellschaft in Regensburg, evenings and weekends"
 
 
+@pytest.mark.skipif(not LONG, reason="takes minutes on a busy machine")
 async def test_views_with_500_sessions(rookery: Any, page: Page, axe: str, tmp_path: Path) -> None:
     """Long names, long ids, long reasons: nothing overlaps, is cut without a title, or makes the page scroll sideways.
 

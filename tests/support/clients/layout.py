@@ -38,10 +38,11 @@ _LOOK = """
   }
 
   for (const parent of place.querySelectorAll("*")) {
-    if (parent.children.length < 2 || parent.closest("svg")) continue;
+    if (parent.children.length < 2 || !inView(parent.getBoundingClientRect()) || parent.closest("svg")) continue;
     const boxes = [...parent.children].filter((one) => {
       const { position, display } = getComputedStyle(one);
-      return shown(one) && display !== "inline" && (position === "static" || position === "relative");
+      return inView(one.getBoundingClientRect())
+        && shown(one) && display !== "inline" && (position === "static" || position === "relative");
     }).map((one) => [one, one.getBoundingClientRect()]).filter(([, box]) => inView(box));
     boxes.slice(1).forEach(([b, after], index) => {
       const [a, before] = boxes[index];
