@@ -20,7 +20,7 @@ FAILED = Path(__file__).parents[1] / "failed_seeds.txt"
 CHUNK = 20
 """Lives that a process does at a time."""
 CHUNKS = 25
-"""After so many of them a process ends and a new one goes on: the tasks of killed engines are kept for ever, for they must
+"""After about so many of them a process ends and a new one goes on: the tasks of killed engines are kept for ever, for they must
 never run again, and take 2.7 MiB a life."""
 
 
@@ -137,12 +137,15 @@ def run(
             total.add(some(chunk, until, on_file=on_file))
             progress(total)
         return total
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), max_tasks_per_child=CHUNKS) as pool:
-        for chunk, done in zip(chunks, pool.map(partial(some, until=until, on_file=on_file), chunks), strict=True):
-            total.add(done)
-            progress(total)
-            if done.lives < len(chunk):
-                break  # the time is over; what others have lived beyond the gap would be lived again
+    live_here = partial(some, until=until, on_file=on_file)
+    for start in range(0, len(chunks), CHUNKS * jobs):  # `max_tasks_per_child` can hang (CPython's issue 115634)
+        batch = chunks[start : start + CHUNKS * jobs]
+        with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+            for chunk, done in zip(batch, pool.map(live_here, batch), strict=True):
+                total.add(done)
+                progress(total)
+                if done.lives < len(chunk):
+                    return total  # the time is over; what others have lived beyond the gap would be lived again
     return total
 
 
