@@ -20,8 +20,8 @@ FAILED = Path(__file__).parents[1] / "failed_seeds.txt"
 CHUNK = 20
 """Lives that a process does at a time."""
 CHUNKS = 25
-"""After about so many of them a process ends and a new one goes on: the tasks of killed engines are kept for ever, for they must
-never run again, and take 2.7 MiB a life."""
+"""After about so many of them a process ends and a new one goes on: the tasks of killed engines are kept for ever, for
+they must never run again, and take 2.7 MiB a life."""
 
 
 class Summary(msgspec.Struct):
