@@ -100,7 +100,10 @@ class Mock:
                 self.channel.send(p.Notice(call.client, rest, detail))
             case "event":
                 self.numbers += 1
-                body = b'{"message_id":"x","text":"hi","from_me":false,"chat_type":"private","sender":{"id":"a","lid":null}}'
+                body = (
+                    b'{"kind":"text","message_id":"x","text":"hi","from_me":false,'
+                    b'"chat_type":"private","sender":{"id":"a","lid":null}}'
+                )
                 self.channel.send(
                     p.Happened(call.client, self.numbers, "message", rest, time.time(), "a", "a", body, b"{}")
                 )

@@ -181,6 +181,7 @@ class Client:
         self.given = model.pids
         body = msgspec.json.encode(
             {
+                "kind": "text",
                 "message_id": text,
                 "text": f"<<{text}>>",
                 "from_me": False,
