@@ -83,8 +83,15 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True):
     link: str | None = None
 
 
+class Audience(msgspec.Struct, frozen=True, kw_only=True):
+    """Who sees the account's statuses: its contacts, all of them except some `people`, or only those."""
+
+    kind: Literal["contacts", "except", "only"]
+    people: list[str] = []
+
+
 class Profile(msgspec.Struct, frozen=True, kw_only=True):
-    """The account itself. `privacy`: what it shows to whom, in the platform's words."""
+    """The account itself. `privacy`: what it shows to whom, in the platform's words. `statuses`: who sees its statuses."""
 
     id: str
     phone: str | None = None
@@ -93,6 +100,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     about: str | None = None
     picture: Picture | None = None
     privacy: dict[str, str] = {}
+    statuses: Audience | None = None
 
 
 class Question(msgspec.Struct, frozen=True, tag_field="ask", tag=True, kw_only=True):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import msgspec
@@ -31,7 +31,7 @@ from .failures import failure_of
 from .limits import Limits
 from .login import Login
 from .pacing import pacer
-from .presence import appear
+from .presence import appear, learn_name, reject_call
 from .receiving import Receiver, note_unstored
 from .sending import Sending
 from .watch import watch
@@ -42,8 +42,6 @@ DEATH_PAUSE = 0.5
 QUICK_DEATHS = 3
 """Consecutive ends of workers after which the engine's own, longer pauses apply."""
 
-NAME_TRIES, NAME_PAUSE = 20, 1.0  # seconds between
-REJECT_DEADLINE = 10.0  # seconds
 SETTLING = 1.0  # seconds for the library to delete the keys of an unlinked device
 
 log = get_logger("SESSION")
@@ -141,7 +139,7 @@ class WhatsAppLink:
                     if isinstance(frame, Happened):
                         await self._receiver.store(self._port, frame)
                         if frame.type == "call" and self._options.reject_calls:
-                            nursery.start_soon(self._reject_call, frame)
+                            nursery.start_soon(reject_call, self._call, frame, self._session)
                         continue
                     self._handle(frame)
                     if frame.kind == "connected":
@@ -198,30 +196,11 @@ class WhatsAppLink:
 
     def _appear(self, port: ClientPort, nursery: trio.Nursery) -> None:
         if not self._account.name:
-            nursery.start_soon(self._learn_name, port)
+            nursery.start_soon(learn_name, port, self._account)
         if presences := self._receiver.presences:
             nursery.start_soon(self._directory.resubscribe, list(presences))
         if self._options.presence is not None:
             nursery.start_soon(appear, port, self._options.presence == "available")
-
-    async def _reject_call(self, frame: Happened) -> None:
-        call = msgspec.json.decode(frame.body)
-        if call["state"] == "offered":
-            with trio.move_on_after(REJECT_DEADLINE):
-                try:
-                    await self._call("reject_call", call=call["call_id"], origin=call["origin"])
-                except SendError as error:
-                    log.warning("a call could not be rejected", session=self._session, error=str(error))
-
-    async def _learn_name(self, port: ClientPort) -> None:
-        """Learn the account's name, which the phone sends some time after linking."""
-        for _ in range(NAME_TRIES):
-            with suppress(SendError):
-                if name := await port.call("own_name"):
-                    self._account.name = str(name)
-                    self._account.show()
-                    return
-            await trio.sleep(NAME_PAUSE)
 
     def _worker_ended(self, port: ClientPort) -> ProviderError:
         deaths = self._pool.deaths(self._session)

@@ -21,7 +21,6 @@ from neonize._binder import ProxySettings, gocode
 from neonize.client import NewClient
 from neonize.events import INT_TO_EVENT
 from neonize.proto.Neonize_pb2 import HistorySync
-from neonize.proto.waCompanionReg.WAWebProtobufsCompanionReg_pb2 import DeviceProps
 
 from ..protocol import Notice, Start
 from . import history, network
@@ -32,6 +31,8 @@ from .events.found import Found
 from .events.handlers import HANDLERS
 from .gate import Gated, MapGate
 from .loading.library_log import LibraryLog
+from .new_client import new_client
+from .other_forms import OtherForms
 from .unstored import Unstored
 
 QUIET = 0.08
@@ -39,12 +40,6 @@ QUIET = 0.08
 
 DRAINING = 1.2
 """Maximum seconds that a stop waits for that."""
-
-FORMS_KEPT = 10_000
-"""Maximum number of accounts whose other address is remembered."""
-
-FULL_DAYS, FULL_QUOTA = 3650, 10_240
-"""The longest history that a device may ask the phone for, in days, and the space that it says it has, in MB."""
 
 PASSKEY = "passkey"
 """The beginning of the library's words for a linking that needs the account's passkey."""
@@ -85,7 +80,7 @@ class Client:
         )
         self._busy = 0
         self._last_event = time.monotonic()
-        self._other_forms: dict[str, str] = {}  # addresses of accounts whose phone number or lid had to be looked up
+        self._other_forms = OtherForms(self._ask_other_form)
         self._paired_anew = start.jid is None
         self.log = LibraryLog()
         self.library = self._make()
@@ -98,32 +93,15 @@ class Client:
         """The library, for calls from other threads: each call looks up the client."""
 
     def _make(self) -> NewClient:
-        start = self._start
-        properties = DeviceProps(os=start.device_name, platformType=DeviceProps.CHROME)
-        if start.history == "full":
-            properties.requireFullSync = True
-            properties.historySyncConfig.fullSyncDaysLimit = FULL_DAYS
-            properties.historySyncConfig.storageQuotaMb = FULL_QUOTA
-        client = NewClient(
-            start.database,
-            props=properties,
-            uuid=f"{start.client}",  # its key in the maps: unique, so that it never matches an earlier client
-            new_device=start.jid is None,
-        )
-        if start.jid is not None:
-            # As a constructor argument it would replace the key by the phone number, which two sessions may share.
-            client.jid = parse_jid(start.jid)
-        # If Python's garbage collector called it, it would change the maps at any moment.
-        client._stop_finalizer.detach()
+        client = new_client(self._start)
         client.qr(self._on_qr)
         client._NewClient__onLoginStatus = self._on_login_status
         client.event.execute = lambda number, binary, size, code: self._on_event(code, ctypes.string_at(binary, size))
         for kind, handler in HANDLERS.items():
             client.event(kind)(self._guarded(handler))
-        if start.history != "none":
-            client.event(HistorySync)(
-                self._guarded(lambda *_: None)
-            )  # `_on_event` gets the bytes before they are parsed
+        if self._start.history != "none":
+            # `_on_event` gets the bytes before they are parsed.
+            client.event(HistorySync)(self._guarded(lambda *_: None))
         return client
 
     def _on_event(self, code: int, data: bytes) -> None:
@@ -318,18 +296,9 @@ class Client:
 
     def both_forms(self, phone: str, lid: str) -> tuple[str, str]:
         """An account's (phone, lid) addresses, the missing one from the library if it knows it. Handlers call this."""
-        given = phone or lid
-        if (phone and lid) or not given:
-            return phone, lid
-        if given not in self._other_forms:
-            if not (other := self._ask_other_form(given, hidden=not phone)):
-                return phone, lid
-            if len(self._other_forms) >= FORMS_KEPT:
-                self._other_forms.clear()
-            self._other_forms[given] = other
-        return (phone, self._other_forms[given]) if phone else (self._other_forms[given], lid)
+        return self._other_forms.complete(phone, lid)
 
-    def _ask_other_form(self, given: str, *, hidden: bool) -> str:
+    def _ask_other_form(self, given: str, hidden: bool) -> str:
         with self._gate.call():
             if not self.usable:
                 return ""

@@ -28,13 +28,13 @@ from .. import protocol
 from ..protocol import Beat, Failed, Happened, Hello, Notice, Ping, Quit, Reply, Unfit, Welcome, WorkerCall
 from ..settings import WorkerSettings
 from .answers import value_of
+from .output import drain
 from .port import ClientPort
 
 CHUNK = 256 * 1024  # bytes
 OUTGOING = 64  # maximum number of frames that wait to be written,
 OUTGOING_PER_SESSION = 8  # and as many more for each session: all of them may start or stop in the same moment
 LINES_KEPT = 30  # of a worker's last words
-LINE_LIMIT = 2000  # characters
 KILL_DEADLINE = 5.0  # seconds
 
 log = get_logger("SESSION")
@@ -153,7 +153,7 @@ class WorkerProcess:
         try:
             async with trio.open_nursery() as nursery:
                 for output in outputs:
-                    nursery.start_soon(self._drain, output)
+                    nursery.start_soon(drain, output, self.name, self._last_words)
                 nursery.start_soon(self._write, stream)
                 nursery.start_soon(self._watch)
                 await self._read(stream)
@@ -261,23 +261,6 @@ class WorkerProcess:
                 patience = self._settings.silence
             if missed * beat >= patience:
                 self.kill(f"no sign of life for {missed * beat:g} s")
-
-    async def _drain(self, output: trio.lowlevel.FdStream) -> None:
-        """Write the library's output to the log, so that a full pipe never blocks the library."""
-        rest = b""
-        while True:
-            try:
-                data = await output.receive_some(CHUNK)
-            except (trio.BrokenResourceError, trio.ClosedResourceError):
-                return
-            if not data:
-                return
-            *lines, rest = (rest + bytes(data)).split(b"\n")
-            rest = rest[-LINE_LIMIT:]
-            for line in lines:
-                if text := line[:LINE_LIMIT].decode("utf-8", "replace").strip():
-                    self._last_words.append(text)
-                    log.debug(text, worker=self.name)
 
     def _finish(self) -> None:
         code = self._process.poll() if self.pid is not None else None

@@ -50,6 +50,7 @@ PROFILE = {
     "about": "Open from 9 to 6",
     "picture": PICTURE,
     "privacy": {"last_seen": "contacts", "picture": "all"},
+    "statuses": {"kind": "except", "people": ["4915112345678@s.whatsapp.net"]},
 }
 CHECKED = {
     "phone": "+4915112345678",

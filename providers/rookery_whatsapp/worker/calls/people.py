@@ -24,6 +24,8 @@ PRIVACY = {
     "CallAdd": "calls",
     "Online": "online",
 }
+AUDIENCES = {1: "contacts", 2: "except", 3: "only"}
+"""By neonize's number for the kind of an audience."""
 UNDEFINED = 1
 """neonize's number for a setting that WhatsApp did not name."""
 
@@ -134,7 +136,16 @@ def profile(client: Client, arguments: dict[str, Any]) -> dict[str, Any]:
         "privacy": {
             word: _word(privacy, name) for name, word in PRIVACY.items() if getattr(privacy, name) != UNDEFINED
         },
+        "statuses": _audience(client),
     }
+
+
+def _audience(client: Client) -> dict[str, Any] | None:
+    """Who sees the account's statuses; None when WhatsApp does not say."""
+    for each in client.gated.get_status_privacy():
+        if each.IsDefault:
+            return {"kind": AUDIENCES[each.Type], "people": [bare(jid) for jid in each.List]}
+    return None
 
 
 def _word(privacy: Any, name: str) -> str:

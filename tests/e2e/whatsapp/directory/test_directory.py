@@ -58,6 +58,21 @@ async def number_checks(engine: Engine, whatsapp: WhatsAppSimulator, alice: Phon
     (moved,) = await engine.ask("one", d.CheckNumbers(phones=["+55 11 98765-4321"]))
     assert moved.exists
     assert moved.chat == "551187654321@s.whatsapp.net"
+    # Mexico's 1 and Argentina's 9, in both directions: only the server knows which form an account has.
+    for known, asked in (
+        ("525512345678", "+52 1 55 1234 5678"),
+        ("5215587654321", "+52 55 8765 4321"),
+        ("541112345678", "+54 9 11 1234-5678"),
+        ("5491187654321", "+54 11 8765-4321"),
+    ):
+        phone = whatsapp.phone(known)
+        (unknown,) = await engine.ask("one", d.CheckNumbers(phones=[asked]))
+        assert not unknown.exists, "nothing is guessed"
+        whatsapp.world.other_numbers["".join(filter(str.isdigit, asked))] = known
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(numbers, "KEPT", 0.0)  # a day later
+            (found,) = await engine.ask("one", d.CheckNumbers(phones=[asked]))
+        assert (found.exists, found.chat, found.lid) == (True, str(phone.jid), str(phone.lid))
 
 
 async def in_groups(engine: Engine, whatsapp: WhatsAppSimulator, alice: Phone, device: LinkedDevice) -> None:
@@ -142,6 +157,10 @@ async def profile_and_presence(engine: Engine, whatsapp: WhatsAppSimulator, alic
     assert (mine.phone, mine.lid, mine.name) == (str(alice.jid), str(alice.lid), alice.name)
     assert mine.picture is not None
     assert mine.privacy["last_seen"] == "all"
+    assert mine.statuses == d.Audience(kind="contacts")
+    alice.status_audience = ("whitelist", (whatsapp.phone(BOB).jid,))
+    only = (await engine.ask("one", d.GetProfile())).statuses
+    assert only == d.Audience(kind="only", people=[f"{BOB}@s.whatsapp.net"])
     changed = await engine.ask("one", d.ChangeProfile(name="Alicia", about="busy", picture=b"\xff\xd8 new"))
     assert (changed.name, changed.about) == ("Alicia", "busy")
     assert (alice.about, alice.picture) == ("busy", b"\xff\xd8 new")
