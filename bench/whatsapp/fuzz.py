@@ -61,7 +61,7 @@ def open_client(frames: list[bytes]) -> Any:
             frames.append(encode(frame))
 
     client = object.__new__(Client)
-    client.number, client.usable, client._busy, client._other_forms = 1, False, 0, {}
+    client.number, client.usable, client._busy = 1, False, 0
     client._channel, client.library = Channel(), _Library()  # type: ignore[assignment]
     client.store = lambda found: client._channel.send(Happened(1, 1, *found))  # type: ignore[method-assign]
     client.both_forms = lambda phone, lid: (phone, lid)  # type: ignore[method-assign]

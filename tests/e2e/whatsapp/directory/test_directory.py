@@ -59,19 +59,19 @@ async def number_checks(engine: Engine, whatsapp: WhatsAppSimulator, alice: Phon
     assert moved.exists
     assert moved.chat == "551187654321@s.whatsapp.net"
     # Mexico's 1 and Argentina's 9, in both directions: only the server knows which form an account has.
-    for known, asked in (
+    for known, written in (
         ("525512345678", "+52 1 55 1234 5678"),
         ("5215587654321", "+52 55 8765 4321"),
         ("541112345678", "+54 9 11 1234-5678"),
         ("5491187654321", "+54 11 8765-4321"),
     ):
         phone = whatsapp.phone(known)
-        (unknown,) = await engine.ask("one", d.CheckNumbers(phones=[asked]))
+        (unknown,) = await engine.ask("one", d.CheckNumbers(phones=[written]))
         assert not unknown.exists, "nothing is guessed"
-        whatsapp.world.other_numbers["".join(filter(str.isdigit, asked))] = known
+        whatsapp.world.other_numbers["".join(filter(str.isdigit, written))] = known
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(numbers, "KEPT", 0.0)  # a day later
-            (found,) = await engine.ask("one", d.CheckNumbers(phones=[asked]))
+            (found,) = await engine.ask("one", d.CheckNumbers(phones=[written]))
         assert (found.exists, found.chat, found.lid) == (True, str(phone.jid), str(phone.lid))
 
 
