@@ -345,8 +345,12 @@ class SimulatedWorker(WorkerProcess):
                 self._answer(frame)
 
     def _end_with_lease(self) -> None:
-        """Its engine has not told it of a longer lease."""
-        if self._until is None or self.dead:
+        """Unless its engine would have told it of a longer lease by now; pings every half second would cost too much."""
+        if self.dead or self._until is None:
+            return
+        if self.process.running and not self.process.paused:
+            self._until = self.lease_end()
+        if self._until is None:
             return
         if self._until > self.model.world.now:
             self.model.world.at(self._until, self._end_with_lease)
