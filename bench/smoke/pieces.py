@@ -39,7 +39,7 @@ def updates(count: int) -> bytes:
     user = {"id": 9, "is_bot": False, "first_name": "Ann"}
     chat = {"id": 7, "type": "private", "first_name": "Ann"}
     message = {"message_id": 1, "from": user, "chat": chat, "date": 1_700_000_000, "text": TEXT}
-    return json.dumps([{"update_id": number, "message": message} for number in range(count)]).encode()
+    return json.dumps([{"update_id": number, "message": message} for number in range(1, count + 1)]).encode()
 
 
 class Platform:
