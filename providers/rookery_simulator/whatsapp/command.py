@@ -1,6 +1,11 @@
-"""`python -m rookery_simulator whatsapp`: a simulated WhatsApp as a process, told what to do by lines on its standard input.
+"""`python -m rookery_simulator whatsapp`: a simulated WhatsApp as a process.
 
-It prints the environment that a worker needs, and then one JSON document for each line that it reads:
+With `--port 8082` (0: any free one) and perhaps `--host`, it takes the HTTP calls that `rookery_simulator.whatsapp.control`
+lists, until SIGTERM or SIGINT. Its first line is a JSON document with the environment that Rookery needs (`environment`), and
+`control`, the address of the calls.
+
+Without options it reads its standard input. It prints the environment that a worker needs, and then one JSON document for
+each line that it reads:
 
     phone 4915100000002 Bob                      make a phone, or rename it
     scan 4915100000001 CODE                      scan a QR code with a phone; CODE is what the code says
@@ -13,6 +18,7 @@ It prints the environment that a worker needs, and then one JSON document for ea
 
 from __future__ import annotations
 
+import argparse
 import json
 import signal
 import sys
@@ -21,6 +27,7 @@ from typing import Any
 
 import trio
 
+from . import control
 from .crypto.pairing import PairingRefused
 from .simulator import Network, WhatsAppSimulator, open_whatsapp_simulator
 
@@ -28,11 +35,42 @@ PAIRING = 30.0  # seconds
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Serve until a signal comes or standard input ends."""
-    if arguments:
+    """Serve until a signal comes or standard input ends; returns the exit code, 1 when the address is not available."""
+    if not arguments:
+        trio.run(_serve)
+        return 0
+    if arguments[0] in ("-h", "--help"):
         sys.stdout.write((__doc__ or "") + "\n")
-        return 0 if arguments[0] in ("-h", "--help") else 2
-    trio.run(_serve)
+        return 0
+    parser = argparse.ArgumentParser(prog="python -m rookery_simulator whatsapp")
+    parser.add_argument("--port", type=_port, required=True, help="port of the calls, 0 for any free one")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    chosen = parser.parse_args(arguments)
+    return trio.run(_serve_http, chosen.host, chosen.port)
+
+
+def _port(text: str) -> int:
+    port = int(text)
+    if not 0 <= port <= 65535:
+        raise argparse.ArgumentTypeError(f"a port is 0 to 65535: {text}")
+    return port
+
+
+async def _serve_http(host: str, port: int) -> int:
+    try:
+        listeners = await trio.open_tcp_listeners(port, host=host)
+    except OSError as error:
+        sys.stderr.write(f"cannot listen on {host}:{port}: {error}\n")
+        return 1
+    name = f"[{host}]" if ":" in host else host
+    url = f"http://{name}:{listeners[0].socket.getsockname()[1]}"
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        async with open_whatsapp_simulator() as simulator, trio.open_nursery() as nursery:
+            nursery.start_soon(control.serve, simulator, listeners)
+            _say(environment=simulator.environment(), proxy=simulator.proxy_url, control=url)
+            async for _ in signals:
+                nursery.cancel_scope.cancel()
+                break
     return 0
 
 

@@ -28,11 +28,11 @@ class Jid:
 
     @classmethod
     def parse(cls, text: str) -> Jid:
-        """Read `user[:device]@server`; raises ValueError without a server."""
+        """Read `user[:device]@server`; raises ValueError without a server, or with another device than a number."""
         user, separator, server = text.rpartition("@")
-        if not separator or not server:
-            raise ValueError(f"not an address: {text!r}")
         user, _, device = user.partition(":")
+        if not separator or not server or not (device or "0").isdecimal():
+            raise ValueError(f"not an address: {text!r}")
         return cls(user, server, int(device or 0))
 
     def __str__(self) -> str:
