@@ -116,7 +116,8 @@ async def with_engine(count: Callable[[str], None]) -> None:
             assert len(found) == 1000
             if turn:
                 count("")
-        for turn in range(6):  # how many share a batch depends on threads: the least of several counts is what they need
+        # How many share a batch depends on threads: the least of several counts is what they need.
+        for turn in range(6):
             sends = [{"to": str(n % 50), "text": f"{turn}.{n}"} for n in range(200)]
             if turn:
                 count("send 200 messages")
