@@ -80,6 +80,16 @@ def test_no_walk_has_more_than_six_rooms(number: int) -> None:
         assert 4 <= len(re.findall(r"`([a-z_.0-9]+)`", walk)) <= MOST_ROOMS
 
 
+def test_the_places_that_are_named_exist() -> None:
+    table = ARCHITECTURE.read_text().partition("## Where to look")[2]
+    places = re.findall(r"`(rookery\w*/[\w/]+\.py)`", table)
+    root = ARCHITECTURE.parents[1]
+    assert len(places) >= 7
+    assert not [
+        place for place in places if not any((root / home / place).exists() for home in ("engine", "http", "providers"))
+    ]
+
+
 def documented_text(number: int) -> str:
     text = re.search(rf"^{number}\. .*?(?=^{number + 1}\. |^## )", ARCHITECTURE.read_text(), re.MULTILINE | re.DOTALL)
     assert text is not None
