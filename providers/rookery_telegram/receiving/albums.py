@@ -76,13 +76,18 @@ def collect(
         if any(part["message_id"] == id for part in album.parts):
             continue
         parts = (*album.parts, body | {"key": event.key})
-        due = now if len(parts) >= MAX_PARTS else now + pause
-        albums[place] = msgspec.structs.replace(album, parts=parts, due=due)
+        album = msgspec.structs.replace(album, parts=parts, due=now + pause)
+        albums[place] = msgspec.structs.replace(album, due=now) if is_full(album) else album
     return tuple(albums.values())
 
 
+def is_full(album: Album) -> bool:
+    """Whether the album has as many parts as one can have."""
+    return len(album.parts) >= MAX_PARTS
+
+
 def is_ripe(album: Album, *, now: float, pause: float) -> bool:
-    """Whether no more parts are awaited. A clock that was set back makes an album ripe rather than late."""
+    """Whether the pause is over. A clock that was set back makes an album ripe rather than late."""
     return album.due <= now or album.due > now + pause
 
 

@@ -16,7 +16,7 @@ from rookery.provider.contract import Inbox
 from ..bot_api.api import BotApi
 from ..bot_api.errors import ApiError, NoAnswer, poll_error
 from ..position import Position
-from .albums import is_ripe, to_event
+from .albums import Album, is_full, is_ripe, to_event
 from .updates import to_events
 
 POLL_MARGIN = 10.0
@@ -27,6 +27,9 @@ SECOND_TRY_DELAY = {Failure.NETWORK: 0.0, Failure.SERVER: 1.0}
 
 SPIN_DELAY = 0.5
 """Seconds of pause after a poll that the server answered at once with nothing."""
+
+FULL_BATCH = 100
+"""The most updates that the server gives at once: more may wait there."""
 
 CONFIRM_SECONDS = 1.5
 
@@ -73,7 +76,10 @@ class Polls:
         self._asked_at: float | None = None  # when the poll under way began
         self._album_pause = album_pause
         self._storing = trio.Lock()  # the cursor moves for updates and for albums
-        self._parts_stored = trio.Event()
+        self._album_news = trio.Event()  # parts were stored, or the server had no more of them
+        self._behind = True  # updates may wait at the server: it has not answered yet, failed, or gave a full batch
+        self._waits = False  # a poll is under way that the server answers as soon as it has an update
+        self._complete: tuple[Album, ...] = ()  # the server had no more parts of these when their pause was over
         self._polling = trio.CancelScope()
         self._turn = trio.Lock()  # held by whoever may poll: `run`, or `halted`
         self._halting = self._ended = False
@@ -145,7 +151,7 @@ class Polls:
         the block calls `end`. Raises NotConnected."""
         if self._halting or self._ended:
             raise NotConnected("the session is leaving its server already")
-        self._halting = True
+        self._halting = self._behind = True
         try:
             self._polling.cancel()
             with trio.move_on_after(REST_SECONDS) as waiting:
@@ -184,7 +190,11 @@ class Polls:
         started = trio.current_time()
         if position.offset:
             self._params["offset"] = position.offset
+        overdue = self._overdue()
+        open_ended = any(album not in self._complete and not is_full(album) for album in overdue)
+        at_once = at_once or open_ended or (self._behind and bool(position.albums))
         self._asked_at = started
+        self._waits = not at_once
         try:
             result = await self._api.ask(
                 "getUpdates",
@@ -195,14 +205,20 @@ class Polls:
             )
             events, ids = to_events(result, epoch=position.epoch, now=self._inbox.now)
         except (ApiError, NoAnswer) as error:
+            self._behind = True
             return await self._refuse(error)
         except UNREADABLE:
+            self._behind = True
             raise ProviderError("getUpdates gave no list of updates", kind=Failure.SERVER) from None
+        finally:
+            self._waits = False
         self._asked_at = None
         self._inbox.beat(trio.current_time() - started)
         self._webhook_deleted = False
+        self._behind = len(ids) >= FULL_BATCH
         if not events:
-            return trio.current_time() - started < SPIN_DELAY
+            self._note_complete(overdue)
+            return not at_once and trio.current_time() - started < SPIN_DELAY
         now = self._inbox.now()
         epoch = position.epoch_of(ids, now)
         if epoch != position.epoch:
@@ -213,24 +229,39 @@ class Polls:
                 after = after.with_parts(events, now=now, pause=self._album_pause)
             await self._inbox.commit(events, after.dump())
             self._position = after
-        self._parts_stored.set()
+        self._note_complete(overdue)
         return not ids
 
+    def _overdue(self) -> list[Album]:
+        """The albums whose pause is over."""
+        if not self._position.albums:
+            return []
+        now, pause = self._inbox.now(), self._album_pause or 0.0
+        return [album for album in self._position.albums if is_ripe(album, now=now, pause=pause)]
+
+    def _note_complete(self, overdue: list[Album]) -> None:
+        """Note that a poll which began when these albums were overdue is answered. One that got a part is another one."""
+        self._complete = () if self._behind else tuple(overdue)
+        self._album_news.set()
+
     async def _gather_albums(self) -> None:
-        """Store the event of each album once its parts are complete; those that an earlier link left, too."""
-        pause = self._album_pause or 0.0
+        """Store the event of each album once its parts are complete; those that an earlier link left, too.
+
+        A pause during which the server could not deliver (the process was dead, the network away, a commit slow) proves
+        nothing: parts may wait there. So an album also needs a poll that waits, or that asked after the pause."""
         while True:
-            self._parts_stored = trio.Event()
+            self._album_news = trio.Event()
             async with self._storing:
-                now = self._inbox.now()
-                ripe = [album for album in self._position.albums if is_ripe(album, now=now, pause=pause)]
+                overdue = self._overdue()
+                ripe = [album for album in overdue if self._waits or is_full(album) or album in self._complete]
                 if ripe:
                     after = self._position.without(ripe)
                     await self._inbox.commit([to_event(album) for album in ripe], after.dump())
                     self._position = after
-            left = min((album.due - now for album in self._position.albums), default=float("inf"))
-            with trio.move_on_after(max(0.0, left)):
-                await self._parts_stored.wait()
+            now = self._inbox.now()
+            pauses = (album.due - now for album in self._position.albums if album not in overdue)
+            with trio.move_on_after(max(0.0, min(pauses, default=float("inf")))):
+                await self._album_news.wait()
 
     def _confirmed(self) -> None:
         """Note that the request has confirmed the offset, whether or not an answer comes."""

@@ -14,10 +14,11 @@ import trio
 from rookery import Engine, EventQuery, SessionStatus, open_engine
 from rookery.errors import InvalidInput
 from rookery.model.event import NewEvent
-from rookery_simulator import BotApiSimulator, People
+from rookery_simulator import BotApiSimulator, Fault, People
 from rookery_telegram import Telegram
 from rookery_telegram.position import Position
 from rookery_telegram.receiving.albums import collect, is_ripe, to_event
+from support.bot_api.album_parts import push_part
 from support.telegram_engine import QUICK, TOKEN, UNLIMITED, Setup, open_quick_simulator, open_setup
 
 PAUSE = 0.3
@@ -96,6 +97,55 @@ async def test_parts_that_wait_at_the_end_of_a_life_are_gathered_in_the_next(tmp
                 while not (found := await engine.read_events(EventQuery(types=("album",)))):
                     await trio.sleep(0.01)
             assert [len(event.body["parts"]) for event in found] == [3]
+
+
+async def stored(engine: Engine, type: str, count: int) -> list[Any]:
+    with trio.fail_after(30):
+        while len(found := await engine.read_events(EventQuery(types=(type,)))) < count:
+            await trio.sleep(0.01)
+    return [event.body for event in found]
+
+
+async def test_parts_that_come_between_two_lives_belong_to_the_album(tmp_path: Path) -> None:
+    """The pause is over when the second life begins, but nothing could come meanwhile."""
+    store = f"sqlite:///{tmp_path}/shop.db"
+    async with open_quick_simulator() as simulator:
+        bot = simulator.bot(TOKEN)
+        async with life(simulator.url, store, gather_albums=1.0) as engine:
+            push_part(bot, "g")
+            push_part(bot, "g")
+            await stored(engine, "message", 2)
+        push_part(bot, "g")
+        await trio.sleep(1.0)
+        async with life(simulator.url, store) as engine:
+            [album] = await stored(engine, "album", 1)
+            assert album["message_ids"] == ["1", "2", "3"]
+
+
+async def test_parts_that_come_while_the_server_cannot_be_reached_belong_to_the_album() -> None:
+    async with open_quick_simulator() as simulator, gathering(simulator, PAUSE) as setup:
+        outage = Fault(kind="status", status=502, method="getUpdates")
+        simulator.faults.add(outage)  # the poll that waits is answered; those after it are not
+        push_part(setup.bot, "g")
+        await setup.events(1, types=["message"])
+        push_part(setup.bot, "g")
+        await trio.sleep(2 * PAUSE)
+        assert not await setup.engine.read_events(EventQuery(types=("album",)))
+        simulator.faults.clear()
+        [album] = await albums(setup, 1)
+        assert album.body["message_ids"] == ["1", "2"]
+
+
+async def test_parts_of_two_answers_belong_to_one_album() -> None:
+    """The server gives at most 100 updates at once, and the second answer comes late."""
+    async with open_quick_simulator() as simulator, gathering(simulator, PAUSE) as setup:
+        simulator.faults.add(Fault(kind="delay", method="getUpdates", seconds=2 * PAUSE, count=2))
+        setup.bot.push_text("the poll that waits gets this one", chat_id=8)
+        setup.bot.push_many(98)
+        for _ in range(4):
+            push_part(setup.bot, "g")
+        [album] = await albums(setup, 1)
+        assert len(album.body["parts"]) == 4
 
 
 def part(number: int, *, group: str = "g", chat: str = "7", type: str = "message") -> NewEvent:
