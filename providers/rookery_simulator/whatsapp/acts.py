@@ -18,6 +18,8 @@ from .stanza.jid import Jid
 def write(simulator: WhatsAppSimulator, phone: Phone, message: bodies.Message) -> SentMessage:
     """The phone writes a message. Raises LookupError for an unknown group or message, ValueError for what cannot be."""
     match message:
+        case bodies.Status():
+            return phone.post_status(message.text, *[simulator.phone(each) for each in dict.fromkeys(message.viewers)])
         case bodies.Reply():
             return phone.reply(received(phone, message.message_id), message.text)
         case bodies.Reaction():

@@ -109,6 +109,13 @@ class Poll(Body, tag_field="type", tag="poll"):
     options: Annotated[list[Option], Meta(min_length=1, max_length=12)]
 
 
+class Status(Body, tag_field="type", tag="status"):
+    """A text for everybody among `viewers`, in no chat."""
+
+    viewers: Annotated[list[Number], Meta(min_length=1, max_length=1024)]
+    text: Written
+
+
 class Reply(Body, tag_field="type", tag="reply"):
     message_id: str
     text: Written
@@ -138,7 +145,7 @@ class Revoke(Body, tag_field="type", tag="revoke"):
 
 
 Placed = Text | Media | Location | Contact | Poll
-Message = Placed | Reply | Reaction | Vote | Edit | Revoke
+Message = Placed | Status | Reply | Reaction | Vote | Edit | Revoke
 
 
 # Small signs of life

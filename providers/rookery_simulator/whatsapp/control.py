@@ -28,8 +28,9 @@ a phone is made when it is first named. `JID` is the address of a group or chann
 
 A message is `{"to": N or JID, "type", ...}`: `text` (`text`), `media` (`data` in base64, `kind`, `mimetype`, `caption`,
 `name`), `location` (`latitude`, `longitude`, `name`), `contact` (`name`, `number`), `poll` (`question`, `options`); without
-`to`: `reply` (`message_id`, `text`), `reaction` (`message_id`, `emoji`) and `vote` (`message_id`, `options`) to something
-received, `edit` (`message_id`, `text`) and `revoke` (`message_id`) of something sent.
+`to`: `status` (`text`, `viewers`: numbers), `reply` (`message_id`, `text`), `reaction` (`message_id`, `emoji`) and `vote`
+(`message_id`, `options`) to something received, `edit` (`message_id`, `text`) and `revoke` (`message_id`) of something
+sent.
 
 Devices: `drop` (cut), `silence` and `speak`, `slow` (`seconds`), `remove` (unlink), `replace`, `ban` (`seconds`), `refuse`
 (`reason`, a number of WhatsApp's) and `admit`, `stream_error` (`code`), `send_error` (`code`, such as 463; null takes it

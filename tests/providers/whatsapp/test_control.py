@@ -127,6 +127,8 @@ async def test_a_test_in_another_process_plays_every_part(tmp_path: Path) -> Non
         id = await remote.write(BOB, to=group["jid"], type="text", text="all")
         told = await came(engine, id)
         assert (told.chat, told.body["text"]) == (group["jid"], "all")
+        id = await remote.write(BOB, type="status", text="open until six", viewers=[NUMBER, CAROL])
+        assert (await came(engine, id)).chat == "status@broadcast"
         call = await remote.post(f"phones/{BOB}/ring", to=NUMBER)
         assert (await event_where(engine, lambda e: e.type == "call")).body["call_id"] == call["call_id"]
 

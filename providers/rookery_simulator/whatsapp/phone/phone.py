@@ -80,6 +80,10 @@ class Phone(Correspondent):
     def send_text(self, to: Account | Group, text: str) -> SentMessage:
         return self.send(to, outgoing.text(text))
 
+    def post_status(self, text: str, *viewers: Account) -> SentMessage:
+        """Post a status that these accounts see."""
+        return postman.post_status(self, list(viewers), outgoing.text(text))
+
     def send_media(
         self,
         to: Account | Group,

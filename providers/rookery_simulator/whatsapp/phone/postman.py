@@ -11,8 +11,9 @@ from ..server.bundles import bundle_nodes
 from ..server.envelope import envelope
 from ..server.state.accounts import Account, LinkedDevice
 from ..server.state.group import Group
+from ..server.state.world import World
 from ..stanza import protobufs
-from ..stanza.jid import Jid
+from ..stanza.jid import STATUS, Jid
 from ..stanza.node import Attrs, Node, node
 from .correspondent import Correspondent, correspondent
 from .outgoing import Draft
@@ -38,6 +39,16 @@ def send(phone: Correspondent, to: Account | Group, draft: Draft) -> SentMessage
     return sent
 
 
+def post_status(phone: Correspondent, viewers: list[Account], draft: Draft) -> SentMessage:
+    """Send `draft` as a status of `phone`: as to a group, whose members are those who may see it."""
+    return send(phone, Group(STATUS, "", phone.world.now(), [phone, *viewers]), draft)
+
+
+def _is_shared(world: World, chat: Jid) -> bool:
+    """Whether messages to `chat` are encrypted once for all who get them."""
+    return chat in world.groups or chat == STATUS
+
+
 def _new_message(phone: Correspondent, to: Jid, draft: Draft) -> SentMessage:
     sent = SentMessage("3A" + phone.world.new_id(), to, draft)
     phone.sent[sent.id] = sent
@@ -49,7 +60,7 @@ def _new_message(phone: Correspondent, to: Jid, draft: Draft) -> SentMessage:
 def _hand_over(phone: Correspondent, account: Account, sent: SentMessage) -> None:
     """Deliver from scripted phone to scripted phone, which needs no encryption."""
     world = phone.world
-    chat = sent.to if sent.to in world.groups else phone.lid
+    chat = sent.to if _is_shared(world, sent.to) else phone.lid
     message = ReceivedMessage(sent.id, phone.lid, phone.number, chat, sent.draft.kind, sent.draft.message, world.now())
     correspondent(account).received.add(message)
     # The receipts of linked devices are what a sender waits for; the phone's own would always be there first.
@@ -58,7 +69,7 @@ def _hand_over(phone: Correspondent, account: Account, sent: SentMessage) -> Non
 
 
 def _encrypt_and_deliver(phone: Correspondent, device: LinkedDevice, sent: SentMessage, retry: int = 0) -> None:
-    if sent.to in phone.world.groups:
+    if _is_shared(phone.world, sent.to):
         encrypted = _for_group_member(phone, device, sent, retry)
     else:
         is_copy = device.phone is phone and not sent.is_peer_message
@@ -163,7 +174,7 @@ def _receipt(
 
 def send_receipt(phone: Correspondent, message: ReceivedMessage, kind: str) -> None:
     """Confirm `message` to the account that sent it."""
-    group = message.chat if message.chat in phone.world.groups else None
+    group = message.chat if _is_shared(phone.world, message.chat) else None
     account = correspondent(phone.world.phones[message.number])
     for device in account.devices.values():
         device.tell(_receipt(phone, message.id, group, kind))

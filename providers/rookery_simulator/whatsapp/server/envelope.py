@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..stanza.jid import Jid
+from ..stanza.jid import STATUS, Jid
 from ..stanza.node import Attrs, Node, node
 from .state.accounts import Account, LinkedDevice
 from .state.world import World
@@ -22,7 +22,7 @@ def envelope(
     """The `<message>` that the server gives a device; `to` is the chat as the sender sees it."""
     hidden, public = sender.lid.with_device(sender_device), sender.jid.with_device(sender_device)
     attrs: Attrs = {"id": message_id, "type": kind, "t": world.now(), "notify": sender.name, "edit": edit}
-    if to in world.groups:
+    if to in world.groups or to == STATUS:
         attrs |= {"from": to, "participant": hidden, "participant_pn": sender.jid, "addressing_mode": "lid"}
     elif recipient.phone is sender:
         other = world.phone_at(to)

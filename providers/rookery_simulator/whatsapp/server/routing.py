@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from ..stanza.jid import Jid
+from ..stanza.jid import STATUS, Jid
 from ..stanza.node import Attrs, Node, node
 from .envelope import envelope
 from .state.accounts import LinkedDevice
 from .state.world import World
-
-STATUS = Jid("status", "broadcast")
-"""Where an account posts its statuses."""
 
 
 def handle(world: World, device: LinkedDevice, stanza: Node) -> None:

@@ -52,3 +52,5 @@ class Jid:
 
 SERVER = Jid("", PHONE_SERVER)
 GROUPS = Jid("", GROUP_SERVER)
+STATUS = Jid("status", "broadcast")
+"""Where an account posts its statuses."""
