@@ -50,4 +50,5 @@ def _open_broker(kind: str, tls: Callable[[], ssl.SSLContext]) -> AbstractAsyncC
 
         return open_redis_transport(tls)
     except ModuleNotFoundError as error:
-        raise InvalidInput(f"sinks of this kind need {error.name}: install rookery[{kind}]", field="url") from None
+        text = f"sinks of this kind need {error.name}: install Rookery with its extra `{kind}`"
+        raise InvalidInput(text, field="url") from None

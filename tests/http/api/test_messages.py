@@ -172,6 +172,30 @@ async def test_a_known_key_is_answered_whatever_became_of_the_session_and_the_fi
     assert len(served.parrot.sent) == 2
 
 
+async def test_a_known_key_with_another_time_or_ttl_is_another_request(served: Any) -> None:
+    await served.add()
+    at, text = instant(hours=1), {"to": "7", "text": "pay"}
+    requests: dict[str, dict[str, Any]] = {
+        "plain": text,
+        "scheduled": text | {"send_at": at},
+        "short-lived": text | {"ttl": 60},
+        "both": text | {"send_at": at, "ttl": 60},
+    }
+    first = {}
+    for key, body in requests.items():
+        answer = await served.client.post(URL, json=body, headers={"Idempotency-Key": key})
+        first[key] = answer.json()["id"]
+    others = [*requests.values(), text | {"send_at": instant(hours=2)}, text | {"ttl": 61}]
+    for key, body in requests.items():
+        for other in others:
+            answer = await served.client.post(URL, json=other, headers={"Idempotency-Key": key})
+            if other == body:
+                assert (answer.status_code in (200, 202), answer.json()["id"]) == (True, first[key])
+            else:
+                assert (answer.status_code, answer.json()["field"]) == (409, "Idempotency-Key"), (key, other)
+    assert len((await served.client.get(URL)).json()["messages"]) == len(requests)
+
+
 async def test_what_was_sent_stays_readable(served: Any) -> None:
     await served.add()
     for body in (

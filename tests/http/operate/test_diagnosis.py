@@ -69,10 +69,11 @@ async def test_tasks_that_have_not_begun_and_the_one_that_asks() -> None:
 
 
 async def test_a_signal_writes_the_tree_to_the_log(tmp_path: Path) -> None:
-    async with open_server_process(tmp_path, environment={"LOG_FORMAT": "json"}) as server:
+    environment = {"LOG_FORMAT": "json", "ROOKERY_TELEGRAM_API_URL": "http://127.0.0.1:9"}
+    async with open_server_process(tmp_path, environment=environment) as server:
         await server.listening()
         async with server.client() as client:
-            document = {"id": "bot", "platform": "telegram", "credentials": {"token": TOKEN}, "enabled": False}
+            document = {"id": "bot", "platform": "telegram", "credentials": {"token": TOKEN}}
             assert (await client.post("/v1/sessions", json=document)).status_code == 201
             for times in (1, 2):
                 server.send_signal(signal.SIGUSR1)
@@ -84,6 +85,7 @@ async def test_a_signal_writes_the_tree_to_the_log(tmp_path: Path) -> None:
         assert await server.ended(15) == 0
     records = [json.loads(line) for line in server.errors.splitlines()]
     assert any("supervisor" in record["event"].lower() for record in records)
+    assert any(record["event"].lstrip().startswith("session bot: ") for record in records)
     assert TOKEN.encode() not in server.errors
 
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
+import resource
+import signal
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import trio
 
@@ -16,6 +19,7 @@ from rookery_http.config.settings import ApiSettings
 from rookery_http.operate.doctor import examine_running
 from rookery_http.operate.log_tail import LogTail, levels_from
 from rookery_http.operate.logs import Mask
+from support.clients.problems import assert_problem
 from support.server_process import open_server_process
 
 TOKEN = "123456789:AAEhBOweik9ai2o1B2c3D4e5F6g7H8i9J0k"
@@ -131,6 +135,32 @@ async def test_settings_in_force_hide_secrets(tmp_path: Path) -> None:
             for text in (answer.text, logged.text):
                 for secret in ("swordfish-7", "a-very-secret-key-0815"):
                     assert secret not in text
+
+
+async def test_a_full_disk_is_not_ready_and_says_why(tmp_path: Path) -> None:
+    """Whoever may write no byte to a file has a full disk; the database can still be read."""
+    async with open_server_process(tmp_path) as server:
+        await server.listening()
+        async with server.client() as client:
+
+            async def answers(status: int) -> httpx.Response:
+                with trio.fail_after(30):
+                    while (answer := await client.get("/readyz")).status_code != status:
+                        await trio.sleep(0.1)
+                return answer
+
+            await answers(200)
+            limits = resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE)
+            resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (0, limits[1]))
+            problem = assert_problem(await answers(503), 503)
+            assert problem["detail"].startswith("the database cannot be used: ")
+            assert "disk" in problem["detail"]
+            assert (await client.get("/healthz")).status_code == 200
+            assert (await client.get("/v1/sessions")).json()["sessions"] == []
+            resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, limits)
+            assert (await answers(200)).json()["status"] == "ready"
+        server.send_signal(signal.SIGTERM)
+        assert await server.ended(15) == 0
 
 
 async def test_an_embedded_server_shows_what_it_has(served: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -153,3 +154,38 @@ async def test_the_log_says_what_was_answered(served: Any, caplog: pytest.LogCap
             await trio.sleep(0.01)
     posts = [("/v1/sessions/polly/messages", 200)] * 3
     assert logged(caplog) == [*posts, ("/v1/events/stream", 400), ("/v1/events/stream", 200)]
+
+
+async def test_the_log_says_201_and_202_and_how_streams_ended(served: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """A client that closes after a whole answer, or leaves a stream that it has read from, is no 499."""
+    caplog.set_level(logging.DEBUG, "rookery.api")
+    await served.add()
+    await served.parrot.say("polly", "hello")
+    caplog.clear()
+
+    def post(path: str, body: Any) -> bytes:
+        data = json.dumps(body).encode()
+        head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        return f"{head}Content-Length: {len(data)}\r\n\r\n".encode() + data
+
+    stream = b"GET /v1/events/stream?after=0&type=message%s HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    at = (datetime.now(UTC) + timedelta(hours=1)).isoformat(timespec="seconds")
+    expected = []
+    for request, path, status in (
+        (post("/v1/sessions", {"id": "jack", "platform": "parrot", "credentials": {"token": "1:abc"}}), "", 201),
+        (post("/v1/sessions/polly/messages", {"to": "7", "text": "later", "send_at": at}), "", 202),
+        (stream % b"", "/v1/events/stream", 200),
+        (stream % b"&limit=1", "/v1/events/stream", 200),
+    ):
+        async with await trio.open_tcp_stream("127.0.0.1", served.port) as client:
+            await client.send_all(request)
+            got = b""
+            with trio.fail_after(10):
+                while b"\r\n\r\n" not in got or (b"text/event-stream" in got and b"hello" not in got):
+                    got += await client.receive_some()
+        assert status_of(got) == status
+        expected.append((path or request.split()[1].decode(), status))
+        with trio.fail_after(10):
+            while len(logged(caplog)) < len(expected):
+                await trio.sleep(0.01)
+    assert logged(caplog) == expected

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -90,6 +91,15 @@ def test_one_signal_ends_it_in_good_order(start: Any, number: Any) -> None:
     assert [line["event"] for line in lines if line["component"] == "API"][-2:] == ["stopping", "stopped"]
 
 
+def test_it_names_the_address_of_the_dashboard(start: Any) -> None:
+    server = start()
+    url = server.ready()
+    page = httpx.get(f"{url}/dashboard", trust_env=False)
+    assert (page.status_code, page.headers["content-type"].partition(";")[0]) == (200, "text/html")
+    server.popen.send_signal(signal.SIGTERM)
+    assert server.popen.stdout.read() == f"Dashboard: {url}/dashboard\n"
+
+
 def test_an_open_stream_does_not_delay_the_end(start: Any) -> None:
     server = start(ROOKERY_SHUTDOWN_GRACE="40")
     url = server.ready()
@@ -157,11 +167,20 @@ def test_an_installation_for_embedding_only_says_what_is_missing(tmp_path: Path,
 
 
 def test_settings_that_cannot_be_used(tmp_path: Path) -> None:
+    strong, address = {"ROOKERY_SECRET_KEY": "k" * 32}, "DATABASE_URL: the address of PostgreSQL cannot be used: "
     for variables, expected in [
         ({"ROOKERY_PORT": "x", "LOG_FORMAT": "y"}, ["ROOKERY_PORT: ", "LOG_FORMAT: "]),
         ({"ROOKERY_HOST": "0.0.0.0"}, ["ROOKERY_API_KEY: "]),
         ({"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/x"}, ["ROOKERY_SECRET_KEY: "]),
         ({"ROOKERY_DATA_DIR": __file__}, ["ROOKERY_DATA_DIR: "]),
+        (
+            strong | {"DATABASE_URL": "postgresql://u:hush@[::1/x"},
+            [f"{address}its host"],
+        ),
+        (
+            strong | {"DATABASE_URL": "postgresql://u:hush@db:999999/x"},
+            [f"{address}a port"],
+        ),
     ]:
         done = rookery("serve", **{"ROOKERY_DATA_DIR": str(tmp_path)} | variables)
         assert done.returncode == 2
@@ -170,6 +189,7 @@ def test_settings_that_cannot_be_used(tmp_path: Path) -> None:
         assert len(lines) == len(expected), done.stderr
         for line, start in zip(lines, expected, strict=True):
             assert line.startswith(f"rookery: {start}")
+            assert "hush" not in line
     assert rookery("serve", "--port", "x").returncode == 2
     assert rookery("nonsense").returncode == 2
 
@@ -303,6 +323,7 @@ def test_the_demo_counts_right_and_ends_by_itself() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Nothing lost, nothing repeated." in done.stdout
     assert "took over" in done.stdout
+    assert re.search(r"dashboard: http://127\.0\.0\.1:\d+/dashboard\b", done.stdout)
     assert done.stderr == ""
     assert "a scripted phone has scanned it" in done.stdout
     assert "without a QR code" in done.stdout
