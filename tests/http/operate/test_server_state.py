@@ -157,8 +157,10 @@ async def test_a_full_disk_is_not_ready_and_says_why(tmp_path: Path) -> None:
             assert "disk" in problem["detail"]
             assert (await client.get("/healthz")).status_code == 200
             assert (await client.get("/v1/sessions")).json()["sessions"] == []
+            assert "rookery_store_up 0.0" in (await client.get("/metrics")).text.splitlines()
             resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, limits)
             assert (await answers(200)).json()["status"] == "ready"
+            assert "rookery_store_up 1.0" in (await client.get("/metrics")).text.splitlines()
         server.send_signal(signal.SIGTERM)
         assert await server.ended(15) == 0
 
