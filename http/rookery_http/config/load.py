@@ -16,6 +16,7 @@ from rookery.background.media_fetcher import kinds_of
 from rookery.errors import InvalidInput
 from rookery.runtime.trust import tls_context
 from rookery.store.open import check_postgres_url
+from rookery_telegram.bot_api.proxy import check_proxy
 
 from .doors import origins_of
 from .settings import ApiSettings, LogSettings, PlatformSettings, is_loopback
@@ -146,6 +147,11 @@ def _contradictions(values: Mapping[str, Any]) -> list[str]:
             check_postgres_url(values["DATABASE_URL"])
         except InvalidInput as error:
             lines.append(f"DATABASE_URL: {error}")
+    if (proxy := values["ROOKERY_TELEGRAM_PROXY"]) is not None:
+        try:
+            check_proxy(proxy, "ROOKERY_TELEGRAM_PROXY")
+        except InvalidInput as error:
+            lines.append(str(error))
     if (values["ROOKERY_MEDIA"] or "").startswith(S3):
         lines += [
             f"{name}: needed for {values['ROOKERY_MEDIA']}"

@@ -276,6 +276,18 @@ def test_an_address_of_the_database_that_is_none(monkeypatch: pytest.MonkeyPatch
     assert "hush" not in line
 
 
+@pytest.mark.parametrize("address", ["http://u:hush@[::1/x", "http://u:hush@h:999999", "hush"])
+def test_an_address_of_a_proxy_that_is_none(monkeypatch: pytest.MonkeyPatch, address: Any) -> None:
+    monkeypatch.setenv("ROOKERY_TELEGRAM_PROXY", address)
+    with pytest.raises(ConfigurationError) as caught:
+        load()
+    (line,) = caught.value.lines
+    assert line.startswith("ROOKERY_TELEGRAM_PROXY: an address such as http://user:password@host:port is needed")
+    assert "hush" not in line
+    monkeypatch.setenv("ROOKERY_TELEGRAM_PROXY", "socks5://u:hush@[::1]:10800")
+    assert "hush" in load().secrets
+
+
 @pytest.mark.parametrize(
     ("name", "weak"),
     [
