@@ -122,6 +122,16 @@ async def test_a_queue_that_was_emptied_in_any_way_has_room_again(store: Store) 
     await fill(MessageState.SCHEDULED, send_at=1500.0)
 
 
+async def test_sends_that_came_due_take_room(store: Store) -> None:
+    await create_and_claim(store)
+    for state, send_at in ((MessageState.QUEUED, None), (MessageState.SCHEDULED, 1500.0)):
+        answers = await store.enqueue_batch([message(state=state, send_at=send_at) for _ in range(3)], pending_limit=4)
+        assert not [answer for answer in answers if isinstance(answer, Busy)]
+    assert set(await store.release_scheduled(now=1600.0)) == {"shop"}
+    with pytest.raises(Busy):
+        await store.enqueue(message(), pending_limit=4)
+
+
 def test_room_is_shared_with_other_engines() -> None:
     room = SendRoom(alone=False)
     assert not room.take("q", 1000)

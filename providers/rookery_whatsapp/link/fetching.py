@@ -43,7 +43,7 @@ async def fetch(
                 target = target.join(answer.headers[b"location"].decode("latin-1"))
             else:
                 raise Rejected(f"url: its server redirects more than {MOST_REDIRECTS} times")
-    except httpx.InvalidURL as error:
+    except (httpx.InvalidURL, UnicodeError) as error:
         raise Rejected(f"url: {error}") from None
     except (ExchangeError, trio.TooSlowError) as error:
         raise NotConnected(f"the file at the url cannot be fetched now: {type(error).__name__}") from None
@@ -59,6 +59,8 @@ async def _get(url: httpx.URL, connect: Connect, limit: int, seconds: float, ca_
     """One request. Raises Rejected, ExchangeError."""
     if url.scheme not in ("http", "https") or not url.host:
         raise Rejected("url: an http:// or https:// address is needed")
+    if url.port is not None and not 0 < url.port < 65536:
+        raise Rejected(f"url: {url.port} is no port")
     head = [b"GET %b HTTP/1.1" % url.raw_path, b"Host: " + url.netloc]
     head += [b"User-Agent: Rookery", b"Accept: */*", b"Accept-Encoding: identity", b"Connection: close"]
     if url.username or url.password:

@@ -52,7 +52,12 @@ async def preview(
                     for name, word in (("title", "title"), ("description", "description"), ("thumbnail", "image")):
                         found[name] = found[name] or said.get(word)
             if found["title"] and found["thumbnail"]:
-                found["picture"], _ = await _get(str(found["thumbnail"]), LARGEST_PICTURE, settings)
+                try:
+                    found["picture"], _ = await _get(str(found["thumbnail"]), LARGEST_PICTURE, settings)
+                except NotPublic as error:
+                    if wanted.get("thumbnail"):
+                        raise
+                    log.info("a link's page names a picture that is not public", error=str(error))
         except NotPublic:
             raise
         except (Rejected, NotConnected, SendError) as error:

@@ -22,6 +22,7 @@ import msgspec
 from .events.found import Found
 
 ENDING = ".events"
+DAMAGED = ".damaged"
 PLAIN, ENCRYPTED = b"\x00", b"\x01"
 NONCE = 12  # bytes
 
@@ -40,6 +41,8 @@ class EventFile:
         self.size = os.fstat(descriptor).st_size
         self.keep = False
         """Leave the file on the disk in any case."""
+        self.whole = 0
+        """The end of the last record that `offsets` found whole."""
         self._descriptor = descriptor
         self._keys = keys
         self._associated = path.name.partition("~")[0].encode()  # a record is of no use in another session's file
@@ -85,14 +88,21 @@ class EventFile:
         """Where the whole records lie."""
         offset = 0
         while (data := self._data(offset)) is not None:
+            self.whole = offset + _HEAD.size + len(data)
             yield offset
-            offset += _HEAD.size + len(data)
+            offset = self.whole
 
     def clear(self) -> None:
         """Remove all records."""
         if self.size:
             os.ftruncate(self._descriptor, 0)
             self.size = 0
+
+    def put_aside(self) -> Path:
+        """Give the file a name that no start looks for: part of it cannot be read. Returns that name."""
+        path = self.path.with_name(self.path.name + DAMAGED)
+        self.path.rename(path)
+        return path
 
     def sync(self) -> None:
         """Return when everything is on the disk."""

@@ -59,6 +59,7 @@ class Unstored:
         self._own: EventFile | None = None
         self._earlier: list[EventFile] = []
         self._given = 0
+        self._sent = 0  # the number of the event that the engine has last been given
         self._draining = False
         self._closed = False
         self._problem = ""
@@ -75,9 +76,15 @@ class Unstored:
             return
         for file in leftovers(self._place, self._keys):
             self._earlier.append(file)
-            for offset in file.offsets():
-                self._given += 1
-                self._queue.append(_Waiting(self._given, time.monotonic(), file, offset, None))
+            try:
+                for offset in file.offsets():
+                    self._given += 1
+                    self._queue.append(_Waiting(self._given, time.monotonic(), file, offset, None))
+                if file.whole < file.size:
+                    self._note(f"what follows a damaged event is not read: {file.put_aside()}")
+            except OSError as error:
+                file.keep = True
+                self._note(f"{file.path} cannot be read: {error.strerror or error}")
         self._hand_over()
 
     def put(self, found: Found) -> None:
@@ -90,7 +97,9 @@ class Unstored:
             waiting = self._keep(number, found, oldest)
             with self._changed:
                 self._queue.append(waiting)
-                first = len(self._queue) == 1
+                first = len(self._queue) == 1 and self._sent != number
+                if first:
+                    self._sent = number
             if first:
                 self._channel.send(Happened(self._client, number, *found))
             if waiting.file is None:
@@ -164,8 +173,9 @@ class Unstored:
         while True:
             with self._changed:
                 waiting = self._queue[0] if self._queue else None
-            if waiting is None:
-                return
+                if waiting is None or waiting.number == self._sent:  # `put` was quicker
+                    return
+                self._sent = waiting.number
             try:
                 found = waiting.found or (waiting.file.read(waiting.offset) if waiting.file else None)
             except (OSError, Unreadable) as error:

@@ -66,6 +66,8 @@ async def test_a_link_is_limited_and_its_token_stays_out_of_the_log(
         assert (await served.client.get(paths[1])).status_code == 200, "another link has a limit of its own"
         wrong = [(await served.client.get("/pair/" + "A" * 60)).status_code for _ in range(40)]
         assert set(wrong) == {404, 429}
+        for end in (".", "/", "/x", "%0A"):  # as in a sentence that ends with the link
+            await served.client.get(paths[1] + end)
         assert (await served.client.get(paths[1])).status_code == 200, "wrong links do not hold up others"
     shown = [line["path"] for line in lines if line["path"].startswith("/pair")]
     assert set(shown) == {"/pair/..."}

@@ -11,8 +11,9 @@ import pytest
 from rookery.errors import NotConnected, Rejected
 from rookery_whatsapp import WorkerSettings
 from rookery_whatsapp.link import preview as previews
-from rookery_whatsapp.link.fetching import NotPublic
+from rookery_whatsapp.link.fetching import NotPublic, fetch
 from rookery_whatsapp.link.preview import first_address, preview
+from rookery_whatsapp.worker.calls.conversion import thumbnail, to_sticker
 from rookery_whatsapp.worker.calls.web_page import describe
 
 BASE = "https://a.example/b/c"
@@ -94,3 +95,33 @@ async def test_what_cannot_be_fetched_leaves_the_preview_out(monkeypatch: pytest
     )
     assert kept == {"url": "a.example", "title": "t", "description": None}
     assert msgspec.to_builtins(kept)
+
+
+async def test_a_page_that_names_a_private_picture_has_a_preview_without_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fetch(url: str, **options: Any) -> tuple[bytes, str | None]:
+        if url.startswith("http://localhost"):
+            raise NotPublic("url: localhost is not public")
+        return b"<title>t</title>", "text/html"
+
+    async def read(method: str, **arguments: Any) -> dict[str, str]:
+        return {"title": "t", "image": "http://localhost:3000/og.png"}
+
+    monkeypatch.setattr(previews, "fetch", fetch)
+    assert await preview({"url": "https://a.example"}, WorkerSettings(), read) == {
+        "url": "https://a.example",
+        "title": "t",
+        "description": None,
+    }
+
+
+@pytest.mark.parametrize("url", ["https://a.example:99999/", "https://a.example:0/", "http://xn--a/", "http://a..b/"])
+async def test_an_address_that_is_none_is_refused_in_words(url: str) -> None:
+    with pytest.raises((Rejected, NotConnected), match="url"):
+        await fetch(url, limit=10, seconds=5.0, allow_private=False)
+
+
+def test_a_picture_that_is_a_program_is_not_opened() -> None:
+    program = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\n{} loop\n%%EOF\n"
+    with pytest.raises(ValueError, match="no picture"):
+        to_sticker(program)
+    assert thumbnail(program) is None

@@ -104,6 +104,41 @@ def test_the_next_client_hands_over_what_a_killed_one_left(tmp_path: Path) -> No
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("damaged", [0, 1])
+def test_what_follows_a_damaged_event_is_put_aside(tmp_path: Path, damaged: int) -> None:
+    place = tmp_path / "unstored/one~1"
+    killed = Worker(place)
+    for key in "abc":
+        killed.queue.put(event(key))
+    release(killed)
+    (file,) = files(tmp_path)
+    content = bytearray(file.read_bytes())
+    content[damaged * len(content) // 3 + 12] ^= 1
+    file.write_bytes(content)
+    second = Worker(place)
+    assert second.store_all() == list("abc"[:damaged])
+    assert second.queue.close() == (0, 0)
+    (aside,) = tmp_path.rglob("*.damaged")
+    assert aside.read_bytes() == content
+    assert [problem for problem in second.problems if str(aside) in problem]
+    assert Worker(place).queue.empty
+
+
+def test_an_event_that_comes_while_the_last_one_is_stored_is_handed_over_once(tmp_path: Path) -> None:
+    worker = Worker(tmp_path / "one~1")
+    worker.queue.put(event("a"))
+    original = worker.queue._hand_over
+
+    def meanwhile() -> None:
+        worker.queue._hand_over = original  # type: ignore[method-assign]
+        worker.queue.put(event("b"))
+        original()
+
+    worker.queue._hand_over = meanwhile  # type: ignore[method-assign]
+    worker.queue.stored(1)
+    assert worker.engine.keys == ["a", "b"]
+
+
 def test_a_file_in_use_belongs_to_its_client(tmp_path: Path) -> None:
     place = tmp_path / "one~1"
     first = Worker(place)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import sys
 import threading
 from contextlib import closing
 from pathlib import Path
@@ -181,3 +182,51 @@ async def test_closing_waits_for_the_copy_and_leaves_no_log(
             await write(store, lease, len(await event_keys(store)), 1)
     assert not log_of(backend).exists()
     assert not [thread for thread in threading.enumerate() if "checkpoints" in thread.name]
+
+
+READ_AND_CLOSE = """
+import sqlite3, sys
+with sqlite3.connect(sys.argv[1]) as connection:
+    print(connection.execute("SELECT count(*) FROM events").fetchone()[0])
+connection.close()
+"""
+
+
+@pytest.mark.usefixtures("short")
+async def test_another_program_leaves_the_log_to_those_who_write(backend: SqliteBackend) -> None:
+    """A program that thinks itself alone with the file removes the log when it closes, with all that follows in it."""
+    store = backend.make()
+    async with store.open():
+        lease = await create_and_claim(store)
+        with closing(LogGauge(backend.path, 4096)) as gauge, trio.fail_after(60):
+            await until_changed(store, lease, gauge, gauge.salt, 0)  # the thread has its connection
+        log = log_of(backend).stat().st_ino
+        command = [sys.executable, "-c", READ_AND_CLOSE, str(backend.path)]
+        done = await trio.run_process(command, capture_stdout=True)
+        assert int(done.stdout) > 0
+        assert log_of(backend).stat().st_ino == log
+        await write(store, lease, 900_000, 1)
+        stored = await event_keys(store)
+        done = await trio.run_process(command, capture_stdout=True)
+        assert int(done.stdout) == len(stored)
+
+
+@pytest.mark.usefixtures("short")
+async def test_without_a_thread_sqlite_copies_the_log_itself(
+    backend: SqliteBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(thread: threading.Thread) -> None:
+        assert thread.name == "rookery-sqlite-checkpoints"
+        raise RuntimeError("can't start new thread")
+
+    store = backend.make()
+    async with store.open():
+        lease = await create_and_claim(store)
+        with monkeypatch.context() as patch, trio.fail_after(30):
+            patch.setattr(threading.Thread, "start", refuse)
+            for number in range(60):
+                await store.append(lease, [event(number)], None)
+        await write(store, lease, 60, 20)
+        assert len(await event_keys(store)) == 80
+    async with store.open():
+        assert len(await event_keys(store)) == 80

@@ -195,7 +195,7 @@ async def test_files_that_are_no_store(tmp_path: Path) -> None:
     with sqlite3.connect(foreign) as connection:
         connection.execute("CREATE TABLE notes (x)")
     connection.close()
-    for path, words in ((text, "not a SQLite database"), (foreign, "another program"), (tmp_path, "cannot open")):
+    for path, words in ((text, "not a SQLite database"), (foreign, "another program"), (tmp_path, "cannot be opened")):
         before = content(path)
         with pytest.raises(StoreError, match=words):
             async with SqliteBackend(path).make().open():

@@ -149,7 +149,7 @@ class SqliteStore(
         database = prepare(connection, self.location, self._secrets, self._clock)
         if (path := self._path) is not None:
             page_size: int = connection.execute("PRAGMA page_size").fetchone()[0]
-            database.checkpoints = Checkpointer(LogGauge(path, page_size), lambda: connect(path))
+            database.checkpoints = Checkpointer(LogGauge(path, page_size), lambda: connect(path, create=False))
         return database
 
     def __repr__(self) -> str:

@@ -34,6 +34,11 @@ SOUNDS = ",".join(
 """Formats that ffmpeg may read. Playlists are none of them: they would let a file name other files and addresses."""
 OPUS_RATE = 48_000  # granules a second, whatever the sound's own rate is
 
+PICTURES = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "ICO")
+"""What is opened: others, like EPS, start programs."""
+
+MOST_FRAMES = 300
+
 THUMBNAIL = (96, 96)  # pixels at most
 LINK_THUMBNAIL = (300, 300)
 
@@ -46,12 +51,14 @@ def to_sticker(data: bytes) -> tuple[bytes, bool]:
     from PIL import Image
 
     try:
-        with Image.open(io.BytesIO(data)) as picture:
+        with Image.open(io.BytesIO(data), formats=PICTURES) as picture:
             animated = getattr(picture, "n_frames", 1) > 1
             largest = LARGEST_ANIMATION if animated else LARGEST_STICKER
             if picture.format == "WEBP" and picture.size == STICKER and len(data) <= largest:
                 return data, animated
             _check_size(picture)
+            if getattr(picture, "n_frames", 1) > MOST_FRAMES:
+                raise ValueError(f"it has more than {MOST_FRAMES} frames")
             frames = list(_frames(picture)) if animated else [(_on_canvas(picture), DEFAULT_FRAME)]
     except Exception as error:
         if data.startswith(b"RIFF"):  # a WebP that this Pillow cannot read
@@ -174,7 +181,7 @@ def thumbnail(data: bytes, size: tuple[int, int] = THUMBNAIL) -> tuple[bytes, tu
     try:
         from PIL import Image
 
-        with Image.open(io.BytesIO(data)) as picture:
+        with Image.open(io.BytesIO(data), formats=PICTURES) as picture:
             whole = picture.size
             _check_size(picture)
             picture.draft("RGB", size)

@@ -93,11 +93,16 @@ class Checkpointer:
             self._copy()
 
     def _copy(self) -> threading.Event:
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._main, name="rookery-sqlite-checkpoints", daemon=True)
-            self._thread.start()
         self._is_behind = False
         self._copying = threading.Event()
+        if self._thread is None:
+            thread = threading.Thread(target=self._main, name="rookery-sqlite-checkpoints", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:  # no more threads: SQLite itself copies at `LIMIT`, unless the next attempt succeeds
+                self._copying.set()
+                return self._copying
+            self._thread = thread
         self._asked.put(self._copying)
         return self._copying
 

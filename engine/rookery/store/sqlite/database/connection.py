@@ -95,16 +95,22 @@ class Database:
 
     def close(self) -> None:
         """Close, and truncate the write-ahead log if no reader is in the way."""
-        if self.checkpoints is not None:
-            self.checkpoints.close()
-        self.connection.close()
+        try:
+            if self.checkpoints is not None:
+                self.checkpoints.close()
+        finally:
+            self.connection.close()
 
 
-def connect(path: Path | None, *, full_sync: bool = False, read_only: bool = False) -> sqlite3.Connection:
+def connect(
+    path: Path | None, *, full_sync: bool = False, read_only: bool = False, create: bool = True
+) -> sqlite3.Connection:
     """Open a connection: autocommit, so that transactions are explicit; any thread may use it, one at a time.
 
     `path` None is a database of its own in memory. A new file is readable by its owner only, and so are the files that
-    SQLite puts beside it.
+    SQLite puts beside it. An existing file is opened by SQLite alone: a descriptor of ours that is closed would take with
+    it the locks of all connections that this process has to the file (POSIX), and another program would think that
+    nobody uses it and remove the write-ahead log.
 
     Raises:
         StoreError: the file belongs to another program.
@@ -115,7 +121,9 @@ def connect(path: Path | None, *, full_sync: bool = False, read_only: bool = Fal
     elif read_only:
         target = f"{path.absolute().as_uri()}?mode=ro"
     else:
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        if create:
+            with contextlib.suppress(FileExistsError):
+                os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
         target = f"{path.absolute().as_uri()}?mode=rw"
     connection = sqlite3.connect(
         target,

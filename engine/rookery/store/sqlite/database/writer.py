@@ -145,9 +145,11 @@ class GroupWriter:
         try:
             self._serve(database)
         finally:
-            database.close()
-            after()
-            self._tell(self._end)
+            try:
+                database.close()
+            finally:
+                after()
+                self._tell(self._end)
 
     def _serve(self, database: Database) -> None:
         closing = False

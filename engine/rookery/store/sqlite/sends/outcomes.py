@@ -23,8 +23,9 @@ _MOVES = {
 }
 """The statement that sets each state, only from the states that it may replace."""
 
+_ENTRY = " AND is_entry"
 _STAYS = " AND is_entry AND chat = ?"
-"""Most receipts name the chat that the message already has, so nothing else changes with them."""
+"""Most receipts name no other chat than the message already has, so nothing else changes with them."""
 
 _STATES = "SELECT id, state FROM messages WHERE uid = ? AND id IN (SELECT value FROM json_each(?))"
 
@@ -41,17 +42,16 @@ def _move_all(connection: Connection, lease: Lease, outcomes: Sequence[SendOutco
     """Returns the ids of the messages whose state was refused."""
     if len(outcomes) == 1 or len({outcome.id for outcome in outcomes}) < len(outcomes):  # then their order matters
         return {outcome.id for outcome in outcomes if not _move(connection, lease, outcome)}
-    groups: dict[tuple[MessageState, bool], list[SendOutcome]] = {}
+    groups: dict[tuple[MessageState, str], list[SendOutcome]] = {}
     for outcome in outcomes:
-        has_chat = outcome.receipt is not None and outcome.receipt.chat is not None
-        groups.setdefault((outcome.state, has_chat), []).append(outcome)
+        suffix = "" if outcome.receipt is None else _ENTRY if outcome.receipt.chat is None else _STAYS
+        groups.setdefault((outcome.state, suffix), []).append(outcome)
     refused: set[str] = set()
-    for (state, has_chat), group in groups.items():
-        if has_chat:
-            rows = [(*_row(outcome, lease), outcome.receipt.chat) for outcome in group if outcome.receipt is not None]
-            moved = connection.executemany(_MOVES[state] + _STAYS, rows).rowcount
-        else:
-            moved = connection.executemany(_MOVES[state], [_row(outcome, lease) for outcome in group]).rowcount
+    for (state, suffix), group in groups.items():
+        rows: list[Row] = [_row(outcome, lease) for outcome in group]
+        if suffix == _STAYS:
+            rows = [(*row, outcome.receipt.chat) for row, outcome in zip(rows, group, strict=True) if outcome.receipt]
+        moved = connection.executemany(_MOVES[state] + suffix, rows).rowcount
         if moved == len(group):
             continue
         if state is MessageState.SENDING:  # writing it again would count another attempt

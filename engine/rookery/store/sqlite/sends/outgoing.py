@@ -64,9 +64,14 @@ class SqliteOutgoing(SqliteBase):
             "UPDATE messages SET state = 'queued', updated_at = ?1 WHERE number IN (SELECT number FROM messages "
             "WHERE state = 'scheduled' AND send_at <= ?1 ORDER BY send_at LIMIT ?2) RETURNING session"
         )
-        return await self._write(
-            lambda database: [row[0] for row in database.connection.execute(sql, (now, limit)).fetchall()]
-        )
+
+        def work(database: Database) -> list[str]:
+            rows = database.connection.execute(sql, (now, limit)).fetchall()
+            if rows:
+                database.room.forget()  # they wait in the queues now
+            return [row[0] for row in rows]
+
+        return await self._write(work)
 
     async def find_sent(self, lease: Lease, platform_ids: Collection[str]) -> Mapping[str, str]:
         sql = (
