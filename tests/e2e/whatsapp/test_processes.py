@@ -135,7 +135,9 @@ async def test_kill_9_of_the_server(whatsapp: WhatsAppSimulator, tmp_path: Path)
     assert len(stored) == len(set(stored)), "a message was stored twice"
     lost = len(set(sent) - set(stored))
     print(f"\n{KILLS} kills: {lost} of {len(sent)} messages lost between the library and the worker's file")
-    assert lost <= 5 * KILLS, "at most the few that the library was handing over; one on a machine with nothing else to do"
+    assert lost <= 5 * KILLS, (
+        "at most the few that the library was handing over; one on a machine with nothing else to do"
+    )
 
 
 async def test_a_signal_to_the_workers_alone_changes_nothing(whatsapp: WhatsAppSimulator, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import msgspec
+import pytest
 import trio
 from trio.testing import MockClock
 
@@ -130,6 +131,7 @@ async def test_stopping_and_reconnecting_while_it_pauses(autojump_clock: MockClo
         assert len(after) > len(before)
 
 
+@pytest.mark.slow
 async def test_nothing_is_counted_while_the_limit_is_out_of_reach(autojump_clock: MockClock) -> None:
     async with polling(msgspec.structs.replace(SETTINGS, max_event_backlog=10_000)) as (_, _, store):
         await trio.sleep(3600)

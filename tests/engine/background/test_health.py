@@ -167,6 +167,7 @@ async def test_a_zombie_among_a_thousand_idle_sessions_is_found_and_no_other_res
         assert len(platform.probes) >= 2000
 
 
+@pytest.mark.slow
 async def test_many_that_do_not_answer_are_found_in_the_same_time_as_one(autojump_clock: MockClock) -> None:
     platform = AskedPlatform()
     ids = [f"s{n:03}" for n in range(500)]

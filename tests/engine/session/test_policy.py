@@ -65,6 +65,7 @@ POLICY = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", POLICY)
 async def test_a_failure_that_repeats(name: str, autojump_clock: MockClock) -> None:
     row = POLICY[name]

@@ -78,6 +78,7 @@ async def test_the_peer_may_just_hang_up(autojump_clock: MockClock) -> None:
         await connected(engine)
 
 
+@pytest.mark.slow
 async def test_a_network_outage_is_retried_for_ever(autojump_clock: MockClock) -> None:
     platform = FakePlatform()
     platform.plan("a", *[network() for _ in range(100)])

@@ -222,6 +222,7 @@ async def test_texts_that_no_store_takes_are_cleaned(autojump_clock: MockClock) 
         await connected(engine)
 
 
+@pytest.mark.slow
 async def test_history_is_complete_in_order_and_bounded(autojump_clock: MockClock) -> None:
     platform = FakePlatform()
     platform.plan("a", *[network() for _ in range(3)])
