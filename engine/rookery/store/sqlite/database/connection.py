@@ -109,8 +109,8 @@ def connect(
 
     `path` None is a database of its own in memory. A new file is readable by its owner only, and so are the files that
     SQLite puts beside it. An existing file is opened by SQLite alone: a descriptor of ours that is closed would take with
-    it the locks of all connections that this process has to the file (POSIX), and another program would think that
-    nobody uses it and remove the write-ahead log.
+    it the locks of all connections that this process has to the file (POSIX), and another program would take
+    the file for unused and remove the write-ahead log.
 
     Raises:
         StoreError: the file belongs to another program.

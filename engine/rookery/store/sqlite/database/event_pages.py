@@ -20,40 +20,23 @@ _ALL = f"SELECT {EVENT_COLUMNS} FROM events WHERE id > ? ORDER BY id LIMIT ?"  #
 _CHOSEN = f"SELECT {EVENT_COLUMNS} FROM events WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id"  # noqa: S608
 _OF_ALL = "SELECT id FROM events WHERE id > ? AND id < ?{} ORDER BY id {} LIMIT ?"
 
-# Each type of a session, or of the log, is found with one step in the index.
-_TYPES_OF = """
-    WITH RECURSIVE known (type) AS (
-        SELECT min(type) FROM events WHERE session = ?1
-        UNION ALL
-        SELECT (SELECT min(type) FROM events WHERE session = ?1 AND type > known.type)
-        FROM known WHERE known.type IS NOT NULL
+
+def _each(column: str, table: str, condition: str = "") -> str:
+    """A statement for the different values of a column, each found with one step in the index."""
+    first = f" WHERE {condition}" if condition else ""
+    further = f" AND {condition}" if condition else ""
+    return (
+        f"WITH RECURSIVE known (value) AS (SELECT min({column}) FROM {table}{first} UNION ALL "  # noqa: S608
+        f"SELECT (SELECT min({column}) FROM {table} WHERE {column} > known.value{further}) "
+        "FROM known WHERE known.value IS NOT NULL) SELECT value FROM known WHERE value IS NOT NULL"
     )
-    SELECT type FROM known WHERE type IS NOT NULL"""
-_TYPES = """
-    WITH RECURSIVE known (type) AS (
-        SELECT min(type) FROM events
-        UNION ALL
-        SELECT (SELECT min(type) FROM events WHERE type > known.type) FROM known WHERE known.type IS NOT NULL
-    )
-    SELECT type FROM known WHERE type IS NOT NULL"""
+
+
+_TYPES = _each("type", "events")
+_TYPES_OF = _each("type", "events", "session = ?1")
+_SESSIONS_IN = _each("session", "event_chats", "chat = ?1")
+_TYPES_IN = _each("type", "event_chats", "chat = ?1 AND session = ?2")
 _BY_SESSION = "SELECT id FROM events WHERE session = ? AND type = ? AND id > ? AND id < ?{} ORDER BY id {} LIMIT ?"
-# The same of a chat.
-_SESSIONS_IN = """
-    WITH RECURSIVE known (session) AS (
-        SELECT min(session) FROM event_chats WHERE chat = ?1
-        UNION ALL
-        SELECT (SELECT min(session) FROM event_chats WHERE chat = ?1 AND session > known.session)
-        FROM known WHERE known.session IS NOT NULL
-    )
-    SELECT session FROM known WHERE session IS NOT NULL"""
-_TYPES_IN = """
-    WITH RECURSIVE known (type) AS (
-        SELECT min(type) FROM event_chats WHERE chat = ?1 AND session = ?2
-        UNION ALL
-        SELECT (SELECT min(type) FROM event_chats WHERE chat = ?1 AND session = ?2 AND type > known.type)
-        FROM known WHERE known.type IS NOT NULL
-    )
-    SELECT type FROM known WHERE type IS NOT NULL"""
 _POSITION = "SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'chats_position'"
 _IN_CHAT = (
     "SELECT event FROM event_chats WHERE chat = ? AND session = ? AND type = ? AND event > ? AND event < ?{} "
