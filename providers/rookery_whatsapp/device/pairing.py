@@ -91,7 +91,7 @@ class PairingDesk:
 
     @property
     def showing(self) -> bool:
-        """True while a client shows codes that nobody has used."""
+        """True while a client shows codes and no phone has used one."""
         return self._port is not None
 
     def next_round(self) -> None:

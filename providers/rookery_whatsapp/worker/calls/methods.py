@@ -209,11 +209,6 @@ def read_page(client: Client, arguments: dict[str, Any]) -> dict[str, str]:
     return web_page.describe(arguments["html"], arguments["url"])
 
 
-def set_timer(client: Client, arguments: dict[str, Any]) -> None:
-    """Let new messages of a chat disappear after so many seconds; 0: never."""
-    client.gated.set_disappearing_timer(parse_jid(arguments["chat"]), arguments["seconds"] * 1_000_000_000)
-
-
 def _question(function: Callable[[Client, dict[str, Any]], Any]) -> Callable[[Client, dict[str, Any]], Any]:
     """Run a query; a failure is the server's answer."""
 
@@ -273,6 +268,5 @@ METHODS: dict[str, Callable[[Client, dict[str, Any]], Any]] = {
         group_calls.channel,
         group_calls.follow,
         group_calls.unfollow,
-        set_timer,
     )
 }
