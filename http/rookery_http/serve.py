@@ -16,7 +16,7 @@ from .config.load import Config
 from .config.settings import ApiSettings, is_loopback
 from .server import access_log
 from .server.address import Address
-from .server.connection import Scope
+from .server.exchange import Scope
 from .server.server import open_listeners, serve
 
 

@@ -23,7 +23,7 @@ ALLOWED = {
     "engine/rookery/media/vault.py": "as above",
     "engine/rookery/store/inspection.py": "measures how far the two clocks are apart",
     "http/rookery_http/operate/doctor.py": "judges the machine's clock",
-    "http/rookery_http/server/connection.py": "the header Date",
+    "http/rookery_http/server/response_head.py": "the header Date",
     "providers/rookery_telegram/provider.py": "judges the machine's clock",
     "providers/rookery_telegram/receiving/updates.py": "a default for callers without an engine",
     "providers/rookery_whatsapp/device/unstored.py": "compared with the times of files",

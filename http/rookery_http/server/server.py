@@ -19,7 +19,8 @@ import trio
 
 from .accepting import Reserve, accept_clients
 from .address import Address, addresses
-from .connection import Application, Connection, Scope
+from .connection import Connection
+from .exchange import Application, Scope
 from .http1 import Incoming
 
 AFTER_DRAIN = 0.5

@@ -33,7 +33,8 @@ from hypercorn.typing import ConnectionState
 from hypercorn.utils import parse_socket_addr
 
 from . import access_log
-from .connection import GONE, LINGER_BYTES, NETWORK_ERRORS, RECEIVE_SIZE, SEND_PIECE, SEND_TIMEOUT
+from .connection import LINGER_BYTES, NETWORK_ERRORS, RECEIVE_SIZE, SEND_PIECE, SEND_TIMEOUT
+from .exchange import GONE
 from .http1 import Incoming, websocket_handshake
 
 DELIVER_TIMEOUT = 5.0
