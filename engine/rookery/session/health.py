@@ -7,17 +7,18 @@ import msgspec
 from ..errors import printable
 from ..log import get_logger
 from ..model.session import Action, Health, Lease, PairingCode, Reason, Session, SessionStatus, StatusWrite
+from ..provider.capabilities import Pairing
 from ..services import Services
 
 log = get_logger("SESSION")
 
 
-class Condition:
+class SessionHealth:
     """The health of one claimed session. Owned by its runner; every change goes to the status board without
     blocking."""
 
     def __init__(self, session: Session, lease: Lease, services: Services) -> None:
-        self.health = session.health
+        self.current = session.health
         self.last_error = session.health.last_error
         self._troubled = False  # the last error is the store's, and is cleared when the store answers
         self._writes = 0
@@ -51,14 +52,14 @@ class Condition:
         commands: int,
         action: Action = Action.NONE,
         next_retry_at: float | None = None,
-        code: PairingCode | None = None,
+        code: Pairing | None = None,
     ) -> None:
         """Report the new state; `commands` is the session's count of commands that this state answers."""
-        before = self.health
+        before = self.current
         same = before.status is status and before.reason is reason
         if self.pause is not None and status is SessionStatus.CONNECTED:
             detail = f"{detail}; {self.pause}"
-        self.health = Health(
+        self.current = Health(
             status=status,
             reason=reason,
             detail=printable(detail),
@@ -70,7 +71,7 @@ class Condition:
         self._put(commands, code)
         if not same:
             self._services.telemetry.count("state_changes", self._platform, status.value, reason.value)
-            tell = log.warning if self.health.terminal else log.info  # it stays down until a person acts
+            tell = log.warning if self.current.terminal else log.info  # it stays down until a person acts
             tell(
                 detail,
                 component="RECONNECT" if status is SessionStatus.RECONNECTING else "SESSION",
@@ -85,16 +86,19 @@ class Condition:
             if self._troubled:
                 self._troubled = False
                 self.last_error = None
-                self.health = msgspec.structs.replace(self.health, last_error=None)
+                self.current = msgspec.structs.replace(self.current, last_error=None)
                 self._put(commands)
             return
         if self.last_error != error:
             self._troubled = True
             self.last_error = error
-            self.health = msgspec.structs.replace(self.health, last_error=error)
+            self.current = msgspec.structs.replace(self.current, last_error=error)
             self._put(commands)
             log.warning("events wait: the store does not answer", session=self._session, error=error)
 
-    def _put(self, commands: int, code: PairingCode | None = None) -> None:
+    def _put(self, commands: int, code: Pairing | None = None) -> None:
         self._writes += 1
-        self._services.board.put(StatusWrite(self._lease, self.health, commands, self._writes, code))
+        shown = None
+        if code is not None:
+            shown = PairingCode(code.kind, code.code, code.expires_at, getattr(code, "round", None))
+        self._services.board.put(StatusWrite(self._lease, self.current, commands, self._writes, shown))

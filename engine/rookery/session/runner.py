@@ -7,20 +7,20 @@ from collections.abc import Mapping
 import msgspec
 import trio
 
-from ..errors import LeaseLost, ProviderError, StoreError, TerminalError, printable
+from ..errors import LeaseLost, ProviderError, StoreError
 from ..log import get_logger
-from ..model.session import Action, Health, Lease, PairingCode, Reason, Session, SessionStatus
+from ..model.session import Action, Health, Lease, Reason, Session, SessionStatus
 from ..outbound.outbox import Outbox
-from ..provider.capabilities import LogoutCapable, Named, Pairing, QueryAnswering, Waiting
+from ..provider.capabilities import Named, Pairing, QueryAnswering, Waiting
 from ..provider.contract import Link, Provider
 from ..services import Services
 from .backoff import Backoff
-from .health import Condition
+from .health import SessionHealth
 from .inbox import SessionInbox
 from .links import SessionLinks
-from .logout import clean_up
+from .logout import Logout, clean_up
 from .stop import FAREWELLS, Intent
-from .verdict import judge
+from .verdict import judge, unreadable
 
 LEASE_LOST = "the lease was not renewed in time"
 """Reason shown when a session reconnects and the database confirms that no other instance held it in between."""
@@ -44,13 +44,12 @@ class SessionRunner:
         self._wake = trio.Event()
         self._intent: Intent | None = None
         self._replaced = False
-        self._logging_out = False
         self._failed = False
-        self._condition = Condition(session, self.lease, services)
+        self._health = SessionHealth(session, self.lease, services)
         self._backoff = Backoff(services.settings)
         self.ended = trio.Event()  # set by the supervisor when the task is gone
         self.lease_ran_out: str | None = None  # why this runner, or the one before it here, could not keep its lease
-        self.logged_out: bool | None = None  # None: no logout was attempted
+        self._logout = Logout(session, services)
         self.outbox = Outbox(
             self.lease,
             session.platform,
@@ -67,7 +66,7 @@ class SessionRunner:
             on_credentials=self._remember,
             confirmations=self.outbox.record.confirmations,
         )
-        self._connection = SessionLinks(
+        self._links = SessionLinks(
             provider,
             self.inbox,
             self.outbox,
@@ -79,21 +78,34 @@ class SessionRunner:
     @property
     def link(self) -> Link | None:
         """The connected link, if there is one."""
-        return self._connection.link
+        return self._links.link
 
     @property
     def connected_at(self) -> float | None:
         """When the link connected, in trio time; None while there is no connected link."""
-        return self._connection.connected_at
+        return self._links.connected_at
 
     @property
-    def _health(self) -> Health:
-        return self._condition.health
+    def health(self) -> Health:
+        """The state that was reported last."""
+        return self._health.current
+
+    @property
+    def logged_out(self) -> bool | None:
+        """Whether the platform confirmed the logout; None: no logout was attempted."""
+        return self._logout.confirmed
+
+    @property
+    def _to_be_cleaned(self) -> bool:
+        """True when the authorisation has ended and the settings ask for cleaning up (D2)."""
+        if not self._settings.auto_cleanup_on_logout or self._intent in (Intent.LEASE_LOST, Intent.DELETE):
+            return False
+        return self._intent is Intent.LOGOUT or (self.health.terminal and self.health.reason is Reason.LOGOUT)
 
     @property
     def paused(self) -> bool:
         """True while receiving is held back because of the backlog."""
-        return self._condition.pause is not None
+        return self._health.pause is not None
 
     @property
     def stopping(self) -> bool:
@@ -106,11 +118,9 @@ class SessionRunner:
             self._intent = intent
         if intent is Intent.LEASE_LOST:
             self.lease_ran_out = self.lease_ran_out or LEASE_LOST
-        link, nursery = self._connection.link, self._connection.nursery
+        link, nursery = self._links.link, self._links.nursery
         if self._intent in (Intent.LOGOUT, Intent.DELETE) and link is not None and nursery is not None:
-            if not self._logging_out:
-                self._logging_out = True
-                nursery.start_soon(self._log_out, link)
+            self._logout.start(nursery, link, then=self._scope.cancel)
         else:
             self._scope.cancel()
 
@@ -126,11 +136,11 @@ class SessionRunner:
         self._backoff.reset()
         self._replaced = True
         self._wake.set()
-        self._connection.end()
+        self._links.end()
 
     def fail(self, error: ProviderError) -> None:
         """The health checks found the link dead: end it as if it had raised `error`."""
-        self._connection.fail(error)
+        self._links.fail(error)
 
     def retry(self, session: Session) -> None:
         """The operator asked for an attempt now: end the current wait, whether it is the engine's or the link
@@ -147,7 +157,7 @@ class SessionRunner:
         """Receive only what is already under way until `resume`; sends continue."""
         if not self.paused:
             log.warning(why, session=self.session.id)
-            self._condition.pause = why
+            self._health.pause = why
             if self.link is not None:
                 self.inbox.pause()
                 self._tell_connected(self.link)
@@ -156,13 +166,13 @@ class SessionRunner:
         """Receive again."""
         if self.paused:
             log.info("receiving goes on", session=self.session.id)
-            self._condition.pause = None
+            self._health.pause = None
             self.inbox.resume()
             if self.link is not None:
                 self._tell_connected(self.link)
 
     def _on_connected(self, link: Link) -> None:
-        self._condition.last_error = None
+        self._health.last_error = None
         self._tell_connected(link)
 
     def _tell_connected(self, link: Link) -> None:
@@ -182,21 +192,19 @@ class SessionRunner:
     ) -> None:
         """Report what the session is doing now. Never blocks."""
         if allow is not None:
-            self._connection.allow(allow)
-        self._condition.change(
+            self._links.allow(allow)
+        self._health.change(
             status,
             reason,
             detail,
             commands=self.session.commands,
             action=action,
             next_retry_at=next_retry_at,
-            code=None
-            if code is None
-            else PairingCode(code.kind, code.code, code.expires_at, getattr(code, "round", None)),
+            code=code,
         )
 
     def _trouble(self, error: str | None) -> None:
-        self._condition.trouble(error, commands=self.session.commands)
+        self._health.trouble(error, commands=self.session.commands)
 
     async def run(self) -> None:
         """Run until stopped, or until the session cannot go on.
@@ -209,12 +217,14 @@ class SessionRunner:
                 await self.outbox.record.resolve_interrupted(self._trouble)  # nothing may be sent before this is stored
                 await self._keep_connected()
                 commands = self.session.commands
-                await self._settle_after_logout()
+                if self._to_be_cleaned:
+                    await self._logout.settle(self._wake)
             if trio.current_time() >= self._scope.deadline:
                 self._intent = Intent.LEASE_LOST
                 self.lease_ran_out = "the database did not answer in time to keep the lease"
                 log.error("the lease ran out", session=self.session.id)
-            await self._clean_up_after_logout(commands)
+            if self._to_be_cleaned and self.session.commands == commands:  # no newer command starts the session again
+                await clean_up(self._provider, self.session, self.inbox, self._services)
         except LeaseLost:
             self._intent = Intent.LEASE_LOST
             self.lease_ran_out = LEASE_LOST
@@ -225,33 +235,24 @@ class SessionRunner:
             with self._services.shields.open(self._settings.store_timeout):
                 await self._finish()
 
-    @property
-    def _unreadable(self) -> Exception | None:
-        """Return the error in a stored row that makes it impossible to open a link; None when the row is fine."""
-        if self.session.unreadable is None:
-            return None
-        words = f"{self.session.unreadable}. Store them anew, or start with the right key"
-        return TerminalError(words, reason=Reason.CONFIGURATION, action=Action.FIX_CONFIGURATION)
-
     async def _keep_connected(self) -> None:
         ran_out, self.lease_ran_out = self.lease_ran_out, None
-        self._condition.begin(self.session, ran_out)
+        self._health.begin(self.session, ran_out)
         while True:
-            await self._connection.wait_turn(again=self._backoff.attempt > 0, hurry=self._wake)
+            await self._links.wait_turn(again=self._backoff.attempt > 0, hurry=self._wake)
             self._replaced = False  # the link that opens now satisfies every restart requested so far
             self._wake = trio.Event()
-            failure = self._unreadable or await self._connection.use_link(self.session)
-            since, self._connection.connected_at = self._connection.connected_at, None
+            failure = unreadable(self.session) or await self._links.use_link(self.session)
+            since, self._links.connected_at = self._links.connected_at, None
             if since is not None and trio.current_time() - since >= self._settings.stable_after:
                 self._backoff.reset()
             if self._replaced:
                 self.report(SessionStatus.RECONNECTING, Reason.RESTARTING, "restarted by the operator")
                 continue
-            self._condition.last_error = printable(str(failure))
             verdict = judge(
                 failure, self._backoff, self._services, session=self.session.id, platform=self.session.platform
             )
-            self._condition.last_error = verdict.last_error
+            self._health.last_error = verdict.last_error
             self.report(
                 verdict.status,
                 verdict.reason,
@@ -264,47 +265,15 @@ class SessionRunner:
             with trio.move_on_after(verdict.delay):
                 await self._wake.wait()
 
-    async def _log_out(self, link: Link) -> None:
-        """Runs in the link's nursery, so that cancelling a caller does not interrupt it half-way."""
-        try:
-            if isinstance(link, LogoutCapable):
-                self.logged_out = False
-                with trio.move_on_after(self._settings.logout_timeout):
-                    await link.logout()
-                    self.logged_out = True
-        except Exception as error:  # a failed logout must not affect other sessions (D1)
-            log.warning("the platform refused the logout", session=self.session.id, error=str(error))
-        finally:
-            self._scope.cancel()
-
     def _remember(self, credentials: Mapping[str, str]) -> None:
         """Open the next link with the credentials that the last one stored."""
         self.session = msgspec.structs.replace(self.session, credentials=dict(credentials))
-
-    @property
-    def _to_be_cleaned(self) -> bool:
-        """True when the authorisation has ended and the settings ask for cleaning up (D2)."""
-        if not self._settings.auto_cleanup_on_logout or self._intent in (Intent.LEASE_LOST, Intent.DELETE):
-            return False
-        return self._intent is Intent.LOGOUT or (self._health.terminal and self._health.reason is Reason.LOGOUT)
-
-    async def _settle_after_logout(self) -> None:
-        """Give the platform a moment to finish the logout (D1), unless the operator starts the session again."""
-        if self._to_be_cleaned:
-            with trio.move_on_after(self._settings.logout_settle):
-                await self._wake.wait()
-
-    async def _clean_up_after_logout(self, commands: int) -> None:
-        """Release what belonged to the authorisation and disable the session (D2)."""
-        if not self._to_be_cleaned or self.session.commands != commands:
-            return
-        await clean_up(self._provider, self.session, self.inbox, self._services)
 
     async def _finish(self) -> None:
         if self._intent is not Intent.LEASE_LOST:
             try:
                 await self.outbox.settle()
-                if self._intent in FAREWELLS and not self._health.terminal:
+                if self._intent in FAREWELLS and not self.health.terminal:
                     action = Action.NONE
                     if self._intent is Intent.LOGOUT:  # terminal: there must be a way back, even if it stays enabled
                         action = Action.SCAN_QR if self.logged_out else Action.RETRY

@@ -6,7 +6,7 @@ import msgspec
 
 from ..errors import Failure, LeaseLost, ProviderError, RateLimited, StoreError, TerminalError, printable
 from ..log import get_logger
-from ..model.session import Action, Reason, SessionStatus
+from ..model.session import Action, Reason, Session, SessionStatus
 from ..services import Services
 from .backoff import Backoff
 from .failure import kind_of, reason_of
@@ -24,6 +24,14 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     last_error: str
     action: Action = Action.NONE
     next_retry_at: float | None = None
+
+
+def unreadable(session: Session) -> TerminalError | None:
+    """The failure of a session whose stored row cannot be read, so that no link can be opened; None when it can be."""
+    if session.unreadable is None:
+        return None
+    words = f"{session.unreadable}. Store them anew, or start with the right key"
+    return TerminalError(words, reason=Reason.CONFIGURATION, action=Action.FIX_CONFIGURATION)
 
 
 def judge(failure: Exception, backoff: Backoff, services: Services, *, session: str, platform: str) -> Verdict:

@@ -221,7 +221,7 @@ class World:
 
     def is_trying(self, runner: SessionRunner) -> bool:
         """The next attempt has a time that is not far, or one is under way and has a deadline."""
-        scope, at = runner._connection._scope, runner._health.next_retry_at
+        scope, at = runner._links._scope, runner.health.next_retry_at
         if scope is not None:
             return scope.deadline <= trio.current_time() + WITHIN
         longest = max(CALM.backoff_max, CALM.backoff_conflict, LONGEST)
