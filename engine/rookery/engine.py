@@ -33,6 +33,7 @@ from .media.open import storage_from_text
 from .media.storage import MediaStorage
 from .provider.capabilities import Hurried
 from .provider.contract import Provider
+from .running import running
 from .session.stop import Intent
 from .settings import EngineSettings, check_settings
 from .store.contract import Store
@@ -266,7 +267,7 @@ async def open_engine(
         for provider in providers:
             await stack.enter_async_context(provider.running())
         engine = Engine(store, named, settings, instance or _instance_name(), clock, storage)
-        await stack.enter_async_context(_running(engine))
+        await stack.enter_async_context(running(engine._serve, engine._shut_down))
         yield engine
 
 
@@ -278,35 +279,3 @@ def _check_runs_on_trio() -> None:
             "Rookery runs on Trio: call open_engine inside `trio.run(main)`, or in an AnyIO program with backend='trio'. A "
             "program on asyncio talks to `rookery serve` over HTTP instead"
         ) from None
-
-
-@asynccontextmanager
-async def _running(engine: Engine) -> AsyncIterator[None]:
-    """The body runs beside the services. They are shielded from its cancellation and end after it. If a service fails,
-    the body is cancelled and the service's error is raised instead. A single exception is raised as itself, not as a
-    group."""
-    raised: BaseException | None = None
-    try:
-        async with trio.open_nursery() as nursery:
-            await nursery.start(engine._serve)
-            try:
-                yield
-            except BaseException as caught:
-                raised = caught
-                raise
-            finally:
-                await engine._shut_down()
-    except BaseExceptionGroup as group:
-        error: BaseException | None = _only_leaf(group)
-        if isinstance(raised, BaseExceptionGroup) and raised.split(trio.Cancelled)[1] and len(group.exceptions) == 1:
-            error = group.exceptions[0]  # unwrap only the nursery's group, not a group that the body raised
-        if error is None:
-            raise
-        raise error from error.__cause__
-
-
-def _only_leaf(group: BaseExceptionGroup[BaseException]) -> BaseException | None:
-    error: BaseException = group
-    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-        error = error.exceptions[0]
-    return None if isinstance(error, BaseExceptionGroup) else error

@@ -1,4 +1,4 @@
-"""The Quart application: routes from the table of calls, and one place where every error becomes a problem document.
+"""The Quart application: finds the call of a request in the table, admits its caller, and sends the answer.
 
 Calls in the table are answered without Quart's contexts, signals and sessions, which none of our handlers uses and
 which cost more than the handlers. The dashboard, WebSockets and unknown paths go through Quart as usual.
@@ -6,18 +6,14 @@ which cost more than the handlers. The dashboard, WebSockets and unknown paths g
 
 from __future__ import annotations
 
-import secrets
 from typing import Any
 from urllib.parse import unquote
 
 import trio
 from quart import Request, Response, request
-from quart.utils import encode_headers
 from quart_trio import QuartTrio
-from werkzeug.exceptions import HTTPException
 
 from rookery.errors import RookeryError
-from rookery.log import get_logger
 
 from . import api as _calls  # noqa: F401 - fills the table
 from .access.audit import audit
@@ -28,22 +24,16 @@ from .access.scopes import authorize
 from .api.events import EVENT_STREAM, SOCKET
 from .api.state import Api
 from .api.streams.event_socket import serve_event_socket
-from .calls import JSON, TABLE, Answer, Call, encode
+from .calls import TABLE, Answer, Call, encode
 from .dashboard import PATHS, add_dashboard
 from .input.parameters import check_place, is_id, read_header
 from .input.reading import NoQuery, read_body, read_query, require_json
 from .input.upload import Upload
-from .output.problems import MEDIA_TYPE, Problem, from_error
+from .output.problems import Problem
+from .responses import JSON_HEADERS, bare, finished, not_allowed, problem_of, problem_response, send_response
 from .routing import Router
 from .server.bodies import DirectRequest, request_of
 
-log = get_logger("API")
-
-HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
-JSON_HEADERS = [
-    (b"content-type", JSON.encode()),
-    *((name.lower().encode(), value.encode()) for name, value in HEADERS.items()),
-]
 ROUTER = Router(TABLE)
 
 
@@ -106,7 +96,7 @@ class Application(QuartTrio):
         try:
             if row is None:
                 caller = await self.admit(incoming)
-                raise _not_allowed(calls)
+                raise not_allowed(calls)
             incoming.scope["rookery.route"] = row.path  # type: ignore[typeddict-unknown-key]
             if not row.open:
                 caller = await self.admit(incoming)
@@ -121,7 +111,7 @@ class Application(QuartTrio):
         if caller is not None:
             audit(api.engine, row, caller, incoming.remote_addr, arguments, answer.status_code)
         if incoming.method == "HEAD":
-            return _bare(answer.response())
+            return bare(answer.response())
         if isinstance(answer.value, Response):
             return finished(answer.value)
         return answer
@@ -142,7 +132,7 @@ class Application(QuartTrio):
         if response.content_type != EVENT_STREAM:
             timeout = response.timeout if response.timeout is not ... else self.api.settings.answer_timeout
             with trio.move_on_after(timeout if timeout is not None else float("inf")):
-                await _send_response(send, response)
+                await send_response(send, response)
             return
         async with trio.open_nursery() as nursery:
 
@@ -152,24 +142,8 @@ class Application(QuartTrio):
                 nursery.cancel_scope.cancel()
 
             nursery.start_soon(end_with_the_client)
-            await _send_response(send, response)
+            await send_response(send, response)
             nursery.cancel_scope.cancel()
-
-
-async def _send_response(send: Any, response: Any) -> None:
-    start = {"type": "http.response.start", "status": response.status_code, "headers": encode_headers(response.headers)}
-    await send(start)
-    last: bytes | None = None  # one piece late, so that an answer of one piece is complete when it is sent
-    async with response.response as pieces:
-        async for piece in pieces:
-            if last is not None:
-                await send({"type": "http.response.body", "body": last, "more_body": True})
-            data = piece.encode() if isinstance(piece, str) else piece
-            if response.timeout is None:
-                await send({"type": "http.response.body", "body": data, "more_body": True})
-            else:
-                last = data
-    await send({"type": "http.response.body", "body": last or b"", "more_body": False})
 
 
 def create_app(api: Api) -> Application:
@@ -202,24 +176,6 @@ def create_app(api: Api) -> Application:
         return finished(response)
 
     return app
-
-
-def finished(response: Response) -> Response:
-    """Add the headers that every answer has."""
-    for name, value in HEADERS.items():
-        response.headers.setdefault(name, value)
-    return response
-
-
-def _bare(response: Response) -> Response:
-    """The headers of an answer, for HEAD, without its body: reading a stream's body would start the stream."""
-    length = response.headers.get("Content-Length")
-    bare = Response(b"", response.status_code, response.headers)
-    if length is not None:
-        bare.headers["Content-Length"] = length
-    else:
-        bare.headers.pop("Content-Length", None)
-    return finished(bare)
 
 
 async def _call(
@@ -263,44 +219,3 @@ async def _call(
             arguments["body"] = None
         del body
         return await row.handler(api, **arguments)
-
-
-def _not_allowed(calls: dict[str, Call]) -> Problem:
-    allowed = ", ".join(sorted(calls))
-    return Problem(
-        405, "method-not-allowed", "Method not allowed", f"this path knows {allowed}", headers={"Allow": allowed}
-    )
-
-
-def problem_of(error: BaseException) -> Problem:
-    """The problem to answer with. A bug is logged with an id, and the answer contains only that id."""
-    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-        error = error.exceptions[0]
-    match error:
-        case Problem():
-            return error
-        case HTTPException() if error.code == 405:
-            return _not_allowed(dict.fromkeys(getattr(error, "valid_methods", None) or ()))  # type: ignore[arg-type]
-        case HTTPException() if error.code == 404:
-            return Problem(404, "not-found", "Not found", "there is no such path; see /openapi.json")
-        case HTTPException() if error.code is not None and error.code < 500:
-            title = error.name
-            return Problem(error.code, title.lower().replace(" ", "-"), title, error.description or title)
-        case RookeryError():
-            problem = from_error(error)
-            if problem is not None:
-                return problem
-    error_id = secrets.token_hex(8)
-    log.error("unexpected error", error_id=error_id, exc_info=error)
-    return Problem(
-        500,
-        "internal-error",
-        "Internal error",
-        f"an unexpected error; the server's log has it under {error_id}",
-        error_id=error_id,
-    )
-
-
-def problem_response(problem: Problem) -> Response:
-    """The problem as a response of Quart."""
-    return Response(problem.body(), problem.status, problem.headers, content_type=MEDIA_TYPE)

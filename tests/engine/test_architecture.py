@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from support.checks.floors import Floors, circles, crowded_folders, import_graph, upward_imports
+from support.checks.floors import Floors, circles, crowded_folders, import_graph, long_modules, upward_imports
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = {
@@ -36,7 +36,7 @@ FLOORS: dict[str, Floors] = {
     package: [frozenset(floor.split()) for floor in floors]
     for package, floors in {
         "rookery": [
-            "model",
+            "declaring model running",
             "errors log",
             "settings",
             "runtime",
@@ -67,7 +67,7 @@ FLOORS: dict[str, Floors] = {
             "config routing",
             "operate",
             "output",
-            "input",
+            "input responses",
             "access",
             "server",
             "api",
@@ -82,6 +82,15 @@ FLOORS: dict[str, Floors] = {
     }.items()
 }
 """The rooms of each house from the ground up; a room imports only from floors below its own."""
+GENERATED = {"http/rookery_client/typed_events.py"}
+LONG = {
+    "engine/rookery/features/webhooks.py",
+    "http/rookery_http/api/webhooks.py",
+    "providers/rookery_telegram/bot_api/api.py",
+    "providers/rookery_telegram/provider.py",
+    "providers/rookery_whatsapp/worker/client.py",
+}
+"""Modules above the limit of lines that are still to be cut. The list may only shrink."""
 HEAVY = (
     "quart",
     "quart_trio",
@@ -182,6 +191,20 @@ def test_a_crowded_folder_is_found(tmp_path: Path) -> None:
     assert "holds 16 modules, and 15 are the limit: group those that belong together" in sentence
     (tmp_path / "module_0.py").rename(tmp_path / "__init__.py")
     assert crowded_folders(tmp_path) == []
+
+
+def test_no_module_is_long() -> None:
+    found = {f"{root.name}/{path}": sentence for root in ROOTS for path, sentence in long_modules(root).items()}
+    assert not [sentence for path, sentence in found.items() if path not in GENERATED | LONG]
+    assert sorted(LONG - found.keys()) == [], "remove from LONG what has been cut"
+
+
+def test_a_long_module_is_found(tmp_path: Path) -> None:
+    (tmp_path / "short.py").write_text("x = 1\n" * 300)
+    (tmp_path / "long.py").write_text("x = 1\n" * 301)
+    ((path, sentence),) = long_modules(tmp_path).items()
+    assert path == "long.py"
+    assert sentence.startswith("long.py has 301 lines, and 300 are the limit: move what can be named")
 
 
 def test_the_engine_names_no_provider() -> None:

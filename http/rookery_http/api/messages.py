@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Annotated, Any
 
 import msgspec
@@ -10,15 +9,13 @@ import msgspec
 from rookery import model
 from rookery.errors import NotFound, RookeryError
 from rookery.features.acceptance import MAX_AHEAD
-from rookery.features.messages import MAX_BATCH
-from rookery.model import content
 from rookery.model.key import Scope
 from rookery.model.message import MessageQuery
 
 from ..access.callers import Caller
 from ..calls import Answer, call
-from ..input.parameters import NO_NEWLINE, EventId, IdempotencyKey, Instant, Limit, seconds_of
-from ..input.reading import convert
+from ..input.messages import ListMessages, SendBatch, WaitFor, media_in, split
+from ..input.parameters import seconds_of
 from ..output import views
 from ..output.download import bytes_response
 from ..output.problems import Problem, from_error, invalid
@@ -27,9 +24,6 @@ from .platform_methods import PLATFORM, check_files
 from .state import Api
 
 TAG = "messages"
-MAX_WAIT = 60.0
-_TAKEN = frozenset({"session", "wait", "self"})
-"""Further arguments of `Engine.submit`, which are not fields of a message."""
 BATCH_BODY = 4 * 1024 * 1024
 """Maximum bytes of a batch, without the content of its files."""
 UNHAPPY = frozenset(
@@ -40,67 +34,6 @@ UNHAPPY = frozenset(
         model.MessageState.UNKNOWN,
     }
 )
-
-
-class Envelope(msgspec.Struct, frozen=True, kw_only=True):
-    """What every kind of message has; the rest of the document is its content."""
-
-    to: (
-        Annotated[str, msgspec.Meta(min_length=1, max_length=256, description="the chat, as the platform names it")]
-        | Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
-    )
-    reply_to: Annotated[str, msgspec.Meta(min_length=1, max_length=256, description="the id of a message")] | None = (
-        None
-    )
-    ttl: Annotated[float, msgspec.Meta(gt=0, le=30 * 86_400, description="seconds after which it expires")] | None = (
-        None
-    )
-    send_at: (
-        Annotated[
-            Instant, msgspec.Meta(description="when to send it, at most a year ahead (409); a time that is past: now")
-        ]
-        | None
-    ) = None
-    options: Annotated[dict[str, Any], msgspec.Meta(description="fields that only this platform knows")] | None = None
-    idempotency_key: IdempotencyKey | None = None
-
-
-_ENVELOPE = frozenset(field.encode_name for field in msgspec.structs.fields(Envelope))
-_STATE = f"({'|'.join(model.MessageState)})"
-
-
-class ListMessages(msgspec.Struct, frozen=True, kw_only=True):
-    """Which sends."""
-
-    state: (
-        Annotated[
-            str,
-            msgspec.Meta(
-                pattern=f"^{_STATE}(,{_STATE}){{0,9}}$" + NO_NEWLINE,
-                description="states, separated by commas",
-                examples=["queued,sending"],
-            ),
-        ]
-        | None
-    ) = None
-    chat: Annotated[str, msgspec.Meta(min_length=1, max_length=256, description="to this chat only")] | None = None
-    since: Annotated[Instant, msgspec.Meta(description="accepted at or after this")] | None = None
-    until: Annotated[Instant, msgspec.Meta(description="accepted before this")] | None = None
-    before: Annotated[EventId, msgspec.Meta(description="`next` of the page before")] | None = None
-    limit: Limit = 100
-
-
-class SendMessage(msgspec.Struct, frozen=True):
-    """Stands for the union of all contents in the description; see `openapi`."""
-
-
-class WaitFor(msgspec.Struct, frozen=True, kw_only=True):
-    """How long to wait for a final state, and what a bad one is answered with."""
-
-    wait: Annotated[float, msgspec.Meta(ge=0, le=MAX_WAIT, description="seconds to wait for a final state")] = 10.0
-    strict: Annotated[
-        bool, msgspec.Meta(description="answer 422 when it ended as failed, expired or cancelled, 504 when unknown")
-    ] = False
 
 
 class BatchAnswer(msgspec.Struct, frozen=True):
@@ -118,15 +51,6 @@ class BatchAnswer(msgspec.Struct, frozen=True):
                 }
             ),
         ]
-    ]
-
-
-class SendBatch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Several messages at a time."""
-
-    messages: Annotated[
-        list[Annotated[dict[str, Any], msgspec.Meta(extra_json_schema={"$ref": "#/components/schemas/SendMessage"})]],
-        msgspec.Meta(min_length=1, max_length=MAX_BATCH, description="each as for a single send"),
     ]
 
 
@@ -270,37 +194,13 @@ async def _check_media(api: Api, media: Any, caller: Caller) -> None:
         raise NotFound("media", media)
 
 
-def _media_in(value: Any) -> Iterator[Any]:
-    """The ids of stored files in the content of a message, also in the items of an album."""
-    if isinstance(value, dict):
-        for name, item in value.items():
-            if name == "media" and isinstance(item, str):
-                yield item.removeprefix(content.MEDIA_PREFIX)
-            elif isinstance(item, dict | list):
-                yield from _media_in(item)
-            elif isinstance(item, str) and item.startswith(content.MEDIA_PREFIX):
-                yield item.removeprefix(content.MEDIA_PREFIX)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _media_in(item)
-
-
-def _split(body: dict[str, Any]) -> tuple[Envelope, dict[str, Any]]:
-    fields = {name: value for name, value in body.items() if name not in _ENVELOPE}
-    for name in fields:
-        if name in _TAKEN:
-            raise invalid(f"{name}: no message has this field", name)
-    envelope = {name: value for name, value in body.items() if name in _ENVELOPE}
-    return convert(envelope, Envelope), fields
-
-
 async def _fields_of(api: Api, body: dict[str, Any], caller: Caller) -> dict[str, Any]:
     """The arguments for `Engine.submit`. Raises Problem, NotFound."""
-    envelope, fields = _split(body)
+    envelope, fields = split(body)
     if fields.get("type") == PLATFORM:
         caller.require(Scope.CALL)
         await check_files(api, fields.get("params") or {}, caller)
-    for media in _media_in(fields):
+    for media in media_in(fields):
         await _check_media(api, media, caller)
     send_at = seconds_of(envelope.send_at)
     if send_at is not None and abs(send_at - api.engine.now()) > MAX_AHEAD:

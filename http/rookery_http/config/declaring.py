@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from rookery.settings import setting
+from rookery.declaring import setting
 
 
 def text(

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from rookery.settings import count, seconds, setting, switch
+from rookery.declaring import count, seconds, setting, switch
 
 from .declaring import text
 from .doors import networks_of, origins_of

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 
-from rookery.settings import seconds
+from rookery.declaring import seconds
 
 from .declaring import text
 

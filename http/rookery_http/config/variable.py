@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from rookery.settings import declarations
+from rookery.declaring import declarations
 
 
 class Variable(msgspec.Struct, frozen=True, kw_only=True):

@@ -14,10 +14,10 @@ from typing import Any
 
 from rookery.model import content
 
-from ..api.messages import Envelope, SendMessage
 from ..api.platform_methods import MethodParameters
 from ..api.state import PlatformInput
 from ..calls import TABLE
+from ..input.messages import Envelope, SendMessage
 
 Schema = dict[str, Any]
 

@@ -19,10 +19,10 @@ import trio
 from rookery.errors import InvalidInput
 from rookery.model.content import KINDS
 from rookery_http.access import wrong_keys
-from rookery_http.api import messages
 from rookery_http.calls import TABLE
 from rookery_http.compose import platform_inputs
 from rookery_http.description.openapi import describe
+from rookery_http.input import messages
 from rookery_http.output.docs_page import page
 from rookery_telegram.bot_api.proxy import check_proxy as telegram_proxy
 from rookery_whatsapp.settings import check_proxy as whatsapp_proxy
@@ -62,7 +62,7 @@ def test_no_schema_is_named_like_one_of_its_fields(platforms: Any) -> None:
 def test_no_content_has_a_field_of_the_envelope() -> None:
     fields = {field.encode_name for kind in KINDS.values() for field in msgspec.structs.fields(kind)}
     assert "text" in fields
-    assert not fields & messages._ENVELOPE
+    assert not fields & messages.ENVELOPE
 
 
 def test_security_is_stated_as_it_is() -> None:

@@ -1,4 +1,4 @@
-"""The import graph of the source trees: which module imports which, upward arrows, circles, and folders that are too full."""
+"""The import graph of the source trees: which module imports which, upward arrows and circles. Full folders, long modules."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 
 MODULES_PER_FOLDER = 15
+LINES_PER_MODULE = 300
 
 Graph = dict[str, dict[str, str]]
 """Module -> imported module -> where the import stands, as `path:line`."""
@@ -124,5 +125,19 @@ def crowded_folders(root: Path) -> list[str]:
             wrong.append(
                 f"{folder} holds {count} modules, and {MODULES_PER_FOLDER} are the limit: group those that belong together "
                 "in a folder named after what they share"
+            )
+    return wrong
+
+
+def long_modules(root: Path) -> dict[str, str]:
+    """Modules with too many lines by their path below `root`, each with a sentence that says what to do."""
+    wrong = {}
+    for file in sorted(root.rglob("*.py")):
+        lines = len(file.read_text().splitlines())
+        if lines > LINES_PER_MODULE:
+            path = str(file.relative_to(root))
+            wrong[path] = (
+                f"{path} has {lines} lines, and {LINES_PER_MODULE} are the limit: move what can be named on its own (a class, "
+                "a group of functions about one noun) into a module of that name"
             )
     return wrong

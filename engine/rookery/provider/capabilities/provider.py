@@ -1,87 +1,28 @@
-"""Optional abilities of platforms, each a protocol of its own; the engine tests for them with `isinstance`."""
+"""What a provider may do beside opening links: each ability is a protocol of its own."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import msgspec
 
-from ..model.directory import Question
-from ..model.event import Event
-from ..model.event_type import EventType
-from ..model.session import Session
+from ...model.event_type import EventType
+from ...model.session import Session
 
 
-@runtime_checkable
-class Probeable(Protocol):
-    """A link that can be probed for life (G2)."""
-
-    async def probe(self) -> None:
-        """Make one round trip on the application path; return when it is answered. The caller sets the deadline.
-
-        Raises:
-            ProviderError: the link is dead.
-        """
-
-
-@runtime_checkable
-class Checkable(Protocol):
-    """A link that can tell, without traffic, whether it looks alive."""
-
-    async def check(self) -> None:
-        """Returns when it looks alive. The caller sets the deadline.
-
-        Raises:
-            ProviderError: what looks wrong.
-        """
-
-
-@runtime_checkable
-class Waiting(Protocol):
-    """A link whose library reconnects on its own, after pauses that the library chooses."""
+class Pairing(Protocol):
+    """A code that authorises a session until `expires_at`. `kind` says how to use it: "qr" (draw it) or "phone" (type
+    it into the phone). An optional integer `round` says in which of several rounds it is shown."""
 
     @property
-    def waiting(self) -> bool:
-        """True while the link has no connection; an operator's "retry now" then replaces the link."""
-
-
-@runtime_checkable
-class LogoutCapable(Protocol):
-    """A link that can end its own authorisation at the platform (D1, D3)."""
-
-    async def logout(self) -> None:
-        """Log out at the platform. The caller sets the deadline and survives every error."""
-
-
-@runtime_checkable
-class Named(Protocol):
-    """A link that knows its account's name at the platform."""
+    def kind(self) -> str: ...
 
     @property
-    def account(self) -> str:
-        """The name for people, such as `@shop_bot`."""
-
-
-@runtime_checkable
-class Concurrent(Protocol):
-    """A link that accepts several sends at once."""
+    def code(self) -> str: ...
 
     @property
-    def max_concurrent_sends(self) -> int:
-        """How many sends; links without this property accept 16."""
-
-
-@runtime_checkable
-class Paced(Protocol):
-    """A link whose platform requires pauses between messages."""
-
-    def ready_in(self, chat: str) -> float:
-        """Seconds until the next message to this chat may leave; 0 when it may leave now."""
-
-    def book(self, chat: str) -> float:
-        """Book this chat's next turn; returns the seconds until it comes."""
+    def expires_at(self) -> float: ...
 
 
 class WorkerInfo(msgspec.Struct, frozen=True):
@@ -126,35 +67,6 @@ class OptionChecking(Protocol):
 
         Raises:
             InvalidInput: names the option that is wrong and what would be right.
-        """
-
-
-@runtime_checkable
-class MethodCalling(Protocol):
-    """A link whose platform's methods can be called by name."""
-
-    async def call(self, method: str, params: Mapping[str, Any]) -> bytes:
-        """Call the method once, outside the queue of sends; returns the result as JSON. Bounds its own time.
-
-        Raises:
-            CallRefused, NotFound (no such method): the platform refused.
-            SendRateLimited, NotConnected: nothing happened; the call may be retried.
-            OutcomeUnknown: the call was sent and no answer came.
-        """
-
-
-@runtime_checkable
-class ServerLeaving(Protocol):
-    """A link whose platform lets an account move to another server of the same kind."""
-
-    async def leave_server(self, how: str | None) -> None:
-        """Store what the server still holds, then take leave of it; the link receives nothing afterwards. `how` chooses
-        among the ways that the platform has; None is the usual one. Bounds its own time.
-
-        Raises:
-            InvalidInput: there is no such way.
-            CallRefused, SendRateLimited, NotConnected: the session stays where it is.
-            OutcomeUnknown: the server may have let go of the account.
         """
 
 
@@ -267,62 +179,6 @@ class ChatNaming(Protocol):
     async def chat_names(self, session: str, chat: str) -> Sequence[str]:
         """Every address under which events of this session may have named the chat so far. Never raises for an unknown
         address."""
-
-
-@runtime_checkable
-class Directory(Protocol):
-    """A link that can answer questions about people, groups, channels and the account. Its provider declares this with
-    `has_directory = True`."""
-
-    async def ask(self, question: Question) -> Any:
-        """The answer, of the type that `model.directory.ANSWERS` names. The caller sets the deadline.
-
-        Raises:
-            InvalidInput: an invalid address, or a question that the platform does not support.
-            PlatformRefused: the platform said no; nothing has changed.
-            NotConnected, SendRateLimited: nothing has happened; the question may be asked again.
-            OutcomeUnknown: the question was sent and no answer came.
-        """
-
-
-class MediaSink(Protocol):
-    """Where a link puts the file that it fetches. Both methods raise MediaError: too large, or no room."""
-
-    @property
-    def path(self) -> Path:
-        """An empty file that the link or another process may write to directly; `adopt` must follow."""
-
-    @property
-    def limit(self) -> int:
-        """Maximum number of bytes that it accepts."""
-
-    async def write(self, data: bytes) -> None:
-        """Append."""
-
-    async def adopt(self) -> None:
-        """The file at `path` was written from outside."""
-
-
-@runtime_checkable
-class MediaFetching(Protocol):
-    """A link whose events describe files that can be fetched later."""
-
-    async def fetch_media(self, event: Event, sink: MediaSink) -> None:
-        """Put the file of this event into `sink`. The caller sets the deadline. Raises SendError, MediaError."""
-
-
-class Pairing(Protocol):
-    """A code that authorises a session until `expires_at`. `kind` says how to use it: "qr" (draw it) or "phone" (type
-    it into the phone). An optional integer `round` says in which of several rounds it is shown."""
-
-    @property
-    def kind(self) -> str: ...
-
-    @property
-    def code(self) -> str: ...
-
-    @property
-    def expires_at(self) -> float: ...
 
 
 @runtime_checkable
