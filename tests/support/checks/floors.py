@@ -137,7 +137,7 @@ def long_modules(root: Path) -> dict[str, str]:
         if lines > LINES_PER_MODULE:
             path = str(file.relative_to(root))
             wrong[path] = (
-                f"{path} has {lines} lines, and {LINES_PER_MODULE} are the limit: move what can be named on its own (a class, "
-                "a group of functions about one noun) into a module of that name"
+                f"{path} has {lines} lines, and {LINES_PER_MODULE} are the limit: move what can be named on its own (a "
+                "class, a group of functions about one noun) into a module of that name"
             )
     return wrong
