@@ -23,8 +23,8 @@ from .cluster.calls import Router
 from .cluster.listener import Cluster
 from .cluster.membership import Membership
 from .delivery import Dispatcher
-from .delivery.facts import FactsBoard
 from .delivery.tail import EventTail
+from .delivery.webhook_facts import WebhookFactsBoard
 from .media.storage import MediaStorage
 from .media.vault import Vault
 from .model.event_type import ENGINE_TYPES
@@ -41,7 +41,7 @@ from .runtime.telemetry import Telemetry
 from .services import Services
 from .settings import EngineSettings
 from .store.contract import Store
-from .store.contract.cluster import CallStore
+from .store.contract.calls import CallStore
 from .supervisor.supervisor import Supervisor
 
 
@@ -104,7 +104,7 @@ class EngineParts:
             self._shields,
             on_duty=lambda: self._clock_watch.may_do_duties,
         )
-        self._facts = FactsBoard(store, self._clock)
+        self._facts = WebhookFactsBoard(store, self._clock)
         self._tail = EventTail(store, self._signals)
         self._housekeeper = Housekeeper(store, settings, self._signals, self._clock, self._clock_watch)
         self._cluster: Cluster | None = None

@@ -21,8 +21,8 @@ from .features.media import MediaFeatures
 from .features.operating.operations import OperationsFeatures
 from .features.operating.overview import OverviewFeatures
 from .features.pairing import PairingFeatures
-from .features.platform.calls import CallFeatures
 from .features.platform.directory import DirectoryFeatures
+from .features.platform.platform_methods import PlatformMethodFeatures
 from .features.replies import ReplyFeatures
 from .features.sessions import SessionFeatures
 from .features.sinks import SinkFeatures
@@ -57,7 +57,7 @@ class Engine(
     PairingFeatures,
     ReplyFeatures,
     CommandFeatures,
-    CallFeatures,
+    PlatformMethodFeatures,
     SessionFeatures,
     MediaFeatures,
     EventFeatures,

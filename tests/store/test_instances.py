@@ -9,7 +9,7 @@ from rookery.errors import SecretKeyError
 from rookery.model.instance import Instance, InstanceCall, StoreChange
 from rookery.model.session import Reason, SessionChange, SessionStatus
 from rookery.store.contract import Store
-from rookery.store.contract.cluster import CallStore
+from rookery.store.contract.calls import CallStore
 from store.backends import PostgresBackend, run_sql
 from store.building import claim, create_and_claim, new_session, set_status
 

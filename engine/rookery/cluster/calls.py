@@ -19,7 +19,7 @@ from ..errors import OwnerUnavailable, RookeryError, StoreError
 from ..log import get_logger
 from ..model.instance import InstanceCall
 from ..services import Services
-from ..store.contract.cluster import CallStore
+from ..store.contract.calls import CallStore
 from .membership import Membership
 
 POLL_INTERVAL = 0.5  # seconds between polls for an answer

@@ -11,7 +11,7 @@ from ..errors import StoreError
 from ..log import get_logger
 from ..model.instance import StoreChange
 from ..services import Services
-from ..store.contract.cluster import Notifying
+from ..store.contract.notifications import Notifying
 from ..supervisor.supervisor import Supervisor
 from .calls import Router
 from .leveler import Leveler

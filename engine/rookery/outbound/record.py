@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Protocol
 
 import msgspec
 import trio
@@ -13,17 +12,13 @@ from ..log import get_logger
 from ..model.message import MessageState, Receipt, Recorded, SendOutcome
 from ..model.session import Lease
 from ..services import Services
-from ..store.contract.messages import MessageStore, OutgoingStore
+from ..store.contract.messages import MessageStore
 from .receipts import Confirmations
 
 STORE_RETRY_DELAY = 0.2
 RESOLVE_RETRY_DELAY = 1.0
 
 log = get_logger("SESSION")
-
-
-class SendingStore(MessageStore, OutgoingStore, Protocol):
-    """The part of a store that a record needs."""
 
 
 class Written(msgspec.Struct, frozen=True):
@@ -45,7 +40,7 @@ class SendRecord:
     def __init__(self, lease: Lease, platform: str, services: Services) -> None:
         self._lease = lease
         self._platform = platform
-        self._store: SendingStore = services.store
+        self._store: MessageStore = services.store
         self._settings = services.settings
         self._announce = services.settings.status_events
         self._shields = services.shields

@@ -14,7 +14,7 @@ import trio
 
 from ..errors import StoreError
 from ..log import get_logger
-from ..store.contract.messages import MessageStore, OutgoingStore
+from ..store.contract.messages import MessageStore
 from .outbox import Outbox
 
 SWEEP_INTERVAL = 5.0  # seconds
@@ -29,14 +29,10 @@ class Sending(Protocol):
     def outbox(self) -> Outbox: ...
 
 
-class Sweeping(MessageStore, OutgoingStore, Protocol):
-    """The part of a store that a sweep needs."""
-
-
 class StraySweep:
     """Owned by the engine; `running` are its sessions by id."""
 
-    def __init__(self, owner: str, running: Mapping[str, Sending], store: Sweeping) -> None:
+    def __init__(self, owner: str, running: Mapping[str, Sending], store: MessageStore) -> None:
         self._owner = owner
         self._running = running
         self._store = store

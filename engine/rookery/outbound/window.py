@@ -7,7 +7,6 @@ place is reserved for one.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from typing import Protocol
 
 import trio
 
@@ -15,7 +14,7 @@ from ..errors import LeaseLost, StoreError
 from ..log import get_logger
 from ..model.message import OutboundMessage, SendOutcome
 from ..model.session import Lease
-from ..store.contract.messages import MessageStore, OutgoingStore
+from ..store.contract.messages import MessageStore
 from .attempt import RETRY_DELAY, RETRY_DELAY_MAX
 from .chats import Chat, Item
 from .lanes import Lanes, is_own
@@ -33,10 +32,6 @@ CHAT_LOW = 32
 log = get_logger("SESSION")
 
 
-class WaitingStore(MessageStore, OutgoingStore, Protocol):
-    """The part of a store that a window needs."""
-
-
 class Window:
     """Belongs to an outbox. `on_ready` is called with each chat whose first message may be handled now; the caller of
     `next` and `put_back` has finished handling the chat."""
@@ -44,7 +39,7 @@ class Window:
     def __init__(
         self,
         lease: Lease,
-        store: WaitingStore,
+        store: MessageStore,
         record: SendRecord,
         lanes: Lanes,
         *,

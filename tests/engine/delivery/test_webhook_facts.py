@@ -8,8 +8,8 @@ import trio
 from trio.testing import MockClock
 
 from rookery import Engine
-from rookery.delivery import facts as webhook_facts
-from rookery.delivery.facts import FactsBoard
+from rookery.delivery import webhook_facts
+from rookery.delivery.webhook_facts import WebhookFactsBoard
 from rookery.model.event import NewEvent
 from rookery.model.webhook import WebhookFacts
 from support.answered_posts import answer_posts
@@ -83,7 +83,7 @@ class Counted:
 async def test_many_who_ask_cost_as_much_as_one(autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(webhook_facts, "perf_counter", trio.current_time)
     store = Counted(WebhookFacts(pending=7))
-    board = FactsBoard(store, wall_clock)
+    board = WebhookFactsBoard(store, wall_clock)
     async with trio.open_nursery() as nursery:
         for _ in range(100):
             nursery.start_soon(board.read)
@@ -97,7 +97,7 @@ async def test_many_who_ask_cost_as_much_as_one(autojump_clock: MockClock, monke
 
 
 async def test_the_rate_of_one_who_died_is_over(autojump_clock: MockClock) -> None:
-    board = FactsBoard(Counted(WebhookFacts(delivered=7, rate=3.0, noted_at=EPOCH)), wall_clock)
+    board = WebhookFactsBoard(Counted(WebhookFacts(delivered=7, rate=3.0, noted_at=EPOCH)), wall_clock)
     assert (await board.read())[0]["w"].rate == 3.0
     await trio.sleep(webhook_facts.STALE + 1)
     facts = (await board.read())[0]["w"]

@@ -14,7 +14,7 @@ from rookery.model.message import MessageState, SendOutcome
 from rookery.model.session import Lease, SessionChange
 from rookery.model.webhook import DeliveryOutcome
 from rookery.store.contract import Store
-from rookery.store.contract.cluster import Notifying
+from rookery.store.contract.notifications import Notifying
 from store.backends import PostgresBackend, run_sql, until_asleep
 from store.building import (
     all_events,

@@ -17,11 +17,12 @@ from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from .chats import ChatStore
-from .cluster import DutyStore, InstanceStore
+from .duties import DutyStore
 from .events import EventStore
+from .instances import InstanceStore
 from .keys import KeyStore
 from .media import MediaStore
-from .messages import MessageStore, OutgoingStore
+from .messages import MessageStore
 from .sessions import SessionStore
 from .webhooks import DeliveryStore, WebhookFactsStore
 
@@ -31,7 +32,6 @@ class Store(
     KeyStore,
     EventStore,
     MessageStore,
-    OutgoingStore,
     MediaStore,
     DeliveryStore,
     ChatStore,

@@ -1,4 +1,4 @@
-"""Outbound messages in a store: the queue, and scheduled, cancelled and listed messages."""
+"""Outbound messages in a store: queued, recorded, scheduled, cancelled and listed."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class MessageStore(Protocol):
         """Write states. A final state is not overwritten by SENDING. Returns the messages whose state was refused.
         Raises LeaseLost.
 
-        Here and below `announce` writes an event for each final state, see `outgoing.STATUS_EVENT`. Without it, the
+        Here and below `announce` writes an event for each final state, see `model.message.STATUS_EVENT`. Without it, the
         event is written only if an enabled webhook asks for this type by name.
         """
 
@@ -63,10 +63,6 @@ class MessageStore(Protocol):
 
     async def prune_messages(self, *, before: float, limit: int) -> int:
         """Delete up to `limit` messages in a final state that were last updated before `before`."""
-
-
-class OutgoingStore(Protocol):
-    """Part of every store, under the promises in `store.contract`."""
 
     async def list_messages(self, query: MessageQuery) -> Sequence[tuple[int, OutboundMessage]]:
         """Messages, each with its number. Raises NotFound (session)."""

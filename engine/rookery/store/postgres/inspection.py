@@ -28,11 +28,11 @@ async def inspect_postgres(url: str, secrets: SecretBox) -> StoreFacts:
     store = PostgresStore(url, secrets)
     newest = load_migrations("postgres")[-1].version
     async with open_asyncio_thread("rookery-inspection") as thread:
-        database = Database(thread, store._connect, schema=store._schema, pool_size=1)
+        database = Database(thread, store.connect_options, schema=store.schema, pool_size=1)
         await database.start()
         try:
             migrations, meta, now = await database.row(
-                _TABLES, f"{store._schema}.schema_migrations", f"{store._schema}.meta"
+                _TABLES, f"{store.schema}.schema_migrations", f"{store.schema}.meta"
             )
             ahead = clock_difference(now)
             if migrations is None or meta is None:

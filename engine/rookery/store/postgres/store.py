@@ -14,17 +14,19 @@ import trio
 from ...errors import InvalidInput, StoreError
 from ...runtime.asyncio_thread import AsyncioThread, open_asyncio_thread
 from ..secrets import SecretBox
+from .calls import PostgresCalls
 from .chats import PostgresChats
-from .cluster import PostgresInstances
 from .database.appends import AppendQueue
 from .database.migrate import check_key, migrate
 from .database.pool import Database
 from .duties import PostgresDuties
 from .events import PostgresEvents
+from .instances import PostgresInstances
 from .keys import PostgresKeys
 from .media import PostgresMedia
-from .sends.messages import PostgresMessages
-from .sends.outgoing import PostgresOutgoing
+from .messages.messages import PostgresMessages
+from .messages.waiting import PostgresWaitingMessages
+from .notifications import PostgresNotifications
 from .sessions import PostgresSessions
 from .webhook_facts import PostgresWebhookFacts
 from .webhooks import PostgresDeliveries
@@ -44,13 +46,15 @@ class PostgresStore(
     PostgresKeys,
     PostgresEvents,
     PostgresMessages,
-    PostgresOutgoing,
+    PostgresWaitingMessages,
     PostgresMedia,
     PostgresDeliveries,
     PostgresChats,
     PostgresWebhookFacts,
     PostgresDuties,
     PostgresInstances,
+    PostgresCalls,
+    PostgresNotifications,
 ):
     """Implements `Store`, `Notifying` and `CallStore` for any number of engines at once.
 
@@ -91,9 +95,9 @@ class PostgresStore(
             raise InvalidInput("the schema has to be lower case letters, digits and underscores", field="schema")
         if ours["pool_size"] < 1 or ours["command_timeout"] <= 0 or ours["statement_cache_size"] < 0:
             raise InvalidInput("pool_size and command_timeout have to be positive", field="store")
-        self._schema: str = ours["schema"]
+        self.schema: str = ours["schema"]
         self._pool_size: int = ours["pool_size"]
-        self._connect = {
+        self.connect_options = {
             "dsn": urlunsplit(("postgresql", parts.netloc, parts.path, urlencode(theirs), "")),
             "command_timeout": ours["command_timeout"],
             "statement_cache_size": ours["statement_cache_size"],
@@ -121,7 +125,7 @@ class PostgresStore(
 
     @property
     def location(self) -> str:
-        return f"postgresql://{self._place}" + (f" (schema {self._schema})" if self._schema != "rookery" else "")
+        return f"postgresql://{self._place}" + (f" (schema {self.schema})" if self.schema != "rookery" else "")
 
     async def check_writable(self) -> None:
         await self._db.row(
@@ -136,7 +140,7 @@ class PostgresStore(
         self._in_use = True
         try:
             async with open_asyncio_thread("rookery-postgres") as thread:
-                database = Database(thread, self._connect, schema=self._schema, pool_size=self._pool_size)
+                database = Database(thread, self.connect_options, schema=self.schema, pool_size=self._pool_size)
                 await database.start()
                 try:
                     await migrate(database)

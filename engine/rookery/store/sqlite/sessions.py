@@ -30,7 +30,7 @@ from ..rows.sessions import (
 from ..rows.values import to_json
 from .base import SqliteBase
 from .database.connection import Database
-from .statuses import announce_status
+from .status_events import announce_status
 
 _TERMINAL = ", ".join(f"'{reason}'" for reason in sorted(TERMINAL_REASONS))
 _HELD = "uid = ? AND owner = ? AND fence = ?"

@@ -13,17 +13,18 @@ from ...errors import StoreError
 from ...runtime.clock import GuardedClock
 from ..secrets import SecretBox
 from .chats import SqliteChats
-from .cluster import SqliteInstances
 from .database.checkpoints import Checkpointer, LogGauge
 from .database.connection import Database, connect, prepare, translate
 from .database.directory_lock import DirectoryLock
 from .database.readers import ClosedReaders, InlineReader, ThreadReaders
 from .database.writer import ClosedWriter, GroupWriter, InlineWriter
+from .duties import SqliteDuties
 from .events import SqliteEvents
+from .instances import SqliteInstances
 from .keys import SqliteKeys
 from .media import SqliteMedia
-from .sends.messages import SqliteMessages
-from .sends.outgoing import SqliteOutgoing
+from .messages.messages import SqliteMessages
+from .messages.waiting import SqliteWaitingMessages
 from .sessions import SqliteSessions
 from .webhook_facts import SqliteWebhookFacts
 from .webhooks import SqliteDeliveries
@@ -34,11 +35,12 @@ class SqliteStore(
     SqliteKeys,
     SqliteEvents,
     SqliteMessages,
-    SqliteOutgoing,
+    SqliteWaitingMessages,
     SqliteMedia,
     SqliteDeliveries,
     SqliteChats,
     SqliteWebhookFacts,
+    SqliteDuties,
     SqliteInstances,
 ):
     """Implements `Store` for one engine at a time.

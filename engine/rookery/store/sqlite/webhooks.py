@@ -10,8 +10,6 @@ import heapq
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from sqlite3 import Connection
 
-import trio
-
 from ...errors import AlreadyExists, NotFound
 from ...model.instance import Duty
 from ...model.webhook import DeadLetter, Delivery, DeliveryOutcome, ReplayQuery, Webhook, lane_of
@@ -169,13 +167,6 @@ class SqliteDeliveries(SqliteBase):
             return found
 
         return await self._read(query)
-
-    async def take_duties(self, owner: str, names: Collection[str], *, ttl: float) -> set[str]:
-        await trio.lowlevel.checkpoint()
-        return set(names)  # there is one engine only
-
-    async def drop_duties(self, owner: str, names: Collection[str]) -> None:
-        await trio.lowlevel.checkpoint()
 
 
 def _number(connection: Connection, id: str) -> int:

@@ -20,7 +20,7 @@ CALL_SECONDS = 90.0
 """Seconds that a call may take on another instance: connecting, sending files and waiting for the answer."""
 
 
-class CallFeatures(SessionFeatures, MediaFeatures):
+class PlatformMethodFeatures(SessionFeatures, MediaFeatures):
     """A call is made at once, whatever waits in the session's queue."""
 
     async def call(self, session: str, method: str, params: Mapping[str, Any] | None = None) -> Any:

@@ -40,8 +40,8 @@ _RELEASE = """
     FROM (SELECT session, count(*) AS count FROM released GROUP BY session) AS s"""
 
 
-class PostgresOutgoing(PostgresBase):
-    """Implements `OutgoingStore`."""
+class PostgresWaitingMessages(PostgresBase):
+    """Implements the part of `MessageStore` about messages that wait: lists, schedules, cancelling."""
 
     async def list_messages(self, query: MessageQuery) -> Sequence[tuple[int, OutboundMessage]]:
         before = 2**63 - 1 if query.before is None else query.before

@@ -29,7 +29,7 @@ class CountingStore(WebhookFactsStore, Protocol):
     async def oldest_delivery(self) -> float | None: ...
 
 
-class FactsBoard:
+class WebhookFactsBoard:
     """Serves delivery counts to callers. Owned by the engine."""
 
     def __init__(self, store: CountingStore, clock: Callable[[], float]) -> None:

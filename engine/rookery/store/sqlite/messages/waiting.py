@@ -12,13 +12,13 @@ from ...rows.messages import MESSAGE_COLUMNS, message_from_row
 from ...rows.values import to_json
 from ..base import SqliteBase
 from ..database.connection import Database
-from ..statuses import announce as announce_states
+from ..status_events import announce as announce_states
 
 _CANCEL = "UPDATE messages SET state = 'cancelled', updated_at = ? WHERE id = ? AND state IN ('queued', 'scheduled')"
 
 
-class SqliteOutgoing(SqliteBase):
-    """Implements `OutgoingStore`."""
+class SqliteWaitingMessages(SqliteBase):
+    """Implements the part of `MessageStore` about messages that wait: lists, schedules, cancelling."""
 
     async def list_messages(self, query: MessageQuery) -> Sequence[tuple[int, OutboundMessage]]:
         chat = "" if query.chat is None else "AND recipient = :chat "  # without OR, so that SQLite uses the index

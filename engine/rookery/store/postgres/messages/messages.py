@@ -17,8 +17,8 @@ from ....model.message import (
 from ....model.session import Lease
 from ...rows.messages import MESSAGE_COLUMNS, message_from_row, unreadable_outcomes
 from ...rows.values import to_json
+from ..database.outcome_batches import OutcomeBatches
 from ..database.pool import Connection
-from ..database.sends import SendBatches
 from .queue import PostgresQueue
 
 _SELECT = f"SELECT {MESSAGE_COLUMNS} FROM rookery.messages"  # noqa: S608
@@ -58,8 +58,8 @@ class PostgresMessages(PostgresQueue):
         return [message for message in found if message.unreadable is None]
 
     @cached_property
-    def _batches(self) -> SendBatches:
-        return SendBatches(partial(self._record_sends, announce=True))
+    def _batches(self) -> OutcomeBatches:
+        return OutcomeBatches(partial(self._record_sends, announce=True))
 
     async def record_sends(self, lease: Lease, outcomes: Sequence[SendOutcome], *, announce: bool = False) -> Recorded:
         if announce and any(outcome.state.final for outcome in outcomes):

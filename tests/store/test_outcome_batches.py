@@ -11,7 +11,7 @@ from trio.testing import MockClock
 from rookery.errors import StoreUnavailable
 from rookery.model.message import MessageState, Recorded, SendOutcome
 from rookery.model.session import Lease
-from rookery.store.postgres.database.sends import SendBatches
+from rookery.store.postgres.database.outcome_batches import OutcomeBatches
 
 ONE, TWO = Lease("one", 1, "me", 1), Lease("two", 2, "me", 1)
 
@@ -37,7 +37,7 @@ class Writer:
 
 async def test_what_comes_meanwhile_goes_together(autojump_clock: MockClock) -> None:
     writer = Writer()
-    batches = SendBatches(writer)
+    batches = OutcomeBatches(writer)
     started = trio.current_time()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(batches.record, ONE, [sent("first")])
@@ -53,7 +53,7 @@ async def test_what_comes_meanwhile_goes_together(autojump_clock: MockClock) -> 
 
 async def test_an_error_is_everybodys_and_the_next_write_is_new(autojump_clock: MockClock) -> None:
     writer = Writer()
-    batches = SendBatches(writer)
+    batches = OutcomeBatches(writer)
     results: list[str] = []
 
     async def record(id: str) -> None:
@@ -74,7 +74,7 @@ async def test_an_error_is_everybodys_and_the_next_write_is_new(autojump_clock: 
 
 async def test_a_cancelled_writer_leaves_it_to_the_others(autojump_clock: MockClock) -> None:
     writer = Writer()
-    batches = SendBatches(writer)
+    batches = OutcomeBatches(writer)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(batches.record, ONE, [sent("first")])
         await trio.sleep(0.1)

@@ -10,7 +10,7 @@ from ....model.session import Lease
 from ...rows.values import Row, to_json
 from ..database.connection import Database
 from ..sessions import check_lease
-from ..statuses import announce_outcomes
+from ..status_events import announce_outcomes
 from .queue import TOUCH_CHAT
 
 _MOVES = {

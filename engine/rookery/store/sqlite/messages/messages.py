@@ -13,7 +13,7 @@ from ...rows.values import from_json, to_json
 from ..base import SqliteBase
 from ..database.connection import Database
 from ..sessions import check_lease
-from ..statuses import announce as announce_states
+from ..status_events import announce as announce_states
 from .outcomes import record_sends
 from .queue import Queue
 

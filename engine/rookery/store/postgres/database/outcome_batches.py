@@ -27,7 +27,7 @@ class _Batch:
         self.error: Exception | None = None
 
 
-class SendBatches:
+class OutcomeBatches:
     """Writes the first state of a session at once; states that arrive meanwhile are written together afterwards."""
 
     def __init__(self, write: Write) -> None:
