@@ -9,6 +9,7 @@ from rookery.model import SessionChange
 
 from .faults import OF_BOTS, OF_ENDPOINTS, OF_MACHINES, WHOLE, Fault
 from .machines import Machine, Process
+from .outside.whatsapp import Phone
 
 if TYPE_CHECKING:
     from .life import Life
@@ -64,6 +65,10 @@ class Injector:
             case "network_refuses" | "network_hangs" | "network_lossy":
                 mode = {"refuses": "refuse", "hangs": "hang"}.get(fault.kind[8:], fault.kind[8:])
                 self._set(machine, "platform", mode, "up", fault.seconds)
+            case "bot_blind":
+                self._set(bot, "mode", "blind", "up", 5 * fault.seconds)
+            case "bot_elsewhere":
+                self._set(bot, "mode", "elsewhere", "up", fault.seconds)
             case "bot_busy" | "bot_broken" | "bot_garbage":
                 self._set(bot, "mode", fault.kind[4:], "up", fault.seconds)
             case "stranger":
@@ -87,12 +92,47 @@ class Injector:
                     client.gone()
             case "phone_unlinked":
                 life.whatsapp.unlink(phone)
+            case "phone_banned":
+                self._end(phone, "banned", code=4, seconds=3600)
+            case "phone_locked":
+                life.whatsapp.unlink(phone, reason=403)
+            case "phone_outdated":
+                self._end(phone, "outdated")
+            case "phone_refused":
+                self._end(phone, "refused", reason=503, message="service unavailable")
+            case "phone_half_dead":
+                phone.half_dead_until = world.now + 5 * fault.seconds
+            case "phone_types_code" | "phone_forgets_code" | "phone_ignores_codes" | "phone_has_passkey":
+                self._link_anew(phone, fault)
             case _ if fault.kind in OF_ENDPOINTS:
                 endpoint = life.endpoints.of(f"hook{fault.target}")
                 mode = {"fails": "fail", "hangs": "hang"}.get(fault.kind[9:], fault.kind[9:])
                 self._set(endpoint, "mode", mode, "up", 2 * fault.seconds)
             case _:
                 life.clients.verb(fault.kind.removeprefix("verb_"), session)
+
+    @staticmethod
+    def _end(phone: Phone, notice: str, **detail: object) -> None:
+        """The server ends the connection and says why."""
+        if (client := phone.client) is not None:
+            client.tell(notice, **detail)
+            client.gone()
+
+    def _link_anew(self, phone: Phone, fault: Fault) -> None:
+        """The owner removes the device, and an operator starts the session, so that somebody has to link it."""
+        life, world = self._life, self._world
+        if phone.linked:
+            life.whatsapp.unlink(phone)
+        match fault.kind:
+            case "phone_ignores_codes":
+                phone.ignored_until = world.now + 5 * fault.seconds
+            case "phone_has_passkey":
+                phone.passkey = True
+            case _:
+                phone.types = fault.kind == "phone_types_code"
+                for delay in (40.0, 100.0, 160.0):
+                    world.after(delay, life.clients.ask_code, phone.session, phone.number)
+        world.after(15.0, life.clients.verb, "start", phone.session)
 
     def _meet(self, fault: Fault, machine: Machine, session: str) -> None:
         status = self._life.database.observer.status
@@ -163,6 +203,9 @@ class Injector:
             self._start(machine)
         for bot in life.telegram.by_session.values():
             bot.mode, bot.stranger_until = "up", -1.0
+        for phone in life.whatsapp.by_session.values():
+            phone.half_dead_until = phone.ignored_until = -1.0
+            phone.passkey = False
         for endpoint in life.endpoints.by_webhook.values():
             endpoint.mode = "up"
 

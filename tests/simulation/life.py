@@ -24,7 +24,7 @@ from rookery_whatsapp.provider import WhatsApp as WhatsAppProvider
 
 from . import checks
 from .determinism import deterministic
-from .faults import Fault, draw
+from .faults import Fault, draw, draw_rare
 from .injection import Injector
 from .load import Clients, Load
 from .machines import Machine, Process, release
@@ -171,6 +171,7 @@ class Life:
                 endpoints=ENDPOINTS,
                 focus=focus,
             )
+            + ([] if focus else draw_rare(world.random("rare"), until=FAULTS_UNTIL, sessions=SESSIONS))
         )
         self.load = Load(world.random("load"), self.sessions, until=FAULTS_UNTIL + 200.0, busy=bool(focus))
         self.injector = Injector(self)

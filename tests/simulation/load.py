@@ -120,6 +120,20 @@ class Clients:
         if ("delete", session) not in self._answered and session in self.deleted and self._asked[session] == asked:
             self._delete_again(session)
 
+    def ask_code(self, session: str, number: str) -> None:
+        """An operator wants to link the phone by a code to type."""
+        if session not in self.deleted and (process := self.somebody()) is not None:
+            process.spawn(self._ask_code, process, session, number)
+
+    async def _ask_code(self, process: Process, session: str, number: str) -> None:
+        assert process.engine is not None
+        try:
+            with trio.move_on_after(35.0):
+                await process.engine.request_pairing_code(session, number)
+                self._world.tell(f"an operator has a code to type for {session}")
+        except RookeryError as error:
+            self._world.tell(f"no code to type for {session}: {error}")
+
     def _start_again(self, session: str) -> None:
         """Unless somebody has stopped it meanwhile."""
         if self._observer.enabled.get(session):

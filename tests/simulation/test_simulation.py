@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from simulation.faults import RARE
 from simulation.life import live
-from simulation.tools.campaign import known_failures, some
+from simulation.tools.campaign import Summary, known_failures, some
 from simulation.tools.mutants import MUTANTS
+from simulation.tools.report import reached
 from simulation.tools.shrink import kind_of, shrink
 
 ROOT = Path(__file__).parents[2]
@@ -105,3 +107,24 @@ def test_a_failing_life_is_shortened_to_the_faults_that_it_needs() -> None:
         short = shrink(result)
     assert kind_of(short.violations[0]) == kind_of(result.violations[0])
     assert len(short.faults) <= 2 < len(result.faults)
+
+
+def test_the_report_names_the_arrows_and_reasons_that_no_life_reached() -> None:
+    summary = Summary()
+    summary.arrows["CONNECTED/CONNECTED", "RECONNECTING/NETWORK"] = 3
+    summary.meetings["kill", "CONNECTED"] = 1
+    arrows, reasons, faults = reached(summary)
+    assert "CODE_REQUIRED -> LOADING" in arrows
+    assert "CONNECTED -> RECONNECTING" not in arrows
+    assert "DISCONNECTED/BANNED" in reasons
+    assert "RECONNECTING/NETWORK" not in reasons
+    assert faults.startswith("faults in statuses: 1 of ")
+
+
+def test_every_kind_of_rare_fault_is_survived() -> None:
+    summary = Summary()
+    for number, kind in enumerate(RARE):
+        summary.add(some([number], focus={kind}, brief=True))
+    assert summary.failed == {}
+    states = {other for _, other in summary.arrows}
+    assert {"CODE_REQUIRED/PAIRING", "DISCONNECTED/BANNED", "DISCONNECTED/PASSKEY_REQUIRED"} <= states

@@ -121,6 +121,12 @@ class Telegram:
             case "garbage":
                 reply(200, b'{"ok":true,"resu')
                 return None
+            case "elsewhere":  # its owner has moved it to a Bot API server of their own
+                reply(421, _error(421, "Misdirected Request"))
+                return None
+            case "blind" if method == "getMe":  # it hands out updates, and answers nothing else
+                reply(502, b"<html>Bad Gateway</html>")
+                return None
         match method:
             case "getUpdates":
                 return self._get_updates(bot, params, reply)

@@ -56,6 +56,10 @@ class Phone:
         self.client: Client | None = None
         self.linked = True
         self.asked = 0  # codes that nobody has scanned
+        self.half_dead_until = -1.0  # until then, the library says that its login is gone
+        self.ignored_until = -1.0  # until then, nobody scans
+        self.types = True  # its owner types the codes that are asked for
+        self.passkey = False  # it can be linked only with its passkey
 
 
 class WhatsApp:
@@ -82,12 +86,12 @@ class WhatsApp:
         if phone.client is not None:
             phone.client.pull()
 
-    def unlink(self, phone: Phone) -> None:
-        """The owner of the phone removes the device."""
+    def unlink(self, phone: Phone, reason: int = 401) -> None:
+        """The owner of the phone removes the device, or WhatsApp does."""
         phone.linked = False
         self.database.observer.may_disable.add(phone.session)
         if phone.client is not None:
-            phone.client.tell("logged_out", reason=401, on_connect=False)
+            phone.client.tell("logged_out", reason=reason, on_connect=False)
             phone.client.gone()
 
     def unstored(self, phone: Phone) -> list[str]:
@@ -375,12 +379,21 @@ class SimulatedWorker(WorkerProcess):
 
     def _scan(self, client: Client) -> None:
         phone = client.phone
-        if self.dead or client.stopping:
+        if self.dead or client.stopping or phone.client is client or client.number not in self.clients:
             return
         phone.asked += 1
-        if phone.asked % 3:
+        if phone.passkey:
+            client.tell("qr_ended", status="passkey request")
+            client.end()
+        elif phone.asked % 3 or self.model.world.now < phone.ignored_until:
             client.tell("qr_ended", status="timeout")
             client.end()
+        else:
+            self._link(client)
+
+    def _link(self, client: Client) -> None:
+        phone = client.phone
+        if self.dead or client.stopping or phone.client is client or client.number not in self.clients:
             return
         phone.devices += 1
         phone.jid, phone.linked = f"{phone.number}:{phone.devices}@s.whatsapp.net", True
@@ -394,7 +407,17 @@ class SimulatedWorker(WorkerProcess):
         match call.method:
             case "flags":
                 online = client is not None and client.online
-                answer = p.Reply(call.call, (online, online))
+                half_dead = client is not None and model.world.now < client.phone.half_dead_until
+                answer = p.Reply(call.call, (online, online and not half_dead))
+            case "probe" if client is not None and client.online and model.world.now < client.phone.half_dead_until:
+                answer = p.Failed(call.call, "unknown", "info query timed out")
+            case "pair_phone" if client is None:
+                answer = p.Failed(call.call, "not_connected", "not connected")
+            case "pair_phone":
+                assert client is not None
+                answer = p.Reply(call.call, "ABCD-1234")
+                if client.phone.types:
+                    model.world.after(20.0, self._link, client)
             case "send" if client is None or not client.online:
                 answer = p.Failed(call.call, "not_connected", "not connected")
             case "send":
