@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from trio._core import _run
 
@@ -66,7 +66,7 @@ class Watch:
         assert engine is not None
         for id, runner in sorted(engine._supervisor.running.items()):
             key = process.name, id
-            health: Any = runner._health
+            health = runner.health
             retry = health.next_retry_at is not None and health.next_retry_at > engine.now()
             waits = retry or health.terminal or health.status in PAIRING_STATUSES
             fine = process.running and machine.database == machine.platform == "up" and machine.lag == 1.0
