@@ -110,7 +110,7 @@ MUTANTS = (
     ),
     Mutant(
         "states of sends are written without looking at the fence",
-        f"{_STORE}.sends.outcomes:record_sends",
+        f"{_STORE}.messages.outcomes:record_sends",
         "check_lease(database.connection, lease)",
         "database.connection.execute('SELECT platform FROM sessions WHERE uid = ?', (lease.uid,)).fetchone()[0]",
         ("pause", "network_hangs"),
@@ -218,7 +218,7 @@ MUTANTS = (
     ),
     Mutant(
         "what an owner had in its hands when it died is sent again",
-        f"{_STORE}.sends.messages:SqliteMessages.resolve_interrupted",
+        f"{_STORE}.messages.messages:SqliteMessages.resolve_interrupted",
         "SET state = 'unknown'",
         "SET state = 'queued'",
         ("kill", "network_lossy"),
