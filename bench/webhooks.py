@@ -27,7 +27,7 @@ import trio
 from lab.report import save, spread, table
 
 from rookery import EngineSettings, Session, open_engine
-from rookery.delivery.post import request_body, request_headers
+from rookery.delivery.post import Signer, request_body
 from rookery.model.event import Event, NewEvent
 from rookery.model.webhook import Delivery, Webhook
 from rookery.provider.contract import Inbox
@@ -94,6 +94,7 @@ async def loop_rate(url: str, count: int, concurrency: int) -> float:
     """httpx as a person would write it, with signing."""
     webhook = Webhook(id="w", url=url, secret="whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3")
     event = Event(1, "s", "bench", "message", "1", 1.7e9, "7", "9", {"text": "x" * 60}, {"update_id": 1})
+    signer = Signer(webhook)
     left = iter(range(count))
     limits = httpx.Limits(max_connections=concurrency, max_keepalive_connections=concurrency)
     async with httpx.AsyncClient(trust_env=False, limits=limits) as client:
@@ -102,7 +103,7 @@ async def loop_rate(url: str, count: int, concurrency: int) -> float:
             for _ in left:
                 delivery = Delivery("w", event, "lane")
                 body = request_body(delivery)
-                answer = await client.post(url, content=body, headers=request_headers(webhook, delivery, body, 1.7e9))
+                answer = await client.post(url, content=body, headers=signer.headers(delivery, body, 1.7e9))
                 assert answer.status_code == 204
 
         started = time.perf_counter()

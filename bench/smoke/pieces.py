@@ -18,7 +18,7 @@ import msgspec
 import trio
 
 from rookery import EngineSettings, EventQuery, Session, SessionStatus, open_engine
-from rookery.delivery.post import request_body, request_headers
+from rookery.delivery.post import Signer, request_body
 from rookery.model.event import Event, NewEvent
 from rookery.model.message import Receipt
 from rookery.model.webhook import Delivery, Webhook
@@ -85,8 +85,9 @@ def form_deliveries() -> None:
     webhook = Webhook(id="w", url="http://127.0.0.1/", secret="whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3")
     event = Event(1, "s", "smoke", "message", "1", 1.7e9, "7", "9", {"text": TEXT}, {"update_id": 1})
     delivery = Delivery("w", event, "s/7")
+    signer = Signer(webhook)
     for _ in range(1000):
-        request_headers(webhook, delivery, request_body(delivery), 1.7e9)
+        signer.lines(delivery, request_body(delivery), 1.7e9)
 
 
 async def with_engine(count: Callable[[str], None]) -> None:

@@ -7,9 +7,10 @@ from contextlib import asynccontextmanager
 
 import httpx
 import pytest
+import trio
 
-from rookery.delivery.http_transport import HttpTransport
-from rookery.runtime.http_client import HttpAnswer  # type: ignore[attr-defined]
+from rookery.delivery.http_transport import HttpTransport, Server
+from rookery.runtime.http_client import AnswerTooSlow, HttpAnswer  # type: ignore[attr-defined]
 from rookery.settings import EngineSettings
 
 Handler = Callable[[httpx.Request], Awaitable[httpx.Response]]
@@ -22,8 +23,17 @@ class AnsweredTransport(HttpTransport):
         super().__init__(allow_private=True)
         self._handler = handler
 
-    async def exchange(self, url: httpx.URL, headers: dict[str, str], body: bytes) -> HttpAnswer:
-        response = await self._handler(httpx.Request("POST", url, headers=headers, content=body))
+    async def exchange(self, server: Server, request: bytes, *, until: float) -> HttpAnswer:
+        head, _, body = request.partition(b"\r\n\r\n")
+        line, *lines = head.split(b"\r\n")
+        scheme = "https" if server.is_https else "http"
+        url = httpx.URL(f"{scheme}://{server.host}:{server.port}", raw_path=line.split(b" ")[1])
+        headers = [(name, value) for name, _, value in (line.partition(b": ") for line in lines)]
+        try:
+            with trio.fail_at(until):
+                response = await self._handler(httpx.Request("POST", url, headers=headers, content=body))
+        except trio.TooSlowError:
+            raise AnswerTooSlow("no answer in time") from None
         answer = HttpAnswer()
         answer.status = response.status_code
         answer.headers = {name.lower(): value for name, value in response.headers.raw}

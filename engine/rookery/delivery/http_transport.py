@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import NamedTuple
 
 import httpx
 import trio
@@ -12,11 +13,11 @@ import trio
 from ..errors import printable
 from ..model.webhook import Delivery, Webhook
 from ..runtime.http_answer import HttpAnswer
-from ..runtime.http_client import HttpClient
+from ..runtime.http_client import AnswerTooSlow, ConnectTooSlow, HttpClient, SendTooSlow
 from ..runtime.names import open_stream
 from ..runtime.trust import tls_context
 from .addresses import open_public_stream
-from .post import authorization, formed_body, judge, request_headers
+from .post import SIGNING_HEADERS, Signer, authorization, formed_body, judge
 from .transport import Attempt
 
 ANSWER_KEPT = 65_536
@@ -26,13 +27,27 @@ TIDY_INTERVAL = 30.0  # seconds
 CLOSE_SECONDS = 1.0
 
 
+class Server(NamedTuple):
+    """Where requests go."""
+
+    is_https: bool
+    host: str
+    port: int
+
+    @classmethod
+    def of(cls, url: httpx.URL) -> Server:
+        """The server of an address."""
+        is_https = url.scheme == "https"
+        return cls(is_https, url.host, url.port or (443 if is_https else 80))
+
+
 class HttpTransport:
     """Implements `Transport`. Uses connections directly instead of an HTTP client that logs each URL, which may hold
     secrets (E4). Redirects are not followed."""
 
     def __init__(self, *, allow_private: bool, ca_bundle: str | None = None) -> None:
         self._connect = open_stream if allow_private else open_public_stream
-        self._clients: dict[tuple[str, str, int], HttpClient] = {}
+        self._clients: dict[Server, HttpClient] = {}
         self._ca_bundle = ca_bundle
         self._ssl_context: ssl.SSLContext | None = None
 
@@ -41,13 +56,13 @@ class HttpTransport:
         """See `Transport.open_route`."""
         yield HttpRoute(self, webhook, seconds)
 
-    async def exchange(self, url: httpx.URL, headers: dict[str, str], body: bytes) -> HttpAnswer:
-        """POST once. The caller bounds the time. Raises ExchangeError."""
-        head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-        return await self._client(url).exchange(
-            b"POST " + url.raw_path + b" HTTP/1.1\r\n" + head.encode("latin-1") + b"\r\n" + body,
+    async def exchange(self, server: Server, request: bytes, *, until: float) -> HttpAnswer:
+        """Send one complete POST and return the answer, before this trio time. Raises ExchangeError."""
+        return await self._client(server).exchange(
+            request,
             connect_seconds=float("inf"),
             read_seconds=float("inf"),
+            until=until,
             repeatable=True,  # `webhook-id` lets a receiver recognise a repeated event
         )
 
@@ -65,15 +80,20 @@ class HttpTransport:
         while self._clients:
             await self._clients.popitem()[1].aclose()
 
-    def _client(self, url: httpx.URL) -> HttpClient:
-        key = (url.scheme, url.host, url.port or (443 if url.scheme == "https" else 80))
-        client = self._clients.get(key)
+    def _client(self, server: Server) -> HttpClient:
+        client = self._clients.get(server)
         if client is None:
-            if url.scheme == "https" and self._ssl_context is None:
+            if server.is_https and self._ssl_context is None:
                 self._ssl_context = tls_context(self._ca_bundle)  # 25 ms and a megabyte: only when needed
-            context = self._ssl_context if url.scheme == "https" else None
-            client = HttpClient(url.host, key[2], context, max_answer=ANSWER_KEPT, cut=True, connect=self._connect)
-            self._clients[key] = client
+            client = HttpClient(
+                server.host,
+                server.port,
+                self._ssl_context if server.is_https else None,
+                max_answer=ANSWER_KEPT,
+                cut=True,
+                connect=self._connect,
+            )
+            self._clients[server] = client
         return client
 
 
@@ -84,34 +104,37 @@ class HttpRoute:
         self._transport = transport
         self._webhook = webhook
         self._seconds = seconds
-        self._url: httpx.URL | None = None
-        self._headers: dict[str, str] = {}
+        self._server: Server | None = None
+        self._signer: Signer | None = None
+        self._head = b""  # of each request, up to the headers that sign its body
 
     async def deliver(self, delivery: Delivery, *, now: float) -> Attempt:
         """See `Route.deliver`; the time limit covers everything, including the answer's body."""
         body = formed_body(delivery, self._webhook.format)
         if body is None:
             return Attempt(True, posted=False)
-        with trio.move_on_after(self._seconds) as scope:
-            try:
-                url = self._url or self._prepare()
-                headers = self._headers | request_headers(self._webhook, delivery, body, now)
-                answer = await self._transport.exchange(url, headers, body)
-            except Exception as error:  # any error that a foreign server makes a library raise is one failed delivery
-                return Attempt(False, printable(f"{type(error).__name__}: {error}")[:500])
-        if scope.cancelled_caught:
+        until = trio.current_time() + self._seconds
+        try:
+            if self._server is None or self._signer is None:
+                self._server, self._signer = self._prepare()
+            request = b"".join((self._head, self._signer.lines(delivery, body, now), b"\r\n", body))
+            answer = await self._transport.exchange(self._server, request, until=until)
+        except (ConnectTooSlow, SendTooSlow, AnswerTooSlow):
             return Attempt(False, f"no answer within {self._seconds:g} s")
+        except Exception as error:  # any error that a foreign server makes a library raise is one failed delivery
+            return Attempt(False, printable(f"{type(error).__name__}: {error}")[:500])
         return judge(answer, now)
 
-    def _prepare(self) -> httpx.URL:
+    def _prepare(self) -> tuple[Server, Signer]:
         url = httpx.URL(self._webhook.url)
-        self._headers = (
+        headers = (
             {"host": url.netloc.decode(), "user-agent": "Rookery"}
             | authorization(url)
             | {name.lower(): value for name, value in self._webhook.headers.items()}
         )
-        self._url = url.copy_with(username=None, password=None)
-        return self._url
+        lines = [f"{name}: {value}\r\n" for name, value in headers.items() if name not in SIGNING_HEADERS]
+        self._head = b"POST " + url.raw_path + b" HTTP/1.1\r\n" + "".join(lines).encode("latin-1")
+        return Server.of(url), Signer(self._webhook)
 
 
 @asynccontextmanager

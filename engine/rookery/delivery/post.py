@@ -8,7 +8,6 @@ from __future__ import annotations
 import base64
 import hmac
 from email.utils import parsedate_to_datetime
-from functools import lru_cache
 from urllib.parse import quote
 
 import httpx
@@ -21,6 +20,9 @@ from .payload_forms import FORMS, payload_of
 from .transport import Attempt
 
 CONTENT_TYPES = {"cloudevents": "application/cloudevents+json"}
+SIGNING_HEADERS = frozenset({"content-type", "content-length", "webhook-id", "webhook-timestamp", "webhook-signature"})
+"""The headers that come with each body. A webhook's own headers replace none of them."""
+
 _encoder = msgspec.json.Encoder()
 
 
@@ -60,27 +62,43 @@ def delivery_id(delivery: Delivery) -> str:
     return f"evt_{delivery.event.id}"
 
 
-def request_headers(webhook: Webhook, delivery: Delivery, body: bytes, now: float) -> dict[str, str]:
-    """The headers that sign the body."""
-    id = delivery_id(delivery)
-    signed = f"{id}.{int(now)}.".encode() + body
-    secrets = [webhook.secret]
-    if webhook.previous_secret and (webhook.previous_until or 0.0) > now:
-        secrets.append(webhook.previous_secret)
-    return {
-        "content-type": CONTENT_TYPES.get(webhook.format, "application/json"),
-        "content-length": str(len(body)),
-        "webhook-id": id,
-        "webhook-timestamp": str(int(now)),
-        "webhook-signature": " ".join(_signature(secret, signed) for secret in secrets),
-    }
+class Signer:
+    """Signs the deliveries of one webhook; what they share is computed once.
+
+    Raises ValueError for a secret that is not base64 or is empty.
+    """
+
+    def __init__(self, webhook: Webhook) -> None:
+        self._key = _signing_key(webhook.secret)
+        self._previous = _signing_key(webhook.previous_secret) if webhook.previous_secret else None
+        self._previous_until = webhook.previous_until or 0.0
+        self._type = CONTENT_TYPES.get(webhook.format, "application/json")
+
+    def headers(self, delivery: Delivery, body: bytes, now: float) -> dict[str, str]:
+        """The headers that sign the body; their names are `SIGNING_HEADERS`."""
+        id, second = delivery_id(delivery), str(int(now))
+        return {
+            "content-type": self._type,
+            "content-length": str(len(body)),
+            "webhook-id": id,
+            "webhook-timestamp": second,
+            "webhook-signature": self._signature(f"{id}.{second}.".encode() + body, now),
+        }
+
+    def lines(self, delivery: Delivery, body: bytes, now: float) -> bytes:
+        """The same headers as lines of an HTTP request."""
+        return "".join([f"{name}: {value}\r\n" for name, value in self.headers(delivery, body, now).items()]).encode()
+
+    def _signature(self, signed: bytes, now: float) -> str:
+        if self._previous is None or self._previous_until <= now:
+            return _signature(self._key, signed)
+        return f"{_signature(self._key, signed)} {_signature(self._previous, signed)}"
 
 
-def _signature(secret: str, signed: bytes) -> str:
-    return "v1," + base64.b64encode(hmac.digest(_signing_key(secret), signed, "sha256")).decode()
+def _signature(key: bytes, signed: bytes) -> str:
+    return "v1," + base64.b64encode(hmac.digest(key, signed, "sha256")).decode()
 
 
-@lru_cache(maxsize=256)
 def _signing_key(secret: str) -> bytes:
     key = base64.b64decode(secret.removeprefix("whsec_") + "==")  # superfluous padding is ignored
     if not key:

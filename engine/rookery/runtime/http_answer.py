@@ -14,7 +14,7 @@ _HTTP = b"HTTP/"
 _STATUS = 9  # index of the status in `HTTP/1.1 200 OK`
 _END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
 _ENCODINGS = (b"gzip", b"x-gzip", b"deflate")
-_PLAIN = re.compile(rb"HTTP/1\.1 ([2-5][0-9][0-9]) [ -~]*\r\n((?:[A-Za-z0-9_-]+:[ -~]*\r\n)+)\r\n")
+_PLAIN = re.compile(rb"HTTP/1\.1 ([2-5][0-9][0-9]) [ -~]*\r\n((?:[A-Za-z0-9_-]+:[ -~]*\r\n)*)\r\n")
 _UNUSUAL = frozenset({b"transfer-encoding", b"content-encoding", b"upgrade", b"trailer"})
 _BODILESS = (204, 205, 304)
 
@@ -108,20 +108,24 @@ class AnswerReader:
             self._finish()
 
     def _is_plain(self, data: bytes) -> bool:
-        """Read an answer that came in one piece, with a length and without anything unusual, as almost all do: it needs
-        no parser. False when it has to be looked at more closely."""
+        """Read an answer that came in one piece, with a length (or 204, which has no body) and without anything unusual,
+        as almost all do: it needs no parser. False when it has to be looked at more closely."""
         found = _PLAIN.match(data)
         if found is None or found.end() > MAX_HEADERS:
             return False
         headers: dict[bytes, bytes] = {}
-        for line in found[2][:-2].split(b"\r\n"):
+        for line in found[2].split(b"\r\n")[:-1]:
             name, _, value = line.partition(b":")
             name, value = name.lower(), value.removeprefix(b" ")
             if name in headers or name in _UNUSUAL or value != value.strip():
                 return False
             headers[name] = value
         status, length = int(found[1]), headers.get(b"content-length", b"")
-        if status in _BODILESS or headers.get(b"connection", b"keep-alive").lower() != b"keep-alive":
+        if status == 204 and not length:
+            length = b"0"
+        elif status in _BODILESS:
+            return False
+        if headers.get(b"connection", b"keep-alive").lower() != b"keep-alive":
             return False
         body = data[found.end() :]
         if not length.isdigit() or len(length) > 9 or len(body) != int(length) or len(body) > self._limit:

@@ -78,28 +78,30 @@ class HttpClient:
         connect_seconds: float,
         read_seconds: float,
         body_seconds: float = float("inf"),
+        until: float = float("inf"),
         repeatable: bool = False,
         on_sent: Callable[[], None] | None = None,
     ) -> HttpAnswer:
         """Send one complete request and return its complete answer.
 
         `body`: the bytes that follow `request`, in pieces; each piece has `read_seconds` to be sent. `read_seconds`
-        bounds each wait for bytes; the whole answer may take `body_seconds` more. If the call is cancelled or fails,
-        the connection is closed. `repeatable`: the server may receive the request twice, so a kept connection that
-        turns out to be closed is replaced by a new one, once. `on_sent` is called when the whole request has been sent.
+        bounds each wait for bytes; the whole answer may take `body_seconds` more. `until` (trio time) bounds
+        everything, so that a caller needs no cancel scope of its own. If the call is cancelled or fails, the connection
+        is closed. `repeatable`: the server may receive the request twice, so a kept connection that turns out to be
+        closed is replaced by a new one, once. `on_sent` is called when the whole request has been sent.
 
         Raises ExchangeError.
         """
-        connection = await self._take(repeatable) or await self._connect(connect_seconds)
+        connection = await self._take(repeatable) or await self._connect(connect_seconds, until)
         try:
-            return await self._use(connection, request, body, read_seconds, body_seconds, on_sent)
+            return await self._use(connection, request, body, read_seconds, body_seconds, until, on_sent)
         except Broken as broken:
             self._keeps_alive = False
             if not (repeatable and connection.used and body is None):
                 raise broken.error from None
-        connection = await self._connect(connect_seconds)
+        connection = await self._connect(connect_seconds, until)
         try:
-            return await self._use(connection, request, None, read_seconds, body_seconds, on_sent)
+            return await self._use(connection, request, None, read_seconds, body_seconds, until, on_sent)
         except Broken as broken:
             raise broken.error from None
 
@@ -166,11 +168,12 @@ class HttpClient:
         body: AsyncIterable[bytes] | None,
         seconds: float,
         body_seconds: float,
+        until: float,
         on_sent: Callable[[], None] | None,
     ) -> HttpAnswer:
         keep = False
         try:
-            answer = await self._round_trip(connection.stream, request, body, seconds, body_seconds, on_sent)
+            answer = await self._round_trip(connection.stream, request, body, seconds, body_seconds, until, on_sent)
             keep = answer.keep_alive and not self._closed
         finally:
             if keep:
@@ -182,9 +185,9 @@ class HttpClient:
                 await trio.aclose_forcefully(connection.stream)
         return answer
 
-    async def _connect(self, seconds: float) -> Connection:
+    async def _connect(self, seconds: float, until: float) -> Connection:
         try:
-            with trio.fail_after(seconds):
+            with trio.fail_at(min(trio.current_time() + seconds, until)):
                 tcp = await self._open(self._host, self._port)
                 fd = tcp.socket.fileno()
                 if self._ssl_context is None:
@@ -208,22 +211,23 @@ class HttpClient:
         body: AsyncIterable[bytes] | None,
         seconds: float,
         body_seconds: float,
+        until: float,
         on_sent: Callable[[], None] | None,
     ) -> HttpAnswer:
         """Raises ExchangeError and Broken."""
         reader = AnswerReader(self._max_answer, self._cut)
         sent = False
-        until = trio.current_time() + seconds
-        last = until + body_seconds
-        with trio.CancelScope(deadline=until) as scope:
+        began = trio.current_time()
+        last = min(began + seconds + body_seconds, until)
+        with trio.CancelScope(deadline=min(began + seconds, until)) as scope:
             try:
                 await send(stream, request)
                 if body is not None:
                     async for piece in body:
-                        scope.deadline = trio.current_time() + seconds
+                        scope.deadline = min(trio.current_time() + seconds, until)
                         await stream.send_all(piece)
-                    scope.deadline = trio.current_time() + seconds
-                    last = scope.deadline + body_seconds
+                    scope.deadline = min(trio.current_time() + seconds, until)
+                    last = min(scope.deadline + body_seconds, until)
                 sent = True
                 if on_sent is not None:
                     on_sent()

@@ -15,6 +15,12 @@ VARIANTS = [
     PLAIN,
     PLAIN.replace(b"200 OK", b"429 Too Many Requests").replace(b"Server: nginx", b"Retry-After: 7"),
     PLAIN.replace(b"200 OK", b"204 No Content"),
+    b"HTTP/1.1 204 No Content\r\n\r\n",
+    b"HTTP/1.1 204 No Content\r\nServer: nginx\r\nContent-Length: 0\r\n\r\n",
+    b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n",
+    b"HTTP/1.1 204 No Content\r\n\r\nmore",
+    b"HTTP/1.1 205 Reset Content\r\nServer: nginx\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\n\r\n",
     PLAIN.replace(b"200 OK", b"304 Not Modified"),
     PLAIN.replace(b"200 OK", b"199 Early"),
     PLAIN.replace(b"200 OK", b"200"),
@@ -73,6 +79,18 @@ def test_mutated_answers_mean_the_same_in_one_piece_as_in_two() -> None:
         assert found == read([bytes(data[:1]), bytes(data[1:])]), bytes(data)
         seen.add(found[0])
     assert {200, "bad"} <= seen
+
+
+@pytest.mark.parametrize("head", [b"", b"Server: nginx\r\n", b"Content-Length: 0\r\n"])
+def test_an_answer_without_a_body_keeps_the_connection(head: bytes) -> None:
+    reader = AnswerReader(1000, False)
+    reader.feed(b"HTTP/1.1 204 No Content\r\n" + head + b"\r\n")
+    assert (reader.complete, reader.answer.status, reader.answer.body, reader.answer.keep_alive) == (
+        True,
+        204,
+        b"",
+        True,
+    )
 
 
 def test_only_a_connection_that_stays_is_used_again() -> None:

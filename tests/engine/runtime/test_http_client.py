@@ -120,6 +120,15 @@ async def test_a_drip_ends_too() -> None:
         assert trio.current_time() - started < 20  # all of the pieces take 50 s
 
 
+async def test_until_bounds_an_answer_that_comes_in_drops() -> None:
+    drops = [b"HTTP/1.1 200 OK\r\nContent-Length: 600\r\n\r\n", *[b"x"] * 600]
+    async with serving(answering(*drops, pause=0.05)) as (transport, _):
+        endless, until = float("inf"), trio.current_time() + 0.3
+        with pytest.raises(AnswerTooSlow), trio.fail_after(20):
+            await transport.exchange(REQUEST, connect_seconds=endless, read_seconds=endless, until=until)
+        assert transport.idle == 0
+
+
 async def test_an_endless_answer_ends() -> None:
     pieces = [b"HTTP/1.1 200 OK\r\nServer: x\r\n\r\n", *[b"x" * 10_000] * 100]
     async with serving(answering(*pieces), max_answer=100_000) as (transport, _):

@@ -12,7 +12,7 @@ import pytest
 import trio
 import trustme
 
-from rookery.delivery.http_transport import open_http_transport
+from rookery.delivery.http_transport import Server, open_http_transport
 from rookery.errors import InvalidInput, ProviderError, SendError
 from rookery.runtime.http_client import ExchangeError
 from rookery.runtime.trust import tls_context
@@ -48,7 +48,8 @@ async def webhook(url: str, bundle: str | None) -> None:
     failed: ExchangeError | None = None
     async with open_http_transport(allow_private=True, ca_bundle=bundle) as transport:
         try:
-            await transport.exchange(httpx.URL(url), {"host": "localhost", "content-length": "0"}, b"")
+            request = b"POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 0\r\n\r\n"
+            await transport.exchange(Server.of(httpx.URL(url)), request, until=trio.current_time() + 10)
         except ExchangeError as error:
             failed = error
     if failed is not None:
