@@ -95,10 +95,10 @@ class Engine(
             self._pairing_code_here,
             self._media_here,
             self._media_part_here,
-            self._call_here,
             self._leave_server_here,
             self._question_here,
         )
+        self._serve_method_calls()
         self._serve_checks()
         self._serve_overview()
         self._dispatcher.on_answer = self._carry_out

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rookery.errors import Busy, NotFound
+from rookery.model.content import PlatformCall, Text
 from rookery.model.event import EventQuery
 from rookery.model.message import STATUS_EVENT, MessageQuery, MessageState, Receipt, Recorded, SendOutcome
 from rookery.store.contract import Store
@@ -67,6 +68,27 @@ async def test_scheduled_messages_are_counted_apart_and_never_pruned(store: Stor
     assert await store.prune_messages(before=1e12, limit=10) == 0
     assert await store.expire_messages(now=1e12) == 1
     assert (await store.get_message(waiting.id)).state is SCHEDULED
+
+
+async def test_waiting_calls_of_methods_are_found_among_the_sends(store: Store) -> None:
+    lease = await create_and_claim(store)
+    await store.create_session(new_session("other"))
+    assert await store.pending_calls(lease, limit=10) == []
+    lookalike = message(content=Text('{"type":"call","method":"answerCallbackQuery"}'))
+    calls = [
+        message(content=PlatformCall(platform="telegram", method=method, params={"a": 'ü" }', "method": "x"}))
+        for method in ("sendDice", "answerCallbackQuery", "answerInlineQuery")
+    ]
+    elsewhere = message("other", content=PlatformCall(platform="telegram", method="answerWebAppQuery"))
+    later = message(state=SCHEDULED, send_at=9e9, content=PlatformCall(platform="telegram", method="sendPhoto"))
+    for one in (message(), lookalike, *calls, elsewhere, later):
+        await store.enqueue(one, pending_limit=ROOM)
+    expected = [(one.id, one.content.method) for one in reversed(calls) if isinstance(one.content, PlatformCall)]
+    assert await store.pending_calls(lease, limit=10) == expected
+    assert await store.pending_calls(lease, limit=2) == expected[:2]
+    await fill_state(store, lease, calls[2].id, MessageState.SENDING)
+    await store.cancel_message(calls[0].id, now=1.0)
+    assert await store.pending_calls(lease, limit=10) == [expected[1]]
 
 
 async def test_what_waits_can_be_cancelled(store: Store) -> None:

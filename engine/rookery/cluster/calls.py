@@ -25,13 +25,14 @@ from .membership import Membership
 POLL_INTERVAL = 0.5  # seconds between polls for an answer
 STORE_RETRY_DELAY = 1.0  # seconds
 BATCH = 32
-"""Maximum number of calls that this instance handles at once."""
+"""Maximum number of calls that this instance handles at once, and of urgent ones beside them."""
 
 PLAIN = (str, int, float, bool, dict, type(None))
 
 log = get_logger("API")
 
 Handler = Callable[..., Awaitable[Any]]
+IsUrgent = Callable[[dict[str, Any]], bool]
 
 
 class NotHere(RookeryError):
@@ -57,13 +58,16 @@ class Router:
         self._settings = services.settings
         self._shields = services.shields
         self._handlers: dict[str, Handler] = {}
+        self._urgent: dict[str, IsUrgent] = {}
         self._awaited: dict[str, trio.Event] = {}
         self._wake = trio.Event()
 
-    def handle(self, method: str, handler: Handler) -> None:
+    def handle(self, method: str, handler: Handler, *, is_urgent: IsUrgent | None = None) -> None:
         """Register `handler` for calls from other instances. Its arguments and result must be values that MessagePack
-        can encode."""
+        can encode. `is_urgent` says from the arguments whether a call must not wait for the places of slow ones."""
         self._handlers[method] = handler
+        if is_urgent is not None:
+            self._urgent[method] = is_urgent
 
     def wake(self) -> None:
         """There may be calls for this instance."""
@@ -132,7 +136,7 @@ class Router:
 
     async def run(self) -> None:
         """Handle calls from other instances until cancelled."""
-        limiter = trio.CapacityLimiter(BATCH)
+        places, urgent_places = trio.CapacityLimiter(BATCH), trio.CapacityLimiter(BATCH)
         async with trio.open_nursery() as nursery:
             while True:
                 self._wake = trio.Event()
@@ -143,10 +147,14 @@ class Router:
                     await trio.sleep(STORE_RETRY_DELAY)
                     continue
                 for call in calls:
-                    nursery.start_soon(self._do, call, limiter)
+                    nursery.start_soon(self._do, call, urgent_places if self._is_urgent(call) else places)
                 if len(calls) < BATCH:
                     with trio.move_on_after(self._settings.cluster_poll_interval):
                         await self._wake.wait()
+
+    def _is_urgent(self, call: InstanceCall) -> bool:
+        is_urgent = self._urgent.get(call.method)
+        return is_urgent is not None and is_urgent(msgspec.msgpack.decode(call.arguments))
 
     async def _do(self, call: InstanceCall, limiter: trio.CapacityLimiter) -> None:
         """Handle one call within its deadline; a failure reaches only its caller."""

@@ -51,11 +51,13 @@ class OwnerCalls(EngineParts):
                 return found
         raise OwnerUnavailable(f"the session {id!r} is moving to another instance", retry_after=1.0)
 
-    def _serve_owner_calls(self, *handlers: Callable[..., Awaitable[Any]]) -> None:
-        """Answer these `_x_here` methods for other instances."""
+    def _serve_owner_calls(
+        self, *handlers: Callable[..., Awaitable[Any]], is_urgent: Callable[[dict[str, Any]], bool] | None = None
+    ) -> None:
+        """Answer these `_x_here` methods for other instances. `is_urgent`: see `Router.handle`."""
         if self._cluster is not None:
             for handler in handlers:
-                self._cluster.router.handle(_name(handler), self._owner_call(handler))
+                self._cluster.router.handle(_name(handler), self._owner_call(handler), is_urgent=is_urgent)
 
     def _owner_call(self, here: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
         async def handle(session: str, arguments: dict[str, Any]) -> Any:

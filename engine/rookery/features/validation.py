@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from math import isfinite
 from typing import Any
 
 import msgspec
@@ -62,11 +63,30 @@ def check_document(value: object, field: str) -> dict[str, Any]:
         encoded = msgspec.json.encode(document)
     except (TypeError, ValueError, OverflowError, RecursionError):
         raise InvalidInput(f"{field}: only JSON values of moderate depth can be stored", field=field) from None
+    check_numbers(document, encoded, field)
     if len(encoded) > MAX_DOCUMENT:
         raise InvalidInput(f"{field}: at most {MAX_DOCUMENT} bytes of JSON are stored, not {len(encoded)}", field=field)
     if b"\\u0000" in encoded and _holds_nul(document):  # the bytes alone may also be a backslash and harmless letters
         raise InvalidInput(f"{field}: a NUL character cannot be stored", field=field)
     return document
+
+
+def check_numbers(document: Mapping[str, Any], encoded: bytes, field: str) -> None:
+    """Check that no number of an encoded document was infinite or NaN, which JSON cannot write: it became null. Raises
+    InvalidInput."""
+    if b"null" in encoded and not _is_finite(document):
+        raise InvalidInput(f"{field}: NaN and infinite numbers are not JSON", field=field)
+
+
+def _is_finite(value: object) -> bool:
+    match value:
+        case float():
+            return isfinite(value)
+        case Mapping():
+            return all(map(_is_finite, value.values()))
+        case list() | tuple():
+            return all(map(_is_finite, value))
+    return True
 
 
 def _holds_nul(value: object) -> bool:

@@ -24,13 +24,18 @@ class Lanes:
     def __init__(self, answers_query: Callable[[str], bool] | None) -> None:
         self._answers_query = answers_query
 
+    @property
+    def has_urgent(self) -> bool:
+        """Whether the platform has methods that answer queries."""
+        return self._answers_query is not None
+
+    def is_answer(self, method: str) -> bool:
+        """Whether a call of this method answers a query."""
+        return self._answers_query is not None and self._answers_query(method)
+
     def is_urgent(self, content: Content) -> bool:
         """Whether the content answers a query."""
-        return (
-            self._answers_query is not None
-            and isinstance(content, PlatformCall)
-            and self._answers_query(content.method)
-        )
+        return isinstance(content, PlatformCall) and self.is_answer(content.method)
 
     def of(self, message: OutboundMessage) -> str:
         """The lane's name: the chat's, but for urgent content."""

@@ -10,9 +10,9 @@ from collections.abc import Callable, Collection
 
 import trio
 
-from ..errors import LeaseLost, StoreError
+from ..errors import LeaseLost, NotFound, StoreError
 from ..log import get_logger
-from ..model.message import OutboundMessage, SendOutcome
+from ..model.message import MessageState, OutboundMessage, SendOutcome
 from ..model.session import Lease
 from ..store.contract.messages import MessageStore
 from .attempt import RETRY_DELAY, RETRY_DELAY_MAX
@@ -28,6 +28,9 @@ CHAT_WINDOW = 128
 
 CHAT_LOW = 32
 """A chat with more rows than its part of the window is read again when this few of its messages are left."""
+
+CALLS = 1000
+"""Maximum number of waiting calls that are looked at for urgent ones."""
 
 log = get_logger("SESSION")
 
@@ -55,6 +58,7 @@ class Window:
         self._known: set[str] = set()  # ids of the messages in `_chats`
         self._outside: Collection[str] = frozenset()  # chats with rows outside the window
         self._more = True  # rows outside the window may be of any chat
+        self._urgent = lanes.has_urgent  # some of them may be urgent
         self._loading = False
         self._passed_by: set[str] = set()  # messages that were taken in while rows were read
         self._awaited: set[str] = set()  # messages that are being stored as QUEUED
@@ -72,6 +76,7 @@ class Window:
     def wake(self) -> None:
         """There may be rows that this window has not seen: read them soon."""
         self._more = True
+        self._urgent = self._lanes.has_urgent
         self.load_soon()
 
     # Messages that are being stored.
@@ -192,22 +197,31 @@ class Window:
     # Reading rows.
 
     def load_soon(self) -> None:
-        """Start reading rows if there may be some and half of the window is free."""
-        if self._nursery is not None and self._more and not self._loading and len(self._known) <= WINDOW // 2:
+        """Start reading rows if there may be some and half of the window is free, or some may be urgent."""
+        if self._nursery is not None and not self._loading and self._is_due:
             self._loading = True
             self._nursery.start_soon(self._load)
+
+    @property
+    def _is_due(self) -> bool:
+        return self._more and (self._urgent or len(self._known) <= WINDOW // 2)
 
     async def _load(self) -> None:
         delay = RETRY_DELAY
         try:
-            while self._more and self._nursery is not None and len(self._known) <= WINDOW // 2:
+            while self._nursery is not None and self._is_due:
+                seeks, self._urgent = self._urgent, False
                 try:
                     await self.pay()
-                    await self._read()
+                    if len(self._known) <= WINDOW // 2:
+                        await self._read()
+                    if seeks and self._more:  # rows are left, and no place in the window may become free for long
+                        await self._read_urgent()
                 except LeaseLost:
                     raise
                 except StoreError as error:
                     self._more = True
+                    self._urgent = self._urgent or seeks
                     log.warning("waiting sends could not be read", session=self._lease.session, error=str(error))
                     await trio.sleep(delay)
                     delay = min(2 * delay, RETRY_DELAY_MAX)
@@ -237,6 +251,20 @@ class Window:
             if len(self._known) >= WINDOW:
                 self._more = True
                 return
+
+    async def _read_urgent(self) -> None:
+        """Read the rows of urgent messages, which need no place in the window."""
+        self._passed_by.clear()
+        for id, method in await self._store.pending_calls(self._lease, limit=CALLS):
+            if id in self._known or not self._lanes.is_answer(method):
+                continue
+            try:
+                row = await self._store.get_message(id)
+            except NotFound:  # the session's messages were erased meanwhile
+                continue
+            is_waiting = row.state is MessageState.QUEUED and row.unreadable is None
+            if is_waiting and id not in self._known and id not in self._passed_by:
+                self._add(Item(row))
 
     def _note_new(self, id: str) -> None:
         """Rows that are being read may show the message as it was before it was taken in, even if it is sent by then."""

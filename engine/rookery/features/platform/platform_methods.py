@@ -11,10 +11,11 @@ from ...errors import InvalidInput, NotConnected, NotFound, OutcomeUnknown, Reje
 from ...model.content import media_in
 from ...model.media import MediaState
 from ...model.session import Session
-from ...provider.capabilities import MethodCalling, MethodProvider, ServerLeaving
+from ...provider.capabilities import MethodCalling, MethodProvider, QueryAnswering, ServerLeaving
 from ...provider.contract import Link
 from ..media import MediaFeatures
 from ..sessions import SessionFeatures
+from ..validation import check_numbers
 
 CALL_SECONDS = 90.0
 """Seconds that a call may take on another instance: connecting, sending files and waiting for the answer."""
@@ -33,14 +34,26 @@ class PlatformMethodFeatures(SessionFeatures, MediaFeatures):
         Raises InvalidInput, NotFound (no such session, method or file), MethodForbidden, NotConnected, CallRefused,
         SendRateLimited, OutcomeUnknown, OwnerUnavailable, StoreError.
         """
+        params = dict(params or {})
         try:
-            encoded = msgspec.json.encode(dict(params or {}))
+            encoded = msgspec.json.encode(params)
         except (TypeError, ValueError, OverflowError, RecursionError):
             raise InvalidInput("params: only JSON values of moderate depth can be sent", field="params") from None
+        check_numbers(params, encoded, "params")
         result = await self._where_it_runs(
             session, self._call_here, bytes, seconds=CALL_SECONDS, method=method, params=encoded
         )
         return msgspec.json.decode(result)
+
+    def _serve_method_calls(self) -> None:
+        """Make calls for other instances; answers to queries do not wait for slow calls."""
+
+        def is_urgent(call: dict[str, Any]) -> bool:
+            runner = self._supervisor.running.get(call["session"])
+            provider = None if runner is None else self._providers.get(runner.session.platform)
+            return isinstance(provider, QueryAnswering) and provider.answers_query(call["arguments"]["method"])
+
+        self._serve_owner_calls(self._call_here, is_urgent=is_urgent)
 
     async def leave_server(self, session: str, how: str | None = None) -> Session:
         """Take leave of the platform's server, so that the account may go to another one; the session is stopped.

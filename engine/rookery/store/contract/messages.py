@@ -41,6 +41,10 @@ class MessageStore(Protocol):
     ) -> Sequence[OutboundMessage]:
         """The oldest QUEUED messages of the session whose ids are not in `exclude`. Raises LeaseLost."""
 
+    async def pending_calls(self, lease: Lease, *, limit: int) -> Sequence[tuple[str, str]]:
+        """Ids and methods of the session's QUEUED calls of platform methods, the newest first. Whether the lease is held
+        is not checked: this reads, and beginning a call needs the lease."""
+
     async def record_sends(self, lease: Lease, outcomes: Sequence[SendOutcome], *, announce: bool = False) -> Recorded:
         """Write states. A final state is not overwritten by SENDING. Returns the messages whose state was refused.
         Raises LeaseLost.

@@ -16,6 +16,9 @@ MESSAGE_COLUMNS = (
     "id, session, recipient, content, options, reply_to, state, idempotency_key, receipt, error, attempts, "
     "created_at, updated_at, expires_at, send_at, ttl"
 )
+CALL_START = '{"type":"call",'
+"""How the stored content of a `PlatformCall` begins. The condition of the index `messages_calls` contains it."""
+
 _object = msgspec.json.Decoder(dict[str, Any])
 _receipt = msgspec.json.Decoder(Receipt)
 

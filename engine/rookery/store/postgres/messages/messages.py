@@ -15,7 +15,7 @@ from ....model.message import (
     Unfinished,
 )
 from ....model.session import Lease
-from ...rows.messages import MESSAGE_COLUMNS, message_from_row, unreadable_outcomes
+from ...rows.messages import CALL_START, MESSAGE_COLUMNS, message_from_row, unreadable_outcomes
 from ...rows.values import to_json
 from ..database.outcome_batches import OutcomeBatches
 from ..database.pool import Connection
@@ -24,6 +24,12 @@ from .queue import PostgresQueue
 _SELECT = f"SELECT {MESSAGE_COLUMNS} FROM rookery.messages"  # noqa: S608
 _ANNOUNCE = "SELECT rookery.announce_2($1, $2)"
 _HELD = "SELECT uid FROM rookery.sessions WHERE uid = $1 AND owner = $2 AND fence = $3"
+
+# The condition of the index `messages_calls`.
+_CALLS = f"""
+    SELECT id, content::json ->> 'method' FROM rookery.messages
+    WHERE uid = $1 AND state = 'queued' AND left(content, {len(CALL_START)}) = '{CALL_START}'
+    ORDER BY number DESC LIMIT $2"""  # noqa: S608
 
 
 class PostgresMessages(PostgresQueue):
@@ -56,6 +62,9 @@ class PostgresMessages(PostgresQueue):
         if failed := unreadable_outcomes(found):
             await self.record_sends(lease, failed)
         return [message for message in found if message.unreadable is None]
+
+    async def pending_calls(self, lease: Lease, *, limit: int) -> Sequence[tuple[str, str]]:
+        return await self._all(_CALLS, lease.uid, limit, of=lambda row: (str(row[0]), str(row[1])))
 
     @cached_property
     def _batches(self) -> OutcomeBatches:

@@ -8,7 +8,7 @@ from sqlite3 import Connection
 from ....errors import NotFound, RookeryError
 from ....model.message import OutboundMessage, Recorded, SendOutcome, Unfinished
 from ....model.session import Lease
-from ...rows.messages import MESSAGE_COLUMNS, message_from_row, unreadable_outcomes
+from ...rows.messages import CALL_START, MESSAGE_COLUMNS, message_from_row, unreadable_outcomes
 from ...rows.values import from_json, to_json
 from ..base import SqliteBase
 from ..database.connection import Database
@@ -20,6 +20,13 @@ from .queue import Queue
 _SELECT = f"SELECT {MESSAGE_COLUMNS} FROM messages"  # noqa: S608
 _UNDER_WAY = "state IN ('queued', 'sending')"
 """The condition of the index `messages_under_way`; SQLite uses the index only where a query repeats the condition."""
+
+_CALLS = (
+    "SELECT id, json_extract(content, '$.method') FROM messages "  # noqa: S608
+    f"WHERE uid = ? AND state = 'queued' AND substr(content, 1, {len(CALL_START)}) = '{CALL_START}' "
+    "ORDER BY number DESC LIMIT ?"
+)
+"""Repeats the condition of the index `messages_calls`."""
 
 
 class SqliteMessages(SqliteBase):
@@ -64,6 +71,9 @@ class SqliteMessages(SqliteBase):
         if failed := unreadable_outcomes(found):
             await self.record_sends(lease, failed)
         return [message for message in found if message.unreadable is None]
+
+    async def pending_calls(self, lease: Lease, *, limit: int) -> Sequence[tuple[str, str]]:
+        return await self._read(lambda connection: connection.execute(_CALLS, (lease.uid, limit)).fetchall())
 
     async def record_sends(self, lease: Lease, outcomes: Sequence[SendOutcome], *, announce: bool = False) -> Recorded:
         return await self._write(lambda database: record_sends(database, lease, outcomes, announce))
