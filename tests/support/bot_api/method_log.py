@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from email.parser import BytesParser
@@ -75,7 +76,7 @@ class MethodLog:
         self.note(call)
         return self.answer(call)
 
-    async def serve(self, stream: trio.SocketStream) -> None:
+    async def serve(self, stream: trio.abc.Stream) -> None:
         connection = h11.Connection(h11.SERVER)
         try:
             while await self._one(stream, connection):
@@ -85,7 +86,7 @@ class MethodLog:
         finally:
             await trio.aclose_forcefully(stream)
 
-    async def _one(self, stream: trio.SocketStream, connection: h11.Connection) -> bool:
+    async def _one(self, stream: trio.abc.Stream, connection: h11.Connection) -> bool:
         request: h11.Request | None = None
         body = bytearray()
         while True:
@@ -144,11 +145,15 @@ def _read(kind: bytes, body: bytes) -> tuple[dict[str, Any], dict[str, tuple[str
 
 
 @asynccontextmanager
-async def open_method_log() -> AsyncIterator[MethodLog]:
-    """On a free port of loopback, until the end of the block."""
+async def open_method_log(tls: ssl.SSLContext | None = None) -> AsyncIterator[MethodLog]:
+    """On a free port of loopback, until the end of the block; with `tls` over https, as the public server."""
     log = MethodLog()
+    serve: Callable[..., Awaitable[Any]] = partial(trio.serve_tcp, log.serve, 0, host="127.0.0.1")
+    if tls is not None:
+        serve = partial(trio.serve_ssl_over_tcp, log.serve, 0, tls, host="127.0.0.1", https_compatible=True)
     async with trio.open_nursery() as nursery:
-        [listener] = await nursery.start(partial(trio.serve_tcp, log.serve, 0, host="127.0.0.1"))
-        log.url = f"http://127.0.0.1:{listener.socket.getsockname()[1]}"
+        [listener] = await nursery.start(serve)
+        socket = (listener.transport_listener if tls is not None else listener).socket
+        log.url = f"{'http' if tls is None else 'https'}://127.0.0.1:{socket.getsockname()[1]}"
         yield log
         nursery.cancel_scope.cancel()
