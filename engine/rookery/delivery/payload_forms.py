@@ -13,6 +13,7 @@ from typing import Any
 
 from ..model.document import EventDocument
 from ..model.event import Event
+from ..model.webhook import event_id
 
 FORMS = ("waha", "evolution")
 FORM_TYPES = ("message", "message.status", "session.status", "session.qr")
@@ -77,7 +78,7 @@ def _waha(event: Event) -> dict[str, Any] | None:
         case _:
             return None
     return {
-        "id": f"evt_{event.id}",
+        "id": event_id(event),
         "timestamp": int(_seconds(event.time) * 1000),
         "event": name,
         "session": event.session,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import hmac
+import re
 from email.utils import parsedate_to_datetime
 from urllib.parse import quote
 
@@ -14,7 +15,7 @@ import httpx
 import msgspec
 
 from ..model.document import EventDocument
-from ..model.webhook import Delivery, Webhook
+from ..model.webhook import Delivery, Webhook, event_id
 from ..runtime.http_answer import HttpAnswer
 from .payload_forms import FORMS, payload_of
 from .transport import Attempt
@@ -24,6 +25,10 @@ SIGNING_HEADERS = frozenset({"content-type", "content-length", "webhook-id", "we
 """The headers that come with each body. A webhook's own headers replace none of them."""
 
 _encoder = msgspec.json.Encoder()
+_NO_TEXT = re.compile(
+    f"[\0-\x1f\x7f-\x9f\ufdd0-\ufdef{''.join(f'{chr(n)}{chr(n + 1)}' for n in range(0xFFFE, 0x110000, 0x10000))}]"
+)
+"""Characters that no attribute of a CloudEvent may hold: control characters and noncharacters."""
 
 
 def request_body(delivery: Delivery, format: str = "rookery") -> bytes:
@@ -39,7 +44,7 @@ def request_body(delivery: Delivery, format: str = "rookery") -> bytes:
                 "id": delivery_id(delivery),
                 "source": f"/rookery/sessions/{quote(event.session, safe='')}",
                 "type": f"rookery.{event.type}",
-                "subject": event.chat or event.session,
+                "subject": _NO_TEXT.sub("\ufffd", event.chat or event.session),
                 "time": event.time,
                 "datacontenttype": "application/json",
                 "data": event,
@@ -59,7 +64,7 @@ def formed_body(delivery: Delivery, format: str) -> bytes | None:
 def delivery_id(delivery: Delivery) -> str:
     """An id that is the same on every attempt and with every transport, so that a receiver can recognise a
     repetition."""
-    return f"evt_{delivery.event.id}"
+    return event_id(delivery.event)
 
 
 class Signer:

@@ -30,8 +30,8 @@ def iso(seconds: float | None) -> str | None:
 
 
 def moment(seconds: float) -> str:
-    """Like `iso`, but a time beyond the calendar becomes the calendar's limit."""
-    return iso(min(max(seconds, 0.0), LAST_SECOND)) or ""
+    """Like `iso`, but a time beyond the calendar becomes the calendar's limit, and one that is no number its beginning."""
+    return iso(min(max(0.0, seconds), LAST_SECOND)) or ""
 
 
 def public_body(event: Event) -> dict[str, Any]:

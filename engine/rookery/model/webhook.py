@@ -73,6 +73,12 @@ def lane_of(session: str, chat: str | None) -> str:
     return f"{session}/{chat or ''}"
 
 
+def event_id(event: Event) -> str:
+    """The event's id as endpoints see it. The events of tests are not stored and have no number: their key makes them
+    differ."""
+    return f"evt_{event.id}" if event.id else f"evt_test_{event.key}"
+
+
 class Delivery(msgspec.Struct, frozen=True):
     """One event on its way to one webhook. A `lane` (session and chat) is delivered in order."""
 
