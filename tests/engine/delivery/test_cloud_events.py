@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from rookery.delivery.post import request_body, request_headers
+from rookery.delivery.post import Signer, request_body
 from rookery.model.event import Event
 from rookery.model.webhook import Delivery, Webhook
 
@@ -108,7 +108,7 @@ def test_source_and_id_name_one_event() -> None:
 def test_the_content_type_says_that_it_is_structured() -> None:
     delivery = Delivery("w", event(), "lane")
     hook = Webhook(id="w", url="https://example.org/in", secret=SECRET, format="cloudevents", created_at=1.0)
-    headers = request_headers(hook, delivery, request_body(delivery, "cloudevents"), 1_700_000_001.0)
+    headers = Signer(hook).headers(delivery, request_body(delivery, "cloudevents"), 1_700_000_001.0)
     assert headers["content-type"].partition(";")[0] == "application/cloudevents+json"
     assert not [name for name in headers if name.startswith("ce-")], "those belong to the binary mode"
 
