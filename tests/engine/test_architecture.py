@@ -84,8 +84,6 @@ FLOORS: dict[str, Floors] = {
 """The rooms of each house from the ground up; a room imports only from floors below its own."""
 GENERATED = {"http/rookery_client/typed_events.py"}
 LONG = {
-    "engine/rookery/features/webhooks.py",
-    "http/rookery_http/api/webhooks.py",
     "providers/rookery_telegram/bot_api/api.py",
     "providers/rookery_telegram/provider.py",
     "providers/rookery_whatsapp/worker/client.py",

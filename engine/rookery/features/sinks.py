@@ -17,8 +17,7 @@ from ..model.event import Event
 from ..model.webhook import DeadLetter, Delivery, DeliveryAttempt, ReplayQuery, Webhook
 from .catalogue import CatalogueFeatures
 from .platform.chats import ChatNames
-from .validation import check_flag, check_id, check_text
-from .webhooks import check_chats, check_session, check_timeout
+from .validation import check_chats, check_flag, check_id, check_session, check_text, check_timeout
 
 TEST_SECONDS = 15.0
 """Seconds after which a test of a sink ends."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import re
 from collections.abc import Mapping, Sequence
 from math import isfinite
@@ -17,6 +19,35 @@ ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._:@-]{0,127}$"
 _ID = re.compile(ID_PATTERN[:-1] + r"\Z")
 MAX_DOCUMENT = 65_536
 """Maximum number of bytes of JSON in `settings` or `metadata`."""
+
+MAX_GRACE = 30 * 86_400.0
+"""Maximum seconds for which a webhook's previous secret signs too."""
+MAX_TIMEOUT = 300.0
+"""Maximum seconds for one delivery."""
+MAX_HEADERS = 20
+"""Maximum number of headers of a webhook."""
+RESERVED_HEADERS = frozenset(
+    {
+        "host",
+        "content-length",
+        "content-type",
+        "content-encoding",
+        "transfer-encoding",
+        "connection",
+        "keep-alive",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "upgrade",
+        "expect",
+    }
+)
+"""Headers that control where a request goes and where it ends; `webhook-...`, which identifies the sender, is reserved
+as well."""
+
+HEADER_NAME = r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}$"
+HEADER_VALUE = r"^[ -~]{0,4096}$"
 
 _FIELDS = {
     kind: frozenset((*(field.encode_name for field in msgspec.structs.fields(shape)), "type"))
@@ -165,3 +196,57 @@ def check_types(value: object) -> tuple[str, ...] | None:
     if isinstance(value, str) or not isinstance(value, Sequence) or not 1 <= len(value) <= 100:
         raise InvalidInput("events: a list of 1 to 100 event types, or none for all", field="events")
     return tuple(check_text(item, "events", least=1, most=64) for item in value)
+
+
+def check_secret(value: object) -> str:
+    """`whsec_` and base64 of 24 to 64 bytes (Standard Webhooks). Raises InvalidInput, without the secret."""
+    message = "secret: `whsec_` followed by base64 of 24 to 64 random bytes is needed"
+    if not isinstance(value, str) or not value.startswith("whsec_"):
+        raise InvalidInput(message, field="secret")
+    try:
+        length = len(base64.b64decode(value[6:], validate=True))
+    except (binascii.Error, ValueError):
+        raise InvalidInput(message, field="secret") from None
+    if not 24 <= length <= 64:
+        raise InvalidInput(message, field="secret")
+    return value
+
+
+def check_session(value: object) -> str | None:
+    """Check the session whose events are delivered. Raises InvalidInput."""
+    return None if value is None else check_text(value, "session", least=1)
+
+
+def check_chats(value: object) -> tuple[str, ...] | None:
+    """Check the chats whose events are delivered. Raises InvalidInput."""
+    if value is None:
+        return None
+    if isinstance(value, str) or not isinstance(value, Sequence) or not 1 <= len(value) <= 1000:
+        raise InvalidInput("chats: a list of 1 to 1000 chats, or none for all", field="chats")
+    return tuple(check_text(item, "chats", least=1) for item in value)
+
+
+def check_headers(value: object) -> dict[str, str]:
+    """Check the headers of a webhook's deliveries. The message contains no value, which may be secret. Raises
+    InvalidInput."""
+    if not isinstance(value, Mapping) or len(value) > MAX_HEADERS:
+        raise InvalidInput(f"headers: an object of at most {MAX_HEADERS} texts by name", field="headers")
+    for name, text in value.items():
+        if not isinstance(name, str) or not re.fullmatch(HEADER_NAME[1:-1], name):
+            raise InvalidInput("headers: a name has 1 to 64 letters, digits and a few signs", field="headers")
+        if name.lower() in RESERVED_HEADERS or name.lower().startswith("webhook-"):
+            raise InvalidInput(f"headers: {name} is set by Rookery", field="headers")
+        if not isinstance(text, str) or not re.fullmatch(HEADER_VALUE[1:-1], text):
+            raise InvalidInput(f"headers.{name}: up to 4096 printable ASCII characters", field="headers")
+    if len({name.lower() for name in value}) < len(value):
+        raise InvalidInput("headers: a name is given twice", field="headers")
+    return dict(value)
+
+
+def check_timeout(value: object) -> float | None:
+    """Check the seconds for one delivery. Raises InvalidInput."""
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= MAX_TIMEOUT:
+        raise InvalidInput(f"timeout: seconds, more than 0 and at most {MAX_TIMEOUT:g}", field="timeout")
+    return float(value)

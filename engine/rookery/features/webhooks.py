@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
-import re
 import secrets
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
@@ -29,35 +27,21 @@ from ..model.webhook import (
 )
 from .catalogue import CatalogueFeatures
 from .platform.chats import ChatNames
-from .validation import check_flag, check_id, check_text, check_url
-
-TEST_SECONDS = 15.0
-FORMATS = ("rookery", "cloudevents", *FORMS)
-MAX_GRACE = 30 * 86_400.0
-MAX_TIMEOUT = 300.0
-MAX_HEADERS = 20
-RESERVED_HEADERS = frozenset(
-    {
-        "host",
-        "content-length",
-        "content-type",
-        "content-encoding",
-        "transfer-encoding",
-        "connection",
-        "keep-alive",
-        "proxy-authorization",
-        "proxy-connection",
-        "te",
-        "trailer",
-        "upgrade",
-        "expect",
-    }
+from .validation import (
+    MAX_GRACE,
+    check_chats,
+    check_flag,
+    check_headers,
+    check_id,
+    check_secret,
+    check_session,
+    check_timeout,
+    check_url,
 )
-"""Headers that control where a request goes and where it ends; `webhook-...`, which identifies the sender, is reserved
-as well."""
 
-HEADER_NAME = r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}$"
-HEADER_VALUE = r"^[ -~]{0,4096}$"
+FORMATS = ("rookery", "cloudevents", *FORMS)
+TEST_SECONDS = 15.0
+"""Maximum seconds that a test of a webhook waits for its endpoint."""
 
 
 class WebhookFeatures(CatalogueFeatures, ChatNames):
@@ -249,60 +233,6 @@ class WebhookFeatures(CatalogueFeatures, ChatNames):
 def new_secret() -> str:
     """24 random bytes in the form of the Standard Webhooks specification."""
     return "whsec_" + base64.b64encode(secrets.token_bytes(24)).decode()
-
-
-def check_secret(value: object) -> str:
-    """`whsec_` and base64 of 24 to 64 bytes (Standard Webhooks). Raises InvalidInput, without the secret."""
-    message = "secret: `whsec_` followed by base64 of 24 to 64 random bytes is needed"
-    if not isinstance(value, str) or not value.startswith("whsec_"):
-        raise InvalidInput(message, field="secret")
-    try:
-        length = len(base64.b64decode(value[6:], validate=True))
-    except (binascii.Error, ValueError):
-        raise InvalidInput(message, field="secret") from None
-    if not 24 <= length <= 64:
-        raise InvalidInput(message, field="secret")
-    return value
-
-
-def check_session(value: object) -> str | None:
-    """Check the session whose events are delivered. Raises InvalidInput."""
-    return None if value is None else check_text(value, "session", least=1)
-
-
-def check_chats(value: object) -> tuple[str, ...] | None:
-    """Check the chats whose events are delivered. Raises InvalidInput."""
-    if value is None:
-        return None
-    if isinstance(value, str) or not isinstance(value, Sequence) or not 1 <= len(value) <= 1000:
-        raise InvalidInput("chats: a list of 1 to 1000 chats, or none for all", field="chats")
-    return tuple(check_text(item, "chats", least=1) for item in value)
-
-
-def check_headers(value: object) -> dict[str, str]:
-    """Check the headers of a webhook's deliveries. The message contains no value, which may be secret. Raises
-    InvalidInput."""
-    if not isinstance(value, Mapping) or len(value) > MAX_HEADERS:
-        raise InvalidInput(f"headers: an object of at most {MAX_HEADERS} texts by name", field="headers")
-    for name, text in value.items():
-        if not isinstance(name, str) or not re.fullmatch(HEADER_NAME[1:-1], name):
-            raise InvalidInput("headers: a name has 1 to 64 letters, digits and a few signs", field="headers")
-        if name.lower() in RESERVED_HEADERS or name.lower().startswith("webhook-"):
-            raise InvalidInput(f"headers: {name} is set by Rookery", field="headers")
-        if not isinstance(text, str) or not re.fullmatch(HEADER_VALUE[1:-1], text):
-            raise InvalidInput(f"headers.{name}: up to 4096 printable ASCII characters", field="headers")
-    if len({name.lower() for name in value}) < len(value):
-        raise InvalidInput("headers: a name is given twice", field="headers")
-    return dict(value)
-
-
-def check_timeout(value: object) -> float | None:
-    """Check the seconds for one delivery. Raises InvalidInput."""
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= MAX_TIMEOUT:
-        raise InvalidInput(f"timeout: seconds, more than 0 and at most {MAX_TIMEOUT:g}", field="timeout")
-    return float(value)
 
 
 def check_format(value: object) -> str:

@@ -8,14 +8,14 @@ import msgspec
 
 from rookery.errors import InvalidInput
 from rookery.features.sinks import check_address
-from rookery.features.webhooks import MAX_TIMEOUT
+from rookery.features.validation import MAX_TIMEOUT
 
 from ..calls import Answer, call
 from ..input.parameters import IN_WORDS, NO_NEWLINE, Id, seconds_of
+from ..input.webhooks import CHATS, EVENTS, ListWebhooks, ReadDeadLetters, Replay
 from ..output import views, webhook_views
 from ..output.problems import Problem
 from .state import Api
-from .webhooks import CHATS, EVENTS, ListWebhooks, ReadDeadLetters, Replay
 
 TAG = "sinks"
 _ADDRESS = r"^(nats|tls|amqp|amqps|redis|rediss)://[!-~]{1,2000}$"
