@@ -16,7 +16,10 @@ from .clock_watch import ClockWatch
 BATCH = 1000
 """Maximum number of rows deleted in one transaction."""
 
-FEWEST = 50
+FIRST = 50
+"""Rows deleted in the first transaction of a run, before it is known how long a row takes."""
+
+FEWEST = 20
 """Rows deleted in one transaction when the database is slow."""
 
 PIECE_SECONDS = 0.01
@@ -30,7 +33,7 @@ log = get_logger("MEMORY")
 
 async def in_pieces(delete: Callable[[int], Awaitable[int]]) -> None:
     """Delete rows until none is left. `delete` deletes at most so many and returns their number. Raises StoreError."""
-    limit = BATCH // 4
+    limit = FIRST
     while True:
         began = trio.current_time()
         gone = await delete(limit)
@@ -84,7 +87,10 @@ class Housekeeper:
         before = now - self._settings.event_retention
         await in_pieces(lambda limit: self._store.prune_events(before=before, limit=limit))
         await self._store.prune_audit(before=now - self._settings.audit_retention, keep=self._settings.audit_entries)
-        while await self._store.tidy_chats(now=now, before=before) >= BATCH:
-            await trio.lowlevel.checkpoint()
+        while True:
+            began = trio.current_time()
+            if await self._store.tidy_chats(now=now, before=before) < BATCH:
+                break
+            await trio.sleep(min(trio.current_time() - began, 1.0))
         before = now - self._settings.message_retention
         await in_pieces(lambda limit: self._store.prune_messages(before=before, limit=limit))

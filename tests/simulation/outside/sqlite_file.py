@@ -96,12 +96,12 @@ class FileStore(SqliteStore):
         assert self._database is not None
         return query(self._database.connection)
 
-    async def _write(self, work: Callable[[Database], Any]) -> Any:
+    async def _write(self, work: Callable[[Database], Any], *, background: bool = False) -> Any:
         await trio.lowlevel.checkpoint_if_cancelled()
         world = self._world
         if world.over:
             raise Crashed
-        job = _Job(self._watched(work), trio.lowlevel.current_task())
+        job = _Job(self._watched(work), background, trio.lowlevel.current_task())
         self._waiting.append(job)
         if len(self._waiting) == 1:
             slow = self._process.machine.database == "slow"
@@ -140,9 +140,12 @@ class FileStore(SqliteStore):
                 job.result = outcome.Error(StoreUnavailable("the disk does not work"))
         else:
             assert self._database is not None
-            self._file.observer.begin(self._process.name, None)
-            _together(self._database, group)
-            self._file.observer.end(committed=True)
+            # As the writer's thread does: what is urgent in one transaction, then each piece of the rest in its own.
+            parts = [[job for job in group if not job.background], *([job] for job in group if job.background)]
+            for part in filter(None, parts):
+                self._file.observer.begin(self._process.name, None)
+                _together(self._database, part)
+                self._file.observer.end(committed=True)
         self._world.after(0.001, self._reply, group)
 
     @staticmethod

@@ -165,7 +165,7 @@ class SqliteChats(SqliteBase):
             _keep_ids(database)
             return gone
 
-        return await self._write(work)
+        return await self._write(work, background=True)
 
 
 def _keep_ids(database: Database) -> None:

@@ -55,7 +55,7 @@ class SqliteEvents(SqliteBase):
         return await self._write(lambda database: database.last_event)
 
     async def prune_events(self, *, before: float, limit: int) -> int:
-        return await self._write(lambda database: _prune(database, before, limit))
+        return await self._write(lambda database: _prune(database, before, limit), background=True)
 
 
 def _append(database: Database, lease: Lease, events: Sequence[NewEvent], cursor: str | None) -> int:

@@ -79,7 +79,9 @@ class SqliteKeys(SqliteBase):
             "DELETE FROM audit WHERE id <= coalesce((SELECT max(id) FROM audit WHERE at < ?), 0) "
             "OR id <= coalesce((SELECT id FROM audit ORDER BY id DESC LIMIT 1 OFFSET ?), 0)"
         )
-        return await self._write(lambda database: database.connection.execute(sql, (before, keep)).rowcount)
+        return await self._write(
+            lambda database: database.connection.execute(sql, (before, keep)).rowcount, background=True
+        )
 
     async def _keys(self, rest: str, *values: object) -> Sequence[ApiKey]:
         def read(connection: Connection) -> Sequence[ApiKey]:

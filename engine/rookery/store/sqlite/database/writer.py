@@ -39,17 +39,19 @@ ABANDON_TIMEOUT = 1.0
 class Writer(Protocol):
     """Runs work in a transaction."""
 
-    async def run(self, work: Work[T]) -> T:
-        """The work is durable when this returns. An exception from `work` rolls it back and is raised here."""
+    async def run(self, work: Work[T], *, background: bool = False) -> T:
+        """The work is durable when this returns. An exception from `work` rolls it back and is raised here.
+        `background`: it lets all waiting work go first and shares no transaction."""
 
 
 class _Job:
     """One piece of work in the queue. `begun` and `withdrawn` exclude each other, under the writer's lock."""
 
-    __slots__ = ("begun", "result", "task", "withdrawn", "work")
+    __slots__ = ("background", "begun", "result", "task", "withdrawn", "work")
 
-    def __init__(self, work: Work[Any], task: trio.lowlevel.Task) -> None:
+    def __init__(self, work: Work[Any], background: bool, task: trio.lowlevel.Task) -> None:
         self.work = work
+        self.background = background
         self.task: trio.lowlevel.Task | None = task  # None once the caller has gone
         self.begun = False
         self.withdrawn = False
@@ -62,7 +64,7 @@ class InlineWriter:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def run(self, work: Work[T]) -> T:
+    async def run(self, work: Work[T], *, background: bool = False) -> T:
         await trio.lowlevel.checkpoint()
         result: T = _alone(self._database, work).unwrap()
         return result
@@ -106,11 +108,11 @@ class GroupWriter:
             raise self._failure
         self._open = True
 
-    async def run(self, work: Work[T]) -> T:
+    async def run(self, work: Work[T], *, background: bool = False) -> T:
         if not self._open:
             raise StoreUnavailable("the store is closed")
         await trio.lowlevel.checkpoint_if_cancelled()
-        job = _Job(work, trio.lowlevel.current_task())
+        job = _Job(work, background, trio.lowlevel.current_task())
         self._jobs.put(job)
 
         def abort(_: object) -> trio.lowlevel.Abort:
@@ -167,14 +169,21 @@ class GroupWriter:
                     job = self._jobs.get_nowait()
                 except queue.Empty:
                     break
-            with self._lock:
-                group = [job for job in waiting if not job.withdrawn]
-                for job in group:
-                    job.begun = True
-            if group:
-                _together(database, group)
-                self._tell(lambda group=group: self._reply(group))  # type: ignore[misc]
-                database.after_commit()
+            self._work(database, [job for job in waiting if not job.background])
+            for job in waiting:
+                if job.background:
+                    self._work(database, [job])
+
+    def _work(self, database: Database, waiting: list[_Job]) -> None:
+        """Do what has not been withdrawn, in one transaction."""
+        with self._lock:
+            group = [job for job in waiting if not job.withdrawn]
+            for job in group:
+                job.begun = True
+        if group:
+            _together(database, group)
+            self._tell(lambda: self._reply(group))
+            database.after_commit()
 
     def _end(self) -> None:
         """Runs in trio's thread: no more work is served. If the thread crashed, callers may still be waiting."""
@@ -247,5 +256,5 @@ def _undo(database: Database) -> None:
 class ClosedWriter:
     """Stands in before the store is opened and after it is closed."""
 
-    async def run(self, work: Work[T]) -> T:
+    async def run(self, work: Work[T], *, background: bool = False) -> T:
         raise StoreUnavailable("the store is not open")

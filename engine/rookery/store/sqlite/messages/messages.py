@@ -131,4 +131,6 @@ class SqliteMessages(SqliteBase):
             "WHERE state NOT IN ('queued', 'sending') AND state <> 'scheduled' AND updated_at < ? "
             "ORDER BY updated_at LIMIT ?)"
         )
-        return await self._write(lambda database: database.connection.execute(sql, (before, limit)).rowcount)
+        return await self._write(
+            lambda database: database.connection.execute(sql, (before, limit)).rowcount, background=True
+        )

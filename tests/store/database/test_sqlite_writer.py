@@ -1,0 +1,51 @@
+"""The order in which SQLite's writer does what waits for it."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+import trio
+import trio.testing
+
+from rookery.store.sqlite.database import writer as sqlite_writer
+from rookery.store.sqlite.database.connection import Database
+from store.backends import SqliteBackend
+from store.building import create_and_claim, event
+
+
+async def test_deleting_lets_waiting_writers_go_first_and_shares_no_transaction(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    together, transactions = sqlite_writer._together, list[int]()
+
+    def noted(database: Database, group: list[sqlite_writer._Job]) -> None:
+        transactions.append(len(group))
+        together(database, group)
+
+    store = SqliteBackend(tmp_path / "rookery.db").make()
+    async with store.open(), trio.open_nursery() as nursery:
+        lease = await create_and_claim(store)
+        await store.append(lease, [event(1)], None)
+        writer = store._writer  # type: ignore[attr-defined]
+        begun, gate = trio.Event(), threading.Event()
+
+        def hold(database: Database) -> None:
+            trio.from_thread.run_sync(begun.set, trio_token=token)
+            assert gate.wait(20)
+
+        async def prune() -> None:
+            assert await store.prune_events(before=9e12, limit=10) == 3  # sees what was stored meanwhile
+
+        token = trio.lowlevel.current_trio_token()
+        monkeypatch.setattr(sqlite_writer, "_together", noted)
+        nursery.start_soon(writer.run, hold)
+        await begun.wait()
+        nursery.start_soon(prune)
+        await trio.testing.wait_all_tasks_blocked()
+        for key in (2, 3):
+            nursery.start_soon(store.append, lease, [event(key)], None)
+        await trio.testing.wait_all_tasks_blocked()
+        gate.set()
+    assert transactions == [1, 2, 1]  # the held one, both writers, the deletion
