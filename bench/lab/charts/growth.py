@@ -22,10 +22,15 @@ def growth(result: dict[str, Any]) -> Rendered:
     )
     waits = [
         [label, *[f"{result[key][name]:.1f}" for name in ("p50", "p99", "max")]]
-        for key, label in (("alone", "nothing is deleted"), ("waits", f"{result['events']:,} old events are deleted"))
+        for key, label in (
+            ("alone", "a write waits, nothing is deleted"),
+            ("waits", f"a write waits, {result['events']:,} old events are deleted"),
+            ("held", "a deletion holds the writer"),
+            ("worked", "its own CPU time"),
+        )
         if key in result
     ]
-    table += "\n" + markdown(["a write waits, ms, while", "p50", "p99", "max"], waits)
+    table += "\n" + markdown(["ms", "p50", "p99", "max"], waits)
     title = f"First pages: {result['events']:,} events in the log"
     return bar_chart(title, "time on the long log / time on a short one", bars, Target(1.5, "limit 1.5")), table
 
