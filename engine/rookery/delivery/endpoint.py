@@ -1,4 +1,4 @@
-"""Delivers to one endpoint: lanes in parallel, each lane in order, and no more than one window in memory (F3, F5)."""
+"""Delivers to one endpoint: lanes in parallel, each lane in order, and a bounded number in memory (F3, F5)."""
 
 from __future__ import annotations
 
@@ -27,6 +27,10 @@ from .transport import Attempt, Route
 
 WINDOW = 256
 """Number of deliveries of one endpoint that are read at once."""
+
+LOW = WINDOW // 2
+"""Where more deliveries wait in the store, the next window is read while so many of the last one are left, so that the
+endpoint has something to do meanwhile."""
 
 STORE_RETRY_DELAY = 1.0  # seconds
 LINGER = 1.0
@@ -74,6 +78,8 @@ class Endpoint:
         self._record = DeliveryRecord(webhook.id, store, shields, settings.store_timeout)
         self._ready: deque[_Lane] = deque()
         self._busy: set[str] = set()  # lanes in memory
+        self._held = 0  # deliveries in memory, without those under way
+        self._is_more = False  # the last window was full
         self._active = 0  # deliveries under way
         self._parked: list[trio.lowlevel.Task] = []
         self._wake = trio.Event()
@@ -136,16 +142,21 @@ class Endpoint:
             await self._wake.wait()
 
     async def _fill(self) -> float:
-        """Read a window when none is left. Returns the trio time at which a parked lane is due."""
-        if self._ready or len(self._busy) >= self._settings.webhook_concurrency:
+        """Read a window when the last one is used up, or nearly. Returns the trio time at which a parked lane is due."""
+        is_low = self._is_more and self._held < LOW
+        if (self._ready or len(self._busy) >= self._settings.webhook_concurrency) and not is_low:
             return float("inf")
         now = self._clock()
         rows = await self._store.pending_deliveries(self.webhook.id, now=now, busy=self._busy, limit=WINDOW)
         lanes: dict[str, deque[Delivery]] = {}
         for row in rows:
             lanes.setdefault(row.lane, deque()).append(row)
+        self._held += len(rows)
+        self._is_more = len(rows) == WINDOW
         self._busy.update(lanes)
         self._ready.extend(_Lane(name, deliveries) for name, deliveries in lanes.items())
+        if self._is_more:
+            return float("inf")  # the next window has the lanes that are due by then
         retry_at = await self._store.next_retry_at(self.webhook.id, after=now)
         return float("inf") if retry_at is None else trio.current_time() + max(0.0, retry_at - now)
 
@@ -201,6 +212,7 @@ class Endpoint:
     async def _deliver(self, lane: _Lane) -> None:
         """Make the lane's first delivery. The next one follows when its outcome is durable."""
         delivery = lane.deliveries.popleft()
+        self._held -= 1
         started, began_at = trio.current_time(), self._clock()
         attempt = await self._route.deliver(delivery, now=began_at)
         seconds = trio.current_time() - started
@@ -235,6 +247,7 @@ class Endpoint:
 
     def _drop(self, lane: _Lane) -> None:
         """Forget the lane; what is left of it is read again."""
+        self._held -= len(lane.deliveries)
         self._busy.discard(lane.name)
         self.wake()
 

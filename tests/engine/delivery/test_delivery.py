@@ -65,6 +65,28 @@ async def test_no_more_at_once_than_allowed(endpoints: Endpoints, autojump_clock
         assert endpoints.most_under_way == 16
 
 
+async def test_the_endpoint_is_busy_while_the_next_deliveries_are_read(
+    endpoints: Endpoints, autojump_clock: MockClock
+) -> None:
+    async def second(url: str, body: dict[str, Any]) -> int:
+        await trio.sleep(1)
+        return 200
+
+    async def slow(method: str) -> None:
+        if method == "pending_deliveries":
+            await trio.sleep(0.75)
+
+    endpoints.on_post = second
+    async with open_troubled_store() as store, open_delivering(ONE, store=store) as (_, platform):
+        store.before = slow
+        before = trio.current_time()
+        await receive(platform, *[(f"{number}", str(number % 320)) for number in range(640)])
+        await until(lambda: len(endpoints.posts[ONE]) == 640 and not endpoints.under_way)
+        assert trio.current_time() - before < 640 / 16 + 2  # three more reads would take 2.25 s
+        for chat in range(320):
+            assert endpoints.keys(chat=str(chat)) == [str(chat), str(chat + 320)]
+
+
 class TestFilters:
     async def test_by_session_and_type(self, endpoints: Endpoints, autojump_clock: MockClock) -> None:
         async with open_delivering(sessions=("a", "b")) as (engine, platform):
