@@ -1,4 +1,4 @@
-"""The composition root: the only module that names providers. Settings in, a running server out.
+"""The composition root, which with `platforms` names the providers. Settings in, a running server out.
 
 Shutdown runs in the reverse order of the start: the API refuses and drains, then the engine stops its sessions, then
 the store closes, and only then does the server release the data directory to a process that waits for it.
@@ -24,11 +24,10 @@ from rookery import Engine, RookeryError, open_engine
 from rookery.errors import InvalidInput, SecretKeyError
 from rookery.log import get_logger
 from rookery.model.address import proxy_address
-from rookery.provider.contract import Provider
 from rookery_telegram import BotSettings, Telegram
 from rookery_telegram.bot_api.proxy import SCHEMES
 from rookery_telegram.sending.options import object_schemas, option_schemas
-from rookery_whatsapp import AccountSettings, WhatsApp, WorkerSettings
+from rookery_whatsapp import AccountSettings, WhatsApp
 from rookery_whatsapp import options as whatsapp_options
 from rookery_whatsapp.settings import PROXY_SCHEMES
 
@@ -36,6 +35,7 @@ from .api.state import PlatformInput
 from .config.advice import with_variables
 from .config.load import Config
 from .operate.stuck import answering_signals
+from .platforms import providers as providers
 from .serve import serve_api
 from .server.address import Address
 from .server.server import CannotListen
@@ -47,35 +47,6 @@ LAST_MOMENT = 0.2
 durable is already stored, and waiting for SIGKILL would be no gentler."""
 
 Announce = Callable[[Address], None]
-
-
-def providers(config: Config) -> list[Provider]:
-    """The platforms of this server."""
-    worker = None
-    if config.platforms.whatsapp_worker is not None:
-        worker = [sys.executable, "-m", *config.platforms.whatsapp_worker.split()]
-        log.info("WhatsApp workers are those of a simulator", worker=config.platforms.whatsapp_worker)
-    return [
-        Telegram(
-            api_url=config.platforms.telegram_api_url,
-            poll_timeout=config.platforms.telegram_poll_timeout,
-            ca_bundle=config.engine.ca_bundle,
-            proxy=config.platforms.telegram_proxy,
-            local_files=config.platforms.telegram_local_files,
-        ),
-        # Needs neonize only in its workers: without it, a WhatsApp session's error names what to install.
-        WhatsApp(
-            data_dir=config.storage.directory,
-            database_url=config.storage.database_url,
-            secret_key=config.storage.secret_key,
-            sessions_per_worker=config.platforms.whatsapp_sessions_per_worker,
-            qr_rounds=config.platforms.whatsapp_qr_rounds,
-            worker_command=worker,
-            workers=WorkerSettings(
-                allow_private_urls=config.engine.webhook_allow_private, ca_bundle=config.engine.ca_bundle
-            ),
-        ),
-    ]
 
 
 def platform_inputs() -> dict[str, PlatformInput]:

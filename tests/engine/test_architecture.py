@@ -71,7 +71,7 @@ FLOORS: dict[str, Floors] = {
             "access",
             "server",
             "api",
-            "description dashboard",
+            "description dashboard platforms",
             "app",
             "serve",
             "compose",

@@ -43,6 +43,19 @@ def test_a_command_loads_no_part_of_the_server(arguments: tuple[str, ...], allow
     assert loaded_by(*arguments) & unwanted == set()
 
 
+def test_doctor_loads_no_part_of_the_http_server() -> None:
+    unwanted = {
+        "quart",
+        "flask",
+        "hypercorn",
+        "neonize",
+        "rookery_http.app",
+        "rookery_http.api",
+        "rookery_http.compose",
+    }
+    assert loaded_by("doctor") & unwanted == set()
+
+
 def test_a_server_loads_no_library_of_a_database_or_platform_that_it_may_not_need() -> None:
     program = "import sys, rookery_http.compose; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)

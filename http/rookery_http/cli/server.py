@@ -110,9 +110,9 @@ def _looked_at(stop_grace: float | None) -> dict[str, Any]:
     import msgspec
     import trio
 
-    from ..compose import providers
     from ..operate.doctor import examine
     from ..operate.finding import worst
+    from ..platforms import providers
 
     findings = trio.run(partial(examine, os.environ, providers, stop_grace=stop_grace))
     return {"verdict": worst(findings), "findings": msgspec.to_builtins(findings)}

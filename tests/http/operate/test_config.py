@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from rookery import EngineSettings
-from rookery_http import compose
+from rookery_http import platforms
 from rookery_http.config import table as variables
 from rookery_http.config.advice import with_variables
 from rookery_http.config.load import ConfigurationError, load, unknown_variables, weaknesses
@@ -199,10 +199,10 @@ def test_misspelt_variables_are_noticed() -> None:
 def test_only_the_variable_replaces_the_whatsapp_worker(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("ROOKERY_DATA_DIR", str(tmp_path))
     started = []
-    monkeypatch.setattr(compose, "WhatsApp", lambda **given: started.append(given["worker_command"]))
-    compose.providers(load())
+    monkeypatch.setattr(platforms, "WhatsApp", lambda **given: started.append(given["worker_command"]))
+    platforms.providers(load())
     monkeypatch.setenv("ROOKERY_WHATSAPP_WORKER", "some.module other.module")
-    compose.providers(load())
+    platforms.providers(load())
     assert started == [None, [sys.executable, "-m", "some.module", "other.module"]]
 
 
@@ -211,10 +211,10 @@ def test_files_to_send_are_fetched_from_where_webhooks_may_lead(
 ) -> None:
     monkeypatch.setenv("ROOKERY_DATA_DIR", str(tmp_path))
     allowed = []
-    monkeypatch.setattr(compose, "WhatsApp", lambda **given: allowed.append(given["workers"].allow_private_urls))
-    compose.providers(load())
+    monkeypatch.setattr(platforms, "WhatsApp", lambda **given: allowed.append(given["workers"].allow_private_urls))
+    platforms.providers(load())
     monkeypatch.setenv("ROOKERY_API_KEY", "open-sesame-0123456789")
-    compose.providers(load(ROOKERY_HOST="0.0.0.0"))
+    platforms.providers(load(ROOKERY_HOST="0.0.0.0"))
     assert allowed == [True, False]
 
 

@@ -17,7 +17,7 @@ from rookery.model.session import Action, Reason
 from rookery.provider.capabilities import Reached
 from rookery.store.contract import Store
 from rookery.store.open import inspect_store
-from rookery_http import compose
+from rookery_http import platforms
 from rookery_http.cli import application
 from rookery_http.config.storage import DATABASE
 from rookery_http.operate import doctor, doctor_storage
@@ -294,7 +294,7 @@ async def test_a_postgresql_that_is_away(monkeypatch: pytest.MonkeyPatch) -> Non
 
 @pytest.mark.parametrize("broken", [False, True])
 def test_the_command(broken: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(compose, "providers", lambda config: [There(ahead=900.0 if broken else 0.0)])
+    monkeypatch.setattr(platforms, "providers", lambda config: [There(ahead=900.0 if broken else 0.0)])
     assert application.run(["doctor"]) == (1 if broken else 0)
     lines = capsys.readouterr().out.splitlines()
     assert any(line.startswith("ok       parrot: it is there") for line in lines)
