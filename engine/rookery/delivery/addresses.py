@@ -53,4 +53,5 @@ async def open_public_stream(host: str, port: int) -> trio.SocketStream:
             "only addresses on the open internet are allowed here, and this is none; `webhook_allow_private` "
             "allows the others"
         )
-    return await connect_to(public, port)
+    with names().trying(host):
+        return await connect_to(public, port)

@@ -87,15 +87,23 @@ class Rounds:
     def reserve(self, message: OutboundMessage) -> bool:
         """Try to reserve one of the link's places for a message that is about to be stored as SENDING, whose turn must
         have come. `begin` or `withdraw` must follow."""
-        places = self._places * 2 if self._lanes.is_urgent(message.content) else self._places
+        urgent = self._lanes.is_urgent(message.content)
         if (
             self._link is None
-            or self._taken + len(self._reserving) >= places
+            or self._taken + len(self._reserving) >= self._places_for(urgent)
             or not self._turns.take_now(message.to, message.content)
         ):
             return False
         self._reserving.add(message.id)
         return True
+
+    def _places_for(self, urgent: bool) -> int:
+        """The number of calls up to which such a message may be sent: urgent ones do not wait for slow sends."""
+        return self._places * 2 if urgent else self._places
+
+    def _next_has_place(self) -> bool:
+        """Whether the first ready chat may be handled now. Urgent messages are in front of all others."""
+        return bool(self._ready) and self._taken < self._places_for(is_own(self._ready[0].name))
 
     def withdraw(self, id: str) -> None:
         """The message that a place was reserved for was not stored."""
@@ -172,7 +180,7 @@ class Rounds:
                 await self._store_outcomes(beginning)
                 await trio.lowlevel.checkpoint()  # a safe point for cancellation: nothing is half done here
                 continue
-            if self._ready and self._taken < self._places:
+            if self._next_has_place():
                 continue
             idle = not (self._taken or self._ready or self._later or self._reserving)
             until = trio.current_time() + LINGER if idle else self._later[0][0] if self._later else float("inf")
@@ -188,7 +196,7 @@ class Rounds:
             self._make_ready(heappop(self._later)[2])
         beginning = []
         clock = self._record.now()
-        while self._ready and self._taken < self._places:
+        while self._next_has_place():
             chat = self._ready.popleft()
             item = chat.items[0]
             if item.outcome is not None:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import ipaddress
 import socket
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
 from socket import getaddrinfo
 
@@ -17,7 +18,8 @@ import outcome
 import trio
 
 KEEP_SECONDS = 30.0
-"""How long the addresses of a name are used; the system's resolver does not report how long its records are valid."""
+"""How long the addresses of a name are used while connections to them succeed; the system's resolver does not report how
+long its records are valid."""
 
 KEEP_FAILURE_SECONDS = 2.0
 SLOW_SECONDS = 3.0
@@ -80,6 +82,19 @@ class Names:
                 return _addresses(pending.result)
             with trio.move_on_after(ROOM_SECONDS):
                 await self._ended.wait()
+
+    @contextmanager
+    def trying(self, host: str) -> Iterator[None]:
+        """The block connects to the addresses of `host`. If it fails or is cancelled they may be outdated, so the name is
+        looked up again soon: a service that has moved is found without waiting for `KEEP_SECONDS`."""
+        connected = False
+        try:
+            yield
+            connected = True
+        finally:
+            if not connected and (known := self._known.get(host)) is not None:
+                soon = trio.current_time() + KEEP_FAILURE_SECONDS
+                self._known[host] = (min(known[0], soon), known[1])
 
     def _begin(self, host: str) -> _LookUp | None:
         """Start a look-up; None when no place is free."""
@@ -152,7 +167,9 @@ async def open_stream(host: str, port: int) -> trio.SocketStream:
 
     Raises OSError, with the errno of the last address that failed.
     """
-    return await connect_to(await names().addresses(host), port)
+    addresses = await names().addresses(host)
+    with names().trying(host):
+        return await connect_to(addresses, port)
 
 
 async def connect_to(addresses: list[str], port: int) -> trio.SocketStream:

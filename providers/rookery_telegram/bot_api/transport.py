@@ -193,18 +193,20 @@ class _Network(httpcore.AsyncNetworkBackend):
         try:
             with trio.move_on_at(until):
                 addresses = await names().addresses(host)
-                for index, address in enumerate(addresses):
-                    # If one address swallows packets, time remains for the others.
-                    left = None if timeout is None else (until - trio.current_time()) / (len(addresses) - index)
-                    try:
-                        stream = await self._sockets.connect_tcp(address, port, left, local_address, socket_options)
-                    except (httpcore.ConnectError, httpcore.ConnectTimeout) as caught:
-                        error = caught
-                    else:
-                        _opened.get().append(stream)
-                        return stream
+                with names().trying(host):
+                    for index, address in enumerate(addresses):
+                        # If one address swallows packets, time remains for the others.
+                        left = None if timeout is None else (until - trio.current_time()) / (len(addresses) - index)
+                        try:
+                            stream = await self._sockets.connect_tcp(address, port, left, local_address, socket_options)
+                        except (httpcore.ConnectError, httpcore.ConnectTimeout) as caught:
+                            error = caught
+                        else:
+                            _opened.get().append(stream)
+                            return stream
+                    raise error
         except OSError as caught:
-            error = httpcore.ConnectError(f"{host}: {caught}")
+            raise httpcore.ConnectError(f"{host}: {caught}") from caught
         raise error
 
     async def sleep(self, seconds: float) -> None:

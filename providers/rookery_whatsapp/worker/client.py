@@ -166,7 +166,7 @@ class Client:
             self._change = self._gate.begin_change()
             try:
                 with self.log:
-                    self.library.connect(ProxySettings(self._start.proxy) if self._start.proxy else None)
+                    self._connect()
             finally:
                 self._gate.end_change(self._change)
         except Exception as problem:
@@ -182,6 +182,20 @@ class Client:
                 with self._gate.change():
                     self.library.stop()
             self._end(error)
+
+    def _connect(self) -> None:
+        """Returns when the library has ended. Raises its errors.
+
+        After an error of its own the library reports nothing more, but its connection stays open and acknowledges further
+        messages, which would be lost: so close it first of all.
+        """
+        try:
+            self.library.connect(ProxySettings(self._start.proxy) if self._start.proxy else None)
+        except Exception:
+            if self.usable:
+                with self._gate.call():
+                    self.library.disconnect()
+            raise
 
     def _explain(self, error: str) -> None:
         """The library ends a client when WhatsApp sends a value that it does not know; report that value."""

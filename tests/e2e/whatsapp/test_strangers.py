@@ -164,6 +164,29 @@ async def test_a_receipt_that_the_library_does_not_know_costs_a_moment(stage: St
         await stage.event(stage.bob.send_text(stage.alice, "after that").id)
 
 
+@pytest.mark.parametrize("place", ["state", "media", "link"])
+async def test_other_values_that_the_library_does_not_know_cost_a_moment_too(stage: Stage, place: str) -> None:
+    group = Jid("120363000000000011", "g.us")
+    with trio.fail_after(PATIENCE):
+        logins = stage.device.logins
+        if place == "link":
+            linked = node("link", {"link_type": "of-tomorrow"}, [node("group", {"jid": group, "subject": "s"})])
+            stage.tell(
+                "notification", {"id": "N1", "type": "w:gp2", "from": group, "participant": stage.bob.lid}, [linked]
+            )
+        else:
+            state = node("dancing") if place == "state" else node("composing", {"media": "smell"})
+            stage.tell("chatstate", {}, [state])
+        told = await event_where(stage.engine, lambda event: event.type == "unknown")
+        assert told.body["kind"] == ("GroupLinkChange" if place == "link" else "ChatPresence")
+        began = time.monotonic()
+        while stage.device.logins == logins:
+            await trio.sleep(0.005)
+        await stage.device.wait_active()
+        assert time.monotonic() - began < 3, "an ordinary reconnection would wait for the network's backoff"
+        await stage.event(stage.bob.send_text(stage.alice, "after that").id)
+
+
 async def test_played_by_oneself_is_no_error_of_the_server(stage: Stage) -> None:
     stage.tell("receipt", {"id": "ABC", "type": "played-self"})
     event = await event_where(stage.engine, lambda event: event.type == "receipt")

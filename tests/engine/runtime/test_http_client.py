@@ -302,15 +302,17 @@ async def test_names_that_lead_nowhere(host: str) -> None:
 
 class TestTls:
     @asynccontextmanager
-    async def serving(self, authority: trustme.CA) -> AsyncIterator[int]:
+    async def serving(self, authority: trustme.CA, *answers: bytes) -> AsyncIterator[int]:
+        """A server that answers the n-th request of each connection with the n-th of these, and then with `OK`."""
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         authority.issue_cert("localhost").configure_cert(context)
 
         async def serve(stream: trio.SSLStream[trio.SocketStream]) -> None:
             try:
                 async with stream:
+                    rest = list(answers)
                     while await stream.receive_some():
-                        await stream.send_all(OK)
+                        await stream.send_all(rest.pop(0) if rest else OK)
             except trio.BrokenResourceError:
                 pass
 
@@ -330,6 +332,21 @@ class TestTls:
             for _ in range(3):
                 assert (await exchange(transport)).body == b"hi"
             assert len(transport._idle) == 1
+            await transport.aclose()
+
+    @pytest.mark.parametrize("size", [200, 16_384], ids=["in the same record", "in a record of its own"])
+    async def test_an_answer_that_nobody_asked_for_is_not_that_of_the_next_request(self, size: int) -> None:
+        """It arrives together with the answer before it, so it waits in the TLS stream, and the socket is empty."""
+        authority = trustme.CA()
+        first = OK.replace(b"\r\n", b"\r\nX-Long: \r\n", 1)
+        first = first.replace(b"X-Long: ", b"X-Long: " + b"x" * (size - len(first)))
+        stray = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nstray"
+        async with self.serving(authority, first + stray) as port:
+            context = ssl.create_default_context()
+            authority.configure_trust(context)
+            transport = HttpClient("localhost", port, context, max_answer=1000)
+            assert (await exchange(transport)).body == b"hi"
+            assert (await exchange(transport)).body == b"hi"
             await transport.aclose()
 
     async def test_a_stranger_is_refused(self) -> None:

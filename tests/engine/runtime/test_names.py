@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
+import httpcore
 import pytest
 import trio
 import trio.testing
 
 from rookery.runtime import names as module
 from rookery.runtime.names import names, open_stream
+from rookery_telegram.bot_api.transport import _Network, _opened
 
 
 class Resolver:
@@ -38,6 +40,12 @@ def resolver(monkeypatch: pytest.MonkeyPatch) -> Iterator[Resolver]:
     monkeypatch.setattr(module, "getaddrinfo", found)
     yield found
     found.over.set()
+
+
+async def open_stream_by_httpcore(host: str, port: int) -> Any:
+    """As the connections of Telegram's polls are opened."""
+    _opened.set([])
+    return await _Network().connect_tcp(host, port, timeout=5)
 
 
 async def ask(host: str) -> None:
@@ -84,6 +92,24 @@ async def test_a_name_that_does_not_exist_is_asked_for_again_only_after_a_moment
         with pytest.raises(socket.gaierror, match="no such name"):
             await names().addresses("none.example")
     assert resolver.asked == ["none.example"]
+
+
+@pytest.mark.parametrize("connect", [open_stream, open_stream_by_httpcore])
+async def test_a_service_that_has_moved_is_found_soon_after_the_first_failure(
+    connect: Callable[[str, int], Awaitable[Any]], resolver: Resolver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "KEEP_FAILURE_SECONDS", 0.0)
+    listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    port = listeners[0].socket.getsockname()[1]
+    await (await connect("moving.example", port)).aclose()
+    await (await connect("moving.example", port)).aclose()
+    assert resolver.asked == ["moving.example"]
+    await listeners[0].aclose()
+    with pytest.raises((OSError, httpcore.ConnectError)):
+        await connect("moving.example", port)
+    with pytest.raises((OSError, httpcore.ConnectError)):
+        await connect("moving.example", port)
+    assert resolver.asked == ["moving.example"] * 2
 
 
 async def test_addresses_need_no_look_up(resolver: Resolver) -> None:

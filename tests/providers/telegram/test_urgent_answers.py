@@ -11,7 +11,7 @@ import msgspec
 import pytest
 import trio
 
-from rookery import Engine, MessageState, SessionStatus, open_engine
+from rookery import Engine, MessageState, OutboundMessage, SessionStatus, open_engine
 from rookery.store.contract import Store
 from rookery.store.open import MemoryStore
 from rookery_telegram import Rates, Telegram
@@ -83,15 +83,21 @@ async def test_an_answer_that_a_webhook_gives_overtakes_all_sends() -> None:
         assert sent(log) - before < 20
 
 
-async def test_answers_find_a_place_while_every_place_of_the_link_is_taken() -> None:
-    """A hundred sends have no answer yet: the platform hangs for them."""
+@pytest.mark.parametrize("way", ["submit", "batch", "retry"])
+async def test_answers_find_a_place_while_every_place_of_the_link_is_taken(way: str) -> None:
+    """A hundred sends have no answer yet: the platform hangs for them. The answer is sent at once, comes from the queue,
+    or from the queue for the second time, after a flood pause."""
     async with open_method_log() as log:
         hanging = trio.Event()
+        method = "answerCallbackQuery"
 
         async def reply(call: Received) -> tuple[int, Any]:
             log.note(call)
             if call.method == "sendMessage":
                 await hanging.wait()
+            elif way == "retry" and sum(each.method == method for each in log.calls) == 1:
+                pause = {"retry_after": 1}
+                return 429, {"ok": False, "error_code": 429, "description": "Too Many Requests", "parameters": pause}
             return 200, {"ok": True, "result": True}
 
         usual = log.reply
@@ -104,9 +110,14 @@ async def test_answers_find_a_place_while_every_place_of_the_link_is_taken() -> 
                 await engine.submit_batch("shop", [{"to": str(n), "text": "x"} for n in range(1, 301)])
                 while sent(log) < 100:
                     await log.arrived.wait()
-                method = "answerCallbackQuery"
-                done = await engine.submit(
-                    "shop", to=7, type="telegram", method=method, params=QUERIES[method], wait=10
-                )
+                answer: dict[str, Any] = {"to": "7", "type": "telegram", "method": method, "params": QUERIES[method]}
+                if way == "batch":
+                    [done] = await engine.submit_batch("shop", [answer])
+                    assert isinstance(done, OutboundMessage)
+                    while not done.state.final:
+                        await trio.sleep(0.02)
+                        done = await engine.get_message(done.id)
+                else:
+                    done = await engine.submit("shop", **answer, wait=10)
             assert (done.state, sent(log)) == (MessageState.SENT, 100)
             hanging.set()

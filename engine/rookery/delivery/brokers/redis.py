@@ -41,7 +41,9 @@ class _Connection(TCPConnection):
     async def _connect(self) -> ByteStream:
         try:
             with anyio.fail_after(self._connect_timeout):
-                return await self._open(await names().addresses(self.location.host))
+                addresses = await names().addresses(self.location.host)
+                with names().trying(self.location.host):
+                    return await self._open(addresses)
         except BaseException:
             for part in vars(self).values():  # the library closes its buffers only after it has connected
                 if isinstance(part, MemoryObjectReceiveStream | MemoryObjectSendStream):

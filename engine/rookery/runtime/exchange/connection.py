@@ -25,8 +25,15 @@ class Connection:
         self.used = False
 
     def is_usable(self, now: float) -> bool:
-        """An idle HTTP connection has nothing to read; if it has, the server closed it. `now` is trio's time."""
-        return now - self.idle_since < KEEPALIVE and not self.poll.poll(0)
+        """An idle HTTP connection has nothing to read; if it has, the server closed it or sent an answer to no request.
+        `now` is trio's time."""
+        return now - self.idle_since < KEEPALIVE and not self.poll.poll(0) and not self._holds_records()
+
+    def _holds_records(self) -> bool:
+        """Whether the TLS stream has taken bytes from the socket that no caller has read: those of a decrypted record,
+        and records that are not decrypted yet, which trio does not show."""
+        stream = self.stream
+        return isinstance(stream, trio.SSLStream) and bool(stream.pending() or stream._incoming.pending)
 
 
 async def send(stream: trio.abc.Stream, data: bytes) -> None:
