@@ -18,7 +18,7 @@ from rookery.errors import RookeryError
 from . import api as _calls  # noqa: F401 - fills the table
 from .access.audit import audit
 from .access.callers import Caller
-from .access.doors import client_address, with_cors, without_base
+from .access.doors import VARY, client_address, with_cors, without_base
 from .access.local import check_local
 from .access.scopes import authorize
 from .api.events import EVENT_STREAM, SOCKET
@@ -58,8 +58,12 @@ class Application(QuartTrio):
             return
         incoming = request_of(scope, receive, self.request_class)
         found = ROUTER.find(raw)
-        origin = incoming.headers.get("Origin") if api.settings.cors_origins else None
-        if origin is not None and api.cors.allows(origin):
+        origin = incoming.headers.get("Origin")
+        if not api.settings.cors_origins:
+            pass
+        elif origin is None or not api.cors.allows(origin):
+            send = with_cors(send, [VARY])  # also then: a cache must not hand this answer to an allowed origin
+        else:
             if incoming.method == "OPTIONS" and "Access-Control-Request-Method" in incoming.headers:
                 headers = api.cors.preflight(
                     origin, incoming.headers.get("Access-Control-Request-Headers", ""), found[0] if found else ()

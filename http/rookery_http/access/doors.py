@@ -13,7 +13,8 @@ from ..config.doors import Network
 Headers = Sequence[tuple[bytes, bytes]]
 
 PREFLIGHT_SECONDS = 600
-EXPOSED = "Location, Retry-After, ETag, Content-Disposition, WWW-Authenticate"
+VARY = (b"vary", b"Origin")
+EXPOSED = "Location, Retry-After, ETag, Content-Disposition, Content-Range, WWW-Authenticate"
 
 
 def client_address(peer: str, headers: Headers, trusted: Sequence[Network]) -> str:
@@ -114,7 +115,7 @@ class Cors:
         return [
             (b"access-control-allow-origin", b"*" if self.everyone else origin.encode("latin-1")),
             (b"access-control-expose-headers", EXPOSED.encode()),
-            (b"vary", b"Origin"),
+            VARY,
         ]
 
     def preflight(self, origin: str, requested: str, methods: Iterable[str]) -> list[tuple[bytes, bytes]]:

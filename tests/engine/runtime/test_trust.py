@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 import trio
 import trustme
 
+from rookery import EngineSettings
 from rookery.delivery.http_transport import Server, open_http_transport
-from rookery.errors import InvalidInput, ProviderError, SendError
+from rookery.delivery.transports import open_transport
+from rookery.errors import InvalidInput, ProviderError, SendError, StorageUnavailable
+from rookery.media.s3 import S3Storage
 from rookery.runtime.http_client import ExchangeError
 from rookery.runtime.trust import tls_context
 from rookery_telegram import Telegram
@@ -44,9 +48,9 @@ async def https_server(authority: trustme.CA) -> AsyncIterator[str]:
         nursery.cancel_scope.cancel()
 
 
-async def webhook(url: str, bundle: str | None) -> None:
+async def post(opening: AbstractAsyncContextManager[Any], url: str) -> None:
     failed: ExchangeError | None = None
-    async with open_http_transport(allow_private=True, ca_bundle=bundle) as transport:
+    async with opening as transport:
         try:
             request = b"POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 0\r\n\r\n"
             await transport.exchange(Server.of(httpx.URL(url)), request, until=trio.current_time() + 10)
@@ -56,8 +60,24 @@ async def webhook(url: str, bundle: str | None) -> None:
         raise failed
 
 
+async def webhook(url: str, bundle: str | None) -> None:
+    await post(open_http_transport(allow_private=True, ca_bundle=bundle), url)
+
+
+async def engines_webhook(url: str, bundle: str | None) -> None:
+    """The bundle comes from the engine's settings."""
+    await post(open_transport("http", EngineSettings(ca_bundle=bundle, webhook_allow_private=True)), url)
+
+
 async def bot_api(url: str, bundle: str | None) -> None:
     await Telegram(api_url=url, ca_bundle=bundle).reach()
+
+
+async def bucket(url: str, bundle: str | None) -> None:
+    storage = S3Storage("b", "", endpoint=url, region="eu", access_key="a", secret_key="s", ca_bundle=bundle)
+    async with storage.open():
+        with suppress(FileNotFoundError):  # the server's 404
+            await storage.check()
 
 
 async def file_to_send(url: str, bundle: str | None) -> None:
@@ -71,14 +91,14 @@ async def file_to_send(url: str, bundle: str | None) -> None:
 Connecting = Callable[[str, str | None], Awaitable[None]]
 
 
-@pytest.mark.parametrize("connect", [webhook, bot_api, file_to_send])
+@pytest.mark.parametrize("connect", [webhook, engines_webhook, bot_api, bucket, file_to_send])
 async def test_a_private_authority_is_trusted_by_a_bundle_only(connect: Connecting, tmp_path: Path) -> None:
     authority = trustme.CA()
     bundle = tmp_path / "ca.pem"
     authority.cert_pem.write_to_path(bundle)
     async with https_server(authority) as url:
         await connect(url, str(bundle))
-        with pytest.raises((ExchangeError, ProviderError, SendError)):
+        with pytest.raises((ExchangeError, ProviderError, SendError, StorageUnavailable)):
             await connect(url, None)
 
 

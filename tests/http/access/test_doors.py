@@ -188,8 +188,64 @@ async def test_cors(serve: Any) -> None:
         for other in ("https://evil.example", "null", f"{PAGE}.evil.example"):
             answer = await served.client.get("/v1/sessions", headers={"Origin": other, "X-Api-Key": KEY})
             assert "access-control-allow-origin" not in answer.headers
+            assert answer.headers["vary"] == "Origin", "a cache must not hand it to a page that is allowed"
             answer = await served.client.options("/v1/sessions", headers={**ask, "Origin": other})
             assert answer.status_code in (401, 405)
+            assert "access-control-allow-origin" not in answer.headers
+        assert (await served.client.get("/v1/sessions")).headers["vary"] == "Origin"
+
+
+async def test_a_page_may_read_every_answer_also_that_it_did_wrong(serve: Any) -> None:
+    async with serve(cors_origins=PAGE, key=KEY, max_body=2_000, base_path="/rookery") as served:
+        own = {"Origin": PAGE, "X-Api-Key": KEY}
+        served.client.headers.pop("Authorization")
+        for path, method, body, status in (
+            ("/v1/nowhere", "GET", None, 404),
+            ("/v1/sessions/nobody", "GET", None, 404),
+            ("/v1/sessions", "PUT", None, 405),
+            ("/v1/sessions", "PATCH", None, 405),
+            ("/v1/sessions", "OPTIONS", None, 405),
+            ("/v1/sessions?limit=x", "GET", None, 400),
+            ("/v1/sessions", "POST", b"{", 400),
+            ("/v1/sessions", "POST", b" " * 3_000, 413),
+            ("/v1/sessions", "HEAD", None, 200),
+            ("/dashboard/nowhere", "GET", None, 404),
+        ):
+            headers = own | ({"Content-Type": "application/json"} if body else {})
+            for base in ("", "/rookery"):
+                answer = await served.client.request(method, base + path, headers=headers, content=body)
+                assert answer.status_code == status, (method, base + path)
+                assert answer.headers["access-control-allow-origin"] == PAGE
+        async with served.client.stream("GET", "/v1/events/stream", headers=own) as stream:
+            assert stream.headers["access-control-allow-origin"] == PAGE
+
+
+@pytest.mark.parametrize("method", ["POST", "BREW", "x" * 500, "", "POST, DELETE"])
+@pytest.mark.parametrize(
+    "headers", ["authorization", "a" * 10_000, ",,,", "x-ok, \u00e4, b c, x:y", ", ".join(["n"] * 2_000)]
+)
+async def test_an_odd_preflight_is_answered_with_what_there_is(serve: Any, method: str, headers: str) -> None:
+    async with serve(cors_origins=PAGE, key=KEY) as served:
+        ask = {
+            "Origin": PAGE,
+            "Access-Control-Request-Method": method,
+            "Access-Control-Request-Headers": headers.encode("utf-8"),
+            "Access-Control-Request-Credentials": "true",
+        }
+        answer = await served.client.options("/v1/sessions", headers=ask)
+        assert answer.status_code == 204
+        assert answer.headers["access-control-allow-methods"] == "GET, HEAD, POST"
+        assert "access-control-allow-credentials" not in answer.headers
+        allowed = [name for name in answer.headers["access-control-allow-headers"].split(", ") if name]
+        assert set(allowed) <= {"authorization", "x-ok", "n"}
+
+
+async def test_every_origin_is_everybody_and_never_with_cookies(serve: Any) -> None:
+    async with serve(cors_origins="*", key=KEY) as served:
+        for origin in ("null", "https://evil.example", "x" * 3_000):
+            answer = await served.client.get("/v1/sessions", headers={"Origin": origin})
+            assert answer.headers["access-control-allow-origin"] == "*"
+            assert "access-control-allow-credentials" not in answer.headers
 
 
 async def test_without_cors_nothing_changes(served: Any) -> None:

@@ -191,3 +191,13 @@ class TestMeanings:
         insisting = poll_error(conflict, opening=False, takeover=True).retry_after
         assert insisting is not None
         assert insisting > 3
+
+    @pytest.mark.parametrize("separator", [":", "%3A", "%3a"])
+    def test_a_token_that_the_text_quotes_is_not_kept(self, separator: str) -> None:
+        token = f"123456789{separator}{'A' * 35}"
+        body = b'{"ok":false,"error_code":400,"description":"no such path: /bot%s/sendMessage"}' % token.encode()
+        for answer in (body, f"<html>https://x/bot{token}/getMe".encode()):
+            with pytest.raises(ApiError) as caught:
+                read_answer(400, {}, answer)
+            for text in (str(caught.value), caught.value.description, str(send_error(caught.value))):
+                assert "A" * 35 not in text
