@@ -2,6 +2,7 @@
 
 ClientError
 ├── InvalidAddress    the server's address cannot be used
+├── InvalidKey        the key holds characters that no key has
 ├── Unreachable       no answer: refused, timed out, broken off, or not from a Rookery server
 ├── Refused           the server said no, with a problem document
 │   ├── Unauthorized  401: the key is missing or wrong
@@ -15,6 +16,7 @@ ClientError
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,11 +25,26 @@ class ClientError(Exception):
     """The root. The text is one line for people and holds no secret."""
 
 
+_USER = re.compile(r"//[^/?#]*@")
+
+
+def shown(url: str) -> str:
+    """A server's address without user and password, for error texts."""
+    return _USER.sub("//***@", url)
+
+
 class InvalidAddress(ClientError):
     """The server's address cannot be used."""
 
     def __init__(self, url: str) -> None:
-        super().__init__(f"{url!r} is not an address such as http://127.0.0.1:8080")
+        super().__init__(f"{shown(url)!r} is not an address such as http://127.0.0.1:8080")
+
+
+class InvalidKey(ClientError):
+    """The key holds characters that no key has. It was not sent."""
+
+    def __init__(self) -> None:
+        super().__init__("the key cannot be used: it may only hold ASCII letters, digits and signs, no line breaks")
 
 
 class Unreachable(ClientError):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from .errors import ClientError, InvalidAddress, Unreachable, refusal
+from .errors import ClientError, InvalidAddress, InvalidKey, Unreachable, refusal, shown
 
 if TYPE_CHECKING:
     import httpx
@@ -59,6 +59,9 @@ def path(*parts: object) -> str:
 
 
 def headers_of(key: str | None) -> dict[str, str]:
+    """Raises InvalidKey."""
+    if key and not (key.isascii() and key.isprintable()):
+        raise InvalidKey
     return {"Authorization": f"Bearer {key}"} if key else {}
 
 
@@ -75,7 +78,7 @@ def check(answer: httpx.Response, url: str) -> None:
     except ValueError:
         known = False
     if not known:
-        raise Unreachable(f"{url} answered {answer.status_code}: is it a Rookery server?")
+        raise Unreachable(f"{shown(url)} answered {answer.status_code}: is it a Rookery server?")
     try:
         retry_after = float(answer.headers["Retry-After"])
     except (KeyError, ValueError):
@@ -91,7 +94,7 @@ def document(answer: httpx.Response, url: str) -> Any:
     try:
         return answer.json()
     except ValueError:
-        raise Unreachable(f"{url} answered something that is not JSON: is it a Rookery server?") from None
+        raise Unreachable(f"{shown(url)} answered something that is not JSON: is it a Rookery server?") from None
 
 
 def translated(error: Exception, url: str) -> ClientError:
@@ -99,12 +102,12 @@ def translated(error: Exception, url: str) -> ClientError:
     import httpx
 
     if isinstance(error, httpx.ConnectError):
-        return Unreachable(f"no server answers at {url}")
+        return Unreachable(f"no server answers at {shown(url)}")
     if isinstance(error, httpx.InvalidURL | httpx.UnsupportedProtocol):
         return InvalidAddress(url)
     if isinstance(error, httpx.TimeoutException):
-        return Unreachable(f"{url} did not answer in time")
-    return Unreachable(f"the connection to {url} failed: {error or type(error).__name__}")
+        return Unreachable(f"{shown(url)} did not answer in time")
+    return Unreachable(f"the connection to {shown(url)} failed: {error or type(error).__name__}")
 
 
 class EventLines:

@@ -45,6 +45,10 @@ def main() -> int:
 
 
 def _run(arguments: list[str]) -> int:
+    for position, argument in enumerate(arguments, 1):
+        if not argument.isascii() and argument != argument.encode("utf-8", "replace").decode():
+            sys.stderr.write(f"rookery: argument {position} is not text in UTF-8\n")
+            return 2
     if arguments == ["serve"]:  # how a service starts it: no library for arguments
         from ..exits import guarded
         from ..start import start

@@ -34,7 +34,15 @@ class WrongAddress(ClientError):
     exit_code = 2
 
     def __init__(self, url: str) -> None:
-        super().__init__(f"{url!r} is not an address such as http://127.0.0.1:8080")
+        from rookery_client.errors import shown
+
+        super().__init__(f"{shown(url)!r} is not an address such as http://127.0.0.1:8080")
+
+
+class WrongKey(ClientError):
+    """The given key cannot be a key."""
+
+    exit_code = 2
 
 
 class NoServer(ClientError):
@@ -110,12 +118,14 @@ class Client:
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
-        from rookery_client.errors import InvalidAddress, Refused, Unauthorized, Unreachable
+        from rookery_client.errors import InvalidAddress, InvalidKey, Refused, Unauthorized, Unreachable
 
         try:
             yield
         except InvalidAddress:
             raise WrongAddress(self.url) from None
+        except InvalidKey as error:
+            raise WrongKey(f"ROOKERY_API_KEY or --key: {error}") from None
         except Unauthorized as error:
             raise ClientError(f"{error} (ROOKERY_API_KEY or --key)") from None
         except Refused as error:
