@@ -101,7 +101,7 @@ COMMANDS: dict[str, list[str]] = {
     "download_message_media": ["media download 019c1410 --message"],
     "cancel_message": ["messages cancel 019c1410"],
     "list_chats": ["chats shop --search ann --limit 5"],
-    "read_chat": ["chats shop 7 --limit 5"],
+    "read_chat": ["chats shop 7 --search parcel --limit 5"],
     "keep_chat": ["chats shop 7 --keep 30"],
     "erase_chat": ["chats shop 7 --erase --yes"],
     "read_events": ["events --session shop --chat 7 --type message --after 0 --since 2026-01-31T12:00:00Z --limit 1"],

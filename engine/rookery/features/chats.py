@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from ..errors import InvalidInput, NotFound
-from ..model.chat import NEWEST, Chat, ChatMessage, Erased, Position
+from ..model.chat import NEWEST, Chat, ChatMessage, ChatSearch, Erased, Position
 from ..model.content import Delete, Edit, Reaction, Vote, kind_of
 from ..model.document import content_document, public_body
 from ..model.event import Event
@@ -18,6 +18,8 @@ from .catalogue import CatalogueFeatures
 from .platform.chats import ChatNames
 from .validation import check_text
 
+SEARCHED = 5000
+"""Maximum number of messages that one search examines."""
 LONGEST_RETENTION = 100 * 365 * 86_400.0
 HISTORY = "history.message"
 """The type of messages from before a session was authorised."""
@@ -53,7 +55,49 @@ class ChatFeatures(CatalogueFeatures, ChatNames):
                     retention=row.retention,
                 )
             )
-        return found
+        return await self._with_changes(session, found)
+
+    async def _with_changes(self, session: str, chats: Sequence[Chat]) -> Sequence[Chat]:
+        """Applies edits, deletions and reactions to the last message of each chat."""
+        wanted = [(one.chat, one.last.message_id or "", one.last.position.at) for one in chats if one.last is not None]
+        if not wanted:
+            return chats
+        events, sends = await self._store.about_last(session, wanted)
+        about: dict[str, list[tuple[str, str, Event]]] = {}
+        for chat, id, role, event in events:
+            about.setdefault(chat, []).append((id, role, event))
+        by_us: dict[str, list[OutboundMessage]] = {}
+        for chat, send in sends:
+            by_us.setdefault(chat, []).append(send)
+        return [
+            msgspec.structs.replace(one, last=apply([one.last], about.get(one.chat, ()), by_us.get(one.chat, ()))[0])
+            if one.last is not None and (one.chat in about or one.chat in by_us)
+            else one
+            for one in chats
+        ]
+
+    async def search_chat(
+        self, session: str, chat: str, text: str, *, before: Position | None = None, limit: int = 100
+    ) -> ChatSearch:
+        """The messages of a chat with `text` in what they say or in the name of their file, whatever the case, newest
+        first, as they are after edits; deleted messages are not found. `chat` may have any form of its address.
+
+        Examines at most SEARCHED messages in one call; `next` is where another call continues. Raises NotFound,
+        InvalidInput.
+        """
+        check_text(text, "q", least=1)
+        wanted, found, position = text.casefold(), [], before
+        for _ in range(SEARCHED // MOST):
+            page = await self.chat_messages(session, chat, before=position, limit=MOST)
+            for one in page:
+                if wanted in _searched(one):
+                    found.append(one)
+                if len(found) == limit:
+                    return ChatSearch(found, one.position)
+            if len(page) < MOST:
+                return ChatSearch(found, None)
+            position = page[-1].position
+        return ChatSearch(found, position)
 
     async def chat_messages(
         self, session: str, chat: str, *, before: Position | None = None, limit: int = 100
@@ -104,6 +148,13 @@ class ChatFeatures(CatalogueFeatures, ChatNames):
         await self._chat_view.catch_up(session)
         if not await self._store.keep_chat(session, await self.chat_name(session, chat), retention):
             raise NotFound("chat", chat)
+
+
+def _searched(message: ChatMessage) -> str:
+    """What a search looks through, in the case that it compares."""
+    media, content = message.media or {}, message.content or {}
+    words = (message.text, _text(content.get("caption")), _text(media.get("filename")))
+    return "\n".join(word for word in words if word is not None).casefold()
 
 
 def _once(events: Sequence[tuple[float, str, Event]]) -> list[tuple[float, str, Event]]:

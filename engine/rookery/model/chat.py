@@ -120,6 +120,14 @@ class Chat(msgspec.Struct, frozen=True, kw_only=True):
     retention: float | None
 
 
+class ChatSearch(msgspec.Struct, frozen=True):
+    """The messages that a search found, newest first. `next`: the search continues before this position; None: the
+    whole chat was searched."""
+
+    messages: list[ChatMessage]
+    next: Position | None
+
+
 class Erased(msgspec.Struct, frozen=True):
     """The result of an erasure; `media` are the ids of the files that came with the events."""
 

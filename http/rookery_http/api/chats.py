@@ -58,6 +58,15 @@ class ReadChat(msgspec.Struct, frozen=True, kw_only=True):
 
     before: Position | None = None
     limit: Limit = 100
+    q: (
+        Annotated[
+            str,
+            msgspec.Meta(
+                min_length=1, max_length=100, description="a part of the text, in any case", examples=["parcel"]
+            ),
+        ]
+        | None
+    ) = None
 
 
 class KeepChat(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -94,10 +103,16 @@ async def list_chats(api: Api, id: str, *, query: ListChats) -> Answer:
 async def read_chat(api: Api, id: str, *, chat: str, query: ReadChat) -> Answer:
     """Read the messages of a chat, newest first: received and sent ones in one order.
 
-    Edits, deletions and reactions are applied. A chat without messages has an empty page.
+    Edits, deletions and reactions are applied. A chat without messages has an empty page. With `q`, only messages with
+    this text in them or in the name of their file are listed; one call examines at most 5,000 messages, so a page may be
+    short or empty while `next` is not null.
     """
     check_text(chat, "chat", least=1)
     before = chat_views.position_of(query.before) if query.before is not None else None
+    if query.q is not None:
+        search = await api.engine.search_chat(id, chat, query.q, before=before, limit=query.limit)
+        rows = [chat_views.ChatMessage.of(one) for one in search.messages]
+        return Answer(chat_views.ChatMessagePage(rows, chat_views.cursor_of(search.next) if search.next else None))
     found = await api.engine.chat_messages(id, chat, before=before, limit=query.limit + 1)
     page = [chat_views.ChatMessage.of(one) for one in found[: query.limit]]
     return Answer(chat_views.ChatMessagePage(page, page[-1].cursor if len(found) > query.limit else None))

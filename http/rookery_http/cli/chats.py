@@ -30,7 +30,10 @@ MESSAGES: list[Column] = [
 def chats(
     session: Annotated[str, typer.Argument(help="The session.", show_default=False)],
     chat: Annotated[str | None, typer.Argument(help="The chat to read; all are listed without it.")] = None,
-    q: Annotated[str | None, typer.Option("--search", help="Only chats with this in their name or id.")] = None,
+    q: Annotated[
+        str | None,
+        typer.Option("--search", help="Only chats with this in their name or id, or only messages with this text."),
+    ] = None,
     limit: Annotated[int, typer.Option(help="How many.", min=1)] = 50,
     erase: Annotated[bool, typer.Option("--erase", help="Remove everything that is stored of the chat.")] = False,
     keep: Annotated[
@@ -65,7 +68,7 @@ def chats(
         text = f"{chat}: kept for {keep:g} days" if keep else f"{chat}: kept as long as the others"
         print_json(kept) if as_json else print_line(text)
         return
-    pages = client.pages(f"{path}/messages", "messages", given(limit=min(limit, 500)), cursor="before")
+    pages = client.pages(f"{path}/messages", "messages", given(q=q, limit=min(limit, 500)), cursor="before")
     rows = [row for row, _ in zip(pages, range(limit), strict=False)]
     print_json(rows) if as_json else print_table(rows[::-1], MESSAGES, empty="There are none.")
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 CHATS = "/v1/sessions/polly/chats"
 
 
@@ -96,3 +98,58 @@ async def test_following_one_chat(served: Any) -> None:
         bodies = [json.loads(line.removeprefix("data: ")) for line in text.splitlines() if line.startswith("data: ")]
         assert [body["body"]["text"] for body in bodies] == ["7 0", "7 1", "7 2"]
         assert {body["chat"] for body in bodies} == {"7"}
+
+
+async def test_the_list_shows_the_last_message_as_it_is_now(served: Any) -> None:
+    await served.add()
+    sends = "/v1/sessions/polly/messages"
+    first = (await served.client.post(sends, json={"to": "7", "text": "tpyo"})).json()
+    await served.client.post(sends, json={"to": "8", "text": "elsewhere"})
+    about = {"to": "7", "message_id": first["receipt"]["message_id"]}
+
+    async def last() -> dict[str, Any]:
+        chats = (await served.client.get(CHATS)).json()["chats"]
+        return {chat["chat"]: chat["last"] for chat in chats}["7"]  # type: ignore[no-any-return]
+
+    assert ((await last())["text"], (await last())["edited_at"]) == ("tpyo", None)
+    answer = await served.client.post(sends, json={**about, "type": "edit", "text": "typo"})
+    assert answer.status_code == 200, answer.text
+    assert (await last())["text"] == "typo"
+    assert (await last())["edited_at"] is not None
+    answer = await served.client.post(sends, json={**about, "type": "delete"})
+    assert answer.status_code == 200, answer.text
+    assert (await last())["text"] is None
+    assert (await last())["deleted_at"] is not None
+
+
+async def test_a_chat_is_searched(served: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    await served.add()
+    sends = "/v1/sessions/polly/messages"
+    made = [
+        (await served.client.post(sends, json={"to": "7", "text": text})).json()
+        for text in ("Your PARCEL 1", "hello", "parcel 2", "a percale", "Where is parcel 3?", "100 %", "GROẞ")
+    ]
+    wrong = {"to": "7", "message_id": made[2]["receipt"]["message_id"]}
+    await served.client.post(sends, json={**wrong, "type": "edit", "text": "letter 2"})
+
+    async def found(**query: Any) -> tuple[list[str], str | None]:
+        answer = await served.client.get(f"{CHATS}/7/messages", params=query)
+        assert answer.status_code == 200, answer.text
+        return [one["text"] for one in answer.json()["messages"]], answer.json()["next"]
+
+    assert await found(q="Parcel") == (["Where is parcel 3?", "Your PARCEL 1"], None)
+    assert await found(q="letter") == (["letter 2"], None)
+    assert await found(q="%") == (["100 %"], None)
+    assert await found(q="gross") == (["GROẞ"], None)
+    assert await found(q="nothing like it") == ([], None)
+    texts, place = await found(q="parcel", limit=1)
+    assert texts == ["Where is parcel 3?"]
+    assert await found(q="parcel", before=place) == (["Your PARCEL 1"], None)
+    assert (await served.client.get(f"{CHATS}/7/messages", params={"q": ""})).status_code == 400
+
+    # A long chat is not examined in one call.
+    monkeypatch.setattr("rookery.features.chats.SEARCHED", 4)
+    monkeypatch.setattr("rookery.features.chats.MOST", 2)
+    texts, place = await found(q="your parcel")
+    assert (texts, place is None) == ([], False)
+    assert await found(q="your parcel", before=place) == (["Your PARCEL 1"], None)

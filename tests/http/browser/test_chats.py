@@ -197,3 +197,50 @@ async def test_older_messages_are_loaded(rookery: Any, page: Page) -> None:
     await page.until("document.querySelectorAll('.bubble').length > 50")
     bot.push_text("a new one", chat_id=1)
     await page.see("a new one", ".bubbles")
+
+
+async def test_a_message_far_back_is_found_and_shown(rookery: Any, page: Page) -> None:
+    bot = await add_bot(rookery)
+    bot.push_text("The parcel stands behind the <b>door</b>", chat_id=1)
+    bot.push_many(300, chats=1)
+    await page.go(f"{rookery.url}/#/chats/shop?chat=1")
+    await page.see("300", ".bubbles")
+    assert "behind the" not in await page.js("document.querySelector('.bubbles').innerText")
+    await page.click(".talk header button", "Search in this chat")
+    assert await page.js("document.activeElement.ariaLabel") == "Search in this chat"
+    await page.call("Input.insertText", text="no such words")
+    await page.see("No message has this text.", ".chat-search")
+    await page.js("document.activeElement.select()")
+    await page.call("Input.insertText", text="BEHIND THE <")
+    await page.see("1 found", ".chat-search")
+    assert await page.js("document.querySelector('.hits mark').textContent") == "behind the <"
+    await page.press("Tab")
+    await page.press("Tab")
+    assert "parcel" in await page.focused()
+    await page.press("Enter")
+    await page.see("behind the <b>door</b>", ".bubble.revealed")
+    inside = (
+        "(() => { const box = document.querySelector('.bubble.revealed').getBoundingClientRect(); "
+        "const view = document.querySelector('.talk .scroll').getBoundingClientRect(); "
+        "return box.top >= view.top - 1 && box.bottom <= view.bottom + 1; })()"
+    )
+    assert await page.js(inside)
+    assert await page.js("document.querySelectorAll('.bubble').length") <= 120
+    await page.press("Escape")
+    await page.until("!document.querySelector('.chat-search').checkVisibility()")
+    assert "chat=1" in await page.js("location.hash"), "Escape closed the search, not the chat"
+    await page.see("behind the", ".bubbles")
+
+
+async def test_the_list_shows_what_the_last_message_became(rookery: Any, page: Page) -> None:
+    """Also of a chat that is not open."""
+    bot = await add_bot(rookery)
+    bot.push_text("from Bob", chat_id=BOB)
+    await page.go(f"{rookery.url}/#/chats/shop?chat={BOB}")
+    sent = await rookery.engine.send("shop", to=str(ADA), text="Until sicks.")
+    await page.see("Until sicks.", ".list")
+    about = {"to": str(ADA), "message_id": sent.message_id}
+    await rookery.engine.send("shop", type="edit", text="Until six.", **about)
+    await page.see("Until six.", ".list")
+    await rookery.engine.send("shop", type="delete", **about)
+    await page.see("You: deleted", ".list")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,12 @@ FULL = VIEWS | {"session": "#/sessions/shop", "pairing": "#/sessions/office", "c
 FULL |= {"unknown": "#/sessions/nobody"}
 SIZES = (("desktop", 1280, 860), ("phone", 390, 844))
 LONG = os.environ.get("ROOKERY_TEST_LONG") == "1"
+SETTLED = """
+new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))).then(() => Promise.all(
+  document.getAnimations().filter((one) => one.effect.getTiming().iterations < 9).map((one) => one.finished.catch(() => 0)),
+)).then(() => true)
+"""
+"""Resolves once the page stands still: changes of colour take a moment."""
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +49,7 @@ async def look(page: Page, axe: str, name: str, directory: Path, schemes: tuple[
         for scheme in schemes:
             await page.prefer(scheme)
             await page.until("!document.querySelector('main .skeleton')")
-            await page.js("new Promise((done) => setTimeout(done, 200))")  # changes of colour take a moment
+            await page.js(SETTLED)
             await page.screenshot(directory / f"{name}-{kind}-{scheme}.png")
             wrong += [f"{name}, {kind}: {fault}" for fault in await faults(page)]
             if not axe:
@@ -57,9 +64,12 @@ async def look(page: Page, axe: str, name: str, directory: Path, schemes: tuple[
 
 
 async def shown(page: Page, address: str) -> None:
+    """Go to a view, and wait until its answers are there."""
     await page.js(f"location.hash = {address!r}; 1")
-    await page.until("document.querySelector('main').children.length > 0")
-    await page.js("new Promise((done) => setTimeout(() => requestAnimationFrame(done), 250))")
+    view = address.partition("?")[0].split("/")[1]
+    await page.until(f"document.querySelector('main.view-{view}')?.children.length > 0")
+    await page.until("!document.querySelector('main .skeleton')")
+    await page.js(SETTLED)
 
 
 async def test_views_without_anything(rookery: Any, page: Page, axe: str, tmp_path: Path) -> None:
@@ -100,35 +110,45 @@ async def test_views_in_ordinary_life(rookery: Any, page: Page, axe: str, tmp_pa
 
 
 LONG_NAME = "The customer hot line of the Donaudampfschifffahrtsgesellschaft in Regensburg, evenings and weekends"
+COLUMNS = (
+    "platform, name, enabled, status, reason, detail, since, action, last_error, next_retry_at, credentials, settings, "
+    "metadata, cursor, commands, restarts, heeded, fence, owner, created_at, updated_at"
+)
 
 
-@pytest.mark.skipif(not LONG, reason="takes minutes on a busy machine")
-async def test_views_with_500_sessions(rookery: Any, page: Page, axe: str, tmp_path: Path) -> None:
+async def test_views_with_500_sessions(rookery: Any, page: Page, tmp_path: Path) -> None:
     """Long names, long ids, long reasons: nothing overlaps, is cut without a title, or makes the page scroll sideways.
 
-    axe takes minutes for 500 rows on a busy machine; it looks at the same kinds of rows in the other tests.
+    axe looks at the same kinds of rows in the other tests.
     """
-    for number in range(500):
-        id = f"s-{number:03}" if number % 100 else f"a-long-id-{number}-{'0123456789' * 8}"
+    for id, enabled in (("s-000", True), ("s-001", False)):
+        token = rookery.bots.new_bot().token
         await rookery.engine.create_session(
-            id=id,
-            platform="telegram",
-            name=LONG_NAME if number % 50 == 0 else f"Bot {number}",
-            credentials={"token": rookery.bots.new_bot().token},
-            enabled=number in (0, 1),
+            id=id, platform="telegram", name=f"Bot {id}", credentials={"token": token}, enabled=enabled
+        )
+    with sqlite3.connect(tmp_path / "rookery.db", timeout=20) as database:  # 498 calls would take half a minute
+        copy = f"INSERT INTO sessions (id, {COLUMNS}) SELECT ?, {COLUMNS} FROM sessions WHERE id = 's-001'"
+        others = [f"s-{one:03}" if one % 100 else f"a-long-id-{one}-{'0123456789' * 8}" for one in range(2, 500)]
+        database.executemany(copy, [(id,) for id in others])
+        name = "UPDATE sessions SET name = CASE WHEN uid % 50 = 0 THEN ? ELSE 'Bot ' || uid END, since = since - 3600 * uid"
+        database.execute(name, (LONG_NAME,))
+        database.execute(
+            "UPDATE sessions SET enabled = 1, status = 'AUTH_FAILURE', reason = 'TOKEN_INVALID', action = 'replace_token', "
+            "detail = 'the platform refuses the token: 401 Unauthorized, since somebody has revoked it', owner = 'another' "
+            "WHERE uid % 16 = 5"
         )
     wrong: list[str] = []
     addresses = {"500": "#/overview", "500-list": "#/sessions", "500-by-state": "#/sessions?by=state"}
     addresses |= {"500-one": "#/sessions/s-001", "500-chats": "#/chats", "500-events": "#/events"}
     for name, address in addresses.items():
         await shown(page, address)
-        wrong += await look(page, axe if LONG else "", name, tmp_path, ("light", "dark") if LONG else ("light",))
+        wrong += await look(page, "", name, tmp_path, ("light",))
     await page.resize(1280, 860)
     await shown(page, "#/sessions")
     await page.click(".segments button", "Table")
     await page.click("button", "Select")
     await page.until("document.querySelectorAll('.line .name').length === 500")
-    wrong += await look(page, axe if LONG else "", "500-table", tmp_path, ("light",))
+    wrong += await look(page, "", "500-table", tmp_path, ("light",))
     assert wrong == []
 
 

@@ -220,3 +220,38 @@ async def test_events_that_are_pruned_leave_their_chat(store: Store) -> None:
     assert (chat.event, chat.unread) == (None, 0)
     await store.tidy_chats(now=2000.0, before=2000.0)
     assert await store.list_chats("shop", after=None, limit=9, search=None) == []
+
+
+async def test_what_is_about_the_last_message_of_each_chat(store: Store) -> None:
+    """Message ids repeat between chats, and only what is about the wanted message counts."""
+    lease = await create_and_claim(store)
+    await store.append(lease, [event(key, type="edited_message", chat=key[0]) for key in ("7a", "8a", "9a")], None)
+    events = {one.key: one.id for one in await all_events(store)}
+    entries = [
+        ChatEntry(events["7a"], lease.uid, "7", 1.0, "edit", "55"),
+        ChatEntry(events["8a"], lease.uid, "8", 1.0, "edit", "55"),
+        ChatEntry(events["9a"], lease.uid, "9", 1.0, "edit", "54"),
+    ]
+    await store.write_chats(entries, [], position=None)
+    edits = [
+        message(to=chat, content=Edit(message_id="55", text="better"), created_at=at)
+        for chat, at in (("7", 5.0), ("8", 3.0))
+    ]
+    mark = message(to="7", content=Read(message_id="55"), created_at=6.0)
+    for one in (*edits, mark):
+        await store.enqueue(one, pending_limit=10)
+    outcomes = [
+        SendOutcome(id=one.id, state=MessageState.SENT, at=9.0, receipt=Receipt("1", 9.0, one.to))
+        for one in (*edits, mark)
+    ]
+    await store.record_sends(lease, outcomes)
+    found, sends = await store.about_last(
+        "shop", [("7", "55", 4.0), ("8", "55", 4.0), ("9", "55", 4.0), ("10", "", 0.0)]
+    )
+    assert [(chat, id, role, one.key) for chat, id, role, one in found] == [
+        ("7", "55", "edit", "7a"),
+        ("8", "55", "edit", "8a"),
+    ]
+    assert [(chat, send.id) for chat, send in sends] == [("7", edits[0].id)], "not what was there before the message"
+    with pytest.raises(NotFound):
+        await store.about_last("nobody", [("7", "55", 0.0)])

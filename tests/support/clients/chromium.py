@@ -101,7 +101,7 @@ class Chromium:
         """A tab with this address, once it has loaded."""
         target = (await self.call("Target.createTarget", url="about:blank"))["targetId"]
         session = (await self.call("Target.attachToTarget", targetId=target, flatten=True))["sessionId"]
-        page = self._pages[session] = Page(self, session)
+        page = self._pages[session] = Page(self, session, target)
         for domain in ("Page", "Runtime", "Log", "Network"):
             await page.call(f"{domain}.enable")
         await page.resize(width, height)
@@ -112,9 +112,10 @@ class Chromium:
 class Page:
     """One tab."""
 
-    def __init__(self, browser: Chromium, session: str) -> None:
+    def __init__(self, browser: Chromium, session: str, target: str) -> None:
         self._browser = browser
         self._session = session
+        self._target = target
         self.troubles: list[str] = []
         self.addresses: list[str] = []
         """Everything that the page asked for."""
@@ -137,6 +138,10 @@ class Page:
 
     async def call(self, method: str, **parameters: Any) -> Any:
         return await self._browser.call(method, self._session, **parameters)
+
+    async def close(self) -> None:
+        """Close the tab."""
+        await self._browser.call("Target.closeTarget", targetId=self._target)
 
     async def go(self, url: str) -> None:
         await self.call("Page.navigate", url=url)

@@ -39,6 +39,12 @@ class ChatStore(Protocol):
         """In order: events that refer to these messages, as (message id, role, event), and later sends that refer to
         messages (edits, deletions, reactions) and that the platform accepted."""
 
+    async def about_last(
+        self, session: str, last: Sequence[tuple[str, str, float]]
+    ) -> tuple[Sequence[tuple[str, str, str, Event]], Sequence[tuple[str, OutboundMessage]]]:
+        """The same for one message in each of many chats, given as (chat, message id, time): events as (chat, message
+        id, role, event), and sends as (chat, send)."""
+
     async def erase_chat(self, session: str, chat: str) -> Erased:
         """Delete every event and send of the chat, its pending deliveries to webhooks, and the chat itself."""
 

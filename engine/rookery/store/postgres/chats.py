@@ -19,11 +19,13 @@ from .base import PostgresBase
 from .database.pool import Connection
 
 _LIST = re.compile(r"\{in (\$\d)\}")
+_PAIRS = re.compile(r"\{pairs (\$\d) (\$\d)\}")
+_TABLE = r"unnest(CAST(\1 AS text[]), CAST(\2 AS text[])) AS w (w_chat, w_value)"
 
 
 def _text(statement: str) -> str:
     """A statement of `rows.chats` in PostgreSQL's dialect."""
-    return _LIST.sub(r"= ANY (\1)", statement)
+    return _PAIRS.sub(_TABLE, _LIST.sub(r"= ANY (\1)", statement))
 
 
 def _row(row: Any) -> Row:
@@ -98,6 +100,18 @@ class PostgresChats(PostgresBase):
         return (
             [(row[0], row[1], event_from_row(row[2:])) for row in events],
             [message_from_row(row) for row in reversed(sends)],
+        )
+
+    async def about_last(
+        self, session: str, last: Sequence[tuple[str, str, float]]
+    ) -> tuple[Sequence[tuple[str, str, str, Event]], Sequence[tuple[str, OutboundMessage]]]:
+        uid, chats = await self._uid(session), [chat for chat, _, _ in last]
+        ids, times = [id for _, id, _ in last], [repr(at) for _, _, at in last]
+        events = await self._all(_text(sql.ABOUT_LAST_EVENTS), uid, chats, ids, of=_row)
+        sends = await self._all(_text(sql.ABOUT_LAST_SENDS), uid, chats, times, of=_row)
+        return (
+            [(row[0], row[1], row[2], event_from_row(row[3:])) for row in events],
+            [(row[0], message_from_row(row[1:])) for row in sends],
         )
 
     async def erase_chat(self, session: str, chat: str) -> Erased:

@@ -1,6 +1,7 @@
 """The statements behind `ChatStore`, the same for both databases.
 
-They are in PostgreSQL's dialect. SQLite uses them without the schema, with its own list in place of `{in $n}`.
+They are in PostgreSQL's dialect. SQLite uses them without the schema. Each database puts its own list in place of
+`{in $n}`, and its own table of the columns `w_chat` and `w_value` in place of `{pairs $n $m}`, made of two lists.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ UNREAD_MOST = 1000
 """Unread messages are counted up to this number."""
 
 _EVENT = ", ".join(f"v.{column}" for column in EVENT_COLUMNS.split(", "))
+_MESSAGE = ", ".join(f"m.{column}" for column in MESSAGE_COLUMNS.split(", "))
 _SOURCE = "id, uid, type, platform, time, chat, body, stored_at"
 _SESSION = "(SELECT s.uid FROM rookery.sessions AS s WHERE s.id = $1)"
 
@@ -87,6 +89,16 @@ ABOUT_SENDS = f"""
     SELECT {MESSAGE_COLUMNS} FROM rookery.messages
     WHERE uid = $1 AND chat = $2 AND NOT is_entry AND created_at >= $3 AND state IN ('sent', 'delivered', 'read')
     ORDER BY number DESC LIMIT 1000"""  # noqa: S608
+ABOUT_LAST_EVENTS = f"""
+    SELECT e.chat, e.message_id, e.role, {_EVENT}
+    FROM {{pairs $2 $3}} JOIN rookery.chat_entries AS e ON e.uid = $1 AND e.chat = w_chat AND e.message_id = w_value
+    JOIN rookery.events AS v ON v.id = e.event WHERE e.role NOT IN ('in', 'out') ORDER BY e.event"""  # noqa: S608
+ABOUT_LAST_SENDS = f"""
+    SELECT m.chat, {_MESSAGE}
+    FROM {{pairs $2 $3}} JOIN rookery.messages AS m ON m.uid = $1 AND m.chat = w_chat AND NOT m.is_entry
+    WHERE m.created_at >= CAST(w_value AS double precision) AND m.state IN ('sent', 'delivered', 'read')
+      AND m.content NOT LIKE '{{"type":"typing"%' AND m.content NOT LIKE '{{"type":"read"%'
+    ORDER BY m.number LIMIT 5000"""  # noqa: S608
 KEEP = f"UPDATE rookery.chats SET retention = $3 WHERE uid = {_SESSION} AND chat = $2 RETURNING chat"  # noqa: S608
 
 ERASED_EVENTS = "SELECT id FROM rookery.events WHERE session = $1 AND chat = $2"

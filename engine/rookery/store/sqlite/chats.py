@@ -27,12 +27,17 @@ _INDEX = """
 """Brings `event_chats` up to the new position."""
 
 _LIST = re.compile(r"\{in (\$\d)\}")
+_PAIRS = re.compile(r"\{pairs (\$\d) (\$\d)\}")
+_TABLE = (
+    r"(SELECT a.value AS w_chat, b.value AS w_value FROM json_each(\1) AS a JOIN json_each(\2) AS b ON b.key = a.key)"
+)
 
 
 @lru_cache(maxsize=64)
 def _text(statement: str) -> str:
     """A statement of `rows.chats` in SQLite's dialect."""
-    return _LIST.sub(r"IN (SELECT value FROM json_each(\1))", statement).replace("rookery.", "")
+    listed = _LIST.sub(r"IN (SELECT value FROM json_each(\1))", statement)
+    return _PAIRS.sub(_TABLE, listed).replace("rookery.", "")
 
 
 def _named(values: Sequence[object]) -> dict[str, object]:
@@ -126,6 +131,24 @@ class SqliteChats(SqliteBase):
             return (
                 [(row[0], row[1], event_from_row(row[2:])) for row in events],
                 [message_from_row(row) for row in reversed(sends)],
+            )
+
+        return await self._read(query)
+
+    async def about_last(
+        self, session: str, last: Sequence[tuple[str, str, float]]
+    ) -> tuple[Sequence[tuple[str, str, str, Event]], Sequence[tuple[str, OutboundMessage]]]:
+        chats = [chat for chat, _, _ in last]
+
+        def query(
+            connection: Connection,
+        ) -> tuple[list[tuple[str, str, str, Event]], list[tuple[str, OutboundMessage]]]:
+            uid = _uid(connection, session)
+            events = _all(connection, sql.ABOUT_LAST_EVENTS, uid, chats, [id for _, id, _ in last])
+            sends = _all(connection, sql.ABOUT_LAST_SENDS, uid, chats, [repr(at) for _, _, at in last])
+            return (
+                [(row[0], row[1], row[2], event_from_row(row[3:])) for row in events],
+                [(row[0], message_from_row(row[1:])) for row in sends],
             )
 
         return await self._read(query)

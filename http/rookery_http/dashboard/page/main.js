@@ -4,11 +4,12 @@ import { get, key, whenUnauthorized } from "./base/api.js";
 import { fill, setText, show, span } from "./base/dom.js";
 import { empty, every, skeleton, toast } from "./base/parts.js";
 import { back, server, whenActionsWait, whenServerChanges } from "./base/server.js";
+import { overview } from "./overview/overview.js";
 
-// A view is loaded when it is first shown; the others follow once the first one stands, so that they are there when the
-// server is not.
+// The overview comes with the page. Another view is loaded when it is first shown; the rest follow once the first one
+// stands, so that they are there when the server is not.
 const VIEWS = {
-  overview: async () => (await import("./overview/overview.js")).overview,
+  overview: () => overview,
   sessions: async () => (await import("./sessions/sessions.js")).sessions,
   chats: async () => (await import("./chats/chats.js")).chats,
   events: async () => (await import("./events/events.js")).events,
@@ -17,7 +18,7 @@ const VIEWS = {
 };
 const TABS = Object.keys(VIEWS);
 const IDLE = 1500; // milliseconds after which the other views are loaded
-VIEWS[place().name]().catch(() => {}); // on its way while the rest of this module runs
+load(place().name); // on its way while the rest of this module runs
 const help = async () => (await import("./help.js")).help();
 const main = document.getElementById("main");
 const pulse = document.getElementById("pulse");
@@ -34,6 +35,12 @@ function place() {
   return { name: name in VIEWS ? name : "overview", id: id ? decodeURIComponent(id) : null, query: new URLSearchParams(search) };
 }
 
+/** A view's function, at once if it is here; else a promise of it, or of null if the server does not answer. */
+function load(name) {
+  const found = VIEWS[name]();
+  return found instanceof Promise ? found.catch(() => null) : found;
+}
+
 async function route() {
   if (asking) return;
   const { name, id, query } = place();
@@ -47,9 +54,12 @@ async function route() {
   }
   document.title = `${name[0].toUpperCase()}${name.slice(1)} · Rookery`;
   main.className = `view-${name}`;
-  fill(main, skeleton(6));
   const mine = current;
-  const build = await VIEWS[name]().catch(() => null);
+  let build = load(name);
+  if (build instanceof Promise) {
+    fill(main, skeleton(6));
+    build = await build;
+  }
   if (mine !== current) return; // another view was chosen meanwhile
   if (build === null) return lost(mine);
   const now = place(); // the filter may have changed
@@ -145,4 +155,4 @@ document.addEventListener("keydown", (event) => {
   else if (TABS[Number(event.key) - 1]) location.hash = `#/${TABS[Number(event.key) - 1]}`;
 });
 every(2500, look);
-start().finally(() => setTimeout(() => Object.values(VIEWS).forEach((load) => load().catch(() => {})), IDLE));
+start().finally(() => setTimeout(() => TABS.forEach(load), IDLE));

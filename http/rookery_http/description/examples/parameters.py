@@ -10,6 +10,7 @@ _OF_ONE_CALL = {
     ("list_messages", "state"): "queued,sending",
     ("list_chats", "after"): "1769860800.0~7",
     ("list_chats", "q"): "ann",
+    ("read_chat", "q"): "parcel",
     ("read_chat", "before"): "1769860800.0~0~4711",
     ("read_audit", "key"): "backend",
     ("list_keys", "after"): "backend",

@@ -6,10 +6,12 @@ import { fill, h, setText, show } from "../base/dom.js";
 import { button, empty, skeleton, trouble } from "../base/parts.js";
 import { bubble } from "./bubble.js";
 import { composer } from "./composer.js";
+import { chatSearch } from "./search.js";
 import { windowed } from "./window.js";
 
 const PAGE = 50;
 const OLDER = 200;
+const FAR = 500; // messages at a time on the way to one that is far back
 const TYPING = 15_000; // milliseconds for which somebody who types is believed to go on
 const STATES = { typing: "is typing…", recording: "is recording…" };
 const keyOf = (message) => message.cursor;
@@ -43,10 +45,11 @@ export function conversation(pane, { session, chat, changed, seen }) {
       tellMissed(atNewest);
     },
   });
-  const more = button("Show what is older", loadOlder, { kind: "plain" });
+  const search = chatSearch({ ask: (q, before) => get(at("chats", chat, "messages"), { q, before, limit: PAGE }), reveal });
+  const more = button("Show what is older", () => loadOlder(), { kind: "plain" });
   show(more, false);
   scroll.append(more, first);
-  fill(pane, h("a", { class: "back", href: `#/chats/${encodeURIComponent(session)}` }, "← All chats"), h("header", {}, title, about), refused, h("div", { class: "scroll-box" }, scroll, latest), write.element);
+  fill(pane, h("a", { class: "back", href: `#/chats/${encodeURIComponent(session)}` }, "← All chats"), h("header", {}, h("div", { class: "row between nowrap" }, title, search.toggle), about, search.element), refused, h("div", { class: "scroll-box" }, scroll, latest), write.element);
 
   const find = (id) => known.find((one) => one.message_id === id) ?? null;
 
@@ -89,10 +92,10 @@ export function conversation(pane, { session, chat, changed, seen }) {
     drawn(0);
   }
 
-  function loadOlder() {
+  function loadOlder(limit = OLDER) {
     loading ??= (async () => {
       try {
-        const page = await get(at("chats", chat, "messages"), { limit: OLDER, before: older });
+        const page = await get(at("chats", chat, "messages"), { limit, before: older });
         if (left) return;
         const have = new Set(known.map(keyOf));
         known = [...known, ...page.messages.filter((one) => !have.has(keyOf(one)))];
@@ -103,6 +106,13 @@ export function conversation(pane, { session, chat, changed, seen }) {
       }
     })();
     return loading;
+  }
+
+  /** Show a message among the others, however far back it stands. */
+  async function reveal(message) {
+    const here = () => known.some((one) => keyOf(one) === keyOf(message));
+    while (!left && !here() && older !== null) await loadOlder(FAR);
+    if (!left && here()) messages.reveal(keyOf(message));
   }
 
   function drawn(added) {
@@ -177,6 +187,7 @@ export function conversation(pane, { session, chat, changed, seen }) {
     },
     leave() {
       left = true;
+      search.leave();
       clearTimeout(typing?.timer);
       document.removeEventListener("keydown", escape);
       for (const entry of messages.list.keyedElements?.values() ?? []) entry.leave();

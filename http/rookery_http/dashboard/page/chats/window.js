@@ -88,6 +88,16 @@ export function windowed(scroll, label, { make, keyOf, needOlder, onMove }) {
         draw();
       });
     },
+    /** Bring a message of the list before the eye, and mark it for a moment. */
+    reveal(key) {
+      first = all.findIndex((message) => keyOf(message) === key) - MOST / 2;
+      draw();
+      const element = [...list.children].find((one) => one.dataset.key === key);
+      element.scrollIntoView({ block: "center" });
+      element.classList.add("revealed");
+      setTimeout(() => element.classList.remove("revealed"), 2500);
+      onMove(atNewest());
+    },
     toNewest() {
       first = 0;
       draw();

@@ -3,7 +3,8 @@
 import { actionOf, needsSomebody, platform, stateOf } from "../base/words.js";
 
 const TONES = { attention: 0, bad: 1, busy: 2, good: 3, off: 4 };
-const byText = (of) => (a, b) => of(a).localeCompare(of(b));
+const { compare } = new Intl.Collator();
+const byText = (of) => (a, b) => compare(of(a), of(b));
 
 export const ORDERS = {
   need: ["Urgent first", (a, b) => needsSomebody(b) - needsSomebody(a)],
@@ -31,7 +32,7 @@ export function arranged(rows, { fits, text, order, down, heading }) {
     .sort(ORDERS[order][1]);
   if (down) found.reverse();
   const of = HEADINGS[heading][1];
-  return of === null ? found : found.sort((a, b) => of(a).localeCompare(of(b)));
+  return of === null ? found : found.sort(byText(of));
 }
 
 /** Rows with a heading before each group: what `keyed` makes elements for. */

@@ -75,6 +75,7 @@ export function lineOf(first, picked, changed) {
       setText(link, row.name || row.id);
       link.title = row.id;
       setText(id, row.name ? row.id : "");
+      id.title = row.id;
       state.set(...stateOf(row));
       setText(cells.platform, platform(row.platform));
       setText(cells.detail, [actionOf(row), row.detail || row.reason].filter(Boolean).join(" · "));

@@ -17,6 +17,8 @@ export function instance() {
   const warnings = h("ul", { class: "stack" });
   const checks = h("ul", { class: "events", "aria-label": "Results of the check" });
   let versions = null;
+  let shared = false; // the database
+  let others = 0; // instances that would take the sessions of this one over
 
   const check = button("Check all sessions now", async () => {
     const { checks: found } = await post("/v1/health/check");
@@ -37,14 +39,19 @@ export function instance() {
   const drain = button(
     "Drain this instance",
     async () => {
-      const text = "It hands all its sessions over to the other instances, for good: it takes none until it is started again.";
-      if (!(await ask("Drain this instance?", text, "Drain it", { danger: true }))) return;
+      const text = others
+        ? "It hands all its sessions over to the other instances, for good: it takes none until it is started again."
+        : "No other instance would take its sessions over: all of them go offline, and stay so until another instance is started or this one is started again.";
+      if (!(await ask("Drain this instance?", text, others ? "Drain it" : "Take them all offline", { danger: true }))) return;
       const report = await post("/v1/drain");
-      toast(`${report.handed_over} sessions were handed over in ${report.seconds.toFixed(1)} s, ${report.left} are left.`);
+      toast(`${report.handed_over} sessions ${report.others ? "were handed over" : "were stopped"} in ${report.seconds.toFixed(1)} s, ${report.left} are left.`);
       await siblings();
     },
     { kind: "risky" },
   );
+  const alone = h("p", { class: "soft" });
+  const rows = h("ul", { class: "events" });
+  fill(instances, h("div", { class: "row between" }, h("h2", {}, "Instances"), drain), alone, rows);
 
   const element = h(
     "div",
@@ -66,6 +73,7 @@ export function instance() {
       versions ??= await get("/v1/settings").catch(() => ({}));
       const [health, report, whole] = await Promise.all([get("/v1/health"), get("/v1/memory"), get("/v1/overview")]);
       refused.tell(null);
+      shared = health.store.startsWith("postgres");
       drawFacts(health, whole.instances.find((one) => one.instance === health.instance));
       drawMemory(report);
     } catch (problem) {
@@ -100,7 +108,6 @@ export function instance() {
     setText(growth, report.growth === null ? "The trend is known after a while." : `Trend: ${report.growth < 0 ? "−" : "+"}${size(Math.abs(report.growth))} an hour.`);
   }
 
-  // Only a server that shares its store with others knows instances.
   async function siblings() {
     let found;
     try {
@@ -108,13 +115,17 @@ export function instance() {
     } catch {
       return;
     }
-    show(instances, found.length > 1);
-    if (found.length < 2) return;
-    fill(
-      instances,
-      h("div", { class: "row between" }, h("h2", {}, "Instances"), drain),
-      h("ul", { class: "events" }, found.map((one) => h("li", {}, h("div", {}, h("strong", {}, one.name), h("p", { class: "soft" }, describe(one), ", ", ago(one.started_at, { prefix: "for ", suffix: "" }))), pill(one.draining ? "handing over" : "takes sessions", one.draining ? "attention" : "good")))),
+    others = found.filter((one) => !one.answering && !one.draining).length;
+    show(instances, true);
+    show(drain, shared);
+    show(alone, found.length < 2);
+    setText(
+      alone,
+      shared
+        ? "This is the only instance. Start a second one on the same database before this one is drained, and its sessions move without a break."
+        : "This is the only instance: its database cannot be shared, so there is nothing to drain to. Stop the server instead; it disconnects its sessions in order, and they connect again when it is started.",
     );
+    fill(rows, found.map((one) => h("li", {}, h("div", {}, h("strong", {}, one.name), h("p", { class: "soft" }, describe(one), ", ", ago(one.started_at, { prefix: "for ", suffix: "" }))), pill(one.draining ? "handing over" : "takes sessions", one.draining ? "attention" : "good"))));
   }
 
   return { element, leave: every(3000, refresh) };
