@@ -54,7 +54,8 @@ async def test_a_key_that_may_not_see_something_is_told_what(rookery: Any, page:
     await page.press("Enter")
     await page.see("shop", ".list")
     await page.not_see("other", ".list")
-    for view in ("overview", "system", "system/keys", "system/audit", "system/settings", "system/logs"):
+    parts = ("keys", "audit", "settings", "logs", "doctor", "tasks")
+    for view in ("overview", "system", *(f"system/{part}" for part in parts)):
         await page.js(f"location.hash = '#/{view}'; 1")
         await page.see("This key may not see this.", "main .trouble")
         await page.until("document.querySelector('main .skeleton') === null")

@@ -142,6 +142,8 @@ async def test_views_with_500_sessions(rookery: Any, page: Page, tmp_path: Path)
     addresses |= {"500-one": "#/sessions/s-001", "500-chats": "#/chats", "500-events": "#/events"}
     for name, address in addresses.items():
         await shown(page, address)
+        if name == "500-list":
+            await page.until("document.querySelectorAll('.list a[data-id]').length === 500")
         wrong += await look(page, "", name, tmp_path, ("light",))
     await page.resize(1280, 860)
     await shown(page, "#/sessions")

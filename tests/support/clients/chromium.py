@@ -49,7 +49,7 @@ _EXEC = (
     "os.dup2(r, 3); os.dup2(w, 4); os.close(r); os.close(w)\n"
     "os.execv(sys.argv[3], sys.argv[3:])"
 )
-KEYS = {"Enter": 13, "Tab": 9, "Escape": 27, "ArrowDown": 40, "ArrowUp": 38, " ": 32, "/": 191}
+KEYS = {"Enter": 13, "Tab": 9, "Escape": 27, "ArrowDown": 40, "ArrowUp": 38, " ": 32, "/": 191, "?": 191}
 
 
 def find_chromium() -> str | None:

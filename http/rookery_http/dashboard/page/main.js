@@ -142,7 +142,10 @@ signOut.addEventListener("click", () => {
   key.forget();
   location.reload();
 });
-window.addEventListener("hashchange", route);
+window.addEventListener("hashchange", () => {
+  globalThis.asked = null; // what before.js asked for belongs to the first view
+  route();
+});
 document.addEventListener("keydown", (event) => {
   const typing = /^(INPUT|TEXTAREA|SELECT)$/.test(document.activeElement?.tagName ?? "");
   if (typing || event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;

@@ -77,7 +77,7 @@ export async function request(path, options) {
     throw new Problem(0, "The server does not answer. Is it running, and is the network there?");
   }
   if (GATEWAY.has(answer.status) && !answer.headers.get("content-type")?.includes("problem")) silent();
-  else answered();
+  else answered(answer.headers.get("date"));
   if (answer.ok) return answer;
   const problem = await problemOf(answer);
   if (answer.status === 401 && used === key.get()) onUnauthorized(problem); // else: another key was given meanwhile

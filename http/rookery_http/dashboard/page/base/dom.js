@@ -1,5 +1,7 @@
 // The only place where elements are made. Whatever comes from outside becomes text: there is no innerHTML anywhere.
 
+import { now } from "./server.js";
+
 /** An element. `on...` properties are listeners, true and false switch attributes; children are nodes, text, or nothing. */
 export function h(tag, properties = {}, ...children) {
   const element = document.createElement(tag);
@@ -81,14 +83,14 @@ export function setTime(element, iso) {
     element.dateTime = moment;
     element.title = moment ? when(moment) : "";
   }
-  tick(element, Date.now());
+  tick(element, now());
 }
 
-function tick(element, now) {
+function tick(element, moment) {
   const { at } = element.dataset;
   const { prefix, suffix, none } = element.words;
   if (!at) return setText(element, none);
-  const seconds = (now - Date.parse(at)) / 1000;
+  const seconds = (moment - Date.parse(at)) / 1000;
   const text = seconds < 0 ? `${prefix}in ${span(-seconds)}` : `${prefix}${span(seconds)}${suffix}`;
   return setText(element, text);
 }
@@ -102,8 +104,8 @@ export function span(seconds) {
 }
 
 setInterval(() => {
-  const now = Date.now();
-  for (const element of document.querySelectorAll("time[data-at]")) tick(element, now);
+  const moment = now();
+  for (const element of document.querySelectorAll("time[data-at]")) tick(element, moment);
 }, 1000);
 
 // Made once: making one takes longer than using it a hundred times.

@@ -3,6 +3,8 @@
 const listeners = new Set();
 let lastSeen = null;
 let lost = null;
+let skew = 0; // milliseconds that the server's clock is ahead of the browser's
+const SAME = 3000; // a difference below this is the time that an answer takes
 const waiting = [];
 
 export const server = {
@@ -21,8 +23,14 @@ export function whenServerChanges(action) {
   return () => listeners.delete(action);
 }
 
-export function answered() {
+/** The server's time in milliseconds, which its answers go by: the browser's clock may be wrong. */
+export const now = () => Date.now() + skew;
+
+/** An answer came; `date` is its header. */
+export function answered(date) {
   lastSeen = Date.now();
+  const ahead = date ? Date.parse(date) - lastSeen : Number.NaN;
+  if (Math.abs(ahead - skew) > SAME) skew = Math.abs(ahead) > SAME ? ahead : 0;
   if (lost === null) return;
   lost = null;
   for (const go of waiting.splice(0)) go();

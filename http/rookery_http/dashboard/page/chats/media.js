@@ -55,7 +55,8 @@ export function showMedia(place, message) {
     fill(place, offer());
     return leave;
   }
-  const image = h("img", { alt: filename || "A picture", loading: "lazy" });
+  const image = h("img", { class: "coming", alt: filename || "A picture", loading: "lazy" });
+  image.addEventListener("load", () => image.classList.remove("coming"), { once: true });
   image.addEventListener("error", () => fill(place, offer()), { once: true });
   fill(place, image);
   const seen = new IntersectionObserver(async ([entry]) => {

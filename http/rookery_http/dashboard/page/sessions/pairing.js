@@ -5,6 +5,7 @@ import { call, get, path, picture, post } from "../base/api.js";
 import { blame, dialog, field, forgive } from "../base/dialogs.js";
 import { fill, h, setText, show } from "../base/dom.js";
 import { button, copy, every, run } from "../base/parts.js";
+import { now } from "../base/server.js";
 
 /** Seconds that are left, as a bar that empties. */
 function countdown(words) {
@@ -14,7 +15,7 @@ function countdown(words) {
   let whole = 1;
   const element = h("div", { class: "countdown", hidden: true }, h("span", { class: "countdown-track", "aria-hidden": "true" }, bar), text);
   function step() {
-    const left = until === null ? 0 : Math.max(0, (until - Date.now()) / 1000);
+    const left = until === null ? 0 : Math.max(0, (until - now()) / 1000);
     show(element, until !== null);
     bar.style.inlineSize = `${Math.min(100, (100 * left) / whole).toFixed(1)}%`;
     setText(text, left > 0 ? words(left >= 100 ? `${Math.ceil(left / 60)} min` : `${Math.ceil(left)} s`) : "It has expired.");
@@ -24,7 +25,7 @@ function countdown(words) {
     element,
     set(iso) {
       until = iso === null ? null : Date.parse(iso);
-      whole = until === null ? 1 : Math.max(1, (until - Date.now()) / 1000);
+      whole = until === null ? 1 : Math.max(1, (until - now()) / 1000);
       step();
     },
     leave: () => clearInterval(timer),
@@ -102,13 +103,13 @@ export function pairing(parent, id) {
   }
 
   async function look() {
-    let now = null;
+    let latest = null;
     try {
-      now = await get(path("sessions", id, "qr"));
+      latest = await get(path("sessions", id, "qr"));
     } catch (problem) {
       setText(waiting, problem.status === 409 ? "Waiting for a code…" : problem.message);
     }
-    if (now === null) {
+    if (latest === null) {
       shown = null;
       show(image, false);
       show(large, false);
@@ -116,7 +117,7 @@ export function pairing(parent, id) {
       expires.set(null);
       return drawLarge("");
     }
-    if (now.code === shown) return;
+    if (latest.code === shown) return;
     try {
       const next = await picture(path("sessions", id, "qr"), "image/svg+xml");
       if (address) URL.revokeObjectURL(address);
@@ -125,13 +126,13 @@ export function pairing(parent, id) {
     } catch {
       return; // the code went away between the two questions
     }
-    shown = now.code;
-    large.dataset.until = now.expires_at;
+    shown = latest.code;
+    large.dataset.until = latest.expires_at;
     show(image, true);
     show(large, true);
     show(waiting, false);
-    expires.set(now.expires_at);
-    drawLarge(now.expires_at);
+    expires.set(latest.expires_at);
+    drawLarge(latest.expires_at);
   }
 
   show(image, false);

@@ -2,6 +2,7 @@
 
 import { get } from "../base/api.js";
 import { fill, h, setText, span, when } from "../base/dom.js";
+import { now } from "../base/server.js";
 import { stateOf } from "../base/words.js";
 
 const DAY = 86_400_000;
@@ -11,7 +12,7 @@ const SLOTS = 96; // a quarter of an hour each
 
 /** Changes of the last day, oldest first, and the one that held when it began. */
 async function changesOf(id, rows) {
-  const since = new Date(Date.now() - DAY - 3_600_000).toISOString();
+  const since = new Date(now() - DAY - 3_600_000).toISOString();
   let found = [];
   try {
     let after = null;
@@ -29,10 +30,10 @@ async function changesOf(id, rows) {
 }
 
 /** Stretches of one state: [{from, to, change}] within the last day. */
-function stretches(changes, now) {
-  const start = now - DAY;
+function stretches(changes, end) {
+  const start = end - DAY;
   return changes
-    .map((change, index) => ({ change, from: Math.max(start, Date.parse(change.at)), to: Math.min(now, Date.parse(changes[index + 1]?.at ?? new Date(now).toISOString())) }))
+    .map((change, index) => ({ change, from: Math.max(start, Date.parse(change.at)), to: Math.min(end, Date.parse(changes[index + 1]?.at ?? new Date(end).toISOString())) }))
     .filter((one) => one.to > start && one.to > one.from);
 }
 
@@ -45,15 +46,14 @@ export function dayStrip(id) {
 
   async function read(rows) {
     const newest = rows[0]?.at ?? "";
-    const quarter = Math.floor(Date.now() / 900_000);
+    const quarter = Math.floor(now() / 900_000);
     if (drawn === `${newest} ${quarter}`) return;
     drawn = `${newest} ${quarter}`;
-    draw(stretches(await changesOf(id, rows), Date.now()));
+    draw(stretches(await changesOf(id, rows), now()));
   }
 
   function draw(parts) {
-    const now = Date.now();
-    const start = now - DAY;
+    const start = now() - DAY;
     const slot = DAY / SLOTS;
     const up = parts.filter((one) => stateOf(one.change)[1] === "good").reduce((sum, one) => sum + one.to - one.from, 0);
     const known = parts.reduce((sum, one) => sum + one.to - one.from, 0);
