@@ -130,15 +130,11 @@ def invoice(part: Any, body: Body) -> None:
 
 def payment(part: Any, body: Body) -> None:
     """Money was sent."""
-    note = part.noteMessage
-    body["text"] = note.conversation or note.extendedTextMessage.text
     body["target"] = part.requestMessageKey.ID or None
 
 
 def payment_request(part: Any, body: Body) -> None:
     """Money is asked for."""
-    note = part.noteMessage
-    body["text"] = note.conversation or note.extendedTextMessage.text
     body["payment"] = {
         "amount": part.amount1000 / 1000,
         "currency": part.currencyCodeIso4217 or None,

@@ -9,7 +9,11 @@ from typing import Any
 from . import kinds
 
 REVOKE, EDIT = 0, 14  # ProtocolMessage.Type
-DEPTH = 8  # wrappers that are opened
+DEPTH = 8
+"""How many wrappers around one message are opened."""
+
+QUOTED = 1000
+"""Characters of the text of a quoted message that are kept."""
 
 
 def unwrapped(message: Any) -> tuple[Any, dict[str, Any]]:
@@ -21,16 +25,18 @@ def unwrapped(message: Any) -> tuple[Any, dict[str, Any]]:
                 said |= meaning
                 inner = getattr(message, name)
                 if not inner.HasField("message"):
-                    return message, said | {"kind": _spoken(name)}
+                    return message, said | {"kind": spoken(name)}
                 message = inner.message
                 break
         else:
             return message, said
+    if any(message.HasField(name) for name in kinds.WRAPPERS):
+        said["reason"] = f"more than {DEPTH} messages inside each other"
     return message, said
 
 
-def _spoken(name: str) -> str:
-    """`viewOnceMessageV2` as `view_once`, for a wrapper with nothing in it."""
+def spoken(name: str) -> str:
+    """The name of a field without its ending: `view_once` for `viewOnceMessageV2`."""
     return re.sub(r"_?message(_v[0-9]+)?(_extension)?$", "", re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower())
 
 
@@ -52,6 +58,7 @@ def describe(message: Any, id: str) -> tuple[str, dict[str, Any]]:
             _fill(name, part, fill, body)
             return "message", body
     service = [kinds.SERVICE[field.name] for field, _ in message.ListFields() if field.name in kinds.SERVICE]
+    service.sort(key=kinds.CONTEXT.__eq__)  # context accompanies anything
     unknown = [field.name for field, _ in message.ListFields() if field.name not in kinds.SERVICE]
     if service and not unknown:
         return "service_message", {"message_id": id, "kind": service[0]}
@@ -61,17 +68,19 @@ def describe(message: Any, id: str) -> tuple[str, dict[str, Any]]:
 
 
 def _fill(name: str, part: Any, fill: kinds.Describe, body: dict[str, Any]) -> None:
-    if name == "conversation":
-        body["text"] = part
-        return
     try:
         fill(part, body)
     except (AttributeError, TypeError, ValueError, RecursionError) as error:
         # A field is not as this code expects: the kind is known nevertheless.
         body["reason"] = f"{type(error).__name__}: {error}"
-    if name == "commentMessage" and part.HasField("message"):
-        _, inner = describe(part.message, body["message_id"])
-        body["text"] = inner.get("text", "")
+    if (inside := kinds.HOLDERS.get(name)) and part.HasField(inside):
+        # Without what that one holds, so that no stranger can make this recurse.
+        held = describe_quote(getattr(part, inside))
+        body["text"] = held["text"]
+        if held["kind"] != "text":
+            body["contains"] = held["kind"]
+    if body["kind"] == "text" and not body["text"]:
+        body.setdefault("reason", "a text without characters")
     context = getattr(part, "contextInfo", None)
     if context is not None:
         _context(context, body)
@@ -82,8 +91,7 @@ def _context(context: Any, body: dict[str, Any]) -> None:
     if context.stanzaID:
         body["reply_to"] = context.stanzaID
         if context.HasField("quotedMessage"):
-            _, quoted = describe_quote(context.quotedMessage, context.stanzaID)
-            body["quote"] = {"sender": context.participant or None, **quoted}
+            body["quote"] = {"sender": context.participant or None, **describe_quote(context.quotedMessage)}
     if context.mentionedJID:
         body["mentions"] = list(context.mentionedJID)
     if context.nonJIDMentions:
@@ -97,27 +105,31 @@ def _context(context: Any, body: dict[str, Any]) -> None:
         body["group_status"] = True
 
 
-def describe_quote(message: Any, id: str) -> tuple[str, dict[str, Any]]:
-    """Kind and text of a quoted message, without the message that it quotes itself."""
-    message, _ = unwrapped(message)
+def describe_quote(message: Any) -> dict[str, str]:
+    """`kind` and `text` of a quoted message, without the message that it quotes itself."""
+    message, said = unwrapped(message)
     for name, (kind, fill) in kinds.KINDS.items():
         if message.HasField(name):
             body: dict[str, Any] = {"kind": kind, "text": ""}
-            part = getattr(message, name)
-            if name == "conversation":
-                body["text"] = part
-            else:
-                with suppress(AttributeError, TypeError, ValueError, RecursionError):
-                    fill(part, body)
-            return "message", {"kind": body["kind"], "text": str(body["text"])[:1000]}
-    return "message", {"kind": "unknown", "text": ""}
+            with suppress(AttributeError, TypeError, ValueError, RecursionError):
+                fill(getattr(message, name), body)
+            return {"kind": body["kind"], "text": str(body["text"])[:QUOTED]}
+    names = [field.name for field, _ in message.ListFields()]
+    for name in sorted(names, key="messageContextInfo".__eq__):
+        if name in kinds.SERVICE:
+            return {"kind": kinds.SERVICE[name], "text": ""}
+        if name in kinds.OWN_TYPES or name in kinds.ENCRYPTED:
+            return {"kind": spoken(name), "text": ""}
+    return {"kind": said.get("kind", "unknown"), "text": ""}
 
 
 def _protocol(protocol: Any, id: str) -> tuple[str, dict[str, Any]]:
     if protocol.type == REVOKE and protocol.key.ID:
         return "deleted_message", {"message_id": protocol.key.ID, "deletion_id": id}
     if protocol.type == EDIT:
-        _, edited = describe(protocol.editedMessage, protocol.key.ID)
+        edited_type, edited = describe(protocol.editedMessage, protocol.key.ID)
+        if edited_type not in ("message", "edited_message") or edited["kind"] == "unknown":
+            edited = describe_quote(protocol.editedMessage)
         return "edited_message", edited | {"message_id": protocol.key.ID, "edit_id": id}
     kind = kinds.PROTOCOL.get(protocol.type, f"protocol_{protocol.type}")
     body: dict[str, Any] = {"message_id": id, "kind": kind}

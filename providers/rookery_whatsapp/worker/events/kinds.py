@@ -49,7 +49,7 @@ WRAPPERS = {
 """Parts that wrap a whole message, and what each wrapper says about it."""
 
 KINDS: dict[str, tuple[str, Describe]] = {
-    "conversation": ("text", parts.nothing),
+    "conversation": ("text", parts.plain),
     "extendedTextMessage": ("text", parts.text),
     "imageMessage": ("image", media.image),
     "videoMessage": ("video", media.video),
@@ -121,13 +121,18 @@ KINDS: dict[str, tuple[str, Describe]] = {
 }
 """Parts that are content: the kind in the event's body, and the function that fills the rest of the body."""
 
+HOLDERS = {"commentMessage": "message", "sendPaymentMessage": "noteMessage", "requestPaymentMessage": "noteMessage"}
+"""Parts of a kind of their own that hold a message, and the field that it is in: its text becomes theirs."""
+
+CONTEXT = "context"
+
 SERVICE = {
     "senderKeyDistributionMessage": "sender_key",
     "fastRatchetKeySenderKeyDistributionMessage": "sender_key",
     "groupRootKeyShare": "group_key",
     "rootSecretDistributeMessage": "group_key",
     "stickerSyncRmrMessage": "sticker_sync",
-    "messageContextInfo": "context",
+    "messageContextInfo": CONTEXT,
 }
 """Parts that devices exchange with each other. Their documents hold keys and are not kept."""
 

@@ -16,6 +16,11 @@ def nothing(part: Any, body: Body) -> None:
     """Add nothing: the kind says everything."""
 
 
+def plain(part: str, body: Body) -> None:
+    """Text and nothing else."""
+    body["text"] = part
+
+
 def text(part: Any, body: Body) -> None:
     """Text with an optional preview of a link."""
     body["text"] = part.text
