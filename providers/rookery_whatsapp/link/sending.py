@@ -26,6 +26,10 @@ NOTED = 2.0
 """Seconds within which a message that has just come appears in the view of its chat."""
 
 
+ANSWERING = 0.5
+"""Seconds before the end of a send's time after which the worker sends nothing more, so that its answer is still heard."""
+
+
 class Sending:
     """The link owns it; `call` asks the worker."""
 
@@ -68,6 +72,8 @@ class Sending:
             to = arguments["to"]
             if method == "send":
                 await self._limits.check(to, message.to)
+                # The worker goes on with what it prepares when the caller stops waiting.
+                arguments["within"] = trio.current_effective_deadline() - trio.current_time() - ANSWERING
             try:
                 answer = await self._call(method, **arguments)
             except AccountLimited:

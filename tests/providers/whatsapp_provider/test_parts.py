@@ -1,5 +1,6 @@
 """Parts without processes: frames, the gate, addresses, quotes, failures, imports."""
 
+import io
 import os
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from rookery.errors import Conflict, InvalidInput, ProviderError, Rejected, TerminalError
 from rookery.model.content import Delete, Edit, Reaction, Text, Typing
@@ -22,6 +24,7 @@ from rookery_whatsapp.link.failures import failure_of
 from rookery_whatsapp.link.outbound import to_call
 from rookery_whatsapp.memory import Known, Memory
 from rookery_whatsapp.protocol import BrokenStream, FrameReader, Notice, Ping, Stop, Stored, encode, to_worker
+from rookery_whatsapp.worker.calls.conversion import MOST_FRAMES, to_sticker
 from rookery_whatsapp.worker.gate import PAST_ITS_BEGINNING, MapGate
 
 OWN = "4915100000001@s.whatsapp.net"
@@ -48,6 +51,16 @@ def test_frames_survive_any_cut(cuts: list[int]) -> None:
 def test_a_stream_out_of_step_is_found() -> None:
     with pytest.raises(BrokenStream):
         list(FrameReader().feed(b"HTTP/1.1 200 OK"))
+
+
+def test_a_long_animation_becomes_a_sticker_of_few_frames() -> None:
+    file = io.BytesIO()
+    first, *others = [Image.new("RGB", (8, 8), (number, 0, 255 - number)) for number in range(130)]
+    first.save(file, "GIF", save_all=True, append_images=others, duration=50)
+    sticker, animated = to_sticker(file.getvalue())
+    with Image.open(io.BytesIO(sticker)) as shown:
+        assert animated
+        assert 30 < getattr(shown, "n_frames", 1) <= MOST_FRAMES
 
 
 def test_a_change_waits_for_calls_that_have_just_begun() -> None:

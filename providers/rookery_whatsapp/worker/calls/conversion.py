@@ -1,15 +1,10 @@
-"""Converts files to the forms that WhatsApp's apps show: stickers, voice notes and thumbnails."""
+"""Converts pictures to the forms that WhatsApp's apps show: stickers and thumbnails."""
 
 from __future__ import annotations
 
 import io
-import resource
-import shutil
 import struct
-import subprocess
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 STICKER = (512, 512)  # pixels
@@ -22,22 +17,13 @@ DEFAULT_FRAME = 100  # ms, for pictures that name no duration
 MOST_PIXELS = 40_000_000
 """Pixels of a picture that is decoded; a small file may claim far more than fits into memory."""
 
-CONVERTING = 60.0  # seconds, and as many of CPU time
-LARGEST_SOUND = 16 * 1024 * 1024  # bytes of a converted voice note, more than an hour
-MOST_MEMORY = 1024 * 1024 * 1024  # bytes of address space for ffmpeg
-SOUNDS = ",".join(
-    (
-        *("aac", "ac3", "aiff", "amr", "amrnb", "amrwb", "asf", "au", "avi", "caf", "flac", "flv", "matroska", "webm"),
-        *("mov", "mp4", "m4a", "3gp", "3g2", "mj2", "mp3", "mpeg", "mpegts", "ogg", "w64", "wav"),
-    )
-)
-"""Formats that ffmpeg may read. Playlists are none of them: they would let a file name other files and addresses."""
 OPUS_RATE = 48_000  # granules a second, whatever the sound's own rate is
 
 PICTURES = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "ICO")
 """What is opened: others, like EPS, start programs."""
 
-MOST_FRAMES = 300
+MOST_READ = 300
+"""Frames that an animation may have; of more than `MOST_FRAMES` some are left out."""
 
 THUMBNAIL = (96, 96)  # pixels at most
 LINK_THUMBNAIL = (300, 300)
@@ -57,8 +43,8 @@ def to_sticker(data: bytes) -> tuple[bytes, bool]:
             if picture.format == "WEBP" and picture.size == STICKER and len(data) <= largest:
                 return data, animated
             _check_size(picture)
-            if getattr(picture, "n_frames", 1) > MOST_FRAMES:
-                raise ValueError(f"it has more than {MOST_FRAMES} frames")
+            if getattr(picture, "n_frames", 1) > MOST_READ:
+                raise ValueError(f"it has more than {MOST_READ} frames")
             frames = list(_frames(picture)) if animated else [(_on_canvas(picture), DEFAULT_FRAME)]
     except Exception as error:
         if data.startswith(b"RIFF"):  # a WebP that this Pillow cannot read
@@ -119,52 +105,6 @@ def _on_canvas(picture: Any) -> Any:
 def _check_size(picture: Any) -> None:
     if picture.width * picture.height > MOST_PIXELS:
         raise ValueError(f"it has {picture.width} x {picture.height} pixels")
-
-
-def to_voice(data: bytes) -> bytes:
-    """A voice note (Ogg with Opus) from any sound file, if ffmpeg is installed. Raises ValueError.
-
-    ffmpeg reads a file instead of a pipe, because many sound files name their parts at their end. It may read only sounds and
-    only this file; time, memory and output are limited.
-    """
-    if shutil.which("ffmpeg") is None:
-        raise ValueError("a voice note is Ogg with Opus; other sound files are converted where ffmpeg is installed")
-    with tempfile.TemporaryDirectory(prefix="rookery-voice-") as folder:
-        source, target = Path(folder) / "source", Path(folder) / "voice.ogg"
-        source.write_bytes(data)
-        reading = ["-protocol_whitelist", "file", "-format_whitelist", SOUNDS, "-i", f"file:{source}", "-map", "0:a:0"]
-        writing = ["-vn", "-map_metadata", "-1", "-ac", "1", "-c:a", "libopus", "-b:a", "32k", "-application", "voip"]
-        limits = ["-fs", str(LARGEST_SOUND), "-f", "ogg", f"file:{target}"]
-        command = ["ffmpeg", "-nostdin", "-v", "error", "-threads", "1", *reading, *writing, *limits]
-        log = Path(folder) / "log"
-        with log.open("wb") as errors:
-            run = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=errors, stderr=errors)  # noqa: S603
-        try:
-            _limit(run.pid)
-            status = run.wait(CONVERTING)
-        except subprocess.TimeoutExpired:
-            raise ValueError(f"the sound file could not be converted within {CONVERTING:g} s") from None
-        finally:
-            run.kill()
-            run.wait()
-        if status != 0 or not target.exists() or not target.stat().st_size:
-            why = log.read_bytes()[-2000:].decode("utf-8", "replace").replace(str(source), "the file").strip()[-200:]
-            raise ValueError(f"ffmpeg cannot convert the sound file: {why or f'exit status {status}'}")
-        return target.read_bytes()
-
-
-def _limit(pid: int) -> None:
-    """Bound what a child process may use, where the system can (Linux)."""
-    if hasattr(resource, "prlimit"):
-        for what, most in (
-            (resource.RLIMIT_AS, MOST_MEMORY),
-            (resource.RLIMIT_CPU, int(CONVERTING)),
-            (resource.RLIMIT_FSIZE, 2 * LARGEST_SOUND),
-        ):
-            try:
-                resource.prlimit(pid, what, (most, most))
-            except (ProcessLookupError, PermissionError, ValueError):
-                return
 
 
 def seconds_of_opus(data: bytes) -> int:

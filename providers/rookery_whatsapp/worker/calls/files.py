@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from neonize.client import NewClient
 from neonize.utils.enum import MediaType
 
-from . import conversion
+from . import conversion, voice
 
 UPLOADS = {
     "image": MediaType.MediaImage,
@@ -35,7 +36,7 @@ def add_file(client: NewClient, message: Any, kind: str, arguments: dict[str, An
         content["mime_type"] = "image/webp"
     if kind == "voice":
         if not data.startswith(b"OggS"):
-            data = conversion.to_voice(data)
+            data = voice.to_voice(data, arguments.get("deadline", math.inf) - time.monotonic())
         content["mime_type"] = "audio/ogg; codecs=opus"
     field = "audioMessage" if kind == "voice" else "ptvMessage" if arguments.get("video_note") else f"{kind}Message"
     part = getattr(message, field)
