@@ -30,6 +30,7 @@ from rookery_whatsapp.protocol import FrameReader, Happened, encode, from_worker
 from rookery_whatsapp.worker.addresses import parse_jid  # noqa: E402
 from rookery_whatsapp.worker.client import Client  # noqa: E402
 from rookery_whatsapp.worker.events.handlers import HANDLERS  # noqa: E402
+from rookery_whatsapp.worker.reports import Reports  # noqa: E402
 
 INTERESTING = (
     b"\xed\xa0\x80",  # half of a surrogate pair
@@ -61,14 +62,15 @@ def open_client(frames: list[bytes]) -> Any:
             frames.append(encode(frame))
 
     client = object.__new__(Client)
-    client.number, client.usable, client._busy = 1, False, 0
+    client.number, client.usable = 1, False
     client._channel, client.library = Channel(), _Library()  # type: ignore[assignment]
     client.store = lambda found: client._channel.send(Happened(1, 1, *found))  # type: ignore[method-assign]
     client.both_forms = lambda phone, lid: (phone, lid)  # type: ignore[method-assign]
     client.read_vote = lambda event: None  # type: ignore[method-assign]
     client.hang_up_without_keys = lambda: False  # type: ignore[method-assign]
+    client._reports = Reports(client, "none", lambda me: None)
     for kind, handler in HANDLERS.items():
-        client.library.list_func[EVENT_TO_INT[kind]] = client._guarded(handler)
+        client.library.list_func[EVENT_TO_INT[kind]] = client._reports.guarded(handler)
     return client
 
 
@@ -211,7 +213,7 @@ def main() -> int:
         data = mutated(data, chance)
         frames.clear()
         try:
-            client._on_event(EVENT_TO_INT[kind], data)
+            client._reports.take(EVENT_TO_INT[kind], data)
             problem = check(kind, frames)
         except Exception as error:
             problem = f"{type(error).__name__}: {error}"

@@ -43,6 +43,7 @@ class Memory:
         self.numbers: OrderedDict[str, NumberCheck] = OrderedDict()  # by digits
         self.ringing: OrderedDict[str, str] = OrderedDict()  # where each call came from, by its id
         self._troubles: deque[float] = deque(maxlen=TROUBLES)
+        self._refused = ("", 0)
 
     def keep(self, id: str, known: Known) -> None:
         """Remember a message; drops the oldest one."""
@@ -63,6 +64,11 @@ class Memory:
         self.ringing[call] = origin
         if len(self.ringing) > MOST_CALLS:
             self.ringing.popitem(last=False)
+
+    def refused(self, key: str) -> int:
+        """Note that an event could not be stored. Returns how many times in a row: a session hands over one at a time."""
+        self._refused = (key, self._refused[1] + 1 if self._refused[0] == key else 1)
+        return self._refused[1]
 
     def trouble(self, now: float) -> bool:
         """Note that the library ended a client because of an unknown value. True when this keeps happening."""

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import trio
 
-from rookery.errors import ProviderError, SendError
+from rookery.errors import DutyLost, LeaseLost, ProviderError, SendError, StoreUnavailable, printable
 from rookery.log import get_logger
 from rookery.model.event import NewEvent
 from rookery.model.message import MessageState
@@ -31,6 +31,9 @@ HISTORY = "history"
 """The type of a frame with slices of history, which are stored beside the device's keys until they are read."""
 
 KEEPING = 0.5  # seconds between attempts to store slices
+
+ATTEMPTS = 3
+"""How many times an event that the engine refuses by a defect is tried before an `unknown` event takes its place."""
 
 STATES = {"delivered": MessageState.DELIVERED, "read": MessageState.READ, "played": MessageState.READ}
 
@@ -85,21 +88,32 @@ class Receiver:
             port.stored(frame.number)
             return
         self._unfinished = frame
+        stored: tuple[NewEvent, dict[str, Any]] | None = None
+        try:
+            stored = await self._store(port, frame)
+        except (StoreUnavailable, LeaseLost, DutyLost):
+            raise
+        except Exception as error:
+            await self._give_up(frame, error)
+        self._unfinished = None
+        port.stored(frame.number)
+        if stored is not None:
+            await self._after(*stored)
+
+    async def _store(self, port: ClientPort, frame: Happened) -> tuple[NewEvent, dict[str, Any]] | None:
+        """The event and its body; None for what becomes no event here."""
         if frame.type == HISTORY:
             await self._keep_history(frame)
-            self._unfinished = None
-            port.stored(frame.number)
-            return
+            return None
         body: dict[str, Any] = msgspec.json.decode(frame.body)
         if body.get("chat_type") == "status" and not self.takes_statuses:
-            self._unfinished = None
-            port.stored(frame.number)
-            return
+            return None
         event, named = await self._event(port, frame, body)
         async with self._turn:
             await self._inbox.commit([event], self._facts.write() if named else None)
-        self._unfinished = None
-        port.stored(frame.number)
+        return event, body
+
+    async def _after(self, event: NewEvent, body: dict[str, Any]) -> None:
         self._inbox.beat()
         if event.type == "message":
             self._remember(body)
@@ -107,6 +121,31 @@ class Receiver:
             self._memory.rings(body["call_id"], body["origin"])
         elif event.type == "receipt" and (state := STATES.get(body["receipt"])):
             await self._inbox.confirm(body["message_ids"], state)
+
+    async def _give_up(self, frame: Happened, error: Exception) -> None:
+        """After the last attempt, store that the event came and why it cannot be stored. Raises `error` before that: the next
+        link tries again."""
+        reason = printable(f"{type(error).__name__}: {error}")
+        attempts = self._memory.refused(frame.key)
+        log.error(
+            "an event cannot be stored", session=self._opener.session, type=frame.type, attempts=attempts, error=reason
+        )
+        if attempts < ATTEMPTS:
+            raise error
+        key = f"unknown:refused:{hashlib.sha256(frame.key.encode()).hexdigest()[:32]}"
+        body = msgspec.json.encode({"kind": frame.type, "reason": reason})
+        raws = [b"null"] if frame.type == HISTORY else [frame.raw, b"null"]
+        for raw in raws:
+            try:
+                async with self._turn:
+                    await self._inbox.commit([NewEvent(key, "unknown", frame.time, None, None, body, raw)], None)
+            except (StoreUnavailable, LeaseLost, DutyLost):
+                raise
+            except Exception:
+                if raw is raws[-1]:
+                    raise
+            else:
+                return
 
     async def _keep_history(self, frame: Happened) -> None:
         """Store slices. As with a commit, a store that is away delays the client and loses nothing."""

@@ -16,23 +16,20 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from google.protobuf.message import DecodeError
 from neonize._binder import ProxySettings, gocode
 from neonize.client import NewClient
-from neonize.events import INT_TO_EVENT
-from neonize.proto.Neonize_pb2 import HistorySync
 
 from ..protocol import Notice, Start
-from . import history, network
+from . import network
 from .addresses import USER, bare, parse_jid, text_of
 from .channel import Channel, EngineGone
-from .events import encoding, unreadable
+from .events import unreadable
 from .events.found import Found
-from .events.handlers import HANDLERS
 from .gate import Gated, MapGate
 from .loading.library_log import LibraryLog
 from .new_client import new_client
 from .other_forms import OtherForms
+from .reports import Reports
 from .unstored import Unstored
 
 QUIET = 0.08
@@ -78,8 +75,7 @@ class Client:
             start.unstored_keys,
             lambda words: self.tell("unstored", {"why": words}),
         )
-        self._busy = 0
-        self._last_event = time.monotonic()
+        self._reports = Reports(self, start.history, self._on_live)
         self._other_forms = OtherForms(self._ask_other_form)
         self._paired_anew = start.jid is None
         self.log = LibraryLog()
@@ -96,56 +92,8 @@ class Client:
         client = new_client(self._start)
         client.qr(self._on_qr)
         client._NewClient__onLoginStatus = self._on_login_status
-        client.event.execute = lambda number, binary, size, code: self._on_event(code, ctypes.string_at(binary, size))
-        for kind, handler in HANDLERS.items():
-            client.event(kind)(self._guarded(handler))
-        if self._start.history != "none":
-            # `_on_event` gets the bytes before they are parsed.
-            client.event(HistorySync)(self._guarded(lambda *_: None))
+        self._reports.subscribe(client)
         return client
-
-    def _on_event(self, code: int, data: bytes) -> None:
-        """Handle the library's report number `code`. None may get lost: an unreadable one is stored too."""
-        kind = INT_TO_EVENT.get(code)
-        if kind is None:
-            return
-        if code == history.CODE:
-            full = self._start.history == "full"
-            self._guarded(lambda client, _: history.receive(client, data, full=full))(None, None)
-            return
-        try:
-            event = encoding.mend(kind.FromString(data))
-        except (DecodeError, RecursionError, ValueError) as error:
-            if code in self.library.event.list_func:
-                unread = unreadable.describe(self, kind, data, f"{type(error).__name__}: {error}")
-                self._guarded(lambda client, _: client.store(unread))(None, None)
-            return
-        if code == 0:
-            self.library.me = event
-            self._on_live()
-        elif (handler := self.library.event.list_func.get(code)) is not None:
-            handler(self.library, event)
-
-    def _guarded(self, handler: Callable[[Any, Any], None]) -> Callable[[Any, Any], None]:
-        def call(_: Any, event: Any) -> None:
-            self._busy += 1
-            try:
-                try:
-                    handler(self, event)
-                except EngineGone:
-                    raise
-                except Exception as error:
-                    reason = f"{type(error).__name__}: {error}"
-                    self.tell("trouble", {"error": reason, "event": type(event).__name__})
-                    if event is not None:
-                        self.store(unreadable.describe(self, type(event), event.SerializePartialToString(), reason))
-            except EngineGone:
-                pass
-            finally:
-                self._busy -= 1
-                self._last_event = time.monotonic()
-
-        return call
 
     # The client's lifecycle
 
@@ -231,7 +179,7 @@ class Client:
             return
         self.unstored.drain()
         deadline = time.monotonic() + DRAINING
-        while time.monotonic() < deadline and (self._busy or time.monotonic() - self._last_event < QUIET):
+        while time.monotonic() < deadline and not self._reports.quiet(QUIET):
             time.sleep(0.01)
         self.unstored.wait_empty(max(0.0, deadline - time.monotonic()))
         with self._lock:
@@ -277,11 +225,11 @@ class Client:
             else:
                 self._end("")
 
-    def _on_live(self) -> None:
+    def _on_live(self, me: Any) -> None:
+        self.library.me = me
         self._gate.end_change(self._change)
         self._gate.end(self._success_call)
         self.live = True
-        me = self.library.me
         jid, lid = text_of(me.JID), text_of(me.LID)
         self.tell("paired" if self._paired_anew else "opened", {"jid": jid, "lid": lid, "name": me.PushName or ""})
         self._become_usable()

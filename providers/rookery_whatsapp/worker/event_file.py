@@ -1,8 +1,9 @@
 """A file of events, one record after the other.
 
 A record is the length of its data and their CRC-32, four bytes each and big-endian, then the data: a byte that says how the
-event is encoded (0: MessagePack, 1: the same, encrypted with AES-GCM under the nonce that follows), and the event. A record
-that a crash has cut short is the last one, and is ignored. Each file is locked while a worker uses it.
+event is encoded (0: MessagePack, 1: the same, encrypted with AES-GCM under the nonce that follows), and the event. The
+highest bit of the length is set once the engine has stored the event. A record that a crash has cut short is the last one
+and is ignored. Each file is locked while a worker uses it.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import os
 import struct
 import time
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from glob import escape
 from pathlib import Path
@@ -27,6 +28,8 @@ PLAIN, ENCRYPTED = b"\x00", b"\x01"
 NONCE = 12  # bytes
 
 _HEAD = struct.Struct(">II")
+_LENGTH = struct.Struct(">I")
+_STORED = 1 << 31
 
 
 class Unreadable(Exception):
@@ -85,12 +88,17 @@ class EventFile:
             raise Unreadable(str(error)) from None
 
     def offsets(self) -> Iterator[int]:
-        """Where the whole records lie."""
+        """Where the whole records lie that are not marked as stored."""
         offset = 0
         while (data := self._data(offset)) is not None:
             self.whole = offset + _HEAD.size + len(data)
-            yield offset
+            if not self._length(offset) & _STORED:
+                yield offset
             offset = self.whole
+
+    def mark_stored(self, offset: int) -> None:
+        """Let no later client hand over the event that lies there."""
+        os.pwrite(self._descriptor, _LENGTH.pack(self._length(offset) | _STORED), offset)
 
     def clear(self) -> None:
         """Remove all records."""
@@ -127,11 +135,15 @@ class EventFile:
         finally:
             os.close(self._descriptor)
 
+    def _length(self, offset: int) -> int:
+        return int(_LENGTH.unpack(os.pread(self._descriptor, _LENGTH.size, offset))[0])
+
     def _data(self, offset: int) -> bytes | None:
         head = os.pread(self._descriptor, _HEAD.size, offset)
         if len(head) < _HEAD.size:
             return None
         size, checksum = _HEAD.unpack(head)
+        size &= ~_STORED
         if offset + _HEAD.size + size > self.size:
             return None
         data = os.pread(self._descriptor, size, offset + _HEAD.size)
@@ -162,16 +174,26 @@ def _make(path: Path) -> int:
     return os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
 
 
-def leftovers(place: str, keys: Sequence[bytes]) -> Iterator[EventFile]:
-    """The files at `place` that no worker uses, the oldest first; the caller owns them."""
+def leftovers(place: str, keys: Sequence[bytes], known: Collection[Path]) -> tuple[list[EventFile], bool]:
+    """The files at `place` that no client uses, the oldest first, without those of `known`; the caller owns them. Also
+    whether another client still uses one."""
+    found: list[EventFile] = []
+    in_use = False
     folder, name = os.path.split(place)
     with suppress(OSError):
         for path in sorted(Path(folder).glob(f"{escape(name)}~*{ENDING}")):
+            if path in known:
+                continue
             with suppress(OSError):
                 descriptor = os.open(path, os.O_RDWR)
                 try:
                     fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except OSError:
                     os.close(descriptor)
-                    continue
-                yield EventFile(path, descriptor, keys)
+                    in_use = True
+                else:
+                    if os.fstat(descriptor).st_nlink:
+                        found.append(EventFile(path, descriptor, keys))
+                    else:  # its client has just removed it
+                        os.close(descriptor)
+    return found, in_use

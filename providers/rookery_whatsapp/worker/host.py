@@ -1,4 +1,5 @@
-"""The worker's main thread reads the engine's frames and dispatches them; a second thread sends heartbeats."""
+"""The worker's main thread reads the engine's frames and dispatches them; a second one sends heartbeats, and a third ends the
+worker when the engine is silent."""
 
 from __future__ import annotations
 
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from ..protocol import VERSION, Beat, Failed, Hello, Ping, Quit, Reply, Start, Stop, Stored, Unfit, Welcome, WorkerCall
 from . import lifetime
+from .calls import voice
 from .channel import Channel, EngineGone
 from .gate import MapGate
 from .loading import library
@@ -49,11 +51,13 @@ class Host:
         self._counting = threading.Lock()
         self._heard = time.monotonic()
         self._until: float | None = None  # when other engines may take over, unless our engine extends it
+        self._ending = threading.Event()
         self.leftovers = 0
 
     def run(self) -> None:
         """Run until the engine is gone or asks the worker to end."""
         threading.Thread(target=self._beat, name="beat", daemon=True).start()
+        threading.Thread(target=self._watch, name="watch", daemon=True).start()
         for frame in self._channel.frames():
             self._heard = time.monotonic()
             match frame:
@@ -147,13 +151,22 @@ class Host:
         return now - self._heard >= self._welcome.patience or (self._until is not None and now >= self._until)
 
     def _beat(self) -> None:
-        try:
-            while not self._left_alone():
-                lifetime.end_if_orphaned()
+        with suppress(EngineGone):
+            while True:
                 self._channel.send(Beat(len(self._clients), self.leftovers))
                 time.sleep(self._welcome.beat)
-        except EngineGone:
-            pass
+        self._hang_up()
+
+    def _watch(self) -> None:
+        """Judge by the clock alone: a thread that writes to a frozen engine waits without end."""
+        while not self._left_alone():
+            lifetime.end_if_orphaned()
+            if self._ending.wait(self._welcome.beat):
+                return
+        self._hang_up()
+
+    def _hang_up(self) -> None:
+        self._ending.set()
         for client in list(self._clients.values()):
             client.hang_up()
         time.sleep(HANGING_UP)
@@ -178,6 +191,7 @@ def main(descriptor: int) -> None:
                 channel.send(Unfit(str(error)))
             else:
                 channel.send(Hello(VERSION, name, os.getpid()))
+                voice.remove_leftovers()
                 Host(channel, welcome).run()
     except EngineGone:
         pass

@@ -1,8 +1,8 @@
 """Events that the library has acknowledged and the engine has not stored yet.
 
 WhatsApp forgets a message once the library has acknowledged it, so each event goes to a file before it goes to the engine:
-it survives the end of the worker and of the engine. The next client of the session on the same disk hands it over first. An
-event that the engine had stored after all is recognised by its key.
+it survives the end of the worker and of the engine. The next client of the session on the same disk hands it over first. The
+file says which of its events were stored; if a crash came before that, the engine recognises the event by its key.
 """
 
 from __future__ import annotations
@@ -24,6 +24,10 @@ MOST, LARGEST = 500, 32 * 1024 * 1024
 
 SYNC_AFTER = 0.2
 """Seconds. Events that follow one which waits for longer are forced to the disk, so that they also survive a power cut."""
+
+
+LOOK_AGAIN = 2.0
+"""Seconds until a client looks again at files that another one used."""
 
 
 class _Waiting(NamedTuple):
@@ -71,21 +75,49 @@ class Unstored:
         return not self._queue
 
     def recover(self) -> None:
-        """Hand over what earlier clients of this session left. Call it once, before the first `put`."""
-        if self._place is None:
-            return
-        for file in leftovers(self._place, self._keys):
-            self._earlier.append(file)
-            try:
+        """Hand over what earlier clients of this session left. Call it once, before the first `put`. A file that another
+        client still uses is looked at again every `LOOK_AGAIN` seconds."""
+        if self._place is not None and self._take_leftovers(self._place):
+            threading.Thread(target=self._look_again, args=[self._place], name="leftovers", daemon=True).start()
+
+    def _look_again(self, place: str) -> None:
+        with self._changed:
+            while not self._changed.wait_for(lambda: self._closed, LOOK_AGAIN):
+                self._changed.release()
+                try:
+                    in_use = self._take_leftovers(place)
+                finally:
+                    self._changed.acquire()
+                if not in_use:
+                    return
+
+    def _take_leftovers(self, place: str) -> bool:
+        """Queue the events of the files that no client uses. True if another client still uses one."""
+        with self._writing:
+            if self._closed:
+                return False
+            known = {file.path for file in (*self._earlier, *([self._own] if self._own else []))}
+            files, in_use = leftovers(place, self._keys, known)
+            for file in files:
+                self._take(file)
+        self._hand_over()
+        return in_use
+
+    def _take(self, file: EventFile) -> None:
+        self._earlier.append(file)
+        try:
+            with self._changed:
                 for offset in file.offsets():
                     self._given += 1
                     self._queue.append(_Waiting(self._given, time.monotonic(), file, offset, None))
-                if file.whole < file.size:
-                    self._note(f"what follows a damaged event is not read: {file.put_aside()}")
-            except OSError as error:
-                file.keep = True
-                self._note(f"{file.path} cannot be read: {error.strerror or error}")
-        self._hand_over()
+            if file.whole < file.size:
+                self._note(f"what follows a damaged event is not read: {file.put_aside()}")
+            elif all(each.file is not file for each in self._queue):
+                self._earlier.remove(file)
+                file.close(remove=True)
+        except OSError as error:
+            file.keep = True
+            self._note(f"{file.path} cannot be read: {error.strerror or error}")
 
     def put(self, found: Found) -> None:
         """Keep an event for the engine. Returns once it is in a file, otherwise once it is stored. Raises EngineGone."""
@@ -111,6 +143,7 @@ class Unstored:
         with self._changed:
             if self._closed or not self._queue or self._queue[0].number != number:
                 return
+            self._mark_first()
             self._remove_first()
         self._hand_over()
         if self.empty and self._writing.acquire(blocking=False):
@@ -189,6 +222,14 @@ class Unstored:
                 return
             with self._changed:
                 self._remove_first()
+
+    def _mark_first(self) -> None:
+        """In the file too, unless it is about to be emptied: the engine forgets events after a time, and would then not
+        recognise one that is handed over again."""
+        first = self._queue[0]
+        if first.file is not None and len(self._queue) > 1:
+            with suppress(OSError):
+                first.file.mark_stored(first.offset)
 
     def _remove_first(self) -> None:
         file = self._queue.popleft().file

@@ -49,6 +49,35 @@ def test_it_ends_with_the_first_lease(monkeypatch: pytest.MonkeyPatch, lease: fl
     assert time.monotonic() - began >= 0.3
     engine.over.set()
     thread.join(10)
+    settle()
+
+
+def test_it_ends_with_the_lease_while_nothing_it_writes_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pipe to a frozen engine is full, so every thread that writes waits, also the one with the heartbeats."""
+    ended = threading.Event()
+    monkeypatch.setattr(module.lifetime, "end", ended.set)  # type: ignore[attr-defined]
+
+    class Full(SilentEngine):
+        def send(self, frame: FromWorker) -> None:
+            self.over.wait(20)
+            raise EngineGone
+
+    began = time.monotonic()
+    engine = Full(Ping(began + 0.3))
+    thread = threading.Thread(target=Host(cast(Channel, engine), Welcome(VERSION, 0.05, 60.0)).run, daemon=True)
+    thread.start()
+    assert ended.wait(10)
+    assert time.monotonic() - began >= 0.3
+    engine.over.set()
+    thread.join(10)
+    settle()
+
+
+def settle() -> None:
+    """Wait for the threads of a host: `end` must stay replaced until they are through, or it ends this process."""
+    for thread in threading.enumerate():
+        if thread.name in ("beat", "watch"):
+            thread.join(10)
 
 
 def test_it_lives_as_long_as_the_engine_says(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,8 +98,8 @@ def test_it_lives_as_long_as_the_engine_says(monkeypatch: pytest.MonkeyPatch) ->
     assert not ended.wait(0.6)
     engine.over.set()
     thread.join(10)
-    # Its heartbeat must stop while `end` is replaced: later it would end the process that runs the tests, with code 0.
     assert ended.wait(10)
+    settle()
 
 
 async def test_the_engine_tells_the_end_of_the_first_lease(mocked: Opener) -> None:

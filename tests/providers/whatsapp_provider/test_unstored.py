@@ -98,8 +98,8 @@ def test_the_next_client_hands_over_what_a_killed_one_left(tmp_path: Path) -> No
     release(killed)
     second = Worker(place)
     second.queue.put(event("d"))
-    assert second.store_all() == ["a", "b", "c", "d"], "`a` was stored: its key says so"
-    assert second.engine.frames[1].raw == b"x" * 100_000
+    assert second.store_all() == ["b", "c", "d"], "the file says that `a` was stored"
+    assert second.engine.frames[0].raw == b"x" * 100_000
     assert second.queue.close() == (0, 0)
     assert list(tmp_path.iterdir()) == []
 
@@ -137,6 +137,39 @@ def test_an_event_that_comes_while_the_last_one_is_stored_is_handed_over_once(tm
     worker.queue._hand_over = meanwhile  # type: ignore[method-assign]
     worker.queue.stored(1)
     assert worker.engine.keys == ["a", "b"]
+
+
+def test_each_stored_event_of_several_killed_clients_stays_stored(tmp_path: Path) -> None:
+    place, rest = tmp_path / "unstored/one~1", "abcdef"
+    worker = Worker(place, OLD)
+    for key in rest:
+        worker.queue.put(event(key))
+    while rest:  # each client is killed after the second one of its events
+        for _ in range(2):
+            worker.queue.stored(worker.engine.frames[-1].number)
+        release(worker)
+        assert worker.engine.keys == list(rest[:3])
+        rest = rest[2:]
+        worker = Worker(place, OLD)
+    assert worker.engine.keys == []
+    assert worker.queue.close() == (0, 0)
+    assert files(tmp_path) == []
+
+
+def test_a_file_that_was_in_use_is_taken_once_it_is_free(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(unstored, "LOOK_AGAIN", 0.01)
+    place = tmp_path / "one~1"
+    first = Worker(place)
+    first.queue.put(event("a"))
+    second = Worker(place)
+    second.queue.put(event("b"))
+    assert second.store_all() == ["b"]
+    assert first.queue.close() == (1, 0)
+    with second.engine.came:
+        assert second.engine.came.wait_for(lambda: second.engine.keys == ["b", "a"], 5)
+    second.store_all()
+    assert second.queue.close() == (0, 0)
+    assert files(tmp_path) == []
 
 
 def test_a_file_in_use_belongs_to_its_client(tmp_path: Path) -> None:
@@ -250,5 +283,6 @@ async def test_what_no_session_takes_is_told_and_later_removed(
 
 def release(worker: Worker) -> None:
     """As the kernel does when the process is killed: the locks are gone, the files are as they were."""
-    for file in filter(None, [worker.queue._own]):
+    worker.queue._closed = True
+    for file in filter(None, [worker.queue._own, *worker.queue._earlier]):
         os.close(file._descriptor)
