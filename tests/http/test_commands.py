@@ -64,6 +64,7 @@ COMMANDS: dict[str, list[str]] = {
     "check_contacts": ["whatsapp check shop +4915112345678 +4915100000099"],
     "block_contact": ["whatsapp block shop +4915112345678"],
     "unblock_contact": ["whatsapp unblock shop +4915112345678"],
+    "set_timer": ["whatsapp timer shop +4915112345678 604800"],
     "list_blocked": ["whatsapp blocked shop"],
     "list_groups": ["whatsapp groups shop"],
     "get_group": ["whatsapp group shop 120363000000000001@g.us"],

@@ -132,6 +132,14 @@ class SetBlocked(Question, frozen=True, tag=True, kw_only=True):
     blocked: bool
 
 
+class SetTimer(Question, frozen=True, tag=True, kw_only=True):
+    """For both sides of a private chat: messages disappear `expires_in` seconds after they were sent; 0: they stay. Groups
+    have `ChangeGroup.expires_in`."""
+
+    who: str
+    expires_in: int
+
+
 class ListBlocked(Question, frozen=True, tag=True, kw_only=True):
     pass
 
@@ -243,6 +251,7 @@ ANSWERS: dict[type[Question], Any] = {
     GetPicture: Picture | None,
     CheckNumbers: list[NumberCheck],
     SetBlocked: None,
+    SetTimer: None,
     ListBlocked: list[str],
     ListGroups: list[Group],
     GetGroup: Group,
@@ -269,6 +278,7 @@ ANSWERS: dict[type[Question], Any] = {
 QUESTIONS = tuple(ANSWERS)
 CHANGES = (
     SetBlocked,
+    SetTimer,
     CreateGroup,
     ChangeGroup,
     LeaveGroup,

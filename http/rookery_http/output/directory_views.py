@@ -54,6 +54,13 @@ class Blocked(msgspec.Struct, frozen=True):
     blocked: bool
 
 
+class Timer(msgspec.Struct, frozen=True):
+    """After how many seconds the messages of a private chat disappear; 0: they stay."""
+
+    who: str
+    expires_in: int
+
+
 class BlockList(msgspec.Struct, frozen=True):
     """Addresses that cannot write to the account."""
 

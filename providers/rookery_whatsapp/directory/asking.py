@@ -21,6 +21,7 @@ GROUP_LINK = re.compile(r"\A(?:https?://chat\.whatsapp\.com/(?:invite/)?)?([A-Za
 CHANNEL_LINK = re.compile(r"\A(?:https?://(?:www\.)?whatsapp\.com/channel/)?([A-Za-z0-9]{10,64})/?(?:\?.*)?\Z")
 LONGEST_NAME, LONGEST_ABOUT, LONGEST_DESCRIPTION = 100, 139, 2048
 """Maximum characters that WhatsApp accepts: a group's name, the account's about, and a group's description."""
+LONGEST_TIMER = 90 * 86_400  # seconds
 
 Ask = Callable[..., Awaitable[Any]]
 """The form of a worker's call: a method and its arguments."""
@@ -54,6 +55,11 @@ class Directory:
                 return await self.numbers.check(phones)
             case d.SetBlocked(who=who, blocked=blocked):
                 await self._call("block", who=_person(who, "who"), blocked=blocked)
+                return None
+            case d.SetTimer(who=who, expires_in=seconds):
+                if not 0 <= seconds <= LONGEST_TIMER:
+                    raise InvalidInput(f"expires_in: 0 to {LONGEST_TIMER} seconds", field="expires_in")
+                await self._call("set_timer", who=_person(who, "who"), expires_in=seconds)
                 return None
             case d.ListBlocked():
                 return await self._get("blocked", list[str])

@@ -37,7 +37,7 @@ async def test_every_kind_of_message_becomes_one_event_that_says_what_it_is(
                 if body.get("message_id") == last.id:
                     break
                 if name := next((sent[part] for part in event.key.split("/") if part in sent), ""):
-                    words = body.get("text") or body.get("reason") or body["kind"] != "text"
+                    words = body.get("text") or body.get("reason") or body.get("kind") != "text"
                     understood = body.get("kind") not in ("", None, "unknown") and words
                     found[name].append("fine" if event.type in ABOUT_OTHERS or understood else f"{event.type} {body}")
     assert {name: events for name, events in found.items() if events != ["fine"]} == {}

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import trio
 from PIL import Image
@@ -18,9 +19,9 @@ from PIL import Image
 from rookery import Engine
 from rookery.errors import OutcomeUnknown, Rejected
 from rookery_simulator.whatsapp import LinkedDevice, Phone, WhatsAppSimulator
-from support.whatsapp_engine import BOB, PATIENCE, event_where, link, open_whatsapp_engine
+from support.whatsapp_engine import BOB, NUMBER, PATIENCE, QUICK, WATCHFUL, event_where, link, open_whatsapp_engine
 
-CAROL = "4915100000003"
+CAROL, DAN = "4915100000003", "4915100000004"
 STATUS = "status@broadcast"
 
 
@@ -193,11 +194,26 @@ async def statuses(chat: Chat) -> None:
     assert shown.imageMessage.caption == "today"
     assert (await chat.send(STATUS, type="video", data=b"film")).HasField("videoMessage")
     assert len(carol.received) == seen, "Carol is not in the audience"
+    for audience, reached in ((("contacts", ()), {"Bob", "Carol"}), (("blacklist", (chat.bob.jid,)), {"Carol"})):
+        chat.alice.status_audience = audience
+        phones = {"Bob": chat.bob, "Carol": carol, "Dan": chat.whatsapp.phone(DAN, "Dan")}
+        before = {name: len(phone.received) for name, phone in phones.items()}
+        posted = await chat.engine.send("one", to=STATUS, text=audience[0])
+        for name, phone in phones.items():
+            if name in reached:
+                await phone.received.wait_for(lambda each, id=posted.message_id: each.id == id, start=before[name])  # type: ignore[misc]
+            else:
+                # Whatever is sent to one is sent before this.
+                after = await chat.engine.send("one", to=phone.number, text="after the status")
+                await phone.received.wait_for(lambda each, id=after.message_id: each.id == id, start=before[name])  # type: ignore[misc]
+                texts = [phone.received[at].text for at in range(before[name], len(phone.received))]
+                assert texts == ["after the status"], f"{name} is not in the audience {audience}"
 
 
 async def test_what_arrives(whatsapp: WhatsAppSimulator, tmp_path: Path) -> None:
     async with open_whatsapp_engine(whatsapp, tmp_path) as engine:
-        whatsapp.phone(BOB, "Bob")
+        saved = {whatsapp.phone(BOB, "Bob").jid: "Bob", whatsapp.phone(CAROL, "Carol").jid: "Carol"}
+        whatsapp.phone(NUMBER).contacts = saved
         alice, device = await link(engine, whatsapp, settings={"sends_per_second": 0, "sends_per_second_per_chat": 0})
         chat = Chat(engine, whatsapp, alice, device)
         checks: list[Callable[[Chat], Any]] = [
@@ -238,6 +254,32 @@ async def test_voice_notes_are_converted(whatsapp: WhatsAppSimulator, tmp_path: 
             for wrong in (b"no sound", playlist):
                 with pytest.raises(Rejected, match="ffmpeg cannot convert the sound file"):
                     await engine.send("one", to=BOB, type="voice", data=wrong)
+
+
+@pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not installed: nothing converts voice notes here")
+async def test_a_voice_note_by_url_does_not_outlast_the_time_of_a_send(
+    whatsapp: WhatsAppSimulator, tmp_path: Path
+) -> None:
+    """A conversion that goes on after its send has ended would deliver a message that counts as failed."""
+    tone = ["-f", "lavfi", "-i", "sine=frequency=440:duration=1500:sample_rate=8000", "-c:a", "pcm_u8"]
+    subprocess.run(["ffmpeg", "-v", "error", *tone, str(tmp_path / "long.wav")], check=True)
+    pages = {"/long.wav": b"audio/wav\r\n\r\n" + (tmp_path / "long.wav").read_bytes()}
+    brief = msgspec.structs.replace(QUICK, send_timeout=1.5)
+    workers = msgspec.structs.replace(WATCHFUL, allow_private_urls=True)
+    async with (
+        serving(pages) as url,
+        open_whatsapp_engine(whatsapp, tmp_path, settings=brief, workers=workers) as engine,
+    ):
+        bob = whatsapp.phone(BOB)
+        await link(engine, whatsapp, settings={"sends_per_second": 0, "sends_per_second_per_chat": 0})
+        with trio.fail_after(PATIENCE):
+            began = trio.current_time()
+            with pytest.raises(Rejected, match="could not be converted within"):
+                await engine.send("one", to=BOB, type="voice", url=f"{url}/long.wav")
+            assert trio.current_time() - began < 2.5
+            receipt = await engine.send("one", to=BOB, text="instead")
+            await bob.received.wait_for(lambda each: each.id == receipt.message_id)
+        assert [message.text for message in bob.received if message.message.HasField("audioMessage")] == []
 
 
 @asynccontextmanager

@@ -34,6 +34,12 @@ class CheckPhones(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     ]
 
 
+class SetTimer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A disappearing timer. WhatsApp's apps offer 0, 86400, 604800 and 7776000."""
+
+    expires_in: Annotated[int, msgspec.Meta(ge=0, le=90 * 86_400, description="seconds; 0: messages stay")]
+
+
 @call(
     "GET",
     "/v1/sessions/{id}/contacts",
@@ -120,6 +126,23 @@ async def unblock_contact(api: Api, id: str, *, who: str) -> Answer:
     """Let a blocked person write again."""
     await ask(api, id, directory.SetBlocked(who=who, blocked=False))
     return Answer(views.Blocked(who, False))
+
+
+@call(
+    "PUT",
+    "/v1/sessions/{id}/contacts/{who}/timer",
+    tag=TAG,
+    answers={200: views.Timer},
+    problems=PROBLEMS,
+    scope=Scope.SEND,
+)
+async def set_timer(api: Api, id: str, *, who: str, body: SetTimer) -> Answer:
+    """Let the messages of a private chat disappear after a time, on both sides.
+
+    A group has `expires_in` among its settings.
+    """
+    await ask(api, id, directory.SetTimer(who=who, expires_in=body.expires_in))
+    return Answer(views.Timer(who, body.expires_in))
 
 
 @call(

@@ -116,6 +116,20 @@ def unblock(id: Id, who: Who, as_json: AsJson = False, url: Url = None, key: Key
 
 
 @app.command()
+def timer(
+    id: Id,
+    who: Who,
+    expires_in: Annotated[int, typer.Argument(help="Seconds; 0: messages stay.", min=0, max=90 * 86_400)],
+    as_json: AsJson = False,
+    url: Url = None,
+    key: Key = None,
+) -> None:
+    """Let the messages of a private chat disappear after a time."""
+    answer = _call("PUT", id, f"contacts/{path_of(who)}/timer", url, key, json={"expires_in": expires_in})
+    _say(f"messages disappear after {expires_in} seconds" if expires_in else "messages stay", answer, as_json)
+
+
+@app.command()
 def blocked(id: Id, as_json: AsJson = False, url: Url = None, key: Key = None) -> None:
     """List whom the account blocks."""
     answer = _call("GET", id, "blocked", url, key)

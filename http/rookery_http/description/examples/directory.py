@@ -72,6 +72,9 @@ EXAMPLES = {
     ),
     "block_contact": Example(answers={200: {"who": "4915112345678", "blocked": True}}),
     "unblock_contact": Example(answers={200: {"who": "4915112345678", "blocked": False}}),
+    "set_timer": Example(
+        bodies={"a week": {"expires_in": 604_800}}, answers={200: {"who": "4915112345678", "expires_in": 604_800}}
+    ),
     "list_blocked": Example(answers={200: {"blocked": ["4915100000066@s.whatsapp.net"]}}),
     "list_groups": Example(answers={200: {"groups": [GROUP]}}),
     "create_group": Example(

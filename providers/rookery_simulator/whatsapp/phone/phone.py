@@ -59,6 +59,7 @@ class Phone(Correspondent):
         if not device.greeted:
             device.greeted = True
             self.app_state.set_push_name(self.name)
+            self.app_state.set_contacts({str(jid): name for jid, name in self.contacts.items()})
             postman.send_to_own_device(self, device, self.app_state.share())
             for message in history.notifications(self.past, self.world.media):
                 postman.send_to_own_device(self, device, message)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -50,9 +52,10 @@ def prepare(arguments: dict[str, Any]) -> None:
 
 
 def send(client: Client, arguments: dict[str, Any]) -> dict[str, Any]:
-    """Send a message; returns its id and time."""
+    """Send a message; returns its id and time. After `arguments["within"]` seconds nothing leaves any more."""
     library, to = client.gated, outgoing.receiver(arguments)
     parts: list[Any] = []
+    arguments["deadline"] = time.monotonic() + arguments.pop("within", math.inf)
     try:
         if arguments["content"]["type"] == "album":
             message, parts = outgoing.build_album(library, arguments)
@@ -63,6 +66,8 @@ def send(client: Client, arguments: dict[str, Any]) -> dict[str, Any]:
         text = str(error)
         retry = isinstance(error, OSError) or any(sign in text.lower() for sign in UPLOADING + UNKNOWN + NOT_CONNECTED)
         raise CallFailed("not_connected" if retry else "rejected", text) from None
+    if time.monotonic() > arguments["deadline"]:
+        raise CallFailed("rejected", "preparing the message took longer than one send may take; nothing was sent")
     try:
         sent = library.send_message(to, message)
     except Exception as error:
@@ -249,6 +254,7 @@ METHODS: dict[str, Callable[[Client, dict[str, Any]], Any]] = {
         people.check_numbers,
         people.blocked,
         people.block,
+        people.set_timer,
         people.profile,
         people.own_name,
         people.change_profile,

@@ -118,6 +118,12 @@ def block(client: Client, arguments: dict[str, Any]) -> None:
     client.gated.update_blocklist(parse_jid(arguments["who"]), action)
 
 
+def set_timer(client: Client, arguments: dict[str, Any]) -> None:
+    """Set after how many seconds the messages of a private chat disappear; 0: they stay."""
+    # The library takes nanoseconds. (It counts a timedelta in milliseconds.)
+    client.gated.set_disappearing_timer(parse_jid(arguments["who"]), arguments["expires_in"] * 1_000_000_000)
+
+
 def profile(client: Client, arguments: dict[str, Any]) -> dict[str, Any]:
     """The account itself."""
     me = client.gated.get_me()

@@ -19,6 +19,9 @@ from support.whatsapp_engine import BOB, NUMBER, PATIENCE, event_where, link, op
 CAROL = "4915100000003"
 
 
+EPHEMERAL_SETTING = 3  # ProtocolMessage.Type
+
+
 async def people(engine: Engine, whatsapp: WhatsAppSimulator, alice: Phone, device: LinkedDevice) -> None:
     bob = whatsapp.phone(BOB)
     bob.picture, bob.about = b"jpeg", "At the beach"
@@ -37,6 +40,13 @@ async def people(engine: Engine, whatsapp: WhatsAppSimulator, alice: Phone, devi
     assert (await engine.ask("one", d.GetContact(who=BOB))).blocked
     await engine.ask("one", d.SetBlocked(who=BOB, blocked=False))
     assert await engine.ask("one", d.ListBlocked()) == []
+    for seconds in (604_800, 0):
+        seen = len(bob.received)
+        await engine.ask("one", d.SetTimer(who=f"+{BOB}", expires_in=seconds))
+        setting = (await bob.received.wait_for(lambda each: True, start=seen)).message.protocolMessage
+        assert (setting.type, setting.ephemeralExpiration) == (EPHEMERAL_SETTING, seconds)
+    with pytest.raises(InvalidInput, match="expires_in"):
+        await engine.ask("one", d.SetTimer(who=BOB, expires_in=-1))
     with pytest.raises(InvalidInput) as caught:
         await engine.ask("one", d.GetContact(who="nobody"))
     assert caught.value.field == "who"

@@ -46,6 +46,7 @@ class Account(ABC):
         self.blocked: set[Jid] = set()
         # Who sees statuses: "contacts", all but the listed ("blacklist"), or only the listed ("whitelist").
         self.status_audience: tuple[str, tuple[Jid, ...]] = ("contacts", ())
+        self.contacts: dict[Jid, str] = {}  # the phone's address book; set it before a device is linked
         self.platform = "android"
         self.business_name = ""
         # Link a device only if it proves the account's passkey: "asked" or, in a form that no client reads, "unreadable".
