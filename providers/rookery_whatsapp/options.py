@@ -28,7 +28,7 @@ class OtherContact(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Link(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The preview of a link. Without a `title`, the page at `url` is asked for what is missing; `thumbnail` is the address of
+    """The preview of a link. Without a `title`, missing fields are read from the page at `url`; `thumbnail` is the address of
     a picture."""
 
     url: Annotated[str, msgspec.Meta(min_length=1)]

@@ -36,7 +36,7 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
     media_timeout: float = 60.0
     largest_media: int = 32 * 1024 * 1024  # bytes
     ca_bundle: str | None = None  # a PEM file of certificate authorities to trust beside the system's
-    allow_private_urls: bool = True  # files to send may be fetched from addresses outside of the public internet
+    allow_private_urls: bool = True  # files to send may be fetched from private addresses
 
 
 class AccountSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -45,10 +45,10 @@ class AccountSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `allow_rebind`: another account than before may scan the QR code. `takeover`: when another program uses the same device,
     insist instead of waiting a minute. `proxy`: http://, https:// or socks5://, for everything this account does.
     `reject_calls`: let no call ring. `check_recipients`: ask WhatsApp whether a number exists before the first message to it.
-    `when_limited`: what becomes of a message for somebody new while WhatsApp lets the account write only to people it knows;
-    a message that waits is tried again until it expires.
-    `history`: what becomes of the phone's history after the next pairing: nothing, events for the months that the phone sends
-    to every device, or for all that it has.
+    `when_limited`: whether a message to a stranger fails or waits while WhatsApp lets the account write only to people it
+    knows; a waiting message is tried again until it expires.
+    `history`: which part of the phone's history becomes events after the next pairing: nothing, the months that the phone
+    sends to every device, or everything.
     `statuses`: status broadcasts of other people become events.
     `new_chats_per_day`: during the first `warm_up_days` after linking, how many chats without any message so far the account
     may begin on a day (UTC); 0 for no limit.

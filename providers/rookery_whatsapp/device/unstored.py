@@ -41,7 +41,7 @@ class UnstoredFiles:
         return [hashlib.scrypt(text.encode(), salt=_SALT, n=2**14, r=8, p=1, dklen=32) for text in self._texts]
 
     async def look(self) -> None:
-        """Log which sessions have left events here, and remove what is too old. Never raises."""
+        """Log which sessions have left events here, and remove files that are too old. Never raises."""
         if self._directory.exists():
             await trio.to_thread.run_sync(self._look)
 
@@ -59,5 +59,7 @@ class UnstoredFiles:
             log.warning("files of unstored events cannot be read", directory=str(self._directory), error=str(error))
         for session, size in found.items():
             log.warning(
-                "events wait to be stored: they are, once this instance runs the session", session=session, bytes=size
+                "events wait to be stored; this instance stores them when it runs the session",
+                session=session,
+                bytes=size,
             )

@@ -57,7 +57,7 @@ def failure_of(notice: Notice, *, takeover: bool, now: float) -> ProviderError |
             return _unknown_value(detail, now)
         case "keys_away":
             return ProviderError(
-                f"hung up, because the keys of the linked device cannot be read now: {detail['error']}"
+                f"disconnected, because the keys of the linked device cannot be read now: {detail['error']}"
             )
         case "ended":
             return ProviderError(f"the client ended: {detail['error'] or 'no reason given'}")
@@ -70,7 +70,7 @@ def _banned(why: str, seconds: int | None, now: float) -> TerminalError:
         end = datetime.fromtimestamp(now + seconds, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
         until = f" until {end}"
     return TerminalError(
-        f"WhatsApp has banned this account{until or ' for a time that it does not say'}: {why}",
+        f"WhatsApp has banned this account{until or ' for an unknown time'}: {why}",
         reason=Reason.BANNED,
         action=Action.RETRY,
     )
@@ -99,7 +99,7 @@ def _logged_out(detail: dict[str, Any]) -> TerminalError:
         return TerminalError("WhatsApp has banned this account", reason=Reason.BANNED, action=Action.SCAN_QR)
     if detail["reason"] == 403:
         return TerminalError(
-            "WhatsApp has locked this account: its owner has to look into the phone",
+            "WhatsApp has locked this account: its owner has to open WhatsApp on the phone",
             reason=Reason.TOS_BLOCK,
             action=Action.SCAN_QR,
         )

@@ -166,7 +166,7 @@ class WhatsAppLink:
                 self._back("keep-alives are answered again")
             case "unstored":
                 log.warning(
-                    "what is received may not survive a crash", session=self._session, cause=notice.detail["why"]
+                    "received messages may not survive a crash", session=self._session, cause=notice.detail["why"]
                 )
             case "trouble" | "stream_error":
                 log.warning("the library reports trouble", session=self._session, trouble=notice.detail)

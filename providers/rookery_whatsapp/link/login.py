@@ -104,7 +104,7 @@ class Login:
                         self._handle(frame)
             raise self._worker_ended(port)
         if paired:
-            log.info("the library did not log in after pairing; it is started anew", session=self._account.session)
+            log.info("the library did not log in after pairing; its client is replaced", session=self._account.session)
             return False
         if self._desk.showing:
             raise ProviderError(f"no further QR code within {self._settings.pairing:g} s{SUSPECTED_PASSKEY}")

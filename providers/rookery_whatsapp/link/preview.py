@@ -1,4 +1,4 @@
-"""Fetches the preview of a link: under the same guard, and with the same limits in kind, as files that are named by URL."""
+"""Fetches the preview of a link. The guard for files by URL applies here too: no private addresses, bounded size and time."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ async def preview(
     wanted: Mapping[str, Any], settings: WorkerSettings, call: Callable[..., Awaitable[Any]]
 ) -> dict[str, Any] | None:
     """The preview that the worker puts into the message: `url` as it stands in the text, `title`, `description` and the bytes
-    of a `picture`. None when the page says nothing of itself or cannot be had: a message is worth more than its preview.
+    of a `picture`. None when the page has no title or cannot be fetched: the message then leaves without a preview.
 
     `wanted`: the caller's own words, as in `options.Link`; without a title the page is asked. Raises Rejected for an address
     that is not public.

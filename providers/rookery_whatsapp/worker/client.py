@@ -286,9 +286,9 @@ class Client:
             if not self.usable:
                 return False
             # A made-up account, because the library caches earlier look-ups.
-            nobody = parse_jid(f"0{uuid.uuid4().int}@{USER}")
+            made_up = parse_jid(f"0{uuid.uuid4().int}@{USER}")
             try:
-                self.library.get_lid_from_pn(nobody)
+                self.library.get_lid_from_pn(made_up)
             except Exception as problem:
                 error = network.without_secrets(str(problem), self._start)
                 self.library.disconnect()

@@ -133,7 +133,7 @@ class WorkerPool:
             self._deaths[session] = self._deaths.get(session, 0) + 1
 
     def forget_all_but(self, sessions: Collection[str]) -> set[str]:
-        """Drop what is recorded of other sessions: their workers, and how often these ended. Returns those sessions."""
+        """Drop the records of other sessions: their workers, and how often these ended. Returns those sessions."""
         gone = {session for session in self._deaths if session not in sessions}
         for session in gone:
             del self._deaths[session]

@@ -20,7 +20,7 @@ MOST_PIXELS = 40_000_000
 OPUS_RATE = 48_000  # granules a second, whatever the sound's own rate is
 
 PICTURES = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "ICO")
-"""What is opened: others, like EPS, start programs."""
+"""Formats that are opened. For some others, such as EPS, Pillow starts programs."""
 
 MOST_READ = 300
 """Frames that an animation may have; of more than `MOST_FRAMES` some are left out."""
@@ -117,7 +117,7 @@ def seconds_of_opus(data: bytes) -> int:
 
 
 def thumbnail(data: bytes, size: tuple[int, int] = THUMBNAIL) -> tuple[bytes, tuple[int, int], tuple[int, int]] | None:
-    """A small JPEG, the picture's size and the JPEG's size in pixels; None for what is no picture, or is too large."""
+    """A small JPEG, the picture's size and the JPEG's size in pixels; None if the file is no picture or is too large."""
     try:
         from PIL import Image
 
