@@ -55,7 +55,10 @@ def test_a_stream_out_of_step_is_found() -> None:
 
 def test_a_long_animation_becomes_a_sticker_of_few_frames() -> None:
     file = io.BytesIO()
-    first, *others = [Image.new("RGB", (8, 8), (number, 0, 255 - number)) for number in range(130)]
+    frames = [Image.new("RGB", (12, 12), "white") for _ in range(130)]
+    for number, frame in enumerate(frames):
+        frame.putpixel((number % 12, number // 12), (0, 0, 0))
+    first, *others = frames
     first.save(file, "GIF", save_all=True, append_images=others, duration=50)
     sticker, animated = to_sticker(file.getvalue())
     with Image.open(io.BytesIO(sticker)) as shown:
