@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from rookery.errors import AlreadyExists, NotFound
+from rookery.model.subscription import QUIET_TYPES
 from rookery.model.webhook import DeliveryOutcome, ReplayQuery
 from rookery.store.contract import Store
 from store.building import HOOK_SECRET, all_events, create_and_claim, event, new_session, webhook
@@ -59,6 +60,22 @@ async def test_webhooks_are_listed_in_order_of_creation(store: Store) -> None:
         await store.create_webhook(hook)
     assert [hook.id for hook in await store.list_webhooks()] == ["z", "m", "a"]
     assert [hook.id for hook in await store.list_webhooks("shop")] == ["m"]
+
+
+async def test_a_quiet_type_goes_only_to_the_webhooks_that_name_it(store: Store) -> None:
+    lease, types = await create_and_claim(store), sorted(QUIET_TYPES)
+    families = tuple({f"{type.partition('.')[0]}.*" for type in types})
+    for hook in (
+        webhook("all"),
+        webhook("star", events=("*",)),
+        webhook("families", events=families),
+        webhook("named", events=tuple(types)),
+    ):
+        await store.create_webhook(hook)
+    await store.append(lease, [event("loud"), *(event(type, type=type, chat=type) for type in types)], None)
+    assert await waiting(store, hook="all") == await waiting(store, hook="star") == [("shop/7", "loud")]
+    assert {key for _, key in await waiting(store, hook="families")} == {"loud", *types}
+    assert {key for _, key in await waiting(store, hook="named")} == set(types)
 
 
 async def test_an_event_goes_to_the_webhooks_that_want_it(store: Store) -> None:
