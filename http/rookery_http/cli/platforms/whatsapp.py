@@ -17,35 +17,24 @@ Id = Annotated[str, typer.Argument(help="The session's id.", show_default=False)
 Who = Annotated[str, typer.Argument(help="A phone number or an address.", show_default=False)]
 Chat = Annotated[str, typer.Argument(help="The group's or channel's address.", show_default=False)]
 People = Annotated[list[str], typer.Argument(help="Phone numbers or addresses.", show_default=False)]
+Timer = Annotated[int, typer.Argument(help="Seconds; 0: messages stay.", min=0, max=90 * 86_400)]
 Jpeg = Annotated[Path | None, typer.Option(help="A JPEG file.")]
 
-CONTACTS: list[Column] = [
-    ("name", lambda row: row["name"]),
-    ("phone", lambda row: (row["phone"] or "").partition("@")[0]),
-    ("id", lambda row: row["id"]),
-]
-CHECKS: list[Column] = [
-    ("phone", lambda row: row["phone"]),
-    ("exists", lambda row: "yes" if row["exists"] else "no"),
-    ("chat", lambda row: row["chat"]),
-]
-GROUPS: list[Column] = [
-    ("chat", lambda row: row["chat"]),
-    ("name", lambda row: row["name"]),
-    ("kind", lambda row: row["kind"]),
-    ("people", lambda row: len(row["participants"])),
-]
+
+def _field(name: str) -> Column:
+    return name, lambda row: row[name]
+
+
+CONTACTS: list[Column] = [_field("name"), ("phone", lambda row: (row["phone"] or "").partition("@")[0]), _field("id")]
+CHECKS: list[Column] = [_field("phone"), ("exists", lambda row: "yes" if row["exists"] else "no"), _field("chat")]
+PEOPLE: Column = ("people", lambda row: len(row["participants"]))
+GROUPS: list[Column] = [_field("chat"), _field("name"), _field("kind"), PEOPLE]
 MEMBERS: list[Column] = [
     ("id", lambda row: row["id"]),
     ("admin", lambda row: "owner" if row["owner"] else "admin" if row["admin"] else ""),
     ("error", lambda row: row["error"]),
 ]
-CHANNELS: list[Column] = [
-    ("chat", lambda row: row["chat"]),
-    ("name", lambda row: row["name"]),
-    ("role", lambda row: row["role"]),
-    ("followers", lambda row: row["subscribers"]),
-]
+CHANNELS: list[Column] = [_field("chat"), _field("name"), _field("role"), ("followers", lambda row: row["subscribers"])]
 
 
 def _call(method: str, id: str, path: str, url: str | None, key: str | None, **options: Any) -> Any:
@@ -116,14 +105,7 @@ def unblock(id: Id, who: Who, as_json: AsJson = False, url: Url = None, key: Key
 
 
 @app.command()
-def timer(
-    id: Id,
-    who: Who,
-    expires_in: Annotated[int, typer.Argument(help="Seconds; 0: messages stay.", min=0, max=90 * 86_400)],
-    as_json: AsJson = False,
-    url: Url = None,
-    key: Key = None,
-) -> None:
+def timer(id: Id, who: Who, expires_in: Timer, as_json: AsJson = False, url: Url = None, key: Key = None) -> None:
     """Let the messages of a private chat disappear after a time."""
     answer = _call("PUT", id, f"contacts/{path_of(who)}/timer", url, key, json={"expires_in": expires_in})
     _say(f"messages disappear after {expires_in} seconds" if expires_in else "messages stay", answer, as_json)
