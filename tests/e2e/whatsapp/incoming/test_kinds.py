@@ -7,7 +7,7 @@ import trio
 from rookery_simulator.whatsapp import WhatsAppSimulator
 from rookery_simulator.whatsapp.phone.outgoing import Draft
 from rookery_simulator.whatsapp.stanza import protobufs
-from support.message_samples import around, holders, with_field
+from support.message_kinds.samples import around, holders, with_field
 from support.whatsapp_engine import BOB, PATIENCE, event_where, link, open_whatsapp_engine
 
 ABOUT_OTHERS = {"reaction", "poll_vote", "deleted_message", "event_response"}

@@ -18,7 +18,7 @@ from neonize.proto.waE2E.WAWebProtobufsE2E_pb2 import DESCRIPTOR, Message
 
 from rookery_whatsapp.worker.events import contents, kinds, parts
 
-from .message_samples import around, holders, with_field
+from .samples import around, holders, with_field
 
 TYPES = {"message", "service_message", "edited_message", "deleted_message", "reaction", "poll_vote"}
 PLACES = {
