@@ -25,7 +25,10 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
     ] = 1000
     max_event_backlog: Annotated[
         int,
-        count("How many events of a session may wait for a webhook before its receiving pauses; 0: no limit.", least=0),
+        count(
+            "How many events of a session may wait for a webhook before its receiving pauses; 0: no limit.",
+            least=0,
+        ),
     ] = 100_000
     auto_cleanup_on_logout: Annotated[
         bool, switch("Release the dead credentials and disable the session after a logout.")
@@ -33,12 +36,10 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     # Deadlines
     shutdown_grace: Annotated[
-        float, seconds("How long the whole graceful shutdown may take; keep it below what the container gives.")
+        float, seconds("How long the whole graceful shutdown may take; keep it below the container's stop timeout.")
     ] = 8.0
     startup_timeout: Annotated[float, seconds("How long a session may take to connect.")] = 60.0
-    link_close_timeout: Annotated[
-        float, seconds("How long a session's connection may take to close in good order.")
-    ] = 2.0
+    link_close_timeout: Annotated[float, seconds("How long a session's connection may take to close cleanly.")] = 2.0
     store_timeout: Annotated[float, seconds("How long the database may take for one write.")] = 5.0
     send_timeout: Annotated[float, seconds("How long the platform may take to answer one send.")] = 30.0
     logout_settle: Annotated[
@@ -54,9 +55,7 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
     recovery_interval: Annotated[float, seconds("Pause between two searches for enabled sessions that do not run.")] = (
         60.0
     )
-    cleaner_interval: Annotated[float, seconds("Pause between two releases of what ended sessions left behind.")] = (
-        300.0
-    )
+    cleaner_interval: Annotated[float, seconds("Pause between two releases of resources of ended sessions.")] = 300.0
 
     # Health (A5, G1, G2)
     health_warmup: Annotated[float, seconds("How long health checks wait after a start.", least=0.0)] = 15.0
@@ -128,14 +127,14 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
         2.0
     )
     cluster_poll_interval: Annotated[
-        float, seconds("How long a lost notification of the database may go unnoticed.")
+        float, seconds("How long a lost notification from the database may go unnoticed.")
     ] = 3.0
     claim_patience: Annotated[
         float,
         seconds("How long a session must stay unclaimed before an instance takes it beyond its own share.", least=0.0),
     ] = 0.5
     rebalance_interval: Annotated[
-        float, seconds("Pause between two steps of levelling the number of sessions of the instances.")
+        float, seconds("Pause between two steps of levelling the numbers of sessions per instance.")
     ] = 5.0
     rebalance_batch: Annotated[
         int, count("How many sessions an instance hands over in one levelling step.", least=0)
@@ -160,8 +159,8 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
     status_events: Annotated[
         bool,
         switch(
-            "Write the final states of sends into the event log as `message.status`, which reaches those who name this "
-            "type; `false` saves a row a send, and webhooks that name the type get the events anyway."
+            "Write a `message.status` event for the final state of each send; subscribers that name this type receive it. "
+            "`false` saves one row per send, and webhooks that name the type receive the events anyway."
         ),
     ] = True
 
@@ -175,29 +174,31 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
         | None
     ) = None
     media_retention: Annotated[
-        float, seconds("How long files are kept; a file that a waiting message names is kept longer.", least=0.0)
+        float, seconds("How long files are kept; a file that a waiting message needs is kept longer.", least=0.0)
     ] = 7 * 86_400.0
     media_timeout: Annotated[
         float, seconds("How long it may take to fetch a file from its platform, or to send one there.")
     ] = 120.0
     media_stray_age: Annotated[
         float,
-        seconds("Age at which bytes that no row names are removed; keep it longer than any upload takes.", least=0.0),
+        seconds(
+            "Age at which stored bytes without a row are removed; keep it longer than the longest upload.", least=0.0
+        ),
     ] = 3600.0
     media_fetch: (
         Annotated[
             str,
             setting(
-                "Kinds of received files that are fetched without being asked for: `all`, or some of image, video, audio, "
-                "voice, document, sticker; none: only on request.",
+                "Kinds of received files to fetch automatically: `all`, or some of image, video, audio, voice, document, "
+                "sticker; none: only on request.",
                 right="text",
             ),
         ]
         | None
     ) = None
-    media_fetch_max_size: Annotated[int, size("Largest file that is fetched without being asked for.")] = 20 * 1024**2
+    media_fetch_max_size: Annotated[int, size("Largest file that is fetched automatically.")] = 20 * 1024**2
     media_fetch_concurrency: Annotated[int, count("How many files are fetched at the same time.")] = 4
-    media_fetch_attempts: Annotated[int, count("How often fetching a file is tried, with growing delays.")] = 5
+    media_fetch_attempts: Annotated[int, count("Maximum number of attempts to fetch a file, with growing delays.")] = 5
 
     # Keys
     audit_retention: Annotated[float, seconds("How long entries of the audit log are kept.", least=0.0)] = 30 * 86_400.0
@@ -205,7 +206,7 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     # Events and webhooks
     event_retention: Annotated[float, seconds("How long events stay in the log.", least=0.0)] = 7 * 86_400.0
-    prune_interval: Annotated[float, seconds("Pause between two removals of what is past its retention.")] = 300.0
+    prune_interval: Annotated[float, seconds("Pause between two deletions of data past its retention.")] = 300.0
     webhook_timeout: Annotated[float, seconds("How long an endpoint may take to answer a delivery.")] = 15.0
     webhook_concurrency: Annotated[
         int, count("How many deliveries run at once per endpoint, each to a different chat.")
@@ -223,8 +224,8 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
     webhook_allow_private: Annotated[
         bool,
         switch(
-            "Deliver to addresses that are not on the open internet (this machine, private networks), and fetch files to "
-            "send from there.",
+            "Deliver to addresses outside the public internet (this machine, private networks), and fetch files to send "
+            "from there.",
             shown_default="`true` while the API listens on loopback, otherwise `false`",
         ),
     ] = True

@@ -184,7 +184,7 @@ class _Server:
 
     async def _cut_off(self) -> None:
         await trio.sleep(max(0.0, self._grace - LAST_MOMENT / 2))
-        log.error("something does not answer and is left behind", grace=self._grace)
+        log.error("something does not answer and is abandoned", grace=self._grace)
         for child in psutil.Process().children(recursive=True):
             with suppress(psutil.Error):
                 child.kill()
@@ -203,7 +203,7 @@ def _make(data_dir: Path) -> None:
     except OSError as error:
         why = "it is a file" if isinstance(error, FileExistsError) else error.strerror or str(error)
         raise InvalidInput(
-            f"ROOKERY_DATA_DIR: {str(data_dir)!r} cannot be used ({why}); a directory that can be made and written is needed",
+            f"ROOKERY_DATA_DIR: {str(data_dir)!r} cannot be used ({why}); name a directory that can be created and written",
             field="ROOKERY_DATA_DIR",
         ) from None
 

@@ -64,7 +64,7 @@ def not_allowed(calls: Iterable[str]) -> Problem:
     """The problem of a method that a path does not have; `calls` are the methods that it has."""
     allowed = ", ".join(sorted(calls))
     return Problem(
-        405, "method-not-allowed", "Method not allowed", f"this path knows {allowed}", headers={"Allow": allowed}
+        405, "method-not-allowed", "Method not allowed", f"this path allows {allowed}", headers={"Allow": allowed}
     )
 
 

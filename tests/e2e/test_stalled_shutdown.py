@@ -42,7 +42,7 @@ async def end(server: ServerProcess) -> None:
     assert code == 0, f"after {took:.1f} s: {code}\n{log}"
     assert took < GRACE + STARTED, f"{took:.1f} s\n{log}"
     assert "Traceback" not in log, log
-    assert "left behind" not in log, log
+    assert "is abandoned" not in log, log
 
 
 @pytest.mark.parametrize("stalled", ["both ways", "answers", "requests"])

@@ -1,0 +1,1 @@
+"""Periodic tasks of an engine: probes, memory, retention, schedules, fetching files."""

@@ -79,7 +79,7 @@ class ChatView:
                 else:
                     more = False
             except StoreError as error:
-                log.warning("the view of chats does not follow", error=str(error))
+                log.warning("the view of chats cannot be updated", error=str(error))
                 await trio.sleep(POLL_INTERVAL)
                 continue
             if more:

@@ -154,7 +154,7 @@ class Keyring:
 
     async def _try_flush(self) -> None:
         if self._dropped:
-            log.warning("audit entries were dropped: the store did not take them", entries=self._dropped)
+            log.warning("audit entries were dropped: the store did not accept them", entries=self._dropped)
             self._dropped = 0
         try:
             await self.flush()

@@ -59,7 +59,7 @@ def kinds_of(text: str | None) -> frozenset[str]:
         return frozenset(NAMES)
     if wrong := names - set(NAMES):
         raise InvalidInput(
-            f"media_fetch: {min(wrong)!r} is no kind of file; use all, or some of {', '.join(NAMES)}",
+            f"media_fetch: {min(wrong)!r} is not a kind of file; use all, or some of {', '.join(NAMES)}",
             field="media_fetch",
         )
     return names
@@ -151,7 +151,7 @@ class MediaFetcher:
             if file.state is not MediaState.WAITING:
                 await self._tell(file, runner)
         except (StoreError, NotFound) as error:  # the database is unavailable, or the session moved or was deleted
-            log.warning("what became of a file could not be stored", media=file.id, error=str(error))
+            log.warning("the outcome of a fetch could not be stored", media=file.id, error=str(error))
             await trio.sleep(LOOK_INTERVAL)
         finally:
             self._busy.discard(file.id)

@@ -51,9 +51,9 @@ class Cleaner:
                     with trio.move_on_after(self._services.settings.logout_timeout):
                         released.update(await provider.clean(frozenset(self._running)))
                 except Exception:
-                    log.exception("what sessions left behind could not be released", platform=provider.platform)
+                    log.exception("resources of ended sessions could not be released", platform=provider.platform)
             if by_age:
                 await self._services.vault.tidy()
         if released:
-            log.info("what sessions left behind was released", sessions=len(released))
+            log.info("resources of ended sessions were released", sessions=len(released))
         return sorted(released)

@@ -108,7 +108,7 @@ class Router:
         if answer is None:
             what = "has not begun with it" if never_began else "may have done it"
             raise OwnerUnavailable(
-                f"the instance {owner} that runs it gave no answer within {seconds:g} s and {what}",
+                f"the instance {owner} that runs it did not answer within {seconds:g} s and {what}",
                 retry_after=self._settings.cluster_poll_interval,
                 may_have_happened=not never_began,
             )
@@ -143,7 +143,7 @@ class Router:
                 try:
                     calls = await self._store.take_calls(self._instance, limit=BATCH)
                 except (StoreError, errors.SecretKeyError) as error:
-                    log.warning("calls of other instances cannot be read", error=str(error))
+                    log.warning("calls from other instances cannot be read", error=str(error))
                     await trio.sleep(STORE_RETRY_DELAY)
                     continue
                 for call in calls:
@@ -163,7 +163,7 @@ class Router:
                 answer = await self._perform(call)
             try:
                 if not await self._store.answer_call(call.id, answer):
-                    log.info("an answer came too late for whoever asked", method=call.method)
+                    log.info("an answer came too late for its caller", method=call.method)
             except StoreError as error:
                 log.warning("an answer to another instance was lost", method=call.method, error=str(error))
 
@@ -178,7 +178,7 @@ class Router:
             facts = {name: value for name, value in vars(error).items() if isinstance(value, PLAIN)}
             return encode(_Answer(error=type(error).__name__, message=str(error), facts=facts))
         except Exception:
-            log.exception("a call of another instance failed in an unexpected way", method=call.method)
+            log.exception("a call from another instance failed in an unexpected way", method=call.method)
             return encode(_Answer(error="RookeryError", message="internal error in the instance that runs it"))
 
 

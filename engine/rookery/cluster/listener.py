@@ -114,7 +114,7 @@ class Cluster:
         try:
             found = await self._services.store.unfinished_sends(self._instance)
         except StoreError as error:
-            log.debug("waiting sends could not be looked for", error=str(error))
+            log.debug("waiting sends could not be looked up", error=str(error))
             return
         for id, unfinished in found.items():
             if unfinished.queued and (runner := self._supervisor.running.get(id)) is not None:

@@ -133,7 +133,7 @@ class Membership:
                 with trio.fail_after(BEAT_TIMEOUT):
                     await self.beat()
             except (StoreError, trio.TooSlowError) as error:
-                log.warning("the other instances cannot be seen", error=str(error))
+                log.warning("the list of instances cannot be read", error=str(error))
             await trio.sleep(REFRESH_INTERVAL)
             pause = self._settings.cluster_poll_interval
             if self.census.free and not self._full:  # an instance has to take these sessions soon

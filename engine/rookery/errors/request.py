@@ -52,7 +52,7 @@ class UnknownCursor(RookeryError):
     def __init__(self, after: int, newest: int) -> None:
         super().__init__(
             f"the log has no event {after} and never had one, its newest is {newest}: this cursor comes from another "
-            f"database, or from one whose clock was ahead; begin anew with after=0, or with after={newest} for what is new"
+            f"database, or from one whose clock was ahead; start again with after=0, or with after={newest} for new events"
         )
         self.after = after
         self.newest = newest

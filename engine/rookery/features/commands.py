@@ -81,14 +81,14 @@ def read_command(sink: Webhook, command: Command) -> tuple[str, dict[str, Any]]:
     try:
         document = _decode(command.body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise InvalidInput("the command is no JSON") from None
+        raise InvalidInput("the command is not JSON") from None
     if not isinstance(document, dict):
         raise InvalidInput('a command is an object: {"session": ..., "to": ..., "text": ...}')
     fields = dict(document)
     fields.pop("wait", None)
     session = fields.pop("session", sink.session)
     if not isinstance(session, str) or not session:
-        raise InvalidInput("session: the id of the session that sends is needed", field="session")
+        raise InvalidInput("session: the id of the sending session is needed", field="session")
     if sink.session is not None and session != sink.session:
         raise InvalidInput(f"session: this sink sends for {sink.session!r} only", field="session")
     _check(fields)

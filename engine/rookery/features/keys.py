@@ -52,7 +52,9 @@ class KeyFeatures(EngineParts):
             created_at=now,
         )
         if key.sessions is not None and Scope.ADMIN in key.scopes:
-            raise InvalidInput("scopes: an admin key is for every session and cannot be bound to some", field="scopes")
+            raise InvalidInput(
+                "scopes: an admin key covers every session and cannot be limited to some", field="scopes"
+            )
         return await self._store.create_key(key), secret
 
     async def authenticate(self, secret: str) -> ApiKey | None:

@@ -58,7 +58,7 @@ def read_replies(answer: bytes, event: Event) -> list[dict[str, Any]]:
     try:
         document = _decode(answer)
     except (msgspec.DecodeError, RecursionError):
-        raise InvalidInput("the answer is no JSON") from None
+        raise InvalidInput("the answer is not JSON") from None
     if not isinstance(document, dict):
         raise InvalidInput('an object is needed: {"messages": [...], "calls": [...]}')
     messages, calls = document.get("messages") or [], document.get("calls") or []

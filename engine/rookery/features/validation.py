@@ -135,7 +135,7 @@ def _holds_nul(value: object) -> bool:
 def check_credentials(value: object) -> dict[str, str]:
     """Check names and secrets, both text. The message never contains a secret. Raises InvalidInput."""
     if not isinstance(value, Mapping) or not all(isinstance(k, str) and isinstance(v, str) for k, v in value.items()):
-        raise InvalidInput('credentials: an object of texts is needed, such as {"token": "..."}', field="credentials")
+        raise InvalidInput('credentials: an object of strings is needed, such as {"token": "..."}', field="credentials")
     if len(value) > 16:
         raise InvalidInput("credentials: at most 16 entries", field="credentials")
     for key, secret in value.items():

@@ -136,7 +136,9 @@ class WebhookFeatures(CatalogueFeatures, ChatNames):
             fields["chats"] = await self.chat_forms(session, fields["chats"])
         if HIDDEN in fields.get("url", ""):
             if fields["url"] != shown_url(before.url):
-                raise InvalidInput(f"url: write what {HIDDEN} stands for; it is only shown so", field="url")
+                raise InvalidInput(
+                    f"url: {HIDDEN} hides a part of the stored address; send the whole address", field="url"
+                )
             fields["url"] = before.url  # the URL as an answer showed it: the caller does not change it
         webhook = await self._store.update_webhook(msgspec.structs.replace(before, **fields, updated_at=self._clock()))
         self._signals.webhooks.fire()
@@ -149,7 +151,7 @@ class WebhookFeatures(CatalogueFeatures, ChatNames):
         if webhook.unreadable is not None:
             for name in ("url", "secret", "headers", "events", "chats"):
                 if name not in fields:
-                    raise InvalidInput(f"{name}: {webhook.unreadable}. Give it anew", field=name)
+                    raise InvalidInput(f"{name}: {webhook.unreadable}. Set it again", field=name)
         return msgspec.structs.replace(webhook, unreadable=None)
 
     async def test_webhook(self, id: str) -> tuple[Attempt, float]:

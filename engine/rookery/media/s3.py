@@ -264,7 +264,7 @@ def _listed(text: bytes) -> tuple[list[tuple[str, float]], str | None]:
     try:
         root = ET.fromstring(text)  # noqa: S314
     except ET.ParseError:
-        raise StorageUnavailable("the list of the bucket is no XML: is the endpoint an S3 server?") from None
+        raise StorageUnavailable("the list of the bucket is not XML: is the endpoint an S3 server?") from None
     for element in root:
         if _tag(element) == "NextContinuationToken":
             token = element.text

@@ -63,5 +63,5 @@ class MediaStorage(Protocol):
 def check_id(id: str) -> str:
     """Raises InvalidInput unless `id` is a valid id of a file."""
     if not ID.fullmatch(id):
-        raise InvalidInput("this is no id of a file", field="media")
+        raise InvalidInput("this is not the id of a file", field="media")
     return id

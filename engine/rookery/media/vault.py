@@ -185,7 +185,7 @@ class Vault:
                 with trio.move_on_after(self._settings.media_timeout) as scope:
                     await fetching.fetch_media(event, spool)
             if scope.cancelled_caught:
-                raise NotConnected(f"the file did not come within {self._settings.media_timeout:g} s")
+                raise NotConnected(f"the file did not arrive within {self._settings.media_timeout:g} s")
 
         until = self._clock() + self._settings.media_retention
         file = msgspec.structs.replace(file, expires_at=until)
@@ -209,7 +209,7 @@ class Vault:
     def _reachable(self, file: MediaFile) -> None:
         if file.place != self.place:
             raise StoredElsewhere(
-                f"the file {file.id!r} lies in a directory of another instance: let all of them use one shared directory "
+                f"the file {file.id!r} is in a directory of another instance: let all of them use one shared directory "
                 f"or S3"
             )
 
@@ -221,7 +221,7 @@ class Vault:
             try:
                 gone = await self._tidy()
             except (MediaError, StoreError, OSError) as error:
-                log.warning("stored files could not be tidied", error=str(error))
+                log.warning("stored files could not be cleaned up", error=str(error))
         return gone
 
     async def _tidy(self) -> int:

@@ -146,7 +146,7 @@ class SendRecord:
         """Resolve messages that are stored as SENDING although no task is sending them: those in `requeue` were never
         sent and become QUEUED, those in `interrupted` become UNKNOWN. Raises StoreError."""
         log.warning(
-            "sends were found that no task would end",
+            "sends were found that no task would finish",
             session=self._lease.session,
             queued_again=len(requeue),
             unknown=len(interrupted),

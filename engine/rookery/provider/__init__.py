@@ -1,0 +1,1 @@
+"""What a messaging platform implements, and helpers for writing one."""

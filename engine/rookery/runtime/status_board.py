@@ -93,7 +93,7 @@ class StatusBoard:
             with trio.fail_after(self._settings.store_timeout):
                 lost = await self._store.record_statuses([write for writes in batch.values() for write in writes])
         except (StoreError, trio.TooSlowError) as error:
-            log.warning("statuses wait: the store does not answer", sessions=len(batch), error=str(error))
+            log.warning("statuses are waiting: the store does not answer", sessions=len(batch), error=str(error))
             for session, writes in batch.items():
                 self._waiting[session] = (writes + self._waiting.get(session, []))[-HISTORY_LENGTH:]
             self.trouble = str(error) or "the store did not answer in time"

@@ -94,7 +94,7 @@ class SessionHealth:
             self.last_error = error
             self.current = msgspec.structs.replace(self.current, last_error=error)
             self._put(commands)
-            log.warning("events wait: the store does not answer", session=self._session, error=error)
+            log.warning("events are waiting: the store does not answer", session=self._session, error=error)
 
     def _put(self, commands: int, code: Pairing | None = None) -> None:
         self._writes += 1

@@ -165,7 +165,7 @@ class SessionRunner:
     def resume(self) -> None:
         """Receive again."""
         if self.paused:
-            log.info("receiving goes on", session=self.session.id)
+            log.info("receiving continues", session=self.session.id)
             self._health.pause = None
             self.inbox.resume()
             if self.link is not None:

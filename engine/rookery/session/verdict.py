@@ -30,7 +30,7 @@ def unreadable(session: Session) -> TerminalError | None:
     """The failure of a session whose stored row cannot be read, so that no link can be opened; None when it can be."""
     if session.unreadable is None:
         return None
-    words = f"{session.unreadable}. Store them anew, or start with the right key"
+    words = f"{session.unreadable}. Store them again, or start with the right key"
     return TerminalError(words, reason=Reason.CONFIGURATION, action=Action.FIX_CONFIGURATION)
 
 

@@ -1,0 +1,1 @@
+"""Everything that is kept: the contract, its two implementations, rows and migrations."""

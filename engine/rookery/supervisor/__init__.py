@@ -1,0 +1,1 @@
+"""Which sessions run in this engine: claims, leases, starts and stops."""

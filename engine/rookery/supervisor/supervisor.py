@@ -135,7 +135,7 @@ class Supervisor:
                         self._scans_done = self._scans_begun
                         self._tell_change()
                 except StoreError as error:
-                    log.error("sessions cannot be looked at: the store failed", error=str(error))
+                    log.error("sessions cannot be checked: the store failed", error=str(error))
                     self._dirty |= asked
                     full_at = min(full_at, trio.current_time() + STORE_RETRY_DELAY)
                     await trio.sleep(STORE_RETRY_DELAY)

@@ -103,7 +103,7 @@ PROBLEMS = {
     409: "the session has to be connected to fetch it",
     410: "the platform does not keep the file any more",
     416: "the file has no such part",
-    421: "it lies in a directory of another instance",
+    421: "it is in a directory of another instance",
 }
 
 

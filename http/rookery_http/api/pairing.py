@@ -54,7 +54,7 @@ async def session_qr(api: Api, id: str, *, incoming: Request) -> Answer:
         raise Problem(406, "not-acceptable", "Not acceptable", f"known forms: {', '.join(FORMS)}")
     pairing = await api.engine.pairing(id)
     if pairing is None or pairing.kind != "qr":
-        raise Problem(409, "no-qr-code", "No QR code", "the session waits for no QR code to be scanned now")
+        raise Problem(409, "no-qr-code", "No QR code", "the session has no QR code to scan now")
     if form == JSON:
         return Answer(_shown(pairing))
     if form == PNG:
@@ -94,7 +94,7 @@ async def session_pairing_code(api: Api, id: str) -> Answer:
     """Get the code to type that was asked for last, until it expires or the device is linked."""
     pairing = await api.engine.pairing(id)
     if pairing is None or pairing.kind != "phone":
-        raise Problem(409, "no-pairing-code", "No pairing code", "no code to type was asked for, or it has expired")
+        raise Problem(409, "no-pairing-code", "No pairing code", "no pairing code was requested, or it has expired")
     return Answer(_shown(pairing))
 
 

@@ -84,7 +84,7 @@ async def create_session(api: Api, *, body: CreateSession, caller: Caller) -> An
         raise forbidden("this key may create the sessions that it is for, by their ids")
     if body.id in NOT_IDS:
         raise Problem(
-            409, "reserved-id", "Reserved id", f"{body.id!r} is the name of a call; take another id", field="id"
+            409, "reserved-id", "Reserved id", f"{body.id!r} is the name of a call; choose another id", field="id"
         )
     session = await api.engine.create_session(
         id=body.id,

@@ -1,0 +1,1 @@
+"""The settings of the server: declared, read from the environment, checked and listed."""

@@ -18,5 +18,5 @@ def origins_of(text: str | None) -> tuple[str, ...]:
     found = tuple(part.strip().lower() for part in (text or "").split(",") if part.strip())
     for origin in found:
         if origin != "*" and not re.fullmatch(r"[a-z][a-z0-9+.-]*://[a-z0-9.\[\]:_-]+", origin):
-            raise ValueError(f"{origin} is no origin")
+            raise ValueError(f"{origin} is not an origin")
     return found

@@ -99,7 +99,7 @@ class ApiSettings(msgspec.Struct, frozen=True, kw_only=True):
     base_path: Annotated[
         str,
         text(
-            "Path under which a proxy shows this server, such as `/rookery`; the proxy may pass it on or take it away.",
+            "Path under which a proxy shows this server, such as `/rookery`; the proxy may keep or strip it.",
             right="a path such as /rookery, without a slash at its end",
             shown_default="none",
             pattern=r"^((/(?!\.\.?(/|$))[A-Za-z0-9._~-]+)+)?$",
@@ -109,7 +109,7 @@ class ApiSettings(msgspec.Struct, frozen=True, kw_only=True):
         Annotated[
             str,
             text(
-                "Addresses and networks of proxies whose `Forwarded` or `X-Forwarded-For` is believed, comma separated.",
+                "Addresses and networks of proxies whose `Forwarded` or `X-Forwarded-For` is trusted, comma separated.",
                 right="addresses or networks such as 10.0.0.0/8, comma separated",
                 check=networks_of,
             ),
@@ -143,7 +143,7 @@ class PlatformSettings(msgspec.Struct, frozen=True, kw_only=True):
         Annotated[
             str,
             text(
-                "Proxy for bots that set none: http, https or socks5, with user and password where it wants them.",
+                "Proxy for bots that set none: http, https or socks5, with user and password if it requires them.",
                 right="an address such as socks5://user:password@host:1080",
                 secret=True,
             ),
@@ -182,7 +182,7 @@ class LogSettings(msgspec.Struct, frozen=True, kw_only=True):
     level: Annotated[
         Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"],
         text(
-            "Least important level that is written: DEBUG, INFO, WARNING, ERROR or CRITICAL.",
+            "Lowest level that is logged: DEBUG, INFO, WARNING, ERROR or CRITICAL.",
             right="DEBUG, INFO, WARNING, ERROR or CRITICAL",
         ),
     ] = "INFO"

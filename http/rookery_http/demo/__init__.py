@@ -1,0 +1,1 @@
+"""`rookery demo`: the product on simulated platforms."""

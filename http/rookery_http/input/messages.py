@@ -113,6 +113,6 @@ def split(body: dict[str, Any]) -> tuple[Envelope, dict[str, Any]]:
     fields = {name: value for name, value in body.items() if name not in ENVELOPE}
     for name in fields:
         if name in _TAKEN:
-            raise invalid(f"{name}: no message has this field", name)
+            raise invalid(f"{name}: a message has no such field", name)
     envelope = {name: value for name, value in body.items() if name in ENVELOPE}
     return convert(envelope, Envelope), fields

@@ -116,7 +116,7 @@ def require_json(request: Request) -> None:
     charset = request.mimetype_params.get("charset", "utf-8")
     if charset.lower() not in CHARSETS:
         raise Problem(
-            415, "unsupported-media-type", "Unsupported media type", f"JSON is sent as utf-8, not {charset[:100]!r}"
+            415, "unsupported-media-type", "Unsupported media type", f"JSON must be UTF-8, not {charset[:100]!r}"
         )
     if request.mimetype != "application/json":
         given = request.mimetype or "none"

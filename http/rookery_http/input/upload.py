@@ -92,7 +92,7 @@ class Upload:
             except StopAsyncIteration:
                 return
             if scope.cancelled_caught:
-                raise Problem(408, "timeout", "Request timeout", f"nothing came for {self._seconds:g} s")
+                raise Problem(408, "timeout", "Request timeout", f"nothing arrived for {self._seconds:g} s")
             left -= len(data)
             if left < 0:
                 raise too_large(self._limit)

@@ -1,0 +1,1 @@
+"""For operators: doctor, metrics, readiness, logs, and tasks that are stuck."""

@@ -129,7 +129,7 @@ async def look_at_media(config: Config, facts: StoreFacts | None) -> Finding:
             return good(subject, f"{storage.location} answers")
     except trio.TooSlowError:
         return bad(
-            subject, f"{config.storage.media_place} gave no answer within {SECONDS:g} s", "see ROOKERY_S3_ENDPOINT"
+            subject, f"{config.storage.media_place} did not answer within {SECONDS:g} s", "see ROOKERY_S3_ENDPOINT"
         )
     except (RookeryError, OSError) as error:
         return bad(subject, str(error), "see ROOKERY_MEDIA and the ROOKERY_S3_... variables")

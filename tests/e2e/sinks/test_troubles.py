@@ -105,7 +105,7 @@ async def test_a_full_queue_holds_events_back_as_rows(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("kind", "options", "reason"),
     [
-        ("nats", "?create=false", "no stream takes the subject rookery.shop.message"),
+        ("nats", "?create=false", "no stream matches the subject rookery.shop.message"),
         ("amqp", "?create=false&exchange=nowhere", "the broker has no exchange nowhere"),
         ("amqp", "?mandatory=true", "NO_ROUTE"),
         ("redis", "?create=false", "there is no stream rookery.shop.message"),

@@ -91,7 +91,7 @@ async def test_without_the_flag_an_answer_is_only_an_answer(
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        (b"ok", "no JSON"),
+        (b"ok", "not JSON"),
         (b"[1]", "an object is needed"),
         (b'{"messages": 5}', "lists"),
         ({"messages": [{"text": "x"}] * 101}, "100"),
@@ -100,8 +100,8 @@ async def test_without_the_flag_an_answer_is_only_an_answer(
         ({"messages": [{"text": "hi", "colour": "red"}]}, "reply 0: "),
         ({"messages": [None]}, "reply 0: "),
         ({"calls": [{"method": "no such thing"}]}, "reply 0: "),
-        (b"\xff\xfe", "no JSON"),
-        (b'{"messages":' + b"[" * 5000, "no JSON"),
+        (b"\xff\xfe", "not JSON"),
+        (b'{"messages":' + b"[" * 5000, "not JSON"),
     ],
 )
 async def test_bad_replies_are_told_and_break_nothing(

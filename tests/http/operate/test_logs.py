@@ -223,7 +223,7 @@ def test_what_repeats_is_not_remembered_for_ever() -> None:
 def test_a_storm_of_lines_becomes_one(written: Any) -> None:
     log = get_logger("SESSION")
     for n in range(100):
-        log.warning("events wait: the store does not answer", session="shop", error=f"error {n}")
+        log.warning("events are waiting: the store does not answer", session="shop", error=f"error {n}")
     (line,) = lines(written)
     assert (line["session"], line["error"]) == ("shop", "error 0")
 

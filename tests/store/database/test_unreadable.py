@@ -96,7 +96,7 @@ async def test_a_webhook_that_cannot_be_read(durable: Backend, columns: dict[str
                 await receiver.wait_until(lambda: len(receiver.deliveries) >= 1)
             shown = {one.id: one for one in await engine.list_webhooks()}
             assert "cannot be decrypted" in (shown["bad"].unreadable or "")
-            with pytest.raises(InvalidInput, match="Give it anew"):
+            with pytest.raises(InvalidInput, match="Set it again"):
                 await engine.update_webhook("bad", url=receiver.url)
             await engine.update_webhook(
                 "bad", url=receiver.url, secret="whsec_" + "A" * 32, headers={}, events=None, chats=None

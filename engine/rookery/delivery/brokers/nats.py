@@ -67,7 +67,7 @@ class NatsRoute(AsyncioRoute):
             await unless(closed, stream.publish(subject, body, headers=headers))
         except nats.js.errors.NoStreamResponseError:
             if not self.address.may_create:
-                raise RuntimeError(f"no stream takes the subject {subject}") from None
+                raise RuntimeError(f"no stream matches the subject {subject}") from None
             await unless(closed, self._create(stream))
             await unless(closed, stream.publish(subject, body, headers=headers))
 
@@ -81,7 +81,7 @@ class NatsRoute(AsyncioRoute):
         except nats.js.errors.BadRequestError as error:
             if error.err_code not in (10058, 10065):  # another stream already uses the name or the subjects
                 raise
-            raise RuntimeError(f"no stream takes the subject, and {name} exists with other subjects") from None
+            raise RuntimeError(f"no stream matches the subject, and {name} exists with other subjects") from None
 
     async def disconnect(self, connection: Any) -> None:
         await connection[0].close()

@@ -70,7 +70,7 @@ class NatsCommands(AsyncioCommands):
             found: str = await stream.find_stream_name_by_subject(self._subject)
         except nats.js.errors.NotFoundError:
             if not self._may_create:
-                raise RuntimeError(f"no stream holds the subject {self._subject}") from None
+                raise RuntimeError(f"no stream matches the subject {self._subject}") from None
             name = re.sub(r"[^A-Za-z0-9_-]", "_", self._subject)
             await stream.add_stream(StreamConfig(name=name, subjects=[self._subject, self._subject + DEAD]))
             return name

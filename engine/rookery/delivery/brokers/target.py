@@ -81,7 +81,7 @@ def parse_address(url: str) -> BrokerAddress:
     options = dict(parse_qsl(parts.query, keep_blank_values=True))
     known = OPTIONS[KINDS[scheme]]
     if unknown := sorted(options.keys() - known):
-        raise InvalidInput(f"url: {unknown[0]!r} is no option here; known: {', '.join(sorted(known))}", field="url")
+        raise InvalidInput(f"url: {unknown[0]!r} is not an option; known: {', '.join(sorted(known))}", field="url")
     for name in ("create", "mandatory"):
         if options.get(name, "true") not in ("true", "false"):
             raise InvalidInput(f"url: {name} is true or false", field="url")
@@ -112,7 +112,7 @@ def check_target(target: str, kind: str) -> str:
     for name in _FIELD.findall(target):
         if name not in FIELDS:
             raise InvalidInput(
-                f"target: {{{name}}} is no field; known: {', '.join(f'{{{field}}}' for field in FIELDS)}",
+                f"target: {{{name}}} is not a field; known: {', '.join(f'{{{field}}}' for field in FIELDS)}",
                 field="target",
             )
     rest = _FIELD.sub("x", target)
@@ -133,7 +133,7 @@ def check_commands(commands: str, target: str, kind: str) -> str:
         raise InvalidInput("commands: a subject has no wildcards and no empty part", field="commands")
     head = fixed_part(target)
     if commands == target or (kind == "nats" and "{" in target and (not head or commands.startswith(head + "."))):
-        raise InvalidInput("commands: choose a name that the target never gives an event", field="commands")
+        raise InvalidInput("commands: choose a name that `target` never produces", field="commands")
     return commands
 
 

@@ -114,7 +114,7 @@ class OperationsFeatures(OwnerCalls):
         """
         with trio.move_on_after(2 * self.settings.store_timeout):
             return await self._supervisor.recover()
-        raise StoreUnavailable("sessions could not be looked at in time")
+        raise StoreUnavailable("sessions could not be checked in time")
 
     async def clean(self) -> list[str]:
         """Release what platforms hold for sessions that do not run here (A7). Returns these sessions."""

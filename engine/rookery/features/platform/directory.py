@@ -57,8 +57,8 @@ class DirectoryFeatures(OwnerCalls):
         with trio.move_on_after(SECONDS):
             return msgspec.to_builtins(await link.ask(asked), builtin_types=(bytes,))
         if isinstance(asked, CHANGES):
-            raise OutcomeUnknown(f"the platform gave no answer within {SECONDS:g} s; the change may have been made")
-        raise OutcomeUnknown(f"the platform gave no answer within {SECONDS:g} s")
+            raise OutcomeUnknown(f"the platform did not answer within {SECONDS:g} s; the change may have been made")
+        raise OutcomeUnknown(f"the platform did not answer within {SECONDS:g} s")
 
     def _check_directory(self, platform: str) -> None:
         if not getattr(self._providers.get(platform), "has_directory", False):

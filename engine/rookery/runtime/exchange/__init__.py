@@ -1,0 +1,1 @@
+"""One request on one connection to an HTTP server."""

@@ -1,0 +1,1 @@
+"""The store that several instances share: everything in PostgreSQL."""

@@ -31,7 +31,7 @@ _SILENT = errors.OwnerUnavailable("the instance that runs the session does not a
 _OTHER = Problem(409, "other-platform", "Not for telegram", "credentials: unknown field `account`", field="credentials")
 _HEADER = Problem(409, "reserved-header", "Reserved header", "headers: Rookery itself sets Webhook-Id", field="headers")
 _UNUSABLE = Problem(422, "unusable-sink", "Unusable sink", "url: the address names no host", field="url")
-_ELSEWHERE = errors.StoredElsewhere("the file 'event-4711' lies in a directory of another instance")
+_ELSEWHERE = errors.StoredElsewhere("the file 'event-4711' is in a directory of another instance")
 _FULL = errors.StorageFull("the file cannot be written: there is no room left")
 _PART = Problem(416, "range-not-satisfiable", "Range not satisfiable", "the file has 48213 bytes")
 _OTHER_PLATFORM = Problem(
@@ -54,9 +54,9 @@ _PROBLEMS: Mapping[tuple[str, int], errors.RookeryError | Problem] = {
     ),
     ("session_qr", 406): Problem(406, "not-acceptable", "Not acceptable", "known forms: application/json, image/png"),
     ("session_pairing_code", 409): Problem(
-        409, "no-pairing-code", "No pairing code", "no code to type was asked for, or it has expired"
+        409, "no-pairing-code", "No pairing code", "no pairing code was requested, or it has expired"
     ),
-    ("session_qr", 409): Problem(409, "no-qr-code", "No QR code", "the session waits for no QR code to be scanned now"),
+    ("session_qr", 409): Problem(409, "no-qr-code", "No QR code", "the session has no QR code to scan now"),
     ("request_pairing_code", 409): errors.NotConnected("the session does not wait to be paired"),
     ("send_message", 409): errors.NotConnected("the session 'shop' is disabled"),
     ("send_message", 422): Problem(422, "not-sent", "Not sent", "Bad Request: chat not found"),
@@ -91,13 +91,13 @@ _PROBLEMS: Mapping[tuple[str, int], errors.RookeryError | Problem] = {
         (name, 422): errors.PlatformRefused("WhatsApp refused: info query returned status 403: forbidden")
         for name in DIRECTORY
     },
-    **{(name, 504): errors.OutcomeUnknown("the platform gave no answer within 25 s") for name in DIRECTORY},
+    **{(name, 504): errors.OutcomeUnknown("the platform did not answer within 25 s") for name in DIRECTORY},
     **{(name, 410): _EXPIRED for name in ("download_media", "download_event_media", "fetch_event_media")},
     **{(name, 416): _PART for name in ("download_media", "download_event_media")},
     **{(name, 421): _ELSEWHERE for name in ("download_media", "download_event_media", "fetch_event_media")},
     **{(name, 507): _FULL for name in ("upload_media", "fetch_event_media")},
     ("upload_media", 404): errors.NotFound("session", "shop"),
-    ("upload_media", 408): Problem(408, "timeout", "Request timeout", "nothing came for 30 s"),
+    ("upload_media", 408): Problem(408, "timeout", "Request timeout", "nothing arrived for 30 s"),
     ("upload_media", 411): Problem(411, "length-required", "Length required", "send Content-Length, or chunks"),
     ("upload_media", 413): errors.MediaTooLarge(104_857_600),
     ("upload_media", 415): Problem(415, "unsupported-media-type", "Unsupported media type", _UNTYPED),

@@ -1,0 +1,1 @@
+"""The PostgreSQL database: the pool, appends to the log, notifications, migrations, errors."""

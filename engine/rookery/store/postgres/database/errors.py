@@ -30,7 +30,7 @@ _PASSING = {
     "57P01": "the database server is shutting down",
     "57P02": "the database server has crashed",
     "57P03": "the database server is starting or stopping",
-    "55P03": "a lock was not to be had in time",
+    "55P03": "a lock was not granted in time",
     "58030": "the disk of the database server does not work properly",
 }
 _LASTING = {
@@ -60,7 +60,7 @@ def translate(error: BaseException) -> BaseException:
         return StoreUnavailable(f"the database cannot be reached: {error.strerror or type(error).__name__}")
     if isinstance(error, (asyncpg.InterfaceError, asyncpg.InternalClientError)):
         # A connection broke, idle or in use: the next attempt gets a new one.
-        return StoreUnavailable(f"the connection to the database broke ({type(error).__name__})")
+        return StoreUnavailable(f"the connection to the database was lost ({type(error).__name__})")
     return error
 
 
@@ -71,9 +71,9 @@ def _from_server(error: asyncpg.PostgresError) -> RookeryError:
     if state in _LASTING:
         return StoreError(_LASTING[state])
     if state in REPEATABLE:
-        return StoreUnavailable("another transaction stood in the way, several times")
+        return StoreUnavailable("conflicts with other transactions, several times")
     if state.startswith("08"):
-        return StoreUnavailable("the connection to the database broke")
+        return StoreUnavailable("the connection to the database was lost")
     if state.startswith("28"):
         return StoreError("the database does not accept this user or password")
     if state.startswith("22"):

@@ -55,7 +55,7 @@ class Listener:
                 await self._listen()
             except Exception as error:
                 if not self._failures:
-                    log.warning("no notifications for now, polling goes on", error=str(translate(error)))
+                    log.warning("no notifications arrive; changes are found by polling", error=str(translate(error)))
                 self._failures += 1
             if self._failures == 1:
                 self._tell("everything", "")  # no instance should have to wait for the first connection
@@ -71,7 +71,7 @@ class Listener:
             connection.add_termination_listener(lambda _: ended.set())
             await connection.add_listener(self._database.channel, self._hear)
             if self._failures:
-                log.info("notifications are back")
+                log.info("notifications arrive again")
             self._failures = 0
             self._answers = True
             self._tell("everything", "")
@@ -117,12 +117,12 @@ class Listener:
                 await self._database.use(lambda connection: connection.execute(hello))
                 break
             except Exception as error:
-                log.debug("the notification to ourselves failed", error=str(translate(error)))
+                log.debug("the test notification failed", error=str(translate(error)))
                 await asyncio.sleep(RECONNECT_DELAYS[-1])
         try:
             await asyncio.wait_for(heard.wait(), TRY_OUT)
         except TimeoutError:
             log.warning(
-                "notifications do not get through, changes are found by polling: PgBouncer in transaction mode? "
+                "notifications do not arrive, so changes are found by polling: PgBouncer in transaction mode? "
                 "A direct connection makes handoffs immediate"
             )

@@ -1,0 +1,1 @@
+"""The SQL of messages: the queue, outcomes, and messages that wait."""

@@ -131,7 +131,7 @@ class PostgresQueue(PostgresBase):
                 return earlier, False
             if under_way >= pending_limit:
                 raise Busy(
-                    f"{under_way} messages of session {message.session!r} are waiting to be sent already: try again later"
+                    f"{under_way} messages of session {message.session!r} are already waiting to be sent: try again later"
                 )
             # The conflicting row is gone meanwhile: pruned, or rolled back.
         raise StoreUnavailable("the message could not be stored: another request with the same key came and went")
@@ -170,7 +170,7 @@ class PostgresQueue(PostgresBase):
                 answers.append(error)
                 continue
             busy = Busy(
-                f"{pending_limit} messages of session {session!r} are waiting to be sent already: try again later"
+                f"{pending_limit} messages of session {session!r} are already waiting to be sent: try again later"
             )
             answers.append(busy if earlier is None else (earlier, False))
         return answers
@@ -182,7 +182,7 @@ class PostgresQueue(PostgresBase):
             for found in await self._all(sql, uid, message.idempotency_key, of=message_from_row):
                 if not is_same_request(found, message):
                     raise InvalidInput(
-                        "this idempotency key was used for a different message: take a new key", field="idempotency_key"
+                        "this idempotency key was used for a different message: use a new one", field="idempotency_key"
                     )
                 return found
         for found in await self._all(f"{_SELECT} WHERE id = $1", message.id, of=message_from_row):

@@ -126,7 +126,7 @@ class Queue:
                 found = message_from_row(row)
                 if not is_same_request(found, message):
                     raise InvalidInput(
-                        "this idempotency key was used for a different message: take a new key", field="idempotency_key"
+                        "this idempotency key was used for a different message: use a new one", field="idempotency_key"
                     )
                 return found
         row = self._connection.execute(_BY_ID, (message.id,)).fetchone()
@@ -163,7 +163,7 @@ class Queue:
                 return
             if not self._has_stored:  # otherwise this work may yet be rolled back, and the queue is not full
                 database.full[queue] = limit, self._connection.total_changes
-        raise Busy(f"{limit} messages of session {self._session!r} are waiting to be sent already: try again later")
+        raise Busy(f"{limit} messages of session {self._session!r} are already waiting to be sent: try again later")
 
     def _is_held(self) -> bool:
         if self._held is None:
