@@ -97,7 +97,7 @@ MUTANTS = (
     Mutant(
         "a message leaves before it is stored as SENDING",
         "rookery.outbound.rounds:Rounds._store_outcomes",
-        "outcomes.append(SendOutcome(id=item.message.id, state=MessageState.SENDING, at=self._record.now()))",
+        "outcomes.append(SendOutcome(id=item.message.id, state=MessageState.SENDING, at=now))",
         "pass",
         ("kill",),
     ),
