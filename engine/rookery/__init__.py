@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .model.webhook import Webhook
     from .settings import EngineSettings
 
-# On first use: whoever needs the settings or a noun alone does not load the stores.
+# On first use: a program that needs only the settings or a noun does not load the stores.
 _HOMES = {
     "Action": "model.session",
     "Engine": "engine",

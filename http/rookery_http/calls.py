@@ -1,4 +1,4 @@
-"""The table of calls: each handler with its method, path and what it may answer.
+"""The table of calls: each handler with its method, its path and its possible answers.
 
 The application and the OpenAPI description are both made from this table, so that they cannot disagree. A handler is
 `async def handler(api, [id], [query], [body], [headers...]) -> Answer`; the annotations of `query` and `body` are the

@@ -1,4 +1,4 @@
-"""Exit codes for what may happen to any command while it prints."""
+"""Exit codes for failures that any command may meet while it prints."""
 
 from __future__ import annotations
 

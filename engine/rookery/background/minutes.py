@@ -1,4 +1,4 @@
-"""What one instance did in each of the last minutes, kept in memory for overviews."""
+"""The traffic of one instance in each of the last minutes, kept in memory for overviews."""
 
 from __future__ import annotations
 

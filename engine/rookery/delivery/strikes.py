@@ -1,4 +1,4 @@
-"""How gently an endpoint that fails is tried."""
+"""Slows down attempts to an endpoint that keeps failing."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ BEHIND = 200
 """Number of events in a page for followers that are far behind."""
 POLL_INTERVAL = 1.0  # seconds; on a shared store other instances write too
 STALE = 5.0
-"""If no follower has waited for this many seconds, the tail starts anew instead of reading everything in between."""
+"""If no follower has waited for this many seconds, the tail starts over instead of reading everything in between."""
 
 
 class _Page:

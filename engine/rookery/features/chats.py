@@ -124,7 +124,7 @@ class ChatFeatures(CatalogueFeatures, ChatNames):
     async def erase_chat(self, session: str, chat: str) -> Erased:
         """Delete everything that is stored of a chat: events, sends (those that still wait are never sent), files of
         received messages, and pending deliveries to webhooks. `chat` may have any form of its address; what was stored
-        under another of its names goes as well. Later messages create the chat anew. Raises NotFound (session)."""
+        under another of its names goes as well. Later messages create the chat again. Raises NotFound (session)."""
         await self._chat_view.catch_up(session)
         events, messages = 0, 0
         media: tuple[str, ...] = ()

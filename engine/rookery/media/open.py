@@ -1,4 +1,4 @@
-"""Finds the media storage that a text names."""
+"""Makes the media storage that a text names, such as `s3://bucket`."""
 
 from __future__ import annotations
 

@@ -141,7 +141,7 @@ async def keep_chat(api: Api, id: str, *, chat: str, body: KeepChat) -> Answer:
     scope=Scope.MANAGE,
 )
 async def erase_chat(api: Api, id: str, *, chat: str) -> Answer:
-    """Erase a chat: its events, sends and files, and what is on its way to webhooks.
+    """Erase a chat: its events, sends and files, and its pending deliveries to webhooks.
 
     Nothing is deleted at the platform. Files that were uploaded to be sent stay until they expire.
     """

@@ -97,7 +97,7 @@ async def list_event_types(api: Api) -> Answer:
 async def follow_events(api: Api, *, query: FollowEvents, last_event_id: int | None, caller: Caller) -> Answer:
     """Follow the event log live, as server-sent events.
 
-    The answer has no end unless `limit` or `timeout` is given. A browser's EventSource comes back after an end.
+    The answer has no end unless `limit` or `timeout` is given. A browser's EventSource reconnects after an end.
 
     `id:` is the event's id, `event:` its type, `data:` the event. A client that reconnects with `Last-Event-ID` continues
     behind it without a gap; the header wins over `after`. A comment is sent when nothing happens for a while. The stream

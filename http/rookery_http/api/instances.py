@@ -19,7 +19,7 @@ TAG = "operations"
 
 
 class InstanceState(msgspec.Struct, frozen=True, kw_only=True):
-    """One instance, as it said of itself some seconds ago at most."""
+    """One instance, as it reported itself at most some seconds ago."""
 
     name: str
     draining: bool

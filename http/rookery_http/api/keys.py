@@ -41,7 +41,7 @@ class ListKeys(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ReadAudit(msgspec.Struct, frozen=True, kw_only=True):
-    """Filters; all of them must fit."""
+    """Filters; all of them must match."""
 
     before: Annotated[EventId, msgspec.Meta(description="`next` of the page before")] | None = None
     key: Id | None = None
@@ -88,7 +88,7 @@ async def get_key(api: Api, id: str) -> Answer:
 
 @call("DELETE", "/v1/keys/{id}", tag=TAG, answers={200: views.Deleted}, scope=Scope.ADMIN)
 async def revoke_key(api: Api, id: str) -> Answer:
-    """Revoke a key. Other instances may take it for two seconds more."""
+    """Revoke a key. Other instances may accept it for two more seconds."""
     await api.engine.revoke_key(id)
     return Answer(views.Deleted(id, True))
 

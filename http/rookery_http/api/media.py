@@ -31,7 +31,7 @@ FileName = Annotated[
 
 
 class UploadMedia(msgspec.Struct, frozen=True, kw_only=True):
-    """What the body does not say."""
+    """Facts about the file that the body does not contain."""
 
     filename: FileName | None = None
     session: Annotated[Id, msgspec.Meta(description="whose keys may see it; it goes with this session")] | None = None
@@ -111,7 +111,7 @@ PROBLEMS = {
 async def download_media(api: Api, id: str, *, incoming: Request) -> Answer:
     """Download a file.
 
-    `Range` (one range), `If-Range` and `If-None-Match` are heeded. Always an attachment, never a page.
+    `Range` (one range), `If-Range` and `If-None-Match` are honoured. Always an attachment, never a page.
     """
     return Answer(file_response(api.engine, incoming, await _stored(api, id)))
 

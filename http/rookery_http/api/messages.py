@@ -133,7 +133,7 @@ async def send_batch(api: Api, id: str, *, body: SendBatch, caller: Caller) -> A
 
 @call("GET", "/v1/messages/{id}", tag=TAG, answers={200: views.Message}, scope=Scope.READ)
 async def get_message(api: Api, id: str) -> Answer:
-    """Show what became of a send."""
+    """Show the state of a send."""
     return Answer(views.Message.of(await api.engine.get_message(id)))
 
 
@@ -154,11 +154,11 @@ async def download_message_media(api: Api, id: str) -> Answer:
     "/v1/messages/{id}",
     tag=TAG,
     answers={200: views.Message},
-    problems={409: "it has begun to leave, or came to its end otherwise"},
+    problems={409: "it is already being sent, or has ended"},
     scope=Scope.SEND,
 )
 async def cancel_message(api: Api, id: str) -> Answer:
-    """Cancel a send that still waits. Repeating it is harmless."""
+    """Cancel a send that is still waiting. Repeating it is harmless."""
     return Answer(views.Message.of(await api.engine.cancel_message(id)))
 
 

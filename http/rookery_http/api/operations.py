@@ -65,7 +65,7 @@ async def check_health(api: Api, *, body: CheckNow | None, caller: Caller) -> An
 
 @call("GET", "/v1/overview", tag=TAG, answers={200: operation_views.Overview}, scope=Scope.READ)
 async def overview(api: Api) -> Answer:
-    """Look at the whole deployment at a glance: sessions, traffic of the last hour, backlogs, instances."""
+    """Show the whole deployment at a glance: sessions, traffic of the last hour, backlogs, instances."""
     return Answer(operation_views.Overview.of(await api.engine.overview()))
 
 
@@ -92,7 +92,7 @@ async def check_recovery(api: Api) -> Answer:
 
 @call("POST", "/v1/cleaner/check", tag=TAG, answers={200: operation_views.Cleaned}, scope=Scope.MANAGE)
 async def check_cleaner(api: Api) -> Answer:
-    """Release what is still held for sessions that do not run here."""
+    """Release resources that are still held for sessions that do not run here."""
     return Answer(operation_views.Cleaned(await api.engine.clean()))
 
 
@@ -103,7 +103,7 @@ async def debug_tasks(api: Api) -> Answer:
 
 
 class ReadLog(msgspec.Struct, frozen=True, kw_only=True):
-    """Which lines; all filters must fit."""
+    """Which lines; all filters must match."""
 
     after: Annotated[EventId, msgspec.Meta(description="`next` of the answer before")] | None = None
     level: Annotated[LogLevel, msgspec.Meta(description="the least important level", examples=["WARNING"])] = "DEBUG"
@@ -137,7 +137,7 @@ async def read_log(api: Api, *, query: ReadLog) -> Answer:
 
 @call("GET", "/v1/settings", tag=TAG, answers={200: operation_views.SettingList}, scope=Scope.ADMIN)
 async def list_settings(api: Api) -> Answer:
-    """Show the settings in force, their defaults, and what this server runs on. Secrets are only said to be set."""
+    """Show the settings in force, their defaults, and what this server runs on. Of a secret, only whether it is set."""
     groups = groups_of(api.config) if api.config else {"API": api.settings, "Engine": api.engine.settings}
     shown = operation_views.SettingList(
         version=version("rookery"),

@@ -91,7 +91,7 @@ async def request_pairing_code(api: Api, id: str, *, body: PhoneNumber) -> Answe
     scope=Scope.MANAGE,
 )
 async def session_pairing_code(api: Api, id: str) -> Answer:
-    """Get the code to type that was asked for last, until it expires or the device is linked."""
+    """Get the code to type that was requested last, until it expires or the device is linked."""
     pairing = await api.engine.pairing(id)
     if pairing is None or pairing.kind != "phone":
         raise Problem(409, "no-pairing-code", "No pairing code", "no pairing code was requested, or it has expired")

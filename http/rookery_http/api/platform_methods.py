@@ -1,4 +1,4 @@
-"""Any method of the Bot API, with a session's connection; and the way from one Bot API server to another."""
+"""Calls of any method of the Bot API through a session, and a session's move from one Bot API server to another."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ async def call_telegram(api: Api, id: str, *, method: str, body: dict[str, Any] 
 
 
 class LeaveServer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`logOut` leaves Telegram's own server, `close` a server of yours."""
+    """`logOut` leaves Telegram's own server, `close` leaves your own."""
 
     method: Literal["logOut", "close"] = "logOut"
 
@@ -79,7 +79,7 @@ class LeaveServer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     body_required=False,
 )
 async def leave_telegram_server(api: Api, id: str, *, body: LeaveServer | None) -> Answer:
-    """Leave the present Bot API server, to go to another one.
+    """Leave the current Bot API server, to move to another one.
 
     Every update that waits there is stored first, because `logOut` drops them; then the session is stopped. Change the
     address (`ROOKERY_TELEGRAM_API_URL`) and start it. After `logOut`, Telegram's own server takes the bot back after ten

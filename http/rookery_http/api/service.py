@@ -18,7 +18,7 @@ HTML = "text/html"
 
 @call("GET", "/healthz", tag=TAG, answers={200: operation_views.Alive}, open=True)
 async def healthz(api: Api) -> Answer:
-    """Say that the process lives."""
+    """Report that the process is alive."""
     return Answer(operation_views.Alive("ok"))
 
 
@@ -31,7 +31,7 @@ async def healthz(api: Api) -> Answer:
     open=True,
 )
 async def readyz(api: Api) -> Answer:
-    """Say whether work is accepted, which takes a database that answers."""
+    """Report whether the server accepts work, which requires a database that answers."""
     if api.stopping.is_set() or not api.engine.ready:
         raise Problem(503, "not-ready", "Not ready", "the engine is starting or stopping", headers={"Retry-After": "1"})
     if trouble := await api.readiness.database_trouble():
@@ -42,7 +42,7 @@ async def readyz(api: Api) -> Answer:
 
 @call("GET", "/v1/health", tag=TAG, answers={200: operation_views.Health}, scope=Scope.READ)
 async def health(api: Api) -> Answer:
-    """Show how the engine is."""
+    """Show the engine's health."""
     return Answer(operation_views.Health.of(await api.engine.health()))
 
 
@@ -60,6 +60,6 @@ async def asyncapi(api: Api) -> Answer:
 
 @call("GET", "/docs", tag=TAG, answers={200: HTML}, scope=None)
 async def docs(api: Api) -> Answer:
-    """The same for people; works without the internet."""
+    """The description as a page for people; it works without internet access."""
     headers = {"Content-Security-Policy": POLICY, "X-Content-Type-Options": "nosniff"}
     return Answer(Response(page(api.describe()), headers=headers, content_type=f"{HTML}; charset=utf-8"))

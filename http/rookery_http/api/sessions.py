@@ -1,4 +1,4 @@
-"""Sessions: create, look, change, steer, delete."""
+"""Sessions: create, show, change, start, stop, delete."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class CreateSession(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
 
 
 class ChangeSession(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
-    """What to change; what is absent stays. New credentials or settings restart the session."""
+    """Fields to change; absent ones stay as they are. New credentials or settings restart the session."""
 
     name: NAME | msgspec.UnsetType = msgspec.UNSET
     enabled: bool | msgspec.UnsetType = msgspec.UNSET
@@ -53,7 +53,7 @@ class ChangeSession(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
 
 
 class ListSessions(msgspec.Struct, frozen=True, kw_only=True):
-    """Filters; all of them must fit."""
+    """Filters; all of them must match."""
 
     platform: Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9_-]{1,64}$" + NO_NEWLINE)] | None = None
     status: model.SessionStatus | None = None
@@ -184,7 +184,7 @@ ELSEWHERE = {504: "the instance that runs the session did not answer in time; it
 
 @call("POST", "/v1/sessions/{id}/start", tag=TAG, answers=VERB, problems=LIMITED, scope=Scope.MANAGE)
 async def start_session(api: Api, id: str) -> Answer:
-    """Enable a session and connect it, also when it had given up."""
+    """Enable a session and connect it, even if it had given up."""
     return Answer(_show(api, await api.engine.start(id)), 202)
 
 
@@ -202,19 +202,19 @@ async def restart_session(api: Api, id: str) -> Answer:
 
 @call("POST", "/v1/sessions/{id}/enable", tag=TAG, answers=VERB, problems=LIMITED, scope=Scope.MANAGE)
 async def enable_session(api: Api, id: str) -> Answer:
-    """Say that a session is wanted; it survives restarts."""
+    """Mark a session as wanted; this survives restarts."""
     return Answer(_show(api, await api.engine.enable(id)), 202)
 
 
 @call("POST", "/v1/sessions/{id}/disable", tag=TAG, answers=VERB, scope=Scope.MANAGE)
 async def disable_session(api: Api, id: str) -> Answer:
-    """Say that a session is not wanted; it survives restarts."""
+    """Mark a session as not wanted; this survives restarts."""
     return Answer(_show(api, await api.engine.disable(id)), 202)
 
 
 @call("POST", "/v1/sessions/{id}/logout", tag=TAG, answers=VERB, problems=ELSEWHERE, scope=Scope.MANAGE)
 async def logout_session(api: Api, id: str) -> Answer:
-    """End the authorisation at the platform, where there is such a thing."""
+    """End the authorisation at the platform, if there is one."""
     return Answer(_show(api, await api.engine.logout(id)), 202)
 
 

@@ -1,4 +1,4 @@
-"""Sinks: the log into message brokers."""
+"""Sinks: the event log, published to message brokers."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ UNUSABLE = {422: "the address or the target cannot be used with this kind of bro
 
 
 class CreateSink(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A broker that gets the events of the log."""
+    """A broker that receives the events of the log."""
 
     url: ADDRESS
     target: TARGET = "rookery.{session}.{type}"
@@ -71,7 +71,7 @@ class CreateSink(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
 
 
 class ChangeSink(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
-    """What to change; what is absent stays."""
+    """Fields to change; absent ones stay as they are."""
 
     url: ADDRESS | msgspec.UnsetType = msgspec.UNSET
     target: TARGET | msgspec.UnsetType = msgspec.UNSET
@@ -147,14 +147,14 @@ async def update_sink(api: Api, id: str, *, body: ChangeSink) -> Answer:
 
 @call("DELETE", "/v1/sinks/{id}", tag=TAG, answers={200: views.Deleted})
 async def delete_sink(api: Api, id: str) -> Answer:
-    """Delete a sink with everything on its way to it. What the broker has, it keeps."""
+    """Delete a sink with its pending deliveries. The broker keeps what it has."""
     await api.engine.delete_sink(id)
     return Answer(views.Deleted(id, True))
 
 
 @call("POST", "/v1/sinks/{id}/test", tag=TAG, answers={200: webhook_views.SinkTested})
 async def test_sink(api: Api, id: str) -> Answer:
-    """Publish one event of type `test` and say what became of it."""
+    """Publish one event of type `test` and report the result."""
     attempt, seconds = await api.engine.test_sink(id)
     return Answer(webhook_views.SinkTested(attempt.delivered, attempt.error, round(seconds, 3)))
 
@@ -176,7 +176,7 @@ async def sink_attempts(api: Api, id: str) -> Answer:
 
 @call("POST", "/v1/sinks/{id}/replay", tag=TAG, answers={202: webhook_views.Replayed}, body_required=False)
 async def replay_sink(api: Api, id: str, *, body: Replay | None) -> Answer:
-    """Put dead letters back on their way."""
+    """Queue dead letters again."""
     which = body or Replay()
     count = await api.engine.replay_sink(
         id, which.event_ids, session=which.session, since=seconds_of(which.since), until=seconds_of(which.until)

@@ -82,7 +82,7 @@ def revoke(
     url: Url = None,
     key: Key = None,
 ) -> None:
-    """Take a key out of use."""
+    """Revoke a key."""
     answer = Client(url, key).call("DELETE", f"/v1/keys/{path_of(id)}")
     if as_json:
         print_json(answer)

@@ -55,7 +55,7 @@ def send(
     url: Url = None,
     key: Key = None,
 ) -> None:
-    """Send a message and say what became of it. Fails when it was not sent."""
+    """Send a message and report the result. Fails when it was not sent."""
     body = _content(text, type, file, file_url, media) if content is None else document_of(content, "--content")
     message = Client(url, key).call(
         "POST",
@@ -153,13 +153,13 @@ def list_messages(
 
 @app.command()
 def show(id: Id, as_json: AsJson = False, url: Url = None, key: Key = None) -> None:
-    """Show what became of a send."""
+    """Show the state of a send."""
     message = Client(url, key).call("GET", f"/v1/messages/{path_of(id)}")
     print_json(message) if as_json else print_fields(message)
 
 
 @app.command()
 def cancel(id: Id, as_json: AsJson = False, url: Url = None, key: Key = None) -> None:
-    """Cancel a send that still waits."""
+    """Cancel a send that is still waiting."""
     message = Client(url, key).call("DELETE", f"/v1/messages/{path_of(id)}")
     print_json(message) if as_json else print_line(f"{message['id']}: {message['state']}")

@@ -13,7 +13,7 @@ from .output import Column, moment, print_json, print_line, print_table
 
 
 def health(as_json: AsJson = False, url: Url = None, key: Key = None) -> None:
-    """Show how the engine is: sessions by status, deliveries that wait. Fails when it is not ready."""
+    """Show the engine's health: sessions by status, pending deliveries. Fails when it is not ready."""
     answer = Client(url, key).call("GET", "/v1/health")
     if as_json:
         print_json(answer)
@@ -128,7 +128,7 @@ def recover(as_json: AsJson = False, url: Url = None, key: Key = None) -> None:
 
 
 def clean(as_json: AsJson = False, url: Url = None, key: Key = None) -> None:
-    """Release what is still held for sessions that do not run there."""
+    """Release resources that are still held for sessions that do not run there."""
     _names("/v1/cleaner/check", "released", "Nothing had to be released.", as_json, url, key)
 
 

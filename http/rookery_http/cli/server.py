@@ -1,4 +1,4 @@
-"""`rookery logs`, `rookery settings` and `rookery doctor`: what a server writes, what it goes by, and how it stands."""
+"""`rookery logs`, `rookery settings` and `rookery doctor`: a server's log, its settings, and what it needs to work."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ SETTINGS: list[Column] = [
 
 
 def settings(
-    server: Annotated[bool, typer.Option("--server", help="Those that a running server goes by.")] = False,
+    server: Annotated[bool, typer.Option("--server", help="Those in force on a running server.")] = False,
     as_json: AsJson = False,
     url: Url = None,
     key: Key = None,

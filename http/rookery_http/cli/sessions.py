@@ -138,7 +138,7 @@ def set_(
     url: Url = None,
     key: Key = None,
 ) -> None:
-    """Change a session. What is not given stays; new credentials or settings restart it."""
+    """Change a session. Options that are absent change nothing; new credentials or settings restart it."""
     body = given(
         name=name,
         credentials=_credentials(token, credential),
@@ -165,8 +165,8 @@ _verb("stop", "Disable a session and disconnect it; nothing is logged out.")
 _verb("restart", "Replace a session's connection by a new one.")
 _verb("retry", "Try again now instead of waiting.")
 _verb("logout", "End the authorisation at the platform.")
-_verb("enable", "Say that a session is wanted; it survives restarts.")
-_verb("disable", "Say that a session is not wanted; it survives restarts.")
+_verb("enable", "Mark a session as wanted; this survives restarts.")
+_verb("disable", "Mark a session as not wanted; this survives restarts.")
 app.command("qr")(pairing.qr)
 app.command("pair")(pairing.pair)
 app.command("pairing-code")(pairing.pairing_code)

@@ -100,7 +100,7 @@ def set_(
     url: Url = None,
     key: Key = None,
 ) -> None:
-    """Change a sink; what is not given stays."""
+    """Change a sink; options that are absent change nothing."""
     body = given(
         url=broker,
         target=target,
@@ -148,7 +148,7 @@ def try_out(id: Id, as_json: AsJson = False, url: Url = None, key: Key = None) -
 
 @app.command()
 def delete(id: Id, as_json: AsJson = False, url: Url = None, key: Key = None) -> None:
-    """Delete a sink with everything on its way to it."""
+    """Delete a sink with its pending deliveries."""
     answer = Client(url, key).call("DELETE", f"/v1/sinks/{path_of(id)}")
     if as_json:
         print_json(answer)

@@ -103,7 +103,7 @@ def add(
     url: Url = None,
     key: Key = None,
 ) -> None:
-    """Add a webhook; a secret that was made up is shown now and never again."""
+    """Add a webhook; a generated secret is shown now and never again."""
     body = given(
         url=endpoint,
         id=id,
@@ -139,7 +139,7 @@ def set_(
     url: Url = None,
     key: Key = None,
 ) -> None:
-    """Change a webhook; what is not given stays."""
+    """Change a webhook; options that are absent change nothing."""
     body = given(
         url=endpoint,
         session=session,
@@ -183,7 +183,7 @@ def rotate_secret(
     url: Url = None,
     key: Key = None,
 ) -> None:
-    """Sign with a new secret; one that was made up is shown now and never again."""
+    """Sign with a new secret; a generated one is shown now and never again."""
     body = given(secret=secret, grace=grace)
     _print(Client(url, key).call("POST", f"/v1/webhooks/{path_of(id)}/rotate-secret", json=body), as_json)
 
@@ -200,7 +200,7 @@ _switch("disable", False, "Deliver no more.")
 
 @app.command()
 def delete(id: Id, as_json: AsJson = False, url: Url = None, key: Key = None) -> None:
-    """Delete a webhook with everything on its way to it."""
+    """Delete a webhook with its pending deliveries."""
     answer = Client(url, key).call("DELETE", f"/v1/webhooks/{path_of(id)}")
     if as_json:
         print_json(answer)

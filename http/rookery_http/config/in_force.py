@@ -1,4 +1,4 @@
-"""The settings that a running server goes by, beside their defaults. Secrets are only said to be set."""
+"""The settings in force on a running server, beside their defaults. Of a secret, only whether it is set."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The documents that the calls about messages take, and what is found in them."""
+"""The input of the calls about messages."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class SendMessage(msgspec.Struct, frozen=True):
 
 
 class WaitFor(msgspec.Struct, frozen=True, kw_only=True):
-    """How long to wait for a final state, and what a bad one is answered with."""
+    """How long to wait for a final state, and how to answer a bad one."""
 
     wait: Annotated[float, msgspec.Meta(ge=0, le=MAX_WAIT, description="seconds to wait for a final state")] = 10.0
     strict: Annotated[

@@ -1,4 +1,4 @@
-"""The newest log lines of a server, kept in memory for whoever looks at it from afar."""
+"""The newest log lines of a server, kept in memory for remote readers."""
 
 from __future__ import annotations
 

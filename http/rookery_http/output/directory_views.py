@@ -101,7 +101,7 @@ class ParticipantList(msgspec.Struct, frozen=True):
 
 
 class Invite(msgspec.Struct, frozen=True):
-    """Whoever has it may join."""
+    """Anyone with the link may join."""
 
     link: str
 
@@ -120,20 +120,20 @@ class Left(msgspec.Struct, frozen=True):
 
 
 class ChannelList(msgspec.Struct, frozen=True):
-    """All channels that the account follows or keeps."""
+    """All channels that the account follows or owns."""
 
     channels: list[directory.Channel]
 
 
 class PresenceSet(msgspec.Struct, frozen=True):
-    """What is so from now on."""
+    """What holds from now on."""
 
     state: str | None
     subscribed: str | None
 
 
 class Rejected(msgspec.Struct, frozen=True):
-    """The call rings no more."""
+    """The call no longer rings."""
 
     call: str
     rejected: bool

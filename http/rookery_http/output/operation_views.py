@@ -76,7 +76,7 @@ class InstanceLoad(msgspec.Struct, frozen=True, kw_only=True):
 class Overview(msgspec.Struct, frozen=True, kw_only=True):
     """The whole deployment. `connected`, `needs_you` (a person has to scan or replace something), `on_the_way` and `down`
     count enabled sessions. `waiting_sessions` are those with waiting sends, the most first, at most 100. `lag` is the age
-    in seconds of the oldest event that waits for an endpoint. `silent` are instances that did not say how they are.
+    in seconds of the oldest event that waits for an endpoint. `silent` are instances that did not report.
     `minutes` are the last hour of all instances, oldest first; the last one goes on."""
 
     now: Moment
@@ -200,7 +200,7 @@ class LogPage(msgspec.Struct, frozen=True):
 
 
 class SettingList(msgspec.Struct, frozen=True, kw_only=True):
-    """What this server goes by. `version` is Rookery's, `python` and `sqlite` are what it runs on."""
+    """The settings in force. `version` is Rookery's, `python` and `sqlite` are what it runs on."""
 
     version: str
     python: str

@@ -190,7 +190,7 @@ class MessagePage(msgspec.Struct, frozen=True):
 
 
 class Event(EventDocument, frozen=True, kw_only=True):
-    """Something that a platform told: `body` has the normalised fields, `raw` the platform's own document."""
+    """Something that a platform reported: `body` has the normalised fields, `raw` the platform's own document."""
 
 
 class EventPage(msgspec.Struct, frozen=True):

@@ -97,7 +97,7 @@ class AmqpCommands(AsyncioCommands):
             return
         body = outcome.answer if outcome.answer is not None else _encode({"error": outcome.error})
         answer = Message(body, correlation_id=asked.correlation_id, content_type="application/json", app_id="rookery")
-        with contextlib.suppress(aio_pika.exceptions.DeliveryError):  # whoever asked has gone
+        with contextlib.suppress(aio_pika.exceptions.DeliveryError):  # the caller has gone
             await self._answers.default_exchange.publish(answer, asked.reply_to, mandatory=False)
 
     async def _bury(self, command: Command, error: str) -> bool:

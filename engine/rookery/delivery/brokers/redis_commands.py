@@ -16,7 +16,7 @@ from .commands import DEAD, Command, CommandOutcome
 from .target import BrokerAddress
 
 CONSUMER = "rookery"
-"""One name for all instances: whoever reads next also gets what was given out and not settled."""
+"""One name for all instances: the next reader also gets entries that were given out and not settled."""
 
 _encode = msgspec.json.Encoder().encode
 

@@ -1,4 +1,4 @@
-"""Says in words what went wrong with a broker, without the secrets of its address."""
+"""Describes the failure of a broker without the secrets of its address."""
 
 from __future__ import annotations
 

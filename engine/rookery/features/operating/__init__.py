@@ -1,1 +1,1 @@
-"""What an operator does with one engine and with several of them."""
+"""Features for operators, of one engine and of several."""

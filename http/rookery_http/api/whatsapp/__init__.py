@@ -1,4 +1,4 @@
-"""People, groups, channels and the account itself: what a session of WhatsApp knows and can change beside messages."""
+"""People, groups, channels and the account of a WhatsApp session."""
 
 from . import channels, contacts, groups, profile
 

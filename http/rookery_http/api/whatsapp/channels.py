@@ -1,4 +1,4 @@
-"""Channels: follow them, and keep an own one supplied. Posts are ordinary messages to the channel's address."""
+"""Channels: follow them, and post to your own. Posts are ordinary messages to the channel's address."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TAG = "channels"
 
 
 class FollowChannel(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """An address, or a link that somebody gave you."""
+    """An address or an invite link."""
 
     channel: Annotated[str, msgspec.Meta(min_length=10, max_length=200)]
 
@@ -27,7 +27,7 @@ class FollowChannel(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     "GET", "/v1/sessions/{id}/channels", tag=TAG, answers={200: views.ChannelList}, problems=PROBLEMS, scope=Scope.READ
 )
 async def list_channels(api: Api, id: str) -> Answer:
-    """List the channels that the account follows or keeps."""
+    """List the channels that the account follows or owns."""
     return Answer(views.ChannelList(await ask(api, id, directory.ListChannels())))
 
 
@@ -66,6 +66,6 @@ async def get_channel(api: Api, id: str, *, chat: str) -> Answer:
     scope=Scope.SEND,
 )
 async def unfollow_channel(api: Api, id: str, *, chat: str) -> Answer:
-    """Follow a channel no more."""
+    """Stop following a channel."""
     await ask(api, id, directory.UnfollowChannel(channel=chat))
     return Answer(views.Left(chat, True))

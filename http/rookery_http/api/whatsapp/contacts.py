@@ -154,5 +154,5 @@ async def set_timer(api: Api, id: str, *, who: str, body: SetTimer) -> Answer:
     scope=Scope.READ,
 )
 async def list_blocked(api: Api, id: str) -> Answer:
-    """List whom the account blocks."""
+    """List the people whom the account blocks."""
     return Answer(views.BlockList(await ask(api, id, directory.ListBlocked())))

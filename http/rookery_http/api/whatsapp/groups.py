@@ -41,7 +41,7 @@ class NewGroup(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
 
 class ChangeGroup(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What is absent stays as it is."""
+    """Absent fields stay as they are."""
 
     name: GroupName | None = None
     description: Annotated[str, msgspec.Meta(max_length=2048, description="an empty one removes it")] | None = None
@@ -63,20 +63,20 @@ class ChangeParticipants(msgspec.Struct, frozen=True, forbid_unknown_fields=True
 
 
 class JoinGroup(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A link that somebody gave you."""
+    """An invite link."""
 
     link: Link
 
 
 class PreviewGroup(msgspec.Struct, frozen=True, kw_only=True):
-    """A link that somebody gave you."""
+    """An invite link."""
 
     link: Link
 
 
 @call("GET", "/v1/sessions/{id}/groups", tag=TAG, answers={200: views.GroupList}, problems=PROBLEMS, scope=Scope.READ)
 async def list_groups(api: Api, id: str) -> Answer:
-    """List the groups that the account is in, communities and their announcement groups as what they are."""
+    """List the groups that the account is in; `kind` tells communities and their announcement groups apart."""
     found = await ask(api, id, directory.ListGroups())
     return Answer(views.GroupList([views.Group.of(each) for each in found]))
 

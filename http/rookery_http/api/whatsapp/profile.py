@@ -1,4 +1,4 @@
-"""The account itself, who is online, and calls that ring."""
+"""The account itself, who is online, and incoming calls."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TAG = "profile"
 
 
 class ChangeProfile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What is absent stays as it is."""
+    """Absent fields stay as they are."""
 
     name: Annotated[str, msgspec.Meta(min_length=1, max_length=25)] | None = None
     about: Annotated[str, msgspec.Meta(max_length=139)] | None = None
@@ -89,6 +89,6 @@ async def set_presence(api: Api, id: str, *, body: Presence) -> Answer:
     scope=Scope.SEND,
 )
 async def reject_call(api: Api, id: str, *, call: str) -> Answer:
-    """Reject a call that rings now; its id is in the `call` event."""
+    """Reject a ringing call; its id is in the `call` event."""
     await ask(api, id, directory.RejectCall(call=call))
     return Answer(views.Rejected(call, True))

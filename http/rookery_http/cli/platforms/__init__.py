@@ -1,1 +1,1 @@
-"""Commands for what only some platforms have."""
+"""Commands for features that only some platforms have."""

@@ -38,7 +38,7 @@ def leave_server(
     url: Url = None,
     key: Key = None,
 ) -> None:
-    """Leave the present Bot API server, to go to another one.
+    """Leave the current Bot API server, to move to another one.
 
     What waits there is stored first; then the session is stopped. Change the server's address and start the session.
     """

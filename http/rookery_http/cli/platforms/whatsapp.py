@@ -113,7 +113,7 @@ def timer(id: Id, who: Who, expires_in: Timer, as_json: AsJson = False, url: Url
 
 @app.command()
 def blocked(id: Id, as_json: AsJson = False, url: Url = None, key: Key = None) -> None:
-    """List whom the account blocks."""
+    """List the people whom the account blocks."""
     answer = _call("GET", id, "blocked", url, key)
     _say("\n".join(answer["blocked"]), answer, as_json)
 
@@ -248,7 +248,7 @@ def follow(id: Id, channel: str, as_json: AsJson = False, url: Url = None, key: 
 
 @app.command()
 def unfollow(id: Id, chat: Chat, as_json: AsJson = False, url: Url = None, key: Key = None) -> None:
-    """Follow a channel no more."""
+    """Stop following a channel."""
     answer = _call("DELETE", id, f"channels/{path_of(chat)}", url, key)
     _say(f"unfollowed {chat}", answer, as_json)
 
@@ -286,6 +286,6 @@ def presence(
 
 @app.command()
 def reject(id: Id, call: str, as_json: AsJson = False, url: Url = None, key: Key = None) -> None:
-    """Reject a call that rings now."""
+    """Reject a ringing call."""
     answer = _call("POST", id, f"calls/{path_of(call)}/reject", url, key)
     _say(f"rejected {call}", answer, as_json)
