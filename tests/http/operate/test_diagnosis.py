@@ -75,6 +75,9 @@ async def test_a_signal_writes_the_tree_to_the_log(tmp_path: Path) -> None:
         async with server.client() as client:
             document = {"id": "bot", "platform": "telegram", "credentials": {"token": TOKEN}}
             assert (await client.post("/v1/sessions", json=document)).status_code == 201
+            with trio.fail_after(30):  # no server of Telegram answers: the session's task runs, and tries again
+                while (await client.get("/v1/sessions/bot")).json()["status"] != "RECONNECTING":
+                    await trio.sleep(0.02)
             for times in (1, 2):
                 server.send_signal(signal.SIGUSR1)
                 with trio.fail_after(30):
