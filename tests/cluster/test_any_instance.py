@@ -18,8 +18,9 @@ from rookery.model.session import Action, Reason
 from rookery.provider.capabilities import MediaSink
 from rookery.provider.contract import Inbox
 from store.backends import PostgresBackend
-from support.engines.shared_engines import open_shared, running, until
+from support.engines.shared_engines import open_shared, running
 from support.fake_platform import FakeLink, FakePlatform
+from support.waiting import until
 
 
 class Code(msgspec.Struct):

@@ -10,8 +10,9 @@ import trio
 from rookery import Engine, MessageState
 from rookery.model.event import EventQuery
 from store.backends import PostgresBackend
-from support.engines.shared_engines import open_shared, running, until
+from support.engines.shared_engines import open_shared, running
 from support.fake_platform import FakePlatform, event
+from support.waiting import until
 
 DAY = 86_400.0
 

@@ -12,8 +12,9 @@ from rookery.model.event import NewEvent
 from rookery.model.media import MediaFile
 from rookery.provider.capabilities import MediaSink
 from store.backends import PostgresBackend
-from support.engines.shared_engines import open_shared, running, until
+from support.engines.shared_engines import open_shared, running
 from support.fake_platform import FakeLink, FakePlatform
+from support.waiting import until
 
 DATA = b"0123456789" * 250_000
 

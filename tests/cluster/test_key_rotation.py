@@ -7,8 +7,9 @@ import trio
 from rookery import SessionStatus
 from rookery.store.secrets import SecretBox
 from store.backends import PostgresBackend, run_sql
-from support.engines.shared_engines import open_shared, running, until
+from support.engines.shared_engines import open_shared, running
 from support.fake_platform import FakePlatform
+from support.waiting import until, until_found
 
 OLD, NEW = "the old key", "the new key"
 
@@ -29,17 +30,18 @@ async def test_it_may_begin_on_any_instance(postgres: PostgresBackend) -> None:
             # The new key is not used while an instance lives that lacks it; both read what either writes.
             await two.create_session(id="b", platform="fake", credentials={"token": "t"})
             await until(lambda: running(one) | running(two) == {"a", "b"})
-            with trio.fail_after(15):  # sessions may move between the two meanwhile
-                while {row.health.status for row in await one.list_sessions()} != {SessionStatus.CONNECTED}:
-                    await trio.sleep(0.05)
+            await until_found(  # sessions may move between the two meanwhile
+                one.list_sessions,
+                lambda rows: {row.health.status for row in rows} == {SessionStatus.CONNECTED},
+                seconds=15,
+            )
             assert (await one.get_session("b")).credentials == {"token": "t"}
             assert (await one.get_session("b")).unreadable is None
             assert [row.unreadable for row in await two.list_sessions()] == [None, None]
             assert await stored_with(postgres, OLD)
     async with open_shared(postgres, platforms[1], "two", key=f"{NEW},{OLD}"):
-        with trio.fail_after(30):  # at once, or when the row of an instance that had no time to leave has expired
-            while not await stored_with(postgres, NEW):
-                await trio.sleep(0.05)
+        # At once, or when the row of an instance that had no time to leave has expired.
+        await until_found(lambda: stored_with(postgres, NEW), seconds=30)
     async with open_shared(postgres, platforms[2], "three", key=NEW) as three:
         await until(lambda: running(three) == {"a", "b"})
         assert (await three.get_session("a")).credentials == {"token": "t"}
@@ -63,7 +65,5 @@ async def test_it_happens_when_the_last_instance_has_the_new_key(postgres: Postg
             assert box.holds_back
             leave.set()
             await until(lambda: running(second) == {"a"})
-            with trio.fail_after(15):
-                while not await stored_with(postgres, NEW):
-                    await trio.sleep(0.1)
+            await until_found(lambda: stored_with(postgres, NEW), seconds=15, step=0.1)
             assert not box.holds_back

@@ -10,8 +10,9 @@ import trio
 from rookery import Engine, Reason, SessionStatus
 from rookery.errors import StoreUnavailable
 from store.backends import PostgresBackend
-from support.engines.shared_engines import QUICK, open_shared, running, until
+from support.engines.shared_engines import QUICK, open_shared, running
 from support.fake_platform import FakeLink, FakePlatform
+from support.waiting import until
 from support.webhook_receiver import open_webhook_receiver
 
 WRITTEN = 0.3

@@ -13,9 +13,10 @@ import trio
 from rookery import Engine
 from rookery.store.postgres.database.listening import Listener
 from store.backends import PostgresBackend
-from support.engines.shared_engines import open_shared, running, until
+from support.engines.shared_engines import open_shared, running
 from support.fake_platform import FakePlatform
 from support.stalling_proxy import StallingProxy, open_stalling_proxy
+from support.waiting import until, until_found
 
 RARELY: dict[str, Any] = {
     "cluster_poll_interval": 600.0,
@@ -43,9 +44,7 @@ async def two_engines(postgres: PostgresBackend) -> AsyncIterator[tuple[Engine, 
             await one.create_session(id="a", platform="fake")
             await until(lambda: running(one) == {"a"})
             async with open_shared(behind, FakePlatform(), "two", **RARELY) as two:
-                with trio.fail_after(10):
-                    while len(await one.instances()) != 2:
-                        await trio.sleep(0.02)
+                await until_found(one.instances, lambda instances: len(instances) == 2, seconds=10)
                 await trio.sleep(1.0)  # both have done what they do at the start, so that no look at the store fails
                 yield one, two, proxy
 

@@ -10,8 +10,9 @@ import trio
 from rookery import Action, Engine, Reason, SessionStatus
 from rookery_telegram import Telegram
 from store.backends import PostgresBackend
-from support.engines.shared_engines import open_shared, running, until
+from support.engines.shared_engines import open_shared, running
 from support.telegram_engine import DEADLINE, TOKEN, open_quick_simulator
+from support.waiting import until
 
 
 async def test_the_second_session_of_a_bot_is_told_of_the_first(

@@ -17,8 +17,9 @@ from rookery.errors import OutcomeUnknown, StoreUnavailable, TooLate
 from rookery.model.message import STATUS_EVENT
 from store.backends import PostgresBackend
 from support.answered_posts import answer_posts
-from support.engines.shared_engines import QUICK, open_shared, running, until
+from support.engines.shared_engines import QUICK, open_shared, running
 from support.fake_platform import FakePlatform, event
+from support.waiting import until, until_found
 
 
 async def test_a_scheduled_send_is_sent_by_whoever_runs_the_session_then(postgres: PostgresBackend) -> None:
@@ -100,9 +101,7 @@ async def test_how_deliveries_go_is_the_same_on_every_instance(
         await second.create_webhook(url="http://one.example/in", id="w", events=["message"])
         platform = one if running(first) else two
         await platform.link().inbox.commit([event(number) for number in range(20)], None)
-        with trio.fail_after(30):
-            while (await first.webhook_facts())["w"].delivered < 20:
-                await trio.sleep(0.05)
+        await until_found(first.webhook_facts, lambda facts: facts["w"].delivered >= 20, seconds=30)
         for engine in (first, second):
             facts = (await engine.webhook_facts())["w"]
             assert (facts.delivered, facts.failed, facts.last_status) == (20, 0, 202)

@@ -9,8 +9,9 @@ from rookery import Engine, SessionStatus
 from rookery.errors import InvalidInput, LimitReached
 from rookery.store.open import MemoryStore
 from store.backends import PostgresBackend
-from support.engines.shared_engines import QUICK, open_shared, running, until
+from support.engines.shared_engines import QUICK, open_shared, running
 from support.fake_platform import FakePlatform
+from support.waiting import until
 
 IDS = [f"s{number:02}" for number in range(12)]
 

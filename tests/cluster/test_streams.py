@@ -12,8 +12,9 @@ from rookery import EventQuery
 from rookery_http.config.settings import ApiSettings
 from rookery_http.serve import serve_api
 from store.backends import PostgresBackend
-from support.engines.shared_engines import open_shared, running, until
+from support.engines.shared_engines import open_shared, running
 from support.fake_platform import FakePlatform, event
+from support.waiting import until
 
 EVENTS = 60
 

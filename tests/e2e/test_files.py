@@ -16,6 +16,7 @@ import trio
 from support.s3_server import REGION, S3Server
 from support.server_process import ServerProcess, open_server_process
 from support.storage import LONG
+from support.waiting import until
 
 MEBIBYTE = 1024 * 1024
 SIZE = (200 if LONG else 48) * MEBIBYTE
@@ -108,8 +109,7 @@ async def test_killed_in_the_middle_of_an_upload(tmp_path: Path) -> None:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(upload, client)
                 await half.wait()
-                while not any(path.stat().st_size >= 6 * MEBIBYTE for path in files(tmp_path)):
-                    await trio.sleep(0.01)
+                await until(lambda: any(path.stat().st_size >= 6 * MEBIBYTE for path in files(tmp_path)))
                 server.send_signal(signal.SIGKILL)
                 await server.ended(20)
                 nursery.cancel_scope.cancel()

@@ -15,6 +15,7 @@ from rookery.errors import RookeryError
 from rookery_simulator import BotApiSimulator
 from rookery_telegram import Telegram
 from support.telegram_engine import QUICK, UNLIMITED, open_quick_simulator
+from support.waiting import until_found
 
 BOTS = 3
 LIVES = 6
@@ -81,9 +82,11 @@ async def test_nothing_is_lost_or_repeated(seed: int, tmp_path: Path) -> None:
         async with host.open() as engine:
             await host.add(engine)
             total = sum(map(len, host.written.values()))
-            with trio.fail_after(PATIENCE):
-                while len(events := await engine.read_events(EventQuery(types=("message",), limit=10_000))) < total:
-                    await trio.sleep(0.05)
+            events = await until_found(
+                lambda: engine.read_events(EventQuery(types=("message",), limit=10_000)),
+                lambda events: len(events) >= total,
+                seconds=PATIENCE,
+            )
         for id, bot in host.bots.items():
             assert [event.key for event in events if event.session == id] == host.written[id]
             sent = [message.text for message in bot.sent]

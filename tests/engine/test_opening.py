@@ -19,8 +19,8 @@ from support.fake_platform import (
     event,
     open_fake_engine,
     open_troubled_store,
-    until,
 )
+from support.waiting import until
 
 
 class Oops(Exception):

@@ -23,8 +23,8 @@ from support.fake_platform import (
     open_fake_engine,
     open_troubled_store,
     settled,
-    until,
 )
+from support.waiting import until
 
 
 async def check_handed_over(store: TroubledStore, platform: FakePlatform, *ids: str) -> None:

@@ -25,6 +25,7 @@ from rookery_http.config.settings import ApiSettings
 from rookery_http.serve import serve_api
 from support.clients.answering import Answering
 from support.platforms import directory
+from support.waiting import until
 
 SECRET_KEY = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 PLATFORMS = {
@@ -176,9 +177,8 @@ async def serving(
             (address, *_) = await nursery.start(
                 partial(serve_api, engine, api, stop=stop, platforms=PLATFORMS | dict(others or {}))  # type: ignore[arg-type]
             )
-            with trio.fail_after(30):
-                while not engine.ready:  # type: ignore[union-attr]  # it looks at its stored sessions once before it says so
-                    await trio.sleep(0.01)
+            # It reads its stored sessions once before it is ready.
+            await until(lambda: engine.ready, seconds=30)  # type: ignore[union-attr]
             async with httpx.AsyncClient(base_url=address.url, headers=headers, trust_env=False) as client:
                 yield Served(engine, parrot, address.url, stop, client)  # type: ignore[arg-type]
             stop.set()

@@ -257,13 +257,6 @@ async def history_of(engine: Engine, id: str = "a") -> list[tuple[str, str]]:
     return [(one.status.value, one.reason.value) for one in reversed(await engine.history(id))]
 
 
-async def until(condition: Callable[[], bool], *, seconds: float = 60.0, step: float = 0.01) -> None:
-    """Wait for something that makes no signal; fails after `seconds`."""
-    with trio.fail_after(seconds):
-        while not condition():
-            await trio.sleep(step)
-
-
 async def settled(rounds: int = 50) -> None:
     """Let everything that can run without time passing run."""
     for _ in range(rounds):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from rookery import Engine, EngineSettings, Event, EventQuery, Session, SessionS
 from rookery.model.session import Reason
 from rookery_simulator.whatsapp import LinkedDevice, Phone, WhatsAppSimulator
 from rookery_whatsapp import WhatsApp, WorkerSettings
+from support.waiting import until, until_found
 
 PATIENCE = 40.0
 """Seconds for one step of a test; nothing takes long by itself, but the machine may be busy."""
@@ -65,12 +67,11 @@ async def open_whatsapp_engine(
 
 async def reach(engine: Engine, id: str, status: SessionStatus, reason: Reason | None = None) -> Session:
     """Wait until the session has this status, and this reason."""
-    with trio.fail_after(PATIENCE):
-        while True:
-            session = await engine.wait_status(id, status)
-            if reason is None or session.health.reason is reason:
-                return session
-            await trio.sleep(0.01)
+    return await until_found(
+        partial(engine.wait_status, id, status),
+        lambda session: reason is None or session.health.reason is reason,
+        seconds=PATIENCE,
+    )
 
 
 async def qr_of(engine: Engine, id: str) -> str:
@@ -119,9 +120,25 @@ def reasons(history: Any) -> list[Reason]:
     return [transition.reason for transition in reversed(history)]
 
 
+async def messages_until(engine: Engine, session: str, last: str) -> list[str]:
+    """The ids of the session's messages, once `last` is one of them."""
+
+    async def ids() -> list[str]:
+        return [event.body["message_id"] for event in await events_of(engine, session)]
+
+    return await until_found(ids, lambda found: last in found, seconds=PATIENCE)
+
+
+async def delivered(device: LinkedDevice) -> None:
+    """Return once the device has taken everything that was sent to it."""
+    await until(lambda: not device.undelivered, seconds=PATIENCE)
+
+
 async def came_back_at_once(engine: Engine, id: str) -> None:
     """After the last shutdown: connected by the first attempt, without a code. Statuses are stored a moment later."""
-    with trio.fail_after(PATIENCE):
-        while (found := reasons(await engine.history(id)))[-1] is not Reason.CONNECTED:
-            await trio.sleep(0.01)
+    found = reasons(
+        await until_found(
+            lambda: engine.history(id), lambda rows: reasons(rows)[-1] is Reason.CONNECTED, seconds=PATIENCE
+        )
+    )
     assert found[-4:] == [Reason.SHUTDOWN, Reason.RESTORING, Reason.STARTING, Reason.CONNECTED]

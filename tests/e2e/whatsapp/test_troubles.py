@@ -17,6 +17,7 @@ from rookery.model.session import Action, Reason
 from rookery_simulator.whatsapp import LinkedDevice, Network, Phone, WhatsAppSimulator
 from rookery_whatsapp import WhatsApp, WorkerSettings
 from support.storage import LONG
+from support.waiting import until_found
 from support.whatsapp_engine import (
     BOB,
     PATIENCE,
@@ -63,8 +64,7 @@ async def unlinked_on_the_phone(stage: Stage) -> None:
     stage.device.remove()
     session = await stage.reach(SessionStatus.DISCONNECTED, Reason.LOGOUT)
     assert session.health.action is Action.SCAN_QR
-    while (await stage.engine.get_session(stage.id)).enabled:
-        await trio.sleep(0.02)
+    await until_found(lambda: stage.engine.get_session(stage.id), lambda session: not session.enabled)
     assert (await stage.engine.get_session(stage.id)).credentials == {"account": stage.phone.number}
     assert stage.key_files() == []
     await stage.engine.start(stage.id)
@@ -212,9 +212,11 @@ async def test_the_network_goes_and_comes_back(whatsapp: WhatsAppSimulator, tmp_
         assert "connection was lost" in session.health.detail
         sent = whatsapp.phone(BOB).send_text(alice, "while you were away")
         outgoing = await engine.submit("one", to=BOB, text="queued while away")
-        with trio.fail_after(PATIENCE):
-            while "the client ended" not in ((await engine.get_session("one")).health.last_error or ""):
-                await trio.sleep(0.05)
+        await until_found(
+            lambda: engine.get_session("one"),
+            lambda session: "the client ended" in (session.health.last_error or ""),
+            seconds=PATIENCE,
+        )
         whatsapp.set_network(Network.UP)
         await reach(engine, "one", SessionStatus.CONNECTED)
         await event_where(engine, lambda event: event.body.get("message_id") == sent.id)

@@ -14,7 +14,18 @@ from rookery.provider.capabilities import WorkerInfo
 from rookery_simulator.whatsapp import LinkedDevice, WhatsAppSimulator
 from rookery_whatsapp import WhatsApp
 from rookery_whatsapp.link.link import WhatsAppLink
-from support.whatsapp_engine import BOB, PATIENCE, QUICK, events_of, link, open_whatsapp_engine, reach, trusting
+from support.waiting import until
+from support.whatsapp_engine import (
+    BOB,
+    PATIENCE,
+    QUICK,
+    delivered,
+    link,
+    messages_until,
+    open_whatsapp_engine,
+    reach,
+    trusting,
+)
 
 SESSIONS = 10
 BACK_WITHIN = 10.0  # seconds
@@ -98,10 +109,10 @@ async def end_one_under_traffic(
         await trio.sleep(0.3)
         began = trio.current_time()
         harm(victim)
-        with trio.fail_after(PATIENCE):
-            for id in victim.sessions:
-                while devices[id].logins == logins[id] or not devices[id].is_active:
-                    await trio.sleep(0.02)
+        moved = victim.sessions
+        await until(
+            lambda: all(devices[id].logins != logins[id] and devices[id].is_active for id in moved), seconds=PATIENCE
+        )
         for id in devices:
             await reach(engine, id, SessionStatus.CONNECTED)
         took = trio.current_time() - began
@@ -114,10 +125,8 @@ async def end_one_under_traffic(
     with trio.fail_after(PATIENCE):
         for id, device in devices.items():
             sent[id].append(bob.send_text(device.phone, "the last one").id)
-            while device.undelivered:
-                await trio.sleep(0.02)
-            while sent[id][-1] not in (stored := [event.body["message_id"] for event in await events_of(engine, id)]):
-                await trio.sleep(0.02)
+            await delivered(device)
+            stored = await messages_until(engine, id, sent[id][-1])
             assert len(stored) == len(set(stored)), "a message was stored twice"
             lost += len(set(sent[id]) - set(stored))
     print(f"\n{harm.__name__}: back after {took:.1f} s, slowest call {slowest_call:.3f} s, {lost} lost in the library")
@@ -133,9 +142,7 @@ async def test_a_worker_is_replaced_on_request_and_ends_with_its_engine(
         device, before, neighbour = devices["s0"], worker_of(engine, "s0"), worker_of(engine, "s1")
         assert before.pid != neighbour.pid
         await provider_of(engine).replace_worker(before.id, "memory")
-        with trio.fail_after(PATIENCE):
-            while device.logins < 2 or not device.is_active:
-                await trio.sleep(0.02)
+        await until(lambda: device.logins >= 2 and device.is_active, seconds=PATIENCE)
         await reach(engine, "s0", SessionStatus.CONNECTED)
         after = worker_of(engine, "s0")
         assert before.pid != after.pid

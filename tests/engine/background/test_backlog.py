@@ -24,6 +24,7 @@ from support.fake_platform import (
     open_troubled_store,
     text_of,
 )
+from support.waiting import until
 
 LIMIT = 10
 SETTINGS = msgspec.structs.replace(CALM, max_event_backlog=LIMIT)
@@ -118,9 +119,7 @@ async def test_stopping_and_reconnecting_while_it_pauses(autojump_clock: MockClo
         assert "`max_event_backlog`" in (await engine.get_session("a")).health.detail
         started = trio.current_time()
         await engine.stop("a")
-        with trio.fail_after(30):
-            while "a" in engine.running_here():
-                await trio.sleep(0.01)
+        await until(lambda: "a" not in engine.running_here(), seconds=30)
         assert trio.current_time() - started < 1, "what waits does not hold up a stop"
         await deliver(store, 100)
         await engine.start("a")

@@ -19,7 +19,8 @@ from rookery.runtime.clock import EngineClock, GuardedClock
 from rookery.settings import EngineSettings
 from rookery.store.open import MemoryStore
 from support.answered_posts import answer_posts
-from support.fake_platform import CALM, EPOCH, FakePlatform, add, connected, event, until, wall_clock
+from support.fake_platform import CALM, EPOCH, FakePlatform, add, connected, event, wall_clock
+from support.waiting import until
 
 
 class Wall:

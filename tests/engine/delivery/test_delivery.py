@@ -15,8 +15,8 @@ from support.fake_platform import (
     FakePlatform,
     open_fake_engine,
     open_troubled_store,
-    until,
 )
+from support.waiting import until
 
 
 async def test_an_event_is_posted_once(endpoints: Endpoints, autojump_clock: MockClock) -> None:

@@ -16,6 +16,7 @@ from standardwebhooks.webhooks import WebhookVerificationError
 from rookery import Engine, EngineSettings, open_engine
 from rookery.store.open import MemoryStore
 from support.fake_platform import FakePlatform, add, connected, event
+from support.waiting import until, until_found
 
 SETTINGS = EngineSettings(webhook_backoff=0.05, webhook_timeout=0.5, webhook_attempts=4)
 Handler = Callable[[trio.SocketStream], Awaitable[None]]
@@ -84,12 +85,6 @@ async def delivering(*urls: str) -> AsyncIterator[tuple[Engine, FakePlatform]]:
         for number, url in enumerate(urls):
             await engine.create_webhook(url=url, id=f"wh-{number}")
         yield engine, platform
-
-
-async def until(condition: Callable[[], bool], seconds: float = 10) -> None:
-    with trio.fail_after(seconds):
-        while not condition():
-            await trio.sleep(0.005)
 
 
 async def test_the_signature_is_one_that_receivers_accept() -> None:
@@ -196,9 +191,7 @@ async def test_an_endless_body_is_not_read_to_its_end() -> None:
         receiver.handler = pour
         await platform.link().inbox.commit([event(1)], None)
         await until(lambda: len(receiver.requests) == 1)
-        with trio.fail_after(20):
-            while (await engine.health()).pending_deliveries:
-                await trio.sleep(0.01)
+        await until_found(engine.health, lambda health: not health.pending_deliveries, seconds=20)
         assert len(receiver.requests) == 1
 
 
@@ -207,9 +200,7 @@ async def test_nobody_there_becomes_a_dead_letter_that_says_so() -> None:
         url = receiver.url
     async with delivering(url) as (engine, platform):
         await platform.link().inbox.commit([event(1)], None)
-        with trio.fail_after(30):
-            while not await engine.dead_letters("wh-0"):
-                await trio.sleep(0.05)
+        await until_found(lambda: engine.dead_letters("wh-0"), seconds=30)
         [dead] = await engine.dead_letters("wh-0")
         assert (dead.attempts, dead.event.key) == (4, "1")
         assert "CannotConnect" in dead.error

@@ -12,7 +12,8 @@ from rookery.errors import InvalidInput
 from rookery.model.instance import Duty
 from rookery.model.webhook import DeliveryOutcome
 from support.engines.delivering import ONE, Endpoints, counts, open_delivering, receive
-from support.fake_platform import FakePlatform, open_fake_engine, open_troubled_store, until
+from support.fake_platform import FakePlatform, open_fake_engine, open_troubled_store
+from support.waiting import until
 
 
 async def test_outcomes_of_the_same_moment_are_one_write(endpoints: Endpoints, autojump_clock: MockClock) -> None:

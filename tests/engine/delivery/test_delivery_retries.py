@@ -18,9 +18,9 @@ from support.engines.delivering import ONE, TWO, Endpoints, counts, open_deliver
 from support.fake_platform import (
     EPOCH,
     open_troubled_store,
-    until,
     wall_clock,
 )
+from support.waiting import until, until_found
 
 
 async def test_failures_are_retried_in_order_and_harm_no_other_chat(
@@ -266,9 +266,7 @@ async def test_how_gently_follows_the_backoff(endpoints: Endpoints, autojump_clo
     settings = EngineSettings(webhook_attempts=2, webhook_backoff=0.1)
     async with open_delivering(ONE, settings=settings) as (engine, platform):
         await receive(platform, *map(str, range(10)))
-        with trio.fail_after(40):
-            while (await counts(engine)) != (0, 10):
-                await trio.sleep(0.1)
+        await until_found(lambda: counts(engine), lambda found: found == (0, 10), seconds=40, step=0.1)
 
 
 async def test_a_replay_waits_for_nothing(endpoints: Endpoints, autojump_clock: MockClock) -> None:
@@ -281,8 +279,7 @@ async def test_a_replay_waits_for_nothing(endpoints: Endpoints, autojump_clock: 
     settings = EngineSettings(webhook_attempts=2)
     async with open_delivering(ONE, settings=settings) as (engine, platform):
         await receive(platform, *map(str, range(10)))
-        while (await counts(engine)) != (0, 10):
-            await trio.sleep(0.1)
+        await until_found(lambda: counts(engine), lambda found: found == (0, 10), step=0.1)
         endpoints.on_post = endpoints.accept
         endpoints.posts.clear()
         started = trio.current_time()

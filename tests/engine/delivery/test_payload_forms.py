@@ -19,7 +19,8 @@ from rookery.model.event import NewEvent
 from rookery.model.message import MessageState
 from rookery.model.session import Action, PairingCode, Reason, SessionStatus
 from support.answered_posts import answer_posts
-from support.fake_platform import EPOCH, FakePlatform, add, connected, open_fake_engine, until, wall_clock
+from support.fake_platform import EPOCH, FakePlatform, add, connected, open_fake_engine, wall_clock
+from support.waiting import until
 
 CARD = "4915100000002@c.us: BEGIN:VCARD"
 PLACE = "4915100000002@c.us: Berlin 52.5,13.4 "

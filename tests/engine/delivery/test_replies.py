@@ -20,8 +20,8 @@ from support.fake_platform import (
     event,
     open_fake_engine,
     open_troubled_store,
-    until,
 )
+from support.waiting import until, until_found
 
 URL = "http://bot.example/in"
 
@@ -53,9 +53,7 @@ async def talk(engine: Engine, platform: FakePlatform, bot: Bot, *, replies: boo
     await engine.create_webhook(id="w", url=URL, events=["message"], replies=replies)
     await platform.link().inbox.commit([event(1)], None)
     await until(lambda: bool(bot.posts))
-    with trio.fail_after(600):
-        while (await engine.webhook_facts())["w"].pending:
-            await trio.sleep(0.1)
+    await until_found(engine.webhook_facts, lambda facts: not facts["w"].pending, seconds=600, step=0.1)
     await trio.sleep(5)
 
 

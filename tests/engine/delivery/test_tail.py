@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import pytest
@@ -19,6 +19,7 @@ from rookery.model.event import EventQuery
 from rookery.provider.contract import Inbox
 from rookery.store.open import MemoryStore
 from support.fake_platform import FakePlatform, event
+from support.waiting import until
 
 
 class CountingStore(MemoryStore):
@@ -73,19 +74,13 @@ async def collect(setup: Setup, into: list[int], count: int, **query: object) ->
             return
 
 
-async def eventually(condition: Callable[[], bool]) -> None:
-    with trio.fail_after(30):
-        while not condition():
-            await trio.sleep(0.001)
-
-
 async def test_a_hundred_followers_cost_as_much_as_one(setup: Any) -> None:
     seen: list[list[int]] = [[] for _ in range(100)]
     async with trio.open_nursery() as nursery:
         for into in seen:
             nursery.start_soon(collect, setup, into, 51)
         await setup.say()
-        await eventually(lambda: all(seen))
+        await until(lambda: all(seen))
         await trio.testing.wait_all_tasks_blocked()
         before = setup.store.reads
         for _ in range(50):
@@ -140,7 +135,7 @@ async def test_a_slow_follower_misses_nothing_and_little_is_kept(setup: Any) -> 
         nursery.start_soon(collect, setup, seen, 3 * KEPT + 1)
         for _ in range(30):
             await setup.say(count=KEPT // 10)
-        await eventually(lambda: len(seen) == 3 * KEPT + 1)
+        await until(lambda: len(seen) == 3 * KEPT + 1)
     kept = sum(len(page.events) for page in setup.engine._tail._pages)
     assert kept <= KEPT
     late = [one.id for one in first]
@@ -159,7 +154,7 @@ async def test_what_was_erased_does_not_come_out_of_memory(setup: Any, count: in
         nursery.start_soon(lambda: collect(setup, seen[0], count, types=["*"]))
         await trio.testing.wait_all_tasks_blocked()
         await setup.say(count=count)
-        await eventually(lambda: len(seen[0]) == count)
+        await until(lambda: len(seen[0]) == count)
         await collect(setup, seen[1], count, types=["*"])
         assert seen[0] == seen[1]
         assert (await setup.engine.erase_chat("s0", event(0).chat)).events == count
@@ -284,7 +279,7 @@ async def test_when_nobody_has_followed_for_a_while_nothing_is_kept(autojump_clo
     await setup.say(count=3 * BEHIND)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(collect, setup, seen, 3 * BEHIND + 5)
-        await eventually(lambda: len(seen) == 3 * BEHIND)
+        await until(lambda: len(seen) == 3 * BEHIND)
         await trio.testing.wait_all_tasks_blocked()
         await setup.say(count=5)
     assert tail._pages

@@ -16,6 +16,7 @@ from rookery.errors import InvalidInput
 from rookery.runtime import names
 from rookery.store.open import MemoryStore
 from support.fake_platform import CALM, FakePlatform, add, connected, event, open_fake_engine
+from support.waiting import until, until_found
 from support.webhook_receiver import open_webhook_receiver
 
 
@@ -37,9 +38,7 @@ def verifies(secret: str, delivery: Any) -> bool:
 
 async def delivers_by(engine: Engine, secret: str) -> None:
     """Until the dispatcher has heard of the webhook's new secret."""
-    with trio.fail_after(20):
-        while [endpoint.webhook.secret for endpoint in engine._dispatcher.endpoints] != [secret]:
-            await trio.sleep(0.01)
+    await until(lambda: [endpoint.webhook.secret for endpoint in engine._dispatcher.endpoints] == [secret], seconds=20)
 
 
 async def test_headers_and_both_secrets() -> None:
@@ -129,9 +128,8 @@ async def test_a_webhook_has_its_own_timeout() -> None:
             await connected(engine)
             await engine.create_webhook(url=url, id="w", timeout=0.1)
             await platform.link().inbox.commit([event(1)], None)
-            with trio.fail_after(30):
-                while (error := (await engine.webhook_facts())["w"].last_error) is None:
-                    await trio.sleep(0.01)
+            facts = await until_found(engine.webhook_facts, lambda facts: facts["w"].last_error is not None, seconds=30)
+            error = facts["w"].last_error
             assert error == "no answer within 0.1 s"
         nursery.cancel_scope.cancel()
 
@@ -220,8 +218,7 @@ async def test_private_addresses_are_a_setting(allowed: bool) -> None:
             if allowed:
                 await receiver.wait_until(lambda: len(receiver.deliveries) == 1)
             else:
-                while not (letters := await engine.dead_letters("w")):
-                    await trio.sleep(0.01)
+                letters = await until_found(lambda: engine.dead_letters("w"))
                 assert "`webhook_allow_private`" in letters[0].error
                 assert receiver.deliveries == []
 
@@ -238,8 +235,6 @@ async def test_a_redirect_is_not_followed() -> None:
         await connected(engine)
         await engine.create_webhook(url=receiver.url, id="w")
         await platform.link().inbox.commit([event(1)], None)
-        with trio.fail_after(30):
-            while not (letters := await engine.dead_letters("w")):
-                await trio.sleep(0.01)
+        letters = await until_found(lambda: engine.dead_letters("w"), seconds=30)
         assert letters[0].error == "answered 307"
         assert elsewhere.deliveries == []

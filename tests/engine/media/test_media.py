@@ -27,6 +27,7 @@ from rookery.model.media import MediaFile, MediaOrigin, MediaState
 from rookery.provider.capabilities import MediaSink
 from rookery.store.open import MemoryStore
 from support.fake_platform import FakeLink, FakePlatform, TroubledStore, connected
+from support.waiting import until, until_found
 
 BOUND = 30.0
 QUICK = {"media_stray_age": 0.0}  # everything is old enough
@@ -209,8 +210,7 @@ async def test_who_asks_at_the_same_time_gets_the_same_file(tmp_path: Path) -> N
                     nursery.start_soon(ask)
                 async with trio.open_nursery() as first:
                     first.start_soon(ask)
-                    while not platform.fetches:
-                        await trio.sleep(0.01)
+                    await until(lambda: platform.fetches)
                     first.cancel_scope.cancel()
                 platform.hold.set()
         assert len(found) == 5
@@ -285,8 +285,7 @@ async def test_messages_never_wait_for_files(tmp_path: Path) -> None:
         with trio.fail_after(BOUND):
             for number in range(5):
                 await received(platform, engine, str(number))
-            while platform.fetches < 2:
-                await trio.sleep(0.01)
+            await until(lambda: platform.fetches >= 2)
             await engine.send("a", to="7", text="meanwhile")
             await trio.sleep(0.1)
             assert platform.fetches == 2, "no more than two at once"
@@ -317,9 +316,7 @@ async def test_a_news_that_was_not_told_is_told_later(tmp_path: Path) -> None:
         ) as engine:
             assert (await news(engine)).body["file"]["id"] == file.id
             assert platform.fetches == 1
-            with trio.fail_after(BOUND):
-                while (await engine.get_media(file.id)).due_at is not None:
-                    await trio.sleep(0.01)
+            await until_found(lambda: engine.get_media(file.id), lambda file: file.due_at is None, seconds=BOUND)
 
 
 def test_kinds_have_names() -> None:

@@ -29,9 +29,9 @@ from support.fake_platform import (
     open_troubled_store,
     settled,
     text_of,
-    until,
     wall_clock,
 )
+from support.waiting import until
 
 
 class PacedLink(FakeLink):

@@ -23,8 +23,8 @@ from support.fake_platform import (
     open_fake_engine,
     open_troubled_store,
     settled,
-    until,
 )
+from support.waiting import until
 
 
 class TestTroubledStore:

@@ -9,12 +9,13 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from rookery import Engine, MessageState, OutboundMessage, Receipt
+from rookery import MessageState, OutboundMessage, Receipt
 from rookery.errors import InvalidInput, OutcomeUnknown, Rejected
 from rookery.model.content import Text
 from rookery.model.message import Recorded, SendOutcome
 from rookery.model.session import Lease
 from rookery.outbound.rounds import LINGER
+from support.engines.sends import final
 from support.fake_platform import (
     CALM,
     EPOCH,
@@ -29,6 +30,7 @@ from support.fake_platform import (
     open_troubled_store,
     settled,
 )
+from support.waiting import until
 
 
 def stray(id: str, state: MessageState = MessageState.SENDING, *, to: str = "7") -> OutboundMessage:
@@ -48,13 +50,6 @@ def stray(id: str, state: MessageState = MessageState.SENDING, *, to: str = "7")
 async def lease_of(store: TroubledStore) -> Lease:
     row = await store.inner.get_session("a")
     return Lease(row.id, row.uid, row.owner or "", row.fence)
-
-
-async def final(engine: Engine, id: str, *, seconds: float = 30) -> OutboundMessage:
-    with trio.fail_after(seconds):
-        while not (found := await engine.get_message(id)).state.final:
-            await trio.sleep(0.1)
-    return found
 
 
 @pytest.mark.parametrize("is_connected", [True, False])
@@ -209,7 +204,5 @@ async def test_a_lost_lease_ends_the_link_though_a_call_hangs(autojump_clock: Mo
         began = trio.current_time()
         with trio.move_on_after(5):
             await engine.send("a", to="2", text="x")
-        with trio.fail_after(60):
-            while not lost.closed:
-                await trio.sleep(0.1)
+        await until(lambda: lost.closed, step=0.1)
         assert trio.current_time() - began < CALM.link_close_timeout + 6

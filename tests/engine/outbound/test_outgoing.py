@@ -23,6 +23,7 @@ from support.fake_platform import (
     settled,
     wall_clock,
 )
+from support.waiting import until
 
 
 async def test_a_message_leaves_at_its_time(autojump_clock: MockClock) -> None:
@@ -130,9 +131,7 @@ async def test_states_are_in_no_stream_unless_asked_for(autojump_clock: MockCloc
         await settled()
         receipt = await engine.send("a", to="7", text="hi")
         await platform.link().inbox.confirm([receipt.message_id], MessageState.READ)
-        with trio.fail_after(30):
-            while len(asked) < 2:
-                await trio.sleep(0.1)
+        await until(lambda: len(asked) >= 2, seconds=30, step=0.1)
         assert asked == ["sent", "read"]
         assert set(others) == {"session.status"}
         assert {found.type for found in await engine.read_events()} == {"session.status"}

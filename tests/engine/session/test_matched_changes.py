@@ -17,6 +17,7 @@ from support.engines.shared_engines import open_shared
 from support.fake_platform import FakePlatform, add, connected, open_fake_engine, wall_clock
 from support.server_process import open_server_process
 from support.traffic import add_sessions, all_poll, settings_for
+from support.waiting import until_found
 
 NEWEST = "(SELECT max(id) FROM events WHERE type = 'session.status')"
 MISSING = f"DELETE FROM events WHERE id = {NEWEST}"
@@ -37,9 +38,7 @@ def change(file: Path, statement: str) -> None:
 async def come_up(engine: Engine) -> None:
     await add(engine)
     await connected(engine)
-    with trio.fail_after(30):
-        while len(await engine.read_events()) < 2:
-            await trio.sleep(0.01)
+    await until_found(engine.read_events, lambda events: len(events) >= 2, seconds=30)
 
 
 @pytest.mark.parametrize("statement", [MISSING, TWICE])
@@ -84,9 +83,9 @@ async def serve(simulator: BotApiSimulator, data: Path, ends: str) -> None:
         await add_sessions(server, bots)
         await all_poll(simulator, bots)
         async with server.client() as client:
-            with trio.fail_after(30):
-                while len((await client.get("/v1/events")).json()["events"]) < 2:
-                    await trio.sleep(0.01)
+            await until_found(
+                lambda: client.get("/v1/events"), lambda answer: len(answer.json()["events"]) >= 2, seconds=30
+            )
         change(data / "rookery.db", MISSING)
         if ends == "stopped":
             server.process.terminate()

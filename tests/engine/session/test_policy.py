@@ -18,7 +18,8 @@ from trio.testing import MockClock
 from rookery import Action, Reason, SessionStatus
 from rookery.errors import Conflict, Failure, ProbeFailed, ProviderError, RateLimited, StoreUnavailable, TerminalError
 from rookery.model.session import TERMINAL_REASONS
-from support.fake_platform import CALM, FakePlatform, Step, add, connected, hang, open_fake_engine, until, wall_clock
+from support.fake_platform import CALM, FakePlatform, Step, add, connected, hang, open_fake_engine, wall_clock
+from support.waiting import until
 
 BUDGET = 20
 CURVE = [min(5 * 1.5**n, 300.0) for n in range(BUDGET + 5)]

@@ -21,9 +21,9 @@ from support.fake_platform import (
     history_of,
     network,
     open_fake_engine,
-    until,
     wall_clock,
 )
+from support.waiting import until
 
 
 @pytest.mark.parametrize(

@@ -22,8 +22,8 @@ from support.fake_platform import (
     open_troubled_store,
     settled,
     status_of,
-    until,
 )
+from support.waiting import until
 
 KEEP = EngineSettings(backoff_jitter=0.0, auto_cleanup_on_logout=False)
 

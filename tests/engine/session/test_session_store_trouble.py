@@ -20,8 +20,8 @@ from support.fake_platform import (
     history_of,
     open_fake_engine,
     open_troubled_store,
-    until,
 )
+from support.waiting import until
 
 
 async def test_a_store_that_is_away_for_a_while_loses_nothing(autojump_clock: MockClock) -> None:

@@ -22,8 +22,8 @@ from support.fake_platform import (
     open_fake_engine,
     open_troubled_store,
     status_of,
-    until,
 )
+from support.waiting import until
 
 State = Callable[[Engine, FakePlatform], Awaitable[None]]
 

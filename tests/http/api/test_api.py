@@ -9,6 +9,7 @@ import trio
 
 from rookery_http.api.state import PlatformInput
 from support.clients.problems import assert_problem
+from support.waiting import until
 
 SESSION_FIELDS = {
     "id",
@@ -137,9 +138,7 @@ async def test_a_send_survives_its_caller(served: Any) -> None:
         await served.client.post("/v1/sessions/polly/messages", json={"to": "7", "text": "hi"})
     assert served.parrot.sent == []
     served.parrot.hold.set()
-    with trio.fail_after(30):
-        while not served.parrot.sent:
-            await trio.sleep(0.01)
+    await until(lambda: served.parrot.sent, seconds=30)
 
 
 async def test_a_stopped_session_does_not_send(served: Any) -> None:

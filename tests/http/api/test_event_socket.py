@@ -16,6 +16,7 @@ from rookery.model.key import Scope
 from rookery_http.api.streams import event_socket
 from rookery_http.server import websocket
 from support.clients.websocket_client import Refused, open_slow_stream, open_websocket
+from support.waiting import until
 
 SOCKET = "/v1/events/ws"
 
@@ -116,14 +117,10 @@ async def test_a_slow_reader_costs_bounded_memory_and_time(serve: Any) -> None:
 async def test_a_reader_that_vanishes_is_noticed(served: Any) -> None:
     await served.add()
     async with open_websocket(served.port, SOCKET + "?type=message") as client:
-        with trio.fail_after(30):
-            while not served.engine._tail._waiting:
-                await trio.sleep(0.01)
+        await until(lambda: served.engine._tail._waiting, seconds=30)
         linger = struct.pack("ii", 1, 0)
         client.stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)  # a reset instead of a goodbye
-    with trio.fail_after(30):
-        while served.engine._tail._waiting:
-            await trio.sleep(0.01)
+    await until(lambda: not served.engine._tail._waiting, seconds=30)
 
 
 async def test_chatter_and_nonsense_from_the_client(served: Any) -> None:

@@ -20,8 +20,9 @@ from rookery_http.config.settings import ApiSettings
 from rookery_http.output.problems import from_error
 from rookery_http.serve import serve_api
 from store.backends import PostgresBackend
-from support.engines.shared_engines import open_shared, running, until
+from support.engines.shared_engines import open_shared, running
 from support.fake_platform import FakePlatform
+from support.waiting import until
 
 
 async def test_one_instance_alone(served: Any) -> None:

@@ -11,6 +11,7 @@ import trio
 
 from rookery_http.access.rate_limit import RateLimits
 from rookery_http.output.problems import Problem
+from support.waiting import until_found
 
 ADMIN = "the-admin-key"
 
@@ -65,9 +66,7 @@ async def test_an_expired_key_is_wrong(serve: Any) -> None:
     async with serve(key=ADMIN) as served:
         _, client = await make(served, expires_in=0.05)
         async with client:
-            with trio.fail_after(30):
-                while (await client.get("/v1/sessions")).status_code != 401:
-                    await trio.sleep(0.01)
+            await until_found(lambda: client.get("/v1/sessions"), lambda answer: answer.status_code == 401, seconds=30)
 
 
 SCOPES = {

@@ -16,6 +16,7 @@ import trio
 from rookery import EngineSettings
 from rookery.media.spool import Spool
 from rookery_http.output.download import disposition
+from support.waiting import until
 
 PNG = b"\x89PNG not really " * 10_000
 TYPE = {"Content-Type": "image/png"}
@@ -198,10 +199,8 @@ async def test_a_client_that_goes_half_way_leaves_nothing(served: Any, tmp_path:
     with trio.fail_after(20):
         async with await trio.open_tcp_stream("127.0.0.1", served.port) as stream:
             await stream.send_all(head + piece)
-            while not any(path.stat().st_size >= 1_000_000 for path in files(tmp_path)):
-                await trio.sleep(0.01)
-        while files(tmp_path):
-            await trio.sleep(0.01)
+            await until(lambda: any(path.stat().st_size >= 1_000_000 for path in files(tmp_path)))
+        await until(lambda: not files(tmp_path))
     assert (await served.client.get("/v1/media")).json()["media"] == []
 
 

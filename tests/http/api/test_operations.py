@@ -14,6 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from rookery import EngineSettings, SessionStatus
 from rookery.errors import StoreUnavailable, TerminalError
 from rookery.model.session import Action, Reason
+from support.waiting import until_found
 
 
 async def test_a_qr_code_in_every_form(served: Any) -> None:
@@ -158,9 +159,9 @@ async def test_enabled_sessions_that_are_down_are_counted(served: Any) -> None:
     error = TerminalError("banned", reason=Reason.BANNED, action=Action.NONE)
     served.engine.running_here()["polly"].fail(error)
     await served.engine.wait_status("polly", SessionStatus.DISCONNECTED)
-    with trio.fail_after(20):
-        while f"{down} 1.0" not in (await served.client.get("/metrics")).text.splitlines():
-            await trio.sleep(0.02)
+    await until_found(
+        lambda: served.client.get("/metrics"), lambda answer: f"{down} 1.0" in answer.text.splitlines(), seconds=20
+    )
     await served.client.post("/v1/sessions/polly/stop")
     assert f"{down} 0.0" in (await served.client.get("/metrics")).text.splitlines()
 

@@ -6,11 +6,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import trio
 
+from rookery import Engine
 from rookery.model.session import Reason, SessionStatus
 from rookery_http.access import pair_tokens
 from rookery_http.server import access_log
+from support.waiting import until_found
 
 
 async def test_a_link_shows_the_code_and_nothing_else(serve: Any) -> None:
@@ -73,6 +74,10 @@ async def test_a_link_is_limited_and_its_token_stays_out_of_the_log(
     assert set(shown) == {"/pair/..."}
 
 
+async def with_reason(engine: Engine, reason: Reason) -> None:
+    await until_found(lambda: engine.get_session("polly"), lambda session: session.health.reason is reason)
+
+
 async def test_a_link_says_what_its_owner_can_do(serve: Any) -> None:
     async with serve(key="k") as served:
         await served.add("polly")
@@ -81,9 +86,7 @@ async def test_a_link_says_what_its_owner_can_do(serve: Any) -> None:
         inbox = served.parrot.inboxes["polly"]
         for reason, words in (("PASSKEY_REQUIRED", "passkey"), ("QR_EXPIRED", "has stopped")):
             inbox.report(SessionStatus.DISCONNECTED, Reason(reason), "for the operator")
-            with trio.fail_after(10):
-                while (await served.engine.get_session("polly")).health.reason is not Reason(reason):
-                    await trio.sleep(0.01)
+            await with_reason(served.engine, Reason(reason))
             page = (await served.client.get(path)).text
             assert words in page
             assert "for the operator" not in page

@@ -12,6 +12,7 @@ from rookery.errors import StoreUnavailable
 from rookery_http.operate import readiness
 from rookery_http.output.values import redacted
 from support.clients.problems import assert_problem
+from support.waiting import until_found
 
 
 async def test_probes_and_health(served: Any) -> None:
@@ -20,9 +21,13 @@ async def test_probes_and_health(served: Any) -> None:
     ready = await served.client.get("/readyz")
     assert (ready.status_code, ready.json()) == (200, {"status": "ready"})
     await served.add()
-    with trio.fail_after(20):  # what was observed is written a little later
-        while (health := (await served.client.get("/v1/health")).json())["sessions"] != {"parrot": {"CONNECTED": 1}}:
-            await trio.sleep(0.02)
+    # What the engine observed is stored a moment later.
+    answer = await until_found(
+        lambda: served.client.get("/v1/health"),
+        lambda answer: answer.json()["sessions"] == {"parrot": {"CONNECTED": 1}},
+        seconds=20,
+    )
+    health = answer.json()
     assert health["started_at"].endswith("Z")
 
 

@@ -15,6 +15,7 @@ import trio
 
 from rookery.model.key import Scope
 from support.clients.websocket_client import open_slow_stream
+from support.waiting import until
 
 STREAM = "/v1/events/stream"
 
@@ -189,9 +190,7 @@ async def test_it_ends_with_its_key(serve: Any, how: Any) -> None:
                 assert await frames.one() is None, "the body ends properly"
             await served.parrot.say("polly", "only for those who may")
             assert texts(await unharmed.some(2))[-1] == "only for those who may"
-        with trio.fail_after(30):
-            while served.engine._keyring._watched:
-                await trio.sleep(0.01)
+        await until(lambda: not served.engine._keyring._watched, seconds=30)
 
 
 async def test_it_ends_where_the_reader_said(served: Any) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import trio
 
+from support.waiting import until_found
 from support.webhook_receiver import open_webhook_receiver
 
 HOOK = {"url": "http://127.0.0.1:9/x", "id": "w"}
@@ -152,9 +153,12 @@ async def test_the_last_attempts_and_how_long_they_took(served: Any) -> None:
         await served.add()
         await served.parrot.say("polly", "a", chat="7")
         await served.parrot.say("polly", "b", chat="7")
-        with trio.fail_after(30):
-            while len(attempts := (await served.client.get("/v1/webhooks/w/attempts")).json()["attempts"]) < 2:
-                await trio.sleep(0.02)
+        answer = await until_found(
+            lambda: served.client.get("/v1/webhooks/w/attempts"),
+            lambda answer: len(answer.json()["attempts"]) >= 2,
+            seconds=30,
+        )
+        attempts = answer.json()["attempts"]
         tested = await served.client.post("/v1/webhooks/w/test")
         assert "got it ***" in tested.text
         assert "hush" not in tested.text + str(attempts)

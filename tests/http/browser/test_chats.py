@@ -11,6 +11,7 @@ import trio
 from PIL import Image
 
 from support.clients.chromium import Page
+from support.waiting import until_found
 
 ADA, BOB = 5501, 5502
 PATIENCE = 40.0
@@ -155,9 +156,12 @@ async def test_a_long_chat_is_windowed_and_nothing_jumps(rookery: Any, page: Pag
     total = 10_000 if LONG else 700
     bot.push_many(total, chats=1)
     await page.go(f"{rookery.url}/#/chats/shop?chat=1")
-    with trio.fail_after(600 if LONG else PATIENCE):
-        while await page.js("document.querySelector('.bubble .said')?.textContent") != str(total):
-            await trio.sleep(0.2)
+    await until_found(
+        lambda: page.js("document.querySelector('.bubble .said')?.textContent"),
+        lambda value: value == str(total),
+        seconds=600 if LONG else PATIENCE,
+        step=0.2,
+    )
     up = "document.querySelector('.talk .scroll').scrollTop = -1e9"
     first = "[...document.querySelectorAll('.bubble .said')].some((one) => one.textContent === '1')"
     reached = f"(() => {{ {up}; return {first}; }})()"

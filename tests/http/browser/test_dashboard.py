@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from functools import partial
+from operator import eq
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ import zxingcpp
 from PIL import Image
 
 from rookery_simulator.bot_api import Fault
+from support.waiting import until_found
 from support.webhook_receiver import open_webhook_receiver
 
 
@@ -188,9 +191,7 @@ async def test_the_page_follows_a_code_that_changes(
     monkeypatch.setattr(rookery.engine, "pairing", pairing)
     for code in ("the first code", None, "the second code", "the third code"):
         shown = code and Code("qr", code, 4_000_000_000.0)
-        with trio.fail_after(PATIENCE):
-            while await scanned(page, tmp_path) != ([code] if code else []):
-                await trio.sleep(0.05)
+        await until_found(partial(scanned, page, tmp_path), partial(eq, [code] if code else []), seconds=PATIENCE)
 
 
 async def scanned(page: Any, directory: Path) -> list[str]:

@@ -25,6 +25,7 @@ from rookery_client.wire import EventLines
 from rookery_simulator.bot_api import open_bot_api_simulator
 from support.server_process import open_server_process
 from support.traffic import add_sessions, settings_for
+from support.waiting import until
 
 T = TypeVar("T")
 SECRET = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3"
@@ -242,8 +243,7 @@ async def test_following_goes_on_after_a_restart_of_the_server(tmp_path: Path) -
                 async with open_server_process(tmp_path, environment=environment) as server:
                     await server.listening()
                     bot.push_text("last")
-                    while "last" not in seen:
-                        await trio.sleep(0.01)
+                    await until(lambda: "last" in seen)
     assert seen == ["first", "meanwhile", "last"]
 
 

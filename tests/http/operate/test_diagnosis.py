@@ -17,6 +17,7 @@ from trio.testing import wait_all_tasks_blocked
 from rookery_http.operate.stuck import answering_signals
 from rookery_http.operate.task_tree import lines, task_tree
 from support.server_process import open_server_process
+from support.waiting import until
 
 TOKEN = "123456789:AAEhBOweik9ai2o1B2c3D4e5F6g7H8i9J0k"
 
@@ -78,11 +79,10 @@ async def test_a_signal_writes_the_tree_to_the_log(tmp_path: Path) -> None:
             with trio.fail_after(30):  # no server of Telegram answers: the session's task runs, and tries again
                 while (await client.get("/v1/sessions/bot")).json()["status"] != "RECONNECTING":
                     await trio.sleep(0.02)
-            for times in (1, 2):
-                server.send_signal(signal.SIGUSR1)
-                with trio.fail_after(30):
-                    while server.errors.count(b"the tree of tasks") < times:
-                        await trio.sleep(0.02)
+            server.send_signal(signal.SIGUSR1)
+            await until(lambda: b"the tree of tasks" in server.errors)
+            server.send_signal(signal.SIGUSR1)
+            await until(lambda: server.errors.count(b"the tree of tasks") == 2)
             assert (await client.get("/healthz")).status_code == 200, "it goes on"
         server.send_signal(signal.SIGTERM)
         assert await server.ended(15) == 0
@@ -97,9 +97,7 @@ async def test_a_loop_that_is_held_up_is_told_by_a_thread(caplog: pytest.LogCapt
         return [record.getMessage() for record in caplog.records]
 
     async def comes(event: str) -> None:
-        with trio.fail_after(30):
-            while not any(event in seen for seen in events()):
-                await trio.sleep(0.01)
+        await until(lambda: any(event in seen for seen in events()), seconds=30)
 
     before = signal.getsignal(signal.SIGUSR1)
     with answering_signals(patience=0.2):

@@ -14,6 +14,7 @@ import yaml
 
 from rookery.errors import ProbeFailed
 from rookery.runtime.telemetry import COUNTERS, DURATIONS
+from support.waiting import until
 
 DOCS = Path(__file__).parents[3] / "docs/monitoring"
 NAME = re.compile(r"\b(?:rookery|process)_[a-z_]+\b(?=[{\[ )]|$)")
@@ -120,8 +121,7 @@ async def test_everything_that_an_operator_looks_for_is_there(served: Any, monke
     await served.client.post("/v1/sessions/polly/messages", json={"to": "7", "text": "hi"})
     assert (await served.client.post("/v1/health/check")).json()["checks"][0]["ok"]
     with trio.fail_after(20):
-        while not served.engine.telemetry.counters["deliveries"]["failed",]:
-            await trio.sleep(0.01)
+        await until(lambda: served.engine.telemetry.counters["deliveries"][("failed",)])
         served.engine.running_here()["polly"].fail(ProbeFailed("no answer"))
         await served.engine.wait_status("polly", "RECONNECTING")
         await served.client.post("/v1/sessions/polly/retry")

@@ -21,6 +21,7 @@ from rookery_http.operate.log_tail import LogTail, levels_from
 from rookery_http.operate.logs import Mask
 from support.clients.problems import assert_problem
 from support.server_process import open_server_process
+from support.waiting import until_found
 
 TOKEN = "123456789:AAEhBOweik9ai2o1B2c3D4e5F6g7H8i9J0k"
 
@@ -144,10 +145,9 @@ async def test_a_full_disk_is_not_ready_and_says_why(tmp_path: Path) -> None:
         async with server.client() as client:
 
             async def answers(status: int) -> httpx.Response:
-                with trio.fail_after(30):
-                    while (answer := await client.get("/readyz")).status_code != status:
-                        await trio.sleep(0.1)
-                return answer
+                return await until_found(
+                    lambda: client.get("/readyz"), lambda answer: answer.status_code == status, seconds=30, step=0.1
+                )
 
             await answers(200)
             limits = resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE)

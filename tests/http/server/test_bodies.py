@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from rookery_http.input.body_budget import FREE, BodyBudget
 from rookery_http.input.documents import INLINE, MAX_VALUES, Documents, read_json, size_without_data
 from rookery_http.output.problems import Problem
+from support.waiting import until_found
 
 JSON = {"Content-Type": "application/json"}
 SEND = "/v1/sessions/polly/messages"
@@ -225,6 +226,7 @@ async def test_unfinished_bodies_do_not_add_up(serve: Any) -> None:
             assert (await served.client.post(SEND, json={"to": "7", "text": "hi"})).status_code == 200
             nursery.cancel_scope.cancel()
         document = {"to": "7", "type": "document", "filename": "a", "data": "A" * 3 * mebibyte}
-        with trio.fail_after(20):
-            while (await served.client.post(SEND, json=document)).status_code != 200:
-                await trio.sleep(0.05)  # until the server has noticed that the clients are gone
+        # Until then the server has not noticed that the clients are gone.
+        await until_found(
+            lambda: served.client.post(SEND, json=document), lambda answer: answer.status_code == 200, seconds=20
+        )

@@ -11,6 +11,7 @@ import pytest
 import trio
 
 from rookery_http.server import http1
+from support.waiting import until
 
 POST = (
     b"POST /v1/sessions/polly/messages HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
@@ -149,9 +150,7 @@ async def test_the_log_says_what_was_answered(served: Any, caplog: pytest.LogCap
     await talk(
         served.port, b"GET /v1/events/stream?after=0&timeout=0 HTTP/1.1\r\nHost: localhost\r\n\r\n", half_close=True
     )
-    with trio.fail_after(10):
-        while len(logged(caplog)) < 5:
-            await trio.sleep(0.01)
+    await until(lambda: len(logged(caplog)) >= 5, seconds=10)
     posts = [("/v1/sessions/polly/messages", 200)] * 3
     assert logged(caplog) == [*posts, ("/v1/events/stream", 400), ("/v1/events/stream", 200)]
 
@@ -185,7 +184,5 @@ async def test_the_log_says_201_and_202_and_how_streams_ended(served: Any, caplo
                     got += await client.receive_some()
         assert status_of(got) == status
         expected.append((path or request.split()[1].decode(), status))
-        with trio.fail_after(10):
-            while len(logged(caplog)) < len(expected):
-                await trio.sleep(0.01)
+        await until(lambda: len(logged(caplog)) >= len(expected), seconds=10)
     assert logged(caplog) == expected

@@ -21,6 +21,7 @@ from rookery.errors import LimitReached
 from rookery.runtime import descriptors
 from rookery.runtime.http_client import CannotConnect, HttpClient
 from support.server_process import open_server_process
+from support.waiting import until_found
 
 HEALTH = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
@@ -157,8 +158,7 @@ async def test_pid_1_reaps_orphans_and_passes_signals_on(tmp_path: Path) -> None
             [init] = await children_of(process.pid)
             inside = ["nsenter", "--target", str(init), "--pid", "--mount"]
             await trio.run_process([*inside, "sh", "-c", "for i in 1 2 3 4 5; do (sleep 0.1 &) ; done"])
-            while len(await children_of(init)) != 1:
-                await trio.sleep(0.05)
+            await until_found(lambda: children_of(init), lambda found: len(found) == 1)
             os.kill(init, signal.SIGTERM)
             assert await process.wait() == 0
     finally:

@@ -15,6 +15,7 @@ import trio.testing
 from rookery.errors import InvalidInput
 from rookery_http.server import connection
 from rookery_http.server.server import CannotListen, open_listeners
+from support.waiting import until
 
 
 @asynccontextmanager
@@ -80,9 +81,7 @@ async def test_clients_that_hang_up_with_their_answer_leave_nothing_behind(serve
             async with connected(served.port) as client:
                 await client.send_all(GET)
                 assert (await read_answer(client))[0] == 200
-        with trio.fail_after(20):
-            while tasks_named("_close_when_idle"):
-                await trio.sleep(0.01)
+        await until(lambda: not tasks_named("_close_when_idle"), seconds=20)
 
 
 async def test_a_connection_serves_many_requests(serve: Any) -> None:

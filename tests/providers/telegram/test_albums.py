@@ -20,6 +20,7 @@ from rookery_telegram.position import Position
 from rookery_telegram.receiving.albums import collect, is_ripe, to_event
 from support.bot_api.album_parts import push_part
 from support.telegram_engine import QUICK, TOKEN, UNLIMITED, Setup, open_quick_simulator, open_setup
+from support.waiting import until_found
 
 PAUSE = 0.3
 NEVER = 60.0
@@ -89,20 +90,18 @@ async def test_parts_that_wait_at_the_end_of_a_life_are_gathered_in_the_next(tmp
         people = People(simulator.bot(TOKEN))
         async with life(simulator.url, store, gather_albums=1.0) as engine:
             people.send_album(3, chat_id=7)
-            with trio.fail_after(30):
-                while len(await engine.read_events(EventQuery(types=("message",)))) < 3:
-                    await trio.sleep(0.01)
+            await until_found(
+                lambda: engine.read_events(EventQuery(types=("message",))), lambda events: len(events) >= 3, seconds=30
+            )
         async with life(simulator.url, store) as engine:
-            with trio.fail_after(30):
-                while not (found := await engine.read_events(EventQuery(types=("album",)))):
-                    await trio.sleep(0.01)
+            found = await until_found(lambda: engine.read_events(EventQuery(types=("album",))), seconds=30)
             assert [len(event.body["parts"]) for event in found] == [3]
 
 
 async def stored(engine: Engine, type: str, count: int) -> list[Any]:
-    with trio.fail_after(30):
-        while len(found := await engine.read_events(EventQuery(types=(type,)))) < count:
-            await trio.sleep(0.01)
+    found = await until_found(
+        lambda: engine.read_events(EventQuery(types=(type,))), lambda found: len(found) >= count, seconds=30
+    )
     return [event.body for event in found]
 
 

@@ -24,6 +24,7 @@ from rookery_telegram import Telegram
 from rookery_telegram.bot_api.methods import OTHER, catalogue, check_method
 from support.bot_api.method_log import MethodLog, Received, open_method_log
 from support.telegram_engine import QUICK, TOKEN, UNLIMITED
+from support.waiting import until
 
 KEYBOARD = {"inline_keyboard": [[{"text": "Yes", "callback_data": "y"}]]}
 CALLS: list[tuple[str, dict[str, Any]]] = [
@@ -230,9 +231,7 @@ async def test_who_cannot_be_called() -> None:
         with pytest.raises(InvalidInput, match="type"):
             await engine.submit("shop", to=7, type="call", platform="telegram", method="logOut")
         await engine.stop("shop")
-        with trio.fail_after(30):
-            while "shop" in engine.running_here():
-                await trio.sleep(0.01)
+        await until(lambda: "shop" not in engine.running_here(), seconds=30)
         with pytest.raises(NotConnected, match="DISCONNECTED"):
             await engine.call("shop", "getChat", {"chat_id": 1})
 

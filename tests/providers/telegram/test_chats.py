@@ -5,11 +5,10 @@ from __future__ import annotations
 import time
 from typing import Any
 
-import trio
-
 from rookery.model.chat import ChatMessage
 from rookery_simulator import open_bot_api_simulator
 from support.telegram_engine import DEADLINE, Setup, open_setup
+from support.waiting import until_found
 
 NOW = int(time.time())
 PERSON = {"id": 7, "type": "private", "first_name": "Ann"}
@@ -17,18 +16,20 @@ PERSON = {"id": 7, "type": "private", "first_name": "Ann"}
 
 async def conversation(setup: Setup, count: int) -> list[ChatMessage]:
     """The messages, the oldest first, once there are so many."""
-    with trio.fail_after(DEADLINE):
-        while len(found := await setup.engine.chat_messages("shop", "7")) < count:
-            await trio.sleep(0.02)
+    found = await until_found(
+        lambda: setup.engine.chat_messages("shop", "7"), lambda found: len(found) >= count, seconds=DEADLINE
+    )
     return list(reversed(found))
 
 
 async def update(setup: Setup, count: int, partial: dict[str, Any]) -> None:
     """Push an update and wait until there are so many events of the bot."""
     setup.bot.push_update(partial)
-    with trio.fail_after(DEADLINE):
-        while len([one for one in await setup.engine.read_events() if one.type != "session.status"]) < count:
-            await trio.sleep(0.02)
+    await until_found(
+        setup.engine.read_events,
+        lambda events: len([one for one in events if one.type != "session.status"]) >= count,
+        seconds=DEADLINE,
+    )
 
 
 async def test_a_conversation_with_an_edit_a_reaction_and_a_deletion() -> None:

@@ -9,6 +9,7 @@ from rookery import EventQuery, SessionStatus
 from rookery.errors import CallRefused, InvalidInput, NotConnected, OutcomeUnknown
 from rookery_simulator import Fault
 from support.telegram_engine import open_quick_simulator, open_setup
+from support.waiting import until
 
 
 async def test_what_waits_is_stored_and_the_session_stops() -> None:
@@ -60,8 +61,6 @@ async def test_what_cannot_be_left() -> None:
             await setup.engine.leave_server("shop", "getMe")
         await setup.engine.stop("shop")
         await setup.status(SessionStatus.DISCONNECTED)
-        with trio.fail_after(30):
-            while "shop" in setup.engine.running_here():
-                await trio.sleep(0.01)
+        await until(lambda: "shop" not in setup.engine.running_here(), seconds=30)
         with pytest.raises(NotConnected):
             await setup.engine.leave_server("shop")

@@ -18,6 +18,7 @@ from rookery_telegram.bot_api.proxy import check_proxy
 from support.bot_api.method_log import Received, open_method_log
 from support.bot_api.proxies import PASSWORD, USER, open_proxy
 from support.telegram_engine import QUICK, SECRET, TOKEN, UNLIMITED
+from support.waiting import until_found
 
 PHOTO = {"file_id": "f", "file_unique_id": "u", "width": 1, "height": 1}
 UPDATE = {
@@ -54,8 +55,7 @@ async def test_everything_goes_through_the_proxy(
             await engine.create_session(id="shop", platform="telegram", credentials={"token": TOKEN}, settings=settings)
             with trio.fail_after(60):
                 await engine.wait_status("shop", SessionStatus.CONNECTED)
-                while not (events := await engine.read_events(EventQuery(types=("message",)))):  # polling
-                    await trio.sleep(0.01)
+                events = await until_found(lambda: engine.read_events(EventQuery(types=("message",))))
                 await engine.send("shop", to=7, text="hi")
                 stored = await engine.store_media(b"bytes" * 100_000, content_type="image/png", filename="a.png")
                 await engine.send("shop", to=7, type="image", media=stored.id)
@@ -164,8 +164,7 @@ async def test_a_file_of_a_local_server_is_read_from_where_it_lies(tmp_path: Any
             async with open_engine(providers=[telegram], store=MemoryStore(), settings=QUICK) as engine:
                 await engine.create_session(id="shop", platform="telegram", credentials={"token": TOKEN})
                 with trio.fail_after(60):
-                    while not (events := await engine.read_events(EventQuery(types=("message",)))):
-                        await trio.sleep(0.01)
+                    events = await until_found(lambda: engine.read_events(EventQuery(types=("message",))))
                     if local:
                         assert (await engine.fetch_media(events[0].id)).data == b"local content"
                     else:

@@ -18,6 +18,7 @@ from rookery_simulator import BotApiSimulator, People, open_bot_api_simulator
 from support.server_process import open_server_process
 from support.telegram_engine import TOKEN
 from support.traffic import settings_for
+from support.waiting import until_found
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 DEADLINE = 60
@@ -119,7 +120,7 @@ async def test_the_shop_behind_a_webhook_sells(tmp_path: Path) -> None:
                 assert (await client.post("/v1/sessions", json=session)).status_code == 201
                 shop = {"ROOKERY_URL": url, "ROOKERY_API_KEY": "the-admin-key", "SHOP_PORT": "0"}
                 async with running("shop_webhook.py", shop):
-                    with trio.fail_after(DEADLINE):
-                        while not (await client.get("/v1/webhooks")).json()["webhooks"]:
-                            await trio.sleep(0.05)
+                    await until_found(
+                        lambda: client.get("/v1/webhooks"), lambda answer: answer.json()["webhooks"], seconds=DEADLINE
+                    )
                     await buy(simulator)

@@ -22,6 +22,7 @@ from rookery import Engine, Event, SessionStatus
 from rookery.errors import Rejected
 from rookery_simulator.whatsapp.bodies import SettingsBody
 from rookery_simulator.whatsapp.server.state.settings import Settings
+from support.waiting import until_found
 from support.whatsapp_engine import BOB, NUMBER, PATIENCE, event_where, open_whatsapp_engine, qr_of, reach
 
 CAROL = "4915100000003"
@@ -97,9 +98,7 @@ async def test_a_test_in_another_process_plays_every_part(tmp_path: Path) -> Non
 
         id = await remote.write(BOB, to=NUMBER, type="text", text="hello")
         assert (await came(engine, id)).body["text"] == "hello"
-        with trio.fail_after(PATIENCE):
-            while not (receipts := await remote.get(f"phones/{BOB}/sent/{id}")):
-                await trio.sleep(0.05)
+        receipts = await until_found(lambda: remote.get(f"phones/{BOB}/sent/{id}"), seconds=PATIENCE)
         assert {each["kind"] for each in receipts} <= {"delivered", "inactive"}
         edit = await remote.write(BOB, type="edit", message_id=id, text="hello again")
         assert (await came(engine, edit, "edited_message")).body["text"] == "hello again"
@@ -137,9 +136,11 @@ async def test_a_test_in_another_process_plays_every_part(tmp_path: Path) -> Non
             await engine.send("one", to=CAROL, text="who are you?")
         logins = (await remote.get(f"phones/{NUMBER}"))["devices"][0]["logins"]
         await remote.post(f"phones/{NUMBER}/devices", do="drop")
-        with trio.fail_after(PATIENCE):
-            while (await remote.get(f"phones/{NUMBER}"))["devices"][0]["logins"] == logins:
-                await trio.sleep(0.05)
+        await until_found(
+            lambda: remote.get(f"phones/{NUMBER}"),
+            lambda answer: answer["devices"][0]["logins"] != logins,
+            seconds=PATIENCE,
+        )
         await remote.post(f"phones/{NUMBER}/devices", do="remove")
         await reach(engine, "one", SessionStatus.DISCONNECTED)
 

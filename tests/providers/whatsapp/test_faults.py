@@ -8,6 +8,7 @@ import trio
 from providers.whatsapp.conftest import PATIENCE, Linked
 from providers.whatsapp.neonize_client import open_neonize
 from rookery_simulator.whatsapp import Network, WhatsAppSimulator
+from support.waiting import until, until_found
 
 ALICE = "4915100000001"
 
@@ -22,8 +23,7 @@ async def test_the_phone_unlinks_a_device_that_is_away(
         async with open_neonize(whatsapp, tmp_path / "session.sqlite3") as client:
             assert (await client.event("LoggedOut"))["OnConnect"]
             # The event comes before the library has deleted its device.
-            while whatsapp.connections:
-                await trio.sleep(0.02)
+            await until(lambda: not whatsapp.connections)
         async with open_neonize(whatsapp, tmp_path / "session.sqlite3") as client:
             await client.qr()
 
@@ -38,8 +38,7 @@ async def test_a_login_that_nobody_answers(whatsapp: WhatsAppSimulator, linked: 
     linked.device.ignore_logins = True
     linked.device.drop()
     await linked.client.event("Disconnected")
-    while not await linked.client.call("is_connected"):
-        await trio.sleep(0.02)
+    await until_found(lambda: linked.client.call("is_connected"))
     # The library does not notice: it still believes what was true before the connection was lost.
     assert await linked.client.call("is_logged_in")
     assert linked.device.logins == 1
@@ -130,8 +129,7 @@ async def a_refused_message(whatsapp: WhatsAppSimulator, linked: Linked) -> None
 
 async def stream_error_503_leaves_a_zombie(whatsapp: WhatsAppSimulator, linked: Linked) -> None:
     linked.device.stream_error(503, close=False)
-    while await linked.client.call("is_logged_in"):
-        await trio.sleep(0.02)
+    await until_found(lambda: linked.client.call("is_logged_in"), lambda found: not found)
     assert await linked.client.call("is_connected")
     # Closed by the server, it reconnects by itself.
     linked.device.drop()

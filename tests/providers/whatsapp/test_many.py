@@ -6,6 +6,7 @@ import trio
 
 from providers.whatsapp.conftest import PATIENCE, Linked, open_linked
 from rookery_simulator.whatsapp import WhatsAppSimulator
+from support.waiting import until
 
 BOB, CAROL = "4915100000002", "4915100000003"
 
@@ -75,8 +76,7 @@ async def test_keys_that_run_out_and_sessions_that_are_lost_are_replaced(
     sent = bob.send_text(linked.phone, "without a one-time key")
     await sent.delivered()
     linked.device.ask_for_prekeys()
-    while linked.device.prekey_count < 5:
-        await trio.sleep(0.02)
+    await until(lambda: linked.device.prekey_count >= 5)
     bob.lose_sessions()
     await linked.client.call("send_text", BOB, "one")
     assert (await bob.next_message()).text == "one"

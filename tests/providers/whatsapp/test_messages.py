@@ -4,12 +4,11 @@ import base64
 import hashlib
 from typing import Any
 
-import trio
-
 from providers.whatsapp.conftest import Linked
 from providers.whatsapp.neonize_client import NeonizeClient
 from rookery_simulator.whatsapp import Phone, WhatsAppSimulator
 from rookery_simulator.whatsapp.phone import outgoing
+from support.waiting import until_found
 
 BOB = "4915100000002"
 
@@ -180,8 +179,7 @@ async def test_signs_of_life(whatsapp: WhatsAppSimulator, linked: Linked) -> Non
     bob.appear(alice)
     await client.event("Presence")
     # The push name comes with the app state that the phone shares after pairing.
-    while "PushName" not in await client.call("me") or not (await client.call("me"))["PushName"]:
-        await trio.sleep(0.02)
+    await until_found(lambda: client.call("me"), lambda me: me.get("PushName"))
     await client.call("appear")
     assert (await device.presences.wait_for()).get("name") == alice.name
     assert (await client.call("is_on_whatsapp", BOB))[0]["IsIn"]

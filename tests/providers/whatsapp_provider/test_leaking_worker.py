@@ -11,12 +11,12 @@ from itertools import count
 
 import msgspec
 import pytest
-import trio
 
 from providers.whatsapp_provider.conftest import Opener
 from rookery import Engine, EventQuery, MessageState, SessionStatus
 from rookery.background.memory_reading import unique_memory
 from rookery.provider.capabilities import WorkerInfo
+from support.waiting import until, until_found
 from support.whatsapp_engine import PATIENCE, QUICK, reach, reasons
 
 MIB = 1024**2
@@ -84,18 +84,17 @@ async def test_it_is_replaced_and_no_message_is_lost(mocked: Opener, found_by: s
             report = await engine.check_memory()
         grown = next(worker for worker in report.workers if worker.pid == before["leaking"].pid).unique
         assert grown < most * limit
-        with trio.fail_after(PATIENCE):
-            while hosts(engine).get("leaking", before["leaking"]).pid == before["leaking"].pid:
-                await trio.sleep(0.01)
+        await until(
+            lambda: hosts(engine).get("leaking", before["leaking"]).pid != before["leaking"].pid, seconds=PATIENCE
+        )
         for id in ("leaking", "beside"):
             await reach(engine, id, SessionStatus.CONNECTED)
             assert await tell(engine, f"event:new-{id}", id) is MessageState.SENT
             stored.append(f"new-{id}")
         states = {(await engine.wait_message(id, PATIENCE)).state for id in waiting}
         assert MessageState.SENT in states <= {MessageState.SENT, MessageState.UNKNOWN}
-        with trio.fail_after(PATIENCE):  # an event is stored a moment after the answer to the call that made it
-            while len(await keys(engine)) < len(stored):
-                await trio.sleep(0.01)
+        # An event is stored a moment after the answer to the call that made it.
+        await until_found(lambda: keys(engine), lambda found: len(found) >= len(stored), seconds=PATIENCE)
         assert sorted(await keys(engine)) == sorted(stored)
         after = hosts(engine)
         assert before["leaking"].pid not in {worker.pid for worker in after.values()}

@@ -16,6 +16,7 @@ from rookery_whatsapp.protocol import VERSION, FromWorker, Ping, ToWorker, Welco
 from rookery_whatsapp.worker import host as module
 from rookery_whatsapp.worker.channel import Channel, EngineGone
 from rookery_whatsapp.worker.host import Host
+from support.waiting import until
 from support.whatsapp_engine import reach
 
 from .conftest import Opener
@@ -115,7 +116,5 @@ async def test_the_engine_tells_the_end_of_the_first_lease(mocked: Opener) -> No
             engine._supervisor.running[id].trust_until(trio.current_time() + seconds)
         assert worker.lease_end() == pytest.approx(time.monotonic() + 20, abs=1)
         await engine.stop("two")
-        with trio.fail_after(10):
-            while "two" in worker.leases:
-                await trio.sleep(0.01)
+        await until(lambda: "two" not in worker.leases, seconds=10)
         assert worker.lease_end() == pytest.approx(time.monotonic() + 50, abs=5)

@@ -14,6 +14,7 @@ from rookery.errors import StoreUnavailable
 from rookery.model.session import Action, Reason
 from rookery_whatsapp import WhatsApp
 from rookery_whatsapp.link import link
+from support.waiting import until, until_found
 from support.whatsapp_engine import QUICK, events_of, reach, reasons
 
 PATIENCE = 40
@@ -91,9 +92,11 @@ async def test_codes_rotate_and_a_typed_one_goes_first(mocked: Opener) -> None:
     async with mocked() as engine:
         await engine.create_session(id="rounds-endless", platform="whatsapp")
         await reach(engine, "rounds-endless", SessionStatus.QR_REQUIRED)
-        with trio.fail_after(PATIENCE):
-            while (await engine.request_pairing_code("rounds-endless", "4915112345678")).code != "ABCD-1234":
-                await trio.sleep(0.01)
+        await until_found(
+            lambda: engine.request_pairing_code("rounds-endless", "4915112345678"),
+            lambda found: found.code == "ABCD-1234",
+            seconds=PATIENCE,
+        )
         shown = await engine.pairing("rounds-endless")
         assert shown is not None
         assert (shown.kind, shown.code) == ("phone", "ABCD-1234")
@@ -169,9 +172,7 @@ async def test_a_worker_that_hangs_is_replaced(mocked: Opener) -> None:
         await connect(engine)
         pid = whatsapp(engine).workers()[0].pid
         await engine.submit("one", to="4915100000002", text="hang")
-        with trio.fail_after(PATIENCE):
-            while not (workers := whatsapp(engine).workers()) or workers[0].pid == pid:
-                await trio.sleep(0.01)
+        await until(lambda: [worker.pid for worker in whatsapp(engine).workers()] not in ([], [pid]), seconds=PATIENCE)
         await reach(engine, "one", SessionStatus.CONNECTED)
 
 
@@ -200,14 +201,10 @@ async def test_an_event_is_confirmed_when_it_is_stored(mocked: Opener, monkeypat
 
         monkeypatch.setattr(engine.store, "append", failing)
         await tell(engine, "event:a/1")
-        with trio.fail_after(PATIENCE):
-            while not confirmed():
-                await trio.sleep(0.01)
+        await until(confirmed, seconds=PATIENCE)
         assert failures == 3
         await tell(engine, "event:a/1")  # the library repeats itself
-        with trio.fail_after(PATIENCE):
-            while "stored 2" not in whatsapp(engine).pool.workers[0]._last_words:
-                await trio.sleep(0.01)
+        await until(lambda: "stored 2" in whatsapp(engine).pool.workers[0]._last_words, seconds=PATIENCE)
         assert [event.key for event in await events_of(engine, "one")] == ["a/1"]
 
 
@@ -239,9 +236,7 @@ async def test_sessions_share_workers_up_to_the_limit(mocked: Opener) -> None:
         assert sorted(len(worker.sessions) for worker in whatsapp(engine).workers()) == [1, 2, 2]
         for number in range(5):
             await engine.stop(f"s{number}")
-        with trio.fail_after(PATIENCE):
-            while whatsapp(engine).workers():
-                await trio.sleep(0.01)
+        await until(lambda: not whatsapp(engine).workers(), seconds=PATIENCE)
         assert whatsapp(engine).pool.crashes == 0
 
 
@@ -264,6 +259,11 @@ async def test_a_worker_full_of_leftovers_gets_no_new_sessions(mocked: Opener) -
         assert [len(worker.sessions) for worker in whatsapp(engine).workers()] == [1, 1]
 
 
+async def crashed(engine: Engine, times: int) -> None:
+    """Return once this many workers have crashed."""
+    await until(lambda: whatsapp(engine).pool.crashes >= times, seconds=PATIENCE)
+
+
 async def test_sessions_whose_workers_keep_dying_are_isolated(mocked: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(link, "DEATH_PAUSE", 0.01)
     async with mocked() as engine:
@@ -272,9 +272,7 @@ async def test_sessions_whose_workers_keep_dying_are_isolated(mocked: Opener, mo
         for crashes in (1, 2, 3):
             assert [len(worker.sessions) for worker in whatsapp(engine).workers()] == [2]
             await tell(engine, "die")
-            with trio.fail_after(PATIENCE):
-                while whatsapp(engine).pool.crashes < crashes:
-                    await trio.sleep(0.01)
+            await crashed(engine, crashes)
             await reach(engine, "neighbour", SessionStatus.CONNECTED)
             await reach(engine, "one", SessionStatus.CONNECTED)
         assert [len(worker.sessions) for worker in whatsapp(engine).workers()] == [1, 1]
@@ -289,9 +287,7 @@ async def test_a_killed_worker_makes_no_session_a_suspect(mocked: Opener, monkey
         [worker] = whatsapp(engine).workers()
         assert len(worker.sessions) == 2
         os.kill(worker.pid, signal.SIGKILL)  # as the kernel does when memory is short
-        with trio.fail_after(PATIENCE):
-            while whatsapp(engine).pool.crashes < 1:
-                await trio.sleep(0.01)
+        await crashed(engine, 1)
         await reach(engine, "one", SessionStatus.CONNECTED)
         await reach(engine, "rounds-endless", SessionStatus.QR_REQUIRED)
         assert [len(worker.sessions) for worker in whatsapp(engine).workers()] == [2]

@@ -26,6 +26,7 @@ from store.building import (
     new_session,
     webhook,
 )
+from support.waiting import until_found
 
 
 async def test_two_instances_claim_each_session_once(postgres: PostgresBackend) -> None:
@@ -63,9 +64,7 @@ async def test_a_lease_expires_by_the_clock_of_the_database(postgres: PostgresBa
         old = await create_and_claim(store)
         assert await store.claim("two", limit=1, now=time.time() + 9e9, ttl=60.0) == []  # our clock does not matter
         assert await store.renew("one", [old], now=0.0, ttl=0.05) == {"shop"}
-        with trio.fail_after(30):
-            while not (found := await store.claim("two", limit=1, now=0.0, ttl=60.0)):
-                await trio.sleep(0.01)
+        found = await until_found(lambda: store.claim("two", limit=1, now=0.0, ttl=60.0), seconds=30)
         assert found[0].fence == old.fence + 1
         assert (found[0].owner, found[0].taken_from) == ("two", "one")
         assert await store.renew("one", [old], now=0.0, ttl=60.0) == set()

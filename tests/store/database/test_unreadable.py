@@ -16,7 +16,8 @@ from rookery.model.session import SessionChange
 from rookery.store.contract import Store
 from rookery.store.rows.sessions import transition_from_row
 from store.backends import Backend, PostgresBackend, SqliteBackend, run_sql
-from support.fake_platform import FakePlatform, connected, event, hang, until
+from support.fake_platform import FakePlatform, connected, event, hang
+from support.waiting import until
 from support.webhook_receiver import open_webhook_receiver
 
 

@@ -14,6 +14,8 @@ from tempfile import TemporaryDirectory
 import trio
 import trustme
 
+from support.waiting import until_found
+
 USER, PASSWORD = "alice", "s3cret-of-the-proxy"
 
 
@@ -83,9 +85,7 @@ async def _running(scheme: str, directory: Path, *, credentials: bool) -> AsyncI
                 process: trio.Process = await nursery.start(
                     partial(trio.run_process, command, stdout=nowhere, stderr=nowhere, check=False)
                 )
-            with trio.fail_after(30):
-                while not await answers(port):
-                    await trio.sleep(0.02)
+            await until_found(lambda: answers(port), seconds=30)
             return process
 
         user = f"{USER}:{PASSWORD}@" if credentials else ""

@@ -20,6 +20,7 @@ from rookery_http.serve import serve_api
 from rookery_simulator.bot_api import Fault, People, open_bot_api_simulator
 from rookery_simulator.whatsapp import open_whatsapp_simulator
 from rookery_telegram import Telegram
+from support.waiting import until_found
 from support.webhook_receiver import open_webhook_receiver
 from support.whatsapp_engine import provider
 
@@ -120,9 +121,7 @@ async def talk(place: Furnished, bot: Any) -> None:
     )
     for number in range(24):
         bot.push_text(f"A question of customer {number}", chat_id=6000 + number)
-    with trio.fail_after(PATIENCE):
-        while not (await place.engine.chat_messages("shop", str(ADA), limit=10)):
-            await trio.sleep(0.1)
+    await until_found(lambda: place.engine.chat_messages("shop", str(ADA), limit=10), seconds=PATIENCE, step=0.1)
     await place.engine.send("shop", to=ADA, text="It is. Shall I put it aside?")
     say({"text": "Perfect, I will come by at five 👋", "from": person})
     People(bot).react("👍", chat_id=ADA)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import trio
@@ -13,6 +14,7 @@ from support.fake_platform import (
     FakeLink,
     TroubledStore,
 )
+from support.waiting import until_found
 
 
 async def submit(engine: Engine, count: int, *, to: str = "7", first: int = 1) -> list[str]:
@@ -23,11 +25,17 @@ async def states(engine: Engine, ids: list[str]) -> Counter[str]:
     return Counter([(await engine.get_message(id)).state.value for id in ids])
 
 
+async def final(engine: Engine, id: str, *, seconds: float = 60) -> OutboundMessage:
+    """The message, once its state can no longer change."""
+    return await until_found(
+        partial(engine.get_message, id), lambda message: message.state.final, seconds=seconds, step=0.1
+    )
+
+
 async def all_final(engine: Engine, ids: list[str], *, seconds: float = 60) -> Counter[str]:
     with trio.fail_after(seconds):
         for id in ids:
-            while not (await engine.get_message(id)).state.final:
-                await trio.sleep(0.1)
+            await final(engine, id)
     return await states(engine, ids)
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import trio
 
 from rookery import Engine, EngineSettings, open_engine
 from store.backends import KEY, PostgresBackend
@@ -54,10 +53,3 @@ def open_shared(
 def running(engine: Engine) -> set[str]:
     """The sessions that this engine runs, connected."""
     return {id for id, runner in engine.running_here().items() if runner.link is not None and not runner.stopping}
-
-
-async def until(condition: Callable[[], object], *, seconds: float = 15.0) -> None:
-    """Real time passes here: look often."""
-    with trio.fail_after(seconds):
-        while not condition():
-            await trio.sleep(0.01)

@@ -21,6 +21,7 @@ from rookery_telegram import Telegram
 from support.bot_api.method_log import MethodLog, Received, open_method_log
 from support.bot_api.proxies import PASSWORD, USER, Proxy, open_proxy
 from support.telegram_engine import QUICK, SECRET, TOKEN, UNLIMITED
+from support.waiting import until_found
 
 SIZE = 24_000_000
 HALF = SIZE // 2
@@ -108,8 +109,7 @@ async def test_a_download_through_a_proxy_that_dies(scheme: str, caplog: pytest.
     async with opened(scheme) as (engine, log, proxy):
         log.file = os.urandom(SIZE)
         log.updates.append(UPDATE)
-        while not (events := await engine.read_events(EventQuery(types=("message",)))):
-            await trio.sleep(0.01)
+        events = await until_found(lambda: engine.read_events(EventQuery(types=("message",))))
         dead = die_halfway(log, proxy)
         with pytest.raises(NotConnected) as caught:
             await engine.media_of_event(events[0].id)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-import trio
 
 from rookery import Action, EventQuery, MessageState, Reason, SessionChange, SessionStatus
 from rookery.errors import NotConnected, OutcomeUnknown, Rejected, SendError, SendRateLimited
@@ -13,6 +12,7 @@ from rookery_simulator.bot_api import Fault
 from rookery_telegram.bot_api.errors import DEFAULT_RETRY_AFTER, ApiError, poll_error, read_answer, send_error
 from support.bot_api.faults import SENDS, fault, name_of, struck
 from support.telegram_engine import QUICK, SECRET, open_quick_simulator, open_setup
+from support.waiting import until_found
 
 
 class TestSends:
@@ -112,9 +112,11 @@ class TestSends:
                 transport._idle.remove(connection)
                 await connection.stream.aclose()
             message = await setup.engine.submit("shop", to=7, text="x")
-            with trio.fail_after(20):
-                while "no connection" not in ((waiting := await setup.engine.get_message(message.id)).error or ""):
-                    await trio.sleep(0.01)
+            waiting = await until_found(
+                lambda: setup.engine.get_message(message.id),
+                lambda waiting: "no connection" in (waiting.error or ""),
+                seconds=20,
+            )
             assert waiting.state is MessageState.QUEUED
             transport._port = port
             assert (await setup.engine.wait_message(message.id, 8)).state is MessageState.SENT

@@ -15,6 +15,7 @@ from rookery_telegram.bot_api.api import BotApi
 from rookery_telegram.receiving import polls
 from support.bot_api.faults import SENDS, fault, name_of, struck
 from support.telegram_engine import QUICK, SECRET, TOKEN, Setup, open_quick_simulator, open_setup
+from support.waiting import until_found
 
 RECONNECTING = SessionStatus.RECONNECTING
 TERMINAL = [
@@ -65,9 +66,10 @@ class TestStart:
         async with open_quick_simulator() as simulator, open_setup(simulator, add=False) as setup:
             simulator.faults.add(struck(one, method=method))
             await setup.add()
-            with trio.fail_after(30):
-                while not (health := (await setup.engine.get_session("shop")).health).terminal:
-                    await trio.sleep(0.01)
+            session = await until_found(
+                lambda: setup.engine.get_session("shop"), lambda session: session.health.terminal, seconds=30
+            )
+            health = session.health
             assert (health.status, health.reason, health.action) == (status, reason, action)
             assert health.last_error
             calls = simulator.requests

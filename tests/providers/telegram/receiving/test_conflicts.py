@@ -9,6 +9,7 @@ from rookery import Action, Reason, SessionChange, SessionStatus
 from rookery_simulator.bot_api import Fault
 from support.bot_api.receiving import call, kept_store
 from support.telegram_engine import QUICK, TOKEN, open_quick_simulator, open_setup
+from support.waiting import until_found
 
 OTHER_TOKEN = "777777:BBbbCCddEEffGGhhIIjjKKllMMnnOOppQQr"
 
@@ -91,9 +92,11 @@ class TestConflicts:
         monkeypatch.setattr("rookery_telegram.provider.PREDECESSOR_SECONDS", 0.2)
         async with open_quick_simulator() as simulator, open_setup(simulator) as setup:
             await setup.add("twin")
-            with trio.fail_after(30):
-                while (twin := await setup.engine.get_session("twin")).health.reason is not Reason.CONFIGURATION:
-                    await trio.sleep(0.05)
+            twin = await until_found(
+                lambda: setup.engine.get_session("twin"),
+                lambda twin: twin.health.reason is Reason.CONFIGURATION,
+                seconds=30,
+            )
             assert twin.health.action is Action.FIX_CONFIGURATION
             assert "'shop'" in twin.health.detail
             assert setup.bot.polls.max_simultaneous == 1

@@ -11,6 +11,7 @@ from rookery_simulator.bot_api import Fault
 from rookery_telegram.receiving.updates import ALL_KINDS
 from support.bot_api.receiving import call, kept_store
 from support.telegram_engine import DEADLINE, QUICK, TOKEN, open_quick_simulator, open_setup
+from support.waiting import until
 
 
 async def test_a_message_arrives() -> None:
@@ -83,9 +84,8 @@ async def test_nothing_is_confirmed_while_the_store_is_away() -> None:
         store.down_methods = {"append"}
         before, appends = setup.bot.polls.last_offset, store.calls["append"]
         setup.bot.push_text("precious")
-        with trio.fail_after(DEADLINE):
-            while store.calls["append"] < appends + 2:  # refused, and tried again
-                await trio.sleep(0.01)
+        # Refused, and tried again.
+        await until(lambda: store.calls["append"] >= appends + 2, seconds=DEADLINE)
         assert setup.bot.polls.last_offset == before
         assert not setup.bot.polls.has_waiting
         store.down_methods = set()
@@ -192,9 +192,7 @@ class TestStop:
                 await setup.until(lambda: len(setup.bot.sent) == 10)
                 await setup.polling()
             bot = simulator.bot(TOKEN)
-            with trio.fail_after(30):
-                while bot.polls.in_flight:
-                    await trio.sleep(0.01)
+            await until(lambda: not bot.polls.in_flight, seconds=30)
 
     async def test_twenty_restarts_under_traffic(self) -> None:
         """No 409, nothing lost, nothing twice, never two polls (C3, C4)."""
