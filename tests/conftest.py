@@ -14,8 +14,8 @@ from hypothesis import settings
 
 from store.backends import PostgresBackend, run_sql
 from store.postgres_server import private_server
+from support.checks.matched_changes import changes_are_matched
 from support.checks.secret_watch import WATCH, SecretWatch, watching
-from support.matched_changes import changes_are_matched
 
 if TYPE_CHECKING:
     from support.s3_server import S3Server

@@ -14,8 +14,8 @@ from pathlib import Path
 import httpx
 import trio
 
+from support.checks.matched_changes import check_stored
 from support.checks.secret_watch import WATCH
-from support.matched_changes import check_stored
 
 START_DEADLINE = 30.0
 _LISTENS = re.compile(r"listens on (http://\S+)")

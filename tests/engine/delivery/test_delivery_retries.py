@@ -279,7 +279,7 @@ async def test_a_replay_waits_for_nothing(endpoints: Endpoints, autojump_clock: 
     settings = EngineSettings(webhook_attempts=2)
     async with open_delivering(ONE, settings=settings) as (engine, platform):
         await receive(platform, *map(str, range(10)))
-        await until_found(lambda: counts(engine), lambda found: found == (0, 10), step=0.1)
+        await until_found(lambda: counts(engine), lambda found: found == (0, 10), seconds=600, step=0.1)
         endpoints.on_post = endpoints.accept
         endpoints.posts.clear()
         started = trio.current_time()

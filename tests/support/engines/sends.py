@@ -35,7 +35,7 @@ async def final(engine: Engine, id: str, *, seconds: float = 60) -> OutboundMess
 async def all_final(engine: Engine, ids: list[str], *, seconds: float = 60) -> Counter[str]:
     with trio.fail_after(seconds):
         for id in ids:
-            await final(engine, id)
+            await final(engine, id, seconds=seconds)
     return await states(engine, ids)
 
 
