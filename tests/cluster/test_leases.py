@@ -86,7 +86,7 @@ async def test_renewals_that_hang_end_a_session_too(postgres: PostgresBackend, m
         assert "did not answer in time to keep the lease" in lost.detail
 
 
-async def test_what_somebody_else_took_ends_at_the_next_renewal(postgres: PostgresBackend) -> None:
+async def test_a_session_taken_by_another_instance_ends_at_the_next_renewal(postgres: PostgresBackend) -> None:
     platform = TimedPlatform()
     thief = postgres.make()
     async with thief.open(), open_shared(postgres, platform, "one") as engine:

@@ -15,7 +15,7 @@ from support.telegram_engine import DEADLINE, TOKEN, open_quick_simulator
 from support.waiting import until
 
 
-async def test_the_second_session_of_a_bot_is_told_of_the_first(
+async def test_the_second_session_of_a_bot_names_the_first(
     postgres: PostgresBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("rookery_telegram.provider.PREDECESSOR_SECONDS", 1.0)

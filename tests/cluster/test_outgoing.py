@@ -22,7 +22,7 @@ from support.fake_platform import FakePlatform, event
 from support.waiting import until, until_found
 
 
-async def test_a_scheduled_send_is_sent_by_whoever_runs_the_session_then(postgres: PostgresBackend) -> None:
+async def test_a_scheduled_send_is_sent_by_the_instance_that_runs_the_session_then(postgres: PostgresBackend) -> None:
     one, two = FakePlatform(), FakePlatform()
     async with open_shared(postgres, two, "two") as second:
         async with open_shared(postgres, one, "one") as first:

@@ -190,7 +190,7 @@ async def test_draining_ends_at_its_deadline(postgres: PostgresBackend) -> None:
         await until(lambda: not engine.running_here())  # it goes on
 
 
-async def test_there_is_nobody_to_drain_to_without_a_shared_store() -> None:
+async def test_draining_without_a_shared_store_is_refused() -> None:
     from rookery import open_engine
 
     async with open_engine(providers=[FakePlatform()], store=MemoryStore()) as engine:

@@ -23,7 +23,7 @@ def test_everybody_gets_the_same_rounded_up() -> None:
     assert fair_shares([], 7) == {}
 
 
-def test_who_has_little_room_leaves_more_to_the_others() -> None:
+def test_an_instance_with_little_room_leaves_more_to_the_others() -> None:
     assert fair_shares([one("a", capacity=2), one("b"), one("c", capacity=100)], 20) == {"a": 2, "b": 9, "c": 9}
     assert fair_shares([one("a", capacity=2), one("b", capacity=3)], 20) == {"a": 2, "b": 3}
 
@@ -39,7 +39,7 @@ def test_nothing_moves_for_a_small_difference() -> None:
     assert surplus(census(one("a", 53), one("b", 47), wanted=100), "a", 53) == 3
 
 
-def test_nothing_is_handed_to_nobody() -> None:
+def test_nothing_is_handed_over_without_another_instance() -> None:
     assert surplus(census(one("a", 100), wanted=100), "a", 100) == 0
     assert surplus(census(one("a", 100), one("b", capacity=0), wanted=100), "a", 100) == 0
     assert surplus(census(one("a", 100), one("b", draining=True), wanted=100), "a", 100) == 0
@@ -50,7 +50,7 @@ TAKERS = st.lists(st.tuples(st.integers(0, 300), st.one_of(st.none(), st.integer
 
 
 @given(TAKERS, st.integers(0, 1000))
-def test_shares_hold_all_that_fits_and_nobody_gets_more_than_it_can_run(
+def test_shares_hold_all_that_fits_and_none_exceeds_its_capacity(
     takers: list[tuple[int, int | None]], wanted: int
 ) -> None:
     instances = [one(str(n), capacity=capacity) for n, (_, capacity) in enumerate(takers)]

@@ -27,7 +27,7 @@ class Oops(Exception):
     pass
 
 
-async def test_a_provider_that_cannot_start_is_told_and_the_store_closed(autojump_clock: MockClock) -> None:
+async def test_a_provider_that_cannot_start_raises_and_the_store_is_closed(autojump_clock: MockClock) -> None:
     class Broken(FakePlatform):
         @asynccontextmanager
         async def running(self) -> AsyncIterator[None]:
@@ -80,7 +80,7 @@ async def test_opening_can_be_cancelled_at_any_moment(steps: int, autojump_clock
         assert not platform.is_running
 
 
-async def test_a_store_that_fails_while_it_opens_is_told(autojump_clock: MockClock) -> None:
+async def test_a_store_that_fails_while_opening_raises(autojump_clock: MockClock) -> None:
     async with open_troubled_store() as store:
         store.down_methods = {"last_event_id"}
         with pytest.raises(StoreUnavailable):

@@ -113,7 +113,7 @@ async def test_cancelled_arrives_as_cancelled(autojump_clock: MockClock) -> None
     assert [type(error) for error in seen] == [trio.Cancelled]
 
 
-async def test_a_service_that_crashes_cancels_the_body_and_is_told(autojump_clock: MockClock) -> None:
+async def test_a_service_that_crashes_cancels_the_body_and_its_error_is_raised(autojump_clock: MockClock) -> None:
     platform = FakePlatform()
     async with open_troubled_store() as store:
 

@@ -42,7 +42,7 @@ def test_a_read_only_directory_is_blamed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "url", ["postgresql://u:hush@[::1/x", "postgresql://u:hush@db:999999/x", "postgres://hush@db:0/x"]
 )
-def test_an_address_of_postgresql_that_is_none_is_told_without_its_password(url: str) -> None:
+def test_an_invalid_postgresql_url_is_reported_without_its_password(url: str) -> None:
     with pytest.raises(InvalidInput) as caught:
         store_from_url(url, secret_key="k" * 32)
     assert "postgresql://user:password@host:5432/database" in str(caught.value)

@@ -164,7 +164,7 @@ async def test_flood_limits_tell_how_long_to_wait(limits: dict[str, float], chat
         await client.result("sendMessage", chat_id=chats[0], text="x")
 
 
-async def test_too_many_new_bots_are_told_to_wait() -> None:
+async def test_too_many_new_bots_get_a_429() -> None:
     async with (
         open_bot_api_simulator(new_bots_per_minute=1) as simulator,
         open_bot_client(simulator) as first,

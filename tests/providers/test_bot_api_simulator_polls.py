@@ -123,7 +123,7 @@ async def test_a_poll_given_up_takes_nothing_and_is_no_overlap() -> None:
         assert client.bot.polls.in_flight == 0
 
 
-async def test_a_webhook_set_by_somebody_shuts_getupdates_out() -> None:
+async def test_getupdates_is_refused_while_a_webhook_is_set() -> None:
     async with open_bot_api_simulator(conflict_hold=0) as simulator, open_bot_client(simulator) as client:
         errors: list[tuple[int, str]] = []
 

@@ -80,7 +80,7 @@ def test_limit_and_size_bound_an_answer() -> None:
     assert in_one_answer * 500 * 1024 < MAX_ANSWER_BYTES
 
 
-def test_what_is_too_large_or_too_much_is_dropped_silently() -> None:
+def test_oversized_and_excess_updates_are_dropped_silently() -> None:
     queue = UpdateQueue(FIRST)
     assert queue.push("message", b"x" * (MAX_EVENT_BYTES + 1), 0.0, keep_for=DAY) is None
     assert queue.push("message", b"{}", 0.0, keep_for=0) is None
@@ -150,7 +150,7 @@ def test_the_older_waiting_poll_ends_when_a_newer_must_wait_too() -> None:
 
 
 @pytest.mark.parametrize("finds_updates", [True, False])
-def test_a_call_that_does_not_wait_ends_nobody(finds_updates: bool) -> None:
+def test_a_poll_that_is_answered_at_once_ends_no_other_poll(finds_updates: bool) -> None:
     queue = UpdateQueue(FIRST)
     polls = desk(queue)
     older = ask(polls, 0.0)
@@ -179,7 +179,7 @@ def test_a_conflict_with_a_webhook_does_not_wait() -> None:
     assert poll.result_name == "conflict"
 
 
-def test_a_poll_whose_client_left_takes_nothing_and_delays_nobody() -> None:
+def test_a_poll_whose_client_left_takes_no_update_and_delays_no_other_poll() -> None:
     queue = UpdateQueue(FIRST)
     polls = desk(queue)
     gone = ask(polls, 0.0)

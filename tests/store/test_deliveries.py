@@ -194,7 +194,7 @@ async def test_a_failed_delivery_parks_its_lane_only(store: Store) -> None:
     assert await waiting(store, now=NOW + 15) == [("shop/a", "a1"), ("shop/a", "a2")]
 
 
-async def test_whoever_changes_a_webhook_need_not_wait(store: Store) -> None:
+async def test_changing_a_webhook_makes_its_retries_due_at_once(store: Store) -> None:
     """Perhaps the address was wrong: what waits for its next attempt, for hours perhaps, is tried at once."""
     lease = await create_and_claim(store)
     hook = await store.create_webhook(webhook())

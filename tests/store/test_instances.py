@@ -37,7 +37,7 @@ async def test_instances_see_each_other(postgres: PostgresBackend) -> None:
         assert await beat(two, TWO) == [TWO]
 
 
-async def test_who_is_not_heard_of_is_gone(postgres: PostgresBackend) -> None:
+async def test_an_instance_without_beats_is_gone(postgres: PostgresBackend) -> None:
     store = postgres.make()
     async with store.open():
         await beat(store, ONE, ttl=0.05)
@@ -63,7 +63,7 @@ async def test_what_there_is_to_share(postgres: PostgresBackend) -> None:
         assert (census.wanted, census.free) == (3, 3)
 
 
-async def test_what_nobody_takes_is_overdue(postgres: PostgresBackend) -> None:
+async def test_an_unclaimed_session_is_overdue_after_the_patience(postgres: PostgresBackend) -> None:
     store = postgres.make()
     async with store.open():
         now = float(await trio.to_thread.run_sync(run_sql, postgres.url, "SELECT extract(epoch FROM now())::float8"))  # type: ignore[arg-type]
@@ -80,7 +80,7 @@ async def test_what_nobody_takes_is_overdue(postgres: PostgresBackend) -> None:
         await store.release(lease)
 
 
-async def test_others_are_told_of_who_comes_goes_and_drains(postgres: PostgresBackend) -> None:
+async def test_other_instances_are_notified_of_arrivals_departures_and_drains(postgres: PostgresBackend) -> None:
     store = postgres.make()
     told: list[StoreChange] = []
     news = trio.Event()

@@ -111,7 +111,7 @@ async def test_plans_are_made_once(durable: Backend) -> None:
         assert await ids(store) == ["event-7", "event-6"]  # type: ignore[arg-type]
 
 
-async def test_what_is_due_comes_in_order(store: Store) -> None:
+async def test_due_files_come_in_order(store: Store) -> None:
     for session in ("shop", "other"):
         await store.create_session(new_session(session))
     await store.plan_media(

@@ -168,7 +168,7 @@ async def test_a_message_is_sending_only_under_the_lease(store: Store) -> None:
     assert (stored.state, stored.attempts) == (MessageState.SENDING, 1)
 
 
-async def test_what_is_under_way_is_found_by_owner(store: Store) -> None:
+async def test_messages_under_way_are_found_by_owner(store: Store) -> None:
     lease = await create_and_claim(store)
     busy = await create_and_claim(store, "busy")
     await create_and_claim(store, "idle")

@@ -64,7 +64,7 @@ async def test_an_id_is_taken_once(store: Store) -> None:
     assert (await store.get_session("shop")).platform == "telegram"
 
 
-async def test_what_is_not_there_is_not_found(store: Store) -> None:
+async def test_an_unknown_session_is_not_found(store: Store) -> None:
     for call in (
         store.get_session("nobody"),
         store.history("nobody"),
@@ -123,7 +123,7 @@ async def test_an_operator_changes_only_what_is_given(store: Store) -> None:
     assert await store.get_session("shop") == after
 
 
-async def test_a_claim_takes_only_wanted_sessions_that_nobody_holds(store: Store) -> None:
+async def test_a_claim_takes_only_wanted_sessions_without_a_holder(store: Store) -> None:
     await store.create_session(new_session("disabled", enabled=False))
     await store.create_session(new_session("done", health=health(SessionStatus.AUTH_FAILURE, Reason.INVALID_TOKEN)))
     retried = health(SessionStatus.AUTH_FAILURE, Reason.INVALID_TOKEN)
@@ -291,7 +291,7 @@ async def test_credentials_are_replaced_by_the_owner(store: Store) -> None:
     assert (await store.get_session("shop")).credentials == {"keys": "new"}
 
 
-async def test_a_duty_that_nobody_has_can_be_taken_and_kept(store: Store) -> None:
+async def test_a_free_duty_can_be_taken_and_kept(store: Store) -> None:
     assert await store.take_duties("one", ["a", "b"], ttl=60.0) == {"a", "b"}
     assert await store.take_duties("one", ["b", "c"], ttl=60.0) == {"b", "c"}
     await store.drop_duties("one", ["a", "b", "nothing"])

@@ -113,7 +113,7 @@ async def test_a_full_queue_holds_events_back_as_rows(tmp_path: Path) -> None:
         ("redis", "?create=false", "there is no stream rookery.shop.message"),
     ],
 )
-async def test_what_is_missing_is_named(kind: str, options: str, reason: str, tmp_path: Path) -> None:
+async def test_a_missing_target_is_named(kind: str, options: str, reason: str, tmp_path: Path) -> None:
     async with open_broker(kind, tmp_path) as broker, engine_with() as (engine, say):
         sink = await engine.create_sink(url=f"{broker.url}/{options}" if kind != "nats" else broker.url + options)
         await say()

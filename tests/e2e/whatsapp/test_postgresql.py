@@ -86,7 +86,7 @@ async def test_a_lost_row_is_an_error(whatsapp: WhatsAppSimulator, tmp_path: Pat
             await reach(engine, "one", SessionStatus.CONNECTED)
 
 
-async def test_connections_that_nobody_uses_are_closed(
+async def test_unused_connections_are_closed(
     whatsapp: WhatsAppSimulator, tmp_path: Path, database: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The library keeps the connections of ended clients; the server closes them, and living clients open new ones."""

@@ -152,7 +152,9 @@ TROUBLES: dict[str, Trouble] = {
 }
 
 
-async def test_each_trouble_ends_as_it_must_and_disturbs_nobody(whatsapp: WhatsAppSimulator, tmp_path: Path) -> None:
+async def test_each_trouble_ends_as_documented_and_disturbs_no_other_session(
+    whatsapp: WhatsAppSimulator, tmp_path: Path
+) -> None:
     """All at once, in two workers, beside two sessions that notice nothing and one whose only QR code nobody scans: the
     library shows it for 20 s."""
     settings = msgspec.structs.replace(QUICK, backoff_conflict=60.0)

@@ -134,7 +134,7 @@ async def test_proof_of_life(autojump_clock: MockClock) -> None:
         assert engine.telemetry.counters["probes"]["fake", "deep", "ok"] == 1
 
 
-async def test_who_cannot_be_asked_is_not_judged(autojump_clock: MockClock) -> None:
+async def test_sessions_that_cannot_be_probed_are_not_judged(autojump_clock: MockClock) -> None:
     platform = FakePlatform()
     async with open_fake_engine(platform) as engine:
         await add(engine, "a", "b")
@@ -183,7 +183,7 @@ async def test_many_that_do_not_answer_are_found_in_the_same_time_as_one(autojum
             assert ("RECONNECTING", "PROBE_FAILED") in await history_of(engine, id)
 
 
-async def test_being_told_to_wait_is_an_answer(autojump_clock: MockClock) -> None:
+async def test_a_rate_limit_counts_as_an_answer(autojump_clock: MockClock) -> None:
     platform = AskedPlatform()
     platform.make_link = lambda _, session, inbox: HurriedLink(platform, session, inbox)
     async with open_fake_engine(platform) as engine:

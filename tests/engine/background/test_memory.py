@@ -197,7 +197,7 @@ async def test_short_in_total_replaces_the_largest(hosting: HostingPlatform) -> 
     assert hosting.replaced == [("large", "memory is short in total")]
 
 
-async def test_one_session_too_many_for_the_memory_is_refused_and_disturbs_nobody(hosting: HostingPlatform) -> None:
+async def test_a_session_beyond_the_memory_limit_is_refused_and_disturbs_no_other(hosting: HostingPlatform) -> None:
     settings = msgspec.structs.replace(CALM, memory_limit=150 * MIB)
     async with open_fake_engine(hosting, settings=settings) as engine:
         await add(engine, "first")

@@ -195,7 +195,7 @@ async def test_an_endless_body_is_not_read_to_its_end() -> None:
         assert len(receiver.requests) == 1
 
 
-async def test_nobody_there_becomes_a_dead_letter_that_says_so() -> None:
+async def test_an_unreachable_endpoint_makes_a_dead_letter_with_the_reason() -> None:
     async with receiving() as receiver:
         url = receiver.url
     async with delivering(url) as (engine, platform):

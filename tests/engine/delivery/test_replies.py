@@ -102,7 +102,7 @@ async def test_without_the_flag_an_answer_is_only_an_answer(
         (b'{"messages":' + b"[" * 5000, "not JSON"),
     ],
 )
-async def test_bad_replies_are_told_and_break_nothing(
+async def test_invalid_replies_are_reported_and_break_nothing(
     answer: Any, words: str, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bot = Bot(answer)

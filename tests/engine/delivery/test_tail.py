@@ -242,7 +242,7 @@ async def test_random_followers_see_exactly_what_the_log_holds(setup: Any) -> No
             finished.set()
 
 
-async def test_those_who_are_behind_together_share_their_readings(setup: Any) -> None:
+async def test_followers_that_are_equally_far_behind_share_their_reads(setup: Any) -> None:
     for _ in range(20):
         await setup.say(count=KEPT // 10)
     before = setup.store.reads
@@ -254,7 +254,7 @@ async def test_those_who_are_behind_together_share_their_readings(setup: Any) ->
     assert all(into == seen[0] == sorted(set(into)) for into in seen)
 
 
-async def test_a_reader_of_a_shared_page_who_leaves_takes_nobody_along(setup: Any) -> None:
+async def test_a_reader_that_leaves_does_not_cancel_the_others_of_its_page(setup: Any) -> None:
     await setup.say(count=BEHIND)
     past = setup.engine._tail.past
     found: list[int] = []
@@ -273,7 +273,7 @@ async def test_a_reader_of_a_shared_page_who_leaves_takes_nobody_along(setup: An
     assert len(found) == 2 * len(set(found)) > 0
 
 
-async def test_when_nobody_has_followed_for_a_while_nothing_is_kept(autojump_clock: Any, setup: Any) -> None:
+async def test_pages_are_dropped_after_a_while_without_followers(autojump_clock: Any, setup: Any) -> None:
     tail = setup.engine._tail
     seen: list[int] = []
     await setup.say(count=3 * BEHIND)

@@ -80,7 +80,9 @@ class Counted:
         return None
 
 
-async def test_many_who_ask_cost_as_much_as_one(autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_many_concurrent_readers_of_facts_cost_one_query(
+    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(webhook_facts, "perf_counter", trio.current_time)
     store = Counted(WebhookFacts(pending=7))
     board = WebhookFactsBoard(store, wall_clock)
@@ -96,7 +98,7 @@ async def test_many_who_ask_cost_as_much_as_one(autojump_clock: MockClock, monke
     assert store.times == 2
 
 
-async def test_the_rate_of_one_who_died_is_over(autojump_clock: MockClock) -> None:
+async def test_the_rate_of_an_instance_that_died_is_dropped(autojump_clock: MockClock) -> None:
     board = WebhookFactsBoard(Counted(WebhookFacts(delivered=7, rate=3.0, noted_at=EPOCH)), wall_clock)
     assert (await board.read())[0]["w"].rate == 3.0
     await trio.sleep(webhook_facts.STALE + 1)

@@ -182,7 +182,7 @@ async def test_files_go_when_their_time_is_over(tmp_path: Path) -> None:
         assert files(tmp_path) == sorted([second.id, "a-file-of-somebody-else"])
 
 
-async def test_bytes_that_are_lost_are_told(tmp_path: Path) -> None:
+async def test_lost_bytes_are_reported(tmp_path: Path) -> None:
     async with opened(tmp_path) as engine:
         file = await engine.store_media(b"here today")
         path = place_of(tmp_path, file)
@@ -297,7 +297,7 @@ async def test_messages_never_wait_for_files(tmp_path: Path) -> None:
                     break
 
 
-async def test_a_news_that_was_not_told_is_told_later(tmp_path: Path) -> None:
+async def test_an_event_about_a_file_that_could_not_be_stored_is_stored_later(tmp_path: Path) -> None:
     """Stored, and then the database went away."""
     platform = Fetching()
     async with MemoryStore().open() as inner:

@@ -142,7 +142,7 @@ async def test_prefixes_are_apart(s3: S3Server) -> None:
         assert (await names(whole), await names(part)) == (["one"], ["two"])
 
 
-async def test_s3_in_trouble_is_told_without_secrets(s3: S3Server) -> None:
+async def test_s3_errors_are_reported_without_secrets(s3: S3Server) -> None:
     bucket = s3.bucket()
     for storage, words in [
         (at(s3, f"s3://{bucket}", secret_key="wrong"), "403 SignatureDoesNotMatch"),

@@ -122,7 +122,9 @@ class TestOrder:
             assert most == 10
             assert trio.current_time() - before == pytest.approx(5, abs=0.5)
 
-    async def test_a_backlog_comes_before_what_is_submitted_while_it_is_read(self, autojump_clock: MockClock) -> None:
+    async def test_a_backlog_is_sent_before_messages_submitted_while_it_is_read(
+        self, autojump_clock: MockClock
+    ) -> None:
         platform = FakePlatform()
         async with open_troubled_store() as store, open_fake_engine(platform, store) as engine:
             await add(engine)
@@ -227,7 +229,7 @@ class TestOrder:
 
 class TestFairness:
     @pytest.mark.parametrize("down", [False, True], ids=["while connected", "while down"])
-    async def test_a_chat_with_a_long_backlog_delays_nobody(self, down: bool, autojump_clock: MockClock) -> None:
+    async def test_a_chat_with_a_long_backlog_delays_no_other_chat(self, down: bool, autojump_clock: MockClock) -> None:
         platform = FakePlatform()
         platform.make_link = PacedLink
         if down:
@@ -248,7 +250,7 @@ class TestFairness:
             await until(lambda: len(platform.sent) == 921, seconds=1000, step=1)
             assert platform.sent_texts("1") == numbers(900)
 
-    async def test_a_chat_that_is_told_to_wait_delays_nobody(self, autojump_clock: MockClock) -> None:
+    async def test_a_rate_limited_chat_delays_no_other_chat(self, autojump_clock: MockClock) -> None:
         platform = FakePlatform()
 
         async def limited(link: FakeLink, message: OutboundMessage) -> Receipt:

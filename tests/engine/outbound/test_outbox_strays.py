@@ -105,7 +105,7 @@ async def test_a_queued_row_that_no_notification_announced_is_sent(autojump_cloc
         assert (await final(engine, "silent")).state is MessageState.SENT
 
 
-async def test_what_is_being_sent_is_no_stray(autojump_clock: MockClock) -> None:
+async def test_a_message_being_sent_is_no_stray(autojump_clock: MockClock) -> None:
     platform = FakePlatform()
 
     async def slow(link: FakeLink, message: OutboundMessage) -> Receipt:

@@ -163,7 +163,7 @@ async def test_a_schedule_and_receipts_survive_a_restart(autojump_clock: MockClo
             assert sorted(told) == ["delivered", "delivered", "read", "read", "sent", "sent"]
 
 
-async def test_an_expiry_is_told_at_once(autojump_clock: MockClock) -> None:
+async def test_an_expiry_is_reported_at_once(autojump_clock: MockClock) -> None:
     platform = FakePlatform()
     async with open_fake_engine(platform) as engine, trio.open_nursery() as nursery:
         await add(engine, enabled=False)

@@ -97,7 +97,7 @@ async def test_answers(pieces: list[bytes], body: bytes) -> None:
     ],
     ids=lambda value: repr(value)[:40],
 )
-async def test_what_is_no_answer(pieces: list[bytes], error: type[Exception]) -> None:
+async def test_invalid_answers_raise_an_error(pieces: list[bytes], error: type[Exception]) -> None:
     async with serving(answering(*pieces)) as (transport, _):
         with pytest.raises(error):
             await exchange(transport)
@@ -286,7 +286,7 @@ async def test_closing_in_a_cancelled_task_closes_all() -> None:
                 await stream.send_all(b"x")
 
 
-async def test_nobody_there() -> None:
+async def test_a_closed_port_cannot_be_connected_to() -> None:
     async with serving(answering(OK)) as (transport, _):
         pass
     with pytest.raises(CannotConnect):

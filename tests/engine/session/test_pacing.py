@@ -55,7 +55,7 @@ async def test_a_storm_of_reconnects_is_bounded_and_everybody_comes_back(autojum
         assert within <= 1 / CALM.reconnect_stagger + 1
 
 
-async def test_those_who_queue_behind_hanging_attempts_do_not_all_come_at_once(autojump_clock: MockClock) -> None:
+async def test_sessions_queued_behind_hanging_attempts_do_not_all_start_at_once(autojump_clock: MockClock) -> None:
     """A black hole: attempts hold their places for half a minute, and by then all the others have had their turn."""
     platform = FakePlatform()
     ids = [f"s{n:03}" for n in range(STORM)]

@@ -32,7 +32,7 @@ UP = ["start", "enable", "restart"]
 class TestLimit:
     SETTINGS = EngineSettings(backoff_jitter=0.0, max_concurrent_sessions=2)
 
-    async def test_one_too_many_is_refused_and_disturbs_nobody(self, autojump_clock: MockClock) -> None:
+    async def test_a_session_beyond_the_limit_is_refused_and_disturbs_no_other(self, autojump_clock: MockClock) -> None:
         platform = FakePlatform()
         async with open_fake_engine(platform, settings=self.SETTINGS) as engine:
             await add(engine, "a", "b")
@@ -50,7 +50,7 @@ class TestLimit:
             assert len(platform.attempt_times("b")) == 1
 
     @pytest.mark.parametrize("verb", ["create", "start"])
-    async def test_those_who_come_together_are_counted_one_after_another(self, verb: str, tmp_path: Path) -> None:
+    async def test_concurrent_admissions_are_counted_one_after_another(self, verb: str, tmp_path: Path) -> None:
         ids = [f"s{n}" for n in range(10)]
         refused: list[str] = []
 

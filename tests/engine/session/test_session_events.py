@@ -133,7 +133,7 @@ async def test_codes_come_to_those_who_name_them(autojump_clock: MockClock) -> N
         nursery.cancel_scope.cancel()
 
 
-async def test_a_change_is_told_once_when_the_answer_of_the_store_is_lost(autojump_clock: MockClock) -> None:
+async def test_a_change_is_stored_once_when_the_answer_of_the_store_is_lost(autojump_clock: MockClock) -> None:
     """The write happened, and the engine writes it again."""
     platform = FakePlatform()
     async with open_troubled_store() as store, open_fake_engine(platform, store, settings=CALM) as engine:

@@ -88,7 +88,7 @@ async def test_a_network_outage_is_retried_for_ever(autojump_clock: MockClock) -
         assert len(platform.attempts) == 101
 
 
-async def test_attempts_are_used_up_until_somebody_asks(autojump_clock: MockClock) -> None:
+async def test_exhausted_attempts_begin_anew_on_request(autojump_clock: MockClock) -> None:
     platform = FakePlatform()
     platform.plan("a", *[ProviderError("x", kind=Failure.RATE_LIMIT) for _ in range(21)])
     async with open_fake_engine(platform) as engine:

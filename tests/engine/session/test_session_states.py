@@ -158,7 +158,7 @@ async def test_a_link_that_needs_a_person_is_allowed_more_time(autojump_clock: M
         assert len(platform.attempts) == 1
 
 
-async def test_a_person_who_is_waited_for_keeps_nobody_else_from_starting(autojump_clock: MockClock) -> None:
+async def test_a_session_that_waits_for_a_person_delays_no_other_start(autojump_clock: MockClock) -> None:
     platform = FakePlatform()
 
     async def pair(session: Session, inbox: Inbox) -> None:
@@ -189,7 +189,7 @@ async def test_a_link_whose_close_hangs_does_not_stay_connected(autojump_clock: 
         await connected(engine, seconds=10)
 
 
-async def test_a_bug_in_one_provider_hurts_nobody_else(
+async def test_a_bug_in_one_provider_affects_no_other_session(
     autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     platform = FakePlatform()
@@ -279,7 +279,7 @@ async def test_an_enabled_session_is_restored_and_says_so(autojump_clock: MockCl
             assert len(platform.attempt_times("off")) == 1
 
 
-async def test_a_platform_that_is_not_installed_is_told(autojump_clock: MockClock) -> None:
+async def test_a_missing_platform_is_reported(autojump_clock: MockClock) -> None:
     platform, other = FakePlatform(), FakePlatform()
     other.platform = "other"
     async with open_troubled_store() as store:

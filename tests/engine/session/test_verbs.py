@@ -206,7 +206,7 @@ async def test_bad_input_names_its_field(fields: dict[str, object], field: str, 
         assert await engine.list_sessions() == []
 
 
-async def test_a_row_that_somebody_else_deleted_ends_the_session(autojump_clock: MockClock) -> None:
+async def test_a_session_whose_row_is_deleted_elsewhere_ends(autojump_clock: MockClock) -> None:
     platform = FakePlatform()
     async with open_troubled_store() as store, open_fake_engine(platform, store) as engine:
         await add(engine)

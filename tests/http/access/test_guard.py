@@ -29,7 +29,7 @@ KEY = "correct-horse"
         "Bearer é",
     ],
 )
-async def test_without_the_key_nothing_is_told(serve: Any, header: Any) -> None:
+async def test_without_the_key_nothing_is_shown(serve: Any, header: Any) -> None:
     async with serve(key=KEY) as served:
         headers = {"Authorization": header.encode("latin-1")} if header is not None else {}
         served.client.headers.pop("Authorization")

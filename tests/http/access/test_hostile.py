@@ -65,7 +65,7 @@ async def test_numbers_without_end_are_no_trouble(served: Any) -> None:
         ({"Content-Type": "text/json"}, b"{}", "application/json"),
     ],
 )
-async def test_what_is_not_plain_json_in_utf_8(served: Any, headers: Any, body: Any, right: Any) -> None:
+async def test_bodies_of_another_type_or_encoding_are_a_415(served: Any, headers: Any, body: Any, right: Any) -> None:
     answer = await served.client.post("/v1/sessions", content=body, headers=headers)
     assert answer.status_code == 415
     assert right in answer.json()["detail"]
@@ -205,7 +205,7 @@ async def test_nothing_of_the_input_becomes_a_header(served: Any) -> None:
         ("/v1/events?type=a%20b", "'^[A-Za-z0-9_.*-]{1,64}(,[A-Za-z0-9_.*-]{1,64}){0,31}$'"),
     ],
 )
-async def test_a_pattern_is_told_as_the_description_has_it(served: Any, path: Any, told: Any) -> None:
+async def test_an_error_shows_the_pattern_of_the_description(served: Any, path: Any, told: Any) -> None:
     detail = (await served.client.get(path)).json()["detail"]
     assert told in detail
     assert "(?!" not in detail
@@ -221,7 +221,7 @@ async def test_a_pattern_is_told_as_the_description_has_it(served: Any, path: An
         ({"url": "http://x/", "headers": {"a b": "1"}}, "headers", "Expected"),
     ],
 )
-async def test_long_patterns_are_told_in_words_and_entries_by_name(
+async def test_errors_explain_long_patterns_in_words_and_name_the_entry(
     served: Any, given: Any, field: Any, told: Any
 ) -> None:
     problem = (await served.client.post("/v1/webhooks", json=given)).json()

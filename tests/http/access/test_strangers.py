@@ -110,7 +110,7 @@ async def ask(client: httpx.AsyncClient, row: Any, ids: Ids) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize("row", [row for row in TABLE if row.path != LIVE], ids=lambda row: row.name)
-async def test_what_is_foreign_is_unknown(serve: Any, row: Any) -> None:
+async def test_resources_outside_a_keys_sessions_look_unknown(serve: Any, row: Any) -> None:
     async with serve(key=ADMIN) as served:
         theirs, key = await set_up(served)
         headers = {"Authorization": f"Bearer {key}"}

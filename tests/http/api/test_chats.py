@@ -47,7 +47,7 @@ async def test_erasing_and_keeping(served: Any) -> None:
     assert (await served.client.get(f"{CHATS}/7/messages")).json() == {"messages": [], "next": None}
 
 
-async def test_what_is_wrong_is_named(served: Any) -> None:
+async def test_invalid_parameters_are_named(served: Any) -> None:
     await served.add()
     for path in (CHATS.replace("polly", "nobody"), CHATS.replace("polly", "nobody") + "/7/messages"):
         assert (await served.client.get(path)).status_code == 404

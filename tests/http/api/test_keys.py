@@ -146,7 +146,7 @@ async def test_without_an_admin_key_a_key_is_still_held_to_its_limits(served: An
         assert wrong.status_code == 401
 
 
-async def test_too_many_requests_are_told_when_to_come_back(serve: Any) -> None:
+async def test_too_many_requests_get_a_retry_after(serve: Any) -> None:
     async with serve(key=ADMIN) as served:
         _, client = await make(served, rate=0.5)
         async with client:

@@ -204,7 +204,7 @@ async def test_a_client_that_goes_half_way_leaves_nothing(served: Any, tmp_path:
     assert (await served.client.get("/v1/media")).json()["media"] == []
 
 
-async def test_a_client_that_stalls_is_told(serve: Any, tmp_path: Path) -> None:
+async def test_a_client_that_stalls_gets_a_408(serve: Any, tmp_path: Path) -> None:
     async with serve(body_timeout=0.2) as served, await trio.open_tcp_stream("127.0.0.1", served.port) as stream:
         await stream.send_all(
             b"POST /v1/media HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: image/png\r\nContent-Length: 9\r\n\r\nabc"
@@ -251,7 +251,7 @@ def largest_file(size: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-async def test_a_full_disk_is_told(served: Any, tmp_path: Path) -> None:
+async def test_a_full_disk_is_reported(served: Any, tmp_path: Path) -> None:
     with largest_file(2 * 1024 * 1024):
         answer = await served.client.post("/v1/media", content=bytes(3_000_000), headers=TYPE)
     assert (answer.status_code, answer.json()["title"]) == (507, "No room left")

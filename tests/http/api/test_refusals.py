@@ -85,7 +85,7 @@ async def test_what_a_message_must_not_be(served: Any, body: Any, field: Any) ->
         b"\xef\xbb\xbf{}",
     ],
 )
-async def test_what_is_not_json_is_a_400(served: Any, content: Any) -> None:
+async def test_a_body_that_is_not_json_is_a_400(served: Any, content: Any) -> None:
     assert_problem(await served.client.post("/v1/sessions", content=content, headers=JSON), 400)
 
 

@@ -44,7 +44,7 @@ async def slow(page: Page, milliseconds: float) -> None:
 
 
 @pytest.mark.parametrize("rookery", ["sesame"], indirect=True)
-async def test_a_key_that_may_not_see_something_is_told_what(rookery: Any, page: Page) -> None:
+async def test_a_key_with_few_scopes_is_shown_what_it_may_not_see(rookery: Any, page: Page) -> None:
     for id in ("shop", "other"):
         await rookery.engine.create_session(
             id=id, platform="telegram", credentials={"token": rookery.bots.new_bot().token}, enabled=False

@@ -113,7 +113,7 @@ def test_no_server_and_no_address() -> None:
             client.get_session("a")
 
 
-def test_what_is_not_rookery_says_so() -> None:
+def test_a_server_that_is_not_rookery_raises_a_clear_error() -> None:
     for answer in (
         httpx.Response(200, text="<html>"),
         httpx.Response(502, text="bad gateway"),

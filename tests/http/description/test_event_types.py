@@ -44,7 +44,7 @@ def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
             found = found[step]
 
 
-def test_an_event_is_told_by_its_type() -> None:
+def test_the_schema_of_a_delivery_depends_on_its_type() -> None:
     delivery = {"type": "message", "timestamp": MESSAGE["time"], "data": MESSAGE}
     validator("AnyDelivery").validate(delivery)
     for wrong in (

@@ -157,7 +157,7 @@ def test_a_mistake_is_one_line_that_says_what_is_right(
     assert (value in line) is not variables.BY_NAME[name].secret or name == "LOG_LEVEL"
 
 
-def test_several_mistakes_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_several_mistakes_are_reported_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ROOKERY_PORT", "x")
     monkeypatch.setenv("LOG_FORMAT", "x")
     with pytest.raises(ConfigurationError) as caught:
@@ -236,7 +236,7 @@ def test_the_page_of_settings_is_the_one_of_the_code() -> None:
         ("0.0.0.0", "", False),
     ],
 )
-def test_webhooks_reach_private_addresses_only_where_nobody_else_calls(
+def test_private_webhook_addresses_are_allowed_only_on_a_local_server(
     monkeypatch: pytest.MonkeyPatch, host: Any, given: Any, allowed: Any
 ) -> None:
     monkeypatch.setenv("ROOKERY_HOST", host)

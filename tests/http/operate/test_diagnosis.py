@@ -92,7 +92,7 @@ async def test_a_signal_writes_the_tree_to_the_log(tmp_path: Path) -> None:
     assert TOKEN.encode() not in server.errors
 
 
-async def test_a_loop_that_is_held_up_is_told_by_a_thread(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_blocked_loop_is_reported_by_a_thread(caplog: pytest.LogCaptureFixture) -> None:
     def events() -> list[str]:
         return [record.getMessage() for record in caplog.records]
 

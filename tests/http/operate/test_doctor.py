@@ -171,7 +171,7 @@ async def test_what_cannot_be_a_directory(tmp_path: Path, monkeypatch: pytest.Mo
     assert os.listdir(tmp_path) == ["file"], "nothing is left behind"
 
 
-async def test_a_database_of_somebody_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_database_that_is_not_writable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / DATABASE).touch()
     monkeypatch.setattr(os, "access", lambda path, _: Path(path).is_dir())
     findings = [finding for finding in await examine({}, lambda _: [There()]) if finding.subject == "database"]  # type: ignore[list-item]

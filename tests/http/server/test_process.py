@@ -224,7 +224,7 @@ def test_a_second_server_is_refused_or_waits(start: Any, tmp_path: Path) -> None
     assert second.end()[0] == 0
 
 
-def test_misspelt_variables_are_told(start: Any) -> None:
+def test_misspelt_variables_are_reported(start: Any) -> None:
     server = start(ROOKERY_PROT="1")
     server.ready()
     assert "ROOKERY_PROT is not a setting; ROOKERY_PORT is" in server.end()[2]
@@ -371,7 +371,7 @@ def test_a_reader_that_has_seen_enough_is_no_failure() -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no such device")
-def test_output_that_cannot_be_written_is_told_in_one_line() -> None:
+def test_output_that_cannot_be_written_is_reported_in_one_line() -> None:
     with open("/dev/full", "wb") as full:
         ended = subprocess.run([*ROOKERY, "settings"], env=ENVIRONMENT, stdout=full, stderr=subprocess.PIPE, timeout=30)
     assert ended.returncode == 1

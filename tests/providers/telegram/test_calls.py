@@ -221,7 +221,7 @@ async def test_a_flood_pause_is_kept_for_its_chat_and_for_the_whole_bot() -> Non
         assert len(log.calls) == 3
 
 
-async def test_who_cannot_be_called() -> None:
+async def test_impossible_calls_are_refused() -> None:
     async with opened() as (engine, _):
         with pytest.raises(NotFound, match="session"):
             await engine.call("nobody", "getChat", {})

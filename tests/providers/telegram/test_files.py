@@ -97,7 +97,7 @@ async def test_a_received_file_is_forwarded_before_anybody_fetched_it() -> None:
         assert sent.files["document"] == ("b.pdf", len(BIG))
 
 
-async def test_what_is_not_there_is_not_sent() -> None:
+async def test_unknown_media_is_not_sent() -> None:
     async with open_quick_simulator() as simulator, open_setup(simulator) as setup:
         engine = setup.engine
         file = await engine.store_media(b"short-lived", session="shop")

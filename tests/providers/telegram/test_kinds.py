@@ -180,7 +180,7 @@ def test_every_kind_has_its_method_and_the_method_exists() -> None:
         ("invoice", "need_emails", "need_email"),
     ],
 )
-def test_a_misspelt_option_is_told_its_right_name(kind: str, option: str, right: str) -> None:
+def test_a_misspelt_option_is_refused_with_its_correct_name(kind: str, option: str, right: str) -> None:
     with pytest.raises(InvalidInput, match=f"did you mean {right}") as caught:
         check_options(kind, {option: 1})
     assert caught.value.field == option

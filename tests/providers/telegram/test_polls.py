@@ -32,7 +32,7 @@ async def test_options_of_a_poll_are_the_bot_apis() -> None:
         assert setup.bot.sent[-1].parameters["is_anonymous"] in ("false", False)
 
 
-async def test_what_was_read_is_not_told() -> None:
+async def test_read_receipts_outside_business_chats_are_refused() -> None:
     async with open_quick_simulator() as simulator, open_setup(simulator) as setup:
         with pytest.raises(Rejected, match="business accounts only"):
             await setup.engine.send("shop", to=7, type="read", message_id="1")

@@ -117,7 +117,7 @@ async def test_the_doctor_tries_the_proxies_of_single_sessions() -> None:
 
 
 @pytest.mark.parametrize("scheme", ["http", "https", "socks5"])
-async def test_wrong_credentials_are_told_without_showing_them(scheme: str) -> None:
+async def test_wrong_proxy_credentials_are_reported_without_showing_them(scheme: str) -> None:
     async with open_method_log() as log, open_proxy(scheme, credentials=True) as proxy:
         wrong = proxy.url.replace(PASSWORD, "mistyped")
         ca_bundle = str(proxy.ca_bundle) if proxy.ca_bundle else None

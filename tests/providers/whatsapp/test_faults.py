@@ -34,7 +34,9 @@ async def test_replaced_by_another_connection(whatsapp: WhatsAppSimulator, linke
         await second.event("Connected")
 
 
-async def test_a_login_that_nobody_answers(whatsapp: WhatsAppSimulator, linked: Linked) -> None:
+async def test_a_login_without_an_answer_is_not_noticed_by_the_library(
+    whatsapp: WhatsAppSimulator, linked: Linked
+) -> None:
     linked.device.ignore_logins = True
     linked.device.drop()
     await linked.client.event("Disconnected")

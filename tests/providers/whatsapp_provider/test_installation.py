@@ -63,7 +63,7 @@ def unusable(monkeypatch: pytest.MonkeyPatch, machine: str, libc: str) -> str:
     return str(caught.value)
 
 
-def test_a_missing_library_is_told_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_library_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (
         unusable(monkeypatch, "x86_64", "glibc")
         == "neonize is not installed: install Rookery with its extra `whatsapp`"
@@ -74,7 +74,7 @@ def test_a_missing_library_is_told_in_words(monkeypatch: pytest.MonkeyPatch) -> 
     ("machine", "libc", "where"),
     [("armv7l", "glibc", "Linux (glibc) armv7l"), ("x86_64", "", "Linux (another libc) x86_64")],
 )
-def test_a_platform_without_a_build_is_told_the_others(
+def test_a_platform_without_a_build_is_shown_the_supported_ones(
     monkeypatch: pytest.MonkeyPatch, machine: str, libc: str, where: str
 ) -> None:
     text = unusable(monkeypatch, machine, libc)

@@ -128,7 +128,7 @@ def test_addresses(text: str, expected: str) -> None:
 @pytest.mark.parametrize(
     "text", ["", "nobody", "a@b.c", "12", "49151@s.whatsapp.net.evil", "1@lid\n", "nobody@c.us", "49151@c.us\n"]
 )
-def test_what_is_no_address(text: str) -> None:
+def test_invalid_addresses_are_refused(text: str) -> None:
     with pytest.raises(Rejected):
         address(text)
 

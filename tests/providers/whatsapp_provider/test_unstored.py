@@ -266,7 +266,7 @@ def test_a_bounded_number_of_events_waits(
     assert worker.store_all() == ["a", "b", "c", "d"]
 
 
-async def test_what_no_session_takes_is_told_and_later_removed(
+async def test_files_without_a_session_are_reported_and_later_removed(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     kept = UnstoredFiles(tmp_path / "unstored", None)

@@ -121,7 +121,7 @@ async def test_keep_alives(mocked: Opener) -> None:
 
 
 @pytest.mark.parametrize("kind", ["trouble", "stream_error"])
-async def test_trouble_that_the_library_reports_is_told_and_ends_nothing(
+async def test_errors_reported_by_the_library_are_logged_and_end_no_session(
     mocked: Opener, kind: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with mocked() as engine:

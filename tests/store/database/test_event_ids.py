@@ -14,6 +14,7 @@ from rookery.store.event_ids import Halving
 from store.backends import Backend, PostgresBackend, SqliteBackend
 from store.building import all_events, claim, create_and_claim, event, webhook
 from support.fake_platform import FakePlatform, connected
+from support.waiting import until_found
 
 
 async def ids(store: Store) -> list[int]:
@@ -69,6 +70,11 @@ async def test_a_cursor_from_nowhere_is_refused(backend: Backend) -> None:
     async with open_engine(providers=[platform], store=backend.make()) as engine:
         await engine.create_session(id="a", platform="fake")
         await connected(engine)
+        # The change of status is an event too, stored a moment after it is shown.
+        await until_found(
+            engine.read_events,
+            lambda events: any(event.body.get("status") == "CONNECTED" for event in events),
+        )
         await platform.link().inbox.commit([event(1)], "1")
         newest = await engine.last_event_id()
         highest = await engine._store.highest_event_id()

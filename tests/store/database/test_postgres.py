@@ -230,7 +230,7 @@ async def test_a_duty_has_one_owner_until_its_time_is_over(postgres: PostgresBac
         assert await store.take_duties("three", [], ttl=60.0) == set()
 
 
-async def test_changes_are_told_to_every_instance(postgres: PostgresBackend) -> None:
+async def test_every_instance_is_notified_of_changes(postgres: PostgresBackend) -> None:
     one, two = postgres.make(), postgres.make()
     told: list[StoreChange] = []
     news = trio.Event()
@@ -306,7 +306,7 @@ async def test_an_account_is_run_by_one_of_the_sessions_that_are_held(postgres: 
         assert await one.occupy(shop, "42") is None, "a lease that expired holds nothing"
 
 
-async def test_of_many_who_want_one_account_one_gets_it(postgres: PostgresBackend) -> None:
+async def test_concurrent_claims_of_one_account_have_one_winner(postgres: PostgresBackend) -> None:
     stores = [postgres.make() for _ in range(3)]
     async with stores[0].open(), stores[1].open(), stores[2].open():
         leases = [await create_and_claim(stores[0], f"s{number}") for number in range(12)]

@@ -321,7 +321,7 @@ async def test_pending_deliveries_stay_cheap_behind_a_long_lane(backend: SqliteB
         assert [one.event.key for one in left] == [f"a{n}" for n in range(1, 201)]
 
 
-async def test_a_read_that_nobody_waits_for_opens_nothing_after_the_end(
+async def test_an_abandoned_read_opens_no_connection_after_closing(
     backend: SqliteBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its connection would bring the files beside the database back, in a directory that its owner may remove by now."""

@@ -38,7 +38,7 @@ async def test_positions_only_grow(store: Store) -> None:
     assert await store.chat_position() == 9
 
 
-async def test_what_is_written_twice_is_there_once(store: Store) -> None:
+async def test_a_chat_entry_written_twice_is_stored_once(store: Store) -> None:
     lease = await create_and_claim(store)
     entries = await fill(store, lease, 3)
     await store.write_chats(entries, [ChatNews(uid=lease.uid, chat="7", last_at=1.0)], position=None)

@@ -151,7 +151,7 @@ async def test_codes_reach_only_webhooks_that_name_them(store: Store) -> None:
     }
 
 
-async def test_a_storm_of_changes_is_told_in_one_write(store: Store) -> None:
+async def test_a_storm_of_changes_is_stored_in_one_write(store: Store) -> None:
     leases: list[Lease] = [await create_and_claim(store, f"s{number:03}") for number in range(100)]
     await store.record_statuses([StatusWrite(lease, CONNECTED, 1, 1) for lease in leases])
     found = await told(store)

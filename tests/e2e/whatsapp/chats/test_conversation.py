@@ -166,7 +166,7 @@ async def test_it_is_shown_whole_and_erased_whole(
             made = await client.post("/v1/webhooks", json={"url": receiver.url, "events": ["*", "message.*"]})
             assert made.status_code == 201, made.text
             await link(engine, whatsapp)
-            with trio.fail_after(3 * PATIENCE):
+            with trio.fail_after(6 * PATIENCE):  # many steps
                 ids = await talk(engine, client, whatsapp)
                 await check_shown(client, whatsapp)
                 await receiver.wait_until(lambda: any(KEPT.encode() in one.body for one in receiver.deliveries))

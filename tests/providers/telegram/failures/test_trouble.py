@@ -130,7 +130,7 @@ class TestStart:
             assert session.health.reason is Reason.NETWORK
             await setup.connected()
 
-    async def test_many_new_bots_wait_as_told_and_all_arrive(self) -> None:
+    async def test_many_new_bots_obey_retry_after_and_all_connect(self) -> None:
         settings = QUICK.__class__(
             **{**{f: getattr(QUICK, f) for f in QUICK.__struct_fields__}, "start_concurrency": 4}
         )
@@ -205,7 +205,7 @@ class TestPolls:
     @pytest.mark.parametrize(
         ("one", "reason"), [row for row in PASSING if row[1] in (Reason.NETWORK, Reason.SERVER_ERROR)], ids=name_of
     )
-    async def test_a_single_hiccup_is_nobodys_business(self, one: Fault, reason: Reason) -> None:
+    async def test_a_single_failed_poll_changes_no_status(self, one: Fault, reason: Reason) -> None:
         async with open_quick_simulator() as simulator, open_setup(simulator) as setup:
             simulator.faults.add(struck(one, method="getUpdates", count=1))
             setup.bot.push_text("1")

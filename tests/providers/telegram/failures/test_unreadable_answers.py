@@ -83,7 +83,7 @@ async def test_a_bot_that_cannot_be_read_is_asked_for_again(result: bytes) -> No
     assert caught.value.kind is Failure.SERVER
 
 
-async def test_what_is_too_deep_costs_nothing_else() -> None:
+async def test_an_answer_nested_too_deeply_still_opens_the_session() -> None:
     async with open_link(b'{"id":5,"first_name":"Ann","x":' + b"[" * 3_000 + b"]" * 3_000 + b"}") as link:
         await link.open()
     assert link.account == "Ann"

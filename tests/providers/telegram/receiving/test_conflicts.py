@@ -172,7 +172,7 @@ class TestIds:
             await setup.engine.update_session("shop", SessionChange(credentials={"token": OTHER_TOKEN}))
             assert await setup.texts(5) == list("12345")
 
-    async def test_what_is_replayed_is_recognised(self) -> None:
+    async def test_replayed_updates_are_recognised(self) -> None:
         """The confirmation of the last batch was lost with the server's memory: it hands the same out again."""
         async with kept_store() as store, open_quick_simulator() as simulator:
             async with open_setup(simulator, store=store) as setup:

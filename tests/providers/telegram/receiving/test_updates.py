@@ -188,7 +188,7 @@ def test_a_button_tells_its_message() -> None:
     ],
     ids=str,
 )
-def test_what_is_not_understood_is_kept(update: Any, key: str) -> None:
+def test_unknown_updates_are_kept(update: Any, key: str) -> None:
     [event] = events_of(update)
     assert (event.type, event.key) == ("unknown", key)
     assert json.loads(event.raw)["update_id"] == int(key)
@@ -295,7 +295,7 @@ def test_an_answer_may_begin_with_a_byte_order_mark() -> None:
 
 @pytest.mark.parametrize("field", ["migrate_to_chat_id", "migrate_from_chat_id"])
 @pytest.mark.parametrize("other", ["-1001", "\0", "x" * 5_000, None, True, 1.5, {"id": 5}, [], 2**63])
-def test_a_group_that_moves_to_what_is_no_id_is_no_migration(field: str, other: Any) -> None:
+def test_a_migration_to_an_invalid_chat_id_is_ignored(field: str, other: Any) -> None:
     [event] = events_of({"update_id": 5, "message": MESSAGE | {field: other}})
     assert (event.type, event.key) == ("unknown", "5")
 
@@ -337,7 +337,7 @@ def test_one_bad_update_costs_nothing_but_itself() -> None:
 
 
 @pytest.mark.parametrize("result", [b"{}", b"null", b"5", b'"x"', b"[", b""])
-def test_what_is_no_list_is_an_error(result: bytes) -> None:
+def test_a_result_that_is_not_a_list_is_an_error(result: bytes) -> None:
     with pytest.raises(msgspec.DecodeError):
         to_events(msgspec.Raw(result))
 
