@@ -14,7 +14,6 @@ import trio
 from rookery_simulator.bot_api import open_bot_api_simulator
 from support.server_process import ServerProcess, open_server_process
 from support.traffic import add_sessions, settings_for
-from support.waiting import until_found
 
 PERSON = {"id": 7, "type": "private", "first_name": "Ann"}
 ANN = {"id": 7, "is_bot": False, "first_name": "Ann"}
@@ -62,7 +61,9 @@ async def test_the_command_shows_both_directions_with_an_edit_a_reaction_and_a_d
                 bot.push_update({"message_reaction": about | {"old_reaction": [], "new_reaction": [thumb]}})
                 await send(type="edit", message_id=answered, text="It is paid.")
                 await send(type="delete", message_id=mistake)
-            await until_found(lambda: shown(server, 3), lambda found: any(row["reactions"] for row in found), step=0.1)
+            with trio.fail_after(60):
+                while not any(row["reactions"] for row in await shown(server, 3)):
+                    await trio.sleep(0.1)
             lines = (await rookery(server, "chats", "shop", "7")).splitlines()
             text = "\n".join(lines)
             for words in ("Is it paid? (edited)", "It is paid. (edited)", "👍", "(deleted)", "Ann", "→", "←"):

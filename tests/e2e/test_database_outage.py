@@ -57,9 +57,7 @@ def push(simulator: BotApiSimulator, tokens: dict[str, str], pushed: dict[str, l
 
 
 @pytest.mark.slow
-async def test_an_outage_shorter_than_the_leases_disconnects_no_session(
-    own_server: PostgresServer, tmp_path: Path
-) -> None:
+async def test_an_outage_shorter_than_the_leases_disconnects_nobody(own_server: PostgresServer, tmp_path: Path) -> None:
     place = storage.postgres(tmp_path, own_server.url, ROOKERY_LEASE_TTL="20")
     pushed: dict[str, list[str]] = {}
     async with open_bot_api_simulator() as simulator:

@@ -16,7 +16,6 @@ import trio
 from support.s3_server import REGION, S3Server
 from support.server_process import ServerProcess, open_server_process
 from support.storage import LONG
-from support.waiting import until
 
 MEBIBYTE = 1024 * 1024
 SIZE = (200 if LONG else 48) * MEBIBYTE
@@ -109,7 +108,8 @@ async def test_killed_in_the_middle_of_an_upload(tmp_path: Path) -> None:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(upload, client)
                 await half.wait()
-                await until(lambda: any(path.stat().st_size >= 6 * MEBIBYTE for path in files(tmp_path)))
+                while not any(path.stat().st_size >= 6 * MEBIBYTE for path in files(tmp_path)):
+                    await trio.sleep(0.01)
                 server.send_signal(signal.SIGKILL)
                 await server.ended(20)
                 nursery.cancel_scope.cancel()

@@ -16,7 +16,6 @@ from rookery_simulator.bot_api import open_bot_api_simulator
 from rookery_telegram import Telegram
 from support.server_process import open_server_process
 from support.traffic import settings_for
-from support.waiting import until_found
 
 BOTS = 1000
 GRACE = EngineSettings().shutdown_grace
@@ -50,7 +49,9 @@ async def test_a_thousand_bots_restored_and_shut_down(tmp_path: Path) -> None:
         async with open_server_process(tmp_path, environment=environment) as server:
             await server.listening()
             async with server.client() as client:
-                await until_found(lambda: client.get("/v1/health"), lambda answer: answer.json()["connected"] >= BOTS)
+                with trio.fail_after(60):
+                    while (await client.get("/v1/health")).json()["connected"] < BOTS:
+                        await trio.sleep(0.05)
             restored = time.monotonic() - started
             stopping = time.monotonic()
             server.send_signal(signal.SIGTERM)

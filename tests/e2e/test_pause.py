@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-from functools import partial
 from typing import Any
 
 import pytest
@@ -15,7 +14,6 @@ from store.backends import run_sql
 from support.server_process import ServerProcess, open_server_process
 from support.storage import Storage
 from support.traffic import add_sessions, all_poll, settings_for
-from support.waiting import until_found
 
 BOTS = 6
 NO_LEVELLING = {"ROOKERY_REBALANCE_INTERVAL": "3600"}
@@ -50,12 +48,9 @@ async def add(storage: Storage, server: ServerProcess, simulator: BotApiSimulato
     tokens = {f"bot-{n}": simulator.new_bot().token for n in range(BOTS)}
     await add_sessions(server, tokens)
     await all_poll(simulator, tokens)
-    # Statuses are stored a moment later, and the pause must not come in between.
-    await until_found(
-        lambda: query(storage, "SELECT count(*) FROM rookery.sessions WHERE status = 'CONNECTED'"),
-        lambda found: found >= BOTS,
-        seconds=30,
-    )
+    with trio.fail_after(30):  # statuses are stored a moment later, and the pause must not come in between
+        while await query(storage, "SELECT count(*) FROM rookery.sessions WHERE status = 'CONNECTED'") < BOTS:
+            await trio.sleep(0.05)
     return tokens
 
 
@@ -93,12 +88,10 @@ async def test_a_paused_process_writes_nothing(shared_storage: Storage) -> None:
             # The answers of its polls wait in its sockets: it will want to store them.
             pushed = {id: [str(simulator.bot(token).push_many(1)[0])] for id, token in tokens.items()}
             with trio.fail_after(20):
-                await until_found(
-                    lambda: owners(two),
-                    lambda found: name not in found.values() and None not in found.values(),
-                    step=0.1,
-                )
-                await until_found(lambda: texts(two), lambda found: found == pushed, step=0.1)
+                while name in (found := await owners(two)).values() or None in found.values():
+                    await trio.sleep(0.1)
+                while await texts(two) != pushed:
+                    await trio.sleep(0.1)
             await all_poll(simulator, tokens)
             await trio.sleep(0.5)
             before = await everything(storage)
@@ -115,7 +108,9 @@ async def test_a_paused_process_writes_nothing(shared_storage: Storage) -> None:
             await all_poll(simulator, tokens)
             for id, token in tokens.items():
                 pushed[id].append(str(simulator.bot(token).push_many(1)[0]))
-            await until_found(lambda: texts(one), lambda found: found == pushed, seconds=10, step=0.1)
+            with trio.fail_after(10):
+                while await texts(one) != pushed:
+                    await trio.sleep(0.1)
 
 
 @pytest.mark.slow
@@ -131,14 +126,12 @@ async def test_paused_alone_it_starts_its_sessions_anew(shared_storage: Storage)
             server.send_signal(signal.SIGSTOP)
             await trio.sleep(5.0)
             server.send_signal(signal.SIGCONT)
-            await until_found(
-                lambda: query(storage, "SELECT min(fence) FROM rookery.sessions"),
-                lambda found: found > fence,
-                seconds=30,
-                step=0.1,
-            )
+            with trio.fail_after(30):
+                while await query(storage, "SELECT min(fence) FROM rookery.sessions") <= fence:
+                    await trio.sleep(0.1)
             await all_poll(simulator, tokens)
             with trio.fail_after(30):
                 for id in tokens:
-                    told = await until_found(partial(lost_lease, server, id), step=0.1)
+                    while not (told := await lost_lease(server, id)):  # statuses are written a moment later
+                        await trio.sleep(0.1)
                     assert "lease" in told[0]["detail"]

@@ -6,12 +6,12 @@ import shutil
 import signal
 
 import pytest
+import trio
 
 from rookery_simulator.bot_api import open_bot_api_simulator
 from support.server_process import open_server_process
 from support.storage import Storage
 from support.traffic import read_log, settings_for
-from support.waiting import until_found
 
 
 @pytest.mark.slow
@@ -33,11 +33,9 @@ async def test_wiping_the_data_directory_between_restarts_changes_nothing(shared
                         hook = {"url": "http://127.0.0.1:9/", "id": "hook"}
                         assert (await client.post("/v1/webhooks", json=hook)).status_code == 201
                 pushed.append(str(bot.push_many(1)[0]))
-                await until_found(
-                    lambda: read_log(server, "a"),
-                    lambda events: [event["key"] for event in events] == pushed,
-                    seconds=30,
-                )
+                with trio.fail_after(30):
+                    while [event["key"] for event in await read_log(server, "a")] != pushed:
+                        await trio.sleep(0.05)
                 async with server.client() as client:
                     session = (await client.get("/v1/sessions/a")).json()
                     assert (session["status"], session["enabled"]) == ("CONNECTED", True)

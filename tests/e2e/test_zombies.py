@@ -19,7 +19,6 @@ from rookery.model.session import Reason
 from rookery_simulator.bot_api import Fault, open_bot_api_simulator
 from rookery_simulator.whatsapp import open_whatsapp_simulator
 from rookery_telegram import Telegram
-from support.waiting import until_found
 from support.whatsapp_engine import BOB, PATIENCE, QUICK, event_where, link, provider, reach, reasons
 
 HEALTHY = 1000
@@ -42,7 +41,8 @@ BUSY = 15.0  # seconds that a busy machine may add
 
 
 async def found(engine: Engine, id: str, mend: Callable[[], object]) -> None:
-    await until_found(lambda: engine.history(id), lambda rows: Reason.PROBE_FAILED in reasons(rows))
+    while Reason.PROBE_FAILED not in reasons(await engine.history(id)):
+        await trio.sleep(0.05)
     mend()
 
 
@@ -88,7 +88,9 @@ async def test_zombies_of_each_platform_among_a_thousand_idle_bots(tmp_path: Pat
         }
         answered = engine.telemetry.counters["probes"]["telegram", "deep", "ok"]
         assert answered >= HEALTHY, "the healthy ones were asked too"
-        await until_found(engine.health, lambda health: health.connected >= HEALTHY + 3, seconds=PATIENCE)
+        with trio.fail_after(PATIENCE):
+            while (await engine.health()).connected < HEALTHY + 3:
+                await trio.sleep(0.05)
         print(
             f"\nboth zombies found within {took:.1f} s of {PROMISED:.1f} s; {answered:.0f} probes of idle bots were answered"
         )

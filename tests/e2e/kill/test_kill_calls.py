@@ -11,7 +11,6 @@ from rookery_simulator.bot_api import Fault, open_bot_api_simulator
 from support.server_process import open_server_process
 from support.storage import Storage
 from support.traffic import settings_for
-from support.waiting import until_found
 
 CALLS = 24
 FINAL = ("sent", "unknown", "failed")
@@ -29,9 +28,9 @@ async def test_queued_calls_are_made_once_or_unknown(storage: Storage) -> None:
             async with server.client() as client:
                 body = {"id": "bot", "platform": "telegram", "credentials": {"token": bot.token}}
                 assert (await client.post("/v1/sessions", json=body)).status_code == 201
-                await until_found(
-                    lambda: client.get("/v1/sessions/bot"), lambda answer: answer.json()["status"] == "CONNECTED"
-                )
+                with trio.fail_after(60):
+                    while (await client.get("/v1/sessions/bot")).json()["status"] != "CONNECTED":
+                        await trio.sleep(0.05)
                 for number in range(CALLS):  # eight chats with three calls each, which wait for one another
                     params = {"emoji": "🎲", "message_effect_id": str(number)}
                     call = {"to": str(1 + number % 8), "type": "telegram", "method": "sendDice", "params": params}

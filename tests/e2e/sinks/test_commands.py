@@ -20,7 +20,6 @@ from support.brokers.commands import NAME, command, put, refused
 from support.brokers.readers import in_asyncio
 from support.brokers.servers import KINDS, open_broker
 from support.fake_platform import FakeLink, FakePlatform
-from support.waiting import until, until_found
 
 # One socket of a client of NATS, ours or that of these tests, is still left to the garbage collector here, and only here.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
@@ -58,7 +57,9 @@ async def keys_of(engine: Engine, session: str) -> list[str | None]:
 
 
 async def sent(platform: FakePlatform, count: int) -> list[str]:
-    await until(lambda: len(platform.sent_texts()) >= count, seconds=30)
+    with trio.fail_after(30):
+        while len(platform.sent_texts()) < count:
+            await trio.sleep(0.02)
     return platform.sent_texts()
 
 
@@ -111,10 +112,9 @@ async def test_reading_goes_on_after_the_broker_was_away(kind: str, tmp_path: Pa
         await broker.kill()
         async with engine_with() as (engine, platform):
             sink = await engine.create_sink(url=broker.url, commands=NAME)
-            found = await until_found(
-                engine.webhook_facts, lambda facts: facts[sink.id].command_error is not None, seconds=30
-            )
-            facts = found[sink.id]
+            with trio.fail_after(30):
+                while (facts := (await engine.webhook_facts())[sink.id]).command_error is None:
+                    await trio.sleep(0.02)
             assert facts.commands_refused == 0
             await broker.start()
             await put(broker, [command("1", session="shop", to="7", text="first")])
@@ -139,7 +139,9 @@ async def test_a_full_session_holds_back_only_its_own_commands(kind: str, tmp_pa
         platform.on_send = hold
         many = [command(f"s{n}", session="shop", to="7", text=f"s{n}") for n in range(60)]
         await put(broker, [*many, command("d", session="desk", to="8", text="passes")])
-        await until(lambda: "passes" in platform.sent_texts(), seconds=30)
+        with trio.fail_after(30):
+            while "passes" not in platform.sent_texts():
+                await trio.sleep(0.02)
         facts = (await engine.webhook_facts())[sink.id]
         assert facts.commands_accepted < 61
         released.set()
@@ -178,11 +180,10 @@ async def test_a_missing_queue_is_named_where_none_may_be_made(kind: str, tmp_pa
         sink = await engine.create_sink(
             url=f"{broker.url}/{'0' if kind == 'redis' else ''}?create=false", commands=NAME
         )
-        found = await until_found(
-            engine.webhook_facts, lambda facts: facts[sink.id].command_error is not None, seconds=30
-        )
-        facts = found[sink.id]
-        assert NAME in (facts.command_error or "")
+        with trio.fail_after(30):
+            while (facts := (await engine.webhook_facts())[sink.id]).command_error is None:
+                await trio.sleep(0.02)
+        assert NAME in facts.command_error
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,6 @@ from rookery import Engine, EngineSettings, open_engine
 from support.brokers.commands import command, put
 from support.brokers.servers import KINDS, SECRET, TlsFiles, open_broker
 from support.fake_platform import FakePlatform
-from support.waiting import until_found
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +56,9 @@ async def test_an_encrypted_broker(kind: str, authority: trustme.CA, tmp_path: P
             with trio.fail_after(20):
                 await engine.wait_status("shop", "CONNECTED")  # type: ignore[arg-type]
             await put(broker, [command("1", session="shop", to="7", text="encrypted")])
-            await until_found(engine.webhook_facts, lambda facts: facts["k"].commands_accepted, seconds=30)
+            with trio.fail_after(30):
+                while not (await engine.webhook_facts())["k"].commands_accepted:
+                    await trio.sleep(0.02)
         for bundle in (stranger, None):
             async with engine_with(bundle, store) as engine:
                 attempt, _ = await engine.test_sink("k")
@@ -65,10 +66,8 @@ async def test_an_encrypted_broker(kind: str, authority: trustme.CA, tmp_path: P
                 assert attempt.error is not None
                 assert "certificate" in attempt.error.lower(), attempt.error
                 assert SECRET not in attempt.error
-                await until_found(
-                    engine.webhook_facts,
-                    lambda facts: "certificate" in str(facts["k"].command_error).lower(),
-                    seconds=30,
-                )
+                with trio.fail_after(30):
+                    while "certificate" not in str((await engine.webhook_facts())["k"].command_error).lower():
+                        await trio.sleep(0.02)
     for file in tmp_path.glob("rookery.db*"):
         assert SECRET.encode() not in file.read_bytes()

@@ -17,7 +17,6 @@ from rookery.model.event import NewEvent
 from support.brokers.readers import EXCHANGE, QUEUE, in_asyncio, prepare, read_all
 from support.brokers.servers import KINDS, Broker, open_broker
 from support.fake_platform import FakePlatform
-from support.waiting import until_found
 
 QUICK = EngineSettings(webhook_backoff=0.05, webhook_backoff_max=0.1, webhook_attempts=2, webhook_timeout=5.0)
 
@@ -90,10 +89,9 @@ async def test_a_full_queue_holds_events_back_as_rows(tmp_path: Path) -> None:
             for _ in range(10):
                 await say()
             facts = await facts_of(engine, sink.id, pending=7)
-            found = await until_found(
-                engine.webhook_facts, lambda facts: facts[sink.id].last_error is not None, seconds=30
-            )
-            facts = found[sink.id]
+            with trio.fail_after(30):
+                while (facts := (await engine.webhook_facts())[sink.id]).last_error is None:
+                    await trio.sleep(0.02)
             assert facts.dead == 0
             arrived = []  # type: ignore[var-annotated]
             with trio.fail_after(60):
@@ -113,7 +111,7 @@ async def test_a_full_queue_holds_events_back_as_rows(tmp_path: Path) -> None:
         ("redis", "?create=false", "there is no stream rookery.shop.message"),
     ],
 )
-async def test_a_missing_target_is_named(kind: str, options: str, reason: str, tmp_path: Path) -> None:
+async def test_what_is_missing_is_named(kind: str, options: str, reason: str, tmp_path: Path) -> None:
     async with open_broker(kind, tmp_path) as broker, engine_with() as (engine, say):
         sink = await engine.create_sink(url=f"{broker.url}/{options}" if kind != "nats" else broker.url + options)
         await say()

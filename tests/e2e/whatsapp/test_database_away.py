@@ -7,7 +7,6 @@ import trio
 
 from rookery_simulator.whatsapp import WhatsAppSimulator
 from support.stalling_proxy import Way
-from support.waiting import until
 from support.whatsapp_engine import BOB, PATIENCE, event_where, events_of, link, open_whatsapp_engine
 
 MESSAGES = 60
@@ -34,7 +33,9 @@ async def test_a_stop_while_the_database_is_away_loses_nothing(
         async with open_whatsapp_engine(whatsapp, tmp_path, **through) as engine:
             last = bob.send_text(alice, "the last one").id
             await event_where(engine, lambda event: event.body.get("message_id") == last)
-            await until(lambda: not device.undelivered, seconds=PATIENCE)
+            with trio.fail_after(PATIENCE):
+                while device.undelivered:
+                    await trio.sleep(0.02)
             stored = [event.body["message_id"] for event in await events_of(engine, "one")]
         assert [each.id for each in sent if each.id not in stored] == []
         assert len(stored) == len(set(stored)) == MESSAGES + 1

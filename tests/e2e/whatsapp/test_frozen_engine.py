@@ -22,7 +22,6 @@ from rookery_simulator.whatsapp import WhatsAppSimulator
 from store.backends import run_sql
 from support.engines import whatsapp_alone
 from support.engines.whatsapp_alone import LEASE, SHORT_LEASES
-from support.waiting import until
 from support.whatsapp_engine import BOB, PATIENCE, event_where, link, open_whatsapp_engine, reach, reasons
 
 KEY = "a passphrase for the tests"
@@ -55,7 +54,8 @@ async def test_a_worker_ends_before_another_instance_connects(
         frozen: trio.Process = await nursery.start(run)
         try:
             with trio.fail_after(PATIENCE):
-                await until(lambda: device.logins >= 2)
+                while device.logins < 2:
+                    await trio.sleep(0.02)
                 await device.wait_active()
             async with open_whatsapp_engine(whatsapp, tmp_path, **options) as other:
                 [worker] = psutil.Process(frozen.pid).children()
@@ -66,8 +66,9 @@ async def test_a_worker_ends_before_another_instance_connects(
                         assert device.logins == 2, "the other instance connected beside the old worker"
                         await trio.sleep(0.01)
                 assert trio.current_time() - began <= LEASE + 1.0
-                # Until then the stored status is the last one of the frozen engine.
-                await until(lambda: device.logins >= 3, seconds=PATIENCE)
+                with trio.fail_after(PATIENCE):  # until then the stored status is the frozen engine's last one
+                    while device.logins < 3:
+                        await trio.sleep(0.02)
                 await reach(other, "one", SessionStatus.CONNECTED)
                 assert device.logins == 3
                 sent = whatsapp.phone(BOB).send_text(alice, "to the other instance")

@@ -15,7 +15,6 @@ from rookery_simulator.whatsapp import Phone, WhatsAppSimulator
 from rookery_simulator.whatsapp.phone.history import FULL
 from rookery_simulator.whatsapp.stanza.jid import GROUP_SERVER, Jid
 from rookery_whatsapp.link.history import HistoryReader
-from support.waiting import until
 from support.whatsapp_engine import BOB, NUMBER, PATIENCE, event_where, events_of, link, open_whatsapp_engine
 
 CHATS, GROUPS, MESSAGES = 300, 100, 2_000
@@ -118,12 +117,14 @@ async def test_a_restart_continues_with_the_history(
         patch.setattr(HistoryReader, "run", no_reading)
         async with open_whatsapp_engine(whatsapp, tmp_path) as engine:
             await link(engine, whatsapp, settings={"history": "recent"})
-            await until(lambda: slices(tmp_path) >= 2)
+            while slices(tmp_path) < 2:
+                await trio.sleep(0.02)
             assert not await events_of(engine, "one", "history.message")
     async with open_whatsapp_engine(whatsapp, tmp_path) as engine:
         with trio.fail_after(PATIENCE):
             await wait_for_history(engine, 6)
-            await until(lambda: not slices(tmp_path))
+            while slices(tmp_path):
+                await trio.sleep(0.02)
         by_id = {event.body["message_id"]: event for event in await events_of(engine, "one", "history.message")}
         assert (by_id[liked].time, by_id[liked].body["from_me"]) == (BEGAN + 10, True)
         assert by_id[liked].body["reactions"] == [{"sender": str(bob.lid), "from_me": False, "emoji": "👍"}]

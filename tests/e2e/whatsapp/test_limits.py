@@ -15,7 +15,6 @@ from rookery.errors import Rejected
 from rookery.model.message import MessageState
 from rookery_simulator.whatsapp import WhatsAppSimulator
 from rookery_whatsapp.link import limits
-from support.waiting import until
 from support.whatsapp_engine import BOB, PATIENCE, event_where, link, open_whatsapp_engine
 
 
@@ -79,9 +78,8 @@ async def test_messages_to_strangers_wait_where_that_is_set(
         with trio.fail_after(PATIENCE):
             device.send_error = 463
             waiting = await engine.submit("one", to=BOB, text="hello")
-            await until(lambda: (life := engine.proof_of_life("one")) and life.limited_until is not None)
-            life = engine.proof_of_life("one")
-            assert life is not None
+            while (life := engine.proof_of_life("one")) is None or life.limited_until is None:
+                await trio.sleep(0.02)
             device.send_error = None
             done = await engine.wait_message(waiting.id, 20)
             assert done.state in (MessageState.SENT, MessageState.DELIVERED)

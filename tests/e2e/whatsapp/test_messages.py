@@ -14,7 +14,6 @@ from rookery.errors import InvalidInput, NotFound, Rejected
 from rookery_simulator.whatsapp import LinkedDevice, Phone, WhatsAppSimulator
 from rookery_simulator.whatsapp.phone import outgoing
 from rookery_simulator.whatsapp.stanza import protobufs
-from support.waiting import until, until_found
 from support.whatsapp_engine import BOB, NUMBER, PATIENCE, event_where, events_of, link, open_whatsapp_engine
 
 
@@ -29,7 +28,9 @@ async def message(engine: Engine, id: str) -> Event:
 
 
 async def state(engine: Engine, id: str, wanted: MessageState) -> None:
-    await until_found(lambda: engine.get_message(id), lambda message: message.state is wanted, seconds=PATIENCE)
+    with trio.fail_after(PATIENCE):
+        while (await engine.get_message(id)).state is not wanted:
+            await trio.sleep(0.01)
 
 
 async def text_both_ways_with_receipts(
@@ -298,7 +299,8 @@ async def test_options_of_messages(whatsapp: WhatsAppSimulator, tmp_path: Path) 
             image = protobufs.messages().Message.FromString(shown).imageMessage
             assert (image.caption, image.mediaKey) == ("look", b"")
             own = {"phone": f"+{NUMBER}", "lid": str(alice.lid), "name": alice.name}
-            await until(lambda: (life := engine.proof_of_life("one")) and life.account == own)
+            while (life := engine.proof_of_life("one")) is None or life.account != own:
+                await trio.sleep(0.02)
 
 
 async def test_messages_during_an_absence_arrive_once(whatsapp: WhatsAppSimulator, tmp_path: Path) -> None:

@@ -17,7 +17,6 @@ from rookery_simulator.whatsapp import WhatsAppSimulator
 from rookery_whatsapp.device import devices
 from store.backends import run_sql
 from support.stalling_proxy import Way
-from support.waiting import until, until_found
 from support.whatsapp_engine import (
     BOB,
     NUMBER,
@@ -86,7 +85,7 @@ async def test_a_lost_row_is_an_error(whatsapp: WhatsAppSimulator, tmp_path: Pat
             await reach(engine, "one", SessionStatus.CONNECTED)
 
 
-async def test_unused_connections_are_closed(
+async def test_connections_that_nobody_uses_are_closed(
     whatsapp: WhatsAppSimulator, tmp_path: Path, database: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The library keeps the connections of ended clients; the server closes them, and living clients open new ones."""
@@ -96,7 +95,8 @@ async def test_unused_connections_are_closed(
         with trio.fail_after(PATIENCE):
             # Idle for longer than the limit, seen from the database itself.
             count = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'rookery-whatsapp'"
-            await until_found(lambda: sql(database, count), lambda found: not found)
+            while await sql(database, count):
+                await trio.sleep(0.05)
             sent = whatsapp.phone(BOB).send_text(alice, "after a pause")
             await event_where(engine, lambda event: event.body.get("message_id") == sent.id)
             await engine.send("one", to=BOB, text="and back")
@@ -138,7 +138,9 @@ async def test_one_instance_hands_over_to_another(
     async with open_whatsapp_engine(whatsapp, tmp_path, **database) as first:
         alice, device = await link(first, whatsapp)
         async with open_whatsapp_engine(whatsapp, tmp_path, **database) as second:
-            await until(lambda: second.ready, seconds=PATIENCE)
+            with trio.fail_after(PATIENCE):
+                while not second.ready:
+                    await trio.sleep(0.01)
             assert not second.running_here()
             handed_over = trio.Event()
 

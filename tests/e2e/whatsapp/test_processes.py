@@ -11,8 +11,7 @@ from pathlib import Path
 import trio
 
 from rookery_simulator.whatsapp import LinkedDevice, WhatsAppSimulator
-from support.waiting import until
-from support.whatsapp_engine import BOB, PATIENCE, QUICK, delivered, link, messages_until, open_whatsapp_engine
+from support.whatsapp_engine import BOB, PATIENCE, QUICK, events_of, link, open_whatsapp_engine
 
 TESTS = Path(__file__).parents[2]
 SESSIONS = 30
@@ -71,7 +70,9 @@ async def active(devices: list[LinkedDevice]) -> None:
 async def gone(pids: list[int]) -> float:
     """Seconds until none of these processes is there."""
     began = trio.current_time()
-    await until(lambda: not any(lives(pid) for pid in pids), seconds=PATIENCE)
+    with trio.fail_after(PATIENCE):
+        while any(lives(pid) for pid in pids):
+            await trio.sleep(0.01)
     return trio.current_time() - began
 
 
@@ -121,13 +122,16 @@ async def test_kill_9_of_the_server(whatsapp: WhatsAppSimulator, tmp_path: Path)
             assert await gone(workers) < 5.0
     async with open_whatsapp_engine(whatsapp, tmp_path) as engine:
         await active(devices)
-        await delivered(devices[0])
+        with trio.fail_after(PATIENCE):
+            while devices[0].undelivered:
+                await trio.sleep(0.02)
         last = bob.send_text(devices[0].phone, "the last one").id
         with trio.fail_after(PATIENCE):
             session = next(
                 s.id for s in await engine.list_sessions() if s.credentials["account"] == devices[0].phone.number
             )
-            stored = await messages_until(engine, session, last)
+            while last not in (stored := [event.body["message_id"] for event in await events_of(engine, session)]):
+                await trio.sleep(0.02)
     assert len(stored) == len(set(stored)), "a message was stored twice"
     lost = len(set(sent) - set(stored))
     print(f"\n{KILLS} kills: {lost} of {len(sent)} messages lost between the library and the worker's file")

@@ -17,7 +17,6 @@ from rookery_simulator.whatsapp.phone import outgoing
 from rookery_simulator.whatsapp.stanza import protobufs
 from rookery_simulator.whatsapp.stanza.jid import Jid
 from rookery_simulator.whatsapp.stanza.node import Attrs, Node, node
-from support.waiting import until, until_found
 from support.whatsapp_engine import BOB, PATIENCE, event_where, events_of, link, open_whatsapp_engine, reach, reasons
 
 
@@ -158,7 +157,8 @@ async def test_a_receipt_that_the_library_does_not_know_costs_a_moment(stage: St
         told = await event_where(stage.engine, lambda event: event.type == "unknown")
         assert told.body["kind"] == "Receipt"
         began = time.monotonic()
-        await until(lambda: stage.device.logins != logins)
+        while stage.device.logins == logins:
+            await trio.sleep(0.005)
         await stage.device.wait_active()
         assert time.monotonic() - began < 3, "an ordinary reconnection would wait for the network's backoff"
         await stage.event(stage.bob.send_text(stage.alice, "after that").id)
@@ -229,11 +229,9 @@ async def test_the_session_that_ends_its_worker_is_isolated_at_once(
             await link(engine, whatsapp, id, f"491510000002{n}")
         before = {id: len(await engine.history(id)) for id in others}
         ill.refuse(413)  # a nil pointer inside the library
-        await until_found(
-            lambda: engine.history("ill"),
-            lambda rows: len([row for row in rows if "worker" in row.detail]) >= 4,
-            seconds=PATIENCE,
-        )
+        with trio.fail_after(PATIENCE):
+            while len([row for row in await engine.history("ill") if "worker" in row.detail]) < 4:
+                await trio.sleep(0.02)
         for id in others:
             fallen = (await engine.history(id))[: len(await engine.history(id)) - before[id]]
             assert len([row for row in fallen if "worker process ended" in row.detail]) <= 1, "with the first one only"

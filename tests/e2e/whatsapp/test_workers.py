@@ -14,18 +14,7 @@ from rookery.provider.capabilities import WorkerInfo
 from rookery_simulator.whatsapp import LinkedDevice, WhatsAppSimulator
 from rookery_whatsapp import WhatsApp
 from rookery_whatsapp.link.link import WhatsAppLink
-from support.waiting import until
-from support.whatsapp_engine import (
-    BOB,
-    PATIENCE,
-    QUICK,
-    delivered,
-    link,
-    messages_until,
-    open_whatsapp_engine,
-    reach,
-    trusting,
-)
+from support.whatsapp_engine import BOB, PATIENCE, QUICK, events_of, link, open_whatsapp_engine, reach, trusting
 
 SESSIONS = 10
 BACK_WITHIN = 10.0  # seconds
@@ -109,10 +98,10 @@ async def end_one_under_traffic(
         await trio.sleep(0.3)
         began = trio.current_time()
         harm(victim)
-        moved = victim.sessions
-        await until(
-            lambda: all(devices[id].logins != logins[id] and devices[id].is_active for id in moved), seconds=PATIENCE
-        )
+        with trio.fail_after(PATIENCE):
+            for id in victim.sessions:
+                while devices[id].logins == logins[id] or not devices[id].is_active:
+                    await trio.sleep(0.02)
         for id in devices:
             await reach(engine, id, SessionStatus.CONNECTED)
         took = trio.current_time() - began
@@ -125,8 +114,10 @@ async def end_one_under_traffic(
     with trio.fail_after(PATIENCE):
         for id, device in devices.items():
             sent[id].append(bob.send_text(device.phone, "the last one").id)
-            await delivered(device)
-            stored = await messages_until(engine, id, sent[id][-1])
+            while device.undelivered:
+                await trio.sleep(0.02)
+            while sent[id][-1] not in (stored := [event.body["message_id"] for event in await events_of(engine, id)]):
+                await trio.sleep(0.02)
             assert len(stored) == len(set(stored)), "a message was stored twice"
             lost += len(set(sent[id]) - set(stored))
     print(f"\n{harm.__name__}: back after {took:.1f} s, slowest call {slowest_call:.3f} s, {lost} lost in the library")
@@ -142,7 +133,9 @@ async def test_a_worker_is_replaced_on_request_and_ends_with_its_engine(
         device, before, neighbour = devices["s0"], worker_of(engine, "s0"), worker_of(engine, "s1")
         assert before.pid != neighbour.pid
         await provider_of(engine).replace_worker(before.id, "memory")
-        await until(lambda: device.logins >= 2 and device.is_active, seconds=PATIENCE)
+        with trio.fail_after(PATIENCE):
+            while device.logins < 2 or not device.is_active:
+                await trio.sleep(0.02)
         await reach(engine, "s0", SessionStatus.CONNECTED)
         after = worker_of(engine, "s0")
         assert before.pid != after.pid
