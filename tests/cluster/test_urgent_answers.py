@@ -14,8 +14,9 @@ from rookery.cluster.calls import BATCH
 from rookery_telegram import Rates, Telegram
 from store.backends import PostgresBackend
 from support.bot_api.method_log import MethodLog, Received, open_method_log
-from support.engines.shared_engines import QUICK, running, until
+from support.engines.shared_engines import QUICK, running
 from support.telegram_engine import TOKEN, UNLIMITED
+from support.waiting import until
 
 SENDS = 2_000
 SETTINGS = msgspec.structs.replace(QUICK, max_pending_sends=SENDS)
