@@ -15,8 +15,9 @@ from rookery_http.serve import serve_api
 from store.backends import PostgresBackend
 from support.clients.chromium import Page
 from support.clients.layout import faults
-from support.engines.shared_engines import open_shared, running, until
+from support.engines.shared_engines import open_shared, running
 from support.fake_platform import FakePlatform
+from support.waiting import until
 
 PATIENCE = 40.0
 HEBREW = "חנות הפרחים של רחל (ירושלים) 24/7"
