@@ -10,7 +10,7 @@ from time import perf_counter
 import trio
 
 from ..errors import TerminalError
-from ..model.content import Text, media_of
+from ..model.content import Content, Text, media_of
 from ..model.message import MessageState, SendOutcome
 from ..provider.contract import Link
 from ..services import Services
@@ -18,6 +18,8 @@ from .attempt import Pause, judge, unknown
 from .chats import Chat, Item
 
 End = Callable[[Chat, "SendOutcome | Pause"], None]
+TOLERANCE = 0.02
+"""Share of its time by which the deadline of a call may come early."""
 OVERDUE = "no answer within the deadline; it may or may not have been sent"
 
 
@@ -40,7 +42,7 @@ class Workers:
         self._on_refused = on_refused
         self._waiting: deque[Chat] = deque()
         self._parked: list[trio.lowlevel.Task] = []
-        self._calling: set[trio.CancelScope] = set()
+        self._scopes: set[trio.CancelScope] = set()  # of the tasks
         self._nursery: trio.Nursery | None = None
         self._link: Link | None = None
 
@@ -73,7 +75,7 @@ class Workers:
         self._link = None
         self._release()
         deadline = trio.current_time() + self._settings.link_close_timeout
-        for scope in self._calling:
+        for scope in self._scopes:
             scope.deadline = min(scope.deadline, deadline)
 
     async def _work(self) -> None:
@@ -81,22 +83,38 @@ class Workers:
             chat: Chat | None = None
             # This scope is left early only when a call is overdue.
             with trio.CancelScope(shield=True) as scope:
-                while not scope.cancel_called:
+                self._scopes.add(scope)
+                while True:
                     link = self._link
                     if link is None:
+                        self._scopes.discard(scope)
                         return
                     if not self._waiting:
                         await self._park()
                         continue
+                    if not self._extend(scope, self._waiting[0].items[0].message.content):
+                        break
                     chat = self._waiting.popleft()
-                    self._calling.add(scope)
-                    result = await self._call(link, chat.items[0], scope)
-                    self._calling.discard(scope)
+                    result = await self._call(link, chat.items[0])
                     done, chat = chat, None
                     self._on_end(done, result)
-            self._calling.discard(scope)
+            self._scopes.discard(scope)
             if chat is not None:
                 self._on_end(chat, unknown(chat.items[0].message, OVERDUE, now=self._clock()))
+
+    def _extend(self, scope: trio.CancelScope, content: Content) -> bool:
+        """Set the deadline of the call that begins; False when the scope has ended. Moving a deadline costs as much as
+        encoding a message, so that of the last call stays if it leaves nearly the whole time."""
+        now = trio.current_time()
+        if now >= scope.deadline:
+            return False
+        seconds = self._settings.send_timeout
+        if type(content) is not Text and media_of(content):
+            seconds = max(seconds, self._settings.media_timeout)
+        until = min(now + seconds, self._shields.until)
+        if not until - seconds * TOLERANCE <= scope.deadline <= until:
+            scope.deadline = until
+        return True
 
     async def _park(self) -> None:
         """Wait for work inside the task's shield, which costs less than lifting it each time: `stop` and `end` wake all
@@ -115,12 +133,8 @@ class Workers:
         for task in parked:
             trio.lowlevel.reschedule(task)
 
-    async def _call(self, link: Link, item: Item, scope: trio.CancelScope) -> SendOutcome | Pause:
+    async def _call(self, link: Link, item: Item) -> SendOutcome | Pause:
         message = item.message
-        seconds, content = self._settings.send_timeout, message.content
-        if not isinstance(content, Text) and media_of(content):
-            seconds = max(seconds, self._settings.media_timeout)
-        scope.deadline = min(trio.current_time() + seconds, self._shields.until)
         began = perf_counter()
         try:
             receipt = await link.send(message)

@@ -18,6 +18,10 @@ _PLAIN = re.compile(rb"HTTP/1\.1 ([2-5][0-9][0-9]) [ -~]*\r\n((?:[A-Za-z0-9_-]+:
 _UNUSUAL = frozenset({b"transfer-encoding", b"content-encoding", b"upgrade", b"trailer"})
 _BODILESS = (204, 205, 304)
 
+_KNOWN_HEADS = 64
+_LONGEST_KNOWN = 1024
+"""Bounds of what is kept of heads that were read: a busy server repeats them, but for the second in their date."""
+
 
 class BadAnswer(ValueError):
     """The bytes are not an HTTP answer, or exceed what the reader accepts."""
@@ -31,12 +35,61 @@ class HttpAnswer:
 
     __slots__ = ("body", "headers", "keep_alive", "status", "too_large")
 
-    def __init__(self) -> None:
-        self.status = 0
-        self.headers: dict[bytes, bytes] = {}
-        self.body = b""
+    def __init__(
+        self, status: int = 0, headers: dict[bytes, bytes] | None = None, body: bytes = b"", *, keep_alive: bool = False
+    ) -> None:
+        self.status = status
+        self.headers: dict[bytes, bytes] = {} if headers is None else headers
+        self.body = body
         self.too_large = False
-        self.keep_alive = False
+        self.keep_alive = keep_alive
+
+
+_heads: dict[bytes, tuple[int, dict[bytes, bytes], int]] = {}
+
+
+def plain_answer(data: bytes, limit: int) -> HttpAnswer | None:
+    """The answer in `data` if it came in one piece, with a length of at most `limit` (or 204, which has no body) and
+    nothing unusual, as almost all do: it needs no parser. None when an `AnswerReader` has to look at it more closely."""
+    end = data.find(b"\r\n\r\n") + 4
+    head = data[:end]
+    known = _heads.get(head)
+    if known is None:
+        known = _plain_head(head)
+        if known is None:
+            return None
+        if end <= _LONGEST_KNOWN:
+            if len(_heads) >= _KNOWN_HEADS:
+                _heads.clear()
+            _heads[head] = known
+    status, headers, length = known
+    if len(data) - end != length or length > limit:
+        return None
+    return HttpAnswer(status, headers.copy(), data[end:], keep_alive=True)
+
+
+def _plain_head(head: bytes) -> tuple[int, dict[bytes, bytes], int] | None:
+    """Status, headers and length of the body; None for anything unusual."""
+    found = _PLAIN.fullmatch(head)
+    if found is None or len(head) > MAX_HEADERS:
+        return None
+    headers: dict[bytes, bytes] = {}
+    for line in found[2].split(b"\r\n")[:-1]:
+        name, _, value = line.partition(b":")
+        name, value = name.lower(), value.removeprefix(b" ")
+        if name in headers or name in _UNUSUAL or value != value.strip():
+            return None
+        headers[name] = value
+    status, length = int(found[1]), headers.get(b"content-length", b"")
+    if status == 204 and not length:
+        length = b"0"
+    elif status in _BODILESS:
+        return None
+    if headers.get(b"connection", b"keep-alive").lower() != b"keep-alive":
+        return None
+    if not length.isdigit() or len(length) > 9:
+        return None
+    return status, headers, int(length)
 
 
 class AnswerReader:
@@ -108,30 +161,11 @@ class AnswerReader:
             self._finish()
 
     def _is_plain(self, data: bytes) -> bool:
-        """Read an answer that came in one piece, with a length (or 204, which has no body) and without anything unusual,
-        as almost all do: it needs no parser. False when it has to be looked at more closely."""
-        found = _PLAIN.match(data)
-        if found is None or found.end() > MAX_HEADERS:
+        """Read an answer that needs no parser. False when it has to be looked at more closely."""
+        answer = plain_answer(data, self._limit)
+        if answer is None:
             return False
-        headers: dict[bytes, bytes] = {}
-        for line in found[2].split(b"\r\n")[:-1]:
-            name, _, value = line.partition(b":")
-            name, value = name.lower(), value.removeprefix(b" ")
-            if name in headers or name in _UNUSUAL or value != value.strip():
-                return False
-            headers[name] = value
-        status, length = int(found[1]), headers.get(b"content-length", b"")
-        if status == 204 and not length:
-            length = b"0"
-        elif status in _BODILESS:
-            return False
-        if headers.get(b"connection", b"keep-alive").lower() != b"keep-alive":
-            return False
-        body = data[found.end() :]
-        if not length.isdigit() or len(length) > 9 or len(body) != int(length) or len(body) > self._limit:
-            return False
-        answer = self.answer
-        answer.status, answer.headers, answer.body, answer.keep_alive = status, headers, body, True
+        self.answer = answer
         self._begun = self._head_complete = self.complete = True
         return True
 

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterable, Awaitable, Callable
 import trio
 
 from .descriptors import reason_of
-from .exchange.connection import KEEPALIVE, READ_SIZE, Connection, close_all, receive, send
+from .exchange.connection import KEEPALIVE, READ_SIZE, Connection, close_all
 from .exchange.errors import AnswerFailed as AnswerFailed
 from .exchange.errors import AnswerTooSlow as AnswerTooSlow
 from .exchange.errors import Broken
@@ -23,7 +23,8 @@ from .exchange.errors import ExchangeError as ExchangeError
 from .exchange.errors import NotHttp as NotHttp
 from .exchange.errors import SendFailed as SendFailed
 from .exchange.errors import SendTooSlow as SendTooSlow
-from .http_answer import AnswerReader, BadAnswer, HttpAnswer
+from .exchange.patience import Patience
+from .http_answer import AnswerReader, BadAnswer, HttpAnswer, plain_answer
 from .names import open_stream
 
 SETTLE = 0.05
@@ -33,6 +34,10 @@ time."""
 
 LATE_ANSWER_SECONDS = 1.0
 """How long to wait for the answer of a server that stopped reading the request."""
+
+ENCLOSED = 5.0
+"""Seconds. An exchange whose caller's own deadline comes at most this much later than that of the exchange needs no
+cancel scope of its own, which would take a sixth of its CPU time."""
 
 Connect = Callable[[str, int], Awaitable[trio.SocketStream]]
 """Opens a connection to a host and port. Raises OSError."""
@@ -86,13 +91,17 @@ class HttpClient:
 
         `body`: the bytes that follow `request`, in pieces; each piece has `read_seconds` to be sent. `read_seconds`
         bounds each wait for bytes; the whole answer may take `body_seconds` more. `until` (trio time) bounds
-        everything, so that a caller needs no cancel scope of its own. If the call is cancelled or fails, the connection
-        is closed. `repeatable`: the server may receive the request twice, so a kept connection that turns out to be
-        closed is replaced by a new one, once. `on_sent` is called when the whole request has been sent.
+        everything, so that a caller needs no cancel scope of its own. If the caller's scope ends the call within
+        `ENCLOSED` seconds after `read_seconds`, that deadline is the only one. If the call is cancelled or fails, the
+        connection is closed. `repeatable`: the server may receive the request twice, so a kept connection
+        that turns out to be closed is replaced by a new one, once. `on_sent` is called when the whole request has been
+        sent.
 
         Raises ExchangeError.
         """
-        connection = await self._take(repeatable) or await self._connect(connect_seconds, until)
+        connection = self._take_now(repeatable)
+        if connection is None:
+            connection = await self._take(repeatable) or await self._connect(connect_seconds, until)
         try:
             return await self._use(connection, request, body, read_seconds, body_seconds, until, on_sent)
         except Broken as broken:
@@ -123,8 +132,18 @@ class HttpClient:
         idle, self._idle = self._idle, []
         await close_all(idle)
 
+    def _take_now(self, repeatable: bool) -> Connection | None:
+        """The most recently used idle connection if it is still open and may be used at once."""
+        if not self._idle:
+            return None
+        connection = self._idle[-1]
+        now = trio.current_time()
+        if not (repeatable or self._keeps_alive) and now - connection.idle_since < SETTLE:
+            return None
+        return self._idle.pop() if connection.is_usable(now) else None
+
     async def _take(self, repeatable: bool) -> Connection | None:
-        """The most recently used idle connection that is still open."""
+        """The same among all idle connections; waits where the server may close one soon."""
         found: Connection | None = None
         closed: list[Connection] = []
         now = trio.current_time()
@@ -172,8 +191,20 @@ class HttpClient:
         on_sent: Callable[[], None] | None,
     ) -> HttpAnswer:
         keep = False
+        connection.sent = False
+        deadline = min(trio.current_time() + seconds, until)
         try:
-            answer = await self._round_trip(connection.stream, request, body, seconds, body_seconds, until, on_sent)
+            if body is None and trio.current_effective_deadline() <= min(deadline + ENCLOSED, until):
+                answer = await self._converse(connection, request, on_sent)
+            else:
+                with trio.CancelScope(deadline=deadline) as scope:
+                    answer = await self._converse(
+                        connection, request, on_sent, body, Patience(scope, seconds, body_seconds, until)
+                    )
+                if scope.cancelled_caught:
+                    if connection.sent:
+                        raise AnswerTooSlow(f"no answer within {seconds:g} s")
+                    raise SendTooSlow(f"the request could not be sent within {seconds:g} s")
             keep = answer.keep_alive and not self._closed
         finally:
             if keep:
@@ -204,60 +235,56 @@ class HttpClient:
         except (OSError, trio.BrokenResourceError, UnicodeError, ValueError) as error:
             raise CannotConnect(f"no connection to {self._host}: {reason_of(error)}") from None
 
-    async def _round_trip(
+    async def _converse(
         self,
-        stream: trio.abc.Stream,
+        connection: Connection,
         request: bytes,
-        body: AsyncIterable[bytes] | None,
-        seconds: float,
-        body_seconds: float,
-        until: float,
         on_sent: Callable[[], None] | None,
+        body: AsyncIterable[bytes] | None = None,
+        patience: Patience | None = None,
     ) -> HttpAnswer:
-        """Raises ExchangeError and Broken."""
-        reader = AnswerReader(self._max_answer, self._cut)
-        sent = False
-        began = trio.current_time()
-        last = min(began + seconds + body_seconds, until)
-        with trio.CancelScope(deadline=min(began + seconds, until)) as scope:
-            try:
-                await send(stream, request)
-                if body is not None:
-                    async for piece in body:
-                        scope.deadline = min(trio.current_time() + seconds, until)
-                        await stream.send_all(piece)
-                    scope.deadline = min(trio.current_time() + seconds, until)
-                    last = min(scope.deadline + body_seconds, until)
-                sent = True
-                if on_sent is not None:
-                    on_sent()
-                while not reader.enough:
-                    data = await receive(stream)
-                    if not data:
-                        if not reader.started:
-                            raise Broken(NotHttp("the server closed the connection without an answer"))
-                        reader.end()
-                        break
-                    reader.feed(data)
-                    if not reader.enough:
-                        scope.deadline = min(trio.current_time() + seconds, last)
-            except (trio.BrokenResourceError, trio.ClosedResourceError):
-                if not sent:
-                    if (answer := await self._late_answer(stream, reader)) is not None:
+        """`patience` None: the caller's deadline is near enough; there is no `body` then. Raises ExchangeError and
+        Broken."""
+        reader: AnswerReader | None = None
+        try:
+            await connection.send(request)
+            if body is not None and patience is not None:
+                async for piece in body:
+                    patience.restart()
+                    await connection.stream.send_all(piece)
+                patience.restart()
+            connection.sent = True
+            if on_sent is not None:
+                on_sent()
+            while True:
+                data = await connection.receive()
+                if reader is None:
+                    if (answer := plain_answer(data, self._max_answer)) is not None:
                         return answer
-                    raise Broken(SendFailed("the connection broke while the request was sent")) from None
-                failed = AnswerFailed("the connection broke while waiting for the answer")
-                raise (failed if reader.started else Broken(failed)) from None
-            except BadAnswer as error:
-                raise NotHttp(f"not an HTTP answer: {error}") from None
-        if scope.cancelled_caught:
-            if sent:
-                raise AnswerTooSlow(f"no answer within {seconds:g} s")
-            raise SendTooSlow(f"the request could not be sent within {seconds:g} s")
-        return reader.answer
+                    reader = AnswerReader(self._max_answer, self._cut)
+                if not data:
+                    if not reader.started:
+                        raise Broken(NotHttp("the server closed the connection without an answer"))
+                    reader.end()
+                else:
+                    reader.feed(data)
+                if reader.enough or not data:
+                    return reader.answer
+                if patience is not None:
+                    patience.renew()
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            if not connection.sent:
+                if (late := await self._late_answer(connection.stream)) is not None:
+                    return late
+                raise Broken(SendFailed("the connection broke while the request was sent")) from None
+            failed = AnswerFailed("the connection broke while waiting for the answer")
+            raise (failed if reader is not None and reader.started else Broken(failed)) from None
+        except BadAnswer as error:
+            raise NotHttp(f"not an HTTP answer: {error}") from None
 
-    async def _late_answer(self, stream: trio.abc.Stream, reader: AnswerReader) -> HttpAnswer | None:
+    async def _late_answer(self, stream: trio.abc.Stream) -> HttpAnswer | None:
         """The answer of a server that stopped reading the request, for example because the request is too large."""
+        reader = AnswerReader(self._max_answer, self._cut)
         with trio.move_on_after(LATE_ANSWER_SECONDS):
             try:
                 while not reader.enough:

@@ -11,11 +11,13 @@ import pytest
 import trio
 import trustme
 
+from rookery.runtime import http_client
 from rookery.runtime.http_answer import HttpAnswer
 from rookery.runtime.http_client import AnswerTooSlow, CannotConnect, ConnectTooSlow, HttpClient, NotHttp
 
 REQUEST = b"POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\n{}"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
+CALLER_SECONDS = 30.0
 Handler = Callable[[trio.SocketStream], Awaitable[None]]
 
 
@@ -57,8 +59,16 @@ def answering(*pieces: bytes, close: bool = True, pause: float = 0) -> Handler:
     return handler
 
 
+@pytest.fixture(autouse=True, params=[30.0, 6.0], ids=["own deadline", "the caller's deadline"])
+def caller_seconds(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> float:
+    """How long the callers of `exchange` wait: with the shorter time, most exchanges have no deadline of their own."""
+    seconds: float = request.param
+    monkeypatch.setattr(f"{__name__}.CALLER_SECONDS", seconds)
+    return seconds
+
+
 async def exchange(transport: HttpClient, *, seconds: float = 2.0) -> HttpAnswer:
-    with trio.fail_after(30):
+    with trio.fail_after(CALLER_SECONDS):
         return await transport.exchange(REQUEST, connect_seconds=2, read_seconds=seconds)
 
 
@@ -134,6 +144,22 @@ async def test_an_endless_answer_ends() -> None:
     async with serving(answering(*pieces), max_answer=100_000) as (transport, _):
         with pytest.raises(NotHttp):
             await exchange(transport)
+
+
+@pytest.mark.parametrize("later", [0.1, 0.9])
+async def test_a_caller_whose_deadline_comes_soon_after_ends_the_exchange(
+    later: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Then the exchange has no deadline of its own; the connection, whose answer may still come, is closed."""
+    monkeypatch.setattr(http_client, "ENCLOSED", 0.5)
+    async with serving(answering(close=False)) as (transport, _):
+        with trio.move_on_after(later + 0.1) as caller:
+            with pytest.raises(AnswerTooSlow if later > 0.5 else trio.Cancelled):
+                await transport.exchange(REQUEST, connect_seconds=2, read_seconds=0.1)
+            if later < 0.5:
+                await trio.lowlevel.checkpoint()
+        assert caller.cancelled_caught == (later < 0.5)
+        assert transport.idle == 0
 
 
 async def test_a_connection_is_used_again() -> None:

@@ -13,21 +13,24 @@ CLOSE_SECONDS = 1.0
 
 
 class Connection:
-    """One connection of a client, in use or idle."""
+    """One connection of a client, in use or idle. `sent`: the whole current request has left."""
 
-    __slots__ = ("idle_since", "poll", "stream", "used")
+    __slots__ = ("_fd", "_plain", "_poll", "idle_since", "sent", "stream", "used")
 
     def __init__(self, stream: trio.abc.Stream, fd: int) -> None:
         self.stream = stream
-        self.poll = select.poll()
-        self.poll.register(fd, select.POLLIN)
+        self._fd = fd
+        self._plain = isinstance(stream, trio.SocketStream)
+        self._poll = select.poll()
+        self._poll.register(fd, select.POLLIN)
         self.idle_since = 0.0
         self.used = False
+        self.sent = False
 
     def is_usable(self, now: float) -> bool:
         """An idle HTTP connection has nothing to read; if it has, the server closed it or sent an answer to no request.
         `now` is trio's time."""
-        return now - self.idle_since < KEEPALIVE and not self.poll.poll(0) and not self._holds_records()
+        return now - self.idle_since < KEEPALIVE and not self._poll.poll(0) and not self._holds_records()
 
     def _holds_records(self) -> bool:
         """Whether the TLS stream has taken bytes from the socket that no caller has read: those of a decrypted record,
@@ -35,38 +38,35 @@ class Connection:
         stream = self.stream
         return isinstance(stream, trio.SSLStream) and bool(stream.pending() or stream._incoming.pending)
 
-
-async def send(stream: trio.abc.Stream, data: bytes) -> None:
-    """Like `send_all`, but bytes that a plain socket accepts at once are sent without yielding to the scheduler. Raises
-    BrokenResourceError."""
-    if isinstance(stream, trio.SocketStream):
+    async def send(self, data: bytes) -> None:
+        """Like `send_all`, but bytes that a plain socket accepts at once are sent without yielding to the scheduler.
+        Raises BrokenResourceError."""
+        if not self._plain:
+            await self.stream.send_all(data)
+            return
         await trio.lowlevel.checkpoint_if_cancelled()
         try:
-            left = memoryview(data)[os.write(stream.socket.fileno(), data) :]
+            written = os.write(self._fd, data)
         except BlockingIOError:
-            left = memoryview(data)
+            written = 0
         except OSError as error:
             raise trio.BrokenResourceError(f"the socket broke: {error.strerror}") from error
-        if not left:
-            return
-        await stream.send_all(left)
-    else:
-        await stream.send_all(data)
+        if written < len(data):
+            await self.stream.send_all(memoryview(data)[written:])
 
-
-async def receive(stream: trio.abc.Stream) -> bytes:
-    """Like `receive_some`, but waits for a plain socket first, because its answer cannot be there yet. Raises
-    BrokenResourceError."""
-    if not isinstance(stream, trio.SocketStream):
-        return bytes(await stream.receive_some(READ_SIZE))
-    while True:
-        await trio.lowlevel.wait_readable(stream.socket)
-        try:
-            return os.read(stream.socket.fileno(), READ_SIZE)
-        except BlockingIOError:
-            continue
-        except OSError as error:
-            raise trio.BrokenResourceError(f"the socket broke: {error.strerror}") from error
+    async def receive(self) -> bytes:
+        """Like `receive_some`, but waits for a plain socket first, because its answer cannot be there yet. Raises
+        BrokenResourceError."""
+        if not self._plain:
+            return bytes(await self.stream.receive_some(READ_SIZE))
+        while True:
+            await trio.lowlevel.wait_readable(self._fd)
+            try:
+                return os.read(self._fd, READ_SIZE)
+            except BlockingIOError:
+                continue
+            except OSError as error:
+                raise trio.BrokenResourceError(f"the socket broke: {error.strerror}") from error
 
 
 async def close_all(connections: list[Connection]) -> None:
