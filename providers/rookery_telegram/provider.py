@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager, suppress
 from email.utils import parsedate_to_datetime
-from typing import Annotated, Any
+from typing import Any
 
 import httpx
 import msgspec
@@ -18,7 +18,6 @@ from rookery.errors import InvalidInput, ProviderError, TerminalError
 from rookery.model.session import Action, Reason, Session
 from rookery.provider.capabilities import Reached
 from rookery.provider.contract import Inbox, Link
-from rookery.provider.pacer import Rate
 from rookery.runtime.trust import tls_context
 
 from .bot_api.api import BotApi
@@ -27,9 +26,9 @@ from .bot_api.proxy import check_proxy
 from .bot_api.transport import PlainTransport
 from .event_types import EVENT_TYPES
 from .link import TelegramLink
-from .receiving.updates import ALL_KINDS
 from .sending.options import check_options, options_of
 from .sending.pacing import Rates
+from .settings import BotSettings, bot_settings, check_address
 
 API_URL = "https://api.telegram.org"
 POLL_TIMEOUT = 50
@@ -42,27 +41,6 @@ OCCUPIED_INTERVAL = 0.5
 """Seconds between two checks whether it has."""
 
 _TOKEN = re.compile(r"[0-9]{1,20}:[A-Za-z0-9_-]{3,256}")
-
-
-Kind = Annotated[str, msgspec.Meta(extra_json_schema={"enum": list(ALL_KINDS)})]
-
-
-class BotSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`Session.settings` of a bot; every field is optional.
-
-    `takeover`: when another program polls the same bot, insist instead of waiting a minute. `allowed_updates`: kinds of
-    updates, all when absent. The rates are messages a second, 0 for no limit. `proxy`: http://, https:// or socks5://, with
-    user and password where it wants them, for everything that this bot does. `gather_albums`: seconds without another part
-    after which the parts of a media group, which are events of their own, also become one event `album`.
-    """
-
-    takeover: bool = False
-    allowed_updates: Annotated[tuple[Kind, ...], msgspec.Meta(min_length=1)] = ALL_KINDS
-    sends_per_second: Rate | None = None
-    sends_per_second_per_chat: Rate | None = None
-    sends_per_second_per_group: Rate | None = None
-    proxy: str | None = None
-    gather_albums: Annotated[float, msgspec.Meta(ge=0.1, le=60)] | None = None
 
 
 class _Holder:
@@ -99,7 +77,7 @@ class Telegram:
         proxy: str | None = None,
         local_files: bool = False,
     ) -> None:
-        _check_address(api_url)
+        check_address(api_url)
         if not 0 <= poll_timeout <= POLL_TIMEOUT:
             raise InvalidInput(f"poll_timeout: 0 to {POLL_TIMEOUT} seconds, not {poll_timeout}", field="poll_timeout")
         self._api_url = api_url
@@ -134,7 +112,7 @@ class Telegram:
             raise InvalidInput(
                 "credentials: only `token` is known for a Telegram bot", field=f"credentials.{min(unknown)}"
             )
-        _bot_settings(settings)
+        bot_settings(settings)
 
     def option_names(self, kind: str) -> Collection[str]:
         """See `rookery.provider.capabilities.OptionChecking`."""
@@ -158,7 +136,7 @@ class Telegram:
 
     async def reach_by(self, settings: Mapping[str, Any]) -> Reached:
         """See `rookery.provider.capabilities.ReachableBy`."""
-        return await self._reach(_bot_settings(settings).proxy or self._proxy)
+        return await self._reach(bot_settings(settings).proxy or self._proxy)
 
     def way_of(self, settings: Mapping[str, Any]) -> str | None:
         """See `rookery.provider.capabilities.ReachableBy`."""
@@ -190,7 +168,7 @@ class Telegram:
         if not _TOKEN.fullmatch(token):
             raise TerminalError("there is no valid token", reason=Reason.INVALID_TOKEN, action=Action.REPLACE_TOKEN)
         try:
-            settings = _bot_settings(session.settings)
+            settings = bot_settings(session.settings)
         except InvalidInput as error:
             raise TerminalError(str(error), reason=Reason.CONFIGURATION, action=Action.FIX_CONFIGURATION) from None
         async with (
@@ -266,37 +244,6 @@ def _taken_by(session: str) -> TerminalError:
     )
 
 
-def _check_address(api_url: str) -> None:
-    """Raises InvalidInput without quoting the address, which may hold a password."""
-    try:
-        url = httpx.URL(api_url)
-        usable = url.scheme in ("http", "https") and bool(url.host) and not (url.userinfo or url.query or url.fragment)
-        usable = usable and (url.port is None or 0 < url.port < 65_536)
-    except httpx.InvalidURL:
-        usable = False
-    if not usable:
-        raise InvalidInput(
-            "api_url: an http:// or https:// address without user, password or query is needed", field="api_url"
-        )
-
-
 def _bot_id(token: str) -> str:
     """The number before the colon. It stays the same when the token is revoked and replaced."""
     return token.partition(":")[0]
-
-
-def _bot_settings(settings: Mapping[str, Any]) -> BotSettings:
-    try:
-        checked = msgspec.convert(dict(settings), BotSettings)
-    except msgspec.ValidationError as error:
-        invalid = InvalidInput.from_validation(error)
-        field = f"settings.{invalid.field}" if invalid.field else "settings"
-        raise InvalidInput(f"settings.{invalid}" if invalid.field else f"settings: {invalid}", field=field) from None
-    if checked.proxy is not None:
-        check_proxy(checked.proxy, "settings.proxy")
-    # The server ignores unknown names, and an empty list means its default, which leaves out three kinds.
-    if not checked.allowed_updates or not set(checked.allowed_updates) <= set(ALL_KINDS):
-        raise InvalidInput(
-            f"settings.allowed_updates: one or several of {', '.join(ALL_KINDS)}", field="settings.allowed_updates"
-        )
-    return checked

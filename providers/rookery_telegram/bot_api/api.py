@@ -17,6 +17,7 @@ from rookery.provider.capabilities import MediaSink
 from rookery.runtime import http_client
 from rookery.runtime.http_client import HttpClient
 
+from .client import Client, Content, Progress
 from .errors import ApiError, NoAnswer, read_answer
 from .multipart import FilePart, Multipart
 from .transport import BotTransport, DirectTransport
@@ -42,67 +43,6 @@ _BROKEN = (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError)
 _encoder = msgspec.json.Encoder()
 
 
-class _Content(httpx.AsyncByteStream):
-    """A request's body. httpx's own bodies are generators, which stay unfinished when the server hangs up."""
-
-    def __init__(self, content: bytes | AsyncIterator[bytes]) -> None:
-        self._left = [content] if isinstance(content, bytes) else []
-        self._pieces = None if isinstance(content, bytes) else content
-
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        return self
-
-    async def __anext__(self) -> bytes:
-        if self._pieces is not None:
-            return await self._pieces.__anext__()
-        if not self._left:
-            raise StopAsyncIteration
-        return self._left.pop()
-
-
-class _NoCookies(httpx.Cookies):
-    """The Bot API sets no cookies, and looking for some takes a third of a call's time in httpx."""
-
-    def extract_cookies(self, response: httpx.Response) -> None:
-        """Keeps none."""
-
-
-class _Client(httpx.AsyncClient):
-    @property
-    def cookies(self) -> httpx.Cookies:
-        """Always empty."""
-        return _NO_COOKIES
-
-    @cookies.setter
-    def cookies(self, cookies: object) -> None:
-        raise AttributeError("a client of the Bot API keeps no cookies")
-
-
-_NO_COOKIES = _NoCookies()
-
-
-class _Request:
-    """Follows the progress of a request: a `DirectTransport` calls `sent`, httpcore `trace`."""
-
-    def __init__(self, on_sent: Callable[[], None] | None, *, repeatable: bool = False) -> None:
-        self._on_sent = on_sent
-        self.repeatable = repeatable
-        self._to_proxy = False
-        self.connected = False  # the request opened a new connection
-
-    def sent(self) -> None:
-        if self._on_sent is not None:
-            self._on_sent()
-
-    async def trace(self, name: str, info: Mapping[str, Any]) -> None:
-        if name.endswith((".connect_tcp.complete", ".start_tls.complete")):
-            self.connected = True
-        elif name == "http11.send_request_headers.started":
-            self._to_proxy = info["request"].method == b"CONNECT"
-        elif name == "http11.send_request_body.complete" and not self._to_proxy:
-            self.sent()
-
-
 class BotApi:
     """The methods of one bot. Owned by its link, which closes it.
 
@@ -124,7 +64,7 @@ class BotApi:
             self._calls = HttpClient(url.host, port, ssl_context if is_https else None, max_answer=MAX_ANSWER)
             transport = DirectTransport(url, token, ssl_context, self._calls)
         self._prepared: dict[tuple[str, str, int], httpx.Request] = {}
-        self._client = _Client(
+        self._client = Client(
             base_url=url.copy_with(raw_path=b"/"),
             transport=transport,
             headers={"user-agent": "Rookery", "accept": "application/json", "accept-encoding": "identity"},
@@ -133,8 +73,9 @@ class BotApi:
         self._prefix = b"POST " + url.raw_path.rstrip(b"/") + b"/bot" + token.encode() + b"/"
         self._head = (
             b" HTTP/1.1\r\nHost: " + url.netloc + b"\r\nAccept: application/json\r\nUser-Agent: Rookery\r\n"
-            b"Content-Type: %b\r\nContent-Length: %d\r\n\r\n"
+            b"Content-Type: %b\r\nContent-Length: "
         )
+        self._heads: dict[str, bytes] = {}  # of calls with JSON, by method, up to the length
 
     def __repr__(self) -> str:
         return f"<BotApi {self._authority.decode()}>"
@@ -154,13 +95,13 @@ class BotApi:
         called when the request has left. Raises ApiError (the server refused) and NoAnswer.
         """
         body = _encoder.encode(params) if params else b"{}"
-        request = _Request(on_sent, repeatable=repeat)
+        request = Progress(on_sent, repeatable=repeat)
         try:
             return await self._post(method, body, "application/json", len(body), seconds, request)
         except NoAnswer as error:
             if self._calls is not None or request.connected or not (repeat and error.broken):
                 raise
-        return await self._post(method, body, "application/json", len(body), seconds, _Request(on_sent))
+        return await self._post(method, body, "application/json", len(body), seconds, Progress(on_sent))
 
     async def call(
         self, method: str, params: Mapping[str, Any] | None = None, *, seconds: float = ANSWER_SECONDS
@@ -168,9 +109,13 @@ class BotApi:
         """One call with JSON that is never repeated. Raises ApiError and NoAnswer."""
         body = _encoder.encode(params) if params else b"{}"
         if self._calls is None:
-            return await self._post(method, body, "application/json", len(body), seconds, _Request(None))
-        head = self._prefix + method.encode() + self._head % (b"application/json", len(body))
-        return await self._exchange(self._calls, head + body, None, seconds)
+            return await self._post(method, body, "application/json", len(body), seconds, Progress(None))
+        head = self._heads.get(method)
+        if head is None:
+            if len(self._heads) >= MAX_PREPARED:
+                self._heads.clear()
+            head = self._heads[method] = self._prefix + method.encode() + self._head % b"application/json"
+        return await self._exchange(self._calls, b"%b%d\r\n\r\n%b" % (head, len(body), body), None, seconds)
 
     async def upload(
         self,
@@ -190,9 +135,9 @@ class BotApi:
         form = Multipart(fields, files)
         async with aclosing(form.pieces()) as pieces:
             if self._calls is None:
-                request = _Request(None)
+                request = Progress(None)
                 return await self._post(method, pieces, form.content_type, form.size, seconds, request)
-            head = self._prefix + method.encode() + self._head % (form.content_type.encode(), form.size)
+            head = self._prefix + method.encode() + self._head % form.content_type.encode() + b"%d\r\n\r\n" % form.size
             return await self._exchange(self._calls, head, pieces, seconds)
 
     async def download(self, file_path: str, sink: MediaSink) -> None:
@@ -233,10 +178,10 @@ class BotApi:
         content_type: str,
         size: int,
         seconds: float,
-        request: _Request,
+        request: Progress,
     ) -> msgspec.Raw:
         prepared = self._prepare(method, content_type, size, keep=isinstance(content, bytes))
-        prepared.stream = _Content(content)
+        prepared.stream = Content(content)
         prepared.extensions = {
             "timeout": {"connect": CONNECT_SECONDS, "read": seconds, "write": ANSWER_SECONDS, "pool": CONNECT_SECONDS},
             "trace": request.trace,

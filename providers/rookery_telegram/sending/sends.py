@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -48,7 +48,7 @@ class Sends:
         """Send one message; if its group became a supergroup, send it there. Raises SendError, and TerminalError when
         the token was revoked."""
         try:
-            result = await self._call(message)
+            result = await self._make(to_call(message))
         except ApiError as error:
             if error.status in REFUSES_BOT:
                 await self._prove()
@@ -58,7 +58,7 @@ class Sends:
                 raise send_error(error) from None
             await self._report_migration(message.to, error.migrate_to)
             try:
-                result = await self._call(after_migration(message), to=str(error.migrate_to))
+                result = await self._make(to_call(after_migration(message), to=str(error.migrate_to)))
             except (ApiError, NoAnswer) as second:
                 raise send_error(second) from None
         except NoAnswer as error:
@@ -100,13 +100,12 @@ class Sends:
         except NoAnswer as error:
             log.debug("the token could not be proved", session=self._session, error=str(error))
 
-    async def _call(self, message: OutboundMessage, *, to: str | None = None) -> msgspec.Raw:
-        return await self._make(to_call(message, to=to))
+    def _make(self, call: MethodCall) -> Coroutine[Any, Any, msgspec.Raw]:
+        """Raises ApiError, NoAnswer, SendError, when awaited."""
+        return self._upload(call) if call.files else self._api.call(call.method, call.params)
 
-    async def _make(self, call: MethodCall) -> msgspec.Raw:
+    async def _upload(self, call: MethodCall) -> msgspec.Raw:
         """Raises ApiError, NoAnswer, SendError."""
-        if not call.files:
-            return await self._api.call(call.method, call.params)
         async with AsyncExitStack() as stack:
             parts = {name: await self._part(stack, name, file) for name, file in call.files.items()}
             try:
