@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from ..errors import AlreadyExists, Busy, InvalidInput, NotConnected, NotFound, OutcomeUnknown, RookeryError
-from ..model.content import Content, PlatformCall
+from ..model.content import Content, PlatformCall, Text
 from ..model.message import MessageState, OutboundMessage
 from ..model.session import Lease
 from ..provider.capabilities import MethodProvider, OptionChecking, QueryAnswering
@@ -24,7 +24,7 @@ MAX_AHEAD = 366 * 86_400.0
 ROOM_FOR_ANSWERS = 100
 """How many answers to queries of the platform a full queue still takes."""
 
-_ENVELOPE = frozenset({"to", "reply_to", "idempotency_key", "options", "ttl", "send_at"})
+_ONLY_TEXT = {"text"}
 
 
 class Acceptance(MediaFeatures, ChatNames):
@@ -32,23 +32,29 @@ class Acceptance(MediaFeatures, ChatNames):
 
     async def _to_message(self, session: str, fields: Mapping[str, Any]) -> OutboundMessage:
         """Build a message from a caller's fields. Raises InvalidInput."""
-        content = {name: value for name, value in fields.items() if name not in _ENVELOPE}
-        if "to" not in fields:
+        content = dict(fields)
+        if "to" not in content:
             raise InvalidInput("to: missing", field="to")
-        to, reply_to, key = str(fields["to"]), fields.get("reply_to"), fields.get("idempotency_key")
-        ttl, send_at, options = fields.get("ttl"), fields.get("send_at"), fields.get("options")
+        to, reply_to, key = str(content.pop("to")), content.pop("reply_to", None), content.pop("idempotency_key", None)
+        ttl, send_at, options = content.pop("ttl", None), content.pop("send_at", None), content.pop("options", None)
         check_text(to, "to", least=1)
-        to = await self.chat_name(session, to)
+        if not self._has_one_form(session):
+            to = await self.chat_name(session, to)
         if reply_to is not None:
             check_text(reply_to, "reply_to", least=1)
         if key is not None:
             check_text(key, "idempotency_key", least=1)
         if ttl is not None and not 0 < ttl <= 30 * 86_400:
             raise InvalidInput("ttl: seconds, more than 0 and at most 2592000 (30 days)", field="ttl")
-        content = self._as_call(content)
-        # A document among the fields, such as the keyboard of an edit, has fields of its own to be checked.
-        if options or content.keys() - fields_of(content) or any(isinstance(value, dict) for value in content.values()):
-            content, options = await self._with_options(session, content, dict(options or {}))
+        if options or content.keys() != _ONLY_TEXT:
+            content = self._as_call(content)
+            # A document among the fields, such as the keyboard of an edit, has fields of its own to be checked.
+            if (
+                options
+                or content.keys() - fields_of(content)
+                or any(isinstance(each, dict) for each in content.values())
+            ):
+                content, options = await self._with_options(session, content, dict(options or {}))
         parsed = parse_content(content)
         for field, value in content.items():
             if isinstance(value, str):
@@ -133,7 +139,8 @@ class Acceptance(MediaFeatures, ChatNames):
                     await self._check_platform(session, message.content.platform)
                 if refusal is not None and message.state is not MessageState.SCHEDULED:
                     raise refusal
-                await self._check_media(message.content, message.expires_at)
+                if not isinstance(message.content, Text):
+                    await self._check_media(message.content, message.expires_at)
             except RookeryError as error:
                 earlier = None
                 if message.idempotency_key is not None and isinstance(error, NotConnected | NotFound):

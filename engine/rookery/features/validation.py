@@ -172,7 +172,8 @@ def parse_content(fields: dict[str, Any]) -> Content:
         InvalidInput: names the field that is wrong.
     """
     kind = fields.get("type", "text")
-    kind = CONTENT_ALIASES.get(kind, kind) if isinstance(kind, str) else kind
+    if isinstance(kind, str):
+        kind = CONTENT_ALIASES.get(kind, kind)
     # msgspec caches what it knows of a structure but recomputes a union each time, which costs 20 times the conversion.
     target = KINDS.get(kind, Content) if isinstance(kind, str) else Content
     try:

@@ -25,7 +25,7 @@ from .files import Voice as Voice
 NonEmpty = Annotated[str, msgspec.Meta(min_length=1)]
 
 
-class Text(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="text"):
+class Text(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="text", gc=False):
     """Plain text. `format` is its markup."""
 
     text: Annotated[str, msgspec.Meta(min_length=1, max_length=65536)]

@@ -58,7 +58,7 @@ def may_follow(stored: MessageState, new: MessageState) -> bool:
     return STATE_RANKS[stored] == 0 or STATE_RANKS[new] >= STATE_RANKS[stored]
 
 
-class Receipt(msgspec.Struct, frozen=True):
+class Receipt(msgspec.Struct, frozen=True, gc=False):
     """The platform's answer to a send."""
 
     message_id: str
@@ -66,7 +66,7 @@ class Receipt(msgspec.Struct, frozen=True):
     chat: str | None = None
 
 
-class OutboundMessage(msgspec.Struct, frozen=True, kw_only=True):
+class OutboundMessage(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One send, from acceptance to its final state (F4)."""
 
     id: str
@@ -129,7 +129,7 @@ class Unfinished(msgspec.Struct, frozen=True):
     queued: bool  # whether there are any
 
 
-class SendOutcome(msgspec.Struct, frozen=True, kw_only=True):
+class SendOutcome(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A new state of an outbound message, written by the session's owner."""
 
     id: str

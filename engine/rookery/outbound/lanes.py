@@ -39,7 +39,9 @@ class Lanes:
 
     def of(self, message: OutboundMessage) -> str:
         """The lane's name: the chat's, but for urgent content."""
-        return _OWN + message.id if self.is_urgent(message.content) else message.to
+        if isinstance(message.content, PlatformCall) and self.is_urgent(message.content):
+            return _OWN + message.id
+        return message.to
 
 
 def is_own(lane: str) -> bool:

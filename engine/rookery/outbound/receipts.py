@@ -30,13 +30,13 @@ class Confirmations:
         self._sent: OrderedDict[str, str] = OrderedDict()
         self._early: OrderedDict[str, MessageState] = OrderedDict()
 
-    async def sent(self, platform_id: str, id: str) -> None:
-        """The message `id` is stored as SENT, and the platform calls it `platform_id`."""
+    def sent(self, platform_id: str, id: str) -> MessageState | None:
+        """The message `id` is stored as SENT, and the platform calls it `platform_id`. Returns the state of a receipt
+        that came before, which is to be recorded now."""
         self._sent[platform_id] = id
         if len(self._sent) > REMEMBERED:
             self._sent.popitem(last=False)
-        if state := self._early.pop(platform_id, None):
-            await self._record(id, state)
+        return self._early.pop(platform_id, None) if self._early else None
 
     async def confirm(self, platform_ids: Collection[str], state: MessageState) -> None:
         """The receivers have got or read these messages; messages that were not sent from here are skipped."""

@@ -118,14 +118,24 @@ class SendRecord:
     async def _tell(self, outcomes: Sequence[SendOutcome], recorded: Recorded) -> None:
         if recorded.announced:
             self._signals.events_stored(self._lease.session)
+        ended: dict[MessageState, int] = {}
+        early: list[tuple[str, MessageState]] = []
         for outcome in outcomes:
             if outcome.id in recorded.refused:
                 continue
             self._signals.message_changed(outcome)
-            if outcome.state.final:
-                self._telemetry.count("sends", self._platform, outcome.state.value)
-            if outcome.receipt is not None and outcome.receipt.message_id:
-                await self.confirmations.sent(outcome.receipt.message_id, outcome.id)
+            state, receipt = outcome.state, outcome.receipt
+            if state is not MessageState.SENDING:
+                ended[state] = ended.get(state, 0) + 1
+            if receipt is not None and receipt.message_id:
+                confirmed = self.confirmations.sent(receipt.message_id, outcome.id)
+                if confirmed is not None:
+                    early.append((outcome.id, confirmed))
+        for state, count in ended.items():
+            if state.final:
+                self._telemetry.count("sends", self._platform, state.value, by=count)
+        for id, confirmed in early:
+            await self._record_receipt(id, confirmed)
 
     async def resolve_interrupted(self, trouble: Callable[[str], object]) -> None:
         """Set messages that an earlier owner was sending when it died to UNKNOWN. Returns once the store has accepted

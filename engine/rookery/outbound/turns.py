@@ -9,6 +9,8 @@ from ..provider.capabilities import Paced
 from ..provider.contract import Link
 from .lanes import Lanes
 
+_NEVER = -float("inf")
+
 
 class Turns:
     """The turns of one session. A pause outlives the link on which the platform demanded it; content that is `PASSING`
@@ -17,7 +19,7 @@ class Turns:
     def __init__(self, lanes: Lanes) -> None:
         self._lanes = lanes
         self._paced: Paced | None = None
-        self._paused_until = -float("inf")
+        self._paused_until = _NEVER
 
     def attach(self, link: Link) -> None:
         """From now on, use this link's rate."""
@@ -39,7 +41,7 @@ class Turns:
 
     def pause_left(self) -> float:
         """Seconds for which the platform still demands a pause from this session; negative when it does not."""
-        return self._paused_until - trio.current_time()
+        return _NEVER if self._paused_until == _NEVER else self._paused_until - trio.current_time()
 
     def pause(self, seconds: float) -> None:
         """No turn comes before `seconds` from now; a longer pause stays as it is."""

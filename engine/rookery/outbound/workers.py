@@ -95,7 +95,17 @@ class Workers:
                     if not self._extend(scope, self._waiting[0].items[0].message.content):
                         break
                     chat = self._waiting.popleft()
-                    result = await self._call(link, chat.items[0])
+                    item, began = chat.items[0], perf_counter()
+                    result: SendOutcome | Pause
+                    try:
+                        receipt = await link.send(item.message)
+                    except Exception as error:
+                        result = self._judge(error, item)
+                    else:
+                        self._telemetry.observe("send", perf_counter() - began, self._platform)
+                        result = SendOutcome(
+                            id=item.message.id, state=MessageState.SENT, at=self._clock(), receipt=receipt
+                        )
                     done, chat = chat, None
                     self._on_end(done, result)
             self._scopes.discard(scope)
@@ -133,12 +143,5 @@ class Workers:
         for task in parked:
             trio.lowlevel.reschedule(task)
 
-    async def _call(self, link: Link, item: Item) -> SendOutcome | Pause:
-        message = item.message
-        began = perf_counter()
-        try:
-            receipt = await link.send(message)
-        except Exception as error:
-            return judge(error, message, item.failures, now=self._clock(), on_refused=self._on_refused)
-        self._telemetry.observe("send", perf_counter() - began, self._platform)
-        return SendOutcome(id=message.id, state=MessageState.SENT, at=self._clock(), receipt=receipt)
+    def _judge(self, error: Exception, item: Item) -> SendOutcome | Pause:
+        return judge(error, item.message, item.failures, now=self._clock(), on_refused=self._on_refused)

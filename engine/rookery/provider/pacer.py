@@ -104,17 +104,21 @@ class Pacer:
     def ready_in(self, chat: str) -> float:
         """Seconds until a message to this chat may leave; 0 when it may now."""
         now = self._clock()
+        return self._earliest(chat, now) - now
+
+    def _earliest(self, chat: str, now: float) -> float:
+        """When a message to this chat may leave, at the earliest `now`."""
         at = now
         if (rate := self._per_chat(chat)) > 0:
             at = self._chats.earliest(chat, (self._burst - 1) * self._stretch / rate, now)
         if (turns := self._minutes.get(chat)) is not None and len(turns) == turns.maxlen:
             at = max(at, turns[0] + self._minute)
-        return (at if self._turns is None else self._turns.free(at)) - now
+        return at if self._turns is None else self._turns.free(at)
 
     def book(self, chat: str) -> float:
         """Book this chat's next turn; returns the seconds until it comes. An unused turn is lost."""
         now = self._clock()
-        wait = self.ready_in(chat)
+        wait = self._earliest(chat, now) - now
         if self._turns is not None:
             self._turns.take(now + wait, now)  # at the time of the turn: a slow chat's wait does not delay the others
         if (rate := self._per_chat(chat)) > 0:

@@ -8,8 +8,6 @@ import time
 
 def new_id() -> str:
     """A UUID of version 7 (RFC 9562): sorts by time, so that the index grows at its end."""
-    number = (time.time_ns() // 1_000_000) << 80 | random.getrandbits(80)
-    number = number & ~(0xF << 76) | 0x7 << 76
-    number = number & ~(0x3 << 62) | 0x2 << 62
-    text = f"{number:032x}"
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+    at, chance = time.time_ns() // 1_000_000, random.getrandbits(74)
+    variant = 0x8000 | (chance >> 48 & 0x3FFF)
+    return f"{at >> 16:08x}-{at & 0xFFFF:04x}-7{chance >> 62:03x}-{variant:04x}-{chance & 0xFFFF_FFFF_FFFF:012x}"

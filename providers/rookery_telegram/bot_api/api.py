@@ -115,7 +115,16 @@ class BotApi:
             if len(self._heads) >= MAX_PREPARED:
                 self._heads.clear()
             head = self._heads[method] = self._prefix + method.encode() + self._head % b"application/json"
-        return await self._exchange(self._calls, b"%b%d\r\n\r\n%b" % (head, len(body), body), None, seconds)
+        try:
+            answer = await self._calls.exchange(
+                b"%b%d\r\n\r\n%b" % (head, len(body), body),
+                connect_seconds=CONNECT_SECONDS,
+                read_seconds=seconds,
+                body_seconds=BODY_SECONDS,
+            )
+        except http_client.ExchangeError as error:
+            raise _unanswered(error) from None
+        return read_answer(answer.status, answer.headers, answer.body)
 
     async def upload(
         self,
@@ -138,7 +147,17 @@ class BotApi:
                 request = Progress(None)
                 return await self._post(method, pieces, form.content_type, form.size, seconds, request)
             head = self._prefix + method.encode() + self._head % form.content_type.encode() + b"%d\r\n\r\n" % form.size
-            return await self._exchange(self._calls, head, pieces, seconds)
+            try:
+                answer = await self._calls.exchange(
+                    head,
+                    body=pieces,
+                    connect_seconds=CONNECT_SECONDS,
+                    read_seconds=seconds,
+                    body_seconds=BODY_SECONDS,
+                )
+            except http_client.ExchangeError as error:
+                raise _unanswered(error) from None
+        return read_answer(answer.status, answer.headers, answer.body)
 
     async def download(self, file_path: str, sink: MediaSink) -> None:
         """Write the file that `getFile` named into `sink`, in pieces. Raises ApiError, NoAnswer, MediaError."""
@@ -155,21 +174,6 @@ class BotApi:
         if self._calls is not None:
             await self._calls.aclose()
         await self._client.aclose()
-
-    async def _exchange(
-        self, client: HttpClient, request: bytes, body: AsyncIterator[bytes] | None, seconds: float
-    ) -> msgspec.Raw:
-        try:
-            answer = await client.exchange(
-                request,
-                body=body,
-                connect_seconds=CONNECT_SECONDS,
-                read_seconds=seconds,
-                body_seconds=BODY_SECONDS,
-            )
-        except http_client.ExchangeError as error:
-            raise NoAnswer(str(error), left=not isinstance(error, http_client.CannotConnect)) from None
-        return read_answer(answer.status, answer.headers, answer.body)
 
     async def _post(
         self,
@@ -233,6 +237,10 @@ class BotApi:
             raise _no_answer(error) from None
         except trio.TooSlowError:
             raise NoAnswer("the answer took too long", left=True) from None
+
+
+def _unanswered(error: http_client.ExchangeError) -> NoAnswer:
+    return NoAnswer(str(error), left=not isinstance(error, http_client.CannotConnect))
 
 
 def _no_answer(error: httpx.HTTPError) -> NoAnswer:

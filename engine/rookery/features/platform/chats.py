@@ -27,6 +27,11 @@ class ChatNames(OwnerCalls):
         cursor = runner.inbox.cursor if runner is not None else row.cursor
         return await cast("ChatNaming", provider).chat_name(row.id, chat, cursor)
 
+    def _has_one_form(self, session: str) -> bool:
+        """Whether the session runs here, on a platform whose chats have one name only: then `chat_name` changes nothing."""
+        runner = self._supervisor.running.get(session)
+        return runner is not None and not hasattr(self._providers.get(runner.session.platform), "chat_name")
+
     async def chat_names(self, session: str, chat: str) -> Sequence[str]:
         """Every name under which something of this chat may be stored, `chat` as given first. Raises NotFound
         (session), StoreError."""

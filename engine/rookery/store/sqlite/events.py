@@ -11,6 +11,7 @@ from ...model.session import Lease
 from ..event_ids import Halving
 from .addressing import address
 from .base import SqliteBase
+from .database.chunks import CHUNKS
 from .database.connection import Database
 from .database.event_pages import read_page
 from .sessions import check_lease, held_by
@@ -18,10 +19,6 @@ from .sessions import check_lease, held_by
 _BOUNDS = "SELECT (SELECT min(id) FROM events), (SELECT max(id) FROM events)"
 """Two looks at the index; `SELECT min(id), max(id)` would read every row."""
 _MOVE_CURSOR = "UPDATE sessions SET cursor = ? WHERE uid = ? AND owner = ? AND fence = ?"
-
-CHUNKS = (100, 10, 1)
-"""Rows of the statements that insert events. One statement for many rows takes three quarters of the time: the thread
-gives up the interpreter's lock once, not for each row. A few fixed sizes keep the statements prepared."""
 
 
 def _insert(rows: int) -> str:

@@ -9,7 +9,8 @@ from ....model.content import ABOUT_OTHERS
 from ....model.message import MessageState, OutboundMessage, as_queued, is_same_request
 from ....model.session import Lease
 from ...rows.messages import MESSAGE_COLUMNS, message_from_row, message_to_row
-from ...rows.values import to_json
+from ...rows.values import Row, to_json
+from ..database.chunks import CHUNKS
 from ..database.connection import Database
 from ..sessions import is_held
 
@@ -18,10 +19,11 @@ _BY_KEY = f"{_SELECT} WHERE uid = ? AND idempotency_key = ?"
 _BY_ID = f"{_SELECT} WHERE id = ?"
 _ANY_KEY = "SELECT 1 FROM messages WHERE uid = ? AND idempotency_key IN (SELECT value FROM json_each(?)) LIMIT 1"
 _ANY_ID = "SELECT 1 FROM messages WHERE id IN (SELECT value FROM json_each(?)) LIMIT 1"
-_INSERT = (
-    f"INSERT INTO messages (uid, {MESSAGE_COLUMNS}, chat, is_entry) "  # noqa: S608
-    f"VALUES (?{', ?' * (3 + MESSAGE_COLUMNS.count(','))})"
-)
+_VALUES = f"(?{', ?' * (3 + MESSAGE_COLUMNS.count(','))})"
+_INSERTS = [
+    (rows, f"INSERT INTO messages (uid, {MESSAGE_COLUMNS}, chat, is_entry) VALUES " + ", ".join([_VALUES] * rows))  # noqa: S608
+    for rows in CHUNKS
+]
 TOUCH_CHAT = (
     "INSERT INTO chats (uid, chat, last_at) VALUES (?, ?, ?) "
     "ON CONFLICT (uid, chat) DO UPDATE SET last_at = excluded.last_at WHERE excluded.last_at > last_at"
@@ -110,13 +112,17 @@ class Queue:
     def _insert(self, messages: Sequence[OutboundMessage]) -> None:
         """Messages whose ids and keys are new."""
         chats: dict[str, float] = {}
-        rows = []
+        rows: list[Row] = []
         for message in messages:
             is_entry = not isinstance(message.content, ABOUT_OTHERS)
             if is_entry:
                 chats[message.to] = max(message.created_at, chats.get(message.to, message.created_at))
             rows.append((self._uid, *message_to_row(message), message.to, is_entry))
-        self._connection.executemany(_INSERT, rows)
+        done = 0
+        for size, statement in _INSERTS:
+            while len(rows) - done >= size:
+                self._connection.execute(statement, [value for row in rows[done : done + size] for value in row])
+                done += size
         self._connection.executemany(TOUCH_CHAT, [(self._uid, chat, at) for chat, at in chats.items()])
 
     def _earlier(self, message: OutboundMessage) -> OutboundMessage | None:
