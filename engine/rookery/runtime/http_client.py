@@ -35,10 +35,6 @@ time."""
 LATE_ANSWER_SECONDS = 1.0
 """How long to wait for the answer of a server that stopped reading the request."""
 
-ENCLOSED = 5.0
-"""Seconds. An exchange whose caller's own deadline comes at most this much later than that of the exchange needs no
-cancel scope of its own, which would take a sixth of its CPU time."""
-
 Connect = Callable[[str, int], Awaitable[trio.SocketStream]]
 """Opens a connection to a host and port. Raises OSError."""
 
@@ -84,6 +80,7 @@ class HttpClient:
         read_seconds: float,
         body_seconds: float = float("inf"),
         until: float = float("inf"),
+        spare: float = 0.0,
         repeatable: bool = False,
         on_sent: Callable[[], None] | None = None,
     ) -> HttpAnswer:
@@ -91,11 +88,11 @@ class HttpClient:
 
         `body`: the bytes that follow `request`, in pieces; each piece has `read_seconds` to be sent. `read_seconds`
         bounds each wait for bytes; the whole answer may take `body_seconds` more. `until` (trio time) bounds
-        everything, so that a caller needs no cancel scope of its own. If the caller's scope ends the call within
-        `ENCLOSED` seconds after `read_seconds`, that deadline is the only one. If the call is cancelled or fails, the
-        connection is closed. `repeatable`: the server may receive the request twice, so a kept connection
-        that turns out to be closed is replaced by a new one, once. `on_sent` is called when the whole request has been
-        sent.
+        everything, so that a caller needs no cancel scope of its own. If the caller's scope ends the call at most
+        `spare` seconds after `read_seconds`, that deadline is the only one: a cancel scope takes a sixth of the CPU
+        time of an exchange. If the call is cancelled or fails, the connection is closed. `repeatable`: the server may
+        receive the request twice, so a kept connection that turns out to be closed is replaced by a new one, once.
+        `on_sent` is called when the whole request has been sent.
 
         Raises ExchangeError.
         """
@@ -103,14 +100,14 @@ class HttpClient:
         if connection is None:
             connection = await self._take(repeatable) or await self._connect(connect_seconds, until)
         try:
-            return await self._use(connection, request, body, read_seconds, body_seconds, until, on_sent)
+            return await self._use(connection, request, body, read_seconds, body_seconds, until, spare, on_sent)
         except Broken as broken:
             self._keeps_alive = False
             if not (repeatable and connection.used and body is None):
                 raise broken.error from None
         connection = await self._connect(connect_seconds, until)
         try:
-            return await self._use(connection, request, None, read_seconds, body_seconds, until, on_sent)
+            return await self._use(connection, request, None, read_seconds, body_seconds, until, spare, on_sent)
         except Broken as broken:
             raise broken.error from None
 
@@ -188,13 +185,14 @@ class HttpClient:
         seconds: float,
         body_seconds: float,
         until: float,
+        spare: float,
         on_sent: Callable[[], None] | None,
     ) -> HttpAnswer:
         keep = False
         connection.sent = False
         deadline = min(trio.current_time() + seconds, until)
         try:
-            if body is None and trio.current_effective_deadline() <= min(deadline + ENCLOSED, until):
+            if body is None and trio.current_effective_deadline() <= min(deadline + spare, until):
                 answer = await self._converse(connection, request, on_sent)
             else:
                 with trio.CancelScope(deadline=deadline) as scope:

@@ -104,9 +104,14 @@ class BotApi:
         return await self._post(method, body, "application/json", len(body), seconds, Progress(on_sent))
 
     async def call(
-        self, method: str, params: Mapping[str, Any] | None = None, *, seconds: float = ANSWER_SECONDS
+        self,
+        method: str,
+        params: Mapping[str, Any] | None = None,
+        *,
+        seconds: float = ANSWER_SECONDS,
+        spare: float = 0.0,
     ) -> msgspec.Raw:
-        """One call with JSON that is never repeated. Raises ApiError and NoAnswer."""
+        """One call with JSON that is never repeated; `spare` as in `HttpClient.exchange`. Raises ApiError and NoAnswer."""
         body = _encoder.encode(params) if params else b"{}"
         if self._calls is None:
             return await self._post(method, body, "application/json", len(body), seconds, Progress(None))
@@ -121,6 +126,7 @@ class BotApi:
                 connect_seconds=CONNECT_SECONDS,
                 read_seconds=seconds,
                 body_seconds=BODY_SECONDS,
+                spare=spare,
             )
         except http_client.ExchangeError as error:
             raise _unanswered(error) from None

@@ -26,6 +26,9 @@ from .request import File, MethodCall, with_files
 REFUSES_BOT = frozenset({401, 404, 421})
 """Error codes of a send that may mean that the server refuses the bot itself."""
 
+SPARE = 5.0
+"""Seconds by which the engine's deadline for a send may be later than that of its call, which needs none then."""
+
 log = get_logger("SESSION")
 
 
@@ -48,7 +51,7 @@ class Sends:
         """Send one message; if its group became a supergroup, send it there. Raises SendError, and TerminalError when
         the token was revoked."""
         try:
-            result = await self._make(to_call(message))
+            result = await self._make(to_call(message), spare=SPARE)
         except ApiError as error:
             if error.status in REFUSES_BOT:
                 await self._prove()
@@ -100,9 +103,9 @@ class Sends:
         except NoAnswer as error:
             log.debug("the token could not be proved", session=self._session, error=str(error))
 
-    def _make(self, call: MethodCall) -> Coroutine[Any, Any, msgspec.Raw]:
+    def _make(self, call: MethodCall, *, spare: float = 0.0) -> Coroutine[Any, Any, msgspec.Raw]:
         """Raises ApiError, NoAnswer, SendError, when awaited."""
-        return self._upload(call) if call.files else self._api.call(call.method, call.params)
+        return self._upload(call) if call.files else self._api.call(call.method, call.params, spare=spare)
 
     async def _upload(self, call: MethodCall) -> msgspec.Raw:
         """Raises ApiError, NoAnswer, SendError."""

@@ -230,6 +230,7 @@ class SimulatedApi:
         params: Mapping[str, Any] | None = None,
         *,
         seconds: float = 25.0,
+        spare: float = 0.0,
         on_sent: Callable[[], None] | None = None,
     ) -> msgspec.Raw:
         await trio.lowlevel.checkpoint_if_cancelled()
