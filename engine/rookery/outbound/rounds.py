@@ -7,7 +7,6 @@ nothing has been sent for a moment.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Collection
 from heapq import heappop, heappush
 from itertools import count
@@ -64,7 +63,7 @@ class Rounds:
         self._reserving: set[str] = set()  # messages that are being stored as SENDING
         self._unreserved = trio.Event()
         # Each chat of the window that no worker handles is in one of these.
-        self._ready: deque[Chat] = deque()
+        self._ready: list[Chat] = []  # at most the window; an empty deque would take 760 bytes of every session
         self._later: list[tuple[float, int, Chat]] = []  # a heap by trio time
         self._done: list[Chat] = []  # chats whose first message has an outcome that is not stored yet
         self._numbers = count()
@@ -135,7 +134,7 @@ class Rounds:
 
     def _make_ready(self, chat: Chat) -> None:
         if is_own(chat.name):
-            self._ready.appendleft(chat)
+            self._ready.insert(0, chat)
         else:
             self._ready.append(chat)
 
@@ -197,7 +196,7 @@ class Rounds:
         beginning = []
         clock = self._record.now()
         while self._next_has_place():
-            chat = self._ready.popleft()
+            chat = self._ready.pop(0)
             item = chat.items[0]
             if item.outcome is not None:
                 self._done.append(chat)

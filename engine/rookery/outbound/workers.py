@@ -3,7 +3,6 @@ scope."""
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 from time import perf_counter
 
@@ -40,7 +39,7 @@ class Workers:
         self._clock = services.clock
         self._on_end = on_end
         self._on_refused = on_refused
-        self._waiting: deque[Chat] = deque()
+        self._waiting: list[Chat] = []  # never long; an empty deque would take 760 bytes of every session
         self._parked: list[trio.lowlevel.Task] = []
         self._scopes: set[trio.CancelScope] = set()  # of the tasks
         self._nursery: trio.Nursery | None = None
@@ -94,7 +93,7 @@ class Workers:
                         continue
                     if not self._extend(scope, self._waiting[0].items[0].message.content):
                         break
-                    chat = self._waiting.popleft()
+                    chat = self._waiting.pop(0)
                     item, began = chat.items[0], perf_counter()
                     result: SendOutcome | Pause
                     try:

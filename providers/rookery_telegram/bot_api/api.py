@@ -31,7 +31,7 @@ MAX_ANSWER = 32 * 1024 * 1024
 BODY_SECONDS = 60.0
 """Seconds after the first byte for the whole answer: a trickle of bytes must not keep a call alive for ever."""
 
-MAX_PREPARED = 16
+MAX_PREPARED = 64
 """Requests that are kept to be sent again with another body."""
 
 BUSY = 64 * 1024
@@ -55,6 +55,7 @@ class BotApi:
     ) -> None:
         url = httpx.URL(base_url)
         self._authority = url.netloc
+        self._server = f"{url.scheme}://{url.netloc.decode()}"
         is_https = url.scheme == "https"
         port = url.port or (443 if is_https else 80)
         self._calls = None
@@ -63,7 +64,6 @@ class BotApi:
         else:
             self._calls = HttpClient(url.host, port, ssl_context if is_https else None, max_answer=MAX_ANSWER)
             transport = DirectTransport(url, token, ssl_context, self._calls)
-        self._prepared: dict[tuple[str, str, int], httpx.Request] = {}
         self._client = Client(
             base_url=url.copy_with(raw_path=b"/"),
             transport=transport,
@@ -218,16 +218,17 @@ class BotApi:
         return read_answer(response.status_code, _headers(response), bytes(body))
 
     def _prepare(self, method: str, content_type: str, size: int, *, keep: bool) -> httpx.Request:
-        """A request without its body. Building it takes longer than sending it, so the last ones are kept if `keep`."""
-        key = method, content_type, size
-        request = self._prepared.get(key)
+        """A request without its body. Building it takes longer than sending it, so the last ones are kept if `keep`, once
+        for all bots of a server: they do not hold a token, and take 6 KiB a bot otherwise."""
+        key = self._server, method, content_type, size
+        request = _prepared.get(key)
         if request is None:
             headers = {"content-type": content_type, "content-length": str(size)}
             request = self._client.build_request("POST", f"/{method}", headers=headers)
             if keep:
-                if len(self._prepared) >= MAX_PREPARED:
-                    self._prepared.clear()
-                self._prepared[key] = request
+                if len(_prepared) >= MAX_PREPARED:
+                    _prepared.clear()
+                _prepared[key] = request
         return copy.copy(request)
 
     @asynccontextmanager
@@ -243,6 +244,10 @@ class BotApi:
             raise _no_answer(error) from None
         except trio.TooSlowError:
             raise NoAnswer("the answer took too long", left=True) from None
+
+
+_prepared: dict[tuple[str, str, str, int], httpx.Request] = {}
+"""By server, method, type and size of the body. Nobody changes a request that is in here."""
 
 
 def _unanswered(error: http_client.ExchangeError) -> NoAnswer:

@@ -120,14 +120,12 @@ class DirectTransport(BotTransport):
         path = request.url.raw_path
         if path.startswith(b"/file/"):
             return await super().handle_async_request(request)
-        head = [b"%b %b%b HTTP/1.1\r\n" % (request.method.encode(), self._method_path, path.removeprefix(b"/"))]
-        head += [b"%b: %b\r\n" % (name, value) for name, value in request.headers.raw]
         assert isinstance(request.stream, httpx.AsyncByteStream)
-        body = b"".join([piece async for piece in request.stream])
+        body = [piece async for piece in request.stream]
         seconds = request.extensions["timeout"]
         try:
             answer = await self._calls.exchange(
-                b"".join((*head, b"\r\n", body)),
+                self._head(request, path) + b"".join(body),
                 connect_seconds=seconds["connect"],
                 read_seconds=seconds["read"],
                 body_seconds=request.extensions["body_seconds"],
@@ -140,6 +138,11 @@ class DirectTransport(BotTransport):
             (name, value) for name, value in answer.headers.items() if name != b"content-encoding"
         ]  # it is decoded
         return httpx.Response(answer.status, headers=headers, content=answer.body)
+
+    def _head(self, request: httpx.Request, path: bytes) -> bytes:
+        line = b"%b %b%b HTTP/1.1\r\n" % (request.method.encode(), self._method_path, path.removeprefix(b"/"))
+        fields = [b"%b: %b\r\n" % field for field in request.headers.raw]
+        return b"".join((line, *fields, b"\r\n"))
 
 
 _HTTPX_ERRORS: dict[type[http_client.ExchangeError], type[httpx.TransportError]] = {
