@@ -78,6 +78,13 @@ def test_an_address() -> None:
         "nats://h?unknown=1",
         "amqp://h#f",
         "amqp://u:hunter2@[",
+        "amqp://u:1234/hunter2@h/vhost",
+        "amqp://u:1234?hunter2@h",
+        "amqp://u:1234?hunter2=@h",
+        "nats://h?create=true&create=false",
+        "redis://h?maxlen=9999999999999999999",
+        "redis://h/%C2%B2",
+        "redis://h/99999999999999999999",
     ],
 )
 def test_addresses_that_cannot_be(url: str) -> None:

@@ -78,19 +78,24 @@ def parse_address(url: str) -> BrokerAddress:
         raise InvalidInput("url: a port is 1 to 65535", field="url")
     if parts.fragment:
         raise InvalidInput("url: an address has no #; write %23 inside a password", field="url")
-    options = dict(parse_qsl(parts.query, keep_blank_values=True))
+    if "@" in parts.path + parts.query:  # otherwise what follows the / is taken for the path, and the user for the host
+        raise InvalidInput(
+            "url: inside a user name or password write / as %2F and ? as %3F, and @ everywhere as %40", field="url"
+        )
+    pairs = parse_qsl(parts.query, keep_blank_values=True)
+    options = dict(pairs)
+    if len(options) < len(pairs):
+        raise InvalidInput("url: each option may be given once", field="url")
     known = OPTIONS[KINDS[scheme]]
     if unknown := sorted(options.keys() - known):
         raise InvalidInput(f"url: {unknown[0]!r} is not an option; known: {', '.join(sorted(known))}", field="url")
     for name in ("create", "mandatory"):
         if options.get(name, "true") not in ("true", "false"):
             raise InvalidInput(f"url: {name} is true or false", field="url")
-    if "maxlen" in options and not (
-        options["maxlen"].isascii() and options["maxlen"].isdigit() and int(options["maxlen"])
-    ):
-        raise InvalidInput("url: maxlen is a number of entries, at least 1", field="url")
+    if "maxlen" in options and not re.fullmatch("0*[1-9][0-9]{0,17}", options["maxlen"], re.ASCII):
+        raise InvalidInput("url: maxlen is a number of entries, at least 1 and below 10^18", field="url")
     path = unquote(parts.path.removeprefix("/"))
-    if KINDS[scheme] == "redis" and path and not path.isdigit():
+    if KINDS[scheme] == "redis" and path and not re.fullmatch("[0-9]{1,9}", path, re.ASCII):
         raise InvalidInput("url: the path of a Redis address is the number of a database", field="url")
     if KINDS[scheme] == "nats" and path:
         raise InvalidInput("url: the address of a NATS server has no path", field="url")
