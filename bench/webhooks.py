@@ -27,7 +27,8 @@ import trio
 from lab.report import save, spread, table
 
 from rookery import EngineSettings, Session, open_engine
-from rookery.delivery.post import Signer, request_body
+from rookery.delivery.post import request_body
+from rookery.delivery.signature import Signer
 from rookery.model.event import Event, NewEvent
 from rookery.model.webhook import Delivery, Webhook
 from rookery.provider.contract import Inbox

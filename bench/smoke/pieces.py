@@ -18,7 +18,8 @@ import msgspec
 import trio
 
 from rookery import EngineSettings, EventQuery, Session, SessionStatus, open_engine
-from rookery.delivery.post import Signer, request_body
+from rookery.delivery.post import request_body
+from rookery.delivery.signature import Signer
 from rookery.model.event import Event, NewEvent
 from rookery.model.message import Receipt
 from rookery.model.webhook import Delivery, Webhook

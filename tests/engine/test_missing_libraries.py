@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from rookery import EngineSettings
-from rookery.delivery.transports import open_transport
+from rookery.delivery.transports.opening import open_transport
 from rookery.errors import InvalidInput
 
 ROOT = Path(__file__).parents[2]

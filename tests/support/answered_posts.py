@@ -9,7 +9,7 @@ import httpx
 import pytest
 import trio
 
-from rookery.delivery.http_transport import HttpTransport, Server
+from rookery.delivery.transports.http import HttpTransport, Server
 from rookery.runtime.http_client import AnswerTooSlow, HttpAnswer  # type: ignore[attr-defined]
 from rookery.settings import EngineSettings
 

@@ -9,7 +9,7 @@ import httpx
 
 from ..model.webhook import HIDDEN, Delivery, DeliveryAttempt, Webhook
 from .post import authorization
-from .transport import Attempt
+from .transports.transport import Attempt
 
 EXCERPT = 500
 """Maximum characters of an endpoint's answer that are kept and shown."""

@@ -22,8 +22,8 @@ from .brokers.commands import CommandTransport, OnCommands
 from .brokers.reader import CommandReader
 from .endpoint import Endpoint, OnAnswer
 from .tally import Notes
-from .transport import Transport
-from .transports import kind_of, open_transport
+from .transports.opening import kind_of, open_transport
+from .transports.transport import Transport
 
 STORE_RETRY_DELAY = 1.0  # seconds
 CLOSE_SECONDS = 1.0

@@ -23,7 +23,7 @@ from .attempts import attempt_of, secrets_of
 from .record import DeliveryRecord
 from .strikes import Strikes
 from .tally import Notes
-from .transport import Attempt, Route
+from .transports.transport import Attempt, Route
 
 WINDOW = 256
 """Number of deliveries of one endpoint that are read at once."""

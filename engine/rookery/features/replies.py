@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from ..delivery.post import delivery_id
-from ..delivery.transport import Attempt
+from ..delivery.transports.transport import Attempt
 from ..errors import Busy, InvalidInput, OutcomeUnknown, RookeryError, StoreError
 from ..model.event import Event
 from ..model.webhook import Delivery, Webhook

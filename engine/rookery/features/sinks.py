@@ -10,8 +10,8 @@ import msgspec
 import trio
 
 from ..delivery.brokers.target import DEFAULT_TARGET, check_commands, check_target, parse_address
-from ..delivery.transport import Attempt
-from ..delivery.transports import kind_of, open_transport
+from ..delivery.transports.opening import kind_of, open_transport
+from ..delivery.transports.transport import Attempt
 from ..errors import InvalidInput, NotFound
 from ..model.event import Event
 from ..model.webhook import DeadLetter, Delivery, DeliveryAttempt, ReplayQuery, Webhook

@@ -11,8 +11,8 @@ import msgspec
 import trio
 
 from ..delivery.payload_forms import FORM_TYPES, FORMS
-from ..delivery.transport import Attempt
-from ..delivery.transports import kind_of, open_transport
+from ..delivery.transports.opening import kind_of, open_transport
+from ..delivery.transports.transport import Attempt
 from ..errors import InvalidInput, NotFound
 from ..model.event import Event
 from ..model.webhook import (

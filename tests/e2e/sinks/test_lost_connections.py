@@ -9,8 +9,8 @@ import pytest
 import trio
 
 from rookery import EngineSettings
-from rookery.delivery.transport import Route
-from rookery.delivery.transports import open_transport
+from rookery.delivery.transports.opening import open_transport
+from rookery.delivery.transports.transport import Route
 from rookery.model.event import Event
 from rookery.model.webhook import Delivery, Webhook
 from support.brokers.readers import prepare

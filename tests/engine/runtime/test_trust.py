@@ -14,8 +14,8 @@ import trio
 import trustme
 
 from rookery import EngineSettings
-from rookery.delivery.http_transport import Server, open_http_transport
-from rookery.delivery.transports import open_transport
+from rookery.delivery.transports.http import Server, open_http_transport
+from rookery.delivery.transports.opening import open_transport
 from rookery.errors import InvalidInput, ProviderError, SendError, StorageUnavailable
 from rookery.media.s3 import S3Storage
 from rookery.runtime.http_client import ExchangeError

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 import outcome
 import trio
 
-from rookery.delivery.transport import Attempt
+from rookery.delivery.transports.transport import Attempt
 from rookery.model import Delivery, Webhook
 
 from ..world import PROCESS, Crashed, Reply, World, ask
@@ -60,7 +60,7 @@ class Endpoints:
 
     @asynccontextmanager
     async def open_transport(self, *_: object) -> AsyncIterator[Endpoints]:
-        """Stands for `rookery.delivery.transports.open_transport`."""
+        """Stands for `rookery.delivery.transports.opening.open_transport`."""
         yield self
 
     @asynccontextmanager

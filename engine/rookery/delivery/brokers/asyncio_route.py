@@ -13,7 +13,7 @@ import trio
 
 from ...model.webhook import Delivery
 from ...runtime.asyncio_thread import AsyncioThread, Connections
-from ..transport import Attempt
+from ..transports.transport import Attempt
 from .commands import CommandSource
 from .target import BrokerAddress
 from .words import words_of

@@ -24,7 +24,7 @@ from coredis.retry import NoRetryPolicy
 from ...model.webhook import Delivery, Webhook
 from ...runtime.names import names
 from ..post import delivery_id, request_body
-from ..transport import Attempt
+from ..transports.transport import Attempt
 from .commands import FETCH_SECONDS, CommandSource
 from .target import BrokerAddress, parse_address, resolve
 from .words import words_of

@@ -10,14 +10,15 @@ from typing import NamedTuple
 import httpx
 import trio
 
-from ..errors import printable
-from ..model.webhook import Delivery, Webhook
-from ..runtime.http_answer import HttpAnswer
-from ..runtime.http_client import AnswerTooSlow, ConnectTooSlow, HttpClient, SendTooSlow
-from ..runtime.names import open_stream
-from ..runtime.trust import tls_context
-from .addresses import open_public_stream
-from .post import SIGNING_HEADERS, Signer, authorization, formed_body, judge
+from ...errors import printable
+from ...model.webhook import Delivery, Webhook
+from ...runtime.http_answer import HttpAnswer
+from ...runtime.http_client import AnswerTooSlow, ConnectTooSlow, HttpClient, SendTooSlow
+from ...runtime.names import open_stream
+from ...runtime.trust import tls_context
+from ..addresses import open_public_stream
+from ..post import authorization, formed_body, judge
+from ..signature import SIGNING_HEADERS, Signer
 from .transport import Attempt
 
 ANSWER_KEPT = 65_536

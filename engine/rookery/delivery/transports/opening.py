@@ -8,12 +8,12 @@ from contextlib import AbstractAsyncContextManager
 from functools import partial
 from urllib.parse import urlsplit
 
-from ..errors import InvalidInput
-from ..model.webhook import Webhook
-from ..runtime.trust import tls_context
-from ..settings import EngineSettings
-from .brokers.target import KINDS
-from .http_transport import open_http_transport
+from ...errors import InvalidInput
+from ...model.webhook import Webhook
+from ...runtime.trust import tls_context
+from ...settings import EngineSettings
+from ..brokers.target import KINDS
+from .http import open_http_transport
 from .transport import Transport
 
 
@@ -39,14 +39,14 @@ def open_transport(kind: str, settings: EngineSettings) -> AbstractAsyncContextM
 def _open_broker(kind: str, tls: Callable[[], ssl.SSLContext]) -> AbstractAsyncContextManager[Transport]:
     try:
         if kind == "nats":
-            from .brokers.nats import open_nats_transport
+            from ..brokers.nats import open_nats_transport
 
             return open_nats_transport(tls)
         if kind == "amqp":
-            from .brokers.amqp import open_amqp_transport
+            from ..brokers.amqp import open_amqp_transport
 
             return open_amqp_transport(tls)
-        from .brokers.redis import open_redis_transport
+        from ..brokers.redis import open_redis_transport
 
         return open_redis_transport(tls)
     except ModuleNotFoundError as error:

@@ -11,7 +11,7 @@ from typing import Protocol
 
 import msgspec
 
-from ..model.webhook import Delivery, Webhook
+from ...model.webhook import Delivery, Webhook
 
 
 class Attempt(msgspec.Struct, frozen=True):
