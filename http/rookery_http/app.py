@@ -18,8 +18,9 @@ from rookery.errors import RookeryError
 from . import api as _calls  # noqa: F401 - fills the table
 from .access.audit import audit
 from .access.callers import Caller
-from .access.doors import VARY, client_address, with_cors, without_base
+from .access.cors import VARY, with_cors
 from .access.local import check_local
+from .access.proxies import client_address, without_base
 from .access.scopes import authorize
 from .api.events import EVENT_STREAM, SOCKET
 from .api.state import Api

@@ -12,7 +12,7 @@ from quart import Request, Websocket
 
 from ..config.settings import is_loopback
 from ..output.problems import Problem
-from .doors import Cors
+from .cors import Cors
 
 
 def check_local(request: Request | Websocket, cors: Cors) -> None:

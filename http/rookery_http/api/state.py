@@ -14,11 +14,11 @@ from rookery import Engine
 from rookery.model.event_type import EventType
 
 from ..access.callers import Caller, given_key, identify
-from ..access.doors import Cors
+from ..access.cors import Cors
 from ..access.rate_limit import RateLimits
 from ..access.wrong_keys import WrongKeys
-from ..config.doors import networks_of, origins_of
 from ..config.load import Config
+from ..config.origins import networks_of, origins_of
 from ..config.settings import ApiSettings
 from ..input.body_budget import BodyBudget
 from ..input.documents import Documents

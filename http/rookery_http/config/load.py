@@ -18,7 +18,7 @@ from rookery.runtime.trust import tls_context
 from rookery.store.open import check_postgres_url
 from rookery_telegram.bot_api.proxy import check_proxy
 
-from .doors import origins_of
+from .origins import origins_of
 from .settings import ApiSettings, LogSettings, PlatformSettings, is_loopback
 from .storage import S3, StorageSettings
 from .table import BY_NAME, CLIENT_VARIABLES, GROUPS, TABLE, WORKER_VARIABLES

@@ -14,7 +14,7 @@ import msgspec
 from rookery.declaring import count, seconds, setting, switch
 
 from .declaring import text
-from .doors import networks_of, origins_of
+from .origins import networks_of, origins_of
 from .variable import http_address
 
 MEBIBYTE = 1024 * 1024

@@ -1,20 +1,14 @@
-"""What stands between a client and this server: a proxy that knows the client's address, a base path, a browser's CORS."""
+"""Proxies between a client and this server: they know the client's address, and may show the server under a base path."""
 
 from __future__ import annotations
 
 import ipaddress
-import re
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Sequence
 from urllib.parse import unquote
 
-from ..config.doors import Network
+from ..config.origins import Network
 
 Headers = Sequence[tuple[bytes, bytes]]
-
-PREFLIGHT_SECONDS = 600
-VARY = (b"vary", b"Origin")
-EXPOSED = "Location, Retry-After, ETag, Content-Disposition, Content-Range, WWW-Authenticate"
 
 
 def client_address(peer: str, headers: Headers, trusted: Sequence[Network]) -> str:
@@ -99,40 +93,6 @@ def _is_in(address: str, networks: Sequence[Network]) -> bool:
     return any(parsed in network for network in networks)
 
 
-class Cors:
-    """Which web pages of other origins may read answers. Keys come in headers and never in cookies, so none are allowed."""
-
-    def __init__(self, origins: Sequence[str]) -> None:
-        self._origins = frozenset(origins)
-        self.everyone = "*" in self._origins
-
-    def allows(self, origin: str | None) -> bool:
-        """True when the origin is listed, or when all origins are allowed."""
-        return origin is not None and bool(self._origins) and (self.everyone or origin.lower() in self._origins)
-
-    def headers(self, origin: str) -> list[tuple[bytes, bytes]]:
-        """The headers of every answer to that origin."""
-        return [
-            (b"access-control-allow-origin", b"*" if self.everyone else origin.encode("latin-1")),
-            (b"access-control-expose-headers", EXPOSED.encode()),
-            VARY,
-        ]
-
-    def preflight(self, origin: str, requested: str, methods: Iterable[str]) -> list[tuple[bytes, bytes]]:
-        """The headers of the answer to a preflight request; `requested` are the headers the browser wants to send."""
-        names = [
-            name
-            for name in (part.strip() for part in requested.split(","))
-            if re.fullmatch(r"[A-Za-z0-9-]{1,64}", name)
-        ]
-        return [
-            *self.headers(origin),
-            (b"access-control-allow-methods", ", ".join(sorted(methods)).encode()),
-            (b"access-control-allow-headers", ", ".join(names).encode()),
-            (b"access-control-max-age", str(PREFLIGHT_SECONDS).encode()),
-        ]
-
-
 def without_base(path: str, base: str) -> str:
     """The path without the base path. A proxy may have removed the base path already, or have encoded letters of it."""
     if not base:
@@ -145,14 +105,3 @@ def without_base(path: str, base: str) -> str:
     if path == base or path.startswith(base + "/"):
         return path[len(base) :] or "/"
     return path
-
-
-def with_cors(send: Any, headers: list[tuple[bytes, bytes]]) -> Any:
-    """The ASGI `send` channel, which adds these headers to the answer."""
-
-    async def send_with_headers(event: Any) -> None:
-        if event["type"] == "http.response.start":
-            event = {**event, "headers": [*event.get("headers", ()), *headers]}
-        await send(event)
-
-    return send_with_headers

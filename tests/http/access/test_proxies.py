@@ -14,9 +14,9 @@ import pytest
 import trio
 from prometheus_client.parser import text_string_to_metric_families
 
-from rookery_http.access.doors import client_address, without_base
-from rookery_http.config.doors import networks_of, origins_of
+from rookery_http.access.proxies import client_address, without_base
 from rookery_http.config.load import ConfigurationError, load
+from rookery_http.config.origins import networks_of, origins_of
 from support.brokers.servers import free_port
 
 KEY = "open-sesame-0123456789"

@@ -1,4 +1,4 @@
-"""The forms of two settings: networks of proxies, and origins of web pages."""
+"""The forms of two settings: networks of trusted proxies, and origins of web pages."""
 
 from __future__ import annotations
 
