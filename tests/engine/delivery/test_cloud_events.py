@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from rookery.delivery.post import Signer, request_body
+from rookery.delivery.post import request_body
+from rookery.delivery.signature import Signer
 from rookery.model.event import Event
 from rookery.model.webhook import Delivery, Webhook
 
