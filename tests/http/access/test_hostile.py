@@ -59,8 +59,8 @@ async def test_numbers_without_end_are_no_trouble(served: Any) -> None:
 @pytest.mark.parametrize(
     ("headers", "body", "right"),
     [
-        ({"Content-Type": "application/json; charset=utf-16"}, json.dumps({"platform": "x"}).encode("utf-16"), "utf-8"),
-        ({"Content-Type": "application/json; charset=latin-1"}, b'{"name": "\xfc"}', "utf-8"),
+        ({"Content-Type": "application/json; charset=utf-16"}, json.dumps({"platform": "x"}).encode("utf-16"), "UTF-8"),
+        ({"Content-Type": "application/json; charset=latin-1"}, b'{"name": "\xfc"}', "UTF-8"),
         (JSON | {"Content-Encoding": "gzip"}, gzip.compress(b"{}", mtime=0), "gzip"),
         ({"Content-Type": "text/json"}, b"{}", "application/json"),
     ],
