@@ -13,7 +13,7 @@ import httpx
 from . import calls, wire
 from .calls import Json, Types
 from .client import types_of
-from .errors import InvalidAddress, TooMany, Unreachable
+from .errors import InvalidAddress, TooMany, Unreachable, shown
 from .events import Event
 
 
@@ -195,7 +195,7 @@ class AsyncClient:
                 finally:
                     await _abandon(source)
         if endless:
-            raise Unreachable(f"{self.url} ended the stream")
+            raise Unreachable(f"{shown(self.url)} ended the stream")
 
     async def _newest(self) -> int:
         newest = 0

@@ -12,7 +12,7 @@ import httpx
 
 from . import calls, wire
 from .calls import Json, Types
-from .errors import InvalidAddress, TooMany, Unreachable
+from .errors import InvalidAddress, TooMany, Unreachable, shown
 from .events import Event
 
 
@@ -224,7 +224,7 @@ class Client:
             if (event := lines.feed(line)) is not None:
                 yield event
         if endless:
-            raise Unreachable(f"{self.url} ended the stream")
+            raise Unreachable(f"{shown(self.url)} ended the stream")
 
     def _newest(self) -> int:
         """The id of the newest event, 0 in an empty log: where following begins, so that a lost connection leaves no gap."""

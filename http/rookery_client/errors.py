@@ -2,7 +2,8 @@
 
 ClientError
 ├── InvalidAddress    the server's address cannot be used
-├── InvalidKey        the key holds characters that no key has
+├── InvalidRequest    the request cannot be written: not JSON, or a header or id with characters that none can hold
+│   └── InvalidKey     the key holds characters that no key has
 ├── Unreachable       no answer: refused, timed out, broken off, or not from a Rookery server
 ├── Refused           the server said no, with a problem document
 │   ├── Unauthorized  401: the key is missing or wrong
@@ -40,7 +41,11 @@ class InvalidAddress(ClientError):
         super().__init__(f"{shown(url)!r} is not an address such as http://127.0.0.1:8080")
 
 
-class InvalidKey(ClientError):
+class InvalidRequest(ClientError):
+    """The request cannot be written, so nothing was sent."""
+
+
+class InvalidKey(InvalidRequest):
     """The key holds characters that no key has. It was not sent."""
 
     def __init__(self) -> None:

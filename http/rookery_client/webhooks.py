@@ -20,10 +20,11 @@ def verify(body: bytes | str, headers: Mapping[str, str], secret: str) -> Event:
         BadSignature: the signature or the time is wrong, or the body is not an event in Rookery's own format.
     """
     from standardwebhooks import Webhook, WebhookVerificationError
+    from standardwebhooks.webhooks import EmptyWebhookSecretError
 
     try:
         checker = Webhook(secret)
-    except (ValueError, RuntimeError):
+    except (ValueError, RuntimeError, EmptyWebhookSecretError):
         raise BadSignature("the secret is not one of a webhook: it begins with whsec_") from None
     try:
         document: Any = checker.verify(body, {name.lower(): value for name, value in headers.items()})

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from .errors import ClientError, InvalidAddress, InvalidKey, Unreachable, refusal, shown
+from .errors import ClientError, InvalidAddress, InvalidKey, InvalidRequest, Unreachable, refusal, shown
 
 if TYPE_CHECKING:
     import httpx
@@ -41,10 +41,13 @@ class Request:
     repeatable: bool = False
 
     def options(self) -> dict[str, Any]:
-        """Keyword arguments of httpx."""
+        """Keyword arguments of httpx. Raises InvalidRequest."""
         options: dict[str, Any] = {"params": given(**self.params), "headers": dict(self.headers)}
+        for name, value in self.headers.items():
+            check_header(name, value)
         if self.json is not None:
-            options["json"] = self.json
+            options["content"] = _encoded(self.json)
+            options["headers"]["Content-Type"] = "application/json"
         return options
 
 
@@ -54,8 +57,31 @@ def given(**fields: Any) -> dict[str, Any]:
 
 
 def path(*parts: object) -> str:
-    """A path whose parts are quoted; an empty part stays a part."""
-    return "/v1/" + "/".join(quote(str(part), safe="") or "%20" for part in parts)
+    """A path whose parts are quoted. Raises InvalidRequest."""
+    return "/v1/" + "/".join(map(quoted, parts))
+
+
+def quoted(part: object) -> str:
+    """A part of a path; an empty part stays a part, and dots do not lead to another path. Raises InvalidRequest."""
+    text = str(part)
+    try:
+        quoted = quote(text, safe="") or "%20"
+    except UnicodeEncodeError:
+        raise InvalidRequest(f"{text!a} is no text that an address can hold") from None
+    return text.replace(".", "%2E") if text in (".", "..") else quoted
+
+
+def _encoded(document: Any) -> bytes:
+    try:
+        return json.dumps(document, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InvalidRequest(f"the request cannot be written as JSON: {error}") from None
+
+
+def check_header(name: str, value: str) -> None:
+    """Raises InvalidRequest, without the value, which may be secret."""
+    if not (value.isascii() and value.isprintable()):
+        raise InvalidRequest(f"{name}: a header holds printable ASCII only; is there a line break at the end?")
 
 
 def headers_of(key: str | None) -> dict[str, str]:
@@ -70,6 +96,7 @@ def check(answer: httpx.Response, url: str) -> None:
 
     The body must have been read.
     """
+    url = shown(url)
     if answer.status_code < 400:
         return
     try:
@@ -101,6 +128,7 @@ def translated(error: Exception, url: str) -> ClientError:
     """An error of httpx in our words."""
     import httpx
 
+    url = shown(url)
     if isinstance(error, httpx.ConnectError):
         return Unreachable(f"no server answers at {shown(url)}")
     if isinstance(error, httpx.InvalidURL | httpx.UnsupportedProtocol):

@@ -118,7 +118,7 @@ class Client:
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
-        from rookery_client.errors import InvalidAddress, InvalidKey, Refused, Unauthorized, Unreachable
+        from rookery_client.errors import InvalidAddress, InvalidKey, InvalidRequest, Refused, Unauthorized, Unreachable
 
         try:
             yield
@@ -128,7 +128,7 @@ class Client:
             raise WrongKey(f"ROOKERY_API_KEY or --key: {error}") from None
         except Unauthorized as error:
             raise ClientError(f"{error} (ROOKERY_API_KEY or --key)") from None
-        except Refused as error:
+        except (Refused, InvalidRequest) as error:
             raise ClientError(str(error)) from None
         except Unreachable as error:
             hint = (
@@ -150,10 +150,14 @@ def confirm(question: str, yes: bool) -> None:
 
 
 def path_of(id: str) -> str:
-    """An id, quoted for use in a path."""
-    from urllib.parse import quote
+    """An id, quoted for use in a path. Raises ClientError."""
+    from rookery_client.errors import InvalidRequest
+    from rookery_client.wire import quoted
 
-    return quote(id, safe="") or "%20"
+    try:
+        return quoted(id)
+    except InvalidRequest as error:
+        raise ClientError(str(error)) from None
 
 
 def document_of(text: str, option: str) -> dict[str, Any]:
