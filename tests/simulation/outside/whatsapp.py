@@ -143,6 +143,7 @@ class Client:
         self.given = 0  # the number of the event that the engine stores now
         self.online = False
         self.stopping = False
+        self.paired = False  # a phone has scanned its code, or typed it
 
     @property
     def machine(self) -> str:
@@ -379,7 +380,7 @@ class SimulatedWorker(WorkerProcess):
 
     def _scan(self, client: Client) -> None:
         phone = client.phone
-        if self.dead or client.stopping or phone.client is client or client.number not in self.clients:
+        if self.dead or client.stopping or client.paired or client.number not in self.clients:
             return
         phone.asked += 1
         if phone.passkey:
@@ -393,8 +394,9 @@ class SimulatedWorker(WorkerProcess):
 
     def _link(self, client: Client) -> None:
         phone = client.phone
-        if self.dead or client.stopping or phone.client is client or client.number not in self.clients:
+        if self.dead or client.stopping or client.paired or client.number not in self.clients:
             return
+        client.paired = True
         phone.devices += 1
         phone.jid, phone.linked = f"{phone.number}:{phone.devices}@s.whatsapp.net", True
         self.model.database.observer.may_disable.discard(phone.session)
