@@ -238,7 +238,7 @@ class Window:
             self._passed_by.clear()
             rows = await self._store.pending_messages(self._lease, exclude=self._known | passed, limit=WINDOW)
             for row in rows:
-                if row.id in self._known or row.id in self._passed_by:
+                if row.id in self._known or row.id in self._passed_by or row.id in self._owed:
                     continue
                 if not is_own(self._lanes.of(row)) and (row.to in outside or not self._has_room(row.to)):
                     outside.add(row.to)
@@ -256,7 +256,7 @@ class Window:
         """Read the rows of urgent messages, which need no place in the window."""
         self._passed_by.clear()
         for id, method in await self._store.pending_calls(self._lease, limit=CALLS):
-            if id in self._known or not self._lanes.is_answer(method):
+            if id in self._known or id in self._owed or not self._lanes.is_answer(method):
                 continue
             try:
                 row = await self._store.get_message(id)

@@ -158,6 +158,23 @@ async def test_a_caller_whose_deadline_comes_soon_after_ends_the_exchange(later:
         assert transport.idle == 0
 
 
+async def test_an_exchange_ends_although_its_callers_deadline_is_moved_for_ever() -> None:
+    """As that of a lease, which is renewed: it comes before the exchange's own, each time one looks."""
+
+    async def renew(scope: trio.CancelScope) -> None:
+        while True:
+            scope.deadline = trio.current_time() + 0.2
+            await trio.sleep(0.05)
+
+    async with serving(answering(close=False)) as (transport, _), trio.open_nursery() as nursery:
+        nursery.start_soon(renew, nursery.cancel_scope)
+        await trio.testing.wait_all_tasks_blocked()
+        until = trio.current_time() + 0.5
+        with pytest.raises(AnswerTooSlow), trio.fail_after(20):
+            await transport.exchange(REQUEST, connect_seconds=2, read_seconds=0.5, until=until)
+        nursery.cancel_scope.cancel()
+
+
 async def test_a_connection_is_used_again() -> None:
     async with serving(answering(OK, close=False)) as (transport, connections):
         for _ in range(5):

@@ -171,6 +171,27 @@ async def test_pruning_keeps_what_a_delivery_needs(store: Store) -> None:
     assert await store.delivery_counts() == {"hook": (2, 0)}
 
 
+async def test_pruning_goes_on_while_dead_letters_hold_events_back(store: Store) -> None:
+    lease = await create_and_claim(store)
+    for name in ("hook", "other"):
+        await store.create_webhook(webhook(name))
+    await store.append(lease, [event(number) for number in range(6)], None)
+    now = time.time()
+    ids = [found.id for found in await all_events(store)]
+    await store.record_deliveries(
+        [
+            DeliveryOutcome(webhook=name, event_id=id, delivered=False, at=now, error="gone")
+            for id in reversed(ids)  # the letters are not in the order of the events
+            for name in ("hook", "other")
+        ]
+    )
+    steps = 0
+    while await store.prune_events(before=now + 60, limit=4) >= 4:
+        steps += 1
+        assert steps < 10
+    assert await all_events(store) == []
+
+
 async def test_the_newest_events_below_an_id_come_in_the_order_of_the_log(store: Store) -> None:
     lease, other = await create_and_claim(store), await create_and_claim(store, "other")
     await store.append(lease, [event(number) for number in range(1, 6)], None)

@@ -30,7 +30,9 @@ class EventStore(Protocol):
         database raises it, see `store.event_ids`."""
 
     async def prune_events(self, *, before: float, limit: int) -> int:
-        """Delete up to `limit` events stored before `before` that no delivery needs; returns how many.
+        """Delete up to `limit` events stored before `before` that no delivery needs. Returns less than `limit` when
+        nothing is left to delete.
 
-        Dead letters given up before `before` are deleted first, so that they do not keep their events for ever.
+        Up to `limit` dead letters given up before `before` are deleted first, so that they do not keep their events
+        for ever; while there are more of them, `limit` is returned.
         """

@@ -26,8 +26,10 @@ _PRUNE = """
     SELECT count(*), max(id) FROM gone"""
 _LOOK = "SELECT id, stored_at FROM rookery.events WHERE id >= $1 ORDER BY id LIMIT 1"
 _PRUNE_DEAD = """
-    DELETE FROM rookery.dead_letters WHERE (webhook, event) IN (
-        SELECT webhook, event FROM rookery.dead_letters WHERE at < $1 ORDER BY at LIMIT $2)"""
+    WITH letters AS (
+        DELETE FROM rookery.dead_letters WHERE (webhook, event) IN (
+            SELECT webhook, event FROM rookery.dead_letters WHERE at < $1 ORDER BY at LIMIT $2) RETURNING 1)
+    SELECT count(*) FROM letters"""
 
 
 class PostgresEvents(PostgresBase):
@@ -55,7 +57,7 @@ class PostgresEvents(PostgresBase):
         return int(await self._value(sql))
 
     async def prune_events(self, *, before: float, limit: int) -> int:
-        await self._db.row(_PRUNE_DEAD, before, limit)
+        (letters,) = await self._db.row(_PRUNE_DEAD, before, limit)
         old = self._old_events
         if not old.goes_on(before):
             old.end = await self._first_young(before)
@@ -64,7 +66,7 @@ class PostgresEvents(PostgresBase):
             old.over()
         if last is not None:
             old.position = last
-        return int(gone)
+        return max(int(gone), int(letters))  # the letters that are left hold events back
 
     @cached_property
     def _old_events(self) -> OldEvents:

@@ -98,11 +98,11 @@ def _prune(database: Database, before: float, limit: int) -> int:
     old = database.old_events
     if not old.goes_on(before):
         old.end = _first_young(connection, before)
-    connection.execute(
+    letters = connection.execute(
         "DELETE FROM dead_letters WHERE (webhook, event) IN "
         "(SELECT webhook, event FROM dead_letters WHERE at < ? ORDER BY at LIMIT ?)",
         (before, limit),
-    )
+    ).rowcount
     ids = connection.execute(
         """
         DELETE FROM events WHERE id IN (
@@ -121,4 +121,4 @@ def _prune(database: Database, before: float, limit: int) -> int:
         # An id must not be assigned again after a restart; otherwise a reader that has passed it would never see the
         # new event.
         connection.execute("INSERT OR REPLACE INTO meta VALUES ('last_event', ?)", (str(database.last_event),))
-    return gone
+    return max(gone, letters)  # the letters that are left hold events back
