@@ -170,7 +170,14 @@ class Dispatcher:
                     endpoint.wake()
             else:
                 endpoint = Endpoint(
-                    webhook, self._store, self._settings, self._telemetry, self._notes, self._clock, self._shields
+                    webhook,
+                    self._store,
+                    self._settings,
+                    self._telemetry,
+                    self._notes,
+                    self._clock,
+                    self._shields,
+                    self._signals.erased,
                 )
                 endpoint.on_answer = self.on_answer
                 endpoint.hold(Duty(self._owner, _duty(id)))

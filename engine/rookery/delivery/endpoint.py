@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections import deque
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -16,12 +15,13 @@ from ..log import get_logger
 from ..model.instance import Duty
 from ..model.webhook import Delivery, DeliveryOutcome, Webhook
 from ..runtime.shields import Shields
+from ..runtime.signals import Signal
 from ..runtime.telemetry import Telemetry
 from ..settings import EngineSettings
 from ..store.contract.webhooks import DeliveryStore
 from .attempts import attempt_of, secrets_of
 from .record import DeliveryRecord
-from .strikes import Strikes
+from .strikes import Strikes, retry_delay
 from .tally import Notes
 from .transports.transport import Attempt, Route
 
@@ -42,19 +42,12 @@ OnAnswer = Callable[[Webhook, Delivery, Attempt], Awaitable[Attempt]]
 log = get_logger("DELIVERY")
 
 
-def retry_delay(
-    settings: EngineSettings, attempts: int, *, uniform: Callable[[float, float], float] = random.uniform
-) -> float:
-    """Seconds to wait after the `attempts`-th failure: tripled each time, bounded, with a tenth of jitter."""
-    delay = min(settings.webhook_backoff * 3.0 ** min(attempts - 1, 40), settings.webhook_backoff_max)
-    return delay * uniform(1.0, 1.1)
-
-
 class _Lane(msgspec.Struct):
     """The deliveries of one lane that are in memory."""
 
     name: str
     deliveries: deque[Delivery]
+    erasures: int  # how many there had been when these were read
 
 
 class Endpoint:
@@ -69,8 +62,10 @@ class Endpoint:
         notes: Notes,
         clock: Callable[[], float],
         shields: Shields,
+        erased: Signal,
     ) -> None:
         self.webhook = webhook
+        self._erased = erased
         self._store = store
         self._settings = settings
         self._telemetry = telemetry
@@ -146,7 +141,7 @@ class Endpoint:
         is_low = self._is_more and self._held < LOW
         if (self._ready or len(self._busy) >= self._settings.webhook_concurrency) and not is_low:
             return float("inf")
-        now = self._clock()
+        now, erasures = self._clock(), self._erased.version
         rows = await self._store.pending_deliveries(self.webhook.id, now=now, busy=self._busy, limit=WINDOW)
         lanes: dict[str, deque[Delivery]] = {}
         for row in rows:
@@ -154,7 +149,7 @@ class Endpoint:
         self._held += len(rows)
         self._is_more = len(rows) == WINDOW
         self._busy.update(lanes)
-        self._ready.extend(_Lane(name, deliveries) for name, deliveries in lanes.items())
+        self._ready.extend(_Lane(name, deliveries, erasures) for name, deliveries in lanes.items())
         if self._is_more:
             return float("inf")  # the next window has the lanes that are due by then
         retry_at = await self._store.next_retry_at(self.webhook.id, after=now)
@@ -162,9 +157,7 @@ class Endpoint:
 
     def _begin(self) -> None:
         """Start deliveries as far as the endpoint may have more of them under way."""
-        while self._ready and self._active < self._strikes.width and not self._closing:
-            self._active += 1
-            lane = self._ready.popleft()
+        while (lane := self._next()) is not None:
             if self._parked:
                 trio.lowlevel.reschedule(self._parked.pop(), outcome.Value(lane))
             else:
@@ -181,13 +174,22 @@ class Endpoint:
                 self._active -= 1
                 if not delivered:
                     self._drop(lane)
-            if self._ready and self._active < self._strikes.width and not self._closing:
-                self._active += 1
-                lane = self._ready.popleft()
-            else:
+            lane = self._next()
+            if lane is None:
                 if self._closing:
                     self.wake()
                 lane = await self._park()
+
+    def _next(self) -> _Lane | None:
+        """The lane whose first delivery begins now, if one may. Lanes that were read before a chat was erased are read
+        again."""
+        while self._ready and self._active < self._strikes.width and not self._closing:
+            lane = self._ready.popleft()
+            if lane.erasures == self._erased.version:
+                self._active += 1
+                return lane
+            self._drop(lane)
+        return None
 
     async def _park(self) -> _Lane | None:
         """Wait for the next delivery. None: no more is needed of this task."""

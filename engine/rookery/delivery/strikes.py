@@ -1,6 +1,9 @@
-"""Slows down attempts to an endpoint that keeps failing."""
+"""Slows down attempts to an endpoint that keeps failing, and to a delivery that failed."""
 
 from __future__ import annotations
+
+import random
+from collections.abc import Callable
 
 import trio
 
@@ -14,6 +17,14 @@ they carry the same information."""
 HOLD_MAX = 30.0
 """The longest such pause, as a multiple of the first, which is as long as the first delay after a failure (a
 setting)."""
+
+
+def retry_delay(
+    settings: EngineSettings, attempts: int, *, uniform: Callable[[float, float], float] = random.uniform
+) -> float:
+    """Seconds to wait after the `attempts`-th failure: tripled each time, bounded, with a tenth of jitter."""
+    delay = min(settings.webhook_backoff * 3.0 ** min(attempts - 1, 40), settings.webhook_backoff_max)
+    return delay * uniform(1.0, 1.1)
 
 
 class Strikes:

@@ -87,6 +87,23 @@ async def test_the_endpoint_is_busy_while_the_next_deliveries_are_read(
             assert endpoints.keys(chat=str(chat)) == [str(chat), str(chat + 320)]
 
 
+async def test_what_was_erased_is_not_delivered_from_memory(endpoints: Endpoints, autojump_clock: MockClock) -> None:
+    async def second(url: str, body: dict[str, Any]) -> int:
+        await trio.sleep(1)
+        return 200
+
+    endpoints.on_post = second
+    async with open_delivering(ONE) as (engine, platform):
+        await receive(platform, *[(f"{number}", str(number % 2)) for number in range(40)])
+        await until(lambda: len(endpoints.posts[ONE]) >= 4)
+        erased = await engine.erase_chat("a", "0")
+        before = len(endpoints.keys(chat="0"))
+        assert erased.events > 0
+        await until(lambda: len(endpoints.keys(chat="1")) == 20 and not endpoints.under_way)
+        assert endpoints.keys(chat="1") == [str(number) for number in range(1, 40, 2)]
+        assert len(endpoints.keys(chat="0")) <= before + 1  # the one that was under way
+
+
 class TestFilters:
     async def test_by_session_and_type(self, endpoints: Endpoints, autojump_clock: MockClock) -> None:
         async with open_delivering(sessions=("a", "b")) as (engine, platform):

@@ -12,8 +12,8 @@ import trio
 from trio.testing import MockClock
 
 from rookery import EngineSettings
-from rookery.delivery.endpoint import retry_delay
 from rookery.delivery.post import _retry_after
+from rookery.delivery.strikes import retry_delay
 from support.engines.delivering import ONE, TWO, Endpoints, counts, open_delivering, receive
 from support.fake_platform import (
     EPOCH,
