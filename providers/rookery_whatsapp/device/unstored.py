@@ -11,7 +11,7 @@ import trio
 from rookery.log import get_logger
 
 OLDEST = 30 * 86_400.0
-"""Seconds after which a file is removed that no session has taken: its session was deleted."""
+"""Seconds after which a file is removed that no session has taken, because its session was deleted, or that is damaged."""
 
 _SALT = b"rookery/whatsapp/unstored/v1"  # fixed, so that the same passphrase gives the same key after a restart
 
@@ -55,6 +55,9 @@ class UnstoredFiles:
                 elif about.st_size:
                     session = path.name.partition("~")[0].replace("=3a", ":")
                     found[session] = found.get(session, 0) + about.st_size
+            for path in self._directory.glob("*.events.damaged"):
+                if time.time() - path.stat().st_mtime > OLDEST:
+                    path.unlink(missing_ok=True)
         except OSError as error:
             log.warning("files of unstored events cannot be read", directory=str(self._directory), error=str(error))
         for session, size in found.items():

@@ -44,6 +44,8 @@ class EventFile:
         self.size = os.fstat(descriptor).st_size
         self.keep = False
         """Leave the file on the disk in any case."""
+        self.damaged = False
+        """Part of the file cannot be read: `close` renames it instead of removing it."""
         self.whole = 0
         """The end of the last record that `offsets` found whole."""
         self._descriptor = descriptor
@@ -53,13 +55,20 @@ class EventFile:
     @classmethod
     def create(cls, place: str, keys: Sequence[bytes]) -> EventFile:
         """A new file, `place` with a time and an ending."""
-        path = Path(f"{place}~{time.time_ns()}{ENDING}")
-        try:
-            descriptor = _make(path)
-        except FileNotFoundError:  # another client has just removed the folder
-            descriptor = _make(path)
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        return cls(path, descriptor, keys)
+        while True:
+            path = Path(f"{place}~{time.time_ns()}{ENDING}")
+            try:
+                descriptor = _make(path)
+            except FileNotFoundError:  # another client has just removed the folder
+                descriptor = _make(path)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+                if os.fstat(descriptor).st_nlink:
+                    return cls(path, descriptor, keys)
+            except OSError:
+                os.close(descriptor)
+                raise
+            os.close(descriptor)  # another client has locked it first, and removed it because it was empty
 
     def append(self, found: Found) -> int:
         """Write an event; returns where it lies. After an error nothing of it is left."""
@@ -106,20 +115,21 @@ class EventFile:
             os.ftruncate(self._descriptor, 0)
             self.size = 0
 
-    def put_aside(self) -> Path:
-        """Give the file a name that no start looks for: part of it cannot be read. Returns that name."""
-        path = self.path.with_name(self.path.name + DAMAGED)
-        self.path.rename(path)
-        return path
+    @property
+    def aside(self) -> Path:
+        """The name of a damaged file after `close`. No start looks for it."""
+        return self.path.with_name(self.path.name + DAMAGED)
 
     def sync(self) -> None:
         """Return when everything is on the disk."""
         os.fdatasync(self._descriptor)
 
     def close(self, *, remove: bool) -> None:
-        """Release the file; remove it, or make it durable."""
+        """Release the file; make it durable, or remove it. What cannot be read stays on the disk in any case."""
         try:
-            if remove and not self.keep:
+            if remove and self.damaged and not self.keep:
+                self.path.rename(self.aside)
+            elif remove and not self.keep:
                 self.path.unlink(missing_ok=True)
                 with suppress(OSError):  # it holds other sessions' files
                     self.path.parent.rmdir()

@@ -110,11 +110,12 @@ class Unstored:
                 for offset in file.offsets():
                     self._given += 1
                     self._queue.append(_Waiting(self._given, time.monotonic(), file, offset, None))
-            if file.whole < file.size:
-                self._note(f"what follows a damaged event is not read: {file.put_aside()}")
-            elif all(each.file is not file for each in self._queue):
-                self._earlier.remove(file)
-                file.close(remove=True)
+                file.damaged = file.whole < file.size
+                if all(each.file is not file for each in self._queue):
+                    self._earlier.remove(file)
+                    file.close(remove=True)
+            if file.damaged:
+                self._note(f"what follows a damaged event is not read; the file will be kept as {file.aside}")
         except OSError as error:
             file.keep = True
             self._note(f"{file.path} cannot be read: {error.strerror or error}")
@@ -150,7 +151,7 @@ class Unstored:
             try:
                 if self.empty and self._own is not None:
                     with suppress(OSError):
-                        self._own.clear()
+                        self._clear(self._own)
             finally:
                 self._writing.release()
 
@@ -187,10 +188,10 @@ class Unstored:
         now = time.monotonic()
         if self._place is not None and not self._closed:
             try:
+                if self._own is not None and oldest is None:
+                    self._clear(self._own)
                 if self._own is None:
                     self._own = EventFile.create(self._place, self._keys)
-                if oldest is None:
-                    self._own.clear()
                 offset = self._own.append(found)
                 if oldest is not None and now - oldest > SYNC_AFTER:
                     self._own.sync()
@@ -200,6 +201,14 @@ class Unstored:
                 self._note("")
                 return _Waiting(number, now, self._own, offset, None)
         return _Waiting(number, now, None, 0, found)
+
+    def _clear(self, own: EventFile) -> None:
+        """Empty the own file, as nothing waits in it. If part of it could not be read, leave it and begin another."""
+        if own.keep:
+            self._own = None
+            own.close(remove=False)
+        else:
+            own.clear()
 
     def _hand_over(self) -> None:
         """Send the first event that can be read."""
@@ -224,10 +233,10 @@ class Unstored:
                 self._remove_first()
 
     def _mark_first(self) -> None:
-        """In the file too, unless it is about to be emptied: the engine forgets events after a time, and would then not
-        recognise one that is handed over again."""
+        """In the file too, even if it is about to be emptied: a crash may come first. The engine forgets events after a
+        time, and would then not recognise one that is handed over again."""
         first = self._queue[0]
-        if first.file is not None and len(self._queue) > 1:
+        if first.file is not None:
             with suppress(OSError):
                 first.file.mark_stored(first.offset)
 

@@ -3,6 +3,8 @@ and a change of the key."""
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import threading
 import time
@@ -15,6 +17,7 @@ import pytest
 from rookery_whatsapp.device.unstored import OLDEST, UnstoredFiles
 from rookery_whatsapp.protocol import Happened
 from rookery_whatsapp.worker import unstored
+from rookery_whatsapp.worker.event_file import EventFile
 from rookery_whatsapp.worker.events.found import Found
 from rookery_whatsapp.worker.unstored import Unstored
 
@@ -119,9 +122,87 @@ def test_what_follows_a_damaged_event_is_put_aside(tmp_path: Path, damaged: int)
     assert second.store_all() == list("abc"[:damaged])
     assert second.queue.close() == (0, 0)
     (aside,) = tmp_path.rglob("*.damaged")
+    if damaged:
+        content[0] |= 0x80  # the event before it was stored
     assert aside.read_bytes() == content
     assert [problem for problem in second.problems if str(aside) in problem]
     assert Worker(place).queue.empty
+
+
+@pytest.mark.parametrize("killed_again", [False, True])
+def test_what_precedes_a_damaged_event_waits_until_it_is_stored(tmp_path: Path, killed_again: bool) -> None:
+    """The second client ends while the database is away."""
+    place = tmp_path / "unstored/one~1"
+    killed = Worker(place)
+    for key in "abc":
+        killed.queue.put(event(key))
+    release(killed)
+    (file,) = files(tmp_path)
+    file.write_bytes(file.read_bytes()[:-1])
+    second = Worker(place)
+    second.queue.stored(1)
+    assert second.engine.keys == ["a", "b"]
+    if killed_again:
+        release(second)
+    else:
+        assert second.queue.close() == (1, 0)
+    third = Worker(place)
+    assert third.store_all() == ["b"]
+    assert third.queue.close() == (0, 0)
+    assert files(tmp_path) == []
+    assert len(list(tmp_path.rglob("*.damaged"))) == 1
+
+
+def test_a_file_with_an_event_that_could_not_be_read_is_not_emptied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / "one~1"
+    worker = Worker(place)
+    for key in "ab":
+        worker.queue.put(event(key))
+
+    def broken(*_: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with monkeypatch.context() as disk:
+        disk.setattr(EventFile, "read", broken)
+        worker.queue.stored(1)
+    assert worker.queue.empty
+    assert "cannot be read" in worker.problems[0]
+    worker.queue.put(event("c"))
+    assert worker.store_all() == ["a", "c"]
+    assert worker.queue.close() == (0, 0)
+    assert Worker(place).store_all() == ["b"]
+    assert files(tmp_path) == []
+
+
+def test_the_last_event_of_a_file_is_marked_as_stored_too(tmp_path: Path) -> None:
+    """The worker is killed before it empties the file."""
+    place = tmp_path / "one~1"
+    worker = Worker(place)
+    worker.queue.put(event("a"))
+    with worker.queue._writing:  # a handler is about to add an event
+        worker.queue.stored(1)
+    release(worker)
+    assert Worker(place).engine.keys == []
+
+
+def test_a_new_file_that_another_client_removes_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other client finds the file between its creation and its lock, with nothing in it."""
+    place, lock = tmp_path / "unstored/one~1", fcntl.flock
+    worker = Worker(place)
+
+    def late(descriptor: int, operation: int) -> None:
+        monkeypatch.setattr(fcntl, "flock", lock)
+        assert Worker(place).queue.empty
+        assert files(tmp_path) == []
+        lock(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    worker.queue.put(event("a"))
+    assert fcntl.flock is lock
+    release(worker)
+    assert Worker(place).store_all() == ["a"]
 
 
 def test_an_event_that_comes_while_the_last_one_is_stored_is_handed_over_once(tmp_path: Path) -> None:
@@ -276,9 +357,13 @@ async def test_files_without_a_session_are_reported_and_later_removed(
     await kept.look()
     assert "events wait to be stored" in caplog.text
     (file,) = files(tmp_path)
-    os.utime(file, (time.time() - OLDEST - 9,) * 2)
+    damaged, fresh = (file.with_name(f"{name}~5~1.events.damaged") for name in ("old", "new"))
+    for path in (damaged, fresh):
+        path.write_bytes(b"torn")
+    for path in (file, damaged):
+        os.utime(path, (time.time() - OLDEST - 9,) * 2)
     await kept.look()
-    assert files(tmp_path) == []
+    assert list(file.parent.iterdir()) == [fresh]
 
 
 def release(worker: Worker) -> None:
