@@ -55,7 +55,6 @@ class Client:
         self.session = start.session
         self.gone = threading.Event()
         self.usable = False  # the library knows the client: calls may look it up
-        self.left_behind = False
         self._start = start
         self._channel = channel
         self._gate = gate
@@ -141,9 +140,15 @@ class Client:
             self.library.connect(ProxySettings(self._start.proxy) if self._start.proxy else None)
         except Exception:
             if self.usable:
-                with self._gate.call():
-                    self.library.disconnect()
+                self._disconnect()
             raise
+
+    def _disconnect(self) -> bool:
+        """False if the library may no longer have the client: it would crash, with the clients of all sessions."""
+        with self._gate.call():  # the check is inside: the client may be stopped while this waits
+            if usable := self.usable:
+                self.library.disconnect()
+        return usable
 
     def _explain(self, error: str) -> None:
         """The library ends a client when WhatsApp sends a value that it does not know; report that value."""
@@ -165,16 +170,15 @@ class Client:
             threading.Thread(target=self._stop, name=f"stop {self.number}", daemon=True).start()
 
     def hang_up(self) -> None:
-        """The engine is silent: disconnect, and keep all received events in the file. Returns at once."""
-        self.unstored.drain()
+        """The engine is silent: disconnect, and keep all received events in the file. May wait for the disk."""
         if self.usable:
             threading.Thread(target=self.library.disconnect, daemon=True).start()
+        self.unstored.drain()
 
     def _stop(self) -> None:
-        with self._gate.call():
-            self.library.disconnect()
+        if not self._disconnect():
+            return  # it has ended by itself
         if not self.live:
-            self.left_behind = True
             self._end("")
             return
         self.unstored.drain()
@@ -216,7 +220,6 @@ class Client:
             # The library looks up this client again as soon as this returns.
             self._success_call = self._gate.begin()
         else:
-            self.left_behind = True
             if text == "error" and self.log.passkey:
                 text = f"{PASSKEY}-error"
             self.tell("qr_ended", {"status": text})
@@ -249,11 +252,8 @@ class Client:
             self._channel.send(Notice(self.number, kind, detail or {}))
 
     def store(self, found: Found) -> None:
-        """Hand an event to the engine; returns once it outlives this process. Raises EngineGone.
-
-        While the database is away, a bounded number of events waits in a file; then this waits, and the worker takes no
-        further event from the library.
-        """
+        """Hand an event to the engine; returns once it outlives this process. Raises EngineGone. While the database is away,
+        a bounded number of events waits in a file; then this waits, and so does the library's next event."""
         self.unstored.put(found)
 
     def both_forms(self, phone: str, lid: str) -> tuple[str, str]:
