@@ -166,11 +166,17 @@ class Host:
         self._hang_up()
 
     def _hang_up(self) -> None:
-        self._ending.set()
-        for client in list(self._clients.values()):
-            client.hang_up()
-        time.sleep(HANGING_UP)
-        lifetime.end()
+        """End the process after `HANGING_UP`, whatever the clients wait for."""
+        try:
+            last = threading.Timer(HANGING_UP, lifetime.end_now)
+            last.name, last.daemon = "last", True
+            last.start()
+            self._ending.set()
+            for client in list(self._clients.values()):
+                threading.Thread(target=client.hang_up, name="hang up", daemon=True).start()
+            last.join()
+        finally:  # also if no thread can be started
+            lifetime.end_now()
 
 
 def main(descriptor: int) -> None:

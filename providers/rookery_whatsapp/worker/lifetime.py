@@ -7,6 +7,7 @@ import ctypes
 import os
 import signal
 import sys
+from contextlib import suppress
 from typing import NoReturn
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
@@ -24,11 +25,17 @@ def die_with_parent() -> None:
 def end_if_orphaned() -> None:
     """End this process when the engine's process is gone."""
     if os.getppid() != _parent:
-        end()
+        end_now()
 
 
 def end() -> NoReturn:
     """End at once, without waiting for the library's threads."""
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):  # the engine has closed it
+            stream.flush()
+    os._exit(0)
+
+
+def end_now() -> NoReturn:
+    """As `end`, but write nothing: the pipes to a frozen engine may be full."""
     os._exit(0)

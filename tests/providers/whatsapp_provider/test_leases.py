@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import cast
 
 import pytest
@@ -41,7 +45,7 @@ class SilentEngine:
 @pytest.mark.parametrize(("lease", "patience"), [(0.3, 60.0), (None, 0.3)])
 def test_it_ends_with_the_first_lease(monkeypatch: pytest.MonkeyPatch, lease: float | None, patience: float) -> None:
     ended = threading.Event()
-    monkeypatch.setattr(module.lifetime, "end", ended.set)  # type: ignore[attr-defined]
+    monkeypatch.setattr(module.lifetime, "end_now", ended.set)  # type: ignore[attr-defined]
     began = time.monotonic()
     engine = SilentEngine(Ping(began + 60), Ping(None if lease is None else began + lease))
     thread = threading.Thread(target=Host(cast(Channel, engine), Welcome(VERSION, 0.05, patience)).run, daemon=True)
@@ -56,7 +60,7 @@ def test_it_ends_with_the_first_lease(monkeypatch: pytest.MonkeyPatch, lease: fl
 def test_it_ends_with_the_lease_while_nothing_it_writes_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     """The pipe to a frozen engine is full, so every thread that writes waits, also the one with the heartbeats."""
     ended = threading.Event()
-    monkeypatch.setattr(module.lifetime, "end", ended.set)  # type: ignore[attr-defined]
+    monkeypatch.setattr(module.lifetime, "end_now", ended.set)  # type: ignore[attr-defined]
 
     class Full(SilentEngine):
         def send(self, frame: FromWorker) -> None:
@@ -74,17 +78,60 @@ def test_it_ends_with_the_lease_while_nothing_it_writes_is_read(monkeypatch: pyt
     settle()
 
 
+FROZEN = """
+import os, socket, sys, threading, time
+from types import SimpleNamespace
+from rookery_whatsapp.protocol import VERSION, Ping, Welcome, encode
+from rookery_whatsapp.worker import host
+from rookery_whatsapp.worker.channel import Channel
+
+stuck = threading.Lock()
+stuck.acquire()
+
+def hang_up(number):
+    os.write(2, b"%d" % number)
+    stuck.acquire()  # a disk that does not answer
+
+ours, theirs = socket.socketpair()
+worker = host.Host(Channel(theirs), Welcome(VERSION, 0.05, 60.0))
+for number in (1, 2):
+    worker._clients[number] = SimpleNamespace(hang_up=lambda number=number: hang_up(number))
+sys.stdout = open(int(sys.argv[1]), "w")
+sys.stdout.write("x")  # something is left to write into a pipe that is full
+ours.sendall(encode(Ping(time.monotonic() + 0.2)))
+worker.run()
+"""
+
+
+def test_it_ends_in_time_whatever_its_disk_and_its_output_do() -> None:
+    """Each client hangs up, though the disk keeps the others waiting; nothing is written to the engine's full pipe."""
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    with suppress(BlockingIOError):
+        while True:
+            os.write(writer, bytes(65536))
+    os.set_blocking(writer, True)
+    try:
+        worker = subprocess.run(
+            [sys.executable, "-c", FROZEN, str(writer)], pass_fds=[writer], stderr=subprocess.PIPE, timeout=10, check=True
+        )
+    finally:
+        os.close(reader)
+        os.close(writer)
+    assert sorted(worker.stderr) == sorted(b"12")
+
+
 def settle() -> None:
-    """Wait for the threads of a host: `end` must stay replaced until they are through, or it ends this process."""
+    """Wait for the threads of a host: `end_now` must stay replaced until they are through, or it ends this process."""
     for thread in threading.enumerate():
-        if thread.name in ("beat", "watch"):
+        if thread.name in ("beat", "watch", "last"):
             thread.join(10)
 
 
 def test_it_lives_as_long_as_the_engine_says(monkeypatch: pytest.MonkeyPatch) -> None:
     """A lease that is renewed again and again ends nothing."""
     ended = threading.Event()
-    monkeypatch.setattr(module.lifetime, "end", ended.set)  # type: ignore[attr-defined]
+    monkeypatch.setattr(module.lifetime, "end_now", ended.set)  # type: ignore[attr-defined]
 
     class Talking(SilentEngine):
         def frames(self) -> Iterator[ToWorker]:
