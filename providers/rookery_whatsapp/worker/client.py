@@ -57,7 +57,7 @@ class Client:
         self.usable = False  # the library knows the client: calls may look it up
         self._start = start
         self._channel = channel
-        self._gate = gate
+        self.gate = gate
         self._on_end = on_end
         self._before = before
         self._lock = threading.Lock()
@@ -110,12 +110,12 @@ class Client:
             with self._lock:
                 if self._stop_asked:
                     return
-            self._change = self._gate.begin_change()
+            self._change = self.gate.begin_change()
             try:
                 with self.log:
                     self._connect()
             finally:
-                self._gate.end_change(self._change)
+                self.gate.end_change(self._change)
         except Exception as problem:
             error = network.without_secrets(str(problem), self._start)
             self._explain(error)
@@ -126,7 +126,7 @@ class Client:
                 self._stopping = True
                 self.usable = False
             if tidy:
-                with self._gate.change():
+                with self.gate.change():
                     self.library.stop()
             self._end(error)
 
@@ -145,7 +145,7 @@ class Client:
 
     def _disconnect(self) -> bool:
         """False if the library may no longer have the client: it would crash, with the clients of all sessions."""
-        with self._gate.call():  # the check is inside: the client may be stopped while this waits
+        with self.gate.call():  # the check is inside: the client may be stopped while this waits
             if usable := self.usable:
                 self.library.disconnect()
         return usable
@@ -192,7 +192,7 @@ class Client:
             self._stopping = True
             self.usable = False
         self.unstored.close()  # a handler that still waits would keep the library's call from returning
-        with self._gate.change():
+        with self.gate.change():
             self.library.stop()
 
     def _end(self, error: str) -> None:
@@ -210,7 +210,7 @@ class Client:
     # Callbacks of the library while it connects
 
     def _on_qr(self, _: NewClient, code: bytes) -> None:
-        self._gate.end_change(self._change)
+        self.gate.end_change(self._change)
         self._become_usable()
         self.tell("qr", {"code": code.decode()})
 
@@ -218,7 +218,7 @@ class Client:
         text = ctypes.string_at(status).decode()
         if text == "success":
             # The library looks up this client again as soon as this returns.
-            self._success_call = self._gate.begin()
+            self._success_call = self.gate.begin()
         else:
             if text == "error" and self.log.passkey:
                 text = f"{PASSKEY}-error"
@@ -230,8 +230,8 @@ class Client:
 
     def _on_live(self, me: Any) -> None:
         self.library.me = me
-        self._gate.end_change(self._change)
-        self._gate.end(self._success_call)
+        self.gate.end_change(self._change)
+        self.gate.end(self._success_call)
         self.live = True
         jid, lid = text_of(me.JID), text_of(me.LID)
         self.tell("paired" if self._paired_anew else "opened", {"jid": jid, "lid": lid, "name": me.PushName or ""})
@@ -261,7 +261,7 @@ class Client:
         return self._other_forms.complete(phone, lid)
 
     def _ask_other_form(self, given: str, hidden: bool) -> str:
-        with self._gate.call():
+        with self.gate.call():
             if not self.usable:
                 return ""
             ask = self.library.get_pn_from_lid if hidden else self.library.get_lid_from_pn
@@ -272,7 +272,7 @@ class Client:
 
     def read_vote(self, event: Any) -> list[str] | None:
         """The SHA-256 (hex) of each chosen option of a poll; None when its secret is unknown. Handlers call this."""
-        with self._gate.call():
+        with self.gate.call():
             if not self.usable:
                 return None
             try:
@@ -282,7 +282,7 @@ class Client:
 
     def hang_up_without_keys(self) -> bool:
         """If the library cannot read its store, disconnect, send a notice, and return True. Handlers call this."""
-        with self._gate.call():
+        with self.gate.call():
             if not self.usable:
                 return False
             # A made-up account, because the library caches earlier look-ups.

@@ -29,7 +29,7 @@ class Waiting(MapGate):
 
 waits = threading.Event()
 client = Client.__new__(Client)
-client._gate, client.library, client.usable, client.live = Waiting(), Library(), True, False
+client.gate, client.library, client.usable, client.live = Waiting(), Library(), True, False
 client._lock, client._start = threading.Lock(), type("Start", (), {"proxy": None})
 client._end = lambda error: None
 
@@ -39,12 +39,12 @@ def call():
     except RuntimeError:
         pass
 
-change = client._gate.begin_change()
+change = client.gate.begin_change()
 thread = threading.Thread(target=call)
 thread.start()
 assert waits.wait(10)
 client.usable = sys.argv[2] == "usable"
-client._gate.end_change(change)
+client.gate.end_change(change)
 thread.join(10)
 print(client.library.calls)
 """

@@ -52,7 +52,8 @@ def prepare(arguments: dict[str, Any]) -> None:
 
 
 def send(client: Client, arguments: dict[str, Any]) -> dict[str, Any]:
-    """Send a message; returns its id and time. After `arguments["within"]` seconds nothing leaves any more."""
+    """Send a message; returns its id and time. After `arguments["within"]` seconds nothing leaves
+    any more; the call may be repeated if nothing has left."""
     library, to = client.gated, outgoing.receiver(arguments)
     parts: list[Any] = []
     arguments["deadline"] = time.monotonic() + arguments.pop("within", math.inf)
@@ -66,20 +67,31 @@ def send(client: Client, arguments: dict[str, Any]) -> dict[str, Any]:
         text = str(error)
         retry = isinstance(error, OSError) or any(sign in text.lower() for sign in UPLOADING + UNKNOWN + NOT_CONNECTED)
         raise CallFailed("not_connected" if retry else "rejected", text) from None
-    if time.monotonic() > arguments["deadline"]:
-        raise CallFailed("rejected", "preparing the message took longer than one send may take; nothing was sent")
     try:
-        sent = library.send_message(to, message)
+        sent = _leave(client, to, message, arguments["deadline"])
+    except CallFailed:
+        raise
     except Exception as error:
         raise CallFailed(failure_of(str(error)), str(error)) from None
     ids = []
     for number, part in enumerate(parts):
         try:
-            ids.append(library.send_message(to, outgoing.join(part, number, arguments["to"], sent.ID)).ID)
+            part = outgoing.join(part, number, arguments["to"], sent.ID)
+            ids.append(_leave(client, to, part, arguments["deadline"]).ID)
         except Exception as error:
             # Neither sent nor unsent: a repetition would send what has arrived once more.
             raise CallFailed("unknown", f"{number} of the {len(parts)} files of the album were sent: {error}") from None
     return {"id": sent.ID, "time": sent.Timestamp, "chat": bare(sent.Chat), "parts": ids}
+
+
+def _leave(client: Client, to: Any, message: Any, deadline: float) -> Any:
+    """Send one message, unless it is too late. Raises CallFailed then, otherwise the library's errors."""
+    with client.gate.call():  # both checks are inside: the wait before may be long
+        if time.monotonic() > deadline:
+            raise CallFailed("not_connected", "preparing the message took longer than one send may take")
+        if not client.usable:  # the library would crash
+            raise CallFailed("not_connected", "the client is not connected")
+        return client.library.send_message(to, message)
 
 
 def vote(client: Client, arguments: dict[str, Any]) -> dict[str, Any]:
