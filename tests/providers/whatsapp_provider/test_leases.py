@@ -113,7 +113,11 @@ def test_it_ends_in_time_whatever_its_disk_and_its_output_do() -> None:
     os.set_blocking(writer, True)
     try:
         worker = subprocess.run(
-            [sys.executable, "-c", FROZEN, str(writer)], pass_fds=[writer], stderr=subprocess.PIPE, timeout=10, check=True
+            [sys.executable, "-c", FROZEN, str(writer)],
+            pass_fds=[writer],
+            stderr=subprocess.PIPE,
+            timeout=10,
+            check=True,
         )
     finally:
         os.close(reader)
