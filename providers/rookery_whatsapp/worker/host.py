@@ -1,5 +1,5 @@
-"""The worker's main thread reads the engine's frames and dispatches them; a second one sends heartbeats, and a third ends the
-worker when the engine is silent."""
+"""The worker's main thread reads the engine's frames and dispatches them, but never waits for the disk. A second one sends
+heartbeats, and a third ends the worker when the engine is silent."""
 
 from __future__ import annotations
 
@@ -30,6 +30,9 @@ CALLS_PER_CLIENT = 16
 """Maximum number of those calls for one client: a call on a dead connection takes a minute or more, and must not block
 calls to the other clients."""
 
+STORING_THREADS = 32
+"""Maximum number of clients that note at once that an event was stored; each has one event at a time with the engine."""
+
 LAST_STOP = 1.5
 """Seconds that `Quit` gives the clients to disconnect."""
 
@@ -47,6 +50,7 @@ class Host:
         self._clients: dict[int, Client] = {}
         self._latest: dict[str, Client] = {}  # by session, also while it is ending
         self._calls = ThreadPoolExecutor(CALL_THREADS, thread_name_prefix="call")
+        self._storing = ThreadPoolExecutor(STORING_THREADS, thread_name_prefix="stored")
         self._calling: Counter[int] = Counter()  # number of calls under way, by client
         self._counting = threading.Lock()
         self._heard = time.monotonic()
@@ -65,7 +69,8 @@ class Host:
                     self._until = frame.until
                 case Stored():
                     if client := self._clients.get(frame.client):
-                        client.unstored.stored(frame.number)
+                        # It may wait for the disk; meanwhile pings must be heard.
+                        self._storing.submit(client.unstored.stored, frame.number)
                 case WorkerCall():
                     self._accept(frame)
                 case Start():

@@ -9,14 +9,15 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from typing import cast
+from types import SimpleNamespace
+from typing import NamedTuple, cast
 
 import pytest
 import trio
 
 from rookery import SessionStatus
 from rookery_whatsapp import WhatsApp
-from rookery_whatsapp.protocol import VERSION, FromWorker, Ping, ToWorker, Welcome
+from rookery_whatsapp.protocol import VERSION, FromWorker, Ping, Stored, ToWorker, Welcome
 from rookery_whatsapp.worker import host as module
 from rookery_whatsapp.worker.channel import Channel, EngineGone
 from rookery_whatsapp.worker.host import Host
@@ -152,6 +153,43 @@ def test_it_lives_as_long_as_the_engine_says(monkeypatch: pytest.MonkeyPatch) ->
     thread.join(10)
     assert ended.wait(10)
     settle()
+
+
+def test_a_disk_that_stalls_for_one_client_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pings that follow are heard, and the other clients go on."""
+    ended, disk, stored = threading.Event(), threading.Event(), threading.Event()
+    monkeypatch.setattr(module.lifetime, "end_now", ended.set)  # type: ignore[attr-defined]
+
+    class Talking(SilentEngine):
+        def frames(self) -> Iterator[ToWorker]:
+            yield Stored(1, 1)
+            yield Stored(2, 1)
+            while not self.over.wait(0.02):
+                yield Ping(time.monotonic() + 0.4)
+
+    class Client(NamedTuple):
+        unstored: SimpleNamespace
+
+        def hang_up(self) -> None:
+            pass
+
+    engine = Talking()
+    host = Host(cast(Channel, engine), Welcome(VERSION, 0.01, 0.4))
+    host._clients = {  # type: ignore[assignment]
+        1: Client(SimpleNamespace(stored=lambda number: disk.wait(20))),
+        2: Client(SimpleNamespace(stored=lambda number: stored.set())),
+    }
+    thread = threading.Thread(target=host.run, daemon=True)
+    thread.start()
+    try:
+        assert not ended.wait(0.8)
+        assert stored.is_set()
+    finally:
+        disk.set()
+        engine.over.set()
+        thread.join(10)
+        assert ended.wait(10)
+        settle()
 
 
 async def test_the_engine_tells_the_end_of_the_first_lease(mocked: Opener) -> None:
