@@ -111,7 +111,7 @@ class PostgresChats(PostgresBase):
         sends = await self._all(_text(sql.ABOUT_LAST_SENDS), uid, chats, times, of=_row)
         return (
             [(row[0], row[1], row[2], event_from_row(row[3:])) for row in events],
-            [(row[0], message_from_row(row[1:])) for row in sends],
+            [(row[0], message_from_row(row[1:])) for row in reversed(sends)],
         )
 
     async def erase_chat(self, session: str, chat: str) -> Erased:

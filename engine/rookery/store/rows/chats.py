@@ -88,17 +88,21 @@ ABOUT_EVENTS = f"""
 ABOUT_SENDS = f"""
     SELECT {MESSAGE_COLUMNS} FROM rookery.messages
     WHERE uid = $1 AND chat = $2 AND NOT is_entry AND created_at >= $3 AND state IN ('sent', 'delivered', 'read')
+      AND content NOT LIKE '{{"type":"typing"%' AND content NOT LIKE '{{"type":"read"%'
     ORDER BY number DESC LIMIT 1000"""  # noqa: S608
+# SQLite keeps the order of tables in a CROSS JOIN: the pairs come first, and each is looked up in an index.
 ABOUT_LAST_EVENTS = f"""
     SELECT e.chat, e.message_id, e.role, {_EVENT}
-    FROM {{pairs $2 $3}} JOIN rookery.chat_entries AS e ON e.uid = $1 AND e.chat = w_chat AND e.message_id = w_value
-    JOIN rookery.events AS v ON v.id = e.event WHERE e.role NOT IN ('in', 'out') ORDER BY e.event"""  # noqa: S608
+    FROM {{pairs $2 $3}} CROSS JOIN rookery.chat_entries AS e JOIN rookery.events AS v ON v.id = e.event
+    WHERE e.uid = $1 AND e.chat = w_chat AND e.message_id = w_value AND e.role NOT IN ('in', 'out')
+    ORDER BY e.event"""  # noqa: S608
 ABOUT_LAST_SENDS = f"""
     SELECT m.chat, {_MESSAGE}
-    FROM {{pairs $2 $3}} JOIN rookery.messages AS m ON m.uid = $1 AND m.chat = w_chat AND NOT m.is_entry
-    WHERE m.created_at >= CAST(w_value AS double precision) AND m.state IN ('sent', 'delivered', 'read')
+    FROM {{pairs $2 $3}} CROSS JOIN rookery.messages AS m
+    WHERE m.uid = $1 AND m.chat = w_chat AND NOT m.is_entry
+      AND m.created_at >= CAST(w_value AS double precision) AND m.state IN ('sent', 'delivered', 'read')
       AND m.content NOT LIKE '{{"type":"typing"%' AND m.content NOT LIKE '{{"type":"read"%'
-    ORDER BY m.number LIMIT 5000"""  # noqa: S608
+    ORDER BY m.number DESC LIMIT 5000"""  # noqa: S608
 KEEP = f"UPDATE rookery.chats SET retention = $3 WHERE uid = {_SESSION} AND chat = $2 RETURNING chat"  # noqa: S608
 
 ERASED_EVENTS = "SELECT id FROM rookery.events WHERE session = $1 AND chat = $2"

@@ -28,9 +28,8 @@ _INDEX = """
 
 _LIST = re.compile(r"\{in (\$\d)\}")
 _PAIRS = re.compile(r"\{pairs (\$\d) (\$\d)\}")
-_TABLE = (
-    r"(SELECT a.value AS w_chat, b.value AS w_value FROM json_each(\1) AS a JOIN json_each(\2) AS b ON b.key = a.key)"
-)
+# The second list is looked up by place: a join of two lists would compare each value with all of the other list.
+_TABLE = r"(SELECT a.value AS w_chat, json_extract(\2, '$[' || a.key || ']') AS w_value FROM json_each(\1) AS a)"
 
 
 @lru_cache(maxsize=64)
@@ -148,7 +147,7 @@ class SqliteChats(SqliteBase):
             sends = _all(connection, sql.ABOUT_LAST_SENDS, uid, chats, [repr(at) for _, _, at in last])
             return (
                 [(row[0], row[1], row[2], event_from_row(row[3:])) for row in events],
-                [(row[0], message_from_row(row[1:])) for row in sends],
+                [(row[0], message_from_row(row[1:])) for row in reversed(sends)],
             )
 
         return await self._read(query)
