@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any, NamedTuple
 
 import msgspec
 
 from ..errors import InvalidInput, NotFound
-from ..model.chat import NEWEST, Chat, ChatMessage, ChatSearch, Erased, Position
-from ..model.content import Delete, Edit, Reaction, Vote, kind_of
-from ..model.document import content_document, public_body
+from ..model.chat import NEWEST, Chat, ChatMessage, ChatMessages, ChatSearch, Erased, Position
 from ..model.event import Event
-from ..model.message import MessageState, OutboundMessage
+from ..model.message import OutboundMessage
 from .catalogue import CatalogueFeatures
+from .platform.chat_messages import HISTORY, apply, received, sent, text_of
 from .platform.chats import ChatNames
 from .validation import check_text
 
 SEARCHED = 5000
 """Maximum number of messages that one search examines."""
 LONGEST_RETENTION = 100 * 365 * 86_400.0
-HISTORY = "history.message"
-"""The type of messages from before a session was authorised."""
 MOST = 500
 """Maximum number of chats or messages in one answer."""
+LEFT_OUT = 20
+"""Rows that are read beyond a page, because echoes and doubles are left out of it."""
 
 
 class ChatFeatures(CatalogueFeatures, ChatNames):
@@ -88,38 +86,65 @@ class ChatFeatures(CatalogueFeatures, ChatNames):
         check_text(text, "q", least=1)
         wanted, found, position = text.casefold(), [], before
         for _ in range(SEARCHED // MOST):
-            page = await self.chat_messages(session, chat, before=position, limit=MOST)
-            for one in page:
+            page = await self.chat_message_page(session, chat, before=position, limit=MOST)
+            for one in page.messages:
                 if wanted in _searched(one):
                     found.append(one)
                 if len(found) == limit:
                     return ChatSearch(found, one.position)
-            if len(page) < MOST:
+            if page.next is None:
                 return ChatSearch(found, None)
-            position = page[-1].position
+            position = page.next
         return ChatSearch(found, position)
 
     async def chat_messages(
         self, session: str, chat: str, *, before: Position | None = None, limit: int = 100
     ) -> Sequence[ChatMessage]:
+        """The messages of `chat_message_page` without its `next`."""
+        return (await self.chat_message_page(session, chat, before=before, limit=limit)).messages
+
+    async def chat_message_page(
+        self, session: str, chat: str, *, before: Position | None = None, limit: int = 100
+    ) -> ChatMessages:
         """The messages of a chat, newest first: received and sent ones in one order, with edits, deletions and
-        reactions applied. `before` is the position of the last message seen. `chat` may have any form of its address.
-        Raises NotFound."""
+        reactions applied. `before` is `next` of the page before, or the position of the last message seen. `chat` may
+        have any form of its address. At most MOST messages, and fewer than `limit` only at the end of the chat. Raises
+        NotFound."""
         chat = await self.chat_name(session, chat)
         await self._chat_view.catch_up(session)
-        limit = min(limit, MOST)
-        page = await self._store.chat_page(session, chat, before=before or NEWEST, limit=limit)
+        limit = max(0, min(limit, MOST))
+        messages: list[ChatMessage] = []
+        place: Position | None = before or NEWEST
+        while place is not None and len(messages) < limit:  # a page can consist of rows that are left out
+            page = await self._unchanged(session, chat, place, limit)
+            messages, place = [*messages, *page.messages], page.next
+        if len(messages) > limit:
+            messages = messages[:limit]
+            place = messages[-1].position
+        if messages:
+            ids = {one.message_id for one in messages if one.message_id is not None}
+            about, by_us = await self._store.about_messages(session, chat, ids, since=messages[-1].position.at)
+            messages = apply(messages, about, by_us)
+        return ChatMessages(messages, place)
+
+    async def _unchanged(self, session: str, chat: str, before: Position, limit: int) -> ChatMessages:
+        """About `limit` messages without what happened to them.
+
+        A list of events or sends that is full says nothing about what is older than its last row. The page therefore ends
+        at the newest of these last rows, so that the other list does not lead past rows that were never read.
+        """
+        limit += LEFT_OUT
+        page = await self._store.chat_page(session, chat, before=before, limit=limit)
         sends = [sent(number, message) for number, message in page.sends]
         ours = {message.message_id for message in sends if message.message_id is not None}
+        ends = [Position(at, 0, event.id) for at, _, event in page.events[limit - 1 :]]
+        ends += [message.position for message in sends[limit - 1 :]]
+        end = max(ends, default=None)
         # The platform's echo of our own sends is skipped: the sends themselves are already listed, with their state.
         events = [received(*each) for each in _once(page.events)]
         events = [one for one in events if one.direction == "in" or one.message_id not in ours]
-        messages = sorted([*events, *sends], key=lambda one: one.position, reverse=True)[:limit]
-        if not messages:
-            return messages
-        ids = {one.message_id for one in messages if one.message_id is not None}
-        about, by_us = await self._store.about_messages(session, chat, ids, since=messages[-1].position.at)
-        return apply(messages, about, by_us)
+        messages = sorted([*events, *sends], key=lambda one: one.position, reverse=True)
+        return ChatMessages([one for one in messages if end is None or one.position >= end], end)
 
     async def erase_chat(self, session: str, chat: str) -> Erased:
         """Delete everything that is stored of a chat: events, sends (those that still wait are never sent), files of
@@ -153,7 +178,7 @@ class ChatFeatures(CatalogueFeatures, ChatNames):
 def _searched(message: ChatMessage) -> str:
     """What a search looks through, in the case that it compares."""
     media, content = message.media or {}, message.content or {}
-    words = (message.text, _text(content.get("caption")), _text(media.get("filename")))
+    words = (message.text, text_of(content.get("caption")), text_of(media.get("filename")))
     return "\n".join(word for word in words if word is not None).casefold()
 
 
@@ -161,133 +186,3 @@ def _once(events: Sequence[tuple[float, str, Event]]) -> list[tuple[float, str, 
     """Without messages of a history that the platform reported by themselves as well."""
     reported = {event.body.get("message_id") for _, _, event in events if event.type != HISTORY}
     return [each for each in events if each[2].type != HISTORY or each[2].body.get("message_id") not in reported]
-
-
-def received(at: float, role: str, event: Event) -> ChatMessage:
-    """A message that a platform reported: received, or sent from another device of the account."""
-    body = public_body(event)
-    out = role == "out"
-    return ChatMessage(
-        position=Position(at, 0, event.id),
-        direction="out" if out else "in",
-        message_id=_text(body.get("message_id")),
-        time=event.time,
-        sender=event.sender,
-        sender_name=_text(body.get("sender_name")),
-        type=_text(body.get("kind")) or event.type,
-        text=_text(body.get("text")),
-        content=body,
-        media=body["media"] if isinstance(body.get("media"), dict) else None,
-        state=MessageState.SENT.value if out else None,
-        error=None,
-        reply_to=_text(body.get("reply_to")),
-        reactions=tuple(_reactions(body.get("reactions"), event.time)) if event.type == HISTORY else (),
-        event=event.id,
-    )
-
-
-def sent(number: int, message: OutboundMessage) -> ChatMessage:
-    """A message that we sent."""
-    content, receipt = content_document(message), message.receipt
-    media = {name: content[name] for name in ("href", "url", "filename", "mime_type", "size") if content.get(name)}
-    return ChatMessage(
-        position=Position(message.created_at, 1, number),
-        direction="out",
-        message_id=receipt.message_id if receipt is not None else None,
-        time=receipt.time if receipt is not None else message.created_at,
-        sender=None,
-        sender_name=None,
-        type=kind_of(message.content),
-        text=_text(content.get("text")) or _text(content.get("caption")),
-        content=content,
-        media=media if "href" in media or "url" in media else None,
-        state=message.state.value,
-        error=message.error,
-        reply_to=message.reply_to,
-        send=message.id,
-    )
-
-
-class _Change(NamedTuple):
-    """What happened to the message `message_id`; `who` is empty for this session's own sends."""
-
-    at: float
-    message_id: str
-    role: str
-    who: str
-    body: Mapping[str, Any]
-
-
-def apply(
-    messages: Sequence[ChatMessage], about: Iterable[tuple[str, str, Event]], by_us: Iterable[OutboundMessage]
-) -> list[ChatMessage]:
-    """Applies to the messages what happened to them since, in order of time."""
-    changes = [_Change(event.time, id, role, _who(event), public_body(event)) for id, role, event in about]
-    changes += [change for message in by_us if (change := _by_us(message)) is not None]
-    found: dict[str, list[_Change]] = {}
-    for change in sorted(changes, key=lambda one: one.at):
-        found.setdefault(change.message_id, []).append(change)
-    return [_changed(one, found.get(one.message_id or "", ())) for one in messages]
-
-
-def _who(event: Event) -> str:
-    return "" if event.body.get("from_me") is True else event.sender or ""
-
-
-def _by_us(message: OutboundMessage) -> _Change | None:
-    content = message.content
-    if isinstance(content, Edit):
-        return _Change(message.updated_at, content.message_id, "edit", "", content_document(message))
-    if isinstance(content, Delete):
-        return _Change(message.updated_at, content.message_id, "deletion", "", {})
-    if isinstance(content, Reaction):
-        emoji = content.emoji if isinstance(content.emoji, str) else "".join(content.emoji)
-        return _Change(message.updated_at, content.message_id, "reaction", "", {"emoji": emoji})
-    if isinstance(content, Vote):
-        return _Change(message.updated_at, content.message_id, "vote", "", {"options": list(content.choices)})
-    return None
-
-
-def _changed(message: ChatMessage, changes: Iterable[_Change]) -> ChatMessage:
-    reactions: dict[str, Mapping[str, Any]] = {one["sender"] or "": one for one in message.reactions}
-    votes: dict[str, Mapping[str, Any]] = {}
-    for at, _, role, who, body in changes:
-        if role == "reaction":
-            reactions.pop(who, None)
-            if emoji := _text(body.get("emoji")):
-                reactions[who] = {"sender": who or None, "emoji": emoji, "time": at}
-        elif role == "vote":
-            votes.pop(who, None)
-            options = body.get("options")
-            if options is None or options:  # none: a vote whose answers are not known
-                votes[who] = {"sender": who or None, "options": options, "time": at}
-        elif role == "deletion":
-            message = msgspec.structs.replace(message, deleted_at=at, content=None, text=None, media=None)
-        elif message.deleted_at is None:
-            message = _edited(message, at, body)
-    return msgspec.structs.replace(message, reactions=tuple(reactions.values()), votes=tuple(votes.values()))
-
-
-def _edited(message: ChatMessage, at: float, body: Mapping[str, Any]) -> ChatMessage:
-    if body.get("undecryptable") is not None:  # the new content could not be decrypted
-        content = {**(message.content or {}), "undecryptable": body["undecryptable"]}
-        return msgspec.structs.replace(message, edited_at=at, content=content)
-    content = {
-        **(message.content or {}),
-        **{name: body[name] for name in ("text", "caption", "media", "poll") if name in body},
-    }
-    content.pop("undecryptable", None)
-    text = _text(body.get("text")) or _text(body.get("caption"))
-    media = body["media"] if isinstance(body.get("media"), dict) else message.media
-    return msgspec.structs.replace(message, edited_at=at, content=content, text=text, media=media)
-
-
-def _reactions(value: Any, at: float) -> Iterable[Mapping[str, Any]]:
-    """The reactions that a message of a history came with; their times are not known."""
-    for one in value if isinstance(value, list) else ():
-        if isinstance(one, dict) and (emoji := _text(one.get("emoji"))):
-            yield {"sender": _text(one.get("sender")), "emoji": emoji, "time": at}
-
-
-def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) and value else None

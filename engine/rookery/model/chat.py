@@ -120,6 +120,13 @@ class Chat(msgspec.Struct, frozen=True, kw_only=True):
     retention: float | None
 
 
+class ChatMessages(msgspec.Struct, frozen=True):
+    """A page of a chat, newest first. `next`: older messages come before this position; None: there are none."""
+
+    messages: list[ChatMessage]
+    next: Position | None
+
+
 class ChatSearch(msgspec.Struct, frozen=True):
     """The messages that a search found, newest first. `next`: the search continues before this position; None: the
     whole chat was searched."""

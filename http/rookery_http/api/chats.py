@@ -111,11 +111,12 @@ async def read_chat(api: Api, id: str, *, chat: str, query: ReadChat) -> Answer:
     before = chat_views.position_of(query.before) if query.before is not None else None
     if query.q is not None:
         search = await api.engine.search_chat(id, chat, query.q, before=before, limit=query.limit)
-        rows = [chat_views.ChatMessage.of(one) for one in search.messages]
-        return Answer(chat_views.ChatMessagePage(rows, chat_views.cursor_of(search.next) if search.next else None))
-    found = await api.engine.chat_messages(id, chat, before=before, limit=query.limit + 1)
-    page = [chat_views.ChatMessage.of(one) for one in found[: query.limit]]
-    return Answer(chat_views.ChatMessagePage(page, page[-1].cursor if len(found) > query.limit else None))
+        found, place = search.messages, search.next
+    else:
+        page = await api.engine.chat_message_page(id, chat, before=before, limit=query.limit)
+        found, place = page.messages, page.next
+    rows = [chat_views.ChatMessage.of(one) for one in found]
+    return Answer(chat_views.ChatMessagePage(rows, chat_views.cursor_of(place) if place is not None else None))
 
 
 @call(
