@@ -153,8 +153,14 @@ class Router:
                         await self._wake.wait()
 
     def _is_urgent(self, call: InstanceCall) -> bool:
+        """False also for arguments of another shape, as from another version: `_perform` answers such a call."""
         is_urgent = self._urgent.get(call.method)
-        return is_urgent is not None and is_urgent(msgspec.msgpack.decode(call.arguments))
+        if is_urgent is None:
+            return False
+        try:
+            return is_urgent(msgspec.msgpack.decode(call.arguments))
+        except Exception:
+            return False
 
     async def _do(self, call: InstanceCall, limiter: trio.CapacityLimiter) -> None:
         """Handle one call within its deadline; a failure reaches only its caller."""
