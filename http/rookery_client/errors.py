@@ -26,12 +26,13 @@ class ClientError(Exception):
     """The root. The text is one line for people and holds no secret."""
 
 
-_USER = re.compile(r"//[^/?#]*@")
+_USER = re.compile(r"^(\s*[a-z][a-z0-9+.-]*:/+)?.*@", re.DOTALL | re.IGNORECASE)
 
 
 def shown(url: str) -> str:
-    """A server's address without user and password, for error texts."""
-    return _USER.sub("//***@", url)
+    """A server's address without user and password, for error texts. What is wrong with an address may be the password
+    itself, so everything up to the last "@" is hidden."""
+    return _USER.sub(r"\1***@", url)
 
 
 class InvalidAddress(ClientError):

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from rookery_client import AsyncClient, BadSignature, Client, verify
-from rookery_client.errors import InvalidAddress, InvalidRequest, Unreachable
+from rookery_client.errors import InvalidAddress, InvalidRequest, Unreachable, shown
 from rookery_http.cli.client import Client as CommandClient
 from rookery_http.cli.client import ClientError, path_of
 
@@ -89,6 +89,25 @@ def test_the_password_of_an_address_is_not_shown() -> None:
     with pytest.raises(InvalidAddress) as wrong, Client(f"ftp://me:{SECRET}@127.0.0.1:9", retries=0) as client:
         client.get_session("a")
     assert SECRET not in str(away.value) + str(wrong.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "wanted"),
+    [
+        ("http://u:pw@h:80/x", "http://***@h:80/x"),
+        ("user:pw@host:80", "***@host:80"),
+        ("http:/u:pw@h", "http:/***@h"),
+        ("http://u:p/pw@h", "http://***@h"),
+        ("http://u:p?pw@h", "http://***@h"),
+        ("http://u:p#pw@h", "http://***@h"),
+        ("http://u:p@pw@h", "http://***@h"),
+        ("http://u:p\npw@h", "http://***@h"),
+        ("HTTP://u:pw@h", "HTTP://***@h"),
+        ("http://h:80/x", "http://h:80/x"),
+    ],
+)
+def test_no_part_of_a_login_is_shown_whatever_is_wrong_with_the_address(url: str, wanted: str) -> None:
+    assert shown(url) == wanted
 
 
 def test_a_body_is_json_as_it_was() -> None:
