@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from types import SimpleNamespace
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import pytest
 import trio
@@ -175,10 +175,11 @@ def test_a_disk_that_stalls_for_one_client_ends_nothing(monkeypatch: pytest.Monk
 
     engine = Talking()
     host = Host(cast(Channel, engine), Welcome(VERSION, 0.01, 0.4))
-    host._clients = {  # type: ignore[assignment]
-        1: Client(SimpleNamespace(stored=lambda number: disk.wait(20))),
-        2: Client(SimpleNamespace(stored=lambda number: stored.set())),
-    }
+    slow, quick = (
+        Client(SimpleNamespace(stored=lambda _: disk.wait(20))),
+        Client(SimpleNamespace(stored=lambda _: stored.set())),
+    )
+    host._clients = cast(Any, {1: slow, 2: quick})
     thread = threading.Thread(target=host.run, daemon=True)
     thread.start()
     try:
