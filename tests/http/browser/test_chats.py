@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import pytest
 import trio
 from PIL import Image
 
@@ -234,6 +235,52 @@ async def test_a_message_far_back_is_found_and_shown(rookery: Any, page: Page) -
     await page.until("!document.querySelector('.chat-search').checkVisibility()")
     assert "chat=1" in await page.js("location.hash"), "Escape closed the search, not the chat"
     await page.see("behind the", ".bubbles")
+
+
+GATE = """
+    window.gates = [];
+    const real = window.fetch;
+    window.fetch = async (...given) => {
+      const answer = await real(...given);
+      if (!String(given[0]?.url ?? given[0]).includes("q=")) return answer;
+      const text = await answer.text();
+      await new Promise((open) => window.gates.push(open));
+      return new Response(text, { status: answer.status, headers: answer.headers });
+    };
+    window.settled = async () => { for (let n = 0; n < 3; n += 1) await (await real("/v1/sessions")).text(); };
+    null
+"""
+"""Answers to searches come when their gate is opened; `settled` waits for some other answers of the server."""
+
+
+async def test_a_search_ends_with_its_field_and_lists_each_hit_once(
+    rookery: Any, page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rookery.features.chats.SEARCHED", 2)  # so that most answers are empty and have a next one
+    monkeypatch.setattr("rookery.features.chats.MOST", 2)
+    bot = await add_bot(rookery)
+    bot.push_text("parcel", chat_id=1)
+    bot.push_many(6, chats=1)
+    await page.go(f"{rookery.url}/#/chats/shop?chat=1")
+    await page.see("6", ".bubbles")
+    await page.js(GATE)
+    await page.click(".talk header button", "Search in this chat")
+    await page.call("Input.insertText", text="parcel")
+    await page.press("Enter")
+    await page.until("gates.length === 1")
+    await page.click(".chat-search button", "Close")
+    await page.js("gates[0]()")
+    await page.js("settled()")
+    assert await page.js("gates.length") == 1, "a closed search asks no more"
+    monkeypatch.undo()
+    await page.click(".talk header button", "Search in this chat")
+    await page.press("Enter")
+    await page.press("Enter")
+    await page.until("gates.length === 3")
+    await page.js("gates.forEach((open) => open())")
+    await page.see("1 found", ".chat-search")
+    await page.js("settled()")
+    assert await page.js("document.querySelectorAll('.hits li').length") == 1
 
 
 async def test_the_list_shows_what_the_last_message_became(rookery: Any, page: Page) -> None:

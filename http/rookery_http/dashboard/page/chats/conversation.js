@@ -12,6 +12,7 @@ import { windowed } from "./window.js";
 const PAGE = 50;
 const OLDER = 200;
 const FAR = 500; // messages at a time on the way to one that is far back
+const FURTHEST = 10_000; // messages that one hit of the search may load
 const TYPING = 15_000; // milliseconds for which somebody who types is believed to go on
 const STATES = { typing: "is typing…", recording: "is recording…" };
 const keyOf = (message) => message.cursor;
@@ -108,11 +109,14 @@ export function conversation(pane, { session, chat, changed, seen }) {
     return loading;
   }
 
-  /** Show a message among the others, however far back it stands. */
+  /** Show a message among the others; returns a sentence instead when it stands too far back to load all in between. */
   async function reveal(message) {
     const here = () => known.some((one) => keyOf(one) === keyOf(message));
-    while (!left && !here() && older !== null) await loadOlder(FAR);
+    const most = known.length + FURTHEST;
+    while (!left && !here() && older !== null && known.length < most) await loadOlder(FAR);
     if (!left && here()) messages.reveal(keyOf(message));
+    else if (!left && older !== null) return `This message stands more than ${FURTHEST.toLocaleString("en")} messages further back. Choose it again to go on.`;
+    return null;
   }
 
   function drawn(added) {

@@ -7,7 +7,8 @@ import { words } from "./bubble.js";
 const PAUSE = 250; // milliseconds without a key press before it searches
 const BEFORE = 30; // characters shown in front of what was found
 
-/** `ask(text, before)` returns a page of messages, `reveal(message)` shows one among the others. */
+/** `ask(text, before)` returns a page of messages, `reveal(message)` shows one among the others, or returns
+ * a sentence that says why not. */
 export function chatSearch({ ask, reveal }) {
   const input = h("input", { type: "search", "aria-label": "Search in this chat", placeholder: "Search in this chat", autocomplete: "off", maxlength: "100" });
   const said = h("p", { class: "soft", role: "status" });
@@ -18,6 +19,8 @@ export function chatSearch({ ask, reveal }) {
   const toggle = button("Search", () => open(element.hidden), { kind: "plain small", "aria-label": "Search in this chat", "aria-expanded": "false" });
   let timer = null;
   let asked = "";
+  let question = 0; // its answers count as long as no other one was asked and the search is open
+  let reading = false;
   let next = null;
   let count = 0;
 
@@ -26,10 +29,18 @@ export function chatSearch({ ask, reveal }) {
     toggle.setAttribute("aria-expanded", String(wanted));
     if (wanted) input.select();
     else toggle.focus();
+    if (!wanted) stop();
+  }
+
+  function stop() {
+    clearTimeout(timer);
+    question += 1;
+    if (reading) setText(said, "");
+    reading = false;
   }
 
   function start() {
-    clearTimeout(timer);
+    stop();
     asked = input.value.trim();
     [next, count] = [null, 0];
     fill(hits);
@@ -40,20 +51,25 @@ export function chatSearch({ ask, reveal }) {
 
   /** Goes on until something was found: the server looks through some thousand messages at a time. */
   async function read(before) {
-    const mine = asked;
+    question += 1;
+    reading = true;
+    const mine = question;
     let page;
     try {
       do {
-        page = await ask(mine, page?.next ?? before);
-        if (mine !== asked) return;
+        page = await ask(asked, page?.next ?? before);
+        if (mine !== question) return;
       } while (!page.messages.length && page.next !== null);
     } catch (problem) {
-      if (mine === asked) setText(said, problem.message);
+      if (mine !== question) return;
+      reading = false;
+      setText(said, problem.message);
       return;
     }
+    reading = false;
     next = page.next;
     count += page.messages.length;
-    hits.append(...page.messages.map((message) => hit(message, mine)));
+    hits.append(...page.messages.map((message) => hit(message, asked)));
     setText(said, count ? `${count}${next === null ? "" : " or more"} found` : "No message has this text.");
     show(more, next !== null);
   }
@@ -61,8 +77,9 @@ export function chatSearch({ ask, reveal }) {
   function hit(message, text) {
     const who = message.direction === "out" ? "You" : message.sender_name || message.sender || "";
     const action = async () => {
-      await reveal(message);
-      if (matchMedia("(max-width: 760px)").matches) open(false);
+      const why = await reveal(message);
+      if (why) setText(said, why);
+      else if (matchMedia("(max-width: 760px)").matches) open(false);
     };
     return h("li", {}, button([h("span", { class: "soft" }, [who, when(message.time)].filter(Boolean).join(" · ")), h("span", { class: "clip" }, marked(words(message), text))], action, { kind: "hit" }));
   }
@@ -79,7 +96,7 @@ export function chatSearch({ ask, reveal }) {
     event.stopPropagation(); // Escape would close the chat
   });
   show(more, false);
-  return { element, toggle, leave: () => clearTimeout(timer) };
+  return { element, toggle, leave: stop };
 }
 
 /** The text with what was searched for marked, from shortly before it on. */
