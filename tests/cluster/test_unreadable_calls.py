@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -32,7 +33,7 @@ async def test_calls_of_another_shape_are_answered_and_the_next_ones_too(postgre
             telegram = Telegram(api_url=log.url, poll_timeout=20, rates=UNLIMITED)
             return open_engine(providers=[telegram], store=postgres.make(), settings=QUICK, instance=name)
 
-        store = postgres.make()
+        store: Any = postgres.make()
         async with engine_of("owner") as owner, engine_of("other") as other, store.open():
             await other.drain(0.0)  # it takes no session
             await owner.create_session(id="shop", platform="telegram", credentials={"token": TOKEN})
@@ -42,7 +43,7 @@ async def test_calls_of_another_shape_are_answered_and_the_next_ones_too(postgre
                     call = InstanceCall(id=id, owner="owner", method="call", arguments=row, seconds=20.0)
                     await store.submit_call(call)
                 for id in ROWS:
-                    answer = await until_found(lambda id=id: store.fetch_answer(id), lambda found: found is not None)
+                    answer = await until_found(partial(store.fetch_answer, id), lambda found: found is not None)
                     assert b"RookeryError" in answer
                 log.answer = lambda call: (200, {"ok": True, "result": {"id": 7}})
                 assert await other.call("shop", "getChat", {"chat_id": 7}) == {"id": 7}

@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 
-from rookery.assembly import ENGINE_TYPES
 from rookery.model.event import NewEvent
-from rookery.model.event_type import ChatRole, EventType
+from rookery.model.event_type import ENGINE_TYPES, ChatRole, EventType
 
 MESSAGES = "/v1/sessions/polly/chats/7/messages"
 LATER = 4_000_000_000.0

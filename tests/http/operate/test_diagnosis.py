@@ -109,7 +109,7 @@ async def test_a_blocked_loop_is_reported_by_a_thread(caplog: pytest.LogCaptureF
         while not any("held up" in event for event in events()) and time.monotonic() < blocked_until:
             time.sleep(0.01)  # noqa: ASYNC251 - this is what is wanted
         [told] = [record for record in caplog.records if "held up" in record.getMessage()]
-        assert any("test_a_loop_that_is_held_up" in line for line in told.held_up_by)  # type: ignore[attr-defined]
+        assert any("test_a_blocked_loop" in line for line in told.held_up_by)  # type: ignore[attr-defined]
         assert not any(str(Path.home()) in line for line in told.held_up_by)  # type: ignore[attr-defined]
         caplog.clear()
         await comes("the tree of tasks")

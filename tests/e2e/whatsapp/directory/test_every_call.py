@@ -262,7 +262,7 @@ async def test_from_sqlite(whatsapp: WhatsAppSimulator, tmp_path: Path, monkeypa
             for method, path, json in (("GET", "groups", None), ("PATCH", "profile", {"about": "gone?"})):
                 silent = await client.request(method, path, json=json)
                 assert silent.status_code == 504, silent.text
-                assert "no answer" in silent.json()["detail"], silent.text
+                assert "did not answer" in silent.json()["detail"], silent.text
             await engine.stop("one")
             await reach(engine, "one", SessionStatus.DISCONNECTED)
             await all_say_that_it_is_disconnected(client, world)
