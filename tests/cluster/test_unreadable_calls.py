@@ -10,6 +10,7 @@ import trio
 
 from rookery import SessionStatus, open_engine
 from rookery.model.instance import InstanceCall
+from rookery.store.postgres.store import PostgresStore
 from rookery_telegram import Telegram
 from store.backends import PostgresBackend
 from support.bot_api.method_log import open_method_log
@@ -33,7 +34,8 @@ async def test_calls_of_another_shape_are_answered_and_the_next_ones_too(postgre
             telegram = Telegram(api_url=log.url, poll_timeout=20, rates=UNLIMITED)
             return open_engine(providers=[telegram], store=postgres.make(), settings=QUICK, instance=name)
 
-        store: Any = postgres.make()
+        store = postgres.make()
+        assert isinstance(store, PostgresStore)
         async with engine_of("owner") as owner, engine_of("other") as other, store.open():
             await other.drain(0.0)  # it takes no session
             await owner.create_session(id="shop", platform="telegram", credentials={"token": TOKEN})
@@ -43,7 +45,8 @@ async def test_calls_of_another_shape_are_answered_and_the_next_ones_too(postgre
                     call = InstanceCall(id=id, owner="owner", method="call", arguments=row, seconds=20.0)
                     await store.submit_call(call)
                 for id in ROWS:
-                    answer = await until_found(partial(store.fetch_answer, id), lambda found: found is not None)
+                    answer = await until_found(partial(store.fetch_answer, id))
+                    assert answer is not None
                     assert b"RookeryError" in answer
                 log.answer = lambda call: (200, {"ok": True, "result": {"id": 7}})
                 assert await other.call("shop", "getChat", {"chat_id": 7}) == {"id": 7}
