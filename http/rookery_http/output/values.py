@@ -14,6 +14,7 @@ REDACTED = "***"
 _SECRET_NAME = re.compile(
     r"token|secret|passw|passphrase|api_?key|private_?key|credential|authorization", re.IGNORECASE
 )
+_SLASHES = re.compile(r":/+")
 
 
 def moment_or_none(seconds: float | None) -> str | None:
@@ -34,7 +35,15 @@ def redacted(value: Any) -> Any:
 
 def without_password(url: str) -> str:
     """The address with `***` for the user and password in it: some services put the secret in the user's place."""
-    scheme, separator, rest = url.partition("://")
+    found = _SLASHES.search(url)
+    if found is None:
+        return url
+    start, rest = url[: found.end()], url[found.end() :]
     authority, slash, path = rest.partition("/")
     _, at, host = authority.rpartition("@")
-    return f"{scheme}{separator}{REDACTED}{at}{host}{slash}{path}" if at else url
+    if at:
+        return f"{start}{REDACTED}@{host}{slash}{path}"
+    _, colon, port = authority.rpartition(":")
+    if colon and not port.isdigit() and not port.endswith("]") and "@" in path:  # a password with a slash in it
+        return f"{start}{REDACTED}@{path.rpartition('@')[2]}"
+    return url
