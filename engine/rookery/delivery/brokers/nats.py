@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 import ssl
 from collections.abc import AsyncIterator, Callable
@@ -46,16 +47,22 @@ class NatsRoute(AsyncioRoute):
         async def on_close() -> None:
             closed.set()
 
-        client = await nats.connect(
-            f"nats://{_bracketed(address.host)}:{address.port}",
-            name="rookery",
-            allow_reconnect=False,
-            max_reconnect_attempts=1,  # otherwise it retries the first connection for ever
-            closed_cb=on_close,
-            connect_timeout=max(1, min(int(self.seconds), MAX_CONNECT_SECONDS)),
-            error_cb=_ignore,
-            **options,
-        )
+        client = nats.NATS()
+        try:
+            await client.connect(
+                f"nats://{_bracketed(address.host)}:{address.port}",
+                name="rookery",
+                allow_reconnect=False,
+                max_reconnect_attempts=1,  # otherwise it retries the first connection for ever
+                closed_cb=on_close,
+                connect_timeout=max(1, min(int(self.seconds), MAX_CONNECT_SECONDS)),
+                error_cb=_ignore,
+                **options,
+            )
+        except BaseException:  # it may have a socket by then, which nothing else would close
+            with contextlib.suppress(Exception):
+                await client.close()
+            raise
         return client, client.jetstream(timeout=self.seconds), closed
 
     async def publish(self, connection: Any, delivery: Delivery) -> None:
