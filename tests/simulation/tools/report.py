@@ -24,9 +24,10 @@ ARROWS = {
     "CONNECTED": "RECONNECTING DISCONNECTED AUTH_FAILURE",
     "RECONNECTING": "CONNECTED LOADING DISCONNECTED AUTH_FAILURE",
     "DISCONNECTED": "INITIALIZING RECONNECTING",
-    "AUTH_FAILURE": "INITIALIZING DISCONNECTED",
+    "AUTH_FAILURE": "INITIALIZING",
 }
-"""Each status and those that can follow it. Other arrows come of two changes within one write."""
+"""Each status and those that can follow it. Other arrows come of two changes within one write. A stop changes
+no final status."""
 
 REASONS = {
     "INITIALIZING": "STARTING",
