@@ -16,6 +16,7 @@ from typing import Any
 import nats
 import nats.errors
 import nats.js.errors
+from nats.aio.client import Client
 from nats.js.api import StreamConfig
 
 from ...model.webhook import Delivery, Webhook
@@ -47,7 +48,7 @@ class NatsRoute(AsyncioRoute):
         async def on_close() -> None:
             closed.set()
 
-        client = nats.NATS()
+        client = Client()
         try:
             await client.connect(
                 f"nats://{_bracketed(address.host)}:{address.port}",
