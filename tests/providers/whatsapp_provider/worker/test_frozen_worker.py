@@ -13,7 +13,7 @@ from rookery import SessionStatus
 from rookery_whatsapp import WhatsApp
 from support.whatsapp_engine import QUICK, reach
 
-from .conftest import Opener
+from ..conftest import Opener
 
 GRACE = 3.0
 

@@ -24,7 +24,7 @@ from rookery_whatsapp.worker.host import Host
 from support.waiting import until
 from support.whatsapp_engine import reach
 
-from .conftest import Opener
+from ..conftest import Opener
 
 
 class SilentEngine:
