@@ -155,12 +155,12 @@ class ChatFeatures(CatalogueFeatures, ChatNames):
         media: tuple[str, ...] = ()
         for name in await self.chat_names(session, chat):
             gone = await self._store.erase_chat(session, name)
+            self._signals.erased.fire()  # before the files: copies in memory must go at once
             events, messages, media = events + gone.events, messages + gone.messages, (*media, *gone.media)
         erased = Erased(events, messages, media)
         for id in erased.media:
             with suppress(NotFound):
                 await self._vault.delete(await self._store.get_media(id))
-        self._signals.erased.fire()
         self._signals.webhooks.fire()  # endpoints check again what they have to deliver
         return erased
 

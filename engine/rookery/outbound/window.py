@@ -236,7 +236,9 @@ class Window:
         passed: set[str] = set()
         while True:
             self._passed_by.clear()
-            rows = await self._store.pending_messages(self._lease, exclude=self._known | passed, limit=WINDOW)
+            rows = await self._store.pending_messages(
+                self._lease, exclude=self._known | passed | self._owed.keys(), limit=WINDOW
+            )
             for row in rows:
                 if row.id in self._known or row.id in self._passed_by or row.id in self._owed:
                     continue

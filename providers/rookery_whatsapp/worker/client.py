@@ -82,8 +82,9 @@ class Client:
         self.gated: Any = Gated(
             self.library,
             gate,
-            binary=Gated(gocode, gate),
-            contact=Gated(self.library.contact, gate),
+            lambda: self.usable,
+            binary=Gated(gocode, gate, lambda: self.usable),
+            contact=Gated(self.library.contact, gate, lambda: self.usable),
         )
         """The library, for calls from other threads: each call looks up the client."""
 
@@ -172,7 +173,7 @@ class Client:
     def hang_up(self) -> None:
         """The engine is silent: disconnect, and keep all received events in the file. May wait for the disk."""
         if self.usable:
-            threading.Thread(target=self.library.disconnect, daemon=True).start()
+            threading.Thread(target=self._disconnect, daemon=True).start()
         self.unstored.drain()
 
     def _stop(self) -> None:

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
+
+from .calls.failures import CallFailed
 
 PAST_ITS_BEGINNING = 0.05
 """Seconds after which a call has certainly looked up its client. The look-up itself takes less than a microsecond."""
@@ -21,10 +23,11 @@ LONGEST_CHANGE = 3.0
 
 
 class Gated:
-    """Wraps an object of the library: each method call passes the gate; other attributes are unchanged."""
+    """Wraps an object of the library: each method call passes the gate; other attributes are unchanged. `is_usable` is
+    asked inside the gate: a call for a client that the library no longer has would end the process, with all clients."""
 
-    def __init__(self, target: Any, gate: MapGate, **more: Any) -> None:
-        self._target, self._gate = target, gate
+    def __init__(self, target: Any, gate: MapGate, is_usable: Callable[[], bool], **more: Any) -> None:
+        self._target, self._gate, self._is_usable = target, gate, is_usable
         self.__dict__ |= more
 
     def __getattr__(self, name: str) -> Any:
@@ -34,6 +37,8 @@ class Gated:
 
         def call(*arguments: Any, **options: Any) -> Any:
             with self._gate.call():
+                if not self._is_usable():
+                    raise CallFailed("not_connected", "the session is not connected")
                 return value(*arguments, **options)
 
         return call

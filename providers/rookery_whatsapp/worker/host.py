@@ -8,8 +8,9 @@ import signal
 import socket
 import threading
 import time
+import traceback
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -70,7 +71,7 @@ class Host:
                 case Stored():
                     if client := self._clients.get(frame.client):
                         # It may wait for the disk; meanwhile pings must be heard.
-                        self._storing.submit(client.unstored.stored, frame.number)
+                        self._storing.submit(client.unstored.stored, frame.number).add_done_callback(self._note_defect)
                 case WorkerCall():
                     self._accept(frame)
                 case Start():
@@ -81,6 +82,13 @@ class Host:
                 case Quit():
                     self._stop_all()
                     return
+
+    @staticmethod
+    def _note_defect(storing: Future[None]) -> None:
+        """After a defect in `stored` its session would hand over nothing more: end, and the engine starts anew."""
+        if not storing.cancelled() and (error := storing.exception()) and not isinstance(error, EngineGone):
+            traceback.print_exception(error)
+            lifetime.end_now()
 
     def _start(self, start: Start) -> None:
         from .client import Client

@@ -213,24 +213,25 @@ class Unstored:
     def _hand_over(self) -> None:
         """Send the first event that can be read."""
         while True:
-            with self._changed:
+            problem = ""
+            with self._changed:  # also for the reading: once closed, a file's descriptor may be that of another file
                 waiting = self._queue[0] if self._queue else None
-                if waiting is None or waiting.number == self._sent:  # `put` was quicker
+                if self._closed or waiting is None or waiting.number == self._sent:  # `put` was quicker
                     return
                 self._sent = waiting.number
-            try:
-                found = waiting.found or (waiting.file.read(waiting.offset) if waiting.file else None)
-            except (OSError, Unreadable) as error:
-                assert waiting.file is not None
-                waiting.file.keep = True  # for a person, or for the right key
-                self._note(f"an event in {waiting.file.path} cannot be read: {error}")
-                found = None
+                found = waiting.found
+                if found is None and waiting.file is not None:
+                    try:
+                        found = waiting.file.read(waiting.offset)
+                    except (OSError, Unreadable) as error:
+                        waiting.file.keep = True  # for a person, or for the right key
+                        problem = f"an event in {waiting.file.path} cannot be read: {error}"
+                        self._remove_first()
             if found is not None:
                 with suppress(EngineGone):
                     self._channel.send(Happened(self._client, waiting.number, *found))
                 return
-            with self._changed:
-                self._remove_first()
+            self._note(problem)
 
     def _mark_first(self) -> None:
         """In the file too, even if it is about to be emptied: a crash may come first. The engine forgets events after a

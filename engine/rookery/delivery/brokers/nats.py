@@ -22,7 +22,7 @@ from nats.js.api import StreamConfig
 from ...model.webhook import Delivery, Webhook
 from ...runtime.asyncio_thread import AsyncioThread, open_asyncio_thread
 from ..post import delivery_id, request_body
-from .asyncio_route import AsyncioRoute, opened, unless
+from .asyncio_route import CLOSE_SECONDS, AsyncioRoute, opened, unless
 from .commands import CommandSource
 from .target import fixed_part, parse_address, resolve
 
@@ -62,7 +62,8 @@ class NatsRoute(AsyncioRoute):
             )
         except BaseException:  # it may have a socket by then, which nothing else would close
             with contextlib.suppress(Exception):
-                await client.close()
+                async with asyncio.timeout(CLOSE_SECONDS):
+                    await client.close()
             raise
         return client, client.jetstream(timeout=self.seconds), closed
 

@@ -62,7 +62,7 @@ class PostgresEvents(PostgresBase):
         if not old.goes_on(before):
             old.end = await self._first_young(before)
         gone, last = await self._db.row(_PRUNE, before, limit, old.position, old.end)
-        if gone < limit:
+        if gone < limit or letters:  # these may have held back events before the position
             old.over()
         if last is not None:
             old.position = last

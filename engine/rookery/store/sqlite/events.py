@@ -114,7 +114,7 @@ def _prune(database: Database, before: float, limit: int) -> int:
         (old.position, old.end, before, limit),
     ).fetchall()
     gone = len(ids)
-    if gone < limit:
+    if gone < limit or letters:  # these may have held back events before the position
         old.over()
     if gone:
         old.position = max(id for (id,) in ids)

@@ -62,6 +62,8 @@ def send(client: Client, arguments: dict[str, Any]) -> dict[str, Any]:
             message, parts = outgoing.build_album(library, arguments)
         else:
             message = outgoing.build(library, arguments)
+    except CallFailed:
+        raise
     except Exception as error:
         # Only an upload has happened so far, which is harmless.
         text = str(error)
@@ -99,6 +101,8 @@ def vote(client: Client, arguments: dict[str, Any]) -> dict[str, Any]:
     library, chat = client.gated, parse_jid(arguments["to"])
     try:
         message = library.build_poll_vote(outgoing.poll_info(arguments), arguments["choices"])
+    except CallFailed:
+        raise
     except Exception as error:
         text = str(error)
         if UNKNOWN_POLL in text:
@@ -106,6 +110,8 @@ def vote(client: Client, arguments: dict[str, Any]) -> dict[str, Any]:
         raise CallFailed("rejected", text) from None
     try:
         sent = library.send_message(chat, message)
+    except CallFailed:
+        raise
     except Exception as error:
         raise CallFailed(failure_of(str(error)), str(error)) from None
     return {"id": sent.ID, "time": sent.Timestamp, "chat": bare(sent.Chat)}

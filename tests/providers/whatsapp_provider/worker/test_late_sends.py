@@ -40,7 +40,7 @@ class Library:
         return SimpleNamespace(ID=f"id{len(sent)}", Timestamp=1, Chat=to)
 
 library, gate = Library(), Gate()
-client = SimpleNamespace(library=library, gate=gate, gated=Gated(library, gate), usable=usable)
+client = SimpleNamespace(library=library, gate=gate, gated=Gated(library, gate, lambda: client.usable), usable=usable)
 item = {"content": {"type": "image", "mime_type": "image/png"}, "data": b"x"}
 try:
     methods.send(client, {"to": to, "content": {"type": "album"}, "items": [item, item], "within": within})
