@@ -57,7 +57,7 @@ class Phone:
         self.linked = True
         self.asked = 0  # codes that nobody has scanned
         self.half_dead_until = -1.0  # until then, the library says that its login is gone
-        self.ignored_until = -1.0  # until then, nobody scans
+        self.ignored_until = -1.0  # until then, its owner scans no code
         self.types = True  # its owner types the codes that are asked for
         self.passkey = False  # it can be linked only with its passkey
 
