@@ -54,9 +54,7 @@ def bot_settings(settings: Mapping[str, Any]) -> BotSettings:
     try:
         checked = msgspec.convert(dict(settings), BotSettings)
     except msgspec.ValidationError as error:
-        invalid = InvalidInput.from_validation(error)
-        field = f"settings.{invalid.field}" if invalid.field else "settings"
-        raise InvalidInput(f"settings.{invalid}" if invalid.field else f"settings: {invalid}", field=field) from None
+        raise InvalidInput.from_validation(error, within="settings") from None
     if checked.proxy is not None:
         check_proxy(checked.proxy, "settings.proxy")
     # The server ignores unknown names, and an empty list means its default, which leaves out three kinds.

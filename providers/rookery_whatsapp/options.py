@@ -81,8 +81,7 @@ def check(kind: str, options: Mapping[str, Any], fields: Collection[str]) -> Non
         try:
             msgspec.convert(value, SHAPES[name][0])
         except msgspec.ValidationError as error:
-            wrong = InvalidInput.from_validation(error)
-            raise InvalidInput(f"{name}: {wrong}", field=f"{name}.{wrong.field}" if wrong.field else name) from None
+            raise InvalidInput.from_validation(error, within=name) from None
 
 
 def passed(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -75,9 +75,7 @@ def account_settings(settings: Mapping[str, Any]) -> AccountSettings:
     try:
         account = msgspec.convert(dict(settings), AccountSettings)
     except msgspec.ValidationError as error:
-        invalid = InvalidInput.from_validation(error)
-        field = f"settings.{invalid.field}" if invalid.field else "settings"
-        raise InvalidInput(f"settings.{invalid}" if invalid.field else f"settings: {invalid}", field=field) from None
+        raise InvalidInput.from_validation(error, within="settings") from None
     if account.proxy is not None:
         check_proxy(account.proxy, "settings.proxy")
     return account

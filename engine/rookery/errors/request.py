@@ -15,8 +15,9 @@ class InvalidInput(RookeryError, ValueError):
         self.field = field
 
     @classmethod
-    def from_validation(cls, error: Exception) -> InvalidInput:
-        """Translate a msgspec validation error ("Expected `str`, got `int` - at `$.id`")."""
+    def from_validation(cls, error: Exception, *, within: str | None = None) -> InvalidInput:
+        """Translate a msgspec validation error ("Expected `str`, got `int` - at `$.id`"). `within`: the field whose value was
+        checked, if that was not the whole document."""
         message = str(error)
         found = re.search(r" - at (?:`key` in )?`\$\.?([^`]*)`$", message)
         field = found.group(1) if found else None
@@ -25,6 +26,8 @@ class InvalidInput(RookeryError, ValueError):
         unknown = re.search(r"unknown field `([^`]+)`", message) or re.search(r"required field `([^`]+)`", message)
         if unknown:
             field = f"{field}.{unknown.group(1)}" if field else unknown.group(1)
+        if within is not None:
+            field = f"{within}.{field}" if field else within
         return cls(f"{field}: {message}" if field else message, field=field or None)
 
 

@@ -10,7 +10,8 @@ import trio
 
 from ..assembly import EngineParts
 from ..cluster.calls import NotHere
-from ..errors import OwnerUnavailable
+from ..errors import NotConnected, OwnerUnavailable
+from ..provider.contract import Link
 
 T = TypeVar("T")
 
@@ -50,6 +51,17 @@ class OwnerCalls(EngineParts):
                 found: T = msgspec.convert(result, kind)
                 return found
         raise OwnerUnavailable(f"the session {id!r} is moving to another instance", retry_after=1.0)
+
+    async def _link_of(self, id: str) -> Link:
+        """The link of a session that runs here. Raises NotFound, NotConnected."""
+        runner = self._supervisor.running.get(id)
+        link = runner.link if runner is not None else None
+        if link is None:
+            session = self._with_latest(await self._store.get_session(id))
+            raise NotConnected(
+                f"the session {id!r} is {session.health.status} ({session.health.reason}): {session.health.detail}"
+            )
+        return link
 
     def _serve_owner_calls(
         self, *handlers: Callable[..., Awaitable[Any]], is_urgent: Callable[[dict[str, Any]], bool] | None = None

@@ -44,13 +44,7 @@ class DirectoryFeatures(OwnerCalls):
 
     async def _question_here(self, id: str, question: bytes) -> Any:
         asked = _questions.decode(question)
-        runner = self._supervisor.running.get(id)
-        link = runner.link if runner is not None else None
-        if link is None:
-            session = self._with_latest(await self._store.get_session(id))
-            raise NotConnected(
-                f"the session {id!r} is {session.health.status} ({session.health.reason}): {session.health.detail}"
-            )
+        link = await self._link_of(id)
         if not isinstance(link, Directory):
             self._check_directory((await self._store.get_session(id)).platform)
             raise NotConnected(f"the session {id!r} cannot answer that")

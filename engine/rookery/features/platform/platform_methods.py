@@ -12,7 +12,6 @@ from ...model.content import media_in
 from ...model.media import MediaState
 from ...model.session import Session
 from ...provider.capabilities import MethodCalling, MethodProvider, QueryAnswering, ServerLeaving
-from ...provider.contract import Link
 from ..media import MediaFeatures
 from ..sessions import SessionFeatures
 from ..validation import check_numbers
@@ -104,17 +103,6 @@ class PlatformMethodFeatures(SessionFeatures, MediaFeatures):
         if not isinstance(link, MethodCalling):
             raise InvalidInput(f"the platform {platform!r} has no methods that can be called", field="method")
         return await link.call(method, params)
-
-    async def _link_of(self, id: str) -> Link:
-        """The link of a session that runs here. Raises NotFound, NotConnected."""
-        runner = self._supervisor.running.get(id)
-        link = runner.link if runner is not None else None
-        if link is None:
-            session = self._with_latest(await self._store.get_session(id))
-            raise NotConnected(
-                f"the session {id!r} is {session.health.status} ({session.health.reason}): {session.health.detail}"
-            )
-        return link
 
     async def _with_files(self, params: dict[str, Any]) -> dict[str, Any]:
         """Check that each file exists, and fetch the files of received messages. Raises NotFound, InvalidInput."""
