@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import count
 from typing import Any
 
@@ -108,13 +109,32 @@ async def fill_state(store: Store, lease: Lease, id: str, *states: MessageState)
         await store.record_sends(lease, [SendOutcome(id=id, state=state, at=1500.0 + number)])
 
 
-async def sqlite_steps(store: Any, work: Callable[[], Awaitable[object]]) -> int:
-    """The number of SQLite's own instructions that the writer (in memory: also a reader) runs for `work`, in hundreds."""
-    steps = count()
-    connection: sqlite3.Connection = await store._write(lambda database: database.connection)
-    connection.set_progress_handler(lambda: next(steps) * 0, 100)
+@contextmanager
+def counted_steps(connection: sqlite3.Connection) -> Iterator[Callable[[], int]]:
+    """Counts SQLite's own instructions on this connection, in hundreds: no busy machine changes their number. The value
+    returns how many there were since its last call."""
+    steps = 0
+
+    def count_one() -> int:
+        nonlocal steps
+        steps += 1
+        return 0
+
+    def since_last() -> int:
+        nonlocal steps
+        found, steps = steps, 0
+        return found
+
+    connection.set_progress_handler(count_one, 100)
     try:
-        await work()
+        yield since_last
     finally:
         connection.set_progress_handler(None, 0)
-    return next(steps)
+
+
+async def sqlite_steps(store: Any, work: Callable[[], Awaitable[object]]) -> int:
+    """The number of SQLite's own instructions that the writer (in memory: also a reader) runs for `work`, in hundreds."""
+    connection: sqlite3.Connection = await store._write(lambda database: database.connection)
+    with counted_steps(connection) as steps:
+        await work()
+        return steps()

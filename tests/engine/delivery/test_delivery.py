@@ -19,6 +19,12 @@ from support.fake_platform import (
 from support.waiting import until
 
 
+async def second(url: str, body: dict[str, Any]) -> int:
+    """An endpoint that takes a second."""
+    await trio.sleep(1)
+    return 200
+
+
 async def test_an_event_is_posted_once(endpoints: Endpoints, autojump_clock: MockClock) -> None:
     async with open_delivering(ONE) as (engine, platform):
         await receive(platform, "1")
@@ -38,10 +44,6 @@ async def test_an_event_is_posted_once(endpoints: Endpoints, autojump_clock: Moc
 async def test_in_order_within_a_chat_and_in_parallel_between_chats(
     endpoints: Endpoints, autojump_clock: MockClock
 ) -> None:
-    async def second(url: str, body: dict[str, Any]) -> int:
-        await trio.sleep(1)
-        return 200
-
     endpoints.on_post = second
     async with open_delivering(ONE) as (_, platform):
         before = trio.current_time()
@@ -54,10 +56,6 @@ async def test_in_order_within_a_chat_and_in_parallel_between_chats(
 
 
 async def test_no_more_at_once_than_allowed(endpoints: Endpoints, autojump_clock: MockClock) -> None:
-    async def second(url: str, body: dict[str, Any]) -> int:
-        await trio.sleep(1)
-        return 200
-
     endpoints.on_post = second
     async with open_delivering(ONE) as (_, platform):
         await receive(platform, *[(str(chat), str(chat)) for chat in range(100)])
@@ -68,10 +66,6 @@ async def test_no_more_at_once_than_allowed(endpoints: Endpoints, autojump_clock
 async def test_the_endpoint_is_busy_while_the_next_deliveries_are_read(
     endpoints: Endpoints, autojump_clock: MockClock
 ) -> None:
-    async def second(url: str, body: dict[str, Any]) -> int:
-        await trio.sleep(1)
-        return 200
-
     async def slow(method: str) -> None:
         if method == "pending_deliveries":
             await trio.sleep(0.75)
@@ -88,10 +82,6 @@ async def test_the_endpoint_is_busy_while_the_next_deliveries_are_read(
 
 
 async def test_what_was_erased_is_not_delivered_from_memory(endpoints: Endpoints, autojump_clock: MockClock) -> None:
-    async def second(url: str, body: dict[str, Any]) -> int:
-        await trio.sleep(1)
-        return 200
-
     endpoints.on_post = second
     async with open_delivering(ONE) as (engine, platform):
         await receive(platform, *[(f"{number}", str(number % 2)) for number in range(40)])

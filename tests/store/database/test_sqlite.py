@@ -19,7 +19,7 @@ from rookery.store.sqlite import deliveries as sqlite_deliveries
 from rookery.store.sqlite.database import writer as sqlite_writer
 from rookery.store.sqlite.database.connection import Database
 from store.backends import SqliteBackend
-from store.building import all_events, claim, create_and_claim, event, event_keys, new_session, webhook
+from store.building import all_events, claim, counted_steps, create_and_claim, event, event_keys, new_session, webhook
 
 
 @pytest.fixture
@@ -296,27 +296,18 @@ async def test_pending_deliveries_stay_cheap_behind_a_long_lane(backend: SqliteB
         [first] = await store.pending_deliveries("hook", now=1.0, busy=[], limit=1)
         found = await store.pending_deliveries("hook", now=1.0, busy=["shop/a"], limit=16)
         assert [one.event.key for one in found] == keys
-        # Counted in instructions of SQLite, which no busy machine changes: a scan of the lane would take ten for each row.
-        ticks = 0
-
-        def tick() -> int:
-            nonlocal ticks
-            ticks += 1
-            return 0
-
-        with closing(sqlite3.connect(backend.path)) as connection:
-            connection.set_progress_handler(tick, 100)
+        # A scan of the lane would take ten instructions for each row.
+        with closing(sqlite3.connect(backend.path)) as connection, counted_steps(connection) as steps:
             found = sqlite_deliveries.pending(connection, "hook", 1.0, '["shop/a"]', 16)
             assert [one.event.key for one in found] == keys
-            assert 0 < 100 * ticks < 10_000
-            ticks = 0
+            assert 0 < 100 * steps() < 10_000
             outcomes = [
                 DeliveryOutcome(webhook="hook", event_id=one.event.id, delivered=True, at=1.0)
                 for one in (first, *found)
             ]
             sqlite_deliveries.record(connection, outcomes)
             connection.commit()
-            assert 0 < 100 * ticks < 10_000
+            assert 0 < 100 * steps() < 10_000
         left = await store.pending_deliveries("hook", now=1.0, busy=[], limit=200)
         assert [one.event.key for one in left] == [f"a{n}" for n in range(1, 201)]
 

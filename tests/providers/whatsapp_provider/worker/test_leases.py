@@ -43,12 +43,10 @@ class SilentEngine:
             raise EngineGone
 
 
-@pytest.mark.parametrize(("lease", "patience"), [(0.3, 60.0), (None, 0.3)])
-def test_it_ends_with_the_first_lease(monkeypatch: pytest.MonkeyPatch, lease: float | None, patience: float) -> None:
+def assert_it_ends(monkeypatch: pytest.MonkeyPatch, engine: SilentEngine, began: float, *, patience: float) -> None:
+    """0.3 s after `began` (`time.monotonic`)."""
     ended = threading.Event()
     monkeypatch.setattr(module.lifetime, "end_now", ended.set)  # type: ignore[attr-defined]
-    began = time.monotonic()
-    engine = SilentEngine(Ping(began + 60), Ping(None if lease is None else began + lease))
     thread = threading.Thread(target=Host(cast(Channel, engine), Welcome(VERSION, 0.05, patience)).run, daemon=True)
     thread.start()
     assert ended.wait(10)
@@ -58,10 +56,15 @@ def test_it_ends_with_the_first_lease(monkeypatch: pytest.MonkeyPatch, lease: fl
     settle()
 
 
+@pytest.mark.parametrize(("lease", "patience"), [(0.3, 60.0), (None, 0.3)])
+def test_it_ends_with_the_first_lease(monkeypatch: pytest.MonkeyPatch, lease: float | None, patience: float) -> None:
+    began = time.monotonic()
+    engine = SilentEngine(Ping(began + 60), Ping(None if lease is None else began + lease))
+    assert_it_ends(monkeypatch, engine, began, patience=patience)
+
+
 def test_it_ends_with_the_lease_while_nothing_it_writes_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     """The pipe to a frozen engine is full, so every thread that writes waits, also the one with the heartbeats."""
-    ended = threading.Event()
-    monkeypatch.setattr(module.lifetime, "end_now", ended.set)  # type: ignore[attr-defined]
 
     class Full(SilentEngine):
         def send(self, frame: FromWorker) -> None:
@@ -70,13 +73,7 @@ def test_it_ends_with_the_lease_while_nothing_it_writes_is_read(monkeypatch: pyt
 
     began = time.monotonic()
     engine = Full(Ping(began + 0.3))
-    thread = threading.Thread(target=Host(cast(Channel, engine), Welcome(VERSION, 0.05, 60.0)).run, daemon=True)
-    thread.start()
-    assert ended.wait(10)
-    assert time.monotonic() - began >= 0.3
-    engine.over.set()
-    thread.join(10)
-    settle()
+    assert_it_ends(monkeypatch, engine, began, patience=60.0)
 
 
 FROZEN = """

@@ -107,14 +107,20 @@ def test_the_next_client_hands_over_what_a_killed_one_left(tmp_path: Path) -> No
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("damaged", [0, 1])
-def test_what_follows_a_damaged_event_is_put_aside(tmp_path: Path, damaged: int) -> None:
-    place = tmp_path / "unstored/one~1"
+def left_by_a_killed_worker(directory: Path, place: Path) -> Path:
+    """The file of a worker that was killed with the events a, b and c."""
     killed = Worker(place)
     for key in "abc":
         killed.queue.put(event(key))
     release(killed)
-    (file,) = files(tmp_path)
+    (file,) = files(directory)
+    return file
+
+
+@pytest.mark.parametrize("damaged", [0, 1])
+def test_what_follows_a_damaged_event_is_put_aside(tmp_path: Path, damaged: int) -> None:
+    place = tmp_path / "unstored/one~1"
+    file = left_by_a_killed_worker(tmp_path, place)
     content = bytearray(file.read_bytes())
     content[damaged * len(content) // 3 + 12] ^= 1
     file.write_bytes(content)
@@ -133,11 +139,7 @@ def test_what_follows_a_damaged_event_is_put_aside(tmp_path: Path, damaged: int)
 def test_what_precedes_a_damaged_event_waits_until_it_is_stored(tmp_path: Path, killed_again: bool) -> None:
     """The second client ends while the database is away."""
     place = tmp_path / "unstored/one~1"
-    killed = Worker(place)
-    for key in "abc":
-        killed.queue.put(event(key))
-    release(killed)
-    (file,) = files(tmp_path)
+    file = left_by_a_killed_worker(tmp_path, place)
     file.write_bytes(file.read_bytes()[:-1])
     second = Worker(place)
     second.queue.stored(1)
