@@ -258,7 +258,10 @@ class Window:
         """Read the rows of urgent messages, which need no place in the window."""
         self._passed_by.clear()
         for id, method in await self._store.pending_calls(self._lease, limit=CALLS):
-            if id in self._known or id in self._owed or not self._lanes.is_answer(method):
+            if id in self._known or not self._lanes.is_answer(method):
+                continue
+            if id in self._owed:  # its row says what it will be only once that is written
+                self._urgent = True
                 continue
             try:
                 row = await self._store.get_message(id)

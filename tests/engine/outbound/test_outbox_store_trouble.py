@@ -8,7 +8,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from rookery import OutboundMessage, Receipt
+from rookery import OutboundMessage, Receipt, SessionStatus
 from rookery.errors import (
     OutcomeUnknown,
     StoreUnavailable,
@@ -155,3 +155,43 @@ async def test_a_send_that_is_stored_while_its_session_starts_is_not_forgotten(a
             await settled()
             storing.set()
             await until(lambda: platform.sent_texts() == ["early"], seconds=5)
+
+
+async def test_a_row_that_is_owed_a_state_is_sent_only_when_it_has_it(autojump_clock: MockClock) -> None:
+    """Otherwise the debt is paid over SENDING, and the next owner of the session would send the message again."""
+    platform = FakePlatform()
+    sending, release = trio.Event(), trio.Event()
+
+    async def hold(link: FakeLink, message: OutboundMessage) -> Receipt:
+        sending.set()
+        await release.wait()
+        return await platform.take(link, message)
+
+    async with open_troubled_store() as store, open_fake_engine(platform, store) as engine:
+        await add(engine)
+        await connected(engine)
+        await settled()
+        platform.on_send = hold
+        platform.link().fail(network())
+        await engine.wait_status("a", SessionStatus.RECONNECTING)
+        ids = await submit(engine, 1)
+        store.hanging.add("record_sends")  # SENDING is not stored, and its writer does not know that
+        await connected(engine)
+        await trio.sleep(2 * engine.settings.store_timeout)
+
+        delays = iter((1.0,))
+
+        async def back(method: str) -> None:
+            if method == "pending_messages":  # after the debt could not be paid
+                store.hanging.discard("record_sends")
+            elif method == "record_sends" and not store.hanging:
+                await trio.sleep(next(delays, 0.0))  # it is paid late
+
+        platform.link().fail(network())
+        store.before = back
+        with trio.fail_after(600):
+            await sending.wait()
+        await trio.sleep(0.5 * engine.settings.send_timeout)
+        assert await stored_states(store) == ["sending"]
+        release.set()
+        assert await all_final(engine, ids, seconds=60) == {"sent": 1}
