@@ -229,6 +229,10 @@ class PostgresDevices:
     async def _prepare(self, connection: Any) -> str:
         """Make the schema; returns the URL in the form of the library's driver (lib/pq)."""
         await connection.execute(f"CREATE SCHEMA IF NOT EXISTS {self._schema}")
+        # The library looks for this table in every schema: without one of ours it takes another program's for its own.
+        await connection.execute(
+            f"CREATE TABLE IF NOT EXISTS {self._schema}.whatsmeow_version (version integer, compat integer)"
+        )
         query = dict(self._query)
         if query.get("sslmode") in (None, "allow", "prefer"):
             encrypted = await connection.fetchval("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()")

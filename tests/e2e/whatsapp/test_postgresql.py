@@ -69,6 +69,21 @@ async def test_a_restart_with_a_wiped_disk(
         assert not other.removed
 
 
+async def test_tables_of_another_program_in_the_same_database_do_no_harm(
+    whatsapp: WhatsAppSimulator, tmp_path: Path, database: dict[str, Any]
+) -> None:
+    """The library looks for its tables in every schema, and would take those of another gateway, or of another Rookery, for
+    its own."""
+    await sql(database, "CREATE SCHEMA {schema}_other")
+    await sql(database, "CREATE TABLE {schema}_other.whatsmeow_version (version integer, compat integer)")
+    try:
+        async with open_whatsapp_engine(whatsapp, tmp_path, **database) as engine:
+            await link(engine, whatsapp)
+        assert await sql(database, "SELECT count(*) FROM {schema}.whatsmeow_device") == 1
+    finally:
+        await sql(database, "DROP SCHEMA {schema}_other CASCADE")
+
+
 async def test_a_lost_row_is_an_error(whatsapp: WhatsAppSimulator, tmp_path: Path, database: dict[str, Any]) -> None:
     async with open_whatsapp_engine(whatsapp, tmp_path, **database) as engine:
         await link(engine, whatsapp)
