@@ -66,7 +66,8 @@ async def test_a_scheduled_send_waits_for_the_databases_time(postgres: PostgresB
 
 async def test_duties_go_to_the_instance_with_the_better_clock(postgres: PostgresBackend) -> None:
     def delivers(engine: Engine) -> bool:
-        return any(not scope.cancel_called for _, scope in engine._dispatcher._endpoints.values())
+        endpoints = engine._dispatcher._endpoints.values()
+        return any(not scope.cancel_called and not endpoint._closing for endpoint, scope in endpoints)
 
     ahead = 0.0
     async with open_shared(postgres, FakePlatform(), "one", clock=lambda: time.time() + ahead) as one:

@@ -19,7 +19,7 @@ from rookery.model.event import EventQuery
 from rookery.provider.contract import Inbox
 from rookery.store.open import MemoryStore
 from support.fake_platform import FakePlatform, event
-from support.waiting import until
+from support.waiting import until, until_found
 
 
 class CountingStore(MemoryStore):
@@ -64,6 +64,11 @@ async def setup() -> AsyncIterator[Any]:
             await engine.wait_status(id, "CONNECTED")  # type: ignore[arg-type]
         for link in platform.links:
             inboxes[link.session.id] = link.inbox
+        told = EventQuery(types=("session.status",))
+        await until_found(
+            lambda: MemoryStore.read_events(store, told),  # not counted
+            lambda events: sum(one.body["status"] == "CONNECTED" for one in events) == 3,
+        )
         yield Setup(engine, store, inboxes, await engine.last_event_id())
 
 
