@@ -88,9 +88,9 @@ class TelegramLink:
         """Confirm to the server what was stored. Bounded and shielded; never raises when the server does not answer."""
         await self._polls.confirm()
 
-    async def check(self) -> None:
-        """A poll that is overdue is dead, whatever the state of its socket. Raises ProviderError."""
-        self._polls.check()
+    def fault(self) -> str | None:
+        """See `rookery.provider.capabilities.SelfAware`."""
+        return self._polls.fault()
 
     async def probe(self) -> None:
         """One getMe. Raises ProviderError."""

@@ -136,14 +136,15 @@ class Polls:
             except (ApiError, NoAnswer) as error:
                 log.debug("the offset was not confirmed", session=self._session, error=str(error))
 
-    def check(self) -> None:
-        """A poll that is overdue is dead, whatever the state of its socket. Raises ProviderError."""
+    def fault(self) -> str | None:
+        """A poll that is overdue is dead, whatever the state of its socket."""
         if self._asked_at is None:  # the last poll's updates are being stored, which may take a while
-            return
+            return None
         age = trio.current_time() - self._asked_at
         allowed = self._poll_timeout + 2 * POLL_MARGIN
-        if age > allowed:
-            raise ProviderError(f"no answer to a poll for {age:.0f} s; {allowed:.0f} s are the most it can take")
+        return (
+            f"no answer to a poll for {age:.0f} s; {allowed:.0f} s are the most it can take" if age > allowed else None
+        )
 
     @asynccontextmanager
     async def halted(self) -> AsyncIterator[None]:

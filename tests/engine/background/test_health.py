@@ -202,3 +202,66 @@ async def test_a_session_that_is_named_twice_is_asked_once(autojump_clock: MockC
         await add(engine)
         await connected(engine)
         assert len(await engine.check_now(["a", "a", "a"])) == len(platform.probes) == 1
+
+
+class AwareLink(FakeLink):
+    """A link that knows at once what is wrong with it."""
+
+    asked = 0
+
+    def fault(self) -> str | None:
+        AwareLink.asked += 1
+        return "looks dead" if self.session.id == "dead" else None
+
+
+async def test_a_link_that_knows_what_is_wrong_with_it_ends_after_three_looks(autojump_clock: MockClock) -> None:
+    platform = FakePlatform()
+    platform.make_link = AwareLink
+    AwareLink.asked = 0
+    async with open_fake_engine(platform) as engine:
+        await add(engine, "dead", "alive")
+        await connected(engine, "dead", "alive")
+        [result] = await engine.check_now(["alive"])
+        assert (result.kind, result.ok) == ("quick", True)
+        await trio.sleep(WARMUP + 5 * QUICK + 5)
+        assert ("RECONNECTING", "PROBE_FAILED") in await history_of(engine, "dead")
+        assert len(platform.attempt_times("alive")) == 1
+        assert AwareLink.asked > 8
+
+
+async def test_a_check_that_its_caller_gave_up_keeps_nothing_from_being_checked(autojump_clock: MockClock) -> None:
+    platform = AskedPlatform()
+    platform.silent.add("a")
+    async with open_fake_engine(platform) as engine:
+        await add(engine)
+        await connected(engine)
+        with trio.move_on_after(1):
+            await engine.check_now()
+        platform.silent.clear()
+        asked = len(platform.probes)
+        await trio.sleep(WARMUP + DEEP + 5)
+        assert len(platform.probes) > asked
+
+
+class SpawnedChecks(trio.abc.Instrument):
+    """Counts the tasks that check a session."""
+
+    count = 0
+
+    def task_spawned(self, task: trio.lowlevel.Task) -> None:
+        self.count += "HealthChecker" in task.name
+
+
+async def test_looks_that_wait_for_nothing_need_no_task(autojump_clock: MockClock) -> None:
+    platform = FakePlatform()
+    platform.make_link = AwareLink
+    AwareLink.asked = 0
+    async with open_fake_engine(platform) as engine:
+        await add(engine, "a", "b")
+        await connected(engine, "a", "b")
+        spawned = SpawnedChecks()
+        trio.lowlevel.add_instrument(spawned)
+        await trio.sleep(WARMUP + 10 * QUICK)
+        trio.lowlevel.remove_instrument(spawned)
+        assert AwareLink.asked >= 18
+        assert spawned.count == 0

@@ -13,6 +13,7 @@ from .link import (
     Named,
     Paced,
     Probeable,
+    SelfAware,
     ServerLeaving,
     Waiting,
 )
@@ -58,6 +59,7 @@ __all__ = [
     "Reachable",
     "ReachableBy",
     "Reached",
+    "SelfAware",
     "ServerLeaving",
     "Waiting",
     "WorkerHosting",

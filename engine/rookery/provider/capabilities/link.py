@@ -35,6 +35,14 @@ class Checkable(Protocol):
 
 
 @runtime_checkable
+class SelfAware(Protocol):
+    """A link that knows at once, without asking anything, whether it looks alive. Such a link needs no `check`."""
+
+    def fault(self) -> str | None:
+        """What looks wrong; None when it looks alive."""
+
+
+@runtime_checkable
 class Waiting(Protocol):
     """A link whose library reconnects on its own, after pauses that the library chooses."""
 
