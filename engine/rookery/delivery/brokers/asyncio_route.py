@@ -138,7 +138,9 @@ class AsyncioRoute(ABC):
     async def _drop(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
-            with contextlib.suppress(Exception):
-                async with asyncio.timeout(CLOSE_SECONDS):
-                    await self.disconnect(connection)
-            self._opened.abort()
+            try:
+                with contextlib.suppress(Exception):
+                    async with asyncio.timeout(CLOSE_SECONDS):
+                        await self.disconnect(connection)
+            finally:  # also when whoever waits for it has lost patience
+                self._opened.abort()
