@@ -21,9 +21,11 @@ class BotSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`Session.settings` of a bot; every field is optional.
 
     `takeover`: when another program polls the same bot, insist instead of waiting a minute. `allowed_updates`: kinds of
-    updates, all when absent. The rates are messages a second, 0 for no limit. `proxy`: http://, https:// or socks5://, with
-    user and password where it wants them, for everything that this bot does. `gather_albums`: seconds without another part
-    after which the parts of a media group, which are events of their own, also become one event `album`.
+    updates, all when absent. `sends_per_second`: messages a second in all, 0 for no limit. `sends_per_second_per_chat`:
+    messages a second to one chat, 0 for no limit. `sends_per_second_per_group`: the same for groups and channels, in
+    addition, counted by the minute. `proxy`: http://, https:// or socks5://, with user and password where it wants them,
+    for everything that this bot does. `gather_albums`: seconds without another part after which the parts of a media
+    group, which are events of their own, also become one event `album`.
     """
 
     takeover: bool = False

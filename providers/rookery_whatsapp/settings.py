@@ -51,8 +51,9 @@ class AccountSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sends to every device, or everything.
     `statuses`: status broadcasts of other people become events.
     `new_chats_per_day`: during the first `warm_up_days` after linking, how many chats without any message so far the account
-    may begin on a day (UTC); 0 for no limit.
-    `presence`: be shown as online or offline once connected. The rates are messages a second, 0 for no limit.
+    may begin on a day (UTC); 0 for no limit. `warm_up_days`: how long that holds after linking.
+    `presence`: be shown as online or offline once connected. `sends_per_second`: messages a second in all, 0 for no limit.
+    `sends_per_second_per_chat`: messages a second to one chat, 0 for no limit.
     """
 
     allow_rebind: bool = False

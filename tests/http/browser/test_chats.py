@@ -19,6 +19,22 @@ PATIENCE = 40.0
 LONG = os.environ.get("ROOKERY_TEST_LONG") == "1"
 
 
+GATE = """
+    window.gates = [];
+    const real = window.fetch;
+    window.fetch = async (...given) => {
+      const answer = await real(...given);
+      if (!String(given[0]?.url ?? given[0]).includes("q=")) return answer;
+      const text = await answer.text();
+      await new Promise((open) => window.gates.push(open));
+      return new Response(text, { status: answer.status, headers: answer.headers });
+    };
+    window.settled = async () => { for (let n = 0; n < 3; n += 1) await (await real("/v1/sessions")).text(); };
+    null
+"""
+"""Answers to searches come when their gate is opened; `settled` waits for some other answers of the server."""
+
+
 async def add_bot(rookery: Any, id: str = "shop") -> Any:
     bot = rookery.bots.new_bot()
     await rookery.engine.create_session(id=id, platform="telegram", name="The shop", credentials={"token": bot.token})
@@ -58,6 +74,50 @@ async def test_a_chat_is_read_and_answered(rookery: Any, page: Page, tmp_path: P
         await page.resize(width, height, phone=phone)
         await page.screenshot(tmp_path / f"chat-{width}.png")
         assert await page.js("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+
+
+async def test_what_was_begun_in_a_chat_is_there_again(rookery: Any, page: Page) -> None:
+    """Also what was typed while the message before was on its way; Escape leaves an answer out before it closes the chat."""
+    await rookery.engine.create_session(
+        id="another", platform="telegram", name="A shop", credentials={"token": rookery.bots.new_bot().token}
+    )
+    bot = await add_bot(rookery)
+    for chat in (ADA, BOB):
+        bot.push_text(f"I am {chat}", chat_id=chat)
+    await page.go(f"{rookery.url}/#/chats")
+    await page.click(".list a", f"I am {ADA}")  # of the session that had a message last, not of the first one
+    await page.see(f"I am {ADA}", ".bubbles")
+    await page.click("textarea")
+    await page.call("Input.insertText", text="half a sen")
+    await page.click(".list a", f"I am {BOB}")
+    await page.see(f"I am {BOB}", ".bubbles")
+    value = "document.querySelector('textarea').value"
+    assert await page.js(value) == ""
+    await page.click(".list a", f"I am {ADA}")
+    await page.see(f"I am {ADA}", ".bubbles")
+    assert await page.js(value) == "half a sen"
+
+    await page.hover(".bubble.in")
+    await page.click(".bubble .tools button", "Answer")
+    await page.see("Answer to: I am", ".write .note")
+    await page.press("Escape")
+    await page.until("document.querySelector('.write .note').hidden")
+    assert "chat=" in await page.js("location.hash")
+    await page.press("Escape")
+    await page.see("Choose a chat")
+    await page.click(".list a", f"I am {ADA}")
+    await page.see(f"I am {ADA}", ".bubbles")
+    assert await page.js(value) == "half a sen"
+
+    await page.js(GATE.replace("q=", "wait="))
+    await page.click("textarea")
+    await page.press("Enter")
+    await page.until("gates.length === 1")
+    await page.js("document.querySelector('textarea').setSelectionRange(99, 99)")
+    await page.call("Input.insertText", text="the next one")
+    await page.js("gates[0]()")
+    await page.see("half a sen", ".bubble.out")
+    await page.until(f"{value} === 'the next one'")
 
 
 async def test_chats_are_searched(rookery: Any, page: Page) -> None:
@@ -237,22 +297,6 @@ async def test_a_message_far_back_is_found_and_shown(rookery: Any, page: Page) -
     await page.until("!document.querySelector('.chat-search').checkVisibility()")
     assert "chat=1" in await page.js("location.hash"), "Escape closed the search, not the chat"
     await page.see("behind the", ".bubbles")
-
-
-GATE = """
-    window.gates = [];
-    const real = window.fetch;
-    window.fetch = async (...given) => {
-      const answer = await real(...given);
-      if (!String(given[0]?.url ?? given[0]).includes("q=")) return answer;
-      const text = await answer.text();
-      await new Promise((open) => window.gates.push(open));
-      return new Response(text, { status: answer.status, headers: answer.headers });
-    };
-    window.settled = async () => { for (let n = 0; n < 3; n += 1) await (await real("/v1/sessions")).text(); };
-    null
-"""
-"""Answers to searches come when their gate is opened; `settled` waits for some other answers of the server."""
 
 
 async def test_a_search_ends_with_its_field_and_lists_each_hit_once(

@@ -8,11 +8,12 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import trio
 
 from support.clients.chromium import Page
-from support.clients.layout import faults
+from support.clients.layout import LOOK, faults
 from support.webhook_receiver import open_webhook_receiver
 
 PATIENCE = 40.0
@@ -106,6 +107,65 @@ async def test_views_in_ordinary_life(rookery: Any, page: Page, axe: str, tmp_pa
         await page.click(".segments button", "Table")
         await page.until("document.querySelector('.line .name') !== null")
         wrong += await look(page, axe, "table", tmp_path, ("light", "dark"))
+    assert wrong == []
+
+
+@pytest.mark.parametrize("rookery", ["sesame"], indirect=True)
+async def test_views_while_something_is_done(rookery: Any, page: Page, axe: str, tmp_path: Path) -> None:
+    """What opens inside a view: a form, a search, a selection, a row with its details; and lists that are empty at first."""
+    both = ("light", "dark")
+    wrong = await look(page, axe, "sign-in", tmp_path, both)
+    await page.fill("Key", "sesame")
+    await page.press("Enter")
+    await page.see("No sessions yet")
+    await furnish(rookery)
+    async with httpx.AsyncClient(base_url=rookery.url, headers={"Authorization": "Bearer sesame"}) as client:
+        name = {"filename": "what I would like to have, and what I would rather not, in alphabetical order.txt"}
+        await client.post("/v1/media", params=name, content=b"a perch\n" * 300, headers={"Content-Type": "text/plain"})
+        for call in ("night/start", "night/stop", "nobody/stop"):
+            await client.post(f"/v1/sessions/{call}")
+        text = {"to": str(ADA), "type": "text", "text": "at five"}
+        await client.post("/v1/sessions/shop/messages", json=text, params={"wait": 5})
+
+    await shown(page, f"#/chats/shop?chat={ADA}")
+    await page.click(".talk header button", "Search in this chat")
+    await page.call("Input.insertText", text="five")
+    await page.see("2 found", ".chat-search")
+    wrong += await look(page, axe, "chat-search", tmp_path, both)
+    await page.resize(1280, 860)
+    await page.click(".hits button", "at five")
+    await page.hover(".bubble.out")
+    wrong += await look(page, axe, "chat-found", tmp_path, both)
+    for part, there in {"audit": "stop_session", "files": "alphabetical"}.items():
+        await shown(page, f"#/system/{part}")
+        await page.until(f"document.querySelector('main').textContent.includes({there!r})")
+        wrong += await look(page, axe, f"full-{part}", tmp_path, both)
+
+    await page.resize(1280, 860)
+    await shown(page, "#/sessions")
+    await page.click("button", "Select")
+    await page.click(".bulk button", "Select all shown")
+    await page.see("Select none", ".bulk")
+    wrong += await look(page, axe, "selected", tmp_path, both)
+    numbers = "document.querySelectorAll('.chip .number').forEach((one) => { one.textContent = '5000'; })"
+    wrong += await page.js(f"{numbers}; {LOOK}")
+    await page.resize(1280, 860)
+    await shown(page, "#/sessions/office")
+    await page.click(".actions button", "Settings")
+    await page.see("Ask WhatsApp whether a number exists", "dialog")
+    wrong += await look(page, axe, "dialog-settings", tmp_path, both)
+    await page.press("Escape")
+    await page.resize(1280, 860)
+    await shown(page, "#/events?type=message")
+    await page.click(".events summary", "Perfect")
+    await page.see("Perfect", ".events pre")
+    wrong += await look(page, axe, "event", tmp_path, both)
+    await page.resize(1280, 860)
+    await shown(page, "#/webhooks")
+    await page.click("button", "Add the first sink")
+    await page.click("dialog .choice", "Only these")
+    await page.until("document.querySelector('dialog .type-group') !== null")
+    wrong += await look(page, axe, "dialog-sink", tmp_path, both)
     assert wrong == []
 
 

@@ -54,6 +54,27 @@ async def test_a_browser_whose_clock_is_wrong_shows_the_right_ages(rookery: Any,
     await page.until("/^(\\d+ s|a moment)$/.test(document.querySelector('.list time')?.textContent)")
 
 
+async def test_an_address_that_was_cut_or_names_nothing(rookery: Any, page: Page) -> None:
+    await page.see("No sessions yet")
+    for address, words in {
+        "#/sessions/%E0%A4%A": "There is no such session",
+        "#/sessions/%": "There is no such session",
+        "#/chats/100%25": "No session has the id 100%",
+        "#/chats/100%": "No session has the id 100%",
+        "#/nothing/of/the/kind?x=%": "Overview",
+        "#/system/%": "This instance",
+        "#/system/toString": "This instance",
+        "#/constructor": "Overview",
+        "#/webhooks?show=__proto__": "No webhooks yet",
+        "#/sessions?order=constructor&by=toString&show=x": "No sessions yet",
+    }.items():
+        await page.js("location.hash = '#/help'; 1")
+        await page.see("Overview", "h1")
+        await page.js(f"location.hash = {address!r}; 1")
+        await page.see(words, "main")
+    assert page.troubles == []
+
+
 async def test_a_session_that_is_deleted_while_it_is_open(rookery: Any, page: Page) -> None:
     await add_bot(rookery, "shop", "The shop")
     await add_bot(rookery, "other", "The other one")

@@ -54,6 +54,39 @@ async def test_the_overview_tells_what_is_wrong_and_leads_there(rookery: Any, pa
     assert await page.js("document.querySelector('input[type=search]').value") == "goo"
 
 
+async def test_what_to_do_first_stands_on_the_first_screen_of_a_phone(rookery: Any, page: Any) -> None:
+    await page.resize(390, 844, phone=True)
+    await page.go(f"{rookery.url}/#/overview")
+    await page.see("No sessions yet")
+    await page.until("document.querySelector('.empty a').getBoundingClientRect().bottom < innerHeight - 60")
+    await page.click(".empty a", "Add a session")
+    await page.click("button", "Add the first one")
+    await page.see("Talk to @BotFather", "dialog")
+
+
+async def test_groups_come_with_the_worst_first_and_the_filter_stays_in_the_address(rookery: Any, page: Any) -> None:
+    good, revoked = rookery.bots.new_bot(), rookery.bots.new_bot()
+    revoked.revoke()
+    for id, bot, state in (("good", good, "CONNECTED"), ("refused", revoked, "AUTH_FAILURE")):
+        await rookery.engine.create_session(id=id, platform="telegram", credentials={"token": bot.token})
+        with trio.fail_after(PATIENCE):
+            await rookery.engine.wait_status(id, state)
+    await add_bots(rookery, 1, "off")
+    await page.go(f"{rookery.url}/#/sessions?by=state")
+    await page.until("document.querySelectorAll('.list-heading').length === 3")
+    headings = "[...document.querySelectorAll('.list-heading')].map((one) => one.textContent)"
+    assert await page.js(headings) == ["Refused 1", "Connected 1", "Stopped 1"]
+    await page.click(".list a", "good")
+    await page.see("Connected", ".pane header .pill")
+    assert await page.js("location.hash") == "#/sessions/good?by=state"
+    await page.call("Page.reload")
+    await page.see("Connected", ".pane header .pill")
+    await page.until("document.querySelectorAll('.list-heading').length === 3")
+    await page.press("Escape")
+    await page.until("location.hash === '#/sessions?by=state'")
+    await page.see("Choose a session", ".pane")
+
+
 async def test_fifty_of_two_hundred_sessions_are_started_at_once(rookery: Any, page: Any, tmp_path: Path) -> None:
     await add_bots(rookery, 50, "shop")
     await add_bots(rookery, 150, "other")

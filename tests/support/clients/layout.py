@@ -6,15 +6,15 @@ from typing import Any
 
 from support.clients.chromium import Page
 
-_LOOK = """
+LOOK = """
 (() => {
   const found = [];
   const name = (one) => `<${one.tagName.toLowerCase()} class="${one.className}"> ${one.textContent.trim().slice(0, 40)}`;
   const clipped = (one) => one !== null && getComputedStyle(one).clipPath.startsWith("inset(50%");  // for screen readers only
   const shown = (one) => one.checkVisibility({ visibilityProperty: true, opacityProperty: true })
-    && !one.closest(".off-screen, svg") && !clipped(one.closest(".tools"));
+    && !one.closest(".off-screen, svg") && !clipped(one.closest(".tools")) && !clipped(one.closest("thead"));
   const inView = (box) => box.bottom > 0 && box.top < innerHeight && box.width > 1 && box.height > 1;
-  const scrolls = ".table-box, .parts, .tasks, .log, pre";  // these may be wider than the window, and scroll by themselves
+  const scrolls = ".parts, .tasks, .log, pre";  // these may be wider than the window, and scroll by themselves
   const dialog = document.querySelector("dialog[open]");
 
   for (const one of [document.documentElement, dialog].filter(Boolean)) {
@@ -22,6 +22,10 @@ _LOOK = """
   }
 
   const place = dialog ?? document.body;
+  for (const one of place.querySelectorAll(".table-box")) {
+    const over = one.scrollWidth - one.clientWidth;
+    if (shown(one) && over > 1) found.push(`a table ${over} pixels too wide`);
+  }
   for (const one of place.querySelectorAll("*")) {
     const box = one.getBoundingClientRect();
     if (!inView(box) || !shown(one)) continue;
@@ -54,9 +58,10 @@ _LOOK = """
   return [...new Set(found)].slice(0, 12);
 })()
 """
+"""An expression of JavaScript: the list of sentences."""
 
 
 async def faults(page: Page) -> list[str]:
     """Sentences about what is shown: too wide for the window, text cut without a title, neighbours that overlap."""
-    found: list[Any] = await page.js(_LOOK)
+    found: list[Any] = await page.js(LOOK)
     return [str(one) for one in found]

@@ -28,11 +28,20 @@ let leave = () => {};
 let current = null;
 let asking = false;
 
+/** An address may have been cut or typed by hand: what is no percent-encoding is taken as it stands. */
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
 /** `#/view/id?filter=value` */
 function place() {
   const [where, search] = location.hash.split("?");
   const [, name, id] = where.split("/");
-  return { name: name in VIEWS ? name : "overview", id: id ? decodeURIComponent(id) : null, query: new URLSearchParams(search) };
+  return { name: Object.hasOwn(VIEWS, name) ? name : "overview", id: id ? decoded(id) : null, query: new URLSearchParams(search) };
 }
 
 /** A view's function, at once if it is here; else a promise of it, or of null if the server does not answer. */

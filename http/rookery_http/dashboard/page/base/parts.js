@@ -56,6 +56,14 @@ export function json(title, value) {
   return element;
 }
 
+/** A table whose rows become small cards on a phone; the roles stay whatever the style sheet makes of the elements. */
+export function rowTable(kind, caption, columns, body) {
+  const head = h("tr", { role: "row" }, columns.map((name) => h("th", { scope: "col", role: "columnheader" }, name)));
+  return h("table", { class: kind, role: "table" }, h("caption", { class: "off-screen" }, caption), h("thead", { role: "rowgroup" }, head), body);
+}
+
+export const cell = (properties, ...children) => h("td", { role: "cell", ...properties }, children);
+
 /** What to do when there is nothing to see. */
 export function empty(title, text, ...actions) {
   return h("div", { class: "empty" }, h("h2", {}, title), h("p", {}, text), actions.length ? h("div", { class: "row" }, actions) : null);

@@ -10,6 +10,7 @@ import { conversation } from "./conversation.js";
 const PAGE = 100;
 const SEEN = "rookery-seen";
 const SEEN_MOST = 500;
+const NEWEST = Number.MAX_SAFE_INTEGER;
 
 const addressOf = (session, chat) => `#/chats/${encodeURIComponent(session)}${chat ? `?${new URLSearchParams({ chat })}` : ""}`;
 
@@ -23,6 +24,7 @@ export function chats(main, id, query) {
   let heard = [];
   let limit = PAGE;
   let watched = null;
+  let loading = null;
 
   const picker = h("select", { "aria-label": "Session", onchange: () => (location.hash = addressOf(picker.value)) });
   const search = h("input", { type: "search", placeholder: "Search  ( / )", "aria-label": "Search chats", oninput: () => refresh() });
@@ -41,7 +43,8 @@ export function chats(main, id, query) {
     rows.sort((a, b) => (a.name || a.id).localeCompare(b.name || b.id));
     fill(picker, rows.map((row) => h("option", { value: row.id }, row.name ? `${row.name} (${row.id})` : row.id)));
     show(picker, rows.length > 1);
-    session ??= rows[0]?.id ?? null;
+    const busiest = session === null && rows.length > 1 ? await latestOf(rows) : null;
+    session ??= busiest ?? rows[0]?.id ?? null;
     main.classList.toggle("none", session === null);
     if (session === null) return fill(nothing, empty("No sessions yet", "Chats appear here when a session has received or sent something.", h("a", { class: "button primary", href: "#/sessions" }, "Add a session")));
     picker.value = session;
@@ -53,7 +56,7 @@ export function chats(main, id, query) {
     const events = heard;
     heard = [];
     try {
-      if (!rows?.length) await sessions();
+      if (!rows?.length) await (loading ??= sessions().finally(() => (loading = null)));
       if (session === null) return show(search, false);
       const page = await get(path("sessions", session, "chats"), { q: search.value.trim(), limit });
       refused.tell(null);
@@ -72,7 +75,10 @@ export function chats(main, id, query) {
       return await open?.refresh(page.chats.find((row) => row.chat === chat), events);
     } catch (problem) {
       nothing.querySelector(".skeleton")?.remove();
-      return refused.tell(problem);
+      if (problem.status !== 404 || rows?.some((row) => row.id === session)) return refused.tell(problem);
+      rows = null; // it may be created yet
+      fill(list);
+      return fill(nothing, empty("There is no such session", `No session has the id ${session}. It may have been deleted, or the address is from another server.`, h("a", { class: "button primary", href: "#/sessions" }, "See all sessions")));
     }
   }
 
@@ -148,6 +154,16 @@ export function chats(main, id, query) {
       main.classList.remove("chosen", "none");
     },
   };
+}
+
+/** The session that received a message last; null when none did, or the key may not see that. */
+async function latestOf(rows) {
+  try {
+    const { events } = await get("/v1/events", { type: "message", before: NEWEST, limit: 1 });
+    return rows.find((row) => row.id === events[0]?.session)?.id ?? null;
+  } catch {
+    return null;
+  }
 }
 
 function seenHere() {

@@ -5,16 +5,18 @@ import { fill, h, show } from "../base/dom.js";
 import { button, run } from "../base/parts.js";
 import { words } from "./bubble.js";
 
+const drafts = new Map(); // by session and chat, until the page is left
 const KIND = { image: "image", video: "video", audio: "audio" };
 
-/** `deliver(body)` sends; `sent()` follows once the server has it. */
-export function composer(session, { deliver, sent }) {
+/** `deliver(body)` sends; `sent()` follows once the server has it. What was begun in a chat is there again when it is opened again. */
+export function composer(session, chat, { deliver, sent }) {
+  const draft = JSON.stringify([session, chat]);
   let answering = null;
   let editing = null;
   let file = null;
 
   const error = h("p", { class: "error", role: "alert", hidden: true });
-  const text = h("textarea", { rows: "2", spellcheck: "true", "aria-label": "Message", placeholder: "Write a message" });
+  const text = h("textarea", { rows: "2", spellcheck: "true", "aria-label": "Message", placeholder: "Write a message", value: drafts.get(draft) ?? "", oninput: keep });
   const send = h("button", { type: "submit", class: "primary" }, "Send");
   const note = h("div", { class: "row between note", hidden: true });
   const picker = h("input", { type: "file", hidden: true, "aria-label": "File to send", onchange: () => attach(picker.files[0] ?? null) });
@@ -27,13 +29,19 @@ export function composer(session, { deliver, sent }) {
     show(attachButton, editing === null);
     const about = parts.join(" · ");
     fill(note, h("span", { class: "clip soft", title: about }, about), button("Leave out", () => {
-      if (editing) text.value = "";
       clear();
       text.focus();
     }, { kind: "plain small" }));
   }
 
+  function keep() {
+    if (editing) return;
+    if (text.value) drafts.set(draft, text.value);
+    else drafts.delete(draft);
+  }
+
   function clear() {
+    if (editing) text.value = drafts.get(draft) ?? "";
     [answering, editing, file] = [null, null, null];
     picker.value = "";
     describe();
@@ -57,14 +65,18 @@ export function composer(session, { deliver, sent }) {
     event.preventDefault();
     run(send, async () => {
       show(error, false);
-      const written = text.value.trim();
+      const before = text.value;
+      const written = before.trim();
       if (!written && (editing || !file)) return text.focus();
+      if (!editing) drafts.delete(draft);
       try {
         await deliver(await bodyOf(written));
-        text.value = "";
+        if (!editing && text.value.startsWith(before)) text.value = text.value.slice(before.length); // more may have been typed meanwhile
+        keep();
         clear();
         await sent();
       } catch (problem) {
+        keep();
         error.textContent = problem.message;
         show(error, true);
       }
@@ -90,6 +102,12 @@ export function composer(session, { deliver, sent }) {
   return {
     element: form,
     focus: () => text.focus(),
+    /** Leave an answer, an edit or a file out; false when there was none. */
+    dismiss() {
+      const open = Boolean(answering || editing || file);
+      if (open) clear();
+      return open;
+    },
     answer(message) {
       [answering, editing] = [message, null];
       describe();

@@ -36,7 +36,7 @@ export function conversation(pane, { session, chat, changed, seen }) {
   const scroll = h("div", { class: "scroll" });
   const first = h("div", { class: "first" }, skeleton(5));
   const latest = button("", toNewest, { kind: "small to-newest", hidden: true });
-  const write = composer(session, { deliver, sent: async () => (await read(), toNewest()) });
+  const write = composer(session, chat, { deliver, sent: async () => (await read(), toNewest()) });
   const messages = windowed(scroll, "Messages, newest first", {
     keyOf,
     make: (message) => bubble(message, { find, answer: write.answer, react, edit: write.edit, erase }),
@@ -146,7 +146,8 @@ export function conversation(pane, { session, chat, changed, seen }) {
   }
 
   const escape = (event) => {
-    if (event.key === "Escape" && !document.querySelector("dialog[open]")) location.hash = `#/chats/${encodeURIComponent(session)}`;
+    if (event.key !== "Escape" || document.querySelector("dialog[open]") || write.dismiss()) return;
+    location.hash = `#/chats/${encodeURIComponent(session)}`;
   };
   document.addEventListener("keydown", escape);
   if (matchMedia("(pointer: fine)").matches) write.focus();

@@ -2,7 +2,7 @@
 
 import { get } from "../base/api.js";
 import { clock, fill, h, when } from "../base/dom.js";
-import { pill, skeleton } from "../base/parts.js";
+import { cell, pill, rowTable, skeleton } from "../base/parts.js";
 import { barPlot } from "../base/plot.js";
 
 const SHOWN = 50;
@@ -11,8 +11,8 @@ export const milliseconds = (seconds) => `${seconds < 0.01 ? (seconds * 1000).to
 export function attempts(at) {
   const plot = barPlot(SHOWN);
   const about = h("p", { class: "soft" });
-  const list = h("tbody");
-  const table = h("table", { class: "attempts" }, h("caption", { class: "off-screen" }, "Attempts, newest first"), h("thead", {}, h("tr", {}, ["At", "Event", "Result", "Took", "Answer"].map((name) => h("th", { scope: "col" }, name)))), list);
+  const list = h("tbody", { role: "rowgroup" });
+  const table = rowTable("attempts", "Attempts, newest first", ["At", "Event", "Result", "Took", "Answer"], list);
   const place = h("div", { class: "table-box", tabindex: "0", role: "region", "aria-label": "Attempts" }, skeleton(3));
   const element = h("div", { class: "stack" }, h("h3", {}, "Last attempts"), plot.element, about, place);
 
@@ -35,11 +35,11 @@ function rowOf(one) {
   const result = pill(one.delivered ? String(one.status ?? "confirmed") : one.status ? String(one.status) : "no answer", one.delivered ? "good" : "bad");
   return h(
     "tr",
-    {},
-    h("td", {}, h("time", { datetime: one.at, title: when(one.at) }, clock(one.at))),
-    h("td", {}, h("span", { class: "tag" }, one.type), h("span", { class: "soft" }, ` ${one.session}, ${one.event}${one.attempt > 1 ? `, attempt ${one.attempt}` : ""}`)),
-    h("td", {}, result),
-    h("td", { class: "number" }, milliseconds(one.seconds)),
-    h("td", { class: "answer" }, one.error ?? one.answer),
+    { role: "row" },
+    cell({}, h("time", { datetime: one.at, title: when(one.at) }, clock(one.at))),
+    cell({ class: "wide" }, h("span", { class: "tag" }, one.type), h("span", { class: "soft" }, ` ${one.session}, ${one.event}${one.attempt > 1 ? `, attempt ${one.attempt}` : ""}`)),
+    cell({}, result),
+    cell({ class: "number" }, milliseconds(one.seconds)),
+    cell({ class: "wide answer", title: one.error ?? one.answer }, one.error ?? one.answer),
   );
 }

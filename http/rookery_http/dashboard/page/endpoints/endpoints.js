@@ -58,7 +58,8 @@ export function endpoints(main, _, query) {
   }
 
   function go(_, wanted) {
-    filter = wanted?.get("show") in FILTERS ? wanted.get("show") : null;
+    const named = wanted?.get("show") ?? "";
+    filter = Object.hasOwn(FILTERS, named) ? named : null;
     show(narrowed, filter !== null);
     if (filter) fill(narrowed, h("span", {}, `Only ${FILTERS[filter][0]}.`), h("a", { href: "#/webhooks" }, "Show all"));
     refresh();

@@ -7,6 +7,7 @@ import { summary } from "../base/telling.js";
 
 const PAGE = 100;
 const AT_ONCE = 1000;
+const titled = (text) => h("strong", { class: "clip", title: text.slice(0, 300) }, text);
 const plural = (count, one, many) => `${count} ${count === 1 ? one : many}`;
 
 /** `at` makes paths below the endpoint's; `changed` follows a replay. */
@@ -64,7 +65,7 @@ export function letters(at, changed) {
     const details = h(
       "details",
       {},
-      h("summary", { class: "letter" }, h("span", { class: "tag" }, letter.event.type), h("strong", { class: "clip" }, summary(letter.event) || `event ${letter.event.id}`)),
+      h("summary", { class: "letter" }, h("span", { class: "tag" }, letter.event.type), titled(summary(letter.event) || `event ${letter.event.id}`)),
       h("p", { class: "soft" }, `${letter.event.session}, event ${letter.event.id}, ${plural(letter.attempts, "attempt", "attempts")}, `, ago(letter.at, { prefix: "given up " })),
       pre,
     );

@@ -6,7 +6,7 @@ import { fill, h, show } from "../base/dom.js";
 /** A field like those of `dialogs`: its value is null for every type, or a list of names and patterns. */
 export function typePicker(chosen) {
   const boxes = new Map();
-  const every = radio("Every type that needs no naming", chosen === null);
+  const every = radio("Every type, except the few that are sent only when named", chosen === null);
   const some = radio("Only these", chosen !== null);
   const groups = h("div", { class: "type-groups" }, h("p", { class: "soft" }, "Reading the catalogue…"));
   const more = h("input", { id: "more-types", type: "text", autocomplete: "off", spellcheck: "false", placeholder: "session.*" });
@@ -29,7 +29,7 @@ export function typePicker(chosen) {
         h(
           "div",
           { class: "type-group", role: "group", "aria-label": platform || "Every platform" },
-          h("h4", {}, { telegram: "Telegram", whatsapp: "WhatsApp" }[platform] ?? (platform || "Every platform")),
+          h("h3", {}, { telegram: "Telegram", whatsapp: "WhatsApp" }[platform] ?? (platform || "Every platform")),
           types.map((row) => {
             const box = h("input", { type: "checkbox", value: row.type, checked: chosen?.includes(row.type) });
             boxes.set(row.type, box);

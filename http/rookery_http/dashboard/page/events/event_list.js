@@ -130,7 +130,7 @@ function row(event, onPick, withSession) {
       {},
       stamp(event.time),
       h("span", { class: "tag clip", title: event.type }, event.type),
-      titled("who", [withSession ? event.session : null, origin(event)].filter(Boolean).join(" · ")),
+      titled("who", [withSession ? event.session : null, origin(event)].filter(Boolean).join(" · "), short),
       titled("what clip", summary(event)),
     ),
   );
@@ -140,7 +140,10 @@ function row(event, onPick, withSession) {
   return h("li", {}, details, file || answer ? h("div", { class: "tools" }, file, answer) : null);
 }
 
-const titled = (kind, text) => h("span", { class: kind, title: text.slice(0, 300) }, text);
+const titled = (kind, text, shown = (whole) => whole) => h("span", { class: kind, title: text.slice(0, 300) }, shown(text));
+
+/** A phone number is enough to know a person by; the title has the whole address. */
+const short = (text) => text.replace("@s.whatsapp.net", "");
 
 /** The whole event, made when somebody looks. */
 function insideOf(event) {

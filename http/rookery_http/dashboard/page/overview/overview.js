@@ -1,7 +1,7 @@
 // The start: what needs somebody, how much goes through, what waits, and what changed last.
 
 import { get, path } from "../base/api.js";
-import { ago, fill, h, keyed, setText, setTime, size, span } from "../base/dom.js";
+import { ago, fill, h, keyed, setText, setTime, show, size, span } from "../base/dom.js";
 import { empty, every, pill, skeleton, trouble } from "../base/parts.js";
 import { linePlot } from "../base/plot.js";
 import { actionOf, platform, stateOf } from "../base/words.js";
@@ -51,14 +51,18 @@ export function overview(main) {
   const curves = CURVES.map(([name, label, href]) => curve(name, label, href));
   const changes = h("ol", { class: "changes", "aria-label": "Latest changes" });
   const none = h("div", {}, skeleton(5));
+  const start = empty("No sessions yet", "Add a Telegram bot or link a WhatsApp account, and its life shows here.", h("a", { class: "button primary", href: "#/sessions" }, "Add a session"));
+  const latestCard = h("section", { class: "card" }, h("h2", {}, "Latest changes"), changes, none);
+  show(start, false);
   const instances = h("div", { class: "instances" }, skeleton(1));
   fill(
     main,
     h("h1", {}, "Overview"),
     refused,
+    start,
     h("div", { class: "tiles" }, tiles.map((tile) => tile.element), lagTile),
     h("div", { class: "curves" }, curves.map((one) => one.element)),
-    h("section", { class: "card" }, h("h2", {}, "Latest changes"), changes, none),
+    latestCard,
     h("section", { class: "card" }, h("h2", {}, "Instances"), instances),
   );
   let total = null; // sessions
@@ -94,10 +98,11 @@ export function overview(main) {
     const results = await Promise.allSettled([figures(), latest()]);
     refused.tell(results.find((one) => one.status === "rejected")?.reason ?? null);
     if (results[0].status === "rejected" && results[0].reason.status) instances.querySelector(".skeleton")?.remove();
+    show(start, total === 0);
+    show(latestCard, total !== 0 || rows.length > 0);
     if (rows.length) return;
     if (total) fill(none, h("p", { class: "soft" }, "Nothing has changed lately."));
-    else if (total === 0 && !none.querySelector(".empty")) fill(none, empty("No sessions yet", "Add a Telegram bot or link a WhatsApp account, and its life shows here.", h("a", { class: "button primary", href: "#/sessions" }, "Add a session")));
-    else if (total === null) fill(none);
+    else fill(none);
   }
 
   const end = every(2500, refresh);

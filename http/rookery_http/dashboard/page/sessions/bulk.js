@@ -56,6 +56,7 @@ export function bulkBar(picked, shown, draw, refresh) {
       const known = new Set(rows.map((row) => row.id));
       for (const id of picked) if (!known.has(id)) picked.delete(id);
       show(element, choosing);
+      setText(all, rows.length && rows.every((row) => picked.has(row.id)) ? "Select none" : "Select all shown");
       setText(count, `${picked.size} selected`);
       for (const one of actions) one.disabled = picked.size === 0;
     },

@@ -16,9 +16,10 @@ export const ORDERS = {
   instance: ["Instance", byText((row) => row.owner ?? "~")],
 };
 
+/** What each choice is called, the heading of a row, and which heading comes first unless they go by the alphabet. */
 export const HEADINGS = {
   none: ["Not grouped", null],
-  state: ["By state", (row) => stateOf(row)[0]],
+  state: ["By state", (row) => stateOf(row)[0], (a, b) => TONES[stateOf(a)[1]] - TONES[stateOf(b)[1]]],
   platform: ["By platform", (row) => platform(row.platform)],
   instance: ["By instance", (row) => row.owner ?? "Runs nowhere"],
 };
@@ -31,8 +32,8 @@ export function arranged(rows, { fits, text, order, down, heading }) {
     .filter((row) => !wanted || `${row.id} ${row.name} ${row.platform} ${row.reason} ${row.owner ?? ""}`.toLowerCase().includes(wanted))
     .sort(ORDERS[order][1]);
   if (down) found.reverse();
-  const of = HEADINGS[heading][1];
-  return of === null ? found : found.sort(byText(of));
+  const [, of, first = () => 0] = HEADINGS[heading];
+  return of === null ? found : found.sort((a, b) => first(a, b) || compare(of(a), of(b)));
 }
 
 /** Rows with a heading before each group: what `keyed` makes elements for. */

@@ -23,10 +23,14 @@ function countdown(words) {
   const timer = setInterval(step, 250);
   return {
     element,
-    set(iso) {
+    /** `since` is another countdown to the same moment, which knows how long the whole was. */
+    set(iso, since = null) {
       until = iso === null ? null : Date.parse(iso);
-      whole = until === null ? 1 : Math.max(1, (until - now()) / 1000);
+      whole = since?.whole ?? (until === null ? 1 : Math.max(1, (until - now()) / 1000));
       step();
+    },
+    get whole() {
+      return whole;
     },
     leave: () => clearInterval(timer),
   };
@@ -98,7 +102,7 @@ export function pairing(parent, id) {
     show(big.picture, shown !== null);
     if (address) big.picture.src = address;
     setText(big.words, shown === null ? "Waiting for the next code…" : "Settings › Linked devices › Link a device");
-    if (expiresAt !== big.until) big.left.set(expiresAt || null);
+    if (expiresAt !== big.until) big.left.set(expiresAt || null, expires);
     big.until = expiresAt;
   }
 

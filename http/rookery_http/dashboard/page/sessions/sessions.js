@@ -100,7 +100,7 @@ export function sessions(main, id, query) {
     draw();
   }
 
-  const one = (wanted, known, otherwise) => (wanted !== null && wanted in known ? wanted : otherwise);
+  const one = (wanted, known, otherwise) => (wanted !== null && Object.hasOwn(known, wanted) ? wanted : otherwise);
 
   function read(wanted) {
     const name = wanted?.get("show");
@@ -111,13 +111,17 @@ export function sessions(main, id, query) {
     search.value = wanted?.get("q") ?? "";
   }
 
-  /** The filter stands in the address, so that it can be kept and shared. */
   function changed() {
+    writeAddress();
+    draw();
+  }
+
+  /** The filter stands in the address, so that it can be kept and shared. */
+  function writeAddress() {
     const all = { show: group === "all" ? "" : group, q: search.value.trim(), order: order === "need" ? "" : order, down: down ? "1" : "", by: heading === "none" ? "" : heading };
     const filter = new URLSearchParams(Object.entries(all).filter(([, value]) => value));
     const own = chosen === null ? "" : `/${encodeURIComponent(chosen)}`;
     history.replaceState(null, "", `#/sessions${own}${filter.size ? `?${filter}` : ""}`);
-    draw();
   }
 
   const shownNow = () => arranged(rows, { fits: fitsGroup, text: search.value.trim(), order, down, heading });
@@ -185,8 +189,10 @@ export function sessions(main, id, query) {
 
   function go(wanted, filter) {
     if (filter?.size) read(filter);
-    if (wanted !== null && wanted === chosen && detail) return draw();
+    const same = wanted !== null && wanted === chosen && detail;
     chosen = wanted;
+    if (filter?.size === 0) writeAddress(); // a link to a session does not name the filter, which stays
+    if (same) return draw();
     main.classList.toggle("chosen", chosen !== null);
     detail?.leave();
     detail = null;

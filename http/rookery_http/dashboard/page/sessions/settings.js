@@ -1,8 +1,7 @@
 // Changing a session: its name, and the settings that its platform knows, as the description of the API lists them.
 
-import { Problem, call, get, path } from "../base/api.js";
+import { Problem, call, get, path, sentence } from "../base/api.js";
 import { field, form, tick } from "../base/dialogs.js";
-import { h } from "../base/dom.js";
 import { toast } from "../base/parts.js";
 
 const HIDDEN = "***";
@@ -10,28 +9,35 @@ let description = null;
 
 const titled = (name) => `${name[0].toUpperCase()}${name.slice(1)}`.replaceAll("_", " ");
 
+/** What the description says of each setting, as sentences: "`proxy`: …. `takeover`: …." */
+function meanings(schema) {
+  const found = (schema.description ?? "").replaceAll(/\s+/g, " ").matchAll(/`(\w+)`: (.*?)(?=\s*`\w+`: |$)/g);
+  return Object.fromEntries([...found].map(([, name, text]) => [name, sentence(text.replaceAll("`", ""))]));
+}
+
 /** Fields for the properties of a platform's schema. */
 function settingFields(schema, settings) {
+  const about = meanings(schema);
   return Object.entries(schema.properties).map(([name, shape]) => {
     const now = settings[name];
     const kinds = shape.anyOf ?? [shape];
     const main = kinds.find((one) => one.type !== "null") ?? {};
     const default_ = shape.default ?? null;
-    if (main.type === "boolean") return { ...tick(name, titled(name), { checked: now ?? default_ }), default_ };
+    if (main.type === "boolean") return { ...tick(name, titled(name), { checked: now ?? default_, hint: about[name] }), default_ };
     if (main.enum) {
       const choices = main.enum.map((one) => [one, one]);
       if (kinds.length > 1) choices.unshift(["", "not set"]);
-      return { ...field(name, titled(name), { choices, value: now ?? default_ ?? "" }), default_, nullable: true };
+      return { ...field(name, titled(name), { choices, value: now ?? default_ ?? "", hint: about[name] }), default_, nullable: true };
     }
     if (main.type === "array") {
-      const shown = { ...field(name, titled(name), { rows: "3", value: (now ?? []).join(", "), placeholder: "all", hint: "Separated by commas; empty: all." }), default_ };
+      const shown = { ...field(name, titled(name), { rows: "3", value: (now ?? []).join(", "), placeholder: "all", hint: `${about[name] ?? ""} Separated by commas; empty: all.`.trim() }), default_ };
       return { ...shown, value: () => shown.input.value.split(",").map((one) => one.trim()).filter(Boolean), list: true };
     }
     if (main.type === "number" || main.type === "integer") {
-      const shown = { ...field(name, titled(name), { type: "number", min: "0", step: "any", inputmode: "decimal", value: now ?? "", placeholder: default_ === null ? "as the server is set" : String(default_) }), default_ };
+      const shown = { ...field(name, titled(name), { type: "number", min: "0", step: "any", inputmode: "decimal", value: now ?? "", placeholder: default_ === null ? "as the server is set" : String(default_), hint: about[name] }), default_ };
       return { ...shown, value: () => (shown.input.value === "" ? "" : Number(shown.input.value)) };
     }
-    const hint = String(now ?? "").includes(HIDDEN) ? "The password is hidden: write the whole address again to keep it, or empty the field." : undefined;
+    const hint = String(now ?? "").includes(HIDDEN) ? "The password is hidden: write the whole address again to keep it, or empty the field." : about[name];
     return { ...field(name, titled(name), { value: now ?? "", hint }), default_ };
   });
 }
@@ -76,12 +82,10 @@ export async function editSession(row, done) {
   if (!schema) return editDocument(row, done);
   const name = field("name", "Name", { value: row.name, maxlength: "256" });
   const fields = settingFields(schema, row.settings);
-  const about = (schema.description ?? "").split("\n\n").slice(1).join(" ").replaceAll("`", "");
   form({
     kind: "form wide",
     title: `Settings of ${row.name || row.id}`,
     intro: "Changed settings replace its connection by a new one; nothing is lost.",
-    extra: about ? [h("details", { class: "json" }, h("summary", {}, "What they mean"), h("p", { class: "soft" }, about))] : [],
     fields: [name, ...fields],
     verb: "Save",
     async submit(values) {

@@ -2,20 +2,21 @@
 
 import { get } from "../base/api.js";
 import { fill, h, show, when } from "../base/dom.js";
-import { button, pill, skeleton, trouble } from "../base/parts.js";
+import { button, cell, pill, rowTable, skeleton, trouble } from "../base/parts.js";
 
 const PAGE = 100;
+const COLUMNS = ["At", "Call", "Session", "What", "Key", "From", "Answer"];
 
 export function audit() {
   const refused = trouble();
   const key = h("input", { id: "audit-key", placeholder: "any", autocomplete: "off", onchange: () => read() });
   const session = h("input", { id: "audit-session", placeholder: "any", autocomplete: "off", onchange: () => read() });
   const labelled = (label, input) => h("div", { class: "field" }, h("label", { for: input.id }, label), input);
-  const rows = h("tbody");
-  const table = h("table", {}, h("caption", { class: "off-screen" }, "Calls that changed something, newest first"), h("thead", {}, h("tr", {}, ["At", "Key", "Call", "Session", "What", "Answer", "From"].map((name) => h("th", { scope: "col" }, name)))), rows);
+  const rows = h("tbody", { role: "rowgroup" });
+  const table = rowTable("audit", "Calls that changed something, newest first", COLUMNS, rows);
   const place = h("div", { class: "table-box", tabindex: "0", role: "region", "aria-label": "Audit log" }, skeleton(5));
   const more = button("Show older ones", () => read(true), { kind: "plain" });
-  const element = h("section", { class: "card stack" }, h("h2", {}, "Audit"), refused, h("div", { class: "filters two" }, labelled("Key", key), labelled("Session", session)), place, h("div", { class: "row center" }, more));
+  const element = h("section", { class: "card stack" }, h("h2", {}, "Audit"), refused, h("div", { class: "filters two even" }, labelled("Key", key), labelled("Session", session)), place, h("div", { class: "row center" }, more));
   let next = null;
   show(more, false);
 
@@ -40,5 +41,12 @@ export function audit() {
 
 function rowOf(entry) {
   const tone = entry.outcome < 400 ? "good" : entry.outcome < 500 ? "attention" : "bad";
-  return h("tr", {}, h("td", {}, h("time", { datetime: entry.at }, when(entry.at))), [entry.key, entry.call, entry.session, entry.target].map((text) => h("td", {}, text ?? "")), h("td", {}, pill(String(entry.outcome), tone)), h("td", { class: "soft" }, entry.client ?? ""));
+  const words = { Call: entry.call, Session: entry.session, What: entry.target, Key: entry.key, From: entry.client };
+  return h(
+    "tr",
+    { role: "row" },
+    cell({}, h("time", { datetime: entry.at }, when(entry.at))),
+    Object.entries(words).map(([name, text]) => cell({ "data-name": name }, text ?? "")),
+    cell({ class: "outcome" }, pill(String(entry.outcome), tone)),
+  );
 }

@@ -19,7 +19,7 @@ export function doctor() {
     try {
       const { findings } = await get("/v1/doctor");
       const bad = findings.filter((one) => one.level !== "ok").length;
-      words.textContent = bad ? `${bad} of ${findings.length} need a look.` : `All ${findings.length} are good.`;
+      words.textContent = bad ? `${bad} of ${findings.length} ${bad === 1 ? "needs" : "need"} a look.` : `All ${findings.length} are good.`;
       refused.tell(null);
       fill(list, findings.toSorted((a, b) => RANK[a.level] - RANK[b.level]).map(rowOf));
     } catch (problem) {

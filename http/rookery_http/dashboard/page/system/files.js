@@ -13,9 +13,9 @@ export function files() {
   const origin = choices("file-origin", "any", ["uploaded", "inbound"], () => read());
   const state = choices("file-state", "any", ["stored", "waiting", "failed"], () => read());
   const labelled = (label, input) => h("div", { class: "field" }, h("label", { for: input.id }, label), input);
-  const list = h("ul", { class: "events", "aria-label": "Files" }, skeleton(4));
+  const list = h("ul", { class: "events files", "aria-label": "Files" }, skeleton(4));
   const more = button("Show older ones", () => read(true), { kind: "plain" });
-  const element = h("section", { class: "card stack" }, h("h2", {}, "Files"), refused, h("div", { class: "filters two" }, labelled("From", origin), labelled("State", state)), list, h("div", { class: "row center" }, more));
+  const element = h("section", { class: "card stack" }, h("h2", {}, "Files"), refused, h("div", { class: "filters two even" }, labelled("From", origin), labelled("State", state)), list, h("div", { class: "row center" }, more));
   let next = null;
   show(more, false);
 
@@ -46,7 +46,7 @@ export function files() {
     return h(
       "li",
       {},
-      h("div", {}, h("strong", {}, name), h("p", { class: "soft" }, about, ", ", ago(file.created_at), ", goes ", ago(file.expires_at)), file.error ? h("p", { class: "error" }, file.error) : null),
+      h("div", {}, h("strong", {}, name), h("p", { class: "soft" }, about, ", ", ago(file.created_at), file.expires_at ? [", deleted ", ago(file.expires_at)] : null), file.error ? h("p", { class: "error" }, file.error) : null),
       h("div", { class: "tools" }, pill(file.state, STATES[file.state] ?? "off"), file.state === "stored" ? button("Save", () => save(path("media", file.id), name), { kind: "small", "aria-label": `Save ${name}` }) : null, remove),
     );
   }

@@ -11,7 +11,7 @@ export function instance() {
   const facts = h("dl");
   const memory = h("div", { class: "stack" }, skeleton(2));
   const level = pill();
-  const growth = h("p", { class: "soft" });
+  const growth = h("p", { class: "soft trend" });
   const instances = h("section", { class: "card", hidden: true });
   const refused = trouble();
   const warnings = h("ul", { class: "stack" });

@@ -40,7 +40,7 @@ export function keys() {
       toast(`${key.name || key.id} is revoked.`);
       await refresh();
     }, { kind: "risky" });
-    const used = h("p", { class: "soft" }, about, ", used ", ago(key.last_used_at), key.expires_at ? [", expires ", ago(key.expires_at)] : null);
+    const used = h("p", { class: "soft" }, about, ", ", key.last_used_at ? ["used ", ago(key.last_used_at)] : "not used yet", key.expires_at ? [", expires ", ago(key.expires_at)] : null);
     return h("li", {}, h("div", {}, h("strong", {}, key.name || key.id), used), revoke);
   }
 

@@ -48,6 +48,7 @@ export function logs() {
 
   function narrow() {
     for (const one of lines) show(one.element, fits(one.line));
+    setText(nothing, lines.length ? "No line fits." : "Nothing yet. Lines appear here as they are written.");
     show(nothing, !lines.some((one) => !one.element.hidden));
   }
 

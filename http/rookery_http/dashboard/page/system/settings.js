@@ -1,7 +1,7 @@
 // The settings that the server goes by, beside their defaults.
 
 import { get } from "../base/api.js";
-import { fill, h, setText } from "../base/dom.js";
+import { fill, h, setText, size } from "../base/dom.js";
 import { skeleton, trouble } from "../base/parts.js";
 
 export function settings() {
@@ -35,7 +35,9 @@ export function settings() {
   return { element };
 }
 
+const large = (row) => row.unit === "bytes" && Number(row.value) >= 10_000;
+
 function rowOf(row) {
   const value = row.secret ? (row.value === "set" ? "set, not shown" : "none") : row.value;
-  return h("li", {}, h("div", {}, h("span", { class: "mono" }, row.name), h("p", { class: "soft" }, row.meaning.replaceAll("`", ""))), h("div", { class: "setting-value" }, h("strong", { class: row.changed ? "changed" : "" }, `${value}${row.unit && value !== "none" ? ` ${row.unit}` : ""}`), row.changed ? h("p", { class: "soft" }, `default ${row.default}`) : null));
+  return h("li", {}, h("div", {}, h("span", { class: "mono" }, row.name), h("p", { class: "soft" }, row.meaning.replaceAll("`", ""))), h("div", { class: "setting-value" }, h("strong", { class: row.changed ? "changed" : "" }, `${value}${row.unit && value !== "none" ? ` ${row.unit}` : ""}`), large(row) ? h("p", { class: "soft" }, size(Number(row.value))) : null, row.changed ? h("p", { class: "soft" }, `default ${row.default}`) : null));
 }

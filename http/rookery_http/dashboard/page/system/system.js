@@ -29,7 +29,7 @@ export function system(main, id) {
   fill(main, h("h1", {}, "System"), h("nav", { class: "parts", "aria-label": "Parts of the system" }, links), place);
 
   function go(wanted) {
-    const name = wanted in PARTS ? wanted : "instance";
+    const name = wanted !== null && Object.hasOwn(PARTS, wanted) ? wanted : "instance";
     if (name === shown) return;
     leave();
     shown = name;
