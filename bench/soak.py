@@ -47,7 +47,7 @@ LEFT_BEHIND = 4  # file descriptors that the library keeps of each client that h
 SESSIONS_OF_A_WORKER = 10
 CLIENTS_OF_A_WORKER = 40  # that have ended; then it takes no new ones, and goes with its last session
 SHORT = 300.0  # seconds; a slope over less tells nothing
-BOUNDS = {  # growth an hour that is told from none; in a short run, growth in all
+BOUNDS = {  # growth per hour that can be distinguished from none; in a short run, total growth
     "server_mib": 6.0,
     "workers_mib": 30.0,
     "worker_fds": 80.0,

@@ -135,7 +135,7 @@ class Storm:
 
 
 async def at_rest(server: Served, seconds: float) -> dict[str, float]:
-    """The costs of a server that nobody disturbs: medians; CPU in percent of a core."""
+    """The costs of an undisturbed server: medians; CPU in percent of a core."""
     first = await server.cost()
     found = [first]
     until = trio.current_time() + seconds

@@ -57,7 +57,7 @@ async def endpoint() -> None:
 
 
 class Source:
-    """A platform that says what it is told to."""
+    """A platform that delivers the events given to it."""
 
     platform = "bench"
 

@@ -145,7 +145,7 @@ NOTICES = {
     reports.ConnectFailure,
     reports.StreamError,
 }
-"""Reports about the connection, which nobody but the library makes and which are not stored."""
+"""Reports about the connection, which only the library makes and which are not stored."""
 CHATS = ("4915100000002@s.whatsapp.net", "10004915100000002@lid", "120363000000000001@g.us", "1203630@newsletter")
 SILENT = (reports.Receipt, reports.HistorySync)
 """Reports of which some are the protocol's own business."""

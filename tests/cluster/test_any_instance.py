@@ -163,7 +163,7 @@ async def test_deleting_logs_out_first(pair: Pair) -> None:
     with pytest.raises(NotFound):
         await pair.other.get_session("a")
     await trio.sleep(0.5)
-    assert len(pair.platform.attempts) == 1, "nobody started it again meanwhile"
+    assert len(pair.platform.attempts) == 1, "no instance started it again meanwhile"
 
 
 async def test_pairing(pair: Pair) -> None:
@@ -258,7 +258,7 @@ async def test_an_owner_that_is_gone(postgres: PostgresBackend) -> None:
         [result] = await engine.check_now(["a"])
         assert result.ok is None
         assert "is gone" in str(result.error)
-        assert trio.current_time() - started < 30.0, "nobody waited for who is gone"
+        assert trio.current_time() - started < 30.0, "no call waited for the instance that is gone"
         report = await engine.delete_session("a")
         assert (report.deleted, report.logged_out) == (True, False)
         assert "was not logged out" in report.detail

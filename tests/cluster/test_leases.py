@@ -16,7 +16,7 @@ from support.waiting import until
 from support.webhook_receiver import open_webhook_receiver
 
 WRITTEN = 0.3
-"""Seconds after which a status that was told is in the store."""
+"""Seconds after which a reported status is in the store."""
 
 
 class TimedPlatform(FakePlatform):

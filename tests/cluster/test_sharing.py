@@ -123,7 +123,7 @@ async def test_what_another_instance_does_not_claim_is_taken_after_a_while(postg
         await until(lambda: len(running(engine)) == len(IDS))
         times = sorted(at for at, *_ in platform.attempts)
         assert times[6] - times[5] >= 0.5 * engine.settings.claim_patience, (
-            "its own half first, the rest when nobody took it"
+            "its own half first, the rest when no other instance took it"
         )
         attempts = len(platform.attempts)
         await trio.sleep(2.0)

@@ -115,7 +115,7 @@ async def test_a_paused_process_writes_nothing(shared_storage: Storage) -> None:
 
 @pytest.mark.slow
 async def test_paused_alone_it_starts_its_sessions_anew(shared_storage: Storage) -> None:
-    """Nobody took them, and it cannot know that."""
+    """No other instance took its sessions, and it cannot know that."""
     storage = shared_storage
     async with open_bot_api_simulator() as simulator:
         environment = settings_for(simulator) | storage.environment

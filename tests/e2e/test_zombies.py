@@ -1,5 +1,5 @@
 """A zombie of each platform, among a thousand idle bots, is found by asking and restarted within the time that the settings
-promise; nobody else is restarted in the same run (G2).
+promise; no other session is restarted in the same run (G2).
 
 Everything is real but the servers: sockets, long polls, the WhatsApp library in its worker. A zombie's connection stays
 open, takes everything and answers nothing.

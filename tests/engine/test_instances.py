@@ -63,7 +63,7 @@ def test_shares_hold_all_that_fits_and_none_exceeds_its_capacity(
 
 @given(TAKERS, st.integers(0, 1000))
 def test_levelling_ends(takers: list[tuple[int, int | None]], wanted: int) -> None:
-    """Whoever hands over goes down to its share, whoever takes stays within it: after that nobody hands over again."""
+    """An instance that hands over goes down to its share, and one that takes stays within its own: no session moves again."""
     counts = {str(n): count if limit is None else min(count, limit) for n, (count, limit) in enumerate(takers)}
     wanted = max(wanted, sum(counts.values()))
 

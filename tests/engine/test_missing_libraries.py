@@ -1,4 +1,4 @@
-"""Who lacks a library is told which extra has it, and never to install a package from an index that has none."""
+"""An error about a missing library names the extra that contains it, and never a package that no index has."""
 
 from __future__ import annotations
 

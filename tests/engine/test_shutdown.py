@@ -28,7 +28,7 @@ from support.waiting import until
 
 
 async def check_handed_over(store: TroubledStore, platform: FakePlatform, *ids: str) -> None:
-    """Every session was closed gracefully, is wanted still, and nobody holds it."""
+    """Every session was closed gracefully, is still wanted, and has no owner."""
     assert platform.open_links == 0
     assert not platform.is_running
     assert not store.is_open

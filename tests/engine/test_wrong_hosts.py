@@ -1,4 +1,4 @@
-"""Hosts that cannot run an engine are told what is wrong: programs on asyncio, directories that cannot be written."""
+"""Opening an engine where it cannot run, under asyncio or in a read-only directory, raises an error that says why."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from support.clients.answering import Answering
 def test_following_goes_on_after_a_restart(
     server: Answering, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """And ends with 3 when nobody comes back; whoever sets an end gets one."""
+    """It ends with 3 when the server does not come back; with a deadline, it ends then."""
     from rookery_http.cli import events
 
     event = {

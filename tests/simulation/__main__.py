@@ -1,7 +1,7 @@
 """Lives of whole clusters, each decided by its seed.
 
 python -m tests.simulation --seeds 10000 --jobs 2     many lives, and a table of what they met
-python -m tests.simulation --new 300                  lives that nobody has tried yet, and all that ever failed
+python -m tests.simulation --new 300                  new lives, and all that ever failed
 python -m tests.simulation --seed 4711                one life and its story
 python -m tests.simulation --seed 4711 --shrink       the same with as few faults as still fail
 python -m tests.simulation --mutants --seeds 1000     does the simulation find planted faults?

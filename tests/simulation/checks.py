@@ -27,7 +27,7 @@ def _sessions(life: Life) -> None:
     there = {row[0] for row in rows}
     for session in life.sessions:
         if session not in there and session not in life.clients.deleted:
-            world.violate(f"{session} is gone, and nobody deleted it")
+            world.violate(f"{session} is gone, but was never deleted")
     for id, enabled, status, reason, owner, detail in rows:
         if id in life.clients.deleted:
             world.violate(f"at the end {id} is still there, which was deleted")

@@ -102,7 +102,7 @@ class _Registration:
 
 
 def _nothing_comes(world: World) -> Any:
-    """Nobody asks the system for events: there are none until the life is over."""
+    """The system is never asked for events: there are none until the life is over."""
     real = _io_epoll.EpollIOManager.get_events
 
     def get_events(manager: Any, timeout: float) -> Any:

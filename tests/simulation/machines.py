@@ -193,5 +193,5 @@ def _short(error: BaseException) -> str:
 
 
 def calm(settings: EngineSettings) -> float:
-    """Seconds within which a lease that nobody keeps has been taken over."""
+    """Seconds within which a lease that is no longer renewed has been taken over."""
     return settings.lease_ttl + settings.cluster_poll_interval + settings.claim_patience

@@ -1,4 +1,4 @@
-"""What must be true at every moment of a life, looked at often: nobody is forgotten, and nothing grows."""
+"""Invariants of a life, checked often: no session is forgotten, and nothing grows without bound."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Watch:
         self._life = life
         self._world = life.world
         self._unfit: dict[tuple[str, str], float] = {}  # sessions without link, retry and reason, and since when
-        self._alone: dict[str, float] = {}  # sessions that nobody runs, and since when
+        self._alone: dict[str, float] = {}  # sessions that no engine runs, and since when
         self.most: Counter[str] = Counter()  # the largest counts seen
 
     def begin(self) -> None:
@@ -89,7 +89,7 @@ class Watch:
             if not wanted or id in held or not calm:
                 self._alone.pop(id, None)
             elif now - self._alone.setdefault(id, now) > patience:
-                self._world.violate(f"{id} should run and nobody runs it since {self._alone[id]:.0f}")
+                self._world.violate(f"{id} should run, but no engine has run it since {self._alone[id]:.0f}")
 
     def _small(self, process: Process, tasks: int) -> None:
         engine = process.engine

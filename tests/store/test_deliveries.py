@@ -119,7 +119,7 @@ async def test_backlogs_are_those_of_the_slowest_enabled_webhook(store: Store) -
     await record(store, 1, hook="all", delivered=True)
     assert await store.backlogs() == {"shop": 3, "other": 1}
     await record(store, 2, hook="own", delivered=True)
-    await record(store, 3, hook="all", delivered=False)  # a dead letter waits for nobody
+    await record(store, 3, hook="all", delivered=False)  # a dead letter holds up no other event
     assert await store.backlogs() == {"shop": 2, "other": 1}
     assert await store.oldest_delivery() == oldest
     for hook in ("all", "own", "edits"):  # type: ignore[assignment]

@@ -1,4 +1,4 @@
-"""States of sends that are written together: each caller is told the truth, whatever happens to the others."""
+"""States of sends that are written together: each caller learns its own result, whatever happens to the others."""
 
 from __future__ import annotations
 

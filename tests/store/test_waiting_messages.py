@@ -188,7 +188,7 @@ async def test_states_are_events_for_those_who_ask(store: Store) -> None:
     await store.enqueue(quiet, pending_limit=ROOM)
     receipt = Receipt("77", 1500.0, "7")
     await store.record_sends(lease, [SendOutcome(id=quiet.id, state=MessageState.SENT, at=1500.0, receipt=receipt)])
-    assert await all_events(store) == [], "nobody asked"
+    assert await all_events(store) == [], "no event was asked for"
     await store.create_webhook(webhook("states", events=(STATUS_EVENT,)))
     await store.create_webhook(webhook("other-chat", events=(STATUS_EVENT,), chats=("8",)))
     told, failed, cancelled, expired, lost = [message() for _ in range(5)]

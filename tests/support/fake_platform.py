@@ -252,7 +252,7 @@ async def status_of(engine: Engine, id: str = "a") -> tuple[str, str]:
 
 
 async def history_of(engine: Engine, id: str = "a") -> list[tuple[str, str]]:
-    """Oldest first. Statuses are written a moment after they are told."""
+    """Oldest first. A status is stored a moment after the link reports it."""
     await trio.sleep(0.01)
     return [(one.status.value, one.reason.value) for one in reversed(await engine.history(id))]
 

@@ -1,7 +1,7 @@
 """A worker without a library: speaks the protocol, pairs at once, and does what the texts that it is to send tell it.
 
 `notice:KIND`, `event:KEY`, `leak:MIB`, `print`, `hang`, `die`, `reject`, `unknown`, `limit`, `offline` (the first time),
-`never`; any other text is sent. Sessions whose id begins with `rounds` show QR codes that nobody scans. The variable
+`never`; any other text is sent. Sessions whose id begins with `rounds` show QR codes that are never scanned. The variable
 MOCK_WORKER may say `unfit`, `future` (another version) or `mute`.
 """
 

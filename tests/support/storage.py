@@ -26,7 +26,7 @@ class Storage:
     environment: dict[str, str] = field(default_factory=dict)
 
     def repetitions(self, count: int, fewer: int) -> int:
-        """`count`, or `fewer` where each one takes long and nobody asked for all."""
+        """`count`, or `fewer` where each one takes long and a full run was not asked for."""
         return fewer if self.shared and not LONG else count
 
 

@@ -248,7 +248,7 @@ class Endpoint:
             self._drop(lane)
 
     def _drop(self, lane: _Lane) -> None:
-        """Forget the lane; what is left of it is read again."""
+        """Forget the lane; its remaining events are read again."""
         self._held -= len(lane.deliveries)
         self._busy.discard(lane.name)
         self.wake()

@@ -232,7 +232,7 @@ class Acceptance(MediaFeatures, ChatNames):
             else:
                 runner.outbox.withdraw(draft, reserved=reserved)
                 is_lost = is_lost or created
-        if is_lost:  # another owner has the session and sends what was to leave at once
+        if is_lost:  # another owner has the session, and sends the message at once
             self._supervisor.lost(runner.lease)
 
     async def _earlier(self, message: OutboundMessage) -> OutboundMessage | None:

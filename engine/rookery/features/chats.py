@@ -130,7 +130,7 @@ class ChatFeatures(CatalogueFeatures, ChatNames):
     async def _unchanged(self, session: str, chat: str, before: Position, limit: int) -> ChatMessages:
         """About `limit` messages without what happened to them.
 
-        A list of events or sends that is full says nothing about what is older than its last row. The page therefore ends
+        A full list of events or sends says nothing about older rows than its last. The page therefore ends
         at the newest of these last rows, so that the other list does not lead past rows that were never read.
         """
         limit += LEFT_OUT

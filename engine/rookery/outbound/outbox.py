@@ -57,7 +57,7 @@ class Outbox:
         self._rounds.detach()
 
     async def settle(self) -> None:
-        """After the last link, store what is not stored yet. The caller bounds the time."""
+        """After the last link, store the remaining outcomes. The caller bounds the time."""
         await self._rounds.settled()
         await self._window.pay()
 

@@ -20,7 +20,7 @@ _BODILESS = (204, 205, 304)
 
 _KNOWN_HEADS = 64
 _LONGEST_KNOWN = 1024
-"""Bounds of what is kept of heads that were read: a busy server repeats them, but for the second in their date."""
+"""Bounds of the cache of parsed heads: a busy server repeats them, except for the second in their date."""
 
 
 class BadAnswer(ValueError):

@@ -154,7 +154,7 @@ class SessionRunner:
             self.replace(session)
 
     def pause(self, why: str) -> None:
-        """Receive only what is already under way until `resume`; sends continue."""
+        """Until `resume`, receive only updates that are already under way; sends continue."""
         if not self.paused:
             log.warning(why, session=self.session.id)
             self._health.pause = why

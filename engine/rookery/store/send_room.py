@@ -44,5 +44,5 @@ class SendRoom:
         self._room[queue] = limit, max(0, room)
 
     def forget(self) -> None:
-        """What was counted may not be true: count again."""
+        """The count may be wrong: count again."""
         self._room.clear()

@@ -51,7 +51,7 @@ class Drain(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 
 
 class Drained(msgspec.Struct, frozen=True, kw_only=True):
-    """What has happened. `left`: sessions that still run here. `others`: instances that take sessions."""
+    """Progress. `left`: sessions that still run here. `others`: instances that take sessions."""
 
     instance: str
     handed_over: int

@@ -29,7 +29,7 @@ WORDS = ("hello", "is it open?", "thanks!", "where is my order?", "good morning"
 PAUSE = 0.35
 """Seconds between two messages that people write."""
 SETTLE = 10.0
-"""Seconds at the end to finish what is under way."""
+"""Seconds at the end to finish deliveries that are under way."""
 
 
 class Scenario:

@@ -89,7 +89,7 @@ class CreateWebhook(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
 
 
 class ChangeWebhook(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
-    """What to change; what is absent stays."""
+    """The fields to change; absent ones stay as they are."""
 
     url: URL | msgspec.UnsetType = msgspec.UNSET
     session: (

@@ -210,7 +210,7 @@ class SettingList(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Examination(msgspec.Struct, frozen=True):
-    """What was found; `verdict` is the worst level."""
+    """The findings; `verdict` is the worst level."""
 
     verdict: FindingLevel
     findings: list[Finding]

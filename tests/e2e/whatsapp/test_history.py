@@ -146,7 +146,7 @@ async def test_a_restart_continues_with_the_history(
         sent = bob.send_text(whatsapp.phone(NUMBER), "new")
         with trio.fail_after(PATIENCE):
             async for event in engine.events():
-                assert not event.type.startswith("history."), "nobody asked for it"
+                assert not event.type.startswith("history."), "no history was asked for"
                 if event.body.get("message_id") == sent.id:
                     break
 

@@ -1,4 +1,4 @@
-"""The server as a process: SIGTERM logs nobody out, kill -9 leaves no worker behind and loses nothing that was stored."""
+"""The server as a process: SIGTERM logs no session out, kill -9 leaves no worker behind and loses no stored event."""
 
 import os
 import signal

@@ -71,7 +71,9 @@ async def albums(chat: Chat) -> None:
         assert len(part.message.messageContextInfo.messageSecret) == 32
     assert parts[0].message.imageMessage.caption == "first"
     assert parts[0].message.imageMessage.contextInfo.nonJIDMentions == 1
-    assert parts[1].message.imageMessage.contextInfo.nonJIDMentions == 0, "nobody is mentioned without words"
+    assert parts[1].message.imageMessage.contextInfo.nonJIDMentions == 0, (
+        "an album without a caption mentions no contact"
+    )
     assert chat.bob.download(parts[0]) == picture()
     assert last.message.videoMessage.contextInfo.expiration == 86400
     wrong = [{"type": "document", "data": b"a"}, {"type": "image", "data": picture()}]

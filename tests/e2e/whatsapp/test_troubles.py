@@ -1,4 +1,4 @@
-"""Everything that can end a connection ends in the state and reason that the specification names, and disturbs nobody."""
+"""Each trouble that ends a connection leads to the specified state and reason, and affects no other session."""
 
 import os
 import re
@@ -153,7 +153,7 @@ TROUBLES: dict[str, Trouble] = {
 
 
 async def test_each_trouble_ends_as_it_must_and_disturbs_nobody(whatsapp: WhatsAppSimulator, tmp_path: Path) -> None:
-    """All at once, in two workers, beside two sessions that notice nothing and one whose only QR code nobody scans: the
+    """All at once, in two workers, beside two sessions that notice nothing and one whose only QR code is never scanned: the
     library shows it for 20 s."""
     settings = msgspec.structs.replace(QUICK, backoff_conflict=60.0)
     workers = msgspec.structs.replace(WATCHFUL, qr_rounds=1)
@@ -303,7 +303,7 @@ async def test_a_login_that_is_not_answered_after_the_library_called_again(
         device.ignore_logins = True
         device.drop()
         await reach(engine, "one", SessionStatus.RECONNECTING, Reason.NETWORK)
-        # Nobody mends the connection that waits for its answer.
+        # The connection that waits for its answer is not replaced.
         await reach(engine, "one", SessionStatus.RECONNECTING, Reason.SERVER_ERROR)
         device.ignore_logins = False
         await reach(engine, "one", SessionStatus.CONNECTED)

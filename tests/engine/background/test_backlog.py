@@ -1,4 +1,4 @@
-"""A session whose webhooks cannot keep up receives no more until they can; nothing is lost, the reason is told (A6, F5)."""
+"""A session whose webhooks cannot keep up stops receiving until they can; no event is lost; the reason is shown (A6, F5)."""
 
 from __future__ import annotations
 

@@ -224,7 +224,7 @@ async def test_a_hung_endpoint_delays_no_other(endpoints: Endpoints, autojump_cl
 
 
 async def test_waiting_for_a_hung_retry_costs_no_work(endpoints: Endpoints, autojump_clock: MockClock) -> None:
-    """The lane stays parked in the store while its retry is under way: nobody may spin on that."""
+    """The lane stays parked in the store while its retry is under way, and that must not cause a busy loop."""
 
     async def fail_then_hang(url: str, body: dict[str, Any]) -> int:
         if len(endpoints.posts[url]) == 1:

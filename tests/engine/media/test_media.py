@@ -1,4 +1,4 @@
-"""Rows and bytes of files stay in step, files that nobody needs go away, and received ones are fetched with patience."""
+"""Rows and bytes of files agree, unused files are deleted, and fetching a received file is retried."""
 
 from __future__ import annotations
 

@@ -121,7 +121,7 @@ class World:
         self.store = store
 
     async def do(self, name: str, *arguments: Any) -> None:
-        with suppress(RookeryError), trio.move_on_after(60):  # a store that is away, a session that is gone: it is told
+        with suppress(RookeryError), trio.move_on_after(60):  # the store is down, or the session gone: both raise
             await getattr(self, name)(*arguments)
 
     async def wait(self, seconds: float) -> None:
@@ -281,7 +281,7 @@ async def live_through(story: list[tuple[Any, ...]]) -> None:
             await engine.create_session(id=id, platform="fake")
         for name, *arguments in story:
             if name == "look":
-                await world.store_returns()  # what the store does not take nobody can know
+                await world.store_returns()  # a change that the store refuses is unknown to every engine
                 await world.arrives(world.holds, WITHIN)
             else:
                 await world.do(name, *arguments)

@@ -294,7 +294,7 @@ class TestTerminateInactive:
         platform = FakePlatform()
         async with open_fake_engine(platform) as engine:
             await self.bring_down(engine, platform)
-            # As stored by an instance whose start nobody has taken up yet.
+            # As stored by an instance, before any engine has started the session.
             await engine.store.update_session("banned", SessionChange(command=True), now=0.0)
             listed = engine.store.list_sessions
 

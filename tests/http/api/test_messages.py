@@ -24,7 +24,7 @@ def instant(**ahead: float) -> str:
 async def test_a_scheduled_send(served: Any) -> None:
     await served.add()
     made = await served.client.post(URL, json={"to": "7", "text": "later", "send_at": instant(hours=1)})
-    assert made.status_code == 202, "nobody waits for an hour"
+    assert made.status_code == 202, "the request did not wait for an hour"
     assert made.json()["state"] == "scheduled"
     assert made.json()["send_at"].endswith("Z")
     soon = await served.client.post(URL, json={"to": "7", "text": "soon", "send_at": instant(seconds=0.2)})

@@ -87,7 +87,7 @@ async def chromium(tmp_path: Path) -> AsyncIterator[Chromium]:
 
 @pytest.fixture
 async def page(rookery: Rookery, chromium: Chromium) -> AsyncIterator[Page]:
-    """The dashboard. Afterwards: nothing went wrong on it, and it asked nobody else for anything."""
+    """The dashboard. Afterwards: it logged no error and made requests to its own server only."""
     page = await chromium.open_page(f"{rookery.url}/#/sessions")
     yield page
     assert page.troubles == []

@@ -27,7 +27,7 @@ REFUSED = {
     "leave_telegram_server": 404,
     "show_pairing_page": 404,
     "session_pairing_code": 409,
-}  # with SQLite nobody takes sessions over, a parrot is no bot, and it shows a QR code
+}  # on SQLite no instance takes sessions over, and the test platform is no bot and shows a QR code
 OF_A_BOT = "any method, stored"
 NEED_A_CONNECTION = {"contacts", "groups", "channels", "profile"}
 HAS_NO_END = {"event_socket"}

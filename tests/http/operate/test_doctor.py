@@ -221,9 +221,9 @@ async def test_less_memory_than_the_setting_says(monkeypatch: pytest.MonkeyPatch
     ],
 )
 async def test_a_platform_that_cannot_be_reached(tmp_path: Path, error: Exception) -> None:
-    assert (await found(There(error)))["parrot"].level == "warning", "nobody needs it"
+    assert (await found(There(error)))["parrot"].level == "warning", "no session needs it"
     await make_database(tmp_path, platform="parrot", enabled=False)
-    assert (await found(There(error)))["parrot"].level == "warning", "nobody needs it now"
+    assert (await found(There(error)))["parrot"].level == "warning", "no enabled session needs it"
 
 
 async def test_a_platform_that_is_needed(

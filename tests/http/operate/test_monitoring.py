@@ -112,7 +112,7 @@ async def test_everything_that_an_operator_looks_for_is_there(served: Any, monke
     async def probe(self) -> None:  # type: ignore[no-untyped-def]
         await trio.lowlevel.checkpoint()
 
-    url = "http://127.0.0.1:9/hook"  # nobody listens to the discard port
+    url = "http://127.0.0.1:9/hook"  # no server listens on the discard port
     assert (await served.client.post("/v1/webhooks", json={"url": url, "events": ["message"]})).status_code == 201
     await served.add()
     monkeypatch.setattr(type(served.engine.running_here()["polly"].link), "probe", probe, raising=False)

@@ -46,15 +46,15 @@ async def test_the_log_is_read_by_level_session_and_text(served: Any) -> None:
     try:
         raise ValueError(f"it broke at {TOKEN}")
     except ValueError:
-        log.exception("an error that nobody expected")
+        log.exception("an unexpected error")
     page = (await get("/v1/logs", params={"level": "WARNING", "session": "shop"})).json()
     [line] = page["lines"]
     assert (line["level"], line["component"], line["text"]) == ("WARNING", "RECONNECT", "the connection is lost")
     assert line["fields"] == {"session": "shop", "delay": "4.2", "url": "https://x/bot***/getMe"}
-    [error] = (await get("/v1/logs", params={"q": "NOBODY expected"})).json()["lines"]
+    [error] = (await get("/v1/logs", params={"q": "UNEXPECTED error"})).json()["lines"]
     assert "ValueError: it broke at ***" in error["trace"]
     texts = [line["text"] for line in (await get("/v1/logs", params={"after": line["number"]})).json()["lines"]]
-    assert texts == ["another one", "an error that nobody expected"]
+    assert texts == ["another one", "an unexpected error"]
     assert (await get("/v1/logs", params={"level": "LOUD"})).status_code == 400
     assert TOKEN not in (await get("/v1/logs")).text
 

@@ -300,7 +300,7 @@ def test_descriptions() -> None:
 
 
 def demo_lines(*arguments: str, **variables: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """The demo's lines as they come; it is killed when nobody wants more of them."""
+    """The demo's lines as they come; it is killed when the caller stops reading."""
     demo = subprocess.Popen(
         [*ROOKERY, "demo", *arguments],
         env=ENVIRONMENT | variables,
@@ -357,7 +357,7 @@ def test_the_demo_ends_with_ctrl_c(moment: Any) -> None:
 
 
 def test_a_reader_that_has_seen_enough_is_no_failure() -> None:
-    """As in `rookery openapi | head -1`: nobody is told anything, and the exit code is that of success."""
+    """As in `rookery openapi | head -1`: it prints no error, and its exit code is 0."""
     reading, writing = os.pipe()
     os.close(reading)
     try:

@@ -1,4 +1,4 @@
-"""Everything that a bot does through real proxies: polling, sends, uploads, downloads; and what nobody gets to see."""
+"""Everything that a bot does, through real proxies: polling, sends, uploads, downloads; credentials never appear."""
 
 from __future__ import annotations
 

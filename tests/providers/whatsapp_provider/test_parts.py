@@ -107,7 +107,7 @@ def test_a_change_that_hangs_lets_others_go_on(monkeypatch: pytest.MonkeyPatch) 
     gate = MapGate()
     stuck = gate.begin_change()
     with gate.change():
-        gate.end_change(stuck)  # comes late, and ends nobody else's
+        gate.end_change(stuck)  # comes late, and must not end another client's
         assert gate._change
 
 

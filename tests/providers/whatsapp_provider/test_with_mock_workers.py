@@ -211,7 +211,7 @@ async def test_an_event_is_confirmed_when_it_is_stored(mocked: Opener, monkeypat
 async def test_a_linked_device_is_remembered_when_the_database_is_back(
     mocked: Opener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its person has scanned already: another code would leave a device behind on the phone that nobody uses."""
+    """The user has scanned already: another code would leave an unused device on the phone."""
     async with mocked() as engine:
         save, failures = engine.store.save_credentials, 0
 

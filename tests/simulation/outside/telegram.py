@@ -341,7 +341,7 @@ class _Request:
 
 
 def telegram_checks(telegram: Telegram, bot: Bot, process: Process) -> None:
-    """A getUpdates leaves: whoever sends it must hold the session, and nobody else of us may be asking."""
+    """A getUpdates leaves: its engine must hold the session, and no other engine may be polling."""
     world, database = telegram._world, telegram._database
     owner, until = database.owner_of(bot.session)
     last, at = database.observer.last_owner.get(bot.session, (None, 0.0))

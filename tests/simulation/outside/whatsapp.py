@@ -55,7 +55,7 @@ class Phone:
         self.late: set[str] = set()  # stored after the session had run on another machine
         self.client: Client | None = None
         self.linked = True
-        self.asked = 0  # codes that nobody has scanned
+        self.asked = 0  # codes that were never scanned
         self.half_dead_until = -1.0  # until then, the library says that its login is gone
         self.ignored_until = -1.0  # until then, its owner scans no code
         self.types = True  # its owner types the codes that are asked for

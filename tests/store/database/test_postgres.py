@@ -206,7 +206,7 @@ async def test_only_the_holder_of_a_duty_records_deliveries(postgres: PostgresBa
         late, duty = Duty("one", "webhook:hook"), Duty("two", "webhook:hook")
         assert await store.take_duties(late.owner, [late.name], ttl=0.01) == {late.name}
         await trio.sleep(0.05)
-        with pytest.raises(DutyLost, match="webhook:hook"):  # it ran out, though nobody else has it
+        with pytest.raises(DutyLost, match="webhook:hook"):  # it expired, though no other instance has it
             await store.record_deliveries([failed], duty=late)
         assert await store.take_duties(duty.owner, [duty.name], ttl=60.0) == {duty.name}
         with pytest.raises(DutyLost):

@@ -97,7 +97,7 @@ async def test_every_connection_is_killed(own: PostgresBackend) -> None:
 
 
 class Proxy:
-    """Forwards TCP to the server, until it is told to swallow everything."""
+    """Forwards TCP to the server, or drops all of it once asked to."""
 
     def __init__(self, target: int) -> None:
         self._target = target

@@ -22,7 +22,7 @@ from support.webhook_receiver import open_webhook_receiver
 
 
 async def damage(backend: Backend, table: str, where: str, **columns: str) -> None:
-    """Write into a row what nobody can read."""
+    """Make a row unreadable."""
     values = ", ".join(f"{column} = '{value}'" for column, value in columns.items())
     if isinstance(backend, PostgresBackend):
         sql = f"UPDATE {backend.schema}.{table} SET {values} WHERE {where};"

@@ -1,4 +1,4 @@
-"""A Bot API server that knows no method: it notes what arrives, parameters and files, and answers as it was told."""
+"""A Bot API server without methods: it records each request's parameters and files, and gives the answers set for it."""
 
 from __future__ import annotations
 

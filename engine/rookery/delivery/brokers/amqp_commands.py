@@ -1,4 +1,4 @@
-"""Reads commands from a queue of an AMQP 0-9-1 broker. What is not acknowledged comes again after a crash of either side.
+"""Reads commands from a queue of an AMQP 0-9-1 broker. Unacknowledged commands come again after a crash of either side.
 
 AMQP numbers no messages: a command is recognised by its `message_id` or its own `idempotency_key`.
 """

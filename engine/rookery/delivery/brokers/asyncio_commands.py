@@ -29,7 +29,7 @@ class AsyncioCommands(ABC):
         await self._thread.run(self._begin)
 
     async def aclose(self) -> None:
-        """Close the connection; the broker keeps what was not acknowledged."""
+        """Close the connection; the broker keeps unacknowledged commands."""
         await self._thread.run(self._end)
 
     async def fetch(self, limit: int, seconds: float) -> Sequence[Command]:

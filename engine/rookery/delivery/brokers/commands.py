@@ -52,7 +52,7 @@ OnCommands = Callable[[Webhook, Sequence[Command]], Awaitable[Sequence[CommandOu
 
 class CommandSource(Protocol):
     """An open reader of one queue, subject or stream. Errors of any type mean that it has to be opened again; the broker
-    then gives out again what was not settled."""
+    then gives out unsettled commands again."""
 
     async def fetch(self, limit: int, seconds: float) -> Sequence[Command]:
         """Return up to `limit` commands in order as soon as there is one; none after so many seconds."""

@@ -1,4 +1,4 @@
-"""Reads commands from NATS JetStream with a durable pull consumer, which remembers across restarts what was settled."""
+"""Reads commands from NATS JetStream with a durable pull consumer, which remembers settled commands across restarts."""
 
 from __future__ import annotations
 

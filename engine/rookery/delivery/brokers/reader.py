@@ -90,7 +90,7 @@ class CommandReader:
                 continue
             self._idle = trio.Event()
             try:
-                # What is held comes first, so that the commands of a session stay in order.
+                # Held commands come first, so that those of a session stay in order.
                 held = await self._carry(source, [*held, *found])
             finally:
                 self._idle.set()

@@ -1,4 +1,4 @@
-"""Reads commands from a Redis stream by a consumer group, which remembers what was settled.
+"""Reads commands from a Redis stream by a consumer group, which remembers which commands were settled.
 
 An entry has a field `data` with the command's JSON document, or the command's fields themselves.
 """

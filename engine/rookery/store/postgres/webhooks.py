@@ -74,7 +74,7 @@ _DEAD = f"""
     WHERE w.id = $1 ORDER BY d.event"""  # noqa: S608
 
 
-# No lock on the duty's row: every delivery would write to it. Whoever takes the duty over waits for the end of `until`,
+# No lock on the duty's row: every delivery would write to it. An instance that takes the duty over waits until `until`,
 # and its holder stops well before.
 _RECORD = """
     SELECT rookery.record_deliveries_1($1, $2, $3, $4, $5, $6)

@@ -7,7 +7,7 @@ from typing import Any
 from .events import MESSAGE
 from .example import Example
 
-SECRET = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3"  # noqa: S105 - nobody's
+SECRET = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3"  # noqa: S105 - an example
 WEBHOOK: dict[str, Any] = {
     "id": "wh-5f2c9a71d3e8",
     "url": "https://example.org/rookery",

@@ -75,7 +75,7 @@ async def test_a_chat_shows_what_became_of_its_messages(whatsapp: WhatsAppSimula
             assert [one["emoji"] for one in messages[ours.message_id].reactions] == ["\U0001f35c"]
             assert not {one.type for one in messages.values()} & {"vote", "poll_vote"}, "they are about others"
 
-            # An edit that nobody here can read leaves what was there, and says so.
+            # An edit that cannot be read leaves the text as it was, and is reported.
             text.draft.message.messageContextInfo.messageSecret = b"x" * 32
             content = edited(text, bob, conversation="forged")
             await arrived(

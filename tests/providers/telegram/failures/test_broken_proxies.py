@@ -1,4 +1,4 @@
-"""Real proxies that die in the middle of a file: nothing is lost, sent twice or half stored, and nobody sees credentials."""
+"""Real proxies that die during a transfer: no file is lost, sent twice or half stored, and credentials appear nowhere."""
 
 from __future__ import annotations
 

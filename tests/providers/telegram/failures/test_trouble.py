@@ -187,7 +187,7 @@ class TestPolls:
 
     @pytest.mark.parametrize(("one", "reason"), PASSING, ids=name_of)
     async def test_passing(self, one: Fault, reason: Reason) -> None:
-        """The same trouble twice in a row is told; nothing is lost or doubled by it."""
+        """The same trouble twice in a row is reported; no message is lost or sent twice."""
         async with open_quick_simulator() as simulator, open_setup(simulator) as setup:
             simulator.faults.add(struck(one, method="getUpdates", count=2))
             setup.bot.push_text("1")

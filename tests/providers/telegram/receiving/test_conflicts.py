@@ -29,7 +29,7 @@ class TestConflicts:
                 assert session.health.next_retry_at - session.health.since == pytest.approx(1, abs=0.2)
                 calls = simulator.requests
                 await trio.sleep(0.5)
-                assert simulator.requests == calls, "nothing is confirmed and nobody knocks"
+                assert simulator.requests == calls, "no update is confirmed and no request is made"
                 nursery.cancel_scope.cancel()
             await setup.connected()
 

@@ -72,7 +72,7 @@ async def test_it_is_replaced_and_no_message_is_lost(mocked: Opener, found_by: s
         waiting: list[str] = []
         while not actions["restart_worker",]:
             turn = len(stored) // 2
-            assert turn < 3 * SAMPLES, "nobody has noticed the leak"
+            assert turn < 3 * SAMPLES, "the leak was never noticed"
             assert await tell(engine, f"leak:{STEP if found_by == 'its trend' else 2 * STEP}", "leaking") == "sent"
             for id in ("leaking", "elsewhere"):
                 stored.append(f"{id}-{turn}")
@@ -100,7 +100,7 @@ async def test_it_is_replaced_and_no_message_is_lost(mocked: Opener, found_by: s
         assert before["leaking"].pid not in {worker.pid for worker in after.values()}
         assert unique_memory(before["leaking"].pid) is None, "the old process is gone"
         assert unique_memory(after["leaking"].pid) < grown - 2 * STEP * MIB, "its memory is back"  # type: ignore[operator]
-        # Nobody else has noticed anything.
+        # The other sessions were not affected.
         assert after["elsewhere"].pid == before["elsewhere"].pid
         connects = {id: reasons(await engine.history(id)).count("CONNECTED") for id in before}  # type: ignore[arg-type]
         assert connects == {"leaking": 2, "beside": 2, "elsewhere": 1}

@@ -175,7 +175,7 @@ class GroupWriter:
                     self._work(database, [job])
 
     def _work(self, database: Database, waiting: list[_Job]) -> None:
-        """Do what has not been withdrawn, in one transaction."""
+        """Run the writes that were not withdrawn, in one transaction."""
         with self._lock:
             group = [job for job in waiting if not job.withdrawn]
             for job in group:

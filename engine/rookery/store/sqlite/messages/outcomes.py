@@ -58,7 +58,7 @@ def _move_all(connection: Connection, lease: Lease, outcomes: Sequence[SendOutco
             ids = to_json([outcome.id for outcome in group])
             stored = dict(connection.execute(_STATES, (lease.uid, ids)).fetchall())
             refused |= {outcome.id for outcome in group if stored.get(outcome.id) != state.value}
-        else:  # what was moved may be written again
+        else:  # rows that were moved may be written again
             refused |= {outcome.id for outcome in group if not _move(connection, lease, outcome)}
     return refused
 
