@@ -1,4 +1,4 @@
-"""Any instance answers any call: what only the owner can do is done there."""
+"""Any instance answers any call; a call that only the owner can make is passed to the owner."""
 
 from __future__ import annotations
 

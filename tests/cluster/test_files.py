@@ -1,4 +1,4 @@
-"""Files where several instances share a database and each has a disk of its own: what the others can have, and what not."""
+"""Files where several instances share a database and each has a disk of its own: which files the others can read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The secret key is changed while instances run, on whichever of them it begins."""
+"""The secret key is changed while instances run; the change may begin on any of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A lease is trusted only as long as it is good, whatever the reason that it was not renewed."""
+"""A lease is trusted only until it may end, whatever kept it from being renewed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An instance whose way to the database went silent, or that never hears a notification, takes sessions over in time."""
+"""An instance whose database connection went silent, or that receives no notification, takes sessions over in time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Engines share the sessions: evenly, a few at a time, and nothing is left lying."""
+"""Engines share the sessions evenly, move a few at a time, and leave none without an owner."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Answers to queries that another instance than the session's accepts wait neither behind sends nor behind other calls."""
+"""An answer to a query, accepted by another instance than the session's, waits neither for sends nor for other calls."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""PostgreSQL goes away and comes back while sessions run: nothing is acknowledged that is not stored, all of it goes on."""
+"""PostgreSQL fails and returns while sessions run: no update is acknowledged unstored, and all sessions continue."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""SIGTERM while something does not answer: the process ends inside its grace with exit code 0, whatever it is (C1)."""
+"""SIGTERM while something does not answer: the process ends inside its grace with exit code 0, whichever part hangs (C1)."""
 
 from __future__ import annotations
 

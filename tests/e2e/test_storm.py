@@ -1,4 +1,4 @@
-"""The short form of `bench/storm.py`: every kind of fault of both simulators against one real server (B2-B6, G2)."""
+"""The short form of `bench/storm.py`: every kind of fault that both simulators offer, against one real server (B2-B6, G2)."""
 
 from __future__ import annotations
 

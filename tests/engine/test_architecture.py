@@ -1,4 +1,4 @@
-"""What imports what, and what a bare import costs. The walls are those of the source roots."""
+"""Which module may import which, and the cost of a bare import. The walls are those of the source roots."""
 
 from __future__ import annotations
 

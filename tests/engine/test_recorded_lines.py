@@ -1,4 +1,4 @@
-"""The coverage that `.ci/run` prints counts the processes that tests start, however they end."""
+"""The coverage that `.ci/run` prints includes processes that tests start, however they end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a start loads. The time that it takes depends on the machine; the modules do not."""
+"""Which modules a start loads. Its time depends on the machine; the modules do not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A few lives in every run of the tests; `.ci/run` lives hundreds of new ones."""
+"""A few lives in every run of the tests; `.ci/run` simulates hundreds of new ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""kill -9 at random moments: nothing lost, nothing stored twice, every webhook told at least once and in order."""
+"""kill -9 at random moments: nothing lost or stored twice, every event delivered at least once and in order."""
 
 from __future__ import annotations
 

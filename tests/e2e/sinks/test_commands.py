@@ -1,4 +1,4 @@
-"""Commands: sends that programs leave with a broker. Each becomes one message, bad ones are put aside, nothing blocks."""
+"""Commands: sends left with a broker. Each becomes one message, invalid ones are set aside, and none blocks the others."""
 
 from __future__ import annotations
 

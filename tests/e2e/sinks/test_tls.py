@@ -1,4 +1,4 @@
-"""Encrypted brokers with a private authority: trusted by the bundle, otherwise refused in words; no password in clear."""
+"""Encrypted brokers with a private authority: trusted with the bundle, else a clear error; no password is shown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Brokers that refuse, are full, or lack what a sink needs: backlog stays rows, the reason is said, no secret is shown."""
+"""Brokers that refuse, are full, or lack what a sink needs: the backlog stays stored, the reason is shown, no secret is."""
 
 from __future__ import annotations
 

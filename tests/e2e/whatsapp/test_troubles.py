@@ -1,4 +1,4 @@
-"""Each trouble that ends a connection leads to the specified state and reason, and affects no other session."""
+"""Each failure that ends a connection leads to the specified state and reason, and affects no other session."""
 
 import os
 import re

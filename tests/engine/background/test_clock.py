@@ -1,4 +1,4 @@
-"""Which time counts: a guarded clock of one's own, or the database's."""
+"""Which clock is used: the machine's, guarded against jumps, or the database's."""
 
 from __future__ import annotations
 

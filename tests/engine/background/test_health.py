@@ -1,4 +1,4 @@
-"""Zombies are found by asking, silence alone is not death, and a healthy crowd is left in peace (G1-G3)."""
+"""Dead links are found by probes, silence alone does not count, and healthy links are not disturbed (G1-G3)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The memory guard: thresholds, a robust trend, and whom it replaces (G4, A6)."""
+"""The memory guard: thresholds, a robust trend, and which worker it replaces (G4, A6)."""
 
 from __future__ import annotations
 

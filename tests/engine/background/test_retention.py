@@ -1,4 +1,4 @@
-"""Old rows are deleted in pieces that writers hardly notice."""
+"""Old rows are deleted in steps so small that writers hardly wait."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Addresses and targets of sinks: what is taken, where an event goes, and what is said of the rest."""
+"""Addresses and targets of sinks: which are accepted, where an event goes, and the errors for the others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Many followers share one reading of the log, and none of them misses or repeats anything."""
+"""Many followers share one read of the log, and none of them misses or repeats an event."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How deliveries go: counts, a rate that passes, what was last; and what it costs to ask."""
+"""Delivery statistics: counts, the current rate, the last outcome; and the cost of reading them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Webhooks: headers, rotation of the secret, timeouts, and where they must not lead."""
+"""Webhooks: headers, rotation of the secret, timeouts, and forbidden addresses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Taking in a send: limits, idempotency keys, and callers that leave while they wait."""
+"""Accepting a send: limits, idempotency keys, and callers that leave while they wait."""
 
 from __future__ import annotations
 

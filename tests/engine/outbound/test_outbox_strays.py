@@ -1,4 +1,4 @@
-"""Rows and outcomes that go astray: each send comes to an end, and one of them never stands in the way of others (F4)."""
+"""Rows and outcomes that get lost: each send ends, and none of them blocks others (F4)."""
 
 from __future__ import annotations
 

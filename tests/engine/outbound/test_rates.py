@@ -1,4 +1,4 @@
-"""The pace of sends: no window of time ever holds more than the limits say, whatever is booked in which order."""
+"""The pace of sends: no interval ever holds more sends than the limits allow, in whatever order they are booked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Answers, split at every byte."""
+"""HTTP responses, split at every byte."""
 
 from __future__ import annotations
 

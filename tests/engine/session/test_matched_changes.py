@@ -1,4 +1,4 @@
-"""The tests' own check that every change of status is one `session.status` event: it notices a missing and a repeated one."""
+"""The tests' own check that every change of status is one `session.status` event: it detects a missing and a repeated one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The policy of reconnecting as one table, each row lived through by a session with the default settings (B2-B5).
+"""The reconnect policy as one table; a session runs through each row with the default settings (B2-B5).
 
 A row is a failure that happens again and again: how long the session waits each time, what it shows meanwhile, and after how
 many attempts it gives up.

@@ -1,4 +1,4 @@
-"""What sessions do and say while the store takes nothing, or not this."""
+"""Sessions while the store refuses all writes, or only some."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Answers show no login of an address, also where something is wrong with the address."""
+"""Answers never show the login in an address, even where the address is invalid."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Requests that mean harm or make no sense: each gets a clear 4xx with a problem document, and the server goes on."""
+"""Malicious and malformed requests: each gets a clear 4xx with a problem document, and the server goes on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The event log over a WebSocket: complete, resumable, closed with a reason, and no stranger gets anything."""
+"""The event log over a WebSocket: complete, resumable, closed with a reason, and refused to strangers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files over HTTP: uploaded as they come, downloaded whole or in parts, seen by those who may, and never half there."""
+"""Files over HTTP: uploads are streamed, downloads whole or in parts, access is checked, and no file is ever half stored."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page that the owner of a phone gets."""
+"""The page that the owner of a phone opens to link it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Probes, health, bugs, and what the log does not show."""
+"""Probes, health, bugs, and secrets that the log does not show."""
 
 from __future__ import annotations
 

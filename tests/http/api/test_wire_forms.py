@@ -1,4 +1,4 @@
-"""Forms of events are shared among those who read at the same time, and not kept longer."""
+"""Encoded events are shared by concurrent readers, and kept no longer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The dashboard when things are slow, or when a key may not do everything."""
+"""The dashboard on a slow server, and with a key of limited scope."""
 
 from __future__ import annotations
 

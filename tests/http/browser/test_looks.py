@@ -1,4 +1,4 @@
-"""Every view, wide and narrow, light and dark, empty and full: nothing sticks out, and axe finds nothing to say."""
+"""Every view, wide and narrow, light and dark, empty and full: nothing overflows, and axe finds no violation."""
 
 from __future__ import annotations
 

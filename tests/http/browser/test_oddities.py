@@ -1,4 +1,4 @@
-"""The dashboard under odd circumstances: wrong clocks, foreign and long names, zoom, what vanishes, an instance alone."""
+"""The dashboard under odd circumstances: wrong clocks, foreign and long names, zoom, deleted objects, a single instance."""
 
 from __future__ import annotations
 

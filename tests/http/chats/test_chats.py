@@ -1,4 +1,4 @@
-"""Chats over HTTP. What is in them is looked at with the platforms."""
+"""Chats over HTTP. The tests of each platform check their content."""
 
 from __future__ import annotations
 

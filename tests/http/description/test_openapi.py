@@ -1,4 +1,4 @@
-"""The description is complete, and strangers who take it at its word find no lie."""
+"""The description is complete, and the server behaves as it says."""
 
 from __future__ import annotations
 

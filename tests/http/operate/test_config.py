@@ -1,4 +1,4 @@
-"""The environment: every setting has a variable, and every mistake a line."""
+"""The environment: every setting has a variable, and every mistake gets its own line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Large and unfinished bodies: what they may cost the event loop and the memory of the process."""
+"""Large and unfinished bodies: their bounded cost in event loop time and memory."""
 
 from __future__ import annotations
 

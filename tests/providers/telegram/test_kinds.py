@@ -1,4 +1,4 @@
-"""Kinds of messages and their options: exactly what the Bot API's method wants, and help for who misspells one."""
+"""Kinds of messages and their options: exactly what the Bot API's method expects, and a helpful error for a misspelt one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Parameters as strangers give them: what arrives at the server is what was given, in JSON and beside files."""
+"""Unusual parameters reach the server unchanged, in JSON and beside files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Contents that came with other platforms: polls are sent as they are, telling what was read is refused."""
+"""Content kinds added for other platforms: polls are sent, read receipts are refused."""
 
 from __future__ import annotations
 

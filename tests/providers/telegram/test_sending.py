@@ -1,4 +1,4 @@
-"""Every kind of content as the call that the Bot API wants, and what the caller gets back."""
+"""Every kind of content as the Bot API's call, and the result that the caller gets."""
 
 from __future__ import annotations
 

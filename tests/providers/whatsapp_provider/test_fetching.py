@@ -1,4 +1,4 @@
-"""Files that a message names by a URL: what is taken, and where the URL must not lead."""
+"""Files that a message names by a URL: which are fetched, and addresses that must not be called."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Previews of links: what a page says of itself, and where a link must not lead."""
+"""Previews of links: what a page declares, and addresses that must not be called."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One conversation over WhatsApp, as the API and `rookery chats` show it, and what its erasure leaves: nothing."""
+"""One conversation over WhatsApp, as the API and `rookery chats` show it; erasing it leaves nothing."""
 
 from __future__ import annotations
 

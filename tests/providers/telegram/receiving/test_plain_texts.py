@@ -1,4 +1,4 @@
-"""The short way of plain text messages makes the event of the long way, or none."""
+"""The fast path for plain text makes the same event as the general path, or leaves the update to it."""
 
 from __future__ import annotations
 
