@@ -169,8 +169,8 @@ async def test_the_report_names_everything(hosting: HostingPlatform) -> None:
 async def test_a_worker_at_its_limit_is_replaced_and_only_that(hosting: HostingPlatform) -> None:
     hosting.sizes = {"w1": 60 * MIB, "w2": 490 * MIB}
     async with open_fake_engine(hosting) as engine:
-        await engine._memory.check()
-        await engine._memory.check()
+        await engine.check_memory()
+        await engine.check_memory()
         assert engine.telemetry.counters["memory_actions"]["restart_worker",] == 1
     assert hosting.replaced == [("w2", "it is at its memory limit")]
 
@@ -181,7 +181,7 @@ async def test_a_leak_is_found_by_its_trend_before_the_limit(hosting: HostingPla
         for _ in range(40):
             mock_clock.jump(300)
             hosting.sizes["leaking"] += 5 * MIB
-            await engine._memory.check()
+            await engine.check_memory()
             if hosting.replaced:
                 break
     assert hosting.replaced == [("leaking", "it leaks")]
@@ -192,7 +192,7 @@ async def test_short_in_total_replaces_the_largest(hosting: HostingPlatform) -> 
     hosting.sizes = {"small": 60 * MIB, "large": 300 * MIB}
     settings = msgspec.structs.replace(CALM, memory_limit=400 * MIB)
     async with open_fake_engine(hosting, settings=settings) as engine:
-        await engine._memory.check()
+        await engine.check_memory()
         assert (await engine.memory()).level is Level.OK
     assert hosting.replaced == [("large", "memory is short in total")]
 

@@ -109,7 +109,7 @@ async def test_unknown_media_is_not_sent() -> None:
         await engine.disable("shop")
         await setup.status("DISCONNECTED")  # type: ignore[arg-type]
         await engine.enable("shop")
-        message = await engine.submit("shop", to=7, type="image", media=file.id, send_at=setup.engine._clock() + 0.3)
+        message = await engine.submit("shop", to=7, type="image", media=file.id, send_at=setup.engine.now() + 0.3)
         await engine.delete_media(file.id)
         with trio.fail_after(BOUND):
             done = await engine.wait_message(message.id, BOUND)
@@ -120,7 +120,7 @@ async def test_a_message_that_waits_keeps_its_file(tmp_path: Path) -> None:
     async with open_quick_simulator() as simulator, open_setup(simulator) as setup:
         engine = setup.engine
         file = await engine.store_media(b"for later")
-        later = engine._clock() + 30 * 86_400.0
+        later = engine.now() + 30 * 86_400.0
         await engine.submit("shop", to=7, type="image", media=file.id, send_at=later)
         assert (await engine.get_media(file.id)).expires_at > later + engine.settings.message_ttl
 
@@ -167,9 +167,10 @@ async def test_files_are_fetched_by_themselves(tmp_path: Path) -> None:
         async with open_setup(simulator, store=store_from_url(url), settings=settings, add=False) as setup:
             news = await fetched(setup, 3)
             assert news[2].body["file"]["filename"] == "b.txt"
-            await trio.sleep(0.1)
-            assert setup.bot.calls["getfile"] == 3
-            assert len(await fetched(setup, 3)) == 3
+            setup.bot.push_document(b"the last", "c.txt", chat_id=7)
+            news = await fetched(setup, 4)
+            assert news[3].body["file"]["filename"] == "c.txt"
+            assert setup.bot.calls["getfile"] == 4, "nothing was fetched twice"
 
 
 def test_the_token_stays_in_here() -> None:

@@ -204,8 +204,7 @@ async def test_only_the_holder_of_a_duty_records_deliveries(postgres: PostgresBa
         [waiting] = await store.pending_deliveries("hook", now=1.0, busy=[], limit=1)
         failed = DeliveryOutcome(webhook="hook", event_id=waiting.event.id, delivered=False, at=1.0)
         late, duty = Duty("one", "webhook:hook"), Duty("two", "webhook:hook")
-        assert await store.take_duties(late.owner, [late.name], ttl=0.01) == {late.name}
-        await trio.sleep(0.05)
+        assert await store.take_duties(late.owner, [late.name], ttl=0.0) == {late.name}
         with pytest.raises(DutyLost, match="webhook:hook"):  # it expired, though no other instance has it
             await store.record_deliveries([failed], duty=late)
         assert await store.take_duties(duty.owner, [duty.name], ttl=60.0) == {duty.name}
@@ -222,10 +221,9 @@ async def test_a_duty_has_one_owner_until_its_time_is_over(postgres: PostgresBac
     async with store.open():
         assert await store.take_duties("one", ["a", "b"], ttl=60.0) == {"a", "b"}
         assert await store.take_duties("one", ["a", "b"], ttl=60.0) == {"a", "b"}
-        assert await store.take_duties("two", ["b", "c"], ttl=0.01) == {"c"}
+        assert await store.take_duties("two", ["b", "c"], ttl=0.0) == {"c"}
         await store.drop_duties("two", ["b"])  # not its own
         await store.drop_duties("one", ["a"])
-        await trio.sleep(0.02)
         assert await store.take_duties("three", ["a", "b", "c"], ttl=60.0) == {"a", "c"}
         assert await store.take_duties("three", [], ttl=60.0) == set()
 
