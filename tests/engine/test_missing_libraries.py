@@ -36,7 +36,7 @@ def test_a_sink_without_its_library_names_the_extra(monkeypatch: pytest.MonkeyPa
     monkeypatch.setitem(sys.modules, library, None)
     monkeypatch.delitem(sys.modules, f"rookery.delivery.brokers.{kind}", raising=False)
     with pytest.raises(InvalidInput) as caught:
-        open_transport(kind, EngineSettings())
+        open_transport(kind, EngineSettings(), "i")
     assert caught.value.field == "url"
     assert str(caught.value).endswith(f"{library}: install Rookery with its extra `{kind}`")
     assert kind in EXTRAS

@@ -19,8 +19,8 @@ Handler = Callable[[httpx.Request], Awaitable[httpx.Response]]
 class AnsweredTransport(HttpTransport):
     """Each request goes to `handler` instead of a server."""
 
-    def __init__(self, handler: Handler) -> None:
-        super().__init__(allow_private=True)
+    def __init__(self, handler: Handler, installation: str) -> None:
+        super().__init__(installation=installation, allow_private=True)
         self._handler = handler
 
     async def exchange(self, server: Server, request: bytes, *, until: float) -> HttpAnswer:
@@ -45,7 +45,7 @@ def answer_posts(monkeypatch: pytest.MonkeyPatch, handler: Handler) -> None:
     """For the rest of the test every webhook's request is answered by `handler`."""
 
     @asynccontextmanager
-    async def open_answered(kind: str, settings: EngineSettings) -> AsyncIterator[AnsweredTransport]:
-        yield AnsweredTransport(handler)
+    async def open_answered(kind: str, settings: EngineSettings, installation: str) -> AsyncIterator[AnsweredTransport]:
+        yield AnsweredTransport(handler, installation)
 
     monkeypatch.setattr("rookery.delivery.dispatcher.open_transport", open_answered)

@@ -155,7 +155,7 @@ class Dispatcher:
 
     async def _keep_open(self, kind: str, *, task_status: trio.TaskStatus[Transport]) -> None:
         """Keep one transport open, from the first endpoint that needs it until the dispatcher ends."""
-        async with open_transport(kind, self._settings) as transport:
+        async with open_transport(kind, self._settings, self._store.installation) as transport:
             task_status.started(transport)
             await trio.sleep_forever()
 

@@ -23,8 +23,9 @@ _NO_TEXT = re.compile(
 """Characters that no attribute of a CloudEvent may hold: control characters and noncharacters."""
 
 
-def request_body(delivery: Delivery, format: str = "rookery") -> bytes:
-    """`{"type", "timestamp", "data"}` as JSON, or a CloudEvent with the event as its `data`.
+def request_body(delivery: Delivery, format: str = "rookery", *, installation: str = "") -> bytes:
+    """`{"type", "timestamp", "data"}` as JSON, or a CloudEvent with the event as its `data`, whose `source` names the
+    installation: each database counts its events from 1.
 
     The same event gives the same bytes on every attempt.
     """
@@ -34,7 +35,7 @@ def request_body(delivery: Delivery, format: str = "rookery") -> bytes:
             {
                 "specversion": "1.0",
                 "id": delivery_id(delivery),
-                "source": f"/rookery/sessions/{quote(event.session, safe='')}",
+                "source": f"/rookery/{installation}/sessions/{quote(event.session, safe='')}",
                 "type": f"rookery.{event.type}",
                 "subject": _NO_TEXT.sub("\ufffd", event.chat or event.session),
                 "time": event.time,
@@ -45,10 +46,10 @@ def request_body(delivery: Delivery, format: str = "rookery") -> bytes:
     return _encoder.encode({"type": event.type, "timestamp": event.time, "data": event})
 
 
-def formed_body(delivery: Delivery, format: str) -> bytes | None:
+def formed_body(delivery: Delivery, format: str, *, installation: str) -> bytes | None:
     """The body in the webhook's format; None where another gateway's format has none for this event."""
     if format not in FORMS:
-        return request_body(delivery, format)
+        return request_body(delivery, format, installation=installation)
     payload = payload_of(format, delivery.event)
     return None if payload is None else _encoder.encode(payload)
 

@@ -131,7 +131,7 @@ class SinkFeatures(CatalogueFeatures, ChatNames):
         began = trio.current_time()
         with trio.move_on_after(TEST_SECONDS):
             async with (
-                open_transport(kind_of(sink), self.settings) as transport,
+                open_transport(kind_of(sink), self.settings, self._store.installation) as transport,
                 transport.open_route(sink, seconds=seconds) as route,
             ):
                 attempt = await route.deliver(delivery, now=now)

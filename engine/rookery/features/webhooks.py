@@ -165,7 +165,7 @@ class WebhookFeatures(CatalogueFeatures, ChatNames):
         seconds = min(webhook.timeout or self.settings.webhook_timeout, TEST_SECONDS)
         began = trio.current_time()
         async with (
-            open_transport(kind_of(webhook), self.settings) as transport,
+            open_transport(kind_of(webhook), self.settings, self._store.installation) as transport,
             transport.open_route(webhook, seconds=seconds) as route,
         ):
             attempt = await route.deliver(Delivery(webhook.id, event, "test"), now=now)

@@ -21,8 +21,6 @@ from support.brokers.readers import in_asyncio
 from support.brokers.servers import KINDS, open_broker
 from support.fake_platform import FakeLink, FakePlatform
 
-# One socket of a client of NATS, ours or that of these tests, is still left to the garbage collector here, and only here.
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
 QUICK = EngineSettings(webhook_timeout=5.0, max_pending_sends=40)
 SESSIONS = ("shop", "desk")
 

@@ -36,7 +36,7 @@ async def test_a_sink_works_again_as_soon_as_new_connections_do(kind: str, tmp_p
         await prepare(broker)
         async with (
             open_stalling_proxy("127.0.0.1", broker.port) as proxy,
-            open_transport(kind, EngineSettings()) as transport,
+            open_transport(kind, EngineSettings(), "i") as transport,
             transport.open_route(sink_of(f"{kind}://127.0.0.1:{proxy.port}"), seconds=SECONDS) as route,
         ):
             with trio.fail_after(20):
@@ -63,7 +63,7 @@ async def test_a_sink_works_again_as_soon_as_new_connections_do(kind: str, tmp_p
 @pytest.mark.parametrize("kind", KINDS)
 async def test_a_port_that_refuses_leaves_nothing_behind(kind: str) -> None:
     async with (
-        open_transport(kind, EngineSettings()) as transport,
+        open_transport(kind, EngineSettings(), "i") as transport,
         transport.open_route(sink_of(f"{kind}://127.0.0.1:{free_port()}"), seconds=SECONDS) as route,
     ):
         attempt = await route.deliver(delivery(1), now=0.0)

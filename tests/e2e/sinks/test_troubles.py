@@ -13,7 +13,9 @@ import pytest
 import trio
 
 from rookery import Engine, EngineSettings, open_engine
+from rookery.delivery.transports.opening import open_transport
 from rookery.model.event import NewEvent
+from rookery.model.webhook import Delivery
 from support.brokers.readers import EXCHANGE, QUEUE, in_asyncio, prepare, read_all
 from support.brokers.servers import KINDS, Broker, open_broker
 from support.fake_platform import FakePlatform
@@ -147,6 +149,32 @@ async def test_a_password_opens_redis(tmp_path: Path) -> None:
             "127.0.0.1", broker.port, 2, password="sesame with spaces", verify_version=False
         ) as client:
             assert await client.xlen("log:shop") == 2
+
+
+async def test_two_installations_share_a_stream(tmp_path: Path) -> None:
+    """Both count their events from 1, and the stream drops what has an id that it knows."""
+    async with (
+        open_broker("nats", tmp_path) as broker,
+        engine_with() as (one, say_one),
+        engine_with() as (two, say_two),
+    ):
+        for engine in (one, two):
+            await engine.create_sink(id="sk", url=broker.url, events=["message"])
+        for number in range(3):
+            await say_one(chat=f"a{number}")
+            await say_two(chat=f"b{number}")
+        for engine in (one, two):
+            await facts_of(engine, "sk", delivered=3, pending=0)
+        arrived = await read_all(broker)
+        assert sorted(each.body["data"]["chat"] for each in arrived) == ["a0", "a1", "a2", "b0", "b1", "b2"]
+        # An event that comes again, as after a crash, is still dropped.
+        assert len({each.id for each in arrived}) == 6
+        [event] = [each for each in await two.read_events() if each.chat == "b2"]
+        async with open_transport("nats", QUICK, two.installation) as transport:
+            sink = await two.get_sink("sk")
+            async with transport.open_route(sink, seconds=10) as route:
+                assert (await route.deliver(Delivery("sk", event, "lane"), now=1.0)).delivered
+        assert len(await read_all(broker)) == 6
 
 
 async def _set_password(broker: Broker, password: str) -> None:

@@ -67,8 +67,10 @@ def event(id: int = 1, **changes: Any) -> Event:
     return Event(id=id, **fields | changes)
 
 
-def as_document(one: Event) -> dict[str, Any]:
-    document: dict[str, Any] = json.loads(request_body(Delivery("w", one, "lane"), "cloudevents"))
+def as_document(one: Event, installation: str = "1f") -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(
+        request_body(Delivery("w", one, "lane"), "cloudevents", installation=installation)
+    )
     return document
 
 
@@ -101,6 +103,9 @@ def test_source_and_id_name_one_event() -> None:
     documents = [as_document(event(id, session=session)) for id, session in ((1, "a"), (2, "a"), (3, "b"))]
     assert len({(one["source"], one["id"]) for one in documents}) == 3
     assert as_document(event(1, session="a")) == documents[0], "a repetition is the same event"
+    elsewhere = as_document(event(1, session="a"), "2e")
+    check(elsewhere)
+    assert elsewhere["source"] != documents[0]["source"], "another installation counts its own events"
     tests = [as_document(event(0, type="test", key=key)) for key in ("one", "two")]
     assert tests[0]["id"] != tests[1]["id"], "an endpoint that drops repetitions takes every test"
     check(tests[0])

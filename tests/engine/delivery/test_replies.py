@@ -210,7 +210,7 @@ async def test_a_cloud_event_has_the_event_as_its_data(
         assert document == {
             "specversion": "1.0",
             "id": f"evt_{stored.id}",
-            "source": "/rookery/sessions/a",
+            "source": f"/rookery/{engine.installation}/sessions/a",
             "type": "rookery.message",
             "subject": "7",
             "time": "2023-11-14T22:13:20.000Z",

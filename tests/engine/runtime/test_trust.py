@@ -61,12 +61,12 @@ async def post(opening: AbstractAsyncContextManager[Any], url: str) -> None:
 
 
 async def webhook(url: str, bundle: str | None) -> None:
-    await post(open_http_transport(allow_private=True, ca_bundle=bundle), url)
+    await post(open_http_transport(installation="i", allow_private=True, ca_bundle=bundle), url)
 
 
 async def engines_webhook(url: str, bundle: str | None) -> None:
     """The bundle comes from the engine's settings."""
-    await post(open_transport("http", EngineSettings(ca_bundle=bundle, webhook_allow_private=True)), url)
+    await post(open_transport("http", EngineSettings(ca_bundle=bundle, webhook_allow_private=True), "i"), url)
 
 
 async def bot_api(url: str, bundle: str | None) -> None:

@@ -33,6 +33,7 @@ class NatsRoute(AsyncioRoute):
     """One connection for one sink. The library's own reconnecting is off: the lane retries a failed delivery."""
 
     tls: Callable[[], ssl.SSLContext] | None = None
+    installation = ""
 
     async def connect(self) -> Any:
         address = self.address
@@ -73,12 +74,25 @@ class NatsRoute(AsyncioRoute):
         headers = {"Nats-Msg-Id": delivery_id(delivery), "Content-Type": "application/json"}
         body = request_body(delivery)
         try:
-            await unless(closed, stream.publish(subject, body, headers=headers))
+            confirmed = await unless(closed, stream.publish(subject, body, headers=headers))
         except nats.js.errors.NoStreamResponseError:
             if not self.address.may_create:
                 raise RuntimeError(f"no stream matches the subject {subject}") from None
             await unless(closed, self._create(stream))
+            confirmed = await unless(closed, stream.publish(subject, body, headers=headers))
+        if confirmed.duplicate and not await unless(closed, self._holds(stream, confirmed, body)):
+            # Another installation has published an event with this id, so the stream has dropped ours.
+            headers["Nats-Msg-Id"] += f"-{self.installation}"
             await unless(closed, stream.publish(subject, body, headers=headers))
+
+    async def _holds(self, stream: Any, confirmed: Any, body: bytes) -> bool:
+        """Whether the message that the stream took for the same is ours. False also if it is no longer there: an event
+        that comes twice is better than one that is lost."""
+        try:
+            held = await stream.get_msg(confirmed.stream, seq=confirmed.seq)
+        except (nats.js.errors.APIError, nats.errors.TimeoutError):
+            return False
+        return bool(held.data == body)
 
     async def _create(self, stream: Any) -> None:
         """Create a stream for every subject of this sink, unless another lane has created it meanwhile."""
@@ -105,15 +119,16 @@ class NatsRoute(AsyncioRoute):
 class NatsTransport:
     """Implements `Transport`: one asyncio thread for all sinks that lead to NATS."""
 
-    def __init__(self, thread: AsyncioThread, tls: Callable[[], ssl.SSLContext]) -> None:
+    def __init__(self, thread: AsyncioThread, tls: Callable[[], ssl.SSLContext], installation: str) -> None:
         self._thread = thread
         self._tls = tls
+        self._installation = installation
 
     @asynccontextmanager
     async def open_route(self, webhook: Webhook, *, seconds: float) -> AsyncIterator[NatsRoute]:
         """See `Transport.open_route`."""
         route = NatsRoute(self._thread, parse_address(webhook.url), webhook.target or "", seconds)
-        route.tls = self._tls
+        route.tls, route.installation = self._tls, self._installation
         try:
             yield route
         finally:
@@ -133,10 +148,11 @@ class NatsTransport:
 
 
 @asynccontextmanager
-async def open_nats_transport(tls: Callable[[], ssl.SSLContext]) -> AsyncIterator[NatsTransport]:
-    """Opens the transport and closes it at the end of the block. `tls` makes the context for encrypted connections."""
+async def open_nats_transport(tls: Callable[[], ssl.SSLContext], installation: str) -> AsyncIterator[NatsTransport]:
+    """Opens the transport and closes it at the end of the block. `tls` makes the context for encrypted connections,
+    `installation` is the store's name for itself."""
     async with open_asyncio_thread("rookery-nats") as thread:
-        yield NatsTransport(thread, tls)
+        yield NatsTransport(thread, tls, installation)
 
 
 def _bracketed(host: str) -> str:

@@ -46,7 +46,8 @@ class HttpTransport:
     """Implements `Transport`. Uses connections directly instead of an HTTP client that logs each URL, which may hold
     secrets (E4). Redirects are not followed."""
 
-    def __init__(self, *, allow_private: bool, ca_bundle: str | None = None) -> None:
+    def __init__(self, *, installation: str, allow_private: bool, ca_bundle: str | None = None) -> None:
+        self.installation = installation
         self._connect = open_stream if allow_private else open_public_stream
         self._clients: dict[Server, HttpClient] = {}
         self._ca_bundle = ca_bundle
@@ -111,7 +112,7 @@ class HttpRoute:
 
     async def deliver(self, delivery: Delivery, *, now: float) -> Attempt:
         """See `Route.deliver`; the time limit covers everything, including the answer's body."""
-        body = formed_body(delivery, self._webhook.format)
+        body = formed_body(delivery, self._webhook.format, installation=self._transport.installation)
         if body is None:
             return Attempt(True, posted=False)
         until = trio.current_time() + self._seconds
@@ -139,9 +140,11 @@ class HttpRoute:
 
 
 @asynccontextmanager
-async def open_http_transport(*, allow_private: bool, ca_bundle: str | None = None) -> AsyncIterator[HttpTransport]:
-    """Opens the transport and closes its connections at the end of the block."""
-    transport = HttpTransport(allow_private=allow_private, ca_bundle=ca_bundle)
+async def open_http_transport(
+    *, installation: str, allow_private: bool, ca_bundle: str | None = None
+) -> AsyncIterator[HttpTransport]:
+    """Opens the transport and closes its connections at the end of the block. `installation`: see `Store`."""
+    transport = HttpTransport(installation=installation, allow_private=allow_private, ca_bundle=ca_bundle)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(transport.tidy_up)
         try:

@@ -23,25 +23,31 @@ def kind_of(webhook: Webhook) -> str:
     return KINDS.get(scheme, "http" if scheme == "https" else scheme)
 
 
-def open_transport(kind: str, settings: EngineSettings) -> AbstractAsyncContextManager[Transport]:
-    """Opens the transport of this kind for as long as the block runs.
+def open_transport(kind: str, settings: EngineSettings, installation: str) -> AbstractAsyncContextManager[Transport]:
+    """Opens the transport of this kind for as long as the block runs. `installation` is the store's name for itself.
 
     Raises ValueError for an unknown kind, InvalidInput where its library is not installed.
     """
     match kind:
         case "http":
-            return open_http_transport(allow_private=settings.webhook_allow_private, ca_bundle=settings.ca_bundle)
+            return open_http_transport(
+                installation=installation,
+                allow_private=settings.webhook_allow_private,
+                ca_bundle=settings.ca_bundle,
+            )
         case "nats" | "amqp" | "redis":
-            return _open_broker(kind, partial(tls_context, settings.ca_bundle))
+            return _open_broker(kind, partial(tls_context, settings.ca_bundle), installation)
     raise ValueError(f"no transport for {kind!r}")
 
 
-def _open_broker(kind: str, tls: Callable[[], ssl.SSLContext]) -> AbstractAsyncContextManager[Transport]:
+def _open_broker(
+    kind: str, tls: Callable[[], ssl.SSLContext], installation: str
+) -> AbstractAsyncContextManager[Transport]:
     try:
         if kind == "nats":
             from ..brokers.nats import open_nats_transport
 
-            return open_nats_transport(tls)
+            return open_nats_transport(tls, installation)
         if kind == "amqp":
             from ..brokers.amqp import open_amqp_transport
 

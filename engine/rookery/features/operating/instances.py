@@ -35,6 +35,11 @@ class InstanceFeatures(OwnerCalls):
         return MappingProxyType(self._supervisor.running)
 
     @property
+    def installation(self) -> str:
+        """The database's random name, the same for all instances that share it. CloudEvents carry it in `source`."""
+        return self._store.installation
+
+    @property
     def census(self) -> Census:
         """The instances as of this instance's last beat; only itself, where the store is not shared."""
         if self._cluster is None:

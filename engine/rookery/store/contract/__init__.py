@@ -46,6 +46,9 @@ class Store(
     """Trio time by which leaving `open` must be finished: work that has not answered by then is abandoned. Set by the
     engine."""
 
+    installation: str
+    """A random name that was made with the database: 32 hexadecimal digits. Known while the store is open."""
+
     @property
     def shared(self) -> bool:
         """True when several engines may use the store at once: leases expire and must be renewed."""

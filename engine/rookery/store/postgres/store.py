@@ -109,6 +109,7 @@ class PostgresStore(
         self._appends: AppendQueue | None = None
         self._owners = set()
         self._in_use = False
+        self.installation = ""
         self._close_by = float("inf")
 
     @property
@@ -145,6 +146,9 @@ class PostgresStore(
                 try:
                     await migrate(database)
                     await check_key(database, self._secrets, self.location)
+                    self.installation = (
+                        await database.row("SELECT value FROM rookery.meta WHERE key = 'installation'")
+                    )[0]
                     async with self._serving(database) as self._appends:
                         self._database = database
                         yield self

@@ -72,6 +72,7 @@ class SqliteStore(
         self._writer = ClosedWriter()
         self._readers = ClosedReaders()
         self._in_use = False
+        self.installation = ""
         self.close_by = float("inf")
 
     @property
@@ -149,6 +150,7 @@ class SqliteStore(
 
     def _prepare(self, connection: sqlite3.Connection) -> Database:
         database = prepare(connection, self.location, self._secrets, self._clock)
+        self.installation = connection.execute("SELECT value FROM meta WHERE key = 'installation'").fetchone()[0]
         if (path := self._path) is not None:
             page_size: int = connection.execute("PRAGMA page_size").fetchone()[0]
             database.checkpoints = Checkpointer(LogGauge(path, page_size), lambda: connect(path, create=False))
