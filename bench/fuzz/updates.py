@@ -18,7 +18,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
-import msgspec
 import trio
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -34,7 +33,7 @@ from rookery.store.contract import Store
 from rookery.store.open import MemoryStore
 from rookery_http.output.wire_forms import WireForms
 from rookery_telegram.bot_api.api import BotApi
-from rookery_telegram.bot_api.errors import read_answer
+from rookery_telegram.bot_api.errors import Answer
 from rookery_telegram.receiving.polls import Polls
 from rookery_telegram.receiving.updates import ALL_KINDS
 
@@ -49,7 +48,7 @@ class _Answers:
     def __init__(self) -> None:
         self.body = b""
 
-    async def ask(
+    async def exchange(
         self,
         method: str,
         params: Mapping[str, Any] | None = None,
@@ -57,11 +56,11 @@ class _Answers:
         seconds: float = 0.0,
         repeat: bool = True,
         on_sent: Callable[[], None] | None = None,
-    ) -> msgspec.Raw:
-        """See `BotApi.ask`."""
+    ) -> Answer:
+        """See `BotApi.exchange`."""
         if on_sent is not None:
             on_sent()
-        return read_answer(200, {}, self.body)
+        return 200, {}, self.body
 
 
 class _StoreInbox:

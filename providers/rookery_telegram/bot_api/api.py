@@ -15,10 +15,11 @@ import trio
 
 from rookery.provider.capabilities import MediaSink
 from rookery.runtime import http_client
+from rookery.runtime.http_answer import HttpAnswer
 from rookery.runtime.http_client import HttpClient
 
 from .client import Client, Content, Progress
-from .errors import ApiError, NoAnswer, read_answer
+from .errors import Answer, ApiError, NoAnswer, read_answer
 from .multipart import FilePart, Multipart
 from .transport import BotTransport, DirectTransport
 
@@ -94,6 +95,18 @@ class BotApi:
         `repeat`: when a kept connection turns out to be closed, the call is repeated once on another one. `on_sent` is
         called when the request has left. Raises ApiError (the server refused) and NoAnswer.
         """
+        return read_answer(*await self.exchange(method, params, seconds=seconds, repeat=repeat, on_sent=on_sent))
+
+    async def exchange(
+        self,
+        method: str,
+        params: Mapping[str, Any] | None = None,
+        *,
+        seconds: float = ANSWER_SECONDS,
+        repeat: bool = True,
+        on_sent: Callable[[], None] | None = None,
+    ) -> Answer:
+        """The same; the answer is for `read_answer`. Raises NoAnswer."""
         body = _encoder.encode(params) if params else b"{}"
         request = Progress(on_sent, repeatable=repeat)
         try:
@@ -114,7 +127,7 @@ class BotApi:
         """One call with JSON that is never repeated; `spare` as in `HttpClient.exchange`. Raises ApiError and NoAnswer."""
         body = _encoder.encode(params) if params else b"{}"
         if self._calls is None:
-            return await self._post(method, body, "application/json", len(body), seconds, Progress(None))
+            return read_answer(*await self._post(method, body, "application/json", len(body), seconds, Progress(None)))
         head = self._heads.get(method)
         if head is None:
             if len(self._heads) >= MAX_PREPARED:
@@ -151,7 +164,7 @@ class BotApi:
         async with aclosing(form.pieces()) as pieces:
             if self._calls is None:
                 request = Progress(None)
-                return await self._post(method, pieces, form.content_type, form.size, seconds, request)
+                return read_answer(*await self._post(method, pieces, form.content_type, form.size, seconds, request))
             head = self._prefix + method.encode() + self._head % form.content_type.encode() + b"%d\r\n\r\n" % form.size
             try:
                 answer = await self._calls.exchange(
@@ -189,7 +202,7 @@ class BotApi:
         size: int,
         seconds: float,
         request: Progress,
-    ) -> msgspec.Raw:
+    ) -> Answer:
         prepared = self._prepare(method, content_type, size, keep=isinstance(content, bytes))
         prepared.stream = Content(content)
         prepared.extensions = {
@@ -201,10 +214,11 @@ class BotApi:
         }
         if self._calls is not None:  # a `DirectTransport` gives complete answers, and limits them itself
             try:
-                response = await self._client.send(prepared)
+                response = await self._client.send(prepared, stream=True)
             except httpx.HTTPError as error:
                 raise _no_answer(error) from None
-            return read_answer(response.status_code, _headers(response), response.content)
+            whole: HttpAnswer = response.extensions["answer"]
+            return whole.status, whole.headers, whole.body
         async with self._answer(prepared) as response:
             body = bytearray()
             with trio.fail_after(seconds + BODY_SECONDS), trio.CancelScope() as enough:
@@ -215,7 +229,7 @@ class BotApi:
                             enough.cancel()  # leaving the loop would leave generators behind
             if enough.cancelled_caught:
                 raise NoAnswer("the answer is too large", left=True)
-        return read_answer(response.status_code, _headers(response), bytes(body))
+        return response.status_code, {name.lower(): value for name, value in response.headers.raw}, bytes(body)
 
     def _prepare(self, method: str, content_type: str, size: int, *, keep: bool) -> httpx.Request:
         """A request without its body. Building it takes longer than sending it, so the last ones are kept if `keep`, once
@@ -257,10 +271,6 @@ def _unanswered(error: http_client.ExchangeError) -> NoAnswer:
 def _no_answer(error: httpx.HTTPError) -> NoAnswer:
     text = str(error) or type(error).__name__
     return NoAnswer(text, left=not isinstance(error, _NOT_SENT), broken=isinstance(error, _BROKEN))
-
-
-def _headers(response: httpx.Response) -> dict[bytes, bytes]:
-    return {name.lower(): value for name, value in response.headers.raw}
 
 
 def _pieces(response: httpx.Response, size: int | None = None) -> aclosing[AsyncGenerator[bytes]]:

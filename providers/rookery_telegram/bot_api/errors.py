@@ -33,6 +33,10 @@ LONGEST_RETRY_AFTER = 86_400.0  # seconds; a longer time is not credible
 TOKEN = re.compile(r"(?<![0-9])[0-9]{5,20}(:|%3[Aa])[A-Za-z0-9_-]{20,}")
 
 
+Answer = tuple[int, dict[bytes, bytes], bytes]
+"""Status, headers and body of an answer."""
+
+
 class Parameters(msgspec.Struct, frozen=True):
     """`ResponseParameters` of the Bot API."""
 

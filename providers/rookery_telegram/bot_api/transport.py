@@ -134,10 +134,8 @@ class DirectTransport(BotTransport):
             )
         except http_client.ExchangeError as error:
             raise _HTTPX_ERRORS.get(type(error), httpx.ReadError)(str(error)) from None
-        headers = [
-            (name, value) for name, value in answer.headers.items() if name != b"content-encoding"
-        ]  # it is decoded
-        return httpx.Response(answer.status, headers=headers, content=answer.body)
+        # The body is decoded already. Who has sent with `stream=True` finds all of it at once in `answer`.
+        return httpx.Response(answer.status, stream=_Whole(answer.body), extensions={**_EXTENSIONS, "answer": answer})
 
     def _head(self, request: httpx.Request, path: bytes) -> bytes:
         line = b"%b %b%b HTTP/1.1\r\n" % (request.method.encode(), self._method_path, path.removeprefix(b"/"))
@@ -153,6 +151,20 @@ _HTTPX_ERRORS: dict[type[http_client.ExchangeError], type[httpx.TransportError]]
     http_client.AnswerTooSlow: httpx.ReadTimeout,
     http_client.NotHttp: httpx.RemoteProtocolError,
 }
+
+
+_EXTENSIONS = {"http_version": b"HTTP/1.1", "reason_phrase": b""}
+"""httpx looks a missing phrase up for each answer, for a log line that is switched off."""
+
+
+class _Whole(httpx.AsyncByteStream):
+    """A body that has arrived."""
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        yield self._body
 
 
 class _Body(httpx.AsyncByteStream):

@@ -17,7 +17,7 @@ from ..bot_api.api import BotApi
 from ..bot_api.errors import ApiError, NoAnswer, poll_error
 from ..position import Position
 from .albums import Album, is_full, is_ripe, to_event
-from .updates import to_events
+from .updates import read_updates
 
 POLL_MARGIN = 10.0
 """Seconds after the poll's own timeout that an answer may still take."""
@@ -197,14 +197,14 @@ class Polls:
         self._asked_at = started
         self._waits = not at_once
         try:
-            result = await self._api.ask(
+            answer = await self._api.exchange(
                 "getUpdates",
                 self._params | {"timeout": 0} if at_once else self._params,
                 seconds=self._poll_timeout + POLL_MARGIN,
                 repeat=False,  # `run` does that, for more kinds of trouble
                 on_sent=self._confirmed,
             )
-            events, ids = to_events(result, epoch=position.epoch, now=self._inbox.now)
+            events, ids = read_updates(answer, epoch=position.epoch, now=self._inbox.now)
         except (ApiError, NoAnswer) as error:
             self._behind = True
             return await self._refuse(error)
@@ -223,7 +223,7 @@ class Polls:
         now = self._inbox.now()
         epoch = position.epoch_of(ids, now)
         if epoch != position.epoch:
-            events, ids = to_events(result, epoch=epoch, now=self._inbox.now)
+            events, ids = read_updates(answer, epoch=epoch, now=self._inbox.now)
         async with self._storing:
             after = self._position.after(ids, epoch, now)
             if self._album_pause is not None:

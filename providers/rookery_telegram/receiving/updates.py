@@ -14,11 +14,12 @@ import msgspec
 
 from rookery.model.event import NewEvent
 
+from ..bot_api.errors import Answer, read_answer
 from ..bot_api.nesting import flatten, is_suspicious
 from .messages import message_body, sender_of
 from .others import OTHER_KINDS, facts_of
 from .peers import peer_id, whole
-from .plain import LATEST, UpdateId, plain_text, plain_texts
+from .plain import LATEST, UpdateId, plain_answer, plain_text
 
 MESSAGE_KINDS = (
     "message",
@@ -40,6 +41,16 @@ _id = msgspec.json.Decoder(UpdateId)
 _encoder = msgspec.json.Encoder()
 
 
+def read_updates(
+    answer: Answer, *, epoch: int = 0, now: Callable[[], float] = time.time
+) -> tuple[list[NewEvent], Sequence[int]]:
+    """The events of one answer to getUpdates, in order, and the update ids. Raises ApiError, and like `to_events`."""
+    status, headers, body = answer
+    if status == 200 and (plain := plain_answer(body, epoch)) is not None:
+        return plain
+    return to_events(read_answer(status, headers, body), epoch=epoch, now=now)
+
+
 def to_events(
     result: msgspec.Raw, *, epoch: int = 0, now: Callable[[], float] = time.time
 ) -> tuple[list[NewEvent], Sequence[int]]:
@@ -50,8 +61,6 @@ def to_events(
     """
     text = _text(bytes(result))
     raws = _updates.decode(text)
-    if (plain := plain_texts(text, raws, epoch)) is not None:
-        return plain
     events: list[NewEvent] = []
     ids: list[int] = []
     for raw in raws:

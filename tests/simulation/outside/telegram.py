@@ -13,7 +13,7 @@ import trio
 from rookery_simulator.bot_api.settings import Settings
 from rookery_simulator.bot_api.world.polls import Poll, PollDesk
 from rookery_simulator.bot_api.world.update_queue import Update, UpdateQueue
-from rookery_telegram.bot_api.errors import NoAnswer, read_answer
+from rookery_telegram.bot_api.errors import Answer, NoAnswer, read_answer
 
 from ..machines import Process
 from ..world import PROCESS, Crashed, Reply, World, ask
@@ -217,12 +217,23 @@ class SimulatedApi:
         repeat: bool = True,
         on_sent: Callable[[], None] | None = None,
     ) -> msgspec.Raw:
+        return read_answer(*await self.exchange(method, params, seconds=seconds, repeat=repeat, on_sent=on_sent))
+
+    async def exchange(
+        self,
+        method: str,
+        params: Mapping[str, Any] | None = None,
+        *,
+        seconds: float = 25.0,
+        repeat: bool = True,
+        on_sent: Callable[[], None] | None = None,
+    ) -> Answer:
         try:
-            return await self.call(method, params, seconds=seconds, on_sent=on_sent)
+            return await self._once(method, params, seconds, on_sent)
         except NoAnswer as error:
             if not (repeat and error.broken):
                 raise
-        return await self.call(method, params, seconds=seconds, on_sent=on_sent)
+        return await self._once(method, params, seconds, on_sent)
 
     async def call(
         self,
@@ -231,8 +242,12 @@ class SimulatedApi:
         *,
         seconds: float = 25.0,
         spare: float = 0.0,
-        on_sent: Callable[[], None] | None = None,
     ) -> msgspec.Raw:
+        return read_answer(*await self._once(method, params, seconds, None))
+
+    async def _once(
+        self, method: str, params: Mapping[str, Any] | None, seconds: float, on_sent: Callable[[], None] | None
+    ) -> Answer:
         await trio.lowlevel.checkpoint_if_cancelled()
         telegram, process = self.telegram, PROCESS.get()
         assert process is not None
@@ -261,7 +276,7 @@ class SimulatedApi:
         try:
             with trio.move_on_after(seconds):
                 status, body = await ask(lambda reply: request.start(reply, lost_there), request.hang_up)
-                return read_answer(status, {}, body)
+                return status, {}, body
             raise NoAnswer(f"no answer within {seconds:g} s", left=True)
         finally:
             if polling is not None:

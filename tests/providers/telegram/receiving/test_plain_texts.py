@@ -9,9 +9,10 @@ from typing import Any
 import msgspec
 import pytest
 
+from rookery_telegram.bot_api.errors import ApiError, read_answer
 from rookery_telegram.receiving import updates
-from rookery_telegram.receiving.plain import plain_text, plain_texts
-from rookery_telegram.receiving.updates import to_events
+from rookery_telegram.receiving.plain import plain_answer, plain_text
+from rookery_telegram.receiving.updates import read_updates, to_events
 
 PLAIN: dict[str, Any] = {
     "update_id": 7,
@@ -57,7 +58,6 @@ FIELDS = [
 def long_way(raw: bytes, monkeypatch: pytest.MonkeyPatch) -> Any:
     with monkeypatch.context() as patch:
         patch.setattr(updates, "plain_text", lambda raw, epoch: None)
-        patch.setattr(updates, "plain_texts", lambda result, raws, epoch: None)
         events, ids = to_events(msgspec.Raw(b"[" + raw + b"]"), epoch=2, now=lambda: 1.0)
     return events, list(ids)
 
@@ -98,37 +98,82 @@ def test_both_ways_make_the_same_event(monkeypatch: pytest.MonkeyPatch) -> None:
     assert short_ones > 500
 
 
-def answer(*found: dict[str, Any]) -> tuple[bytes, list[msgspec.Raw]]:
-    raw = json.dumps(found).encode()
-    return raw, msgspec.json.decode(raw, type=list[msgspec.Raw])
+def answer(*found: dict[str, Any], separators: tuple[str, str] = (",", ":")) -> bytes:
+    return b'{"ok":true,"result":%b}' % json.dumps(found, separators=separators, ensure_ascii=False).encode()
 
 
-def test_an_answer_of_plain_texts_is_read_at_once_with_the_same_result(monkeypatch: pytest.MonkeyPatch) -> None:
+def result_of(body: bytes) -> bytes:
+    return bytes(msgspec.json.decode(body, type=dict[str, msgspec.Raw])["result"])
+
+
+@pytest.mark.parametrize("separators", [(",", ":"), (", ", ": "), (",\n", ":")])
+def test_an_answer_of_plain_texts_is_read_at_once_with_the_same_result(
+    separators: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     message = PLAIN["message"]
+    texts = ['{n} \u00e9 " {{[', ',{"update_id":7', '},{"update_id":7,"message":{', "\\"]
     found = [
-        {"update_id": n, "message": {**message, "message_id": n, "text": f'{n} \u00e9 " {{[' * n}}
-        for n in range(1, 200)
+        {"update_id": n, "message": {**message, "message_id": n, "text": texts[n % 4] * (n % 7)}} for n in range(1, 200)
     ]
-    result, raws = answer(*found)
-    at_once = plain_texts(result, raws, 2)
+    body = answer(*found, separators=separators)
+    at_once = plain_answer(body, 2)
     assert at_once is not None
-    assert at_once == long_way(result[1:-1], monkeypatch)
+    assert at_once == long_way(result_of(body)[1:-1], monkeypatch)
+    assert read_updates((200, {}, body), epoch=2) == at_once
 
 
 def test_an_answer_with_another_update_is_read_one_by_one() -> None:
     other = {"update_id": 8, "message": {**PLAIN["message"], "entities": []}}
-    result, raws = answer(PLAIN, other)
-    assert plain_texts(result, raws, 0) is None
-    assert plain_texts(*answer(PLAIN, PLAIN), 0) is not None
-    events, ids = to_events(msgspec.Raw(result))
+    assert plain_answer(answer(PLAIN, PLAIN), 0) is not None
+    body = answer(PLAIN, other)
+    assert plain_answer(body, 0) is None
+    events, ids = read_updates((200, {}, body))
     assert [event.type for event in events] == ["message", "message"]
     assert ids == [7, 8]
 
 
+@pytest.mark.parametrize("of", ["from", "chat"])
+def test_an_update_within_a_user_or_chat_is_not_taken_for_one(of: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The answer has as many marks of an update as updates, but not between them."""
+    strange = {**PLAIN["message"][of], "more": [1, {"update_id": 7}]}
+    first = {"update_id": 7, "message": {**PLAIN["message"], of: strange}}
+    compact = [json.dumps(each, separators=(",", ":")) for each in (first, {**PLAIN, "update_id": 8})]
+    body = b'{"ok":true,"result":[%b]}' % ", ".join(compact).encode()
+    assert plain_answer(body, 2) is None
+    events, ids = read_updates((200, {}, body), epoch=2)
+    assert (events, list(ids)) == long_way(result_of(body)[1:-1], monkeypatch)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"ok":true,"result":[]}',
+        b'{"ok":true,"result":[],"description":[]}',
+        b'{"ok":true,"result":[],"ok":false,"error_code":409,"parameters":{},"x":[]}',
+        b'{"ok":true,"result":[]]}',
+        b'{"ok":true,"result":[\xff]}',
+        b'{"ok":false,"result":[]}',
+    ],
+)
+def test_an_answer_of_no_updates_or_of_more_than_a_result_is_read_as_before(body: bytes) -> None:
+    def outcome(short: bool) -> object:
+        try:
+            if short:
+                events, ids = read_updates((200, {}, body))
+            else:
+                events, ids = to_events(read_answer(200, {}, body))
+            return events, list(ids)
+        except (ApiError, msgspec.DecodeError) as error:
+            return type(error), str(error)
+
+    assert outcome(True) == outcome(False)
+
+
 def test_a_deep_user_does_not_go_the_short_way(monkeypatch: pytest.MonkeyPatch) -> None:
     deep = {**PLAIN["message"]["from"], "more": json.loads("[" * 150 + "]" * 150)}
-    result, raws = answer({"update_id": 7, "message": {**PLAIN["message"], "from": deep}})
-    assert plain_texts(result, raws, 2) is None
+    body = answer({"update_id": 7, "message": {**PLAIN["message"], "from": deep}})
+    result = result_of(body)
+    assert plain_answer(body, 2) is None
     assert plain_text(result[1:-1], 2) is None
     events, _ = to_events(msgspec.Raw(result), epoch=2)
     assert events == long_way(result[1:-1], monkeypatch)[0]
