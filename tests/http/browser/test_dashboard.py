@@ -11,10 +11,9 @@ from typing import Any
 
 import pytest
 import trio
-import zxingcpp
-from PIL import Image
 
 from rookery_simulator.bot_api import Fault
+from support.clients.chromium import qr_codes
 from support.waiting import until_found
 from support.webhook_receiver import open_webhook_receiver
 
@@ -144,7 +143,7 @@ async def test_an_account_is_paired_by_the_code_on_the_page(rookery: Any, page: 
     await page.until(
         "document.querySelector('.qr')?.checkVisibility() && document.querySelector('.qr').naturalWidth > 0"
     )
-    [code] = await scanned(page, tmp_path)
+    [code] = await qr_codes(page, tmp_path)
     with trio.fail_after(PATIENCE):
         device = await phone.scan(code)
     await page.see("Connected", ".pane header .pill")
@@ -191,15 +190,7 @@ async def test_the_page_follows_a_code_that_changes(
     monkeypatch.setattr(rookery.engine, "pairing", pairing)
     for code in ("the first code", None, "the second code", "the third code"):
         shown = code and Code("qr", code, 4_000_000_000.0)
-        await until_found(partial(scanned, page, tmp_path), partial(eq, [code] if code else []), seconds=PATIENCE)
-
-
-async def scanned(page: Any, directory: Path) -> list[str]:
-    """The QR codes that a phone would find on the screen."""
-    picture = directory / "qr.png"
-    await page.screenshot(picture)
-    with Image.open(picture) as image:
-        return [found.text for found in zxingcpp.read_barcodes(image)]
+        await until_found(partial(qr_codes, page, tmp_path), partial(eq, [code] if code else []), seconds=PATIENCE)
 
 
 async def test_a_dead_letter_is_replayed(rookery: Any, page: Any, tmp_path: Path) -> None:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import trio
 
 from rookery_simulator.bot_api import Fault, open_bot_api_simulator
-from support.clients.chromium import Page, open_chromium
+from support.clients.chromium import Page, open_chromium, qr_codes
 from support.server_process import open_server_process
+from support.waiting import until_found
 
 PATIENCE = 40.0
 KEY = "a-key-for-the-dashboard-1"
@@ -48,7 +50,7 @@ async def test_a_phone_far_away_is_linked_and_its_chat_answered(rookery: Any, pa
     async with open_chromium(tmp_path / "second") as chromium:
         owner = await chromium.open_page(link)
         await owner.until("document.querySelector('svg') !== null")
-        code = (await rookery.engine.pairing("office")).code
+        [code] = await until_found(partial(qr_codes, owner, tmp_path), seconds=PATIENCE)
         with trio.fail_after(PATIENCE):
             device = await alice.scan(code)
         await page.see("is linked", "#toasts")

@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import Any
 
 import trio
+import zxingcpp
+from PIL import Image
 
 DEADLINE = 20.0
 FLAGS = (
@@ -226,6 +228,14 @@ class Page:
         data = base64.b64decode((await self.call("Page.captureScreenshot", format="png"))["data"])
         await trio.Path(path).write_bytes(data)
         return data
+
+
+async def qr_codes(page: Page, directory: Path) -> list[str]:
+    """The codes that a phone would find on the screen."""
+    picture = directory / "qr.png"
+    await page.screenshot(picture)
+    with Image.open(picture) as image:
+        return [found.text for found in zxingcpp.read_barcodes(image)]
 
 
 def _place_of(selector: str, text: str) -> str:
