@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
@@ -15,6 +16,7 @@ import trio.testing
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rookery_http.input import documents
 from rookery_http.input.body_budget import FREE, BodyBudget
 from rookery_http.input.documents import INLINE, MAX_VALUES, Documents, read_json, size_without_data
 from rookery_http.output.problems import Problem
@@ -75,6 +77,27 @@ async def test_documents_below_the_limit_have_a_limit_of_values(served: Any, fil
     assert answer.status_code == 400
     assert str(MAX_VALUES) in answer.json()["detail"] or "options" in answer.json()["detail"]
     assert max(gaps, default=0.0) < 0.5
+
+
+@pytest.mark.parametrize("value", [b"0", b'""', b"{}", b'{"a":0}', b"[[]]"])
+def test_the_number_of_values_is_limited(value: bytes) -> None:
+    assert len(read_json(b"[" + b",".join([value] * (MAX_VALUES // 4)) + b"]", list)) == MAX_VALUES // 4
+    with pytest.raises(Problem, match=f"more than {MAX_VALUES} values"):
+        read_json(b"[" + b",".join([value] * (MAX_VALUES + 2)) + b"]", list)
+
+
+async def test_all_but_small_documents_are_decoded_beside_the_event_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: list[int] = []
+
+    def read(body: bytes, shape: type[Any]) -> Any:
+        threads.append(threading.get_ident())
+        return read_json(body, shape)
+
+    monkeypatch.setattr(documents, "read_json", read)
+    for size in (INLINE, INLINE + 1):
+        body = b'["' + b"x" * (size - 4) + b'"]'
+        assert len(await Documents().read(body, list, caller="one", most=size)) == 1
+    assert threads[0] == threading.get_ident() != threads[1]
 
 
 async def test_a_large_file_in_data_is_sent(served: Any) -> None:
@@ -150,19 +173,24 @@ def test_size_without_data(body: Any, size: Any) -> None:
 
 async def test_a_key_decodes_one_large_document_at_a_time() -> None:
     """Others do not stand in its queue."""
-    documents = Documents()
+    reader = Documents()
     body = b'["' + b"x" * INLINE + b'"]'
 
+    decoded: list[str] = []
+
     async def decode(caller: str) -> None:
-        await documents.read(body, list, caller=caller, most=len(body))
+        await reader.read(body, list, caller=caller, most=len(body))
+        decoded.append(caller)
 
     with trio.fail_after(20):
-        async with trio.open_nursery() as nursery, documents._turn("greedy"):
+        async with trio.open_nursery() as nursery, reader._turn("greedy"):
             await decode("another")
             nursery.start_soon(decode, "greedy")
             await trio.testing.wait_all_tasks_blocked()
-            assert [users for _, users in documents._turns.values()] == [2]
-    assert not documents._turns
+            assert [users for _, users in reader._turns.values()] == [2]
+            await decode("another")  # there is one thread, so it would come after the other document
+            assert decoded == ["another", "another"]
+    assert not reader._turns
 
 
 def test_the_budget_is_shared_and_given_back() -> None:

@@ -40,7 +40,7 @@ class TestSends:
             assert setup.bot.polls.max_simultaneous == 1
 
     async def test_a_revoked_token_leaves_the_queue_waiting_for_a_new_one(self) -> None:
-        async with open_quick_simulator() as simulator, open_setup(simulator) as setup:
+        async with open_quick_simulator() as simulator, open_setup(simulator, poll_timeout=50) as setup:
             simulator.faults.add(fault("status", status=401))  # the poll that waits already does not notice
             ids = [(await setup.engine.submit("shop", to=to, text=f"{to}")).id for to in (7, 7, 8, 9)]
             session = await setup.status(SessionStatus.AUTH_FAILURE)
