@@ -125,6 +125,11 @@ async def test_too_many_bytes_of_headers_are_refused(served: Any, headers: Any, 
     assert str(http1.HEADER_LIMIT).encode() in answer
 
 
+async def test_a_header_without_an_end_is_refused(served: Any) -> None:
+    begin = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX-Long: "
+    assert status_of(await talk(served.port, begin, *[b"a" * 8192] * 20)) == 431
+
+
 async def test_headers_within_the_limit_are_taken(served: Any) -> None:
     text = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nX-Long: " + b"a" * 60_000 + b"\r\n\r\n"
     assert status_of(await talk(served.port, text)) == 200

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +60,27 @@ async def test_the_api_answers_when_clients_hold_every_descriptor(tmp_path: Path
         server.send_signal(signal.SIGTERM)
         assert await server.ended(20) == 0
     assert b"no file descriptor is left" in server.errors
+
+
+async def test_the_api_answers_from_a_reserve_when_no_connection_can_be_closed(tmp_path: Path) -> None:
+    """Event streams are never idle, so none of their descriptors comes back."""
+    stream_request = HEALTH.replace(b"/healthz", b"/v1/events/stream")
+    async with open_server_process(tmp_path) as server:
+        port = int((await server.listening()).rpartition(":")[2])
+        opened = len(os.listdir(f"/proc/{server.process.pid}/fd"))
+        resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (opened + 10, opened + 10))
+        async with AsyncExitStack() as streams:
+            with trio.fail_after(20):
+                while b"no file descriptor is left" not in server.errors:
+                    stream = await streams.enter_async_context(await trio.open_tcp_stream("127.0.0.1", port))
+                    await stream.send_all(stream_request)
+                    with trio.move_on_after(1):
+                        assert (await stream.receive_some()).startswith(b"HTTP/1.1 200 ")
+            for _ in range(3):
+                with trio.fail_after(10):
+                    async with await trio.open_tcp_stream("127.0.0.1", port) as stream:
+                        await stream.send_all(HEALTH)
+                        assert (await stream.receive_some()).startswith(b"HTTP/1.1 200 ")
 
 
 async def test_serve_raises_the_soft_limit(tmp_path: Path) -> None:
