@@ -169,7 +169,11 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
     media_types: (
         Annotated[
             str,
-            setting("Content types that may be uploaded, such as `image/*,application/pdf`; none: all.", right="text"),
+            setting(
+                "Content types that may be uploaded, such as `image/*,application/pdf`; none: all.",
+                right="content types such as image/*,application/pdf",
+                pattern=r"^ *[^\s/,;]+/[^\s/,;]+( *, *[^\s/,;]+/[^\s/,;]+)* *$",
+            ),
         ]
         | None
     ) = None

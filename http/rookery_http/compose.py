@@ -6,6 +6,7 @@ the store closes, and only then does the server release the data directory to a 
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import signal
@@ -139,6 +140,8 @@ class _Server:
         config = self._config
         if config.storage.database_url is None:
             _make(config.storage.directory)
+        if config.storage.media is not None and not config.storage.media_in_s3:
+            _check_media(Path(config.storage.media_place))
         if config.storage.wait:
             log.info("opening the store", seconds_to_wait=config.storage.wait)
         opening = open_engine(
@@ -206,6 +209,19 @@ def _make(data_dir: Path) -> None:
             f"ROOKERY_DATA_DIR: {str(data_dir)!r} cannot be used ({why}); name a directory that can be created and written",
             field="ROOKERY_DATA_DIR",
         ) from None
+
+
+def _check_media(directory: Path) -> None:
+    """Refuse a path that cannot be that of a directory. One that is missing is created with the first file, and one that
+    is away, such as a network's, may come back. Raises InvalidInput."""
+    try:
+        why = None if not directory.exists() or directory.is_dir() else "it is a file"
+    except OSError as error:
+        why = error.strerror if error.errno in (errno.ENAMETOOLONG, errno.ELOOP) else None
+    if why is not None:
+        raise InvalidInput(
+            f"ROOKERY_MEDIA: {str(directory)!r} cannot be used ({why}); name a directory", field="ROOKERY_MEDIA"
+        )
 
 
 def _die(code: int) -> NoReturn:

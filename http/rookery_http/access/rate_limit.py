@@ -6,6 +6,7 @@ import math
 
 import trio
 
+from rookery.declaring import LONGEST
 from rookery.runtime.cell_rate import CellRate
 
 from ..output.problems import Problem
@@ -36,6 +37,6 @@ class RateLimits:
                 "rate-limited",
                 "Rate limited",
                 f"{who} may make {rate:g} requests a second",
-                headers={"Retry-After": str(max(1, math.ceil(wait)))},
+                headers={"Retry-After": str(max(1, math.ceil(min(wait, LONGEST))))},
             )
         self._schedules.take(id, interval, at, now)

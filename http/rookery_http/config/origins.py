@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from urllib.parse import urlsplit
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -19,4 +20,6 @@ def origins_of(text: str | None) -> tuple[str, ...]:
     for origin in found:
         if origin != "*" and not re.fullmatch(r"[a-z][a-z0-9+.-]*://[a-z0-9.\[\]:_-]+", origin):
             raise ValueError(f"{origin} is not an origin")
+        if urlsplit(origin).port == 0:  # raises ValueError itself for an unclosed bracket and a port that cannot be
+            raise ValueError(f"{origin} has no usable port")
     return found

@@ -10,6 +10,7 @@ import msgspec
 from rookery.declaring import seconds
 
 from .declaring import text
+from .variable import http_address, utf8_text
 
 if TYPE_CHECKING:
     from rookery.media.storage import MediaStorage
@@ -46,6 +47,7 @@ class StorageSettings(msgspec.Struct, frozen=True, kw_only=True):
                 secret=True,
                 shown_default="generated into the data directory; required with PostgreSQL",
                 min_length=1,
+                check=utf8_text,
             ),
         ]
         | None
@@ -71,6 +73,7 @@ class StorageSettings(msgspec.Struct, frozen=True, kw_only=True):
                 right="an http:// or https:// address",
                 shown_default="Amazon's",
                 pattern=r"^https?://[^\s/@]+/?$",
+                check=http_address,
             ),
         ]
         | None

@@ -76,6 +76,11 @@ def variables_of(settings: type[msgspec.Struct], group: str, names: dict[str, st
         )
 
 
+def utf8_text(value: str) -> None:
+    """Accepts text that is valid UTF-8; the environment may hold any bytes. Raises ValueError."""
+    value.encode()
+
+
 def http_address(value: str) -> None:
     """Accepts a server's address, perhaps with a path. Raises ValueError."""
     parts = urlsplit(value)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from math import inf
@@ -44,12 +45,13 @@ async def open_listeners(host: str, port: int) -> list[trio.SocketListener]:
         CannotListen: with a sentence for people.
     """
     try:
-        listeners = await trio.open_tcp_listeners(port, host=host, backlog=BACKLOG)
+        listeners = await trio.open_tcp_listeners(port, host=host.strip("[]"), backlog=BACKLOG)
     except OSError as error:
         reason = {
             errno.EADDRINUSE: "the port is in use; stop the other program or set ROOKERY_PORT",
             errno.EACCES: "not allowed; choose a port from 1024 on in ROOKERY_PORT",
             errno.EADDRNOTAVAIL: "this machine has no such address; correct ROOKERY_HOST",
+            socket.EAI_NONAME: "no address has this name; correct ROOKERY_HOST",
         }.get(error.errno or 0, str(error))
         raise CannotListen(f"cannot listen on {host} port {port}: {reason}") from None
     if port == 0:

@@ -171,3 +171,10 @@ async def test_a_rate_is_kept(autojump_clock: Any) -> None:
             except Problem:
                 await trio.sleep(0.05)
     assert 50 <= allowed <= 61, "5 a second, and 10 at once at the beginning"
+
+
+async def test_a_rate_that_rounds_to_never_is_a_refusal(autojump_clock: Any) -> None:
+    limits = RateLimits()
+    limits.check("k", 1e-320)
+    with pytest.raises(Problem, match="requests a second"):
+        limits.check("k", 1e-320)

@@ -173,6 +173,8 @@ def test_settings_that_cannot_be_used(tmp_path: Path) -> None:
         ({"ROOKERY_HOST": "0.0.0.0"}, ["ROOKERY_API_KEY: "]),
         ({"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/x"}, ["ROOKERY_SECRET_KEY: "]),
         ({"ROOKERY_DATA_DIR": __file__}, ["ROOKERY_DATA_DIR: "]),
+        ({"ROOKERY_MEDIA": __file__}, ["ROOKERY_MEDIA: "]),
+        ({"ROOKERY_MEDIA": "x" * 5000}, ["ROOKERY_MEDIA: "]),
         (
             strong | {"DATABASE_URL": "postgresql://u:hush@[::1/x"},
             [f"{address}its host"],

@@ -266,6 +266,14 @@ async def test_a_taken_port_is_a_clear_error(served: Any) -> None:
         await open_listeners("127.0.0.1", served.port)
     with pytest.raises(CannotListen, match="ROOKERY_HOST"):
         await open_listeners("192.0.2.1", 0)
+    with pytest.raises(CannotListen, match="correct ROOKERY_HOST"):
+        await open_listeners("256.1.1.1", 0)
+
+
+async def test_an_ipv6_address_may_stand_in_brackets() -> None:
+    [listener] = await open_listeners("[::1]", 0)
+    assert listener.socket.getsockname()[0] == "::1"
+    await listener.aclose()
 
 
 async def test_beyond_loopback_a_key_is_needed(serve: Any) -> None:
