@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
+import json
+import os
 import sqlite3
-from contextlib import closing
+import subprocess
+import sys
+import zlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
 from functools import partial
 from pathlib import Path
+from typing import Any
 
+import psutil
 import pytest
 import trio
 
 from rookery import Engine, Event, EventQuery
 from rookery_simulator.whatsapp import Phone, WhatsAppSimulator
 from rookery_simulator.whatsapp.phone.history import FULL
+from rookery_simulator.whatsapp.stanza import protobufs
 from rookery_simulator.whatsapp.stanza.jid import GROUP_SERVER, Jid
+from rookery_whatsapp.device.devices import PostgresDevices, SqliteDevices
 from rookery_whatsapp.link.history import HistoryReader
+from store.backends import run_sql
+from support.engines import whatsapp_alone
+from support.waiting import until
+from support.webhook_receiver import open_webhook_receiver
 from support.whatsapp_engine import BOB, NUMBER, PATIENCE, event_where, events_of, link, open_whatsapp_engine
 
 CHATS, GROUPS, MESSAGES = 300, 100, 2_000
@@ -22,6 +36,9 @@ BEGAN = 1_700_000_000
 MIB = 1024 * 1024
 WORKER_LIMIT, SERVER_GROWTH = 500 * MIB, 100 * MIB
 """A worker's limit (G4), and how much larger the engine's own process may become."""
+
+LONG = os.environ.get("ROOKERY_TEST_LONG", "") not in ("", "0")
+long = pytest.mark.skipif(not LONG, reason="takes a minute in all: ROOKERY_TEST_LONG=1 runs it")
 
 
 def give_past(phone: Phone) -> None:
@@ -47,12 +64,18 @@ async def wait_for_history(engine: Engine, count: int) -> None:
             await trio.sleep(0.05)
 
 
-async def test_a_large_history_comes_beside_the_ordinary_messages(whatsapp: WhatsAppSimulator, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kept_in", ["SQLite", pytest.param("PostgreSQL", marks=long)])
+async def test_a_large_history_comes_beside_the_ordinary_messages(
+    whatsapp: WhatsAppSimulator, tmp_path: Path, request: pytest.FixtureRequest, kept_in: str
+) -> None:
+    options = request.getfixturevalue("database") if kept_in == "PostgreSQL" else {}
     alice, bob = whatsapp.phone(NUMBER), whatsapp.phone(BOB, "Bob")
     give_past(alice)
     delays: list[float] = []
-    async with open_whatsapp_engine(whatsapp, tmp_path) as engine:
+    async with open_whatsapp_engine(whatsapp, tmp_path, **options) as engine, open_webhook_receiver() as receiver:
         before = (await engine.memory()).engine
+        await engine.create_webhook(url=receiver.url, id="all")
+        await engine.create_webhook(url=f"{receiver.url}/named", id="named", events=["history.chat"])
         await link(engine, whatsapp, settings={"history": "recent"})
         with trio.fail_after(PATIENCE * 2):
             async with trio.open_nursery() as nursery:
@@ -70,16 +93,129 @@ async def test_a_large_history_comes_beside_the_ordinary_messages(whatsapp: What
                 await wait_for_history(engine, MESSAGES)
                 report = await engine.memory()
                 nursery.cancel_scope.cancel()
-        print(f"\n{len(delays)} messages meanwhile, the slowest took {max(delays):.2f} s; {report}")
+            print(f"\n{len(delays)} messages meanwhile, the slowest took {max(delays):.2f} s; {report}")
+            last = bob.send_text(alice, "the last one")
+            posted = {"/hook": set[str](), "/hook/named": set[str]()}
+
+            def all_posted() -> bool:
+                for delivery in receiver.deliveries:
+                    posted[delivery.path].add(delivery.event["type"])
+                named = sum(delivery.path == "/hook/named" for delivery in receiver.deliveries)
+                ended = any(last.id == each.event["body"].get("message_id") for each in receiver.deliveries)
+                return ended and named >= CHATS + GROUPS
+
+            await receiver.wait_until(all_posted)
+        assert posted["/hook/named"] == {"history.chat"}
+        assert "message" in posted["/hook"]
+        assert not [type for type in posted["/hook"] if type.startswith("history.")]
         assert max(delays) < 1.0
         assert report.engine.unique - before.unique < SERVER_GROWTH
         assert max(each.unique for each in report.workers) < WORKER_LIMIT
-        chats = [chat for chat in await engine.chats("one", limit=500) if chat.name != "Bob"]
-        assert len(chats) == CHATS + GROUPS
-        assert {chat.name for chat in chats} == {f"Person {n}" for n in range(CHATS)} | {
-            f"Group {n}" for n in range(GROUPS)
-        }
-        assert all(chat.unread == 0 for chat in chats), "the owner has read everything on the phone"
+        await came_once_each(engine)
+
+
+async def came_once_each(engine: Engine) -> None:
+    """All of `give_past`."""
+    events = await events_of(engine, "one", "history.message")
+    assert len({event.body["message_id"] for event in events}) == len(events) == MESSAGES
+    assert {int(event.body["text"].split()[1]) for event in events} == set(range(MESSAGES))
+    chats = [chat for chat in await engine.chats("one", limit=500) if chat.name != "Bob"]
+    assert len(chats) == CHATS + GROUPS
+    assert {chat.name for chat in chats} == {f"Person {n}" for n in range(CHATS)} | {
+        f"Group {n}" for n in range(GROUPS)
+    }
+    assert all(chat.unread == 0 for chat in chats), "the owner has read everything on the phone"
+
+
+class Shop:
+    """The store and the devices' keys of a session, for engines in processes of their own and for a look from outside."""
+
+    def __init__(self, whatsapp: WhatsAppSimulator, folder: Path, database: dict[str, Any] | None) -> None:
+        self.options = database or {"store": f"sqlite:///{folder / 'rookery.db'}", "secret_key": "a passphrase"}
+        more = {name: self.options[name] for name in ("database_url", "schema") if name in self.options}
+        words = [self.options["store"], self.options["secret_key"], str(folder), json.dumps(whatsapp.environment())]
+        self._command = [sys.executable, whatsapp_alone.__file__, *words, json.dumps(more)]
+
+    @asynccontextmanager
+    async def server(self) -> AsyncIterator[trio.Process]:
+        async with trio.open_nursery() as nursery:
+            run = partial(trio.run_process, self._command, check=False, stdout=subprocess.DEVNULL)
+            process: trio.Process = await nursery.start(run)
+            try:
+                yield process
+            finally:
+                if process.returncode is None:
+                    process.kill()
+
+    def stored(self) -> int:
+        """How many messages of the history are in the log."""
+        sql = "SELECT count(*) FROM {}events WHERE type = 'history.message'"
+        kind, _, rest = self.options["store"].partition(":///")
+        if kind == "sqlite":
+            with closing(sqlite3.connect(f"file:{rest}?mode=ro", uri=True)) as connection:
+                return int(connection.execute(sql.format("")).fetchone()[0])
+        url, _, schema = self.options["store"].partition("?schema=")
+        return int(str(run_sql(url, sql.format(f"{schema}."))))
+
+    async def reach(self, count: int) -> None:
+        """Return when so many are stored."""
+        with trio.fail_after(PATIENCE * 2):
+            while await trio.to_thread.run_sync(self.stored) < count:
+                await trio.sleep(0.02)
+
+
+@long
+@pytest.mark.parametrize("kept_in", ["SQLite", "PostgreSQL"])
+async def test_kills_of_the_server_and_of_the_worker_repeat_and_lose_nothing_of_the_history(
+    whatsapp: WhatsAppSimulator,
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+    kept_in: str,
+) -> None:
+    database = request.getfixturevalue("database") if kept_in == "PostgreSQL" else None
+    shop = Shop(whatsapp, tmp_path, database)
+    give_past(whatsapp.phone(NUMBER))
+    kept = 0
+    with monkeypatch.context() as patch:
+
+        async def no_reading(self: object, port: object) -> None:
+            await trio.sleep_forever()
+
+        patch.setattr(HistoryReader, "run", no_reading)
+        for form in (SqliteDevices, PostgresDevices):
+            keep = form.keep_history
+
+            async def counted(self: Any, session: str, slices: Any, keep: Any = keep) -> None:
+                nonlocal kept
+                await keep(self, session, slices)
+                syncs = [protobufs.history().HistorySync.FromString(zlib.decompress(each)) for each in slices]
+                kept += sum(len(chat.messages) for sync in syncs for chat in sync.conversations)
+
+            patch.setattr(form, "keep_history", counted)
+        async with open_whatsapp_engine(whatsapp, tmp_path, **shop.options) as engine:
+            await link(engine, whatsapp, settings={"history": "recent"})
+            with trio.fail_after(PATIENCE):
+                while kept < MESSAGES:
+                    await trio.sleep(0.02)
+    for at in (1, MESSAGES // 3):
+        async with shop.server() as process:
+            await shop.reach(at)
+            process.kill()
+            await process.wait()
+    async with shop.server() as process:
+        await shop.reach(MESSAGES // 2)
+        server = psutil.Process(process.pid)
+        await until(server.children, seconds=PATIENCE)
+        for worker in server.children():
+            worker.kill()
+        await shop.reach(MESSAGES)
+        process.kill()
+        await process.wait()
+    async with open_whatsapp_engine(whatsapp, tmp_path, **shop.options) as engine:
+        with trio.fail_after(PATIENCE):
+            await wait_for_history(engine, MESSAGES)
+        await came_once_each(engine)
 
 
 def give_small_past(phone: Phone, bob: Phone, carol: Phone) -> tuple[str, str, str]:

@@ -1,6 +1,8 @@
-"""An engine with WhatsApp sessions in a process of its own: `python whatsapp_alone.py STORE KEY FOLDER ENVIRONMENT`.
+"""An engine with WhatsApp sessions in a process of its own:
+`python whatsapp_alone.py STORE KEY FOLDER ENVIRONMENT [OPTIONS]`.
 
-`ENVIRONMENT` is that of the workers, as JSON. Prints a line once it runs, and goes on until it is killed.
+`ENVIRONMENT` is that of the workers, `OPTIONS` are more of the provider, both as JSON. Prints a line once it runs, and
+goes on until it is killed.
 """
 
 from __future__ import annotations
@@ -27,9 +29,14 @@ SHORT_LEASES = EngineSettings(
 
 
 async def main(*words: str) -> None:
-    store, key, folder, environment = words
+    store, key, folder, environment, *options = words
     command = [sys.executable, "-m", "rookery_simulator.whatsapp.trusting_worker", "rookery_whatsapp.worker"]
-    whatsapp = WhatsApp(data_dir=Path(folder), worker_command=command, worker_environment=json.loads(environment))
+    whatsapp = WhatsApp(
+        data_dir=Path(folder),
+        worker_command=command,
+        worker_environment=json.loads(environment),
+        **(json.loads(options[0]) if options else {}),
+    )
     async with open_engine(
         providers=[whatsapp], store=store, secret_key=key, settings=SHORT_LEASES, instance="frozen"
     ) as engine:

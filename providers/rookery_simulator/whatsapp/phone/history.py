@@ -45,6 +45,7 @@ class Past:
     chats: list[PastChat] = field(default_factory=list)
     push_names: dict[str, str] = field(default_factory=dict)  # by address
     chunk_type: int = RECENT
+    texts: int = 0
 
     def chat(self, jid: Jid, name: str = "", *, other: Jid | None = None, unread: int = 0) -> PastChat:
         """Add a chat."""
@@ -62,7 +63,8 @@ class Past:
         reaction: str = "",
     ) -> str:
         """Add a text as the newest message of a chat; returns its id."""
-        id = f"3B{len(self.chats):06X}{len(chat.messages):08X}"
+        self.texts += 1
+        id = f"3B{self.texts:014X}"
         message = protobufs.messages().Message(conversation=text)
         chat.messages.append(PastMessage(id, at, message, from_me, author, reaction))
         return id
