@@ -19,6 +19,12 @@ CONTENTS = (*TEXT, *FILES, *ALBUM, *AGAIN, "location", "contact", "poll")
 REFERRING = ("reaction", "delete", "read", "pin", "unpin", "vote")
 """Kinds that are about an earlier message, whose author may have to be named."""
 
+IMPOSSIBLE = {
+    "star": "messages cannot be starred: neonize 0.5.2 sends changes of the account's settings, of which a star is one, "
+    "without the name of their collection, and WhatsApp drops them; use the phone",
+}
+"""Kinds that WhatsApp has, and why they cannot be sent."""
+
 
 class OtherContact(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One more address card in a message with several."""
@@ -71,7 +77,9 @@ def names(kind: str) -> Collection[str]:
 
 
 def check(kind: str, options: Mapping[str, Any], fields: Collection[str]) -> None:
-    """Raises InvalidInput, which names the option and its valid form."""
+    """Raises InvalidInput, which names the option and its valid form, or says why this kind cannot be sent."""
+    if reason := IMPOSSIBLE.get(kind):
+        raise InvalidInput(f"type: {reason}", field="type")
     known = names(kind)
     for name, value in options.items():
         if name not in known:

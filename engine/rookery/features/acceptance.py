@@ -16,7 +16,7 @@ from ..runtime.identifiers import new_id
 from ..session.runner import SessionRunner
 from .media import MediaFeatures
 from .platform.chats import ChatNames
-from .validation import canonical, check_document, check_storable, check_text, fields_of, parse_content
+from .validation import canonical, check_document, check_storable, check_text, fields_of, is_known, parse_content
 
 MAX_AHEAD = 366 * 86_400.0
 """How many seconds ahead a message may be scheduled."""
@@ -52,6 +52,7 @@ class Acceptance(MediaFeatures, ChatNames):
             if (
                 options
                 or content.keys() - fields_of(content)
+                or not is_known(content)  # the platform may say why it has no such message
                 or any(isinstance(each, dict) for each in content.values())
             ):
                 content, options = await self._with_options(session, content, dict(options or {}))

@@ -160,6 +160,11 @@ def canonical(kind: object) -> str:
     return CONTENT_ALIASES.get(kind, kind) if isinstance(kind, str) else ""
 
 
+def is_known(content: Mapping[str, Any]) -> bool:
+    """True when the message has a type that exists."""
+    return canonical(content.get("type", "text")) in KINDS
+
+
 def fields_of(content: Mapping[str, Any]) -> frozenset[str]:
     """The field names of a message of this type; for an unknown type, the names that `content` has."""
     return _FIELDS.get(canonical(content.get("type", "text"))) or frozenset(content)

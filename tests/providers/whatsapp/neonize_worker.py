@@ -20,7 +20,7 @@ from google.protobuf.json_format import MessageToDict  # noqa: E402
 from neonize import events  # noqa: E402
 from neonize._binder import ProxySettings, consume_bytes_struct, gocode  # noqa: E402
 from neonize.client import NewClient  # noqa: E402
-from neonize.proto.Neonize_pb2 import JID  # noqa: E402
+from neonize.proto.Neonize_pb2 import JID, MutationInfo, PatchInfo  # noqa: E402
 from neonize.utils.enum import ChatPresence, ChatPresenceMedia, Presence, ReceiptType, VoteType  # noqa: E402
 
 assert "trio" not in sys.modules
@@ -80,6 +80,15 @@ def react(chat: str, sender: str, message_id: str, emoji: str) -> Any:
     return client.send_message(parse_jid(chat), message)
 
 
+def star(chat: str, message_id: str, collection: int) -> None:
+    """Star a message of another person, as a phone's settings say it."""
+    from neonize.proto.waSyncAction.WAWebProtobufSyncAction_pb2 import StarAction, SyncActionValue
+
+    value = SyncActionValue(timestamp=1_700_000_000_000, starAction=StarAction(starred=True))
+    mutation = MutationInfo(Index=["star", chat, message_id, "0", "0"], Version=2, Value=value)
+    client.send_app_state(PatchInfo(Timestamp=1_700_000_000, Type=collection, Mutations=[mutation]))
+
+
 COMMANDS: dict[str, Any] = {
     "send_text": lambda to, text: client.send_message(parse_jid(to), text),
     "send_media": send_media,
@@ -106,6 +115,7 @@ COMMANDS: dict[str, Any] = {
         parse_jid(to), client.build_poll_vote(inbound[message_id].Info, options)
     ),
     "read_vote": lambda message_id: MessageToDict(client.decrypt_poll_vote(inbound[message_id])),
+    "star": star,
     "me": lambda: MessageToDict(client.get_me()),
     "is_connected": lambda: client.is_connected,
     "is_logged_in": lambda: client.is_logged_in,

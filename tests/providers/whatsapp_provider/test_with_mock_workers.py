@@ -10,7 +10,7 @@ import trio
 
 from providers.whatsapp_provider.conftest import Opener
 from rookery import Engine, MessageState, SessionStatus
-from rookery.errors import StoreUnavailable
+from rookery.errors import InvalidInput, StoreUnavailable
 from rookery.model.session import Action, Reason
 from rookery_whatsapp import WhatsApp
 from rookery_whatsapp.link import link
@@ -37,6 +37,17 @@ async def tell(engine: Engine, text: str, id: str = "one") -> Any:
     """Send a text that the mock takes as an order."""
     message = await engine.submit(id, to="4915100000002", text=text)
     return await engine.wait_message(message.id, PATIENCE)
+
+
+@pytest.mark.parametrize("more", [{}, {"mentions": ["4915100000003"]}])
+async def test_a_star_is_refused_with_the_reason(mocked: Opener, more: dict[str, Any]) -> None:
+    async with mocked() as engine:
+        await engine.create_session(id="one", platform="whatsapp", enabled=False)
+        with pytest.raises(InvalidInput, match=r"type: .*neonize 0\.5\.2 sends .* collection") as caught:
+            await engine.submit("one", to="4915100000002", type="star", message_id="3EB0AA", **more)
+        assert caught.value.field == "type"
+        with pytest.raises(InvalidInput, match="'stare'"):
+            await engine.submit("one", to="4915100000002", type="stare", message_id="3EB0AA")
 
 
 async def test_a_library_that_cannot_be_loaded(mocked: Opener) -> None:

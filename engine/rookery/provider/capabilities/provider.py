@@ -63,10 +63,11 @@ class OptionChecking(Protocol):
         """The options of a kind of message, by the name that callers write as its type."""
 
     def check_options(self, kind: str, options: Mapping[str, Any], *, fields: Collection[str]) -> None:
-        """Check options without I/O. `fields` are the content's own field names: an option may be a misspelt field.
+        """Check options without I/O. `fields` are the content's own field names: an option may be a misspelt field. `kind`
+        may be unknown; what the platform has but its library cannot do is refused with that reason.
 
         Raises:
-            InvalidInput: names the option that is wrong and what would be right.
+            InvalidInput: names the option or the type that is wrong and what would be right.
         """
 
 
