@@ -21,7 +21,7 @@ async def prune_turn(engine: Engine) -> None:
     """What the periodic task does."""
     keeper = engine._housekeeper
     if keeper._watch.may_delete:
-        await engine.store.expire_messages(now=engine._clock())
+        await engine.store.expire_messages(now=engine.now())
         await keeper._prune()
 
 

@@ -41,7 +41,7 @@ def _sessions(life: Life) -> None:
         if machine.process is None or machine.process.engine is None:
             world.violate(f"at the end nothing runs on {machine.name}")
             continue
-        for id, runner in machine.process.engine._supervisor.running.items():
+        for id, runner in machine.process.engine.running_here().items():
             if runner.link is None and not runner.stopping and id not in life.whatsapp.by_session:
                 world.violate(f"at the end {id} has no link at {machine.process}")
 

@@ -55,7 +55,7 @@ class Clients:
 
     async def _send(self, process: Process, session: str, chat: int, text: str, delay: float) -> None:
         assert process.engine is not None
-        at = process.engine._clock() + delay if delay else None
+        at = process.engine.now() + delay if delay else None
         try:
             message = await process.engine.submit(
                 session, to=address(session, chat), text=f"<<{text}>>", idempotency_key=f"key {text}", send_at=at

@@ -64,7 +64,7 @@ class Watch:
         """Each session that runs here has a link, a retry to come, or a reason to have none; or it connects."""
         now, machine, engine = self._world.now, process.machine, process.engine
         assert engine is not None
-        for id, runner in sorted(engine._supervisor.running.items()):
+        for id, runner in sorted(engine.running_here().items()):
             key = process.name, id
             health = runner.health
             retry = health.next_retry_at is not None and health.next_retry_at > engine.now()
@@ -82,7 +82,7 @@ class Watch:
         """Each session that should run has an owner, or will soon, as long as some engine works."""
         life, now = self._life, self._world.now
         working = [one for one in engines if one.running and one.machine.database == "up" and one.machine.lag == 1.0]
-        held = {id for one in engines if one.engine for id in one.engine._supervisor.running}
+        held = {id for one in engines if one.engine for id in one.engine.running_here()}
         patience = 2.0 * life.settings.lease_ttl + 3.0 * life.settings.cluster_poll_interval + 60.0
         calm = len(working) == len(life.machines)
         for id, wanted in life.database.wanted().items():
@@ -94,7 +94,7 @@ class Watch:
     def _small(self, process: Process, tasks: int) -> None:
         engine = process.engine
         assert engine is not None
-        sessions = len(engine._supervisor.running)
+        sessions = len(engine.running_here())
         self._at_most(
             f"tasks of {process}", "tasks", tasks, TASKS[0] + TASKS[1] * max(sessions, len(self._life.sessions))
         )

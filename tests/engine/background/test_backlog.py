@@ -190,6 +190,6 @@ async def test_a_burst_does_not_get_beyond_the_limit(autojump_clock: MockClock) 
 
             nursery.start_soon(flood)
             await trio.sleep(SETTINGS.backlog_interval * 3)
-            counts = await engine._store.backlogs()
+            counts = await engine.store.backlogs()
             assert LIMIT <= counts["a"] <= LIMIT + 2
             nursery.cancel_scope.cancel()

@@ -225,7 +225,7 @@ class World:
         if scope is not None:
             return scope.deadline <= trio.current_time() + WITHIN
         longest = max(CALM.backoff_max, CALM.backoff_conflict, LONGEST)
-        return at is not None and -1 <= at - self.engine._clock() <= longest
+        return at is not None and -1 <= at - self.engine.now() <= longest
 
     async def arrives(self, holds: Callable[[str], Awaitable[bool]], seconds: float) -> None:
         """Fails when a session does not keep the rule within the time."""

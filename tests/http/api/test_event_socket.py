@@ -225,7 +225,7 @@ async def test_a_bad_query_is_a_problem_document(served: Any, query: Any) -> Non
 
 async def test_a_cursor_that_the_log_never_gave_out_is_refused(served: Any) -> None:
     """As over server-sent events: its reader would wait silently for ever."""
-    beyond = await served.engine._store.highest_event_id() + 1
+    beyond = await served.engine.store.highest_event_id() + 1
     for query, headers in ((f"?after={beyond}", []), ("", [("Last-Event-ID", str(beyond))])):
         with pytest.raises(Refused) as refused:
             async with open_websocket(served.port, SOCKET + query, headers):
@@ -237,7 +237,7 @@ async def test_a_cursor_that_the_log_never_gave_out_is_refused(served: Any) -> N
 
 async def test_such_a_cursor_before_the_key_closes_with_the_reason(serve: Any) -> None:
     async with serve(key="sesame") as served:
-        newest = await served.engine._store.last_event_id()
+        newest = await served.engine.store.last_event_id()
         async with open_websocket(served.port, SOCKET + "?after=1000000000") as client:
             await client.send(json.dumps({"key": "sesame"}))
             assert await client.one() is None

@@ -131,7 +131,7 @@ async def test_a_bad_last_event_id_is_a_400(served: Any, last: Any) -> None:
 
 async def test_a_cursor_that_the_log_never_gave_out_is_refused(served: Any) -> None:
     """Otherwise its reader would wait silently for ever, as after a restore from another backup."""
-    beyond = await served.engine._store.highest_event_id() + 1
+    beyond = await served.engine.store.highest_event_id() + 1
     calls = (
         ("/v1/events", {"params": {"after": beyond}}),
         ("/v1/events/stream", {"params": {"after": beyond}}),

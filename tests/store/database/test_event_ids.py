@@ -77,7 +77,7 @@ async def test_a_cursor_from_nowhere_is_refused(backend: Backend) -> None:
         )
         await platform.link().inbox.commit([event(1)], "1")
         newest = await engine.last_event_id()
-        highest = await engine._store.highest_event_id()
+        highest = await engine.store.highest_event_id()
         assert await engine.read_events(EventQuery(after=newest)) == []
         assert await engine.read_events(EventQuery(after=highest)) == []
         with pytest.raises(UnknownCursor, match=f"never had one, its newest is {newest}"):

@@ -200,7 +200,7 @@ async def test_the_engine_tells_the_end_of_the_first_lease(mocked: Opener) -> No
         [worker] = provider.pool.workers
         assert worker.lease_end() is None, "a store of its own"
         for id, seconds in (("one", 50.0), ("two", 20.0)):
-            engine._supervisor.running[id].trust_until(trio.current_time() + seconds)
+            engine.running_here()[id].trust_until(trio.current_time() + seconds)
         assert worker.lease_end() == pytest.approx(time.monotonic() + 20, abs=1)
         await engine.stop("two")
         await until(lambda: "two" not in worker.leases, seconds=10)
