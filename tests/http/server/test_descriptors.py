@@ -21,7 +21,7 @@ from rookery.errors import LimitReached
 from rookery.runtime import descriptors
 from rookery.runtime.http_client import CannotConnect, HttpClient
 from support.server_process import open_server_process
-from support.waiting import until_found
+from support.waiting import until, until_found
 
 HEALTH = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
@@ -50,7 +50,7 @@ async def test_the_api_answers_when_clients_hold_every_descriptor(tmp_path: Path
 
             for _ in range(40):
                 nursery.start_soon(hold)
-            await trio.sleep(0.5)
+            await until(lambda: b"no file descriptor is left" in server.errors)
             for _ in range(20):
                 with trio.fail_after(10):
                     async with await trio.open_tcp_stream("127.0.0.1", port) as stream:
@@ -59,7 +59,6 @@ async def test_the_api_answers_when_clients_hold_every_descriptor(tmp_path: Path
             nursery.cancel_scope.cancel()
         server.send_signal(signal.SIGTERM)
         assert await server.ended(20) == 0
-    assert b"no file descriptor is left" in server.errors
 
 
 async def test_the_api_answers_from_a_reserve_when_no_connection_can_be_closed(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +112,17 @@ def test_an_open_stream_does_not_delay_the_end(start: Any) -> None:
     assert seconds < 8  # not the time of the drain
 
 
+def refuses(port: int) -> None:
+    """Return once the server takes no more connections."""
+    deadline = time.monotonic() + 30
+    with suppress(ConnectionRefusedError):
+        while time.monotonic() < deadline:
+            with suppress(ConnectionResetError):
+                socket.create_connection(("127.0.0.1", port)).close()
+            time.sleep(0.01)
+        raise AssertionError("it still takes connections")
+
+
 def test_a_second_signal_ends_it_at_once(start: Any) -> None:
     server = start(LOG_LEVEL="ERROR", ROOKERY_SHUTDOWN_GRACE="40")
     url = server.ready()
@@ -118,10 +130,12 @@ def test_a_second_signal_ends_it_at_once(start: Any) -> None:
     with socket.create_connection(("127.0.0.1", port)) as hanging:
         # A request that is never finished keeps the drain busy.
         hanging.sendall(b"POST /v1/sessions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n")
-        hanging.sendall(b"Content-Length: 10\r\n\r\n{")
-        time.sleep(0.3)
+        hanging.sendall(b"Content-Length: 10\r\nExpect: 100-continue\r\n\r\n")
+        hanging.settimeout(30)
+        assert hanging.recv(1000).startswith(b"HTTP/1.1 100 ")
+        hanging.sendall(b"{")
         server.popen.send_signal(signal.SIGTERM)
-        time.sleep(0.3)
+        refuses(port)
         assert server.popen.poll() is None, "it drains"
         code, seconds, errors = server.end(signal.SIGTERM)
     assert code == 128 + signal.SIGTERM

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 import pytest
 import trio
@@ -10,7 +12,7 @@ from rookery import SessionChange
 from rookery_simulator.bot_api import Fault
 from rookery_telegram.receiving.updates import ALL_KINDS
 from support.bot_api.receiving import call, kept_store
-from support.telegram_engine import DEADLINE, QUICK, TOKEN, open_quick_simulator, open_setup
+from support.telegram_engine import DEADLINE, QUICK, TOKEN, Setup, open_quick_simulator, open_setup
 from support.waiting import until
 
 
@@ -85,7 +87,7 @@ async def test_nothing_is_confirmed_while_the_store_is_away() -> None:
         before, appends = setup.bot.polls.last_offset, store.calls["append"]
         setup.bot.push_text("precious")
         # Refused, and tried again.
-        await until(lambda: store.calls["append"] >= appends + 2, seconds=DEADLINE)
+        await appended(store, appends + 2)
         assert setup.bot.polls.last_offset == before
         assert not setup.bot.polls.has_waiting
         store.down_methods = set()
@@ -104,6 +106,26 @@ async def test_start_keeps_what_waited_and_deletes_a_webhook() -> None:
         assert setup.bot.webhook is None
 
 
+async def appended(store: Any, count: int) -> None:
+    """Return when the store has been asked to append so often."""
+    await until(lambda: store.calls["append"] >= count, seconds=DEADLINE)
+
+
+async def caught_between_store_and_poll(setup: Setup, store: Any) -> None:
+    """Return when the message "last" is stored. Its writer goes on only when the session is told to stop."""
+    stored = trio.Event()
+    runner = setup.engine.running_here()["shop"]
+
+    async def linger(name: str) -> None:
+        if name == "append":
+            stored.set()
+            await until(lambda: runner.stopping)
+
+    store.after = linger
+    setup.bot.push_text("last")
+    await stored.wait()
+
+
 class TestStop:
     async def test_an_idle_bot_has_nothing_to_confirm(self) -> None:
         async with open_quick_simulator() as simulator:
@@ -120,16 +142,7 @@ class TestStop:
         """Stopped between the commit and the next poll: one confirmation, which waits for nothing."""
         async with kept_store() as store, open_quick_simulator() as simulator:
             async with open_setup(simulator, store=store) as setup:
-                stored = trio.Event()
-
-                async def linger(name: str) -> None:
-                    if name == "append":
-                        stored.set()
-                        await trio.sleep(0.5)
-
-                store.after = linger
-                setup.bot.push_text("last")
-                await stored.wait()
+                await caught_between_store_and_poll(setup, store)
                 polls = setup.bot.polls.count
             bot = simulator.bot(TOKEN)
             assert bot.polls.count == polls + 1
@@ -145,34 +158,16 @@ class TestStop:
         """As after a pause: another instance may poll by now, and only the holder of the lease talks to the queue."""
         async with kept_store() as store, open_quick_simulator() as simulator:
             async with open_setup(simulator, store=store) as setup:
-                stored = trio.Event()
-
-                async def linger(name: str) -> None:
-                    if name == "append":
-                        stored.set()
-                        await trio.sleep(0.5)
-
-                store.after = linger
-                setup.bot.push_text("last")
-                await stored.wait()
+                await caught_between_store_and_poll(setup, store)
                 polls = setup.bot.polls.count
-                setup.engine._supervisor.running["shop"].inbox.trusted_until = trio.current_time()
+                setup.engine.running_here()["shop"].inbox.trusted_until = trio.current_time()
             assert simulator.bot(TOKEN).polls.count == polls
 
     async def test_a_server_that_does_not_answer_the_confirmation_costs_little(self) -> None:
         settings = msgspec.structs.replace(QUICK, shutdown_grace=60.0)
         async with kept_store() as store, open_quick_simulator() as simulator:
             async with open_setup(simulator, store=store, settings=settings) as setup:
-                stored = trio.Event()
-
-                async def linger(name: str) -> None:
-                    if name == "append":
-                        stored.set()
-                        await trio.sleep(0.2)
-
-                store.after = linger
-                setup.bot.push_text("last")
-                await stored.wait()
+                await caught_between_store_and_poll(setup, store)
                 simulator.faults.add(Fault(kind="delay", method="getUpdates", seconds=60))
                 before = trio.current_time()
             assert trio.current_time() - before < 30, "not the whole grace"
@@ -212,7 +207,8 @@ class TestStop:
                 for number in range(20):
                     async with open_setup(simulator, store=store, add=number == 0) as setup:
                         await setup.connected()
-                        await trio.sleep(0.03)
+                        appends = store.calls["append"]
+                        await appended(store, appends + 1 + number % 3)
                 nursery.cancel_scope.cancel()
             async with open_setup(simulator, store=store, add=False) as setup:
                 assert await setup.texts(total) == [str(number) for number in range(1, total + 1)]
@@ -232,7 +228,8 @@ class TestStop:
                 else:
                     await setup.engine.stop("shop")
                     await setup.engine.start("shop")
-                await trio.sleep(0.05)
+                if number % 2:  # every other time before it has connected
+                    await setup.polling()
             await setup.connected()
             assert await setup.texts(5) == list("01234")
             assert setup.bot.errors[409] == 0
