@@ -46,6 +46,8 @@ class Acceptance(MediaFeatures, ChatNames):
             check_text(key, "idempotency_key", least=1)
         if ttl is not None and not 0 < ttl <= 30 * 86_400:
             raise InvalidInput("ttl: seconds, more than 0 and at most 2592000 (30 days)", field="ttl")
+        if options is not None and not isinstance(options, Mapping):
+            raise InvalidInput("options: an object is needed", field="options")
         if options or content.keys() != _ONLY_TEXT:
             content = self._as_call(content)
             # A document among the fields, such as the keyboard of an edit, has fields of its own to be checked.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -13,13 +13,12 @@ from ..log import get_logger
 from ..model.message import OutboundMessage
 from ..model.webhook import Webhook
 from .messages import MAX_BATCH, MessageFeatures
-from .replies import seconds_of
+from .replies import MAX_KEY, check_fields
 
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
 
 LATER = CommandOutcome()
-MAX_KEY = 255
 
 log = get_logger("DELIVERY")
 
@@ -91,25 +90,7 @@ def read_command(sink: Webhook, command: Command) -> tuple[str, dict[str, Any]]:
         raise InvalidInput("session: the id of the sending session is needed", field="session")
     if sink.session is not None and session != sink.session:
         raise InvalidInput(f"session: this sink sends for {sink.session!r} only", field="session")
-    _check(fields)
+    check_fields(fields)
     if fields.get("idempotency_key") is None and command.id is not None:
         fields["idempotency_key"] = f"{sink.id}:{command.id}"[:MAX_KEY]
     return session, fields
-
-
-def _check(fields: dict[str, Any]) -> None:
-    """Check the types that the HTTP API checks by its schema. Raises InvalidInput."""
-    if isinstance(at := fields.get("send_at"), str):  # as in the HTTP API
-        fields["send_at"] = seconds_of(at)
-    for name, kinds, words in (
-        ("to", (str, int), "a chat"),
-        ("reply_to", (str, type(None)), "a message's id"),
-        ("idempotency_key", (str, type(None)), "a text"),
-        ("ttl", (int, float, type(None)), "a number of seconds"),
-        ("send_at", (int, float, type(None)), "a time"),
-        ("options", (Mapping, type(None)), "an object"),
-    ):
-        if name in fields and (not isinstance(fields[name], kinds) or isinstance(fields[name], bool)):
-            raise InvalidInput(f"{name}: {words} is needed", field=name)
-    if len(fields.get("idempotency_key") or "") > MAX_KEY:
-        raise InvalidInput(f"idempotency_key: at most {MAX_KEY} characters", field="idempotency_key")

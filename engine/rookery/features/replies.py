@@ -11,6 +11,7 @@ import msgspec
 from ..delivery.post import delivery_id
 from ..delivery.transports.transport import Attempt
 from ..errors import Busy, InvalidInput, OutcomeUnknown, RookeryError, StoreError
+from ..log import get_logger
 from ..model.event import Event
 from ..model.webhook import Delivery, Webhook
 from .messages import MessageFeatures
@@ -19,6 +20,10 @@ MOST = 100
 """Maximum number of replies in one answer."""
 REPORTED = 3
 """Maximum number of bad replies whose errors are reported."""
+MAX_KEY = 255
+"""Maximum number of characters of an idempotency key."""
+
+log = get_logger("DELIVERY")
 
 _decode = msgspec.json.Decoder().decode
 
@@ -40,12 +45,16 @@ class ReplyFeatures(MessageFeatures):
         for index, reply in enumerate(replies):
             try:
                 key = f"{delivery_id(delivery)}:{index}"
+                check_fields(reply)
                 await self.submit(delivery.event.session, **reply | {"idempotency_key": key})
             except (StoreError, Busy, OutcomeUnknown) as error:
                 words = f"reply {index} could not be stored: {error}"[:500]
                 return msgspec.structs.replace(attempt, delivered=False, error=words)
             except (RookeryError, TypeError) as error:
                 bad.append(f"reply {index}: {error}")
+            except Exception as error:  # a reply that the checks do not understand must not stop anything else
+                log.error("a reply could not be carried out", session=delivery.event.session, exc_info=error)
+                bad.append(f"reply {index}: it cannot be carried out: the log of the server says why")
         if not bad:
             return attempt
         more = f"; and {len(bad) - REPORTED} more" if len(bad) > REPORTED else ""
@@ -70,13 +79,30 @@ def read_replies(answer: bytes, event: Event) -> list[dict[str, Any]]:
         fields = dict(message) if isinstance(message, Mapping) else {"text": message}
         for name in ("idempotency_key", "wait", "session"):
             fields.pop(name, None)
-        if isinstance(at := fields.get("send_at"), str):  # as in the HTTP API
-            fields["send_at"] = seconds_of(at)
         replies.append({"to": chat, **fields})
     for call in calls:
         fields = dict(call) if isinstance(call, Mapping) else {"method": call}
         replies.append({"to": chat or "0", "type": event.platform, **fields})
     return replies
+
+
+def check_fields(fields: dict[str, Any]) -> None:
+    """Check the arguments of `submit` that the HTTP API checks by its schema; the text of a time becomes seconds. Raises
+    InvalidInput."""
+    if isinstance(at := fields.get("send_at"), str):
+        fields["send_at"] = seconds_of(at)
+    for name, kinds, words in (
+        ("to", (str, int), "a chat"),
+        ("reply_to", (str, type(None)), "a message's id"),
+        ("idempotency_key", (str, type(None)), "a text"),
+        ("ttl", (int, float, type(None)), "a number of seconds"),
+        ("send_at", (int, float, type(None)), "a time"),
+        ("options", (Mapping, type(None)), "an object"),
+    ):
+        if name in fields and (not isinstance(fields[name], kinds) or isinstance(fields[name], bool)):
+            raise InvalidInput(f"{name}: {words} is needed", field=name)
+    if len(fields.get("idempotency_key") or "") > MAX_KEY:
+        raise InvalidInput(f"idempotency_key: at most {MAX_KEY} characters", field="idempotency_key")
 
 
 def seconds_of(moment: str) -> float | str:

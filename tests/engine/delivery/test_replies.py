@@ -100,6 +100,10 @@ async def test_without_the_flag_an_answer_is_only_an_answer(
         ({"calls": [{"method": "no such thing"}]}, "reply 0: "),
         (b"\xff\xfe", "not JSON"),
         (b'{"messages":' + b"[" * 5000, "not JSON"),
+        ({"messages": [{"text": "x", "options": "x"}]}, "reply 0: options: an object is needed"),
+        ({"messages": [{"text": "x", "options": [[]]}]}, "reply 0: options: an object is needed"),
+        ({"messages": [{"text": "x", "ttl": "x"}]}, "reply 0: ttl: a number of seconds is needed"),
+        ({"messages": [{"text": "x", "to": {}}]}, "reply 0: to: a chat is needed"),
     ],
 )
 async def test_invalid_replies_are_reported_and_break_nothing(
