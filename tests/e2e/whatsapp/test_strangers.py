@@ -138,15 +138,19 @@ async def test_messages_that_cannot_be_read_are_events(stage: Stage) -> None:
     await stage.undisturbed()
 
 
-async def test_a_message_that_is_sent_again_is_an_event_beside_the_unreadable_one(stage: Stage) -> None:
+async def test_a_message_that_is_sent_again_is_an_event_beside_the_unreadable_one(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with trio.fail_after(PATIENCE):
-        await stage.event(stage.bob.send_text(stage.alice, "first").id)
-        stage.bob.signal.forget_all()
-        stage.bob.signal.identity  # noqa: B018 - the same identity, other sessions
-        sent = stage.bob.send(stage.alice, outgoing.text("again"))
+        attrs: Attrs = {"id": "3AAGAIN", "sender_pn": stage.bob.jid, "type": "text"}
+        stage.tell("message", attrs, [node("enc", {"v": 2, "type": "msg"}, b"\x33" + b"x" * 60)])
+        assert (await stage.event("3AAGAIN")).type == "undecryptable_message"
+        with monkeypatch.context() as patch:
+            patch.setattr(stage.whatsapp.world, "new_id", lambda: "AGAIN")
+            sent = stage.bob.send(stage.alice, outgoing.text("again"))
         event = await event_where(stage.engine, lambda event: event.body.get("text") == "again")
         assert event.type == "message"
-        assert event.body["message_id"] == sent.id
+        assert event.body["message_id"] == sent.id == "3AAGAIN"
 
 
 @pytest.mark.parametrize("kind", ["server-error", "enc_rekey_retry", "of-tomorrow"])
