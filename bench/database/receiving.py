@@ -106,7 +106,7 @@ def server_cpu(port: int) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--events", type=int, default=20_000)
+    parser.add_argument("--events", type=int, default=60_000)
     parser.add_argument("--runs", type=int, default=5)
     options = parser.parse_args()
     rows = []

@@ -211,12 +211,8 @@ class Window:
         try:
             while self._nursery is not None and self._is_due:
                 seeks, self._urgent = self._urgent, False
-                sought = seeks
                 try:
                     await self.pay()
-                    if seeks and len(self._known) >= CHAT_LOW:  # a backlog: reading on could take long
-                        seeks = False
-                        await self._read_urgent()
                     if len(self._known) <= WINDOW // 2:
                         await self._read()
                     if seeks and self._more:  # rows are left, and no place in the window may become free for long
@@ -225,7 +221,7 @@ class Window:
                     raise
                 except StoreError as error:
                     self._more = True
-                    self._urgent = self._urgent or sought
+                    self._urgent = self._urgent or seeks
                     log.warning("waiting sends could not be read", session=self._lease.session, error=str(error))
                     await trio.sleep(delay)
                     delay = min(2 * delay, RETRY_DELAY_MAX)
