@@ -86,11 +86,11 @@ class NatsRoute(AsyncioRoute):
             await unless(closed, stream.publish(subject, body, headers=headers))
 
     async def _holds(self, stream: Any, confirmed: Any, body: bytes) -> bool:
-        """Whether the message that the stream took for the same is ours. False also if it is no longer there: an event
-        that comes twice is better than one that is lost."""
+        """Whether the message that the stream took for the same is ours. False also if it is no longer there, or may not be
+        read: an event that comes twice is better than one that is lost. Raises while the stream is not ready."""
         try:
             held = await stream.get_msg(confirmed.stream, seq=confirmed.seq)
-        except (nats.js.errors.APIError, nats.errors.TimeoutError):
+        except (nats.js.errors.NotFoundError, nats.errors.TimeoutError):
             return False
         return bool(held.data == body)
 
