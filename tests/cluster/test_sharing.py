@@ -186,6 +186,8 @@ async def test_draining_ends_at_its_deadline(postgres: PostgresBackend) -> None:
     async with open_shared(postgres, platform, "one") as engine:
         await add(engine, "a")
         await until(lambda: running(engine) == {"a"})
+        report = await engine.drain(0)
+        assert (report.left, report.others) == (1, 0), "it does not count itself"
         report = await engine.drain(0.1)
         assert (report.left, report.others) == (1, 0)
         judged.set()

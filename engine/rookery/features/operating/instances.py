@@ -84,7 +84,8 @@ class InstanceFeatures(OwnerCalls):
             instance=self.instance,
             handed_over=max(0, before - left),
             left=left,
-            others=len(membership.census.takers),
+            # This one still counts as a taker when the time was up before the census could be read again.
+            others=sum(one.name != self.instance for one in membership.census.takers),
             seconds=trio.current_time() - started,
         )
 
