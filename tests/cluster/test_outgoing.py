@@ -106,3 +106,34 @@ async def test_how_deliveries_go_is_the_same_on_every_instance(
             facts = (await engine.webhook_facts())["w"]
             assert (facts.delivered, facts.failed, facts.last_status) == (20, 0, 202)
             assert facts.rate > 0
+
+
+async def test_an_outcome_that_is_heard_before_the_answer_of_the_insert_is_not_missed(
+    postgres: PostgresBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The owner may be faster than the answer to the instance that stored the send."""
+    monkeypatch.setattr("rookery.features.messages.POLL_INTERVAL", 600.0)
+    platform, store = FakePlatform(), postgres.make()
+    async with (
+        open_shared(postgres, platform, "one") as first,
+        open_engine(providers=[FakePlatform()], store=store, settings=QUICK, instance="two") as second,
+    ):
+        await first.create_session(id="a", platform="fake")
+        await until(lambda: running(first) | running(second) == {"a"})
+        sender: Any = first if running(second) else second
+        monkeypatch.setattr(sender._store, "enqueue", slowly(sender, sender._store.enqueue))
+        with trio.fail_after(30):
+            done = await sender.submit("a", to="7", text="x", wait=600)
+        assert done.state is MessageState.SENT
+
+
+def slowly(engine: Any, enqueue: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+    """Answers when the engine has heard how the send ended."""
+
+    async def enqueue_slowly(message: Any, **options: Any) -> Any:
+        with engine._signals.watch(message.id) as watch:
+            stored = await enqueue(message, **options)
+            await watch.newer_than(0)
+        return stored
+
+    return enqueue_slowly

@@ -69,10 +69,11 @@ class MessageFeatures(Acceptance):
         if wait <= 0:
             return await self._accept(message)
         with self._signals.watch(message.id) as watch:
+            version = watch.version
             stored = await self._accept(message)
             if stored.state is MessageState.SCHEDULED:
                 return stored
-            return await self._until_final(stored, watch, wait)
+            return await self._until_final(stored, watch, version, wait)
 
     async def submit_batch(
         self, session: str, messages: Sequence[Mapping[str, Any]]
@@ -153,23 +154,26 @@ class MessageFeatures(Acceptance):
         """Returns the message when it is final, or in its current state after `seconds`. A message id is read first; a
         message that `submit` has just returned is not. Raises NotFound."""
         with self._signals.watch(message if isinstance(message, str) else message.id) as watch:
+            version = watch.version
             if isinstance(message, str):
                 message = await self._store.get_message(message)
-            return await self._until_final(message, watch, seconds)
+            return await self._until_final(message, watch, version, seconds)
 
-    async def _until_final(self, message: OutboundMessage, watch: MessageWatch, seconds: float) -> OutboundMessage:
+    async def _until_final(
+        self, message: OutboundMessage, watch: MessageWatch, version: int, seconds: float
+    ) -> OutboundMessage:
         """Returns the message when it is final, or in its current state after `seconds`. `watch` belongs to the id that
-        was to be stored."""
+        was to be stored; `version` is its own from before the message was looked at."""
         if not message.state.final and watch.id != message.id:  # an earlier message with the same key
             return await self.wait_message(message.id, seconds)
         with trio.move_on_after(seconds):
             while not message.state.final:
-                version = watch.version
                 if (outcome := watch.outcome) is not None and outcome.state.final:
                     return after(message, outcome, beginnings=watch.beginnings)
                 is_ours = message.session in self._supervisor.running
                 with trio.move_on_after(OWN_POLL_INTERVAL if is_ours else POLL_INTERVAL) as patience:
                     await watch.newer_than(version)
+                version = watch.version
                 if patience.cancelled_caught or watch.outcome is None:  # it expired, or another engine sends it
                     message, watch.beginnings = await self._store.get_message(message.id), 0
         return message
