@@ -317,11 +317,13 @@ async def test_retry_cuts_the_librarys_own_wait_short(stage: Stage) -> None:
             stage.device.drop()
             await reach(stage.engine, "one", SessionStatus.RECONNECTING)
         stage.device.ignore_logins = False
+        waiting = stage.engine.running_here()["one"].link
         began = time.monotonic()
         await stage.engine.retry("one")
         await stage.device.wait_active()
         await reach(stage.engine, "one", SessionStatus.CONNECTED)
         assert time.monotonic() - began < 3
+        assert stage.engine.running_here()["one"].link is not waiting, "the library was not waited for"
 
 
 async def test_a_server_that_closes_with_the_restart_does_not_stall_pairing(
