@@ -81,7 +81,7 @@ def _plain_head(head: bytes) -> tuple[int, dict[bytes, bytes], int] | None:
             return None
         headers[name] = value
     status, length = int(found[1]), headers.get(b"content-length", b"")
-    if status == 204 and not length:
+    if status == 204 and b"content-length" not in headers:
         length = b"0"
     elif status in _BODILESS:
         return None

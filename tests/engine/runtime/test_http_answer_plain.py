@@ -17,6 +17,7 @@ VARIANTS = [
     PLAIN.replace(b"200 OK", b"204 No Content"),
     b"HTTP/1.1 204 No Content\r\n\r\n",
     b"HTTP/1.1 204 No Content\r\nServer: nginx\r\nContent-Length: 0\r\n\r\n",
+    b"HTTP/1.1 204 No Content\r\nServer: nginx\r\nContent-Length:\r\n\r\n",
     b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n",
     b"HTTP/1.1 204 No Content\r\n\r\nmore",
     b"HTTP/1.1 205 Reset Content\r\nServer: nginx\r\n\r\n",
