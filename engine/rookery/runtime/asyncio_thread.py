@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from typing import Any, TypeVar
+from weakref import WeakSet
 
 import outcome
 import trio
@@ -65,17 +66,30 @@ _opening: ContextVar[Connections | None] = ContextVar("opening", default=None)
 
 
 class _Loop(asyncio.SelectorEventLoop):
+    def __init__(self) -> None:
+        super().__init__()
+        self._opened: WeakSet[asyncio.BaseTransport] = WeakSet()
+
     async def create_connection(self, *arguments: Any, **options: Any) -> Any:
-        return _noted(await super().create_connection(*arguments, **options))
+        return self._noted(await super().create_connection(*arguments, **options))
 
     async def start_tls(self, *arguments: Any, **options: Any) -> Any:
-        return _noted((await super().start_tls(*arguments, **options), None))[0]
+        return self._noted((await super().start_tls(*arguments, **options), None))[0]
 
+    def abort_left(self) -> None:
+        """Close what libraries leave open: Python 3.11's `wait_for` can swallow a cancellation, after which a library goes on
+        to connect for a caller that has gone."""
+        left = Connections()
+        for transport in self._opened:
+            left.add(transport)
+        left.abort()
 
-def _noted(opened: tuple[Any, Any]) -> tuple[Any, Any]:
-    if (connections := _opening.get()) is not None and opened[0] is not None:
-        connections.add(opened[0])
-    return opened
+    def _noted(self, opened: tuple[Any, Any]) -> tuple[Any, Any]:
+        if opened[0] is not None:
+            self._opened.add(opened[0])
+            if (connections := _opening.get()) is not None:
+                connections.add(opened[0])
+        return opened
 
 
 class AsyncioThread:
@@ -130,6 +144,7 @@ class AsyncioThread:
                 for task in left:
                     task.cancel()
                 self.loop.run_until_complete(asyncio.wait(left, timeout=self.cancel_timeout / FAREWELLS))
+            self.loop.abort_left()
             for _ in range(FAREWELLS):
                 self.loop.run_until_complete(asyncio.sleep(0))  # releases the transports that were closed last
             self.loop.run_until_complete(self.loop.shutdown_asyncgens())
