@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import resource
@@ -72,9 +73,11 @@ async def test_the_api_answers_from_a_reserve_when_no_connection_can_be_closed(t
             with trio.fail_after(20):
                 while b"no file descriptor is left" not in server.errors:
                     stream = await streams.enter_async_context(await trio.open_tcp_stream("127.0.0.1", port))
-                    await stream.send_all(stream_request)
-                    with trio.move_on_after(1):
-                        assert (await stream.receive_some()).startswith(b"HTTP/1.1 200 ")
+                    # A connection whose request has not arrived is idle, so it may be closed for the next one.
+                    with trio.move_on_after(1), contextlib.suppress(trio.BrokenResourceError):
+                        await stream.send_all(stream_request)
+                        answer = await stream.receive_some()
+                        assert answer == b"" or answer.startswith(b"HTTP/1.1 200 ")
             for _ in range(3):
                 with trio.fail_after(10):
                     async with await trio.open_tcp_stream("127.0.0.1", port) as stream:
