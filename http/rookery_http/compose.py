@@ -10,6 +10,7 @@ import errno
 import logging
 import os
 import signal
+import stat
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
@@ -215,9 +216,9 @@ def _check_media(directory: Path) -> None:
     """Refuse a path that cannot be that of a directory. One that is missing is created with the first file, and one that
     is away, such as a network's, may come back. Raises InvalidInput."""
     try:
-        why = None if not directory.exists() or directory.is_dir() else "it is a file"
+        why = None if stat.S_ISDIR(directory.stat().st_mode) else "it is a file"
     except OSError as error:
-        why = error.strerror if error.errno in (errno.ENAMETOOLONG, errno.ELOOP) else None
+        why = error.strerror if error.errno in (errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR) else None
     if why is not None:
         raise InvalidInput(
             f"ROOKERY_MEDIA: {str(directory)!r} cannot be used ({why}); name a directory", field="ROOKERY_MEDIA"

@@ -48,9 +48,13 @@ _NEEDED = {"read": ("business_connection_id",)}
 """Parameters that a method requires and no field of the content provides."""
 
 
-@cache
 def options_of(kind: str) -> Mapping[str, str]:
-    """The options of a kind of message by name, with their types as in the list of methods."""
+    """The options of a kind of message by name, with their types as in the list of methods; none for an unknown kind."""
+    return _options_of(kind) if kind in METHODS else {}  # what strangers make up is not kept
+
+
+@cache
+def _options_of(kind: str) -> Mapping[str, str]:
     found: dict[str, str] = {}
     for method in METHODS.get(kind, ()):
         found |= catalogue().methods[method]

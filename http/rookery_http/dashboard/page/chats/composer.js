@@ -40,6 +40,13 @@ export function composer(session, chat, { deliver, sent }) {
     else drafts.delete(draft);
   }
 
+  /** The chat was left while this was sent: what is kept of it was typed before or after it. */
+  function forget(sent) {
+    const rest = drafts.get(draft) ?? "";
+    if (rest === sent) drafts.delete(draft);
+    else if (rest.startsWith(sent)) drafts.set(draft, rest.slice(sent.length));
+  }
+
   function clear() {
     if (editing) text.value = drafts.get(draft) ?? "";
     [answering, editing, file] = [null, null, null];
@@ -56,9 +63,10 @@ export function composer(session, chat, { deliver, sent }) {
   async function bodyOf(written) {
     if (editing) return { type: "edit", message_id: editing.message_id, text: written };
     const body = answering?.message_id ? { reply_to: answering.message_id } : {};
-    if (!file) return { ...body, type: "text", text: written };
-    const stored = await upload("/v1/media", file, { session, filename: file.name });
-    return { ...body, type: KIND[file.type.split("/")[0]] ?? "document", media: stored.id, ...(written ? { caption: written } : {}) };
+    const chosen = file; // another one may be chosen during the upload
+    if (!chosen) return { ...body, type: "text", text: written };
+    const stored = await upload("/v1/media", chosen, { session, filename: chosen.name });
+    return { ...body, type: KIND[chosen.type.split("/")[0]] ?? "document", media: stored.id, ...(written ? { caption: written } : {}) };
   }
 
   form.addEventListener("submit", (event) => {
@@ -66,17 +74,20 @@ export function composer(session, chat, { deliver, sent }) {
     run(send, async () => {
       show(error, false);
       const before = text.value;
+      const edited = editing;
       const written = before.trim();
       if (!written && (editing || !file)) return text.focus();
       if (!editing) drafts.delete(draft);
       try {
         await deliver(await bodyOf(written));
-        if (!editing && text.value.startsWith(before)) text.value = text.value.slice(before.length); // more may have been typed meanwhile
-        keep();
+        if (!edited && !editing && text.value.startsWith(before)) text.value = text.value.slice(before.length); // more may have been typed meanwhile
+        if (form.isConnected) keep();
+        else if (!edited) forget(before);
         clear();
         await sent();
       } catch (problem) {
-        keep();
+        if (edited || (form.isConnected && !editing)) keep();
+        else if (!drafts.has(draft)) drafts.set(draft, before);
         error.textContent = problem.message;
         show(error, true);
       }
