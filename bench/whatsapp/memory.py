@@ -1,6 +1,6 @@
 """Memory of WhatsApp sessions: the real library in its workers, against the simulator in a process of its own.
 
-    python bench/whatsapp_memory.py [--sessions 30]
+    python bench/whatsapp/memory.py [--sessions 30]
 
 Prints unique memory (private pages) of the engine and the workers per session, for 10 sessions a worker and for 1.
 """

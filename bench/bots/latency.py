@@ -1,4 +1,4 @@
-"""How long things take on their way, idle and under load: `python bench/latency.py [--seconds 8] [--save]`.
+"""How long things take on their way, idle and under load: `python bench/bots/latency.py [--seconds 8] [--save]`.
 
 Two ways through `rookery serve` on SQLite, one bot, 100 chats:
 
@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -24,6 +25,9 @@ from typing import Any
 
 import httptools
 import trio
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
 from lab.processes import Simulator
 from lab.report import percentile, save, table
 from lab.served import Served, open_served
