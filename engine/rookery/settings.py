@@ -172,7 +172,7 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
             setting(
                 "Content types that may be uploaded, such as `image/*,application/pdf`; none: all.",
                 right="content types such as image/*,application/pdf",
-                pattern=r"^ *[^\s/,;]+/[^\s/,;]+( *, *[^\s/,;]+/[^\s/,;]+)* *$",
+                pattern=r"^\s*(\*|[^\s/,;]+/[^\s/,;]+)(\s*,\s*(\*|[^\s/,;]+/[^\s/,;]+))*\s*,?\s*$",
             ),
         ]
         | None

@@ -82,6 +82,8 @@ def read_replies(answer: bytes, event: Event) -> list[dict[str, Any]]:
         replies.append({"to": chat, **fields})
     for call in calls:
         fields = dict(call) if isinstance(call, Mapping) else {"method": call}
+        for name in ("idempotency_key", "wait", "session"):
+            fields.pop(name, None)
         replies.append({"to": chat or "0", "type": event.platform, **fields})
     return replies
 

@@ -82,6 +82,8 @@ def plain_answer(body: bytes, epoch: int) -> tuple[list[NewEvent], list[int]] | 
         result.decode()  # the decoder looks only at the texts that it makes
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return None
+    if result.count(b'"update_id"') != len(updates):
+        return None  # one more, written twice or in a member that the decoder passed over, may look like a beginning
     raws = _raws_of(result)
     events = []
     for update, raw in zip(updates, raws if len(raws) == len(updates) else _raws.decode(result), strict=True):

@@ -147,6 +147,32 @@ async def test_an_answer_that_fails_the_delivery_sends_nothing(
         assert await sent(engine) == []
 
 
+async def test_a_reply_waits_for_nothing_and_chooses_neither_key_nor_session(
+    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    more = {"wait": 1e6, "session": "b", "idempotency_key": 5}
+    bot = Bot({"messages": [{"text": "one", **more}], "calls": [{"type": "text", "to": "8", "text": "two", **more}]})
+    answer_posts(monkeypatch, bot.handle)
+    platform = FakePlatform()
+    async with open_fake_engine(platform) as engine:
+        await add(engine)
+        await connected(engine)
+        await engine.create_webhook(id="w", url=URL, events=["message"], replies=True)
+        link: Any = platform.link()
+        link.send = never_answered
+        await link.inbox.commit([event(1)], None)
+        await until(lambda: bool(bot.posts))
+        with trio.fail_after(5):
+            await until_found(engine.webhook_facts, lambda facts: not facts["w"].pending, seconds=600, step=0.1)
+        id = bot.posts[0]["data"]["id"]
+        assert [(to, key) for to, key, _ in await sent(engine)] == [("7", f"evt_{id}:0"), ("8", f"evt_{id}:1")]
+        assert (await engine.webhook_facts())["w"].last_error is None
+
+
+async def never_answered(*_: Any, **__: Any) -> None:
+    await trio.sleep_forever()
+
+
 async def test_a_repeated_delivery_sends_nothing_twice(
     autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

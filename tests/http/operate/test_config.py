@@ -67,6 +67,9 @@ def test_where_files_are_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
     assert loaded.storage.open_media().location == "s3://bucket/prefix at minio:9000"
     assert (loaded.engine.media_fetch, loaded.engine.media_types) == ("image, voice", "image/*")
     assert "a-secret" not in repr(loaded) + repr(loaded.storage)
+    for types in ("*", "image/*,*", "image/*, application/pdf,", "image/*,\ttext/plain"):
+        monkeypatch.setenv("ROOKERY_MEDIA_TYPES", types)
+        assert load().engine.media_types == types
     monkeypatch.setenv("ROOKERY_MEDIA_FETCH", "image,gif")
     monkeypatch.delenv("ROOKERY_S3_SECRET_KEY")
     with pytest.raises(ConfigurationError) as caught:

@@ -127,20 +127,21 @@ class AsyncioRoute(ABC):
             if self._connection is not None and not self.is_open(self._connection):
                 await self._drop()
             if self._connection is None:
+                self._opened = opened = Connections()  # an older one may still be saying goodbye
                 try:
-                    with self._opened.noted():
+                    with opened.noted():
                         self._connection = await self.connect()
                 except BaseException:
-                    self._opened.abort()
+                    opened.abort()
                     raise
             return self._connection
 
     async def _drop(self) -> None:
-        connection, self._connection = self._connection, None
+        connection, opened, self._connection = self._connection, self._opened, None
         if connection is not None:
             try:
                 with contextlib.suppress(Exception):
                     async with asyncio.timeout(CLOSE_SECONDS):
                         await self.disconnect(connection)
             finally:  # also when whoever waits for it has lost patience
-                self._opened.abort()
+                opened.abort()

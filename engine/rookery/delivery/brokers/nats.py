@@ -28,6 +28,12 @@ from .target import fixed_part, parse_address, resolve
 
 MAX_CONNECT_SECONDS = 10
 
+READ_SHARE = 0.25
+"""Part of a delivery's time for reading what the stream holds."""
+
+NO_JETSTREAM = (None, 10039, 10076)
+"""Nobody answers for JetStream here; it is not enabled for the account, or for the server."""
+
 
 class NatsRoute(AsyncioRoute):
     """One connection for one sink. The library's own reconnecting is off: the lane retries a failed delivery."""
@@ -69,7 +75,7 @@ class NatsRoute(AsyncioRoute):
         return client, client.jetstream(timeout=self.seconds), closed
 
     async def publish(self, connection: Any, delivery: Delivery) -> None:
-        _, stream, closed = connection
+        client, stream, closed = connection
         subject = resolve(self.target, delivery.event)
         headers = {"Nats-Msg-Id": delivery_id(delivery), "Content-Type": "application/json"}
         body = request_body(delivery)
@@ -80,19 +86,25 @@ class NatsRoute(AsyncioRoute):
                 raise RuntimeError(f"no stream matches the subject {subject}") from None
             await unless(closed, self._create(stream))
             confirmed = await unless(closed, stream.publish(subject, body, headers=headers))
-        if confirmed.duplicate and not await unless(closed, self._holds(stream, confirmed, body)):
-            # Another installation has published an event with this id, so the stream has dropped ours.
-            headers["Nats-Msg-Id"] += f"-{self.installation}"
+        if confirmed.duplicate and not await unless(closed, self._holds(client, confirmed, subject, body)):
+            # Another installation, or another sink of this one, has published an event with this id: ours was dropped.
+            headers["Nats-Msg-Id"] += f"-{self.installation}-{delivery.webhook}"
             await unless(closed, stream.publish(subject, body, headers=headers))
 
-    async def _holds(self, stream: Any, confirmed: Any, body: bytes) -> bool:
+    async def _holds(self, client: Client, confirmed: Any, subject: str, body: bytes) -> bool:
         """Whether the message that the stream took for the same is ours. False also if it is no longer there, or may not be
         read: an event that comes twice is better than one that is lost. Raises while the stream is not ready."""
+        # Without the right to read no answer comes, and the event must still be published in the time of this delivery.
+        reader = client.jetstream(timeout=self.seconds * READ_SHARE)
         try:
-            held = await stream.get_msg(confirmed.stream, seq=confirmed.seq)
+            held = await reader.get_msg(confirmed.stream, seq=confirmed.seq)
         except (nats.js.errors.NotFoundError, nats.errors.TimeoutError):
             return False
-        return bool(held.data == body)
+        except nats.js.errors.ServiceUnavailableError as error:
+            if error.err_code in NO_JETSTREAM:  # the stream is another account's
+                return False
+            raise
+        return bool(held.subject == subject and held.data == body)
 
     async def _create(self, stream: Any) -> None:
         """Create a stream for every subject of this sink, unless another lane has created it meanwhile."""
