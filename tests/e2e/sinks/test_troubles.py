@@ -177,6 +177,20 @@ async def test_two_installations_share_a_stream(tmp_path: Path) -> None:
         assert len(await read_all(broker)) == 6
 
 
+async def test_two_sinks_share_a_stream(tmp_path: Path) -> None:
+    """They publish the same event under different subjects, and the stream drops what has an id that it knows."""
+    async with open_broker("nats", tmp_path) as broker, engine_with() as (engine, say):
+        await engine.create_sink(id="one", url=broker.url, events=["message"])
+        await say()
+        await facts_of(engine, "one", delivered=1)  # it has made the stream
+        await engine.create_sink(id="two", url=broker.url, target="rookery.two.{session}", events=["message"])
+        await say()
+        await facts_of(engine, "one", delivered=2, pending=0)
+        await facts_of(engine, "two", delivered=1, pending=0)
+        places = sorted(each.place for each in await read_all(broker))
+        assert places == ["rookery.shop.message", "rookery.shop.message", "rookery.two.shop"]
+
+
 async def _set_password(broker: Broker, password: str) -> None:
     async with coredis.Redis[bytes]("127.0.0.1", broker.port, verify_version=False) as client:
         await client.config_set({"requirepass": password})
