@@ -20,6 +20,8 @@ MOST = 100
 """Maximum number of replies in one answer."""
 REPORTED = 3
 """Maximum number of bad replies whose errors are reported."""
+OURS = ("idempotency_key", "wait", "session")
+"""Arguments of `submit` that the delivery decides."""
 MAX_KEY = 255
 """Maximum number of characters of an idempotency key."""
 
@@ -74,18 +76,16 @@ def read_replies(answer: bytes, event: Event) -> list[dict[str, Any]]:
     if not isinstance(messages, list) or not isinstance(calls, list) or len(messages) + len(calls) > MOST:
         raise InvalidInput(f"`messages` and `calls` are lists, of {MOST} at most together")
     chat = event.chat or event.sender
-    replies: list[dict[str, Any]] = []
-    for message in messages:
-        fields = dict(message) if isinstance(message, Mapping) else {"text": message}
-        for name in ("idempotency_key", "wait", "session"):
-            fields.pop(name, None)
-        replies.append({"to": chat, **fields})
-    for call in calls:
-        fields = dict(call) if isinstance(call, Mapping) else {"method": call}
-        for name in ("idempotency_key", "wait", "session"):
-            fields.pop(name, None)
-        replies.append({"to": chat or "0", "type": event.platform, **fields})
-    return replies
+    return [
+        *({"to": chat, **_arguments(message, "text")} for message in messages),
+        *({"to": chat or "0", "type": event.platform, **_arguments(call, "method")} for call in calls),
+    ]
+
+
+def _arguments(reply: object, only: str) -> dict[str, Any]:
+    """The fields of a reply that the endpoint may choose; a reply without fields is the value of `only`."""
+    fields = reply if isinstance(reply, Mapping) else {only: reply}
+    return {name: value for name, value in fields.items() if name not in OURS}
 
 
 def check_fields(fields: dict[str, Any]) -> None:

@@ -87,15 +87,10 @@ class BotApi:
         params: Mapping[str, Any] | None = None,
         *,
         seconds: float = ANSWER_SECONDS,
-        repeat: bool = True,
-        on_sent: Callable[[], None] | None = None,
     ) -> msgspec.Raw:
-        """One call over httpx that is safe to repeat; `seconds` is how long its answer may take.
-
-        `repeat`: when a kept connection turns out to be closed, the call is repeated once on another one. `on_sent` is
-        called when the request has left. Raises ApiError (the server refused) and NoAnswer.
-        """
-        return read_answer(*await self.exchange(method, params, seconds=seconds, repeat=repeat, on_sent=on_sent))
+        """The result of one call over httpx that is safe to repeat; `seconds` is how long its answer may take. Raises
+        ApiError (the server refused) and NoAnswer."""
+        return read_answer(*await self.exchange(method, params, seconds=seconds))
 
     async def exchange(
         self,
@@ -106,7 +101,11 @@ class BotApi:
         repeat: bool = True,
         on_sent: Callable[[], None] | None = None,
     ) -> Answer:
-        """The same; the answer is for `read_answer`. Raises NoAnswer."""
+        """As `ask`, with an answer that `read_answer` has still to read. Raises NoAnswer.
+
+        `repeat`: when a kept connection turns out to be closed, the call is repeated once on another one. `on_sent` is
+        called when the request has left.
+        """
         body = _encoder.encode(params) if params else b"{}"
         request = Progress(on_sent, repeatable=repeat)
         try:

@@ -97,8 +97,8 @@ def plain_answer(body: bytes, epoch: int) -> tuple[list[NewEvent], list[int]] | 
 def _raws_of(result: bytes) -> list[bytes]:
     """The plain updates of a list as they were written, if no space stands between them; otherwise fewer than there are.
 
-    What separates them stands nowhere else: within a text its quotes would be escaped, and no user or chat that goes the
-    short way has such a member."""
+    What separates them stands nowhere else: within a text its quotes would be escaped, and each `update_id` is an
+    update's own."""
     first, *others = result[1:-1].split(_NEXT)
     return [first, *[_FIRST + other for other in others]]
 
@@ -123,7 +123,7 @@ def _event(update: _Update, raw: bytes, epoch: int) -> NewEvent | None:
 
 @lru_cache(maxsize=MOST_PEERS)
 def _peer_of(raw: bytes) -> _Peer | None:
-    if b'"update_id"' in raw or is_suspicious(raw):
+    if is_suspicious(raw):
         return None
     try:
         value = _peer.decode(raw)

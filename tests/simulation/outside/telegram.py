@@ -214,10 +214,8 @@ class SimulatedApi:
         params: Mapping[str, Any] | None = None,
         *,
         seconds: float = 25.0,
-        repeat: bool = True,
-        on_sent: Callable[[], None] | None = None,
     ) -> msgspec.Raw:
-        return read_answer(*await self.exchange(method, params, seconds=seconds, repeat=repeat, on_sent=on_sent))
+        return read_answer(*await self.exchange(method, params, seconds=seconds))
 
     async def exchange(
         self,

@@ -112,7 +112,7 @@ async def appended(store: Any, count: int) -> None:
 
 
 async def caught_between_store_and_poll(setup: Setup, store: Any) -> None:
-    """Return when the message "last" is stored. Its writer goes on only when the session is told to stop."""
+    """Return when the message "last" is stored. The store answers its writer only once the session stops."""
     stored = trio.Event()
     runner = setup.engine.running_here()["shop"]
 
