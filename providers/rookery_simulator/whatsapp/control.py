@@ -59,6 +59,7 @@ from .stanza.jid import Jid
 PAIRING = 30.0  # seconds
 LONGEST_WAIT = 60.0  # seconds
 IDLE = 300.0  # seconds that a connection may wait for its next bytes
+LINGER = 1.0  # seconds that a client has to read our last answer
 LARGEST_BODY = 64 * 1024 * 1024  # bytes
 CHUNK = 64 * 1024
 
@@ -81,6 +82,11 @@ async def _connection(simulator: WhatsAppSimulator, stream: trio.SocketStream) -
     try:
         with suppress(trio.BrokenResourceError, trio.ClosedResourceError, trio.TooSlowError):
             await _exchange(simulator, stream)
+            # Bytes that are left unread would reset the connection, and its last answer with it.
+            with trio.move_on_after(LINGER):
+                await stream.send_eof()
+                while await stream.receive_some(CHUNK):
+                    pass
     finally:
         await trio.aclose_forcefully(stream)
 

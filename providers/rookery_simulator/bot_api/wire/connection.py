@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import socket
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 import trio
 
@@ -17,6 +18,8 @@ from .http import BadRequest, Request, RequestReader, answer
 RECEIVE_BYTES = 64 * 1024
 MAX_PIPELINED = 64
 """Requests that a client may send ahead of its answers before the server stops reading."""
+LINGER = 1.0
+"""Seconds that a client has to read the answer to a request that could not be read."""
 SEND_DEADLINE = 60.0
 """Seconds after which a client that does not read its answer is cut off."""
 
@@ -63,6 +66,7 @@ class BotApiConnection:
             if self._is_broken is not None:
                 status = self._is_broken.status
                 await self.send(answer(status, b"", content_type="text/plain", keep_alive=False))
+                await self._linger()
                 return
             await trio.lowlevel.wait_readable(self._socket)
             self._receive()
@@ -129,6 +133,16 @@ class BotApiConnection:
     def reset(self) -> None:
         """Make the following close abrupt: the client sees a connection reset."""
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")
+
+    async def _linger(self) -> None:
+        """Read on for a moment: bytes that are left unread would reset the connection, and our answer with it."""
+        self._socket.shutdown(socket.SHUT_WR)
+        with trio.move_on_after(LINGER):
+            while True:
+                await trio.lowlevel.wait_readable(self._socket)
+                with suppress(BlockingIOError):
+                    if not self._socket.recv(RECEIVE_BYTES):
+                        return
 
     def _receive(self) -> None:
         try:
