@@ -25,7 +25,7 @@ from .access.scopes import authorize
 from .api.events import EVENT_STREAM, SOCKET
 from .api.state import Api
 from .api.streams.event_socket import serve_event_socket
-from .calls import TABLE, Answer, Call, encode
+from .call_table import TABLE, Answer, Call, encode
 from .dashboard import PATHS, add_dashboard
 from .input.parameters import check_place, is_id, read_header
 from .input.reading import NoQuery, read_body, read_query, require_json

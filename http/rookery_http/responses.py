@@ -13,7 +13,7 @@ from werkzeug.exceptions import HTTPException
 from rookery.errors import RookeryError
 from rookery.log import get_logger
 
-from .calls import JSON
+from .call_table import JSON
 from .output.problems import MEDIA_TYPE, Problem, from_error
 
 log = get_logger("API")

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Any
 from urllib.parse import unquote
 
-from .calls import Call
+from .call_table import Call
 
 
 class _Node:

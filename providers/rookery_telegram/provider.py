@@ -27,7 +27,7 @@ from .bot_api.transport import PlainTransport
 from .event_types import EVENT_TYPES
 from .link import TelegramLink
 from .sending.options import check_options, options_of
-from .sending.pacing import Rates
+from .sending.rates import Rates
 from .settings import BotSettings, bot_settings, check_address
 
 API_URL = "https://api.telegram.org"

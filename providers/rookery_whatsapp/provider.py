@@ -32,8 +32,8 @@ from .options import check as check_options
 from .options import names as option_names
 from .protocol import Start
 from .settings import AccountSettings, WorkerSettings, account_settings, check_proxy
-from .workers.pool import WorkerPool
-from .workers.process import WorkerProcess, default_command
+from .worker_pool.pool import WorkerPool
+from .worker_pool.process import WorkerProcess, default_command
 
 MOST_NAMES = 20_000
 """Maximum number of addresses of all sessions whose other form is remembered."""

@@ -56,14 +56,14 @@ FLOORS: dict[str, Floors] = {
         "rookery_whatsapp": [
             "protocol event_types",
             "addresses memory options settings worker",
-            "workers",
+            "worker_pool",
             "device",
             "directory",
             "link",
             "kinds_table provider",
         ],
         "rookery_http": [
-            "calls exits",
+            "call_table exits",
             "config routing",
             "operate",
             "output",

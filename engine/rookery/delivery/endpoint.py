@@ -18,7 +18,7 @@ from ..runtime.shields import Shields
 from ..runtime.signals import Signal
 from ..runtime.telemetry import Telemetry
 from ..settings import EngineSettings
-from ..store.contract.webhooks import DeliveryStore
+from ..store.contract.webhooks import WebhookStore
 from .attempts import attempt_of, secrets_of
 from .record import DeliveryRecord
 from .strikes import Strikes, retry_delay
@@ -56,7 +56,7 @@ class Endpoint:
     def __init__(
         self,
         webhook: Webhook,
-        store: DeliveryStore,
+        store: WebhookStore,
         settings: EngineSettings,
         telemetry: Telemetry,
         notes: Notes,

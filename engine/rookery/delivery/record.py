@@ -13,7 +13,7 @@ from ..log import get_logger
 from ..model.instance import Duty
 from ..model.webhook import DeliveryOutcome
 from ..runtime.shields import Shields
-from ..store.contract.webhooks import DeliveryStore
+from ..store.contract.webhooks import WebhookStore
 
 UNSTORABLE = "an error whose text cannot be stored"
 
@@ -26,7 +26,7 @@ OnRecorded = Callable[[bool], None]
 class DeliveryRecord:
     """Owned by an endpoint; its task runs in the endpoint's nursery while there is something to record."""
 
-    def __init__(self, webhook: str, store: DeliveryStore, shields: Shields, seconds: float) -> None:
+    def __init__(self, webhook: str, store: WebhookStore, shields: Shields, seconds: float) -> None:
         """`seconds` bounds each write."""
         self.duty: Duty | None = None
         """Under which outcomes are recorded: on a shared store, none is once another engine has taken it over."""

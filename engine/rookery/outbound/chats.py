@@ -28,7 +28,7 @@ class Item:
 
 
 class Chat:
-    """The queue of one chat. `busy`: a worker or another task is handling its first message, or the place for it."""
+    """The queue of one chat. `busy`: a send task or another task is handling its first message, or the place for it."""
 
     __slots__ = ("busy", "items", "name")
 

@@ -1,7 +1,7 @@
 """Moves the messages of one session's window through its link.
 
 One task, `_deliver`, drives everything: each round stores the new outcomes and the due beginnings in one transaction,
-then passes the messages to the workers. While it stores, the next round collects. The task ends, with its workers, when
+then passes the messages to the send tasks. While it stores, the next round collects. The task ends, with its send tasks, when
 nothing has been sent for a moment.
 """
 
@@ -23,9 +23,9 @@ from .attempt import RETRY_DELAY, Pause
 from .chats import Chat, Item
 from .lanes import Lanes, is_own
 from .record import SendRecord
+from .send_tasks import SendTasks
 from .turns import Turns
 from .window import Window
-from .workers import Workers
 
 DEFAULT_CONCURRENCY = 16
 
@@ -54,7 +54,7 @@ class Rounds:
         self._record = record
         self._lanes = lanes
         self.window = Window(lease, services.store, record, lanes, on_ready=self._add)
-        self._workers = Workers(platform, services, on_end=self._ended, on_refused=on_refused)
+        self._tasks = SendTasks(platform, services, on_end=self._ended, on_refused=on_refused)
         self._link: Link | None = None
         self._nursery: trio.Nursery | None = None
         self._turns = Turns(lanes)
@@ -62,7 +62,7 @@ class Rounds:
         self._taken = 0
         self._reserving: set[str] = set()  # messages that are being stored as SENDING
         self._unreserved = trio.Event()
-        # Each chat of the window that no worker handles is in one of these.
+        # Each chat of the window that no send task handles is in one of these.
         self._ready: list[Chat] = []  # at most the window; an empty deque would take 760 bytes of every session
         self._later: list[tuple[float, int, Chat]] = []  # a heap by trio time
         self._done: list[Chat] = []  # chats whose first message has an outcome that is not stored yet
@@ -81,7 +81,7 @@ class Rounds:
         """The link is closing: begin nothing more."""
         self._link = None
         self._nursery = None
-        self._workers.stop()
+        self._tasks.stop()
 
     def reserve(self, message: OutboundMessage) -> bool:
         """Try to reserve one of the link's places for a message that is about to be stored as SENDING, whose turn must
@@ -149,20 +149,20 @@ class Rounds:
         try:
             async with trio.open_nursery() as nursery:
                 if self._link is not None:
-                    self._workers.start(nursery, self._link)
+                    self._tasks.start(nursery, self._link)
                     try:
                         await self._run()
                     except BaseException:  # any error that ends the rounds also ends the calls soon
-                        self._workers.stop()
+                        self._tasks.stop()
                         raise
-                self._workers.end()  # no worker may start in a nursery that is closing
+                self._tasks.end()  # no task may start in a nursery that is closing
                 nursery.cancel_scope.cancel()
         finally:
-            # The workers have ended. The outcomes of their last calls are stored; the rest becomes QUEUED again.
-            self._workers.end()
+            # The send tasks have ended. The outcomes of their last calls are stored; the rest becomes QUEUED again.
+            self._tasks.end()
             with self._shields.open(self._settings.store_timeout):
                 await self._store_outcomes(())
-            self._workers.clear()
+            self._tasks.clear()
             self._ready.clear()
             self._later.clear()
             self._done.clear()
@@ -226,7 +226,7 @@ class Rounds:
 
     def _hand_over(self, chat: Chat) -> None:
         self._taken += 1
-        self._workers.give(chat)
+        self._tasks.give(chat)
         self._nudge()
 
     def _conclude(self, chat: Chat, outcome: SendOutcome, retry_in: float | None = None) -> None:
@@ -237,7 +237,7 @@ class Rounds:
         self._wake.set()
 
     def _ended(self, chat: Chat, result: SendOutcome | Pause) -> None:
-        """A worker has finished the chat's first message."""
+        """A send task has finished the chat's first message."""
         self._taken -= 1
         if not isinstance(result, Pause):
             self._conclude(chat, result)

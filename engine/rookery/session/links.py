@@ -11,7 +11,7 @@ from ..model.session import Session
 from ..outbound.outbox import Outbox
 from ..provider.contract import Link, Provider
 from ..services import Services
-from .failure import StartupTimeout, leaves, weightiest
+from .failure_kinds import StartupTimeout, leaves, weightiest
 from .inbox import SessionInbox
 
 

@@ -9,7 +9,7 @@ from ..log import get_logger
 from ..model.session import Action, Reason, Session, SessionStatus
 from ..services import Services
 from .backoff import Backoff
-from .failure import kind_of, reason_of
+from .failure_kinds import kind_of, reason_of
 
 log = get_logger("SESSION")
 

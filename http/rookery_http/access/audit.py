@@ -11,7 +11,7 @@ from typing import Any
 from rookery import Engine
 from rookery.model.key import Scope
 
-from ..calls import Call
+from ..call_table import Call
 from .callers import Caller
 
 MAX_TARGET = 64

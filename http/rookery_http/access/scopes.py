@@ -12,7 +12,7 @@ from rookery import Engine
 from rookery.errors import NotFound, UnknownCursor
 from rookery.model.event import EventQuery
 
-from ..calls import Call
+from ..call_table import Call
 from .callers import Caller
 
 

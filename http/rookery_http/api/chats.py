@@ -10,7 +10,7 @@ from rookery.features.chats import LONGEST_RETENTION
 from rookery.features.validation import check_text
 from rookery.model.key import Scope
 
-from ..calls import Answer, call
+from ..call_table import Answer, call
 from ..input.parameters import IN_WORDS, NO_NEWLINE, Limit
 from ..output import chat_views
 from .state import Api

@@ -16,7 +16,7 @@ from rookery.model.event import EventQuery
 from rookery.model.key import Scope
 
 from ..access.callers import Caller
-from ..calls import Answer, call
+from ..call_table import Answer, call
 from ..input.parameters import EventId, EventTypes, Id, Instant, Limit, seconds_of, types_of
 from ..output import views
 from ..output.event_schemas import body_schema

@@ -10,7 +10,7 @@ from rookery.errors import InvalidInput
 from rookery.model.instance import Instance
 from rookery.model.key import Scope
 
-from ..calls import Answer, call
+from ..call_table import Answer, call
 from ..output.problems import Problem
 from ..output.values import Moment, moment
 from .state import Api

@@ -8,7 +8,7 @@ import msgspec
 
 from rookery.model.key import AuditQuery, Scope
 
-from ..calls import Answer, call
+from ..call_table import Answer, call
 from ..input.parameters import EventId, Id, Limit
 from ..output import key_views, views
 from ..output.problems import Problem

@@ -12,7 +12,7 @@ from rookery.model.key import Scope
 from rookery.model.media import MediaFile, MediaOrigin, MediaQuery, MediaState
 
 from ..access.callers import Caller, forbidden
-from ..calls import Answer, call
+from ..call_table import Answer, call
 from ..input.parameters import NO_NEWLINE, EventId, Id, Limit
 from ..input.upload import Upload
 from ..output import media_views, views

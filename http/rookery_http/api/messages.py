@@ -13,7 +13,7 @@ from rookery.model.key import Scope
 from rookery.model.message import MessageQuery
 
 from ..access.callers import Caller
-from ..calls import Answer, call
+from ..call_table import Answer, call
 from ..input.messages import ListMessages, SendBatch, WaitFor, media_in, split
 from ..input.parameters import seconds_of
 from ..output import views

@@ -16,7 +16,7 @@ from rookery.model.key import Scope
 from rookery.model.session import SessionQuery
 
 from ..access.callers import Caller
-from ..calls import Answer, call
+from ..call_table import Answer, call
 from ..config.in_force import groups_of, in_force
 from ..input.parameters import EventId, Id, Limit
 from ..operate.doctor import examine_running

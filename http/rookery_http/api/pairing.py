@@ -11,7 +11,7 @@ from rookery.errors import InvalidInput
 from rookery.model.key import Scope
 from rookery.provider.capabilities import Pairing
 
-from ..calls import Answer, call
+from ..call_table import Answer, call
 from ..input.parameters import NO_NEWLINE
 from ..output import operation_views
 from ..output import qr as drawing

@@ -13,7 +13,7 @@ from rookery.model.session import HISTORY_LENGTH, Reason, SessionStatus
 
 from ..access import pair_tokens
 from ..access.wrong_keys import source_of
-from ..calls import Answer, call
+from ..call_table import Answer, call
 from ..output import operation_views
 from ..output import qr as drawing
 from ..output import values as shown

@@ -11,7 +11,7 @@ from rookery.model.content import media_in
 from rookery.model.key import Scope
 
 from ..access.callers import Caller
-from ..calls import Answer, call
+from ..call_table import Answer, call
 from ..output import views
 from .state import Api
 

@@ -6,7 +6,7 @@ from quart import Response
 
 from rookery.model.key import Scope
 
-from ..calls import Answer, call
+from ..call_table import Answer, call
 from ..output import operation_views
 from ..output.docs_page import POLICY, page
 from ..output.problems import Problem

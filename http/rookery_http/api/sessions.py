@@ -12,7 +12,7 @@ from rookery.model.key import Scope
 from rookery.model.session import SessionChange, SessionQuery
 
 from ..access.callers import Caller, forbidden
-from ..calls import Answer, call
+from ..call_table import Answer, call
 from ..config.advice import with_variables
 from ..input.parameters import NO_NEWLINE, Id, Limit
 from ..output import values as shown

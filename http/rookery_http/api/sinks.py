@@ -10,7 +10,7 @@ from rookery.errors import InvalidInput
 from rookery.features.sinks import check_address
 from rookery.features.validation import MAX_TIMEOUT
 
-from ..calls import Answer, call
+from ..call_table import Answer, call
 from ..input.parameters import IN_WORDS, NO_NEWLINE, Id, seconds_of
 from ..input.webhooks import CHATS, EVENTS, ListWebhooks, ReadDeadLetters, Replay
 from ..output import views, webhook_views

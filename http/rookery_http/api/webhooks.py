@@ -14,7 +14,7 @@ from rookery.features.validation import check_headers
 from rookery.model.key import Scope
 
 from ..access.callers import Caller, forbidden
-from ..calls import Answer, call
+from ..call_table import Answer, call
 from ..config.advice import with_variables
 from ..input.parameters import seconds_of
 from ..input.webhooks import ChangeWebhook, CreateWebhook, ListWebhooks, ReadDeadLetters, Replay, RotateSecret

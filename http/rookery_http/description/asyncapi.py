@@ -8,7 +8,7 @@ from typing import Any
 
 from ..api.events import EVENT_STREAM, SOCKET
 from ..api.state import PlatformInput
-from ..calls import JSON
+from ..call_table import JSON
 from ..output.event_schemas import camel, event_components
 from .openapi import catalogue
 

@@ -18,7 +18,7 @@ from rookery.model.event_type import ENGINE_TYPES, EventType
 
 from ..api.platform_methods import MethodParameters
 from ..api.state import PlatformInput
-from ..calls import JSON, TABLE
+from ..call_table import JSON, TABLE
 from ..input.parameters import NO_NEWLINE
 from ..output.event_schemas import camel, event_components
 from ..output.problems import ProblemDocument

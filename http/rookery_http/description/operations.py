@@ -12,7 +12,7 @@ from rookery.features.validation import ID_PATTERN
 from ..api.events import EVENT_STREAM
 from ..api.media import ANY, BYTES
 from ..api.platform_methods import MethodParameters
-from ..calls import JSON, Call
+from ..call_table import JSON, Call
 from ..input.messages import SendMessage
 from ..input.parameters import HEADERS, LONGEST_PLACE, NO_NEWLINE
 from ..output.problems import MEDIA_TYPE

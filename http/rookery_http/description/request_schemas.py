@@ -16,7 +16,7 @@ from rookery.model import content
 
 from ..api.platform_methods import MethodParameters
 from ..api.state import PlatformInput
-from ..calls import TABLE
+from ..call_table import TABLE
 from ..input.messages import Envelope, SendMessage
 
 Schema = dict[str, Any]

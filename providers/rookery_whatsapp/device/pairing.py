@@ -15,7 +15,7 @@ from rookery.provider.contract import Inbox
 from ..settings import WorkerSettings
 
 if TYPE_CHECKING:
-    from ..workers.port import ClientPort
+    from ..worker_pool.port import ClientPort
 
 FIRST_CODE, NEXT_CODE = 60.0, 20.0
 """Seconds that the first QR code of a round and each later one are shown."""

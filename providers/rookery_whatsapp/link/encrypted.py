@@ -10,7 +10,7 @@ import msgspec
 from ..device import secrets
 from ..device.account import Account
 from ..device.devices import DeviceStore
-from ..workers.port import ClientPort
+from ..worker_pool.port import ClientPort
 
 EVENT_EDIT, MESSAGE_EDIT, POLL_EDIT, POLL_ADD_OPTION = 1, 2, 4, 5  # SecretEncryptedMessage.SecretEncType
 EDITS = {

@@ -12,7 +12,7 @@ import ssl
 import httpx
 import trio
 
-from rookery.delivery.addresses import PrivateAddress, open_public_stream
+from rookery.delivery.public_addresses import PrivateAddress, open_public_stream
 from rookery.errors import NotConnected, Rejected
 from rookery.runtime.http_answer import HttpAnswer
 from rookery.runtime.http_client import Connect, ExchangeError, HttpClient

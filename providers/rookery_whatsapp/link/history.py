@@ -12,7 +12,7 @@ from rookery.log import get_logger
 from rookery.model.event import NewEvent
 
 from ..device.devices import DeviceStore
-from ..workers.port import ClientPort
+from ..worker_pool.port import ClientPort
 
 BATCH = 100
 """Maximum number of events in one transaction: an ordinary message waits for at most one."""

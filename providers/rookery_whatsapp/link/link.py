@@ -24,9 +24,9 @@ from ..directory.asking import Directory
 from ..memory import Memory
 from ..protocol import Happened, Notice, Start
 from ..settings import AccountSettings, WorkerSettings
-from ..workers.pool import WorkerPool
-from ..workers.port import ClientPort
-from ..workers.process import WorkerProcess
+from ..worker_pool.pool import WorkerPool
+from ..worker_pool.port import ClientPort
+from ..worker_pool.process import WorkerProcess
 from .failures import failure_of
 from .limits import Limits
 from .login import Login

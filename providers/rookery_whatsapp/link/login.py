@@ -15,7 +15,7 @@ from ..device.account import Account
 from ..device.pairing import SUSPECTED_PASSKEY, PairingDesk
 from ..protocol import Happened, Notice
 from ..settings import WorkerSettings
-from ..workers.port import ClientPort
+from ..worker_pool.port import ClientPort
 from .receiving import Receiver
 
 LOGOUT_DEADLINE = 5.0  # seconds

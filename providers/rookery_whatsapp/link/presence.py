@@ -14,7 +14,7 @@ from rookery.log import get_logger
 
 from ..device.account import Account
 from ..protocol import Happened
-from ..workers.port import ClientPort
+from ..worker_pool.port import ClientPort
 
 TRIES = 10
 """Attempts a second apart: showing a presence works only after the phone has sent the account's name."""

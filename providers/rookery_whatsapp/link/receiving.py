@@ -19,7 +19,7 @@ from rookery.provider.contract import Inbox
 from ..device.devices import DeviceStore
 from ..memory import QUOTE, ChatNames, Facts, Known, Memory
 from ..protocol import Happened, Notice
-from ..workers.port import ClientPort
+from ..worker_pool.port import ClientPort
 from .encrypted import Opener
 from .history import HistoryReader
 from .recall import recalled

@@ -10,7 +10,7 @@ import trio
 from rookery.errors import Failure, ProviderError, SendError
 
 from ..settings import WorkerSettings
-from ..workers.port import ClientPort
+from ..worker_pool.port import ClientPort
 
 
 async def watch(port: ClientPort, settings: WorkerSettings, is_cut: Callable[[], bool]) -> NoReturn:

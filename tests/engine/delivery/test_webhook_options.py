@@ -11,7 +11,7 @@ from standardwebhooks import Webhook as Verifier
 from standardwebhooks.webhooks import WebhookVerificationError
 
 from rookery import Engine, EngineSettings, open_engine
-from rookery.delivery.addresses import PrivateAddress, is_public, open_public_stream
+from rookery.delivery.public_addresses import PrivateAddress, is_public, open_public_stream
 from rookery.errors import InvalidInput
 from rookery.runtime import names
 from rookery.store.open import MemoryStore

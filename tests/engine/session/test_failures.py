@@ -17,7 +17,7 @@ from rookery.errors import (
     TerminalError,
 )
 from rookery.model.session import Action, Reason
-from rookery.session.failure import StartupTimeout, kind_of, leaves, reason_of, weightiest
+from rookery.session.failure_kinds import StartupTimeout, kind_of, leaves, reason_of, weightiest
 
 FROM_HEAVY_TO_LIGHT: list[Exception] = [
     LeaseLost("s"),

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import trio
 
-from rookery_http.calls import TABLE
+from rookery_http.call_table import TABLE
 
 JSON = {"Content-Type": "application/json"}
 PARROT = b'"platform": "parrot", "credentials": {"token": "1:abc"}'

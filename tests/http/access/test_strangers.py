@@ -13,7 +13,7 @@ import trio
 
 from rookery.model.event import EventQuery
 from rookery.model.webhook import DeliveryOutcome
-from rookery_http.calls import TABLE
+from rookery_http.call_table import TABLE
 
 ADMIN = "the-admin-key"
 TOKEN = "7:SECRETTOKEN"

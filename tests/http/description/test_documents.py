@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from rookery_http.calls import TABLE
+from rookery_http.call_table import TABLE
 from rookery_http.cli.application import app
 from rookery_http.config import table as variables
 

@@ -15,7 +15,7 @@ import trio
 
 import rookery_http
 from rookery.model.event import NewEvent
-from rookery_http.calls import TABLE
+from rookery_http.call_table import TABLE
 from rookery_http.description.examples import EXAMPLES
 from rookery_http.description.openapi import describe
 

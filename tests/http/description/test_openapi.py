@@ -19,7 +19,7 @@ import trio
 from rookery.errors import InvalidInput
 from rookery.model.content import KINDS
 from rookery_http.access import wrong_keys
-from rookery_http.calls import TABLE
+from rookery_http.call_table import TABLE
 from rookery_http.compose import platform_inputs
 from rookery_http.description.openapi import describe
 from rookery_http.input import messages

@@ -9,7 +9,7 @@ import pytest
 from rookery import Engine, EngineSettings, open_engine
 from rookery_whatsapp import WhatsApp, WorkerSettings
 from rookery_whatsapp.device import devices, pairing
-from rookery_whatsapp.workers import answers, process
+from rookery_whatsapp.worker_pool import answers, process
 from support.whatsapp_engine import QUICK
 
 MOCK_WORKER = Path(__file__).parents[2] / "support/mock_worker.py"

@@ -15,7 +15,7 @@ import trio
 
 from rookery_whatsapp import protocol as p
 from rookery_whatsapp.settings import WorkerSettings
-from rookery_whatsapp.workers.process import WorkerProcess
+from rookery_whatsapp.worker_pool.process import WorkerProcess
 
 from ..machines import Process
 from ..world import PROCESS, Crashed, Mailbox, World

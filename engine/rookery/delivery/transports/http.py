@@ -16,8 +16,8 @@ from ...runtime.http_answer import HttpAnswer
 from ...runtime.http_client import AnswerTooSlow, ConnectTooSlow, HttpClient, SendTooSlow
 from ...runtime.names import open_stream
 from ...runtime.trust import tls_context
-from ..addresses import open_public_stream
 from ..post import authorization, formed_body, judge
+from ..public_addresses import open_public_stream
 from ..signature import SIGNING_HEADERS, Signer
 from .transport import Attempt
 

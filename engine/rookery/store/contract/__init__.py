@@ -24,7 +24,7 @@ from .keys import KeyStore
 from .media import MediaStore
 from .messages import MessageStore
 from .sessions import SessionStore
-from .webhooks import DeliveryStore, WebhookFactsStore
+from .webhooks import WebhookFactsStore, WebhookStore
 
 
 class Store(
@@ -33,7 +33,7 @@ class Store(
     EventStore,
     MessageStore,
     MediaStore,
-    DeliveryStore,
+    WebhookStore,
     ChatStore,
     WebhookFactsStore,
     DutyStore,

@@ -18,7 +18,7 @@ from ...model.webhook import (
 )
 
 
-class DeliveryStore(Protocol):
+class WebhookStore(Protocol):
     """Webhooks and their pending deliveries."""
 
     async def create_webhook(self, webhook: Webhook) -> Webhook:

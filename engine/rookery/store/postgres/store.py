@@ -29,7 +29,7 @@ from .messages.waiting import PostgresWaitingMessages
 from .notifications import PostgresNotifications
 from .sessions import PostgresSessions
 from .webhook_facts import PostgresWebhookFacts
-from .webhooks import PostgresDeliveries
+from .webhooks import PostgresWebhooks
 
 FINISH_TIMEOUT = 0.5
 """Seconds at the end for appends in progress; then they are cancelled."""
@@ -48,7 +48,7 @@ class PostgresStore(
     PostgresMessages,
     PostgresWaitingMessages,
     PostgresMedia,
-    PostgresDeliveries,
+    PostgresWebhooks,
     PostgresChats,
     PostgresWebhookFacts,
     PostgresDuties,

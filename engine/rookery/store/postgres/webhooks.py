@@ -88,8 +88,8 @@ _CHOSEN = """coalesce((
       AND ($4::double precision IS NULL OR at >= $4) AND ($5::double precision IS NULL OR at < $5)), '{}')"""
 
 
-class PostgresDeliveries(PostgresBase):
-    """Implements `DeliveryStore`."""
+class PostgresWebhooks(PostgresBase):
+    """Implements `WebhookStore`."""
 
     async def create_webhook(self, webhook: Webhook) -> Webhook:
         session, stored, _ = await self._db.row(_CREATE, *self._values(webhook))

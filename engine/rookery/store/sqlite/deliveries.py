@@ -73,7 +73,7 @@ def _known_number(connection: Connection, webhook: str) -> int | None:
 
 
 def pending(connection: Connection, webhook: str, now: float, avoid: str, limit: int) -> Sequence[Delivery]:
-    """See `DeliveryStore.pending_deliveries`; `avoid` is a JSON list of lanes. Raises NotFound."""
+    """See `WebhookStore.pending_deliveries`; `avoid` is a JSON list of lanes. Raises NotFound."""
     number = number_of(connection, webhook)
     values = {"number": number, "now": now, "busy": avoid, "limit": limit}
     queues = connection.execute(_QUEUES, values).fetchall()
@@ -87,7 +87,7 @@ def pending(connection: Connection, webhook: str, now: float, avoid: str, limit:
 
 
 def record(connection: Connection, outcomes: Sequence[DeliveryOutcome]) -> None:
-    """See `DeliveryStore.record_deliveries`. Outcomes of webhooks that no longer exist are skipped."""
+    """See `WebhookStore.record_deliveries`. Outcomes of webhooks that no longer exist are skipped."""
     numbers = {id: _known_number(connection, id) for id in {outcome.webhook for outcome in outcomes}}
     for (webhook, delivered), run in groupby(outcomes, key=lambda outcome: (outcome.webhook, outcome.delivered)):
         if (number := numbers[webhook]) is None:
@@ -123,7 +123,7 @@ def _record_failure(connection: Connection, number: int, outcome: DeliveryOutcom
 
 
 def replay(connection: Connection, webhook: str, which: Mapping[str, object]) -> int:
-    """See `DeliveryStore.replay`; `which` has the conditions `chosen` (a JSON list of events), `lanes` (their beginning),
+    """See `WebhookStore.replay`; `which` has the conditions `chosen` (a JSON list of events), `lanes` (their beginning),
     `since` and `until`, None where all match. Raises NotFound."""
     number = number_of(connection, webhook)
     rows = connection.execute(

@@ -27,7 +27,7 @@ from .messages.messages import SqliteMessages
 from .messages.waiting import SqliteWaitingMessages
 from .sessions import SqliteSessions
 from .webhook_facts import SqliteWebhookFacts
-from .webhooks import SqliteDeliveries
+from .webhooks import SqliteWebhooks
 
 
 class SqliteStore(
@@ -37,7 +37,7 @@ class SqliteStore(
     SqliteMessages,
     SqliteWaitingMessages,
     SqliteMedia,
-    SqliteDeliveries,
+    SqliteWebhooks,
     SqliteChats,
     SqliteWebhookFacts,
     SqliteDuties,

@@ -23,8 +23,8 @@ _DEAD = (
 )
 
 
-class SqliteDeliveries(SqliteBase):
-    """Implements `DeliveryStore` and `DutyStore`."""
+class SqliteWebhooks(SqliteBase):
+    """Implements `WebhookStore` and `DutyStore`."""
 
     async def create_webhook(self, webhook: Webhook) -> Webhook:
         row = webhook_to_row(webhook, self._secrets)

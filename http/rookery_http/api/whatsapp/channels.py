@@ -9,7 +9,7 @@ import msgspec
 from rookery.model import directory
 from rookery.model.key import Scope
 
-from ...calls import Answer, call
+from ...call_table import Answer, call
 from ...output import directory_views as views
 from ..state import Api
 from .asking import PROBLEMS, ask

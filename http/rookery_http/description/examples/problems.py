@@ -9,7 +9,7 @@ import msgspec
 
 from rookery import errors
 
-from ...calls import Call
+from ...call_table import Call
 from ...output.problems import Problem, from_error, invalid, plain_problem
 from .directory import EXAMPLES as DIRECTORY
 

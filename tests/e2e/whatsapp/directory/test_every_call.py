@@ -17,7 +17,7 @@ import trio
 
 from rookery import Engine, SessionStatus
 from rookery.features.platform import directory
-from rookery_http.calls import TABLE
+from rookery_http.call_table import TABLE
 from rookery_http.config.settings import ApiSettings
 from rookery_http.serve import serve_api
 from rookery_simulator.whatsapp import LinkedDevice, Phone, WhatsAppSimulator

@@ -106,7 +106,7 @@ def call(
     scope: Scope | None = Scope.ADMIN,
     body_required: bool = True,
 ) -> Callable[[H], H]:
-    """Put a handler into the table. `scope` is what a key needs; see `authorization` for whose things it may reach."""
+    """Put a handler into the table. `scope` is what a key needs; `access.scopes` decides whose things it may reach."""
 
     def enter(handler: H) -> H:
         shapes = inspect.get_annotations(handler, eval_str=True)

@@ -22,7 +22,7 @@ TOLERANCE = 0.02
 OVERDUE = "no answer within the deadline; it may or may not have been sent"
 
 
-class Workers:
+class SendTasks:
     """The tasks of one session. `on_end` is called at the end of a call; it may pass more work at once.
 
     A call is shielded: once bytes may have left, a cancellation would only turn a known outcome into an unknown one.
