@@ -719,7 +719,7 @@ class TelegramSubscriptionBody(TypedDict):
 
 
 class WhatsappAccount(TypedDict):
-    """An account or a group in every form that is known."""
+    """An account or a group, with all of its known addresses."""
 
     id: str | None
     phone: NotRequired[str | None]
@@ -760,7 +760,7 @@ class WhatsappHistoryBody(TypedDict):
 
 
 class WhatsappHistoryChatBody(TypedDict):
-    """A chat as the phone had it; `chat.name` is its name, if it has one."""
+    """A chat as it was on the phone; `chat.name` is its name, if it has one."""
 
     chat_type: NotRequired[str]
     chat: NotRequired[Any]
@@ -769,7 +769,7 @@ class WhatsappHistoryChatBody(TypedDict):
 
 
 class WhatsappMedia(TypedDict):
-    """A file that can be fetched; `href` is there in answers of the API."""
+    """A file that can be downloaded; the HTTP API adds `href`, the address to download it from."""
 
     mime_type: NotRequired[str | None]
     size: NotRequired[int | None]
@@ -811,7 +811,7 @@ class WhatsappMessageBody(TypedDict):
 
 
 class WhatsappPlace(TypedDict):
-    """Where it happened, and who did it."""
+    """The chat in which something happened, and who did it."""
 
     chat_type: NotRequired[str]
     chat: NotRequired[WhatsappAccount]
@@ -829,7 +829,7 @@ class WhatsappPresenceBody(TypedDict):
 
 
 class WhatsappReactionBody(TypedDict):
-    """A reaction to the message `message_id`; an empty `emoji` takes it back."""
+    """A reaction to the message `message_id`; an empty `emoji` removes it."""
 
     chat_type: NotRequired[str]
     chat: NotRequired[WhatsappAccount]
@@ -842,7 +842,9 @@ class WhatsappReactionBody(TypedDict):
 
 
 class WhatsappReceiptBody(TypedDict):
-    """Somebody got (`delivered`), read or played messages; `read_self` on another device of this account."""
+    """Someone received (`delivered`), read or played messages; `read_self`: another device of this account read
+    them.
+    """
 
     chat_type: NotRequired[str]
     chat: NotRequired[WhatsappAccount]
@@ -892,7 +894,7 @@ class BusinessMessage(Event):
 
 @dataclass(frozen=True, slots=True)
 class Call(Event):
-    """`call` (whatsapp): Somebody calls, or a call came to its end."""
+    """`call` (whatsapp): Someone is calling, or a call ended."""
 
     body: dict[str, Any]
 
@@ -941,7 +943,7 @@ class ChatMigrated(Event):
 
 @dataclass(frozen=True, slots=True)
 class ChatPresence(Event):
-    """`chat_presence` (whatsapp): Somebody types, records, or stopped."""
+    """`chat_presence` (whatsapp): Someone started or stopped typing or recording."""
 
     body: WhatsappPresenceBody
 
@@ -962,7 +964,7 @@ class DeletedBusinessMessages(Event):
 
 @dataclass(frozen=True, slots=True)
 class DeletedMessage(Event):
-    """`deleted_message` (whatsapp): A message was deleted for everybody."""
+    """`deleted_message` (whatsapp): A message was deleted for everyone."""
 
     body: WhatsappMessageBody
 
@@ -983,28 +985,30 @@ class EditedChannelPost(Event):
 
 @dataclass(frozen=True, slots=True)
 class EditedMessage(Event):
-    """`edited_message` (telegram, whatsapp): A message has another content."""
+    """`edited_message` (telegram, whatsapp): A message has another content. A message was edited; the body holds
+    its new content.
+    """
 
     body: TelegramMessageBody | WhatsappMessageBody
 
 
 @dataclass(frozen=True, slots=True)
 class EventResponse(Event):
-    """`event_response` (whatsapp): Somebody answered an invitation to an event (`answer`, `guests`)."""
+    """`event_response` (whatsapp): Someone answered an invitation to an event (`answer`, `guests`)."""
 
     body: WhatsappPlace
 
 
 @dataclass(frozen=True, slots=True)
 class GroupChanged(Event):
-    """`group_changed` (whatsapp): Something about a group is different now."""
+    """`group_changed` (whatsapp): A group's settings or members changed."""
 
     body: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class GroupJoined(Event):
-    """`group_joined` (whatsapp): The account is in a group now."""
+    """`group_joined` (whatsapp): The account joined a group, or was added to one."""
 
     body: dict[str, Any]
 
@@ -1060,8 +1064,8 @@ class MediaStored(Event):
 
 @dataclass(frozen=True, slots=True)
 class Message(Event):
-    """`message` (telegram, whatsapp): A message to the bot, or in a group that it is in. A message, also one that
-    was sent from another device.
+    """`message` (telegram, whatsapp): A message to the bot, or in a group that it is in. A message, including one
+    sent from another device of the account.
     """
 
     body: TelegramMessageBody | WhatsappMessageBody
@@ -1097,7 +1101,7 @@ class MyChatMember(Event):
 
 @dataclass(frozen=True, slots=True)
 class PictureChanged(Event):
-    """`picture_changed` (whatsapp): The picture of an account or a group is another one."""
+    """`picture_changed` (whatsapp): The picture of an account or a group changed."""
 
     body: dict[str, Any]
 
@@ -1132,7 +1136,7 @@ class PreCheckoutQuery(Event):
 
 @dataclass(frozen=True, slots=True)
 class Presence(Event):
-    """`presence` (whatsapp): Somebody is online, or not any more."""
+    """`presence` (whatsapp): Someone went online or offline."""
 
     body: WhatsappPresenceBody
 
@@ -1167,7 +1171,7 @@ class RemovedChatBoost(Event):
 
 @dataclass(frozen=True, slots=True)
 class ServiceMessage(Event):
-    """`service_message` (whatsapp): A chat's settings are others, or the like."""
+    """`service_message` (whatsapp): A notice in a chat, such as a change of its settings."""
 
     body: WhatsappMessageBody
 

@@ -16,9 +16,9 @@ _WITH_DEVICE = re.compile(r"\A([0-9]{5,20}):[0-9]{1,5}@(s\.whatsapp\.net|lid)\Z"
 
 
 def normal(text: str) -> str | None:
-    """The form of an address that events use, from any way to write it; None for text that is not an address.
+    """The form of an address that events use, from any common spelling; None for text that is not an address.
 
-    A phone number with its country code (`+49 151 0000 0012`), `...@c.us` as older clients say, or an address.
+    Accepts a phone number with its country code (`+49 151 0000 0012`), the `...@c.us` of older clients, or an address.
     """
     text = _OLD_ADDRESS.sub(r"\1@s.whatsapp.net", text.strip(" "))
     text = _WITH_DEVICE.sub(r"\1@\2", text)
@@ -30,7 +30,7 @@ def normal(text: str) -> str | None:
 
 
 def address(to: str, field: str = "to") -> str:
-    """As `normal`, for a message. Raises Rejected."""
+    """Like `normal`, for a message. Raises Rejected."""
     found = normal(to)
     if found is None:
         raise Rejected(f"{field}: {to!r} is neither a phone number with its country code nor a WhatsApp address")
@@ -38,7 +38,7 @@ def address(to: str, field: str = "to") -> str:
 
 
 def address_of(text: str, field: str, *servers: str) -> str:
-    """As `normal`, for a query; if `servers` are given, at one of them. Raises InvalidInput."""
+    """Like `normal`, for a query; if `servers` are given, the address must be at one of them. Raises InvalidInput."""
     found = normal(text)
     if found is None or (servers and found.rpartition("@")[2] not in servers):
         wanted = "a phone number with its country code, or an address"

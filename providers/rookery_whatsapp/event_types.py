@@ -1,4 +1,4 @@
-"""The events that WhatsApp's reports become: their types, and what their bodies hold."""
+"""The types of WhatsApp events, and the fields of their bodies."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ UNSET = msgspec.UNSET
 
 
 class WhatsappAccount(msgspec.Struct, frozen=True):
-    """An account or a group in every form that is known."""
+    """An account or a group, with all of its known addresses."""
 
     id: str | None
     phone: MaybeText = UNSET
@@ -23,7 +23,7 @@ class WhatsappAccount(msgspec.Struct, frozen=True):
 
 
 class WhatsappMedia(msgspec.Struct, frozen=True):
-    """A file that can be fetched; `href` is there in answers of the API."""
+    """A file that can be downloaded; the HTTP API adds `href`, the address to download it from."""
 
     mime_type: MaybeText = UNSET
     size: int | msgspec.UnsetType | None = UNSET
@@ -35,7 +35,7 @@ class WhatsappMedia(msgspec.Struct, frozen=True):
 
 
 class WhatsappPlace(msgspec.Struct, frozen=True):
-    """Where it happened, and who did it."""
+    """The chat in which something happened, and who did it."""
 
     chat_type: Text = UNSET
     chat: WhatsappAccount | msgspec.UnsetType = UNSET
@@ -70,7 +70,7 @@ class WhatsappMessageBody(WhatsappPlace, frozen=True, kw_only=True):
 
 
 class WhatsappReactionBody(WhatsappPlace, frozen=True, kw_only=True):
-    """A reaction to the message `message_id`; an empty `emoji` takes it back."""
+    """A reaction to the message `message_id`; an empty `emoji` removes it."""
 
     message_id: str
     emoji: str
@@ -78,7 +78,7 @@ class WhatsappReactionBody(WhatsappPlace, frozen=True, kw_only=True):
 
 
 class WhatsappReceiptBody(WhatsappPlace, frozen=True, kw_only=True):
-    """Somebody got (`delivered`), read or played messages; `read_self` on another device of this account."""
+    """Someone received (`delivered`), read or played messages; `read_self`: another device of this account read them."""
 
     receipt: str
     message_ids: list[str]
@@ -113,7 +113,7 @@ class WhatsappHistoryBody(WhatsappMessageBody, frozen=True, kw_only=True):
 
 
 class WhatsappHistoryChatBody(msgspec.Struct, frozen=True):
-    """A chat as the phone had it; `chat.name` is its name, if it has one."""
+    """A chat as it was on the phone; `chat.name` is its name, if it has one."""
 
     chat_type: Text = UNSET
     chat: Any = UNSET
@@ -122,21 +122,26 @@ class WhatsappHistoryChatBody(msgspec.Struct, frozen=True):
 
 
 EVENT_TYPES = (
-    _row("message", "A message, also one that was sent from another device.", WhatsappMessageBody, ChatRole.MESSAGE),
-    _row("edited_message", "A message has another content.", WhatsappMessageBody, ChatRole.EDIT),
-    _row("deleted_message", "A message was deleted for everybody.", WhatsappMessageBody, ChatRole.DELETION),
-    _row("service_message", "A chat's settings are others, or the like.", WhatsappMessageBody),
+    _row(
+        "message",
+        "A message, including one sent from another device of the account.",
+        WhatsappMessageBody,
+        ChatRole.MESSAGE,
+    ),
+    _row("edited_message", "A message was edited; the body holds its new content.", WhatsappMessageBody, ChatRole.EDIT),
+    _row("deleted_message", "A message was deleted for everyone.", WhatsappMessageBody, ChatRole.DELETION),
+    _row("service_message", "A notice in a chat, such as a change of its settings.", WhatsappMessageBody),
     _row("undecryptable_message", "A message that could not be read.", WhatsappMessageBody, ChatRole.MESSAGE),
     _row("reaction", "A reaction to a message.", WhatsappReactionBody, ChatRole.REACTION),
     _row("poll_vote", "A vote in a poll.", WhatsappVoteBody, ChatRole.VOTE),
-    _row("event_response", "Somebody answered an invitation to an event (`answer`, `guests`).", WhatsappPlace),
+    _row("event_response", "Someone answered an invitation to an event (`answer`, `guests`).", WhatsappPlace),
     _row("receipt", "Messages were delivered, read or played.", WhatsappReceiptBody, ChatRole.READ),
-    _row("chat_presence", "Somebody types, records, or stopped.", WhatsappPresenceBody),
-    _row("presence", "Somebody is online, or not any more.", WhatsappPresenceBody),
-    _row("group_joined", "The account is in a group now."),
-    _row("group_changed", "Something about a group is different now."),
-    _row("picture_changed", "The picture of an account or a group is another one."),
-    _row("call", "Somebody calls, or a call came to its end."),
+    _row("chat_presence", "Someone started or stopped typing or recording.", WhatsappPresenceBody),
+    _row("presence", "Someone went online or offline.", WhatsappPresenceBody),
+    _row("group_joined", "The account joined a group, or was added to one."),
+    _row("group_changed", "A group's settings or members changed."),
+    _row("picture_changed", "The picture of an account or a group changed."),
+    _row("call", "Someone is calling, or a call ended."),
     _row(
         "history.message",
         "A message from before the device was linked.",
@@ -146,4 +151,4 @@ EVENT_TYPES = (
     _row("history.chat", "A chat from before the device was linked.", WhatsappHistoryChatBody, ChatRole.READ),
     _row("unknown", "A report that this version cannot read."),
 )
-"""The catalogue's rows for WhatsApp."""
+"""WhatsApp's rows in the catalogue of event types."""

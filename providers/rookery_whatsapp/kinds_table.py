@@ -1,4 +1,4 @@
-"""The table of message kinds in `docs/whatsapp.md`: `python -m rookery_whatsapp.kinds_table` prints it."""
+"""Prints the table of message kinds in `docs/whatsapp.md`: `python -m rookery_whatsapp.kinds_table`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ OWN = {
 
 
 def rows() -> Iterator[str]:
-    """One line for each field, by name."""
+    """One line for each field, sorted by name."""
     table = {name: ("message", kind) for name, (kind, _) in kinds.KINDS.items()}
     table |= {name: ("service_message", kind) for name, kind in kinds.SERVICE.items()}
     table |= OWN

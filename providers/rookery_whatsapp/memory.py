@@ -1,4 +1,4 @@
-"""A session's memory: recent messages, kept in memory only, and names of chats, stored with the session's cursor."""
+"""What a session remembers: recent messages, in memory only, and the names of chats, stored in the session's cursor."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ import msgspec
 from rookery.model.directory import NumberCheck
 
 REMEMBERED = 1000
-"""Messages of one session whose author and text are kept for replies and reactions to them."""
+"""Maximum number of messages of one session whose author and text are kept, for replies and reactions to them."""
 
 QUOTE = 1000  # characters of a text to keep for quotes
 
 MOST_NAMES = 20_000
-"""Maximum number of chats of one session named by a hidden address; beyond it, the oldest takes its phone number."""
+"""Maximum number of chats of one session named by a hidden address; beyond it, the oldest takes its phone number as name."""
 
 MOST_CALLS = 50
-"""Calls of one session that may be rejected."""
+"""Maximum number of recent calls of one session that can still be rejected."""
 
 TROUBLES, TROUBLED = 5, 60.0
-"""If unknown values end a client this many times within this many seconds, the engine's own pauses apply."""
+"""If unknown values end a client this many times within this many seconds, the engine's own, longer pauses apply."""
 
 
 class Known(msgspec.Struct, frozen=True):
@@ -36,23 +36,23 @@ class Known(msgspec.Struct, frozen=True):
 
 
 class Memory:
-    """The last messages of a session, received and sent. Outlives its links."""
+    """The last messages of a session, received and sent. It outlives the session's links."""
 
     def __init__(self) -> None:
         self._messages: OrderedDict[str, Known] = OrderedDict()
         self.numbers: OrderedDict[str, NumberCheck] = OrderedDict()  # by digits
-        self.ringing: OrderedDict[str, str] = OrderedDict()  # where each call came from, by its id
+        self.ringing: OrderedDict[str, str] = OrderedDict()  # each call's origin, by the call's id
         self._troubles: deque[float] = deque(maxlen=TROUBLES)
         self._refused = ("", 0)
 
     def keep(self, id: str, known: Known) -> None:
-        """Remember a message; drops the oldest one."""
+        """Remember a message; beyond the maximum, forget the oldest one."""
         self._messages[id] = known
         if len(self._messages) > REMEMBERED:
             self._messages.popitem(last=False)
 
     def get(self, id: str) -> Known | None:
-        """The message; None when it is too old, or from before a restart."""
+        """The message; None when it was forgotten, or came before a restart."""
         return self._messages.get(id)
 
     def wrote(self, address: str) -> bool:
@@ -60,13 +60,13 @@ class Memory:
         return any(known.author == address for known in self._messages.values())
 
     def rings(self, call: str, origin: str) -> None:
-        """Remember an incoming call; callers may reject the last few."""
+        """Remember an incoming call: only remembered calls can be rejected."""
         self.ringing[call] = origin
         if len(self.ringing) > MOST_CALLS:
             self.ringing.popitem(last=False)
 
     def refused(self, key: str) -> int:
-        """Note that an event could not be stored. Returns how many times in a row: a session hands over one at a time."""
+        """Note that an event could not be stored. Returns how many times in a row this happened to the event."""
         self._refused = (key, self._refused[1] + 1 if self._refused[0] == key else 1)
         return self._refused[1]
 
@@ -77,14 +77,14 @@ class Memory:
 
 
 class Facts(msgspec.Struct, omit_defaults=True):
-    """The state that a session needs after a restart; stored in its cursor. Unknown fields are from a newer version."""
+    """The state that a session needs after a restart, stored in its cursor. Fields of newer versions are ignored."""
 
     hidden: list[str] = []
     """Hidden addresses (lids) that name chats which began before their phone numbers were known."""
     limited_until: float = 0.0
     """The time until which WhatsApp lets the account write only to people it knows."""
     linked_at: float = 0.0
-    """When the device was linked; 0 if that was before this was noted."""
+    """When the device was linked; 0 if an earlier version, which did not record it, linked the device."""
     new_day: int = 0
     new_chats: list[str] = []
     """The chats that the account began on the day `new_day` (days since 1970)."""
@@ -93,7 +93,7 @@ class Facts(msgspec.Struct, omit_defaults=True):
 
     @classmethod
     def read(cls, cursor: str | None) -> Facts:
-        """Read a cursor; empty facts when there is no cursor, or this version cannot read it."""
+        """Read a cursor. Returns empty facts when there is no cursor or this version cannot read it."""
         try:
             return msgspec.json.decode(cursor or "{}", type=cls)
         except msgspec.DecodeError:
@@ -105,7 +105,7 @@ class Facts(msgspec.Struct, omit_defaults=True):
 
 
 class ChatNames:
-    """Keeps one name for each chat, whatever Rookery learns about its person later.
+    """Keeps one name for each chat, whatever Rookery learns about the person later.
 
     WhatsApp names a stranger by a hidden address, and sends the phone number later or never. A chat keeps its first
     name; the other address is in `body.chat`.

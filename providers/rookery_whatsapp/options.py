@@ -1,4 +1,4 @@
-"""The options of WhatsApp messages beyond their content, beside its fields or in `options`."""
+"""The options of WhatsApp messages: parameters beyond the content, given beside its fields or in `options`."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ AGAIN = ("forward", "copy")
 FORWARDED = (*TEXT, *FILES, *ALBUM, "forward", "location", "contact")
 CONTENTS = (*TEXT, *FILES, *ALBUM, *AGAIN, "location", "contact", "poll")
 REFERRING = ("reaction", "delete", "read", "pin", "unpin", "vote")
-"""Kinds that are about an earlier message, whose author may have to be named."""
+"""Kinds that refer to an earlier message, whose author the caller may have to name."""
 
 IMPOSSIBLE = {
     "star": "messages cannot be starred: neonize 0.5.2 sends changes of the account's settings, of which a star is one, "
     "without the name of their collection, and WhatsApp drops them; use the phone",
 }
-"""Kinds that WhatsApp has, and why they cannot be sent."""
+"""Kinds that WhatsApp has but Rookery cannot send, each with the reason."""
 
 
 class OtherContact(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One more address card in a message with several."""
+    """A further contact card in a message with several."""
 
     name: Annotated[str, msgspec.Meta(min_length=1)]
     phone: Annotated[str, msgspec.Meta(min_length=1)]
@@ -62,7 +62,7 @@ SHAPES: dict[str, tuple[Any, tuple[str, ...]]] = {
     "from_me": (bool, (*CONTENTS, *REFERRING)),
     "sender": (str, (*CONTENTS, *REFERRING)),
 }
-"""By name: the option's type, and the kinds of messages that accept it."""
+"""Each option's type and the kinds of messages that accept it, by the option's name."""
 
 PASSED = (
     *("mention_all", "view_once", "expires_in", "forwarding_score", "gif", "video_note"),
@@ -84,7 +84,7 @@ def check(kind: str, options: Mapping[str, Any], fields: Collection[str]) -> Non
     for name, value in options.items():
         if name not in known:
             near = get_close_matches(name, [*known, *fields], n=1)
-            hint = f"; is {near[0]} meant?" if near else ""
+            hint = f"; did you mean {near[0]}?" if near else ""
             raise InvalidInput(f"{name}: a WhatsApp message of the type {kind} has no such field{hint}", field=name)
         try:
             msgspec.convert(value, SHAPES[name][0])
@@ -93,7 +93,7 @@ def check(kind: str, options: Mapping[str, Any], fields: Collection[str]) -> Non
 
 
 def passed(options: Mapping[str, Any]) -> dict[str, Any]:
-    """The options that the worker gets. Raises Rejected."""
+    """The options to pass on to the worker. Raises Rejected."""
     found = {}
     for name in PASSED:
         if name in options:
@@ -105,7 +105,7 @@ def passed(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def schemas() -> dict[str, dict[str, Any]]:
-    """JSON schemas, by the kind of message and the option."""
+    """JSON schemas, by kind of message and option."""
     inline: dict[str, Any] = {}
     for name, (shape, _) in SHAPES.items():
         schema = msgspec.json.schema(shape)

@@ -38,9 +38,9 @@ class Welcome(_Frame, frozen=True, tag=True):
 
 
 class Start(_Frame, frozen=True, tag=True):
-    """Connect a client. `database` as neonize takes it; `jid` of the stored device, None to pair a new one. `history`: as
+    """Connect a client. `database`: as neonize takes it. `jid`: the stored device, None to pair a new one. `history`: as
     in `settings.AccountSettings`. `unstored`: the path, without an ending, of the files for events that the engine has not
-    stored; None to keep none. `unstored_keys`: AES keys for them, the newest first."""
+    stored; None to keep none. `unstored_keys`: the AES keys for them, newest first."""
 
     client: int
     session: str
@@ -60,7 +60,7 @@ class Stop(_Frame, frozen=True, tag=True):
 
 
 class WorkerCall(_Frame, frozen=True, tag=True):
-    """Do something with a client; answered by `Reply` or `Failed` with the same `call`."""
+    """Call a method of a client; answered by `Reply` or `Failed` with the same `call`."""
 
     call: int
     client: int
@@ -76,9 +76,9 @@ class Stored(_Frame, frozen=True, tag=True):
 
 
 class Ping(_Frame, frozen=True, tag=True):
-    """The engine is alive. `until`: unless it gets another ping, the worker ends itself at this time of
-    `time.monotonic`, which all processes of a machine share: from then on another engine may run one of its sessions.
-    None: no other engine may."""
+    """The engine is alive. `until`: the worker ends itself at this time of `time.monotonic` (all processes of a machine share
+    that clock) unless another ping comes first: from then on another engine may run one of its sessions. None: no other
+    engine may."""
 
     until: float | None = None
 
@@ -144,8 +144,9 @@ class Reply(_Frame, frozen=True, tag=True):
 
 
 class Failed(_Frame, frozen=True, tag=True):
-    """A call failed. `kind`: not_connected (nothing left), rejected, rate_limited, refused (a question, by
-    the server), limited (the account may write only to those it knows), gone (a file), or unknown (it may have happened)."""
+    """A call failed. `kind`: not_connected (nothing was sent), rejected, rate_limited, refused (the server refused a
+    query), limited (the account may write only to people it knows), gone (a file), or unknown (the call may have taken
+    effect)."""
 
     call: int
     kind: str
@@ -170,7 +171,7 @@ def encode(frame: ToWorker | FromWorker) -> bytes:
 
 
 class FrameReader:
-    """Cuts a stream into frames."""
+    """Splits a stream into frames."""
 
     def __init__(self) -> None:
         self._buffer = bytearray()

@@ -55,10 +55,10 @@ class WhatsApp:
         schema: the PostgreSQL schema of the library's tables.
         sessions_per_worker: how many accounts share a process; 1 isolates each.
         qr_rounds: rounds of six codes each that a session shows before it stops and waits for a person.
-        proxy: for accounts that set none, as `AccountSettings.proxy`.
+        proxy: the proxy of accounts that set none; see `AccountSettings.proxy`.
         worker_command: the command that starts a worker; the number of its socket is added as the last argument.
-        secret_key: encrypts events that wait on the disk; several, comma separated, newest first. None: not encrypted.
-        worker_environment: variables that workers get beside the engine's own.
+        secret_key: encrypts events that wait on disk; several keys comma separated, newest first. None: not encrypted.
+        worker_environment: environment variables for workers, added to the engine's own.
         workers: all other settings.
     """
 
@@ -103,7 +103,7 @@ class WhatsApp:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Worker processes are started when sessions need them."""
+        """Run the pool of worker processes; a process starts when a session needs it."""
         await self._unstored.look()
         async with self.pool.running():
             yield
@@ -172,7 +172,7 @@ class WhatsApp:
                     del self._desks[session]
 
     async def forget(self, session: Session) -> Mapping[str, str]:
-        """Remove the keys of the session's device; returns the credentials that are left: the account, for the rebind guard.
+        """Remove the keys of the session's device. Returns the remaining credentials: the account, for the rebind guard.
 
         Raises ProviderError.
         """
@@ -189,7 +189,7 @@ class WhatsApp:
         """A code to type into the phone with this number. Raises InvalidInput, NotConnected, SendError."""
         desk = self._desks.get(session)
         if desk is None:
-            raise NotConnected(f"the session {session!r} does not wait to be paired now")
+            raise NotConnected(f"the session {session!r} is not waiting to be paired now")
         digits = phone_digits(phone)
         self._open_accounts[session].check_number(digits)
         return await desk.request_code(digits)
@@ -243,7 +243,7 @@ class WhatsApp:
         """See `Reachable`: checks that the library is installed and WhatsApp's server accepts connections."""
         if find_spec("neonize") is None:
             raise TerminalError(
-                "neonize is not installed, WhatsApp sessions need it: install Rookery with its extra `whatsapp`",
+                "neonize is not installed, but WhatsApp sessions need it: install Rookery with its extra `whatsapp`",
                 reason=Reason.CONFIGURATION,
                 action=Action.FIX_CONFIGURATION,
             )

@@ -35,24 +35,24 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
     closing: float = 1.9  # within the engine's `link_close_timeout`
     media_timeout: float = 60.0
     largest_media: int = 32 * 1024 * 1024  # bytes
-    ca_bundle: str | None = None  # a PEM file of certificate authorities to trust beside the system's
+    ca_bundle: str | None = None  # a PEM file of certificate authorities to trust in addition to the system's
     allow_private_urls: bool = True  # files to send may be fetched from private addresses
 
 
 class AccountSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`Session.settings` of an account; every field is optional.
 
-    `allow_rebind`: another account than before may scan the QR code. `takeover`: when another program uses the same device,
-    insist instead of waiting a minute. `proxy`: http://, https:// or socks5://, for everything this account does.
-    `reject_calls`: let no call ring. `check_recipients`: ask WhatsApp whether a number exists before the first message to it.
+    `allow_rebind`: a different account may scan the QR code. `takeover`: when another program uses the same device,
+    take it back after 5 seconds instead of a minute. `proxy`: http://, https:// or socks5://, for all traffic of the account.
+    `reject_calls`: reject every call. `check_recipients`: before the first message to a number, ask whether it exists.
     `when_limited`: whether a message to a stranger fails or waits while WhatsApp lets the account write only to people it
     knows; a waiting message is tried again until it expires.
-    `history`: which part of the phone's history becomes events after the next pairing: nothing, the months that the phone
+    `history`: how much of the phone's history becomes events after the next pairing: none, the months that the phone
     sends to every device, or everything.
     `statuses`: status broadcasts of other people become events.
-    `new_chats_per_day`: during the first `warm_up_days` after linking, how many chats without any message so far the account
+    `new_chats_per_day`: during the first `warm_up_days` after linking, how many chats without earlier messages the account
     may begin on a day (UTC); 0 for no limit. `warm_up_days`: how long that holds after linking.
-    `presence`: be shown as online or offline once connected. `sends_per_second`: messages a second in all, 0 for no limit.
+    `presence`: appear online or offline once connected. `sends_per_second`: messages a second in total, 0 for no limit.
     `sends_per_second_per_chat`: messages a second to one chat, 0 for no limit.
     """
 

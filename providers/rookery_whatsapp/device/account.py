@@ -1,4 +1,4 @@
-"""The account and the device of a session, and the part of them that is stored."""
+"""The account and the device of a session, and their stored part."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ JID = re.compile(r"([0-9]{5,20})(?::[0-9]{1,5})?@s\.whatsapp\.net")
 NUMBER = re.compile(r"[0-9]{5,20}")
 
 DEAD = (Reason.LOGOUT, Reason.TOS_BLOCK)
-"""Reasons that make the device's keys worthless; a ban that logs the device out does so too."""
+"""Reasons that make the device's keys worthless. A ban that logs the device out does the same."""
 
 SAVE_PAUSE = 0.5
 """Seconds between attempts to store a device that was just linked."""
@@ -129,7 +129,7 @@ class Account:
                 return None
 
     async def failed(self, error: ProviderError) -> None:
-        """Note that the link ended. Forgets the address of a dead device, so that the next start shows a QR code."""
+        """Note that the link ended. Forget the address of a dead device, so that the next start shows a QR code."""
         dead = isinstance(error, TerminalError) and (
             error.reason in DEAD or (error.reason is Reason.BANNED and error.action is Action.SCAN_QR)
         )
@@ -137,7 +137,7 @@ class Account:
             await self.logged_out()
 
     async def logged_out(self) -> None:
-        """Note that the device is unlinked; keeps its account for the rebind guard."""
+        """Note that the device is unlinked; keep its account for the rebind guard."""
         try:
             await self._inbox.save_credentials(remaining({"account": self.number}))
         except StoreError as error:

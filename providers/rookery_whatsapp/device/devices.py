@@ -41,14 +41,14 @@ NAMES = {
     LID: "SELECT pn FROM whatsmeow_lid_map WHERE lid = ?",
     PHONE: "SELECT lid FROM whatsmeow_lid_map WHERE pn = ?",
 }
-"""Queries for the other address, by the server of the known one."""
+"""The query for an account's other address, by the server of the known one."""
 
 ENGINE_PARAMETERS = ("schema", "pool_size", "command_timeout", "statement_cache_size")
 """Parameters of a database URL that only the engine understands."""
 
 
 class DeviceStore(Protocol):
-    """Keys of linked devices."""
+    """Stores the keys of linked devices."""
 
     async def database_for(self, session: str) -> str:
         """The database argument for neonize."""
@@ -74,7 +74,7 @@ class DeviceStore(Protocol):
 
     @property
     def shared(self) -> bool:
-        """True when all sessions use one database, whose tables a single client must make."""
+        """True when all sessions use one database; a single client must then create its tables."""
 
 
 class SqliteDevices:
@@ -166,7 +166,7 @@ def _sqlite_holds(path: Path, jid: str) -> bool:
 
 
 class PostgresDevices:
-    """One schema for all sessions; devices are looked up by address; the first one is never assumed."""
+    """One schema for all sessions. Devices are looked up by address, never by taking the first one."""
 
     shared = True
 
@@ -227,9 +227,9 @@ class PostgresDevices:
         )
 
     async def _prepare(self, connection: Any) -> str:
-        """Make the schema; returns the URL in the form of the library's driver (lib/pq)."""
+        """Create the schema; returns the URL in the form of the library's driver (lib/pq)."""
         await connection.execute(f"CREATE SCHEMA IF NOT EXISTS {self._schema}")
-        # The library looks for this table in every schema: without one of ours it takes another program's for its own.
+        # The library looks for this table in every schema: without ours it would take another program's for its own.
         await connection.execute(
             f"CREATE TABLE IF NOT EXISTS {self._schema}.whatsmeow_version (version integer, compat integer)"
         )
@@ -243,7 +243,7 @@ class PostgresDevices:
         return urlunsplit(("postgres", self._parts.netloc, self._parts.path, urlencode(query), ""))
 
     async def _with_connection(self, work: Callable[[Any], Awaitable[T]], *, missing: Any = ...) -> T:
-        """Do `work` with a separate connection; returns `missing` if the tables do not exist yet."""
+        """Run `work` on a separate connection; returns `missing` if the tables do not exist yet."""
         try:
             import asyncpg
         except ModuleNotFoundError:

@@ -1,5 +1,5 @@
-"""Keeps slices of a phone's history beside the device's keys, until they are events: they come once, and a restart or another
-instance must find them."""
+"""Keeps slices of a phone's history beside the device's keys until they have become events. WhatsApp sends them only once,
+so a restart or another instance must find them here."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 from rookery.errors import ProviderError
 
-TIMEOUT = 5.0  # seconds that a query waits for another writer of the file
+TIMEOUT = 5.0  # seconds to wait for another writer of the file
 
 MAKE = """
     CREATE TABLE IF NOT EXISTS {table} (session text NOT NULL, number {number}, data {bytes} NOT NULL)"""
@@ -54,7 +54,7 @@ async def postgres_keep(connection: Any, schema: str, session: str, slices: Sequ
     make = MAKE.format(table=table, number="bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY", bytes="bytea")
     async with connection.transaction():
         if await connection.fetchval("SELECT to_regclass($1)", table) is None:
-            # Two that make the same table at once fail.
+            # When two connections create the same table at once, one of them fails.
             await connection.execute("SELECT pg_advisory_xact_lock(hashtext($1))", table)
             await connection.execute(make)
         await connection.executemany(

@@ -1,4 +1,4 @@
-"""Links a new device: shows QR codes or a code by phone number, in rounds, until a person acts (A5)."""
+"""Links a new device: shows QR codes, or a code to type into the phone, in rounds until a person acts (A5)."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ if TYPE_CHECKING:
     from ..worker_pool.port import ClientPort
 
 FIRST_CODE, NEXT_CODE = 60.0, 20.0
-"""Seconds that the first QR code of a round and each later one are shown."""
+"""How long the first QR code of a round, and each later one, is shown, in seconds."""
 
 ROUND = 160.0
-"""Seconds of a round of six codes. A code to type ends with its round."""
+"""The length in seconds of a round of six codes. A code to type expires with its round."""
 
 FRESH = 120.0
-"""Seconds that a code to type must at least be valid; otherwise a new round begins for it."""
+"""A code to type must stay valid for at least this many seconds; otherwise a new round begins for it."""
 
-NEW_ROUND = 40.0  # seconds until the first code of a round that was asked for
+NEW_ROUND = 40.0  # seconds within which a requested round must show its first code
 
 PASSKEY = (
     "WhatsApp wants this account to be linked with its passkey, which the library cannot do: remove the passkey in WhatsApp "
     "on the phone (Settings > Account > Passkeys), then start the session again and link it"
 )
-"""What a person can do about an account that is linked only with its passkey."""
+"""Advice for an account that can be linked only with its passkey."""
 
 SUSPECTED_PASSKEY = (
     "; if that happens each time somebody scans, remove the passkey in WhatsApp on the phone "
@@ -73,12 +73,12 @@ class PairingDesk:
         self._round = 0
         self._round_ends = 0.0
         self._code_began = 0.0
-        self._asked = False  # a code to type was requested in this round
-        self._digits = ""  # the phone that it is for
-        self._unused = False  # the last code to type has expired
+        self._asked = False  # whether a code to type was requested in this round
+        self._digits = ""  # the number of the phone for that code
+        self._unused = False  # whether the last code to type has expired
         self._began = trio.Event()
         self.restarting = False
-        """A new round was asked for: the end of the client that shows the old one is no failure."""
+        """A new round was requested, so the end of the client that shows the old one is not a failure."""
 
     @property
     def shown(self) -> ShownCode | None:
@@ -124,7 +124,7 @@ class PairingDesk:
             kind="qr", code=code, expires_at=now + seconds, round=self._round, rounds=self._settings.qr_rounds
         )
         if self._phone is not None and self._phone.expires_at > now:
-            self._wait_for_typing()  # the QR codes of the round go on changing behind it
+            self._wait_for_typing()  # meanwhile the QR codes of the round keep changing
             return
         if self._phone is not None:
             self._phone, self._unused = None, True
@@ -149,7 +149,7 @@ class PairingDesk:
         )
 
     def hide(self) -> None:
-        """Show no code: none is valid any more."""
+        """Stop showing a code: none is valid any longer."""
         self._port = self._qr = self._phone = None
 
     def round_over(self, status: str) -> None:
@@ -170,7 +170,7 @@ class PairingDesk:
             raise ProviderError("the connection was lost while a QR code was shown" + SUSPECTED_PASSKEY)
 
     async def request_code(self, digits: str) -> ShownCode:
-        """Request a code to type into the phone with this number; each code has a round of its own, at whose end it expires.
+        """Request a code to type into the phone with this number. Each code has its own round and expires with it.
         Raises NotConnected, SendError."""
         if self._port is None:
             raise NotConnected("the session does not wait to be paired now")
@@ -195,8 +195,8 @@ class PairingDesk:
     async def _start_round(self) -> None:
         """End the client that shows codes, and wait for the first code of the next one. Raises NotConnected."""
         port = self._port
-        assert port is not None, "was looked at before"
-        self._phone = None  # it ends with the client that it was made for
+        assert port is not None, "request_code has checked it"
+        self._phone = None  # the code expires with the client that requested it
         self.restarting, self._began = True, trio.Event()
         port.stop()
         with trio.move_on_after(NEW_ROUND):

@@ -1,8 +1,8 @@
 """Decrypts content encrypted under the secret of an earlier message: edits, reactions, comments, answers to events.
 
 Key: HKDF-SHA256 of the original's 32-byte secret, without salt; the info is the original's id, the address of its author,
-that of the editor, and the use. Then AES-256-GCM. Answers to events carry `id NUL editor` as additional data, the others
-none. Addresses are without device, in the form that the editor's client used, so each known form is tried.
+the editor's address, and the use. Then AES-256-GCM. Answers to events carry `id NUL editor` as additional data, the others
+carry none. Addresses have no device and the form that the editor's client used, so each known form is tried.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 SECRET_SIZE, KEY_SIZE, NONCE_SIZE = 32, 32, 12  # bytes
 AUTHENTICATED = ("Event Response",)
-"""Uses with additional data."""
+"""Uses of a key whose ciphertext carries additional data."""
 
 
 def decrypt(

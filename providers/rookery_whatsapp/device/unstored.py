@@ -1,4 +1,4 @@
-"""Where workers keep events that WhatsApp has forgotten and the database does not have yet."""
+"""The files in which workers keep events that WhatsApp will not send again and the database does not have yet."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import trio
 from rookery.log import get_logger
 
 OLDEST = 30 * 86_400.0
-"""Seconds after which a file is removed that no session has taken, because its session was deleted, or that is damaged."""
+"""Seconds after which a file is removed that no session has picked up: its session was deleted, or the file is damaged."""
 
 _SALT = b"rookery/whatsapp/unstored/v1"  # fixed, so that the same passphrase gives the same key after a restart
 
@@ -19,7 +19,7 @@ log = get_logger("SESSION")
 
 
 class UnstoredFiles:
-    """Files in `directory`, encrypted if there is a `secret_key`: one or several, comma separated, the newest first."""
+    """Files in `directory`, encrypted if there is a `secret_key`: one key or several, comma separated, newest first."""
 
     def __init__(self, directory: Path, secret_key: str | None) -> None:
         self._directory = directory.absolute()
@@ -27,17 +27,17 @@ class UnstoredFiles:
         self._keys: list[bytes] | None = None
 
     def place(self, session: str, uid: int) -> str:
-        """The path of the session's files without their ending. A session that is made anew under the same id has others."""
+        """The path of the session's files without the suffix. A session recreated under the same id has a different path."""
         return str(self._directory / f"{session.replace(':', '=3a')}~{uid}")
 
     async def keys(self) -> list[bytes]:
-        """AES keys, the newest first."""
+        """The AES keys, newest first."""
         if self._keys is None:
             self._keys = await trio.to_thread.run_sync(self._derive) if self._texts else []
         return self._keys
 
     def _derive(self) -> list[bytes]:
-        """Takes 50 ms for each."""
+        """Derive the keys; takes 50 ms for each."""
         return [hashlib.scrypt(text.encode(), salt=_SALT, n=2**14, r=8, p=1, dklen=32) for text in self._texts]
 
     async def look(self) -> None:

@@ -28,7 +28,7 @@ Ask = Callable[..., Awaitable[Any]]
 
 
 class Directory:
-    """Answers the queries of one link. `call` asks the worker; its errors pass through. `now` is the engine's clock."""
+    """Answers the queries of one link. `call` calls the worker, and its errors pass through. `now` is the engine's clock."""
 
     def __init__(
         self,
@@ -146,7 +146,7 @@ class Directory:
         return msgspec.convert(await self._call(method, **arguments), kind)
 
     async def resubscribe(self, presences: list[str]) -> None:
-        """After a new connection, subscribe again to the presences asked for earlier. A failure of one never raises."""
+        """After a reconnection, subscribe again to the presences requested earlier. A failed subscription never raises."""
         for person in presences:
             with trio.move_on_after(10):
                 with suppress(SendError):
@@ -170,7 +170,7 @@ def _channel(text: str) -> str:
 def _code(text: str, pattern: re.Pattern[str], field: str) -> str:
     found = pattern.fullmatch(text.strip())
     if found is None:
-        raise InvalidInput(f"{field}: {text[:100]!r} is no invitation of WhatsApp, nor the code in one", field=field)
+        raise InvalidInput(f"{field}: {text[:100]!r} is neither a WhatsApp invitation nor the code of one", field=field)
     return found[1]
 
 

@@ -1,4 +1,4 @@
-"""Asks WhatsApp which phone numbers it knows. It guesses nothing: the server resolves Brazil's ninth digit, Mexico's 1
+"""Asks WhatsApp which phone numbers have an account. It guesses nothing: the server resolves Brazil's ninth digit, Mexico's 1
 and Argentina's 9, and answers with the account's own address."""
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from ..memory import Memory
 
 BATCH = 50  # numbers in one query
 PAUSE = 1.0
-"""Seconds between two queries: WhatsApp watches accounts that ask for many numbers."""
+"""Seconds between two queries: WhatsApp watches accounts that check many numbers."""
 KEPT = 86_400.0  # seconds for which an answer is reused
 MOST_KEPT = 20_000
 MOST = 500
-"""Maximum numbers in one request: with the pauses, the answer still comes within the caller's timeout."""
+"""Maximum numbers in one request: even with the pauses, the answer comes within the caller's timeout."""
 
 
 class NumberBook:
@@ -36,7 +36,7 @@ class NumberBook:
         self._last = float("-inf")
 
     async def check(self, phones: Sequence[str]) -> list[NumberCheck]:
-        """One answer for each number as requested, in the same order. Raises InvalidInput, SendError."""
+        """One answer for each requested number, in the same order. Raises InvalidInput, SendError."""
         if len(phones) > MOST:
             raise InvalidInput(f"phones: at most {MOST} at once", field="phones")
         digits = [_digits(phone) for phone in phones]
@@ -69,5 +69,5 @@ class NumberBook:
 def _digits(phone: str) -> str:
     address = normal(phone)
     if address is None or not address.endswith(f"@{PHONE}") or not re.match(r"[1-9][0-9]{5,14}@", address):
-        raise InvalidInput(f"phones: {phone[:40]!r} is no phone number with its country code", field="phones")
+        raise InvalidInput(f"phones: {phone[:40]!r} is not a phone number with its country code", field="phones")
     return address.partition("@")[0]

@@ -24,11 +24,11 @@ PARTS = {
     "encCommentMessage": ("message", "message", ("Enc Comment",)),
     "encEventResponseMessage": ("event_response", "event_response", ("Event Response",)),
 }
-"""By field: the type of the event, the worker's word for the protobuf inside, and the uses of the key."""
+"""By field: the event's type, the worker's name for the protobuf inside, and the possible uses of the key."""
 
 
 class Opener:
-    """Decrypts for one link."""
+    """Decrypts the encrypted parts that one link receives."""
 
     def __init__(self, account: Account, devices: DeviceStore) -> None:
         self.session = account.session
@@ -36,7 +36,7 @@ class Opener:
         self._devices = devices
 
     async def open(self, port: ClientPort, body: dict[str, Any]) -> tuple[str, bytes]:
-        """Replace the body of an `encrypted` event by that of its content; returns the event's type and its document.
+        """Replace the body of an `encrypted` event by the body of its content; returns the event's type and its document.
 
         An unknown original is not an error: `undecryptable` in the body says so. Raises ProviderError, SendError.
         """
@@ -63,7 +63,7 @@ class Opener:
         return type, bytes(raw)
 
     async def author(self, id: str) -> str | None:
-        """Who wrote a message, if the library has kept its secret. Raises ProviderError."""
+        """The author of a message, if the library has kept its secret. Raises ProviderError."""
         rows = await self._devices.message_secrets(self.session, self._account.jid or "", id)
         return rows[0][0] if rows else None
 
@@ -73,7 +73,7 @@ class Opener:
         return address in (self._account.address, lid)
 
     def closed(self, body: dict[str, Any], reason: str) -> str:
-        """As `open`, for content that cannot be decrypted; returns the event's type."""
+        """Like `open`, for content that cannot be decrypted; returns the event's type."""
         type = PARTS.get(body["field"], ("edited_message", "", ()))[0]
         id, target = body["message_id"], body["target"]
         self._strip(body)
@@ -106,7 +106,7 @@ class Opener:
             )
             if plain is not None:
                 return plain
-        return "the secret of the original message does not open it"
+        return "the secret of the original message does not decrypt it"
 
     async def _forms(self, author: str) -> Iterable[str]:
         return await self._devices.other_names(self.session, author)

@@ -13,9 +13,9 @@ from ..protocol import Notice
 BANS = {
     1: "too many messages to people who do not know this number",
     2: "too many people blocked this number",
-    3: "too many groups were made",
-    4: "the same message too often",
-    5: "too many messages through broadcast lists",
+    3: "too many groups created",
+    4: "the same message sent too often",
+    5: "too many messages to broadcast lists",
 }
 """neonize's numbers of reasons for a temporary ban."""
 
@@ -25,7 +25,7 @@ LOGIN_FORMS = ("ConnectFailure", "LoggedOut")
 """The library's types for a refused login."""
 
 FINAL = frozenset({411, 412, 415, 416, 417, 418})
-"""WhatsApp's numbers for logins that it refuses for good; the library has no names for them."""
+"""WhatsApp's codes for logins that it refuses for good; the library has no names for them."""
 
 UNKNOWN_PAUSE = 0.05  # seconds before replacing a client that the library ended because of an unknown value
 
@@ -33,7 +33,7 @@ TAKEOVER_PAUSE = 5.0  # seconds before taking the device back, if the session as
 
 
 def failure_of(notice: Notice, *, takeover: bool, now: float) -> ProviderError | None:
-    """The error that a notice means; None when the notice does not end the connection."""
+    """The error for a notice; None when the notice does not end the connection."""
     detail = notice.detail
     match notice.kind:
         case "logged_out":
@@ -47,7 +47,7 @@ def failure_of(notice: Notice, *, takeover: bool, now: float) -> ProviderError |
             return _banned(BANS.get(detail["code"], f"code {detail['code']}"), detail["seconds"], now)
         case "outdated":
             return TerminalError(
-                "WhatsApp does not accept this version of neonize any more: update it",
+                "WhatsApp no longer accepts this version of neonize: update it",
                 reason=Reason.CONFIGURATION,
                 action=Action.FIX_CONFIGURATION,
             )
@@ -79,7 +79,7 @@ def _banned(why: str, seconds: int | None, now: float) -> TerminalError:
 def _unknown_value(detail: dict[str, Any], now: float) -> ProviderError:
     """The library ended the client because it does not know a value that WhatsApp sent.
 
-    For a refused login, WhatsApp's number decides. Any other report was already acknowledged and does not come again:
+    For a refused login, WhatsApp's code decides. Any other report was already acknowledged and will not be repeated:
     reconnect at once, as nothing is wrong with the account.
     """
     form, number = detail["form"], detail["reason"]

@@ -1,7 +1,7 @@
-"""Fetches the files that a message to send names by URL; the library gets the bytes.
+"""Fetches the files that an outbound message names by URL; the library gets the bytes.
 
 A caller with the right to send could otherwise make this server read addresses that only it can reach, and send the
-result to a chat. So, unless private addresses are allowed, every connection is checked, also after a redirect.
+result to a chat. So, unless private addresses are allowed, every connection is checked, including those after a redirect.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ REDIRECTS = (301, 302, 303, 307, 308)
 
 
 class NotPublic(Rejected):
-    """The address is not on the public internet, and others are not allowed."""
+    """The address is not on the public internet, and private addresses are not allowed."""
 
 
 async def fetch(
     url: str, *, limit: int, seconds: float, allow_private: bool, ca_bundle: str | None = None, cut: bool = False
 ) -> tuple[bytes, str | None]:
-    """The file at `url`, at most `limit` bytes, and the type that its server names. With `cut`, the beginning of a larger
+    """The file at `url`, at most `limit` bytes, and the type that its server gives. With `cut`, the beginning of a larger
     file. Raises Rejected (NotPublic for an address outside of the public internet), NotConnected."""
     connect = open_stream if allow_private else _open_public_stream
     try:
@@ -60,7 +60,7 @@ async def _get(url: httpx.URL, connect: Connect, limit: int, seconds: float, ca_
     if url.scheme not in ("http", "https") or not url.host:
         raise Rejected("url: an http:// or https:// address is needed")
     if url.port is not None and not 0 < url.port < 65536:
-        raise Rejected(f"url: {url.port} is no port")
+        raise Rejected(f"url: {url.port} is not a port")
     head = [b"GET %b HTTP/1.1" % url.raw_path, b"Host: " + url.netloc]
     head += [b"User-Agent: Rookery", b"Accept: */*", b"Accept-Encoding: identity", b"Connection: close"]
     if url.username or url.password:

@@ -18,7 +18,7 @@ BATCH = 100
 """Maximum number of events in one transaction: an ordinary message waits for at most one."""
 
 REST = 1.0
-"""After each slice the reader rests this many times as long as it worked, so that it takes at most half of the worker."""
+"""After each slice the reader pauses for this multiple of the time it worked, so that it uses at most half of the worker."""
 
 RETRY = 2.0  # seconds
 
@@ -26,8 +26,8 @@ log = get_logger("SESSION")
 
 
 class HistoryReader:
-    """Reads one session's slices in order. A slice stays stored until its events are, so a restart continues with it;
-    events that are stored already are skipped by their keys."""
+    """Reads one session's slices in order. A slice is removed only after its events are stored, so a restart continues with
+    it; events that are already stored are recognised by their keys and skipped."""
 
     def __init__(self, session: str, devices: DeviceStore, commit: Callable[[list[NewEvent]], Awaitable[None]]) -> None:
         self._session = session
@@ -58,7 +58,7 @@ class HistoryReader:
                 log.warning("a part of the history is unreadable", session=self._session, error=str(error))
             except (ProviderError, SendError) as error:
                 done = None
-                log.warning("the history waits", session=self._session, error=str(error))
+                log.warning("reading the history is delayed", session=self._session, error=str(error))
                 await trio.sleep(RETRY)
 
     async def _read(self, port: ClientPort, data: bytes) -> None:

@@ -21,14 +21,14 @@ from ..settings import AccountSettings
 T = TypeVar("T")
 
 PAUSE = 1800.0
-"""Seconds that a refused chat pauses, and that the session counts as limited after the last refusal."""
+"""Seconds for which a refused chat pauses, and for which the session counts as limited after the last refusal."""
 
 MOST_CHATS = 10_000
-"""Maximum number of chats of one link whose refusal, or whose check, is remembered."""
+"""Maximum number of chats of one link whose refusal or check is remembered."""
 
 TEXT = (
-    "WhatsApp lets this account write only to people it knows for now (error 463), as it does with new accounts and those "
-    "that wrote to many strangers; replies still go"
+    "for now, WhatsApp lets this account write only to people it knows (error 463), as it does with new accounts and "
+    "those that wrote to many strangers; replies still get through"
 )
 
 
@@ -74,7 +74,7 @@ class Limits:
         _note(self._checked, to, None)
 
     async def _warm_up(self, to: str, chat: str) -> None:
-        """A new account that begins many chats is soon limited or banned."""
+        """Limit the new chats of a new account: WhatsApp soon limits or bans one that begins many."""
         most, now, facts = self._options.new_chats_per_day, self._inbox.now(), self._facts
         if (
             not most
@@ -88,7 +88,7 @@ class Limits:
         if to in facts.new_chats or self._wrote(to) or await self._inbox.has_messages(chat):
             return
         if len(facts.new_chats) >= most:
-            text = f"the account is new and has begun {most} chats today (`new_chats_per_day`); known chats go on"
+            text = f"the account is new and has begun {most} chats today (`new_chats_per_day`); known chats are not affected"
             if self._options.when_limited == "wait":
                 raise SendRateLimited(text, retry_after=(today + 1) * DAY - now)
             raise AccountLimited(text)
@@ -103,7 +103,7 @@ class Limits:
             await self._save()
 
     async def refused(self, to: str) -> AccountLimited | SendRateLimited:
-        """Note that WhatsApp refused a message, also for the next link; returns the error to raise."""
+        """Note, also for later links, that WhatsApp refused a message; returns the error to raise."""
         until = self._inbox.now() + PAUSE
         _note(self._refused, to, until)
         self._inbox.life.limited_until = self._facts.limited_until = until

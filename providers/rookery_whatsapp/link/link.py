@@ -48,7 +48,7 @@ log = get_logger("SESSION")
 
 
 class WhatsAppLink:
-    """`rookery.provider.Link`; inside `connected` it is up."""
+    """`rookery.provider.Link`; it is connected inside the block of `connected`."""
 
     max_concurrent_sends = 4
 
@@ -84,7 +84,7 @@ class WhatsAppLink:
         self._ended = False
         self._logged_out = False
         self._logged_in = False
-        self._cut = False  # the library reported a cut, and no login since
+        self._cut = False  # whether the library has reported a cut, and no login since
 
     @property
     def account(self) -> str:
@@ -95,7 +95,7 @@ class WhatsAppLink:
 
     @asynccontextmanager
     async def connected(self, worker: WorkerProcess, how: Start) -> AsyncIterator[None]:
-        """Start a client and wait until WhatsApp accepts it; leaving the block disconnects it. `how` lacks its number."""
+        """Start a client as `how` says, under a new number, and wait until WhatsApp accepts it. Disconnects at the end."""
         async with AsyncExitStack() as stack:
             while self._port is None:
                 if self._account.jid is None:
@@ -158,9 +158,9 @@ class WhatsAppLink:
                 self._back("connected again")
             case "disconnected":
                 self._cut = True
-                self._away("the connection was lost; WhatsApp is called again")
+                self._away("the connection was lost; reconnecting to WhatsApp")
             case "keepalive_timeout":
-                self._away(f"keep-alives without an answer: {notice.detail['errors']}")
+                self._away(f"unanswered keep-alives: {notice.detail['errors']}")
             case "keepalive_restored":
                 self._inbox.beat()
                 self._back("keep-alives are answered again")
@@ -169,7 +169,7 @@ class WhatsAppLink:
                     "received messages may not survive a crash", session=self._session, cause=notice.detail["why"]
                 )
             case "trouble" | "stream_error":
-                log.warning("the library reports trouble", session=self._session, trouble=notice.detail)
+                log.warning("the library reports a problem", session=self._session, problem=notice.detail)
             case "ended":
                 self._ended = True
                 note_unstored(self._session, notice)

@@ -25,7 +25,7 @@ log = get_logger("SESSION")
 
 class Login:
     """Shows QR codes, notes which account scanned one, and unlinks an account that is not the session's. The link uses
-    it and gets every other notice through `handle`; `worker_ended` makes the error for a worker that is gone."""
+    it and gets every other notice through `handle`; `worker_ended` makes the error for a worker that has ended."""
 
     def __init__(
         self,
@@ -107,7 +107,7 @@ class Login:
             log.info("the library did not log in after pairing; its client is replaced", session=self._account.session)
             return False
         if self._desk.showing:
-            raise ProviderError(f"no further QR code within {self._settings.pairing:g} s{SUSPECTED_PASSKEY}")
+            raise ProviderError(f"no new QR code within {self._settings.pairing:g} s{SUSPECTED_PASSKEY}")
         raise ProviderError(f"no login within {self._settings.connecting:g} s")
 
     async def _unlink(self, port: ClientPort) -> None:

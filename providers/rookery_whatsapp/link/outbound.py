@@ -30,7 +30,7 @@ MIME_TYPES = {
 }
 UNKNOWN_HERE = (c.PaidMedia, c.Dice, c.Invoice, c.PlatformCall)
 IN_ALBUMS = {"image": "image", "photo": "image", "video": "video"}
-"""Types of an album's items, and what they are in a message of their own."""
+"""Types of an album's items, and the kinds of the same content in a message of its own."""
 CAPTIONED = {
     "image": "image",
     "photo": "image",
@@ -39,9 +39,9 @@ CAPTIONED = {
     "gif": "video",
     "document": "document",
 }
-"""Kinds of messages whose caption can be edited, and what they are in WhatsApp's own terms."""
+"""Kinds of messages whose caption can be edited, and WhatsApp's own terms for them."""
 LARGEST_CALL = 192 * 1024 * 1024
-"""Bytes of the files that one call may carry to a worker."""
+"""Maximum bytes of files in one call to a worker."""
 TYPING = ("typing", "recording", "paused")
 
 
@@ -49,7 +49,7 @@ def to_call(message: OutboundMessage, memory: Memory, own: str) -> tuple[str, di
     """The worker's method and its arguments, without media. Raises Rejected."""
     content, options = message.content, message.options
     if unknown := options.keys() - SHAPES.keys():
-        raise Rejected(f"options: {min(unknown)} is not known for WhatsApp")
+        raise Rejected(f"options: WhatsApp messages have no option {min(unknown)}")
     to = address(message.to)
     if isinstance(content, c.Typing):
         if content.action not in TYPING:
@@ -61,17 +61,17 @@ def to_call(message: OutboundMessage, memory: Memory, own: str) -> tuple[str, di
     if isinstance(content, c.Vote):
         return "vote", _vote(content, to, options, memory, own)
     if isinstance(content, UNKNOWN_HERE):
-        raise Rejected(f"type: WhatsApp has no {c.kind_of(content)} message here")
+        raise Rejected(f"type: messages of the type {c.kind_of(content)} cannot be sent on WhatsApp")
     if isinstance(content, c.Edit) and content.text is None and content.caption is None:
-        raise Rejected("text: of WhatsApp's messages only the text and the caption can be edited")
+        raise Rejected("text: only the text or the caption of a WhatsApp message can be edited")
     if isinstance(content, c.Unpin) and content.message_id is None:
-        raise Rejected("message_id: WhatsApp has to know which message is unpinned")
+        raise Rejected("message_id: WhatsApp has to know which message to unpin")
     if isinstance(content, c.Reaction) and not isinstance(content.emoji, str):
-        raise Rejected("emoji: WhatsApp takes one")
+        raise Rejected("emoji: WhatsApp allows one emoji per reaction")
     if getattr(content, "format", "plain") == "html":
-        raise Rejected("format: WhatsApp has no HTML; *bold*, _italic_ and ~struck~ are written as they are")
+        raise Rejected("format: WhatsApp has no HTML; write *bold*, _italic_ and ~strikethrough~ directly in the text")
     if isinstance(content, c.Album) and (others := {item.type for item in content.items} - set(IN_ALBUMS)):
-        raise Rejected(f"items: an album of WhatsApp holds pictures and videos, no {min(others)}")
+        raise Rejected(f"items: a WhatsApp album can hold pictures and videos, but no {min(others)}")
     fields = msgspec.to_builtins(content, builtin_types=(bytes,))
     for name in ("data", "media", "items"):
         fields.pop(name, None)
@@ -80,7 +80,7 @@ def to_call(message: OutboundMessage, memory: Memory, own: str) -> tuple[str, di
         known = memory.get(content.message_id)
         kind = CAPTIONED.get((known.kind if known is not None else "") or "image")
         if kind is None:
-            raise Rejected("caption: of WhatsApp's messages only pictures, videos and documents have one")
+            raise Rejected("caption: only pictures, videos and documents have one on WhatsApp")
         arguments["edits"] = kind
     if isinstance(content, c.Reaction | c.Delete | c.Pin | c.Unpin):
         arguments |= _target(str(content.message_id), to, options, memory, mine=isinstance(content, c.Delete))
@@ -124,7 +124,7 @@ def _target(id: str, to: str, options: Any, memory: Memory, *, mine: bool) -> di
         sender = to
     elif not from_me:
         raise Rejected(
-            f"the message {id!r} of this group is not known here: name its author in options.sender, or set from_me"
+            f"the author of the message {id!r} in this group is not known: name it in options.sender, or set from_me"
         )
     text = options.get("reply_text") or (known.text if known else "")
     return {"from_me": bool(from_me), "quoted_sender": sender, "quoted_text": str(text)[:QUOTE]}
@@ -146,7 +146,7 @@ async def with_file(
         data, guessed = await fetch(
             file.url, limit=limit, seconds=seconds, allow_private=allow_private, ca_bundle=ca_bundle
         )
-    assert data is not None  # one of the two is present
+    assert data is not None  # a file has either a URL or data
     if not data:
         raise Rejected("the file is empty")
     if len(data) > (limit := min(limit, LARGEST_CALL)):
@@ -165,10 +165,10 @@ def with_stored(arguments: dict[str, Any], file: LocalMedia) -> None:
 
 
 def to_receipt(message: OutboundMessage, result: Any, now: float) -> Receipt:
-    """The receipt from the worker's answer; typing has no message. `now`: the engine's time, for an answer without one."""
+    """The receipt for the worker's answer; `typing` sends no message. `now`: the engine's time, if the answer has none."""
     if not isinstance(result, dict):
         return Receipt(message_id="", time=now, chat=message.to)
     at = float(result["time"])
-    # Seconds, or milliseconds in some versions of the library; before the year 2009 when the server named no time.
+    # Seconds, or milliseconds in some versions of the library; earlier than 2009 when the server sent no time.
     at = at / 1000 if at > 1e11 else at
     return Receipt(message_id=result["id"], time=at if at > OLDEST else now, chat=address(message.to))

@@ -1,4 +1,4 @@
-"""Spreads sends: WhatsApp bans accounts that write too much to too many."""
+"""Spreads sends over time: WhatsApp bans accounts that write too much to too many people."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a link does by itself once it is connected: appear online or offline, learn its name, reject calls."""
+"""A connected link's own actions: appear online or offline, learn its name, reject calls."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ..protocol import Happened
 from ..worker_pool.port import ClientPort
 
 TRIES = 10
-"""Attempts a second apart: showing a presence works only after the phone has sent the account's name."""
+"""Attempts, one second apart: a presence can be shown only after the phone has sent the account's name."""
 
 NAME_TRIES, NAME_PAUSE = 20, 1.0  # seconds between
 REJECT_DEADLINE = 10.0  # seconds
@@ -37,7 +37,7 @@ async def appear(port: ClientPort, available: bool) -> None:
 
 
 async def reject_call(call: Callable[..., Awaitable[Any]], frame: Happened, session: str) -> None:
-    """Reject a call that rings. A failure never raises."""
+    """Reject a ringing call. Never raises: a failure is logged."""
     ringing = msgspec.json.decode(frame.body)
     if ringing["state"] == "offered":
         with trio.move_on_after(REJECT_DEADLINE):

@@ -1,4 +1,4 @@
-"""Fetches the preview of a link. The guard for files by URL applies here too: no private addresses, bounded size and time."""
+"""Fetches the preview of a link, guarded like files by URL: no private addresses, bounded size and time."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .fetching import NotPublic, fetch
 
 LARGEST_PAGE = 512 * 1024  # bytes; more of a page is not read
 LARGEST_PICTURE = 5 * 1024 * 1024  # bytes
-DEADLINE = 10.0  # seconds for the page and its picture together; after that the message leaves without a preview
+DEADLINE = 10.0  # seconds for the page and its picture together; after that the message is sent without a preview
 
 _ADDRESS = re.compile(r"\b(?:https?://|www\.)[^\s<>\"']+", re.IGNORECASE)
 _AFTER = ".,;:!?)]}"  # ends a sentence, not an address
@@ -25,7 +25,7 @@ log = get_logger("SESSION")
 
 
 def first_address(text: str) -> str | None:
-    """The first web address in a text, as it stands there."""
+    """The first web address in a text, exactly as written there."""
     found = _ADDRESS.search(text)
     return found[0].rstrip(_AFTER) if found else None
 
@@ -33,10 +33,10 @@ def first_address(text: str) -> str | None:
 async def preview(
     wanted: Mapping[str, Any], settings: WorkerSettings, call: Callable[..., Awaitable[Any]]
 ) -> dict[str, Any] | None:
-    """The preview that the worker puts into the message: `url` as it stands in the text, `title`, `description` and the bytes
-    of a `picture`. None when the page has no title or cannot be fetched: the message then leaves without a preview.
+    """The preview that the worker puts into the message: `url` as in the text, `title`, `description` and the bytes
+    of a `picture`. None when the page has no title or cannot be fetched: the message is then sent without a preview.
 
-    `wanted`: the caller's own words, as in `options.Link`; without a title the page is asked. Raises Rejected for an address
+    `wanted`: the caller's own preview, as in `options.Link`; without a title, the page is fetched. Raises Rejected for a URL
     that is not public.
     """
     found = {name: wanted.get(name) for name in ("url", "title", "description", "thumbnail")}
@@ -61,7 +61,7 @@ async def preview(
         except NotPublic:
             raise
         except (Rejected, NotConnected, SendError) as error:
-            log.info("a link has no preview, or none with a picture", error=str(error))
+            log.info("the preview of a link, or its picture, could not be fetched", error=str(error))
     if not found["title"]:
         return None
     del found["thumbnail"]

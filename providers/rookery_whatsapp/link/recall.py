@@ -15,7 +15,7 @@ log = get_logger("SESSION")
 
 
 async def recalled(inbox: Inbox, memory: Memory, chat: str, id: str) -> Known | None:
-    """The message, or None when it is neither in memory nor among the last few hundred of its chat. Never raises."""
+    """The message; None when it is neither in memory nor among the last few hundred of its chat. Never raises."""
     known = memory.get(id)
     if known is not None:
         return known
@@ -40,7 +40,7 @@ def _kind(content: Mapping[str, Any]) -> str:
 
 
 def _options(content: Mapping[str, Any]) -> tuple[str, ...]:
-    """The answers of a poll: received, or sent from here."""
+    """The options of a poll, whether it was received or sent by this account."""
     poll = content.get("poll")
     options = poll.get("options") if isinstance(poll, Mapping) else content.get("choices")
     return tuple(str(each) for each in options) if isinstance(options, list) else ()

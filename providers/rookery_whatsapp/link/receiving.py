@@ -28,12 +28,12 @@ MOST_PRESENCES = 500
 """Maximum number of people of one session to whose presence each new connection subscribes again."""
 
 HISTORY = "history"
-"""The type of a frame with slices of history, which are stored beside the device's keys until they are read."""
+"""The type of a frame with slices of history, which stay stored beside the device's keys until they are read."""
 
 KEEPING = 0.5  # seconds between attempts to store slices
 
 ATTEMPTS = 3
-"""How many times an event that the engine refuses by a defect is tried before an `unknown` event takes its place."""
+"""Attempts to store an event that the engine refuses because of a defect; then an `unknown` event takes its place."""
 
 STATES = {"delivered": MessageState.DELIVERED, "read": MessageState.READ, "played": MessageState.READ}
 
@@ -41,7 +41,7 @@ log = get_logger("SESSION")
 
 
 def named_vote(vote: dict[str, Any], options: Sequence[str]) -> None:
-    """Give a vote its `options`, the chosen ones of the poll's by name; null when the vote or its poll is not known."""
+    """Set the vote's `options`: the names of the chosen options; null when the vote or its poll is not known."""
     chosen = vote.get("option_hashes")
     if chosen is None or (chosen and not options):
         vote["options"] = None
@@ -50,11 +50,9 @@ def named_vote(vote: dict[str, Any], options: Sequence[str]) -> None:
 
 
 def note_unstored(session: str, ended: Notice) -> None:
-    """Log what became of events that the client could not hand over before its end."""
+    """Log the fate of events that the client could not hand over before it ended."""
     if kept := ended.detail.get("kept"):
-        log.warning(
-            "received events wait on the disk until the session is opened here again", session=session, events=kept
-        )
+        log.warning("received events wait on disk until the session is opened here again", session=session, events=kept)
     if lost := ended.detail.get("lost"):
         log.error("received events are lost: neither the store nor the disk took them", session=session, events=lost)
 
@@ -75,15 +73,15 @@ class Receiver:
         self._opener = opener
         self._unfinished: Happened | None = None
         self.takes_statuses = True
-        """Status broadcasts become events."""
+        """Whether status broadcasts become events."""
         self._refusing = False
 
     def refuse(self) -> None:
-        """The account is not the session's: from now on, drop everything that it receives."""
+        """Drop everything from now on: the account is not the session's."""
         self._refusing = True
 
     async def store(self, port: ClientPort, frame: Happened) -> None:
-        """Commit an event, then let the client go on. `finish` repeats a commit that was cancelled or failed."""
+        """Commit an event, then let the client continue. `finish` repeats a commit that was cancelled or failed."""
         if self._refusing:
             port.stored(frame.number)
             return
@@ -101,7 +99,7 @@ class Receiver:
             await self._after(*stored)
 
     async def _store(self, port: ClientPort, frame: Happened) -> tuple[NewEvent, dict[str, Any]] | None:
-        """The event and its body; None for what becomes no event here."""
+        """The event and its body; None when the frame does not become an event here."""
         if frame.type == HISTORY:
             await self._keep_history(frame)
             return None
@@ -123,8 +121,8 @@ class Receiver:
             await self._inbox.confirm(body["message_ids"], state)
 
     async def _give_up(self, frame: Happened, error: Exception) -> None:
-        """After the last attempt, store that the event came and why it cannot be stored. Raises `error` before that: the next
-        link tries again."""
+        """After the last attempt, store an `unknown` event with the reason instead. Before that, raise `error`: the next link
+        tries again."""
         reason = printable(f"{type(error).__name__}: {error}")
         attempts = self._memory.refused(frame.key)
         log.error(
@@ -148,7 +146,7 @@ class Receiver:
                 return
 
     async def _keep_history(self, frame: Happened) -> None:
-        """Store slices. As with a commit, a store that is away delays the client and loses nothing."""
+        """Store slices. As with a commit, an unavailable store delays the client, but nothing is lost."""
         slices = msgspec.msgpack.decode(frame.raw, type=list[bytes])
         while True:
             try:
@@ -161,7 +159,7 @@ class Receiver:
         self.history.came()
 
     async def store_history(self, events: Sequence[NewEvent]) -> None:
-        """Commit events of the phone's history; their chats are named as those of messages are."""
+        """Commit events of the phone's history, with chats named as for messages."""
         stored, named = [], False
         for event in events:
             body: dict[str, Any] = msgspec.json.decode(event.body)
@@ -184,13 +182,13 @@ class Receiver:
             self._memory.keep(id, Known(author, "", self._opener.is_own(author)))
 
     async def author(self, id: str) -> str | None:
-        """The address under which a message came, if the library has kept its secret. Never raises."""
+        """The sender's address of a message, if the library has kept the message's secret. Never raises."""
         with suppress(ProviderError):
             return await self._opener.author(id)
         return None
 
     async def _event(self, port: ClientPort, frame: Happened, body: dict[str, Any]) -> tuple[NewEvent, bool]:
-        """The event to store, and whether it gave a chat its name. Changes `body`."""
+        """The event to store, and whether it gave a chat its name. Modifies `body`."""
         type, raw, chat, sender = frame.type, frame.raw, frame.chat, frame.sender
         if type == "poll_vote":
             chat = (body.get("chat") or {}).get("id") or chat
@@ -224,11 +222,11 @@ class Receiver:
 
     @property
     def facts(self) -> Facts:
-        """What the session needs after a restart; `save_facts` stores it."""
+        """The state that the session needs after a restart; `save_facts` stores it."""
         return self._facts
 
     async def save_facts(self) -> None:
-        """Raises StoreError."""
+        """Store the facts. Raises StoreError."""
         async with self._turn:
             await self._inbox.commit([], self._facts.write())
 
@@ -241,6 +239,6 @@ class Receiver:
                 await self._inbox.commit([], self._facts.write())
 
     async def finish(self, port: ClientPort) -> None:
-        """Complete a store that a cancellation interrupted."""
+        """Complete a commit that a cancellation interrupted."""
         if self._unfinished is not None:
             await self.store(port, self._unfinished)

@@ -1,4 +1,4 @@
-"""Sends the messages of one link: finds what they refer to, fetches their files and previews, asks the worker."""
+"""Sends the messages of one link: looks up the messages they refer to, fetches files and previews, and calls the worker."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from .preview import first_address, preview
 from .receiving import Receiver
 
 NOTED = 2.0
-"""Seconds within which a message that has just come appears in the view of its chat."""
+"""Seconds within which a message that has just arrived appears in the view of its chat."""
 
 
 ANSWERING = 0.5
-"""Seconds before the end of a send's time after which the worker sends nothing more, so that its answer is still heard."""
+"""The worker stops sending this many seconds before a send times out, so that its answer still arrives in time."""
 
 
 class Sending:
-    """The link owns it; `call` asks the worker."""
+    """Owned by the link; `call` calls the worker."""
 
     def __init__(
         self,
@@ -63,7 +63,7 @@ class Sending:
             await self._receiver.find(chat, str(id))
         method, arguments = to_call(message, self._memory, self._account.address)
         if method == "vote" and (author := await self._receiver.author(arguments["message_id"])):
-            arguments["sender"] = author  # in the form that the key of the votes is made of
+            arguments["sender"] = author  # in the form from which the key of the votes is derived
         if isinstance(content, c.Forward | c.Copy):
             await self._add_earlier(arguments, content)
         async with AsyncExitStack() as stack:
@@ -72,7 +72,7 @@ class Sending:
             to = arguments["to"]
             if method == "send":
                 await self._limits.check(to, message.to)
-                # The worker goes on with what it prepares when the caller stops waiting.
+                # The worker continues to prepare a message after its caller has stopped waiting.
                 arguments["within"] = trio.current_effective_deadline() - trio.current_time() - ANSWERING
             try:
                 answer = await self._call(method, **arguments)
@@ -93,7 +93,7 @@ class Sending:
         self._memory.keep(id, Known(self._account.address, text[:QUOTE], True, options, c.kind_of(content)))
 
     async def _add_earlier(self, arguments: dict[str, Any], content: c.Forward | c.Copy) -> None:
-        """The message to send again, from the log. Raises Rejected, StoreError."""
+        """Add the earlier message to send again, from the log. Raises Rejected, StoreError."""
         chat, found = address(content.from_chat, "from_chat"), None
         with trio.move_on_after(NOTED):  # the view of a chat follows the log
             while (found := await self._inbox.recall(chat, content.message_id)) is None:
@@ -110,7 +110,7 @@ class Sending:
         arguments["message"] = earlier
 
     async def _add_files(self, stack: AsyncExitStack, arguments: dict[str, Any], content: c.Content) -> None:
-        """Raises Rejected, NotConnected."""
+        """Add the files of the message. Raises Rejected, NotConnected."""
         if isinstance(content, c.MEDIA):
             await self._add_file(stack, arguments, content)
         elif isinstance(content, c.Album):
@@ -122,7 +122,9 @@ class Sending:
                 arguments["items"].append(one)
                 size += len(one["data"] or b"")
                 if size > LARGEST_CALL:
-                    raise Rejected(f"items: together the files have more than {LARGEST_CALL} bytes; store them before")
+                    raise Rejected(
+                        f"items: the files have more than {LARGEST_CALL} bytes in total; upload them as media first"
+                    )
 
     async def _add_file(self, stack: AsyncExitStack, arguments: dict[str, Any], file: Any) -> None:
         s = self._settings
@@ -139,7 +141,7 @@ class Sending:
         )
 
     async def _add_preview(self, arguments: dict[str, Any], content: c.Content) -> None:
-        """Raises Rejected."""
+        """Add the preview of a link in the text. Raises Rejected."""
         link, wanted = arguments.pop("link", None), arguments.pop("link_preview", False)
         if not isinstance(content, c.Text) or not content.preview:
             return

@@ -1,4 +1,4 @@
-"""Detects failures without an event: an open socket whose login is gone, and a library that has given up."""
+"""Detects failures that the library does not report: an open socket whose login is gone, and a library that has given up."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from ..worker_pool.port import ClientPort
 
 
 async def watch(port: ClientPort, settings: WorkerSettings, is_cut: Callable[[], bool]) -> NoReturn:
-    """Check the client from time to time. Raises ProviderError when it will not recover by itself.
+    """Check the client every `settings.watch` seconds. Raises ProviderError when it will not recover by itself.
 
-    `is_cut`: its connection was cut and it has reported no login since. After a cut the library keeps reporting that it
-    is logged in, even if the server never answers its next login.
+    `is_cut` returns True when the connection was cut and the client has reported no login since. After a cut the library
+    keeps reporting that it is logged in, even if the server never answers its next login.
     """
     zombie_since = offline_since = None
     while True:
@@ -26,7 +26,7 @@ async def watch(port: ClientPort, settings: WorkerSettings, is_cut: Callable[[],
             with trio.fail_after(settings.watch):
                 is_connected, is_logged_in = await port.call("flags")
         except (SendError, trio.TooSlowError):
-            is_connected = is_logged_in = False  # it does not answer while it connects
+            is_connected = is_logged_in = False  # the client does not answer while it connects
         is_logged_in = is_logged_in and not is_cut()
         now = trio.current_time()
         zombie_since = (zombie_since or now) if is_connected and not is_logged_in else None

@@ -1,6 +1,6 @@
-"""The process that hosts neonize: several sessions, no Trio, and no state that the engine would lose in a crash.
+"""The process that hosts neonize for several sessions, without Trio. A crash loses no state that the engine needs.
 
-`rookery_whatsapp.worker.main` runs it; `python -m rookery_whatsapp.worker FD` is what the engine starts; descriptor FD
+The engine starts it as `python -m rookery_whatsapp.worker FD`, which calls `worker.host.main`; the descriptor FD
 is a socket to the engine. It imports neonize, the standard library, msgspec and `rookery_whatsapp.protocol`, nothing
 else.
 """

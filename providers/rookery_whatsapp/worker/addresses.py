@@ -25,7 +25,7 @@ def parse_jid(text: str) -> JID:
 
 
 def text_of(jid: Any) -> str:
-    """With the device, as the library's store writes it; empty for no address."""
+    """The address with its device, as in the library's store; empty without an address."""
     if jid.IsEmpty or not jid.Server:
         return ""
     user = f"{jid.User}.{jid.RawAgent}" if jid.RawAgent else jid.User
@@ -34,13 +34,13 @@ def text_of(jid: Any) -> str:
 
 
 def bare(jid: Any) -> str:
-    """Without the device: the account or the group."""
+    """The address without its device: the account or the group."""
     if jid.IsEmpty or not jid.Server:
         return ""
     return f"{jid.User}@{jid.Server}" if jid.User else jid.Server
 
 
 def forms(*jids: Any) -> tuple[str, str]:
-    """The (phone, lid) addresses among several names of one account; empty where unknown."""
+    """The (phone, lid) addresses among several addresses of one account; an unknown one is empty."""
     known = {jid.Server: bare(jid) for jid in reversed(jids) if bare(jid)}
     return known.get(USER, ""), known.get(LID, "")

@@ -12,7 +12,7 @@ CHUNK = 256 * 1024
 
 
 class EngineGone(Exception):
-    """The engine no longer reads the socket."""
+    """The engine no longer reads from the socket."""
 
 
 class Channel:

@@ -1,7 +1,7 @@
-"""One connection of one session: a neonize client, from its start to its end.
+"""One connection of one session: a neonize client from start to end.
 
 The library runs its event handlers one after another on the thread that called `connect`, so a handler that waits
-delays the next event. States: starting → pairing (QR codes are shown) → live → ended. A client that is still pairing is
+delays the next event. States: starting → pairing (shows QR codes) → live → ended. A client that is still pairing is
 never stopped, only disconnected: when its codes run out, the library looks it up once more, and would crash if it were
 missing. The client then stays behind in the library, as do parts of every other client; `Host.leftovers` counts them.
 """
@@ -36,10 +36,10 @@ QUIET = 0.08
 """Seconds without an event after which a disconnected client has handed over everything it had received."""
 
 DRAINING = 1.2
-"""Maximum seconds that a stop waits for that."""
+"""Maximum seconds that a stop waits for this silence."""
 
 PASSKEY = "passkey"
-"""The beginning of the library's words for a linking that needs the account's passkey."""
+"""The start of the library's message when linking needs the account's passkey."""
 
 PREDECESSOR = 30.0
 """Seconds that a start waits for the session's previous client to end."""
@@ -61,7 +61,7 @@ class Client:
         self._on_end = on_end
         self._before = before
         self._lock = threading.Lock()
-        self.live = False  # it has an account: calls that need one are allowed
+        self.live = False  # the client has an account: calls that need one are allowed
         self._stop_asked = False
         self._stopping = False
         self._ended = False
@@ -121,7 +121,7 @@ class Client:
             error = network.without_secrets(str(problem), self._start)
             self._explain(error)
         finally:
-            # Also after a failed start: the maps keep the client.
+            # Even after a failed start, the maps keep the client.
             with self._lock:
                 tidy = self._change and not self._stopping
                 self._stopping = True
@@ -132,10 +132,10 @@ class Client:
             self._end(error)
 
     def _connect(self) -> None:
-        """Returns when the library has ended. Raises its errors.
+        """Run the library; returns when it has ended. Raises its errors.
 
         After an error of its own the library reports nothing more, but its connection stays open and acknowledges further
-        messages, which would be lost: so close it first of all.
+        messages, which would be lost. So close it first.
         """
         try:
             self.library.connect(ProxySettings(self._start.proxy) if self._start.proxy else None)
@@ -145,14 +145,14 @@ class Client:
             raise
 
     def _disconnect(self) -> bool:
-        """False if the library may no longer have the client: it would crash, with the clients of all sessions."""
-        with self.gate.call():  # the check is inside: the client may be stopped while this waits
+        """Disconnect. False if the library may no longer have the client: a call would then crash the whole process."""
+        with self.gate.call():  # the check is inside, because the client may be stopped during the wait for the gate
             if usable := self.usable:
                 self.library.disconnect()
         return usable
 
     def _explain(self, error: str) -> None:
-        """The library ends a client when WhatsApp sends a value that it does not know; report that value."""
+        """Report the unknown value from WhatsApp because of which the library ended this client."""
         if unknown := unreadable.UNKNOWN_VALUE.search(error):
             detail = {"form": unknown[1], "reason": self.log.failure or 0, "seconds": self.log.expires}
             if unknown[1] not in unreadable.LOGINS:
@@ -178,7 +178,7 @@ class Client:
 
     def _stop(self) -> None:
         if not self._disconnect():
-            return  # it has ended by itself
+            return  # the client has already ended
         if not self.live:
             self._end("")
             return
@@ -248,13 +248,14 @@ class Client:
     # Methods for handlers
 
     def tell(self, kind: str, detail: dict[str, Any] | None = None) -> None:
-        """Send a notice; other code detects a lost engine."""
+        """Send a notice. A lost engine is ignored here; other code detects it."""
         with suppress(EngineGone):
             self._channel.send(Notice(self.number, kind, detail or {}))
 
     def store(self, found: Found) -> None:
-        """Hand an event to the engine; returns once it outlives this process. Raises EngineGone. While the database is away,
-        a bounded number of events waits in a file; then this waits, and so does the library's next event."""
+        """Hand an event to the engine; returns once the event would survive the end of this process. Raises EngineGone.
+        While the database is unavailable, a limited number of events waits in a file; beyond it, this call blocks and so
+        delays the library's next event."""
         self.unstored.put(found)
 
     def both_forms(self, phone: str, lid: str) -> tuple[str, str]:
@@ -268,7 +269,7 @@ class Client:
             ask = self.library.get_pn_from_lid if hidden else self.library.get_lid_from_pn
             try:
                 return bare(ask(parse_jid(given)))
-            except Exception:  # the library does not know it
+            except Exception:  # the library does not know the address
                 return ""
 
     def read_vote(self, event: Any) -> list[str] | None:
@@ -282,11 +283,11 @@ class Client:
                 return None
 
     def hang_up_without_keys(self) -> bool:
-        """If the library cannot read its store, disconnect, send a notice, and return True. Handlers call this."""
+        """If the library cannot read its store, disconnect, send a notice and return True. Handlers call this."""
         with self.gate.call():
             if not self.usable:
                 return False
-            # A made-up account, because the library caches earlier look-ups.
+            # Look up a made-up account, because the library caches earlier look-ups.
             made_up = parse_jid(f"0{uuid.uuid4().int}@{USER}")
             try:
                 self.library.get_lid_from_pn(made_up)

@@ -1,8 +1,8 @@
-"""A file of events, one record after the other.
+"""A file of events, one record after another.
 
 A record is the length of its data and their CRC-32, four bytes each and big-endian, then the data: a byte that says how the
 event is encoded (0: MessagePack, 1: the same, encrypted with AES-GCM under the nonce that follows), and the event. The
-highest bit of the length is set once the engine has stored the event. A record that a crash has cut short is the last one
+highest bit of the length is set once the engine has stored the event. A record that a crash has cut short is always the last
 and is ignored. Each file is locked while a worker uses it.
 """
 
@@ -33,7 +33,7 @@ _STORED = 1 << 31
 
 
 class Unreadable(Exception):
-    """The record is damaged, or none of the keys fits."""
+    """The record is damaged, or none of the keys decrypts it."""
 
 
 class EventFile:
@@ -43,18 +43,20 @@ class EventFile:
         self.path = path
         self.size = os.fstat(descriptor).st_size
         self.keep = False
-        """Leave the file on the disk in any case."""
+        """Keep the file on disk in any case."""
         self.damaged = False
         """Part of the file cannot be read: `close` renames it instead of removing it."""
         self.whole = 0
-        """The end of the last record that `offsets` found whole."""
+        """The end of the last complete record that `offsets` found."""
         self._descriptor = descriptor
         self._keys = keys
-        self._associated = path.name.partition("~")[0].encode()  # a record is of no use in another session's file
+        self._associated = path.name.partition("~")[
+            0
+        ].encode()  # so that a record decrypts only in its own session's files
 
     @classmethod
     def create(cls, place: str, keys: Sequence[bytes]) -> EventFile:
-        """A new file, `place` with a time and an ending."""
+        """A new file: `place` with a time and a suffix."""
         while True:
             path = Path(f"{place}~{time.time_ns()}{ENDING}")
             try:
@@ -68,10 +70,10 @@ class EventFile:
             except OSError:
                 os.close(descriptor)
                 raise
-            os.close(descriptor)  # another client has locked it first, and removed it because it was empty
+            os.close(descriptor)  # another client locked it first, and removed it because it was empty
 
     def append(self, found: Found) -> int:
-        """Write an event; returns where it lies. After an error nothing of it is left."""
+        """Write an event; returns its offset. An error leaves no part of it in the file."""
         data = self._sealed(msgspec.msgpack.encode(found))
         record = _HEAD.pack(len(data), zlib.crc32(data)) + data
         offset, rest = self.size, memoryview(record)
@@ -87,7 +89,7 @@ class EventFile:
         return offset
 
     def read(self, offset: int) -> Found:
-        """The event that lies there. Raises Unreadable."""
+        """The event at this offset. Raises Unreadable."""
         data = self._data(offset)
         if data is None:
             raise Unreadable("the record is damaged")
@@ -97,7 +99,7 @@ class EventFile:
             raise Unreadable(str(error)) from None
 
     def offsets(self) -> Iterator[int]:
-        """Where the whole records lie that are not marked as stored."""
+        """The offsets of the complete records that are not marked as stored."""
         offset = 0
         while (data := self._data(offset)) is not None:
             self.whole = offset + _HEAD.size + len(data)
@@ -106,7 +108,7 @@ class EventFile:
             offset = self.whole
 
     def mark_stored(self, offset: int) -> None:
-        """Let no later client hand over the event that lies there."""
+        """Mark the event at this offset, so that no later client hands it over."""
         os.pwrite(self._descriptor, _LENGTH.pack(self._length(offset) | _STORED), offset)
 
     def clear(self) -> None:
@@ -117,21 +119,21 @@ class EventFile:
 
     @property
     def aside(self) -> Path:
-        """The name of a damaged file after `close`. No start looks for it."""
+        """The path of a damaged file after `close`; clients that start later ignore it."""
         return self.path.with_name(self.path.name + DAMAGED)
 
     def sync(self) -> None:
-        """Return when everything is on the disk."""
+        """Return when everything is on disk."""
         os.fdatasync(self._descriptor)
 
     def close(self, *, remove: bool) -> None:
-        """Release the file; make it durable, or remove it. What cannot be read stays on the disk in any case."""
+        """Release the file; make it durable, or remove it. Unreadable data stays on disk in any case."""
         try:
             if remove and self.damaged and not self.keep:
                 self.path.rename(self.aside)
             elif remove and not self.keep:
                 self.path.unlink(missing_ok=True)
-                with suppress(OSError):  # it holds other sessions' files
+                with suppress(OSError):  # the folder holds other sessions' files
                     self.path.parent.rmdir()
             else:
                 os.fsync(self._descriptor)
@@ -176,7 +178,7 @@ class EventFile:
         for key in self._keys:
             with suppress(InvalidTag, ValueError):
                 return AESGCM(key).decrypt(data[1 : 1 + NONCE], data[1 + NONCE :], self._associated)
-        raise Unreadable("it is encrypted, and none of the secret keys fits")
+        raise Unreadable("it is encrypted, and none of the secret keys decrypts it")
 
 
 def _make(path: Path) -> int:
@@ -185,8 +187,8 @@ def _make(path: Path) -> int:
 
 
 def leftovers(place: str, keys: Sequence[bytes], known: Collection[Path]) -> tuple[list[EventFile], bool]:
-    """The files at `place` that no client uses, the oldest first, without those of `known`; the caller owns them. Also
-    whether another client still uses one."""
+    """The files at `place` that no client uses and `known` does not contain, oldest first; the caller owns them. Also
+    returns whether another client still uses one."""
     found: list[EventFile] = []
     in_use = False
     folder, name = os.path.split(place)
@@ -204,6 +206,6 @@ def leftovers(place: str, keys: Sequence[bytes], known: Collection[Path]) -> tup
                 else:
                     if os.fstat(descriptor).st_nlink:
                         found.append(EventFile(path, descriptor, keys))
-                    else:  # its client has just removed it
+                    else:  # its client has just removed the file
                         os.close(descriptor)
     return found, in_use

@@ -1,8 +1,8 @@
 """Protects the library's unsynchronised global maps.
 
-neonize keeps its clients in Go maps without a lock. Go ends the whole process when it sees a map written while another
-thread reads or writes it. Starting and stopping a client write; every other call reads once, right at its start, and
-may then run for a minute. So a change waits until no other change is under way and every call is past its start.
+neonize keeps its clients in Go maps without a lock. Go ends the whole process when it detects that one thread writes a
+map while another reads or writes it. Starting or stopping a client writes; every other call reads once, right at its
+start, and may then run for a minute. So a change waits until no other change is under way and every call is past its start.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ PAST_ITS_BEGINNING = 0.05
 """Seconds after which a call has certainly looked up its client. The look-up itself takes less than a microsecond."""
 
 LONGEST_CHANGE = 3.0
-"""Seconds. A start or a stop changes the maps early; if it then hangs in the network, others go on after this time."""
+"""Seconds. A start or a stop changes the maps early; if it then hangs in the network, others proceed after this time."""
 
 
 class Gated:
     """Wraps an object of the library: each method call passes the gate; other attributes are unchanged. `is_usable` is
-    asked inside the gate: a call for a client that the library no longer has would end the process, with all clients."""
+    called inside the gate: a call for a client that the library no longer has would end the process and all its clients."""
 
     def __init__(self, target: Any, gate: MapGate, is_usable: Callable[[], bool], **more: Any) -> None:
         self._target, self._gate, self._is_usable = target, gate, is_usable
@@ -64,7 +64,7 @@ class MapGate:
             self.end(number)
 
     def begin(self) -> int:
-        """As `call`, for a call that the library makes by itself; pass the result to `end`."""
+        """Like `call`, for a call that the library makes on its own; pass the result to `end`."""
         with self._condition:
             self._wait_for_change()
             self._next += 1
@@ -72,7 +72,7 @@ class MapGate:
             return self._next
 
     def end(self, number: int) -> None:
-        """Note that the call is over. Harmless when repeated."""
+        """Note that the call has ended. May be called repeatedly."""
         with self._condition:
             self._calls.pop(number, None)
 
@@ -99,7 +99,7 @@ class MapGate:
         return number
 
     def end_change(self, number: int) -> None:
-        """Note that the maps have been changed. Harmless when repeated."""
+        """Note that the maps have been changed. May be called repeatedly."""
         with self._condition:
             if self._change == number:
                 self._change = 0

@@ -1,7 +1,7 @@
 """The phone's history, which it sends after pairing.
 
-A chunk of history may hold years. On arrival it is only cut into slices, without parsing, and the engine stores them: so the
-next message waits a moment, whatever the size. Later the engine sends the slices back one by one to be described.
+A chunk of history may hold years. On arrival it is only cut into slices, without parsing, and the engine stores them, so the
+next message waits only a moment, whatever the size. Later the engine sends the slices back one by one to be described.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from .events.places import key_of, places
 from .events.reporter import Reporter
 
 CODE = 13
-"""neonize's number of the report."""
+"""neonize's number for the report."""
 
 TYPE = "history"
 """The type of a frame with slices; never stored as an event."""
 
 SLICE, FRAME = 64 * 1024, 1024 * 1024
-"""Bytes of one slice before compression, and of the slices in one frame."""
+"""Bytes of one slice before compression, and of all slices in one frame."""
 
 FULL = 2
 """`HistorySync.HistorySyncType` of the chunks that go back years; `recent` leaves them out."""
@@ -60,7 +60,7 @@ def _hand_over(client: Reporter, batch: list[bytes]) -> None:
 
 
 def slices(history: bytes) -> Iterator[bytes]:
-    """Serialised `HistorySync`s of about SLICE bytes each, which together hold the chats and names of `history`."""
+    """Serialised `HistorySync`s of about SLICE bytes each that together hold the chats and names of `history`."""
     head = b"".join(field for number, field, _ in unreadable.fields(history) if number == SYNC_TYPE)
     current, size = [head], len(head)
     for piece in _pieces(history):
@@ -74,7 +74,7 @@ def slices(history: bytes) -> Iterator[bytes]:
 
 
 def _pieces(history: bytes) -> Iterator[bytes]:
-    """Fields of HistorySync; a long conversation becomes several with some of its messages each."""
+    """The fields of a HistorySync; a long conversation is split into several, each with some of its messages."""
     for number, field, value in unreadable.fields(history):
         if number == PUSH_NAMES:
             yield field
@@ -101,7 +101,7 @@ def _sync_type(history: bytes) -> int:
 
 
 def describe(client: Reporter, data: bytes, name_of: Callable[[Any], str]) -> list[Found]:
-    """The events for one slice, as `slices` made it. `name_of` knows the names of people. Raises DecodeError."""
+    """The events for one slice made by `slices`. `name_of` returns a person's name. Raises DecodeError."""
     history = encoding.mend(HistorySync.FromString(data))
     events: list[Found] = []
     for chat in history.conversations:
@@ -127,7 +127,7 @@ def _chat(client: Reporter, chat: Any, name_of: Callable[[Any], str]) -> Iterabl
         id, sender, place = places(client, source)
         where = id, place
         if not message.HasField("message") or not message.key.ID:
-            continue  # a notice of the system, which says in a number of its own what happened
+            continue  # a system notice: a separate number says what happened
         if not message.key.fromMe:
             incoming.append(float(message.messageTimestamp))
         if event := _message(client, message, source, (id, sender, place), name):
@@ -174,7 +174,7 @@ def _message(
     id = message.key.ID
     kind, body = contents.describe(message.message, id)
     if kind != "message":
-        return None  # the phone has applied edits and the like already
+        return None  # the phone has already applied edits and the like
     body |= place
     if name:
         body["chat"] = place["chat"] | {"name": name}

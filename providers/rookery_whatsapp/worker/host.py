@@ -28,21 +28,21 @@ CALL_THREADS = 1024
 """Maximum number of calls that wait for the network at once; threads are started on demand."""
 
 CALLS_PER_CLIENT = 16
-"""Maximum number of those calls for one client: a call on a dead connection takes a minute or more, and must not block
+"""Maximum number of such calls for one client: calls on a dead connection take a minute or more, and must not block
 calls to the other clients."""
 
 STORING_THREADS = 32
-"""Maximum number of clients that note at once that an event was stored; each has one event at a time with the engine."""
+"""Maximum number of clients that process `Stored` at once; each client has only one event at a time with the engine."""
 
 LAST_STOP = 1.5
 """Seconds that `Quit` gives the clients to disconnect."""
 
 HANGING_UP = 0.15
-"""Seconds that an abandoned worker gives its clients to disconnect and to keep what the library has acknowledged."""
+"""Seconds that an abandoned worker gives its clients to disconnect and to save what the library has acknowledged."""
 
 
 class Host:
-    """Owns the clients."""
+    """Owns the worker's clients."""
 
     def __init__(self, channel: Channel, welcome: Welcome) -> None:
         self._channel = channel
@@ -55,7 +55,7 @@ class Host:
         self._calling: Counter[int] = Counter()  # number of calls under way, by client
         self._counting = threading.Lock()
         self._heard = time.monotonic()
-        self._until: float | None = None  # when other engines may take over, unless our engine extends it
+        self._until: float | None = None  # when other engines may take over, unless our engine extends this time
         self._ending = threading.Event()
         self.leftovers = 0
 
@@ -70,7 +70,7 @@ class Host:
                     self._until = frame.until
                 case Stored():
                     if client := self._clients.get(frame.client):
-                        # It may wait for the disk; meanwhile pings must be heard.
+                        # It may wait for the disk, and pings must be read meanwhile.
                         self._storing.submit(client.unstored.stored, frame.number).add_done_callback(self._note_defect)
                 case WorkerCall():
                     self._accept(frame)
@@ -85,7 +85,7 @@ class Host:
 
     @staticmethod
     def _note_defect(storing: Future[None]) -> None:
-        """After a defect in `stored` its session would hand over nothing more: end, and the engine starts anew."""
+        """End the process after a defect in `stored`: its session would hand over nothing more. The engine starts another."""
         if not storing.cancelled() and (error := storing.exception()) and not isinstance(error, EngineGone):
             traceback.print_exception(error)
             lifetime.end_now()
@@ -119,7 +119,7 @@ class Host:
         if full:
             with suppress(EngineGone):
                 self._channel.send(
-                    Failed(call.call, "not_connected", "too many calls of this session wait for an answer")
+                    Failed(call.call, "not_connected", "too many calls of this session are waiting for an answer")
                 )
         else:
             self._calls.submit(self._call, call)
@@ -145,7 +145,7 @@ class Host:
                 prepare(call.arguments)
                 return Reply(call.call, None)
             if call.method == "describe" and client is not None:
-                # It needs no connection, and what an earlier client left is handed over before there is one.
+                # Needs no connection: events that an earlier client left are handed over before there is one.
                 return Reply(call.call, METHODS["describe"](client, call.arguments))
             with self._gate.call():
                 # The library crashes when a call names a client that it does not have.
@@ -158,8 +158,8 @@ class Host:
             return Failed(call.call, "rejected", f"{type(error).__name__}: {error}")
 
     def _left_alone(self) -> bool:
-        """True when the engine is silent for too long, for example frozen: its leases end, so all clients must
-        disconnect."""
+        """True when the engine has been silent for too long, for example because it is frozen: its leases end, so all
+        clients must disconnect."""
         now = time.monotonic()
         return now - self._heard >= self._welcome.patience or (self._until is not None and now >= self._until)
 
@@ -171,7 +171,7 @@ class Host:
         self._hang_up()
 
     def _watch(self) -> None:
-        """Judge by the clock alone: a thread that writes to a frozen engine waits without end."""
+        """Decide by the clock alone: a thread that writes to a frozen engine blocks forever."""
         while not self._left_alone():
             lifetime.end_if_orphaned()
             if self._ending.wait(self._welcome.beat):
@@ -179,7 +179,7 @@ class Host:
         self._hang_up()
 
     def _hang_up(self) -> None:
-        """End the process after `HANGING_UP`, whatever the clients wait for."""
+        """End the process after `HANGING_UP`, whatever the clients are waiting for."""
         try:
             last = threading.Timer(HANGING_UP, lifetime.end_now)
             last.name, last.daemon = "last", True
@@ -202,7 +202,7 @@ def main(descriptor: int) -> None:
     welcome = next(channel.frames(), None)
     try:
         if not isinstance(welcome, Welcome) or welcome.version != VERSION:
-            channel.send(Unfit(f"the worker speaks version {VERSION} of the protocol, the engine another"))
+            channel.send(Unfit(f"the worker uses version {VERSION} of the protocol, the engine a different one"))
         else:
             try:
                 name = library.load()

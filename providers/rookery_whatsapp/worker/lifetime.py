@@ -31,11 +31,11 @@ def end_if_orphaned() -> None:
 def end() -> NoReturn:
     """End at once, without waiting for the library's threads."""
     for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError):  # the engine has closed it
+        with suppress(OSError, ValueError):  # the engine has closed the pipe
             stream.flush()
     os._exit(0)
 
 
 def end_now() -> NoReturn:
-    """As `end`, but write nothing: the pipes to a frozen engine may be full."""
+    """Like `end`, but without flushing output: the pipes to a frozen engine may be full."""
     os._exit(0)

@@ -1,7 +1,7 @@
 """Checks whether WhatsApp is reachable at all, before the library starts a client.
 
-Each start of a client leaks resources in the library (its database pool, a few goroutines), so a start that cannot
-succeed is avoided. The check also keeps a start in a dead network from delaying the other clients of the process.
+Each start of a client leaks resources in the library (its database pool, a few goroutines), so starts that cannot
+succeed are avoided. The check also keeps a start without a network from delaying the other clients of the process.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _DEFAULT_PORTS = {"http": 80, "https": 443, "socks5": 1080}
 
 
 def check_reachable(proxy: str | None) -> None:
-    """Connect to WhatsApp's server, or to the proxy on the way there, and hang up. Raises OSError."""
+    """Connect to WhatsApp's server, or to the proxy on the way to it, and hang up. Raises OSError."""
     # Without a proxy setting the library uses the environment's proxy.
     via = proxy or urllib.request.getproxies().get("https")
     host, port = SERVER
@@ -32,7 +32,7 @@ def check_reachable(proxy: str | None) -> None:
 
 
 def without_secrets(text: str, start: Start) -> str:
-    """An error of the library without the passwords from its settings."""
+    """The text of a library error without the passwords from the client's settings."""
     for url in (start.proxy, start.database):
         if url and "@" in url:
             text = text.replace(url, "(address)")

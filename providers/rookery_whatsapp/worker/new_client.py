@@ -1,4 +1,4 @@
-"""Makes a client of the library, which does not connect yet."""
+"""Creates a client of the library without connecting it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ..protocol import Start
 from .addresses import parse_jid
 
 FULL_DAYS, FULL_QUOTA = 3650, 10_240
-"""The longest history that a device may ask the phone for, in days, and the space that it says it has, in MB."""
+"""The longest history that a device may request from the phone, in days, and the storage that it declares, in MB."""
 
 
 def new_client(start: Start) -> NewClient:
@@ -22,12 +22,12 @@ def new_client(start: Start) -> NewClient:
     client = NewClient(
         start.database,
         props=properties,
-        uuid=f"{start.client}",  # its key in the maps: unique, so that it never matches an earlier client
+        uuid=f"{start.client}",  # the client's key in the maps: unique, so that it never matches an earlier client
         new_device=start.jid is None,
     )
     if start.jid is not None:
         # As a constructor argument it would replace the key by the phone number, which two sessions may share.
         client.jid = parse_jid(start.jid)
-    # If Python's garbage collector called it, it would change the maps at any moment.
+    # Python's garbage collector could call it, and change the maps, at any moment.
     client._stop_finalizer.detach()
     return client

@@ -9,14 +9,14 @@ FORMS_KEPT = 10_000
 
 
 class OtherForms:
-    """Owned by a client. `ask(address, hidden)` asks the library for the other form; empty if it does not know it."""
+    """Owned by a client. `ask(address, hidden)` asks the library for the other address; empty if it is unknown."""
 
     def __init__(self, ask: Callable[[str, bool], str]) -> None:
         self._ask = ask
         self._known: dict[str, str] = {}
 
     def complete(self, phone: str, lid: str) -> tuple[str, str]:
-        """An account's (phone, lid) addresses; one that is empty is looked up."""
+        """An account's (phone, lid) addresses; an empty one is looked up."""
         given = phone or lid
         if (phone and lid) or not given:
             return phone, lid

@@ -18,7 +18,7 @@ from .events.handlers import HANDLERS
 from .events.reporter import Reporter
 
 CONNECTED = 0
-"""The number of the library's first report of a connection: the account."""
+"""The number of the library's first report on a connection: the account."""
 
 
 class Reports:
@@ -32,7 +32,7 @@ class Reports:
         self._last = time.monotonic()
 
     def subscribe(self, library: Any) -> None:
-        """Make a client of the library call the handlers."""
+        """Register the handlers at a client of the library."""
         library.event.execute = lambda number, binary, size, code: self.take(code, ctypes.string_at(binary, size))
         for kind, handler in HANDLERS.items():
             library.event(kind)(self.guarded(handler))
@@ -41,11 +41,11 @@ class Reports:
             library.event(HistorySync)(self.guarded(lambda *_: None))
 
     def quiet(self, seconds: float) -> bool:
-        """True when no handler runs, and none has run for so long."""
+        """True when no handler is running, and none has run for this long."""
         return not self._running and time.monotonic() - self._last >= seconds
 
     def take(self, code: int, data: bytes) -> None:
-        """Handle the library's report number `code`. None may get lost: an unreadable one is stored too."""
+        """Handle one report of the library with the number `code`. No report may be lost: an unreadable one is stored too."""
         kind = INT_TO_EVENT.get(code)
         if kind is None:
             return
@@ -67,7 +67,7 @@ class Reports:
             handler(self._client.library, event)
 
     def guarded(self, handler: Callable[[Any, Any], None]) -> Callable[[Any, Any], None]:
-        """The handler in a form that the library calls. What it cannot describe is stored as it is."""
+        """Wrap a handler for the library. A report that the handler cannot describe is stored unchanged."""
 
         def call(_: Any, event: Any) -> None:
             self._running += 1

@@ -1,8 +1,8 @@
 """Events that the library has acknowledged and the engine has not stored yet.
 
 WhatsApp forgets a message once the library has acknowledged it, so each event goes to a file before it goes to the engine:
-it survives the end of the worker and of the engine. The next client of the session on the same disk hands it over first. The
-file says which of its events were stored; if a crash came before that, the engine recognises the event by its key.
+it survives the end of the worker and of the engine. The session's next client on the same disk hands it over first. The
+file marks the events that were stored; if a crash comes before the mark, the engine recognises the event by its key.
 """
 
 from __future__ import annotations
@@ -20,29 +20,29 @@ from .event_file import EventFile, Unreadable, leftovers
 from .events.found import Found
 
 MOST, LARGEST = 500, 32 * 1024 * 1024
-"""Events and bytes that wait at most. Beyond that the library's handler is held up, and so is the library in turn."""
+"""Maximum number of waiting events, and of their bytes. Beyond it the library's handler blocks, and so does the library."""
 
 SYNC_AFTER = 0.2
-"""Seconds. Events that follow one which waits for longer are forced to the disk, so that they also survive a power cut."""
+"""Seconds. While an event waits for longer, later events are synced to disk, so that they also survive a power cut."""
 
 
 LOOK_AGAIN = 2.0
-"""Seconds until a client looks again at files that another one used."""
+"""Seconds until a client looks again at files that another client was using."""
 
 
 class _Waiting(NamedTuple):
     number: int
     since: float
-    file: EventFile | None  # None: it could not be written
+    file: EventFile | None  # None if the event could not be written
     offset: int
-    found: Found | None  # if it is in no file
+    found: Found | None  # only if the event is in no file
 
 
 class Unstored:
     """The events of one client, handed to the engine one at a time. Its methods may be called from any thread.
 
-    `place`: the path of the files without their ending, None to keep none. `keys`: AES keys, the newest first; without one
-    the files are not encrypted. `on_problem` gets words for people when files cannot be written or read.
+    `place`: the path of the files without the suffix, None to keep no files. `keys`: AES keys, newest first; without keys
+    the files are not encrypted. `on_problem` gets a text for people when files cannot be written or read.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class Unstored:
         self._own: EventFile | None = None
         self._earlier: list[EventFile] = []
         self._given = 0
-        self._sent = 0  # the number of the event that the engine has last been given
+        self._sent = 0  # the number of the last event that was sent to the engine
         self._draining = False
         self._closed = False
         self._problem = ""
@@ -75,8 +75,8 @@ class Unstored:
         return not self._queue
 
     def recover(self) -> None:
-        """Hand over what earlier clients of this session left. Call it once, before the first `put`. A file that another
-        client still uses is looked at again every `LOOK_AGAIN` seconds."""
+        """Hand over the events that earlier clients of this session left. Call it once, before the first `put`. A file that
+        another client still uses is checked again every `LOOK_AGAIN` seconds."""
         if self._place is not None and self._take_leftovers(self._place):
             threading.Thread(target=self._look_again, args=[self._place], name="leftovers", daemon=True).start()
 
@@ -92,7 +92,7 @@ class Unstored:
                     return
 
     def _take_leftovers(self, place: str) -> bool:
-        """Queue the events of the files that no client uses. True if another client still uses one."""
+        """Queue the events of the files that no client uses. True if another client still uses a file."""
         with self._writing:
             if self._closed:
                 return False
@@ -115,13 +115,13 @@ class Unstored:
                     self._earlier.remove(file)
                     file.close(remove=True)
             if file.damaged:
-                self._note(f"what follows a damaged event is not read; the file will be kept as {file.aside}")
+                self._note(f"the events after a damaged one are not read; the file will be kept as {file.aside}")
         except OSError as error:
             file.keep = True
             self._note(f"{file.path} cannot be read: {error.strerror or error}")
 
     def put(self, found: Found) -> None:
-        """Keep an event for the engine. Returns once it is in a file, otherwise once it is stored. Raises EngineGone."""
+        """Keep an event for the engine. Returns once it is in a file or, without files, once stored. Raises EngineGone."""
         with self._writing:
             with self._changed:
                 self._changed.wait_for(lambda: self._draining or self._closed or not self._full)
@@ -156,7 +156,7 @@ class Unstored:
                 self._writing.release()
 
     def drain(self) -> None:
-        """The client is disconnected: from now on take every event that the library still has."""
+        """Accept every event that the library still has, without a limit: the client is disconnected."""
         with self._changed:
             self._draining = True
             self._changed.notify_all()
@@ -203,7 +203,7 @@ class Unstored:
         return _Waiting(number, now, None, 0, found)
 
     def _clear(self, own: EventFile) -> None:
-        """Empty the own file, as nothing waits in it. If part of it could not be read, leave it and begin another."""
+        """Empty this client's file, in which nothing waits. If part of it could not be read, keep it and start a new one."""
         if own.keep:
             self._own = None
             own.close(remove=False)
@@ -214,9 +214,11 @@ class Unstored:
         """Send the first event that can be read."""
         while True:
             problem = ""
-            with self._changed:  # also for the reading: once closed, a file's descriptor may be that of another file
+            with (
+                self._changed
+            ):  # covers the reading too: the descriptor of a closed file may already belong to another file
                 waiting = self._queue[0] if self._queue else None
-                if self._closed or waiting is None or waiting.number == self._sent:  # `put` was quicker
+                if self._closed or waiting is None or waiting.number == self._sent:  # `put` was faster
                     return
                 self._sent = waiting.number
                 found = waiting.found
@@ -234,8 +236,8 @@ class Unstored:
             self._note(problem)
 
     def _mark_first(self) -> None:
-        """In the file too, even if it is about to be emptied: a crash may come first. The engine forgets events after a
-        time, and would then not recognise one that is handed over again."""
+        """Mark the first event as stored in the file too, even if the file is about to be emptied: a crash may come first.
+        The engine forgets old keys, and would then not recognise an event that is handed over again."""
         first = self._queue[0]
         if first.file is not None:
             with suppress(OSError):

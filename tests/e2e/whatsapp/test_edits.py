@@ -84,7 +84,7 @@ async def check(engine: Engine, whatsapp: WhatsAppSimulator) -> None:
         text.draft.message.messageContextInfo.messageSecret = b"x" * 32
         wrong = await edit(text, conversation="forged")
         assert (wrong.body["kind"], wrong.body["text"]) == ("undecryptable", "")
-        assert "does not open it" in wrong.body["undecryptable"]
+        assert "does not decrypt it" in wrong.body["undecryptable"]
 
         # What this session sent and its phone edits.
         receipt = await engine.send("one", to=BOB, text="from here")

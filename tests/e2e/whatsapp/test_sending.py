@@ -77,7 +77,7 @@ async def albums(chat: Chat) -> None:
     assert chat.bob.download(parts[0]) == picture()
     assert last.message.videoMessage.contextInfo.expiration == 86400
     wrong = [{"type": "document", "data": b"a"}, {"type": "image", "data": picture()}]
-    with pytest.raises(Rejected, match="pictures and videos, no document"):
+    with pytest.raises(Rejected, match="pictures and videos, but no document"):
         await chat.engine.send("one", to=BOB, type="album", items=wrong)
     # What was sent of an album is not sent again, so its end is unknown.
     chat.device.next_send_errors.extend([None, None, 500])
@@ -94,7 +94,7 @@ async def captions(chat: Chat) -> None:
         assert protocol.editedMessage.HasField(f"{kind}Message")
         assert getattr(protocol.editedMessage, f"{kind}Message").caption == "first"
     text = await chat.engine.send("one", to=BOB, text="no caption")
-    with pytest.raises(Rejected, match="caption: of WhatsApp's messages only"):
+    with pytest.raises(Rejected, match="caption: only pictures"):
         await chat.engine.send("one", to=BOB, type="edit", message_id=text.message_id, caption="first")
 
 

@@ -271,7 +271,7 @@ async def test_keep_alives_that_are_not_answered(whatsapp: WhatsAppSimulator, tm
         with trio.fail_after(KEEP_ALIVE):
             session = await engine.wait_status("one", SessionStatus.RECONNECTING)
         assert session.health.reason is Reason.NETWORK
-        assert session.health.detail == "keep-alives without an answer: 1"
+        assert session.health.detail == "unanswered keep-alives: 1"
         print(f"\nfound after {trio.current_time() - began:.1f} s")
         whatsapp.set_network(Network.UP)
         with trio.fail_after(KEEP_ALIVE):

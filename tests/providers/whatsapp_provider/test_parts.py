@@ -185,7 +185,7 @@ def test_what_the_librarys_reports_mean() -> None:
     assert isinstance(ban, TerminalError)
     assert (ban.reason, str(ban)) == (
         Reason.BANNED,
-        "WhatsApp has banned this account until 1970-01-01T01:00:00Z: the same message too often",
+        "WhatsApp has banned this account until 1970-01-01T01:00:00Z: the same message sent too often",
     )
     logout = failure("logged_out", reason=401, on_connect=True)
     assert isinstance(logout, TerminalError)

@@ -126,7 +126,7 @@ async def test_keep_alives(mocked: Opener) -> None:
         await connect(engine)
         await tell(engine, "notice:keepalive_timeout")
         session = await reach(engine, "one", SessionStatus.RECONNECTING, Reason.NETWORK)
-        assert session.health.detail == "keep-alives without an answer: 3"
+        assert session.health.detail == "unanswered keep-alives: 3"
         await tell(engine, "notice:keepalive_restored")
         await reach(engine, "one", SessionStatus.CONNECTED)
 
@@ -141,8 +141,8 @@ async def test_errors_reported_by_the_library_are_logged_and_end_no_session(
         assert (await tell(engine, "hello")).state is MessageState.SENT
         assert (await engine.get_session("one")).health.reason is Reason.CONNECTED
         assert engine.telemetry.counters["link_failures"] == {}
-    [told] = [record for record in caplog.records if record.getMessage() == "the library reports trouble"]
-    assert (told.session, told.trouble["event"]) == ("one", "MessageEv")  # type: ignore[attr-defined]
+    [told] = [record for record in caplog.records if record.getMessage() == "the library reports a problem"]
+    assert (told.session, told.problem["event"]) == ("one", "MessageEv")  # type: ignore[attr-defined]
 
 
 async def test_what_becomes_of_a_send(mocked: Opener) -> None:

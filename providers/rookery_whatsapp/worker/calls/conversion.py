@@ -15,24 +15,24 @@ LONGEST_ANIMATION = 10_000  # ms
 SHORTEST_FRAME = 8  # ms
 DEFAULT_FRAME = 100  # ms, for pictures that name no duration
 MOST_PIXELS = 40_000_000
-"""Pixels of a picture that is decoded; a small file may claim far more than fits into memory."""
+"""Maximum pixels of a picture to decode; a small file may claim far more than fits into memory."""
 
-OPUS_RATE = 48_000  # granules a second, whatever the sound's own rate is
+OPUS_RATE = 48_000  # granules a second, whatever the sample rate of the recording
 
 PICTURES = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "ICO")
-"""Formats that are opened. For some others, such as EPS, Pillow starts programs."""
+"""Formats that Pillow may open. For some others, such as EPS, it starts programs."""
 
 MOST_READ = 300
-"""Frames that an animation may have; of more than `MOST_FRAMES` some are left out."""
+"""Maximum frames of an animation; of more than `MOST_FRAMES`, some are left out."""
 
 THUMBNAIL = (96, 96)  # pixels at most
 LINK_THUMBNAIL = (300, 300)
 
 
 def to_sticker(data: bytes) -> tuple[bytes, bool]:
-    """A WebP of 512 x 512 pixels, and whether it is animated; a picture that is one already stays as it is.
+    """A WebP of 512 x 512 pixels, and whether it is animated. A file that already is such a WebP stays unchanged.
 
-    Raises ValueError when the file is no picture.
+    Raises ValueError when the file is not a picture.
     """
     from PIL import Image
 
@@ -73,7 +73,7 @@ def _encode(frames: list[tuple[Any, int]], quality: int) -> bytes:
 
 
 def _frames(picture: Any) -> Iterator[tuple[Any, int]]:
-    """At most `MOST_FRAMES` frames with their durations in ms; of more, some are left out and the others last longer."""
+    """At most `MOST_FRAMES` frames with their durations in ms: extra frames are left out, and the others last longer."""
     step = -(-picture.n_frames // MOST_FRAMES)
     total = 0
     for start in range(0, picture.n_frames, step):
@@ -91,7 +91,7 @@ def _frames(picture: Any) -> Iterator[tuple[Any, int]]:
 
 
 def _on_canvas(picture: Any) -> Any:
-    """The picture in the middle of a transparent square."""
+    """The picture, centred on a transparent square."""
     from PIL import Image
 
     small = picture.convert("RGBA")
@@ -108,7 +108,7 @@ def _check_size(picture: Any) -> None:
 
 
 def seconds_of_opus(data: bytes) -> int:
-    """How long an Ogg file with Opus lasts, in seconds; 0 when it does not say."""
+    """The duration of an Ogg Opus file in seconds; 0 when the file does not give it."""
     last = data.rfind(b"OggS")
     if last < 0 or len(data) < last + 14:
         return 0
@@ -117,7 +117,7 @@ def seconds_of_opus(data: bytes) -> int:
 
 
 def thumbnail(data: bytes, size: tuple[int, int] = THUMBNAIL) -> tuple[bytes, tuple[int, int], tuple[int, int]] | None:
-    """A small JPEG, the picture's size and the JPEG's size in pixels; None if the file is no picture or is too large."""
+    """A small JPEG, the picture's size and the JPEG's size in pixels; None if the file is not a picture or is too large."""
     try:
         from PIL import Image
 
@@ -130,5 +130,5 @@ def thumbnail(data: bytes, size: tuple[int, int] = THUMBNAIL) -> tuple[bytes, tu
             file = io.BytesIO()
             small.save(file, "JPEG", quality=60)
             return file.getvalue(), whole, small.size
-    except Exception:  # Pillow raises whatever a broken picture makes it raise
+    except Exception:  # a broken picture can make Pillow raise almost anything
         return None

@@ -69,7 +69,7 @@ def group(client: Client, arguments: dict[str, Any]) -> dict[str, Any]:
 
 
 def create_group(client: Client, arguments: dict[str, Any]) -> dict[str, Any]:
-    """Make a group, a community, or a group in a community."""
+    """Create a group, a community, or a group in a community."""
     linked = community = None
     if arguments["parent"] is not None:
         linked = forms.GroupLinkedParent(LinkedParentJID=parse_jid(arguments["parent"]))
@@ -104,7 +104,7 @@ def leave_group(client: Client, arguments: dict[str, Any]) -> None:
 
 
 def change_participants(client: Client, arguments: dict[str, Any]) -> list[dict[str, Any]]:
-    """Add, remove, promote or demote people; each person's answer has its own error."""
+    """Add, remove, promote or demote people. Returns one result per person, each with its own error, if any."""
     changed = client.gated.update_group_participants(
         parse_jid(arguments["chat"]),
         [parse_jid(each) for each in arguments["participants"]],
@@ -114,7 +114,7 @@ def change_participants(client: Client, arguments: dict[str, Any]) -> list[dict[
 
 
 def join_requests(client: Client, arguments: dict[str, Any]) -> list[dict[str, Any]]:
-    """People who ask to join a group."""
+    """People who have asked to join a group."""
     found = client.gated.get_group_request_participants(parse_jid(arguments["chat"]))
     answer = []
     for each in found:
@@ -124,17 +124,17 @@ def join_requests(client: Client, arguments: dict[str, Any]) -> list[dict[str, A
 
 
 def invite(client: Client, arguments: dict[str, Any]) -> str:
-    """The link to join; `reset` makes a new one."""
+    """The group's invitation link; `reset` replaces it by a new one."""
     return str(client.gated.get_group_invite_link(parse_jid(arguments["chat"]), arguments["reset"]))
 
 
 def join_group(client: Client, arguments: dict[str, Any]) -> str:
-    """Join by a link; returns the group's address."""
+    """Join the group of an invitation link; returns its address."""
     return bare(client.gated.join_group_with_link(arguments["link"]))
 
 
 def preview_group(client: Client, arguments: dict[str, Any]) -> dict[str, Any]:
-    """The group behind a link."""
+    """The group that an invitation link leads to."""
     return _group(client, client.gated.get_group_info_from_link(arguments["link"]))
 
 

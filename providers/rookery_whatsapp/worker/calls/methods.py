@@ -33,7 +33,7 @@ FORMS = {"message": Message, "reaction": ReactionMessage, "event_response": Even
 """Protobufs that are encrypted under the secret of an earlier message."""
 
 BEFORE_LIVE = {"pair_phone", "flags"}
-"""Calls that are allowed while a client shows QR codes."""
+"""Calls that are allowed while a client still shows QR codes."""
 
 UPLOADING = ("media conn", "failed to execute request", "upload")
 
@@ -45,15 +45,15 @@ LIMITED = 463
 
 
 def prepare(arguments: dict[str, Any]) -> None:
-    """Let the library make or change its tables; needs no client. Raises CallFailed."""
+    """Let the library create or migrate its tables; needs no client. Raises CallFailed."""
     answer = gocode.GetAllDevices(arguments["database"].encode(), func_callback_bytes2(log_whatsmeow)).decode()
     if answer.startswith("error: "):
         raise CallFailed("rejected", answer)
 
 
 def send(client: Client, arguments: dict[str, Any]) -> dict[str, Any]:
-    """Send a message; returns its id and time. After `arguments["within"]` seconds nothing leaves
-    any more; the call may be repeated if nothing has left."""
+    """Send a message; returns its id and time. After `arguments["within"]` seconds nothing more is sent. If nothing was
+    sent at all, the caller may repeat the call."""
     library, to = client.gated, outgoing.receiver(arguments)
     parts: list[Any] = []
     arguments["deadline"] = time.monotonic() + arguments.pop("within", math.inf)
@@ -81,14 +81,14 @@ def send(client: Client, arguments: dict[str, Any]) -> dict[str, Any]:
             part = outgoing.join(part, number, arguments["to"], sent.ID)
             ids.append(_leave(client, to, part, arguments["deadline"]).ID)
         except Exception as error:
-            # Neither sent nor unsent: a repetition would send what has arrived once more.
+            # Partly sent: a repetition would send the first files a second time.
             raise CallFailed("unknown", f"{number} of the {len(parts)} files of the album were sent: {error}") from None
     return {"id": sent.ID, "time": sent.Timestamp, "chat": bare(sent.Chat), "parts": ids}
 
 
 def _leave(client: Client, to: Any, message: Any, deadline: float) -> Any:
-    """Send one message, unless it is too late. Raises CallFailed then, otherwise the library's errors."""
-    with client.gate.call():  # both checks are inside: the wait before may be long
+    """Send one message. Raises CallFailed when it is too late to send, otherwise the library's errors."""
+    with client.gate.call():  # both checks are inside, because the wait for the gate may be long
         if time.monotonic() > deadline:
             raise CallFailed("not_connected", "preparing the message took longer than one send may take")
         if not client.usable:  # the library would crash
@@ -155,7 +155,7 @@ def read(client: Client, arguments: dict[str, Any]) -> None:
 
 
 def presence(client: Client, arguments: dict[str, Any]) -> None:
-    """Show the account as online or offline to everybody."""
+    """Show the account as online or offline to everyone."""
     client.library.send_presence(Presence.AVAILABLE if arguments["available"] else Presence.UNAVAILABLE)
 
 
@@ -176,7 +176,7 @@ def download(client: Client, arguments: dict[str, Any]) -> int:
 
 
 def describe(client: Client, arguments: dict[str, Any]) -> tuple[str, bytes, bytes]:
-    """A message that the engine decrypted: `type` of its event, its body, and its document. `form` names the protobuf."""
+    """Describe content that the engine decrypted: the event's type, its body, and its document. `form` names the protobuf."""
     form = FORMS[arguments["form"]]
     try:
         message = encoding.mend(form.FromString(arguments["data"]))
@@ -218,7 +218,7 @@ def flags(client: Client, arguments: dict[str, Any]) -> tuple[bool, bool]:
 
 
 def probe(client: Client, arguments: dict[str, Any]) -> None:
-    """One round trip to the server: say once more that this device is active, as it did when it connected."""
+    """One round trip to the server: report again that this device is active, as it did when it connected."""
     client.library.set_passive(False)
 
 
@@ -228,12 +228,12 @@ def logout(client: Client, arguments: dict[str, Any]) -> None:
 
 
 def read_page(client: Client, arguments: dict[str, Any]) -> dict[str, str]:
-    """What a web page says of itself, for the preview of a link to it."""
+    """The title, description and picture that a web page declares, for the preview of a link to it."""
     return web_page.describe(arguments["html"], arguments["url"])
 
 
 def _question(function: Callable[[Client, dict[str, Any]], Any]) -> Callable[[Client, dict[str, Any]], Any]:
-    """Run a query; a failure is the server's answer."""
+    """Wrap a query: a failure is reported as the server's answer."""
 
     def ask(client: Client, arguments: dict[str, Any]) -> Any:
         try:

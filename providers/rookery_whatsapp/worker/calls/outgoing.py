@@ -28,7 +28,7 @@ PINNED = 7 * 86_400  # seconds
 MENTION_ALL = 1
 MOST_FORWARDED = 127  # the score at which WhatsApp's own apps stop counting
 OF_THE_ALBUM = ("reply_to", "quoted_sender", "quoted_text")
-"""Arguments that go with the announcement of an album, not with its files."""
+"""Arguments that belong to the announcement of an album, not to its files."""
 SHARED = (
     *("conversation", "extendedTextMessage", "imageMessage", "videoMessage", "audioMessage", "documentMessage"),
     *("ptvMessage", "stickerMessage", "contactMessage", "contactsArrayMessage", "locationMessage"),
@@ -37,7 +37,7 @@ SHARED = (
 
 
 def build(client: NewClient, arguments: dict[str, Any]) -> Any:
-    """The `Message` for a send's arguments; media is uploaded first."""
+    """Build the `Message` for the arguments of a send; uploads its media first."""
     content, chat = arguments["content"], arguments["to"]
     kind = content["type"]
     message = e2e.Message()
@@ -109,7 +109,7 @@ def build(client: NewClient, arguments: dict[str, Any]) -> Any:
 
 
 def build_album(client: NewClient, arguments: dict[str, Any]) -> tuple[Any, list[Any]]:
-    """The message that announces an album, and its files, which `join` makes a part of it once the first is sent."""
+    """The message that announces an album, and one for each file; `join` ties those to the announcement once it is sent."""
     kept = {name: value for name, value in arguments.items() if name not in ("items", "content", *OF_THE_ALBUM)}
     parts = []
     for item in arguments["items"]:
@@ -125,7 +125,7 @@ def build_album(client: NewClient, arguments: dict[str, Any]) -> tuple[Any, list
 
 
 def join(part: Any, number: int, chat: str, album: str) -> Any:
-    """Make a file the one with this number (from 0) of the album with this id."""
+    """Make a file's message the one at position `number` (from 0) of the album with this id."""
     association = part.messageContextInfo.messageAssociation
     association.associationType = e2e.MessageAssociation.MEDIA_ALBUM
     association.parentMessageKey.remoteJID = chat
@@ -136,7 +136,7 @@ def join(part: Any, number: int, chat: str, album: str) -> Any:
 
 
 def _again(message: Any, arguments: dict[str, Any]) -> Any:
-    """An earlier message of any chat once more: as forwarded, or as the account's own with another caption."""
+    """A copy of an earlier message from any chat: forwarded, or as the account's own with a new caption."""
     content = arguments["content"]
     try:
         earlier, said = unwrapped(ParseDict(arguments["message"], e2e.Message(), ignore_unknown_fields=True))
@@ -217,7 +217,7 @@ def _vcard(name: str, phone: str) -> str:
 
 
 def poll_info(arguments: dict[str, Any]) -> Any:
-    """The description of a poll that the library needs for a vote. Fields that it does not read are empty."""
+    """The poll description that the library needs for a vote. Fields that the library does not read stay empty."""
     source = forms.MessageSource(
         Chat=parse_jid(arguments["to"]),
         Sender=parse_jid(arguments["sender"]),

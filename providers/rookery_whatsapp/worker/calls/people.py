@@ -25,7 +25,7 @@ PRIVACY = {
     "Online": "online",
 }
 AUDIENCES = {1: "contacts", 2: "except", 3: "only"}
-"""By neonize's number for the kind of an audience."""
+"""Kinds of audience, by neonize's number."""
 UNDEFINED = 1
 """neonize's number for a setting that WhatsApp did not name."""
 
@@ -34,7 +34,7 @@ HIDDEN_PICTURE = ("the user has hidden their profile picture", "not-authorized")
 
 
 def contacts(client: Client, arguments: dict[str, Any]) -> list[dict[str, Any]]:
-    """Everybody in the library's own store, one entry per person."""
+    """Every contact in the library's own store, one entry per person."""
     found: dict[str, dict[str, Any]] = {}
     for each in client.gated.contact.get_all_contacts():
         if each.JID.Server not in (USER, LID):
@@ -58,7 +58,7 @@ def _contact(client: Client, jid: Any, info: Any) -> dict[str, Any]:
 
 
 def contact(client: Client, arguments: dict[str, Any]) -> dict[str, Any]:
-    """One person, with the data that only the server has."""
+    """One person, including the data that only the server has."""
     jid = parse_jid(arguments["who"])
     library = client.gated
     entry = _contact(client, jid, library.contact.get_contact(jid))
@@ -119,13 +119,13 @@ def block(client: Client, arguments: dict[str, Any]) -> None:
 
 
 def set_timer(client: Client, arguments: dict[str, Any]) -> None:
-    """Set after how many seconds the messages of a private chat disappear; 0: they stay."""
-    # The library takes nanoseconds. (It counts a timedelta in milliseconds.)
+    """Set the number of seconds after which messages of a private chat disappear; 0 keeps them."""
+    # The library takes nanoseconds. (It would read a timedelta as milliseconds.)
     client.gated.set_disappearing_timer(parse_jid(arguments["who"]), arguments["expires_in"] * 1_000_000_000)
 
 
 def profile(client: Client, arguments: dict[str, Any]) -> dict[str, Any]:
-    """The account itself."""
+    """The account's own profile."""
     me = client.gated.get_me()
     phone, lid = bare(me.JID), bare(me.LID)
     about = None

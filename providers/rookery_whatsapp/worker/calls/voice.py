@@ -1,4 +1,4 @@
-"""Converts sound files to voice notes with ffmpeg, in a process of its own that is limited in time, memory and output.
+"""Converts sound files to voice notes with ffmpeg, in a separate process with limits on time, memory and output.
 
 Each conversion has a folder for temporary files, locked while it is used. A worker that is killed leaves its folder behind;
 the next worker that starts removes it.
@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-CONVERTING = 60.0  # seconds, and as many of CPU time
+CONVERTING = 60.0  # seconds of wall time, and as many of CPU time
 LARGEST_SOUND = 16 * 1024 * 1024  # bytes of a converted voice note, more than an hour
 MOST_MEMORY = 1024 * 1024 * 1024  # bytes of address space for ffmpeg
 SOUNDS = ",".join(
@@ -26,7 +26,7 @@ SOUNDS = ",".join(
         *("mov", "mp4", "m4a", "3gp", "3g2", "mj2", "mp3", "mpeg", "mpegts", "ogg", "w64", "wav"),
     )
 )
-"""Formats that ffmpeg may read. Playlists are none of them: they would let a file name other files and addresses."""
+"""Formats that ffmpeg may read. Playlists are excluded: they would let a file name other files and addresses."""
 
 PREFIX = "rookery-voice-"
 LOCK = "lock"
@@ -38,8 +38,8 @@ def to_voice(data: bytes, seconds: float = CONVERTING) -> bytes:
     """A voice note (Ogg with Opus) from any sound file, if ffmpeg is installed. Raises ValueError, at the latest after
     `seconds`.
 
-    ffmpeg reads a file instead of a pipe, because many sound files name their parts at their end. It may read only sounds and
-    only this file.
+    ffmpeg reads a file instead of a pipe, because many formats keep their index at the end. It may read only this file, and
+    only as a sound format.
     """
     if shutil.which("ffmpeg") is None:
         raise ValueError("a voice note is Ogg with Opus; other sound files are converted where ffmpeg is installed")
@@ -71,7 +71,7 @@ def _command(source: Path, target: Path) -> list[str]:
 
 
 def _limit(pid: int) -> None:
-    """Bound what a child process may use, where the system can (Linux)."""
+    """Limit the resources of a child process, where the system supports it (Linux)."""
     if hasattr(resource, "prlimit"):
         for what, most in (
             (resource.RLIMIT_AS, MOST_MEMORY),

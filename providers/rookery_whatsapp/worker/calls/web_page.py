@@ -1,6 +1,6 @@
-"""Reads what a web page says of itself: title, description and picture, as the preview of a link shows them.
+"""Reads the title, description and picture that a web page declares, as the preview of a link shows them.
 
-It runs in the worker, so that a page which the parser cannot cope with harms neither the engine nor other sessions' events.
+It runs in the worker, so that a page that breaks the parser harms neither the engine nor the events of other sessions.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urljoin
 
 LARGEST_HEAD = 128 * 1024
-"""Bytes of a page that are parsed: what it says of itself stands at its beginning."""
+"""Bytes of a page that are parsed: its own description is near the beginning."""
 LONGEST = {"title": 300, "description": 500, "url": 2048, "image": 2048}  # characters
 NAMES = {
     "title": ("og:title", "twitter:title"),
@@ -54,7 +54,7 @@ def describe(page: bytes, address: str) -> dict[str, str]:
 
 
 def _encoding(head: bytes) -> str | None:
-    """UTF-8 if the page is; otherwise what it says of itself, or the parser's guess."""
+    """UTF-8 if the page decodes as such; otherwise the encoding that it declares, or the parser's guess."""
     try:
         head[:-3].decode()
     except UnicodeDecodeError:

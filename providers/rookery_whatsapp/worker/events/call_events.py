@@ -1,4 +1,4 @@
-"""Calls: who rings, and how the call ends."""
+"""Calls: who is calling, and how the call ends."""
 
 from __future__ import annotations
 

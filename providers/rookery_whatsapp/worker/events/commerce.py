@@ -31,7 +31,7 @@ def template_reply(part: Any, body: Body) -> None:
 
 
 def flow_reply(part: Any, body: Body) -> None:
-    """A form was filled in, or another native flow came to its end. `data` is its answer, if that is JSON."""
+    """A form was filled in, or another native flow ended. `data` is its answer, if that is JSON."""
     flow = part.nativeFlowResponseMessage
     try:
         data = json.loads(flow.paramsJSON)
@@ -61,7 +61,7 @@ def choices(part: Any, body: Body) -> None:
 
 
 def template(part: Any, body: Body) -> None:
-    """A text that a business had approved, with buttons."""
+    """A text that WhatsApp approved for a business, with buttons."""
     hydrated = part.hydratedTemplate if part.HasField("hydratedTemplate") else part.hydratedFourRowTemplate
     body["text"] = hydrated.hydratedContentText or part.interactiveMessageTemplate.body.text
     found = []
@@ -79,7 +79,7 @@ def template(part: Any, body: Body) -> None:
 
 
 def structured(part: Any, body: Body) -> None:
-    """A template of an older form."""
+    """A template in an older format."""
     if part.HasField("hydratedHsm"):
         template(part.hydratedHsm, body)
     body["template"] = {"namespace": part.namespace or None, "name": part.elementName, "values": list(part.params)}
@@ -96,7 +96,7 @@ def interactive(part: Any, body: Body) -> None:
 
 
 def order(part: Any, body: Body) -> None:
-    """A basket was ordered."""
+    """A shopping cart was ordered."""
     body["text"] = part.message
     body["order"] = {
         "id": part.orderID,
@@ -109,7 +109,7 @@ def order(part: Any, body: Body) -> None:
 
 
 def product(part: Any, body: Body) -> None:
-    """One article of a catalogue."""
+    """One product of a catalogue."""
     article = part.product
     body["text"] = part.body or article.title
     body["product"] = {
@@ -134,7 +134,7 @@ def payment(part: Any, body: Body) -> None:
 
 
 def payment_request(part: Any, body: Body) -> None:
-    """Money is asked for."""
+    """Someone requests money."""
     body["payment"] = {
         "amount": part.amount1000 / 1000,
         "currency": part.currencyCodeIso4217 or None,

@@ -10,10 +10,10 @@ from . import kinds
 
 REVOKE, EDIT = 0, 14  # ProtocolMessage.Type
 DEPTH = 8
-"""How many wrappers around one message are opened."""
+"""Maximum number of wrappers to open around one message."""
 
 QUOTED = 1000
-"""Characters of the text of a quoted message that are kept."""
+"""Characters to keep of a quoted message's text."""
 
 
 def unwrapped(message: Any) -> tuple[Any, dict[str, Any]]:
@@ -31,12 +31,12 @@ def unwrapped(message: Any) -> tuple[Any, dict[str, Any]]:
         else:
             return message, said
     if any(message.HasField(name) for name in kinds.WRAPPERS):
-        said["reason"] = f"more than {DEPTH} messages inside each other"
+        said["reason"] = f"more than {DEPTH} messages nested inside each other"
     return message, said
 
 
 def spoken(name: str) -> str:
-    """The name of a field without its ending: `view_once` for `viewOnceMessageV2`."""
+    """The name of a field without its suffix: `view_once` for `viewOnceMessageV2`."""
     return re.sub(r"_?message(_v[0-9]+)?(_extension)?$", "", re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower())
 
 
@@ -58,7 +58,7 @@ def describe(message: Any, id: str) -> tuple[str, dict[str, Any]]:
             _fill(name, part, fill, body)
             return "message", body
     service = [kinds.SERVICE[field.name] for field, _ in message.ListFields() if field.name in kinds.SERVICE]
-    service.sort(key=kinds.CONTEXT.__eq__)  # context accompanies anything
+    service.sort(key=kinds.CONTEXT.__eq__)  # last, because context accompanies any kind
     unknown = [field.name for field, _ in message.ListFields() if field.name not in kinds.SERVICE]
     if service and not unknown:
         return "service_message", {"message_id": id, "kind": service[0]}
@@ -71,16 +71,16 @@ def _fill(name: str, part: Any, fill: kinds.Describe, body: dict[str, Any]) -> N
     try:
         fill(part, body)
     except (AttributeError, TypeError, ValueError, RecursionError) as error:
-        # A field is not as this code expects: the kind is known nevertheless.
+        # A field has an unexpected form, but the kind is still known.
         body["reason"] = f"{type(error).__name__}: {error}"
     if (inside := kinds.HOLDERS.get(name)) and part.HasField(inside):
-        # Without what that one holds, so that no stranger can make this recurse.
+        # Without the message that it holds itself, so that no stranger can make this recurse.
         held = describe_quote(getattr(part, inside))
         body["text"] = held["text"]
         if held["kind"] != "text":
             body["contains"] = held["kind"]
     if body["kind"] == "text" and not body["text"]:
-        body.setdefault("reason", "a text without characters")
+        body.setdefault("reason", "an empty text")
     context = getattr(part, "contextInfo", None)
     if context is not None:
         _context(context, body)
@@ -106,7 +106,7 @@ def _context(context: Any, body: dict[str, Any]) -> None:
 
 
 def describe_quote(message: Any) -> dict[str, str]:
-    """`kind` and `text` of a quoted message, without the message that it quotes itself."""
+    """`kind` and `text` of a quoted message, without the message that it quotes in turn."""
     message, said = unwrapped(message)
     for name, (kind, fill) in kinds.KINDS.items():
         if message.HasField(name):
@@ -139,7 +139,7 @@ def _protocol(protocol: Any, id: str) -> tuple[str, dict[str, Any]]:
 
 
 def encrypted_part(message: Any) -> tuple[str, Any, Any] | None:
-    """The field, the part and the key of the earlier message, when the content is encrypted under its secret."""
+    """The field, its part, and the key of the earlier message under whose secret the content is encrypted, if it is."""
     message, _ = unwrapped(message)
     for name, key in kinds.ENCRYPTED.items():
         if message.HasField(name):

@@ -1,7 +1,7 @@
 """Converts protobufs that a stranger filled in to JSON that every store and reader accepts.
 
 The sender controls the strings, numbers and sizes in a message. Strings may be invalid UTF-8 (protobuf returns those as
-bytes), floats may be NaN or infinite, identifiers may be empty, huge or hold NUL, times may lie outside of any calendar.
+bytes), floats may be NaN or infinite, identifiers may be empty, huge or contain NUL, times may be out of range.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ LONGEST_NAME = 200
 """Characters of a key, a chat or a sender. Both databases index them."""
 
 LARGEST_RAW = 1024 * 1024
-"""Maximum bytes of the library's own document in JSON; a larger one loses its pictures first, then everything."""
+"""Maximum bytes of the library's own document in JSON; the long values of a larger one are cut, or else it is omitted."""
 
 LARGEST_BODY = 1024 * 1024
 """Maximum bytes of a body in JSON; the texts of a larger one are cut."""
 
-LONGEST_TEXT = 65_536  # characters of one text in a body that would be too large
+LONGEST_TEXT = 65_536  # characters to keep of one text in a body that would be too large
 LARGEST_PREVIEW = 1024  # characters to keep of one value in a document that would be too large
-CLOCKS_APART = 86_400.0  # seconds that a platform's time may be ahead of ours
+CLOCKS_APART = 86_400.0  # seconds by which a platform's time may be ahead of ours
 OLDEST = 1_230_768_000.0
 """Seconds since 1970 of the year in which WhatsApp began; earlier times mean "unknown"."""
 
@@ -36,7 +36,7 @@ _encoder = msgspec.json.Encoder()  # writes null for NaN and infinity
 
 
 def mend(message: Any) -> Any:
-    """Replace each string of `message` that is invalid UTF-8 by a valid one, in place; returns `message`."""
+    """Replace each invalid UTF-8 string in `message` by a valid one, in place; returns `message`."""
     for field, value in message.ListFields():
         if field.cpp_type == _MESSAGE:
             if not field.is_repeated:
@@ -60,7 +60,7 @@ def _text(value: Any) -> str:
 
 
 def clean(value: Any) -> Any:
-    """The same document without values that JSON cannot express."""
+    """A copy of the document without values that JSON cannot represent."""
     if isinstance(value, str):
         return value if value.isascii() else value.encode("utf-8", "replace").decode()
     if isinstance(value, float):
@@ -75,7 +75,7 @@ def clean(value: Any) -> Any:
 
 
 def encode_body(body: dict[str, Any]) -> bytes:
-    """A body as JSON of a bounded size."""
+    """A body as JSON of limited size."""
     document = clean(body)
     data = _encoder.encode(document)
     if len(data) <= LARGEST_BODY:
@@ -87,7 +87,7 @@ def encode_body(body: dict[str, Any]) -> bytes:
 
 
 def encode_raw(message: Any) -> bytes:
-    """The library's own document as JSON of a bounded size; pictures and the like are base64."""
+    """The library's own document as JSON of limited size; binary values such as pictures are base64."""
     try:
         document = clean(MessageToDict(message))
         data = _encoder.encode(document)
@@ -100,7 +100,7 @@ def encode_raw(message: Any) -> bytes:
 
 
 def encode_unread(data: bytes, reason: str) -> bytes:
-    """The document of an unreadable report: its bytes, if they are few, and the reason."""
+    """The document for an unreadable report: the first `LARGEST_RAW // 2` of its bytes, its size, and the reason."""
     kept = data[: LARGEST_RAW // 2]
     return _encoder.encode({"unread": base64.b64encode(kept).decode(), "size": len(data), "reason": clean(reason)})
 
@@ -116,7 +116,7 @@ def _cut(value: Any, characters: int, *, items: int | None = None) -> Any:
 
 
 def name(text: str) -> str:
-    """A key, chat or sender that both databases can index: no NUL, no line break, bounded; still unique."""
+    """A key, chat or sender that both databases can index: no NUL, no line break, limited length; still unique."""
     printable = "".join(character if character.isprintable() else "\ufffd" for character in str(clean(text)))
     if len(printable) <= LONGEST_NAME and printable == text:
         return printable
@@ -124,11 +124,11 @@ def name(text: str) -> str:
 
 
 def digest(data: bytes) -> str:
-    """16 hexadecimal digits that stand for `data`."""
+    """A digest of `data`: 16 hexadecimal digits."""
     return hashlib.sha256(data).hexdigest()[:16]
 
 
 def moment(seconds: float) -> float:
-    """The platform's time, or now when it sent no time or an impossible one."""
+    """The platform's time, or the current time when the platform sent none or an impossible one."""
     now = time.time()
     return seconds if OLDEST <= seconds <= now + CLOCKS_APART else now

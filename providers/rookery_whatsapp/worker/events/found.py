@@ -22,7 +22,7 @@ class Found(NamedTuple):
 def found(
     type: str, key: str, at: float, chat: str | None, sender: str | None, body: dict[str, Any], raw: Any
 ) -> Found:
-    """`raw` is the library's message, or bytes that are JSON already; `at` seconds since 1970."""
+    """Make an event. `raw` is the library's message, or bytes that are JSON already; `at` is in seconds since 1970."""
     return Found(
         type,
         encoding.name(key),

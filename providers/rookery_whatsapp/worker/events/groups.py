@@ -15,7 +15,7 @@ LINKS = {1: "parent", 2: "subgroup", 3: "sibling"}
 
 
 def on_joined(client: Reporter, event: Any) -> None:
-    """The account is now in a group: somebody added it, or it joined or made the group."""
+    """The account is now a member of a group: it was added, joined, or created the group."""
     info, now = event.GroupInfo, time.time()
     chat = bare(info.JID)
     actor = account(client, event.Sender, event.SenderPN)
@@ -32,7 +32,7 @@ def on_joined(client: Reporter, event: Any) -> None:
         },
     }
     raw = encoding.encode_raw(event)
-    # The report has no time, so a second report of the same group is a new event.
+    # The report has no time, so a second report about the same group is a new event.
     key = f"{chat}/group_joined:{int(now)}:{encoding.digest(raw)}"
     client.store(found("group_joined", key, now, chat, actor["id"], body, raw))
 
@@ -53,7 +53,7 @@ def shape(info: Any) -> dict[str, Any]:
 
 
 def on_changed(client: Reporter, event: Any) -> None:
-    """Something about a group has changed."""
+    """A group's settings or members changed."""
     chat = bare(event.JID)
     actor = account(client, event.Sender) if event.HasField("Sender") else None
     changes = list(_changes(client, event))
@@ -108,7 +108,7 @@ _UNKNOWN = {
     "membership_approval_mode": "settings",
     "member_add_mode": "settings",
 }
-"""Changes that the library passes on as stanzas."""
+"""Changes that the library passes on as raw stanzas."""
 
 
 def _people(client: Reporter, node: Any) -> Any:

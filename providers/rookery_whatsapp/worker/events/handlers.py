@@ -11,7 +11,7 @@ from . import call_events, groups, messages, receipts
 from .reporter import Reporter
 
 REASONS = {1: 400, 2: 401, 3: 402, 4: 403, 5: 406, 6: 405, 7: 409, 8: 500, 9: 501, 10: 503}
-"""neonize's numbers of WhatsApp's own reasons for refusing a login."""
+"""WhatsApp's own reasons for refusing a login, by neonize's number."""
 
 
 def _notice(kind: str, detail: Callable[[Any], dict[str, Any]] = lambda _: {}) -> Callable[[Reporter, Any], None]:
@@ -51,4 +51,4 @@ HANDLERS: dict[Any, Callable[[Reporter, Any], None]] = {
     reports.CallTerminate: call_events.call_event("ended"),
     reports.UnknownCallEvent: call_events.on_unknown_call,
 }
-"""The reports that Rookery subscribes to at the library; it gets no others."""
+"""The reports that Rookery subscribes to; the library delivers no others."""

@@ -1,4 +1,4 @@
-"""Every kind of content that a WhatsApp message may have, by its field in `waE2E.Message`.
+"""Every kind of content of a WhatsApp message, by its field in `waE2E.Message`.
 
 `docs/whatsapp.md` lists them; a test compares this table with neonize's protobufs.
 """
@@ -122,7 +122,7 @@ KINDS: dict[str, tuple[str, Describe]] = {
 """Parts that are content: the kind in the event's body, and the function that fills the rest of the body."""
 
 HOLDERS = {"commentMessage": "message", "sendPaymentMessage": "noteMessage", "requestPaymentMessage": "noteMessage"}
-"""Parts of a kind of their own that hold a message, and the field that it is in: its text becomes theirs."""
+"""Parts with a kind of their own that contain a message, and the field with that message: its text becomes theirs."""
 
 CONTEXT = "context"
 
@@ -134,7 +134,7 @@ SERVICE = {
     "stickerSyncRmrMessage": "sticker_sync",
     "messageContextInfo": CONTEXT,
 }
-"""Parts that devices exchange with each other. Their documents hold keys and are not kept."""
+"""Parts that devices exchange among themselves. Their documents contain keys and are not kept."""
 
 ENCRYPTED = {
     "secretEncryptedMessage": "targetMessageKey",
@@ -187,4 +187,4 @@ PROTOCOL = {
 """Numbers of `ProtocolMessage.Type` and the kinds of their events; `revoke` and `edit` have types of their own."""
 
 HOLDS_KEYS = {5, 6, 7, 16, 17, 40, 41}
-"""Those of them whose documents hold keys or other people's data; these documents are not kept."""
+"""The types among them whose documents contain keys or other people's data; these documents are not kept."""

@@ -9,7 +9,7 @@ _NAMES = (("fileName", "filename"), ("seconds", "seconds"), ("width", "width"), 
 
 
 def _file(part: Any, body: Body) -> None:
-    """`media` is present only if there is a file to fetch: an edit of a caption names no file."""
+    """Add `media`, but only if there is a file to fetch: an edited caption names none."""
     body["text"] = getattr(part, "caption", "")
     if not (part.directPath or getattr(part, "URL", "")):
         return
@@ -28,7 +28,7 @@ def image(part: Any, body: Body) -> None:
 
 
 def video(part: Any, body: Body) -> None:
-    """A film, a round note, or an animation without sound."""
+    """A video, a round video note, or an animation without sound."""
     _file(part, body)
     if part.gifPlayback and body["kind"] == "video":
         body["kind"] = "animation"

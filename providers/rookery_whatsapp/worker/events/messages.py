@@ -13,16 +13,16 @@ ADMIN_EDIT, SENDER_REVOKE, ADMIN_REVOKE = "3", "7", "8"
 """The attribute `edit` of a stanza. In a channel an edit or deletion has the id of its original."""
 
 SENDER_KEY = "sender_key"
-"""The kind of a message that only brings the key for those that its sender writes to a group."""
+"""The kind of a message that only delivers the key for its sender's later messages to a group."""
 
 ENCRYPTED = "encrypted"
 """The type of an event whose content the engine decrypts before it stores it; never stored itself."""
 
 
 def on_message(client: Reporter, event: Any) -> None:
-    """A message, an edit, a deletion, a reaction or a vote."""
+    """Handle a message, an edit, a deletion, a reaction or a vote."""
     if event.Info.Category == "peer":
-        return  # between the phone and this device only
+        return  # an exchange between the phone and this device
     client.store(describe_event(client, event))
 
 
@@ -60,11 +60,11 @@ def _describe(client: Reporter, event: Any) -> Found:
     elif kind == "message":
         _view_once(event, body)
     if body.get("kind") == SENDER_KEY:
-        # In a group the first message of each sender comes in two parts with one id: this one, and the content.
+        # In a group, each sender's first message arrives in two parts with one id: this part, and the content.
         key = f"{key}/{SENDER_KEY}"
     if info.Pushname:
         place["sender_name"] = info.Pushname
-    event.ClearField("Raw")  # a repetition of the same message
+    event.ClearField("Raw")  # it repeats the message
     raw = event if contents.keeps_raw(content) else encoding.encode_body({"omitted": "holds keys"})
     return found(kind, key, at, chat, sender, body | place, raw)
 

@@ -7,7 +7,7 @@ from typing import Any
 from google.protobuf.json_format import MessageToDict
 
 SMALL = 2000
-"""Maximum characters that `generic` copies from a value."""
+"""Maximum characters that `generic` copies of one value."""
 
 Body = dict[str, Any]
 
@@ -83,7 +83,7 @@ def contacts(part: Any, body: Body) -> None:
 
 
 def poll(part: Any, body: Body) -> None:
-    """A question with answers to choose from."""
+    """A question with options to choose from."""
     body["text"] = part.name
     body["poll"] = {
         "question": part.name,
@@ -102,18 +102,18 @@ def poll_result(part: Any, body: Body) -> None:
 
 
 def poll_option(part: Any, body: Body) -> None:
-    """Somebody added an answer to a poll."""
+    """Someone added an option to a poll."""
     body["target"] = part.pollCreationMessageKey.ID
     body["text"] = part.addOption.optionName
 
 
 def album(part: Any, body: Body) -> None:
-    """The head of several pictures and films, which follow as messages of their own."""
+    """The announcement of several pictures and videos, which follow as separate messages."""
     body["album"] = {"images": part.expectedImageCount, "videos": part.expectedVideoCount}
 
 
 def event(part: Any, body: Body) -> None:
-    """An invitation to meet."""
+    """An invitation to an event."""
     body["text"] = part.name
     body["event"] = {
         "name": part.name,
@@ -138,7 +138,7 @@ def group_invite(part: Any, body: Body) -> None:
 
 
 def channel_invite(part: Any, body: Body) -> None:
-    """An invitation to follow or look after a channel."""
+    """An invitation to follow or administer a channel."""
     body["text"] = getattr(part, "caption", "")
     body["invite"] = {"channel": part.newsletterJID, "name": part.newsletterName or None}
 
@@ -154,7 +154,7 @@ def call_log(part: Any, body: Body) -> None:
 
 
 def scheduled_call(part: Any, body: Body) -> None:
-    """A call that is planned."""
+    """A scheduled call."""
     body["text"] = part.title
     body["call"] = {"at": part.scheduledTimestampMS / 1000, "video": part.callType == 2, "title": part.title or None}
 
@@ -165,13 +165,13 @@ def keyed(part: Any, body: Body) -> None:
 
 
 def pin(part: Any, body: Body) -> None:
-    """A message was pinned or unpinned for everybody."""
+    """A message was pinned or unpinned for everyone."""
     body["target"] = part.key.ID
     body["pinned"] = part.type == 1
 
 
 def keep(part: Any, body: Body) -> None:
-    """A disappearing message was kept, or not any more."""
+    """A disappearing message was kept, or no longer kept."""
     body["target"] = part.key.ID
     body["kept"] = part.keepType == 1
 
@@ -194,12 +194,12 @@ def quoted_status(part: Any, body: Body) -> None:
 
 
 def placeholder(part: Any, body: Body) -> None:
-    """A message that linked devices do not get; the phone has it."""
+    """A placeholder for a message that only the phone gets."""
     body["reason"] = "only_on_the_phone"
 
 
 def rich(part: Any, body: Body) -> None:
-    """The answer of a bot, in pieces."""
+    """A bot's answer, in several parts."""
     body["text"] = "\n".join(piece.messageText for piece in part.submessages if piece.messageText)
 
 

@@ -1,4 +1,4 @@
-"""Chats and accounts in all known forms."""
+"""Chats and accounts with all of their known addresses."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ KINDS = {GROUP: "group", BROADCAST: "broadcast", NEWSLETTER: "channel"}
 
 
 def account(client: Reporter, *names: Any) -> dict[str, Any]:
-    """An account in all known forms. It prefers the phone number, which is what people know."""
+    """An account with all of its known addresses. Its `id` is the phone number if known, because people recognise that."""
     phone, lid = client.both_forms(*forms(*names))
     return {"id": phone or lid or None, "phone": phone or None, "lid": lid or None}
 
 
 def is_private(source: Any) -> bool:
-    """A chat of two."""
+    """True for a chat of two people."""
     return not source.IsGroup and source.Chat.Server in (USER, LID)
 
 
 def places(client: Reporter, source: Any) -> tuple[str, str | None, dict[str, Any]]:
-    """Chat, sender, and both in all known forms."""
+    """The chat, the sender, and the fields of a body that describe both with all of their known addresses."""
     own = (client.library.me.JID, client.library.me.LID) if source.IsFromMe and client.library.me else ()
     sender = account(client, source.Sender, source.SenderAlt, *own)
     if not is_private(source):
@@ -35,7 +35,7 @@ def places(client: Reporter, source: Any) -> tuple[str, str | None, dict[str, An
         chat = account(client, source.Chat, source.Sender, source.SenderAlt)
     kind = "status" if chat["id"] == STATUS else KINDS.get(source.Chat.Server, "private")
     if kind == "channel" and sender["id"] is None:
-        sender["id"] = chat["id"]  # a channel's post names no person
+        sender["id"] = chat["id"]  # a channel post names no person
     place = {
         "chat_type": kind,
         "chat": chat,
@@ -46,8 +46,8 @@ def places(client: Reporter, source: Any) -> tuple[str, str | None, dict[str, An
 
 
 def key_of(source: Any, id: str) -> str:
-    """The identity of a message. It uses the addresses that the server named, so that a message that comes twice has
-    the same key, whatever the library learned meanwhile. Senders make the ids, and two may choose the same one."""
+    """The key of a message. It uses the addresses that the server sent, so that a message that arrives twice has
+    the same key, whatever the library has learned since. It includes the sender, because senders choose the ids."""
     if not is_private(source):
         author = "" if source.Chat.Server == NEWSLETTER or not bare(source.Sender) else f"/{bare(source.Sender)}"
         return f"{bare(source.Chat)}{author}/{id}"

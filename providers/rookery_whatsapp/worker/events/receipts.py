@@ -20,11 +20,11 @@ RECEIPTS = {
     7: "played_self",
     8: "played_self",  # neonize 0.5.2 maps whatsmeow's "played-self" to this number
 }
-"""neonize's numbers of receipts that matter to people; the others serve only the protocol."""
+"""Receipts that matter to people, by neonize's number; the others serve only the protocol."""
 
 
 def on_receipt(client: Reporter, event: Any) -> None:
-    """Somebody got or read messages."""
+    """Someone received or read messages."""
     kind = RECEIPTS.get(event.Type)
     if kind is None:
         return
@@ -38,7 +38,7 @@ def on_receipt(client: Reporter, event: Any) -> None:
 
 
 def on_chat_presence(client: Reporter, event: Any) -> None:
-    """Somebody types, or stops."""
+    """Someone started or stopped typing."""
     chat, sender, place = places(client, event.MessageSource)
     state = "paused" if event.State == 2 else "recording" if event.Media == 2 else "typing"
     now = time.time()
@@ -47,7 +47,7 @@ def on_chat_presence(client: Reporter, event: Any) -> None:
 
 
 def on_presence(client: Reporter, event: Any) -> None:
-    """Somebody is online, or not any more."""
+    """Someone went online or offline."""
     who, now = account(client, event.From), time.time()
     sender = str(who["id"])
     body = {

@@ -1,4 +1,4 @@
-"""The part of a client that handlers use while they turn its reports into events."""
+"""The part of a client that handlers use to turn its reports into events."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from .found import Found
 
 
 class Reporter(Protocol):
-    """`worker.client.Client`, as handlers see it."""
+    """The view that handlers have of `worker.client.Client`."""
 
     library: Any
     """neonize's client."""

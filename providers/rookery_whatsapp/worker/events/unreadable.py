@@ -1,4 +1,4 @@
-"""Reports of the library that this process cannot read or describe: it stores them anyway, with all known details."""
+"""Stores reports of the library that this process cannot read or describe, with all known details."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ UNKNOWN_VALUE = re.compile(r"required field neonize\.(\w+)\.(\w+) not set")
 """The phrase in the error with which the library ends a client."""
 
 LOGINS = ("ConnectFailure", "LoggedOut", "TemporaryBan")
-"""Types that are about a login, which is not stored."""
+"""Types of reports about a login, which are not stored."""
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5  # wire types
 
 
 def describe(client: Reporter, kind: Any, data: bytes, reason: str) -> Found:
-    """The event for a report of this kind, whose serialised form is `data`. Never raises."""
+    """The event for a report of this kind, serialised as `data`. Never raises."""
     raw = encoding.encode_unread(data, reason)
     if kind is reports.Message:
         try:
@@ -42,7 +42,7 @@ def describe(client: Reporter, kind: Any, data: bytes, reason: str) -> Found:
 
 
 def lost(form: str, reason: str) -> Found:
-    """The event for a report with a value unknown to the library, which acknowledged it and kept only this much."""
+    """The event for a report with a value that the library does not know: it acknowledged the report and kept only this."""
     now = time.time()
     key = f"unknown:{form}:{now:.6f}"
     return found("unknown", key, now, None, None, {"kind": form, "reason": reason}, b"null")
@@ -73,14 +73,14 @@ def fields(data: bytes) -> Iterator[tuple[int, bytes, bytes]]:
         elif wire in (_FIXED32, _FIXED64):
             position += 4 if wire == _FIXED32 else 8
         else:
-            raise ValueError(f"no wire type: {wire}")
+            raise ValueError(f"unknown wire type: {wire}")
         if position > len(data):
-            raise ValueError("the last field is cut")
+            raise ValueError("the last field is truncated")
         yield tag >> 3, data[start:position], value
 
 
 def field(number: int, value: bytes) -> bytes:
-    """A field with a length, serialised."""
+    """A length-delimited field, serialised."""
     return _encoded(number << 3 | _BYTES) + _encoded(len(value)) + value
 
 

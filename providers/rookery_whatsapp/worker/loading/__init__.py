@@ -1,1 +1,1 @@
-"""Imports neonize, and provides what the import needs."""
+"""Imports neonize, and provides the modules that the import needs."""

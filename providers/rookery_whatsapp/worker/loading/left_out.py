@@ -1,4 +1,4 @@
-"""Modules that neonize imports for its own helpers and a worker never uses: fetching files and link previews.
+"""Leaves out modules that neonize imports for its own helpers and a worker never uses: fetching files, link previews.
 
 They take a third of a worker's start time, and about 7 MB of its memory.
 """
@@ -15,11 +15,11 @@ def _link_preview(*arguments: Any, **options: Any) -> NoReturn:
 
 
 UNUSED: dict[str, dict[str, Any]] = {"httpx": {}, "linkpreview": {"link_preview": _link_preview}}
-"""Modules, with the names that neonize takes from them when it is imported."""
+"""The modules, each with the names that neonize imports from it."""
 
 
 def leave_out() -> None:
-    """Let neonize find empty modules in their place. Only for a process that does nothing but host neonize."""
+    """Give neonize empty modules instead. Only for a process that does nothing but host neonize."""
     for name, contents in UNUSED.items():
         module = types.ModuleType(name, "left out, see rookery_whatsapp.worker.left_out")
         module.__dict__.update(contents)

@@ -1,6 +1,6 @@
 """neonize imports `magic` (python-magic), which needs the C library libmagic; the wheel `pylibmagic` brings one.
 
-Importing pylibmagic would change `ctypes` and the environment for the whole process. On Linux it is enough to load its file:
+Importing pylibmagic would change `ctypes` and the environment of the whole process. On Linux it is enough to load its file:
 the system finds an already loaded library by its name. Only the standard library is imported here.
 """
 
@@ -13,7 +13,7 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-NAME = "libmagic.so.1"  # what python-magic asks for
+NAME = "libmagic.so.1"  # the name that python-magic loads
 
 
 def provide_libmagic() -> None:

@@ -14,11 +14,11 @@ from .left_out import leave_out
 from .libmagic import provide_libmagic
 
 PLATFORMS = "Linux with glibc on x86_64, aarch64, i686 and s390x, and macOS 12 or newer on x86_64 and arm64"
-"""Platforms for which neonize 0.5.2 has a build that Rookery can use; the markers in pyproject.toml say the same."""
+"""Platforms for which neonize 0.5.2 has a build that Rookery can use; keep the markers in pyproject.toml in step."""
 
 
 class Unusable(Exception):
-    """neonize cannot be loaded here; the text says what to do."""
+    """neonize cannot be loaded here; the message says what to do."""
 
 
 def load() -> str:
@@ -40,7 +40,7 @@ def load() -> str:
 
     # neonize 0.5.2 forgets to convert what this one function returns.
     _binder.gocode.DecryptPollVote.errcheck = _binder.consume_bytes_struct
-    # It reports unexpected input through whatsmeow's own log, at this level.
+    # neonize reports unexpected input through whatsmeow's own log, at this level.
     logging.getLogger("neonize.utils.log").setLevel(logging.WARNING)
     library_log.listen(client, LogEntry)
     return name
@@ -66,7 +66,7 @@ def _here() -> str:
 
 
 def _without_libmagic() -> None:
-    """neonize imports `magic` to guess file types, which Rookery never needs: its files come with their type. Without
+    """neonize imports `magic` to guess file types. Rookery never needs that, because its files come with their types. Without
     libmagic the import would fail, so neonize gets an empty module instead."""
     provide_libmagic()
     try:

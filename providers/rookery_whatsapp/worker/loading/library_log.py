@@ -20,9 +20,9 @@ class LibraryLog:
 
     def __init__(self) -> None:
         self.failure: int | None = None
-        """WhatsApp's number of the reason in the last `<failure>`, even if the library does not know it."""
-        self.expires: int | None = None  # seconds that the failure named
-        self.passkey = False  # WhatsApp asked for the account's passkey, in a form that the library cannot read
+        """WhatsApp's code for the reason in the last `<failure>`, even if the library does not know it."""
+        self.expires: int | None = None  # seconds, as given in the failure
+        self.passkey = False  # whether WhatsApp asked for the account's passkey in a form that the library cannot read
 
     def read(self, text: str) -> None:
         """Read one line."""
@@ -34,7 +34,7 @@ class LibraryLog:
             self.expires = int(seconds[1]) if seconds else None
 
     def __enter__(self) -> LibraryLog:
-        """Inside the block, a client that this thread connects writes here."""
+        """Inside the block, the log of a client that this thread connects goes here."""
         _here.log = self
         return self
 
@@ -43,7 +43,7 @@ class LibraryLog:
 
 
 def listen(client_module: Any, entry: Any) -> None:
-    """Let `LibraryLog` read the log; `client_module` is `neonize.client`, `entry` its type of a line. Call once."""
+    """Let `LibraryLog` read the log. `client_module` is `neonize.client`, `entry` its type for a log line. Call once."""
     make: Callable[[Any], Any] = client_module.func_callback_bytes2
 
     def callback(function: Callable[[int, int], None]) -> Any:

@@ -85,7 +85,7 @@ async def test_a_chat_shows_what_became_of_its_messages(whatsapp: WhatsAppSimula
             after = (await shown(engine, chat))[text.id]
             assert after.text == "typo"
             assert after.content is not None
-            assert "does not open it" in after.content["undecryptable"]
+            assert "does not decrypt it" in after.content["undecryptable"]
 
 
 def _is_vote(each: ReceivedMessage) -> bool:

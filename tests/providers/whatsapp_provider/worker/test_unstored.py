@@ -293,7 +293,7 @@ def test_with_a_key_nothing_is_readable_and_a_rotation_keeps_it(tmp_path: Path) 
     wrong = Worker(place, NEW)
     assert wrong.engine.frames == []
     assert wrong.queue.empty
-    assert "none of the secret keys fits" in wrong.problems[0]
+    assert "none of the secret keys decrypts it" in wrong.problems[0]
     wrong.queue.close()
     file.rename(other := tmp_path / file.name.replace("one", "two"))
     assert Worker(tmp_path / "two~1", OLD).engine.frames == [], "another session's file is of no use"
