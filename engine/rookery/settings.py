@@ -60,7 +60,12 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
     # Health (A5, G1, G2)
     health_warmup: Annotated[float, seconds("How long health checks wait after a start.", least=0.0)] = 15.0
     health_interval: Annotated[float, seconds("Pause between two quick health checks.")] = 30.0
-    deep_check_interval: Annotated[float, seconds("Pause between two probes of each session.")] = 120.0
+    deep_check_interval: Annotated[
+        float,
+        seconds(
+            "Pause between two probes of each session. One whose other traffic is answered is probed a tenth as often."
+        ),
+    ] = 120.0
     probe_timeout: Annotated[float, seconds("How long a session may take to answer a probe.")] = 30.0
     probe_failures: Annotated[int, count("How many probes in a row must fail before a session is restarted.")] = 3
 

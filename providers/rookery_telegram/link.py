@@ -6,6 +6,7 @@ from collections.abc import Coroutine, Mapping
 from typing import Any
 
 import msgspec
+import trio
 
 from rookery.errors import Failure, InvalidInput, ProviderError
 from rookery.model.event import Event
@@ -71,13 +72,17 @@ class TelegramLink:
         """Clear a webhook (pending updates stay) and prove the token. Raises ProviderError."""
         try:
             await self._api.ask("deleteWebhook")
+            asked_at = trio.current_time()
             me = msgspec.json.decode(await self._api.ask("getMe"), type=_Me)
         except (ApiError, NoAnswer) as error:
             raise poll_error(error, opening=True, takeover=self._takeover) from None
         except UNREADABLE:
             raise ProviderError("getMe gave no bot: is the API address right?", kind=Failure.SERVER) from None
         self.account = f"@{me.username}" if me.username else me.first_name
-        self._inbox.life.account = {"id": str(me.id), "username": me.username, "name": me.first_name}
+        answered_at = self._polls.answered_at = trio.current_time()
+        life = self._inbox.life
+        life.account = {"id": str(me.id), "username": me.username, "name": me.first_name}
+        life.last_probe, life.probe_latency = self._inbox.now(), answered_at - asked_at
         self._inbox.beat()
 
     async def run(self) -> None:
@@ -91,6 +96,11 @@ class TelegramLink:
     def fault(self) -> str | None:
         """See `rookery.provider.capabilities.SelfAware`."""
         return self._polls.fault()
+
+    @property
+    def answered_at(self) -> float:
+        """See `rookery.provider.capabilities.SelfProving`."""
+        return self._polls.answered_at
 
     async def probe(self) -> None:
         """One getMe. Raises ProviderError."""

@@ -2,7 +2,8 @@
 
 Two checks per session: a quick look that causes no traffic (`SelfAware`, `Checkable`), and a deep one that is a round trip
 on the application path (`Probeable`). Silence alone does not mean that a link is dead: only failed checks count, and only
-several in a row restart the link.
+several in a row restart the link. A link that gets such answers anyway (`SelfProving`) is probed when none came for a whole
+interval, and now and then.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import trio
 
 from ..errors import ProbeFailed, RateLimited
 from ..log import get_logger
-from ..provider.capabilities import Checkable, Probeable, SelfAware
+from ..provider.capabilities import Checkable, Probeable, SelfAware, SelfProving
 from ..provider.contract import Link
 from ..services import Services
 from ..session.runner import SessionRunner
@@ -28,6 +29,10 @@ CONCURRENCY = 16
 TURN = 0.25
 """Seconds after which an unanswered probe makes room for the next one. From then on it only waits, so a thousand dead
 sessions are found in about the time of one."""
+
+RARELY = 10
+"""A link that proves itself is probed once in this many intervals: a probe measures the latency, which other traffic does
+not."""
 
 log = get_logger("HEALTH")
 
@@ -53,6 +58,8 @@ class _Watch(msgspec.Struct, eq=False):
     aware: SelfAware | None  # the link, if it knows at once what is wrong with it
     checkable: Checkable | None
     probeable: Probeable | None
+    proving: SelfProving | None
+    probed_at: float  # when the last probe was due that was not left out
     failures: dict[str, int] | None = None
     """Consecutive failures by kind: a success of one kind does not reset the other. None before the first."""
     turn: trio.Lock | None = None  # while it is asked: a session is never probed twice at once
@@ -109,15 +116,33 @@ class HealthChecker:
             if watch.turn is not None:  # it is asked right now
                 self._put(now + TICK, id, watch)
                 continue
-            deep = now >= watch.deep_at
-            watch.quick_at = now + self._settings.health_interval
+            deep = now >= watch.deep_at and not self._proves_itself(watch, now)
             if deep:
                 watch.deep_at = now + self._settings.deep_check_interval
+                watch.probed_at = now
+            due = deep or now >= watch.quick_at
+            if due:
+                watch.quick_at = now + self._settings.health_interval
             self._put(watch.due_at, id, watch)
+            if not due:
+                continue
             if watch.aware is not None and not (deep and watch.probeable is not None):
                 self._judge(id, watch, _glance(id, watch.aware))
             elif watch.checkable is not None or watch.probeable is not None:
                 nursery.start_soon(self._check, id, watch, deep)
+
+    def _proves_itself(self, watch: _Watch, now: float) -> bool:
+        """Whether the probe that is due may be left out, because an answer came within the interval. The next one is then
+        due an interval after that answer, so that a dead link is found as early as with probes alone."""
+        interval = self._settings.deep_check_interval
+        if watch.proving is None or now - watch.probed_at >= RARELY * interval:
+            return False
+        if (next_at := watch.proving.answered_at + interval) <= now:
+            return False
+        watch.deep_at = next_at
+        if watch.failures is not None:
+            watch.failures.pop("deep", None)
+        return True
 
     def _put(self, at: float, id: str, watch: _Watch) -> None:
         self._entries += 1
@@ -157,6 +182,8 @@ class HealthChecker:
                 link if isinstance(link, SelfAware) else None,
                 link if isinstance(link, Checkable) else None,
                 link if isinstance(link, Probeable) else None,
+                link if isinstance(link, SelfProving) else None,
+                now - self._uniform(0, (RARELY - 1) * s.deep_check_interval),  # they started together
             )
             self._put(watch.due_at, id, watch)
 

@@ -46,7 +46,8 @@ class Inbox(Protocol):
 
     @property
     def life(self) -> ProofOfLife:
-        """Fields that the provider fills as it learns them (`last_pong`, `last_inbound`, `last_ack`)."""
+        """Fields that the provider fills as it learns them (`last_pong`, `last_inbound`, `last_ack`), and
+        `last_probe` with its latency when the link opens with such a round trip."""
 
     @property
     def trusted_until(self) -> float:

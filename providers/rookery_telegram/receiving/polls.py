@@ -74,6 +74,7 @@ class Polls:
         self._refused = False  # a conflict: nothing is confirmed any more
         self._webhook_deleted = False
         self._asked_at: float | None = None  # when the poll under way began
+        self.answered_at = -float("inf")  # trio time of the last answer that was not an error; the link sets the first
         self._album_pause = album_pause
         self._storing = trio.Lock()  # the cursor moves for updates and for albums
         self._album_news = trio.Event()  # parts were stored, or the server had no more of them
@@ -214,12 +215,13 @@ class Polls:
         finally:
             self._waits = False
         self._asked_at = None
-        self._inbox.beat(trio.current_time() - started)
+        self.answered_at = answered_at = trio.current_time()
+        self._inbox.beat(answered_at - started)
         self._webhook_deleted = False
         self._behind = len(ids) >= FULL_BATCH
         if not events:
             self._note_complete(overdue)
-            return not at_once and trio.current_time() - started < SPIN_DELAY
+            return not at_once and answered_at - started < SPIN_DELAY
         now = self._inbox.now()
         epoch = position.epoch_of(ids, now)
         if epoch != position.epoch:

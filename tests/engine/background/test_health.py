@@ -7,6 +7,7 @@ import trio
 from trio.testing import MockClock
 
 from rookery import Session
+from rookery.background.probes import RARELY
 from rookery.errors import ProviderError, RateLimited
 from rookery.provider.contract import Inbox
 from support.fake_platform import CALM, FakeLink, FakePlatform, add, connected, history_of, open_fake_engine, status_of
@@ -212,6 +213,44 @@ class AwareLink(FakeLink):
     def fault(self) -> str | None:
         AwareLink.asked += 1
         return "looks dead" if self.session.id == "dead" else None
+
+
+class ProvingLink(AskedLink):
+    """A link whose own traffic is answered all the time, until its session is silent."""
+
+    last = -float("inf")
+
+    @property
+    def answered_at(self) -> float:
+        if self.session.id not in self.asked.silent:
+            self.last = trio.current_time()
+        return self.last
+
+
+async def test_a_link_whose_traffic_is_answered_is_probed_rarely(autojump_clock: MockClock) -> None:
+    platform = AskedPlatform()
+    platform.make_link = lambda _, session, inbox: ProvingLink(platform, session, inbox)
+    async with open_fake_engine(platform) as engine:
+        await add(engine)
+        await connected(engine)
+        await trio.sleep(WARMUP + 5 * RARELY * DEEP)
+        assert 4 <= len(platform.probes) <= 6
+        assert len(platform.checks) >= 3 * RARELY, "the quick looks go on"
+
+
+async def test_a_link_whose_traffic_is_not_answered_any_more_is_found_as_soon_as_one_without(
+    autojump_clock: MockClock,
+) -> None:
+    platform = AskedPlatform()
+    platform.make_link = lambda _, session, inbox: ProvingLink(platform, session, inbox)
+    async with open_fake_engine(platform) as engine:
+        await add(engine, "dead", "alive")
+        await connected(engine, "dead", "alive")
+        await trio.sleep(WARMUP + 3.4 * DEEP)
+        platform.silent.add("dead")
+        await trio.sleep(3 * DEEP + CALM.probe_timeout + CALM.backoff_network + 5)
+        assert ("RECONNECTING", "PROBE_FAILED") in await history_of(engine, "dead")
+        assert len(platform.attempt_times("alive")) == 1
 
 
 async def test_a_link_that_knows_what_is_wrong_with_it_ends_after_three_looks(autojump_clock: MockClock) -> None:

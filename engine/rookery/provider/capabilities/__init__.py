@@ -14,6 +14,7 @@ from .link import (
     Paced,
     Probeable,
     SelfAware,
+    SelfProving,
     ServerLeaving,
     Waiting,
 )
@@ -60,6 +61,7 @@ __all__ = [
     "ReachableBy",
     "Reached",
     "SelfAware",
+    "SelfProving",
     "ServerLeaving",
     "Waiting",
     "WorkerHosting",

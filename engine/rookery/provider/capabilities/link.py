@@ -23,6 +23,16 @@ class Probeable(Protocol):
 
 
 @runtime_checkable
+class SelfProving(Protocol):
+    """A `Probeable` link whose ordinary traffic has answers on the application path, such as those of a long poll: it
+    needs few probes."""
+
+    @property
+    def answered_at(self) -> float:
+        """Trio time of the latest such answer; -inf before the first."""
+
+
+@runtime_checkable
 class Checkable(Protocol):
     """A link that can tell, without traffic, whether it looks alive."""
 
