@@ -16,7 +16,8 @@ from rookery.provider.contract import Inbox
 from rookery.provider.pacer import Pacer
 
 from .bot_api.api import BotApi
-from .bot_api.errors import ApiError, NoAnswer, call_error, poll_error
+from .bot_api.errors import ApiError, NoAnswer, call_error
+from .bot_api.session_errors import poll_error
 from .receiving.files import fetch_file
 from .receiving.polls import UNREADABLE, Polls
 from .sending.sends import Sends

@@ -7,12 +7,10 @@ from collections.abc import Callable
 
 from ..errors import Failure
 from ..settings import EngineSettings
+from .failure_kinds import TREATMENT
 
 BEYOND = 1e300
 """A growth factor far beyond any maximum that still gives 0 when multiplied by 0."""
-
-OUTAGES = frozenset({Failure.NETWORK, Failure.SERVER, Failure.STORE})
-"""Failures that end without any action here."""
 
 Uniform = Callable[[float, float], float]
 
@@ -27,14 +25,6 @@ class Backoff:
     def __init__(self, settings: EngineSettings, *, uniform: Uniform = random.uniform) -> None:
         self._settings = settings
         self._uniform = uniform
-        self._base = {
-            Failure.NETWORK: settings.backoff_network,
-            Failure.STORE: settings.backoff_network,
-            Failure.SERVER: settings.backoff_server_error,
-            Failure.RATE_LIMIT: settings.backoff_rate_limit,
-            Failure.CONFLICT: settings.backoff_conflict,
-            Failure.BUG: settings.backoff_internal_error,
-        }
         self.attempt = 0  # consecutive failures of any kind
         self.spent = 0  # those that count towards the limit of attempts
 
@@ -45,12 +35,13 @@ class Backoff:
 
         `retry_after`, which the server asked for, replaces the computed delay; jitter only adds to it.
         """
-        s = self._settings
-        if kind not in OUTAGES and not queueing:
+        s, treatment = self._settings, TREATMENT[kind]
+        if not treatment.outage and not queueing:
             self.spent += 1
             if self.spent > s.reconnect_attempts:
                 return None
-        delay = min(self._base[kind] * self._growth(), max(s.backoff_max, self._base[kind]))
+        first = treatment.first_delay(s)
+        delay = min(first * self._growth(), max(s.backoff_max, first))
         self.attempt += 1
         jitter = s.backoff_jitter
         if retry_after is not None and 0.0 <= retry_after < float("inf"):  # any other value is not a usable time

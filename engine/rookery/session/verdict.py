@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import msgspec
 
-from ..errors import Failure, LeaseLost, ProviderError, RateLimited, StoreError, TerminalError, printable
+from ..errors import LeaseLost, ProviderError, RateLimited, StoreError, TerminalError, printable
 from ..log import get_logger
 from ..model.session import Action, Reason, Session, SessionStatus
 from ..services import Services
 from .backoff import Backoff
-from .failure_kinds import kind_of, reason_of
+from .failure_kinds import TREATMENT, kind_of, reason_of
 
 log = get_logger("SESSION")
 
@@ -78,6 +78,6 @@ def judge(failure: Exception, backoff: Backoff, services: Services, *, session: 
         reason=reason,
         detail=error,
         last_error=error,
-        action=Action.STOP_OTHER_CLIENT if kind is Failure.CONFLICT else Action.NONE,
+        action=TREATMENT[kind].action,
         next_retry_at=services.clock() + delay,
     )

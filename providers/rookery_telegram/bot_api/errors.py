@@ -8,19 +8,13 @@ import msgspec
 
 from rookery.errors import (
     CallRefused,
-    Conflict,
-    Failure,
     NotConnected,
     OutcomeUnknown,
-    ProviderError,
-    RateLimited,
     Rejected,
     RookeryError,
     SendError,
     SendRateLimited,
-    TerminalError,
 )
-from rookery.model.session import Action, Reason
 
 from .methods import unknown_method
 from .nesting import flatten
@@ -78,11 +72,6 @@ class ApiError(Exception):
         self.retry_after = retry_after
         self.migrate_to = migrate_to
 
-    @property
-    def webhook_active(self) -> bool:
-        """True when a webhook is set, so the server refuses getUpdates."""
-        return self.status == 409 and "webhook" in self.description.lower()
-
 
 class NoAnswer(Exception):
     """No answer came. `left`: the request may have arrived. `broken`: the connection broke, as a closed one does."""
@@ -139,32 +128,6 @@ def _decode(body: bytes) -> BotApiAnswer:
 def _header_seconds(headers: dict[bytes, bytes]) -> float | None:
     value = headers.get(b"retry-after", b"")
     return min(float(value[:9]), LONGEST_RETRY_AFTER) if value.isdigit() else None
-
-
-def poll_error(error: ApiError | NoAnswer, *, opening: bool, takeover: bool) -> ProviderError:
-    """The session's error for a failed `deleteWebhook`, `getMe` (`opening`) or `getUpdates`."""
-    if isinstance(error, NoAnswer):
-        return ProviderError(f"the Bot API does not answer: {error}", kind=Failure.NETWORK)
-    text = f"Telegram answered {error}"
-    if error.status == 401 or (error.status == 404 and opening):
-        return TerminalError(
-            f"{text}. The token is wrong or was revoked", reason=Reason.INVALID_TOKEN, action=Action.REPLACE_TOKEN
-        )
-    if error.status == 421:
-        return TerminalError(
-            f"{text}. This bot belongs to another Bot API server",
-            reason=Reason.CONFIGURATION,
-            action=Action.FIX_CONFIGURATION,
-        )
-    if error.status == 409:
-        what = "a webhook keeps being set" if error.webhook_active else "another program polls this bot"
-        # For three seconds the server holds answers back (rule 8), so even a takeover waits longer than that.
-        return Conflict(f"{text}. It seems that {what}", retry_after=4.0 if takeover else None)
-    if error.status == 429:
-        # When many bots start, the server admits 20 new ones a minute, 600 an hour: normal if it says when to retry.
-        queueing = opening and error.retry_after is not None
-        return RateLimited(text, retry_after=error.retry_after or DEFAULT_RETRY_AFTER, queueing=queueing)
-    return ProviderError(text, kind=Failure.SERVER)
 
 
 def fetch_error(error: ApiError | NoAnswer) -> SendError:

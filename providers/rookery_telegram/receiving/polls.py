@@ -14,7 +14,9 @@ from rookery.log import get_logger
 from rookery.provider.contract import Inbox
 
 from ..bot_api.api import BotApi
-from ..bot_api.errors import ApiError, NoAnswer, poll_error
+from ..bot_api.conflict import Conflicts
+from ..bot_api.errors import ApiError, NoAnswer
+from ..bot_api.session_errors import poll_error
 from ..position import Position
 from .albums import Album, is_full, is_ripe, to_event
 from .updates import read_updates
@@ -47,7 +49,7 @@ class Polls:
     Args:
         bot: the bot's number, which the position belongs to.
         poll_timeout: seconds of one long poll.
-        takeover: a conflict with another poller is no reason to wait.
+        takeover: insist on the bot when another program polls it, too (see `bot_api.conflict`).
         album_pause: seconds without another part after which an album is complete; None gathers no albums.
     """
 
@@ -71,8 +73,7 @@ class Polls:
         self._poll_timeout = poll_timeout
         self._position = Position.load(inbox.cursor, bot)
         self._sent_offset = self._position.offset  # the offset that was last sent to the server
-        self._refused = False  # a conflict: nothing is confirmed any more
-        self._webhook_deleted = False
+        self._conflicts = Conflicts()
         self._asked_at: float | None = None  # when the poll under way began
         self.answered_at = -float("inf")  # trio time of the last answer that was not an error; the link sets the first
         self._album_pause = album_pause
@@ -124,11 +125,11 @@ class Polls:
         """Confirm to the server what was stored since the last poll, if anything, unless the lease has run out. Bounded
         and shielded; never raises when the server does not answer: it delivers unconfirmed updates again, and the
         engine recognises them."""
-        if self._refused or self._position.offset == self._sent_offset:
+        if self._conflicts.lost or self._position.offset == self._sent_offset:
             return
         if trio.current_time() >= self._inbox.trusted_until:  # another instance may be polling by now
             return
-        # `timeout=0` does not end another client's poll (rule 8), and the server answers a new offset at once (rule 5).
+        # `timeout=0` does not end another program's poll, and the server answers a new offset at once.
         params = {"offset": self._position.offset, "timeout": 0, "limit": 1}
         with trio.move_on_after(CONFIRM_SECONDS, shield=True):
             try:
@@ -217,7 +218,7 @@ class Polls:
         self._asked_at = None
         self.answered_at = answered_at = trio.current_time()
         self._inbox.beat(answered_at - started)
-        self._webhook_deleted = False
+        self._conflicts.webhook_deleted = False
         self._behind = len(ids) >= FULL_BATCH
         if not events:
             self._note_complete(overdue)
@@ -271,14 +272,14 @@ class Polls:
         self._sent_offset = self._position.offset
 
     async def _refuse(self, error: ApiError | NoAnswer) -> bool:
-        """The error that a failed poll means; deletes a leftover webhook once (rule 11)."""
-        if isinstance(error, ApiError) and error.webhook_active and not self._webhook_deleted:
-            self._webhook_deleted = True
+        """Raise the session's error for a failed poll, unless only a leftover webhook was in its way: delete that and
+        return False."""
+        if self._conflicts.calls_for_deletion(error):
             try:
                 await self._api.ask("deleteWebhook")
             except (ApiError, NoAnswer) as second:
                 raise poll_error(second, opening=False, takeover=self._takeover) from None
             return False
         failure = poll_error(error, opening=False, takeover=self._takeover)
-        self._refused = failure.kind is Failure.CONFLICT
+        self._conflicts.note(failure)
         raise failure

@@ -15,9 +15,10 @@ from rookery.provider.contract import Inbox
 from rookery.provider.pacer import Pacer
 
 from ..bot_api.api import BotApi
-from ..bot_api.errors import ApiError, NoAnswer, call_error, poll_error, send_error
+from ..bot_api.errors import ApiError, NoAnswer, call_error, send_error
 from ..bot_api.methods import check_method, is_message
 from ..bot_api.multipart import FilePart
+from ..bot_api.session_errors import poll_error
 from ..receiving.updates import migration
 from .floods import Floods
 from .outbound import after_migration, is_unchanged, name_of, to_call, to_receipt
@@ -36,7 +37,7 @@ class Sends:
     """Sends a bot's messages and calls any of its methods. The link owns it.
 
     Args:
-        takeover: a conflict with another poller is no reason to wait.
+        takeover: insist on the bot when another program polls it, too (see `bot_api.conflict`).
     """
 
     def __init__(self, session: str, api: BotApi, inbox: Inbox, pacer: Pacer, *, takeover: bool) -> None:

@@ -9,7 +9,8 @@ import pytest
 from rookery import Action, EventQuery, MessageState, Reason, SessionChange, SessionStatus
 from rookery.errors import NotConnected, OutcomeUnknown, Rejected, SendError, SendRateLimited
 from rookery_simulator.bot_api import Fault
-from rookery_telegram.bot_api.errors import DEFAULT_RETRY_AFTER, ApiError, poll_error, read_answer, send_error
+from rookery_telegram.bot_api.errors import DEFAULT_RETRY_AFTER, ApiError, read_answer, send_error
+from rookery_telegram.bot_api.session_errors import poll_error
 from support.bot_api.faults import SENDS, fault, name_of, struck
 from support.telegram_engine import QUICK, SECRET, open_quick_simulator, open_setup
 from support.waiting import until_found
