@@ -1,4 +1,5 @@
-"""The canary: a known text, stored encrypted, that shows whether the key fits even when no secret is stored."""
+"""Where a store keeps secrets, and the canary: a known text, stored encrypted, which shows whether the key fits even when
+no secret is stored."""
 
 from __future__ import annotations
 
@@ -6,6 +7,14 @@ from ..errors import SecretKeyError
 from .secrets import SecretBox
 
 CANARY = "rookery"
+
+SECRET_COLUMNS = (
+    ("sessions", "uid", "credentials"),
+    ("sessions", "uid", "settings"),
+    ("webhooks", "number", "secret"),
+    ("webhooks", "number", "private"),
+)
+"""The encrypted columns, each as (table, its key, column). An empty text means no secret."""
 
 
 def check_canary(token: str, location: str, secrets: SecretBox) -> None:

@@ -7,7 +7,7 @@ import msgspec
 from ...model.instance import Census, Instance
 from ...model.session import TERMINAL_REASONS
 from .base import PostgresBase
-from .database.migrate import rotate
+from .database.key_rotation import rotate
 
 _TERMINAL = ", ".join(f"'{reason}'" for reason in sorted(TERMINAL_REASONS))
 _BEAT = f"""

@@ -17,7 +17,8 @@ from ..secrets import SecretBox
 from .calls import PostgresCalls
 from .chats import PostgresChats
 from .database.appends import AppendQueue
-from .database.migrate import check_key, migrate
+from .database.key_rotation import check_key
+from .database.migrate import migrate
 from .database.pool import Database
 from .duties import PostgresDuties
 from .events import PostgresEvents

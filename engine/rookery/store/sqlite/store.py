@@ -14,8 +14,9 @@ from ...runtime.clock import GuardedClock
 from ..secrets import SecretBox
 from .chats import SqliteChats
 from .database.checkpoints import Checkpointer, LogGauge
-from .database.connection import Database, connect, prepare, translate
+from .database.connection import Database, connect, prepare
 from .database.directory_lock import DirectoryLock
+from .database.errors import translate
 from .database.readers import ClosedReaders, InlineReader, ThreadReaders
 from .database.writer import ClosedWriter, GroupWriter, InlineWriter
 from .duties import SqliteDuties

@@ -1,4 +1,4 @@
-"""A SQLite connection as the stores need it: settings, migrations, the check of the secret key, and our own errors."""
+"""A SQLite connection as the store needs it: opened with its settings, migrated, and its secret key checked."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from pathlib import Path
 
 import msgspec
 
-from ....errors import InvalidInput, StoreError, StoreUnavailable
+from ....errors import StoreError
 from ....model.subscription import asks_for
 from ...event_ids import OldEvents, first_after
-from ...migrations import load_migrations
-from ...secret_check import CANARY, check_canary
 from ...secrets import SecretBox
 from ...send_room import SendRoom
 from .checkpoints import LIMIT, Checkpointer
+from .key_rotation import check_key
+from .migrate import migrate
 
 BUSY_TIMEOUT = 5.0
 """Seconds to wait for another program (a backup, a shell) that has locked the database."""
@@ -154,8 +154,8 @@ def connect(
 
 def prepare(connection: sqlite3.Connection, location: str, secrets: SecretBox, clock: Callable[[], float]) -> Database:
     """Migrate, check the key, void the leases of earlier owners, read the last event id."""
-    was_there = _migrate(connection, location, clock)
-    _check_key(connection, location, secrets)
+    was_there = migrate(connection, location, clock)
+    check_key(connection, location, secrets)
     connection.execute("UPDATE sessions SET owner = NULL WHERE owner IS NOT NULL")
     database = Database(connection, location, clock)
     highest = connection.execute("SELECT value FROM meta WHERE key = 'last_event'").fetchone()
@@ -175,88 +175,3 @@ def _forget_waits_after_a_change_of_the_clock(connection: sqlite3.Connection, no
         return
     connection.execute("UPDATE lanes SET retry_at = NULL WHERE retry_at > ?", (now,))
     connection.execute("UPDATE media SET due_at = ? WHERE due_at > ?", (now, now))
-
-
-def _migrate(connection: sqlite3.Connection, location: str, clock: Callable[[], float]) -> bool:
-    """Apply the migrations. True when the database existed before."""
-    connection.execute(
-        "CREATE TABLE IF NOT EXISTS schema_migrations "
-        "(version INTEGER PRIMARY KEY, name TEXT NOT NULL, applied_at REAL NOT NULL)"
-    )
-    done: int = connection.execute("SELECT coalesce(max(version), 0) FROM schema_migrations").fetchone()[0]
-    migrations = load_migrations("sqlite")
-    if done > migrations[-1].version:
-        raise StoreError(
-            f"{location} was written by a newer Rookery (schema {done}, this version knows {migrations[-1].version}): "
-            f"update Rookery, or restore a backup from before the update"
-        )
-    for migration in migrations:
-        if migration.version <= done:
-            continue
-        try:
-            # One script, because `executescript` would commit a transaction that began before it.
-            connection.executescript(
-                f"BEGIN IMMEDIATE;\n{migration.sql};\n"
-                f"INSERT INTO schema_migrations VALUES ({migration.version}, '{migration.name}', {clock():f});\nCOMMIT;"
-            )
-        except BaseException:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-            raise
-    return done > 0
-
-
-def _check_key(connection: sqlite3.Connection, location: str, secrets: SecretBox) -> None:
-    """Check the key against the canary, which works even when no secret is stored; replace an older key everywhere."""
-    found = connection.execute("SELECT value FROM meta WHERE key = 'canary'").fetchone()
-    if found is None:
-        connection.execute("INSERT INTO meta VALUES ('canary', ?)", (secrets.encrypt(CANARY),))
-        return
-    if secrets.is_current(found[0]):
-        return
-    check_canary(found[0], location, secrets)
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        for table, number, column in (
-            ("sessions", "uid", "credentials"),
-            ("sessions", "uid", "settings"),
-            ("webhooks", "number", "secret"),
-            ("webhooks", "number", "private"),
-        ):
-            rows = connection.execute(f"SELECT {number}, {column} FROM {table} WHERE {column} != ''").fetchall()  # noqa: S608
-            connection.executemany(
-                f"UPDATE {table} SET {column} = ? WHERE {number} = ?",  # noqa: S608 - names from right above
-                secrets.renewed(rows),
-            )
-        connection.execute("UPDATE meta SET value = ? WHERE key = 'canary'", (secrets.encrypt(CANARY),))
-        connection.execute("COMMIT")
-    except BaseException:
-        connection.execute("ROLLBACK")
-        raise
-
-
-_SENTENCES = {
-    sqlite3.SQLITE_FULL: "the disk that holds {0} is full",
-    sqlite3.SQLITE_BUSY: "another program has {0} locked",
-    sqlite3.SQLITE_LOCKED: "another program has {0} locked",
-    sqlite3.SQLITE_IOERR: "the disk that holds {0} does not work properly",
-    sqlite3.SQLITE_READONLY: "{0} cannot be written: check the permissions of the file and of its directory",
-    sqlite3.SQLITE_CANTOPEN: "{0} cannot be opened: its directory has to exist and be writable",
-    sqlite3.SQLITE_PERM: "{0} cannot be opened: check its permissions",
-    sqlite3.SQLITE_NOTADB: "{0} is not a SQLite database: choose another file",
-    sqlite3.SQLITE_CORRUPT: "{0} is damaged: restore a backup, or try `sqlite3 FILE .recover`",
-}
-_PASSING = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_IOERR}
-
-
-def translate(error: Exception, location: str) -> Exception:
-    """The error that callers see: our errors and bugs unchanged, the database's as `StoreError`."""
-    if isinstance(error, sqlite3.Error):
-        code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # extended codes carry the basic one in their low byte
-        sentence = _SENTENCES.get(code, "{0}: {1}").format(location, error)
-        return (StoreUnavailable if code in _PASSING else StoreError)(sentence)
-    if isinstance(error, UnicodeEncodeError):
-        return InvalidInput("text with a lone surrogate cannot be stored")
-    if isinstance(error, OverflowError):
-        return InvalidInput("a number beyond 64 bits cannot be stored")
-    return error

@@ -11,7 +11,8 @@ from typing import Protocol, TypeVar
 import trio
 
 from ....errors import StoreUnavailable
-from .connection import Database, translate
+from .connection import Database
+from .errors import translate
 
 T = TypeVar("T")
 Query = Callable[[sqlite3.Connection], T]

@@ -20,7 +20,8 @@ import outcome
 import trio
 
 from ....errors import StoreUnavailable
-from .connection import Database, translate
+from .connection import Database
+from .errors import translate
 
 T = TypeVar("T")
 Work = Callable[[Database], T]
