@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property
 
+import msgspec
+
 from ...errors import StoreUnavailable
 from ...model.event import Event, EventQuery, NewEvent
 from ...model.session import Lease
@@ -12,7 +14,7 @@ from ..event_ids import Halving, OldEvents
 from ..rows.events import event_from_row
 from .base import PostgresBase
 from .database.appends import AppendQueue
-from .database.event_pages import page_statement
+from .database.event_pages import POSITION, chat_statement, page_statement, tail_statement
 
 _PRUNE = """
     WITH old AS (
@@ -43,8 +45,24 @@ class PostgresEvents(PostgresBase):
         return await self._appends.append(lease, events, cursor)
 
     async def read_events(self, query: EventQuery) -> Sequence[Event]:
+        if query.chat is not None:
+            return await self._read_chat(query)
         sql, values = page_statement(query)
         return await self._all(sql, *values, of=event_from_row)
+
+    async def _read_chat(self, query: EventQuery) -> Sequence[Event]:
+        """The listed events and the newest ones, which are not listed yet. The position only grows, and what is listed
+        up to it never changes but by deletion, so the parts fit together."""
+        position = int(await self._value(POSITION) or 0)
+        newest = query.before is not None
+        found: list[Event] = []
+        for statement in (tail_statement, chat_statement) if newest else (chat_statement, tail_statement):
+            left = query.limit - len(found)
+            if left > 0:
+                sql, values = statement(msgspec.structs.replace(query, limit=left), position)
+                part = await self._all(sql, *values, of=event_from_row)
+                found = [*part, *found] if newest else [*found, *part]
+        return found
 
     async def first_event_since(self, moment: float) -> int:
         return await self._first_young(moment)

@@ -105,7 +105,6 @@ ABOUT_LAST_SENDS = f"""
     ORDER BY m.number DESC LIMIT 5000"""  # noqa: S608
 KEEP = f"UPDATE rookery.chats SET retention = $3 WHERE uid = {_SESSION} AND chat = $2 RETURNING chat"  # noqa: S608
 
-ERASED_EVENTS = "SELECT id FROM rookery.events WHERE session = $1 AND chat = $2"
 ERASE_MEDIA = "SELECT id FROM rookery.media WHERE event {in $1}"
 ERASE_DELIVERIES = "DELETE FROM rookery.deliveries WHERE lane = $1"
 ERASE_LETTERS = "DELETE FROM rookery.dead_letters WHERE lane = $1"

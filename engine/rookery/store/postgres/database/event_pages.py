@@ -29,24 +29,28 @@ _TYPES = """
     )"""
 
 
-# The same of a chat.
+# The same of a chat, in the list of its events.
 _TYPES_OF_CHAT = """
     known AS (
-        SELECT s.session, (SELECT min(type) FROM rookery.events WHERE chat = {chat} AND session = s.session) AS type
+        SELECT s.session,
+               (SELECT min(type) FROM rookery.event_chats WHERE chat = {chat} AND session = s.session) AS type
         FROM unnest({sessions}::text[]) AS s (session)
         UNION ALL
         SELECT k.session,
-               (SELECT min(type) FROM rookery.events WHERE chat = {chat} AND session = k.session AND type > k.type)
+               (SELECT min(type) FROM rookery.event_chats WHERE chat = {chat} AND session = k.session AND type > k.type)
         FROM known AS k WHERE k.type IS NOT NULL
     )"""
 _PAIRS_OF_CHAT = """
     known AS (
-        (SELECT session, type FROM rookery.events WHERE chat = {chat} ORDER BY chat, session, type LIMIT 1)
+        (SELECT session, type FROM rookery.event_chats WHERE chat = {chat} ORDER BY chat, session, type LIMIT 1)
         UNION ALL
         SELECT n.session, n.type FROM known AS k, LATERAL (
-            SELECT session, type FROM rookery.events
+            SELECT session, type FROM rookery.event_chats
             WHERE chat = {chat} AND (session, type) > (k.session, k.type) ORDER BY chat, session, type LIMIT 1) AS n
     )"""
+
+POSITION = "SELECT value::bigint FROM rookery.meta WHERE key = 'chats_position'"
+"""`event_chats` contains the events of all chats up to this id."""
 
 
 class _Values(list[Any]):
@@ -57,7 +61,7 @@ class _Values(list[Any]):
 
 
 def page_statement(query: EventQuery) -> tuple[str, list[Any]]:
-    """The statement and its values."""
+    """The statement and its values, for a query without a chat."""
     values = _Values()
     where = [f"e.id > {values.place(query.after)}"]
     if query.before is not None:
@@ -65,18 +69,6 @@ def page_statement(query: EventQuery) -> tuple[str, list[Any]]:
     order = "ASC" if query.before is None else "DESC"
     limit = values.place(query.limit)
     sessions = _sessions(query)
-    if query.chat is not None:
-        chat = values.place(query.chat)
-        where += [f"e.chat = {chat}", "e.session = c.session", "e.type = c.type"]
-        known = (
-            _PAIRS_OF_CHAT.format(chat=chat)
-            if sessions is None
-            else _TYPES_OF_CHAT.format(chat=chat, sessions=values.place(sessions))
-        )
-        chosen = "type IS NOT NULL" if query.types is None else _asked(TypeFilter.of(query.types), values)
-        source = f"(SELECT session, type FROM known WHERE {chosen}) AS c"  # noqa: S608
-        page = _merged(known, source, _page(" AND ".join(where), order, limit), order, limit)
-        return _ascending(page, query), values
     if sessions is not None and len(sessions) == 1 and query.types is None:
         where.append(f"e.session = {values.place(sessions[0])}")
         sessions = None
@@ -103,6 +95,43 @@ def page_statement(query: EventQuery) -> tuple[str, list[Any]]:
                 source = f"(SELECT session, type FROM unnest({chosen}::text[]) AS s (session), {source}) AS c"  # noqa: S608
     each = _page(" AND ".join(where), order, limit)
     return _ascending(_merged(common, source, each, order, limit), query), values
+
+
+def chat_statement(query: EventQuery, position: int) -> tuple[str, list[Any]]:
+    """Reads the events of a chat up to a position that `event_chats` has reached."""
+    values = _Values()
+    chat, order = values.place(query.chat), "ASC" if query.before is None else "DESC"
+    limit = values.place(query.limit)
+    last = position if query.before is None else min(position, query.before - 1)
+    where = f"chat = {chat} AND event > {values.place(query.after)} AND event <= {values.place(last)}"
+    sessions = _sessions(query)
+    known = (
+        _PAIRS_OF_CHAT.format(chat=chat)
+        if sessions is None
+        else _TYPES_OF_CHAT.format(chat=chat, sessions=values.place(sessions))
+    )
+    chosen = "type IS NOT NULL" if query.types is None else _asked(TypeFilter.of(query.types), values)
+    each = (
+        f"SELECT event AS id FROM rookery.event_chats WHERE {where} AND session = c.session AND type = c.type "  # noqa: S608
+        f"ORDER BY event {order} LIMIT {limit}"
+    )
+    ids = _merged(known, f"(SELECT session, type FROM known WHERE {chosen}) AS c", each, order, limit)  # noqa: S608
+    # An array: in a join without fresh statistics the planner would read the log from end to end.
+    return f"SELECT {EVENT_COLUMNS} FROM rookery.events WHERE id = ANY (ARRAY({ids})) ORDER BY id", values  # noqa: S608
+
+
+def tail_statement(query: EventQuery, position: int) -> tuple[str, list[Any]]:
+    """Looks through the events after the position for those of a chat."""
+    values = _Values()
+    where = [f"e.id > {values.place(max(query.after, position))}", f"e.chat = {values.place(query.chat)}"]
+    if query.before is not None:
+        where.append(f"e.id < {values.place(query.before)}")
+    if (sessions := _sessions(query)) is not None:
+        where.append(f"e.session = ANY ({values.place(sessions)}::text[])")
+    if query.types is not None:
+        where.append(f"({_asked(TypeFilter.of(query.types), values)})")
+    order = "ASC" if query.before is None else "DESC"
+    return _ascending(_page(" AND ".join(where), order, values.place(query.limit)), query), values
 
 
 def _merged(common: str, source: str, each: str, order: str, limit: str) -> str:
