@@ -1,4 +1,4 @@
-"""Programs that use a Rookery server, from any thread or event loop.
+"""A client library for programs that use a Rookery server, from any thread or event loop.
 
     from rookery_client import Client
 
@@ -6,8 +6,8 @@
         for event in rookery.events(after=last_id, type="message"):
             rookery.send(event.session, event.chat, f"You wrote {event.text}")
 
-`AsyncClient` is the same for asyncio and Trio. Events are of a class for each type (`typed_events`), with typed bodies.
-`verify` checks what a webhook delivers. All errors are in `rookery_client.errors`.
+`AsyncClient` is the same for asyncio and Trio. Each event type has its own class with a typed body (`typed_events`).
+`verify` checks a webhook's deliveries. All errors are in `rookery_client.errors`.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ __all__ = [
     "verify",
 ]
 
-# httpx takes a tenth of a second to import, which a command that only prints its help need not pay.
+# Importing httpx takes a tenth of a second, which a command that only prints its help should not spend.
 _HOMES = {
     "AsyncClient": "async_client",
     "BadSignature": "errors",

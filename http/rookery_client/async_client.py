@@ -18,7 +18,7 @@ from .events import Event
 
 
 class AsyncClient:
-    """One server, one connection pool. Use it with `async with`, or call `aclose`. See `Client` for what the calls take."""
+    """One server, one connection pool. Use it with `async with`, or call `aclose`. `Client` documents the parameters."""
 
     def __init__(
         self,
@@ -122,7 +122,7 @@ class AsyncClient:
         type: Types = None,
         patience: float | None = None,
     ) -> AsyncGenerator[Event, None]:
-        """Follow the log for ever, without a gap; see `Client.events`. Close the iterator (`contextlib.aclosing`)
+        """Follow the log forever, without a gap; see `Client.events`. Close the iterator (`contextlib.aclosing`)
         if you leave it early."""
         filters = {"session": session, "chat": chat, "type": types_of(type)}
         last = after
@@ -155,7 +155,7 @@ class AsyncClient:
     async def delete_webhook(self, id: str) -> Json:
         return await self._object(calls.delete_webhook(id))
 
-    # Anything else of the API
+    # The rest of the API
 
     async def request(self, method: str, path: str, **options: Any) -> httpx.Response:
         with self._errors():

@@ -1,4 +1,4 @@
-"""The API's calls as requests, one function each. Both clients send what these build."""
+"""The API's calls as requests, one function each. Both clients send these requests."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def history(id: str) -> Request:
 
 
 def send(session: str, message: Mapping[str, Any], *, wait: float, idempotency_key: str | None) -> Request:
-    """Every send has a key, so that it can be repeated after a lost answer without being sent twice."""
+    """Every send has an idempotency key, so that it can be repeated after a lost answer without a second message."""
     return Request(
         "POST",
         path("sessions", session, "messages"),
@@ -54,7 +54,7 @@ def send(session: str, message: Mapping[str, Any], *, wait: float, idempotency_k
 
 
 def send_batch(session: str, messages: Iterable[Mapping[str, Any]]) -> Request:
-    """Every message has a key of its own, for the same reason."""
+    """Every message has its own idempotency key, as in `send`."""
     keyed = [{"idempotency_key": uuid4().hex, **given(**message)} for message in messages]
     return Request("POST", path("sessions", session, "messages", "batch"), json={"messages": keyed}, repeatable=True)
 

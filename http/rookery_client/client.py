@@ -20,7 +20,7 @@ class Client:
     """One server, one connection pool. Use it with `with`, or call `close`.
 
     Every call returns the API's JSON as dictionaries and raises an error of `rookery_client.errors`. Requests that may be
-    repeated are, twice, when their connection fails; a send may, because each has an idempotency key.
+    repeated twice when their connection fails, including sends, because each send has an idempotency key.
     """
 
     def __init__(
@@ -32,7 +32,7 @@ class Client:
         retries: int = wire.RETRIES,
         http: httpx.Client | None = None,
     ) -> None:
-        """`timeout` in seconds for an answer. `http` is a client of your own (a proxy, a private CA), which you close."""
+        """`timeout`: seconds to wait for an answer. `http`: your own client (for a proxy, a private CA), which you close."""
         self.url = url.rstrip("/")
         self._retries = retries
         self._own = http is None
@@ -65,7 +65,7 @@ class Client:
         return self._object(calls.get_session(id))
 
     def list_sessions(self, **filters: Any) -> Iterator[Json]:
-        """All sessions that fit: `platform`, `status`, `enabled`."""
+        """All sessions that match the filters `platform`, `status` and `enabled`."""
         return self.pages(calls.list_sessions(filters), "sessions")
 
     def change_session(self, id: str, **fields: Any) -> Json:
@@ -94,15 +94,15 @@ class Client:
         idempotency_key: str | None = None,
         **content: Any,
     ) -> Json:
-        """Send a message and wait up to `wait` seconds for what becomes of it (`state`).
+        """Send a message and wait up to `wait` seconds for its outcome (`state`).
 
-        `text`, or `type="image", url=...` and so on, as the API takes it.
+        Give `text`, or the API's other fields, such as `type="image", url=...`.
         """
         message = {"to": to, "type": "text" if text is not None and "type" not in content else None, "text": text}
         return self._object(calls.send(session, message | content, wait=wait, idempotency_key=idempotency_key))
 
     def send_batch(self, session: str, messages: Iterable[Mapping[str, Any]]) -> list[Json]:
-        """Up to 1,000 messages, as the API takes them, in one transaction. For each, in order, the message or its problem."""
+        """Submit up to 1,000 messages in one transaction. Returns, for each and in order, the message or its problem."""
         answers: list[Json] = self._object(calls.send_batch(session, messages))["messages"]
         return answers
 
@@ -113,7 +113,7 @@ class Client:
         return self._object(calls.cancel_message(id))
 
     def call(self, session: str, method: str, *, platform: str = "telegram", **params: Any) -> Any:
-        """Call any method of the platform, and return its `result`."""
+        """Call any method of the platform; returns its `result`."""
         return self._document(calls.call_platform(session, platform, method, params))["result"]
 
     # Events
@@ -121,7 +121,7 @@ class Client:
     def read_events(
         self, *, after: int = 0, session: str | None = None, chat: str | None = None, type: Types = None
     ) -> Iterator[Event]:
-        """The log from `after` to its present end, page by page."""
+        """The events of the log from `after` to its current end, read page by page."""
         request = calls.read_events(after, {"session": session, "chat": chat, "type": types_of(type), "limit": 500})
         return (wire.typed_event(document) for document in self.pages(request, "events"))
 
@@ -134,14 +134,14 @@ class Client:
         type: Types = None,
         patience: float | None = None,
     ) -> Iterator[Event]:
-        """Follow the log for ever, without a gap: after a broken connection it goes on behind the last event.
+        """Follow the log forever, without a gap: after a broken connection it continues behind the last event.
 
-        Store the id of the event that you have finished, and give it as `after` at the next start; None begins with what
-        comes next. `patience`: seconds that the server may be away; None waits for ever.
+        Store the id of the last event that you have processed, and pass it as `after` at the next start; None starts with
+        new events only. `patience`: seconds that the server may be unreachable; None waits forever.
 
         Raises:
             Refused: the key may not do this.
-            Unreachable: the server was away for longer than `patience`.
+            Unreachable: the server was unreachable for longer than `patience`.
         """
         filters = {"session": session, "chat": chat, "type": types_of(type)}
         last = after
@@ -164,7 +164,7 @@ class Client:
     # Webhooks
 
     def create_webhook(self, url: str, **fields: Any) -> Json:
-        """Fields: `session`, `events`, `chats`, `secret` and so on. The answer has the secret, this once."""
+        """Fields: `session`, `events`, `chats`, `secret` and so on. Only this answer contains the secret."""
         return self._object(calls.create_webhook({"url": url, **fields}))
 
     def list_webhooks(self, session: str | None = None) -> list[Json]:
@@ -174,23 +174,23 @@ class Client:
     def delete_webhook(self, id: str) -> Json:
         return self._object(calls.delete_webhook(id))
 
-    # Anything else of the API
+    # The rest of the API
 
     def request(self, method: str, path: str, **options: Any) -> httpx.Response:
-        """Any call, with options of httpx; raises for an error of the server. The body has been read."""
+        """Make any call, with options of httpx. Raises an error if the server answers with one. The body has been read."""
         with self._errors():
             answer = self._http.request(method, self.url + path, **self._with_key(options))
             wire.check(answer, self.url)
             return answer
 
     def document(self, method: str, path: str, **options: Any) -> Any:
-        """The JSON of any call."""
+        """Make any call; returns the JSON of its answer."""
         with self._errors():
             answer = self._http.request(method, self.url + path, **self._with_key(options))
             return wire.document(answer, self.url)
 
     def pages(self, request: wire.Request, name: str, *, cursor: str = "after") -> Iterator[Json]:
-        """The rows of all pages; `cursor` is the parameter that takes `next`."""
+        """The rows of all pages. `cursor` is the parameter that takes the `next` of the previous page."""
         params = dict(request.params)
         while True:
             page = self._document(wire.Request(request.method, request.path, params, repeatable=True))
@@ -200,7 +200,7 @@ class Client:
                 return
 
     def lines(self, path: str, **options: Any) -> Iterator[str]:
-        """The lines of an answer without an end."""
+        """The lines of an endless answer."""
         timeout = httpx.Timeout(wire.TIMEOUT, read=wire.STREAM_SILENCE)
         options = self._with_key(options)
         with self._errors(), self._http.stream("GET", self.url + path, timeout=timeout, **options) as answer:
@@ -210,7 +210,7 @@ class Client:
             yield from answer.iter_lines()
 
     def pieces(self, path: str, **options: Any) -> Iterator[bytes]:
-        """The pieces of an answer of any size, such as a file."""
+        """The chunks of an answer of any size, such as a file."""
         options = self._with_key(options)
         with self._errors(), self._http.stream("GET", self.url + path, **options) as answer:
             if answer.status_code >= 400:

@@ -2,17 +2,17 @@
 
 ClientError
 ├── InvalidAddress    the server's address cannot be used
-├── InvalidRequest    the request cannot be written: not JSON, or a header or id with characters that none can hold
-│   └── InvalidKey     the key holds characters that no key has
-├── Unreachable       no answer: refused, timed out, broken off, or not from a Rookery server
+├── InvalidRequest    the request cannot be written: not JSON, or invalid characters in a header or id
+│   └── InvalidKey     the key contains characters that no key has
+├── Unreachable       no answer: connection refused, timed out or broken, or not a Rookery server
 ├── Refused           the server said no, with a problem document
 │   ├── Unauthorized  401: the key is missing or wrong
 │   ├── Forbidden     403: the key may not do this
 │   ├── NotFound      404
 │   ├── Conflict      409
-│   ├── Invalid       400, 413, 415, 422: `field` names the culprit where the server does
+│   ├── Invalid       400, 413, 415, 422: `field` names the wrong field, if the server does
 │   └── TooMany       429, 503: `retry_after` seconds
-└── BadSignature      a webhook's delivery was not signed with this secret, or is too old
+└── BadSignature      a webhook delivery was not signed with this secret, or is too old
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import Any
 
 
 class ClientError(Exception):
-    """The root. The text is one line for people and holds no secret."""
+    """The base class. The text is one line for people and contains no secret."""
 
 
 _USER = re.compile(r"^(\s*[a-z][a-z0-9+.-]*:/+)?.*@", re.DOTALL | re.IGNORECASE)
@@ -47,14 +47,14 @@ class InvalidRequest(ClientError):
 
 
 class InvalidKey(InvalidRequest):
-    """The key holds characters that no key has. It was not sent."""
+    """The key contains characters that no key has. It was not sent."""
 
     def __init__(self) -> None:
-        super().__init__("the key cannot be used: it may only hold ASCII letters, digits and signs, no line breaks")
+        super().__init__("the key cannot be used: it may only contain printable ASCII characters, and no line breaks")
 
 
 class Unreachable(ClientError):
-    """There was no answer from a Rookery server. A request that was not repeatable may have been carried out."""
+    """No Rookery server answered. A request that is not repeatable may still have been carried out."""
 
 
 class BadSignature(ClientError):
@@ -66,7 +66,7 @@ class Refused(ClientError):
 
     Attributes:
         status: the HTTP status.
-        problem: the document as the server sent it: `type`, `title`, `detail`, and `field` or `platform` where it has them.
+        problem: the document as the server sent it: `type`, `title`, `detail`, and `field` or `platform` if present.
         retry_after: seconds until it makes sense to try again, if the server said so.
     """
 
@@ -78,7 +78,7 @@ class Refused(ClientError):
 
     @property
     def field(self) -> str | None:
-        """The field of the request that was wrong, if it was one."""
+        """The field of the request that was wrong, if the server named one."""
         field = self.problem.get("field")
         return field if isinstance(field, str) else None
 
@@ -92,7 +92,7 @@ class Forbidden(Refused):
 
 
 class NotFound(Refused):
-    """There is no such thing, or the key may not see it."""
+    """It does not exist, or the key may not see it."""
 
 
 class Conflict(Refused):

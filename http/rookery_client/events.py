@@ -1,4 +1,4 @@
-"""An event of the log, as a webhook, a stream or a page of the log gives it."""
+"""An event of the log, as webhooks, streams and pages of the log deliver it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 class Event:
     """Something that a platform or Rookery itself reported.
 
-    `id` grows within one log and is the cursor for `after`. `body` has the normalised fields of the type, `raw` the
+    `id` increases within one log and is the cursor for `after`. `body` has the normalised fields of the type, `raw` the
     platform's own document. `chat` and `sender` are the platform's names as text.
     """
 
@@ -35,7 +35,7 @@ class Event:
 
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> Event:
-        """From JSON; see also `typed_events.event_of`. Raises ValueError for what is not an event."""
+        """Make an event from JSON; see also `typed_events.event_of`. Raises ValueError if it is not an event."""
         try:
             return cls(
                 id=document["id"],

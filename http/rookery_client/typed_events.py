@@ -224,8 +224,8 @@ class TelegramBusinessConnectionBody(TypedDict):
 
 
 class TelegramCallbackQueryBody(TypedDict):
-    """A button was pressed: `id` is what to answer, `data` what the button holds, `message` the message that has
-    it.
+    """A button was pressed: pass `id` to the answer; `data` is the button's data, `message` the message with the
+    button.
     """
 
     id: NotRequired[str]
@@ -250,7 +250,7 @@ class TelegramChosenResultBody(TypedDict):
 
 
 class TelegramDeletionBody(TypedDict):
-    """Messages that are gone."""
+    """Messages that were deleted."""
 
     message_ids: NotRequired[list[str]]
     business_connection_id: NotRequired[str]
@@ -258,7 +258,7 @@ class TelegramDeletionBody(TypedDict):
 
 
 class TelegramFile(TypedDict):
-    """What the Bot API says of a file."""
+    """A file as the Bot API describes it."""
 
     file_id: NotRequired[str]
     unique_id: NotRequired[str]
@@ -282,7 +282,7 @@ class TelegramFile(TypedDict):
 
 
 class TelegramInlineQueryBody(TypedDict):
-    """Somebody types an inline query; `id` is what to answer."""
+    """Someone is typing an inline query; pass `id` to the answer."""
 
     id: NotRequired[str]
     sender: NotRequired[TelegramPeer]
@@ -293,7 +293,7 @@ class TelegramInlineQueryBody(TypedDict):
 
 
 class TelegramInnerMessage(TypedDict):
-    """A message inside another update: the one that is answered, or whose button was pressed."""
+    """A message inside another update: the one replied to, or the one whose button was pressed."""
 
     message_id: str
     kind: str
@@ -413,7 +413,7 @@ class TelegramInnerMessage(TypedDict):
 
 
 class TelegramJoinRequestBody(TypedDict):
-    """Somebody asks to join."""
+    """Someone asks to join."""
 
     chat: NotRequired[TelegramPeer]
     sender: NotRequired[TelegramPeer]
@@ -424,14 +424,16 @@ class TelegramJoinRequestBody(TypedDict):
 
 
 class TelegramManagedBotBody(TypedDict):
-    """A managed bot was made or changed."""
+    """A managed bot was created or changed."""
 
     sender: NotRequired[TelegramPeer]
     bot: NotRequired[TelegramPeer]
 
 
 class TelegramMedia(TypedDict):
-    """A file that can be fetched; answers of the API say where (`href`). `photo` is the still of a live photo."""
+    """A file that can be downloaded; the HTTP API adds its address (`href`). `photo` is the still picture of a
+    live photo.
+    """
 
     file_id: NotRequired[str]
     unique_id: NotRequired[str]
@@ -458,7 +460,7 @@ class TelegramMedia(TypedDict):
 
 
 class TelegramMembershipBody(TypedDict):
-    """Who is what in a chat now (`new`) and before (`old`), changed `by` whom."""
+    """A member's status in a chat now (`new`) and before (`old`), and who changed it (`by`)."""
 
     old: NotRequired[Any]
     new: NotRequired[Any]
@@ -473,8 +475,9 @@ class TelegramMembershipBody(TypedDict):
 
 
 class TelegramMessageBody(TypedDict):
-    """A message. `text` is its text or caption; `kind` says what it is, and a field of that name holds what the
-    Bot API says of it; `service` marks what happened in a chat, as opposed to what somebody wrote.
+    """A message. `text` is its text or caption. `kind` is the kind of content, and the field of that name holds
+    the Bot API's description of it. `service` marks something that happened in the chat, as opposed to
+    something that a person wrote.
     """
 
     message_id: str
@@ -623,7 +626,7 @@ class TelegramPeer(TypedDict):
 
 
 class TelegramPollAnswerBody(TypedDict):
-    """A vote; `sender` is the voter, a chat (`voter_chat`) when it votes anonymously."""
+    """A vote; `sender` is the voter, or a chat (`voter_chat`) that votes anonymously."""
 
     poll_id: NotRequired[str]
     option_ids: NotRequired[Any]
@@ -633,7 +636,7 @@ class TelegramPollAnswerBody(TypedDict):
 
 
 class TelegramPollBody(TypedDict):
-    """The state of a poll; `poll` is all of it."""
+    """The new state of a poll; `poll` is the whole poll."""
 
     id: NotRequired[str]
     question: NotRequired[str]
@@ -644,7 +647,7 @@ class TelegramPollBody(TypedDict):
 
 
 class TelegramPreCheckoutQueryBody(TypedDict):
-    """An order wants a last word before it is paid, within ten seconds."""
+    """An order needs a final confirmation before it is paid, within ten seconds."""
 
     id: NotRequired[str]
     sender: NotRequired[TelegramPeer]
@@ -656,7 +659,7 @@ class TelegramPreCheckoutQueryBody(TypedDict):
 
 
 class TelegramPurchasedMediaBody(TypedDict):
-    """Paid media were bought."""
+    """Someone bought paid media."""
 
     sender: NotRequired[TelegramPeer]
     payload: NotRequired[str]
@@ -664,7 +667,7 @@ class TelegramPurchasedMediaBody(TypedDict):
 
 class TelegramReactionBody(TypedDict):
     """Reactions of one person (`sender`) or of a chat that reacts anonymously (`actor_chat`); `emoji` is the
-    first one, empty when there are none any more.
+    first one, empty when none are left.
     """
 
     message_id: NotRequired[str]
@@ -685,7 +688,7 @@ class TelegramReactionCountBody(TypedDict):
 
 
 class TelegramRemovedBoostBody(TypedDict):
-    """A boost is gone."""
+    """A boost was removed."""
 
     boost_id: NotRequired[str]
     source: NotRequired[Any]
@@ -694,7 +697,7 @@ class TelegramRemovedBoostBody(TypedDict):
 
 
 class TelegramShippingQueryBody(TypedDict):
-    """An order wants shipping options."""
+    """An order needs shipping options."""
 
     id: NotRequired[str]
     sender: NotRequired[TelegramPeer]
@@ -711,7 +714,7 @@ class TelegramStoppedGenerationBody(TypedDict):
 
 
 class TelegramSubscriptionBody(TypedDict):
-    """A subscription of a user to the bot has another `state`; `payload` is that of its invoice."""
+    """A user's subscription to the bot has a new `state`; `payload` is the payload of its invoice."""
 
     sender: NotRequired[TelegramPeer]
     payload: NotRequired[str]
@@ -871,7 +874,7 @@ class WhatsappVoteBody(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Album(Event):
-    """`album` (telegram): The messages of a media group, which were events of their own before (setting
+    """`album` (telegram): The messages of a media group, after each has been an event of its own (setting
     `gather_albums`).
     """
 
@@ -901,7 +904,7 @@ class Call(Event):
 
 @dataclass(frozen=True, slots=True)
 class CallbackQuery(Event):
-    """`callback_query` (telegram): A button below a message was pressed; it wants an answer."""
+    """`callback_query` (telegram): A button below a message was pressed; it needs an answer."""
 
     body: TelegramCallbackQueryBody
 
@@ -936,7 +939,7 @@ class ChatMember(Event):
 
 @dataclass(frozen=True, slots=True)
 class ChatMigrated(Event):
-    """`chat_migrated` (telegram): A group became a supergroup, with another id."""
+    """`chat_migrated` (telegram): A group became a supergroup, with a new id."""
 
     body: dict[str, Any]
 
@@ -957,7 +960,7 @@ class ChosenInlineResult(Event):
 
 @dataclass(frozen=True, slots=True)
 class DeletedBusinessMessages(Event):
-    """`deleted_business_messages` (telegram): Messages of a connected business account are gone."""
+    """`deleted_business_messages` (telegram): Messages of a connected business account were deleted."""
 
     body: TelegramDeletionBody
 
@@ -971,23 +974,23 @@ class DeletedMessage(Event):
 
 @dataclass(frozen=True, slots=True)
 class EditedBusinessMessage(Event):
-    """`edited_business_message` (telegram): A message of a connected business account has another content."""
+    """`edited_business_message` (telegram): A message of a connected business account was edited; the body holds
+    its new content.
+    """
 
     body: TelegramMessageBody
 
 
 @dataclass(frozen=True, slots=True)
 class EditedChannelPost(Event):
-    """`edited_channel_post` (telegram): A post in a channel has another content."""
+    """`edited_channel_post` (telegram): A post in a channel was edited; the body holds its new content."""
 
     body: TelegramMessageBody
 
 
 @dataclass(frozen=True, slots=True)
 class EditedMessage(Event):
-    """`edited_message` (telegram, whatsapp): A message has another content. A message was edited; the body holds
-    its new content.
-    """
+    """`edited_message` (telegram, whatsapp): A message was edited; the body holds its new content."""
 
     body: TelegramMessageBody | WhatsappMessageBody
 
@@ -1015,7 +1018,7 @@ class GroupJoined(Event):
 
 @dataclass(frozen=True, slots=True)
 class GuestMessage(Event):
-    """`guest_message` (telegram): A message from a chat that the bot is a guest of."""
+    """`guest_message` (telegram): A message from a chat in which the bot is a guest."""
 
     body: TelegramMessageBody
 
@@ -1036,7 +1039,7 @@ class HistoryMessage(Event):
 
 @dataclass(frozen=True, slots=True)
 class InlineQuery(Event):
-    """`inline_query` (telegram): Somebody types an inline query; it wants an answer."""
+    """`inline_query` (telegram): Someone is typing an inline query; it needs an answer."""
 
     body: TelegramInlineQueryBody
 
@@ -1064,8 +1067,8 @@ class MediaStored(Event):
 
 @dataclass(frozen=True, slots=True)
 class Message(Event):
-    """`message` (telegram, whatsapp): A message to the bot, or in a group that it is in. A message, including one
-    sent from another device of the account.
+    """`message` (telegram, whatsapp): A message to the bot, or in a group that the bot is in. A message,
+    including one sent from another device of the account.
     """
 
     body: TelegramMessageBody | WhatsappMessageBody
@@ -1080,14 +1083,14 @@ class MessageStatus(Event):
 
 @dataclass(frozen=True, slots=True)
 class MessageReaction(Event):
-    """`message_reaction` (telegram): Somebody's reactions to a message are others."""
+    """`message_reaction` (telegram): Someone changed their reactions to a message."""
 
     body: TelegramReactionBody
 
 
 @dataclass(frozen=True, slots=True)
 class MessageReactionCount(Event):
-    """`message_reaction_count` (telegram): The numbers of anonymous reactions to a message are others."""
+    """`message_reaction_count` (telegram): The numbers of anonymous reactions to a message changed."""
 
     body: TelegramReactionCountBody
 
@@ -1129,7 +1132,7 @@ class PollVote(Event):
 
 @dataclass(frozen=True, slots=True)
 class PreCheckoutQuery(Event):
-    """`pre_checkout_query` (telegram): An order wants a last word before it is paid."""
+    """`pre_checkout_query` (telegram): An order needs a final confirmation before it is paid."""
 
     body: TelegramPreCheckoutQueryBody
 
@@ -1199,7 +1202,7 @@ class SessionStatus(Event):
 
 @dataclass(frozen=True, slots=True)
 class ShippingQuery(Event):
-    """`shipping_query` (telegram): An order wants a shipping price."""
+    """`shipping_query` (telegram): An order needs a shipping price."""
 
     body: TelegramShippingQueryBody
 
@@ -1227,7 +1230,7 @@ class UndecryptableMessage(Event):
 
 @dataclass(frozen=True, slots=True)
 class Unknown(Event):
-    """`unknown` (telegram, whatsapp): An update that this version cannot read; `raw` has it. A report that this
+    """`unknown` (telegram, whatsapp): An update that this version cannot read; `raw` holds it. A report that this
     version cannot read.
     """
 

@@ -1,4 +1,4 @@
-"""The receiving end of a webhook: is this delivery ours, and what does it say?"""
+"""The receiving end of a webhook: verifies a delivery and reads its event."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def verify(body: bytes | str, headers: Mapping[str, str], secret: str) -> Event:
     """Check a delivery's signature and age (Standard Webhooks 1.0, five minutes) and return its event.
 
     `headers` are those of the request, in any case. A delivery may come again: remember `webhook-id` (or the event's id)
-    and drop what you have had.
+    and drop repetitions.
 
     Raises:
         BadSignature: the signature or the time is wrong, or the body is not an event in Rookery's own format.
@@ -25,11 +25,11 @@ def verify(body: bytes | str, headers: Mapping[str, str], secret: str) -> Event:
     try:
         checker = Webhook(secret)
     except (ValueError, RuntimeError, EmptyWebhookSecretError):
-        raise BadSignature("the secret is not one of a webhook: it begins with whsec_") from None
+        raise BadSignature("this is not a webhook secret: those begin with whsec_") from None
     try:
         document: Any = checker.verify(body, {name.lower(): value for name, value in headers.items()})
     except (WebhookVerificationError, ValueError) as error:
-        raise BadSignature(str(error) or "the signature does not fit the secret") from None
+        raise BadSignature(str(error) or "the signature does not match the secret") from None
     try:
         return typed_event(document["data"])
     except (ValueError, KeyError, TypeError):

@@ -1,4 +1,4 @@
-"""Requests and answers without I/O: what both clients share."""
+"""Builds requests and reads answers without I/O, for both clients."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TIMEOUT = 75.0
 """Seconds for an answer; longer than the longest wait for a send (60 s)."""
 
 RETRIES = 2
-"""How often a repeatable request is repeated after its connection failed."""
+"""How many times a repeatable request is repeated after a failed connection."""
 
 RETRY_PAUSE = 0.5
 """Seconds before the first repetition; each further one waits twice as long."""
@@ -31,7 +31,7 @@ STREAM_SILENCE = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One call of the API. `repeatable`: carrying it out twice has the effect of once."""
+    """One call of the API. `repeatable`: carrying it out twice has the same effect as once."""
 
     method: str
     path: str
@@ -41,7 +41,7 @@ class Request:
     repeatable: bool = False
 
     def options(self) -> dict[str, Any]:
-        """Keyword arguments of httpx. Raises InvalidRequest."""
+        """The keyword arguments for httpx. Raises InvalidRequest."""
         options: dict[str, Any] = {"params": given(**self.params), "headers": dict(self.headers)}
         for name, value in self.headers.items():
             check_header(name, value)
@@ -57,17 +57,17 @@ def given(**fields: Any) -> dict[str, Any]:
 
 
 def path(*parts: object) -> str:
-    """A path whose parts are quoted. Raises InvalidRequest."""
+    """A path from these parts, quoted. Raises InvalidRequest."""
     return "/v1/" + "/".join(map(quoted, parts))
 
 
 def quoted(part: object) -> str:
-    """A part of a path; an empty part stays a part, and dots do not lead to another path. Raises InvalidRequest."""
+    """Quote one part of a path: an empty part is kept, and dots cannot lead to another path. Raises InvalidRequest."""
     text = str(part)
     try:
         quoted = quote(text, safe="") or "%20"
     except UnicodeEncodeError:
-        raise InvalidRequest(f"{text!a} is no text that an address can hold") from None
+        raise InvalidRequest(f"{text!a} contains characters that a URL cannot encode") from None
     return text.replace(".", "%2E") if text in (".", "..") else quoted
 
 
@@ -79,20 +79,20 @@ def _encoded(document: Any) -> bytes:
 
 
 def check_header(name: str, value: str) -> None:
-    """Raises InvalidRequest, without the value, which may be secret."""
+    """Raises InvalidRequest; the error does not quote the value, which may be secret."""
     if not (value.isascii() and value.isprintable()):
-        raise InvalidRequest(f"{name}: a header holds printable ASCII only; is there a line break at the end?")
+        raise InvalidRequest(f"{name}: a header may contain printable ASCII only; is there a line break at the end?")
 
 
 def headers_of(key: str | None) -> dict[str, str]:
-    """Raises InvalidKey."""
+    """The headers of a request with this key. Raises InvalidKey."""
     if key and not (key.isascii() and key.isprintable()):
         raise InvalidKey
     return {"Authorization": f"Bearer {key}"} if key else {}
 
 
 def check(answer: httpx.Response, url: str) -> None:
-    """Raises Refused for an error of the server, Unreachable where the answer is not from a Rookery server.
+    """Raises Refused if the server answered with an error, Unreachable if the answer is not from a Rookery server.
 
     The body must have been read.
     """
@@ -114,7 +114,7 @@ def check(answer: httpx.Response, url: str) -> None:
 
 
 def document(answer: httpx.Response, url: str) -> Any:
-    """The JSON of a successful answer; None where it has no body."""
+    """The JSON of a successful answer; None if it has no body."""
     check(answer, url)
     if not answer.content:
         return None
@@ -125,7 +125,7 @@ def document(answer: httpx.Response, url: str) -> Any:
 
 
 def translated(error: Exception, url: str) -> ClientError:
-    """An error of httpx in our words."""
+    """Our error for an error of httpx."""
     import httpx
 
     url = shown(url)
@@ -139,13 +139,13 @@ def translated(error: Exception, url: str) -> ClientError:
 
 
 class EventLines:
-    """Server-sent events out of the lines of a stream (the fields that Rookery uses: `id`, `event`, `data`)."""
+    """Parses server-sent events from the lines of a stream (the fields that Rookery uses: `id`, `event`, `data`)."""
 
     def __init__(self) -> None:
         self._data: list[str] = []
 
     def feed(self, line: str) -> dict[str, Any] | None:
-        """The event's document when this line completes one."""
+        """The event's document if this line completes one, otherwise None."""
         if line.startswith("data:"):
             self._data.append(line[5:].removeprefix(" "))
             return None
@@ -165,15 +165,15 @@ def pauses(retries: int) -> Iterator[float]:
 
 
 def blocks(file: Any, size: int = 256 * 1024) -> Iterable[bytes]:
-    """A file in pieces."""
+    """The contents of a file in chunks."""
     while block := file.read(size):
         yield block
 
 
 def typed_event(document: Mapping[str, Any]) -> Event:
-    """The event of this JSON, of its type's own class. Raises ValueError for what is not an event.
+    """The event of this JSON, as its type's own class. Raises ValueError if it is not an event.
 
-    The classes are many and load with the first event: a program that reads none starts in a third less time.
+    There are many classes, so they load with the first event: a program that reads no events starts a third faster.
     """
     from .typed_events import event_of
 

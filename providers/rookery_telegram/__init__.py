@@ -1,4 +1,4 @@
-"""Telegram bots for Rookery: Bot API long polling over httpx."""
+"""Telegram bots for Rookery, by long polling of the Bot API."""
 
 from .provider import Telegram
 from .sending.rates import Rates

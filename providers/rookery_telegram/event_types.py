@@ -1,4 +1,4 @@
-"""The catalogue of the events that Telegram's updates become."""
+"""The types of Telegram events."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from .receiving.albums import TYPE as ALBUM
 from .receiving.updates import ALL_KINDS, MESSAGE_KINDS
 
 _SUMMARIES = {
-    "message": "A message to the bot, or in a group that it is in.",
-    "edited_message": "A message has another content.",
+    "message": "A message to the bot, or in a group that the bot is in.",
+    "edited_message": "A message was edited; the body holds its new content.",
     "channel_post": "A post in a channel.",
-    "edited_channel_post": "A post in a channel has another content.",
+    "edited_channel_post": "A post in a channel was edited; the body holds its new content.",
     "business_message": "A message of a connected business account.",
-    "edited_business_message": "A message of a connected business account has another content.",
-    "guest_message": "A message from a chat that the bot is a guest of.",
-    "deleted_business_messages": "Messages of a connected business account are gone.",
-    "message_reaction": "Somebody's reactions to a message are others.",
-    "message_reaction_count": "The numbers of anonymous reactions to a message are others.",
-    "callback_query": "A button below a message was pressed; it wants an answer.",
-    "inline_query": "Somebody types an inline query; it wants an answer.",
-    "shipping_query": "An order wants a shipping price.",
-    "pre_checkout_query": "An order wants a last word before it is paid.",
+    "edited_business_message": "A message of a connected business account was edited; the body holds its new content.",
+    "guest_message": "A message from a chat in which the bot is a guest.",
+    "deleted_business_messages": "Messages of a connected business account were deleted.",
+    "message_reaction": "Someone changed their reactions to a message.",
+    "message_reaction_count": "The numbers of anonymous reactions to a message changed.",
+    "callback_query": "A button below a message was pressed; it needs an answer.",
+    "inline_query": "Someone is typing an inline query; it needs an answer.",
+    "shipping_query": "An order needs a shipping price.",
+    "pre_checkout_query": "An order needs a final confirmation before it is paid.",
 }
 _ROLES = {
     "message": ChatRole.MESSAGE,
@@ -48,11 +48,11 @@ EVENT_TYPES = (
     *map(_row, ALL_KINDS),
     EventType(
         name=ALBUM,
-        summary="The messages of a media group, which were events of their own before (setting `gather_albums`).",
+        summary="The messages of a media group, after each has been an event of its own (setting `gather_albums`).",
         body=TelegramAlbumBody,
         platform="telegram",
     ),
-    EventType(name="chat_migrated", summary="A group became a supergroup, with another id.", platform="telegram"),
-    EventType(name="unknown", summary="An update that this version cannot read; `raw` has it.", platform="telegram"),
+    EventType(name="chat_migrated", summary="A group became a supergroup, with a new id.", platform="telegram"),
+    EventType(name="unknown", summary="An update that this version cannot read; `raw` holds it.", platform="telegram"),
 )
-"""The catalogue's rows for Telegram."""
+"""Telegram's rows in the catalogue of event types."""

@@ -78,7 +78,7 @@ class TelegramLink:
         except (ApiError, NoAnswer) as error:
             raise poll_error(error, opening=True, takeover=self._takeover) from None
         except UNREADABLE:
-            raise ProviderError("getMe gave no bot: is the API address right?", kind=Failure.SERVER) from None
+            raise ProviderError("getMe returned no bot: is the API address right?", kind=Failure.SERVER) from None
         self.account = f"@{me.username}" if me.username else me.first_name
         answered_at = self._polls.answered_at = trio.current_time()
         life = self._inbox.life
@@ -87,11 +87,11 @@ class TelegramLink:
         self._inbox.beat()
 
     async def run(self) -> None:
-        """Poll for ever. Raises ProviderError."""
+        """Poll until cancelled. Raises ProviderError."""
         await self._polls.run()
 
     async def close(self) -> None:
-        """Confirm to the server what was stored. Bounded and shielded; never raises when the server does not answer."""
+        """Confirm the stored updates to the server. Bounded and shielded; never raises when the server does not answer."""
         await self._polls.confirm()
 
     def fault(self) -> str | None:
@@ -128,7 +128,7 @@ class TelegramLink:
         return self._sends.call(method, params)
 
     async def leave_server(self, how: str | None) -> None:
-        """See `rookery.provider.capabilities.ServerLeaving`. `logOut` drops the updates that wait: they are fetched first."""
+        """See `rookery.provider.capabilities.ServerLeaving`. `logOut` drops waiting updates, so they are fetched first."""
         method = how or "logOut"
         if method not in LEAVING:
             raise InvalidInput(f"method: one of {', '.join(LEAVING)}, not {method!r:.40}", field="method")

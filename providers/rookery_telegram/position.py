@@ -24,7 +24,7 @@ OVERFLOW_ZONE = 2**31 - 10_000_000
 class Position(msgspec.Struct, frozen=True, omit_defaults=True):
     """`offset` is the next getUpdates offset (0: from the head). `epoch` counts restarts of the ids: a key is unique in one
     epoch. `at` is when the last update was stored. `bot` is the id of the bot that owns the queue.
-    `albums` wait for more parts; `gathered` are those that were complete last."""
+    `albums` wait for more parts; `gathered` are the albums that were completed last."""
 
     offset: int = 0
     epoch: int = 0
@@ -35,7 +35,7 @@ class Position(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @classmethod
     def load(cls, cursor: str | None, bot: str) -> Position:
-        """Read a stored cursor; None is the beginning.
+        """Read a stored cursor; None means the beginning.
 
         If the session now has another bot's token, the old offset would confirm updates that this session never
         received, and the new ids would look like known ones. So another bot begins at the head of its own queue, in an

@@ -38,7 +38,7 @@ REACH_SECONDS = 10.0
 PREDECESSOR_SECONDS = 5.0
 """Seconds that a session waits for another one that is still releasing the same bot."""
 OCCUPIED_INTERVAL = 0.5
-"""Seconds between two checks whether it has."""
+"""Seconds between two checks whether the other session has released it."""
 
 _TOKEN = re.compile(r"[0-9]{1,20}:[A-Za-z0-9_-]{3,256}")
 
@@ -55,11 +55,11 @@ class Telegram:
     """`rookery.provider.Provider` for Telegram bots.
 
     Args:
-        api_url: the Bot API server, also a local one or the simulator.
+        api_url: the Bot API server: Telegram's, a local one, or the simulator.
         poll_timeout: duration of one long poll, 0 to 50 seconds.
         rates: pacing of sends for sessions that set none.
-        ca_bundle: a PEM file of certificate authorities to trust beside the system's.
-        proxy: for bots that set none, as `BotSettings.proxy`.
+        ca_bundle: a PEM file of certificate authorities to trust in addition to the system's.
+        proxy: the proxy of bots that set none; see `BotSettings.proxy`.
         local_files: the Bot API server runs in its `--local` mode and shares a file system with this process: received files
             are read from the paths that the server names.
     """
@@ -105,7 +105,7 @@ class Telegram:
             )
         if not _TOKEN.fullmatch(token):
             raise InvalidInput(
-                "credentials.token: a bot token looks like 123456789:AAE..., as BotFather gave it",
+                "credentials.token: a bot token looks like 123456789:AAE...; BotFather issues it",
                 field="credentials.token",
             )
         if unknown := credentials.keys() - {"token"}:
@@ -155,7 +155,7 @@ class Telegram:
             except httpx.HTTPError as error:
                 raise ProviderError(f"{host} does not answer: {error or type(error).__name__}") from None
         if answer.status_code == 407:
-            raise ProviderError(f"{host} does not answer: the proxy wants another user or password")
+            raise ProviderError(f"{host} does not answer: the proxy refuses the user or the password")
         ahead = None
         with suppress(KeyError, ValueError):
             ahead = parsedate_to_datetime(answer.headers["date"]).timestamp() - time.time()
@@ -238,7 +238,7 @@ class Telegram:
 
 def _taken_by(session: str) -> TerminalError:
     return TerminalError(
-        f"the session {session!r} runs this bot already",
+        f"the session {session!r} already runs this bot",
         reason=Reason.CONFIGURATION,
         action=Action.FIX_CONFIGURATION,
     )

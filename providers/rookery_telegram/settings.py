@@ -1,4 +1,4 @@
-"""The settings of one bot, and the address of its server: what is accepted, and what is not."""
+"""The settings of one bot and the address of its server, and their checks."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ Kind = Annotated[str, msgspec.Meta(extra_json_schema={"enum": list(ALL_KINDS)})]
 class BotSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`Session.settings` of a bot; every field is optional.
 
-    `takeover`: when another program polls the same bot, insist instead of waiting a minute. `allowed_updates`: kinds of
-    updates, all when absent. `sends_per_second`: messages a second in all, 0 for no limit. `sends_per_second_per_chat`:
+    `takeover`: when another program polls the same bot, retry after seconds instead of a minute. `allowed_updates`: kinds of
+    updates, all if absent. `sends_per_second`: messages a second in total, 0 for no limit. `sends_per_second_per_chat`:
     messages a second to one chat, 0 for no limit. `sends_per_second_per_group`: the same for groups and channels, in
-    addition, counted by the minute. `proxy`: http://, https:// or socks5://, with user and password where it wants them,
-    for everything that this bot does. `gather_albums`: seconds without another part after which the parts of a media
+    addition, counted by the minute. `proxy`: http://, https:// or socks5://, with user and password if it needs them,
+    for all traffic of this bot. `gather_albums`: seconds without another part after which the parts of a media
     group, which are events of their own, also become one event `album`.
     """
 

@@ -1,1 +1,1 @@
-"""The schemas of event bodies, for the API's description and for tests."""
+"""Schemas of event bodies, for the API's description and for tests."""

@@ -11,8 +11,8 @@ from .values import UNSET, Flag, Number, Peer, TelegramMedia, TelegramOrigin, Te
 
 
 class _MessageBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A message. `text` is its text or caption; `kind` says what it is, and a field of that name holds what the Bot API says
-    of it; `service` marks what happened in a chat, as opposed to what somebody wrote."""
+    """A message. `text` is its text or caption. `kind` is the kind of content, and the field of that name holds the Bot API's
+    description of it. `service` marks something that happened in the chat, as opposed to something that a person wrote."""
 
     message_id: str
     kind: str
@@ -70,7 +70,7 @@ TelegramInnerMessage: Any = msgspec.defstruct(
     frozen=True,
     kw_only=True,
     forbid_unknown_fields=True,
-    namespace={"__doc__": "A message inside another update: the one that is answered, or whose button was pressed."},
+    namespace={"__doc__": "A message inside another update: the one replied to, or the one whose button was pressed."},
     module=__name__,
 )
 TelegramMessageBody: Any = msgspec.defstruct(

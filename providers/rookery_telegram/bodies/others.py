@@ -27,7 +27,7 @@ _QUERY = {"id": str, "sender": TelegramPeer}
 _BOOST = {"boost_id": str, "source": Any, "chat": TelegramPeer, "sender": TelegramPeer}
 _MEMBER = _body(
     "Membership",
-    "Who is what in a chat now (`new`) and before (`old`), changed `by` whom.",
+    "A member's status in a chat now (`new`) and before (`old`), and who changed it (`by`).",
     old=Any,
     new=Any,
     status=str,
@@ -50,12 +50,12 @@ OTHER_BODIES: dict[str, Any] = {
         can_reply=bool,
     ),
     "deleted_business_messages": _body(
-        "Deletion", "Messages that are gone.", message_ids=list[str], business_connection_id=str, chat=TelegramPeer
+        "Deletion", "Messages that were deleted.", message_ids=list[str], business_connection_id=str, chat=TelegramPeer
     ),
     "message_reaction": _body(
         "Reaction",
         "Reactions of one person (`sender`) or of a chat that reacts anonymously (`actor_chat`); `emoji` is the first one, "
-        "empty when there are none any more.",
+        "empty when none are left.",
         message_id=str,
         emoji=str,
         old_reaction=Any,
@@ -69,7 +69,7 @@ OTHER_BODIES: dict[str, Any] = {
     ),
     "inline_query": _body(
         "InlineQuery",
-        "Somebody types an inline query; `id` is what to answer.",
+        "Someone is typing an inline query; pass `id` to the answer.",
         **_QUERY,
         query=str,
         offset=str,
@@ -87,7 +87,7 @@ OTHER_BODIES: dict[str, Any] = {
     ),
     "callback_query": _body(
         "CallbackQuery",
-        "A button was pressed: `id` is what to answer, `data` what the button holds, `message` the message that has it.",
+        "A button was pressed: pass `id` to the answer; `data` is the button's data, `message` the message with the button.",
         **_QUERY,
         data=str,
         message_id=str,
@@ -98,11 +98,11 @@ OTHER_BODIES: dict[str, Any] = {
         message=TelegramInnerMessage,
     ),
     "shipping_query": _body(
-        "ShippingQuery", "An order wants shipping options.", **_QUERY, payload=str, shipping_address=Any
+        "ShippingQuery", "An order needs shipping options.", **_QUERY, payload=str, shipping_address=Any
     ),
     "pre_checkout_query": _body(
         "PreCheckoutQuery",
-        "An order wants a last word before it is paid, within ten seconds.",
+        "An order needs a final confirmation before it is paid, within ten seconds.",
         **_QUERY,
         payload=str,
         currency=str,
@@ -110,10 +110,10 @@ OTHER_BODIES: dict[str, Any] = {
         shipping_option_id=str,
         order_info=Any,
     ),
-    "purchased_paid_media": _body("PurchasedMedia", "Paid media were bought.", sender=TelegramPeer, payload=str),
+    "purchased_paid_media": _body("PurchasedMedia", "Someone bought paid media.", sender=TelegramPeer, payload=str),
     "poll": _body(
         "Poll",
-        "The state of a poll; `poll` is all of it.",
+        "The new state of a poll; `poll` is the whole poll.",
         id=str,
         question=str,
         options=Any,
@@ -123,7 +123,7 @@ OTHER_BODIES: dict[str, Any] = {
     ),
     "poll_answer": _body(
         "PollAnswer",
-        "A vote; `sender` is the voter, a chat (`voter_chat`) when it votes anonymously.",
+        "A vote; `sender` is the voter, or a chat (`voter_chat`) that votes anonymously.",
         poll_id=str,
         option_ids=Any,
         option_persistent_ids=Any,
@@ -134,7 +134,7 @@ OTHER_BODIES: dict[str, Any] = {
     "chat_member": _MEMBER,
     "chat_join_request": _body(
         "JoinRequest",
-        "Somebody asks to join.",
+        "Someone asks to join.",
         chat=TelegramPeer,
         sender=TelegramPeer,
         user_chat_id=str,
@@ -143,10 +143,10 @@ OTHER_BODIES: dict[str, Any] = {
         query_id=str,
     ),
     "chat_boost": _body("Boost", "A chat was boosted.", **_BOOST, expiration_date=int),
-    "removed_chat_boost": _body("RemovedBoost", "A boost is gone.", **_BOOST),
+    "removed_chat_boost": _body("RemovedBoost", "A boost was removed.", **_BOOST),
     "subscription": _body(
         "Subscription",
-        "A subscription of a user to the bot has another `state`; `payload` is that of its invoice.",
+        "A user's subscription to the bot has a new `state`; `payload` is the payload of its invoice.",
         sender=TelegramPeer,
         payload=str,
         state=str,
@@ -158,6 +158,6 @@ OTHER_BODIES: dict[str, Any] = {
         draft_id=str,
         thread_id=str,
     ),
-    "managed_bot": _body("ManagedBot", "A managed bot was made or changed.", sender=TelegramPeer, bot=TelegramPeer),
+    "managed_bot": _body("ManagedBot", "A managed bot was created or changed.", sender=TelegramPeer, bot=TelegramPeer),
 }
 """By kind of update."""

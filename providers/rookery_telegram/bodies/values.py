@@ -1,4 +1,4 @@
-"""The values that bodies of several kinds hold: peers, files, origins."""
+"""Values that occur in several kinds of bodies: peers, files, origins."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ UNSET = msgspec.UNSET
 
 
 class TelegramFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What the Bot API says of a file."""
+    """A file as the Bot API describes it."""
 
     file_id: Text = UNSET
     unique_id: Text = UNSET
@@ -35,7 +35,7 @@ class TelegramFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class TelegramMedia(TelegramFile, frozen=True, forbid_unknown_fields=True):
-    """A file that can be fetched; answers of the API say where (`href`). `photo` is the still of a live photo."""
+    """A file that can be downloaded; the HTTP API adds its address (`href`). `photo` is the still picture of a live photo."""
 
     thumbnail: TelegramFile | msgspec.UnsetType = UNSET
     photo: TelegramFile | msgspec.UnsetType = UNSET

@@ -1,1 +1,1 @@
-"""The Bot API over HTTP: its calls, its answers, the list of its methods."""
+"""The Bot API over HTTP: calls, answers, and the list of methods."""

@@ -1,4 +1,4 @@
-"""Calls of one bot to the Bot API. The token stays in here: no error, log line or `repr` shows it."""
+"""One bot's calls to the Bot API. The token does not leave this module: no error, log line or `repr` shows it."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ MAX_ANSWER = 32 * 1024 * 1024
 """Bytes of one answer; getUpdates sends at most 4 MiB."""
 
 BODY_SECONDS = 60.0
-"""Seconds after the first byte for the whole answer: a trickle of bytes must not keep a call alive for ever."""
+"""Seconds from the first byte to the end of an answer: a trickle of bytes must not keep a call alive forever."""
 
 MAX_PREPARED = 64
-"""Requests that are kept to be sent again with another body."""
+"""Maximum number of requests to keep and reuse with another body."""
 
 BUSY = 64 * 1024
-"""Bytes of one piece of a file."""
+"""Bytes of one chunk of a file."""
 
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError, httpx.UnsupportedProtocol)
 _BROKEN = (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError)
@@ -88,7 +88,7 @@ class BotApi:
         *,
         seconds: float = ANSWER_SECONDS,
     ) -> msgspec.Raw:
-        """The result of one call over httpx that is safe to repeat; `seconds` is how long its answer may take. Raises
+        """The result of one call, over httpx, that is safe to repeat; `seconds` is how long its answer may take. Raises
         ApiError (the server refused) and NoAnswer."""
         return read_answer(*await self.exchange(method, params, seconds=seconds))
 
@@ -101,7 +101,7 @@ class BotApi:
         repeat: bool = True,
         on_sent: Callable[[], None] | None = None,
     ) -> Answer:
-        """As `ask`, with an answer that `read_answer` has still to read. Raises NoAnswer.
+        """Like `ask`, but returns the raw answer for `read_answer`. Raises NoAnswer.
 
         `repeat`: when a kept connection turns out to be closed, the call is repeated once on another one. `on_sent` is
         called when the request has left.
@@ -152,7 +152,7 @@ class BotApi:
         *,
         seconds: float = ANSWER_SECONDS,
     ) -> msgspec.Raw:
-        """One call with files, which are read while they are sent; `seconds` limits each piece and then the answer.
+        """One call with files, which are read while they are sent; `seconds` limits each chunk and then the answer.
 
         Raises ApiError, NoAnswer, and OSError when a file cannot be read.
         """
@@ -178,7 +178,7 @@ class BotApi:
         return read_answer(answer.status, answer.headers, answer.body)
 
     async def download(self, file_path: str, sink: MediaSink) -> None:
-        """Write the file that `getFile` named into `sink`, in pieces. Raises ApiError, NoAnswer, MediaError."""
+        """Write the file at the path from `getFile` into `sink`, in chunks. Raises ApiError, NoAnswer, MediaError."""
         request = self._client.build_request("GET", f"/file/{quote(file_path)}", timeout=_timeout(ANSWER_SECONDS))
         async with self._answer(request) as response:
             if response.status_code != 200:
@@ -260,7 +260,7 @@ class BotApi:
 
 
 _prepared: dict[tuple[str, str, str, int], httpx.Request] = {}
-"""By server, method, type and size of the body. Nobody changes a request that is in here."""
+"""By server, method, type and size of the body. These requests are shared and must not be changed."""
 
 
 def _unanswered(error: http_client.ExchangeError) -> NoAnswer:

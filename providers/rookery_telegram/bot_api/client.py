@@ -1,4 +1,4 @@
-"""The `httpx.AsyncClient` of one bot, without what the Bot API does not use."""
+"""The `httpx.AsyncClient` of one bot, without the features that the Bot API does not use."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class _NoCookies(httpx.Cookies):
     """The Bot API sets no cookies, and looking for some takes a third of a call's time in httpx."""
 
     def extract_cookies(self, response: httpx.Response) -> None:
-        """Keeps none."""
+        """Ignore the cookies of a response."""
 
 
 class Client(httpx.AsyncClient):
@@ -59,12 +59,12 @@ class Progress:
         self.connected = False  # the request opened a new connection
 
     def sent(self) -> None:
-        """The request has left."""
+        """Note that the request was sent."""
         if self._on_sent is not None:
             self._on_sent()
 
     async def trace(self, name: str, info: Mapping[str, Any]) -> None:
-        """What httpcore is doing, see the extension `trace` there."""
+        """Receive httpcore's progress; see its extension `trace`."""
         if name.endswith((".connect_tcp.complete", ".start_tls.complete")):
             self.connected = True
         elif name == "http11.send_request_headers.started":

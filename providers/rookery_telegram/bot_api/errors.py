@@ -51,7 +51,7 @@ class BotApiAnswer(msgspec.Struct, frozen=True):
 class ApiError(Exception):
     """The server answered with an error. `status` is the Bot API's error code, or HTTP's if the body is not its own.
 
-    `readable` tells whether the body was the Bot API's own JSON.
+    `readable`: whether the body was the Bot API's own JSON.
     """
 
     def __init__(
@@ -164,7 +164,7 @@ NOT_PASSED_ON = (403, 404, 405, 407)
 
 
 def send_error(error: ApiError | NoAnswer) -> SendError:
-    """The message's error for a failed send."""
+    """The error of a message whose send failed."""
     if isinstance(error, NoAnswer):
         if not error.left:
             return NotConnected(f"the Bot API cannot be reached: {error}")

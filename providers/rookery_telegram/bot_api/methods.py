@@ -1,8 +1,8 @@
-"""The Bot API's methods: the known ones, and those that would end a session. Pure.
+"""The known methods of the Bot API, and those that would end a session. Pure.
 
 `bot_api.json` lists every method of the version that it names, with its parameters: `"chat_id": "chat!"` is a chat, and
-required; `objects` explains types such as `[MessageEntity]`. It serves descriptions, checks and suggestions; calls of methods
-are not checked, so newer methods and parameters pass.
+required; `objects` explains types such as `[MessageEntity]`. The list serves descriptions, checks and suggestions; calls
+of methods are not checked against it, so newer ones and newer parameters pass.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ FORBIDDEN = {
     "logout": "it would leave the session without its server: POST /v1/sessions/{id}/telegram-server stores first what waits",
     "close": "it would leave the session without its server: POST /v1/sessions/{id}/telegram-server stores first what waits",
 }
-"""What to do instead, by lower-case name: the server ignores case."""
+"""What to do instead of calling a method, by lower-case name: the server ignores case."""
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9]{1,63}")
 

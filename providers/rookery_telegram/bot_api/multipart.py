@@ -13,7 +13,7 @@ from rookery.errors import Rejected
 from rookery.runtime.threads import on_files
 
 BLOCK = 256 * 1024
-"""Bytes of a file that are read at a time."""
+"""Bytes of a file to read at a time."""
 
 MEDIA_TYPE = re.compile(r"[!-~]{1,100}/[!-~ ]{1,150}")
 
@@ -28,7 +28,7 @@ class FilePart(msgspec.Struct, frozen=True):
 
 
 class Multipart:
-    """One body. `pieces` may be read once. Raises Rejected for an invalid media type."""
+    """One body. `pieces` can be read only once. Raises Rejected for an invalid media type."""
 
     def __init__(self, fields: Mapping[str, str], files: Mapping[str, FilePart]) -> None:
         boundary = secrets.token_hex(16)
@@ -65,7 +65,7 @@ class Multipart:
             finally:
                 stream.close()
             if left:
-                raise OSError(0, "it became shorter meanwhile")
+                raise OSError(0, "it has become shorter since")
         yield self._tail
 
 

@@ -21,7 +21,7 @@ PREFIX = "Telegram"
 """Begins the names of these objects in the description of the API."""
 
 OPEN = frozenset({"InputRichMessage"})
-"""Objects that are described by their fields alone: their contents nest without end."""
+"""Objects that are described by their top-level fields only: their contents nest endlessly."""
 
 SCALARS: dict[str, tuple[dict[str, Any], tuple[type, ...]]] = {
     "string": ({"type": "string"}, (str,)),
@@ -36,7 +36,7 @@ SCALARS: dict[str, tuple[dict[str, Any], tuple[type, ...]]] = {
 
 @cache
 def alternatives(type: str) -> tuple[str, ...]:
-    """The types that a `|` separates outside of brackets."""
+    """The types separated by `|` outside of brackets."""
     parts, depth, start = [], 0, 0
     for index, sign in enumerate(type):
         depth += (sign == "[") - (sign == "]")
@@ -52,7 +52,7 @@ def fields_of(name: str) -> dict[str, str]:
 
 
 def check(value: Any, type: str, path: str) -> None:
-    """Raises InvalidInput for a value that is not of this type; its `field` is the path of what is wrong."""
+    """Raises InvalidInput if the value is not of this type; the error's `field` is the path of the wrong part."""
     if path.count(".") + path.count("[") > MAX_DEPTH:
         raise InvalidInput(f"{path[:80]}...: it is nested too deeply", field=path.partition(".")[0])
     kinds = alternatives(type)
@@ -68,7 +68,7 @@ def check(value: Any, type: str, path: str) -> None:
 
 
 def words(type: str) -> str:
-    """The type for people."""
+    """The type in words for people."""
     kinds = alternatives(type)
     if len(kinds) > 3:
         return "an object"
@@ -120,7 +120,7 @@ def _check_object(value: dict[str, Any], names: list[str], path: str) -> None:
 
 
 def _contradictions(value: dict[str, Any], name: str) -> dict[str, str]:
-    """The constants of this object that the value has otherwise: the field, and what it should be."""
+    """The constant fields of this object that are wrong in the value, each with its right value."""
     return {
         field: type[1:]
         for field, type in fields_of(name).items()

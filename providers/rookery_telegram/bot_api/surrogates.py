@@ -1,4 +1,4 @@
-"""Halves of surrogate pairs, which are JSON and no text: decoders refuse all that they stand in."""
+"""Replaces unpaired surrogates, which JSON allows but text does not: decoders refuse the whole document that contains one."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ _ESCAPE = re.compile(
 
 
 def without_halves(raw: bytes) -> bytes:
-    """The same JSON with a question mark for each half of a pair without its other half. Never raises."""
+    """The same JSON with a question mark in place of each unpaired surrogate. Never raises."""
     return _ESCAPE.sub(lambda escape: escape[1] or b"?", raw)

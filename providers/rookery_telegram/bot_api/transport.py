@@ -1,4 +1,4 @@
-"""The transports of one bot's `httpx.AsyncClient`: httpcore's pool, with Rookery's own name look-ups, and a shorter way
+"""The transports of one bot's `httpx.AsyncClient`: httpcore's pool, with Rookery's own name look-ups, and a shorter path
 for calls without a proxy.
 
 Requests name only `/getMe` or `/file/photos/1.jpg`. The token joins the path in here, below everything that httpx logs,
@@ -86,7 +86,7 @@ class BotTransport(PlainTransport):
         base_url: of the Bot API server; its path comes before the token.
         token: of the bot.
         ssl_context: for https.
-        proxy: leads to the server; its host name is the only one that is looked up here.
+        proxy: the way to the server; then only the proxy's host name is looked up here.
     """
 
     def __init__(self, base_url: httpx.URL, token: str, ssl_context: ssl.SSLContext | None, proxy: str | None) -> None:
@@ -105,7 +105,7 @@ class BotTransport(PlainTransport):
 
 class DirectTransport(BotTransport):
     """Connections without a proxy. Calls of methods go over an `HttpClient`, which takes a fifth of httpcore's CPU time;
-    files, which are read in pieces, go over httpcore. Closed by the client that it belongs to, but for `calls`.
+    files, which are read in chunks, go over httpcore. Closed by the client that it belongs to, except for `calls`.
 
     A call that says so may reach the server twice: when a kept connection turns out to be closed, it is repeated on a new
     one.
@@ -134,7 +134,7 @@ class DirectTransport(BotTransport):
             )
         except http_client.ExchangeError as error:
             raise _HTTPX_ERRORS.get(type(error), httpx.ReadError)(str(error)) from None
-        # The body is decoded already. Who has sent with `stream=True` finds all of it at once in `answer`.
+        # The body is decoded already. A caller that used `stream=True` finds all of it at once in `answer`.
         return httpx.Response(answer.status, stream=_Whole(answer.body), extensions={**_EXTENSIONS, "answer": answer})
 
     def _head(self, request: httpx.Request, path: bytes) -> bytes:
@@ -154,11 +154,11 @@ _HTTPX_ERRORS: dict[type[http_client.ExchangeError], type[httpx.TransportError]]
 
 
 _EXTENSIONS = {"http_version": b"HTTP/1.1", "reason_phrase": b""}
-"""httpx looks a missing phrase up for each answer, for a log line that is switched off."""
+"""httpx would look up a missing phrase for each answer, for a log line that is switched off."""
 
 
 class _Whole(httpx.AsyncByteStream):
-    """A body that has arrived."""
+    """A body that has arrived completely."""
 
     def __init__(self, body: bytes) -> None:
         self._body = body
@@ -251,7 +251,7 @@ def _open_pool(ssl_context: ssl.SSLContext | None, proxy: httpx.Proxy | None) ->
 
 @contextmanager
 def _httpx_errors() -> Iterator[None]:
-    """httpcore's errors under the same names in httpx."""
+    """Convert httpcore's errors to those of the same names in httpx."""
     try:
         yield
     except httpcore.ConnectionNotAvailable:

@@ -1,1 +1,1 @@
-"""Updates to events."""
+"""Receives updates and converts them to events."""

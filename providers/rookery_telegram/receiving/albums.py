@@ -2,7 +2,7 @@
 
 Telegram sends an album as separate messages that share a `media_group_id`, and never says how many there are. The parts are
 stored as they come; those that wait for the others stand in the session's cursor, which the same transaction stores. So no
-part is forgotten when the process is killed or another instance goes on.
+part is forgotten when the process is killed or another instance takes over.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ TYPE = "album"
 PART_TYPES = frozenset({"message", "channel_post", "business_message"})
 MAX_PARTS = 10
 REMEMBERED = 20
-"""How many albums are remembered after they were gathered, in case the server repeats their parts."""
+"""Number of gathered albums to remember, in case the server repeats their parts."""
 
 _SHARED = (
     "media_group_id",
@@ -38,7 +38,7 @@ _SHARED = (
 
 class Album(msgspec.Struct, frozen=True, omit_defaults=True):
     """An album that may get more parts until `due` (seconds since the epoch). `parts` are the bodies of its messages, each
-    with the `key` of its own event. `time` is that of its first part."""
+    with the `key` of its own event. `time` is the time of its first part."""
 
     chat: str
     group: str
@@ -60,7 +60,7 @@ class Gathered(msgspec.Struct, frozen=True):
 def collect(
     waiting: Sequence[Album], gathered: Sequence[Gathered], events: Sequence[NewEvent], *, now: float, pause: float
 ) -> tuple[Album, ...]:
-    """The albums that wait once these events are stored; each new part starts the pause of its album anew."""
+    """The albums that wait after these events are stored; each new part restarts the pause of its album."""
     albums = {(album.chat, album.group): album for album in waiting}
     known = {(album.chat, album.group, id) for album in gathered for id in album.messages}
     for event in events:
@@ -87,18 +87,18 @@ def is_full(album: Album) -> bool:
 
 
 def is_ripe(album: Album, *, now: float, pause: float) -> bool:
-    """Whether the pause is over. A clock that was set back makes an album ripe rather than late."""
+    """Whether the pause is over. If the clock was set back, the album counts as ripe, so that it is not late."""
     return album.due <= now or album.due > now + pause
 
 
 def remember(gathered: Sequence[Gathered], albums: Sequence[Album]) -> tuple[Gathered, ...]:
-    """The albums that were gathered last, with these."""
+    """The albums gathered last, including these."""
     new = (Gathered(album.chat, album.group, tuple(part["message_id"] for part in album.parts)) for album in albums)
     return (*gathered, *new)[-REMEMBERED:]
 
 
 def to_event(album: Album) -> NewEvent:
-    """One event for all parts, in the order of their messages. Parts that come after it make another one."""
+    """One event for all parts, in the order of their messages. Parts that arrive later become another album."""
     parts = sorted(album.parts, key=lambda part: int(part["message_id"]))
     first = parts[0]
     body = {name: first[name] for name in _SHARED if name in first}

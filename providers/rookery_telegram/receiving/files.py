@@ -33,11 +33,13 @@ async def fetch_file(api: BotApi, event: Event, sink: MediaSink, *, local_files:
             await read_local(found.file_path, sink)
             return
         if found.file_path is None or found.file_path.startswith("/"):
-            raise Rejected("the Bot API server hands out no files over HTTP (with --local, set local_files)")
+            raise Rejected(
+                "the Bot API server does not serve files over HTTP (if it runs with --local, set local_files)"
+            )
         if found.file_size is not None and found.file_size > sink.limit:
             raise Rejected(f"the file has {found.file_size} bytes, {sink.limit} are allowed")
         await api.download(found.file_path, sink)
     except (ApiError, NoAnswer) as error:
         raise fetch_error(error) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise NotConnected("getFile gave no file") from None
+        raise NotConnected("getFile returned no file") from None

@@ -32,7 +32,7 @@ CONTENT_KINDS = (
     "giveaway",
     "giveaway_winners",
 )
-"""Kinds that somebody wrote or sent, each described in a field of its own name."""
+"""Kinds that a person wrote or sent, each described in the field of its name."""
 
 SERVICE_KINDS = (
     "new_chat_members",
@@ -91,7 +91,7 @@ SERVICE_KINDS = (
     "video_chat_participants_invited",
     "web_app_data",
 )
-"""Kinds of service messages, each described in a field of its own name; the body says `"service": true`."""
+"""Kinds of service messages, each described in the field of its name; the body has `"service": true`."""
 
 SERVICE = "service"
 """The kind of a message whose content this version does not know."""

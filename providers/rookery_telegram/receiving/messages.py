@@ -12,7 +12,7 @@ from .message_kinds import CONTENT_KINDS, MEDIA_KINDS, SERVICE, SERVICE_KINDS
 from .peers import Malformed, document, name_of, peer, peers, text_of, whole
 
 _PLAIN = frozenset({"message_id", "from", "chat", "date", "text"})
-"""A message with only these fields has no circumstances to describe."""
+"""A message with only these fields is plain: nothing but its text is to be described."""
 
 _FILE = {
     "file_id": "file_id",
@@ -36,7 +36,7 @@ _FILE = {
     "needs_repainting": "needs_repainting",
 }
 _FILES_OF_A_FILE = ("thumbnail", "photo")
-"""What a file may have beside it: a small picture, and the still of a live photo."""
+"""Files that may accompany a file: a thumbnail, and the still picture of a live photo."""
 
 _AS_THEY_ARE = (
     "entities",
@@ -116,7 +116,7 @@ def message_body(message: dict[str, Any], *, inner: bool = False) -> dict[str, A
         "chat": peer(chat),
     }
     if (inner or "edit_date" in message) and type(date := message.get("date")) is int:
-        body["sent_at"] = date  # otherwise the event's time says it
+        body["sent_at"] = date  # for other messages, this is the event's time
     sender = sender_of(message)
     if isinstance(sender, dict):
         body["sender_name"] = name_of(sender)
@@ -200,7 +200,7 @@ def _service(kind: str, value: Any) -> Any:
 
 
 def _add_circumstances(message: dict[str, Any], body: dict[str, Any]) -> None:
-    """Add the origin of the message, the message that it answers, and its thread and album."""
+    """Add the message's origin, the message that it replies to, its thread and its album."""
     replied = message.get("reply_to_message")
     if isinstance(replied, dict) and type(replied.get("message_id")) is int:
         body["reply_to"] = str(replied["message_id"])

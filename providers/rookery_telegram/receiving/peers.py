@@ -12,19 +12,19 @@ class Malformed(ValueError):
 def whole(value: Any, *, least: int = -(2**63), most: int = 2**63 - 1) -> int:
     """Raises Malformed."""
     if type(value) is not int or not least <= value <= most:
-        raise Malformed(f"no whole number: {value!r:.40}")
+        raise Malformed(f"not a whole number: {value!r:.40}")
     return value
 
 
 def document(value: Any) -> dict[str, Any]:
     """Raises Malformed."""
     if not isinstance(value, dict):
-        raise Malformed(f"no object: {value!r:.40}")
+        raise Malformed(f"not an object: {value!r:.40}")
     return value
 
 
 def peer_id(value: Any) -> str | None:
-    """The id of a user or chat; None for none. Raises Malformed."""
+    """The id of a user or chat; None if there is none. Raises Malformed."""
     return None if value is None else str(whole(document(value).get("id")))
 
 

@@ -1,6 +1,6 @@
-"""A short way for the most frequent update, a plain text message. Pure.
+"""A fast path for the most frequent update, a plain text message. Pure.
 
-It makes exactly the event that `updates` makes of the same update, several times as fast; of any other it makes none.
+It makes exactly the event that `updates` makes of the same update, several times as fast, and returns None for all others.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ LATEST = 253_402_300_800
 """The end of the calendar, in seconds since the epoch."""
 
 MOST_PEERS = 4096
-"""Users and chats whose part of a body is kept, as the server wrote them."""
+"""Maximum number of users and chats, as the server wrote them, whose part of a body is cached."""
 
 LONGEST_PEER = 1024
-"""Bytes of a user or chat that may go the short way."""
+"""Maximum bytes of a user or chat on the fast path."""
 
 UpdateId = Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
 """The range of valid update ids: any other id would make a wrong offset."""
@@ -95,10 +95,10 @@ def plain_answer(body: bytes, epoch: int) -> tuple[list[NewEvent], list[int]] | 
 
 
 def _raws_of(result: bytes) -> list[bytes]:
-    """The plain updates of a list as they were written, if no space stands between them; otherwise fewer than there are.
+    """The plain updates of a list exactly as written, if there is no space between them; otherwise fewer than there are.
 
-    What separates them stands nowhere else: within a text its quotes would be escaped, and each `update_id` is an
-    update's own."""
+    Their separator cannot occur elsewhere: its quotes would be escaped inside a text, and only updates have an
+    `update_id`."""
     first, *others = result[1:-1].split(_NEXT)
     return [first, *[_FIRST + other for other in others]]
 

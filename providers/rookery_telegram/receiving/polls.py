@@ -22,21 +22,21 @@ from .albums import Album, is_full, is_ripe, to_event
 from .updates import read_updates
 
 POLL_MARGIN = 10.0
-"""Seconds after the poll's own timeout that an answer may still take."""
+"""Seconds that an answer may still take after the poll's own timeout."""
 
 SECOND_TRY_DELAY = {Failure.NETWORK: 0.0, Failure.SERVER: 1.0}
 """Seconds before a failed poll is quietly repeated once: proxies cut idle connections all the time."""
 
 SPIN_DELAY = 0.5
-"""Seconds of pause after a poll that the server answered at once with nothing."""
+"""Seconds to pause after a poll that the server answered at once with an empty list."""
 
 FULL_BATCH = 100
-"""The most updates that the server gives at once: more may wait there."""
+"""Maximum number of updates in one answer: after a full one, more may wait at the server."""
 
 CONFIRM_SECONDS = 1.5
 
 REST_SECONDS = 30.0
-"""Seconds for fetching what waits at a server before leaving it."""
+"""Seconds for fetching the updates that wait at a server before leaving it."""
 
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
@@ -47,7 +47,7 @@ class Polls:
     """Receives a bot's updates. The link owns it, and runs and closes it.
 
     Args:
-        bot: the bot's number, which the position belongs to.
+        bot: the id of the bot to which the position belongs.
         poll_timeout: seconds of one long poll.
         takeover: insist on the bot when another program polls it, too (see `bot_api.conflict`).
         album_pause: seconds without another part after which an album is complete; None gathers no albums.
@@ -83,11 +83,11 @@ class Polls:
         self._waits = False  # a poll is under way that the server answers as soon as it has an update
         self._complete: tuple[Album, ...] = ()  # the server had no more parts of these when their pause was over
         self._polling = trio.CancelScope()
-        self._turn = trio.Lock()  # held by whoever may poll: `run`, or `halted`
+        self._turn = trio.Lock()  # held by the task that may poll: that of `run` or of `halted`
         self._halting = self._ended = False
 
     async def run(self) -> None:
-        """Poll for ever. Raises ProviderError."""
+        """Poll until cancelled. Raises ProviderError."""
         if self._album_pause is None and not self._position.albums:
             await self._poll_until_halted()
         async with trio.open_nursery() as nursery:
@@ -122,7 +122,7 @@ class Polls:
                 await trio.sleep(SPIN_DELAY)
 
     async def confirm(self) -> None:
-        """Confirm to the server what was stored since the last poll, if anything, unless the lease has run out. Bounded
+        """Confirm the updates stored since the last poll to the server, if any, unless the lease has run out. Bounded
         and shielded; never raises when the server does not answer: it delivers unconfirmed updates again, and the
         engine recognises them."""
         if self._conflicts.lost or self._position.offset == self._sent_offset:
@@ -150,17 +150,17 @@ class Polls:
 
     @asynccontextmanager
     async def halted(self) -> AsyncIterator[None]:
-        """Stop the polls for the block, after storing every update that waits at the server. They go on afterwards, unless
+        """Stop polling for the block, after storing every update that waits at the server. Polling resumes afterwards, unless
         the block calls `end`. Raises NotConnected."""
         if self._halting or self._ended:
-            raise NotConnected("the session is leaving its server already")
+            raise NotConnected("the session is already leaving its server")
         self._halting = self._behind = True
         try:
             self._polling.cancel()
             with trio.move_on_after(REST_SECONDS) as waiting:
                 await self._turn.acquire()
             if waiting.cancelled_caught:
-                raise NotConnected("the polls do not end")
+                raise NotConnected("the poll under way did not end in time")
             try:
                 await self._fetch_the_rest()
                 yield
@@ -182,9 +182,7 @@ class Polls:
                     before = self._position.offset
                     await self._poll(at_once=True)
         except (ProviderError, trio.TooSlowError) as error:
-            raise NotConnected(
-                f"the updates that wait cannot be fetched: {str(error) or 'no answer in time'}"
-            ) from None
+            raise NotConnected(f"the waiting updates cannot be fetched: {str(error) or 'no answer in time'}") from None
 
     async def _poll(self, *, at_once: bool = False) -> bool:
         """One getUpdates call and its commit. True when the answer came at once and was empty. `at_once`: do not wait for
@@ -203,7 +201,7 @@ class Polls:
                 "getUpdates",
                 self._params | {"timeout": 0} if at_once else self._params,
                 seconds=self._poll_timeout + POLL_MARGIN,
-                repeat=False,  # `run` does that, for more kinds of trouble
+                repeat=False,  # `run` repeats it, for more kinds of errors
                 on_sent=self._confirmed,
             )
             events, ids = read_updates(answer, epoch=position.epoch, now=self._inbox.now)
@@ -212,7 +210,7 @@ class Polls:
             return await self._refuse(error)
         except UNREADABLE:
             self._behind = True
-            raise ProviderError("getUpdates gave no list of updates", kind=Failure.SERVER) from None
+            raise ProviderError("getUpdates returned no list of updates", kind=Failure.SERVER) from None
         finally:
             self._waits = False
         self._asked_at = None
@@ -244,12 +242,12 @@ class Polls:
         return [album for album in self._position.albums if is_ripe(album, now=now, pause=pause)]
 
     def _note_complete(self, overdue: list[Album]) -> None:
-        """Note that a poll which began when these albums were overdue is answered. One that got a part is another one."""
+        """Note the answer to a poll that began when these albums were overdue: they are complete unless it brought a part."""
         self._complete = () if self._behind else tuple(overdue)
         self._album_news.set()
 
     async def _gather_albums(self) -> None:
-        """Store the event of each album once its parts are complete; those that an earlier link left, too.
+        """Store the event of each album once its parts are complete, including albums that an earlier link left behind.
 
         A pause during which the server could not deliver (the process was dead, the network away, a commit slow) proves
         nothing: parts may wait there. So an album also needs a poll that waits, or that asked after the pause."""

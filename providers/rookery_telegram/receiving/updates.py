@@ -135,7 +135,7 @@ def _time(date: int, now: Callable[[], float]) -> float:
 
 
 def _text(raw: bytes) -> bytes:
-    """JSON that every store and reader takes: replacement marks stand for what is not UTF-8."""
+    """JSON that every store and reader accepts: invalid UTF-8 becomes replacement characters."""
     try:
         raw.decode()
     except UnicodeDecodeError:

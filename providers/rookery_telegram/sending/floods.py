@@ -18,13 +18,13 @@ class Floods:
         self._until: dict[str | None, float] = {}
 
     def add(self, chat: str | None, seconds: float) -> None:
-        """Telegram answered 429 to a call about this chat."""
+        """Note that Telegram answered 429 to a call about this chat."""
         now = self._clock()
         self._until[chat] = max(self._until.get(chat, now), now + seconds)
         if len(self._until) > FORGET_ABOVE:
             self._until = {name: until for name, until in self._until.items() if until > now}
 
     def left(self, chat: str | None) -> float:
-        """Seconds until a call about this chat may leave; 0 when it may now."""
+        """Seconds until a call about this chat may be made; 0 if it may be made now."""
         whole = self._until.get(None, 0.0)
         return max(0.0, max(whole, self._until.get(chat, 0.0)) - self._clock())

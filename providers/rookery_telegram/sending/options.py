@@ -50,7 +50,7 @@ _NEEDED = {"read": ("business_connection_id",)}
 
 def options_of(kind: str) -> Mapping[str, str]:
     """The options of a kind of message by name, with their types as in the list of methods; none for an unknown kind."""
-    return _options_of(kind) if kind in METHODS else {}  # what strangers make up is not kept
+    return _options_of(kind) if kind in METHODS else {}  # kinds that callers make up must not fill the cache
 
 
 @cache
@@ -75,7 +75,7 @@ _CONTENT: dict[str, tuple[str, ...]] = {
     "reaction": ("reaction",),
     **dict.fromkeys(("image", "video", "audio", "voice", "document", "animation", "paid_media"), ("caption",)),
 }
-"""Parameters that fields of the content already set."""
+"""Parameters that the content's own fields already set."""
 
 
 def check_options(kind: str, options: Mapping[str, Any], *, fields: frozenset[str] = frozenset()) -> None:
@@ -88,7 +88,7 @@ def check_options(kind: str, options: Mapping[str, Any], *, fields: frozenset[st
         type = known.get(name)
         if type is None:
             near = get_close_matches(name, {*known, *fields}, 1, 0.7)
-            hint = f"; did you mean {near[0]}?" if near else f"; see docs/telegram.md for those of {kind}"
+            hint = f"; did you mean {near[0]}?" if near else f"; docs/telegram.md lists the options of {kind}"
             raise InvalidInput(f"{name}: a message of the type {kind} has no such option{hint}", field=name)
         check(value, type, name)
 

@@ -94,7 +94,9 @@ def to_call(message: OutboundMessage, *, to: str | None = None) -> MethodCall:
             params["allows_multiple_answers"] = poll.selectable != 1
         case c.Read() as read:
             if "business_connection_id" not in message.options:
-                raise Rejected("read: Telegram bots do so for business accounts only: name its business_connection_id")
+                raise Rejected(
+                    "read: bots can do this only for business accounts: give the account's business_connection_id"
+                )
             method = "readBusinessMessage"
             params["message_id"] = _message_id(read.message_id, "message_id")
         case c.Album() as album:
@@ -171,9 +173,9 @@ def to_receipt(message: OutboundMessage, result: msgspec.Raw, now: float) -> Rec
 
 def after_migration(message: OutboundMessage) -> OutboundMessage:
     """The message for the supergroup that its group became. Messages are renumbered there, so it no longer refers to
-    the message that it answers. Raises Rejected for a message that acts on a message of the old group."""
+    the message that it replies to. Raises Rejected for a message that acts on a message of the old group."""
     if getattr(message.content, "message_id", None) is not None:
-        raise Rejected("message_id: the group became a supergroup, whose messages have other ids")
+        raise Rejected("message_id: the group became a supergroup, and its messages have new ids")
     options = {name: value for name, value in message.options.items() if name != "reply_parameters"}
     return msgspec.structs.replace(message, reply_to=None, options=options)
 

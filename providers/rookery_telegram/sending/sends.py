@@ -76,7 +76,7 @@ class Sends:
         check_method(method)
         chat = str(params["chat_id"]) if "chat_id" in params else None
         if (pause := self._floods.left(chat)) > 0:
-            raise SendRateLimited(f"Telegram asked for a pause of {pause:.0f} s more", retry_after=pause)
+            raise SendRateLimited(f"Telegram demands a pause of another {pause:.0f} s", retry_after=pause)
         if chat is not None and is_message(method):
             self._pacer.book(chat)  # this call does not wait, but later sends do
         try:
@@ -94,7 +94,7 @@ class Sends:
         return bytes(result)
 
     async def _prove(self) -> None:
-        """The server refused a send in a way that may concern the whole bot: ask it. Raises TerminalError."""
+        """Check the token after the server refused a send in a way that may concern the whole bot. Raises TerminalError."""
         try:
             await self._api.ask("getMe")
         except ApiError as error:
@@ -102,19 +102,19 @@ class Sends:
             if isinstance(failure, TerminalError):
                 raise failure from None
         except NoAnswer as error:
-            log.debug("the token could not be proved", session=self._session, error=str(error))
+            log.debug("the token could not be checked", session=self._session, error=str(error))
 
     def _make(self, call: MethodCall, *, spare: float = 0.0) -> Coroutine[Any, Any, msgspec.Raw]:
-        """Raises ApiError, NoAnswer, SendError, when awaited."""
+        """The call, ready to be awaited; it then raises ApiError, NoAnswer or SendError."""
         return self._upload(call) if call.files else self._api.call(call.method, call.params, spare=spare)
 
     async def _upload(self, call: MethodCall) -> msgspec.Raw:
-        """Raises ApiError, NoAnswer, SendError."""
+        """Make a call with files. Raises ApiError, NoAnswer, SendError."""
         async with AsyncExitStack() as stack:
             parts = {name: await self._part(stack, name, file) for name, file in call.files.items()}
             try:
                 return await self._api.upload(call.method, call.params, parts)
-            except OSError as error:  # the rest of the body never left, so nothing was sent
+            except OSError as error:  # the request is incomplete, so nothing was sent
                 raise NotConnected(f"the file cannot be read: {error.strerror}") from None
 
     async def _part(self, stack: AsyncExitStack, field: str, file: File) -> FilePart:

@@ -1,4 +1,4 @@
-"""Turns a worker's answer to a call into its value, or into the error that the engine knows."""
+"""Converts a worker's answer to a call into its value, or raises the matching error of the engine."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def value_of(answer: Reply | Failed) -> Any:
         case Failed(kind="unknown", text=text):
             raise OutcomeUnknown(text)
         case Failed(kind="gone", text=text):
-            raise MediaExpired(f"expired: WhatsApp does not keep the file any more ({text})")
+            raise MediaExpired(f"expired: WhatsApp no longer has the file ({text})")
         case Failed(kind="refused", text=text):
             raise PlatformRefused(f"WhatsApp refused: {text}")
         case Failed(kind="limited", text=text):

@@ -1,4 +1,4 @@
-"""Drains what a worker process prints, so that a full pipe never blocks the library."""
+"""Drains the output of a worker process, so that a full pipe never blocks the library."""
 
 from __future__ import annotations
 

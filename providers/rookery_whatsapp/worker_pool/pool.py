@@ -18,7 +18,7 @@ from .port import ClientPort
 from .process import WorkerProcess
 
 SUSPECT_AFTER = 3
-"""Workers of a session that may end in quick succession before it gets one to itself."""
+"""Number of a session's workers that may end in quick succession before the session gets one to itself."""
 
 FEW_SUSPECTS = 2
 """If at most this many sessions were logging in when their worker crashed, each gets its own worker at once; among more
@@ -40,7 +40,7 @@ log = get_logger("SESSION")
 
 
 class WorkerPool:
-    """Entered by the provider before the first link and left after the last."""
+    """The provider enters it before the first link opens and leaves it after the last one has closed."""
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str], settings: WorkerSettings) -> None:
         self.command = command
@@ -50,14 +50,14 @@ class WorkerPool:
         self.workers: list[WorkerProcess] = []
         self.close_by = float("inf")  # trio time
         self._started = 0
-        self.crashes = 0  # number of workers that ended unasked
+        self.crashes = 0  # number of workers that ended by themselves
         self._clients = 0
         self._deaths: dict[str, int] = {}  # consecutive ends of workers, by session
         self._logged_in: set[str] = set()  # sessions whose accounts WhatsApp has accepted
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Workers live inside this block; leaving it asks them to end, waits, then kills them."""
+        """Workers live inside this block. Leaving it asks them to end, waits, then kills them."""
         failure: BaseException | None = None
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
@@ -66,7 +66,7 @@ class WorkerPool:
                 yield
             except trio.Cancelled:
                 raise
-            except BaseException as error:  # raised as it is, not in the nursery's group
+            except BaseException as error:  # re-raised without the nursery's exception group
                 failure = error
             finally:
                 self._nursery = None
@@ -84,7 +84,7 @@ class WorkerPool:
     async def worker_for(
         self, session: str, until: Callable[[], float] = lambda: math.inf
     ) -> AsyncIterator[WorkerProcess]:
-        """A worker whose library is loaded, with a place for the session during the block.
+        """A worker with a loaded library and a place for the session, for the duration of the block.
 
         `until` returns the trio time until which the session may stay connected without another frame from the engine.
 
@@ -115,8 +115,8 @@ class WorkerPool:
         self._logged_in.discard(session)
 
     def _note_end(self, session: str, worker: WorkerProcess, age: float) -> None:
-        """Note that a session leaves its worker. Nearly always the answer to a login crashes a worker, so the sessions
-        that were logging in, if any, get the blame at once."""
+        """Note that a session leaves its worker. Nearly always it is the answer to a login that crashes a worker, so sessions
+        that were logging in, if any, are blamed at once."""
         busy = session not in self._logged_in
         self._logged_in.discard(session)
         if not worker.ended.is_set() or worker.quitting:
@@ -144,7 +144,7 @@ class WorkerPool:
         return gone
 
     def deaths(self, session: str) -> int:
-        """How many workers of this session have ended, each soon after the previous one."""
+        """How many workers of this session have ended in quick succession."""
         return self._deaths.get(session, 0)
 
     @asynccontextmanager
@@ -170,7 +170,7 @@ class WorkerPool:
         ]
 
     async def replace(self, name: str, why: str) -> None:
-        """Make a worker disconnect its clients and end, by force if need be; its sessions reconnect in another one."""
+        """Make a worker disconnect its clients and end, by force if necessary; its sessions reconnect in another worker."""
         for worker in self.workers:
             if worker.name == name:
                 log.info("a worker process is replaced", worker=name, cause=why)
@@ -193,7 +193,7 @@ class WorkerPool:
             if worker.usable and len(worker.sessions) < limit and not (worker.reserved and worker.sessions)
         ]
         if candidates:
-            # In the session's previous worker its last client may still be ending; a new client there waits for that.
+            # The session's last client may still be ending in its previous worker; a new client there waits for that.
             chosen = max(candidates, key=lambda worker: (session in worker.hosted, len(worker.sessions)))
             chosen.reserved = alone
             return chosen

@@ -28,10 +28,10 @@ class Worker(Protocol):
         """True once the engine has asked the process to end."""
 
     async def call(self, client: int, method: str, arguments: dict[str, Any]) -> Any:
-        """Ask the client; raises SendError."""
+        """Call a method of the client. Raises SendError."""
 
     def tell(self, frame: Stored | Stop) -> None:
-        """Send a frame that has no answer. Never blocks."""
+        """Send a frame that expects no answer. Never blocks."""
 
 
 class ClientPort:
@@ -59,7 +59,9 @@ class ClientPort:
         try:
             self._send.send_nowait(frame)
         except (trio.WouldBlock, trio.BrokenResourceError, trio.ClosedResourceError):
-            log.warning("a client's report is dropped", worker=self.worker.name, kind=getattr(frame, "kind", "event"))
+            log.warning(
+                "a report of a client was dropped", worker=self.worker.name, kind=getattr(frame, "kind", "event")
+            )
 
     def close(self) -> None:
         """Note that no more frames will come."""

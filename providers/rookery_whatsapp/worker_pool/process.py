@@ -1,4 +1,4 @@
-"""One worker process, seen from the engine: started, listened to, watched, ended."""
+"""The engine's side of one worker process: starts it, exchanges frames with it, watches it and ends it."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ from .port import ClientPort
 
 CHUNK = 256 * 1024  # bytes
 OUTGOING = 64  # maximum number of frames that wait to be written,
-OUTGOING_PER_SESSION = 8  # and as many more for each session: all of them may start or stop in the same moment
-LINES_KEPT = 30  # of a worker's last words
+OUTGOING_PER_SESSION = 8  # and as many more for each session: all of them may start or stop at the same moment
+LINES_KEPT = 30  # last lines of a worker's output
 KILL_DEADLINE = 5.0  # seconds
 
 log = get_logger("SESSION")
@@ -51,18 +51,18 @@ class WorkerProcess:
         self._environment = environment
         self._settings = settings
         self.ports: dict[int, ClientPort] = {}
-        self.sessions: list[str] = []  # sessions that use it or are about to
-        self.hosted: set[str] = set()  # all sessions that ever used it
-        self.reserved = False  # it hosts a single session, which may crash it
+        self.sessions: list[str] = []  # sessions that use this worker or are about to
+        self.hosted: set[str] = set()  # all sessions that have ever used this worker
+        self.reserved = False  # whether it hosts only one session, which may crash it
         self.suspects: list[str] | None = None  # sessions that were logging in when it crashed
         self.idle_since = math.inf
         self.leftovers = 0
         self.library = ""
         self.pid: int | None = None
         self.ended = trio.Event()
-        self.end = ""  # why it ended, for people
+        self.end = ""  # why the process ended, for people
         self._unfit: str | None = None
-        self._known = trio.Event()  # it said Hello or Unfit, or ended
+        self._known = trio.Event()  # set once the process has sent Hello or Unfit, or has ended
         self._quitting = False
         self._calls: dict[int, tuple[trio.Event, list[Reply | Failed]]] = {}
         self._next = 0
@@ -75,25 +75,25 @@ class WorkerProcess:
 
     @property
     def quitting(self) -> bool:
-        """True once the engine has asked it to end."""
+        """True once the engine has asked the process to end."""
         return self._quitting
 
     @property
     def crashed(self) -> bool:
-        """True once it has ended by itself: neither asked to, nor killed by the engine, a person or the kernel."""
+        """True if the process ended by itself: not on request, and not killed by the engine, a person or the kernel."""
         if self.pid is None or self._quitting or not self.ended.is_set():
             return False
         return self._process.returncode not in (0, -signal.SIGKILL)
 
     @property
     def usable(self) -> bool:
-        """True when it may take another client."""
+        """True when the process can take another client."""
         return not (
             self.ended.is_set() or self._quitting or self._unfit or self.leftovers >= self._settings.most_leftovers
         )
 
     async def wait_ready(self) -> None:
-        """Return when its library is loaded. Raises ProviderError; TerminalError when the library cannot be loaded."""
+        """Return when the library is loaded. Raises ProviderError; TerminalError when the library cannot be loaded."""
         await self._known.wait()
         if self._unfit is not None:
             raise TerminalError(self._unfit, reason=Reason.CONFIGURATION, action=Action.FIX_CONFIGURATION)
@@ -101,7 +101,7 @@ class WorkerProcess:
             raise ProviderError(f"the worker process ended: {self.end}")
 
     def tell(self, frame: protocol.ToWorker) -> None:
-        """Queue a frame. The heartbeat check detects a worker that does not read."""
+        """Queue a frame. Kills a worker that has stopped reading."""
         try:
             self._outgoing.send_nowait(frame)
         except trio.WouldBlock:
@@ -128,12 +128,12 @@ class WorkerProcess:
         return value_of(answers[0])
 
     def quit(self) -> None:
-        """Ask it to end. It takes no new clients from now on."""
+        """Ask the process to end. It takes no new clients from now on."""
         self._quitting = True
         self.tell(Quit())
 
     def kill(self, why: str) -> None:
-        """End it now."""
+        """Kill the process."""
         self.end = self.end or why
         if self.pid is not None and not self.ended.is_set():
             self._signal(signal.SIGKILL)
@@ -143,7 +143,7 @@ class WorkerProcess:
             self._process.send_signal(number)
 
     async def run(self) -> None:
-        """Start the process and serve it until it ends. A failure of the process never raises."""
+        """Start the process and serve it until it ends. Never raises when the process fails."""
         try:
             stream, outputs = self._spawn()
         except OSError as error:
@@ -157,7 +157,7 @@ class WorkerProcess:
                 nursery.start_soon(self._write, stream)
                 nursery.start_soon(self._watch)
                 await self._read(stream)
-                with trio.move_on_after(0.2):  # its last words
+                with trio.move_on_after(0.2):  # to read its last output
                     while self._process.poll() is None:
                         await trio.sleep(0.005)
                 nursery.cancel_scope.cancel()
@@ -172,7 +172,7 @@ class WorkerProcess:
                     await trio.aclose_forcefully(closing)
 
     def _spawn(self) -> tuple[trio.SocketStream, list[trio.lowlevel.FdStream]]:
-        """Start it, but not in a thread: Linux kills a worker when its starting thread ends (see `worker.lifetime`)."""
+        """Start the process in this thread: Linux kills a worker when its starting thread ends (see `worker.lifetime`)."""
         ours, theirs = socket.socketpair()
         with theirs:
             try:
@@ -215,7 +215,7 @@ class WorkerProcess:
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             pass
         except (protocol.BrokenStream, ValueError) as error:
-            self.end = self.end or f"it spoke nonsense: {error}"
+            self.end = self.end or f"it violated the protocol: {error}"
 
     def _handle(self, frame: protocol.FromWorker) -> None:
         match frame:
@@ -244,12 +244,12 @@ class WorkerProcess:
         return None if first == math.inf else time.monotonic() + first - trio.current_time()
 
     def ping(self) -> None:
-        """Say that the engine lives, and how long the leases of its sessions last."""
+        """Tell the worker that the engine is alive, and how long the leases of its sessions last."""
         self.tell(Ping(self.lease_end()))
 
     async def _watch(self) -> None:
-        """Send heartbeats, and kill a worker that sends none. Silence is counted in checks, not in seconds: a delay of
-        this process counts as one check."""
+        """Send heartbeats, and kill a worker that sends none. Silence is counted in checks, not seconds, so that a delay of
+        this process counts as a single check."""
         beat, missed = self._settings.beat, 0
         patience = self._settings.loading
         while True:
@@ -260,7 +260,7 @@ class WorkerProcess:
             if self._known.is_set():
                 patience = self._settings.silence
             if missed * beat >= patience:
-                self.kill(f"no sign of life for {missed * beat:g} s")
+                self.kill(f"no heartbeat for {missed * beat:g} s")
 
     def _finish(self) -> None:
         code = self._process.poll() if self.pid is not None else None

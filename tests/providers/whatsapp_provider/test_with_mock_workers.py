@@ -69,7 +69,7 @@ async def test_a_worker_that_never_speaks_is_killed(mocked: Opener) -> None:
     async with mocked(MOCK_WORKER="mute", workers={"loading": 0.5}) as engine:
         await engine.create_session(id="one", platform="whatsapp")
         session = await reach(engine, "one", SessionStatus.RECONNECTING, Reason.NETWORK)
-        assert "no sign of life" in session.health.detail
+        assert "no heartbeat" in session.health.detail
 
 
 async def test_a_command_that_does_not_exist(mocked: Opener) -> None:
