@@ -53,6 +53,22 @@ FLOORS: dict[str, Floors] = {
             "features",
             "engine",
         ],
+        "rookery_telegram": [
+            "bot_api",
+            "receiving",
+            "bodies sending settings",
+            "event_types link",
+            "provider",
+        ],
+        "rookery_client": [
+            "errors events",
+            "typed_events",
+            "wire",
+            "calls webhooks",
+            "client",
+            "async_client",
+        ],
+        "rookery_simulator": ["bot_api", "whatsapp", "__main__"],
         "rookery_whatsapp": [
             "protocol event_types",
             "addresses memory options settings worker",
@@ -154,6 +170,18 @@ def test_a_planted_upward_import_is_found(planted: str, tmp_path: Path) -> None:
     (sentence,) = upward_imports(graph, "rookery", FLOORS["rookery"])
     assert "rookery.store.secrets imports rookery.features.sessions" in sentence
     assert "`features` is not below `store`" in sentence
+
+
+def test_every_package_has_floors() -> None:
+    assert FLOORS.keys() == PACKAGES.keys()
+
+
+def test_a_planted_upward_import_is_found_in_a_provider(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "providers/rookery_telegram", tmp_path / "rookery_telegram")
+    with (tmp_path / "rookery_telegram/bot_api/errors.py").open("a") as file:
+        file.write("from ..link import TelegramLink\n")
+    (sentence,) = upward_imports(import_graph([tmp_path]), "rookery_telegram", FLOORS["rookery_telegram"])
+    assert "rookery_telegram.bot_api.errors imports rookery_telegram.link" in sentence
 
 
 def test_a_planted_circle_is_found(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from rookery.model import Health, Reason, Session, SessionStatus, Webhook
 from rookery.store.rows.sessions import NEW_SESSION_COLUMNS, session_to_row
 from rookery.store.rows.webhooks import WEBHOOK_COLUMNS, webhook_to_row
 from rookery_telegram import Telegram as TelegramProvider
-from rookery_telegram.position import Position
+from rookery_telegram.receiving.position import Position
 from rookery_whatsapp.provider import WhatsApp as WhatsAppProvider
 
 from . import checks

@@ -17,8 +17,8 @@ from ..bot_api.api import BotApi
 from ..bot_api.conflict import Conflicts
 from ..bot_api.errors import ApiError, NoAnswer
 from ..bot_api.session_errors import poll_error
-from ..position import Position
 from .albums import Album, is_full, is_ripe, to_event
+from .position import Position
 from .updates import read_updates
 
 POLL_MARGIN = 10.0

@@ -16,8 +16,8 @@ from rookery.errors import InvalidInput
 from rookery.model.event import NewEvent
 from rookery_simulator import BotApiSimulator, Fault, People
 from rookery_telegram import Telegram
-from rookery_telegram.position import Position
 from rookery_telegram.receiving.albums import collect, is_ripe, to_event
+from rookery_telegram.receiving.position import Position
 from support.bot_api.album_parts import push_part
 from support.telegram_engine import QUICK, TOKEN, UNLIMITED, Setup, open_quick_simulator, open_setup
 from support.waiting import until_found

@@ -184,14 +184,14 @@ MUTANTS = (
     ),
     Mutant(
         "the offset moves on by one too many",
-        "rookery_telegram.position:Position.after",
+        "rookery_telegram.receiving.position:Position.after",
         "ids[-1] + 1",
         "ids[-1] + 2",
         ("kill",),
     ),
     Mutant(
         "each batch of updates begins an epoch",
-        "rookery_telegram.position:Position.epoch_of",
+        "rookery_telegram.receiving.position:Position.epoch_of",
         "return self.epoch\n    idle",
         "return self.epoch + 1\n    idle",
         ("replay", "kill"),

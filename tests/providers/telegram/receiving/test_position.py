@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rookery_telegram.position import IDLE_RESTART, OVERFLOW_ZONE, Position
+from rookery_telegram.receiving.position import IDLE_RESTART, OVERFLOW_ZONE, Position
 
 BOT = "123456"
 NOW = 1_700_000_000.0

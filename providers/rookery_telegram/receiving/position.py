@@ -12,7 +12,7 @@ import msgspec
 
 from rookery.model.event import NewEvent
 
-from .receiving.albums import Album, Gathered, collect, remember
+from .albums import Album, Gathered, collect, remember
 
 IDLE_RESTART = 6 * 86_400.0
 """Seconds without updates after which ids may have started anew; the server's week, less a day."""
