@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 
 import msgspec
@@ -35,12 +35,15 @@ class ChatFeatures(CatalogueFeatures, ChatNames):
         name or of the id. Raises NotFound."""
         await self._chat_view.catch_up(session)
         rows = await self._store.list_chats(session, after=after, limit=min(limit, MOST), search=q)
+        echoes = await self._echoes(session, [(row.chat, *row.event[1:]) for row in rows if row.event is not None])
         found = []
         for row in rows:
             last: ChatMessage | None = None
             if row.event is not None:
                 last = received(*row.event)
-            if row.send is not None and (last is None or row.send.created_at >= last.position.at):
+            if last is not None and (row.chat, last.message_id) in echoes:
+                last = next(iter((await self._collected(session, row.chat, NEWEST, 1)).messages), None)
+            elif row.send is not None and (last is None or row.send.created_at >= last.position.at):
                 last = sent(0, row.send)
             found.append(
                 Chat(
@@ -113,18 +116,23 @@ class ChatFeatures(CatalogueFeatures, ChatNames):
         chat = await self.chat_name(session, chat)
         await self._chat_view.catch_up(session)
         limit = max(0, min(limit, MOST))
+        page = await self._collected(session, chat, before or NEWEST, limit)
+        if not page.messages:
+            return page
+        ids = {one.message_id for one in page.messages if one.message_id is not None}
+        about, by_us = await self._store.about_messages(session, chat, ids, since=page.messages[-1].position.at)
+        return ChatMessages(apply(page.messages, about, by_us), page.next)
+
+    async def _collected(self, session: str, chat: str, before: Position, limit: int) -> ChatMessages:
+        """`limit` messages without what happened to them; fewer only at the end of the chat."""
         messages: list[ChatMessage] = []
-        place: Position | None = before or NEWEST
+        place: Position | None = before
         while place is not None and len(messages) < limit:  # a page can consist of rows that are left out
             page = await self._unchanged(session, chat, place, limit)
             messages, place = [*messages, *page.messages], page.next
         if len(messages) > limit:
             messages = messages[:limit]
             place = messages[-1].position
-        if messages:
-            ids = {one.message_id for one in messages if one.message_id is not None}
-            about, by_us = await self._store.about_messages(session, chat, ids, since=messages[-1].position.at)
-            messages = apply(messages, about, by_us)
         return ChatMessages(messages, place)
 
     async def _unchanged(self, session: str, chat: str, before: Position, limit: int) -> ChatMessages:
@@ -136,15 +144,35 @@ class ChatFeatures(CatalogueFeatures, ChatNames):
         limit += LEFT_OUT
         page = await self._store.chat_page(session, chat, before=before, limit=limit)
         sends = [sent(number, message) for number, message in page.sends]
-        ours = {message.message_id for message in sends if message.message_id is not None}
         ends = [Position(at, 0, event.id) for at, _, event in page.events[limit - 1 :]]
         ends += [message.position for message in sends[limit - 1 :]]
         end = max(ends, default=None)
-        # The platform's echo of our own sends is skipped: the sends themselves are already listed, with their state.
-        events = [received(*each) for each in _once(page.events)]
-        events = [one for one in events if one.direction == "in" or one.message_id not in ours]
+        events = [received(*each) for each in await self._once(session, chat, page.events)]
         messages = sorted([*events, *sends], key=lambda one: one.position, reverse=True)
         return ChatMessages([one for one in messages if end is None or one.position >= end], end)
+
+    async def _once(
+        self, session: str, chat: str, events: Sequence[tuple[float, str, Event]]
+    ) -> Sequence[tuple[float, str, Event]]:
+        """Without what is listed elsewhere in the chat: echoes of this session's own sends, and messages of a history
+        that the platform reported by themselves as well."""
+        echoes = await self._echoes(session, [(chat, role, event) for _, role, event in events])
+        old = [(chat, id) for _, _, event in events if event.type == HISTORY and (id := _id(event)) is not None]
+        doubles = await self._store.reported_among(session, old, besides=HISTORY) if old else ()
+        return [
+            (at, role, event)
+            for at, role, event in events
+            if (role != "out" or (chat, _id(event)) not in echoes)
+            and (event.type != HISTORY or (chat, _id(event)) not in doubles)
+        ]
+
+    async def _echoes(
+        self, session: str, events: Iterable[tuple[str, str, Event]]
+    ) -> Collection[tuple[str, str | None]]:
+        """Which events, given as (chat, role, event), are a platform's echo of this session's own sends, as (chat,
+        message id)."""
+        out = [(chat, id) for chat, role, event in events if role == "out" and (id := _id(event)) is not None]
+        return await self._store.sent_among(session, out) if out else ()
 
     async def erase_chat(self, session: str, chat: str) -> Erased:
         """Delete everything that is stored of a chat: events, sends (those that still wait are never sent), files of
@@ -182,7 +210,5 @@ def _searched(message: ChatMessage) -> str:
     return "\n".join(word for word in words if word is not None).casefold()
 
 
-def _once(events: Sequence[tuple[float, str, Event]]) -> list[tuple[float, str, Event]]:
-    """Without messages of a history that the platform reported by themselves as well."""
-    reported = {event.body.get("message_id") for _, _, event in events if event.type != HISTORY}
-    return [each for each in events if each[2].type != HISTORY or each[2].body.get("message_id") not in reported]
+def _id(event: Event) -> str | None:
+    return text_of(event.body.get("message_id"))

@@ -73,6 +73,6 @@ async def test_a_list_of_chats_reads_only_what_is_about_their_last_messages(tmp_
             plan = " | ".join(
                 row[3] for row in sqlite_chats._all(connection, f"EXPLAIN QUERY PLAN {sql.ABOUT_LAST_EVENTS}", *values)
             )
-        assert "chat_entries_about (uid=? AND chat=? AND message_id=?)" in plan
+        assert "chat_entries_message (uid=? AND chat=? AND message_id=?)" in plan
         assert 0 < 100 * for_events < 20_000, f"{len(chats)} chats"
         assert 0 < 100 * for_sends < 20_000, f"{len(chats)} chats"

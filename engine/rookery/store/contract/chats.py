@@ -45,6 +45,14 @@ class ChatStore(Protocol):
         """The same for one message in each of many chats, given as (chat, message id, time): events as (chat, message
         id, role, event), and sends as (chat, send)."""
 
+    async def sent_among(self, session: str, messages: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
+        """Those of the messages, given as (chat, message id), that are sends of this session."""
+
+    async def reported_among(
+        self, session: str, messages: Collection[tuple[str, str]], *, besides: str
+    ) -> set[tuple[str, str]]:
+        """Those of the messages, given as (chat, message id), that events of other types than `besides` contain."""
+
     async def erase_chat(self, session: str, chat: str) -> Erased:
         """Delete every event and send of the chat, its pending deliveries to webhooks, and the chat itself."""
 

@@ -49,11 +49,16 @@ _TABLE = r"unnest(CAST(\1 AS text[]), CAST(\2 AS text[])) AS w (w_chat, w_value)
 
 def _text(statement: str) -> str:
     """A statement of `rows.chats` in PostgreSQL's dialect."""
-    return _PAIRS.sub(_TABLE, _LIST.sub(r"= ANY (\1)", statement))
+    placed = statement.replace("{id m.receipt}", "m.receipt::json ->> 'message_id'")
+    return _PAIRS.sub(_TABLE, _LIST.sub(r"= ANY (\1)", placed))
 
 
 def _row(row: Any) -> Row:
     return tuple(row)
+
+
+def _pair(row: Any) -> tuple[str, str]:
+    return row[0], row[1]
 
 
 class PostgresChats(PostgresBase):
@@ -140,6 +145,16 @@ class PostgresChats(PostgresBase):
             [(row[0], row[1], row[2], event_from_row(row[3:])) for row in events],
             [(row[0], message_from_row(row[1:])) for row in reversed(sends)],
         )
+
+    async def sent_among(self, session: str, messages: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
+        uid, chats, ids = await self._uid(session), [chat for chat, _ in messages], [id for _, id in messages]
+        return set(await self._all(_text(sql.SENT_AMONG), uid, chats, ids, of=_pair))
+
+    async def reported_among(
+        self, session: str, messages: Collection[tuple[str, str]], *, besides: str
+    ) -> set[tuple[str, str]]:
+        uid, chats, ids = await self._uid(session), [chat for chat, _ in messages], [id for _, id in messages]
+        return set(await self._all(_text(sql.REPORTED_AMONG), uid, chats, ids, besides, of=_pair))
 
     async def erase_chat(self, session: str, chat: str) -> Erased:
         database, uid, lane = self._db, await self._uid(session), lane_of(session, chat)

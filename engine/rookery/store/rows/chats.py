@@ -1,7 +1,8 @@
 """The statements behind `ChatStore`, the same for both databases.
 
 They are in PostgreSQL's dialect. SQLite uses them without the schema. Each database puts its own list in place of
-`{in $n}`, and its own table of the columns `w_chat` and `w_value` in place of `{pairs $n $m}`, made of two lists.
+`{in $n}`, its own table of the columns `w_chat` and `w_value` in place of `{pairs $n $m}`, made of two lists, and the
+message id in a receipt in place of `{id m.receipt}`.
 """
 
 from __future__ import annotations
@@ -103,6 +104,15 @@ ABOUT_LAST_SENDS = f"""
       AND m.created_at >= CAST(w_value AS double precision) AND m.state IN ('sent', 'delivered', 'read')
       AND m.content NOT LIKE '{{"type":"typing"%' AND m.content NOT LIKE '{{"type":"read"%'
     ORDER BY m.number DESC LIMIT 5000"""  # noqa: S608
+SENT_AMONG = """
+    SELECT w_chat, w_value FROM {pairs $2 $3} CROSS JOIN rookery.messages AS m
+    WHERE m.uid = $1 AND m.receipt IS NOT NULL AND {id m.receipt} = w_value AND m.chat = w_chat"""
+# `coalesce` keeps SQLite from the index of whole pages, which would be read from end to end.
+REPORTED_AMONG = """
+    SELECT w_chat, w_value
+    FROM {pairs $2 $3} CROSS JOIN rookery.chat_entries AS e JOIN rookery.events AS v ON v.id = e.event
+    WHERE e.uid = $1 AND e.chat = w_chat AND e.message_id = w_value AND coalesce(e.role, '') IN ('in', 'out')
+      AND v.type <> CAST($4 AS text)"""
 KEEP = f"UPDATE rookery.chats SET retention = $3 WHERE uid = {_SESSION} AND chat = $2 RETURNING chat"  # noqa: S608
 
 ERASE_MEDIA = "SELECT id FROM rookery.media WHERE event {in $1}"

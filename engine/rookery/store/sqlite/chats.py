@@ -35,7 +35,8 @@ _TABLE = r"(SELECT a.value AS w_chat, json_extract(\2, '$[' || a.key || ']') AS 
 @lru_cache(maxsize=64)
 def _text(statement: str) -> str:
     """A statement of `rows.chats` in SQLite's dialect."""
-    listed = _LIST.sub(r"IN (SELECT value FROM json_each(\1))", statement)
+    placed = statement.replace("{id m.receipt}", "json_extract(m.receipt, '$.message_id')")
+    listed = _LIST.sub(r"IN (SELECT value FROM json_each(\1))", placed)
     return _PAIRS.sub(_TABLE, listed).replace("rookery.", "")
 
 
@@ -149,6 +150,26 @@ class SqliteChats(SqliteBase):
                 [(row[0], row[1], row[2], event_from_row(row[3:])) for row in events],
                 [(row[0], message_from_row(row[1:])) for row in reversed(sends)],
             )
+
+        return await self._read(query)
+
+    async def sent_among(self, session: str, messages: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
+        return await self._among(session, messages, sql.SENT_AMONG)
+
+    async def reported_among(
+        self, session: str, messages: Collection[tuple[str, str]], *, besides: str
+    ) -> set[tuple[str, str]]:
+        return await self._among(session, messages, sql.REPORTED_AMONG, besides)
+
+    async def _among(
+        self, session: str, messages: Collection[tuple[str, str]], statement: str, *more: str
+    ) -> set[tuple[str, str]]:
+        chats, ids = [chat for chat, _ in messages], [id for _, id in messages]
+
+        def query(connection: Connection) -> set[tuple[str, str]]:
+            return {
+                (row[0], row[1]) for row in _all(connection, statement, _uid(connection, session), chats, ids, *more)
+            }
 
         return await self._read(query)
 

@@ -26,7 +26,7 @@ _CANCEL = """
     RETURNING CASE WHEN watched THEN rookery.notify_1('message', id) END"""
 _FIND = """
     SELECT receipt::json ->> 'message_id', id FROM rookery.messages
-    WHERE uid = $1 AND state IN ('sent', 'delivered') AND receipt::json ->> 'message_id' = ANY ($2)"""
+    WHERE uid = $1 AND receipt IS NOT NULL AND state IN ('sent', 'delivered') AND receipt::json ->> 'message_id' = ANY ($2)"""
 _WAITING = "SELECT session, count(*) FROM rookery.messages WHERE state IN ('queued', 'sending') GROUP BY session"
 _RELEASE = """
     WITH released AS (

@@ -76,7 +76,8 @@ class SqliteWaitingMessages(SqliteBase):
     async def find_sent(self, lease: Lease, platform_ids: Collection[str]) -> Mapping[str, str]:
         sql = (
             "SELECT json_extract(receipt, '$.message_id'), id FROM messages WHERE uid = ? "
-            "AND state IN ('sent', 'delivered') AND json_extract(receipt, '$.message_id') IN (SELECT value FROM json_each(?))"
+            "AND receipt IS NOT NULL AND state IN ('sent', 'delivered') "
+            "AND json_extract(receipt, '$.message_id') IN (SELECT value FROM json_each(?))"
         )
         wanted = to_json(list(platform_ids))
         return await self._read(lambda connection: dict(connection.execute(sql, (lease.uid, wanted)).fetchall()))
