@@ -54,6 +54,13 @@ _EXEC = (
 KEYS = {"Enter": 13, "Tab": 9, "Escape": 27, "ArrowDown": 40, "ArrowUp": 38, " ": 32, "/": 191, "?": 191}
 
 
+_GONE = ("context was destroyed", "Cannot find context", "navigated or closed", "was collected")
+
+
+class Navigated(AssertionError):
+    """The document that was asked is gone: another one is being loaded."""
+
+
 def find_chromium() -> str | None:
     """Its path, None when there is none."""
     names = ("chromium", "chromium-browser", "google-chrome")
@@ -71,8 +78,10 @@ class Chromium:
         self._waiting: dict[int, trio.MemorySendChannel[dict[str, Any]]] = {}
         self._pages: dict[str, Page] = {}
 
-    async def call(self, method: str, session: str | None = None, **parameters: Any) -> Any:
-        """One command of the protocol; returns its result."""
+    async def call(
+        self, method: str, session: str | None = None, *, deadline: float = DEADLINE, **parameters: Any
+    ) -> Any:
+        """One command of the protocol, which may take `deadline` seconds; returns its result."""
         self._number += 1
         number = self._number
         sender, receiver = trio.open_memory_channel[dict[str, Any]](1)
@@ -82,9 +91,12 @@ class Chromium:
             message["sessionId"] = session
         async with self._sending:
             await self._commands.send_all(json.dumps(message).encode() + b"\0")
-        with trio.fail_after(DEADLINE):
+        with trio.fail_after(deadline):
             answer = await receiver.receive()
-        assert "error" not in answer, f"{method}: {answer['error']}"
+        problem = answer.get("error")
+        if problem is not None and any(words in problem["message"] for words in _GONE):
+            raise Navigated(problem["message"])
+        assert problem is None, f"{method}: {problem}"
         return answer["result"]
 
     async def read(self) -> None:
@@ -149,9 +161,20 @@ class Page:
         await self.call("Page.navigate", url=url)
         await self.until("document.readyState === 'complete'")
 
-    async def js(self, expression: str) -> Any:
-        """The value of an expression; promises are awaited."""
-        result = await self.call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
+    async def reload(self) -> None:
+        """Load the page again; the old document has gone when this returns."""
+        await self.js("window.isOld = true")
+        await self.call("Page.reload")
+        await self.until("window.isOld === undefined && document.readyState === 'complete'")
+
+    async def js(self, expression: str, *, deadline: float = DEADLINE) -> Any:
+        """The value of an expression; promises are awaited, for at most `deadline` seconds.
+
+        Raises Navigated if the document goes meanwhile.
+        """
+        result = await self.call(
+            "Runtime.evaluate", deadline=deadline, expression=expression, returnByValue=True, awaitPromise=True
+        )
         assert "exceptionDetails" not in result, f"{expression}: {result['exceptionDetails']}"
         return result["result"].get("value")
 
@@ -159,8 +182,11 @@ class Page:
         """Wait until an expression is true; returns its value."""
         with trio.move_on_after(DEADLINE):
             while True:
-                if value := await self.js(expression):
-                    return value
+                try:
+                    if value := await self.js(expression):
+                        return value
+                except Navigated:
+                    pass  # ask the next document
                 await trio.sleep(0.03)
         text = await self.js("document.body.innerText")
         raise AssertionError(f"never true: {expression}\non the page:\n{text}\ntroubles: {self.troubles}")
@@ -172,11 +198,33 @@ class Page:
     async def not_see(self, text: str, within: str = "body") -> None:
         await self.until(f"!document.querySelector({json.dumps(within)})?.innerText.includes({json.dumps(text)})")
 
-    async def click(self, selector: str, text: str = "") -> None:
-        """Click in the middle of the first visible element that fits and has the text, once it stands still."""
-        place = await self.until(_place_of(selector, text))
-        for kind in ("mousePressed", "mouseReleased"):
-            await self.call("Input.dispatchMouseEvent", type=kind, **place, button="left", clickCount=1)
+    async def click(self, selector: str, text: str = "", *, over: str | None = None) -> None:
+        """Click in the middle of the first visible element that fits and has the text, once it stands still.
+
+        The page may change at any moment, so an element can move away or be replaced before the mouse is pressed. A press
+        that met something else is released elsewhere, which clicks nothing, and the element is looked for again. `over` is
+        an element to hover over first, for what is shown only then.
+        """
+        with trio.move_on_after(DEADLINE):
+            while True:
+                if over is not None:
+                    await self.hover(over)
+                place = await self.until(_place_of(selector, text, aim=True))
+                await self._mouse("mousePressed", place)
+                if not await self.js("window.aim.hit.pointerdown"):
+                    await self._mouse("mouseReleased", {"x": 0, "y": 0})
+                    continue
+                await self._mouse("mouseReleased", place)
+                try:
+                    hit = await self.js("window.aim === undefined || window.aim.hit.click")
+                except Navigated:
+                    return  # what was clicked leads to another page
+                if hit:
+                    return
+        raise AssertionError(f"{selector} {text!r} never stands still")
+
+    async def _mouse(self, kind: str, place: dict[str, float]) -> None:
+        await self.call("Input.dispatchMouseEvent", type=kind, **place, button="left", clickCount=1)
 
     async def hover(self, selector: str, text: str = "") -> None:
         """Move the mouse over the middle of the first visible element that fits and has the text."""
@@ -185,12 +233,19 @@ class Page:
 
     async def fill(self, label: str, text: str) -> None:
         """Write into the field with this label, as if typed."""
-        await self.until(
-            f"(() => {{ const label = [...document.querySelectorAll('label')].findLast((one) => one.checkVisibility() "
-            f"&& one.textContent.startsWith({json.dumps(label)})); if (!label) return false; "
-            "const field = document.getElementById(label.htmlFor); field.focus(); field.select?.(); return true; })()"
-        )
-        await self.call("Input.insertText", text=text)
+        with trio.move_on_after(DEADLINE):
+            while True:
+                await self.until(
+                    "(() => { const label = [...document.querySelectorAll('label')].findLast((one) => one.checkVisibility() "
+                    f"&& one.textContent.startsWith({json.dumps(label)})); if (!label) return false; "
+                    "window.field = document.getElementById(label.htmlFor); field.focus(); field.select?.(); "
+                    "return true; })()"
+                )
+                await self.call("Input.insertText", text=text)
+                # Something may have taken the focus, or another field the place of this one.
+                if await self.js(f"field.isConnected && field.value.includes({json.dumps(text)})"):
+                    return
+        raise AssertionError(f"the field {label!r} never takes {text!r}")
 
     async def press(self, key: str, *, shift: bool = False) -> None:
         """One key, as from a keyboard."""
@@ -238,7 +293,19 @@ async def qr_codes(page: Page, directory: Path) -> list[str]:
         return [found.text for found in zxingcpp.read_barcodes(image)]
 
 
-def _place_of(selector: str, text: str) -> str:
+_AIM = """
+    window.aim?.stop.abort();
+    window.aim = { hit: {}, stop: new AbortController() };
+    const { hit, stop: { signal } } = window.aim;
+    for (const kind of ["pointerdown", "click"]) {
+      const note = ({ target }) => { hit[kind] ??= found.contains(target) || target === top; };
+      addEventListener(kind, note, { capture: true, signal });
+    }
+"""
+"""Notes in `window.aim` whether the next press, and the next click, meets the element that was found."""
+
+
+def _place_of(selector: str, text: str, *, aim: bool = False) -> str:
     return (
         f"(async () => {{ const found = [...document.querySelectorAll({json.dumps(selector)})].find((one) => "
         f"one.checkVisibility() && !one.disabled && (one.ariaLabel ?? one.textContent).includes({json.dumps(text)})); "
@@ -246,7 +313,7 @@ def _place_of(selector: str, text: str) -> str:
         "await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))); "
         "const box = found.getBoundingClientRect(); if (box.x !== before.x || box.y !== before.y) return null; "
         "const x = box.x + box.width / 2, y = box.y + box.height / 2; const top = document.elementFromPoint(x, y); "
-        "return found.contains(top) || top?.contains(found) ? { x, y } : null; })()"
+        f"if (!found.contains(top) && !top?.contains(found)) return null; {_AIM if aim else ''} return {{ x, y }}; }})()"
     )
 
 
