@@ -47,7 +47,7 @@ DIALOGS = {
     "sink": ("#/webhooks", "Add the first sink"),
     "key": ("#/system/keys", "New key"),
     "help": ("#/overview", "?"),
-    "full": ("#/sessions/office", "Show it large"),
+    "full": ("#/sessions/office", "Full screen"),
 }
 
 

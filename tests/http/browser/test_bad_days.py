@@ -26,7 +26,7 @@ async def test_slow_answers_show_skeletons_first(rookery: Any, page: Page) -> No
     await page.see("No sessions yet")
     for view in VIEWS:
         await page.js("location.hash = '#/help-me'; 1")  # the overview, whatever was before
-        await slow(page, 700)
+        await slow(page, 30_000)  # until it is quick again, so that a slow machine sees it too
         await page.js(f"location.hash = '#/{view}'; 1")
         await page.until("document.querySelector('main .skeleton span')?.checkVisibility() ?? false")
         await slow(page, 0)

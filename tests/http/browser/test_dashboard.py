@@ -61,7 +61,7 @@ async def test_a_bot_is_added_hears_and_answers(rookery: Any, page: Any, tmp_pat
 
     bot.push_text("Is the blue one still there?", chat_id=ADA)
     await page.see("Is the blue one still there?", ".pane .events")
-    await page.click(".pane .events button", "Answer")
+    await page.click(".pane .events button", "Reply")
     await page.call("Input.insertText", text="It is. Shall I put it aside?")
     await page.click(".pane form button", "Send")
     await page.see("Sent", ".sent")
@@ -204,7 +204,7 @@ async def test_a_dead_letter_is_replayed(rookery: Any, page: Any, tmp_path: Path
         await page.see("Keep this secret", "dialog")
         assert str(await page.js("document.querySelector('.new-key').textContent")).startswith("whsec_")
         await page.screenshot(tmp_path / "secret.png")
-        await page.click("dialog button", "I have kept it")
+        await page.click("dialog button", "I have saved it")
         bot.push_text("please deliver me", chat_id=ADA)
         await page.see("1", "#dead-count")
         await page.click("article button", "Dead letters")
@@ -289,7 +289,7 @@ async def test_it_asks_for_the_key_once(rookery: Any, page: Any) -> None:
     assert await page.js("sessionStorage.getItem('rookery-key')") == "sesame"
     assert await page.js("localStorage.length") == 0
     assert not any("sesame" in address for address in page.addresses)
-    await page.call("Page.reload")
+    await page.reload()
     await page.see("No sessions yet")
     _, own = await rookery.engine.create_key(scopes=["read"], sessions=["shop"])
     await page.click(".bar button", "Sign out")
@@ -364,5 +364,5 @@ async def test_the_looks(rookery: Any, page: Any, tmp_path: Path) -> None:
                 assert wide <= 0, f"{name} is {wide} pixels too wide on a {kind}"
     await page.click("#theme")
     assert await page.js("document.documentElement.dataset.theme") == "dark"
-    await page.call("Page.reload")
+    await page.reload()
     await page.until("document.documentElement?.dataset.theme === 'dark'")

@@ -46,7 +46,7 @@ async def test_a_browser_whose_clock_is_wrong_shows_the_right_ages(rookery: Any,
     await rookery.engine.create_session(id="office", platform="whatsapp", name="The office phone")
     shift = hours * 3_600_000
     await page.call("Page.addScriptToEvaluateOnNewDocument", source=SHIFTED % (shift, shift))
-    await page.call("Page.reload")
+    await page.reload()
     await page.click(".list a", "The office phone")
     await page.until("document.querySelector('.qr')?.naturalWidth > 0")
     await page.until("/^The code changes in \\d+ s$/.test(document.querySelector('.countdown .soft')?.textContent)")
@@ -73,6 +73,21 @@ async def test_an_address_that_was_cut_or_names_nothing(rookery: Any, page: Page
         await page.js(f"location.hash = {address!r}; 1")
         await page.see(words, "main")
     assert page.troubles == []
+
+
+async def test_what_is_empty_says_why_and_what_to_do_first(rookery: Any, page: Page) -> None:
+    await page.go(f"{rookery.url}/#/events")
+    await page.see("they come from sessions", "main .quiet")
+    await add_bot(rookery, "shop", "The shop")
+    await page.click("main .quiet a", "Add a session")
+    await page.see("The shop", ".list")
+    await page.go(f"{rookery.url}/#/events?type=poll")
+    await page.see("No event matches the filter.", "main .quiet")
+    await page.go(f"{rookery.url}/#/system/audit")
+    await page.see("No changes yet.", "main")
+    await page.fill("Key", "nobody")
+    await page.press("Enter")
+    await page.see("No entry matches.", "main")
 
 
 async def test_a_session_that_is_deleted_while_it_is_open(rookery: Any, page: Page) -> None:

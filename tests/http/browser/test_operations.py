@@ -79,7 +79,7 @@ async def test_groups_come_with_the_worst_first_and_the_filter_stays_in_the_addr
     await page.click(".list a", "good")
     await page.see("Connected", ".pane header .pill")
     assert await page.js("location.hash") == "#/sessions/good?by=state"
-    await page.call("Page.reload")
+    await page.reload()
     await page.see("Connected", ".pane header .pill")
     await page.until("document.querySelectorAll('.list-heading').length === 3")
     await page.press("Escape")
@@ -109,13 +109,13 @@ async def test_fifty_of_two_hundred_sessions_are_started_at_once(rookery: Any, p
 
 async def test_a_key_is_created_shown_once_and_revoked(rookery: Any, page: Any) -> None:
     await page.go(f"{rookery.url}/#/system/keys")
-    await page.see("There is none besides", "main")
+    await page.see("No keys yet besides", "main")
     await page.click("button", "New key")
     await page.fill("Name", "the backend")
     await page.click("dialog button", "Create the key")
-    await page.see("shown now and never again", "dialog")
+    await page.see("shown only once", "dialog")
     key = await page.js("document.querySelector('.new-key').textContent")
-    await page.click("dialog button", "I have kept it")
+    await page.click("dialog button", "I have saved it")
     await page.see("the backend", "main")
     await page.not_see(key)
     async with httpx.AsyncClient(base_url=rookery.url, headers={"Authorization": f"Bearer {key}"}) as client:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 import time
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pytest
 import trio
 
+from rookery.errors import Rejected
 from rookery_simulator.bot_api import Fault, open_bot_api_simulator
 from support.clients.chromium import Page, open_chromium, qr_codes
 from support.server_process import open_server_process
@@ -39,7 +42,7 @@ async def test_a_phone_far_away_is_linked_and_its_chat_answered(rookery: Any, pa
     await page.click(".list a", "The office phone")
     await page.until("document.querySelector('.qr')?.naturalWidth > 0")
     await page.see("The code changes in", ".countdown")
-    await page.click("button", "Show it large")
+    await page.click("button", "Full screen")
     await page.until("document.querySelector('dialog.full .qr-large')?.naturalWidth > 0")
     await page.see("The code changes in", "dialog.full")
     await page.press("Escape")
@@ -76,6 +79,28 @@ async def test_a_phone_far_away_is_linked_and_its_chat_answered(rookery: Any, pa
     await page.screenshot(tmp_path / "answered.png")
 
 
+async def test_what_an_account_may_not_do_is_said_with_its_end(rookery: Any, page: Page) -> None:
+    alice, carol = rookery.whatsapp.phone("4915100000001", "Alice"), rookery.whatsapp.phone("4915100000003", "Carol")
+    await rookery.engine.create_session(id="office", platform="whatsapp", name="The office phone")
+    with trio.fail_after(PATIENCE):
+        await rookery.engine.wait_status("office", "QR_REQUIRED")
+        device = await alice.scan((await rookery.engine.pairing("office")).code)
+        await rookery.engine.wait_status("office", "CONNECTED")
+        await device.wait_active()
+        device.send_error = 463
+        with pytest.raises(Rejected):
+            await rookery.engine.send("office", to=carol.number, text="who are you?")
+    await page.click(".list a", "The office phone")
+    await page.see("(463)", ".limit")
+    dated = r"\w+, [\w ]+, \d\d:\d\d:\d\d"  # in the reader's zone and manner
+    text = "document.querySelector('.limit').innerText"
+    assert re.search(f"^▲ Until {dated} the platform", await page.js(text))
+    device.ban(code=104, seconds=86_400)
+    await page.see("The platform has banned this account", ".limit")
+    assert re.search(f"until {dated}", await page.js(text))
+    await page.see("Down", ".pane header .pill")
+
+
 async def test_why_a_session_was_down_yesterday(rookery: Any, page: Page, tmp_path: Path) -> None:
     bot = await add_bot(rookery, "shop", name="The shop")
     rookery.bots.faults.add(Fault(kind="status", status=502, token=bot.token, count=2))
@@ -89,7 +114,7 @@ async def test_why_a_session_was_down_yesterday(rookery: Any, page: Page, tmp_pa
         database.execute("UPDATE history SET at = at - 72000")
     await page.go(f"{rookery.url}/#/sessions/shop")
     await page.see("The last day", ".day")
-    await page.until("document.querySelectorAll('.strip button.slot').length > 0")
+    await page.see("Choose a coloured quarter of an hour", ".strip-words")
     await page.click(".strip button.slot")
     await page.see("502", ".strip-words")
     await page.see(time.strftime("%-d %b", time.localtime(time.time() - 72000)).split()[1], ".strip-words")
@@ -114,6 +139,8 @@ async def test_settings_are_changed_and_mistakes_stand_at_their_field(rookery: A
     await add_bot(rookery, "shop", name="The shop", enabled=False)
     await page.click(".list a", "The shop")
     await page.click(".actions button", "Settings")
+    await page.see("socks5://", "dialog")
+    await page.not_see("Http://", "dialog")
     await page.fill("Name", "The corner shop")
     await page.fill("Proxy", "nonsense")
     await page.click("dialog button", "Save")
@@ -147,7 +174,7 @@ async def test_a_webhook_gets_the_types_that_were_ticked(rookery: Any, page: Pag
     await page.click("dialog .type-group .choice", "edited_message")
     await page.fill("Patterns", "session.*")
     await page.click("dialog button.primary", "Add")
-    await page.click("dialog button", "I have kept it")
+    await page.click("dialog button", "I have saved it")
     [webhook] = await rookery.engine.list_webhooks()
     assert webhook.events == ("edited_message", "session.*")
     await page.click("article button", "Test")
@@ -169,8 +196,8 @@ async def test_the_system_in_its_parts(rookery: Any, page: Page) -> None:
         ("instance", "agrees with the database"),
         ("doctor", "open files"),
         ("logs", "connected as"),
-        ("audit", "Nothing was changed yet"),
-        ("files", "There are none"),
+        ("audit", "No changes yet"),
+        ("files", "No files yet"),
         ("settings", "ROOKERY_KEEP_ALIVE"),
         ("tasks", "session shop"),
     ]:

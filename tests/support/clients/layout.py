@@ -26,8 +26,16 @@ LOOK = """
     const over = one.scrollWidth - one.clientWidth;
     if (shown(one) && over > 1) found.push(`a table ${over} pixels too wide`);
   }
-  for (const one of place.querySelectorAll("*")) {
+  // What lies in a box outside of the window is not looked at: in a list of hundreds each look would lay a row out.
+  const looked = [];
+  const walk = (one) => {
     const box = one.getBoundingClientRect();
+    if (box.width > 1 && box.height > 1 && !inView(box)) return;
+    looked.push([one, box]);
+    for (const child of one.children) walk(child);
+  };
+  for (const child of place.children) walk(child);
+  for (const [one, box] of looked) {
     if (!inView(box) || !shown(one)) continue;
     if (box.right > innerWidth + 1 && !one.closest(scrolls)) found.push(`beyond the edge: ${name(one)}`);
     const style = getComputedStyle(one);
@@ -36,12 +44,13 @@ LOOK = """
     const over = one.scrollWidth - one.clientWidth;
     if (over <= 1 || one.clientWidth === 0) continue;
     if (style.overflowX === "visible") found.push(`text sticks out by ${over}: ${name(one)}`);
-    else if (/hidden|clip/.test(style.overflowX) && !one.closest("[title]") && !one.querySelector("[title]")) {
-      found.push(`cut without a title: ${name(one)}`);
+    else if (/hidden|clip/.test(style.overflowX)) {
+      if (innerWidth < 500) found.push(`cut where no title can be read: ${name(one)}`);
+      else if (!one.closest("[title]") && !one.querySelector("[title]")) found.push(`cut without a title: ${name(one)}`);
     }
   }
 
-  for (const parent of place.querySelectorAll("*")) {
+  for (const [parent] of looked) {
     if (parent.children.length < 2 || !inView(parent.getBoundingClientRect()) || parent.closest("svg")) continue;
     const boxes = [...parent.children].filter((one) => {
       const { position, display } = getComputedStyle(one);

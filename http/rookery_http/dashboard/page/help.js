@@ -8,7 +8,7 @@ const KEYS = [
   ["/", "Search"],
   ["↑ ↓", "Move through the list of sessions or chats"],
   ["Enter", "Open what is focused; in a chat, send"],
-  ["Shift Enter", "In a chat, begin a new line"],
+  ["Shift Enter", "In a chat, start a new line"],
   ["Escape", "Close the session, the chat or the dialog"],
   ["?", "Show these keys"],
 ];

@@ -145,7 +145,7 @@ function start() {
   return route();
 }
 
-whenActionsWait(() => toast("The server is away. This is done as soon as it is back.", "attention"));
+whenActionsWait(() => toast("The server does not answer. This will be done as soon as it is back.", "attention"));
 whenUnauthorized(askForKey);
 signOut.addEventListener("click", () => {
   key.forget();

@@ -23,7 +23,7 @@ export function signIn(main, problem, done) {
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     forgive([input], error);
-    if (!input.value()) return wrong("The field is empty.");
+    if (!input.value()) return wrong("Enter a key.");
     key.set(input.value());
     return done();
   });

@@ -36,7 +36,7 @@ export function shownOnce(title, intro, text, { label, copied, onCopy }) {
     return [
       h("p", {}, intro),
       place,
-      h("div", { class: "row end" }, h("button", { type: "button", onclick: () => onCopy(text, copied) }, "Copy"), h("button", { type: "button", class: "primary", autofocus: true, onclick: close }, "I have kept it")),
+      h("div", { class: "row end" }, h("button", { type: "button", onclick: () => onCopy(text, copied) }, "Copy"), h("button", { type: "button", class: "primary", autofocus: true, onclick: close }, "I have saved it")),
     ];
   });
 }

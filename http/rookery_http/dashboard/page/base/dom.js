@@ -122,6 +122,11 @@ export function when(iso) {
   return WHEN.format(new Date(iso));
 }
 
+/** A text in which the moments that the server wrote are in the reader's zone, as all others on the page. */
+export function localised(text) {
+  return text.replaceAll(/\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)/g, when);
+}
+
 /** Bytes for people. */
 export function size(bytes) {
   const units = ["B", "KiB", "MiB", "GiB", "TiB"];

@@ -7,7 +7,7 @@ const KINDS = {
   "session.qr": (body) => `A QR code to scan${body.round ? `, round ${body.round}` : ""}`,
   "session.pairing_code": () => "A code to type into the phone",
   "message.status": (body) => [`Send ${body.state ?? ""}`, body.to ? `to ${body.to}` : "", body.error ?? ""].filter(Boolean).join(" "),
-  reaction: (body) => (body.emoji ? `Reacted with ${body.emoji}` : "Took a reaction back"),
+  reaction: (body) => (body.emoji ? `Reacted with ${body.emoji}` : "Removed a reaction"),
   message_reaction: (body) => reactions(body),
   deleted_message: () => "Deleted a message",
   callback_query: (body) => `Pressed a button: ${body.data ?? body.callback_data ?? ""}`,
@@ -28,7 +28,7 @@ const count = (list, word) => (Array.isArray(list) ? `${list.length} ${word}${li
 function reactions(body) {
   const now = body.new_reaction ?? body.reactions ?? [];
   const signs = now.map((one) => one.emoji ?? one).filter((one) => typeof one === "string");
-  return signs.length ? `Reacted with ${signs.join(" ")}` : body.emoji ? `Reacted with ${body.emoji}` : "Took a reaction back";
+  return signs.length ? `Reacted with ${signs.join(" ")}` : body.emoji ? `Reacted with ${body.emoji}` : "Removed a reaction";
 }
 
 export function summary(event) {

@@ -16,7 +16,7 @@ const ACTION = {
   enter_code: "Type the code into the phone",
   remove_passkey: "Remove the passkey in WhatsApp on the phone, then start the session again",
   replace_token: "Replace the token",
-  retry: "Start it again once the cause is gone",
+  retry: "Fix the cause, then start it again",
   fix_configuration: "Correct the settings",
   stop_other_client: "Stop the other program that uses this account",
 };

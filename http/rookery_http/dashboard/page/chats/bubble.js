@@ -44,7 +44,7 @@ export function bubble(first, { find, answer, react, edit, erase }) {
   /** Tools are made for who comes near: a list of hundreds would have thousands of buttons. */
   function equip() {
     if (!tools.hasChildNodes() && latest.message_id) {
-      tools.append(tool("Answer", answer), ...QUICK.map((emoji) => tool(emoji, (message) => react(message, emoji), `React with ${emoji}`)));
+      tools.append(tool("Reply", answer), ...QUICK.map((emoji) => tool(emoji, (message) => react(message, emoji), `React with ${emoji}`)));
       if (latest.send) tools.append(own.edit, own.erase);
     }
     show(own.edit, EDITABLE.has(latest.type));

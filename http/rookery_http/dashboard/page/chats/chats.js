@@ -62,7 +62,7 @@ export function chats(main, id, query) {
       refused.tell(null);
       const newest = (row) => (row.chat === chat && open?.newest ? open.newest : row.last);
       keyed(list, page.chats.map((row) => ({ ...row, unread: unreadOf(row), last: newest(row) })), (row) => row.chat, (row) => chatRow(session, row));
-      fill(nothing, page.chats.length ? null : empty("Nothing here", search.value ? "No chat fits the search." : "This session has no chats yet."));
+      fill(nothing, page.chats.length ? null : empty(search.value ? "No matches" : "No chats yet", search.value ? "No chat matches the search." : "Chats appear here when this session has received or sent something."));
       show(more, page.next !== null);
       for (const link of list.querySelectorAll("a")) {
         if (link.dataset.chat === chat) link.setAttribute("aria-current", "true");
@@ -116,7 +116,7 @@ export function chats(main, id, query) {
     main.classList.toggle("chosen", chat !== null);
     open?.leave();
     open = null;
-    if (chat === null) fill(pane, empty("Choose a chat", "What was written and what was answered appears here."));
+    if (chat === null) fill(pane, empty("Choose a chat", "Its messages appear here, and you can reply."));
     else open = conversation(pane, { session, chat, changed: soon, seen });
     if (moved) {
       picker.value = session;

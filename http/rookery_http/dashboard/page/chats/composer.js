@@ -1,16 +1,20 @@
 // Writing: a text, a file, an answer, another text in place of one that was sent.
 
-import { upload } from "../base/api.js";
+import { key, upload } from "../base/api.js";
 import { fill, h, show } from "../base/dom.js";
 import { button, run } from "../base/parts.js";
 import { words } from "./bubble.js";
 
-const drafts = new Map(); // by session and chat, until the page is left
+const drafts = new Map(); // by session and chat, until the page is left or another key is used
+let owner = null; // the key with which they were written
 const KIND = { image: "image", video: "video", audio: "audio" };
 
 /** `deliver(body)` sends; `sent()` follows once the server has it. What was begun in a chat is there again when it is opened again. */
 export function composer(session, chat, { deliver, sent }) {
   const draft = JSON.stringify([session, chat]);
+  const mine = key.get();
+  if (mine !== owner) drafts.clear();
+  owner = mine;
   let answering = null;
   let editing = null;
   let file = null;
@@ -24,24 +28,25 @@ export function composer(session, chat, { deliver, sent }) {
   const form = h("form", { class: "write", novalidate: true }, note, text, error, h("div", { class: "row between" }, attachButton, picker, send));
 
   function describe() {
-    const parts = [answering ? `Answer to: ${words(answering).slice(0, 80)}` : null, editing ? "Another text for what you sent" : null, file ? `File: ${file.name}` : null].filter(Boolean);
+    const parts = [answering ? `Reply to: ${words(answering).slice(0, 80)}` : null, editing ? "Editing your message" : null, file ? `File: ${file.name}` : null].filter(Boolean);
     show(note, parts.length > 0);
     show(attachButton, editing === null);
     const about = parts.join(" · ");
-    fill(note, h("span", { class: "clip soft", title: about }, about), button("Leave out", () => {
+    fill(note, h("span", { class: "clip soft", title: about }, about), button("Cancel", () => {
       clear();
       text.focus();
     }, { kind: "plain small" }));
   }
 
   function keep() {
-    if (editing) return;
+    if (editing || mine !== owner) return;
     if (text.value) drafts.set(draft, text.value);
     else drafts.delete(draft);
   }
 
   /** The chat was left while this was sent: what is kept of it was typed before or after it. */
   function forget(sent) {
+    if (mine !== owner) return;
     const rest = drafts.get(draft) ?? "";
     if (rest === sent) drafts.delete(draft);
     else if (rest.startsWith(sent)) drafts.set(draft, rest.slice(sent.length));
@@ -87,7 +92,7 @@ export function composer(session, chat, { deliver, sent }) {
         await sent();
       } catch (problem) {
         if (edited || (form.isConnected && !editing)) keep();
-        else if (!drafts.has(draft)) drafts.set(draft, before);
+        else if (mine === owner && !drafts.has(draft)) drafts.set(draft, before);
         error.textContent = problem.message;
         show(error, true);
       }

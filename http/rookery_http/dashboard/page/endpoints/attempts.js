@@ -18,10 +18,10 @@ export function attempts(at) {
 
   async function read() {
     const { attempts: found } = await get(at("attempts"));
-    if (!found.length) return fill(place, h("p", { class: "soft" }, "Nothing was tried yet, or not since this server started."));
+    if (!found.length) return fill(place, h("p", { class: "soft" }, "No attempts since this server started."));
     const inOrder = [...found].reverse();
     const took = found.map((one) => one.seconds).sort((a, b) => a - b);
-    const words = `Of the last ${found.length}: half took at most ${milliseconds(took[Math.floor((took.length - 1) / 2)])}, the slowest ${milliseconds(took.at(-1))}; ${found.filter((one) => !one.delivered).length} did not count as delivered.`;
+    const words = `Last ${found.length} attempts: median ${milliseconds(took[Math.floor((took.length - 1) / 2)])}, slowest ${milliseconds(took.at(-1))}; ${found.filter((one) => !one.delivered).length} failed.`;
     plot.draw(inOrder.map((one) => one.seconds), inOrder.map((one) => (one.delivered ? "good" : "bad")), words);
     about.textContent = words;
     fill(list, found.map(rowOf));

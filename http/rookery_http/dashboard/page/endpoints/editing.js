@@ -17,7 +17,7 @@ const BROKERS = "nats://host:4222, amqp://host:5672 or redis://host:6379; encryp
 function common(row) {
   const session = field("session", "Only events of this session (optional)", { placeholder: "all sessions", value: row?.session ?? "" });
   const chats = field("chats", "Only these chats (optional)", { placeholder: "all chats", value: row?.chats?.join(", ") ?? "", hint: "Ids or phone numbers, separated by commas." });
-  const timeout = field("timeout", "Seconds to wait for an answer (optional)", { type: "number", min: "0", step: "any", inputmode: "decimal", placeholder: "as the server is set", value: row?.timeout ?? "" });
+  const timeout = field("timeout", "Seconds to wait for an answer (optional)", { type: "number", min: "0", step: "any", inputmode: "decimal", placeholder: "server default", value: row?.timeout ?? "" });
   return { session, chats, timeout, events: typePicker(row?.events ?? null) };
 }
 
@@ -33,13 +33,13 @@ function bodyOf(values, row) {
 export function editWebhook(row, done) {
   const url = field("url", "Address", { type: "url", placeholder: "https://example.org/rookery", inputmode: "url", value: row?.url ?? "" });
   const shared = common(row);
-  const headers = field("headers", "Headers (optional)", { rows: "2", placeholder: "Authorization: Bearer of-your-endpoint", hint: row && Object.keys(row.headers).length ? `One a line. Set now: ${Object.keys(row.headers).join(", ")}. Leave this empty to keep them.` : "One a line, sent with each delivery." });
-  const format = field("format", "Form of the body", { choices: FORMATS, value: row?.format ?? "rookery" });
-  const replies = tick("replies", "Its answers may hold messages to send", { checked: row?.replies });
+  const headers = field("headers", "Headers (optional)", { rows: "2", placeholder: "Authorization: Bearer of-your-endpoint", hint: row && Object.keys(row.headers).length ? `One per line. Set now: ${Object.keys(row.headers).join(", ")}. Leave this empty to keep them.` : "One per line, sent with each delivery." });
+  const format = field("format", "Format of the body", { choices: FORMATS, value: row?.format ?? "rookery" });
+  const replies = tick("replies", "Its answers may contain messages to send", { checked: row?.replies });
   const dialog = form({
     kind: "form wide",
     title: row ? "Change the webhook" : "Add a webhook",
-    intro: row ? null : "Deliveries are signed by the Standard Webhooks scheme. The secret is shown once, after this.",
+    intro: row ? null : "Deliveries are signed as Standard Webhooks describes. The secret is shown once, in the next step.",
     fields: [url, shared.session, shared.events, shared.chats, headers, format, shared.timeout, replies],
     verb: row ? "Save" : "Add",
     async submit(values) {

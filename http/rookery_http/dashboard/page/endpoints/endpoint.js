@@ -24,15 +24,15 @@ export function endpoint(kind, first, refresh, shown = null) {
   const success = ago(null);
   const rows = [
     [figures.pending, "waiting"],
-    [h("dd", {}, lag), "lag of the oldest"],
-    [figures.rate, "a second"],
+    [h("dd", {}, lag), "oldest lag"],
+    [figures.rate, "per second"],
     [figures.attempts, "delivered / failed"],
     isSink ? null : [figures.status, "last answer"],
     [figures.dead, "dead letters"],
     [h("dd", {}, success), "last delivered"],
   ].filter(Boolean);
   const numbers = h("dl", { class: "numbers" }, rows.map(([value, term]) => h("div", {}, value, h("dt", {}, term))));
-  const plots = { lag: curve("Lag", (value) => span(value)), rate: curve("Delivered a second", number) };
+  const plots = { lag: curve("Lag", (value) => span(value)), rate: curve("Delivered per second", number) };
   const failure = h("p", { class: "quote" });
   const result = h("div", { class: "test-result", role: "status" });
   const panel = h("div", { class: "letters" });
@@ -62,7 +62,7 @@ export function endpoint(kind, first, refresh, shown = null) {
     await refresh();
   });
   const rotate = isSink ? null : button("New secret", async () => {
-    const text = "Deliveries are signed with a new secret at once, and with the present one too for a while, so that you can change it in your program.";
+    const text = "Deliveries are signed with a new secret at once, and for a while with the present one too, so that you can update your program.";
     if (await ask("Change the secret?", text, "Change it")) secret(await post(at("rotate-secret")));
   });
   const remove = button(
@@ -125,7 +125,7 @@ function curve(label, words) {
       values.push(value ?? 0);
       if (values.length > SAMPLES) values.shift();
       setText(now, value ? words(value) : "0");
-      plot.draw(values, `${label}: now ${value ? words(value) : 0}, at most ${words(Math.max(...values))} since this page is open`);
+      plot.draw(values, `${label}: now ${value ? words(value) : 0}, at most ${words(Math.max(...values))} since this page was opened`);
     },
   };
 }

@@ -6,8 +6,8 @@ import { button, empty, every, skeleton, trouble } from "../base/parts.js";
 import { editSink, editWebhook } from "./editing.js";
 import { endpoint } from "./endpoint.js";
 
-const WEBHOOK = "A webhook is an address of yours that gets every event by POST: signed, in order per chat, and retried for a day when it does not answer.";
-const SINK = "A sink carries the log into a message broker: NATS, RabbitMQ or Redis.";
+const WEBHOOK = "A webhook is an address of yours to which every event is posted: signed, in order per chat, and retried for a day if it fails.";
+const SINK = "A sink publishes every event to a message broker: NATS, RabbitMQ or Redis.";
 
 /** What the list can be narrowed to, by the address. */
 const FILTERS = {

@@ -42,8 +42,8 @@ export function letters(at, changed) {
     setText(all, text.value.trim() ? `Replay these ${shown.length}` : "Replay all");
     all.disabled = shown.length === 0;
     setText(count, `${shown.length}${next === null ? "" : "+"} shown`);
-    if (!found.length) fill(list, h("li", {}, h("p", { class: "soft" }, "No dead letters. What cannot be delivered for a day would be kept here.")));
-    else if (!shown.length) fill(list, h("li", {}, h("p", { class: "soft" }, "None of these fits.")));
+    if (!found.length) fill(list, h("li", {}, h("p", { class: "soft" }, "No dead letters. A delivery that still fails after all its retries is kept here.")));
+    else if (!shown.length) fill(list, h("li", {}, h("p", { class: "soft" }, "No dead letter matches the search.")));
     else fill(list, shown.map(rowOf));
   }
 

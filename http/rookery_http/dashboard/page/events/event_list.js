@@ -2,7 +2,7 @@
 // a few times a second, however many events come.
 
 import { path, save, sentence } from "../base/api.js";
-import { clock, h, setText, show, size, when } from "../base/dom.js";
+import { clock, fill, h, setText, show, size, when } from "../base/dom.js";
 import { follow } from "../base/follow.js";
 import { button, copy, skeleton } from "../base/parts.js";
 import { summary } from "../base/telling.js";
@@ -107,7 +107,8 @@ export function eventList(query, { fits = () => true, onPick, onEvents = () => {
     get shown() {
       return rows.filter((one) => !one.element.hidden).map((one) => one.event);
     },
-    say: (text) => setText(nothing, text),
+    /** What to say while there is nothing to show. */
+    say: (...words) => fill(nothing, words),
     leave: stop,
   };
 }
@@ -135,7 +136,7 @@ function row(event, onPick, withSession) {
     ),
   );
   details.addEventListener("toggle", () => details.append(insideOf(event)), { once: true });
-  const answer = onPick && event.chat ? button("Answer", () => onPick(event), { kind: "plain small", "aria-label": `Answer in chat ${event.chat}` }) : null;
+  const answer = onPick && event.chat ? button("Reply", () => onPick(event), { kind: "plain small", "aria-label": `Reply in chat ${event.chat}` }) : null;
   const file = fileOf(event);
   return h("li", {}, details, file || answer ? h("div", { class: "tools" }, file, answer) : null);
 }

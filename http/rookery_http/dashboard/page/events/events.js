@@ -35,6 +35,7 @@ export function events(main, _, query) {
   let list = null;
   let back = null; // the next value of `before`; null: there is nothing older
   let forth = null; // the next value of `after`
+  let none = null; // whether there is no session; null: not known
 
   function fits(event) {
     const wanted = value("q").toLowerCase();
@@ -48,6 +49,11 @@ export function events(main, _, query) {
     if (seen.size > before) fill(types, [...seen].sort().map((one) => h("option", { value: one })));
   }
 
+  function noteEvents(found) {
+    if (found.length) none = false;
+    noteTypes(found);
+  }
+
   const asked = () => ({ session: value("session"), type: value("type").replace(/\s/g, ""), chat: value("chat") });
 
   async function open() {
@@ -56,14 +62,22 @@ export function events(main, _, query) {
     refused.tell(null);
     const at = inputs.at.value ? new Date(inputs.at.value) : null;
     const { session, type } = asked();
-    list = eventList({ session, type, last: PAGE }, { fits, onEvents: noteTypes, onDrawn: (rows) => show(older, rows > 0 && back !== null), live: at === null });
+    list = eventList({ session, type, last: PAGE }, { fits, onEvents: noteEvents, onDrawn: (rows) => show(older, rows > 0 && back !== null), live: at === null });
     fill(place, list.element);
     show(live, at !== null);
     show(newer, false);
     [back, forth] = [NEWEST, null];
-    setText(where, at === null ? "As they are stored, newest first." : `From ${at.toLocaleString()} on.`);
+    explain();
+    setText(where, at === null ? "Live, newest first." : `From ${at.toLocaleString()} on.`);
     show(older, false);
     if (at !== null) await jump(at);
+  }
+
+  /** Why nothing is shown, and what to do first. */
+  function explain() {
+    if (none) return list.say("No events yet: they come from sessions. ", h("a", { href: "#/sessions" }, "Add a session"), " first.");
+    if (NAMES.some((name) => name !== "at" && value(name))) return list.say("No event matches the filter.");
+    return list.say(inputs.at.value ? "No events since then." : "No events yet. They appear here the moment they are stored.");
   }
 
   async function jump(at) {
@@ -71,7 +85,6 @@ export function events(main, _, query) {
     try {
       const page = await get("/v1/events", { ...asked(), since: at.toISOString(), limit: PAGE });
       if (mine !== list) return;
-      mine.say("Nothing was stored since then.");
       mine.add(page.events);
       back = page.events[0]?.id ?? NEWEST;
       forth = page.next;
@@ -98,6 +111,7 @@ export function events(main, _, query) {
     const next = eventList(asked(), { fits, live: false });
     next.add(shown);
     list = next;
+    explain();
     fill(place, list.element);
     forth = page.next;
     show(newer, forth !== null);
@@ -112,7 +126,7 @@ export function events(main, _, query) {
       lines.unshift(...page.events.filter(fits).map((event) => JSON.stringify(event)));
       before = page.next;
     } while (before !== null && lines.length < EXPORTED);
-    if (!lines.length) return toast("No event fits, so there is nothing to export.", "attention");
+    if (!lines.length) return toast("No event matches, so there is nothing to export.", "attention");
     saveText(`${lines.join("\n")}\n`, `events-${new Date().toISOString().slice(0, 19).replaceAll(":", "")}.jsonl`, "application/x-ndjson");
     return toast(`${lines.length} events are exported.`);
   }
@@ -136,12 +150,17 @@ export function events(main, _, query) {
   for (const name of ["session", "type", "chat", "at"]) inputs[name].addEventListener("change", open);
   inputs.q.addEventListener("input", () => {
     remember();
+    explain();
     list.refilter();
   });
   read(query);
   open();
   get(path("sessions"), { limit: 500 })
-    .then((page) => fill(sessions, page.sessions.map((row) => h("option", { value: row.id }, row.name))))
+    .then((page) => {
+      fill(sessions, page.sessions.map((row) => h("option", { value: row.id }, row.name)));
+      none = page.sessions.length === 0;
+      explain();
+    })
     .catch(() => {});
   get("/v1/event-types")
     .then((page) => noteTypes(page.event_types))

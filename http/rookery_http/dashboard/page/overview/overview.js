@@ -20,9 +20,9 @@ const TILES = [
   ["dead_letters", "Dead letters", "#/webhooks?show=dead", "bad"],
 ];
 const CURVES = [
-  ["received", "Received a minute", "#/events?type=message"],
-  ["sent", "Sent a minute", "#/events?type=message.status"],
-  ["delivered", "Delivered a minute", "#/webhooks"],
+  ["received", "Received per minute", "#/events?type=message"],
+  ["sent", "Sent per minute", "#/events?type=message.status"],
+  ["delivered", "Delivered per minute", "#/webhooks"],
 ];
 
 /** The names of sessions; `known` fills while they are read. */
@@ -51,7 +51,7 @@ export function overview(main) {
   const curves = CURVES.map(([name, label, href]) => curve(name, label, href));
   const changes = h("ol", { class: "changes", "aria-label": "Latest changes" });
   const none = h("div", {}, skeleton(5));
-  const start = empty("No sessions yet", "Add a Telegram bot or link a WhatsApp account, and its life shows here.", h("a", { class: "button primary", href: "#/sessions" }, "Add a session"));
+  const start = empty("No sessions yet", "Add a Telegram bot or link a WhatsApp account, and its state and traffic appear here.", h("a", { class: "button primary", href: "#/sessions" }, "Add a session"));
   const latestCard = h("section", { class: "card" }, h("h2", {}, "Latest changes"), changes, none);
   show(start, false);
   const instances = h("div", { class: "instances" }, skeleton(1));
@@ -101,7 +101,7 @@ export function overview(main) {
     show(start, total === 0);
     show(latestCard, total !== 0 || rows.length > 0);
     if (rows.length) return;
-    if (total) fill(none, h("p", { class: "soft" }, "Nothing has changed lately."));
+    if (total) fill(none, h("p", { class: "soft" }, "Nothing has changed recently."));
     else fill(none);
   }
 
@@ -137,7 +137,7 @@ function instanceOf() {
     update(row) {
       setText(name, row.instance);
       name.title = row.instance;
-      setText(load, row.silent ? "gave no answer" : `${row.connected} of ${row.sessions} connected${row.draining ? " · draining" : ""}`);
+      setText(load, row.silent ? "did not answer" : `${row.connected} of ${row.sessions} connected${row.draining ? " · draining" : ""}`);
       memory.set(row.silent ? null : row.memory, row.memory_limit, `${size(row.memory)} of ${size(row.memory_limit)} memory`, 0.8);
       const used = row.silent || row.disk_free === null ? null : row.disk_total - row.disk_free;
       disk.set(used, row.disk_total, `${size(row.disk_free)} of ${size(row.disk_total)} disk free`, 1 - SHORT);

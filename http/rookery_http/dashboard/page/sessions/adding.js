@@ -20,7 +20,7 @@ const KINDS = {
 export function addSession(done, kind = "telegram") {
   const about = KINDS[kind];
   const name = field("name", "Name, for people", { maxlength: "256", placeholder: kind === "telegram" ? "The shop’s bot" : "The office phone" });
-  const id = field("id", "Id, for programs (optional)", { hint: "Letters, digits and . _ : @ - ; it cannot be changed later.", maxlength: "128", placeholder: "made up if empty" });
+  const id = field("id", "Id, for programs (optional)", { hint: "Letters, digits and . _ : @ - ; it cannot be changed later.", maxlength: "128", placeholder: "generated if empty" });
   const token = field("token", "Token", { type: "password", placeholder: "123456789:AA…" });
   const fields = kind === "telegram" ? [token, name, id] : [name, id];
   let dialog = null;

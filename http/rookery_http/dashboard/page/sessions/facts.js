@@ -1,6 +1,7 @@
 // What is known of a session besides its state: proof of life, the account, and the limits that its platform set.
 
-import { ago, fill, h, setText, setTime, show, when } from "../base/dom.js";
+import { sentence } from "../base/api.js";
+import { ago, fill, h, localised, setText, setTime, show, when } from "../base/dom.js";
 
 const ACCOUNT = { phone: "Phone", lid: "Hidden id", name: "Name", id: "Id", username: "User name" };
 
@@ -14,7 +15,7 @@ export function lifeOf() {
   const facts = h(
     "dl",
     {},
-    [["Last message", inbound], ["Last answer", pong], ["Last send", ack], ["Last check", probe], ["It took", latency]].map(([term, value]) => [h("dt", {}, term), h("dd", {}, value)]),
+    [["Last message", inbound], ["Last answer", pong], ["Last send confirmed", ack], ["Last check", probe], ["Check took", latency]].map(([term, value]) => [h("dt", {}, term), h("dd", {}, value)]),
   );
   return {
     element: h("div", {}, none, facts),
@@ -58,8 +59,8 @@ export function limitsOf() {
       const until = row.limited_until ? when(row.limited_until) : null;
       const banned = row.reason === "BANNED" || row.reason === "TEMPORARILY_BANNED";
       show(element, Boolean(until) || banned);
-      if (banned) setText(text, `The platform has banned this account${row.next_retry_at ? `; it is tried again on ${when(row.next_retry_at)}` : ""}. ${row.detail}`);
-      else if (until) setText(text, `Until ${until} the platform lets this account write only to people it knows (463). Answers in open chats go out as always.`);
+      if (banned) setText(text, `The platform has banned this account${row.next_retry_at ? `; the next attempt is on ${when(row.next_retry_at)}` : ""}. ${sentence(localised(row.detail))}`);
+      else if (until) setText(text, `Until ${until} the platform lets this account write only to people it knows (463). Replies in existing chats are not affected.`);
     },
   };
 }

@@ -21,7 +21,7 @@ export const HEADINGS = {
   none: ["Not grouped", null],
   state: ["By state", (row) => stateOf(row)[0], (a, b) => TONES[stateOf(a)[1]] - TONES[stateOf(b)[1]]],
   platform: ["By platform", (row) => platform(row.platform)],
-  instance: ["By instance", (row) => row.owner ?? "Runs nowhere"],
+  instance: ["By instance", (row) => row.owner ?? "Not running"],
 };
 
 /** The rows for which `fits` is true and that have the text, ordered, and turned round with `down`. */

@@ -48,7 +48,7 @@ export function pairing(parent, id) {
   const ask = h("button", { type: "submit" }, "Get a code to type");
   const form = h("form", { class: "inline", novalidate: true }, phone.element, ask);
   const link = h("div", { class: "stack pair-link" });
-  const large = button("Show it large", () => enlarge(), { kind: "small" });
+  const large = button("Full screen", () => enlarge(), { kind: "small" });
   let shown = null;
   let address = null;
   let big = null;

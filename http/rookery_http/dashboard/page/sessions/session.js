@@ -1,7 +1,7 @@
 // One session: why it is as it is, what a person has to do, what can be done.
 
 import { call, get, path, post, sentence } from "../base/api.js";
-import { ago, fill, h, keyed, setText, setTime, show, when } from "../base/dom.js";
+import { ago, fill, h, keyed, localised, setText, setTime, show, when } from "../base/dom.js";
 import { eventList } from "../events/event_list.js";
 import { accountOf, lifeOf, limitsOf } from "./facts.js";
 import { pairing, tokenForm } from "./pairing.js";
@@ -51,14 +51,14 @@ export function session(pane, id, known, refresh) {
     stop: button("Stop", () => sure("stop", `Stop ${called()}?`, "It is disconnected and stays stopped, also after a restart of the server. Nothing is logged out or lost.", "Stop")()),
     restart: button("Restart", () => sure("restart", `Restart ${called()}?`, "Its connection is replaced by a new one. Messages that arrive meanwhile are not lost.", "Restart")()),
     retry: button("Retry now", () => verb("retry"), { title: "Do not wait for the next attempt" }),
-    logout: button("Log out", () => sure("logout", `Log ${called()} out?`, "The authorisation at the platform ends. To use the account again, somebody has to pair it anew.", "Log out", true)(), { kind: "risky" }),
+    logout: button("Log out", () => sure("logout", `Log ${called()} out?`, "The authorisation at the platform ends. To use the account again, somebody has to link it again.", "Log out", true)(), { kind: "risky" }),
     settings: button("Settings", () => editSession(latest, refresh)),
     chats: h("a", { class: "button", href: `#/chats/${encodeURIComponent(id)}` }, "Chats"),
     remove: button("Delete", remove, { kind: "risky" }),
   };
 
   async function remove() {
-    const text = "It is logged out where the platform knows that, and removed with its credentials. Its events stay in the log. This cannot be undone.";
+    const text = "It is logged out where the platform supports that, and removed with its credentials. Its events stay in the log. This cannot be undone.";
     if (!(await ask(`Delete ${called()}?`, text, "Delete", { danger: true }))) return;
     const report = await call("DELETE", at());
     toast(report.detail || `${called()} is deleted.`);
@@ -87,7 +87,7 @@ export function session(pane, id, known, refresh) {
     setText(name, row.name || row.id);
     setText(subtitle, [platform(row.platform), row.id !== row.name ? row.id : null, row.owner ? `runs on ${row.owner}` : null].filter(Boolean).join(" · "));
     state.set(...stateOf(row));
-    setText(detail, sentence(row.detail || row.reason));
+    setText(detail, sentence(localised(row.detail || row.reason)));
     setTime(since, row.since);
     setTime(retry, row.next_retry_at);
     setText(lastError, row.last_error ?? "");
@@ -157,6 +157,6 @@ export function session(pane, id, known, refresh) {
 
 function transition(row) {
   const state = pill(...stateOf({ ...row, enabled: row.reason !== "DISABLED" }));
-  const text = h("span", {}, sentence(row.detail || row.reason));
+  const text = h("span", {}, sentence(localised(row.detail || row.reason)));
   return { element: h("li", {}, state, text, h("span", { class: "soft" }, h("span", { class: "at" }, `${when(row.at)}, `), ago(row.at))) };
 }

@@ -156,7 +156,7 @@ export function sessions(main, id, query) {
     headings.value = heading;
     for (const column of columns.querySelectorAll("button")) column.dataset.sorted = column.dataset.order === order ? (down ? "down" : "up") : "";
     if (shown.length) fill(nothing);
-    else if (rows.length) fill(nothing, empty("Nothing fits", "No session fits the search and the group above."));
+    else if (rows.length) fill(nothing, empty("No matches", "No session matches the search and the filter above."));
     else if (!nothing.querySelector(".empty")) {
       const text = "A session is one Telegram bot or one WhatsApp account. Add a bot with the token that @BotFather gave you, or link a WhatsApp account by scanning a code.";
       fill(nothing, empty("No sessions yet", text, button("Add the first one", () => addSession(added), { kind: "primary" })));

@@ -34,10 +34,10 @@ function settingFields(schema, settings) {
       return { ...shown, value: () => shown.input.value.split(",").map((one) => one.trim()).filter(Boolean), list: true };
     }
     if (main.type === "number" || main.type === "integer") {
-      const shown = { ...field(name, titled(name), { type: "number", min: "0", step: "any", inputmode: "decimal", value: now ?? "", placeholder: default_ === null ? "as the server is set" : String(default_), hint: about[name] }), default_ };
+      const shown = { ...field(name, titled(name), { type: "number", min: "0", step: "any", inputmode: "decimal", value: now ?? "", placeholder: default_ === null ? "server default" : String(default_), hint: about[name] }), default_ };
       return { ...shown, value: () => (shown.input.value === "" ? "" : Number(shown.input.value)) };
     }
-    const hint = String(now ?? "").includes(HIDDEN) ? "The password is hidden: write the whole address again to keep it, or empty the field." : about[name];
+    const hint = String(now ?? "").includes(HIDDEN) ? "The password is hidden: enter the whole address again to keep it, or clear the field." : about[name];
     return { ...field(name, titled(name), { value: now ?? "", hint }), default_ };
   });
 }
@@ -47,7 +47,7 @@ function settingsOf(fields, values, before, schema) {
   const settings = Object.fromEntries(Object.entries(before).filter(([name]) => !(name in schema.properties)));
   for (const { name, default_, list } of fields) {
     const value = values[name];
-    if (typeof value === "string" && value.includes(HIDDEN)) throw new Problem(0, "The password is hidden here: write the whole address again, or empty the field.", { field: name });
+    if (typeof value === "string" && value.includes(HIDDEN)) throw new Problem(0, "The password is hidden here: enter the whole address again, or clear the field.", { field: name });
     const unset = value === "" || (list && value.length === 0);
     if (!unset && value !== default_) settings[name] = value;
   }
@@ -67,9 +67,9 @@ function editDocument(row, done) {
       try {
         body.settings = JSON.parse(values.settings || "{}");
       } catch (error) {
-        throw new Problem(0, `This is no JSON: ${error.message}.`, { field: "settings" });
+        throw new Problem(0, `This is not JSON: ${error.message}.`, { field: "settings" });
       }
-      if (values.settings.includes(HIDDEN)) throw new Problem(0, "A secret is hidden here: write it again, or leave its name out.", { field: "settings" });
+      if (values.settings.includes(HIDDEN)) throw new Problem(0, "A secret is hidden here: enter it again, or remove its name.", { field: "settings" });
       await call("PATCH", path("sessions", row.id), { body });
       await done();
     },
@@ -85,7 +85,7 @@ export async function editSession(row, done) {
   form({
     kind: "form wide",
     title: `Settings of ${row.name || row.id}`,
-    intro: "Changed settings replace its connection by a new one; nothing is lost.",
+    intro: "A change replaces the connection with a new one; no message is lost.",
     fields: [name, ...fields],
     verb: "Save",
     async submit(values) {

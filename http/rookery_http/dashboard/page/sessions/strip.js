@@ -9,6 +9,7 @@ const DAY = 86_400_000;
 const CHANGES = "session.status";
 const RANK = { bad: 4, attention: 3, busy: 2, off: 1, good: 0 };
 const SLOTS = 96; // a quarter of an hour each
+const HINT = "Choose a coloured quarter of an hour to read what happened in it.";
 
 /** Changes of the last day, oldest first, and the one that held when it began. */
 async function changesOf(id, rows) {
@@ -43,6 +44,7 @@ export function dayStrip(id) {
   const about = h("p", { class: "soft" });
   const element = h("div", { class: "stack day" }, h("div", { class: "row between" }, h("h3", {}, "The last day"), about), strip, h("div", { class: "row between soft strip-scale" }, h("span", {}, "24 h ago"), h("span", {}, "12 h"), h("span", {}, "now")), words);
   let drawn = "";
+  let told = false;
 
   async function read(rows) {
     const newest = rows[0]?.at ?? "";
@@ -57,7 +59,7 @@ export function dayStrip(id) {
     const slot = DAY / SLOTS;
     const up = parts.filter((one) => stateOf(one.change)[1] === "good").reduce((sum, one) => sum + one.to - one.from, 0);
     const known = parts.reduce((sum, one) => sum + one.to - one.from, 0);
-    setText(about, known > 60_000 ? `connected ${((100 * up) / known).toFixed(up === known ? 0 : 1)} % of the ${span(known / 1000)} that are known` : "");
+    setText(about, known > 60_000 ? `connected for ${((100 * up) / known).toFixed(up === known ? 0 : 1)} % of the ${span(known / 1000)} on record` : "");
     const bars = Array.from({ length: SLOTS }, (_, index) => {
       const [from, to] = [start + index * slot, start + (index + 1) * slot];
       const inside = parts.filter((one) => one.from < to && one.to > from);
@@ -69,9 +71,11 @@ export function dayStrip(id) {
       return h("button", { type: "button", class: "slot", "data-tone": tone, title: `${clock}: ${label}`, "aria-label": `${clock}: ${label}`, onclick: () => tell(inside.filter((one) => stateOf(one.change)[1] !== "good")) });
     });
     fill(strip, bars);
+    if (!told) setText(words, bars.some((bar) => bar.tagName === "BUTTON") ? HINT : "");
   }
 
   function tell(found) {
+    told = true;
     fill(
       words,
       found.slice(-6).map(({ change, from, to }) => h("span", {}, h("strong", {}, stateOf(change)[0]), ` from ${when(new Date(from).toISOString())} for ${span((to - from) / 1000)}: ${change.detail || change.reason}`)),

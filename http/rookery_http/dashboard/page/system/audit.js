@@ -27,7 +27,7 @@ export function audit() {
       next = page.next;
       if (!further) fill(rows);
       rows.append(...page.entries.map(rowOf));
-      fill(place, rows.firstChild ? table : h("p", { class: "soft" }, "Nothing was changed yet."));
+      fill(place, rows.firstChild ? table : h("p", { class: "soft" }, key.value.trim() || session.value.trim() ? "No entry matches." : "No changes yet. Every call that changes or sends something is listed here, with the key that made it."));
       show(more, next !== null);
     } catch (problem) {
       refused.tell(problem);

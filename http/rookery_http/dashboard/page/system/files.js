@@ -15,7 +15,7 @@ export function files() {
   const labelled = (label, input) => h("div", { class: "field" }, h("label", { for: input.id }, label), input);
   const list = h("ul", { class: "events files", "aria-label": "Files" }, skeleton(4));
   const more = button("Show older ones", () => read(true), { kind: "plain" });
-  const element = h("section", { class: "card stack" }, h("h2", {}, "Files"), refused, h("div", { class: "filters two even" }, labelled("From", origin), labelled("State", state)), list, h("div", { class: "row center" }, more));
+  const element = h("section", { class: "card stack" }, h("h2", {}, "Files"), refused, h("div", { class: "filters two even" }, labelled("Origin", origin), labelled("State", state)), list, h("div", { class: "row center" }, more));
   let next = null;
   show(more, false);
 
@@ -26,7 +26,7 @@ export function files() {
       next = page.next;
       if (!further) fill(list);
       list.append(...page.media.map(rowOf));
-      if (!list.firstChild) fill(list, h("li", {}, h("p", { class: "soft" }, "There are none.")));
+      if (!list.firstChild) fill(list, h("li", {}, h("p", { class: "soft" }, origin.value || state.value ? "No file matches." : "No files yet. What messages bring and what is uploaded for sends is listed here.")));
       show(more, next !== null);
     } catch (problem) {
       refused.tell(problem);

@@ -25,15 +25,15 @@ export function instance() {
     fill(checks, found.map((one) => h("li", {}, h("span", {}, one.session), checkPill(one), h("span", { class: "soft" }, one.error ?? (one.latency === null ? "" : `${Math.max(1, Math.round(one.latency * 1000))} ms`)))));
     if (!found.length) toast("No session runs here, so there was nothing to check.");
   });
-  const clean = button("Stop what has given up", async () => {
-    const text = "Every session that is down and would not come back by itself is stopped. You can start each of them again.";
-    if (!(await ask("Stop what has given up?", text, "Stop them"))) return;
+  const clean = button("Stop failed sessions", async () => {
+    const text = "Every session that is down and will not come back by itself is stopped. You can start each of them again.";
+    if (!(await ask("Stop failed sessions?", text, "Stop them"))) return;
     const { terminated } = await post("/v1/sessions/terminate-inactive");
-    toast(terminated.length ? `Stopped: ${terminated.join(", ")}.` : "Nothing had given up.");
+    toast(terminated.length ? `Stopped: ${terminated.join(", ")}.` : "No session had failed for good.");
   });
-  const recover = button("Start what should run", async () => {
+  const recover = button("Start missing sessions", async () => {
     const { started } = await post("/v1/recovery/check");
-    toast(started.length ? `Started: ${started.join(", ")}.` : "All run that should.");
+    toast(started.length ? `Started: ${started.join(", ")}.` : "Every enabled session is running already.");
   });
   const guard = button("Run the memory guard", async () => drawMemory(await post("/v1/memory/check")));
   const drain = button(
@@ -104,8 +104,8 @@ export function instance() {
 
   function drawMemory(report) {
     level.set(report.level, LEVELS[report.level] ?? "off");
-    fill(memory, bar("Everything", report.total, report.limit, report.level), bar(`Engine (pid ${report.engine.pid})`, report.engine.unique, report.engine.limit, report.engine.level), report.workers.map((worker) => bar(`${worker.id} (pid ${worker.pid}): ${worker.sessions.join(", ") || "idle"}`, worker.unique, worker.limit, worker.level)));
-    setText(growth, report.growth === null ? "The trend is known after a while." : `Trend: ${report.growth < 0 ? "−" : "+"}${size(Math.abs(report.growth))} an hour.`);
+    fill(memory, bar("All processes", report.total, report.limit, report.level), bar(`Engine (pid ${report.engine.pid})`, report.engine.unique, report.engine.limit, report.engine.level), report.workers.map((worker) => bar(`${worker.id} (pid ${worker.pid}): ${worker.sessions.join(", ") || "idle"}`, worker.unique, worker.limit, worker.level)));
+    setText(growth, report.growth === null ? "The trend appears after a while." : `Trend: ${report.growth < 0 ? "−" : "+"}${size(Math.abs(report.growth))} an hour.`);
   }
 
   async function siblings() {
@@ -125,7 +125,7 @@ export function instance() {
         ? "This is the only instance. Start a second one on the same database before this one is drained, and its sessions move without a break."
         : "This is the only instance: its database cannot be shared, so there is nothing to drain to. Stop the server instead; it disconnects its sessions in order, and they connect again when it is started.",
     );
-    fill(rows, found.map((one) => h("li", {}, h("div", {}, h("strong", {}, one.name), h("p", { class: "soft" }, describe(one), ", ", ago(one.started_at, { prefix: "for ", suffix: "" }))), pill(one.draining ? "handing over" : "takes sessions", one.draining ? "attention" : "good"))));
+    fill(rows, found.map((one) => h("li", {}, h("div", {}, h("strong", {}, one.name), h("p", { class: "soft" }, describe(one), ", ", ago(one.started_at, { prefix: "up for ", suffix: "" }))), pill(one.draining ? "handing over" : "takes sessions", one.draining ? "attention" : "good"))));
   }
 
   return { element, leave: every(3000, refresh) };

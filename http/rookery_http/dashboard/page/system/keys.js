@@ -6,8 +6,8 @@ import { ago, fill, h, show } from "../base/dom.js";
 import { button, copy, skeleton, toast, trouble } from "../base/parts.js";
 
 const SCOPES = [
-  ["read", "read: look at everything"],
-  ["send", "send: look and send"],
+  ["read", "read: see everything"],
+  ["send", "send: see everything and send"],
   ["manage", "manage: also change sessions and webhooks"],
   ["admin", "admin: everything"],
 ];
@@ -23,7 +23,7 @@ export function keys() {
   async function refresh() {
     try {
       const found = (await get("/v1/keys", { limit: 500 })).keys;
-      words.textContent = found.length ? "" : "There is none besides ROOKERY_API_KEY.";
+      words.textContent = found.length ? "" : "No keys yet besides ROOKERY_API_KEY. Create one for each program, with only the rights it needs.";
       fill(list, found.map(rowOf));
     } catch (problem) {
       refused.tell(problem);
@@ -33,9 +33,9 @@ export function keys() {
   }
 
   function rowOf(key) {
-    const about = [key.scopes.join(", "), key.sessions ? `only ${key.sessions.join(", ")}` : null, key.rate ? `${key.rate} requests a second` : null].filter(Boolean).join(" · ");
+    const about = [key.scopes.join(", "), key.sessions ? `only ${key.sessions.join(", ")}` : null, key.rate ? `${key.rate} requests per second` : null].filter(Boolean).join(" · ");
     const revoke = button("Revoke", async () => {
-      if (!(await ask(`Revoke ${key.name || key.id}?`, "Whoever uses it is refused from now on, streams end at once.", "Revoke", { danger: true }))) return;
+      if (!(await ask(`Revoke ${key.name || key.id}?`, "Requests with it are refused from now on, and its open streams end.", "Revoke", { danger: true }))) return;
       await call("DELETE", path("keys", key.id));
       toast(`${key.name || key.id} is revoked.`);
       await refresh();
@@ -45,8 +45,8 @@ export function keys() {
   }
 
   function create() {
-    const name = field("name", "Name", { hint: "For people: who will use it?" });
-    const scope = field("scopes", "It may", { choices: SCOPES, value: "read" });
+    const name = field("name", "Name", { hint: "Who or what will use it?" });
+    const scope = field("scopes", "Scope", { choices: SCOPES, value: "read" });
     const sessions = field("sessions", "Only these sessions", { hint: "Ids, separated by commas; empty: all." });
     const days = field("expires_in", "Days until it expires", { type: "number", min: "0", step: "any", inputmode: "decimal", placeholder: "never" });
     form({
@@ -60,7 +60,7 @@ export function keys() {
         if (values.expires_in) body.expires_in = Number(values.expires_in) * DAY;
         const made = await post("/v1/keys", body);
         await refresh();
-        shownOnce("The new key", "It is shown now and never again.", made.key, { label: "Key", copied: "The key is copied.", onCopy: copy });
+        shownOnce("The new key", "It is shown only once: copy it now.", made.key, { label: "Key", copied: "The key is copied.", onCopy: copy });
       },
     });
   }

@@ -17,7 +17,7 @@ export function logs() {
   const state = h("span", { class: "pulse", role: "status", "data-tone": "busy" }, "connecting");
   const pause = button("Pause", () => hold(!held), { kind: "plain small" });
   const list = h("ol", { class: "log", "aria-label": "Lines, newest first", tabindex: "0" });
-  const nothing = h("p", { class: "soft quiet", hidden: true }, "No line fits.");
+  const nothing = h("p", { class: "soft quiet", hidden: true }, "No line matches.");
   const labelled = (label, input) => h("div", { class: "field" }, h("label", { for: input.id }, label), input);
   const element = h(
     "section",
@@ -48,7 +48,7 @@ export function logs() {
 
   function narrow() {
     for (const one of lines) show(one.element, fits(one.line));
-    setText(nothing, lines.length ? "No line fits." : "Nothing yet. Lines appear here as they are written.");
+    setText(nothing, lines.length ? "No line matches." : "Nothing yet. Lines appear here as they are written.");
     show(nothing, !lines.some((one) => !one.element.hidden));
   }
 

@@ -10,21 +10,21 @@ export function settings() {
   const changed = h("input", { type: "checkbox", id: "only-changed", onchange: draw });
   const words = h("p", { class: "soft" });
   const place = h("div", { class: "stack" }, skeleton(8));
-  const element = h("section", { class: "card stack" }, h("div", {}, h("h2", {}, "Settings in force"), words), refused, h("div", { class: "row" }, h("div", { class: "grow" }, text), h("label", { class: "choice", for: "only-changed" }, changed, h("span", {}, "only what was changed"))), place);
+  const element = h("section", { class: "card stack" }, h("div", {}, h("h2", {}, "Settings in force"), words), refused, h("div", { class: "row" }, h("div", { class: "grow" }, text), h("label", { class: "choice", for: "only-changed" }, changed, h("span", {}, "changed ones only"))), place);
   let rows = [];
 
   function draw() {
     const wanted = text.value.trim().toLowerCase();
     const shown = rows.filter((row) => (!changed.checked || row.changed) && (!wanted || `${row.name} ${row.meaning} ${row.value}`.toLowerCase().includes(wanted)));
     const groups = [...new Set(shown.map((row) => row.group))];
-    if (!groups.length) return fill(place, h("p", { class: "soft" }, "None fits."));
+    if (!groups.length) return fill(place, h("p", { class: "soft" }, "No setting matches."));
     return fill(place, groups.map((group) => h("section", {}, h("h3", {}, group), h("ul", { class: "events settings", "aria-label": group }, shown.filter((row) => row.group === group).map(rowOf)))));
   }
 
   get("/v1/settings").then(
     (found) => {
       rows = found.settings;
-      setText(words, `Rookery ${found.version}, Python ${found.python}, ${found.store}. They are read from the environment when the server starts.`);
+      setText(words, `Rookery ${found.version}, Python ${found.python}, ${found.store}. Settings are read from the environment when the server starts.`);
       draw();
     },
     (problem) => {

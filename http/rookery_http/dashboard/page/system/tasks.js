@@ -11,7 +11,7 @@ export function tasks() {
   const words = h("p", { class: "soft" });
   const text = h("input", { type: "search", "aria-label": "Search tasks", placeholder: "Search  ( / )", oninput: draw });
   const list = h("ol", { class: "tasks", "aria-label": "Tasks", tabindex: "0" }, skeleton(8));
-  const element = h("section", { class: "card stack" }, h("div", { class: "row between" }, h("div", {}, h("h2", {}, "Tasks"), words), button("Read again", read)), refused, text, list);
+  const element = h("section", { class: "card stack" }, h("div", { class: "row between" }, h("div", {}, h("h2", {}, "Tasks"), words), button("Refresh", read)), refused, text, list);
   let rows = [];
 
   function draw() {
