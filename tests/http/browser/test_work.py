@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import trio
+from PIL import Image
 
 from rookery.errors import Rejected
 from rookery_simulator.bot_api import Fault, open_bot_api_simulator
@@ -185,6 +186,19 @@ async def test_a_webhook_gets_the_types_that_were_ticked(rookery: Any, page: Pag
     await page.click("dialog button.primary", "Save")
     await page.see("every type", "article")
     assert (await rookery.engine.get_webhook(webhook.id)).events is None
+
+
+async def test_a_meter_is_filled_to_its_whole_height(rookery: Any, page: Page, tmp_path: Path) -> None:
+    await page.go(f"{rookery.url}/#/system/instance")
+    place = "document.querySelector('meter').getBoundingClientRect()"
+    await page.until(f"document.querySelector('meter') && {place}.bottom < innerHeight")
+    left, top, right, bottom = await page.js(f"(({{ x, y, right, bottom }}) => [x, y, right, bottom])({place})")
+    await page.screenshot(tmp_path / "meter.png")
+    with Image.open(tmp_path / "meter.png") as picture:
+        rows = range(int(top) + 2, int(bottom) - 2)
+        filled = [picture.getpixel((int(left) + 9, y)) != picture.getpixel((int(right) - 9, y)) for y in rows]
+    assert filled
+    assert all(filled)
 
 
 async def test_the_system_in_its_parts(rookery: Any, page: Page) -> None:

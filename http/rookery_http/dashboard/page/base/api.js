@@ -50,11 +50,11 @@ async function problemOf(answer) {
   return new Problem(answer.status, sentence(detail), document);
 }
 
-/** With a capital letter, unless it begins with an address, and a full stop. */
+/** With a capital letter, unless it begins with an address or a host, and a full stop. */
 export function sentence(text) {
   const trimmed = String(text).trim();
   if (!trimmed) return "";
-  const capital = /^\w+:\/\//.test(trimmed) ? trimmed : trimmed[0].toUpperCase() + trimmed.slice(1);
+  const capital = /^[\w-]+(?:\.\w|:\/\/)/.test(trimmed) ? trimmed : trimmed[0].toUpperCase() + trimmed.slice(1);
   return /[.!?…]$/.test(capital) ? capital : `${capital}.`;
 }
 
