@@ -39,7 +39,7 @@ from .settings import EngineSettings, check_settings
 from .store.contract import Store
 
 HANDOVER_SHARE = 0.4
-"""Share of the grace for handing sessions over in groups, so that each session is away only briefly."""
+"""Share of the grace for handing sessions over in groups, so that each session is disconnected only briefly."""
 
 CLOSING_SHARE, CLOSING_SECONDS = 0.05, 0.4
 """Part of the grace reserved for closing providers, files and the store: this share of it, but at most this many
@@ -125,8 +125,8 @@ class Engine(
         return tuple(sorted(self._providers))
 
     def stop_soon(self, *, callers: float, everything: float) -> None:
-        """The end of the block is near: each waiting caller gets its answer within `callers` seconds or never, and
-        everything must be closed within `everything` seconds, even if something does not answer. Without this call,
+        """The end of the block is near: each waiting caller gets its answer within `callers` seconds or not at all, and
+        everything must be closed within `everything` seconds, even if a part does not answer. Without this call,
         `settings.shutdown_grace` starts when the block is left."""
         now = trio.current_time()
         self._shields.limit_callers(now + callers)
@@ -179,7 +179,8 @@ class Engine(
                 if self._cluster is not None:
                     nursery.start_soon(self._cluster.run)
                 task_status.started()
-                # A caller that was just cancelled takes nothing over, and a shield would leave both waiting for ever.
+                # A caller that was just cancelled does not take the engine over, and a shield would leave both waiting
+                # for ever.
                 self._services_scope.shield = trio.current_effective_deadline() > -float("inf")
 
     async def _shut_down(self) -> None:

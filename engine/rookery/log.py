@@ -38,7 +38,7 @@ def get_logger(component: str, **fields: object) -> Logger:
 
 
 def _free_names(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
-    """Some field names come from a library; a name that is taken gets an underscore. A log line never fails."""
+    """Some field names come from a library; a reserved name gets an underscore, so that no log call fails."""
     for name in _TAKEN.intersection(event) - _MEANT:
         event[f"{name}_"] = event.pop(name)
     return event

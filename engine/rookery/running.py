@@ -1,4 +1,4 @@
-"""Runs a body beside services that end after it, and raises the exception that counts."""
+"""Runs a body beside services that outlive it, and raises the exception that matters most."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Pauses receiving for sessions whose webhooks cannot keep up (A6, F5): events that are not received stay with the
-platform.
+"""Pauses receiving for sessions whose webhooks cannot keep up (A6, F5): the platform keeps the events that are not
+received.
 
 Storing an event counts nothing. A session's backlog cannot have grown by more than the number of events stored since
 the last count. Each count therefore allows a session as many events as remain below the limit; the watch counts again

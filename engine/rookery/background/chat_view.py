@@ -1,4 +1,4 @@
-"""Fills the view of chats from the event log, slightly behind it, so that receiving pays nothing for it."""
+"""Fills the view of chats from the event log, slightly behind it, so that receiving does not pay for it."""
 
 from __future__ import annotations
 

@@ -59,10 +59,10 @@ class _Watch(msgspec.Struct, eq=False):
     checkable: Checkable | None
     probeable: Probeable | None
     proving: SelfProving | None
-    probed_at: float  # when the last probe was due that was not left out
+    probed_at: float  # when the last probe that was not skipped was due
     failures: dict[str, int] | None = None
     """Consecutive failures by kind: a success of one kind does not reset the other. None before the first."""
-    turn: trio.Lock | None = None  # while it is asked: a session is never probed twice at once
+    turn: trio.Lock | None = None  # while it is being probed: a session is never probed twice at once
 
     @property
     def due_at(self) -> float:
@@ -85,9 +85,9 @@ class HealthChecker:
         self._uniform = uniform
         self._watches: dict[str, _Watch] = {}
         self._due: list[tuple[float, int, str, _Watch]] = []  # a heap; entries of links that ended are skipped
-        self._entries = 0  # ever made: two that are due at the same time are compared by this
+        self._entries = 0  # number of entries ever made: it orders two that are due at the same time
         self._turns: dict[object, float] = {}  # probes in their first seconds, oldest first, and when they began
-        self._queue = trio.Lock()  # of the probes that wait for a turn; its holder is the next one
+        self._queue = trio.Lock()  # held by the next of the probes that wait for a turn
         self._turn_ended = trio.Event()
 
     async def run(self) -> None:
@@ -113,7 +113,7 @@ class HealthChecker:
             _, _, id, watch = heappop(self._due)
             if self._watches.get(id) is not watch or self._link(id) is not watch.link:
                 continue
-            if watch.turn is not None:  # it is asked right now
+            if watch.turn is not None:  # it is being probed right now
                 self._put(now + TICK, id, watch)
                 continue
             deep = now >= watch.deep_at and not self._proves_itself(watch, now)
@@ -132,8 +132,8 @@ class HealthChecker:
                 nursery.start_soon(self._check, id, watch, deep)
 
     def _proves_itself(self, watch: _Watch, now: float) -> bool:
-        """Whether the probe that is due may be left out, because an answer came within the interval. The next one is then
-        due an interval after that answer, so that a dead link is found as early as with probes alone."""
+        """Whether the due probe may be skipped, because an answer came within the interval. The next one is then due an
+        interval after that answer, so that a dead link is found as early as with probes alone."""
         interval = self._settings.deep_check_interval
         if watch.proving is None or now - watch.probed_at >= RARELY * interval:
             return False

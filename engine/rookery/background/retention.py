@@ -23,8 +23,8 @@ FEWEST = 20
 """Rows deleted in one transaction when the database is slow."""
 
 PIECE_SECONDS = 0.01
-"""How long one transaction should take: a writer waits for the one that has begun. Deleting pauses as long between two
-of them, so that writers are served first."""
+"""How long one transaction should take, in seconds: a writer waits for the one that has begun. Deleting pauses for the
+same time between two of them, so that writers are served first."""
 
 EXPIRY_INTERVAL = 10.0  # seconds
 
@@ -32,7 +32,8 @@ log = get_logger("MEMORY")
 
 
 async def in_pieces(delete: Callable[[int], Awaitable[int]]) -> None:
-    """Delete rows until none is left. `delete` deletes at most so many and returns their number. Raises StoreError."""
+    """Delete rows until none is left. `delete` takes the maximum number of rows and returns how many it deleted. Raises
+    StoreError."""
     limit = FIRST
     while True:
         began = trio.current_time()

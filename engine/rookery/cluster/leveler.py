@@ -57,7 +57,7 @@ class Leveler:
             runner.stop(Intent.HAND_OVER)
 
     async def _empty(self) -> None:
-        """Hands over as many sessions at once as another instance connects at once, so that each is away only
+        """Hands over as many sessions at once as another instance connects at once, so that each is disconnected only
         briefly."""
         async with trio.open_nursery() as nursery:
             for runner in list(self._running.values()):

@@ -1,4 +1,5 @@
-"""Attempts as operators see them: with the beginning of the endpoint's answer, and without our secrets."""
+"""Attempts as operators see them: with the beginning of the endpoint's answer, but without secrets of this
+installation."""
 
 from __future__ import annotations
 
@@ -21,7 +22,7 @@ SHORTEST_SECRET = 6
 def attempt_of(
     delivery: Delivery, attempt: Attempt, *, hidden: Sequence[str], at: float, seconds: float
 ) -> DeliveryAttempt:
-    """The record of an attempt that began at `at` and took the endpoint so many seconds. `hidden`: `secrets_of` its
+    """The record of an attempt that began at `at` and took the endpoint `seconds` seconds. `hidden`: `secrets_of` its
     webhook."""
     return DeliveryAttempt(
         event_id=delivery.event.id,

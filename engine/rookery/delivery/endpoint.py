@@ -29,8 +29,8 @@ WINDOW = 256
 """Number of deliveries of one endpoint that are read at once."""
 
 LOW = WINDOW // 2
-"""Where more deliveries wait in the store, the next window is read while so many of the last one are left, so that the
-endpoint has something to do meanwhile."""
+"""When more deliveries wait in the store, the next window is read once only this many of the last one are left, so that
+the endpoint stays busy meanwhile."""
 
 STORE_RETRY_DELAY = 1.0  # seconds
 LINGER = 1.0
@@ -156,7 +156,7 @@ class Endpoint:
         return float("inf") if retry_at is None else trio.current_time() + max(0.0, retry_at - now)
 
     def _begin(self) -> None:
-        """Start deliveries as far as the endpoint may have more of them under way."""
+        """Start as many deliveries as the endpoint may have under way."""
         while (lane := self._next()) is not None:
             if self._parked:
                 trio.lowlevel.reschedule(self._parked.pop(), outcome.Value(lane))

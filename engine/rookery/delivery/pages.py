@@ -76,7 +76,7 @@ class SharedPages:
             done.set()
         if (
             len(page) == self._size and erasures == self._signals.erased.version
-        ):  # all of its ids are taken: nothing can be added
+        ):  # all of its ids were assigned: nothing can be added
             size = size_of(page)
             self._pages[number] = page, size
             self._bytes += size

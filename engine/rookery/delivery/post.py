@@ -47,7 +47,7 @@ def request_body(delivery: Delivery, format: str = "rookery", *, installation: s
 
 
 def formed_body(delivery: Delivery, format: str, *, installation: str) -> bytes | None:
-    """The body in the webhook's format; None where another gateway's format has none for this event."""
+    """The body in the webhook's format; None when the format of another gateway cannot express this event."""
     if format not in FORMS:
         return request_body(delivery, format, installation=installation)
     payload = payload_of(format, delivery.event)

@@ -1,5 +1,5 @@
-"""Records the outcomes of one endpoint's deliveries in batches: all that end while a batch is being written form the
-next one."""
+"""Records the outcomes of one endpoint's deliveries in batches: outcomes that arrive while one batch is being written
+form the next."""
 
 from __future__ import annotations
 

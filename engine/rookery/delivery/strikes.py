@@ -11,8 +11,8 @@ from ..settings import EngineSettings
 
 STRIKES = 4
 """After this many consecutive failures the whole endpoint is tried one delivery at a time, with a pause between
-deliveries. Each earlier failure halves the number of concurrent deliveries. Failures at the same moment count once:
-they carry the same information."""
+deliveries. Each earlier failure halves the number of concurrent deliveries. Failures at the same moment count once,
+because they tell the same thing."""
 
 HOLD_MAX = 30.0
 """The longest such pause, as a multiple of the first, which is as long as the first delay after a failure (a

@@ -1,4 +1,4 @@
-"""The base class of all errors, and what text they may hold."""
+"""The base class of all errors, and the limits of their text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a caller's request to stored messages in their outbox."""
+"""Turns callers' requests into stored messages and passes these to their outboxes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MAX_AHEAD = 366 * 86_400.0
 """How many seconds ahead a message may be scheduled."""
 
 ROOM_FOR_ANSWERS = 100
-"""How many answers to queries of the platform a full queue still takes."""
+"""How many answers to the platform's queries are accepted while the queue is full."""
 
 _ONLY_TEXT = {"text"}
 
@@ -31,7 +31,7 @@ class Acceptance(MediaFeatures, ChatNames):
     """Accepts one message or many: each is checked, stored and passed on in the same way."""
 
     async def _to_message(self, session: str, fields: Mapping[str, Any]) -> OutboundMessage:
-        """Build a message from a caller's fields. Raises InvalidInput."""
+        """Build a message from the fields that a caller gave. Raises InvalidInput."""
         content = dict(fields)
         if "to" not in content:
             raise InvalidInput("to: missing", field="to")
@@ -54,7 +54,7 @@ class Acceptance(MediaFeatures, ChatNames):
             if (
                 options
                 or content.keys() - fields_of(content)
-                or not is_known(content)  # the platform may say why it has no such message
+                or not is_known(content)  # the platform may explain why it has no such message
                 or any(isinstance(each, dict) for each in content.values())
             ):
                 content, options = await self._with_options(session, content, dict(options or {}))

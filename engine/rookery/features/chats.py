@@ -22,7 +22,7 @@ LONGEST_RETENTION = 100 * 365 * 86_400.0
 MOST = 500
 """Maximum number of chats or messages in one answer."""
 LEFT_OUT = 20
-"""Rows that are read beyond a page, because echoes and doubles are left out of it."""
+"""Rows that are read beyond a page, because the page leaves out echoes and duplicates."""
 
 
 class ChatFeatures(CatalogueFeatures, ChatNames):
@@ -80,8 +80,8 @@ class ChatFeatures(CatalogueFeatures, ChatNames):
     async def search_chat(
         self, session: str, chat: str, text: str, *, before: Position | None = None, limit: int = 100
     ) -> ChatSearch:
-        """The messages of a chat with `text` in what they say or in the name of their file, whatever the case, newest
-        first, as they are after edits; deleted messages are not found. `chat` may have any form of its address.
+        """The messages of a chat whose text or file name contains `text`, ignoring case, newest first. Edited messages
+        are searched in their current form; deleted messages are not found. `chat` may have any form of its address.
 
         Examines at most SEARCHED messages in one call; `next` is where another call continues. Raises NotFound,
         InvalidInput.
@@ -136,7 +136,7 @@ class ChatFeatures(CatalogueFeatures, ChatNames):
         return ChatMessages(messages, place)
 
     async def _unchanged(self, session: str, chat: str, before: Position, limit: int) -> ChatMessages:
-        """About `limit` messages without what happened to them.
+        """About `limit` messages, before edits, deletions and reactions are applied.
 
         A full list of events or sends says nothing about older rows than its last. The page therefore ends
         at the newest of these last rows, so that the other list does not lead past rows that were never read.
@@ -189,7 +189,7 @@ class ChatFeatures(CatalogueFeatures, ChatNames):
         for id in erased.media:
             with suppress(NotFound):
                 await self._vault.delete(await self._store.get_media(id))
-        self._signals.webhooks.fire()  # endpoints check again what they have to deliver
+        self._signals.webhooks.fire()  # endpoints read again which deliveries are left
         return erased
 
     async def keep_chat(self, session: str, chat: str, retention: float | None) -> None:
@@ -204,7 +204,7 @@ class ChatFeatures(CatalogueFeatures, ChatNames):
 
 
 def _searched(message: ChatMessage) -> str:
-    """What a search looks through, in the case that it compares."""
+    """The text that a search examines, folded to one case."""
     media, content = message.media or {}, message.content or {}
     words = (message.text, text_of(content.get("caption")), text_of(media.get("filename")))
     return "\n".join(word for word in words if word is not None).casefold()

@@ -24,12 +24,12 @@ log = get_logger("DELIVERY")
 
 
 class CommandFeatures(MessageFeatures):
-    """Commands are stored before they are acknowledged. The key of each is its own, or made of the sink's id and the
-    broker's id of the command, so that a repeated command sends nothing twice."""
+    """Commands are stored before they are acknowledged. The idempotency key of each is the command's own, or is made of
+    the sink's id and the broker's id of the command, so that a repeated command sends nothing twice."""
 
     async def _carry_out_commands(self, sink: Webhook, commands: Sequence[Command]) -> Sequence[CommandOutcome]:
-        """Returns the outcome of each. Commands of one session are stored in their order; once one of them has to wait,
-        the later ones of its session wait as well."""
+        """Returns the outcome of each. Commands of one session are stored in order: once one of them has to wait, the
+        later commands of that session wait too."""
         outcomes: dict[int, CommandOutcome] = {}
         drafts: dict[str, list[tuple[int, dict[str, Any]]]] = {}
         for index, command in enumerate(commands):
@@ -56,7 +56,7 @@ class CommandFeatures(MessageFeatures):
             return [LATER] * len(messages)
         except RookeryError as error:
             return [CommandOutcome(error=str(error))] * len(messages)
-        except Exception as error:  # a command that the checks do not understand must not stop the others
+        except Exception as error:  # a command that makes the checks fail unexpectedly must not stop the others
             if len(messages) > 1:
                 return [outcome for one in messages for outcome in await self._store_commands(session, [one])]
             log.error("a command could not be carried out", session=session, exc_info=error)

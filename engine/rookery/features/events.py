@@ -45,7 +45,7 @@ class EventFeatures(ChatNames):
         return await self._store.first_event_since(moment)
 
     async def check_cursor(self, after: int) -> None:
-        """Raises UnknownCursor when no reader can ever have read an event up to this id here."""
+        """Raises UnknownCursor when the log has never assigned an id this high."""
         if after > 0 and after > await self._store.last_event_id() and after > await self._store.highest_event_id():
             raise UnknownCursor(after, await self._store.last_event_id())
 
@@ -64,12 +64,12 @@ class EventFeatures(ChatNames):
     ) -> EventStream:
         """Every event after `after`, then new ones as they are stored, until the loop is left or cancelled.
 
-        Types as in `read_events`, with one difference: without `types` the stream has only what the platforms reported
-        and the files of it, and nothing about the sessions themselves, so that a loop which answers each event never
-        gets one without a chat. Ask for `types=["session.status"]`, or `["*"]` for both. `chat` is a name as events
-        have it (`name_chat` finds it). Without `after` the stream begins with the first event stored since this engine
-        was opened; 0 means the whole log. To continue after a restart, keep the id of the last handled event and pass
-        it.
+        Types as in `read_events`, with one difference: without `types` the stream has only the events that platforms
+        reported and the events about their files, and none about the sessions themselves, so that a loop which answers
+        each event never receives one without a chat. Ask for `types=["session.status"]`, or `["*"]` for both. `chat` is
+        the name that events use (see `name_chat`). Without `after` the stream begins with the first event stored since
+        this engine was opened; 0 means the whole log. To continue after a restart, keep the id of the last handled
+        event and pass it.
         """
         return EventStream(
             self._store,

@@ -162,8 +162,8 @@ class MessageFeatures(Acceptance):
     async def _until_final(
         self, message: OutboundMessage, watch: MessageWatch, version: int, seconds: float
     ) -> OutboundMessage:
-        """Returns the message when it is final, or in its current state after `seconds`. `watch` belongs to the id that
-        was to be stored; `version` is its own from before the message was looked at."""
+        """Returns the message when it is final, or in its current state after `seconds`. `watch` watches the id that
+        was to be stored; `version` is the watch's version from before the message was read."""
         if not message.state.final and watch.id != message.id:  # an earlier message with the same key
             return await self.wait_message(message.id, seconds)
         with trio.move_on_after(seconds):

@@ -12,7 +12,7 @@ class PairingFeatures(OwnerCalls):
     """For platforms whose sessions a person authorises."""
 
     async def pairing(self, id: str) -> Pairing | None:
-        """The current code; None when the session is not waiting to be paired. `rookery.pairing` draws it.
+        """The current code; None when the session is not waiting to be paired. Draw a code of kind `qr` as a QR code.
 
         Raises NotFound, OwnerUnavailable.
         """

@@ -1,4 +1,4 @@
-"""Carries out what an endpoint answers to a delivery: a whole bot can be one function behind a URL."""
+"""Carries out an endpoint's answer to a delivery: a whole bot can be one function behind a URL."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MOST = 100
 REPORTED = 3
 """Maximum number of bad replies whose errors are reported."""
 OURS = ("idempotency_key", "wait", "session")
-"""Arguments of `submit` that the delivery decides."""
+"""Arguments of `submit` that the delivery itself sets."""
 MAX_KEY = 255
 """Maximum number of characters of an idempotency key."""
 
@@ -54,7 +54,7 @@ class ReplyFeatures(MessageFeatures):
                 return msgspec.structs.replace(attempt, delivered=False, error=words)
             except (RookeryError, TypeError) as error:
                 bad.append(f"reply {index}: {error}")
-            except Exception as error:  # a reply that the checks do not understand must not stop anything else
+            except Exception as error:  # a reply that makes the checks fail unexpectedly must not stop anything else
                 log.error("a reply could not be carried out", session=delivery.event.session, exc_info=error)
                 bad.append(f"reply {index}: it cannot be carried out: the log of the server says why")
         if not bad:

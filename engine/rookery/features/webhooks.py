@@ -108,8 +108,8 @@ class WebhookFeatures(CatalogueFeatures, ChatNames):
 
         Raises NotFound (also for the session), InvalidInput.
 
-        What already waits is delivered whatever the change says about sessions, types and chats. A new `secret` replaces
-        the old one at once; `rotate_secret` lets both sign for a while.
+        Deliveries that already wait are still made, even if the change excludes their session, type or chat. A new
+        `secret` replaces the old one at once; `rotate_secret` lets both sign for a while.
         """
         checks: dict[str, Callable[[object], Any]] = {
             "url": check_url,

@@ -201,7 +201,7 @@ PASSING = (Typing, Read)
 """Content that platforms do not count as messages, so no rate limit delays it."""
 
 ABOUT_OTHERS = (Edit, Delete, Reaction, Typing, Read, Vote)
-"""Content that is no message of its own: it concerns another message, or passes."""
+"""Content that is not a message of its own: it changes another message, or is transient."""
 
 MEDIA_PREFIX = "media:"
 """Prefix of the id of a stored file in the parameters of a `PlatformCall`."""

@@ -118,7 +118,7 @@ class GetContact(Question, frozen=True, tag=True, kw_only=True):
 
 
 class GetPicture(Question, frozen=True, tag=True, kw_only=True):
-    """Works for a group too."""
+    """Also accepts a group."""
 
     who: str
 
@@ -133,8 +133,8 @@ class SetBlocked(Question, frozen=True, tag=True, kw_only=True):
 
 
 class SetTimer(Question, frozen=True, tag=True, kw_only=True):
-    """For both sides of a private chat: messages disappear `expires_in` seconds after they were sent; 0: they stay. Groups
-    have `ChangeGroup.expires_in`."""
+    """Messages of a private chat disappear, on both sides, `expires_in` seconds after they were sent; 0: they stay.
+    Groups use `ChangeGroup.expires_in`."""
 
     who: str
     expires_in: int

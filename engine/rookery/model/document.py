@@ -30,7 +30,7 @@ def iso(seconds: float | None) -> str | None:
 
 
 def moment(seconds: float) -> str:
-    """Like `iso`, but a time beyond the calendar becomes the calendar's limit, and one that is no number its beginning."""
+    """Like `iso`, but a time beyond the calendar becomes the calendar's limit, and NaN becomes its beginning."""
     return iso(min(max(0.0, seconds), LAST_SECOND)) or ""
 
 

@@ -13,7 +13,7 @@ HIDDEN = "***"
 
 
 class Webhook(msgspec.Struct, frozen=True, kw_only=True):
-    """An endpoint that events are posted to (F3), or a sink: the same with a message broker behind its URL."""
+    """An endpoint that receives events by POST (F3), or a sink, whose URL names a message broker."""
 
     id: str
     url: str
@@ -59,7 +59,7 @@ def shown_url(url: str) -> str:
 
 
 def public_url(url: str) -> str:
-    """The part of an address that is stored in clear text: its host, with `/***` for the rest, which may be a token."""
+    """The part of an address that is stored in clear text: its host; `/***` replaces the rest, which may be a token."""
     try:
         parts = urlsplit(url)
     except ValueError:
@@ -74,8 +74,8 @@ def lane_of(session: str, chat: str | None) -> str:
 
 
 def event_id(event: Event) -> str:
-    """The event's id as endpoints see it. The events of tests are not stored and have no number: their key makes them
-    differ."""
+    """The event's id as endpoints see it. Test events are not stored and have no number, so their key distinguishes
+    them."""
     return f"evt_{event.id}" if event.id else f"evt_test_{event.key}"
 
 

@@ -172,7 +172,7 @@ class MissingProvider:
         self.platform = platform
 
     def running(self) -> AbstractAsyncContextManager[object]:
-        """There is nothing to share."""
+        """Nothing is shared."""
         return nullcontext()
 
     def check(self, credentials: Mapping[str, str], settings: Mapping[str, Any]) -> None:

@@ -20,8 +20,7 @@ from ..runtime.cell_rate import FORGET_ABOVE, CellRate
 MINUTE = 60.0
 
 Rate = Annotated[float, msgspec.Meta(ge=0, le=10_000)]
-"""Messages per second in a session's settings, 0 for no limit. A pacer remembers as many turns as messages leave in a
-second."""
+"""Messages per second in a session's settings, 0 for no limit. A pacer remembers that many turns."""
 
 
 ROUNDING = 1e-6
@@ -37,7 +36,7 @@ class _Turns:
         self._at: list[float] = []  # sorted; some are in the future
 
     def free(self, after: float) -> float:
-        """The first moment, from `after` on, at which one more turn is allowed."""
+        """The first time, not before `after`, at which one more turn is allowed."""
         turns, count = self._at, self._count
         at = after
         if not turns or turns[-1] <= at:  # no turn is in the future
@@ -47,7 +46,7 @@ class _Turns:
         return at
 
     def _next(self, at: float) -> float | None:
-        """The next moment to try when one more turn at `at` would be too many; None when it is allowed."""
+        """None when one more turn at `at` is allowed; otherwise the next time to try."""
         turns, count = self._at, self._count
         position = bisect_right(turns, at)
         for first in range(max(0, position - count), position):

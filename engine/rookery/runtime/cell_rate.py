@@ -23,8 +23,8 @@ class CellRate:
     def take(self, key: str, interval: float, at: float, now: float, *, lags: bool = True) -> None:
         """Take the turn at `at`; the next one comes an interval later.
 
-        With `lags` the interval starts where the schedule stands, so that an early turn is made up for later; without
-        it, the interval starts at the turn.
+        With `lags` the interval starts at the schedule's own time, so that a turn taken early delays the later ones;
+        without it, the interval starts at the turn.
         """
         begins = max(self._next.get(key, now), now) if lags else at
         self._next[key] = begins + interval

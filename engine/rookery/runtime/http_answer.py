@@ -50,7 +50,7 @@ _heads: dict[bytes, tuple[int, dict[bytes, bytes], int]] = {}
 
 def plain_answer(data: bytes, limit: int) -> HttpAnswer | None:
     """The answer in `data` if it came in one piece, with a length of at most `limit` (or 204, which has no body) and
-    nothing unusual, as almost all do: it needs no parser. None when an `AnswerReader` has to look at it more closely."""
+    nothing unusual, as almost all do: it needs no parser. None when it needs an `AnswerReader`."""
     end = data.find(b"\r\n\r\n") + 4
     head = data[:end]
     known = _heads.get(head)
@@ -95,7 +95,7 @@ def _plain_head(head: bytes) -> tuple[int, dict[bytes, bytes], int] | None:
 class AnswerReader:
     """Reads the answer to one request. Interim answers (1xx) are skipped, trailers dropped.
 
-    Whatever follows the answer changes nothing of it; the connection cannot be used again then.
+    Bytes after the answer do not change it, but then the connection cannot be used again.
 
     Args:
         limit: bytes of a body.
@@ -161,7 +161,7 @@ class AnswerReader:
             self._finish()
 
     def _is_plain(self, data: bytes) -> bool:
-        """Read an answer that needs no parser. False when it has to be looked at more closely."""
+        """Read an answer that needs no parser. False when it needs one."""
         answer = plain_answer(data, self._limit)
         if answer is None:
             return False
@@ -213,7 +213,7 @@ class AnswerReader:
         assert self._parser is not None
         answer.status = self._parser.get_status_code()
         if answer.status < 200:
-            raise BadAnswer(f"{answer.status:03} is no status of an answer")
+            raise BadAnswer(f"{answer.status:03} is not the status of an answer")
         answer.body = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
         answer.too_large = self._size > self._limit
         self._parts.clear()

@@ -90,10 +90,10 @@ class HttpClient:
         bounds each wait for bytes; the whole answer may take `body_seconds` more. `until` (trio time) bounds
         everything, so that a caller needs no cancel scope of its own. If the caller's scope ends the call at most
         `spare` seconds after `read_seconds`, that deadline is the only one: a cancel scope takes a sixth of the CPU
-        time of an exchange. A caller may spare seconds only if no task moves its deadline later, as a renewal moves that of a
-        lease. If the call is cancelled or fails, the connection is closed. `repeatable`: the server may
-        receive the request twice, so a kept connection that turns out to be closed is replaced by a new one, once.
-        `on_sent` is called when the whole request has been sent.
+        time of an exchange. A caller may give `spare` only if no task moves its deadline later, as a renewal moves that
+        of a lease. If the call is cancelled or fails, the connection is closed. `repeatable`: the server may receive
+        the request twice, so a kept connection that turns out to be closed is replaced by a new one, once. `on_sent` is
+        called when the whole request has been sent.
 
         Raises ExchangeError.
         """

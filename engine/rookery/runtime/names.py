@@ -32,7 +32,7 @@ SLOW_PLACES = 16
 """Maximum number of concurrent look-ups of names that were slow."""
 
 ROOM_SECONDS = 0.25
-"""How often a name that found no place tries again: a look-up that turns slow frees its place."""
+"""Seconds after which a name that found no free place tries again: a look-up that becomes slow frees its place."""
 
 REMEMBERED = 4096
 """Maximum number of remembered names."""

@@ -30,7 +30,8 @@ class Signal:
 
 
 class MessageWatch(Signal):
-    """The exception: it carries the state that was stored last, which saves a read from the store for every send."""
+    """The one signal with data: it carries the state that was stored last, which saves every send a read from the
+    store."""
 
     def __init__(self, id: str, watched: dict[str, MessageWatch]) -> None:
         super().__init__()
@@ -59,7 +60,7 @@ class Signals:
         self.schedule = Signal()  # a message was scheduled
         self.backlog = Signal()  # a session wants its backlog counted
         self.webhooks = Signal()  # webhooks or their dead letters changed
-        self.erased = Signal()  # a chat was erased: copies of its events in memory have to go
+        self.erased = Signal()  # a chat was erased: copies of its events in memory must be dropped
         self._messages: dict[str, MessageWatch] = {}
         self._stored: set[str] | None = None
 

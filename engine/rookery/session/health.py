@@ -1,4 +1,4 @@
-"""What a session reports about itself: its current health, and the last error that it keeps showing."""
+"""The state that a session reports: its current health, and the last error, which it keeps showing."""
 
 from __future__ import annotations
 

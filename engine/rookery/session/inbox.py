@@ -18,7 +18,7 @@ from ..provider.contract import Recalled
 from ..services import Services
 
 RECALLED = 500
-"""How far back, in messages of one chat, a link can look."""
+"""Maximum number of messages of one chat that a link can look back."""
 RETRY_DELAYS = (0.1, 0.2, 0.5, 1.0)  # seconds; the last one repeats
 
 

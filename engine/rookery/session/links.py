@@ -18,7 +18,7 @@ from .inbox import SessionInbox
 class SessionLinks:
     """Owned by the session's task, which calls the coroutines; any task may call the other methods.
 
-    `on_connected` is called with each link that is up; `is_paused` says whether receiving is held back.
+    `on_connected` is called with each link once it is connected; `is_paused` says whether receiving is held back.
     """
 
     def __init__(

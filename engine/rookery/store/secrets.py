@@ -54,8 +54,8 @@ class SecretBox:
         self.names = tuple(_name(key) for key in usable)
         """The names of the keys, in order: hashes that show only whether two keys are the same."""
         self._all = MultiFernet(self._fernets)
-        # Sessions are listed again and again, and decrypting each secret costs 30 µs; running sessions keep them in
-        # memory anyway.
+        # Sessions are listed often, and decrypting each secret costs 30 µs; running sessions keep them in memory
+        # anyway.
         self._decrypt = lru_cache(maxsize=_REMEMBERED)(self._open)
 
     @classmethod

@@ -1,7 +1,7 @@
-"""How many more sends a queue takes before they are counted again.
+"""How many more sends a queue accepts before its sends are counted again.
 
-The number of waiting sends per session is limited. Counting them for each new one would cost as much as there are, so a
-store counts once, accepts a number of sends on that account, and then counts again.
+The number of waiting sends per session is limited. Counting them for each new send would take longer the more of them
+wait, so a store counts once, accepts a number of sends on the strength of that count, and then counts again.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ REMEMBERED = 20_000
 """Maximum number of queues; beyond it everything is forgotten and counted again."""
 
 PART = 16
-"""With other engines on the database: a count of so many rows pays for one send."""
+"""On a shared database, each `PART` sends that were counted allow one more send without counting."""
 
 ENGINES = 8
 """How many engines can accept sends for the same session at once without exceeding the limit together."""
@@ -35,7 +35,7 @@ class SendRoom:
         return True
 
     def counted(self, queue: Hashable, limit: int, waiting: int) -> None:
-        """So many sends wait now, those just stored included."""
+        """Record that `waiting` sends wait now, including those just stored."""
         room = limit - waiting
         if not self._alone:
             room = min(room // ENGINES, 1 + waiting // PART)

@@ -1,6 +1,6 @@
 """Decides about sessions from the stored rows and the running tasks. Pure: no I/O, no clock.
 
-The supervisor calls this and carries out the answer.
+The supervisor calls this and carries out the decisions.
 """
 
 from __future__ import annotations

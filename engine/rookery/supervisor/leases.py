@@ -25,7 +25,7 @@ log = get_logger("SESSION")
 
 
 class LeaseKeeper:
-    """Owned by the supervisor. `running` is its own dictionary; `lost` is called when another instance has a
+    """Owned by the supervisor, whose dictionary `running` is. `lost` is called when another instance has taken a
     session."""
 
     def __init__(

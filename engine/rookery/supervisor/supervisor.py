@@ -1,4 +1,4 @@
-"""Compares stored sessions with running ones: claims, stops, renews leases (B1, B6, E5)."""
+"""Makes the running sessions match the stored ones: claims, starts and stops them, and renews leases (B1, B6, E5)."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ class Supervisor:
         return sorted(self.running.keys() - before)
 
     async def ended(self, id: str) -> None:
-        """Return when no task of this session runs here. The caller sets the deadline."""
+        """Return once no task of this session runs here. The caller sets the deadline."""
         while id in self.running:
             await self._changed.wait()
 

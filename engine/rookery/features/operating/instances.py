@@ -84,7 +84,7 @@ class InstanceFeatures(OwnerCalls):
             instance=self.instance,
             handed_over=max(0, before - left),
             left=left,
-            # This one still counts as a taker when the time was up before the census could be read again.
+            # If time ran out before the census could be read again, it still lists this instance as accepting sessions.
             others=sum(one.name != self.instance for one in membership.census.takers),
             seconds=trio.current_time() - started,
         )

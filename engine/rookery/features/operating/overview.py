@@ -18,7 +18,7 @@ ASK_SECONDS = 2.0
 """Seconds that another instance has to report its load; an instance that does not is listed as silent."""
 
 MOST_WAITING = 100
-"""Sessions with waiting sends that are named."""
+"""Maximum number of sessions with waiting sends that are listed."""
 
 WAITS_FOR_A_PERSON = PAIRING_STATUSES | {SessionStatus.AUTH_FAILURE}
 ON_THE_WAY = frozenset({SessionStatus.INITIALIZING, SessionStatus.LOADING, SessionStatus.RECONNECTING})

@@ -1,4 +1,4 @@
-"""One message of a chat: as a platform reported it or as the session sent it, with what happened to it since."""
+"""One message of a chat, as the platform reported it or as the session sent it, with later changes applied."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def sent(number: int, message: OutboundMessage) -> ChatMessage:
 
 
 class _Change(NamedTuple):
-    """What happened to the message `message_id`; `who` is empty for this session's own sends."""
+    """A change to the message `message_id`; `who` is empty for this session's own sends."""
 
     at: float
     message_id: str
@@ -75,7 +75,7 @@ class _Change(NamedTuple):
 def apply(
     messages: Sequence[ChatMessage], about: Iterable[tuple[str, str, Event]], by_us: Iterable[OutboundMessage]
 ) -> list[ChatMessage]:
-    """Applies to the messages what happened to them since, in order of time."""
+    """Applies later changes to the messages, in order of time."""
     changes = [_Change(event.time, id, role, _who(event), public_body(event)) for id, role, event in about]
     changes += [change for message in by_us if (change := _by_us(message)) is not None]
     found: dict[str, list[_Change]] = {}
@@ -137,7 +137,7 @@ def _edited(message: ChatMessage, at: float, body: Mapping[str, Any]) -> ChatMes
 
 
 def _reactions(value: Any, at: float) -> Iterable[Mapping[str, Any]]:
-    """The reactions that a message of a history came with; their times are not known."""
+    """The reactions that came with a history message; their times are not known."""
     for one in value if isinstance(value, list) else ():
         if isinstance(one, dict) and (emoji := text_of(one.get("emoji"))):
             yield {"sender": text_of(one.get("sender")), "emoji": emoji, "time": at}

@@ -28,12 +28,13 @@ class ChatNames(OwnerCalls):
         return await cast("ChatNaming", provider).chat_name(row.id, chat, cursor)
 
     def _has_one_form(self, session: str) -> bool:
-        """Whether the session runs here, on a platform whose chats have one name only: then `chat_name` changes nothing."""
+        """True when the session runs here and its platform gives each chat only one name: `chat_name` then changes
+        nothing."""
         runner = self._supervisor.running.get(session)
         return runner is not None and not hasattr(self._providers.get(runner.session.platform), "chat_name")
 
     async def chat_names(self, session: str, chat: str) -> Sequence[str]:
-        """Every name under which something of this chat may be stored, `chat` as given first. Raises NotFound
+        """Every name under which data of this chat may be stored; `chat` as given comes first. Raises NotFound
         (session), StoreError."""
         row = await self._store.get_session(session)
         names = [chat, await self.chat_name(session, chat)]

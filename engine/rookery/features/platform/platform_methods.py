@@ -55,7 +55,7 @@ class PlatformMethodFeatures(SessionFeatures, MediaFeatures):
         self._serve_owner_calls(self._call_here, is_urgent=is_urgent)
 
     async def leave_server(self, session: str, how: str | None = None) -> Session:
-        """Take leave of the platform's server, so that the account may go to another one; the session is stopped.
+        """Leave the platform's server, so that the account can move to another one; the session is stopped.
 
         What the server still holds is stored first. Telegram: `how` is the method, `logOut` (the default, when leaving the
         public server) or `close` (when leaving a server of your own). Afterwards change the server's address and start

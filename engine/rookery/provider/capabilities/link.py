@@ -117,13 +117,13 @@ class ServerLeaving(Protocol):
     """A link whose platform lets an account move to another server of the same kind."""
 
     async def leave_server(self, how: str | None) -> None:
-        """Store what the server still holds, then take leave of it; the link receives nothing afterwards. `how` chooses
-        among the ways that the platform has; None is the usual one. Bounds its own time.
+        """Store the updates that the server still holds, then leave it; the link receives nothing afterwards. `how` is
+        one of the platform's ways to leave; None is the usual one. Bounds its own time.
 
         Raises:
             InvalidInput: there is no such way.
             CallRefused, SendRateLimited, NotConnected: the session stays where it is.
-            OutcomeUnknown: the server may have let go of the account.
+            OutcomeUnknown: the server may have released the account.
         """
 
 

@@ -49,7 +49,7 @@ class MethodProvider(Protocol):
 
 @runtime_checkable
 class QueryAnswering(Protocol):
-    """A provider some of whose methods answer queries of people who wait, such as a pressed button."""
+    """A provider some of whose methods answer queries of people who are waiting, such as a pressed button."""
 
     def answers_query(self, method: str) -> bool:
         """Whether this method answers such a query: a call of it never waits behind sends."""
@@ -107,7 +107,7 @@ class Reachable(Protocol):
 
 @runtime_checkable
 class ReachableBy(Protocol):
-    """A provider whose sessions may have a way of their own to the platform, such as a proxy."""
+    """A provider whose sessions may each reach the platform by a way of their own, such as a proxy."""
 
     @property
     def platform(self) -> str:

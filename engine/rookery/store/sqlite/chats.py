@@ -28,7 +28,7 @@ _INDEX = """
 
 _LIST = re.compile(r"\{in (\$\d)\}")
 _PAIRS = re.compile(r"\{pairs (\$\d) (\$\d)\}")
-# The second list is looked up by place: a join of two lists would compare each value with all of the other list.
+# The second list is read by position: joining the lists would compare each value with every value of the other.
 _TABLE = r"(SELECT a.value AS w_chat, json_extract(\2, '$[' || a.key || ']') AS w_value FROM json_each(\1) AS a)"
 
 
@@ -179,7 +179,7 @@ class SqliteChats(SqliteBase):
             uid = _uid(connection, session)
             ids = page_ids(connection, EventQuery(session=session, chat=chat, limit=2**62))
             media = tuple(row[0] for row in _all(connection, sql.ERASE_MEDIA, ids))
-            connection.execute("PRAGMA secure_delete = ON")  # zeros take the place of the rows
+            connection.execute("PRAGMA secure_delete = ON")  # the deleted bytes are overwritten with zeros
             try:
                 for statement in (sql.ERASE_DELIVERIES, sql.ERASE_LETTERS, sql.ERASE_LANES):
                     _all(connection, statement, lane_of(session, chat))

@@ -1,4 +1,4 @@
-"""Statements for the deliveries of one webhook in SQLite: which are next, what becomes of them.
+"""Statements for the deliveries of one webhook in SQLite: which are next, and how their outcomes are recorded.
 
 A lane's row in `lanes` names its first pending event and says until when the lane is parked. Everything that removes or
 adds a delivery keeps it correct.

@@ -1,4 +1,4 @@
-"""Duties in a store that only one engine uses: it has them all."""
+"""Duties in a store that only one engine uses: every duty is granted."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The connection that hears notifications of other instances' changes. Runs in the asyncio thread.
 
-A connection whose other end is gone without a word looks as if nothing happened. So the listener asks the server
-something every second on that same connection: whatever was sent before the answer has then arrived.
+A connection whose other end disappeared silently looks merely idle. So the listener sends the server a query every
+second on that same connection: once the answer is here, so is everything that was sent before it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from ....log import get_logger
 from .errors import translate
 from .pool import Connection, Database
 
-CHECK_INTERVAL = 1.0  # seconds between two questions on the listening connection
+CHECK_INTERVAL = 1.0  # seconds between two queries on the listening connection
 
 LATE = 1.0
 """Seconds after which an answer is late: until it comes, notifications may be missing."""
@@ -34,13 +34,13 @@ class Listener:
     """`tell` is called in the loop with the kind and the id of each change, and with `everything` after each
     connection.
 
-    `hears` may be read from any thread: whether notifications arrive as far as anyone can know.
+    `hears` may be read from any thread: whether notifications arrive, as far as this side can know.
     """
 
     def __init__(self, database: Database, tell: Callable[[str, str], None]) -> None:
         self._database = database
         self._tell = tell
-        self._answers = False  # the last question was answered in time
+        self._answers = False  # the last query was answered in time
         self._heard = asyncio.Event()
         self._failures = 0
 
@@ -103,7 +103,7 @@ class Listener:
                 await asking
                 self._answers = True
             except TimeoutError:
-                await self._database.distrust()  # the other connections led the same way
+                await self._database.distrust()  # the other connections used the same network path
                 raise
             finally:
                 asking.cancel()

@@ -1,4 +1,4 @@
-"""The queue of one session in PostgreSQL: what it takes, and what it refuses."""
+"""The queue of one session in PostgreSQL: which messages it accepts and which it refuses."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""Copies the write-ahead log into the database's file beside the writer, so that no commit waits for the disk.
+"""Copies the write-ahead log into the database's file while the writer goes on, so that no commit waits for the disk.
 
 SQLite itself does this inside the commit that makes the log long: 16 MiB of pages and two fsyncs, during which every
 writer waits. Here a thread does it on a connection of its own. The log begins anew at its start once all of it is copied
-and nothing was written meanwhile. Where the writer never pauses, it is asked to wait for the last few pages, for a few
-milliseconds.
+and nothing was written meanwhile. A writer that never pauses is asked to wait a few milliseconds while the last few
+pages are copied.
 """
 
 from __future__ import annotations
@@ -23,16 +23,17 @@ STEP = 4000
 """Pages (of 4 KiB) that the log grows by between two attempts to copy it."""
 
 WAIT_FROM = 3 * STEP
-"""Pages in the log from which on the writer waits for the last of them."""
+"""Length of the log, in pages, from which on the writer waits until the last of them are copied."""
 
 PATIENCE = 0.02
-"""Seconds for which the writer waits where the log has `WAIT_FROM` pages; in proportion where it has more."""
+"""Seconds that the writer waits at most when the log has `WAIT_FROM` pages; proportionally more for a longer log."""
 
 ROUNDS = 5
-"""How often the log is copied in one attempt: each time there is less that was written during the time before."""
+"""Maximum number of passes in one attempt: each copies the pages written during the pass before, which are fewer every
+time."""
 
 LIMIT = 64 * STEP
-"""Pages from which on SQLite itself copies the log inside a commit, whatever the thread does."""
+"""Length of the log, in pages, at which SQLite itself copies it inside a commit, whatever the thread does."""
 
 _HEADER, _PAGE_HEADER = 32, 24  # bytes
 
@@ -77,11 +78,11 @@ class Checkpointer:
         """The log has begun anew."""
         self._salt = salt
         self._next = STEP  # copy when the log has so many pages
-        self._is_behind = False  # set by the thread: a copy has ended, and there is a little more already
+        self._is_behind = False  # set by the thread: a copy has ended, and a few more pages were written meanwhile
         self._length = 0  # set by the thread: pages in the log
 
     def after_commit(self) -> None:
-        """Have the log copied where it has grown; wait a moment where it has grown too long. Raises OSError."""
+        """Start a copy if the log has grown; wait a moment if it has grown too long. Raises OSError."""
         if self._copying is not None and not self._copying.is_set():
             return
         if (salt := self._gauge.salt) != self._salt:

@@ -1,4 +1,4 @@
-"""The queue of one session in SQLite: what it takes, and what it refuses."""
+"""The queue of one session in SQLite: which messages it accepts and which it refuses."""
 
 from __future__ import annotations
 
