@@ -63,7 +63,7 @@ class Application(QuartTrio):
         if not api.settings.cors_origins:
             pass
         elif origin is None or not api.cors.allows(origin):
-            send = with_cors(send, [VARY])  # also then: a cache must not hand this answer to an allowed origin
+            send = with_cors(send, [VARY])  # a cache must not give this answer to an allowed origin
         else:
             if incoming.method == "OPTIONS" and "Access-Control-Request-Method" in incoming.headers:
                 headers = api.cors.preflight(
@@ -108,7 +108,7 @@ class Application(QuartTrio):
             answer = await _call(api, row, incoming, caller, arguments)
         except (Exception, BaseExceptionGroup) as error:
             if isinstance(error, BaseExceptionGroup) and error.split(trio.Cancelled)[0] is not None:
-                raise  # the server stops: no client waits for an answer any more
+                raise  # the server is stopping: no client waits for an answer any more
             problem = problem_of(error)
             if row is not None and caller is not None:
                 audit(api.engine, row, caller, incoming.remote_addr, arguments, problem.status)

@@ -56,7 +56,7 @@ class Call:
     handler: Handler
     tag: str
     answers: Mapping[int, Any]  # status: a struct, a media type for an answer that is not JSON, or a tuple of these
-    problems: Mapping[int, str]  # status: when it happens here
+    problems: Mapping[int, str]  # status: when this call has that problem
     query: Any
     body: Any
     body_required: bool

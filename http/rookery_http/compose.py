@@ -188,7 +188,7 @@ class _Server:
 
     async def _cut_off(self) -> None:
         await trio.sleep(max(0.0, self._grace - LAST_MOMENT / 2))
-        log.error("something does not answer and is abandoned", grace=self._grace)
+        log.error("a part of the server does not answer and is abandoned", grace=self._grace)
         for child in psutil.Process().children(recursive=True):
             with suppress(psutil.Error):
                 child.kill()
@@ -213,8 +213,8 @@ def _make(data_dir: Path) -> None:
 
 
 def _check_media(directory: Path) -> None:
-    """Refuse a path that cannot be that of a directory. One that is missing is created with the first file, and one that
-    is away, such as a network's, may come back. Raises InvalidInput."""
+    """Refuse a path that cannot be that of a directory. A missing directory is created with the first file, and one on
+    a network that is unreachable now may come back. Raises InvalidInput."""
     try:
         why = None if stat.S_ISDIR(directory.stat().st_mode) else "it is a file"
     except OSError as error:

@@ -1,5 +1,5 @@
-"""The platforms of a server, made from its settings: what `rookery serve` runs and `rookery doctor` looks at, which needs no
-part of the server."""
+"""Makes the platforms of a server from its settings, for `rookery serve`, which runs them, and for `rookery doctor`,
+which checks them without starting a server."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 UNUSED = ("rich", "pygments")
-"""Libraries that structlog and httpx import for terminals if they are installed, and that a server has no use for."""
+"""Libraries for terminals that structlog and httpx import if they are installed, and that a server does not need."""
 
 
 def start(
@@ -48,7 +48,8 @@ def start(
 
 @contextmanager
 def _quick_imports() -> Iterator[None]:
-    """Imports in the block collect no garbage, for they leave none, and load nothing of `UNUSED`."""
+    """Inside the block, imports run without garbage collection, because they leave no garbage, and load nothing of
+    `UNUSED`."""
     hidden = [name for name in UNUSED if name not in sys.modules]
     gc.disable()
     sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]  # None: an import of it raises ImportError

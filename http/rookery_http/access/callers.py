@@ -1,4 +1,4 @@
-"""Identifies the caller of a request, and says what it may see and do.
+"""Identifies the caller of a request and decides what it may see and do.
 
 A key that is bound to sessions must not learn whether any other exists. So the check comes before everything else and does
 not look at the store: a bound key gets the same "unknown" error for every other id, whether it exists or not.
@@ -28,7 +28,8 @@ class Headers(Protocol):
 
 
 class Caller(msgspec.Struct, frozen=True):
-    """`key` is None for the administrator: a caller with the environment's key, or on this machine if none is set."""
+    """`key` is None for the administrator: a caller with the environment's key, or, if none is set, any caller on this
+    machine."""
 
     id: str
     key: ApiKey | None = None

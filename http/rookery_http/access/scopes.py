@@ -68,4 +68,5 @@ _OWNERS: dict[str, tuple[str, Callable[[Engine, str], Awaitable[str | None]]]] =
     "webhooks": ("webhook", _webhook),
     "sinks": ("sink", _sink),
 }
-"""By the second part of the path: the word for the thing, and the session that it belongs to (None: to all of them)."""
+"""By the second part of the path: the word for the object, and a function that finds its session (None: of all
+sessions)."""

@@ -73,7 +73,7 @@ class WrongKeys:
 
 
 def source_of(address: str) -> str:
-    """What counts as one caller: the /64 network of an IPv6 address, or the address itself."""
+    """The address that counts as one caller: the /64 network of an IPv6 address, otherwise the address itself."""
     try:
         parsed = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:

@@ -1,4 +1,4 @@
-"""The calls, one module a subject. Importing this package fills `call_table.TABLE`."""
+"""The calls, one module per subject. Importing this package fills `call_table.TABLE`."""
 
 from . import (
     chats,

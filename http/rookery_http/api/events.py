@@ -59,7 +59,7 @@ _UNKNOWN = "the log never had an event with this id: the cursor comes from anoth
 async def read_events(api: Api, *, query: ReadEvents, caller: Caller) -> Answer:
     """Read the event log by cursor, oldest first.
 
-    Ids grow and are never given out twice, also not after a backup was restored: from then on they are much higher.
+    Ids grow and are never assigned twice, even after a backup was restored: they then continue at much higher numbers.
     """
     after = query.after
     if (since := seconds_of(query.since)) is not None:
@@ -97,11 +97,11 @@ async def list_event_types(api: Api) -> Answer:
 async def follow_events(api: Api, *, query: FollowEvents, last_event_id: int | None, caller: Caller) -> Answer:
     """Follow the event log live, as server-sent events.
 
-    The answer has no end unless `limit` or `timeout` is given. A browser's EventSource reconnects after an end.
+    The answer never ends unless `limit` or `timeout` is given. A browser's EventSource reconnects when it ends.
 
-    `id:` is the event's id, `event:` its type, `data:` the event. A client that reconnects with `Last-Event-ID` continues
-    behind it without a gap; the header wins over `after`. A comment is sent when nothing happens for a while. The stream
-    ends when its key is revoked or expires.
+    `id:` is the event's id, `event:` its type, `data:` the event. A client that reconnects with `Last-Event-ID`
+    continues after that event without a gap; the header wins over `after`. A comment is sent when there is no event for
+    a while. The stream ends when its key is revoked or expires.
     """
     events = await events_for(api, query, caller, resume=last_event_id)
     response = Response(
@@ -124,10 +124,10 @@ async def follow_events(api: Api, *, query: FollowEvents, last_event_id: int | N
 async def event_socket(api: Api, *, query: FollowEvents, last_event_id: int | None, caller: Caller) -> Answer:
     """Follow the event log live, over a WebSocket.
 
-    Each message is one event as JSON. `after` or `Last-Event-ID` continue behind an event without a gap. A client that
-    cannot send the header `Authorization`, as a web page, sends `{"key": "KEY"}` as its first message, within 10 s. The
-    server pings; it closes with 1000 at the end that `limit` or `timeout` set, with 1001 when it stops, and with 1008 when
-    there is no right key, it is revoked, or the event to continue behind is unknown.
+    Each message is one event as JSON. With `after` or `Last-Event-ID` it continues after that event without a gap. A
+    client that cannot send the header `Authorization`, such as a web page, sends `{"key": "KEY"}` as its first message,
+    within 10 s. The server sends pings. It closes with 1000 when `limit` or `timeout` is reached, with 1001 when it
+    stops, and with 1008 when the key is missing, wrong or revoked, or when the event to continue after is unknown.
     """
     raise Problem(426, "upgrade-required", "Upgrade required", "ask for a WebSocket", headers={"Upgrade": "websocket"})
 

@@ -51,7 +51,7 @@ class Drain(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 
 
 class Drained(msgspec.Struct, frozen=True, kw_only=True):
-    """Progress. `left`: sessions that still run here. `others`: instances that take sessions."""
+    """Progress. `left`: sessions that still run here. `others`: instances that accept sessions."""
 
     instance: str
     handed_over: int
@@ -76,10 +76,10 @@ async def list_instances(api: Api) -> Answer:
     body_required=False,
 )
 async def drain(api: Api, *, body: Drain | None) -> Answer:
-    """Hand all sessions of this instance over to others, for good: it takes none until it is started again.
+    """Hand all sessions of this instance over to other instances, permanently: it accepts none until restarted.
 
-    For the moment before this very instance is stopped: ask it directly, not through a load balancer. The answer comes when
-    nothing runs here any more or when the time is over; the handing over goes on even when the caller leaves.
+    Call it before this instance is stopped, directly and not through a load balancer. The answer comes when no session
+    runs here any more or when the time is over; the handover continues even if the caller leaves.
     """
     try:
         report = await api.engine.drain(body.timeout if body else None)

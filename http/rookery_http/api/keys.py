@@ -18,7 +18,7 @@ TAG = "keys"
 
 
 class CreateKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A new key. Without `sessions` it is for all of them, also future ones; an admin key always is."""
+    """A new key. Without `sessions` it is valid for all sessions, including future ones; an admin key always is."""
 
     scopes: Annotated[list[Scope], msgspec.Meta(min_length=1, max_length=4, examples=[["read", "send"]])]
     id: Id | None = None

@@ -61,8 +61,9 @@ class ListMedia(msgspec.Struct, frozen=True, kw_only=True):
 async def upload_media(api: Api, *, query: UploadMedia, upload: Upload, caller: Caller) -> Answer:
     """Upload a file.
 
-    The body is the file, with its type in `Content-Type`; or a form with one part, `file`. It is stored as it comes, under
-    an id that a message names as `media`. A key that is bound to sessions says which of them it is for, if there are several.
+    The body is the file, with its type in `Content-Type`; or a form with one part, `file`. It is stored unchanged,
+    under an id that a message names as `media`. A key that is bound to several sessions must name the one that the file
+    is for.
     """
     session = query.session
     if caller.sessions is not None:
@@ -118,7 +119,7 @@ async def download_media(api: Api, id: str, *, incoming: Request) -> Answer:
 
 @call("DELETE", "/v1/media/{id}", tag=TAG, answers={200: views.Deleted}, scope=Scope.SEND)
 async def delete_media(api: Api, id: str) -> Answer:
-    """Delete a file. A message that names it and has not left yet will fail."""
+    """Delete a file. A message that names it and was not sent yet will fail."""
     if not await api.engine.delete_media(id):
         raise NotFound("media", id)
     return Answer(views.Deleted(id, True))
@@ -128,7 +129,7 @@ async def delete_media(api: Api, id: str) -> Answer:
 async def download_event_media(api: Api, id: str, *, incoming: Request) -> Answer:
     """Download the file of a received message.
 
-    It is fetched from the platform unless it is stored already. As `/v1/media/{id}` otherwise.
+    It is fetched from the platform unless it is stored already. Otherwise the same as `/v1/media/{id}`.
     """
     return Answer(file_response(api.engine, incoming, await api.engine.media_of_event(_event(id))))
 

@@ -37,7 +37,8 @@ UNHAPPY = frozenset(
 
 
 class BatchAnswer(msgspec.Struct, frozen=True):
-    """One answer for each message, in their order: the message, or the problem that it has alone."""
+    """One answer for each message, in order: the message as stored, or the problem that it would get as a single
+    send."""
 
     messages: list[
         Annotated[
@@ -75,13 +76,13 @@ async def send_message(
     """Send a message.
 
     It is stored first and sent by the session's own task, so it survives the caller's disconnect. 200: it is in a final
-    state, which `state` tells (`sent`, but also `failed` with `error`). 202: still under way; ask again under `Location`.
-    A repeated `Idempotency-Key` answers with the first message instead of sending again.
+    state, which `state` names (`sent`, but also `failed` with `error`). 202: it is still under way; ask again at
+    `Location`. A repeated `Idempotency-Key` answers with the first message instead of sending again.
     """
     fields = await _fields_of(api, body, caller)
     if idempotency_key is not None:
         if fields["idempotency_key"] not in (None, idempotency_key):
-            raise invalid("idempotency_key: the header Idempotency-Key says something else", "idempotency_key")
+            raise invalid("idempotency_key: the header Idempotency-Key has another value", "idempotency_key")
         fields["idempotency_key"] = idempotency_key
     message = await api.engine.submit(id, **fields)
     if query.wait > 0 and not message.state.final and message.state is not model.MessageState.SCHEDULED:

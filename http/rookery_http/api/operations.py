@@ -1,4 +1,4 @@
-"""Calls that look after all sessions: checks, memory, sessions that gave up; and the metrics for Prometheus."""
+"""Calls for operators: checks, memory, sessions that gave up, logs, settings, and the metrics for Prometheus."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ class CheckNow(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 async def check_health(api: Api, *, body: CheckNow | None, caller: Caller) -> Answer:
     """Probe sessions now.
 
-    It takes as long as the slowest probe, at most `ROOKERY_PROBE_TIMEOUT` and a second more for every 64 sessions that do
-    not answer.
+    It takes as long as the slowest probe: at most `ROOKERY_PROBE_TIMEOUT`, and one second more for every 64 sessions
+    that do not answer.
     """
     wanted: Collection[str] | None = body.sessions if body else None
     if caller.sessions is not None:
@@ -79,7 +79,7 @@ async def memory(api: Api) -> Answer:
 async def check_memory(api: Api) -> Answer:
     """Run the memory guard now.
 
-    It measures, warns, and when memory is critically short collects garbage and replaces a worker.
+    It measures and warns; when memory is critically short, it collects garbage and replaces a worker.
     """
     return Answer(operation_views.Memory.of(await api.engine.check_memory()))
 
@@ -137,7 +137,7 @@ async def read_log(api: Api, *, query: ReadLog) -> Answer:
 
 @call("GET", "/v1/settings", tag=TAG, answers={200: operation_views.SettingList}, scope=Scope.ADMIN)
 async def list_settings(api: Api) -> Answer:
-    """Show the settings in force, their defaults, and what this server runs on. Of a secret, only whether it is set."""
+    """Show the settings in force, their defaults, and this server's versions. For a secret, only whether it is set."""
     groups = groups_of(api.config) if api.config else {"API": api.settings, "Engine": api.engine.settings}
     shown = operation_views.SettingList(
         version=version("rookery"),
@@ -151,7 +151,7 @@ async def list_settings(api: Api) -> Answer:
 
 @call("GET", "/v1/doctor", tag=TAG, answers={200: operation_views.Examination}, scope=Scope.ADMIN)
 async def doctor(api: Api) -> Answer:
-    """Look at database, directories, network, limits and clock, and say what to do; takes up to 10 s.
+    """Check database, directories, network, limits and clock, and advise what to do; takes up to 10 s.
 
     The same as `rookery doctor`, done by the server itself.
     """
@@ -173,7 +173,7 @@ async def terminate_inactive(api: Api) -> Answer:
 
 @call("GET", "/metrics", tag=TAG, answers={200: (TEXT, OPEN_METRICS)}, scope=Scope.READ)
 async def metrics(api: Api, *, incoming: Request) -> Answer:
-    """Counts and durations in the text form of Prometheus, or in that of OpenMetrics where `Accept` prefers it."""
+    """Counts and durations in the text format of Prometheus, or in OpenMetrics if `Accept` prefers that."""
     from ..operate.metrics import exposition, preferred_form  # imported on first use, with its library
 
     text, content_type = await exposition(api.engine, api.requests, preferred_form(incoming.accept_mimetypes))

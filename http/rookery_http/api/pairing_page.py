@@ -1,4 +1,4 @@
-"""A page that can be given to the owner of a phone, who needs no key to link one session."""
+"""A page for the owner of a phone, who needs no key to link one session."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ TYPE = 'Open WhatsApp on your phone, choose "Linked devices", "Link with phone n
 
 
 class PairLink(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """For how long the page works."""
+    """How long the page works."""
 
     expires_in: Annotated[int, msgspec.Meta(ge=60, le=3600, description="seconds")] = 600
 
@@ -47,10 +47,9 @@ class PairLink(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     scope=Scope.MANAGE,
 )
 async def create_pair_link(api: Api, id: str, *, body: PairLink) -> Answer:
-    """Make a page for the owner of the phone: it shows the code to scan or type, without a key, links one device, and
-    expires.
+    """Make a page for the owner of the phone: it shows the code without a key, links one device, and expires.
 
-    `path` belongs behind the address under which people reach this server.
+    Append `path` to the address under which people reach this server.
     """
     session = await api.engine.get_session(id)
     made_at = api.engine.now()
@@ -74,8 +73,8 @@ async def create_pair_link(api: Api, id: str, *, body: PairLink) -> Answer:
 async def show_pairing_page(api: Api, *, token: str, incoming: Request) -> Answer:
     """Show the owner of a phone the code that links the session, until it is linked or the link expires.
 
-    A link works once: the first device that is linked ends it. Until then it may be opened again, as the page reloads and
-    messengers open links by themselves to show a preview.
+    A link works once: the first device that is linked ends it. Until then it may be opened repeatedly, because the page
+    reloads and messengers open links on their own to show a preview.
     """
     found = pair_tokens.read(token, api.settings.key, now=api.engine.now())
     gone = Problem(404, "link-expired", "Link expired", "ask for a new link: this one was used or has expired")
@@ -106,8 +105,8 @@ async def show_pairing_page(api: Api, *, token: str, incoming: Request) -> Answe
 
 
 async def _was_used(api: Api, token: pair_tokens.PairToken) -> bool:
-    """True when the session has connected since the link was made: it then links no second device. So it is when the
-    history of the session no longer reaches back to that time."""
+    """True when the session has connected since the link was made: it then links no second device. Also True when the
+    session's history no longer reaches back to that time."""
     history = await api.engine.history(token.session)
     if len(history) >= HISTORY_LENGTH and min(each.at for each in history) >= token.made_at:
         return True

@@ -19,11 +19,11 @@ PLATFORM = "telegram"
 
 
 class MethodParameters(msgspec.Struct, frozen=True):
-    """The method's own parameters, as the Bot API names them; `"media:ID"` stands for a stored file."""
+    """The method's parameters, as the Bot API names them; `"media:ID"` stands for a stored file."""
 
 
 class MethodResult(msgspec.Struct, frozen=True):
-    """`result` is as the platform gave it."""
+    """`result` is the platform's, unchanged."""
 
     result: Any
 
@@ -47,7 +47,7 @@ class MethodResult(msgspec.Struct, frozen=True):
 async def call_telegram(api: Api, id: str, *, method: str, body: dict[str, Any] | None, caller: Caller) -> Answer:
     """Call any method of the Bot API.
 
-    The call leaves at once: it does not wait behind queued sends, so an answer to a callback, inline, shipping or
+    The call is made at once and does not wait behind queued sends, so an answer to a callback, inline, shipping or
     pre-checkout query arrives in time. It is made once and not stored; to have it stored, send a message of the type
     `telegram`.
     """

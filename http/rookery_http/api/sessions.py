@@ -77,8 +77,8 @@ def _show(api: Api, session: model.Session) -> views.Session:
 async def create_session(api: Api, *, body: CreateSession, caller: Caller) -> Answer:
     """Create a session, and start it unless `enabled` is false.
 
-    The answer comes as soon as it is stored; `status` then tells how connecting goes. A key that is for some sessions may
-    create those.
+    The answer comes as soon as it is stored; `status` then shows how connecting goes. A key that is bound to sessions
+    may create those.
     """
     if not caller.reaches(body.id):
         raise forbidden("this key may create the sessions that it is for, by their ids")
@@ -146,7 +146,7 @@ async def update_session(api: Api, id: str, *, body: ChangeSession) -> Answer:
 
 
 async def _other_platform(api: Api, id: str, body: ChangeSession, error: InvalidInput) -> Exception:
-    """A change does not name the platform: input that is valid for another platform is a conflict, not bad input."""
+    """A change does not name the platform, so input that is valid for another platform is a conflict, not bad input."""
     platform = (await api.engine.get_session(id)).platform
     for field in ("credentials", "settings"):
         value = getattr(body, field)
@@ -162,8 +162,8 @@ async def _other_platform(api: Api, id: str, body: ChangeSession, error: Invalid
 async def delete_session(api: Api, id: str) -> Answer:
     """Delete a session with everything but its events.
 
-    It is logged out first where the platform knows that. The row goes away even when the logout fails; the answer tells
-    what really happened.
+    It is logged out first, if the platform has a logout. It is deleted even when the logout fails; the answer tells
+    what happened.
     """
     report = await api.engine.delete_session(id)
     return Answer(
@@ -196,7 +196,7 @@ async def stop_session(api: Api, id: str) -> Answer:
 
 @call("POST", "/v1/sessions/{id}/restart", tag=TAG, answers=VERB, problems=LIMITED, scope=Scope.MANAGE)
 async def restart_session(api: Api, id: str) -> Answer:
-    """Replace a session's connection by a new one."""
+    """Replace a session's connection with a new one."""
     return Answer(_show(api, await api.engine.restart(id)), 202)
 
 

@@ -147,7 +147,7 @@ async def update_sink(api: Api, id: str, *, body: ChangeSink) -> Answer:
 
 @call("DELETE", "/v1/sinks/{id}", tag=TAG, answers={200: views.Deleted})
 async def delete_sink(api: Api, id: str) -> Answer:
-    """Delete a sink with its pending deliveries. The broker keeps what it has."""
+    """Delete a sink with its pending deliveries. The broker keeps what it already has."""
     await api.engine.delete_sink(id)
     return Answer(views.Deleted(id, True))
 

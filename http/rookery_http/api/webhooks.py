@@ -1,4 +1,4 @@
-"""Webhooks: endpoints, what could not be delivered to them, and another try."""
+"""Webhooks: endpoints, the events that could not be delivered to them, and another attempt."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ TAG = "webhooks"
 async def create_webhook(api: Api, *, body: CreateWebhook, caller: Caller) -> Answer:
     """Create a webhook. A generated secret is in this answer and in no other.
 
-    A key that is for some sessions has to name one, and cannot choose the webhook's id.
+    A key that is bound to sessions has to name one, and cannot choose the webhook's id.
     """
     if caller.sessions is not None:
         if body.session is None:
@@ -84,9 +84,9 @@ async def get_webhook(api: Api, id: str) -> Answer:
     scope=Scope.MANAGE,
 )
 async def update_webhook(api: Api, id: str, *, body: ChangeWebhook, caller: Caller) -> Answer:
-    """Change a webhook. What already waits for it is still delivered.
+    """Change a webhook. Events that already wait for it are still delivered.
 
-    A key that is for some sessions can move its webhooks between these.
+    A key that is bound to sessions can move its webhooks between these.
     """
     if caller.sessions is not None:
         if body.session is None:
@@ -111,7 +111,7 @@ async def update_webhook(api: Api, id: str, *, body: ChangeWebhook, caller: Call
     body_required=False,
 )
 async def rotate_webhook_secret(api: Api, id: str, *, body: RotateSecret | None) -> Answer:
-    """Sign with a new secret; for a while the one before signs too. A generated secret is in this answer and in no other."""
+    """Sign with a new secret; for a while the old one also signs. A generated secret is shown only in this answer."""
     given = body or RotateSecret()
     webhook = await api.engine.rotate_secret(id, secret=given.secret, grace=given.grace)
     return Answer(webhook_views.Webhook.of(webhook, show_secret=given.secret is None))
@@ -119,7 +119,7 @@ async def rotate_webhook_secret(api: Api, id: str, *, body: RotateSecret | None)
 
 @call("POST", "/v1/webhooks/{id}/test", tag=TAG, answers={200: webhook_views.WebhookTested}, scope=Scope.MANAGE)
 async def test_webhook(api: Api, id: str) -> Answer:
-    """Post one event of the type `test` and say what became of it."""
+    """Post one event of the type `test` and report the result."""
     attempt, seconds = await api.engine.test_webhook(id)
     shown = webhook_views.WebhookTested(
         attempt.delivered,
@@ -162,7 +162,7 @@ async def dead_letters(api: Api, id: str, *, query: ReadDeadLetters) -> Answer:
     scope=Scope.MANAGE,
 )
 async def replay(api: Api, id: str, *, body: Replay | None) -> Answer:
-    """Put dead letters back on their way."""
+    """Deliver dead letters again."""
     which = body or Replay()
     count = await api.engine.replay(
         id, which.event_ids, session=which.session, since=seconds_of(which.since), until=seconds_of(which.until)

@@ -138,7 +138,7 @@ def demo(
     seconds: Annotated[float | None, typer.Option(help="End after this time; otherwise with Ctrl+C.", min=3)] = None,
     port: Annotated[int, typer.Option(help="Port of the API, 0 for a free one.", min=0, max=65_535)] = 0,
 ) -> int:
-    """Watch it work, with bots on a built-in simulator: no account needed."""
+    """Show how it works, with bots on a built-in simulator; no account is needed."""
     from ..demo.demo import run_demo
 
     return run_demo(seconds, port)

@@ -74,7 +74,7 @@ def chats(
 
 
 def _line(message: dict[str, Any]) -> str:
-    """What a message says, and what happened to it since."""
+    """The text of a message, with its later changes."""
     if message["deleted_at"]:
         return "(deleted)"
     words = message["text"] or excerpt(message["content"] or {}) or f"({message['type']})"

@@ -52,8 +52,8 @@ class NoServer(ClientError):
 
 
 NOT_NEEDED = ("trio", "anyio", "h2", "socksio", "httpx._main")
-"""What httpx loads if it is there: other event loops, HTTP/2, proxies and a command line of its own. All of it together
-takes longer than a whole command, and httpx does without each."""
+"""Modules that httpx loads if they are installed: other event loops, HTTP/2, proxies and a command line. Together they
+take longer to load than a whole command runs, and httpx works without them."""
 
 
 @contextmanager

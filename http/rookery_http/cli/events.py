@@ -35,7 +35,7 @@ def events(
     url: Url = None,
     key: Key = None,
 ) -> None:
-    """Print events: the oldest first, or with --follow what comes."""
+    """Print events, the oldest first; with --follow, new events as they come."""
     client = Client(url, key)
     if not follow:
         wanted = 100 if limit is None else limit
@@ -98,7 +98,7 @@ TYPES: list[Column] = [
 
 
 def event_types(as_json: AsJson = False, url: Url = None, key: Key = None) -> None:
-    """List the types of events, with the platform that makes each; quiet ones come only to those who name them."""
+    """List the types of events with the platform that produces each; quiet types reach only those who name them."""
     rows = Client(url, key).call("GET", "/v1/event-types")["event_types"]
     if as_json:
         print_json(rows)

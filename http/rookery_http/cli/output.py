@@ -1,7 +1,7 @@
 """Prints the output of commands: JSON for programs, tables for people, and no control codes.
 
-Names and messages come from strangers. Control characters in them are shown as escapes, never sent to the terminal. Into a
-pipe go plain lines, one for each row, however long; a terminal too narrow for the table gets one field a line.
+Names and messages come from strangers. Control characters in them are shown as escapes, never sent to the terminal. A
+pipe gets plain lines, one for each row, however long; a terminal too narrow for the table gets one field per line.
 """
 
 from __future__ import annotations

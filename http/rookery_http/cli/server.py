@@ -88,7 +88,7 @@ def doctor(
     url: Url = None,
     key: Key = None,
 ) -> int:
-    """Look at settings, database, key, network, limits and clock, and say what to do.
+    """Check settings, database, key, network, limits and clock, and advise what to do.
 
     Reads only, also beside a running server. Exit codes: 0 when it can work, also with warnings; 1 when it cannot.
     """
@@ -104,7 +104,7 @@ def doctor(
 
 
 def _looked_at(stop_grace: float | None) -> dict[str, Any]:
-    """What this process finds, as the server would answer."""
+    """The findings of this process, in the form of the server's answer."""
     from functools import partial
 
     import msgspec

@@ -31,7 +31,7 @@ GOING: list[Column] = [
     ("last", lambda row: row["last_status"] if row["last_status"] or not row["last_error"] else "no answer"),
     ("last error", lambda row: row["last_error"]),
 ]
-"""How deliveries go."""
+"""How deliveries are going."""
 
 
 @app.command("list")
@@ -164,7 +164,7 @@ def set_(
 
 @app.command("test")
 def try_out(id: Id, as_json: AsJson = False, url: Url = None, key: Key = None) -> None:
-    """Post one event of the type `test`. Fails when the endpoint does not take it."""
+    """Post one event of the type `test`. Fails when the endpoint does not accept it."""
     result = Client(url, key).call("POST", f"/v1/webhooks/{path_of(id)}/test")
     if as_json:
         print_json(result)

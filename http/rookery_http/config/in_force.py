@@ -1,4 +1,4 @@
-"""The settings in force on a running server, beside their defaults. Of a secret, only whether it is set."""
+"""The settings in force on a running server, beside their defaults. For a secret, only whether it is set."""
 
 from __future__ import annotations
 

@@ -20,6 +20,6 @@ def origins_of(text: str | None) -> tuple[str, ...]:
     for origin in found:
         if origin != "*" and not re.fullmatch(r"[a-z][a-z0-9+.-]*://[a-z0-9.\[\]:_-]+", origin):
             raise ValueError(f"{origin} is not an origin")
-        if urlsplit(origin).port == 0:  # raises ValueError itself for an unclosed bracket and a port that cannot be
+        if urlsplit(origin).port == 0:  # raises ValueError itself for an unclosed bracket and for an impossible port
             raise ValueError(f"{origin} has no usable port")
     return found

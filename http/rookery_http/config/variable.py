@@ -82,7 +82,7 @@ def utf8_text(value: str) -> None:
 
 
 def http_address(value: str) -> None:
-    """Accepts a server's address, perhaps with a path. Raises ValueError."""
+    """Accepts a server's address, with or without a path. Raises ValueError."""
     parts = urlsplit(value)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
         raise ValueError("not an HTTP address")

@@ -48,8 +48,8 @@ Schema = dict[str, Any]
 
 
 def describe(platforms: Mapping[str, PlatformInput] | None = None, *, key: bool = True, base_path: str = "") -> Schema:
-    """The description; `platforms` adds what each platform takes, `key` says whether this server asks for one, `base_path` is
-    where a proxy shows it."""
+    """The description. `platforms` adds what each platform accepts; `key`: this server asks for a key; `base_path`: the
+    path under which a proxy shows it."""
     components = _components(platforms or {})
     paths: dict[str, Schema] = {}
     for row in TABLE:
@@ -94,7 +94,8 @@ def catalogue(platforms: Mapping[str, PlatformInput]) -> tuple[EventType, ...]:
 
 
 def _webhooks(types: Sequence[EventType]) -> Schema:
-    """What the server sends to endpoints: an entry for each type of event, and one for endpoints that take all."""
+    """The requests that the server sends to endpoints: an entry for each type of event, and one for endpoints that
+    receive all types."""
     summaries = {row.name: row.summary for row in reversed(types)}
     found: Schema = {"event": _delivered("AnyDelivery", "event", "Any event that a webhook asks for.")}
     for name in dict.fromkeys(row.name for row in types):

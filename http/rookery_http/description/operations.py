@@ -28,7 +28,7 @@ PLACES = {
     "chat": ("the address of a chat, group or channel", "120363000000000001@g.us"),
     "call": ("the id of a call", "3EB0A9C4F1"),
 }
-"""Names in paths besides `id`, with what they are and an example."""
+"""Names in paths besides `id`, each with a description and an example."""
 PLACE_EXAMPLES = {("chats", "chat"): "7", ("channels", "chat"): "120363000000000099@newsletter"}
 RETRY_AFTER = {"schema": {"type": "integer", "minimum": 1}, "description": "seconds"}
 DESCRIPTIONS = {101: "from now on a WebSocket", 201: "created", 202: "accepted"}

@@ -22,7 +22,7 @@ _TAKEN = frozenset({"session", "wait", "self"})
 
 
 class Envelope(msgspec.Struct, frozen=True, kw_only=True):
-    """What every kind of message has; the rest of the document is its content."""
+    """The fields that every kind of message has; the rest of the document is its content."""
 
     to: (
         Annotated[str, msgspec.Meta(min_length=1, max_length=256, description="the chat, as the platform names it")]

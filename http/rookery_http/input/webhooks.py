@@ -73,7 +73,7 @@ FORMAT = Annotated[
 
 
 class CreateWebhook(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """An endpoint that takes events by POST. Without a secret it gets one."""
+    """An endpoint that receives events by POST. Without a secret one is generated."""
 
     url: URL
     id: Id | None = None
@@ -106,7 +106,7 @@ class ChangeWebhook(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
 
 
 class RotateSecret(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The next secret, made when it is absent, and how long the one before signs too."""
+    """The next secret, generated when absent, and how long the old one also signs."""
 
     secret: SECRET | None = None
     grace: (
@@ -128,7 +128,7 @@ class ReadDeadLetters(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Replay(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Which dead letters to try again: those that fit everything given, or all."""
+    """Which dead letters to deliver again: those that match every given condition, or all."""
 
     event_ids: Annotated[list[EventId], msgspec.Meta(min_length=1, max_length=1000)] | None = None
     session: Id | None = None

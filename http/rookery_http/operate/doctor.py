@@ -35,9 +35,9 @@ USUAL_GRACE = {"Kubernetes": 30.0, "a container": 10.0}
 """Default seconds between SIGTERM and SIGKILL."""
 
 MAX_SESSIONS, MAX_WAYS = 1000, 20
-"""How many sessions are looked at for proxies of their own, and how many proxies are tried."""
+"""Maximum number of sessions that are checked for proxies of their own, and of proxies that are tried."""
 
-NOT_BEFORE = 1_750_000_000.0  # a clock that shows an earlier time was never set
+NOT_BEFORE = 1_750_000_000.0  # a clock that shows an earlier time was never set to the right one
 
 
 async def examine(
@@ -77,7 +77,7 @@ async def examine_running(engine: Engine, config: Config | None, settings: ApiSe
 
 
 async def _ways(engine: Engine) -> list[Finding]:
-    """Check the ways that single sessions have to their platform, such as their proxies: each once, the first ones only."""
+    """Check the sessions' own ways to their platform, such as proxies: each way once, and only the first ones."""
     ways: dict[tuple[str, str], tuple[ReachableBy, list[Session]]] = {}
     for session in await engine.list_sessions(SessionQuery(enabled=True, limit=MAX_SESSIONS)):
         platform = engine.providers.get(session.platform)

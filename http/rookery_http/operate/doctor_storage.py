@@ -23,7 +23,7 @@ DISK_LEAST = 500 * 1024**2  # bytes
 
 
 async def look_at_store(config: Config) -> tuple[StoreFacts | None, list[Finding]]:
-    """Check the database, its directory and its key; returns what the store says of itself if it could be read."""
+    """Check the database, its directory and its key; returns the store's facts if it could be read."""
     found: list[Finding] = []
     usable = True
     if config.storage.database_url is None:
@@ -46,7 +46,8 @@ async def look_at_store(config: Config) -> tuple[StoreFacts | None, list[Finding
 
 
 def _directory(subject: str, directory: Path, variable: str) -> Finding:
-    """Check that the directory can be made if missing, and written. Permissions prove nothing: write a file there."""
+    """Check that the directory can be created if missing, and written. Permissions prove nothing: write a file
+    there."""
     right = f"give it to the user {os.getuid()}, or set {variable}"
     try:
         here = _nearest(directory)

@@ -26,7 +26,7 @@ COMPONENTS = ("SESSION", "RECONNECT", "HEALTH", "MEMORY", "DELIVERY", "API")
 TOKEN = re.compile(r"(?<!\d)\d{5,20}:[A-Za-z0-9_-]{20,}")
 MASK = "***"
 QUIET = ("httpx", "httpcore", "hypercorn", "quart", "trio")
-"""Loggers that say too much below WARNING; httpx logs URLs, and a bot's URL holds its token."""
+"""Loggers that write too much below WARNING; httpx logs URLs, and a bot's URL holds its token."""
 
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 ONE_LINE = {ord(sign): f"\\u{ord(sign):04x}" for sign in "\x85\u2028\u2029"}

@@ -191,7 +191,7 @@ def _webhooks(facts: Mapping[str, WebhookFacts], now: float) -> Iterator[Metric]
 
 
 def _processes(report: MemoryReport) -> Iterator[Metric]:
-    """The processes with their unique memory: what the system would get back if the process ended."""
+    """The processes with their unique memory, which the system would get back if the process ended."""
     help = "Unique memory of the engine's process and of each worker."
     each = _gauge("rookery_process_memory_bytes", help, ("kind", "process"))
     for kind, process in (("engine", report.engine), *(("worker", worker) for worker in report.workers)):

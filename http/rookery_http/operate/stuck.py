@@ -1,4 +1,4 @@
-"""SIGUSR1 logs what each task waits for, one line a task, and the code that blocks the event loop, if any does."""
+"""SIGUSR1 logs where each task waits, one line per task, and the code that blocks the event loop, if any."""
 
 from __future__ import annotations
 
@@ -69,6 +69,4 @@ def _tell_what_blocks(thread: int, seconds: float) -> None:
     while frame is not None:
         stack.append(f"{place(frame.f_code.co_filename, frame.f_lineno)} {frame.f_code.co_qualname}")
         frame = frame.f_back
-    listing.error(
-        "the event loop is held up: no task had its turn", extra={"seconds": seconds, "held_up_by": stack[::-1]}
-    )
+    listing.error("the event loop is held up: no task can run", extra={"seconds": seconds, "held_up_by": stack[::-1]})

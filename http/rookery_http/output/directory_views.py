@@ -1,4 +1,4 @@
-"""What the API shows of people, groups, channels and the account."""
+"""People, groups, channels and the account as the API shows them."""
 
 from __future__ import annotations
 

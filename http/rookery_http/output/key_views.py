@@ -1,4 +1,4 @@
-"""What the API shows of keys and of the audit log. See `views`."""
+"""Keys and the audit log as the API shows them. See `views`."""
 
 from __future__ import annotations
 

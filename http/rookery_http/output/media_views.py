@@ -1,4 +1,4 @@
-"""What the API shows of files."""
+"""Files as the API shows them."""
 
 from __future__ import annotations
 

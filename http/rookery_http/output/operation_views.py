@@ -1,4 +1,4 @@
-"""What the API shows of the service itself: health, checks, memory, pairing codes. See `views`."""
+"""The service itself as the API shows it: health, checks, memory, pairing codes. See `views`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .values import Moment, moment
 
 
 class Health(msgspec.Struct, frozen=True, kw_only=True):
-    """The instance that answers, and what all instances share: sessions by platform and status, deliveries."""
+    """The instance that answers, and facts that all instances share: sessions by platform and status, deliveries."""
 
     instance: str
     started_at: Moment
@@ -44,7 +44,7 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Minute(msgspec.Struct, frozen=True, kw_only=True):
-    """What happened in the minute that began at `at`. `failed` sends ended as failed, expired or unknown; `refused` counts
+    """Counts of the minute that began at `at`. `failed` sends ended as failed, expired or unknown; `refused` counts
     attempts to deliver; `changes` are of the status of sessions."""
 
     at: Moment
@@ -193,14 +193,14 @@ class TaskTree(msgspec.Struct, frozen=True):
 
 
 class LogPage(msgspec.Struct, frozen=True):
-    """Lines of this instance's log, oldest first. `next` is the value of `after` for what comes later."""
+    """Lines of this instance's log, oldest first. `next` is the value of `after` for later lines."""
 
     lines: list[LogLine]
     next: int
 
 
 class SettingList(msgspec.Struct, frozen=True, kw_only=True):
-    """The settings in force. `version` is Rookery's, `python` and `sqlite` are what it runs on."""
+    """The settings in force. `version` is Rookery's; `python` and `sqlite` are the versions that it runs on."""
 
     version: str
     python: str
@@ -237,7 +237,7 @@ class PairingCode(msgspec.Struct, frozen=True):
 
 
 class Alive(msgspec.Struct, frozen=True, omit_defaults=True):
-    """`warnings` are sentences about what an operator should look at."""
+    """`warnings` are sentences about problems that an operator should look at."""
 
     status: str
     warnings: tuple[str, ...] = ()

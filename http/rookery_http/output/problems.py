@@ -21,7 +21,7 @@ RETRY_STORE = 5
 
 
 class ProblemDocument(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename={"kind": "type"}):
-    """What every error answer holds."""
+    """The fields of every error answer."""
 
     kind: Annotated[str, msgspec.Meta(description="urn:rookery:problem:..., stable, for programs")]
     title: Annotated[str, msgspec.Meta(description="the kind of problem in words")]
@@ -62,7 +62,7 @@ class Problem(Exception):
 
 
 def plain_problem(status: int, detail: str) -> bytes:
-    """A problem that says no more than its HTTP status."""
+    """A problem that contains no more than its HTTP status."""
     title = HTTPStatus(status).phrase
     return Problem(status, title.lower().replace(" ", "-"), title, detail).body()
 

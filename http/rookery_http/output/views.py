@@ -1,4 +1,4 @@
-"""What the API shows of sessions, sends and events.
+"""Sessions, sends and events as the API shows them.
 
 The class names of this and the other `*_views` are the names in the OpenAPI description.
 """
@@ -18,7 +18,7 @@ from .values import Moment, moment, moment_or_none, redacted, without_password
 
 
 class ProofOfLife(msgspec.Struct, frozen=True, kw_only=True):
-    """When the session last showed that it lives; kept by the instance that runs it."""
+    """When the session last showed that it is alive; kept by the instance that runs it."""
 
     last_pong: Moment | None
     last_inbound: Moment | None
@@ -113,7 +113,7 @@ class StatusHistory(msgspec.Struct, frozen=True):
 
 
 class Deletion(msgspec.Struct, frozen=True, kw_only=True):
-    """What the delete really did."""
+    """The result of the deletion."""
 
     id: str
     deleted: bool
@@ -123,7 +123,7 @@ class Deletion(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Receipt(msgspec.Struct, frozen=True):
-    """What the platform answered."""
+    """The platform's answer."""
 
     message_id: str
     time: Moment
@@ -133,7 +133,7 @@ class Receipt(msgspec.Struct, frozen=True):
 class Message(msgspec.Struct, frozen=True, kw_only=True):
     """A send. Final states are sent, delivered, read, failed, expired, unknown and cancelled; `error` says why.
 
-    `content` is what was asked for, for as long as the send is kept; a file is there by its `href` or `url`.
+    `content` is as requested, for as long as the send is kept; it names a file by its `href` or `url`.
     """
 
     id: str
@@ -212,7 +212,7 @@ class EventTypeRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EventTypeList(msgspec.Struct, frozen=True):
-    """The catalogue of events."""
+    """The catalogue of event types."""
 
     event_types: list[EventTypeRow]
 

@@ -1,4 +1,4 @@
-"""What the API shows of webhooks and their dead letters."""
+"""Webhooks and their dead letters as the API shows them."""
 
 from __future__ import annotations
 
@@ -91,9 +91,9 @@ class WebhookList(msgspec.Struct, frozen=True):
 
 
 class Sink(msgspec.Struct, frozen=True, kw_only=True):
-    """A broker that gets the events of the log, and how that goes; the figures are those of a webhook. A password in `url`
-    is not shown. Sends are read from `commands`; `last_command_error` says why the last one was refused, or why none can be
-    read."""
+    """A broker that receives the events of the log, and how deliveries to it go; the figures are those of a webhook. A
+    password in `url` is not shown. Sends are read from `commands`; `last_command_error` says why the last one was
+    refused, or why none can be read."""
 
     id: str
     url: str
@@ -163,7 +163,7 @@ class SinkList(msgspec.Struct, frozen=True):
 
 
 class SinkTested(msgspec.Struct, frozen=True):
-    """What became of a test: `error` says why the broker did not confirm it, `seconds` how long it took."""
+    """The result of a test: `error` says why the broker did not confirm it, `seconds` how long it took."""
 
     delivered: bool
     error: str | None
@@ -171,8 +171,8 @@ class SinkTested(msgspec.Struct, frozen=True):
 
 
 class WebhookTested(msgspec.Struct, frozen=True):
-    """What became of a test: `status` and the beginning of `answer` are the endpoint's, `error` says why it did not count as
-    delivered, `seconds` how long it took."""
+    """The result of a test: `status` and the beginning of `answer` are the endpoint's, `error` says why it did not
+    count as delivered, `seconds` how long it took."""
 
     delivered: bool
     status: int | None
@@ -242,6 +242,6 @@ class DeadLetterPage(msgspec.Struct, frozen=True):
 
 
 class Replayed(msgspec.Struct, frozen=True):
-    """How many dead letters are on their way again."""
+    """How many dead letters will be delivered again."""
 
     replayed: int

@@ -1,6 +1,6 @@
 """Request bodies that are read from the client only when a handler asks for the next piece.
 
-Quart reads a body as fast as it arrives. An upload to a slow disk would then be in memory as a whole.
+Quart reads a body as fast as it arrives. An upload to a slow disk would then be held in memory as a whole.
 """
 
 from __future__ import annotations

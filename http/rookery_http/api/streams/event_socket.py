@@ -1,7 +1,8 @@
 """The event log over a WebSocket: the same events, filters and resumption as the server-sent events have.
 
-A key is never part of the address, which ends in logs and histories: it comes in the header, or as the first message.
-What else a client sends is read and thrown away: the protocol has to see its pongs and its farewell.
+A key is never part of the address, which ends up in logs and histories: it comes in the header, or as the first
+message. Whatever else a client sends is read and discarded, because the protocol has to see its pongs and its close
+frame.
 """
 
 from __future__ import annotations

@@ -60,7 +60,7 @@ class Follower:
         self._deadline = trio.current_time() + (max(query.timeout, LEAST) if query.timeout is not None else inf)
         self._waiting = trio.CancelScope()
         self.revoked = False
-        """The reader's key is of no use any more."""
+        """The reader's key is no longer valid."""
 
     @property
     def query(self) -> Hashable:
@@ -69,7 +69,7 @@ class Follower:
 
     @property
     def ended(self) -> bool:
-        """True when the reader gets no more events."""
+        """True when the reader receives no more events."""
         return self.revoked or self._api.stopping.is_set()
 
     async def next_page(self) -> Sequence[model.Event]:

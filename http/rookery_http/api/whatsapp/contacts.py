@@ -1,4 +1,4 @@
-"""People: who is known, who has WhatsApp, who is blocked."""
+"""People: whom the account knows, who has WhatsApp, and who is blocked."""
 
 from __future__ import annotations
 

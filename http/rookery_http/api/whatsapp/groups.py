@@ -1,4 +1,4 @@
-"""Groups: which there are, who is in them, and their changes."""
+"""Groups: lists, members, settings and changes."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ async def leave_group(api: Api, id: str, *, chat: str) -> Answer:
     scope=Scope.SEND,
 )
 async def change_participants(api: Api, id: str, *, chat: str, body: ChangeParticipants) -> Answer:
-    """Add or remove people, or make them admins and back. Each answer has an error of its own."""
+    """Add or remove people, or make them admins or ordinary members. Each person in the answer may have an error."""
     changes = [(change, people) for change in CHANGES if (people := getattr(body, change)) is not msgspec.UNSET]
     if not changes:
         raise invalid(f"one of {', '.join(CHANGES)} is needed", "add")
@@ -172,7 +172,7 @@ async def change_participants(api: Api, id: str, *, chat: str, body: ChangeParti
     scope=Scope.READ,
 )
 async def list_join_requests(api: Api, id: str, *, chat: str) -> Answer:
-    """List the people who want to get into a group. The library cannot let them in; the phone can."""
+    """List the people who ask to join a group. The library cannot admit them; the phone can."""
     return Answer(views.ParticipantList(await ask(api, id, directory.ListJoinRequests(chat=chat))))
 
 

@@ -40,7 +40,8 @@ def leave_server(
 ) -> None:
     """Leave the current Bot API server, to move to another one.
 
-    What waits there is stored first; then the session is stopped. Change the server's address and start the session.
+    Updates that wait there are stored first; then the session is stopped. Change the server's address and start the
+    session.
     """
     path = f"/v1/sessions/{path_of(session)}/telegram-server"
     left = Client(url, key).call("POST", path, json={"method": method})

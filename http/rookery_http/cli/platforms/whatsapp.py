@@ -183,14 +183,14 @@ def members(
     url: Url = None,
     key: Key = None,
 ) -> None:
-    """Add or remove people, or make them admins and back."""
+    """Add or remove people, or make them admins or ordinary members."""
     rows = _call("POST", id, f"groups/{path_of(chat)}/participants", url, key, json={change: people})["participants"]
     _show(rows, MEMBERS, as_json)
 
 
 @app.command()
 def requests(id: Id, chat: Chat, as_json: AsJson = False, url: Url = None, key: Key = None) -> None:
-    """List the people who want to get into a group."""
+    """List the people who ask to join a group."""
     _show(_call("GET", id, f"groups/{path_of(chat)}/requests", url, key)["participants"], MEMBERS, as_json)
 
 
