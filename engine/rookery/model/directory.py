@@ -124,6 +124,8 @@ class GetPicture(Question, frozen=True, tag=True, kw_only=True):
 
 
 class CheckNumbers(Question, frozen=True, tag=True, kw_only=True):
+    """Which of these phone numbers have an account; each in any form that a person would write."""
+
     phones: list[str]
 
 
@@ -141,11 +143,11 @@ class SetTimer(Question, frozen=True, tag=True, kw_only=True):
 
 
 class ListBlocked(Question, frozen=True, tag=True, kw_only=True):
-    pass
+    """The addresses of the people whom the account blocks."""
 
 
 class ListGroups(Question, frozen=True, tag=True, kw_only=True):
-    pass
+    """The groups that the account is in."""
 
 
 class GetGroup(Question, frozen=True, tag=True, kw_only=True):
@@ -177,6 +179,8 @@ class LeaveGroup(Question, frozen=True, tag=True, kw_only=True):
 
 
 class ChangeParticipants(Question, frozen=True, tag=True, kw_only=True):
+    """Change members of a group; the answer has those that the change was for, each with its own error, if any."""
+
     chat: str
     change: Literal["add", "remove", "promote", "demote"]
     participants: list[str]
@@ -194,15 +198,19 @@ class GetInvite(Question, frozen=True, tag=True, kw_only=True):
 
 
 class JoinGroup(Question, frozen=True, tag=True, kw_only=True):
+    """Join the group of an invite link; the answer is its address."""
+
     link: str
 
 
 class PreviewGroup(Question, frozen=True, tag=True, kw_only=True):
+    """The group that an invite link leads to, without joining it."""
+
     link: str
 
 
 class ListChannels(Question, frozen=True, tag=True, kw_only=True):
-    pass
+    """The channels that the account follows or owns."""
 
 
 class GetChannel(Question, frozen=True, tag=True, kw_only=True):
@@ -220,7 +228,7 @@ class UnfollowChannel(Question, frozen=True, tag=True, kw_only=True):
 
 
 class GetProfile(Question, frozen=True, tag=True, kw_only=True):
-    pass
+    """The account itself."""
 
 
 class ChangeProfile(Question, frozen=True, tag=True, kw_only=True):

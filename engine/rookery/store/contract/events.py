@@ -16,7 +16,8 @@ class EventStore(Protocol):
         """Insert the events that are new by (uid, epoch, key), one delivery per matching enabled webhook, and the
         cursor (unless None). Returns the number of inserted events. Raises LeaseLost."""
 
-    async def read_events(self, query: EventQuery) -> Sequence[Event]: ...
+    async def read_events(self, query: EventQuery) -> Sequence[Event]:
+        """One page of the log, see `EventQuery`."""
 
     async def first_event_since(self, moment: float) -> int:
         """The id of the oldest event that was stored at or after `moment` (seconds since the epoch), or an id above every

@@ -36,7 +36,8 @@ class KeyStore(Protocol):
     async def append_audit(self, entries: Sequence[AuditEntry]) -> None:
         """Add entries; their ids are ignored."""
 
-    async def read_audit(self, query: AuditQuery) -> Sequence[AuditEntry]: ...
+    async def read_audit(self, query: AuditQuery) -> Sequence[AuditEntry]:
+        """One page of the audit log, see `AuditQuery`."""
 
     async def prune_audit(self, *, before: float, keep: int) -> int:
         """Delete entries older than `before`, and all but the newest `keep`; returns how many."""

@@ -17,7 +17,8 @@ class SessionStore(Protocol):
     async def get_session(self, id: str) -> Session:
         """Raises NotFound."""
 
-    async def list_sessions(self, query: SessionQuery) -> Sequence[Session]: ...
+    async def list_sessions(self, query: SessionQuery) -> Sequence[Session]:
+        """One page of sessions, see `SessionQuery`."""
 
     async def count_sessions(self) -> Mapping[tuple[str, str, bool], int]:
         """The number of sessions by (platform, status, enabled)."""
