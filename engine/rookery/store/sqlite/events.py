@@ -11,23 +11,14 @@ from ...model.session import Lease
 from ..event_ids import Halving
 from .addressing import address
 from .base import SqliteBase
-from .database.chunks import CHUNKS
 from .database.connection import Database
 from .database.event_pages import read_page
+from .database.event_rows import INSERT_EVENTS
 from .sessions import check_lease, held_by
 
 _BOUNDS = "SELECT (SELECT min(id) FROM events), (SELECT max(id) FROM events)"
 """Two looks at the index; `SELECT min(id), max(id)` would read every row."""
 _MOVE_CURSOR = "UPDATE sessions SET cursor = ? WHERE uid = ? AND owner = ? AND fence = ?"
-
-
-def _insert(rows: int) -> str:
-    values = ", ".join(["(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"] * rows)
-    columns = "id, uid, epoch, key, session, platform, type, time, chat, sender, body, raw, stored_at"
-    return f"INSERT INTO events ({columns}) VALUES {values} ON CONFLICT (uid, epoch, key) DO NOTHING"  # noqa: S608
-
-
-_INSERTS = [(rows, _insert(rows)) for rows in CHUNKS]
 
 
 class SqliteEvents(SqliteBase):
@@ -67,15 +58,11 @@ def _append(database: Database, lease: Lease, events: Sequence[NewEvent], cursor
     session, platform = connection.execute("SELECT id, platform FROM sessions WHERE uid = ?", (uid,)).fetchone()
     stored_at = database.clock()
     before = database.last_event
-    inserted = done = 0
-    for rows, statement in _INSERTS:
-        while len(events) - done >= rows:
-            values: list[object] = []
-            for id, e in enumerate(events[done : done + rows], before + done + 1):
-                values += (id, uid, e.epoch, e.key, session, platform, e.type, e.time, e.chat, e.sender, e.body, e.raw)
-                values.append(stored_at)
-            inserted += connection.execute(statement, values).rowcount
-            done += rows
+    rows = [
+        (id, uid, e.epoch, e.key, session, platform, e.type, e.time, e.chat, e.sender, e.body, e.raw, stored_at)
+        for id, e in enumerate(events, before + 1)
+    ]
+    inserted = INSERT_EVENTS.run(connection, rows)
     if inserted:
         # Ids of skipped rows stay unused. The count also stays after a rollback: gaps are harmless.
         database.last_event = before + len(events)

@@ -15,13 +15,12 @@ from ..rows.sessions import code_event, status_event
 from ..rows.values import Row, to_json
 from .addressing import address
 from .database.connection import Database
+from .database.event_rows import INSERT_EVENTS
 
 _SELECT = """
     SELECT m.id, m.state, m.error, m.receipt, m.recipient, m.updated_at, m.uid, m.session, s.platform
     FROM messages AS m JOIN sessions AS s ON s.uid = m.uid WHERE m.id IN (SELECT value FROM json_each(?))"""
-_INSERT = """
-    INSERT INTO events (id, uid, epoch, key, session, platform, type, time, chat, sender, body, raw, stored_at)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, ?, x'6e756c6c', ?) ON CONFLICT (uid, epoch, key) DO NOTHING"""
+_NO_DOCUMENT = b"null"
 _encode = msgspec.json.Encoder().encode
 _receipt = msgspec.json.Decoder(Receipt)
 
@@ -89,8 +88,9 @@ def _write(database: Database, uid: int, session: str, platform: str, statuses: 
     for number, (id, state, error, message_id, chat, at) in enumerate(statuses, before + 1):
         body = _encode({"id": id, "state": state, "error": error, "message_id": message_id})
         key = f"{id}:{state}"
-        values.append((number, uid, STATUS_EPOCH, key, session, platform, STATUS_EVENT, at, chat, body, now))
-    if not database.connection.executemany(_INSERT, values).rowcount:
+        about = (number, uid, STATUS_EPOCH, key, session, platform, STATUS_EVENT, at, chat, None)
+        values.append((*about, body, _NO_DOCUMENT, now))
+    if not INSERT_EVENTS.run(database.connection, values):
         return False
     database.last_event = before + len(values)  # ids of rows that existed before stay unused
     address(database, uid, session, before)

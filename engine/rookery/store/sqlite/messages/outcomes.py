@@ -8,23 +8,45 @@ from sqlite3 import Connection
 from ....model.message import MessageState, Recorded, SendOutcome, may_follow
 from ....model.session import Lease
 from ...rows.values import Row, to_json
+from ..database.chunks import ManyRows
 from ..database.connection import Database
 from ..sessions import check_lease
 from ..status_events import announce_outcomes
-from .queue import TOUCH_CHAT
+from .queue import TOUCH_CHATS
 
+_CAN_FOLLOW = {
+    state: "state IN (" + ", ".join(f"'{stored}'" for stored in MessageState if may_follow(stored, state)) + ")"
+    for state in MessageState
+}
 _MOVES = {
     state: (
         "UPDATE messages SET state = ?, updated_at = ?, error = ?, receipt = coalesce(?, receipt), "  # noqa: S608
-        f"attempts = attempts + {int(state is MessageState.SENDING)} WHERE id = ? AND uid = ? AND state IN "
-        "(" + ", ".join(f"'{stored}'" for stored in MessageState if may_follow(stored, state)) + ")"
+        f"attempts = attempts + {int(state is MessageState.SENDING)} WHERE id = ? AND uid = ? AND {condition}"
     )
-    for state in MessageState
+    for state, condition in _CAN_FOLLOW.items()
 }
 """The statement that sets each state, only from the states that it may replace."""
 
-_ENTRY = " AND is_entry"
-_STAYS = " AND is_entry AND chat = ?"
+
+def _many(state: MessageState, *, receipts: bool, chats: bool) -> ManyRows:
+    """The same for many messages, with `_row` of each. `receipts`: only messages of their own; `chats`: with the chat, which
+    has to be the one that the message has already."""
+    condition = f"{' AND is_entry' if receipts else ''}{' AND chat = new.column5' if chats else ''}"
+    return ManyRows(
+        # The sign hides the state from the planner, which would look for it in an index of all waiting messages.
+        f"UPDATE messages SET state = '{state}', updated_at = new.column2, error = new.column3, "  # noqa: S608
+        f"receipt = coalesce(new.column4, receipt), attempts = attempts + {int(state is MessageState.SENDING)} "
+        f"FROM (VALUES {{rows}}) AS new WHERE id = new.column1 AND +{_CAN_FOLLOW[state]}{condition} AND uid = ?",
+        5,
+        padded=True,
+    )
+
+
+_MANY = {
+    (state, receipts, chats): _many(state, receipts=receipts, chats=chats)
+    for state in MessageState
+    for receipts, chats in ((False, False), (True, False), (True, True))
+}
 """Most receipts name no other chat than the message already has, so nothing else changes with them."""
 
 _STATES = "SELECT id, state FROM messages WHERE uid = ? AND id IN (SELECT value FROM json_each(?))"
@@ -42,16 +64,15 @@ def _move_all(connection: Connection, lease: Lease, outcomes: Sequence[SendOutco
     """Returns the ids of the messages whose state was refused."""
     if len(outcomes) == 1 or len({outcome.id for outcome in outcomes}) < len(outcomes):  # then their order matters
         return {outcome.id for outcome in outcomes if not _move(connection, lease, outcome)}
-    groups: dict[tuple[MessageState, str], list[SendOutcome]] = {}
+    groups: dict[tuple[MessageState, bool, bool], list[SendOutcome]] = {}
     for outcome in outcomes:
-        suffix = "" if outcome.receipt is None else _ENTRY if outcome.receipt.chat is None else _STAYS
-        groups.setdefault((outcome.state, suffix), []).append(outcome)
+        receipt = outcome.receipt
+        key = outcome.state, receipt is not None, receipt is not None and receipt.chat is not None
+        groups.setdefault(key, []).append(outcome)
     refused: set[str] = set()
-    for (state, suffix), group in groups.items():
-        rows: list[Row] = [_row(outcome, lease) for outcome in group]
-        if suffix == _STAYS:
-            rows = [(*row, outcome.receipt.chat) for row, outcome in zip(rows, group, strict=True) if outcome.receipt]
-        moved = connection.executemany(_MOVES[state] + suffix, rows).rowcount
+    for key, group in groups.items():
+        state = key[0]
+        moved = _MANY[key].run(connection, [_row(outcome) for outcome in group], (lease.uid,))
         if moved == len(group):
             continue
         if state is MessageState.SENDING:  # writing it again would count another attempt
@@ -63,14 +84,18 @@ def _move_all(connection: Connection, lease: Lease, outcomes: Sequence[SendOutco
     return refused
 
 
-def _row(outcome: SendOutcome, lease: Lease) -> Row:
-    receipt = None if outcome.receipt is None else to_json(outcome.receipt)
-    return (outcome.state.value, outcome.at, outcome.error, receipt, outcome.id, lease.uid)
+def _row(outcome: SendOutcome) -> Row:
+    receipt = outcome.receipt
+    if receipt is None:
+        return outcome.id, outcome.at, outcome.error, None, None
+    return outcome.id, outcome.at, outcome.error, to_json(receipt), receipt.chat
 
 
 def _move(connection: Connection, lease: Lease, outcome: SendOutcome) -> bool:
     """False when the state was refused."""
-    if not connection.execute(_MOVES[outcome.state], _row(outcome, lease)).rowcount:
+    id, at, error, receipt, _ = _row(outcome)
+    values = (outcome.state.value, at, error, receipt, id, lease.uid)
+    if not connection.execute(_MOVES[outcome.state], values).rowcount:
         return False
     if outcome.receipt is not None:
         _place(connection, lease.uid, outcome.id, outcome.receipt.chat)
@@ -91,7 +116,7 @@ def _place(connection: Connection, uid: int, id: str, chat: str | None) -> None:
             (uid, before),
         )
     if is_entry and now != before:
-        connection.execute(TOUCH_CHAT, (uid, now, created_at))
+        TOUCH_CHATS.run(connection, [(uid, now, created_at)])
     if is_read:
         connection.execute(
             "UPDATE chats SET read_at = max(coalesce(read_at, 0), ?) WHERE uid = ? AND chat = ?", (created_at, uid, now)

@@ -10,7 +10,7 @@ from ....model.message import MessageState, OutboundMessage, as_queued, is_same_
 from ....model.session import Lease
 from ...rows.messages import MESSAGE_COLUMNS, message_from_row, message_to_row
 from ...rows.values import Row, to_json
-from ..database.chunks import CHUNKS
+from ..database.chunks import ManyRows
 from ..database.connection import Database
 from ..sessions import is_held
 
@@ -19,16 +19,16 @@ _BY_KEY = f"{_SELECT} WHERE uid = ? AND idempotency_key = ?"
 _BY_ID = f"{_SELECT} WHERE id = ?"
 _ANY_KEY = "SELECT 1 FROM messages WHERE uid = ? AND idempotency_key IN (SELECT value FROM json_each(?)) LIMIT 1"
 _ANY_ID = "SELECT 1 FROM messages WHERE id IN (SELECT value FROM json_each(?)) LIMIT 1"
-_VALUES = f"(?{', ?' * (3 + MESSAGE_COLUMNS.count(','))})"
-_INSERTS = [
-    (rows, f"INSERT INTO messages (uid, {MESSAGE_COLUMNS}, chat, is_entry) VALUES " + ", ".join([_VALUES] * rows))  # noqa: S608
-    for rows in CHUNKS
-]
-TOUCH_CHAT = (
-    "INSERT INTO chats (uid, chat, last_at) VALUES (?, ?, ?) "
-    "ON CONFLICT (uid, chat) DO UPDATE SET last_at = excluded.last_at WHERE excluded.last_at > last_at"
+_INSERT = ManyRows(
+    f"INSERT INTO messages (uid, {MESSAGE_COLUMNS}, chat, is_entry) VALUES {{rows}}",  # noqa: S608
+    4 + MESSAGE_COLUMNS.count(","),
 )
-"""Lists a chat by its newest message."""
+TOUCH_CHATS = ManyRows(
+    "INSERT INTO chats (uid, chat, last_at) VALUES {rows} "
+    "ON CONFLICT (uid, chat) DO UPDATE SET last_at = excluded.last_at WHERE excluded.last_at > last_at",
+    3,
+)
+"""Lists chats by their newest messages."""
 _COUNT = "SELECT count(*) FROM (SELECT 1 FROM messages WHERE uid = ? AND {} LIMIT ?)"
 # Each is the condition of an index, which SQLite uses only where a query repeats it.
 _COUNT_UNDER_WAY = _COUNT.format("state IN ('queued', 'sending')")
@@ -118,12 +118,8 @@ class Queue:
             if is_entry:
                 chats[message.to] = max(message.created_at, chats.get(message.to, message.created_at))
             rows.append((self._uid, *message_to_row(message), message.to, is_entry))
-        done = 0
-        for size, statement in _INSERTS:
-            while len(rows) - done >= size:
-                self._connection.execute(statement, [value for row in rows[done : done + size] for value in row])
-                done += size
-        self._connection.executemany(TOUCH_CHAT, [(self._uid, chat, at) for chat, at in chats.items()])
+        _INSERT.run(self._connection, rows)
+        TOUCH_CHATS.run(self._connection, [(self._uid, chat, at) for chat, at in chats.items()])
 
     def _earlier(self, message: OutboundMessage) -> OutboundMessage | None:
         if message.idempotency_key is not None:
