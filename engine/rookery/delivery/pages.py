@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Sequence
 
-import msgspec
 import trio
 
 from ..model.event import Event, EventQuery
@@ -22,13 +21,11 @@ KEPT = 16
 KEPT_BYTES = 8 * 1024 * 1024
 """Size limit in bytes of JSON; the last page is kept even if it is larger."""
 
-_encoder = msgspec.json.Encoder()
-
 
 def size_of(events: Sequence[Event]) -> int:
     """Bytes of JSON in the large fields of events; in memory they take a few times as much."""
     try:
-        return sum(len(_encoder.encode((event.body, event.raw))) for event in events)
+        return sum(event.size for event in events)
     except RecursionError:  # nested almost too deeply to be read
         return KEPT_BYTES
 
