@@ -48,7 +48,7 @@ class Event(_Stored, frozen=True):
     `raw` is seldom read. An undecoded event has nothing for the garbage collector to look through.
     """
 
-    @property
+    @property  # type: ignore[misc]
     def body(self) -> dict[str, Any]:
         """The normalised fields."""
         body: Any = _BODY.__get__(self)
@@ -58,7 +58,7 @@ class Event(_Stored, frozen=True):
             _BODY.__set__(self, body)
         return body  # type: ignore[no-any-return]
 
-    @property
+    @property  # type: ignore[misc]
     def raw(self) -> Any:
         """The platform's own document."""
         raw = _RAW.__get__(self)
