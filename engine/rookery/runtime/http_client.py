@@ -13,7 +13,7 @@ from collections.abc import AsyncIterable, Awaitable, Callable
 import trio
 
 from .descriptors import reason_of
-from .exchange.connection import KEEPALIVE, READ_SIZE, Connection, close_all
+from .exchange.connection import KEEPALIVE, Connection, close_all
 from .exchange.errors import AnswerFailed as AnswerFailed
 from .exchange.errors import AnswerTooSlow as AnswerTooSlow
 from .exchange.errors import Broken
@@ -24,7 +24,8 @@ from .exchange.errors import NotHttp as NotHttp
 from .exchange.errors import SendFailed as SendFailed
 from .exchange.errors import SendTooSlow as SendTooSlow
 from .exchange.patience import Patience
-from .http_answer import AnswerReader, BadAnswer, HttpAnswer, plain_answer
+from .exchange.reading import receive_answer, receive_late_answer
+from .http_answer import HttpAnswer
 from .names import open_stream
 
 SETTLE = 0.05
@@ -32,8 +33,7 @@ SETTLE = 0.05
 announcing it. A call that must not be repeated therefore uses such a connection only if it is still open after this
 time."""
 
-LATE_ANSWER_SECONDS = 1.0
-"""How long to wait for the answer of a server that stopped reading the request."""
+INFINITE = float("inf")
 
 Connect = Callable[[str, int], Awaitable[trio.SocketStream]]
 """Opens a connection to a host and port. Raises OSError."""
@@ -78,8 +78,8 @@ class HttpClient:
         body: AsyncIterable[bytes] | None = None,
         connect_seconds: float,
         read_seconds: float,
-        body_seconds: float = float("inf"),
-        until: float = float("inf"),
+        body_seconds: float = INFINITE,
+        until: float = INFINITE,
         spare: float = 0.0,
         repeatable: bool = False,
         on_sent: Callable[[], None] | None = None,
@@ -111,6 +111,51 @@ class HttpClient:
             return await self._use(connection, request, None, read_seconds, body_seconds, until, spare, on_sent)
         except Broken as broken:
             raise broken.error from None
+
+    async def long_poll(
+        self,
+        request: bytes,
+        scope: trio.CancelScope,
+        *,
+        connect_seconds: float,
+        read_seconds: float,
+        body_seconds: float,
+        on_sent: Callable[[], None],
+    ) -> HttpAnswer:
+        """As `exchange`, for an answer that may take a minute: thousands of tasks may wait in here, so it holds little
+        meanwhile. `scope` is a new one of the caller's, which may cancel it to give the exchange up; its deadline is set
+        here. A kept connection may turn out to be closed: the caller repeats the call then.
+
+        Raises ExchangeError; AnswerTooSlow also when the caller cancelled `scope`.
+        """
+        connection = self._take_now(True) or await self._take(True) or await self._connect(connect_seconds, INFINITE)
+        answer: HttpAnswer | None = None
+        scope.deadline = trio.current_time() + read_seconds
+        try:
+            with scope:
+                try:
+                    await connection.send(request)
+                except trio.BrokenResourceError:
+                    raise SendFailed("the connection broke while the request was sent") from None
+                del request
+                on_sent()
+                await connection.readable()
+                answer = await receive_answer(
+                    connection,
+                    self._max_answer,
+                    cut=self._cut,
+                    patience=Patience(scope, read_seconds, body_seconds, INFINITE),
+                )
+        except Broken as broken:
+            raise broken.error from None
+        finally:
+            if answer is not None and answer.keep_alive and not self._closed:
+                self._keep(connection)
+            else:
+                await trio.aclose_forcefully(connection.stream)
+        if answer is None:
+            raise AnswerTooSlow(f"no answer within {read_seconds:g} s")
+        return answer
 
     @property
     def idle(self) -> int:
@@ -204,16 +249,19 @@ class HttpClient:
                     if connection.sent:
                         raise AnswerTooSlow(f"no answer within {seconds:g} s")
                     raise SendTooSlow(f"the request could not be sent within {seconds:g} s")
-            keep = answer.keep_alive and not self._closed
+            keep = answer.keep_alive
         finally:
-            if keep:
-                self._keeps_alive = connection.used or self._keeps_alive
-                connection.used = True
-                connection.idle_since = trio.current_time()
-                self._idle.append(connection)
+            if keep and not self._closed:
+                self._keep(connection)
             else:
                 await trio.aclose_forcefully(connection.stream)
         return answer
+
+    def _keep(self, connection: Connection) -> None:
+        self._keeps_alive = connection.used or self._keeps_alive
+        connection.used = True
+        connection.idle_since = trio.current_time()
+        self._idle.append(connection)
 
     async def _connect(self, seconds: float, until: float) -> Connection:
         try:
@@ -244,7 +292,6 @@ class HttpClient:
     ) -> HttpAnswer:
         """`patience` None: the caller's deadline is near enough; there is no `body` then. Raises ExchangeError and
         Broken."""
-        reader: AnswerReader | None = None
         try:
             await connection.send(request)
             if body is not None and patience is not None:
@@ -252,48 +299,11 @@ class HttpClient:
                     patience.restart()
                     await connection.stream.send_all(piece)
                 patience.restart()
-            connection.sent = True
-            if on_sent is not None:
-                on_sent()
-            while True:
-                data = await connection.receive()
-                if reader is None:
-                    if (answer := plain_answer(data, self._max_answer)) is not None:
-                        return answer
-                    reader = AnswerReader(self._max_answer, self._cut)
-                if not data:
-                    if not reader.started:
-                        raise Broken(NotHttp("the server closed the connection without an answer"))
-                    reader.end()
-                else:
-                    reader.feed(data)
-                if reader.enough or not data:
-                    return reader.answer
-                if patience is not None:
-                    patience.renew()
         except (trio.BrokenResourceError, trio.ClosedResourceError):
-            if not connection.sent:
-                if (late := await self._late_answer(connection.stream)) is not None:
-                    return late
-                raise Broken(SendFailed("the connection broke while the request was sent")) from None
-            failed = AnswerFailed("the connection broke while waiting for the answer")
-            raise (failed if reader is not None and reader.started else Broken(failed)) from None
-        except BadAnswer as error:
-            raise NotHttp(f"not an HTTP answer: {error}") from None
-
-    async def _late_answer(self, stream: trio.abc.Stream) -> HttpAnswer | None:
-        """The answer of a server that stopped reading the request, for example because the request is too large."""
-        reader = AnswerReader(self._max_answer, self._cut)
-        with trio.move_on_after(LATE_ANSWER_SECONDS):
-            try:
-                while not reader.enough:
-                    data = await stream.receive_some(READ_SIZE)
-                    if not data:
-                        reader.end()
-                        break
-                    reader.feed(bytes(data))
-            except (trio.BrokenResourceError, trio.ClosedResourceError, BadAnswer):
-                return None
-            reader.answer.keep_alive = False
-            return reader.answer
-        return None
+            if (late := await receive_late_answer(connection, self._max_answer, cut=self._cut)) is not None:
+                return late
+            raise Broken(SendFailed("the connection broke while the request was sent")) from None
+        connection.sent = True
+        if on_sent is not None:
+            on_sent()
+        return await receive_answer(connection, self._max_answer, cut=self._cut, patience=patience)

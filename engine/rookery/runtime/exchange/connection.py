@@ -15,14 +15,14 @@ CLOSE_SECONDS = 1.0
 class Connection:
     """One connection of a client, in use or idle. `sent`: the whole current request has left."""
 
-    __slots__ = ("_fd", "_plain", "_poll", "idle_since", "sent", "stream", "used")
+    __slots__ = ("_fd", "_plain", "_poll", "_ready", "idle_since", "sent", "stream", "used")
 
     def __init__(self, stream: trio.abc.Stream, fd: int) -> None:
         self.stream = stream
         self._fd = fd
         self._plain = isinstance(stream, trio.SocketStream)
-        self._poll = select.poll()
-        self._poll.register(fd, select.POLLIN)
+        self._poll: select.poll | None = None
+        self._ready = False  # it was readable, and nothing was read since
         self.idle_since = 0.0
         self.used = False
         self.sent = False
@@ -30,7 +30,12 @@ class Connection:
     def is_usable(self, now: float) -> bool:
         """An idle HTTP connection has nothing to read; if it has, the server closed it or sent an answer to no request.
         `now` is trio's time."""
-        return now - self.idle_since < KEEPALIVE and not self._poll.poll(0) and not self._holds_records()
+        if now - self.idle_since >= KEEPALIVE:
+            return False
+        if self._poll is None:
+            self._poll = select.poll()
+            self._poll.register(self._fd, select.POLLIN)
+        return not self._poll.poll(0) and not self._holds_records()
 
     def _holds_records(self) -> bool:
         """Whether the TLS stream has taken bytes from the socket that no caller has read: those of a decrypted record,
@@ -54,13 +59,22 @@ class Connection:
         if written < len(data):
             await self.stream.send_all(memoryview(data)[written:])
 
+    async def readable(self) -> None:
+        """Return when the server has sent something, or hung up. A connection that waits for long holds little."""
+        self._poll = None
+        if not self._holds_records():
+            await trio.lowlevel.wait_readable(self._fd)
+            self._ready = True
+
     async def receive(self) -> bytes:
         """Like `receive_some`, but waits for a plain socket first, because its answer cannot be there yet. Raises
         BrokenResourceError."""
         if not self._plain:
             return bytes(await self.stream.receive_some(READ_SIZE))
         while True:
-            await trio.lowlevel.wait_readable(self._fd)
+            if not self._ready:
+                await trio.lowlevel.wait_readable(self._fd)
+            self._ready = False
             try:
                 return os.read(self._fd, READ_SIZE)
             except BlockingIOError:
