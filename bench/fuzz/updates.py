@@ -56,6 +56,7 @@ class _Answers:
         seconds: float = 0.0,
         repeat: bool = True,
         on_sent: Callable[[], None] | None = None,
+        scope: object = None,
     ) -> Answer:
         """See `BotApi.exchange`."""
         if on_sent is not None:

@@ -86,9 +86,9 @@ class TelegramLink:
         life.last_probe, life.probe_latency = self._inbox.now(), answered_at - asked_at
         self._inbox.beat()
 
-    async def run(self) -> None:
-        """Poll until cancelled. Raises ProviderError."""
-        await self._polls.run()
+    def run(self) -> Coroutine[Any, Any, None]:
+        """Poll until cancelled. Raises ProviderError, when awaited."""
+        return self._polls.run()
 
     async def close(self) -> None:
         """Confirm the stored updates to the server. Bounded and shielded; never raises when the server does not answer."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import ssl
 import time
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager, suppress
@@ -23,6 +22,7 @@ from rookery.runtime.trust import tls_context
 from .bot_api.api import BotApi
 from .bot_api.methods import check_method
 from .bot_api.proxy import check_proxy
+from .bot_api.server import BotServer
 from .bot_api.transport import PlainTransport
 from .event_types import EVENT_TYPES
 from .link import TelegramLink
@@ -86,15 +86,19 @@ class Telegram:
         self._ca_bundle = ca_bundle
         self._proxy = check_proxy(proxy, "proxy") if proxy is not None else None
         self._local_files = local_files
-        self._ssl_context: ssl.SSLContext | None = None
+        self._server = BotServer(api_url, None)
         self._bots: dict[str, _Holder] = {}  # by bot id: the session that runs it here
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Load the certificates once: a separate context for each bot would cost 0.8 MB and 20 ms."""
+        self._server = BotServer(self._api_url, None)
         if any(url.startswith("https") for url in (self._api_url, self._proxy or "")):
-            self._ssl_context = tls_context(self._ca_bundle)
-        yield
+            self._server.ssl_context = tls_context(self._ca_bundle)
+        try:
+            yield
+        finally:
+            await self._server.aclose()
 
     def check(self, credentials: Mapping[str, str], settings: Mapping[str, Any]) -> None:
         """Raises InvalidInput."""
@@ -203,9 +207,9 @@ class Telegram:
         self, token: str, session: Session, settings: BotSettings, inbox: Inbox
     ) -> AsyncIterator[TelegramLink]:
         proxy = settings.proxy or self._proxy
-        if self._ssl_context is None and (proxy or "").startswith("https"):
-            self._ssl_context = tls_context(self._ca_bundle)
-        api = BotApi(token, self._api_url, self._ssl_context, proxy=proxy)
+        if self._server.ssl_context is None and (proxy or "").startswith("https"):
+            self._server.ssl_context = tls_context(self._ca_bundle)
+        api = BotApi(token, self._server, proxy=proxy)
         link = TelegramLink(
             session.id,
             _bot_id(token),

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import copy
-import ssl
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Mapping
+from contextlib import aclosing, asynccontextmanager, nullcontext
 from typing import Any, cast
 from urllib.parse import quote
 
@@ -18,10 +16,11 @@ from rookery.runtime import http_client
 from rookery.runtime.http_answer import HttpAnswer
 from rookery.runtime.http_client import HttpClient
 
-from .client import Client, Content, Progress
+from .client import Client, Content, Progress, open_client
 from .errors import Answer, ApiError, NoAnswer, read_answer
 from .multipart import FilePart, Multipart
-from .transport import BotTransport, DirectTransport
+from .server import MAX_PREPARED, BotServer
+from .transport import BotTransport, Route
 
 CONNECT_SECONDS = 10.0
 ANSWER_SECONDS = 25.0  # the engine's send deadline is a little longer
@@ -31,9 +30,6 @@ MAX_ANSWER = 32 * 1024 * 1024
 
 BODY_SECONDS = 60.0
 """Seconds from the first byte to the end of an answer: a trickle of bytes must not keep a call alive forever."""
-
-MAX_PREPARED = 64
-"""Maximum number of requests to keep and reuse with another body."""
 
 BUSY = 64 * 1024
 """Bytes of one chunk of a file."""
@@ -47,39 +43,29 @@ _encoder = msgspec.json.Encoder()
 class BotApi:
     """The methods of one bot. Owned by its link, which closes it.
 
-    Polls, control calls, downloads and everything through a proxy use one `httpx.AsyncClient`. Without a proxy its calls
-    and all sends share the connections of one `HttpClient`, which takes a tenth of the CPU per call.
+    Polls, control calls, downloads and everything through a proxy use an `httpx.AsyncClient`: without a proxy, calls use
+    that of the server; downloads, and calls through a proxy, use one of this bot's own. Without a proxy, calls and all sends
+    share the connections of one `HttpClient`, which takes a tenth of the CPU per call.
     """
 
-    def __init__(
-        self, token: str, base_url: str, ssl_context: ssl.SSLContext | None, *, proxy: str | None = None
-    ) -> None:
-        url = httpx.URL(base_url)
-        self._authority = url.netloc
-        self._server = f"{url.scheme}://{url.netloc.decode()}"
-        is_https = url.scheme == "https"
-        port = url.port or (443 if is_https else 80)
-        self._calls = None
-        if proxy is not None:
-            transport = BotTransport(url, token, ssl_context, proxy)
-        else:
-            self._calls = HttpClient(url.host, port, ssl_context if is_https else None, max_answer=MAX_ANSWER)
-            transport = DirectTransport(url, token, ssl_context, self._calls)
-        self._client = Client(
-            base_url=url.copy_with(raw_path=b"/"),
-            transport=transport,
-            headers={"user-agent": "Rookery", "accept": "application/json", "accept-encoding": "identity"},
-            trust_env=False,
-        )
-        self._prefix = b"POST " + url.raw_path.rstrip(b"/") + b"/bot" + token.encode() + b"/"
-        self._head = (
-            b" HTTP/1.1\r\nHost: " + url.netloc + b"\r\nAccept: application/json\r\nUser-Agent: Rookery\r\n"
-            b"Content-Type: %b\r\nContent-Length: "
-        )
-        self._heads: dict[str, bytes] = {}  # of calls with JSON, by method, up to the length
+    __slots__ = ("_calls", "_client", "_heads", "_path", "_proxy", "_route", "_server", "_token")
+
+    def __init__(self, token: str, server: BotServer, *, proxy: str | None = None) -> None:
+        self._token = token
+        self._server = server
+        self._proxy = proxy
+        self._path = server.path + b"/bot" + token.encode() + b"/"
+        self._client: Client | None = None
+        self._calls: HttpClient | None = None
+        self._route: Route | None = None
+        self._heads: dict[str, bytes] | None = None  # of calls with JSON, by method, up to the length
+        if proxy is None:
+            context = server.ssl_context if server.is_https else None
+            self._calls = HttpClient(server.url.host, server.port, context, max_answer=MAX_ANSWER)
+            self._route = Route(self._path, self._calls)
 
     def __repr__(self) -> str:
-        return f"<BotApi {self._authority.decode()}>"
+        return f"<BotApi {self._server.url.netloc.decode()}>"
 
     async def ask(
         self,
@@ -92,7 +78,7 @@ class BotApi:
         ApiError (the server refused) and NoAnswer."""
         return read_answer(*await self.exchange(method, params, seconds=seconds))
 
-    async def exchange(
+    def exchange(
         self,
         method: str,
         params: Mapping[str, Any] | None = None,
@@ -100,20 +86,18 @@ class BotApi:
         seconds: float = ANSWER_SECONDS,
         repeat: bool = True,
         on_sent: Callable[[], None] | None = None,
-    ) -> Answer:
-        """Like `ask`, but returns the raw answer for `read_answer`. Raises NoAnswer.
+        scope: trio.CancelScope | None = None,
+    ) -> Coroutine[Any, Any, Answer]:
+        """Like `ask`, but returns the raw answer for `read_answer`. Raises NoAnswer, when awaited.
 
         `repeat`: when a kept connection turns out to be closed, the call is repeated once on another one. `on_sent` is
-        called when the request has left.
+        called when the request has left. `scope`: a new one, for a call whose answer may take a minute and that is not
+        repeated; cancelling it ends the call as if no answer had come.
         """
         body = _encoder.encode(params) if params else b"{}"
-        request = Progress(on_sent, repeatable=repeat)
-        try:
-            return await self._post(method, body, "application/json", len(body), seconds, request)
-        except NoAnswer as error:
-            if self._calls is not None or request.connected or not (repeat and error.broken):
-                raise
-        return await self._post(method, body, "application/json", len(body), seconds, Progress(on_sent))
+        if self._route is not None:
+            return self._direct(method, body, seconds, repeat, on_sent, scope)
+        return self._through_proxy(method, body, seconds, repeat, on_sent, scope)
 
     async def call(
         self,
@@ -127,11 +111,13 @@ class BotApi:
         body = _encoder.encode(params) if params else b"{}"
         if self._calls is None:
             return read_answer(*await self._post(method, body, "application/json", len(body), seconds, Progress(None)))
+        if self._heads is None:
+            self._heads = {}
         head = self._heads.get(method)
         if head is None:
             if len(self._heads) >= MAX_PREPARED:
                 self._heads.clear()
-            head = self._heads[method] = self._prefix + method.encode() + self._head % b"application/json"
+            head = self._heads[method] = self._head(method, "application/json")
         try:
             answer = await self._calls.exchange(
                 b"%b%d\r\n\r\n%b" % (head, len(body), body),
@@ -164,7 +150,7 @@ class BotApi:
             if self._calls is None:
                 request = Progress(None)
                 return read_answer(*await self._post(method, pieces, form.content_type, form.size, seconds, request))
-            head = self._prefix + method.encode() + self._head % form.content_type.encode() + b"%d\r\n\r\n" % form.size
+            head = self._head(method, form.content_type) + b"%d\r\n\r\n" % form.size
             try:
                 answer = await self._calls.exchange(
                     head,
@@ -179,8 +165,9 @@ class BotApi:
 
     async def download(self, file_path: str, sink: MediaSink) -> None:
         """Write the file at the path from `getFile` into `sink`, in chunks. Raises ApiError, NoAnswer, MediaError."""
-        request = self._client.build_request("GET", f"/file/{quote(file_path)}", timeout=_timeout(ANSWER_SECONDS))
-        async with self._answer(request) as response:
+        client = self._own_client()
+        request = client.build_request("GET", f"/file/{quote(file_path)}", timeout=_timeout(ANSWER_SECONDS))
+        async with _answer(client, request) as response:
             if response.status_code != 200:
                 raise ApiError(response.status_code, "no file", readable=response.status_code < 500)
             async with _pieces(response, BUSY) as pieces:
@@ -191,7 +178,69 @@ class BotApi:
         """Close every connection."""
         if self._calls is not None:
             await self._calls.aclose()
-        await self._client.aclose()
+        if self._client is not None:
+            await self._client.aclose()
+
+    def _head(self, method: str, content_type: str) -> bytes:
+        """The head of a call that does not go through httpx, up to the length."""
+        return b"POST " + self._path + method.encode() + self._server.head % content_type.encode()
+
+    def _own_client(self) -> Client:
+        if self._client is None:
+            server = self._server
+            self._client = open_client(
+                server.url, BotTransport(server.url, self._token, server.ssl_context, self._proxy)
+            )
+        return self._client
+
+    async def _direct(
+        self,
+        method: str,
+        body: bytes,
+        seconds: float,
+        repeat: bool,
+        on_sent: Callable[[], None] | None,
+        scope: trio.CancelScope | None,
+    ) -> Answer:
+        """A call without a proxy. A `DirectTransport` gives complete answers, and limits them itself."""
+        request = self._server.request(method, "application/json", len(body), keep=True)
+        request.stream = Content(body)
+        del body  # `Content` forgets it, too: a thousand bots wait below
+        request.extensions = {
+            "timeout": _SECONDS | {"read": seconds},
+            "head": request.extensions["head"],
+            "route": self._route,
+            "repeatable": repeat,
+            "on_sent": on_sent,
+            "body_seconds": BODY_SECONDS,
+            "scope": scope,
+        }
+        try:
+            response = await self._server.client.send(request, stream=True)
+        except httpx.HTTPError as error:
+            raise _no_answer(error) from None
+        response.stream = _TAKEN  # httpx's own refers to the response, which would leave both to the garbage collector
+        whole: HttpAnswer = response.extensions["answer"]
+        return whole.status, whole.headers, whole.body
+
+    async def _through_proxy(
+        self,
+        method: str,
+        body: bytes,
+        seconds: float,
+        repeat: bool,
+        on_sent: Callable[[], None] | None,
+        scope: trio.CancelScope | None,
+    ) -> Answer:
+        with scope or nullcontext():
+            request = Progress(on_sent)
+            try:
+                return await self._post(method, body, "application/json", len(body), seconds, request)
+            except NoAnswer as error:
+                if request.connected or not (repeat and error.broken):
+                    raise
+            return await self._post(method, body, "application/json", len(body), seconds, Progress(on_sent))
+        raise NoAnswer("the call was given up", left=True)
 
     async def _post(
         self,
@@ -200,25 +249,13 @@ class BotApi:
         content_type: str,
         size: int,
         seconds: float,
-        request: Progress,
+        progress: Progress,
     ) -> Answer:
-        prepared = self._prepare(method, content_type, size, keep=isinstance(content, bytes))
-        prepared.stream = Content(content)
-        prepared.extensions = {
-            "timeout": {"connect": CONNECT_SECONDS, "read": seconds, "write": ANSWER_SECONDS, "pool": CONNECT_SECONDS},
-            "trace": request.trace,
-            "on_sent": request.sent,
-            "repeatable": request.repeatable,
-            "body_seconds": BODY_SECONDS,
-        }
-        if self._calls is not None:  # a `DirectTransport` gives complete answers, and limits them itself
-            try:
-                response = await self._client.send(prepared, stream=True)
-            except httpx.HTTPError as error:
-                raise _no_answer(error) from None
-            whole: HttpAnswer = response.extensions["answer"]
-            return whole.status, whole.headers, whole.body
-        async with self._answer(prepared) as response:
+        """A call through a proxy."""
+        request = self._server.request(method, content_type, size, keep=isinstance(content, bytes))
+        request.stream = Content(content)
+        request.extensions = {"timeout": _SECONDS | {"read": seconds}, "trace": progress.trace}
+        async with _answer(self._own_client(), request) as response:
             body = bytearray()
             with trio.fail_after(seconds + BODY_SECONDS), trio.CancelScope() as enough:
                 async with _pieces(response) as pieces:
@@ -230,37 +267,24 @@ class BotApi:
                 raise NoAnswer("the answer is too large", left=True)
         return response.status_code, {name.lower(): value for name, value in response.headers.raw}, bytes(body)
 
-    def _prepare(self, method: str, content_type: str, size: int, *, keep: bool) -> httpx.Request:
-        """A request without its body. Building it takes longer than sending it, so the last ones are kept if `keep`, once
-        for all bots of a server: they do not hold a token, and take 6 KiB a bot otherwise."""
-        key = self._server, method, content_type, size
-        request = _prepared.get(key)
-        if request is None:
-            headers = {"content-type": content_type, "content-length": str(size)}
-            request = self._client.build_request("POST", f"/{method}", headers=headers)
-            if keep:
-                if len(_prepared) >= MAX_PREPARED:
-                    _prepared.clear()
-                _prepared[key] = request
-        return copy.copy(request)
 
-    @asynccontextmanager
-    async def _answer(self, request: httpx.Request) -> AsyncIterator[httpx.Response]:
-        """Raises NoAnswer for any error of httpx, here and in the block."""
+_TAKEN = httpx.ByteStream(b"")
+_SECONDS = {"connect": CONNECT_SECONDS, "read": ANSWER_SECONDS, "write": ANSWER_SECONDS, "pool": CONNECT_SECONDS}
+
+
+@asynccontextmanager
+async def _answer(client: Client, request: httpx.Request) -> AsyncIterator[httpx.Response]:
+    """Raises NoAnswer for any error of httpx, here and in the block."""
+    try:
+        response = await client.send(request, stream=True)
         try:
-            response = await self._client.send(request, stream=True)
-            try:
-                yield response
-            finally:
-                await response.aclose()
-        except httpx.HTTPError as error:
-            raise _no_answer(error) from None
-        except trio.TooSlowError:
-            raise NoAnswer("the answer took too long", left=True) from None
-
-
-_prepared: dict[tuple[str, str, str, int], httpx.Request] = {}
-"""By server, method, type and size of the body. These requests are shared and must not be changed."""
+            yield response
+        finally:
+            await response.aclose()
+    except httpx.HTTPError as error:
+        raise _no_answer(error) from None
+    except trio.TooSlowError:
+        raise NoAnswer("the answer took too long", left=True) from None
 
 
 def _unanswered(error: http_client.ExchangeError) -> NoAnswer:

@@ -1,4 +1,4 @@
-"""The `httpx.AsyncClient` of one bot, without the features that the Bot API does not use."""
+"""An `httpx.AsyncClient` without the features that the Bot API does not use."""
 
 from __future__ import annotations
 
@@ -12,18 +12,23 @@ class Content(httpx.AsyncByteStream):
     """A request's body. httpx's own bodies are generators, which stay unfinished when the server hangs up."""
 
     def __init__(self, content: bytes | AsyncIterator[bytes]) -> None:
-        self._left = [content] if isinstance(content, bytes) else []
-        self._pieces = None if isinstance(content, bytes) else content
+        self._content = content
+
+    def take(self) -> bytes:
+        """All of a body that is not in pieces. It is forgotten, since thousands of polls wait for their answers."""
+        assert isinstance(self._content, bytes)
+        content, self._content = self._content, b""
+        return content
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self
 
     async def __anext__(self) -> bytes:
-        if self._pieces is not None:
-            return await self._pieces.__anext__()
-        if not self._left:
+        if not isinstance(self._content, bytes):
+            return await self._content.__anext__()
+        if not self._content:
             raise StopAsyncIteration
-        return self._left.pop()
+        return self.take()
 
 
 class _NoCookies(httpx.Cookies):
@@ -49,19 +54,23 @@ class Client(httpx.AsyncClient):
 _NO_COOKIES = _NoCookies()
 
 
-class Progress:
-    """Follows the progress of a request: a `DirectTransport` calls `sent`, httpcore `trace`."""
+def open_client(url: httpx.URL, transport: httpx.AsyncBaseTransport) -> Client:
+    """A client of the server at `url`, which takes `/METHOD`. The caller closes it, and with it the transport."""
+    return Client(
+        base_url=url.copy_with(raw_path=b"/"),
+        transport=transport,
+        headers={"user-agent": "Rookery", "accept": "application/json", "accept-encoding": "identity"},
+        trust_env=False,
+    )
 
-    def __init__(self, on_sent: Callable[[], None] | None, *, repeatable: bool = False) -> None:
+
+class Progress:
+    """Follows the progress of a request through a proxy: httpcore calls `trace`."""
+
+    def __init__(self, on_sent: Callable[[], None] | None) -> None:
         self._on_sent = on_sent
-        self.repeatable = repeatable
         self._to_proxy = False
         self.connected = False  # the request opened a new connection
-
-    def sent(self) -> None:
-        """Note that the request was sent."""
-        if self._on_sent is not None:
-            self._on_sent()
 
     async def trace(self, name: str, info: Mapping[str, Any]) -> None:
         """Receive httpcore's progress; see its extension `trace`."""
@@ -69,5 +78,5 @@ class Progress:
             self.connected = True
         elif name == "http11.send_request_headers.started":
             self._to_proxy = info["request"].method == b"CONNECT"
-        elif name == "http11.send_request_body.complete" and not self._to_proxy:
-            self.sent()
+        elif name == "http11.send_request_body.complete" and not self._to_proxy and self._on_sent is not None:
+            self._on_sent()

@@ -22,6 +22,8 @@ from rookery.runtime import http_client
 from rookery.runtime.http_client import HttpClient
 from rookery.runtime.names import names
 
+from .client import Content
+
 MAX_CONNECTIONS = 128
 KEPT_CONNECTIONS = 16
 KEEPALIVE = 55.0  # seconds an idle connection is kept; common proxies close theirs after 60
@@ -103,44 +105,64 @@ class BotTransport(PlainTransport):
         return await self._exchange(request, self._method_path + path.removeprefix(b"/"))
 
 
-class DirectTransport(BotTransport):
-    """Connections without a proxy. Calls of methods go over an `HttpClient`, which takes a fifth of httpcore's CPU time;
-    files, which are read in chunks, go over httpcore. Closed by the client that it belongs to, except for `calls`.
+class Route:
+    """How one bot's calls reach the server without a proxy. Not printable: the path holds the token.
 
-    A call that says so may reach the server twice: when a kept connection turns out to be closed, it is repeated on a new
-    one.
+    Args:
+        path: of its methods, with the slash at the end.
+        calls: its connections.
     """
 
-    def __init__(self, base_url: httpx.URL, token: str, ssl_context: ssl.SSLContext | None, calls: HttpClient) -> None:
-        super().__init__(base_url, token, ssl_context, None)
-        self._calls = calls
+    __slots__ = ("calls", "path")
+
+    def __init__(self, path: bytes, calls: HttpClient) -> None:
+        self.path = path
+        self.calls = calls
+
+
+class DirectTransport(httpx.AsyncBaseTransport):
+    """Calls of methods without a proxy, over an `HttpClient`, which takes a fifth of httpcore's CPU time. One serves all
+    bots of a server: each request names its `Route`.
+
+    A call that says so may reach the server twice: when a kept connection turns out to be closed, it is repeated on a new
+    one. A call with a `scope` is a long poll, see `HttpClient.long_poll`.
+    """
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Raises httpx.TransportError."""
-        path = request.url.raw_path
-        if path.startswith(b"/file/"):
-            return await super().handle_async_request(request)
-        assert isinstance(request.stream, httpx.AsyncByteStream)
-        body = [piece async for piece in request.stream]
-        seconds = request.extensions["timeout"]
+        extensions = request.extensions
+        route: Route = extensions["route"]
+        seconds = extensions["timeout"]
         try:
-            answer = await self._calls.exchange(
-                self._head(request, path) + b"".join(body),
-                connect_seconds=seconds["connect"],
-                read_seconds=seconds["read"],
-                body_seconds=request.extensions["body_seconds"],
-                repeatable=request.extensions["repeatable"],
-                on_sent=request.extensions["on_sent"],
-            )
+            if extensions["scope"] is None:
+                answer = await route.calls.exchange(
+                    _bytes_of(request, route.path),
+                    connect_seconds=seconds["connect"],
+                    read_seconds=seconds["read"],
+                    body_seconds=extensions["body_seconds"],
+                    repeatable=extensions["repeatable"],
+                    on_sent=extensions["on_sent"],
+                )
+            else:
+                answer = await route.calls.long_poll(
+                    _bytes_of(request, route.path),
+                    extensions["scope"],
+                    connect_seconds=seconds["connect"],
+                    read_seconds=seconds["read"],
+                    body_seconds=extensions["body_seconds"],
+                    on_sent=extensions["on_sent"],
+                )
         except http_client.ExchangeError as error:
             raise _HTTPX_ERRORS.get(type(error), httpx.ReadError)(str(error)) from None
         # The body is decoded already. A caller that used `stream=True` finds all of it at once in `answer`.
         return httpx.Response(answer.status, stream=_Whole(answer.body), extensions={**_EXTENSIONS, "answer": answer})
 
-    def _head(self, request: httpx.Request, path: bytes) -> bytes:
-        line = b"%b %b%b HTTP/1.1\r\n" % (request.method.encode(), self._method_path, path.removeprefix(b"/"))
-        fields = [b"%b: %b\r\n" % field for field in request.headers.raw]
-        return b"".join((line, *fields, b"\r\n"))
+
+def _bytes_of(request: httpx.Request, path: bytes) -> bytes:
+    """The whole request; the method's name follows `path`. The request forgets its body."""
+    method, name = request.method.encode(), request.url.raw_path.removeprefix(b"/")
+    assert isinstance(request.stream, Content)
+    return b"%b %b%b HTTP/1.1\r\n%b\r\n%b" % (method, path, name, request.extensions["head"], request.stream.take())
 
 
 _HTTPX_ERRORS: dict[type[http_client.ExchangeError], type[httpx.TransportError]] = {

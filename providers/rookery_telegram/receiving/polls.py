@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, NoReturn
 
@@ -43,6 +43,14 @@ UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 log = get_logger("SESSION")
 
 
+class _Halt:
+    """The polls make way for something else: both events are set once."""
+
+    def __init__(self) -> None:
+        self.polls_ended = trio.Event()
+        self.over = trio.Event()
+
+
 class Polls:
     """Receives a bot's updates. The link owns it, and runs and closes it.
 
@@ -69,7 +77,7 @@ class Polls:
         self._api = api
         self._inbox = inbox
         self._takeover = takeover
-        self._params: dict[str, Any] = {"timeout": poll_timeout, "allowed_updates": allowed_updates}
+        self._allowed_updates = allowed_updates
         self._poll_timeout = poll_timeout
         self._position = Position.load(inbox.cursor, bot)
         self._sent_offset = self._position.offset  # the offset that was last sent to the server
@@ -77,40 +85,42 @@ class Polls:
         self._asked_at: float | None = None  # when the poll under way began
         self.answered_at = -float("inf")  # trio time of the last answer that was not an error; the link sets the first
         self._album_pause = album_pause
-        self._storing = trio.Lock()  # the cursor moves for updates and for albums
-        self._album_news = trio.Event()  # parts were stored, or the server had no more of them
+        self._storing: trio.Lock | None = None  # the cursor moves for updates and for albums; made when it first does
+        self._album_news: trio.Event | None = None  # parts were stored, or the server had no more of them
         self._behind = True  # updates may wait at the server: it has not answered yet, failed, or gave a full batch
         self._waits = False  # a poll is under way that the server answers as soon as it has an update
         self._complete: tuple[Album, ...] = ()  # the server had no more parts of these when their pause was over
-        self._polling = trio.CancelScope()
-        self._turn = trio.Lock()  # held by the task that may poll: that of `run` or of `halted`
-        self._halting = self._ended = False
+        self._polling = trio.CancelScope()  # of the poll under way
+        self._halt: _Halt | None = None
+        self._ended = False
 
-    async def run(self) -> None:
-        """Poll until cancelled. Raises ProviderError."""
+    def run(self) -> Coroutine[Any, Any, NoReturn]:
+        """Poll until cancelled. Raises ProviderError, when awaited."""
         if self._album_pause is None and not self._position.albums:
-            await self._poll_until_halted()
+            return self._poll_for_ever()
+        return self._poll_and_gather_albums()
+
+    async def _poll_and_gather_albums(self) -> NoReturn:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._gather_albums)
-            await self._poll_until_halted()
+            await self._poll_for_ever()
 
-    async def _poll_until_halted(self) -> NoReturn:
-        while True:
-            async with self._turn:
-                if self._ended:
-                    await trio.sleep_forever()  # the engine closes this link
-                with trio.CancelScope() as self._polling:
-                    if self._halting:
-                        self._polling.cancel()
-                    await self._poll_again_and_again()
-
-    async def _poll_again_and_again(self) -> NoReturn:
+    async def _poll_for_ever(self) -> NoReturn:
         failed: Failure | None = None
         while True:
+            if self._halt is not None:
+                failed = None
+                self._halt.polls_ended.set()
+                await self._halt.over.wait()
+                continue
+            if self._ended:
+                await trio.sleep_forever()  # the engine closes this link
             try:
                 spun = await self._poll()
                 failed = None
             except ProviderError as error:
+                if self._halt is not None:
+                    continue
                 # Only an error that comes twice in a row is worth a visible reconnect.
                 if error.kind not in SECOND_TRY_DELAY or failed is not None:
                     raise
@@ -152,22 +162,21 @@ class Polls:
     async def halted(self) -> AsyncIterator[None]:
         """Stop polling for the block, after storing every update that waits at the server. Polling resumes afterwards, unless
         the block calls `end`. Raises NotConnected."""
-        if self._halting or self._ended:
+        if self._halt is not None or self._ended:
             raise NotConnected("the session is already leaving its server")
-        self._halting = self._behind = True
+        halt = self._halt = _Halt()
+        self._behind = True
         try:
             self._polling.cancel()
             with trio.move_on_after(REST_SECONDS) as waiting:
-                await self._turn.acquire()
+                await halt.polls_ended.wait()
             if waiting.cancelled_caught:
                 raise NotConnected("the poll under way did not end in time")
-            try:
-                await self._fetch_the_rest()
-                yield
-            finally:
-                self._turn.release()
+            await self._fetch_the_rest()
+            yield
         finally:
-            self._halting = False
+            self._halt = None
+            halt.over.set()
 
     def end(self) -> None:
         """Never poll again: the bot has left the server. Call it inside `halted`."""
@@ -189,8 +198,7 @@ class Polls:
         updates."""
         position = self._position
         started = trio.current_time()
-        if position.offset:
-            self._params["offset"] = position.offset
+        polling = self._polling = trio.CancelScope()
         overdue = self._overdue()
         open_ended = any(album not in self._complete and not is_full(album) for album in overdue)
         at_once = at_once or open_ended or (self._behind and bool(position.albums))
@@ -199,10 +207,11 @@ class Polls:
         try:
             answer = await self._api.exchange(
                 "getUpdates",
-                self._params | {"timeout": 0} if at_once else self._params,
+                self._params_of(0 if at_once else self._poll_timeout),
                 seconds=self._poll_timeout + POLL_MARGIN,
                 repeat=False,  # `run` repeats it, for more kinds of errors
                 on_sent=self._confirmed,
+                scope=polling,
             )
             events, ids = read_updates(answer, epoch=position.epoch, now=self._inbox.now)
         except (ApiError, NoAnswer) as error:
@@ -225,7 +234,7 @@ class Polls:
         epoch = position.epoch_of(ids, now)
         if epoch != position.epoch:
             events, ids = read_updates(answer, epoch=epoch, now=self._inbox.now)
-        async with self._storing:
+        async with self._turn_to_store():
             after = self._position.after(ids, epoch, now)
             if self._album_pause is not None:
                 after = after.with_parts(events, now=now, pause=self._album_pause)
@@ -234,17 +243,24 @@ class Polls:
         self._note_complete(overdue)
         return not ids
 
-    def _overdue(self) -> list[Album]:
+    def _params_of(self, timeout: int) -> dict[str, Any]:
+        params: dict[str, Any] = {"timeout": timeout, "allowed_updates": self._allowed_updates}
+        if self._position.offset:
+            params["offset"] = self._position.offset
+        return params
+
+    def _overdue(self) -> Sequence[Album]:
         """The albums whose pause is over."""
         if not self._position.albums:
-            return []
+            return ()
         now, pause = self._inbox.now(), self._album_pause or 0.0
         return [album for album in self._position.albums if is_ripe(album, now=now, pause=pause)]
 
-    def _note_complete(self, overdue: list[Album]) -> None:
-        """Note the answer to a poll that began when these albums were overdue: they are complete unless it brought a part."""
+    def _note_complete(self, overdue: Sequence[Album]) -> None:
+        """Note that a poll which began when these albums were overdue is answered. One that got a part is another one."""
         self._complete = () if self._behind else tuple(overdue)
-        self._album_news.set()
+        if self._album_news is not None:
+            self._album_news.set()
 
     async def _gather_albums(self) -> None:
         """Store the event of each album once its parts are complete, including albums that an earlier link left behind.
@@ -252,8 +268,8 @@ class Polls:
         A pause during which the server could not deliver (the process was dead, the network away, a commit slow) proves
         nothing: parts may wait there. So an album also needs a poll that waits, or that asked after the pause."""
         while True:
-            self._album_news = trio.Event()
-            async with self._storing:
+            news = self._album_news = trio.Event()
+            async with self._turn_to_store():
                 overdue = self._overdue()
                 ripe = [album for album in overdue if self._waits or is_full(album) or album in self._complete]
                 if ripe:
@@ -263,7 +279,12 @@ class Polls:
             now = self._inbox.now()
             pauses = (album.due - now for album in self._position.albums if album not in overdue)
             with trio.move_on_after(max(0.0, min(pauses, default=float("inf")))):
-                await self._album_news.wait()
+                await news.wait()
+
+    def _turn_to_store(self) -> trio.Lock:
+        if self._storing is None:
+            self._storing = trio.Lock()
+        return self._storing
 
     def _confirmed(self) -> None:
         """Note that the request has confirmed the offset, whether or not an answer comes."""

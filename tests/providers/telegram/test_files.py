@@ -15,6 +15,7 @@ from rookery.model.media import MediaOrigin, MediaState
 from rookery.store.open import store_from_url
 from rookery_simulator.bot_api.faults import Fault
 from rookery_telegram.bot_api.api import BotApi
+from rookery_telegram.bot_api.server import BotServer
 from support.telegram_engine import QUICK, open_quick_simulator, open_setup
 
 BIG = os.urandom(3_000_000)
@@ -174,4 +175,4 @@ async def test_files_are_fetched_by_themselves(tmp_path: Path) -> None:
 
 
 def test_the_token_stays_in_here() -> None:
-    assert "AAbb" not in repr(BotApi("123:AAbb", "http://localhost:1", None))
+    assert "AAbb" not in repr(BotApi("123:AAbb", BotServer("http://localhost:1", None)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from typing import Any
 
 import msgspec
@@ -203,7 +204,7 @@ class SimulatedApi:
 
     telegram: Telegram  # set by the run
 
-    def __init__(self, token: str, base_url: str, ssl_context: object = None, **_: object) -> None:
+    def __init__(self, token: str, server: object = None, **_: object) -> None:
         self._token = token
         self._process = PROCESS.get()
         self.telegram.open[self._process] += 1
@@ -225,13 +226,16 @@ class SimulatedApi:
         seconds: float = 25.0,
         repeat: bool = True,
         on_sent: Callable[[], None] | None = None,
+        scope: trio.CancelScope | None = None,
     ) -> Answer:
-        try:
+        with scope or nullcontext():
+            try:
+                return await self._once(method, params, seconds, on_sent)
+            except NoAnswer as error:
+                if not (repeat and error.broken):
+                    raise
             return await self._once(method, params, seconds, on_sent)
-        except NoAnswer as error:
-            if not (repeat and error.broken):
-                raise
-        return await self._once(method, params, seconds, on_sent)
+        raise NoAnswer("the call was given up", left=True)
 
     async def call(
         self,

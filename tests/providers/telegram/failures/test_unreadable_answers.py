@@ -18,6 +18,7 @@ from rookery.provider.capabilities import MediaSink
 from rookery.provider.contract import Inbox
 from rookery.provider.pacer import Pacer
 from rookery_telegram.bot_api.api import BotApi
+from rookery_telegram.bot_api.server import BotServer
 from rookery_telegram.link import TelegramLink
 from rookery_telegram.sending.outbound import to_receipt
 from support.bot_api.messages import message_of
@@ -57,7 +58,7 @@ async def open_link(result: bytes) -> AsyncGenerator[TelegramLink]:
     async with trio.open_nursery() as nursery:
         listeners = await nursery.start(partial(trio.serve_tcp, partial(_serve, result), 0, host="127.0.0.1"))
         port = listeners[0].socket.getsockname()[1]
-        api = BotApi("5:token", f"http://127.0.0.1:{port}", None)
+        api = BotApi("5:token", BotServer(f"http://127.0.0.1:{port}", None))
         link = TelegramLink(
             "shop",
             "5",
