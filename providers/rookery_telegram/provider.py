@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import AsyncIterator, Collection, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -17,6 +17,7 @@ from rookery.errors import InvalidInput, ProviderError, TerminalError
 from rookery.model.session import Action, Reason, Session
 from rookery.provider.capabilities import Reached
 from rookery.provider.contract import Inbox, Link
+from rookery.runtime.signals import Flag
 from rookery.runtime.trust import tls_context
 
 from .bot_api.api import BotApi
@@ -48,7 +49,50 @@ class _Holder:
 
     def __init__(self, session: str) -> None:
         self.session = session
-        self.gone = trio.Event()
+        self.gone = Flag()
+
+
+class _Opening:
+    """The context of `Telegram.open_link`: opens the link and closes it. It waits as long as the link lives, so it is not a
+    generator, which takes four times the memory."""
+
+    __slots__ = ("_api", "_bot", "_holder", "_inbox", "_link", "_provider", "_session")
+
+    def __init__(self, provider: Telegram, session: Session, inbox: Inbox) -> None:
+        self._provider = provider
+        self._session = session
+        self._inbox = inbox
+
+    async def __aenter__(self) -> Link:
+        token = self._session.credentials.get("token", "")
+        if not _TOKEN.fullmatch(token):
+            raise TerminalError("there is no valid token", reason=Reason.INVALID_TOKEN, action=Action.REPLACE_TOKEN)
+        try:
+            settings = bot_settings(self._session.settings)
+        except InvalidInput as error:
+            raise TerminalError(str(error), reason=Reason.CONFIGURATION, action=Action.FIX_CONFIGURATION) from None
+        self._bot = _bot_id(token)
+        self._holder = await self._provider._hold(self._bot, self._session.id, self._inbox)
+        try:
+            self._api, self._link = self._provider._connect(token, self._session, settings, self._inbox)
+            try:
+                await self._link.open()
+            except BaseException:
+                await self._api.aclose()
+                raise
+        except BaseException:
+            self._provider._let_go(self._bot, self._holder)
+            raise
+        return self._link
+
+    async def __aexit__(self, *_: object) -> None:
+        try:
+            await self._link.close()
+        finally:
+            try:
+                await self._api.aclose()
+            finally:
+                self._provider._let_go(self._bot, self._holder)
 
 
 class Telegram:
@@ -165,26 +209,13 @@ class Telegram:
             ahead = parsedate_to_datetime(answer.headers["date"]).timestamp() - time.time()
         return Reached(f"{host} answers", ahead)
 
-    @asynccontextmanager
-    async def open_link(self, session: Session, inbox: Inbox) -> AsyncIterator[Link]:
+    def open_link(self, session: Session, inbox: Inbox) -> AbstractAsyncContextManager[Link]:
         """See `rookery.provider.Provider.open_link`."""
-        token = session.credentials.get("token", "")
-        if not _TOKEN.fullmatch(token):
-            raise TerminalError("there is no valid token", reason=Reason.INVALID_TOKEN, action=Action.REPLACE_TOKEN)
-        try:
-            settings = bot_settings(session.settings)
-        except InvalidInput as error:
-            raise TerminalError(str(error), reason=Reason.CONFIGURATION, action=Action.FIX_CONFIGURATION) from None
-        async with (
-            self._only_one(_bot_id(token), session.id, inbox),
-            self._open(token, session, settings, inbox) as link,
-        ):
-            yield link
+        return _Opening(self, session, inbox)
 
-    @asynccontextmanager
-    async def _only_one(self, bot: str, session: str, inbox: Inbox) -> AsyncIterator[None]:
+    async def _hold(self, bot: str, session: str, inbox: Inbox) -> _Holder:
         """Hold the bot for one link: two links would take each other's updates, on this and on other instances. Waits
-        for a predecessor that is still closing."""
+        for a predecessor that is still closing. `_let_go` must follow."""
         until = trio.current_time() + PREDECESSOR_SECONDS
         with trio.move_on_at(until):
             while bot in self._bots:
@@ -197,20 +228,24 @@ class Telegram:
                 if trio.current_time() >= until:
                     raise _taken_by(other)
                 await trio.sleep(OCCUPIED_INTERVAL)
-            yield
-        finally:
-            del self._bots[bot]
-            holder.gone.set()
+        except BaseException:
+            self._let_go(bot, holder)
+            raise
+        return holder
 
-    @asynccontextmanager
-    async def _open(
+    def _let_go(self, bot: str, holder: _Holder) -> None:
+        del self._bots[bot]
+        holder.gone.set()
+
+    def _connect(
         self, token: str, session: Session, settings: BotSettings, inbox: Inbox
-    ) -> AsyncIterator[TelegramLink]:
+    ) -> tuple[BotApi, TelegramLink]:
+        """A link that is not open yet, and its calls."""
         proxy = settings.proxy or self._proxy
         if self._server.ssl_context is None and (proxy or "").startswith("https"):
             self._server.ssl_context = tls_context(self._ca_bundle)
         api = BotApi(token, self._server, proxy=proxy)
-        link = TelegramLink(
+        return api, TelegramLink(
             session.id,
             _bot_id(token),
             api,
@@ -222,14 +257,6 @@ class Telegram:
             local_files=self._local_files,
             gather_albums=settings.gather_albums,
         )
-        try:
-            await link.open()
-            try:
-                yield link
-            finally:
-                await link.close()
-        finally:
-            await api.aclose()
 
     def _rates_of(self, settings: BotSettings) -> Rates:
         chosen = {

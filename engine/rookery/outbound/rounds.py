@@ -18,6 +18,7 @@ from ..model.message import MessageState, OutboundMessage, SendOutcome
 from ..model.session import Lease
 from ..provider.capabilities import Concurrent
 from ..provider.contract import Link
+from ..runtime.signals import Flag
 from ..services import Services
 from .attempt import RETRY_DELAY, Pause
 from .chats import Chat, Item
@@ -60,14 +61,14 @@ class Rounds:
         self._turns = Turns(lanes)
         self._places = 0  # messages that the link may handle at once
         self._taken = 0
-        self._reserving: set[str] = set()  # messages that are being stored as SENDING
-        self._unreserved = trio.Event()
+        self._reserving: dict[str, None] = {}  # a set: messages that are being stored as SENDING
+        self._unreserved = Flag()
         # Each chat of the window that no send task handles is in one of these.
         self._ready: list[Chat] = []  # at most the window; an empty deque would take 760 bytes of every session
         self._later: list[tuple[float, int, Chat]] = []  # a heap by trio time
         self._done: list[Chat] = []  # chats whose first message has an outcome that is not stored yet
         self._numbers = count()
-        self._wake = trio.Event()
+        self._wake: trio.Event | None = None  # while messages are delivered
         self._delivering = False
 
     def attach(self, link: Link, nursery: trio.Nursery) -> None:
@@ -93,7 +94,7 @@ class Rounds:
             or not self._turns.take_now(message.to, message.content)
         ):
             return False
-        self._reserving.add(message.id)
+        self._reserving[message.id] = None
         return True
 
     def _places_for(self, urgent: bool) -> int:
@@ -106,10 +107,10 @@ class Rounds:
 
     def withdraw(self, id: str) -> None:
         """The message that a place was reserved for was not stored."""
-        self._reserving.discard(id)
+        self._reserving.pop(id, None)
         if not self._reserving:
             self._unreserved.set()
-            self._unreserved = trio.Event()
+            self._unreserved = Flag()
 
     def begin(self, chat: Chat) -> None:
         """The message that a place was reserved for was stored, and is the first of this chat: send it."""
@@ -139,7 +140,8 @@ class Rounds:
             self._ready.append(chat)
 
     def _nudge(self) -> None:
-        self._wake.set()
+        if self._wake is not None:
+            self._wake.set()
         if not self._delivering and self._nursery is not None:
             self._delivering = True
             self._nursery.start_soon(self._deliver)
@@ -169,11 +171,12 @@ class Rounds:
             self._taken = 0
             self.window.put_all_back()
             self._delivering = False
+            self._wake = None
             self.window.load_soon()
 
     async def _run(self) -> None:
         while self._link is not None:
-            self._wake = trio.Event()
+            wake = self._wake = trio.Event()
             beginning = self._due()
             if self._done or beginning:
                 await self._store_outcomes(beginning)
@@ -184,8 +187,8 @@ class Rounds:
             idle = not (self._taken or self._ready or self._later or self._reserving)
             until = trio.current_time() + LINGER if idle else self._later[0][0] if self._later else float("inf")
             with trio.move_on_at(until) as patience:
-                await self._wake.wait()
-            if idle and patience.cancelled_caught and not self._wake.is_set():
+                await wake.wait()
+            if idle and patience.cancelled_caught and not wake.is_set():
                 return
 
     def _due(self) -> list[Chat]:
@@ -234,7 +237,8 @@ class Rounds:
         before."""
         chat.items[0].outcome, chat.items[0].retry_in = outcome, retry_in
         self._done.append(chat)
-        self._wake.set()
+        if self._wake is not None:
+            self._wake.set()
 
     def _ended(self, chat: Chat, result: SendOutcome | Pause) -> None:
         """A send task has finished the chat's first message."""

@@ -60,8 +60,8 @@ class Window:
         self._more = True  # rows outside the window may be of any chat
         self._urgent = lanes.has_urgent  # some of them may be urgent
         self._loading = False
-        self._passed_by: set[str] = set()  # messages that were taken in while rows were read
-        self._awaited: set[str] = set()  # messages that are being stored as QUEUED
+        self._passed_by: dict[str, None] = {}  # a set: messages that were taken in while rows were read
+        self._awaited: dict[str, None] = {}  # a set: messages that are being stored as QUEUED
         self._owed: dict[str, SendOutcome] = {}  # states that rows should get: outcomes, or QUEUED if unsent
 
     def open(self, nursery: trio.Nursery) -> None:
@@ -107,17 +107,17 @@ class Window:
 
     def expect(self, id: str) -> None:
         """A message is about to be stored as QUEUED. `offer` or `forget` must follow."""
-        self._awaited.add(id)
+        self._awaited[id] = None
 
     def forget(self, id: str) -> None:
         """The expected message was not stored, or it is not certain."""
-        self._awaited.discard(id)
+        self._awaited.pop(id, None)
 
     def offer(self, message: OutboundMessage) -> None:
         """The expected message was stored: take it in if there is room, else read its row later."""
         if message.id not in self._awaited:
             return  # its row was read before its caller could report it
-        self._awaited.discard(message.id)
+        self._awaited.pop(message.id, None)
         if self._nursery is not None and is_own(self._lanes.of(message)):
             self._note_new(message.id)
             self._add(Item(message))
@@ -274,7 +274,7 @@ class Window:
     def _note_new(self, id: str) -> None:
         """Rows that are being read may show the message as it was before it was taken in, even if it is sent by then."""
         if self._loading:
-            self._passed_by.add(id)
+            self._passed_by[id] = None
 
     def _has_room(self, name: str) -> bool:
         chat = self._chats.get(name)
@@ -283,7 +283,7 @@ class Window:
     def _add(self, item: Item) -> None:
         name = self._lanes.of(item.message)
         self._known.add(item.message.id)
-        self._awaited.discard(item.message.id)
+        self._awaited.pop(item.message.id, None)
         chat = self._chats.get(name)
         if chat is None:
             chat = self._chats[name] = Chat(name)

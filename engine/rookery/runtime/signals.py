@@ -7,6 +7,30 @@ import trio
 from ..model.message import MessageState, SendOutcome
 
 
+class Flag:
+    """A `trio.Event` that takes 48 bytes instead of 272 as long as no task waits for it: an idle session has several."""
+
+    __slots__ = ("_event", "_is_set")
+
+    def __init__(self) -> None:
+        self._event: trio.Event | None = None
+        self._is_set = False
+
+    def set(self) -> None:
+        """Wake every task that waits, now or later. Never blocks."""
+        self._is_set = True
+        if self._event is not None:
+            self._event.set()
+
+    async def wait(self) -> None:
+        """Return once it is set."""
+        if self._event is None:
+            self._event = trio.Event()
+            if self._is_set:
+                self._event.set()
+        await self._event.wait()
+
+
 class Signal:
     """A change. Any number of tasks may wait for it. A change between two looks is never missed if the waiter takes
     `version` before it looks and then waits for a newer one."""

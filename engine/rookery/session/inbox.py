@@ -15,6 +15,7 @@ from ..model.session import Action, Lease, ProofOfLife, Reason, Session, Session
 from ..outbound.receipts import Confirmations
 from ..provider.capabilities import Pairing
 from ..provider.contract import Recalled
+from ..runtime.signals import Flag
 from ..services import Services
 
 RECALLED = 500
@@ -56,7 +57,7 @@ class SessionInbox:
         self._allowance = 0.0 if services.settings.max_event_backlog else float("inf")
         self._paused = False
         self._closing = False
-        self._go = trio.Event()
+        self._go = Flag()
 
     @property
     def paused(self) -> bool:
@@ -94,7 +95,7 @@ class SessionInbox:
 
     def _wake(self) -> None:
         self._go.set()
-        self._go = trio.Event()
+        self._go = Flag()
 
     async def _permission(self) -> None:
         """Return when the backlog leaves room. A session that starts is counted before its first event is stored, so

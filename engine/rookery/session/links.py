@@ -10,6 +10,7 @@ from ..errors import ProviderError
 from ..model.session import Session
 from ..outbound.outbox import Outbox
 from ..provider.contract import Link, Provider
+from ..runtime.signals import Flag
 from ..services import Services
 from .failure_kinds import StartupTimeout, leaves, weightiest
 from .inbox import SessionInbox
@@ -61,7 +62,7 @@ class SessionLinks:
             self._scope.deadline = trio.current_time() + seconds
             self._services.gate.leave(self)  # a session that waits for a person must not keep others from starting
 
-    async def wait_turn(self, *, again: bool, hurry: trio.Event) -> None:
+    async def wait_turn(self, *, again: bool, hurry: Flag) -> None:
         """Wait until a link may be opened; `use_link` must follow at once.
 
         `again` after a failure: the session queues behind other failed ones, unless `hurry` is set meanwhile; then it

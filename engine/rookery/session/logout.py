@@ -14,6 +14,7 @@ from ..log import get_logger
 from ..model.session import Session, SessionChange
 from ..provider.capabilities import Forgetful, LogoutCapable
 from ..provider.contract import Inbox, Link, Provider
+from ..runtime.signals import Flag
 from ..services import Services
 
 log = get_logger("SESSION")
@@ -46,7 +47,7 @@ class Logout:
         finally:
             then()
 
-    async def settle(self, wake: trio.Event) -> None:
+    async def settle(self, wake: Flag) -> None:
         """Give the platform a moment to finish the logout (D1), unless the operator starts the session again."""
         with trio.move_on_after(self._settings.logout_settle):
             await wake.wait()

@@ -13,6 +13,7 @@ from ..model.session import Action, Health, Lease, Reason, Session, SessionStatu
 from ..outbound.outbox import Outbox
 from ..provider.capabilities import Named, Pairing, QueryAnswering, Waiting
 from ..provider.contract import Link, Provider
+from ..runtime.signals import Flag
 from ..services import Services
 from .backoff import Backoff
 from .health import SessionHealth
@@ -41,13 +42,13 @@ class SessionRunner:
         self._services = services
         self._settings = services.settings
         self._scope = trio.CancelScope()
-        self._wake = trio.Event()
+        self._wake = Flag()
         self._intent: Intent | None = None
         self._replaced = False
         self._failed = False
         self._health = SessionHealth(session, self.lease, services)
         self._backoff = Backoff(services.settings)
-        self.ended = trio.Event()  # set by the supervisor when the task is gone
+        self.ended = Flag()  # set by the supervisor when the task is gone
         self.lease_ran_out: str | None = None  # why this runner, or the one before it here, could not keep its lease
         self._logout = Logout(session, services)
         self.outbox = Outbox(
@@ -241,7 +242,7 @@ class SessionRunner:
         while True:
             await self._links.wait_turn(again=self._backoff.attempt > 0, hurry=self._wake)
             self._replaced = False  # the link that opens now satisfies every restart requested so far
-            self._wake = trio.Event()
+            self._wake = Flag()
             failure = unreadable(self.session) or await self._links.use_link(self.session)
             since, self._links.connected_at = self._links.connected_at, None
             if since is not None and trio.current_time() - since >= self._settings.stable_after:

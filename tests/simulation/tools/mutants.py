@@ -280,7 +280,7 @@ MUTANTS = (
     ),
     Mutant(
         "a bot's place is kept when its link is gone",
-        "rookery_telegram.provider:Telegram._only_one",
+        "rookery_telegram.provider:Telegram._let_go",
         "del self._bots[bot]",
         "pass",
         ("verb_restart", "network_refuses"),
