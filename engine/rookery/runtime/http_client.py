@@ -29,9 +29,8 @@ from .http_answer import HttpAnswer
 from .names import open_stream
 
 SETTLE = 0.05
-"""Seconds. Until a server has answered twice on one connection, it may be one that closes after each answer without
-announcing it. A call that must not be repeated therefore uses such a connection only if it is still open after this
-time."""
+"""Seconds. A server that has not answered twice on one connection may close it after each answer unannounced. A call that
+must not be repeated uses such a connection only if it is still open after this time."""
 
 INFINITE = float("inf")
 
@@ -122,12 +121,9 @@ class HttpClient:
         body_seconds: float,
         on_sent: Callable[[], None],
     ) -> HttpAnswer:
-        """As `exchange`, for an answer that may take a minute: thousands of tasks may wait in here, so it holds little
-        meanwhile. `scope` is a new one of the caller's, which may cancel it to give the exchange up; its deadline is set
-        here. A kept connection may turn out to be closed: the caller repeats the call then.
-
-        Raises ExchangeError; AnswerTooSlow also when the caller cancelled `scope`.
-        """
+        """As `exchange`, for an answer that may take a minute: it holds little meanwhile, since thousands of tasks wait in
+        here. `scope` is a new one of the caller's, who may cancel it to give up; its deadline is set here. A kept
+        connection may turn out to be closed. Raises ExchangeError; AnswerTooSlow also when `scope` was cancelled."""
         connection = self._take_now(True) or await self._take(True) or await self._connect(connect_seconds, INFINITE)
         answer: HttpAnswer | None = None
         scope.deadline = trio.current_time() + read_seconds
@@ -140,12 +136,8 @@ class HttpClient:
                 del request
                 on_sent()
                 await connection.readable()
-                answer = await receive_answer(
-                    connection,
-                    self._max_answer,
-                    cut=self._cut,
-                    patience=Patience(scope, read_seconds, body_seconds, INFINITE),
-                )
+                patience = Patience(scope, read_seconds, body_seconds, INFINITE)
+                answer = await receive_answer(connection, self._max_answer, cut=self._cut, patience=patience)
         except Broken as broken:
             raise broken.error from None
         finally:
@@ -234,8 +226,7 @@ class HttpClient:
         spare: float,
         on_sent: Callable[[], None] | None,
     ) -> HttpAnswer:
-        keep = False
-        connection.sent = False
+        keep = connection.sent = False
         deadline = min(trio.current_time() + seconds, until)
         try:
             if spare and body is None and trio.current_effective_deadline() <= min(deadline + spare, until):

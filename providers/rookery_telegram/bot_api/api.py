@@ -68,11 +68,7 @@ class BotApi:
         return f"<BotApi {self._server.url.netloc.decode()}>"
 
     async def ask(
-        self,
-        method: str,
-        params: Mapping[str, Any] | None = None,
-        *,
-        seconds: float = ANSWER_SECONDS,
+        self, method: str, params: Mapping[str, Any] | None = None, *, seconds: float = ANSWER_SECONDS
     ) -> msgspec.Raw:
         """The result of one call, over httpx, that is safe to repeat; `seconds` is how long its answer may take. Raises
         ApiError (the server refused) and NoAnswer."""
@@ -92,8 +88,7 @@ class BotApi:
 
         `repeat`: when a kept connection turns out to be closed, the call is repeated once on another one. `on_sent` is
         called when the request has left. `scope`: a new one, for a call whose answer may take a minute and that is not
-        repeated; cancelling it ends the call as if no answer had come.
-        """
+        repeated; cancelling it ends the call without an answer."""
         body = _encoder.encode(params) if params else b"{}"
         if self._route is not None:
             return self._direct(method, body, seconds, repeat, on_sent, scope)
@@ -187,10 +182,8 @@ class BotApi:
 
     def _own_client(self) -> Client:
         if self._client is None:
-            server = self._server
-            self._client = open_client(
-                server.url, BotTransport(server.url, self._token, server.ssl_context, self._proxy)
-            )
+            url, context = self._server.url, self._server.ssl_context
+            self._client = open_client(url, BotTransport(url, self._token, context, self._proxy))
         return self._client
 
     async def _direct(

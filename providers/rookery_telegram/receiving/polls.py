@@ -96,9 +96,8 @@ class Polls:
 
     def run(self) -> Coroutine[Any, Any, NoReturn]:
         """Poll until cancelled. Raises ProviderError, when awaited."""
-        if self._album_pause is None and not self._position.albums:
-            return self._poll_for_ever()
-        return self._poll_and_gather_albums()
+        gathers = self._album_pause is not None or self._position.albums
+        return self._poll_and_gather_albums() if gathers else self._poll_for_ever()
 
     async def _poll_and_gather_albums(self) -> NoReturn:
         async with trio.open_nursery() as nursery:
@@ -244,10 +243,8 @@ class Polls:
         return not ids
 
     def _params_of(self, timeout: int) -> dict[str, Any]:
-        params: dict[str, Any] = {"timeout": timeout, "allowed_updates": self._allowed_updates}
-        if self._position.offset:
-            params["offset"] = self._position.offset
-        return params
+        offset = {"offset": self._position.offset} if self._position.offset else {}
+        return {"timeout": timeout, "allowed_updates": self._allowed_updates, **offset}
 
     def _overdue(self) -> Sequence[Album]:
         """The albums whose pause is over."""
@@ -282,8 +279,7 @@ class Polls:
                 await news.wait()
 
     def _turn_to_store(self) -> trio.Lock:
-        if self._storing is None:
-            self._storing = trio.Lock()
+        self._storing = self._storing or trio.Lock()
         return self._storing
 
     def _confirmed(self) -> None:
