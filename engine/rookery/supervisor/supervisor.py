@@ -204,8 +204,10 @@ class Supervisor:
         """How many sessions to claim now."""
         limit = self._settings.max_concurrent_sessions
         room = CLAIM_BATCH if limit is None else min(CLAIM_BATCH, limit - len(self.running))
-        starting = sum(runner.link is None for runner in self.running.values())
-        if (left := self.descriptors.sessions(starting)) is not None and left < room:
+        left = self.descriptors.sessions(len(self.running))
+        if left is not None and left < room:  # count how many are really starting only when it may matter
+            left = self.descriptors.sessions(sum(runner.link is None for runner in self.running.values()))
+        if left is not None and left < room:
             if left == 0 and not self._descriptors_short:
                 log.warning("no session can start: too few file descriptors", running=len(self.running))
             self._descriptors_short = left == 0
