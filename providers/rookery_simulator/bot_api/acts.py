@@ -6,13 +6,13 @@
 | `pay` | `{"chat_id", "message_id"?, "from_id"?, "tip"?, "order_info"?}` | presses the Pay button of an invoice |
 | `join` | `{"chat_id", "user_id", "request"?, "bio"?}` | joins a group, or asks to |
 | `leave` | `{"chat_id", "user_id"}` | leaves a group |
-| `appoint` | `{"chat_id", "user_id", "status", "by"?}` | makes somebody `creator`, `administrator`, `member`, ... |
+| `appoint` | `{"chat_id", "user_id", "status", "by"?}` | makes someone `creator`, `administrator`, `member`, ... |
 | `vote` | `{"options", "chat_id", "message_id"?, "from_id"?}` | votes in a poll of the bot |
 | `react` | `{"emoji", "chat_id", "message_id"?, "from_id"?, "old"?}` | reacts to a message |
 | `album` | `{"count", "chat_id", "from_id"?, "caption"?, "thread"?}` | sends an album of photos |
 | `chat` | `{"chat_id", "title"?, "username"?, "is_forum"?, "type"?}` | sets fields of a chat |
 
-Without `message_id` it is the chat's last message that fits.
+Without `message_id`, the chat's last suitable message is used.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ ACTS: dict[str, tuple[type[_Act], Callable[..., Any]]] = {
 
 
 def perform(bot: SimulatedBot, act: str, body: bytes) -> object:
-    """Let a person act; returns what the control call answers. Raises ApiError 400."""
+    """Let a person act; returns the result of the control call. Raises ApiError 400."""
     shape, run = ACTS[act]
     try:
         found = run(People(bot), **msgspec.json.decode(body or b"{}", type=shape).given())

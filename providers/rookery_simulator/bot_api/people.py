@@ -1,4 +1,4 @@
-"""What people do to a bot beside writing to it: press buttons, pay, join, vote, react, send albums.
+"""What people do besides writing to a bot: press buttons, pay, join, vote, react, send albums.
 
 people = People(simulator.bot(token))
 people.press("yes", chat_id=7)                 # a callback query, from the keyboard of the chat's last message
@@ -23,8 +23,8 @@ from .world.update_queue import Update
 
 
 class People:
-    """Everybody but the bot. Methods raise ValueError for what a person could not do. A missing `from_id` is the person of
-    a private chat, and user 1 in a group; a missing `message_id` is the chat's last message that fits."""
+    """Everyone but the bot. Methods raise ValueError for acts that are impossible. A missing `from_id` means the person of
+    a private chat, and user 1 in a group; a missing `message_id` means the chat's last suitable message."""
 
     def __init__(self, bot: SimulatedBot) -> None:
         self._bot = bot
@@ -76,7 +76,7 @@ class People:
         bot, chat = self._bot, self._group(chat_id)
         member = member_of(bot, chat, user_id)
         if is_present(member):
-            raise ValueError(f"user {user_id} is in the chat already")
+            raise ValueError(f"user {user_id} is already in the chat")
         if member["status"] == "kicked":
             raise ValueError(f"user {user_id} is banned from the chat")
         user = user_json(user_id)
@@ -124,7 +124,7 @@ class People:
         if poll["is_closed"]:
             raise ValueError("the poll is closed")
         if len(options) > 1 and not poll["allows_multiple_answers"]:
-            raise ValueError("the poll takes one answer")
+            raise ValueError("the poll allows only one answer")
         if not all(0 <= option < len(poll["options"]) for option in options) or not options:
             raise ValueError(f"the poll has the options 0 to {len(poll['options']) - 1}")
         for option in options:
@@ -139,7 +139,7 @@ class People:
     def react(
         self, emoji: str, *, chat_id: int = 1, message_id: int | None = None, from_id: int | None = None, old: str = ""
     ) -> None:
-        """React to a message, in place of the reaction `old`; an empty emoji takes it away."""
+        """React to a message, replacing the reaction `old`; an empty emoji removes it."""
         message = self._last(chat_id, message_id, lambda message: True, "a message")
         reaction = {
             "chat": self._bot.chat(chat_id).json,
@@ -154,7 +154,7 @@ class People:
     def send_album(
         self, count: int, *, chat_id: int = 1, from_id: int | None = None, caption: str = "", thread: int | None = None
     ) -> list[Update]:
-        """Send an album of so many photos: one message each, which share their `media_group_id`."""
+        """Send an album of `count` photos: one message each, which share a `media_group_id`."""
         if not 2 <= count <= 10:
             raise ValueError("an album has 2 to 10 parts")
         group = str(self._bot.id << 16 | self._bot.next_call_number())
@@ -173,7 +173,7 @@ class People:
     def _group(self, chat_id: int) -> Any:
         chat = self._bot.chat(chat_id)
         if not chat.is_group:
-            raise ValueError("chat_id: a group is needed, whose number is negative")
+            raise ValueError("chat_id: must be a group, whose number is negative")
         return chat
 
     def _last(self, chat_id: int, message_id: int | None, fits: Any, what: str) -> Message:

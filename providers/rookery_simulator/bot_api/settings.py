@@ -13,29 +13,29 @@ class Settings:
     """
 
     auto_register: bool = True
-    """Take any token of the right form for a bot; otherwise only bots that were registered exist, the others get 401."""
+    """Accept any well-formed token as a bot; otherwise only registered bots exist, and all others get 401."""
     known_chats_only: bool = False
     """Refuse sends to chats that never wrote to the bot, as Telegram does; otherwise any number is a chat."""
     repeat_wait: float = 3.0
-    """If an offset is repeated within this time, getUpdates waits at least this long; 0 turns the rule off."""
+    """If an offset is repeated within this time, getUpdates waits at least this long; 0 disables the rule."""
     repeat_single: float = 0.5
-    """An offset repeated within this time gets one update only; 0 turns the rule off."""
+    """An offset repeated within this time gets only one update; 0 disables the rule."""
     conflict_hold: float = 3.0
-    """How long the server holds back further 409s after a first one; 0 turns the rule off."""
+    """How long the server holds back further 409s after a first one; 0 disables the rule."""
     max_poll_timeout: float = 50.0
-    """The longest that getUpdates waits, whatever the client asks for."""
+    """The longest wait of getUpdates, whatever the client asks for."""
     wake_delay: float = 0.0
     """How long a waiting getUpdates lingers for more updates once one arrived; the real server takes 0.001."""
     chat_per_second: float | None = None
-    """Messages a second that one chat takes before 429; None means no limit."""
+    """Messages a second to one chat before it answers 429; None means no limit."""
     group_per_minute: float | None = None
-    """Messages a minute that one group takes before 429."""
+    """Messages a minute to one group before it answers 429."""
     bot_per_second: float | None = None
-    """Messages a second that one bot may send in all before 429."""
+    """Messages a second that one bot may send in total before 429."""
     new_bots_per_minute: float | None = None
     """Bots a minute that may make their first call before 429; the real server takes 20 from one address."""
     checkout_seconds: float = 10.0
-    """How long a bot may take to answer a pre-checkout query; other queries as long as their updates are kept."""
+    """How long a bot may take to answer a pre-checkout query; other queries expire with their updates."""
     history: int = 100_000
     """How many updates, messages, sends and polls are remembered for each bot."""
     max_body_bytes: int = 64 * 1024 * 1024

@@ -250,7 +250,7 @@ class BotApiSimulator:
 async def open_bot_api_simulator(
     host: str = "127.0.0.1", port: int = 0, settings: Settings | None = None, **changes: Any
 ) -> AsyncIterator[BotApiSimulator]:
-    """Run a simulator for the duration of the block; `changes` are fields of Settings.
+    """Run a simulator for the duration of the block; `changes` override fields of Settings.
 
     An error of the block's body arrives as it was raised, not inside an ExceptionGroup.
     """

@@ -26,7 +26,7 @@ DESCRIPTIONS = {
 async def strike(
     faults: Faults, token: str, method: str, connection: BotApiConnection, perform: Callable[[], Awaitable[bytes]]
 ) -> bytes | None:
-    """Answer a request that may be struck: delays add up, the first other fault decides; None closes the connection."""
+    """Answer a request, with the faults that strike it: delays add up, the first other fault decides. None: hang up."""
     after = 0
     while (fault := faults.hit(token, method, after=after)) is not None:
         if fault.kind != "delay":

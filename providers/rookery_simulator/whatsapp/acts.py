@@ -1,4 +1,4 @@
-"""What the control API lets a phone write, and what it lets happen to linked devices."""
+"""The acts of the control API: messages that a phone writes, and events that happen to linked devices."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .stanza.jid import Jid
 
 
 def write(simulator: WhatsAppSimulator, phone: Phone, message: bodies.Message) -> SentMessage:
-    """The phone writes a message. Raises LookupError for an unknown group or message, ValueError for what cannot be."""
+    """Let the phone write a message. Raises LookupError for an unknown group or message, ValueError for an impossible one."""
     match message:
         case bodies.Status():
             return phone.post_status(message.text, *[simulator.phone(each) for each in dict.fromkeys(message.viewers)])
@@ -45,7 +45,7 @@ def write(simulator: WhatsAppSimulator, phone: Phone, message: bodies.Message) -
 
 
 def phone_of(simulator: WhatsAppSimulator, number: str) -> Phone:
-    """The phone with this number. Raises ValueError when it is none."""
+    """The phone with this number. Raises ValueError for an invalid number."""
     try:
         return simulator.phone(msgspec.convert(number, bodies.Number))
     except msgspec.ValidationError:
@@ -74,7 +74,7 @@ def _poll(phone: Phone, vote: bodies.Vote) -> ReceivedMessage:
         raise ValueError(f"message_id: {vote.message_id!r} is not a poll")
     for each in vote.options:
         if each not in options:
-            raise ValueError(f"options: {each!r} is none of the poll's: {', '.join(options)}")
+            raise ValueError(f"options: {each!r} is not one of the poll's options: {', '.join(options)}")
     return poll
 
 
@@ -85,12 +85,12 @@ def _place(simulator: WhatsAppSimulator, phone: Phone, to: str) -> Phone | Group
     if group is None:
         raise LookupError(f"to: there is no group {to!r}")
     if phone not in group.members:
-        raise ValueError(f"to: {phone.number} is no member of {to}")
+        raise ValueError(f"to: {phone.number} is not a member of {to}")
     return group
 
 
 def happen(device: LinkedDevice, what: bodies.Happening) -> None:
-    """Something happens to a linked device."""
+    """Make something happen to a linked device."""
     match what:
         case bodies.Drop():
             device.drop()

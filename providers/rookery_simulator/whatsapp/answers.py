@@ -1,4 +1,4 @@
-"""What the control API shows of phones, messages, groups and channels."""
+"""The control API's views of phones, messages, groups and channels."""
 
 from __future__ import annotations
 

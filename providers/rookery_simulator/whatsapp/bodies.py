@@ -32,14 +32,14 @@ class CodeBody(Body):
 
 
 class GroupBody(Body):
-    """The first member is the admin."""
+    """Create a group; the first member is the admin."""
 
     name: Name
     members: Annotated[list[Number], Meta(min_length=1, max_length=1024)]
 
 
 class ChannelBody(Body):
-    """Without an owner it belongs to an account that has no phone here."""
+    """Create a channel. Without an owner, it belongs to an account that has no phone here."""
 
     name: Name
     description: Written = ""
@@ -53,7 +53,7 @@ class PostBody(Body):
 
 
 class NetworkBody(Body):
-    """The state of the network for everybody."""
+    """The state of the network for everyone."""
 
     state: Literal["up", "down", "black hole"]
 
@@ -80,7 +80,7 @@ class Text(Body, tag_field="type", tag="text"):
 
 
 class Media(Body, tag_field="type", tag="media"):
-    """`data` comes in base64."""
+    """A file; `data` is base64."""
 
     to: str
     data: bytes
@@ -110,7 +110,7 @@ class Poll(Body, tag_field="type", tag="poll"):
 
 
 class Status(Body, tag_field="type", tag="status"):
-    """A text for everybody among `viewers`, in no chat."""
+    """A text for all `viewers`, outside of any chat."""
 
     viewers: Annotated[list[Number], Meta(min_length=1, max_length=1024)]
     text: Written
@@ -122,14 +122,14 @@ class Reply(Body, tag_field="type", tag="reply"):
 
 
 class Reaction(Body, tag_field="type", tag="reaction"):
-    """An empty `emoji` takes the reaction back."""
+    """A reaction; an empty `emoji` removes it."""
 
     message_id: str
     emoji: Annotated[str, Meta(max_length=64)]
 
 
 class Vote(Body, tag_field="type", tag="vote"):
-    """Without options it takes the vote back."""
+    """A vote; without options, it is withdrawn."""
 
     message_id: str
     options: Annotated[list[Option], Meta(max_length=12)]
@@ -194,7 +194,7 @@ class StreamError(Body, tag_field="do", tag="stream_error"):
 
 
 class SendError(Body, tag_field="do", tag="send_error"):
-    """None takes it back."""
+    """Answer messages with an error; None ends that."""
 
     code: Code | None
 
@@ -208,7 +208,7 @@ class Silence(Body, tag_field="do", tag="silence"):
 
 
 class Speak(Body, tag_field="do", tag="speak"):
-    """Take a silence back."""
+    """End a silence."""
 
 
 class Remove(Body, tag_field="do", tag="remove"):
@@ -220,7 +220,7 @@ class Replace(Body, tag_field="do", tag="replace"):
 
 
 class Admit(Body, tag_field="do", tag="admit"):
-    """Take a refusal back."""
+    """End a refusal."""
 
 
 Happening = Drop | Silence | Speak | Slow | Remove | Replace | Ban | Refuse | Admit | StreamError | SendError

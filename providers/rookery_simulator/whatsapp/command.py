@@ -8,10 +8,10 @@ Without options it reads its standard input. It prints the environment that a wo
 each line that it reads:
 
     phone 4915100000002 Bob                      make a phone, or rename it
-    scan 4915100000001 CODE                      scan a QR code with a phone; CODE is what the code says
+    scan 4915100000001 CODE                      scan a QR code with a phone; CODE is the code's content
     type 4915100000001 ABCD-1234                 type a pairing code into a phone
-    text 4915100000002 4915100000001 hello       somebody writes a text
-    ring 4915100000002 4915100000001             somebody calls
+    text 4915100000002 4915100000001 hello       the first phone writes to the second
+    ring 4915100000002 4915100000001             the first phone calls the second
     unlink 4915100000001                         the owner unlinks all devices of a phone
     network up|down|black hole                   break or mend the network
 """

@@ -23,7 +23,7 @@ a phone is made when it is first named. `JID` is the address of a group or chann
 | `GET`, `POST /control/groups` | `{"name", "members": [N, ...]}` | groups; the first member is the admin |
 | `GET`, `POST /control/channels` | `{"name", "owner"?}` | channels |
 | `POST /control/channels/JID/posts` | `{"text"}` | a post |
-| `POST /control/network` | `{"state"}` | `up`, `down` or `black hole`, for everybody |
+| `POST /control/network` | `{"state"}` | `up`, `down` or `black hole`, for everyone |
 | `POST /control/settings` | fields of `Settings` | how the server behaves |
 
 A message is `{"to": N or JID, "type", ...}`: `text` (`text`), `media` (`data` in base64, `kind`, `mimetype`, `caption`,
@@ -59,7 +59,7 @@ from .stanza.jid import Jid
 PAIRING = 30.0  # seconds
 LONGEST_WAIT = 60.0  # seconds
 IDLE = 300.0  # seconds that a connection may wait for its next bytes
-LINGER = 1.0  # seconds that a client has to read our last answer
+LINGER = 1.0  # seconds for a client to read our last answer
 LARGEST_BODY = 64 * 1024 * 1024  # bytes
 CHUNK = 64 * 1024
 
@@ -132,7 +132,7 @@ async def _answered(simulator: WhatsAppSimulator, request: Request) -> bytes:
         unreadable = isinstance(error, msgspec.DecodeError) and not isinstance(error, msgspec.ValidationError)
         told = f"the body is not JSON: {error}" if unreadable else str(error)
         return _failed(400, told, keep_alive=request.keep_alive)
-    except Exception as error:  # a fault of ours; the people of the other tests live on
+    except Exception as error:  # a bug of ours; the phones of other tests must stay usable
         _log.exception("the control API failed at %s %s", request.method, request.path)
         return _failed(500, f"a fault of the simulator: {type(error).__name__}: {error}", keep_alive=request.keep_alive)
     document = msgspec.json.encode({"ok": True, "result": result})
@@ -148,7 +148,7 @@ class _NoSuchCall(Exception):
 
 
 class _Late(Exception):
-    """What was to happen did not happen in time."""
+    """The expected event did not happen in time."""
 
 
 def _read(body: bytes, kind: type[T]) -> T:
@@ -257,7 +257,7 @@ class _Window(msgspec.Struct, forbid_unknown_fields=True):
 
 
 async def _received(phone: Phone, window: _Window) -> dict[str, Any]:
-    """The messages, and how many there were in all: the next `after`."""
+    """The messages, and how many there have been in total: the next `after`."""
     with trio.move_on_after(window.wait):
         await phone.received.wait_until(window.after + 1)
     kept, total = list(phone.received), len(phone.received)

@@ -1,4 +1,4 @@
-"""Open and close the simulator: the one door for tests, demos and benchmarks."""
+"""Opens and closes the simulator: the entry point for tests, demos and benchmarks."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ class WhatsAppSimulator:
     def set_network(self, state: Network) -> None:
         """Break or mend the network for everyone.
 
-        What a black hole swallowed stays lost; new connections wait in it, and are cut when it goes.
+        Data swallowed by a black hole stays lost; new connections wait in it, and are cut when it ends.
         """
         self.network = state
         self._network_changed.set()

@@ -13,7 +13,7 @@ from .sending import MAX_CAPTION, create_message, create_messages, find_chat
 MAX_ITEMS = 10
 FIELDS = frozenset({"photo", "video", "audio", "document"})
 ALONE = ("audio", "document")
-"""Kinds that share an album only with their like."""
+"""Kinds that share an album only with items of the same kind."""
 
 
 def send_media_group(bot: SimulatedBot, parameters: Parameters) -> list[Message]:

@@ -1,4 +1,4 @@
-"""What bots do to a whole chat: pinned messages, its title and description; and the commands that they offer."""
+"""Methods about a whole chat: pinned messages, its title and description, and the bot's commands."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def pin_chat_message(bot: SimulatedBot, parameters: Parameters) -> bool:
 
 
 def unpin_chat_message(bot: SimulatedBot, parameters: Parameters) -> bool:
-    """The named message, or the one that was pinned last."""
+    """Unpin the given message, or the one that was pinned last."""
     chat = find_chat(bot, parameters)
     chat.check_access()
     message_id = parameters.integer("message_id") or (chat.pinned[-1] if chat.pinned else 0)

@@ -1,4 +1,4 @@
-"""forwardMessage(s) and copyMessage(s): messages that exist once more, with or without their origin."""
+"""forwardMessage(s) and copyMessage(s): copies of messages, with or without their origin."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ CONTENT = (
     "game",
     "story",
 )
-"""The fields of a message that travel."""
+"""The fields of a message that are copied."""
 
 NO_COPIES = ("paid_media", "invoice", "game", "story")
 CAPTIONED = ("animation", "audio", "document", "photo", "video", "voice", "paid_media")
@@ -81,7 +81,7 @@ def copy_messages(bot: SimulatedBot, parameters: Parameters) -> list[dict[str, i
 def _several(
     bot: SimulatedBot, method: str, parameters: Parameters, contents: list[Message], sources: list[Message]
 ) -> list[dict[str, int]]:
-    """Albums stay together, under a new id."""
+    """Copy several messages. Albums stay together, under a new id."""
     groups: dict[str, str] = {}
     grouped: list[Message] = []
     for content, source in zip(contents, sources, strict=True):
@@ -107,7 +107,7 @@ def _source(bot: SimulatedBot, parameters: Parameters, message_id: int, purpose:
 
 
 def _sources(bot: SimulatedBot, parameters: Parameters, purpose: str) -> list[Message]:
-    """The messages that can be found; the others are skipped."""
+    """The messages that exist; missing ones are skipped."""
     ids = parameters.structure("message_ids")
     if not isinstance(ids, list) or not ids:
         raise ApiError(400, "Bad Request: message identifiers are not specified")

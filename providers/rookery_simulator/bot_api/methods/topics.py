@@ -79,7 +79,7 @@ def edit_general_forum_topic(bot: SimulatedBot, parameters: Parameters) -> bool:
 
 
 def delete_forum_topic(bot: SimulatedBot, parameters: Parameters) -> bool:
-    """Its messages go with it."""
+    """Delete a topic and its messages."""
     chat = _forum(bot, parameters)
     topic = _topic(chat, parameters)
     chat.topics.remove(topic.thread)
@@ -128,7 +128,7 @@ def _name(parameters: Parameters) -> str:
 
 
 def _tell(bot: SimulatedBot, chat: Chat, thread: int, content: Message) -> int:
-    """A service message of the bot, of which the bot itself gets no update. Returns its id."""
+    """Add a service message by the bot; the bot itself gets no update about it. Returns its id."""
     id = chat.next_message_id()
     where = {"message_thread_id": thread or id, "is_topic_message": True} if thread != GENERAL else {}
     message = {"message_id": id, "from": bot.user, "chat": chat.json, "date": int(bot.clock())}

@@ -58,7 +58,7 @@ class SimulatedBot:
         self.errors: Counter[int] = Counter()
         """Number of error answers, by code."""
         self.open_queries: dict[str, tuple[str, float]] = {}
-        """The kind of each query that waits for its answer, and when the answer comes too late."""
+        """The kind of each unanswered query, and the time after which an answer is too late."""
         self.invoices: dict[tuple[int, int], Invoice] = {}
         """By chat and message."""
         self.orders: dict[str, Order] = {}
@@ -149,7 +149,7 @@ class SimulatedBot:
         return update
 
     def restart_ids(self) -> None:
-        """Go on from another random update id, as the service does after a week of silence."""
+        """Continue from another random update id, as the service does after a week of silence."""
         self._id_epoch += 1
         self.queue.restart_ids(self._choose_first_id(), self.clock())
 
@@ -218,12 +218,12 @@ class SimulatedBot:
         return message
 
     def close_query(self, kind: str, id: str) -> None:
-        """A query is being answered. Raises ApiError 400 when it is too late, was answered before or never existed."""
+        """Note the answer to a query. Raises ApiError 400 if it is too late, or the query is answered or never existed."""
         if self.open_queries.get(id, ("", 0.0))[0] != kind or self.open_queries.pop(id)[1] < self.clock():
             raise ApiError(400, "Bad Request: query is too old and response timeout expired or query ID is invalid")
 
     def next_call_number(self) -> int:
-        """Number calls that take effect in the order in which they do."""
+        """The next number for a call that takes effect; calls are numbered in that order."""
         self._sent_count += 1
         return self._sent_count
 

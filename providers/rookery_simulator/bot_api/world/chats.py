@@ -40,7 +40,7 @@ class Chat:
         self.topics = Topics()
         self.pinned: list[int] = []
         self.requests: set[int] = set()
-        """The persons whose requests to join wait for an answer."""
+        """The people whose requests to join are waiting for an answer."""
         self.second: Window | None = None
         self.minute: Window | None = None
 
@@ -51,7 +51,7 @@ class Chat:
 
     @property
     def is_forum(self) -> bool:
-        """True when its messages are sorted by topics."""
+        """True if its messages are sorted into topics."""
         return self.json.get("is_forum") is True
 
     def next_message_id(self) -> int:

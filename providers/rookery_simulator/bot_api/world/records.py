@@ -1,4 +1,4 @@
-"""What the simulator keeps of a bot's calls."""
+"""The records that the simulator keeps of a bot's calls."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Sent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Webhook(msgspec.Struct):
-    """A webhook that somebody has set; the simulator never calls it."""
+    """A webhook that a client has set; the simulator never calls it."""
 
     url: str
     max_connections: int = 40

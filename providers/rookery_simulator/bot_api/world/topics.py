@@ -31,7 +31,7 @@ class Topic(msgspec.Struct):
 
 
 class Topics:
-    """By thread. A chat that is no forum has none."""
+    """The topics of a chat, by thread; none if it is not a forum."""
 
     def __init__(self) -> None:
         self._topics: dict[int, Topic] = {}

@@ -38,7 +38,7 @@ class SenderKey:
 
     def encrypt(self, plaintext: bytes) -> bytes:
         if self.signer is None:
-            raise ValueError("somebody else's sender key")
+            raise ValueError("this is the sender key of another device")
         iteration = self.iteration
         iv, key = self._step()
         body = VERSION + wire.encode({1: self.key_id, 2: iteration, 3: encrypt_cbc(key, iv, plaintext)})
@@ -70,6 +70,6 @@ class SenderKey:
 
 
 def parse_distribution(message: bytes) -> SenderKey:
-    """Somebody's key from its distribution message."""
+    """Another device's key, from its distribution message."""
     numbers, blobs = wire.decode(message[1:])
     return SenderKey(numbers.get(1, 0), blobs[3], untyped(blobs[4]), iteration=numbers.get(2, 0))

@@ -1,4 +1,4 @@
-"""What a scripted phone keeps of its messages."""
+"""The messages that a scripted phone remembers."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ class Correspondent(Account):
         self.members_with_key: dict[Jid, set[Jid]] = {}
 
     def remember(self, sender: Jid, message_id: str) -> None:
-        """Do not read this message a second time."""
+        """Remember that this message was read, so that it is not read twice."""
         self.seen[sender, message_id] = None
         if len(self.seen) > LIMIT:
             del self.seen[next(iter(self.seen))]
 
 
 def correspondent(account: Account) -> Correspondent:
-    """Each account here belongs to a scripted phone."""
+    """The scripted phone of an account; here, every account has one."""
     assert isinstance(account, Correspondent)
     return account

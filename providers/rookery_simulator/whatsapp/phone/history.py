@@ -12,7 +12,7 @@ from ..stanza.jid import GROUP_SERVER, Jid
 
 RECENT, FULL, PUSH_NAMES = 3, 2, 4  # HistorySync.HistorySyncType
 CHUNK = 500
-"""Messages in one file at least, unless it is the last."""
+"""Minimum number of messages in one file, except the last."""
 
 
 @dataclass

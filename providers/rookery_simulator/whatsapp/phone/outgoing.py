@@ -20,7 +20,7 @@ SENDER_REVOKE = "7"
 
 @dataclass(frozen=True)
 class Draft:
-    """A `Message` and what its stanza says about it in the clear."""
+    """A `Message`, and the unencrypted attributes of its stanza."""
 
     message: Any
     kind: str = "text"
@@ -33,7 +33,7 @@ def text(body: str) -> Draft:
 
 
 def with_secret(draft: Draft) -> Draft:
-    """The same with a secret, which edits, reactions and comments of newer phones are encrypted under."""
+    """The same draft with a secret, under which newer phones encrypt edits, reactions and comments."""
     draft.message.messageContextInfo.messageSecret = os.urandom(32)
     return draft
 
@@ -79,7 +79,7 @@ def reply(body: str, *, quoted_id: str, quoted_sender: Jid, quoted: Any) -> Draf
 
 
 def reaction(emoji: str, *, chat: Jid, message_id: str, from_me: bool, participant: Jid | None = None) -> Draft:
-    """An empty `emoji` takes the reaction back."""
+    """A reaction; an empty `emoji` removes it."""
     message = protobufs.messages().Message()
     set_key(message.reactionMessage.key, chat, message_id, from_me, participant)
     message.reactionMessage.text = emoji

@@ -114,13 +114,13 @@ class Phone(Correspondent):
         )
 
     def vote(self, poll: ReceivedMessage, *options: str) -> SentMessage:
-        """Vote in a poll that was received; without options, take the vote back."""
+        """Vote in a poll that was received; without options, withdraw the vote."""
         place = self._place_of(poll.chat)
         participant = None if isinstance(place, Account) else poll.sender
         return self.send(place, polls.vote(poll, self.lid, list(options), participant=participant))
 
     def read_vote(self, vote: ReceivedMessage) -> list[str]:
-        """The options that somebody chose in a poll of this phone; raises KeyError for another poll."""
+        """The options that a vote chooses in a poll of this phone; raises KeyError for any other poll."""
         poll = self.sent[vote.message.pollUpdateMessage.pollCreationMessageKey.ID]
         return polls.read_vote(poll.draft.message, poll.id, self.lid, vote)
 
@@ -144,13 +144,13 @@ class Phone(Correspondent):
             postman.send_receipt(self, message, kind)
 
     def type_to(self, other: Account, state: str = "composing", *, audio: bool = False) -> None:
-        """Show as typing (`composing`) or not any more (`paused`)."""
+        """Show as typing (`composing`) or no longer typing (`paused`)."""
         content = [node(state, {"media": "audio" if audio else None})]
         for device in other.devices.values():
             device.tell(node("chatstate", {"from": self.lid}, content))
 
     def appear(self, to: Account, *, online: bool = True, last_seen: int | None = None) -> None:
-        """Tell the devices of `to` that this phone is online or not; `last_seen` in seconds since 1970."""
+        """Tell the devices of `to` that this phone is online or offline; `last_seen` in seconds since 1970."""
         attrs: Attrs = {"from": self.lid, "type": None if online else "unavailable", "last": last_seen}
         for device in to.devices.values():
             device.tell(node("presence", attrs))
@@ -169,7 +169,7 @@ class Phone(Correspondent):
     # Reading
 
     def lose_sessions(self) -> None:
-        """Forget every Signal session, as a phone that was restored from an old backup."""
+        """Forget every Signal session, like a phone that was restored from an old backup."""
         self.signal.forget_all()
 
     async def next_message(self) -> ReceivedMessage:

@@ -22,7 +22,7 @@ POLL_FIELDS = ("pollCreationMessage", "pollCreationMessageV2", "pollCreationMess
 
 
 def vote(poll: ReceivedMessage, voter: Jid, options: list[str], *, participant: Jid | None) -> Draft:
-    """The vote of `voter` for `options` of a poll that somebody else sent."""
+    """The vote of `voter` for `options` of another person's poll."""
     schema = protobufs.messages()
     cipher, associated = _cipher(poll.message, poll.id, poll.sender, voter)
     choice = schema.PollVoteMessage(selectedOptions=[hashlib.sha256(option.encode()).digest() for option in options])

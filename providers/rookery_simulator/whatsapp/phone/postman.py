@@ -19,7 +19,7 @@ from .correspondent import Correspondent, correspondent
 from .outgoing import Draft
 from .records import Receipt, ReceivedMessage, SentMessage
 
-RETRY_LIMIT = 5  # requests to send one message again that a phone answers
+RETRY_LIMIT = 5  # a phone sends one message again at most this many times
 
 
 def send(phone: Correspondent, to: Account | Group, draft: Draft) -> SentMessage:
@@ -45,7 +45,7 @@ def post_status(phone: Correspondent, viewers: list[Account], draft: Draft) -> S
 
 
 def _is_shared(world: World, chat: Jid) -> bool:
-    """Whether messages to `chat` are encrypted once for all who get them."""
+    """Whether messages to `chat` are encrypted once for all recipients."""
     return chat in world.groups or chat == STATUS
 
 
@@ -184,7 +184,7 @@ def send_receipt(phone: Correspondent, message: ReceivedMessage, kind: str) -> N
 
 
 def _ask_again(phone: Correspondent, device: LinkedDevice, stanza: Node, group: Jid | None) -> None:
-    """A message that no session opens: ask for it again, with keys for a new session."""
+    """Request a message again that no session decrypts, with keys for a new session."""
     phone.signal.forget(device.lid)
     message_id, bundle = stanza.get("id"), bundle_nodes(phone.signal.bundle())
     retry = node("retry", {"count": 1, "id": message_id, "t": phone.world.now(), "v": 1})

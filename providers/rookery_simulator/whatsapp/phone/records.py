@@ -63,5 +63,5 @@ class SentMessage:
         return await self.receipts.wait_for(lambda receipt: not kinds or receipt.kind in kinds)
 
     async def delivered(self) -> Receipt:
-        """Wait until a device has it: delivered while active or while inactive, or read."""
+        """Wait until a device has received the message (while active or inactive) or read it."""
         return await self.receipt("", "inactive", "read", "played")

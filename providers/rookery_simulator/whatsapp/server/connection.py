@@ -118,7 +118,7 @@ class ClientConnection:
                 if sending.cancelled_caught:
                     break
             else:
-                # Somebody said farewell.
+                # The server has sent its farewell.
                 await trio.sleep(LINGER)
         scope.cancel()
 

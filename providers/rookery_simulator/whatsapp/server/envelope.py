@@ -1,4 +1,4 @@
-"""The stanza in which the server gives a message to a device."""
+"""The stanza in which the server delivers a message to a device."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def envelope(
     edit: str | None,
     content: list[Node],
 ) -> Node:
-    """The `<message>` that the server gives a device; `to` is the chat as the sender sees it."""
+    """The `<message>` for a device; `to` is the chat as the sender sees it."""
     hidden, public = sender.lid.with_device(sender_device), sender.jid.with_device(sender_device)
     attrs: Attrs = {"id": message_id, "type": kind, "t": world.now(), "notify": sender.name, "edit": edit}
     if to in world.groups or to == STATUS:

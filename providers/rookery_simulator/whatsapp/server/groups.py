@@ -16,7 +16,7 @@ FLAGS = {"announcement": "announcement", "not_announcement": "announcement", "lo
 
 
 def create(world: World, subject: str, members: list[Account]) -> Group:
-    """Make a group; the server notifies the members' connected devices."""
+    """Create a group; the server notifies the members' connected devices."""
     jid = Jid(f"12036{len(world.groups):010d}", GROUP_SERVER)
     group = world.groups[jid] = Group(jid, subject, world.now(), members)
     group.tell(members[0], node("create", {"type": "new"}, [group.describe()]))
@@ -24,7 +24,7 @@ def create(world: World, subject: str, members: list[Account]) -> Group:
 
 
 def on_query(world: World, connection: ClientConnection, device: LinkedDevice, query: Node) -> None:
-    """A question about groups, or a change of one."""
+    """Answer a query about groups, or change one."""
     to = query.jid("to")
     if to == GROUPS or to is None:
         _on_all(world, connection, device, query)

@@ -1,4 +1,4 @@
-"""Pictures and files: their encryption, and the server that keeps them.
+"""Encrypts pictures and files, and serves them.
 
 A file is AES-256-CBC under a key derived from its 32-byte media key, followed by the first 10 bytes of an HMAC; the
 server sees only that. Upload: POST /mms/<type>/<hash>; download: GET on the direct path that the upload returned.
@@ -41,7 +41,7 @@ class MediaCorrupted(Exception):
 
 @dataclass(frozen=True)
 class EncryptedFile:
-    """A file as it lies on the server, and what a message says about it."""
+    """A file as stored on the server, and its description in a message."""
 
     ciphertext: bytes
     media_key: bytes

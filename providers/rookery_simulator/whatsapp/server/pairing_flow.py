@@ -31,7 +31,7 @@ def scan(world: World, phone: Account, text: str, done: Done) -> None:
 
 
 def enter_code(world: World, phone: Account, code: str, done: Done) -> None:
-    """Somebody typed a pairing code on the phone: answer the newest device that waits for one."""
+    """A pairing code was typed into the phone: answer the newest device that waits for one."""
     request = next((each for each in reversed(list(world.code_requests)) if each.number == phone.number), None)
     if request is None or request.connection.closed.is_set() or request.connection.registration is None:
         raise PairingRefused("no device asks for a code")

@@ -23,7 +23,7 @@ def _owner(world: World, address: Jid | None, device: LinkedDevice) -> Account |
 
 
 def on_picture(world: World, connection: ClientConnection, device: LinkedDevice, query: Node) -> None:
-    """A picture of a person or a group: where it is, or a new one."""
+    """Answer where the picture of a person or a group is, or set a new one."""
     target = query.jid("target")
     if query.get("type") == "set":
         to = query.jid("to")
@@ -45,26 +45,26 @@ def on_picture(world: World, connection: ClientConnection, device: LinkedDevice,
 
 
 def picture_id(data: bytes) -> str:
-    """A number for these bytes."""
+    """A number derived from these bytes."""
     return str(sum(data) * 1009 + len(data))
 
 
 def on_about(world: World, connection: ClientConnection, device: LinkedDevice, query: Node) -> None:
-    """The line below a name."""
+    """Answer or change an account's about, the line below its name."""
     status = query.child("status")
     device.phone.about = status.data.decode() if status is not None else ""
     connection.answer(query)
 
 
 def on_status_privacy(world: World, connection: ClientConnection, device: LinkedDevice, query: Node) -> None:
-    """Who sees the account's statuses."""
+    """Answer who may see the account's statuses."""
     kind, listed = device.phone.status_audience
     users = [node("user", {"jid": each}) for each in listed]
     connection.answer(query, [node("privacy", {}, [node("list", {"type": kind, "default": "true"}, users)])])
 
 
 def on_block_list(world: World, connection: ClientConnection, device: LinkedDevice, query: Node) -> None:
-    """The account's block list, and changes of it."""
+    """Answer or change the account's block list."""
     blocked = device.phone.blocked
     for item in query.children if query.get("type") == "set" else ():
         address = item.jid("jid")
@@ -75,7 +75,7 @@ def on_block_list(world: World, connection: ClientConnection, device: LinkedDevi
 
 
 def on_graph(world: World, connection: ClientConnection, device: LinkedDevice, query: Node) -> None:
-    """The queries that WhatsApp writes as GraphQL: channels, and the line below a name."""
+    """Answer the queries that WhatsApp writes as GraphQL: channels, and the line below a name."""
     asked = query.require("query")
     variables: dict[str, Any] = json.loads(asked.data).get("variables", {})
     given = variables.get("input")

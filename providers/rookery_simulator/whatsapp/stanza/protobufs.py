@@ -48,7 +48,7 @@ def identities() -> Any:
 
 
 def messages() -> Any:
-    """Message, what users send each other."""
+    """Message, the content that users send each other."""
     return load("waE2E", "WAWebProtobufsE2E")
 
 
@@ -58,7 +58,7 @@ def sync_actions() -> Any:
 
 
 def history() -> Any:
-    """HistorySync, what a phone tells a new device of the past."""
+    """HistorySync, the past that a phone sends to a new device."""
     return load("waHistorySync", "WAWebProtobufsHistorySync")
 
 

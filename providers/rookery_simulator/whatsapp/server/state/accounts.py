@@ -1,4 +1,4 @@
-"""An account and the devices linked to it: what the server keeps of them, and what can be done to a device."""
+"""An account and its linked devices: the server's record of them, and the acts that a device is subject to."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CLIENT_OUTDATED = 405
 
 
 class Surroundings(Protocol):
-    """What an account needs of the world."""
+    """The part of the world that an account uses."""
 
     settings: Settings
 
@@ -33,7 +33,7 @@ class Surroundings(Protocol):
 
 
 class Account(ABC):
-    """What the server knows of an account, and what it asks of the phone that holds it."""
+    """The server's record of an account, and the account's phone as the server uses it."""
 
     def __init__(self, world: Surroundings, number: str, lid: Jid, name: str) -> None:
         self.world = world

@@ -12,7 +12,7 @@ from .accounts import Account
 
 @dataclass
 class Group:
-    """The first member made the group and is its owner."""
+    """A group. Its first member created it and is the owner."""
 
     jid: Jid
     subject: str
@@ -24,7 +24,7 @@ class Group:
     flags: set[str] = field(default_factory=set)  # announcement, locked
     expiration: int = 0  # seconds
     invite: str = field(default_factory=lambda: secrets.token_hex(11))
-    requests: list[Account] = field(default_factory=list)  # people who want to get in
+    requests: list[Account] = field(default_factory=list)  # people who have asked to join
     picture: bytes = b""
     community: bool = False
     parent: Jid | None = None
@@ -63,11 +63,11 @@ class Group:
         return {"jid": member.lid, "phone_number": member.jid, "type": kind}
 
     def is_admin(self, phone: Account) -> bool:
-        """May change the group."""
+        """True if the account may change the group."""
         return bool(self.members) and (phone is self.members[0] or phone.number in self.admins)
 
     def tell(self, actor: Account, content: Node) -> None:
-        """Tell the devices of all members, and the actor's, what has changed."""
+        """Notify the devices of all members, and the actor's, of a change."""
         if not self.members and actor is None:
             return
         world = actor.world

@@ -1,4 +1,4 @@
-"""What a device registers before it is paired, and how the server refuses one."""
+"""The registration of a device that is not paired yet, and the server's refusal of a device."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Everything that the simulated WhatsApp knows."""
+"""The whole state of the simulated WhatsApp."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LID_PREFIX = "1000"  # a phone number with this before it is its hidden identifi
 
 @dataclass
 class CodeRequest:
-    """A device waits for somebody to type its pairing code on the phone `number`."""
+    """A device is waiting for its pairing code to be typed into the phone `number`."""
 
     number: str
     connection: ClientConnection
