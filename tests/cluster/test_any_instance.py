@@ -17,8 +17,8 @@ from rookery.model.instance import Instance
 from rookery.model.session import Action, Reason
 from rookery.provider.capabilities import MediaSink
 from rookery.provider.contract import Inbox
-from store.backends import PostgresBackend
-from support.engines.shared_engines import open_shared, running
+from store.backends import PostgresBackend, run_sql
+from support.engines.shared_engines import count_calls, open_shared, running
 from support.fake_platform import FakeLink, FakePlatform
 from support.waiting import until
 
@@ -72,6 +72,7 @@ class Pair:
     owner: Engine
     platform: RichPlatform
     other: Engine
+    postgres: PostgresBackend
 
 
 @pytest.fixture
@@ -88,7 +89,7 @@ async def pair(postgres: PostgresBackend, request: pytest.FixtureRequest) -> Asy
         await other.create_session(id="a", platform="fake")
         await until(lambda: running(owner) == {"a"})
         await other.wait_status("a", SessionStatus.CONNECTED)
-        yield Pair(owner, platform, other)
+        yield Pair(owner, platform, other, postgres)
 
 
 async def store_event(pair: Pair, key: str, body: bytes = b"{}") -> None:
@@ -140,7 +141,7 @@ async def test_statuses_and_verbs(pair: Pair) -> None:
         await until(lambda: len(pair.platform.links) == 2)
         await pair.other.stop("a")
         await pair.other.wait_status("a", SessionStatus.DISCONNECTED)
-        await until(lambda: not pair.owner._supervisor.running)
+        await until(lambda: not pair.owner.running_here())
         await pair.other.start("a")
         await pair.other.wait_status("a", SessionStatus.CONNECTED)
     assert [session.id for session in await pair.other.list_sessions()] == ["a"]
@@ -151,7 +152,7 @@ async def test_logging_out(pair: Pair) -> None:
     session = await pair.other.logout("a")
     assert pair.platform.logouts == ["a"]
     assert not session.enabled
-    await until(lambda: not pair.owner._supervisor.running)
+    await until(lambda: not pair.owner.running_here())
     assert (await pair.other.get_session("a")).health.reason is Reason.LOGOUT
 
 
@@ -162,8 +163,9 @@ async def test_deleting_logs_out_first(pair: Pair) -> None:
     assert pair.platform.open_links == 0
     with pytest.raises(NotFound):
         await pair.other.get_session("a")
-    await trio.sleep(0.5)
-    assert len(pair.platform.attempts) == 1, "no instance started it again meanwhile"
+    await pair.other.create_session(id="later", platform="fake")
+    await pair.other.wait_status("later", SessionStatus.CONNECTED)
+    assert [id for _, id in pair.platform.attempts] == ["a", "later"], "the deleted session was not started again"
 
 
 async def test_pairing(pair: Pair) -> None:
@@ -187,7 +189,8 @@ async def test_pairing(pair: Pair) -> None:
     assert caught.value.field == "phone"
     with pytest.raises(NotConnected, match="does not wait"):
         await pair.other.request_pairing_code("a", "491511")
-    count = await pair.other._store._value("SELECT count(*) FROM rookery.calls")  # type: ignore[attr-defined]
+    sql = f"SELECT count(*) FROM {pair.postgres.schema}.calls"
+    count = await trio.to_thread.run_sync(run_sql, pair.postgres.url, sql)
     assert count == 0, "answers do not stay"
 
 
@@ -222,7 +225,10 @@ async def test_files(pair: Pair) -> None:
 async def test_an_owner_that_does_not_answer(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     """It has begun with the call and hangs; then it does not even take calls."""
 
+    taken: list[str] = []
+
     async def hang(id: str) -> None:
+        taken.append(id)
         await trio.sleep_forever()
 
     router = pair.owner._cluster.router  # type: ignore[union-attr]
@@ -231,15 +237,18 @@ async def test_an_owner_that_does_not_answer(pair: Pair, monkeypatch: pytest.Mon
     with pytest.raises(OwnerUnavailable, match=r"owner.*may have done it") as caught:
         await pair.other._where_it_runs("a", pair.other._logout_here, None, seconds=0.5)
     assert caught.value.may_have_happened
+    looks = count_calls(monkeypatch, pair.owner.store, "take_calls")
     monkeypatch.setattr(router, "_instance", "somebody else")
     router.wake()
-    await trio.sleep(0.1)
+    await until(lambda: looks)
     with pytest.raises(OwnerUnavailable, match="has not begun") as caught:
         await pair.other._where_it_runs("a", pair.other._logout_here, None, seconds=0.5)
     assert not caught.value.may_have_happened
     monkeypatch.setattr(router, "_instance", "owner")
-    await trio.sleep(0.5)
-    assert pair.platform.logouts == [], "a call that was given up does not happen later"
+    router.wake()
+    assert await pair.other.pairing("a") is None, "the owner takes calls again"
+    assert taken == ["a"], "a call that was given up does not happen later"
+    assert pair.platform.logouts == []
 
 
 async def test_an_owner_that_is_gone(postgres: PostgresBackend) -> None:

@@ -9,14 +9,11 @@ import trio
 
 from rookery import Engine, Reason, SessionStatus
 from rookery.errors import StoreUnavailable
-from store.backends import PostgresBackend
-from support.engines.shared_engines import QUICK, open_shared, running
-from support.fake_platform import FakeLink, FakePlatform
-from support.waiting import until
+from store.backends import PostgresBackend, run_sql
+from support.engines.shared_engines import QUICK, count_calls, open_shared, running, with_reason
+from support.fake_platform import FakeLink, FakePlatform, connected
+from support.waiting import until, until_found
 from support.webhook_receiver import open_webhook_receiver
-
-WRITTEN = 0.3
-"""Seconds after which a reported status is in the store."""
 
 
 class TimedPlatform(FakePlatform):
@@ -52,7 +49,8 @@ async def test_without_renewals_a_session_ends_before_its_lease(
         await first.create_session(id="a", platform="fake")
         await until(lambda: running(first) == {"a"})
         if renewed_before:
-            await trio.sleep(2 * QUICK.lease_renew_interval)
+            renewals = count_calls(monkeypatch, first.store, "renew")
+            await until(lambda: renewals)
         lose_database(monkeypatch, first)
         async with open_shared(postgres, two, "two") as second:
             ended = trio.current_time()
@@ -60,11 +58,9 @@ async def test_without_renewals_a_session_ends_before_its_lease(
             assert len(one.closed_at) == 1
             assert one.closed_at[0] < two.attempts[0][0], "the old link was closed before the new one was opened"
             assert trio.current_time() - ended < QUICK.lease_ttl + 20.0, "not only at the next recovery check"
-            await trio.sleep(WRITTEN)
-            reasons = [(change.status, change.reason) for change in await second.history("a")]
-            assert (SessionStatus.RECONNECTING, Reason.LEASE_LOST) in reasons
-            detail = next(one.detail for one in await second.history("a") if one.reason is Reason.LEASE_LOST)
-            assert "one did not keep its lease" in detail
+            lost = await with_reason(second, "a", Reason.LEASE_LOST)
+            assert lost.status is SessionStatus.RECONNECTING
+            assert "one did not keep its lease" in lost.detail
 
 
 async def test_renewals_that_hang_end_a_session_too(postgres: PostgresBackend, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,9 +77,10 @@ async def test_renewals_that_hang_end_a_session_too(postgres: PostgresBackend, m
         await until(lambda: platform.closed_at, seconds=QUICK.lease_ttl + 1)
         monkeypatch.setattr(engine.store, "renew", renew)
         await until(lambda: running(engine) == {"a"})
-        await trio.sleep(WRITTEN)
-        [lost] = [change for change in await engine.history("a") if change.reason is Reason.LEASE_LOST]
+        lost = await with_reason(engine, "a", Reason.LEASE_LOST)
         assert "did not answer in time to keep the lease" in lost.detail
+        await connected(engine)
+        assert [change.reason for change in await engine.history("a")].count(Reason.LEASE_LOST) == 1
 
 
 async def test_a_session_taken_by_another_instance_ends_at_the_next_renewal(postgres: PostgresBackend) -> None:
@@ -91,17 +88,19 @@ async def test_a_session_taken_by_another_instance_ends_at_the_next_renewal(post
     thief = postgres.make()
     async with thief.open(), open_shared(postgres, platform, "one") as engine:
         await engine.create_session(id="a", platform="fake")
-        await until(lambda: running(engine) == {"a"})
-        await trio.sleep(WRITTEN)
-        await thief._value(  # type: ignore[attr-defined]
-            "UPDATE rookery.sessions SET owner = 'thief', fence = fence + 1, lease_until = clock_timestamp() + '1 s' "
-            "RETURNING uid"
+        await connected(engine)
+        await trio.to_thread.run_sync(
+            run_sql,
+            postgres.url,
+            f"UPDATE {postgres.schema}.sessions SET owner = 'thief', fence = fence + 1, "
+            "lease_until = clock_timestamp() + '1 s' RETURNING uid",
         )
         await until(lambda: platform.closed_at, seconds=2)
         assert (await engine.get_session("a")).owner == "thief"
         await until(lambda: running(engine) == {"a"})
-        await trio.sleep(WRITTEN)
-        assert any("thief did not keep" in change.detail for change in await engine.history("a"))
+        await until_found(
+            lambda: engine.history("a"), lambda rows: any("thief did not keep" in change.detail for change in rows)
+        )
 
 
 async def test_an_endpoint_ends_with_its_duty(postgres: PostgresBackend, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -109,7 +108,7 @@ async def test_an_endpoint_ends_with_its_duty(postgres: PostgresBackend, monkeyp
     platform = FakePlatform()
 
     def delivers(engine: Engine) -> bool:
-        return any(not scope.cancel_called for _, scope in engine._dispatcher._endpoints.values())
+        return bool(engine.delivering_here())
 
     async with (
         open_webhook_receiver() as receiver,
@@ -124,7 +123,8 @@ async def test_an_endpoint_ends_with_its_duty(postgres: PostgresBackend, monkeyp
         assert not delivers(other)
         await until(lambda: delivers(other), seconds=QUICK.lease_ttl + 1)
         monkeypatch.undo()
-        await trio.sleep(2 * QUICK.lease_renew_interval)
+        looks = [count_calls(monkeypatch, engine.store, "take_duties") for engine in (now, other)]
+        await until(lambda: all(len(times) >= 2 for times in looks))
         assert delivers(other)
         assert not delivers(now)
 
@@ -139,13 +139,11 @@ async def test_a_session_says_when_its_owner_is_not_heard_from(
     ):
         await first.create_session(id="a", platform="fake")
         await until(lambda: running(first) | running(second) == {"a"})
-        await trio.sleep(WRITTEN)
         owner, other = (first, second) if running(first) else (second, first)
-        assert (await other.get_session("a")).health.detail == "connected as @a"
+        await until_found(lambda: other.get_session("a"), lambda session: session.health.detail == "connected as @a")
         for method in ("beat", "renew"):
-            monkeypatch.setattr(owner._store, method, refuse)
-        membership = other._cluster.membership  # type: ignore[union-attr]
-        await until(lambda: not membership.census.lives(owner.instance))
+            monkeypatch.setattr(owner.store, method, refuse)
+        await until(lambda: not other.census.lives(owner.instance))
         session = await other.get_session("a")
         assert f"{owner.instance} that runs it is not heard from" in session.health.detail
         assert session.owner == owner.instance

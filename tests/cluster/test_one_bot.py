@@ -27,7 +27,7 @@ async def test_the_second_session_of_a_bot_names_the_first(
             opened = open_shared(postgres, provider, name, rebalance_batch=0, max_concurrent_sessions=1)  # type: ignore[arg-type]
             engines[name] = await stack.enter_async_context(opened)
         one = engines["one"]
-        await until(lambda: one._cluster.membership.capacity == 2)  # type: ignore[union-attr]
+        await until(lambda: sum(instance.capacity or 0 for instance in one.census.instances) == 2)
         for id in ("shop", "twin"):
             await one.create_session(id=id, platform="telegram", credentials={"token": TOKEN})
 

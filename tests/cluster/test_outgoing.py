@@ -121,7 +121,7 @@ async def test_an_outcome_that_is_heard_before_the_answer_of_the_insert_is_not_m
         await first.create_session(id="a", platform="fake")
         await until(lambda: running(first) | running(second) == {"a"})
         sender: Any = first if running(second) else second
-        monkeypatch.setattr(sender._store, "enqueue", slowly(sender, sender._store.enqueue))
+        monkeypatch.setattr(sender.store, "enqueue", slowly(sender, sender.store.enqueue))
         with trio.fail_after(30):
             done = await sender.submit("a", to="7", text="x", wait=600)
         assert done.state is MessageState.SENT

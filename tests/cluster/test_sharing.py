@@ -9,7 +9,7 @@ from rookery import Engine, SessionStatus
 from rookery.errors import InvalidInput, LimitReached
 from rookery.store.open import MemoryStore
 from store.backends import PostgresBackend
-from support.engines.shared_engines import QUICK, open_shared, running
+from support.engines.shared_engines import QUICK, beats, open_shared, running
 from support.fake_platform import FakePlatform
 from support.waiting import until
 
@@ -43,7 +43,8 @@ async def test_a_newcomer_gets_its_share_a_few_at_a_time(postgres: PostgresBacke
             # Never more than two steps of three were on their way at once.
             assert lowest >= len(IDS) - 2 * QUICK.rebalance_batch
             assert len(attempts([one, two])) - before == len(IDS) // 2, "each moved once, the others not at all"
-            await trio.sleep(4 * QUICK.rebalance_interval + 2 * QUICK.cluster_poll_interval)
+            await beats(first, 2)
+            await beats(second, 2)
             assert len(attempts([one, two])) - before == len(IDS) // 2, "and then it is quiet"
             assert [(one.name, one.sessions) for one in await first.instances()] == [("one", 6), ("two", 6)]
             history = await first.history(next(iter(running(second))))
@@ -126,7 +127,7 @@ async def test_what_another_instance_does_not_claim_is_taken_after_a_while(postg
             "its own half first, the rest when no other instance took it"
         )
         attempts = len(platform.attempts)
-        await trio.sleep(2.0)
+        await beats(engine, 6)
         assert len(platform.attempts) == attempts, "nothing goes to and fro"
         nursery.cancel_scope.cancel()
 
@@ -144,7 +145,8 @@ async def test_only_connected_sessions_move(postgres: PostgresBackend) -> None:
         await add(first, *IDS)
         await until(lambda: len(one.attempts) == len(IDS))
         async with open_shared(postgres, two, "two") as second:
-            await trio.sleep(1.0)
+            await beats(second)
+            await beats(first)
             assert not running(second)
             gate.set()
             await until(lambda: len(running(first)) == len(running(second)) == 6)
@@ -170,7 +172,7 @@ async def test_draining_empties_an_instance_for_good(postgres: PostgresBackend) 
         await second.wait_status("later", SessionStatus.CONNECTED)
         assert "later" in running(second)
         attempts = len(one.attempts)
-        await trio.sleep(1.0)
+        await beats(first)
         assert len(one.attempts) == attempts
 
 

@@ -74,6 +74,13 @@ class Dispatcher:
         """The endpoints that are running now."""
         return [endpoint for endpoint, _ in self._endpoints.values()]
 
+    @property
+    def delivering(self) -> frozenset[str]:
+        """The ids of the webhooks and sinks to which this engine may deliver now."""
+        return frozenset(
+            id for id, (endpoint, scope) in self._endpoints.items() if not (scope.cancel_called or endpoint.is_closing)
+        )
+
     async def run(self) -> None:
         """Run until cancelled."""
         async with trio.open_nursery() as nursery:

@@ -88,6 +88,11 @@ class Endpoint:
         """Record outcomes under this duty."""
         self._record.duty = duty
 
+    @property
+    def is_closing(self) -> bool:
+        """True when no further delivery will start."""
+        return self._closing
+
     def wake(self) -> None:
         """There may be new deliveries."""
         self._wake.set()

@@ -34,6 +34,10 @@ class InstanceFeatures(OwnerCalls):
         the engine."""
         return MappingProxyType(self._supervisor.running)
 
+    def delivering_here(self) -> frozenset[str]:
+        """The ids of the webhooks and sinks to which this instance delivers now. Only one instance delivers to each."""
+        return self._dispatcher.delivering
+
     @property
     def installation(self) -> str:
         """The database's random name, the same for all instances that share it. CloudEvents carry it in `source`."""
