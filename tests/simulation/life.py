@@ -32,7 +32,8 @@ from .outside.database import SharedDatabase
 from .outside.endpoints import Endpoints
 from .outside.sqlite_file import SqliteFile
 from .outside.telegram import SimulatedApi, Telegram
-from .outside.whatsapp import CALM, SimulatedWorker, WhatsApp
+from .outside.whatsapp import WhatsApp
+from .outside.whatsapp_worker import CALM, SimulatedWorker
 from .watch import Watch
 from .world import EPOCH, VirtualClock, World
 

@@ -67,7 +67,7 @@ class WorkerProcess:
         self._calls: dict[int, tuple[trio.Event, list[Reply | Failed]]] = {}
         self._next = 0
         self._heard = True
-        self._last_words: deque[str] = deque(maxlen=LINES_KEPT)
+        self.last_words: deque[str] = deque(maxlen=LINES_KEPT)  # the last lines of its output
         self.leases: dict[str, Callable[[], float]] = {}  # by session: the trio time until which its lease is certain
         self._outgoing, self._to_write = trio.open_memory_channel[protocol.ToWorker](
             OUTGOING + OUTGOING_PER_SESSION * settings.sessions_per_worker
@@ -153,7 +153,7 @@ class WorkerProcess:
         try:
             async with trio.open_nursery() as nursery:
                 for output in outputs:
-                    nursery.start_soon(drain, output, self.name, self._last_words)
+                    nursery.start_soon(drain, output, self.name, self.last_words)
                 nursery.start_soon(self._write, stream)
                 nursery.start_soon(self._watch)
                 await self._read(stream)
@@ -274,7 +274,7 @@ class WorkerProcess:
                 status=code,
                 cause=self.end,
                 sessions=len(self.ports),
-                last_words=list(self._last_words),
+                last_words=list(self.last_words),
             )
         self.ended.set()
         self._known.set()

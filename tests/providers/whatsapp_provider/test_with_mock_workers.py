@@ -191,7 +191,7 @@ async def test_a_worker_that_prints_a_lot_is_not_held_up(mocked: Opener) -> None
     async with mocked() as engine:
         await connect(engine)
         assert (await tell(engine, "print")).state is MessageState.SENT
-        assert len(whatsapp(engine).pool.workers[0]._last_words) == 30
+        assert len(whatsapp(engine).pool.workers[0].last_words) == 30
 
 
 async def test_an_event_is_confirmed_when_it_is_stored(mocked: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -208,14 +208,14 @@ async def test_an_event_is_confirmed_when_it_is_stored(mocked: Opener, monkeypat
             return await append(*arguments)
 
         def confirmed() -> bool:
-            return "stored 1" in whatsapp(engine).pool.workers[0]._last_words
+            return "stored 1" in whatsapp(engine).pool.workers[0].last_words
 
         monkeypatch.setattr(engine.store, "append", failing)
         await tell(engine, "event:a/1")
         await until(confirmed, seconds=PATIENCE)
         assert failures == 3
         await tell(engine, "event:a/1")  # the library repeats itself
-        await until(lambda: "stored 2" in whatsapp(engine).pool.workers[0]._last_words, seconds=PATIENCE)
+        await until(lambda: "stored 2" in whatsapp(engine).pool.workers[0].last_words, seconds=PATIENCE)
         assert [event.key for event in await events_of(engine, "one")] == ["a/1"]
 
 

@@ -24,7 +24,7 @@ async def test_a_frozen_worker_does_not_outlast_the_grace(mocked: Opener) -> Non
     ) as engine:
         await engine.create_session(id="one", platform="whatsapp")
         await reach(engine, "one", SessionStatus.CONNECTED)
-        provider = engine._providers["whatsapp"]
+        provider = engine.providers["whatsapp"]
         assert isinstance(provider, WhatsApp)
         [worker] = provider.workers()
         os.kill(worker.pid, signal.SIGSTOP)

@@ -195,7 +195,7 @@ async def test_the_engine_tells_the_end_of_the_first_lease(mocked: Opener) -> No
         for id in ("one", "two"):
             await engine.create_session(id=id, platform="whatsapp")
             await reach(engine, id, SessionStatus.CONNECTED)
-        provider = engine._providers["whatsapp"]
+        provider = engine.providers["whatsapp"]
         assert isinstance(provider, WhatsApp)
         [worker] = provider.pool.workers
         assert worker.lease_end() is None, "a store of its own"
