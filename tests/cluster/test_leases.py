@@ -104,7 +104,7 @@ async def test_a_session_taken_by_another_instance_ends_at_the_next_renewal(post
 
 
 async def test_an_endpoint_ends_with_its_duty(postgres: PostgresBackend, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The one that cannot say any more that it delivers stops before another one begins."""
+    """An instance that cannot renew its duty stops delivering before another one begins."""
     platform = FakePlatform()
 
     def delivers(engine: Engine) -> bool:

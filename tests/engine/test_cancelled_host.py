@@ -58,7 +58,7 @@ class Host:
                 await trio.sleep(0.01)
 
     async def people(self, steps: int) -> None:
-        """Somebody writes now and then, for so many turns of the scheduler."""
+        """People write now and then, for this many turns of the scheduler."""
         for _ in range(steps):
             if self._rng.random() < 0.3:
                 id = self._rng.choice(list(self.bots))

@@ -337,7 +337,7 @@ async def test_the_store_is_closed_last(autojump_clock: MockClock) -> None:
 
 
 async def test_a_link_that_ends_in_the_tick_of_a_send(autojump_clock: MockClock) -> None:
-    """Whoever sends in the very moment in which a link ends gets a message and no error."""
+    """A caller who sends at the very moment in which a link ends gets a message and no error."""
     for steps in range(12):
         platform = FakePlatform()
         async with open_fake_engine(platform) as engine:

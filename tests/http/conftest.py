@@ -51,7 +51,7 @@ class Code:
 
 
 class Parrot:
-    """A platform in memory: `say` is somebody writing to the session, `sent` is what the session wrote."""
+    """A platform in memory: `say` lets a person write to the session, `sent` holds the session's messages."""
 
     platform = "parrot"
     has_directory = True

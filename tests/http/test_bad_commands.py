@@ -1,4 +1,4 @@
-"""Whatever a command is given: one line that says what is wrong, without its secrets, and no traceback."""
+"""Commands answer any bad input with one line that names the mistake, without secrets and without a traceback."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page as files: complete, open to everybody, and with nothing in it that could run or load what is not ours."""
+"""The page as files: complete, open to everyone, and with nothing in it that could run or load foreign code."""
 
 from __future__ import annotations
 

@@ -119,7 +119,7 @@ class Injector:
             client.gone()
 
     def _link_anew(self, phone: Phone, fault: Fault) -> None:
-        """The owner removes the device, and an operator starts the session, so that somebody has to link it."""
+        """The owner removes the device, and an operator starts the session, so that a person has to link it again."""
         life, world = self._life, self._world
         if phone.linked:
             life.whatsapp.unlink(phone)
@@ -193,7 +193,7 @@ class Injector:
             self._world.after(REVOKED_FOR, self._new_token, session)
 
     def mend(self) -> None:
-        """From here on nothing fails any more."""
+        """From here on, nothing fails."""
         world, life = self._world, self._life
         world.tell("everything is mended")
         for machine in life.machines:

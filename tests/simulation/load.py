@@ -44,7 +44,7 @@ class Clients:
     # Sends
 
     def send(self, session: str, chat: int, text: str, delay: float, tries: int = TRIES) -> None:
-        """A program sends; it repeats what got no answer, with the same key, to whoever answers."""
+        """A program sends; it repeats unanswered sends, with the same key, to any instance that answers."""
         process = self.somebody()
         if text in self.accepted or session in self.deleted:
             return
@@ -135,7 +135,7 @@ class Clients:
             self._world.tell(f"no code to type for {session}: {error}")
 
     def _start_again(self, session: str) -> None:
-        """Unless somebody has stopped it meanwhile."""
+        """Start a session again, unless an operator has stopped it since."""
         if self._observer.enabled.get(session):
             self.verb("start", session)
 

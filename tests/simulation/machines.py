@@ -157,7 +157,7 @@ class Machine:
 
     @staticmethod
     def _hold(process: Process) -> None:
-        """What is runnable at this moment runs no more."""
+        """Tasks that are runnable at this moment do not run again."""
         runnable = _queue()
         mine = [task for task in runnable if task.context.get(PROCESS) is process]
         if mine:

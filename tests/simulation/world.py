@@ -36,7 +36,7 @@ class Violation(Exception):
 
 
 class Crashed(BaseException):
-    """Raised in what is left of a process when the simulation ends."""
+    """Raised in the remaining tasks of a process when the simulation ends."""
 
 
 class World:
@@ -207,7 +207,7 @@ class Mailbox:
             trio.lowlevel.reschedule(task)
 
     async def take(self) -> list[Any]:
-        """What has come; empty only when nothing comes any more."""
+        """The frames that have arrived; empty only after the last one."""
         while not self._items and not self.closed:
             self._task = trio.lowlevel.current_task()
 

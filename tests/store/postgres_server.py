@@ -101,7 +101,7 @@ class PostgresServer:
 
 
 def _user() -> str | None:
-    """PostgreSQL refuses to run as root: then as somebody else."""
+    """The user that runs PostgreSQL, which refuses to run as root."""
     if os.geteuid() != 0:
         return None
     names = {entry.pw_name for entry in pwd.getpwall()}

@@ -1,4 +1,4 @@
-"""Conformance: what is known of files."""
+"""Conformance: the records of files."""
 
 from __future__ import annotations
 

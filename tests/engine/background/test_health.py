@@ -206,7 +206,7 @@ async def test_a_session_that_is_named_twice_is_asked_once(autojump_clock: MockC
 
 
 class AwareLink(FakeLink):
-    """A link that knows at once what is wrong with it."""
+    """A link that reports its own fault at once."""
 
     asked = 0
 

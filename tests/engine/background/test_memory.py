@@ -126,7 +126,7 @@ def test_this_process_has_memory_and_a_dead_one_has_none() -> None:
 
 
 class HostingPlatform(FakePlatform):
-    """Pretends that some process is its worker; remembers what was asked of it."""
+    """Pretends that some process is its worker; remembers the calls that it gets."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -270,7 +270,7 @@ async def test_how_gently_follows_the_backoff(endpoints: Endpoints, autojump_clo
 
 
 async def test_a_replay_waits_for_nothing(endpoints: Endpoints, autojump_clock: MockClock) -> None:
-    """Whoever asks for it says that the endpoint is well again."""
+    """A caller who asks for a replay vouches that the endpoint works again."""
 
     async def down(url: str, body: dict[str, Any]) -> int:
         return 503

@@ -151,7 +151,7 @@ class TestOutcomes:
 
 
 class TestCrash:
-    """The engine is torn down hard: its tasks vanish, nothing is written any more, and the store is kept."""
+    """The engine is torn down hard: its tasks vanish, nothing more is written, and the store is kept."""
 
     async def test_what_was_under_way_is_unknown_and_the_rest_is_sent(self, autojump_clock: MockClock) -> None:
         platform = FakePlatform()

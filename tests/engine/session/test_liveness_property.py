@@ -237,7 +237,7 @@ class World:
                 await trio.sleep(0.5)
 
     async def is_well(self, id: str) -> bool:
-        """Nothing is wrong any more: connected, or told that a person has to act."""
+        """The session is well: connected, or its status says that a person has to act."""
         row = await self.store.inner.get_session(id)
         if row.enabled and not (row.health.terminal and row.commands == row.heeded):
             runner = self.engine.running_here().get(id)

@@ -52,7 +52,7 @@ async def test_a_store_that_is_away_for_a_while_loses_nothing(autojump_clock: Mo
 
 
 async def test_events_that_cannot_be_stored_are_shown_while_they_wait(autojump_clock: MockClock) -> None:
-    """A full disk: what is there can be read, nothing can be added (E3: an error that shows)."""
+    """A full disk: stored data can be read, but nothing can be added (E3: an error that shows)."""
     platform = FakePlatform()
     async with open_troubled_store() as store, open_fake_engine(platform, store) as engine:
         await add(engine)

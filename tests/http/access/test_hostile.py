@@ -118,7 +118,7 @@ async def test_what_other_parsers_read_otherwise_ends_the_connection(
 
 
 async def test_headers_that_drip_are_cut_off(serve: Any) -> None:
-    """Slowloris: whoever never ends its headers gets no more time than a connection without any request."""
+    """Slowloris: a client that never ends its headers gets no more time than a connection without any request."""
     async with serve(keep_alive=0.5) as served:
         with trio.fail_after(40):
             async with await trio.open_tcp_stream("127.0.0.1", served.port) as stream:

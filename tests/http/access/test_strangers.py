@@ -69,7 +69,7 @@ UNKNOWN = Ids("nobody", "00000000-0000-7000-8000-000000000000", "wh-000000000000
 
 
 async def set_up(served: Any) -> tuple[Ids, str]:
-    """The session of somebody else with one of everything, and the text of a key that is for another session."""
+    """Another owner's session with one of everything, and the text of a key for a different session."""
     await served.add("mine")
     await served.add("theirs", credentials={"token": TOKEN}, settings={"proxy_password": PASSWORD})
     hook = await served.client.post(

@@ -215,7 +215,7 @@ async def test_a_client_that_stalls_gets_a_408(serve: Any, tmp_path: Path) -> No
 
 
 async def test_a_slow_disk_holds_the_client_back(served: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is not written yet stays with the client, apart from what sockets hold."""
+    """Data that is not written yet stays with the client, apart from the sockets' buffers."""
     size, go_on, write = 40_000_000, trio.Event(), Spool.write
 
     async def held(self: Spool, data: bytes) -> None:

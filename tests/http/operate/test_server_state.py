@@ -139,7 +139,7 @@ async def test_settings_in_force_hide_secrets(tmp_path: Path) -> None:
 
 
 async def test_a_full_disk_is_not_ready_and_says_why(tmp_path: Path) -> None:
-    """Whoever may write no byte to a file has a full disk; the database can still be read."""
+    """A process that may not write a single byte sees a full disk; it can still read the database."""
     async with open_server_process(tmp_path) as server:
         await server.listening()
         async with server.client() as client:

@@ -1,4 +1,4 @@
-"""Few file descriptors: the API answers, errors say why, sessions are admitted by what is left; and pid 1 of a container."""
+"""Few file descriptors: the API answers, errors say why, as many sessions are admitted as fit; and pid 1 of a container."""
 
 from __future__ import annotations
 

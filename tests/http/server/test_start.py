@@ -1,4 +1,4 @@
-"""What is imported at the start: libraries that only some calls need wait until somebody asks."""
+"""Imports at the start: libraries that only some calls need are imported by the first such call."""
 
 from __future__ import annotations
 

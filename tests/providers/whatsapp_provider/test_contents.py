@@ -16,7 +16,7 @@ TESTS = Path(__file__).parents[2]
 
 
 def problems(*plant: str) -> list[str]:
-    """What is wrong with the description of messages; `plant` spoils something first."""
+    """The faults in the descriptions of messages; `plant` breaks something first."""
     command = [sys.executable, "-m", "support.message_kinds", *plant]
     done = subprocess.run(command, cwd=TESTS, capture_output=True, text=True, check=True)
     *found, end = done.stdout.splitlines()

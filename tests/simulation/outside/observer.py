@@ -1,4 +1,4 @@
-"""Sees every change of a row, whatever code made it, and compares it with what was allowed: triggers, not trust."""
+"""Sees every change of a row, whichever code made it, and checks that it was allowed: by triggers, not by trust."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ BETTER = {("unknown", "sent"), ("sent", "delivered"), ("sent", "read"), ("delive
 
 
 class Observer:
-    """Of one database. What was undone by a rollback has not happened."""
+    """Observes one database. Changes that a rollback undid do not count."""
 
     def __init__(self, world: World, connection: Connection) -> None:
         self._world = world
@@ -82,7 +82,7 @@ class Observer:
         return len(self._seen)
 
     def forget_since(self, mark: int) -> None:
-        """What was seen after that was undone."""
+        """Forget the changes seen after that: they were undone."""
         del self._seen[mark:]
 
     def begin(self, actor: str, lease: Lease | None) -> None:

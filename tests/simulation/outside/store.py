@@ -71,7 +71,7 @@ class SimulatedStore(SqliteStore):
         return await self._ask(lambda: outcome.capture(query, shared.connection))
 
     async def _do(self, function: Callable[..., Any], *args: Any) -> Any:
-        """What is no SQL."""
+        """Everything that is not SQL."""
         return await self._ask(lambda: outcome.capture(function, *args))
 
     async def _ask(self, execute: Callable[[], outcome.Outcome[Any]]) -> Any:

@@ -88,7 +88,7 @@ class Telegram:
         bot.desk.updates_arrived(world.wall)
 
     def replay(self, bot: Bot, count: int) -> None:
-        """The server falls back to an older state of the queue: it hands out again what was confirmed."""
+        """The server falls back to an older state of the queue and delivers confirmed updates again."""
         confirmed = [update for update in bot.queue.history if update.end == "confirmed"][-count:]
         for update in reversed(confirmed):
             again = Update(update.id, update.kind, update.encoded, update.created_at, update.expires_at)

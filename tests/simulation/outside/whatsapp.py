@@ -229,7 +229,7 @@ class Client:
         self.worker.clients.pop(self.number, None)
 
     def leave(self) -> None:
-        """The server hears of it."""
+        """End the connection, and let the server know."""
         self.online = False
         if self.phone.client is self:
             self.phone.client = None

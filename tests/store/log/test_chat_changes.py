@@ -50,7 +50,7 @@ async def test_reading_and_typing_take_no_place_of_an_edit(store: Store, monkeyp
 
 
 async def test_a_list_of_chats_reads_only_what_is_about_their_last_messages(tmp_path: Path) -> None:
-    """Counted in instructions of SQLite, which no busy machine changes: somebody who reacts often slows nothing down."""
+    """Counted in SQLite's instructions, which do not depend on the machine's load: frequent reactions slow nothing down."""
     backend = SqliteBackend(tmp_path / "rookery.db")
     store = backend.make()
     assert isinstance(store, SqliteStore)

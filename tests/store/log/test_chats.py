@@ -223,7 +223,7 @@ async def test_events_that_are_pruned_leave_their_chat(store: Store) -> None:
 
 
 async def test_what_is_about_the_last_message_of_each_chat(store: Store) -> None:
-    """Message ids repeat between chats, and only what is about the wanted message counts."""
+    """Message ids repeat between chats, and only changes of the wanted message count."""
     lease = await create_and_claim(store)
     await store.append(lease, [event(key, type="edited_message", chat=key[0]) for key in ("7a", "8a", "9a")], None)
     events = {one.key: one.id for one in await all_events(store)}

@@ -1,4 +1,4 @@
-"""Programs that leave commands for Rookery with a broker, and look at what was refused."""
+"""Programs that leave commands for Rookery with a broker, and look at the refused ones."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ async def put(broker: Broker, commands: Sequence[Given], *, name: str = NAME) ->
 
 
 async def refused(broker: Broker) -> list[tuple[bytes, str]]:
-    """Body and reason of what was refused so far; AMQP gives each once."""
+    """Body and reason of the commands refused so far; AMQP delivers each only once."""
     if broker.kind == "redis":
         async with coredis.Redis[bytes]("127.0.0.1", broker.port, verify_version=False) as client:
             entries = await client.xrange(DEAD)

@@ -1,4 +1,4 @@
-"""Looks for secrets in every line that the suite logs, and in what server processes write to stderr (E4, H1).
+"""Looks for secrets in every line that the suite logs, and in the stderr of server processes (E4, H1).
 
 Whatever looks like a bot's token or a webhook's secret counts, and the keys that tests use. Lines are seen before any
 masking: whoever logs or raises has to leave the secret out.
@@ -36,7 +36,7 @@ class SecretWatch(logging.Handler):
         self.look(f"{self.format(record)} {fields!r}".encode(errors="replace"), record.name)
 
     def look(self, text: bytes, where: str) -> None:
-        """Search a text that somebody may read."""
+        """Search a text that people may read."""
         for secret in SECRETS.findall(text):
             self.found.append(f"{where}: {secret[:12].decode()}... in {text[:300].decode(errors='replace')}")
         for token in self.tokens:
@@ -44,7 +44,7 @@ class SecretWatch(logging.Handler):
                 self.found.append(f"{where}: a bot's token in {text[:300].decode(errors='replace')}")
 
     def take(self) -> list[str]:
-        """What was found, and begin anew."""
+        """The secrets found so far; start again without them."""
         found, self.found = self.found, []
         return found
 

@@ -1,4 +1,4 @@
-"""What is wrong with the layout of a page: found by measuring its boxes, as a person would see it."""
+"""Finds faults in the layout of a page by measuring its boxes, as a person would see it."""
 
 from __future__ import annotations
 
@@ -71,6 +71,6 @@ LOOK = """
 
 
 async def faults(page: Page) -> list[str]:
-    """Sentences about what is shown: too wide for the window, text cut without a title, neighbours that overlap."""
+    """The faults in sentences: elements too wide for the window, text cut without a title, neighbours that overlap."""
     found: list[Any] = await page.js(LOOK)
     return [str(one) for one in found]

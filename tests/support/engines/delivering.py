@@ -28,7 +28,7 @@ TWO = "http://two.example/in"
 
 
 class Endpoints:
-    """What was posted, by URL, and what is answered: `on_post` may return a status or a response, hang or raise."""
+    """Records the posts, by URL, and answers them: `on_post` may return a status or a response, hang or raise."""
 
     def __init__(self) -> None:
         self.posts: dict[str, list[tuple[float, dict[str, Any], httpx.Headers]]] = defaultdict(list)

@@ -38,14 +38,14 @@ PLACES = {
 
 
 def described(message: Any) -> tuple[str, dict[str, Any]]:
-    """As the worker describes it: what is encrypted under a secret is opened later, by the engine."""
+    """As the worker describes it: content encrypted under a secret is decrypted later, by the engine."""
     if (sealed := contents.encrypted_part(message)) is not None:
         return "encrypted", {"kind": sealed[0]}
     return contents.describe(message, "ID")
 
 
 def says_nothing(type: str, body: dict[str, Any]) -> str:
-    """What is wrong with an event, or nothing."""
+    """The fault of an event, if it has one."""
     if type == "encrypted":
         return ""
     if type not in TYPES:

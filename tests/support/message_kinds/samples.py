@@ -1,4 +1,4 @@
-"""Samples of `waE2E.Message`, made from its protobuf descriptor. `kind` is the class `Message`, whoever has loaded it."""
+"""Samples of `waE2E.Message`, made from its protobuf descriptor. `kind` is the class `Message`, however it was loaded."""
 
 from __future__ import annotations
 
