@@ -80,18 +80,13 @@ class Endpoint:
         self._wake = trio.Event()
         self._strikes = Strikes(settings)
         self._secrets = secrets_of(webhook)
-        self._closing = False
+        self.is_closing = False  # no further delivery starts
         self._notes = notes
         self.on_answer: OnAnswer | None = None
 
     def hold(self, duty: Duty) -> None:
         """Record outcomes under this duty."""
         self._record.duty = duty
-
-    @property
-    def is_closing(self) -> bool:
-        """True when no further delivery will start."""
-        return self._closing
 
     def wake(self) -> None:
         """There may be new deliveries."""
@@ -104,7 +99,7 @@ class Endpoint:
 
     async def close(self) -> None:
         """Start no further delivery and return when none is under way. The caller sets the deadline."""
-        self._closing = True
+        self.is_closing = True
         self.wake()
         while self._active or not self._record.idle:
             self._wake = trio.Event()
@@ -114,7 +109,7 @@ class Endpoint:
         """Deliver by this route until cancelled or gone."""
         async with trio.open_nursery() as nursery:
             self._nursery, self._route = nursery, route
-            while not self._closing:
+            while not self.is_closing:
                 self._wake = trio.Event()
                 try:
                     retry_at = await self._fill()
@@ -128,7 +123,7 @@ class Endpoint:
                 if self._ready and self._strikes.hold_until > trio.current_time():
                     retry_at = min(retry_at, self._strikes.hold_until)
                 await self._rest(retry_at)
-            self._closing = True
+            self.is_closing = True
             self._release()
 
     async def _rest(self, retry_at: float) -> None:
@@ -181,14 +176,14 @@ class Endpoint:
                     self._drop(lane)
             lane = self._next()
             if lane is None:
-                if self._closing:
+                if self.is_closing:
                     self.wake()
                 lane = await self._park()
 
     def _next(self) -> _Lane | None:
         """The lane whose first delivery begins now, if one may. Lanes that were read before a chat was erased are read
         again."""
-        while self._ready and self._active < self._strikes.width and not self._closing:
+        while self._ready and self._active < self._strikes.width and not self.is_closing:
             lane = self._ready.popleft()
             if lane.erasures == self._erased.version:
                 self._active += 1
@@ -198,7 +193,7 @@ class Endpoint:
 
     async def _park(self) -> _Lane | None:
         """Wait for the next delivery. None: no more is needed of this task."""
-        if self._closing:
+        if self.is_closing:
             return None
         task = trio.lowlevel.current_task()
         self._parked.append(task)
@@ -238,9 +233,9 @@ class Endpoint:
             self._nursery.start_soon(self._drop_later, lane)
             return
         if attempt.gone:
-            self._closing = True
+            self.is_closing = True
             self._nursery.start_soon(self._disable)
-        if attempt.delivered and lane.deliveries and not self._closing:
+        if attempt.delivered and lane.deliveries and not self.is_closing:
             self._ready.append(lane)
             self._begin()
         else:
