@@ -129,6 +129,9 @@ class Host(Protocol):
     def say(self, frame: Any) -> None:
         """Send a frame to the engine."""
 
+    def die(self, why: str) -> None:
+        """End its process."""
+
 
 class Client:
     """One connection of the library, in a worker."""
