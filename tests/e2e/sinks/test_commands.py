@@ -55,7 +55,7 @@ async def keys_of(engine: Engine, session: str) -> list[str | None]:
 
 
 async def sent(platform: FakePlatform, count: int) -> list[str]:
-    with trio.fail_after(30):
+    with trio.fail_after(90):
         while len(platform.sent_texts()) < count:
             await trio.sleep(0.02)
     return platform.sent_texts()
@@ -146,6 +146,34 @@ async def test_a_full_session_holds_back_only_its_own_commands(kind: str, tmp_pa
         await counted(engine, sink.id, accepted=61)
         texts = [text for text in await sent(platform, 61) if text != "passes"]
         assert texts == [f"s{n}" for n in range(60)], "in order, each once"
+
+
+@pytest.mark.parametrize("kind", ["amqp", "redis"])  # JetStream gives out newer ones first
+@pytest.mark.parametrize("restarts", [False, True], ids=["sink", "broker"])
+async def test_held_commands_come_again_before_newer_ones(kind: str, restarts: bool, tmp_path: Path) -> None:
+    """The sink is opened anew, by its operator or because the broker went away, while commands wait for their session."""
+    async with open_broker(kind, tmp_path) as broker, engine_with() as (engine, platform):
+        sink = await engine.create_sink(url=broker.url, commands=NAME)
+        released, take = trio.Event(), platform.on_send
+
+        async def hold(link: FakeLink, message: OutboundMessage) -> Receipt:
+            if link.session.id == "shop":
+                await released.wait()
+            return await take(link, message)
+
+        platform.on_send = hold
+        many = [command(f"s{n}", session="shop", to="7", text=f"s{n}") for n in range(60)]
+        await put(broker, [*many[:50], command("d", session="desk", to="8", text="passes")])
+        await sent(platform, 1)
+        if restarts:
+            await broker.restart()
+        else:
+            await engine.update_sink(sink.id, enabled=False)
+            await engine.update_sink(sink.id, enabled=True)
+        await put(broker, many[50:])
+        released.set()
+        texts = [text for text in await sent(platform, 61) if text != "passes"]
+        assert texts == [f"s{n}" for n in range(60)]
 
 
 async def test_a_command_of_amqp_is_answered(tmp_path: Path) -> None:

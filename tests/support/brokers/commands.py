@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
 from collections.abc import Sequence
 from typing import Any
@@ -61,9 +63,19 @@ async def _put_nats(broker: Broker, commands: Sequence[Given], name: str) -> Non
         except nats.js.errors.NotFoundError:
             await stream.add_stream(StreamConfig(name=name, subjects=[name, name + ".dead"]))
         for id, body in commands:
-            await stream.publish(name, body, headers={"Nats-Msg-Id": id} if id else None)
+            await _publish(stream, name, body, {"Nats-Msg-Id": id} if id else None)
     finally:
         await client.close()
+
+
+async def _publish(stream: Any, name: str, body: bytes, headers: dict[str, str] | None) -> None:
+    """A stream that somebody else is just making is known before it listens to its subjects."""
+    async with asyncio.timeout(20):
+        while True:
+            with contextlib.suppress(nats.js.errors.NoStreamResponseError):
+                await stream.publish(name, body, headers=headers)
+                return
+            await asyncio.sleep(0.01)
 
 
 async def _put_amqp(broker: Broker, commands: Sequence[Given], name: str) -> None:

@@ -58,7 +58,7 @@ class Broker:
             scheme = {"nats": "tls", "amqp": "amqps", "redis": "rediss"}[kind]
             self.url = f"{scheme}://{'default' if kind == 'redis' else USER}:{SECRET}@127.0.0.1:{port}"
             self.context = ssl.create_default_context(cafile=tls.authority)
-        self._command = command
+        self.command = list(command)
         self._environment = environment
         self._cwd = cwd
         self._process: subprocess.Popen[bytes] | None = None
@@ -67,7 +67,7 @@ class Broker:
         """Returns when it answers in its own protocol."""
         with (self._cwd / "output").open("ab") as output:
             self._process = subprocess.Popen(  # noqa: ASYNC220 - it returns at once
-                self._command,
+                self.command,
                 env=os.environ | dict(self._environment),
                 cwd=self._cwd,
                 stdin=subprocess.DEVNULL,
@@ -171,14 +171,20 @@ _NEEDS = {"nats": "nats-server", "amqp": "rabbitmq-server", "redis": "redis-serv
 
 
 @asynccontextmanager
-async def open_broker(kind: str, directory: Path, *, tls: TlsFiles | None = None) -> AsyncIterator[Broker]:
+async def open_broker(
+    kind: str, directory: Path, *, tls: TlsFiles | None = None, configuration: str | None = None
+) -> AsyncIterator[Broker]:
     """A running broker of this kind, with encryption and a password if `tls` is given; skips the test where its program is
-    not installed and this is not the gate."""
+    not installed and this is not the gate. `configuration` is the text of a file, for NATS alone."""
     if shutil.which(_NEEDS[kind]) is None and not os.environ.get("CI"):
         pytest.skip(f"{_NEEDS[kind]} is not installed")
     place = directory / kind
     place.mkdir()
     broker = KINDS[kind](place, free_port(), tls)
+    if configuration is not None:
+        assert kind == "nats"
+        (place / "configuration").write_text(configuration)
+        broker.command += ["-c", str(place / "configuration")]
     try:
         await broker.start()
         yield broker

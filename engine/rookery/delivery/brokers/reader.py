@@ -105,13 +105,14 @@ class CommandReader:
                 settled.append((command, outcome))
             else:
                 held.append(command)
-        for _, outcome in settled:
+        with trio.fail_after(self._seconds):
+            await source.settle(settled)
+        for _, outcome in settled:  # counted once: what could not be settled comes again
             if outcome.error is not None:
                 log.warning("a command was refused", sink=self._sink.id, error=outcome.error)
             self._notes.add_commands(self._sink.id, refused=outcome.error, accepted=outcome.error is None)
-        with trio.fail_after(self._seconds):
-            await source.settle(settled)
-            if held:
+        if held:
+            with trio.fail_after(self._seconds):
                 await source.keep(held)
         return held
 
