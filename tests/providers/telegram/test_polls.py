@@ -34,7 +34,7 @@ async def test_options_of_a_poll_are_the_bot_apis() -> None:
 
 async def test_read_receipts_outside_business_chats_are_refused() -> None:
     async with open_quick_simulator() as simulator, open_setup(simulator) as setup:
-        with pytest.raises(Rejected, match="business accounts only"):
+        with pytest.raises(Rejected, match="only for business accounts"):
             await setup.engine.send("shop", to=7, type="read", message_id="1")
         message = await setup.engine.submit("shop", to=7, type="read", message_id="1")
         with trio.fail_after(DEADLINE):
