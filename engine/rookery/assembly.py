@@ -116,7 +116,7 @@ class EngineParts:
         self._strays = StraySweep(instance, self._supervisor.running, store)
         described = (one for one in providers.values() if isinstance(one, EventDescribing))
         self._event_types = (*ENGINE_TYPES, *(row for provider in described for row in provider.event_types))
-        self._chat_view = ChatView(instance, store, self._signals, self._event_types)
+        self._chat_view = ChatView(instance, store, self._signals, self._event_types, self._clock)
         self._admitting = trio.Lock()  # where sessions are limited in number, admissions happen one at a time
         self._first_event = 0  # id of the newest event when the engine was opened
         self._minutes = MinuteRing(self.telemetry, self._clock)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from time import perf_counter
 from typing import Any
 
@@ -23,6 +23,10 @@ DELAY = 0.5
 SHARE = 24.0
 """While events keep coming, the view rests this many times as long as it worked: at most 4 % of one core, so that
 receiving is less than 5 % slower."""
+REST_MOST = 2.0
+"""Most seconds of such a rest: a slow database makes the work long, but not the view older and older."""
+BEHIND = 30.0
+"""Seconds of age from which the view only rests as long as it works: readers of a chat look through what it lacks."""
 POLL_INTERVAL = 5.0  # seconds; other instances also write to a shared store
 DUTY = "chats"
 DUTY_SECONDS = 30.0
@@ -56,14 +60,18 @@ class ChatView:
     """Owned by the engine. Where several engines share a store, one of them follows the log; each can catch up for a
     reader."""
 
-    def __init__(self, owner: str, store: Store, signals: Signals, types: Iterable[EventType]) -> None:
+    def __init__(
+        self, owner: str, store: Store, signals: Signals, types: Iterable[EventType], clock: Callable[[], float]
+    ) -> None:
         self._owner = owner
         self._store = store
         self._signals = signals
+        self._clock = clock
         self._roles: Mapping[tuple[str, str], ChatRole] = {
             (row.platform, row.name): row.role for row in types if row.role is not None and row.platform is not None
         }
         self._position = 0
+        self._behind = False
         self._caught_up: dict[str, int] = {}
 
     async def run(self) -> None:
@@ -84,7 +92,7 @@ class ChatView:
                 await trio.sleep(POLL_INTERVAL)
                 continue
             if more:
-                await trio.sleep(SHARE * worked)
+                await trio.sleep(min((1.0 if self._behind else SHARE) * worked, REST_MOST))
                 continue
             with trio.move_on_after(POLL_INTERVAL if self._store.shared else float("inf")):
                 await self._signals.events.newer_than(version)
@@ -112,6 +120,7 @@ class ChatView:
             return False
         await self._write(sources, position=sources[-1].id)
         self._position = sources[-1].id
+        self._behind = self._clock() - sources[-1].stored_at > BEHIND
         return len(sources) == CHUNK
 
     async def _write(self, sources: Sequence[ChatSource], *, position: int | None) -> None:

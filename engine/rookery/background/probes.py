@@ -137,11 +137,11 @@ class HealthChecker:
         interval = self._settings.deep_check_interval
         if watch.proving is None or now - watch.probed_at >= RARELY * interval:
             return False
+        if watch.failures is not None and "deep" in watch.failures:
+            return False  # what fails is something that the other traffic does not show
         if (next_at := watch.proving.answered_at + interval) <= now:
             return False
         watch.deep_at = next_at
-        if watch.failures is not None:
-            watch.failures.pop("deep", None)
         return True
 
     def _put(self, at: float, id: str, watch: _Watch) -> None:

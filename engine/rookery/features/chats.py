@@ -12,7 +12,7 @@ from ..model.chat import NEWEST, Chat, ChatMessage, ChatMessages, ChatSearch, Er
 from ..model.event import Event
 from ..model.message import OutboundMessage
 from .catalogue import CatalogueFeatures
-from .platform.chat_messages import HISTORY, apply, received, sent, text_of
+from .platform.chat_messages import HISTORY, UNREADABLE, apply, received, sent, text_of
 from .platform.chats import ChatNames
 from .validation import check_text
 
@@ -42,7 +42,14 @@ class ChatFeatures(CatalogueFeatures, ChatNames):
             if row.event is not None:
                 last = received(*row.event)
             if last is not None and (row.chat, last.message_id) in echoes:
-                last = next(iter((await self._collected(session, row.chat, NEWEST, 1)).messages), None)
+                if (
+                    row.send is not None
+                    and row.send.receipt is not None
+                    and row.send.receipt.message_id == last.message_id
+                ):
+                    last = sent(0, row.send)
+                else:  # the echo of an older send
+                    last = next(iter((await self._collected(session, row.chat, NEWEST, 1)).messages), None)
             elif row.send is not None and (last is None or row.send.created_at >= last.position.at):
                 last = sent(0, row.send)
             found.append(
@@ -158,7 +165,7 @@ class ChatFeatures(CatalogueFeatures, ChatNames):
         that the platform reported by themselves as well."""
         echoes = await self._echoes(session, [(chat, role, event) for _, role, event in events])
         old = [(chat, id) for _, _, event in events if event.type == HISTORY and (id := _id(event)) is not None]
-        doubles = await self._store.reported_among(session, old, besides=HISTORY) if old else ()
+        doubles = await self._store.reported_among(session, old, besides=(HISTORY, UNREADABLE)) if old else ()
         return [
             (at, role, event)
             for at, role, event in events

@@ -253,6 +253,22 @@ async def test_a_link_whose_traffic_is_not_answered_any_more_is_found_as_soon_as
         assert len(platform.attempt_times("alive")) == 1
 
 
+async def test_a_link_that_answers_other_traffic_but_no_probes_is_replaced_after_three(
+    autojump_clock: MockClock,
+) -> None:
+    class Half(ProvingLink):
+        answered_at = property(lambda _: trio.current_time())  # type: ignore[assignment]
+
+    platform = AskedPlatform()
+    platform.make_link = lambda _, session, inbox: Half(platform, session, inbox)
+    platform.silent.add("dead")
+    async with open_fake_engine(platform) as engine:
+        await add(engine, "dead")
+        await connected(engine, "dead")
+        await trio.sleep(WARMUP + (RARELY + 3) * DEEP + CALM.probe_timeout + CALM.backoff_network + 5)
+        assert ("RECONNECTING", "PROBE_FAILED") in await history_of(engine, "dead")
+
+
 async def test_a_link_that_knows_what_is_wrong_with_it_ends_after_three_looks(autojump_clock: MockClock) -> None:
     platform = FakePlatform()
     platform.make_link = AwareLink

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import pytest
 import trio
 
+from rookery.errors import StoreUnavailable
 from rookery.model.event import EventQuery
 from rookery.model.session import Lease
 from rookery.store.contract import Store
@@ -103,14 +104,18 @@ async def test_events_that_are_listed_while_they_are_deleted_do_not_enter_the_li
         assert await chats_of(store, "0", "1") == [[], ["2", "6"]]
 
 
+def up_to(version: int) -> Callable[[str], object]:
+    return lambda dialect: [one for one in load_migrations(dialect) if one.version <= version]
+
+
+MIGRATIONS = "rookery.store.postgres.database.migrate.load_migrations"
+
+
 async def test_the_list_of_an_older_database_is_made_when_it_is_updated(
     postgres: PostgresBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def older(dialect: str) -> object:
-        return [migration for migration in load_migrations(dialect) if migration.version < 28]
-
     with monkeypatch.context() as patch:
-        patch.setattr("rookery.store.postgres.database.migrate.load_migrations", older)
+        patch.setattr(MIGRATIONS, up_to(27))
         before = postgres.make()
         async with before.open():
             ids = await fill(before, await create_and_claim(before), 40)
@@ -124,3 +129,50 @@ async def test_the_list_of_an_older_database_is_made_when_it_is_updated(
             assert await store.read_events(EventQuery(chat=chat)) == [one for one in everything if one.chat == chat]
         assert (await store.erase_chat("shop", "1")).events == 10
         assert await chats_of(store, "1") == [[]]
+
+
+async def test_what_comes_between_the_steps_of_the_update_is_listed_once(
+    postgres: PostgresBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    schema = postgres.schema
+    with monkeypatch.context() as patch:
+        patch.setattr(MIGRATIONS, up_to(27))
+        before = postgres.make()
+        async with before.open():
+            ids = await fill(before, await create_and_claim(before), 40)
+            move = f"INSERT INTO {schema}.meta VALUES ('chats_position', '{ids[9]}'); SELECT 1"
+            await trio.to_thread.run_sync(run_sql, postgres.url, move)
+    with monkeypatch.context() as patch:
+        patch.setattr(MIGRATIONS, up_to(28))
+        between = postgres.make()
+        async with between.open():
+            move = f"UPDATE {schema}.meta SET value = '{ids[19]}' WHERE key = 'chats_position'; SELECT 1"
+            await trio.to_thread.run_sync(run_sql, postgres.url, move)
+            gone = f"DELETE FROM {schema}.events WHERE id IN ({ids[1]}, {ids[14]}); SELECT 1"
+            await trio.to_thread.run_sync(run_sql, postgres.url, gone)
+    store = postgres.make()
+    async with store.open():
+        assert await listed(postgres) == [
+            id for number, id in enumerate(ids[:20], 1) if number % 4 and number not in (2, 15)
+        ]
+
+
+async def test_an_index_that_a_reader_keeps_is_dropped_at_the_next_start(
+    postgres: PostgresBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(MIGRATIONS, up_to(29))
+        async with postgres.make().open():
+            pass
+    read = f"BEGIN; SELECT count(*) FROM {postgres.schema}.events; SELECT pg_sleep(30)"
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(partial(trio.to_thread.run_sync, run_sql, postgres.url, read, abandon_on_cancel=True))
+        await until_asleep(postgres.url, 1)
+        with pytest.raises(StoreUnavailable, match="a lock was not granted in time"):
+            async with postgres.make().open():
+                pass
+        stop = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
+        await trio.to_thread.run_sync(run_sql, postgres.url, stop)
+        nursery.cancel_scope.cancel()
+    async with postgres.make().open():
+        pass

@@ -47,6 +47,7 @@ async def test_messages_of_a_history_do_not_count_as_reported(store: Store) -> N
             event("b", type="history.message"),
             event("b again"),
             event("c", chat="8"),
+            event("a unread", type="unread"),
             event("d", type="reaction"),
         ],
         None,
@@ -57,7 +58,7 @@ async def test_messages_of_a_history_do_not_count_as_reported(store: Store) -> N
     ]
     await store.write_chats(entries, [], position=None)
     asked = [("7", id) for id in "abcd"] + [("8", "c")]
-    assert await store.reported_among("shop", asked, besides="history.message") == {("7", "b"), ("8", "c")}
+    assert await store.reported_among("shop", asked, besides=("history.message", "unread")) == {("7", "b"), ("8", "c")}
 
 
 async def test_both_questions_are_answered_from_an_index(tmp_path: Path) -> None:
@@ -66,7 +67,11 @@ async def test_both_questions_are_answered_from_an_index(tmp_path: Path) -> None
         with closing(sqlite3.connect(backend.path)) as connection:
             for statement, more, index in (
                 (sql.SENT_AMONG, (), "messages_receipt (uid=? AND <expr>=?)"),
-                (sql.REPORTED_AMONG, ("history.message",), "chat_entries_message (uid=? AND chat=? AND message_id=?)"),
+                (
+                    sql.REPORTED_AMONG,
+                    (["history.message"],),
+                    "chat_entries_message (uid=? AND chat=? AND message_id=?)",
+                ),
             ):
                 rows = sqlite_chats._all(connection, f"EXPLAIN QUERY PLAN {statement}", 1, ["7"], ["1"], *more)
                 assert index in json.dumps([row[3] for row in rows])

@@ -15,6 +15,8 @@ from ...model.message import MessageState, OutboundMessage
 
 HISTORY = "history.message"
 """The type of messages from before a session was authorised."""
+UNREADABLE = "undecryptable_message"
+"""The type that stands for a message which came but could not be read."""
 
 
 def received(at: float, role: str, event: Event) -> ChatMessage:

@@ -49,7 +49,7 @@ class ChatStore(Protocol):
         """Those of the messages, given as (chat, message id), that are sends of this session."""
 
     async def reported_among(
-        self, session: str, messages: Collection[tuple[str, str]], *, besides: str
+        self, session: str, messages: Collection[tuple[str, str]], *, besides: Collection[str]
     ) -> set[tuple[str, str]]:
         """Those of the messages, given as (chat, message id), that events of other types than `besides` contain."""
 

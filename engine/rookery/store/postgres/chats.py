@@ -22,8 +22,10 @@ from .database.pool import Connection
 _ERASED_EVENTS = """
     SELECT event FROM rookery.event_chats WHERE session = $1 AND chat = $2
     UNION ALL
-    SELECT id FROM rookery.events WHERE session = $1 AND chat = $2
+    SELECT id FROM rookery.events WHERE session = $1 AND chat = $2 AND id <= $3
       AND id > coalesce((SELECT value::bigint FROM rookery.meta WHERE key = 'chats_position'), 0)"""
+_NEWEST = "SELECT coalesce(max(id), 0) FROM rookery.events"
+_NEWER_EVENTS = "SELECT id FROM rookery.events WHERE session = $1 AND chat = $2 AND id > $3"
 # One statement for all rows costs the server a quarter of one for each. Subqueries instead of joins: without fresh
 # statistics the planner would read the other table from end to end.
 _ADD_ENTRIES = """
@@ -40,7 +42,8 @@ _ADD_CHATS = """
     ON CONFLICT (uid, chat) DO UPDATE SET name = coalesce(excluded.name, c.name), kind = coalesce(excluded.kind, c.kind),
         last_at = greatest(excluded.last_at, c.last_at), read_at = greatest(excluded.read_at, c.read_at)"""
 _LOCK = "SELECT pg_advisory_xact_lock({lock}, 3)"
-"""Held by whoever moves the position; see the trigger that fills `event_chats`."""
+"""Held by whoever moves the position, and shared by whoever deletes events; see the triggers that keep `event_chats`."""
+_SHARE = "SELECT pg_advisory_xact_lock_shared({lock}, 3)"
 
 _LIST = re.compile(r"\{in (\$\d)\}")
 _PAIRS = re.compile(r"\{pairs (\$\d) (\$\d)\}")
@@ -151,10 +154,10 @@ class PostgresChats(PostgresBase):
         return set(await self._all(_text(sql.SENT_AMONG), uid, chats, ids, of=_pair))
 
     async def reported_among(
-        self, session: str, messages: Collection[tuple[str, str]], *, besides: str
+        self, session: str, messages: Collection[tuple[str, str]], *, besides: Collection[str]
     ) -> set[tuple[str, str]]:
         uid, chats, ids = await self._uid(session), [chat for chat, _ in messages], [id for _, id in messages]
-        return set(await self._all(_text(sql.REPORTED_AMONG), uid, chats, ids, besides, of=_pair))
+        return set(await self._all(_text(sql.REPORTED_AMONG), uid, chats, ids, list(besides), of=_pair))
 
     async def erase_chat(self, session: str, chat: str) -> Erased:
         database, uid, lane = self._db, await self._uid(session), lane_of(session, chat)
@@ -164,12 +167,16 @@ class PostgresChats(PostgresBase):
                 found: list[Any] = await connection.fetch(database.text(_text(statement)), *values)
                 return found
 
+            # Before the lanes, for which receiving waits: this may wait for the view, and what is not listed yet may be long.
+            await rows(_SHARE)
+            newest = (await rows(_NEWEST))[0][0]
+            ids = {row[0] for row in await rows(_ERASED_EVENTS, session, chat, newest)}
             await rows("SELECT 1 FROM rookery.lanes WHERE lane = $1 ORDER BY webhook FOR UPDATE", lane)
-            ids = [row[0] for row in await rows(_ERASED_EVENTS, session, chat)]
-            media = tuple(row[0] for row in await rows(sql.ERASE_MEDIA, ids))
+            ids |= {row[0] for row in await rows(_NEWER_EVENTS, session, chat, newest)}
+            media = tuple(row[0] for row in await rows(sql.ERASE_MEDIA, list(ids)))
             for statement in (sql.ERASE_DELIVERIES, sql.ERASE_LETTERS, sql.ERASE_LANES):
                 await rows(statement, lane)
-            await rows(sql.ERASE_EVENTS, ids)
+            await rows(sql.ERASE_EVENTS, list(ids))
             sends = len(await rows(sql.ERASE_MESSAGES, uid, chat))
             await rows(sql.ERASE_CHAT, uid, chat)
             await rows("SELECT rookery.notify_1('erased', '')")

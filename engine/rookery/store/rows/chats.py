@@ -106,13 +106,14 @@ ABOUT_LAST_SENDS = f"""
     ORDER BY m.number DESC LIMIT 5000"""  # noqa: S608
 SENT_AMONG = """
     SELECT w_chat, w_value FROM {pairs $2 $3} CROSS JOIN rookery.messages AS m
-    WHERE m.uid = $1 AND m.receipt IS NOT NULL AND {id m.receipt} = w_value AND m.chat = w_chat"""
+    WHERE m.uid = $1 AND m.receipt IS NOT NULL AND {id m.receipt} = w_value AND m.chat = w_chat
+      AND m.is_entry"""
 # `coalesce` keeps SQLite from the index of whole pages, which would be read from end to end.
 REPORTED_AMONG = """
     SELECT w_chat, w_value
     FROM {pairs $2 $3} CROSS JOIN rookery.chat_entries AS e JOIN rookery.events AS v ON v.id = e.event
     WHERE e.uid = $1 AND e.chat = w_chat AND e.message_id = w_value AND coalesce(e.role, '') IN ('in', 'out')
-      AND v.type <> CAST($4 AS text)"""
+      AND NOT v.type {in $4}"""
 KEEP = f"UPDATE rookery.chats SET retention = $3 WHERE uid = {_SESSION} AND chat = $2 RETURNING chat"  # noqa: S608
 
 ERASE_MEDIA = "SELECT id FROM rookery.media WHERE event {in $1}"

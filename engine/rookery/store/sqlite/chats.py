@@ -157,12 +157,12 @@ class SqliteChats(SqliteBase):
         return await self._among(session, messages, sql.SENT_AMONG)
 
     async def reported_among(
-        self, session: str, messages: Collection[tuple[str, str]], *, besides: str
+        self, session: str, messages: Collection[tuple[str, str]], *, besides: Collection[str]
     ) -> set[tuple[str, str]]:
-        return await self._among(session, messages, sql.REPORTED_AMONG, besides)
+        return await self._among(session, messages, sql.REPORTED_AMONG, list(besides))
 
     async def _among(
-        self, session: str, messages: Collection[tuple[str, str]], statement: str, *more: str
+        self, session: str, messages: Collection[tuple[str, str]], statement: str, *more: list[str]
     ) -> set[tuple[str, str]]:
         chats, ids = [chat for chat, _ in messages], [id for _, id in messages]
 
