@@ -52,7 +52,7 @@ async def measure(make: Callable[[], Store], messages: int, runs: int) -> dict[s
         for first in range(0, messages, 100):
             await store.append(lease, [event(number) for number in range(first, first + 100)], None)
         stored = messages / (time.perf_counter() - started)
-        view = ChatView("bench", store, Signals(), TYPES)
+        view = ChatView("bench", store, Signals(), TYPES, time.time)
         cpu, wall = time.process_time(), time.perf_counter()
         while await view._follow():
             pass

@@ -105,7 +105,7 @@ async def measure_store(make: Callable[[], Store], part: str, commits: int, *, c
     async with store.open(), trio.open_nursery() as following:
         measured = Measured()
         if chats:
-            view = ChatView(run, store, measured.signals, TYPES)
+            view = ChatView(run, store, measured.signals, TYPES, time.time)
             while await view._follow():
                 pass  # what the run before has left
             following.start_soon(view.run)

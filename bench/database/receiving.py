@@ -60,7 +60,7 @@ async def store_all(make: Callable[[], StoreOf], form: str, events: int, cpu: Ca
         [session] = await store.claim("bench", limit=1, now=time.time(), ttl=3600)
         lease = Lease(session.id, session.uid, "bench", session.fence)
         signals = Signals()
-        view = ChatView("bench", store, signals, TYPES)
+        view = ChatView("bench", store, signals, TYPES, time.time)
         if form == "with":
             nursery.start_soon(view.run)
             await trio.sleep(0.1)  # until it waits for events

@@ -257,7 +257,7 @@ async def test_a_link_that_answers_other_traffic_but_no_probes_is_replaced_after
     autojump_clock: MockClock,
 ) -> None:
     class Half(ProvingLink):
-        answered_at = property(lambda _: trio.current_time())  # type: ignore[assignment]
+        answered_at = property(lambda _: trio.current_time())
 
     platform = AskedPlatform()
     platform.make_link = lambda _, session, inbox: Half(platform, session, inbox)
