@@ -66,12 +66,12 @@ class Machine:
         self._world = world
         self._nursery = nursery
         self._make = make
-        self._started = 0
+        self.started = 0
 
     def start(self) -> None:
         """Start a process; it is started again when it ends without having been asked to."""
-        self._started += 1
-        process = self.process = Process(self, self._started)
+        self.started += 1
+        process = self.process = Process(self, self.started)
         self._world.tell(f"{process} starts")
         context = copy_context()
         context.run(PROCESS.set, process)

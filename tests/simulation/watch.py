@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from typing import TYPE_CHECKING
 
 from trio._core import _run
 
+from rookery.cluster.membership import MISSED_BEATS
 from rookery.model.session import HISTORY_LENGTH, PAIRING_STATUSES
 
 from .machines import Process
@@ -39,6 +40,7 @@ class Watch:
         self._world = life.world
         self._unfit: dict[tuple[str, str], float] = {}  # sessions without link, retry and reason, and since when
         self._alone: dict[str, float] = {}  # sessions that no engine runs, and since when
+        self._starts = deque([(0.0, 0)])  # moments, and how many processes had started by then
         self.most: Counter[str] = Counter()  # the largest counts seen
 
     def begin(self) -> None:
@@ -127,7 +129,16 @@ class Watch:
         if calls := getattr(life.database, "calls", None):
             self._at_most("calls between instances", "calls", len(calls), 50)
         if instances := getattr(life.database, "instances", None):
-            self._at_most("instances", "instances", len(instances), 4 * len(life.machines))
+            self._at_most("instances", "instances", len(instances), 2 * len(life.machines) + self._started())
+
+    def _started(self) -> int:
+        """Processes that started lately: the row of one that was killed stays until it ends and another is renewed."""
+        life, now = self._life, self._world.now
+        self._starts.append((now, sum(machine.started for machine in life.machines)))
+        lately = now - 2.0 * MISSED_BEATS * life.settings.cluster_poll_interval - LOOK_INTERVAL
+        while self._starts[0][0] < lately:
+            self._starts.popleft()
+        return self._starts[-1][1] - self._starts[0][1]
 
     def _at_most(self, what: str, name: str, count: int, bound: int) -> None:
         self.most[name] = max(self.most[name], count)
