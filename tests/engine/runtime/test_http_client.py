@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from functools import partial
 
@@ -14,49 +14,9 @@ import trustme
 
 from rookery.runtime.http_answer import HttpAnswer
 from rookery.runtime.http_client import AnswerTooSlow, CannotConnect, ConnectTooSlow, HttpClient, NotHttp
+from support.clients.raw_answers import OK, REQUEST, answering, serving
 
-REQUEST = b"POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\n{}"
-OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
 CALLER_SECONDS = 30.0
-Handler = Callable[[trio.SocketStream], Awaitable[None]]
-
-
-@asynccontextmanager
-async def serving(handler: Handler, *, max_answer: int = 1_000_000) -> AsyncIterator[tuple[HttpClient, list[int]]]:
-    """A server that treats each connection so; the list counts connections."""
-    connections: list[int] = []
-
-    async def serve(stream: trio.SocketStream) -> None:
-        connections.append(1)
-        try:
-            async with stream:
-                await handler(stream)
-        except (trio.BrokenResourceError, trio.ClosedResourceError):
-            pass
-
-    async with trio.open_nursery() as nursery:
-        [listener] = await nursery.start(partial(trio.serve_tcp, serve, 0, host="127.0.0.1"))
-        port = listener.socket.getsockname()[1]
-        transport = HttpClient("127.0.0.1", port, None, max_answer=max_answer)
-        try:
-            yield transport, connections
-        finally:
-            await transport.aclose()
-            nursery.cancel_scope.cancel()
-
-
-def answering(*pieces: bytes, close: bool = True, pause: float = 0) -> Handler:
-    """Read a request, answer with these pieces, and so on until the client leaves (or close)."""
-
-    async def handler(stream: trio.SocketStream) -> None:
-        while await stream.receive_some():
-            for piece in pieces:
-                await stream.send_all(piece)
-                await trio.sleep(pause)
-            if close:
-                return
-
-    return handler
 
 
 @pytest.fixture(autouse=True, params=[30.0, 6.0], ids=["own deadline", "the caller's deadline"])
@@ -394,56 +354,3 @@ class TestTls:
             transport = HttpClient("localhost", port, ssl.create_default_context(), max_answer=1000)
             with pytest.raises(CannotConnect):
                 await exchange(transport)
-
-
-async def poll(client: HttpClient, scope: trio.CancelScope | None = None, *, seconds: float = 2.0) -> HttpAnswer:
-    sent: list[bool] = []
-    try:
-        return await client.long_poll(
-            REQUEST,
-            scope or trio.CancelScope(),
-            connect_seconds=2,
-            read_seconds=seconds,
-            body_seconds=2,
-            on_sent=lambda: sent.append(True),
-        )
-    finally:
-        assert sent == [True]
-
-
-@pytest.mark.parametrize("pieces", [[OK], [OK[:1], OK[1:20], OK[20:]]], ids=["whole", "in pieces"])
-async def test_a_long_poll_is_answered_over_the_connection_of_the_last_one(pieces: list[bytes]) -> None:
-    async with serving(answering(*pieces, close=False, pause=0.001)) as (client, connections):
-        for _ in range(3):
-            assert (await poll(client)).body == b"hi"
-        assert len(connections) == 1
-
-
-async def test_a_long_poll_ends_when_no_answer_comes_in_time() -> None:
-    async with serving(answering(close=False)) as (client, _):
-        with pytest.raises(AnswerTooSlow):
-            await poll(client, seconds=0.1)
-        assert client.idle == 0
-
-
-async def test_a_long_poll_that_its_caller_gives_up_ends_at_once() -> None:
-    async with serving(answering(close=False)) as (client, _):
-        scope = trio.CancelScope()
-        with trio.fail_after(30):
-            async with trio.open_nursery() as nursery:
-
-                async def give_up() -> None:
-                    await trio.testing.wait_all_tasks_blocked(0.05)
-                    scope.cancel()
-
-                nursery.start_soon(give_up)
-                with pytest.raises(AnswerTooSlow):
-                    await poll(client, scope, seconds=1000)
-        assert client.idle == 0
-
-
-async def test_a_long_poll_whose_connection_breaks_says_so() -> None:
-    async with serving(answering()) as (client, _):
-        with pytest.raises(NotHttp):
-            await poll(client)
-        assert client.idle == 0
