@@ -131,18 +131,24 @@ class Telegram:
         self._proxy = check_proxy(proxy, "proxy") if proxy is not None else None
         self._local_files = local_files
         self._server = BotServer(api_url, None)
+        self._engines = 0  # that run this provider now
         self._bots: dict[str, _Holder] = {}  # by bot id: the session that runs it here
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Load the certificates once: a separate context for each bot would cost 0.8 MB and 20 ms."""
-        self._server = BotServer(self._api_url, None)
-        if any(url.startswith("https") for url in (self._api_url, self._proxy or "")):
-            self._server.ssl_context = tls_context(self._ca_bundle)
+        """Load the certificates once: a separate context for each bot would cost 0.8 MB and 20 ms. Engines that share the
+        provider share what this opens; the last one closes it."""
+        if not self._engines:
+            self._server = BotServer(self._api_url, None)
+            if any(url.startswith("https") for url in (self._api_url, self._proxy or "")):
+                self._server.ssl_context = tls_context(self._ca_bundle)
+        self._engines += 1
         try:
             yield
         finally:
-            await self._server.aclose()
+            self._engines -= 1
+            if not self._engines:
+                await self._server.aclose()
 
     def check(self, credentials: Mapping[str, str], settings: Mapping[str, Any]) -> None:
         """Raises InvalidInput."""

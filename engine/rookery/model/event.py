@@ -45,7 +45,8 @@ class Event(_Stored, frozen=True):
     """A stored event (F2). `id` grows in storage order and is the cursor of every reader.
 
     Stores give `body` and `raw` as `msgspec.Raw`, and the first reader of each decodes it: most events are passed by, and
-    `raw` is seldom read. An undecoded event has nothing for the garbage collector to look through.
+    `raw` is seldom read. An undecoded event has nothing for the garbage collector to look through. msgspec's own functions
+    see undecoded parts as they are: for an event as JSON use `rookery.model.document.EventDocument.of`.
     """
 
     @property  # type: ignore[misc]

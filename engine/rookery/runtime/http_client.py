@@ -122,9 +122,8 @@ class HttpClient:
         on_sent: Callable[[], None],
     ) -> HttpAnswer:
         """As `exchange`, for an answer that may take a minute: it holds little meanwhile, since thousands of tasks wait in
-        here. `scope` is a new one of the caller's, who may cancel it to give up; its deadline is set here. A kept
-        connection may turn out to be closed. Raises ExchangeError; AnswerTooSlow also when `scope` was cancelled."""
-        connection = self._take_now(True) or await self._take(True) or await self._connect(connect_seconds, INFINITE)
+        here. The caller may cancel its new `scope`, whose deadline is set here. Raises ExchangeError."""
+        connection = self._take_now(False) or await self._take(False) or await self._connect(connect_seconds, INFINITE)
         answer: HttpAnswer | None = None
         scope.deadline = trio.current_time() + read_seconds
         try:
@@ -132,13 +131,14 @@ class HttpClient:
                 try:
                     await connection.send(request)
                 except trio.BrokenResourceError:
-                    raise SendFailed("the connection broke while the request was sent") from None
+                    raise Broken(SendFailed("the connection broke while the request was sent")) from None
                 del request
                 on_sent()
                 await connection.readable()
                 patience = Patience(scope, read_seconds, body_seconds, INFINITE)
                 answer = await receive_answer(connection, self._max_answer, cut=self._cut, patience=patience)
         except Broken as broken:
+            self._keeps_alive = False
             raise broken.error from None
         finally:
             if answer is not None and answer.keep_alive and not self._closed:

@@ -34,6 +34,18 @@ async def test_a_long_poll_is_answered_over_the_connection_of_the_last_one(piece
         assert len(connections) == 1
 
 
+async def test_a_server_that_closes_soon_after_each_answer_without_saying_so_answers_every_long_poll() -> None:
+    async def once(stream: trio.SocketStream) -> None:
+        await stream.receive_some()
+        await stream.send_all(OK)
+        await trio.sleep(0.005)
+
+    async with serving(once) as (client, _):
+        for _ in range(20):
+            assert (await poll(client)).body == b"hi"
+            await client.exchange(REQUEST, connect_seconds=2, read_seconds=2)
+
+
 async def test_a_long_poll_ends_when_no_answer_comes_in_time() -> None:
     async with serving(answering(close=False)) as (client, _):
         with pytest.raises(AnswerTooSlow):

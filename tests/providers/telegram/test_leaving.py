@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 import trio
 
-from rookery import EventQuery, SessionStatus
+from rookery import EventQuery, SessionStatus, open_engine
 from rookery.errors import CallRefused, InvalidInput, NotConnected, OutcomeUnknown
+from rookery.store.open import MemoryStore
 from rookery_simulator import Fault
-from support.telegram_engine import open_quick_simulator, open_setup
+from rookery_telegram import Telegram
+from support.telegram_engine import QUICK, Setup, open_quick_simulator, open_setup
 from support.waiting import until
 
 
@@ -64,3 +66,16 @@ async def test_what_cannot_be_left() -> None:
         await until(lambda: "shop" not in setup.engine.running_here(), seconds=30)
         with pytest.raises(NotConnected):
             await setup.engine.leave_server("shop")
+
+
+async def test_engines_that_share_a_provider_leave_each_other_connected() -> None:
+    async with open_quick_simulator() as simulator:
+        telegram = Telegram(api_url=simulator.url, poll_timeout=20)
+        async with open_engine(providers=[telegram], store=MemoryStore(), settings=QUICK) as engine:
+            async with open_engine(providers=[telegram], store=MemoryStore(), settings=QUICK) as other:
+                await Setup(other, simulator).add(token="654321:" + "B" * 35)
+                await Setup(other, simulator).connected()
+            await Setup(engine, simulator).add()
+            await Setup(engine, simulator).connected()
+            receipt = await engine.send("shop", to=7, text="hello")
+            assert int(receipt.message_id) > 0

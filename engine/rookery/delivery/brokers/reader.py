@@ -103,13 +103,13 @@ class CommandReader:
         for command, outcome in zip(commands, outcomes, strict=True):
             if outcome.is_final:
                 settled.append((command, outcome))
+                if outcome.error is not None:  # said before it is settled: better twice than never
+                    log.warning("a command was refused", sink=self._sink.id, error=outcome.error)
             else:
                 held.append(command)
         with trio.fail_after(self._seconds):
             await source.settle(settled)
         for _, outcome in settled:  # counted once: what could not be settled comes again
-            if outcome.error is not None:
-                log.warning("a command was refused", sink=self._sink.id, error=outcome.error)
             self._notes.add_commands(self._sink.id, refused=outcome.error, accepted=outcome.error is None)
         if held:
             with trio.fail_after(self._seconds):
