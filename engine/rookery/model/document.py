@@ -36,10 +36,11 @@ def moment(seconds: float) -> str:
 
 def public_body(event: Event) -> dict[str, Any]:
     """The event's body; if it has a file, with `media.href`, the file's address in the API."""
-    media = event.body.get("media")
+    body = event.body
+    media = body.get("media")
     if not isinstance(media, dict):
-        return event.body
-    return event.body | {"media": media | {"href": f"/v1/events/{event.id}/media"}}
+        return body
+    return body | {"media": media | {"href": f"/v1/events/{event.id}/media"}}
 
 
 class EventDocument(msgspec.Struct, frozen=True, kw_only=True):
