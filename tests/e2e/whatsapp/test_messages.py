@@ -279,7 +279,7 @@ async def test_options_of_messages(whatsapp: WhatsAppSimulator, tmp_path: Path) 
             assert sticker.stickerMessage.mimetype == "image/webp"
             with pytest.raises(InvalidInput, match="view_once"):
                 await engine.send("one", to=BOB, text="hi", view_once=True)
-            with pytest.raises(InvalidInput, match="is mentions meant"):
+            with pytest.raises(InvalidInput, match="did you mean mentions"):
                 await engine.send("one", to=BOB, text="hi", mention=[BOB])
             assert (await send(type="animation", data=b"film")).videoMessage.gifPlayback
             assert (await send(type="video_note", data=b"film")).HasField("ptvMessage")

@@ -63,7 +63,7 @@ async def test_a_link_is_limited_and_its_token_stays_out_of_the_log(
         served.client.headers.pop("Authorization")
         answers = [await served.client.get(paths[0]) for _ in range(40)]
         assert {answer.status_code for answer in answers} == {200, 429}
-        assert int(answers[-1].headers["retry-after"]) >= 1
+        assert all(int(answer.headers["retry-after"]) >= 1 for answer in answers if answer.status_code == 429)
         assert (await served.client.get(paths[1])).status_code == 200, "another link has a limit of its own"
         wrong = [(await served.client.get("/pair/" + "A" * 60)).status_code for _ in range(40)]
         assert set(wrong) == {404, 429}

@@ -197,7 +197,7 @@ def test_the_page_shows_them(platforms: Any, key: bool) -> None:
     description = describe(platforms, key=key)
     text = page(description)
     assert "WhatsApp chat" in text
-    assert "which <code>state</code> tells" in text
+    assert "which <code>state</code> names" in text
     assert "Your order is &lt;b&gt;paid&lt;/b&gt;." in text
     assert "there is no session &#x27;shop&#x27;" in text
     assert ("Needs a key with the scope <code>send</code>" in text) is key
