@@ -43,8 +43,8 @@ async def test_a_newcomer_gets_its_share_a_few_at_a_time(postgres: PostgresBacke
             # Never more than two steps of three were on their way at once.
             assert lowest >= len(IDS) - 2 * QUICK.rebalance_batch
             assert len(attempts([one, two])) - before == len(IDS) // 2, "each moved once, the others not at all"
-            await beats(first, 2)
-            await beats(second, 2)
+            await beats(first, 3)
+            await beats(second, 3)
             assert len(attempts([one, two])) - before == len(IDS) // 2, "and then it is quiet"
             assert [(one.name, one.sessions) for one in await first.instances()] == [("one", 6), ("two", 6)]
             history = await first.history(next(iter(running(second))))
@@ -127,7 +127,7 @@ async def test_what_another_instance_does_not_claim_is_taken_after_a_while(postg
             "its own half first, the rest when no other instance took it"
         )
         attempts = len(platform.attempts)
-        await beats(engine, 6)
+        await beats(engine, 7)
         assert len(platform.attempts) == attempts, "nothing goes to and fro"
         nursery.cancel_scope.cancel()
 

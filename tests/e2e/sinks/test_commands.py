@@ -123,18 +123,24 @@ async def test_reading_goes_on_after_the_broker_was_away(kind: str, tmp_path: Pa
             assert await sent(platform, 2) == ["first", "second"]
 
 
+def hold_shop(platform: FakePlatform) -> trio.Event:
+    """Sends of the session `shop` wait for the event."""
+    released, take = trio.Event(), platform.on_send
+
+    async def hold(link: FakeLink, message: OutboundMessage) -> Receipt:
+        if link.session.id == "shop":
+            await released.wait()
+        return await take(link, message)
+
+    platform.on_send = hold
+    return released
+
+
 @pytest.mark.parametrize("kind", KINDS)
 async def test_a_full_session_holds_back_only_its_own_commands(kind: str, tmp_path: Path) -> None:
     async with open_broker(kind, tmp_path) as broker, engine_with() as (engine, platform):
         sink = await engine.create_sink(url=broker.url, commands=NAME)
-        released, take = trio.Event(), platform.on_send
-
-        async def hold(link: FakeLink, message: OutboundMessage) -> Receipt:
-            if link.session.id == "shop":
-                await released.wait()
-            return await take(link, message)
-
-        platform.on_send = hold
+        released = hold_shop(platform)
         many = [command(f"s{n}", session="shop", to="7", text=f"s{n}") for n in range(60)]
         await put(broker, [*many, command("d", session="desk", to="8", text="passes")])
         with trio.fail_after(30):
@@ -154,14 +160,7 @@ async def test_held_commands_come_again_before_newer_ones(kind: str, restarts: b
     """The sink is opened anew, by its operator or because the broker went away, while commands wait for their session."""
     async with open_broker(kind, tmp_path) as broker, engine_with() as (engine, platform):
         sink = await engine.create_sink(url=broker.url, commands=NAME)
-        released, take = trio.Event(), platform.on_send
-
-        async def hold(link: FakeLink, message: OutboundMessage) -> Receipt:
-            if link.session.id == "shop":
-                await released.wait()
-            return await take(link, message)
-
-        platform.on_send = hold
+        released = hold_shop(platform)
         many = [command(f"s{n}", session="shop", to="7", text=f"s{n}") for n in range(60)]
         await put(broker, [*many[:50], command("d", session="desk", to="8", text="passes")])
         await sent(platform, 1)

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from rookery.model.event import NewEvent
-from rookery.model.event_type import ENGINE_TYPES, ChatRole, EventType
 
 CHATS = "/v1/sessions/polly/chats"
 LATER = 4_000_000_000.0
@@ -16,13 +15,8 @@ LATER = 4_000_000_000.0
 
 
 @pytest.fixture(autouse=True)
-def messages(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The platform made for tests has messages in its catalogue of events; a list of rows is full with two of them."""
-    types = [
-        EventType(name=name, summary="a message", platform="parrot", role=ChatRole.MESSAGE)
-        for name in ("message", "history.message")
-    ]
-    monkeypatch.setattr("rookery.assembly.ENGINE_TYPES", (*ENGINE_TYPES, *types))
+def short_lists(messages: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A list of rows is full with two of them."""
     monkeypatch.setattr("rookery.features.chats.MOST", 2)
     monkeypatch.setattr("rookery.features.chats.LEFT_OUT", 0)
 

@@ -8,21 +8,12 @@ from typing import Any
 import pytest
 
 from rookery.model.event import NewEvent
-from rookery.model.event_type import ENGINE_TYPES, ChatRole, EventType
+
+pytestmark = pytest.mark.usefixtures("messages")
 
 MESSAGES = "/v1/sessions/polly/chats/7/messages"
 LATER = 4_000_000_000.0
 """The platform's time of what was received, after all sends."""
-
-
-@pytest.fixture(autouse=True)
-def messages(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The platform made for tests has messages in its catalogue of events."""
-    types = [
-        EventType(name=name, summary="a message", platform="parrot", role=ChatRole.MESSAGE)
-        for name in ("message", "history.message")
-    ]
-    monkeypatch.setattr("rookery.assembly.ENGINE_TYPES", (*ENGINE_TYPES, *types))
 
 
 async def receive(served: Any, *said: tuple[str, str, str]) -> None:

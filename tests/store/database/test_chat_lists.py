@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 
+import asyncpg
 import pytest
 import trio
 
@@ -54,11 +56,9 @@ async def test_an_older_program_that_moves_the_position_fills_the_list(postgres:
     store = postgres.make()
     async with store.open():
         ids = await fill(store, await create_and_claim(store), 8)
-        move = f"INSERT INTO {postgres.schema}.meta VALUES ('chats_position', '{ids[3]}'); SELECT 1"
-        await trio.to_thread.run_sync(run_sql, postgres.url, move)
+        await move(postgres, ids[3])
         assert await listed(postgres) == list(ids[:3])
-        move = f"UPDATE {postgres.schema}.meta SET value = '{ids[6]}' WHERE key = 'chats_position'; SELECT 1"
-        await trio.to_thread.run_sync(run_sql, postgres.url, move)
+        await move(postgres, ids[6])
         assert await listed(postgres) == [*ids[:3], *ids[4:7]]
         assert await chats_of(store, "0", "1", "2") == [["1", "5"], ["2", "6"], ["3", "7"]]
 
@@ -104,23 +104,36 @@ async def test_events_that_are_listed_while_they_are_deleted_do_not_enter_the_li
         assert await chats_of(store, "0", "1") == [[], ["2", "6"]]
 
 
-def up_to(version: int) -> Callable[[str], object]:
-    return lambda dialect: [one for one in load_migrations(dialect) if one.version <= version]
+@asynccontextmanager
+async def older(postgres: PostgresBackend, monkeypatch: pytest.MonkeyPatch, version: int) -> AsyncIterator[Store]:
+    """The database as a program leaves it that knows the migrations up to this one."""
+    known = [one for one in load_migrations("postgres") if one.version <= version]
+    with monkeypatch.context() as patch:
+        patch.setattr("rookery.store.postgres.database.migrate.load_migrations", lambda _: known)
+        store = postgres.make()
+        async with store.open():
+            yield store
 
 
-MIGRATIONS = "rookery.store.postgres.database.migrate.load_migrations"
+async def move(postgres: PostgresBackend, position: int) -> None:
+    """Move the position as any program does."""
+    await run(
+        postgres,
+        f"INSERT INTO {postgres.schema}.meta VALUES ('chats_position', '{position}') "
+        "ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+    )
+
+
+async def run(postgres: PostgresBackend, sql: str) -> None:
+    await trio.to_thread.run_sync(run_sql, postgres.url, sql + ";")
 
 
 async def test_the_list_of_an_older_database_is_made_when_it_is_updated(
     postgres: PostgresBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with monkeypatch.context() as patch:
-        patch.setattr(MIGRATIONS, up_to(27))
-        before = postgres.make()
-        async with before.open():
-            ids = await fill(before, await create_and_claim(before), 40)
-            move = f"INSERT INTO {postgres.schema}.meta VALUES ('chats_position', '{ids[29]}'); SELECT 1"
-            await trio.to_thread.run_sync(run_sql, postgres.url, move)
+    async with older(postgres, monkeypatch, 27) as before:
+        ids = await fill(before, await create_and_claim(before), 40)
+        await move(postgres, ids[29])
     store = postgres.make()
     async with store.open():
         assert await listed(postgres) == [id for number, id in enumerate(ids[:30], 1) if number % 4]
@@ -134,22 +147,12 @@ async def test_the_list_of_an_older_database_is_made_when_it_is_updated(
 async def test_what_comes_between_the_steps_of_the_update_is_listed_once(
     postgres: PostgresBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    schema = postgres.schema
-    with monkeypatch.context() as patch:
-        patch.setattr(MIGRATIONS, up_to(27))
-        before = postgres.make()
-        async with before.open():
-            ids = await fill(before, await create_and_claim(before), 40)
-            move = f"INSERT INTO {schema}.meta VALUES ('chats_position', '{ids[9]}'); SELECT 1"
-            await trio.to_thread.run_sync(run_sql, postgres.url, move)
-    with monkeypatch.context() as patch:
-        patch.setattr(MIGRATIONS, up_to(28))
-        between = postgres.make()
-        async with between.open():
-            move = f"UPDATE {schema}.meta SET value = '{ids[19]}' WHERE key = 'chats_position'; SELECT 1"
-            await trio.to_thread.run_sync(run_sql, postgres.url, move)
-            gone = f"DELETE FROM {schema}.events WHERE id IN ({ids[1]}, {ids[14]}); SELECT 1"
-            await trio.to_thread.run_sync(run_sql, postgres.url, gone)
+    async with older(postgres, monkeypatch, 27) as before:
+        ids = await fill(before, await create_and_claim(before), 40)
+        await move(postgres, ids[9])
+    async with older(postgres, monkeypatch, 28):
+        await move(postgres, ids[19])
+        await run(postgres, f"DELETE FROM {postgres.schema}.events WHERE id IN ({ids[1]}, {ids[14]})")
     store = postgres.make()
     async with store.open():
         assert await listed(postgres) == [
@@ -160,19 +163,19 @@ async def test_what_comes_between_the_steps_of_the_update_is_listed_once(
 async def test_an_index_that_a_reader_keeps_is_dropped_at_the_next_start(
     postgres: PostgresBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with monkeypatch.context() as patch:
-        patch.setattr(MIGRATIONS, up_to(29))
-        async with postgres.make().open():
-            pass
-    read = f"BEGIN; SELECT count(*) FROM {postgres.schema}.events; SELECT pg_sleep(30)"
+    async with older(postgres, monkeypatch, 29):
+        pass
+
+    async def read() -> None:
+        with suppress(asyncpg.PostgresError, asyncpg.InterfaceError):  # it is ended below
+            await run(postgres, f"BEGIN; SELECT count(*) FROM {postgres.schema}.events; SELECT pg_sleep(30)")
+
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(partial(trio.to_thread.run_sync, run_sql, postgres.url, read, abandon_on_cancel=True))
+        nursery.start_soon(read)
         await until_asleep(postgres.url, 1)
         with pytest.raises(StoreUnavailable, match="a lock was not granted in time"):
             async with postgres.make().open():
                 pass
-        stop = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
-        await trio.to_thread.run_sync(run_sql, postgres.url, stop)
-        nursery.cancel_scope.cancel()
+        await run(postgres, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'")
     async with postgres.make().open():
         pass
