@@ -71,9 +71,8 @@ class SharedPages:
         finally:
             del self._reading[number]
             done.set()
-        if (
-            len(page) == self._size and erasures == self._signals.erased.version
-        ):  # all of its ids were assigned: nothing can be added
+        # A full page has all of its ids: nothing can be added.
+        if len(page) == self._size and erasures == self._signals.erased.version:
             size = size_of(page)
             self._pages[number] = page, size
             self._bytes += size

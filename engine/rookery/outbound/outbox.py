@@ -7,7 +7,7 @@ twice. This module takes in the messages that callers store.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import trio
 
@@ -22,9 +22,6 @@ from .rounds import Rounds
 
 UNSTORED = 1000
 """Number of remembered ids of messages whose storing was given up."""
-
-
-NONE: frozenset[str] = frozenset()
 
 
 class Outbox:
@@ -46,7 +43,7 @@ class Outbox:
         self._rounds = Rounds(lease, platform, services, self.record, self._lanes, on_refused=on_refused)
         self._window = self._rounds.window
         self._unstored: dict[str, None] = {}  # messages that their callers gave up storing
-        self._suspects: frozenset[str] = NONE  # SENDING, but not handled here at the last `reconcile`
+        self._suspects: Collection[str] = ()  # SENDING, but not handled here at the last `reconcile`
 
     def attach(self, link: Link, nursery: trio.Nursery) -> None:
         """A link is up: send the waiting messages. The nursery is the link's own and ends with it."""
@@ -110,7 +107,7 @@ class Outbox:
         Works with or without a connection. Raises StoreError."""
         missing = {id for id in self._window.missing(stored.sending) if not self._rounds.is_storing(id)}
         # Twice in a row, because the store may have been read just before its row changed.
-        strays, self._suspects = missing & self._suspects, frozenset(missing) or NONE
+        strays, self._suspects = missing.intersection(self._suspects), tuple(missing)
         if strays:
             never_left = strays & self._unstored.keys()
             await self.record.resolve(requeue=never_left, interrupted=strays - never_left)

@@ -21,28 +21,22 @@ Record = Callable[[str, MessageState], Awaitable[object]]
 Find = Callable[[Collection[str]], Awaitable[Mapping[str, str]]]
 
 
-_NO_SENDS: OrderedDict[str, str] = OrderedDict()
-"""Of sessions that have sent nothing. Stays empty."""
-
-
 class Confirmations:
     """One per session. `record` stores a new state of a message by our id; `find` finds our ids by the platform's."""
 
     def __init__(self, record: Record, find: Find) -> None:
         self._record = record
         self._find = find
-        self._sent: OrderedDict[str, str] = _NO_SENDS  # one of its own from the first send on
-        self._early: OrderedDict[str, MessageState] | None = None
+        self._sent: OrderedDict[str, str] = OrderedDict()
+        self._early: OrderedDict[str, MessageState] = OrderedDict()
 
     def sent(self, platform_id: str, id: str) -> MessageState | None:
         """The message `id` is stored as SENT, and the platform calls it `platform_id`. Returns the state of a receipt
         that came before, which is to be recorded now."""
-        if self._sent is _NO_SENDS:
-            self._sent = OrderedDict()
         self._sent[platform_id] = id
         if len(self._sent) > REMEMBERED:
             self._sent.popitem(last=False)
-        return self._early.pop(platform_id, None) if self._early else None
+        return self._early.pop(platform_id, None)
 
     async def confirm(self, platform_ids: Collection[str], state: MessageState) -> None:
         """The receivers have got or read these messages; messages that were not sent from here are skipped."""
@@ -51,10 +45,7 @@ class Confirmations:
         for platform_id in platform_ids:
             if id := self._sent.get(platform_id) or found.get(platform_id):
                 await self._record(id, state)
-                continue
-            if self._early is None:
-                self._early = OrderedDict()
-            if self._early.get(platform_id) is not MessageState.READ:
+            elif self._early.get(platform_id) is not MessageState.READ:
                 self._early[platform_id] = state
                 if len(self._early) > EARLY:
                     self._early.popitem(last=False)

@@ -276,9 +276,7 @@ class SessionRunner:
                 await self.outbox.settle()
                 if self._intent in FAREWELLS and not self.health.terminal:
                     action = Action.NONE
-                    if (
-                        self._intent is Intent.LOGOUT
-                    ):  # a terminal reason needs an action that leads out of it, even if the session stays enabled
+                    if self._intent is Intent.LOGOUT:  # an action that leads back, even if the session stays enabled
                         action = Action.SCAN_QR if self.logged_out else Action.RETRY
                     self.report(SessionStatus.DISCONNECTED, *FAREWELLS[self._intent], action=action)
                 await self._services.board.settle(self.session.id)

@@ -33,7 +33,7 @@ class BotServer:
             b"Content-Type: %b\r\nContent-Length: "
         )
         """The head of a request that does not go through httpx, from its method to its length; lacks the type."""
-        self._prepared: dict[tuple[str, str, int], httpx.Request] = {}  # nobody changes a request that is in here
+        self._prepared: dict[tuple[str, str, int], httpx.Request] = {}  # never changed: see `_Copy`
 
     def __repr__(self) -> str:
         return f"<BotServer {self.url.netloc.decode()}>"

@@ -11,10 +11,11 @@ from ...errors import StoreUnavailable
 from ...model.event import Event, EventQuery, NewEvent
 from ...model.session import Lease
 from ..event_ids import Halving, OldEvents
+from ..rows.chats import POSITION
 from ..rows.events import event_from_row
 from .base import PostgresBase
 from .database.appends import AppendQueue
-from .database.event_pages import POSITION, chat_statement, page_statement, tail_statement
+from .database.event_pages import chat_statement, page_statement, tail_statement
 
 _PRUNE = """
     WITH old AS (

@@ -31,20 +31,6 @@ SOURCES_IN = f"SELECT {_SOURCE} FROM rookery.events WHERE id {{in $1}} ORDER BY 
 MOVE_POSITION = """
     INSERT INTO rookery.meta AS m (key, value) VALUES ('chats_position', CAST($1 AS text))
     ON CONFLICT (key) DO UPDATE SET value = excluded.value WHERE CAST(m.value AS bigint) < CAST(excluded.value AS bigint)"""
-ADD_ENTRY = """
-    INSERT INTO rookery.chat_entries (event, uid, chat, at, role, message_id)
-    SELECT CAST($1 AS bigint), CAST($2 AS bigint), CAST($3 AS text), CAST($4 AS double precision), CAST($5 AS text),
-           CAST($6 AS text)
-    WHERE EXISTS (SELECT 1 FROM rookery.events AS e WHERE e.id = $1)
-    ON CONFLICT (event, message_id) DO NOTHING"""
-ADD_CHAT = """
-    INSERT INTO rookery.chats AS c (uid, chat, name, kind, last_at, read_at)
-    SELECT CAST($1 AS bigint), CAST($2 AS text), CAST($3 AS text), CAST($4 AS text), CAST($5 AS double precision),
-           CAST($6 AS double precision)
-    WHERE EXISTS (SELECT 1 FROM rookery.sessions AS s WHERE s.uid = $1)
-    ON CONFLICT (uid, chat) DO UPDATE SET name = coalesce(excluded.name, c.name), kind = coalesce(excluded.kind, c.kind),
-        last_at = CASE WHEN excluded.last_at > c.last_at THEN excluded.last_at ELSE c.last_at END,
-        read_at = CASE WHEN excluded.read_at > coalesce(c.read_at, 0) THEN excluded.read_at ELSE c.read_at END"""
 TELL_CHAT = """
     UPDATE rookery.chats SET name = coalesce(CAST($3 AS text), name), kind = coalesce(CAST($4 AS text), kind),
         read_at = CASE WHEN CAST($5 AS double precision) > coalesce(read_at, 0) THEN $5 ELSE read_at END
@@ -149,12 +135,12 @@ def source_from_row(row: Row) -> ChatSource:
 
 
 def entry_to_row(entry: ChatEntry) -> Row:
-    """For `ADD_ENTRY`."""
+    """The columns of `chat_entries`."""
     return entry.event, entry.uid, entry.chat, entry.at, entry.role, entry.message_id
 
 
 def chat_to_row(news: ChatNews) -> Row:
-    """For `ADD_CHAT`, or `TELL_CHAT` without a message."""
+    """The columns of `chats`, or what `TELL_CHAT` needs without a message."""
     if news.last_at is None:
         return news.uid, news.chat, news.name, news.kind, news.read_at
     return news.uid, news.chat, news.name, news.kind, news.last_at, news.read_at

@@ -26,6 +26,17 @@ _INDEX = """
       AND chat IS NOT NULL"""
 """Brings `event_chats` up to the new position."""
 
+_ADD_ENTRY = """
+    INSERT INTO chat_entries (event, uid, chat, at, role, message_id)
+    SELECT $1, $2, $3, $4, $5, $6 WHERE EXISTS (SELECT 1 FROM events AS e WHERE e.id = $1)
+    ON CONFLICT (event, message_id) DO NOTHING"""
+_ADD_CHAT = """
+    INSERT INTO chats AS c (uid, chat, name, kind, last_at, read_at)
+    SELECT $1, $2, $3, $4, $5, $6 WHERE EXISTS (SELECT 1 FROM sessions AS s WHERE s.uid = $1)
+    ON CONFLICT (uid, chat) DO UPDATE SET name = coalesce(excluded.name, c.name), kind = coalesce(excluded.kind, c.kind),
+        last_at = CASE WHEN excluded.last_at > c.last_at THEN excluded.last_at ELSE c.last_at END,
+        read_at = CASE WHEN excluded.read_at > coalesce(c.read_at, 0) THEN excluded.read_at ELSE c.read_at END"""
+
 _LIST = re.compile(r"\{in (\$\d)\}")
 _PAIRS = re.compile(r"\{pairs (\$\d) (\$\d)\}")
 # The second list is read by position: joining the lists would compare each value with every value of the other.
@@ -82,8 +93,8 @@ class SqliteChats(SqliteBase):
     ) -> None:
         def work(database: Database) -> None:
             connection = database.connection
-            _many(connection, sql.ADD_ENTRY, [sql.entry_to_row(entry) for entry in entries])
-            _many(connection, sql.ADD_CHAT, [sql.chat_to_row(one) for one in news if one.last_at is not None])
+            _many(connection, _ADD_ENTRY, [sql.entry_to_row(entry) for entry in entries])
+            _many(connection, _ADD_CHAT, [sql.chat_to_row(one) for one in news if one.last_at is not None])
             _many(connection, sql.TELL_CHAT, [sql.chat_to_row(one) for one in news if one.last_at is None])
             if position is not None:
                 connection.execute(_INDEX, (position,))

@@ -49,9 +49,6 @@ _PAIRS_OF_CHAT = """
             WHERE chat = {chat} AND (session, type) > (k.session, k.type) ORDER BY chat, session, type LIMIT 1) AS n
     )"""
 
-POSITION = "SELECT value::bigint FROM rookery.meta WHERE key = 'chats_position'"
-"""`event_chats` contains the events of all chats up to this id."""
-
 
 class _Values(list[Any]):
     def place(self, value: object) -> str:
@@ -98,7 +95,7 @@ def page_statement(query: EventQuery) -> tuple[str, list[Any]]:
 
 
 def chat_statement(query: EventQuery, position: int) -> tuple[str, list[Any]]:
-    """Reads the events of a chat up to a position that `event_chats` has reached."""
+    """Reads the events of a chat up to `position`: `event_chats` has all of them up to there."""
     values = _Values()
     chat, order = values.place(query.chat), "ASC" if query.before is None else "DESC"
     limit = values.place(query.limit)
