@@ -25,6 +25,9 @@ COLUMNS = "uid, epoch, session, platform, type, time, chat, sender, body, raw, s
 TWICE = (
     f"INSERT INTO events (id, key, {COLUMNS}) SELECT id + 1000, key || 'x', {COLUMNS} FROM events WHERE id = {NEWEST}"
 )
+RUN = (
+    f"INSERT INTO event_runs (session, type, first, last) SELECT session, type, id, id FROM events WHERE id = {NEWEST}"
+)
 FOUND = "is not what the log tells"
 
 
@@ -32,6 +35,8 @@ def change(file: Path, statement: str) -> None:
     connection = sqlite3.connect(file, timeout=10)
     with connection:
         assert connection.execute(statement).rowcount == 1
+        if statement == TWICE:
+            connection.execute(RUN)
     connection.close()
 
 

@@ -13,7 +13,7 @@ from .addressing import address
 from .base import SqliteBase
 from .database.connection import Database
 from .database.event_pages import read_page
-from .database.event_rows import INSERT_EVENTS
+from .database.event_rows import insert_events
 from .sessions import check_lease, held_by
 
 _BOUNDS = "SELECT (SELECT min(id) FROM events), (SELECT max(id) FROM events)"
@@ -56,16 +56,9 @@ def _append(database: Database, lease: Lease, events: Sequence[NewEvent], cursor
         return 0
     uid = lease.uid
     session, platform = connection.execute("SELECT id, platform FROM sessions WHERE uid = ?", (uid,)).fetchone()
-    stored_at = database.clock()
     before = database.last_event
-    rows = [
-        (id, uid, e.epoch, e.key, session, platform, e.type, e.time, e.chat, e.sender, e.body, e.raw, stored_at)
-        for id, e in enumerate(events, before + 1)
-    ]
-    inserted = INSERT_EVENTS.run(connection, rows)
+    inserted = insert_events(database, uid, session, platform, events)
     if inserted:
-        # Ids of skipped rows stay unused. The count also stays after a rollback: gaps are harmless.
-        database.last_event = before + len(events)
         address(database, uid, session, before)
     return inserted
 

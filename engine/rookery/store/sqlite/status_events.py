@@ -8,14 +8,15 @@ from typing import NamedTuple
 
 import msgspec
 
+from ...model.event import NewEvent
 from ...model.message import STATUS_EPOCH, STATUS_EVENT, Receipt, SendOutcome
-from ...model.session import SESSION_EPOCH, Lease, StatusWrite
+from ...model.session import Lease, StatusWrite
 from ...model.subscription import asks_for
 from ..rows.sessions import code_event, status_event
 from ..rows.values import Row, to_json
 from .addressing import address
 from .database.connection import Database
-from .database.event_rows import INSERT_EVENTS
+from .database.event_rows import insert_events
 
 _SELECT = """
     SELECT m.id, m.state, m.error, m.receipt, m.recipient, m.updated_at, m.uid, m.session, s.platform
@@ -83,23 +84,15 @@ def _status_of(row: Row) -> _Status:
 
 def _write(database: Database, uid: int, session: str, platform: str, statuses: Sequence[_Status]) -> bool:
     """The states of one session's messages."""
-    before, now = database.last_event, database.clock()
-    values = []
-    for number, (id, state, error, message_id, chat, at) in enumerate(statuses, before + 1):
+    events = []
+    for id, state, error, message_id, chat, at in statuses:
         body = _encode({"id": id, "state": state, "error": error, "message_id": message_id})
-        key = f"{id}:{state}"
-        about = (number, uid, STATUS_EPOCH, key, session, platform, STATUS_EVENT, at, chat, None)
-        values.append((*about, body, _NO_DOCUMENT, now))
-    if not INSERT_EVENTS.run(database.connection, values):
+        events.append(NewEvent(f"{id}:{state}", STATUS_EVENT, at, chat, None, body, _NO_DOCUMENT, STATUS_EPOCH))
+    before = database.last_event
+    if not insert_events(database, uid, session, platform, events):
         return False
-    database.last_event = before + len(values)  # ids of rows that existed before stay unused
     address(database, uid, session, before)
     return True
-
-
-_INSERT_OF_SESSION = """
-    INSERT INTO events (id, uid, epoch, key, session, platform, type, time, chat, sender, body, raw, stored_at)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL, ?, x'6e756c6c', ?) ON CONFLICT (uid, epoch, key) DO NOTHING"""
 
 
 def announce_status(
@@ -112,20 +105,6 @@ def announce_status(
         events.append(status_event(write, previous, enabled))
     if write.code is not None:
         events.append(code_event(write, write.code))
-    for event in events:
-        before = database.last_event
-        values = (
-            before + 1,
-            write.lease.uid,
-            SESSION_EPOCH,
-            event.key,
-            write.lease.session,
-            platform,
-            event.type,
-            event.time,
-            event.body,
-            database.clock(),
-        )
-        if database.connection.execute(_INSERT_OF_SESSION, values).rowcount:
-            database.last_event = before + 1
-            address(database, write.lease.uid, write.lease.session, before)
+    uid, session, before = write.lease.uid, write.lease.session, database.last_event
+    if insert_events(database, uid, session, platform, events):
+        address(database, uid, session, before)

@@ -1,8 +1,8 @@
 """Reads a page of the log by session, type and chat, without looking through the events between the matching ones.
 
-The indexes are by (session, type) and by type, each in the order of ids. A page is merged from one short read for each
-session and type that can match, so its cost does not grow with the log, however rare a type is. The events of a chat are
-in `event_chats`, in the same way, except for the newest ones, which are looked through.
+`event_runs` has the ids of each session and type, a row for events that were stored together. A page is merged from one
+short read for each session and type that can match, so its cost does not grow with the log, however rare a type is. The
+events of a chat are in `event_chats`, one by one, except for the newest ones, which are looked through.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from ....model.event import Event, EventQuery
 from ....model.subscription import QUIET_TYPES, TypeFilter
 from ...rows.events import EVENT_COLUMNS, event_from_row
 from ...rows.values import to_json
+from .event_rows import LONGEST_RUN
 
 _BEYOND = 2**63 - 1
 _ALL = f"SELECT {EVENT_COLUMNS} FROM events WHERE id > ? ORDER BY id LIMIT ?"  # noqa: S608
 _CHOSEN = f"SELECT {EVENT_COLUMNS} FROM events WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id"  # noqa: S608
-_OF_ALL = "SELECT id FROM events WHERE id > ? AND id < ?{} ORDER BY id {} LIMIT ?"
 
 
 def _each(column: str, table: str, condition: str = "") -> str:
@@ -32,17 +32,31 @@ def _each(column: str, table: str, condition: str = "") -> str:
     )
 
 
-_TYPES = _each("type", "events")
-_TYPES_OF = _each("type", "events", "session = ?1")
+_TYPES = _each("type", "event_runs")
+_TYPES_OF = _each("type", "event_runs", "session = ?1")
 _SESSIONS_IN = _each("session", "event_chats", "chat = ?1")
 _TYPES_IN = _each("type", "event_chats", "chat = ?1 AND session = ?2")
-_BY_SESSION = "SELECT id FROM events WHERE session = ? AND type = ? AND id > ? AND id < ?{} ORDER BY id {} LIMIT ?"
 _POSITION = "SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'chats_position'"
+
+
+def _in_runs(condition: str) -> str:
+    """A statement for the ids in the runs that meet this condition. CROSS JOIN keeps the order: each run is found in an index
+    and its events are read by their ids."""
+    return (
+        "SELECT e.id FROM event_runs AS r CROSS JOIN events AS e "  # noqa: S608
+        f"WHERE {condition} AND r.last > :first AND r.last < :last + {LONGEST_RUN} AND r.first < :last "
+        "AND e.id BETWEEN max(r.first, :first + 1) AND min(r.last, :last - 1){also} "
+        "ORDER BY r.last {order}, r.first {order}, e.id {order} LIMIT :limit"
+    )
+
+
+_OF_ALL = "SELECT id FROM events WHERE id > :first AND id < :last{also} ORDER BY id {order} LIMIT :limit"
+_BY_TYPE = _in_runs("r.type = :type")
+_BY_SESSION = _in_runs("r.session = :session AND r.type = :type")
 _IN_CHAT = (
-    "SELECT event FROM event_chats WHERE chat = ? AND session = ? AND type = ? AND event > ? AND event < ?{} "
-    "ORDER BY event {} LIMIT ?"
+    "SELECT event FROM event_chats WHERE chat = :chat AND session = :session AND type = :type "
+    "AND event > :first AND event < :last{also} ORDER BY event {order} LIMIT :limit"
 )
-_BY_TYPE = "SELECT id FROM events WHERE type = ? AND id > ? AND id < ?{} ORDER BY id {} LIMIT ?"
 
 
 def read_page(connection: Connection, query: EventQuery) -> list[Event]:
@@ -76,46 +90,47 @@ def _of_log(connection: Connection, query: EventQuery, first: int, last: int, li
     """Matching ids between `first` and `last`, in the order of the page."""
     sessions = _sessions(query)
     asked = None if query.types is None else TypeFilter.of(query.types)
-    chat, condition = ((), "") if query.chat is None else ((query.chat,), " AND chat = ?")
-    keys: Iterable[tuple[str, ...]] = [()]
+    keys: Iterable[dict[str, str]] = [{}]
     if sessions is None and asked is None:
         statement = _OF_ALL
     else:
         statement = _BY_TYPE if sessions is None else _BY_SESSION
         keys = _keys(connection, sessions, asked)
-    return _merged(connection, statement, condition, keys, (first, last), chat, limit, newest=query.before is not None)
+    also = "" if query.chat is None else " AND chat = :chat"
+    return _merged(connection, statement, also, keys, query, (first, last), limit)
 
 
 def _of_chat(connection: Connection, query: EventQuery, first: int, last: int, limit: int) -> list[int]:
     """The same from `event_chats`."""
-    chat = str(query.chat)
     sessions = _sessions(query)
     asked = None if query.types is None else TypeFilter.of(query.types)
     if sessions is None:
-        sessions = [row[0] for row in connection.execute(_SESSIONS_IN, (chat,))]
+        sessions = [row[0] for row in connection.execute(_SESSIONS_IN, (query.chat,))]
     keys = (
-        (chat, session, type) for session in sessions for type in _types(connection, asked, _TYPES_IN, (chat, session))
+        {"session": session, "type": type}
+        for session in sessions
+        for type in _types(connection, asked, _TYPES_IN, (str(query.chat), session))
     )
-    return _merged(connection, _IN_CHAT, "", keys, (first, last), (), limit, newest=query.before is not None)
+    return _merged(connection, _IN_CHAT, "", keys, query, (first, last), limit)
 
 
 def _merged(
     connection: Connection,
     statement: str,
-    condition: str,
-    keys: Iterable[tuple[str, ...]],
+    also: str,
+    keys: Iterable[dict[str, str]],
+    query: EventQuery,
     bounds: tuple[int, int],
-    chat: tuple[str, ...],
     limit: int,
-    *,
-    newest: bool,
 ) -> list[int]:
     """The first ids, or the newest ones, of all keys together."""
-    statement = statement.format(condition, "DESC" if newest else "ASC")
+    newest = query.before is not None
+    statement = statement.format(also=also, order="DESC" if newest else "ASC")
     first, last = bounds
     found: list[int] = []
     for key in keys:
-        rows = connection.execute(statement, (*key, first, last, *chat, limit)).fetchall()
+        values = {**key, "first": first, "last": last, "chat": query.chat, "limit": limit}
+        rows = connection.execute(statement, values).fetchall()
         found = sorted([*found, *(row[0] for row in rows)], reverse=newest)[:limit] if rows else found
         if found and len(found) == limit:  # what follows can only come before this one
             first, last = (found[-1], last) if newest else (first, found[-1])
@@ -130,17 +145,15 @@ def _sessions(query: EventQuery) -> Sequence[str] | None:
     return (query.session,) if query.session in query.sessions else ()
 
 
-def _keys(
-    connection: Connection, sessions: Sequence[str] | None, asked: TypeFilter | None
-) -> Iterator[tuple[str, ...]]:
-    """What to look up in the index: (type,) without sessions, otherwise (session, type)."""
+def _keys(connection: Connection, sessions: Sequence[str] | None, asked: TypeFilter | None) -> Iterator[dict[str, str]]:
+    """What to look up: types, or sessions and types."""
     if sessions is None:
         for type in _types(connection, asked, _TYPES, ()):
-            yield (type,)
+            yield {"type": type}
         return
     for session in sessions:
         for type in _types(connection, asked, _TYPES_OF, (session,)):
-            yield (session, type)
+            yield {"session": session, "type": type}
 
 
 def _types(
