@@ -72,7 +72,8 @@ class Event(_Stored, frozen=True):
     def size(self) -> int:
         """Bytes of JSON in `body` and `raw`. Raises RecursionError when they are nested almost too deeply to be read."""
         body, raw = _BODY.__get__(self), _RAW.__get__(self)
-        return sum(len(part if type(part) is msgspec.Raw else msgspec.json.encode(part)) for part in (body, raw))
+        size = len(body if type(body) is msgspec.Raw else msgspec.json.encode(body))
+        return size + len(raw if type(raw) is msgspec.Raw else msgspec.json.encode(raw))
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Event) and _values(self) == _values(other)

@@ -48,19 +48,20 @@ class GuardedClock:
 class EngineClock:
     """The engine's current time: `wall`, guarded, until `measure` was called; then the database's time.
 
-    Call it in trio only. Between two measurements it advances with trio's own clock, which cannot be set.
+    Make and call it in one trio run. Between two measurements it advances with trio's own clock, which cannot be set.
     """
 
     def __init__(self, wall: Callable[[], float]) -> None:
         self._wall = wall
-        self._guarded = GuardedClock(wall, trio.current_time)
+        self._elapsed = trio.lowlevel.current_clock().current_time  # `trio.current_time` would look it up each time
+        self._guarded = GuardedClock(wall, self._elapsed)
         self._offset: float | None = None  # the database's time minus trio's
         self._uncertainty = float("inf")  # in seconds, at the time of the measurement
         self._measured_at = 0.0
 
     def __call__(self) -> float:
         """Seconds since the epoch."""
-        return self._guarded() if self._offset is None else trio.current_time() + self._offset
+        return self._guarded() if self._offset is None else self._elapsed() + self._offset
 
     @property
     def skew(self) -> float:
