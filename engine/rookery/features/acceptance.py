@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -11,6 +12,7 @@ from ..errors import AlreadyExists, Busy, InvalidInput, NotConnected, NotFound, 
 from ..model.content import Content, PlatformCall, Text
 from ..model.message import MessageState, OutboundMessage
 from ..model.session import Lease
+from ..outbound.batcher import Batcher
 from ..provider.capabilities import MethodProvider, OptionChecking, QueryAnswering
 from ..runtime.identifiers import new_id
 from ..session.runner import SessionRunner
@@ -114,20 +116,32 @@ class Acceptance(MediaFeatures, ChatNames):
             provider.check_call(method, check_document(params, "params"))
         return content | {"type": "call", "platform": platform}
 
+    @cached_property
+    def _together(self) -> Batcher[SessionRunner, OutboundMessage, OutboundMessage | RookeryError]:
+        """Stores the messages that callers want to send in the same moment in one go."""
+        return Batcher(lambda runner, messages: self._store_all(messages[0].session, runner, messages))
+
     async def _accept(self, message: OutboundMessage) -> OutboundMessage:
-        [answer] = await self._accept_all(message.session, [message])
+        answer: OutboundMessage | RookeryError
+        if isinstance(message.content, Text) and (runner := self._runner_of(message.session)) is not None:
+            answer = await self._together.run(runner, message)
+        else:
+            [answer] = await self._accept_all(message.session, [message])
         if isinstance(answer, RookeryError):
             raise answer
         return answer
+
+    def _runner_of(self, session: str) -> SessionRunner | None:
+        """The session's runner, unless it is elsewhere or about to stop."""
+        runner = self._supervisor.running.get(session)
+        return None if runner is None or runner.stopping else runner
 
     async def _accept_all(
         self, session: str, messages: Sequence[OutboundMessage]
     ) -> Sequence[OutboundMessage | RookeryError]:
         """Store the messages and pass those that were stored to the outbox. Raises NotFound, OutcomeUnknown,
         StoreError."""
-        runner = self._supervisor.running.get(session)
-        if runner is not None and runner.stopping:
-            runner = None
+        runner = self._runner_of(session)
         refusal: NotConnected | None = None
         if runner is None:
             try:
@@ -204,7 +218,10 @@ class Acceptance(MediaFeatures, ChatNames):
         if all(self._is_urgent(draft.content) for draft in drafts):
             limit += ROOM_FOR_ANSWERS
         if len(drafts) > 1:
-            return await self._store.enqueue_batch(drafts, pending_limit=limit, lease=lease)
+            try:
+                return await self._store.enqueue_batch(drafts, pending_limit=limit, lease=lease)
+            except InvalidInput:  # the database refuses one of the texts; the others may be of other callers
+                return [(await self._enqueue([draft], lease))[0] for draft in drafts]
         try:
             return [await self._store.enqueue(drafts[0], pending_limit=limit, lease=lease)]
         except (InvalidInput, AlreadyExists, Busy) as error:

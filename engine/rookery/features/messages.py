@@ -166,14 +166,19 @@ class MessageFeatures(Acceptance):
         was to be stored; `version` is the watch's version from before the message was read."""
         if not message.state.final and watch.id != message.id:  # an earlier message with the same key
             return await self.wait_message(message.id, seconds)
-        with trio.move_on_after(seconds):
-            while not message.state.final:
-                if (outcome := watch.outcome) is not None and outcome.state.final:
-                    return after(message, outcome, beginnings=watch.beginnings)
-                is_ours = message.session in self._supervisor.running
-                with trio.move_on_after(OWN_POLL_INTERVAL if is_ours else POLL_INTERVAL) as patience:
-                    await watch.newer_than(version)
-                version = watch.version
-                if patience.cancelled_caught or watch.outcome is None:  # it expired, or another engine sends it
+        until = trio.current_time() + seconds
+        while not message.state.final:
+            if (outcome := watch.outcome) is not None and outcome.state.final:
+                return after(message, outcome, beginnings=watch.beginnings)
+            now = trio.current_time()
+            if now >= until:
+                break
+            is_ours = message.session in self._supervisor.running
+            patience = OWN_POLL_INTERVAL if is_ours else POLL_INTERVAL
+            with trio.CancelScope(deadline=min(now + patience, until)) as scope:
+                await watch.newer_than(version)
+            version = watch.version
+            if scope.cancelled_caught or watch.outcome is None:  # it expired, or another engine sends it
+                with trio.CancelScope(deadline=until):
                     message, watch.beginnings = await self._store.get_message(message.id), 0
         return message

@@ -37,17 +37,20 @@ class Signal:
 
     def __init__(self) -> None:
         self.version = 0
-        self._event = trio.Event()
+        self._event: trio.Event | None = None  # made when a task waits
 
     def fire(self) -> None:
         """Wake all waiting tasks. Never blocks."""
         self.version += 1
-        self._event.set()
-        self._event = trio.Event()
+        event, self._event = self._event, None
+        if event is not None:
+            event.set()
 
     async def newer_than(self, version: int) -> None:
         """Return as soon as `version` is outdated; at once if it already is."""
         if self.version == version:
+            if self._event is None:
+                self._event = trio.Event()
             await self._event.wait()
         else:
             await trio.lowlevel.checkpoint()
