@@ -5,6 +5,7 @@ It makes exactly the event that `updates` makes of the same update, several time
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Annotated, Any
 
@@ -19,7 +20,7 @@ LATEST = 253_402_300_800
 """The end of the calendar, in seconds since the epoch."""
 
 MOST_PEERS = 4096
-"""Maximum number of users and chats, as the server wrote them, whose part of a body is cached."""
+"""Maximum number of users and chats, and of pairs of them, as the server wrote them, whose part of a body is cached."""
 
 LONGEST_PEER = 1024
 """Maximum bytes of a user or chat on the fast path."""
@@ -51,8 +52,6 @@ class _Peer(msgspec.Struct, frozen=True, gc=False):
 
 _BEGINNING = b'{"ok":true,"result":['
 _END = b"]}"
-_FIRST = b'{"update_id":'
-_NEXT = b"," + _FIRST
 
 _update = msgspec.json.Decoder(_Update)
 _updates = msgspec.json.Decoder(list[_Update])
@@ -67,13 +66,13 @@ def plain_text(raw: bytes, epoch: int) -> tuple[NewEvent, int] | None:
         update = _update.decode(raw)
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return None
-    event = _event(update, raw, epoch)
-    return None if event is None else (event, update.update_id)
+    events = _events([update], [raw], epoch)
+    return None if events is None else (events[0], update.update_id)
 
 
 def plain_answer(body: bytes, epoch: int) -> tuple[list[NewEvent], list[int]] | None:
     """The events and the ids of a whole answer to getUpdates; None unless it begins as the Bot API server writes
-    it and each update is a plain text message. All updates are read at once, and nothing is read twice."""
+    it and each update is a plain text message. All updates are read at once."""
     if not (body.startswith(_BEGINNING) and body.endswith(_END)):
         return None
     result = body[len(_BEGINNING) - 1 : -1]
@@ -82,43 +81,42 @@ def plain_answer(body: bytes, epoch: int) -> tuple[list[NewEvent], list[int]] | 
         result.decode()  # the decoder looks only at the texts that it makes
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return None
-    if result.count(b'"update_id"') != len(updates):
-        return None  # one more, written twice or in a member that the decoder passed over, may look like a beginning
-    raws = _raws_of(result)
+    events = _events(updates, map(bytes, _raws.decode(result)), epoch)
+    return None if events is None else (events, [update.update_id for update in updates])
+
+
+def _events(updates: Iterable[_Update], raws: Iterable[bytes], epoch: int) -> list[NewEvent] | None:
+    """One event for each update, in a loop that calls little; None when a user or chat is not a usual one."""
     events = []
-    for update, raw in zip(updates, raws if len(raws) == len(updates) else _raws.decode(result), strict=True):
-        event = _event(update, bytes(raw), epoch)
-        if event is None:
-            return None
-        events.append(event)
-    return events, [update.update_id for update in updates]
+    for update, raw in zip(updates, raws, strict=True):
+        message = update.message
+        pair = bytes(message.sender), bytes(message.chat)
+        peers = _known.get(pair)
+        if peers is None:
+            peers = _peers_of(pair)
+            if peers is None:
+                return None
+        chat, sender, end = peers
+        # The members and their order are those of `messages.message_body`.
+        body = b'{"message_id":"%d","kind":"text","text":%b%b' % (message.message_id, _encode(message.text), end)
+        events.append(NewEvent(str(update.update_id), "message", float(message.date), chat, sender, body, raw, epoch))
+    return events
 
 
-def _raws_of(result: bytes) -> list[bytes]:
-    """The plain updates of a list exactly as written, if there is no space between them; otherwise fewer than there are.
-
-    Their separator cannot occur elsewhere: its quotes would be escaped inside a text, and only updates have an
-    `update_id`."""
-    first, *others = result[1:-1].split(_NEXT)
-    return [first, *[_FIRST + other for other in others]]
+_known: dict[tuple[bytes, bytes], tuple[str, str, bytes]] = {}
 
 
-def _event(update: _Update, raw: bytes, epoch: int) -> NewEvent | None:
-    message = update.message
-    sender, chat = bytes(message.sender), bytes(message.chat)
-    if len(sender) > LONGEST_PEER or len(chat) > LONGEST_PEER:
+def _peers_of(pair: tuple[bytes, bytes]) -> tuple[str, str, bytes] | None:
+    """The ids of a chat and of a sender, and the end of a body, which describes them. `pair`: sender and chat as written."""
+    if max(map(len, pair)) > LONGEST_PEER:
         return None
-    by, where = _peer_of(sender), _peer_of(chat)
-    if by is None or where is None:
+    sender, chat = map(_peer_of, pair)
+    if sender is None or chat is None:
         return None
-    # The members and their order are those of `messages.message_body`.
-    body = b'{"message_id":"%d","kind":"text","text":%b,%b,%b}' % (
-        message.message_id,
-        _encode(message.text),
-        where.as_chat,
-        by.as_sender,
-    )
-    return NewEvent(str(update.update_id), "message", float(message.date), where.id, by.id, body, raw, epoch)
+    if len(_known) >= MOST_PEERS:
+        _known.clear()
+    peers = _known[pair] = (chat.id, sender.id, b",%b,%b}" % (chat.as_chat, sender.as_sender))
+    return peers
 
 
 @lru_cache(maxsize=MOST_PEERS)

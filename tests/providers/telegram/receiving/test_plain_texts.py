@@ -139,9 +139,7 @@ def test_an_update_within_a_user_or_chat_is_not_taken_for_one(of: str, monkeypat
     first = {"update_id": 7, "message": {**PLAIN["message"], of: strange}}
     compact = [json.dumps(each, separators=(",", ":")) for each in (first, {**PLAIN, "update_id": 8})]
     body = b'{"ok":true,"result":[%b]}' % ", ".join(compact).encode()
-    assert plain_answer(body, 2) is None
-    events, ids = read_updates((200, {}, body), epoch=2)
-    assert (events, list(ids)) == long_way(result_of(body)[1:-1], monkeypatch)
+    assert plain_answer(body, 2) == long_way(result_of(body)[1:-1], monkeypatch)
 
 
 @pytest.mark.parametrize("member", ["from", "message"])
@@ -150,9 +148,10 @@ def test_a_member_that_is_written_twice_hides_no_update(member: str, monkeypatch
     first, second = (json.dumps({**PLAIN, "update_id": id}, separators=(",", ":")) for id in (7, 8))
     first = first.replace(f'"{member}":', f'"{member}":{{"from":[1,{{"update_id":7}}]}},"{member}":', 1)
     body = b'{"ok":true,"result":[%b]}' % ", ".join([first, second]).encode()
-    assert plain_answer(body, 2) is None
+    expected = long_way(result_of(body)[1:-1], monkeypatch)
+    assert plain_answer(body, 2) in (None, expected)
     events, ids = read_updates((200, {}, body), epoch=2)
-    assert (events, list(ids)) == long_way(result_of(body)[1:-1], monkeypatch)
+    assert (events, list(ids)) == expected
 
 
 @pytest.mark.parametrize(
