@@ -9,8 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-UNUSED = ("rich", "pygments")
-"""Libraries for terminals that structlog and httpx import if they are installed, and that a server does not need."""
+from .left_out import QUART, SERVER, left_out
 
 
 def start(
@@ -48,15 +47,12 @@ def start(
 
 @contextmanager
 def _quick_imports() -> Iterator[None]:
-    """Inside the block, imports run without garbage collection, because they leave no garbage, and load nothing of
-    `UNUSED`."""
-    hidden = [name for name in UNUSED if name not in sys.modules]
+    """Inside the block, imports run without garbage collection, because they leave no garbage, and without what
+    `left_out` names."""
     gc.disable()
-    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]  # None: an import of it raises ImportError
     try:
-        yield
+        with left_out(SERVER, QUART):
+            yield
     finally:
-        for name in hidden:
-            sys.modules.pop(name, None)
         gc.enable()
         gc.freeze()

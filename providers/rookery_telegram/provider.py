@@ -7,9 +7,8 @@ import time
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import httpx
 import msgspec
 import trio
 
@@ -20,16 +19,17 @@ from rookery.provider.contract import Inbox, Link
 from rookery.runtime.signals import Flag
 from rookery.runtime.trust import tls_context
 
-from .bot_api.api import BotApi
 from .bot_api.methods import check_method
 from .bot_api.proxy import check_proxy
-from .bot_api.server import BotServer
-from .bot_api.transport import PlainTransport
 from .event_types import EVENT_TYPES
-from .link import TelegramLink
 from .sending.options import check_options, options_of
 from .sending.rates import Rates
 from .settings import BotSettings, bot_settings, check_address
+
+if TYPE_CHECKING:  # a server without bots needs neither httpx nor the code of links: `_connect` loads them
+    from .bot_api.api import BotApi
+    from .bot_api.server import BotServer
+    from .link import TelegramLink
 
 API_URL = "https://api.telegram.org"
 POLL_TIMEOUT = 50
@@ -130,25 +130,24 @@ class Telegram:
         self._ca_bundle = ca_bundle
         self._proxy = check_proxy(proxy, "proxy") if proxy is not None else None
         self._local_files = local_files
-        self._server = BotServer(api_url, None)
+        self._server: BotServer | None = None  # opened with the first bot
         self._engines = 0  # that run this provider now
         self._bots: dict[str, _Holder] = {}  # by bot id: the session that runs it here
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Load the certificates once: a separate context for each bot would cost 0.8 MB and 20 ms. Engines that share the
-        provider share what this opens; the last one closes it."""
-        if not self._engines:
-            self._server = BotServer(self._api_url, None)
-            if any(url.startswith("https") for url in (self._api_url, self._proxy or "")):
-                self._server.ssl_context = tls_context(self._ca_bundle)
+        """Engines that share the provider share what its bots open; the last one closes it. Raises InvalidInput for a CA
+        bundle that cannot be used."""
+        if self._ca_bundle is not None and not self._engines:
+            tls_context(self._ca_bundle)
         self._engines += 1
         try:
             yield
         finally:
             self._engines -= 1
-            if not self._engines:
-                await self._server.aclose()
+            if not self._engines and self._server is not None:
+                server, self._server = self._server, None
+                await server.aclose()
 
     def check(self, credentials: Mapping[str, str], settings: Mapping[str, Any]) -> None:
         """Raises InvalidInput."""
@@ -198,6 +197,10 @@ class Telegram:
         return proxy if isinstance(proxy, str) else None
 
     async def _reach(self, proxy: str | None) -> Reached:
+        import httpx
+
+        from .bot_api.transport import PlainTransport
+
         host = httpx.URL(self._api_url).host
         if proxy is not None:
             host += f" through the proxy {httpx.URL(proxy).host}"
@@ -247,8 +250,15 @@ class Telegram:
         self, token: str, session: Session, settings: BotSettings, inbox: Inbox
     ) -> tuple[BotApi, TelegramLink]:
         """A link that is not open yet, and its calls."""
+        from .bot_api.api import BotApi
+        from .bot_api.server import BotServer
+        from .link import TelegramLink
+
+        if self._server is None:
+            self._server = BotServer(self._api_url, None)
         proxy = settings.proxy or self._proxy
-        if self._server.ssl_context is None and (proxy or "").startswith("https"):
+        if self._server.ssl_context is None and (self._server.is_https or (proxy or "").startswith("https")):
+            # Shared: a context for each bot would cost 0.8 MB and 20 ms.
             self._server.ssl_context = tls_context(self._ca_bundle)
         api = BotApi(token, self._server, proxy=proxy)
         return api, TelegramLink(

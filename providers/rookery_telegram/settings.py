@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-import httpx
 import msgspec
 
 from rookery.errors import InvalidInput
@@ -37,8 +37,19 @@ class BotSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     gather_albums: Annotated[float, msgspec.Meta(ge=0.1, le=60)] | None = None
 
 
+_OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+_PLAIN_ADDRESS = re.compile(
+    rf"https?://(?:[A-Za-z][A-Za-z0-9-]*(?:\.[A-Za-z0-9-]+)*|(?:{_OCTET}\.){{3}}{_OCTET})(?::[1-9][0-9]{{0,3}}|:[1-5][0-9]{{4}})?(?:/[A-Za-z0-9_./-]*)?"
+)
+"""Addresses that are valid at a glance."""
+
+
 def check_address(api_url: str) -> None:
     """Raises InvalidInput without quoting the address, which may hold a password."""
+    if _PLAIN_ADDRESS.fullmatch(api_url):
+        return
+    import httpx  # takes longer to load than the other settings together
+
     try:
         url = httpx.URL(api_url)
         usable = url.scheme in ("http", "https") and bool(url.host) and not (url.userinfo or url.query or url.fragment)

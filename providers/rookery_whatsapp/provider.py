@@ -24,9 +24,6 @@ from .device.devices import open_devices
 from .device.pairing import PairingDesk, ShownCode, phone_digits
 from .device.unstored import UnstoredFiles
 from .event_types import EVENT_TYPES
-from .link.encrypted import Opener
-from .link.link import WhatsAppLink
-from .link.receiving import Receiver
 from .memory import Facts, Memory
 from .options import check as check_options
 from .options import names as option_names
@@ -142,6 +139,11 @@ class WhatsApp:
 
     @asynccontextmanager
     async def _open(self, account: Account, uid: int, inbox: Inbox, options: AccountSettings) -> AsyncIterator[Link]:
+        # With the first account: half of the package, which a server without accounts does not need.
+        from .link.encrypted import Opener
+        from .link.link import WhatsAppLink
+        from .link.receiving import Receiver
+
         session = account.session
         database = await self._devices.database_for(session)
         await account.check_device()

@@ -79,7 +79,7 @@ FLOORS: dict[str, Floors] = {
             "kinds_table provider",
         ],
         "rookery_http": [
-            "call_table exits",
+            "call_table exits left_out",
             "config routing",
             "operate",
             "output",

@@ -6,8 +6,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from urllib.parse import unquote, urlsplit
 
-import httpx
-
 from ..model.webhook import HIDDEN, Delivery, DeliveryAttempt, Webhook
 from .post import authorization
 from .transports.transport import Attempt
@@ -48,6 +46,8 @@ def excerpt(answer: bytes, hidden: Sequence[str]) -> str:
 
 def secrets_of(webhook: Webhook) -> list[str]:
     """The secrets in the webhook's headers and address, the longest first."""
+    import httpx  # with the first attempt, like the transports
+
     found = [webhook.secret, webhook.previous_secret or ""]
     for value in webhook.headers.values():
         found += [value, value.partition(" ")[2]]

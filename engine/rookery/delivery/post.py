@@ -5,9 +5,9 @@ from __future__ import annotations
 import base64
 import re
 from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-import httpx
 import msgspec
 
 from ..model.document import EventDocument
@@ -15,6 +15,9 @@ from ..model.webhook import Delivery, event_id
 from ..runtime.http_answer import HttpAnswer
 from .payload_forms import FORMS, payload_of
 from .transports.transport import Attempt
+
+if TYPE_CHECKING:
+    import httpx
 
 _encoder = msgspec.json.Encoder()
 _NO_TEXT = re.compile(

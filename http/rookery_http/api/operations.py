@@ -19,7 +19,6 @@ from ..access.callers import Caller
 from ..call_table import Answer, call
 from ..config.in_force import groups_of, in_force
 from ..input.parameters import EventId, Id, Limit
-from ..operate.doctor import examine_running
 from ..operate.finding import worst
 from ..operate.log_tail import LogLine, levels_from
 from ..operate.requests import OPEN_METRICS, TEXT
@@ -155,6 +154,8 @@ async def doctor(api: Api) -> Answer:
 
     The same as `rookery doctor`, done by the server itself.
     """
+    from ..operate.doctor import examine_running  # imported on first use, with its checks
+
     findings = await examine_running(api.engine, api.config, api.settings)
     return Answer(operation_views.Examination(worst(findings), findings))
 

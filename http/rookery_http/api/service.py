@@ -8,7 +8,6 @@ from rookery.model.key import Scope
 
 from ..call_table import Answer, call
 from ..output import operation_views
-from ..output.docs_page import POLICY, page
 from ..output.problems import Problem
 from .state import Api
 
@@ -61,5 +60,7 @@ async def asyncapi(api: Api) -> Answer:
 @call("GET", "/docs", tag=TAG, answers={200: HTML}, scope=None)
 async def docs(api: Api) -> Answer:
     """The description as a page for people; it works without internet access."""
+    from ..output.docs_page import POLICY, page  # imported on first use, like the description
+
     headers = {"Content-Security-Policy": POLICY, "X-Content-Type-Options": "nosniff"}
     return Answer(Response(page(api.describe()), headers=headers, content_type=f"{HTML}; charset=utf-8"))

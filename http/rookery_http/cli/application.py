@@ -1,30 +1,50 @@
-"""All commands. Each imports what it needs when it runs, so that `--help` and small commands stay quick."""
+"""All commands. Each is loaded when it runs, and imports what it needs then, so that small commands stay quick."""
 
 from __future__ import annotations
 
+import importlib
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from ..exits import guarded
-from . import (
-    chats,
-    events,
-    instances,
-    keys,
-    media,
-    messages,
-    operations,
-    server,
-    sessions,
-    sinks,
-    webhooks,
-)
+from ..left_out import HELP, left_out
 from .client import ClientError
 from .output import printable
-from .platforms import platform_methods, whatsapp
+
+MODULES = {
+    "sessions": "sessions",
+    "messages": "messages",
+    "webhooks": "webhooks",
+    "sinks": "sinks",
+    "media": "media",
+    "keys": "keys",
+    "whatsapp": "platforms.whatsapp",
+    "audit": "keys",
+    "doctor": "server",
+    "settings": "server",
+    "chats": "chats",
+    "events": "events",
+    "event-types": "events",
+    "send": "messages",
+    "call": "platforms.platform_methods",
+    "instances": "instances",
+    "drain": "instances",
+    "health": "operations",
+    "overview": "operations",
+    "check": "operations",
+    "memory": "operations",
+    "recover": "operations",
+    "clean": "operations",
+    "tasks": "operations",
+    "logs": "server",
+    "metrics": "operations",
+}
+"""Where each command is, in the order of the help. A command loads only its own module."""
+GROUPS = frozenset({"sessions", "messages", "webhooks", "sinks", "media", "keys", "whatsapp"})
 
 app = typer.Typer(
     name="rookery",
@@ -33,35 +53,26 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.add_typer(sessions.app, name="sessions")
-app.add_typer(messages.app, name="messages")
-app.add_typer(webhooks.app, name="webhooks")
-app.add_typer(sinks.app, name="sinks")
-app.add_typer(media.app, name="media")
-app.add_typer(keys.app, name="keys")
-app.add_typer(whatsapp.app, name="whatsapp")
-app.command("audit")(keys.audit)
-app.command("doctor")(server.doctor)
-app.command("settings")(server.settings)
-app.command("chats")(chats.chats)
-app.command("events")(events.events)
-app.command("event-types")(events.event_types)
-app.command("send")(messages.send)
-app.command("call")(platform_methods.call)
-app.command("instances")(instances.instances)
-app.command("drain")(instances.drain)
-for _command in (
-    operations.health,
-    operations.overview,
-    operations.check,
-    operations.memory,
-    operations.recover,
-    operations.clean,
-    operations.tasks,
-    server.logs,
-    operations.metrics,
-):
-    app.command()(_command)
+
+
+OWN = frozenset({"--version", "demo", "healthcheck", "openapi", "serve"})
+"""What this module answers itself."""
+
+
+@cache
+def _add(name: str) -> None:
+    module = importlib.import_module(f"..{MODULES[name]}", __name__)
+    if name in GROUPS:
+        app.add_typer(module.app, name=name)
+    else:
+        app.command(name)(getattr(module, name.replace("-", "_")))
+
+
+def add_all() -> typer.Typer:
+    """The application with all commands."""
+    for name in MODULES:
+        _add(name)
+    return app
 
 
 def run(arguments: list[str]) -> int:
@@ -73,6 +84,14 @@ def run(arguments: list[str]) -> int:
 
 
 def _run(arguments: list[str]) -> int:
+    first = arguments[0] if arguments else ""
+    if first in MODULES:
+        _add(first)
+    elif first not in OWN:
+        add_all()  # for the help, and to name a command that is similar
+    if not arguments or not {"-h", "--help"}.isdisjoint(arguments):
+        with left_out(required=HELP):
+            importlib.import_module("typer.rich_utils")
     try:
         result = app(arguments, prog_name="rookery", standalone_mode=False)
     except ClientError as error:

@@ -11,6 +11,8 @@ from typing import Annotated, Any
 
 import typer
 
+from ..left_out import COMMAND, left_out
+
 Url = Annotated[
     str | None,
     typer.Option(envvar="ROOKERY_URL", help="Address of the server.", show_default="http://127.0.0.1:8080"),
@@ -51,29 +53,12 @@ class NoServer(ClientError):
     exit_code = 3
 
 
-NOT_NEEDED = ("trio", "anyio", "h2", "socksio", "httpx._main")
-"""Modules that httpx loads if they are installed: other event loops, HTTP/2, proxies and a command line. Together they
-take longer to load than a whole command runs, and httpx works without them."""
-
-
-@contextmanager
-def _without_what_no_command_needs() -> Iterator[None]:
-    """Inside the block these modules cannot be imported, unless they already are."""
-    hidden = [name for name in NOT_NEEDED if name not in sys.modules and "httpcore" not in sys.modules]
-    sys.modules |= dict.fromkeys(hidden)  # type: ignore[arg-type]  # None makes the import fail
-    try:
-        yield
-    finally:
-        for name in hidden:
-            sys.modules.pop(name, None)
-
-
 class Client:
     """One server, through `rookery_client`, whose errors become a command's errors."""
 
     def __init__(self, url: str | None, key: str | None) -> None:
         self.url = (url or f"http://127.0.0.1:{os.environ.get('ROOKERY_PORT') or 8080}").rstrip("/")
-        with _without_what_no_command_needs():
+        with left_out(COMMAND):
             from rookery_client import Client as Library
 
             with self._errors():

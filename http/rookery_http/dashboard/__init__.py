@@ -18,6 +18,7 @@ from posixpath import dirname, join, normpath
 
 import msgspec
 from quart import Quart, Response, request
+from werkzeug.routing import PathConverter
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; media-src blob:; connect-src 'self'; "
@@ -103,10 +104,16 @@ PATHS = frozenset(FILES)
 """Paths that work without a key."""
 
 
+class _FileConverter(PathConverter):
+    """Fits the names of our files."""
+
+    regex = "|".join(re.escape(path.removeprefix("/dashboard/")) for path in FILES if path not in PAGES)
+
+
 def add_dashboard(app: Quart) -> None:
     """Serve the page and its files."""
 
-    async def file() -> Response:
+    async def file(name: str = "") -> Response:
         found = FILES[request.path]
         headers = {**HEADERS, "ETag": f'W/"{found.etag}"', "Vary": "Accept-Encoding"}
         if request.if_none_match.contains_weak(found.etag):
@@ -116,5 +123,6 @@ def add_dashboard(app: Quart) -> None:
             return Response(found.packed, 200, headers, content_type=found.media_type)
         return Response(found.data, 200, headers, content_type=found.media_type)
 
-    for path in FILES:
+    app.url_map.converters["file"] = _FileConverter
+    for path in (*PAGES, "/dashboard/<file:name>"):  # a rule for each file would cost 25 ms of the start
         app.add_url_rule(path, f"dashboard {path}", file, methods=["GET"], provide_automatic_options=False)

@@ -10,7 +10,7 @@ import pytest
 import typer
 
 from rookery_http.call_table import TABLE
-from rookery_http.cli.application import app
+from rookery_http.cli.application import add_all
 from rookery_http.config import table as variables
 
 ROOT = Path(__file__).parents[3]
@@ -42,7 +42,7 @@ def test_every_setting_that_is_named_exists() -> None:
 
 
 def test_every_command_that_is_named_exists() -> None:
-    root = typer.main.get_command(app)
+    root = typer.main.get_command(add_all())
     wrong = []
     for name, match in found(COMMAND):
         first, _, second = match[1].partition(" ")

@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
 import pytest
 
 PRINT = "import sys; print(*sorted(set(sys.modules) & {names!r}))"
@@ -25,32 +28,75 @@ def test_the_server_starts_without_what_only_some_calls_need() -> None:
     assert loaded("import rookery_http.compose", names) == []
 
 
-MOST_MODULES = 1150
+MOST_MODULES = 940
 """What `rookery serve` may import until it has stopped again. Three quarters of the time of a start are imports."""
 
+UNNEEDED = {
+    *("typer", "click", "rich.text", "pygments.token"),
+    *("httpx", "httpcore", "anyio", "h2", "h2.events", "wsproto"),
+    *("hypercorn.asyncio", "hypercorn.trio", "jinja2", "jinja2.environment", "werkzeug.serving", "aiofiles"),
+    *("asyncpg", "neonize", "nats", "aio_pika", "coredis", "prometheus_client", "segno"),
+    *("rookery_http.description.openapi", "rookery_http.operate.doctor", "rookery_http.output.docs_page"),
+    *("rookery.delivery.transports.http", "rookery_telegram.bot_api.api", "rookery_telegram.link"),
+    *("rookery_whatsapp.link.link", "rookery.store.postgres.store"),
+}
+"""What `rookery serve` does not load before a bot, an account, an endpoint or a call needs it."""
 
-def test_the_server_starts_with_few_modules_and_without_the_command_line(tmp_path: Path) -> None:
+
+@contextmanager
+def serving(tmp_path: Path, *options: str) -> Iterator[str]:
+    """The address of a server in a process of its own, started as a service starts it."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("ROOKERY_", "DATABASE_"))}
     with (
-        (tmp_path / "imports").open("w") as imports,
+        (tmp_path / "errors").open("w") as errors,
         subprocess.Popen(
-            [sys.executable, "-X", "importtime", "-m", "rookery_http", "serve"],
+            [sys.executable, *options, "-m", "rookery_http", "serve"],
             stdout=subprocess.PIPE,
-            stderr=imports,
+            stderr=errors,
             text=True,
             env={**inherited, "ROOKERY_DATA_DIR": str(tmp_path / "data"), "ROOKERY_PORT": "0"},
         ) as server,
     ):
         assert server.stdout is not None
-        assert "listens on" in server.stdout.readline()
-        server.terminate()
+        try:
+            yield server.stdout.readline().split()[-1]
+        finally:
+            server.terminate()
     assert server.returncode == 0
-    lines = [line for line in (tmp_path / "imports").read_text().splitlines() if line.startswith("import time:")]
+
+
+def test_the_server_starts_with_few_modules_and_without_the_command_line(tmp_path: Path) -> None:
+    with serving(tmp_path, "-X", "importtime"):
+        pass
+    lines = [line for line in (tmp_path / "errors").read_text().splitlines() if line.startswith("import time:")]
     imported = {line.rpartition("|")[2].strip() for line in lines}
     assert "rookery_http.app" in imported
-    unneeded = {"typer", "rich.text", "pygments.token", "prometheus_client", "rookery_http.description.openapi"}
-    assert not imported & unneeded
+    assert imported & UNNEEDED == set()
     assert len(imported) <= MOST_MODULES
+
+
+def test_the_server_answers_everything_although_it_left_out_modules(tmp_path: Path) -> None:
+    """Of Quart, only what we use: the dashboard, paths that are unknown, errors and WebSockets, whose libraries come
+    with the first one."""
+    with serving(tmp_path) as url, httpx.Client(base_url=url, trust_env=False) as client:
+        assert client.get("/dashboard").text.startswith("<!doctype html>")
+        assert client.get("/dashboard/main.js", headers={"Accept-Encoding": "gzip"}).status_code == 200
+        assert client.post("/dashboard/main.js").status_code == 405
+        assert client.get("/dashboard/none.js").status_code == 404
+        assert client.post("/dashboard/none.js").status_code == 404
+        assert client.get("/v1/none").status_code == 404
+        assert client.get("/docs").text.startswith("<!doctype html>")
+        assert client.get("/metrics").status_code == 200
+        assert client.get("/v1/doctor").status_code == 200
+        upgrade = {
+            "Connection": "Upgrade",
+            "Upgrade": "websocket",
+            "Sec-WebSocket-Version": "13",
+            "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==",
+        }
+        with client.stream("GET", "/v1/events/ws", headers=upgrade) as answer:
+            assert answer.status_code == 101
+    assert "Traceback" not in (tmp_path / "errors").read_text()
 
 
 @pytest.mark.parametrize("command", ["sessions list", "health", "events"])
@@ -59,3 +105,10 @@ def test_a_command_starts_without_event_loops_and_servers(command: str) -> None:
     assert (
         loaded(code, {"trio", "anyio", "h2", "quart", "hypercorn", "rookery", "prometheus_client", "httpx._main"}) == []
     )
+    others = {f"rookery_http.cli.{name}" for name in ("keys", "media", "messages", "webhooks", "sinks", "server")}
+    assert loaded(code, others) == []
+
+
+def test_the_help_is_shown_without_libraries_for_markup() -> None:
+    code = "from rookery_http.cli.application import run; run(['--help'])"
+    assert loaded(code, {"pygments", "markdown_it", "httpx", "trio", "rookery", "email", "msgspec"}) == []

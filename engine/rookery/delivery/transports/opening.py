@@ -1,4 +1,7 @@
-"""Chooses the transport that carries an endpoint's events by the scheme of its URL."""
+"""Chooses the transport that carries an endpoint's events by the scheme of its URL.
+
+The code of a transport, with its libraries, is loaded with the first endpoint that needs it.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,6 @@ from ...model.webhook import Webhook
 from ...runtime.trust import tls_context
 from ...settings import EngineSettings
 from ..brokers.target import KINDS
-from .http import open_http_transport
 from .transport import Transport
 
 
@@ -30,6 +32,8 @@ def open_transport(kind: str, settings: EngineSettings, installation: str) -> Ab
     """
     match kind:
         case "http":
+            from .http import open_http_transport
+
             return open_http_transport(
                 installation=installation,
                 allow_private=settings.webhook_allow_private,
