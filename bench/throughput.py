@@ -4,7 +4,9 @@ Three parts: `receive` (from the first getUpdates until the last update is handl
 log on disk), `echo` (until the server has the last answer; Rookery stores each send before it leaves and its receipt after)
 and `send` (100 chats at once, one message after another in each, 50 ms latency in the server).
 
-Every client is a process of its own against the same server process; the repetitions of the clients are interleaved.
+Every client is a process of its own against the same server process; the repetitions of the clients are interleaved. Rookery
+stores in SQLite, and in "Rookery, PostgreSQL" in a private server of the usual settings (fsync on), which runs wherever there
+is room; that variant is left out where no PostgreSQL is installed.
 """
 
 from __future__ import annotations
@@ -12,9 +14,11 @@ from __future__ import annotations
 import argparse
 import statistics
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from lab.postgres import DURABLE, private_server
 from lab.processes import DEFAULT_PEERS, Simulator, run_client
 from lab.report import save, spread, table
 
@@ -26,12 +30,15 @@ class Variant(NamedTuple):
     family: str
     script: str
     options: tuple[str, ...] = ()
+    in_postgres: bool = False
 
 
 ROOKERY = Variant("Rookery", "rookery", "rookery_bot.py")
+IN_POSTGRES = Variant("Rookery, PostgreSQL", "rookery", "rookery_bot.py", in_postgres=True)
 VARIANTS = {
     "receive": [
         ROOKERY,
+        IN_POSTGRES,
         Variant("aiogram, tasks", "aiogram", "aiogram_bot.py"),
         Variant("aiogram, sequential", "aiogram", "aiogram_bot.py", ("--no-tasks",)),
         Variant("aiogram, sequential, uvloop", "aiogram", "aiogram_bot.py", ("--no-tasks", "--uvloop")),
@@ -42,6 +49,7 @@ VARIANTS = {
     ],
     "echo": [
         ROOKERY,
+        IN_POSTGRES,
         Variant("Rookery, one by one", "rookery", "rookery_bot.py", ("--one-by-one",)),
         Variant("aiogram, tasks", "aiogram", "aiogram_bot.py"),
         Variant("aiogram, tasks, 16 at once", "aiogram", "aiogram_bot.py", ("--in-flight", "16")),
@@ -68,7 +76,9 @@ TITLES = {
 }
 
 
-def measure(simulator: Simulator, part: str, variant: Variant, options: argparse.Namespace) -> dict[str, float]:
+def measure(
+    simulator: Simulator, part: str, variant: Variant, options: argparse.Namespace, database: str | None
+) -> dict[str, float]:
     """One run: its rate, and the CPU microseconds of client and server for each update."""
     simulator.control("/reset", {})
     count = options.sends if part == "send" else options.updates
@@ -82,6 +92,8 @@ def measure(simulator: Simulator, part: str, variant: Variant, options: argparse
     arguments = [part, simulator.url, token, count, *variant.options, "--chats", options.chats]
     if variant.family == "rookery":
         arguments += ["--in-flight", options.in_flight]
+        if variant.in_postgres:
+            arguments += ["--postgres", database]
         if options.data:
             arguments += ["--data", options.data.absolute()]
     report = run_client(program, variant.script, arguments, core=options.core)
@@ -136,13 +148,18 @@ def show(part: str, runs: dict[str, list[dict[str, float]]], options: argparse.N
 def main() -> None:
     options = parse()
     results: dict[str, Any] = {}
-    with Simulator(core=0 if options.pin else None) as simulator:
+    with ExitStack() as stack:
+        database = open_database(stack, options)
+        simulator = stack.enter_context(Simulator(core=0 if options.pin else None))
         for part in options.parts:
             runs: dict[str, list[dict[str, float]]] = {}
             for repetition in range(options.repeat):
                 for variant in VARIANTS[part]:
+                    if variant.in_postgres and database is None:
+                        continue
                     if variant.family in options.clients:
-                        runs.setdefault(variant.name, []).append(measure(simulator, part, variant, options))
+                        found = measure(simulator, part, variant, options, database)
+                        runs.setdefault(variant.name, []).append(found)
                         print(
                             f"{part} {repetition + 1}: {variant.name} {runs[variant.name][-1]['rate']:,.0f}/s",
                             flush=True,
@@ -153,11 +170,25 @@ def main() -> None:
             save(f"throughput-{part}", result)
 
 
+def open_database(stack: ExitStack, options: argparse.Namespace) -> str | None:
+    """The URL of a private PostgreSQL server; None, with a word about it, where none is installed or needed."""
+    wanted = any(variant.in_postgres for part in options.parts for variant in VARIANTS[part])
+    if not wanted or IN_POSTGRES.family not in options.clients:
+        return None
+    try:
+        server = stack.enter_context(private_server(*DURABLE))
+    except RuntimeError as error:
+        print(f"left out: {IN_POSTGRES.name} ({error})")
+        return None
+    url: str = server.url
+    return url
+
+
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("parts", nargs="*", help="receive, echo, send (default: all)")
     parser.add_argument("--updates", type=int, default=20_000)
-    parser.add_argument("--sends", type=int, default=3_000)
+    parser.add_argument("--sends", type=int, default=10_000)
     parser.add_argument("--chats", type=int, default=100)
     parser.add_argument("--latency", type=float, default=50, help="milliseconds, for `send`")
     parser.add_argument("--in-flight", type=int, default=200, help="sends that Rookery's echo has under way")

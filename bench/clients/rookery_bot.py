@@ -1,12 +1,14 @@
 """Rookery, embedded, as a client of the throughput benchmark: `rookery_bot.py receive|echo|send URL TOKEN COUNT [options]`.
 
-Prints one JSON line: when the work was done (unix time) and the CPU seconds it took.
+Stores in a new SQLite file, or with `--postgres` in a new schema of a PostgreSQL database. Prints one JSON line: when the
+work was done (unix time) and the CPU seconds it took.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import secrets
 import tempfile
 import time
 from collections import deque
@@ -16,6 +18,8 @@ from contextlib import asynccontextmanager
 import trio
 
 from rookery import Engine, Event, OutboundMessage, SessionStatus, open_engine
+from rookery.store.contract import Store
+from rookery.store.secrets import SecretBox
 from rookery_telegram import Rates, Telegram
 
 SESSION = "bot"
@@ -24,7 +28,12 @@ SESSION = "bot"
 @asynccontextmanager
 async def engine_for(arguments: argparse.Namespace, directory: str) -> AsyncIterator[Engine]:
     provider = Telegram(api_url=arguments.url, rates=Rates(overall=0, per_chat=0, per_group=0))
-    async with open_engine(providers=[provider], store=f"sqlite:///{directory}/rookery.db") as engine:
+    store: Store | str = f"sqlite:///{directory}/rookery.db"
+    if arguments.postgres:
+        from rookery.store.postgres.store import PostgresStore  # needs asyncpg
+
+        store = PostgresStore(arguments.postgres, SecretBox.generated(), schema=f"bench_{secrets.token_hex(4)}")
+    async with open_engine(providers=[provider], store=store) as engine:
         yield engine
 
 
@@ -124,7 +133,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--chats", type=int, default=100)
     parser.add_argument("--in-flight", type=int, default=200)
     parser.add_argument("--one-by-one", action="store_true", help="echo by a send for each event")
-    parser.add_argument("--data", default=None, help="an absolute path")
+    parser.add_argument("--data", default=None, help="an absolute path, for SQLite")
+    parser.add_argument("--postgres", default=None, help="the URL of a database")
     return parser.parse_args()
 
 
