@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from functools import cached_property
 
 from ....errors import AlreadyExists, Busy, InvalidInput, NotFound, RookeryError, StoreUnavailable
+from ....model.content import ABOUT_OTHERS
 from ....model.message import MessageState, OutboundMessage, as_queued, is_same_request
 from ....model.session import Lease
 from ...rows.messages import MESSAGE_COLUMNS, message_from_row, message_to_row
@@ -33,7 +34,8 @@ _BATCH_VALUES = tuple(
     for column in MESSAGE_COLUMNS.split(", ")
 )
 
-# $1 is the id, $2 the session, $7 the state, $17 the limit, $18 the owners in this process, from $19 on the lease. The
+# $1 is the id, $2 the session, $7 the state, $17 the limit, $18 the owners in this process, from $19 on
+# the lease, and $22 whether it is a message of its own. The
 # statement notifies an owner elsewhere, which notifies us of the outcome. Owners in this process need no notification,
 # and notifications make commits wait for each other. A message in SENDING locks the lease's row until the commit, so
 # that no other owner claims the session in between and misses the message when it resolves those that its predecessor
@@ -48,8 +50,8 @@ _ENQUEUE = f"""
           FROM rookery.sessions WHERE id = $2 FOR KEY SHARE),
     under_way AS ({{count}}),
     stored AS (
-        INSERT INTO rookery.messages ({MESSAGE_COLUMNS}, uid, watched)
-        SELECT {_VALUES}, s.uid, s.elsewhere OR s.lost FROM s, under_way WHERE under_way.count < $17
+        INSERT INTO rookery.messages ({MESSAGE_COLUMNS}, chat, is_entry, uid, watched)
+        SELECT {_VALUES}, $3::text, $22::boolean, s.uid, s.elsewhere OR s.lost FROM s, under_way WHERE under_way.count < $17
         ON CONFLICT DO NOTHING RETURNING session, state, watched
     )
     SELECT (SELECT uid FROM s), (SELECT count FROM under_way), (SELECT state FROM stored),
@@ -67,7 +69,7 @@ _ENQUEUE_COUNTED = {
 """By whether the message is scheduled."""
 
 
-# Like `_ENQUEUE`, for many: $1 to $16 are arrays, and $17 is the session. Scheduled messages and the others are each
+# Like `_ENQUEUE`, for many: $1 to $16 and $23 are arrays, and $17 is the session. Scheduled messages and the others are each
 # accepted as far as there is room, in order.
 _ENQUEUE_BATCH = f"""
     WITH held AS (
@@ -78,13 +80,13 @@ _ENQUEUE_BATCH = f"""
           FROM rookery.sessions WHERE id = $17 FOR KEY SHARE),
     given AS (
         SELECT *, row_number() OVER (PARTITION BY state = 'scheduled' ORDER BY place) AS rank
-        FROM unnest({", ".join(f"${number}::{kind}[]" for number, kind in enumerate(_KINDS, 1))}) WITH ORDINALITY
-             AS g ({MESSAGE_COLUMNS}, place)
+        FROM unnest({", ".join(f"${number}::{kind}[]" for number, kind in enumerate(_KINDS, 1))}, $23::boolean[])
+             WITH ORDINALITY AS g ({MESSAGE_COLUMNS}, is_entry, place)
     ),
     counts AS ({{counts}}),
     stored AS (
-        INSERT INTO rookery.messages ({MESSAGE_COLUMNS}, uid, watched)
-        SELECT {", ".join(_BATCH_VALUES)}, s.uid, s.elsewhere OR (s.unheld AND g.state = 'sending')
+        INSERT INTO rookery.messages ({MESSAGE_COLUMNS}, chat, is_entry, uid, watched)
+        SELECT {", ".join(_BATCH_VALUES)}, g.recipient, g.is_entry, s.uid, s.elsewhere OR (s.unheld AND g.state = 'sending')
         FROM s, counts, given AS g
         WHERE g.rank + CASE WHEN g.state = 'scheduled' THEN counts.scheduled ELSE counts.waiting END <= $18
         ORDER BY g.place
@@ -112,14 +114,16 @@ class PostgresQueue(PostgresBase):
     async def enqueue(
         self, message: OutboundMessage, *, pending_limit: int, lease: Lease | None = None
     ) -> tuple[OutboundMessage, bool]:
-        row = message_to_row(message)
+        row, is_entry = message_to_row(message), not isinstance(message.content, ABOUT_OTHERS)
         is_scheduled = message.state is MessageState.SCHEDULED
         queue = (message.session, is_scheduled)
         for _ in range(3):
             held = (None, None, None) if lease is None else (lease.uid, lease.owner, lease.fence)
             is_counted = not self._room.take(queue, pending_limit)
             sql = _ENQUEUE_COUNTED[is_scheduled] if is_counted else _ENQUEUE_UNCOUNTED
-            uid, under_way, stored = (await self._db.row(sql, *row, pending_limit, list(self._owners), *held))[:3]
+            uid, under_way, stored = (
+                await self._db.row(sql, *row, pending_limit, list(self._owners), *held, is_entry)
+            )[:3]
             if uid is None:
                 raise NotFound("session", message.session)
             if stored is not None:
@@ -143,6 +147,7 @@ class PostgresQueue(PostgresBase):
             return []
         session = messages[0].session
         columns = [list(column) for column in zip(*map(message_to_row, messages), strict=True)]
+        entries = [not isinstance(message.content, ABOUT_OTHERS) for message in messages]
         held = (None, None, None) if lease is None else (lease.uid, lease.owner, lease.fence)
         given = {True: 0, False: 0}
         for message in messages:
@@ -150,7 +155,7 @@ class PostgresQueue(PostgresBase):
         takes = [self._room.take((session, kind), pending_limit, count) for kind, count in given.items() if count]
         sql = _BATCH_UNCOUNTED if all(takes) else _BATCH_COUNTED
         uid, ids, states, _, *counts = await self._db.row(
-            sql, *columns, session, pending_limit, list(self._owners), *held
+            sql, *columns, session, pending_limit, list(self._owners), *held, entries
         )
         if uid is None:
             raise NotFound("session", session)

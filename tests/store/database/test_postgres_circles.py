@@ -1,0 +1,77 @@
+"""Writes of many sends at once to PostgreSQL: no transaction waits for another in a circle."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+import trio
+
+from rookery.model.chat import ChatNews
+from rookery.model.message import MessageState, Receipt, SendOutcome
+from rookery.store.postgres.database import pool
+from store.backends import PostgresBackend
+from store.building import create_and_claim, message
+
+CHATS = 60
+ROUNDS = 12
+
+
+async def test_writes_to_the_same_chats_never_wait_in_a_circle(
+    postgres: PostgresBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Senders, outcomes and the view of chats touch the same chats in any order."""
+    monkeypatch.setattr(pool, "ATTEMPTS", 1)  # a transaction that PostgreSQL takes out of a circle fails
+    store = postgres.make()
+    names = [f"chat {number:02}" for number in range(CHATS)]
+    async with store.open():
+        lease = await create_and_claim(store)
+
+        async def send(worker: int) -> None:
+            shuffle = random.Random(worker).sample
+            for _ in range(ROUNDS):
+                batch = [
+                    message(to=name, state=MessageState.SENDING, attempts=1, created_at=1000.0 + worker)
+                    for name in shuffle(names, CHATS)
+                ]
+                answers = await store.enqueue_batch(batch, pending_limit=100_000, lease=lease)
+                assert all(isinstance(answer, tuple) and answer[1] for answer in answers)
+                outcomes = [
+                    SendOutcome(
+                        id=each.id, state=MessageState.SENT, at=1001.0, receipt=Receipt(each.id, 1001.0, chat=each.to)
+                    )
+                    for each in shuffle(batch, CHATS)
+                ]
+                recorded = await store.record_sends(lease, outcomes, announce=True)
+                assert not recorded.refused
+
+        async def view() -> None:
+            for number in range(ROUNDS):
+                news = [ChatNews(uid=lease.uid, chat=name, last_at=1000.0 + number) for name in names]
+                await store.write_chats([], news, position=None)
+
+        with trio.fail_after(100):
+            async with trio.open_nursery() as nursery:
+                for worker in range(4):
+                    nursery.start_soon(send, worker)
+                nursery.start_soon(view)
+        listed = await store.list_chats(lease.session, after=None, limit=2 * CHATS, search=None)
+        assert sorted(row.chat for row in listed) == names
+
+
+async def test_a_state_written_twice_in_one_batch_keeps_its_order(postgres: PostgresBackend) -> None:
+    store = postgres.make()
+    async with store.open():
+        lease = await create_and_claim(store)
+        one, other = message(), message()
+        await store.enqueue_batch([one, other], pending_limit=10)
+        outcomes = [
+            SendOutcome(id=one.id, state=MessageState.SENDING, at=1001.0),
+            SendOutcome(id=other.id, state=MessageState.FAILED, at=1001.0, error="no"),
+            SendOutcome(id=one.id, state=MessageState.SENT, at=1002.0, receipt=Receipt("7", 1002.0, chat="7")),
+            SendOutcome(id=other.id, state=MessageState.SENDING, at=1002.0),
+        ]
+        recorded = await store.record_sends(lease, outcomes, announce=True)
+        assert recorded.refused == {other.id}
+        assert (await store.get_message(one.id)).state is MessageState.SENT
+        assert (await store.get_message(other.id)).state is MessageState.FAILED
