@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection
 
 import trio
 
-from ..errors import TerminalError
+from ..errors import LeaseLost, StoreError, TerminalError
 from ..model.message import OutboundMessage, Unfinished
 from ..model.session import Lease
 from ..provider.contract import Link
@@ -19,6 +19,7 @@ from ..services import Services
 from .lanes import Lanes
 from .record import SendRecord
 from .rounds import Rounds
+from .window import Window
 
 UNSTORED = 1000
 """Number of remembered ids of messages whose storing was given up."""
@@ -26,6 +27,21 @@ UNSTORED = 1000
 
 class Outbox:
     """Belongs to the session's task, which attaches it to each link in turn."""
+
+    __slots__ = (
+        "_is_empty",
+        "_lanes",
+        "_lease",
+        "_link",
+        "_made",
+        "_nursery",
+        "_on_refused",
+        "_platform",
+        "_services",
+        "_suspects",
+        "_unstored",
+        "record",
+    )
 
     def __init__(
         self,
@@ -40,25 +56,69 @@ class Outbox:
         see `Lanes`."""
         self._lanes = Lanes(answers_query)
         self.record = SendRecord(lease, platform, services)
-        self._rounds = Rounds(lease, platform, services, self.record, self._lanes, on_refused=on_refused)
-        self._window = self._rounds.window
-        self._unstored: dict[str, None] = {}  # messages that their callers gave up storing
+        self._lease = lease
+        self._platform = platform
+        self._services = services
+        self._on_refused = on_refused
+        self._link: Link | None = None
+        self._nursery: trio.Nursery | None = None
+        self._made: Rounds | None = None
+        self._is_empty = False  # nothing waited in the store when this link came up, and nothing was announced since
+        self._unstored: dict[str, None] | None = None  # messages that their callers gave up storing
         self._suspects: Collection[str] = ()  # SENDING, but not handled here at the last `reconcile`
+
+    @property
+    def _rounds(self) -> Rounds:
+        """Made when there is something to send: most of many idle sessions never send."""
+        if self._made is None:
+            self._made = Rounds(
+                self._lease, self._platform, self._services, self.record, self._lanes, on_refused=self._on_refused
+            )
+            self._begin()
+        return self._made
+
+    @property
+    def _window(self) -> Window:
+        return self._rounds.window
 
     def attach(self, link: Link, nursery: trio.Nursery) -> None:
         """A link is up: send the waiting messages. The nursery is the link's own and ends with it."""
-        self._rounds.attach(link, nursery)
-        self._window.open(nursery)
+        self._link, self._nursery, self._is_empty = link, nursery, False
+        if self._made is None:
+            nursery.start_soon(self._look)
+        else:
+            self._begin()
+
+    def _begin(self) -> None:
+        if self._made is not None and self._link is not None and self._nursery is not None:
+            self._made.attach(self._link, self._nursery)
+            self._made.window.open(self._nursery, empty=self._is_empty)
+            self._is_empty = False
+
+    async def _look(self) -> None:
+        """Send the messages that are stored already, if there are any. Raises LeaseLost."""
+        try:
+            if await self._services.store.pending_messages(self._lease, exclude=(), limit=1):
+                self.wake()
+            else:
+                self._is_empty = True
+        except LeaseLost:
+            raise
+        except StoreError:
+            self.wake()  # the window reads them as soon as the store answers
 
     def detach(self) -> None:
         """The link is closing: begin nothing more."""
-        self._window.close()
-        self._rounds.detach()
+        self._link = self._nursery = None
+        if self._made is not None:
+            self._made.window.close()
+            self._made.detach()
 
     async def settle(self) -> None:
         """After the last link, store the remaining outcomes. The caller bounds the time."""
-        await self._rounds.settled()
-        await self._window.pay()
+        if self._made is not None:
+            await self._made.settled()
+            await self._made.window.pay()
 
     def reserve(self, message: OutboundMessage) -> bool:
         """A message is about to be stored: try to reserve the next place in its lane. `accept` or `withdraw` must
@@ -92,14 +152,16 @@ class Outbox:
     def doubt(self, id: str) -> None:
         """A message may have been stored, or may still be; the store did not answer. It is sent as soon as it is
         found."""
-        self._unstored[id] = None
-        if len(self._unstored) > UNSTORED:
-            del self._unstored[next(iter(self._unstored))]
+        unstored = self._unstored = self._unstored or {}
+        unstored[id] = None
+        if len(unstored) > UNSTORED:
+            del unstored[next(iter(unstored))]
         self._window.owe(self.record.queued(id))
         self.wake()
 
     def wake(self) -> None:
         """Another task or engine may have stored rows."""
+        self._is_empty = False
         self._window.wake()
 
     async def reconcile(self, stored: Unfinished) -> None:
@@ -109,7 +171,7 @@ class Outbox:
         # Twice in a row, because the store may have been read just before its row changed.
         strays, self._suspects = missing.intersection(self._suspects), tuple(missing)
         if strays:
-            never_left = strays & self._unstored.keys()
+            never_left = strays.intersection(self._unstored or ())
             await self.record.resolve(requeue=never_left, interrupted=strays - never_left)
         if strays or (stored.queued and self._window.is_empty):
             self.wake()

@@ -24,28 +24,36 @@ Find = Callable[[Collection[str]], Awaitable[Mapping[str, str]]]
 class Confirmations:
     """One per session. `record` stores a new state of a message by our id; `find` finds our ids by the platform's."""
 
+    __slots__ = ("_early", "_find", "_record", "_sent")
+
     def __init__(self, record: Record, find: Find) -> None:
         self._record = record
         self._find = find
-        self._sent: OrderedDict[str, str] = OrderedDict()
-        self._early: OrderedDict[str, MessageState] = OrderedDict()
+        # None until the first one: an empty dictionary of this kind takes 0.2 KiB of every idle session.
+        self._sent: OrderedDict[str, str] | None = None
+        self._early: OrderedDict[str, MessageState] | None = None
 
     def sent(self, platform_id: str, id: str) -> MessageState | None:
         """The message `id` is stored as SENT, and the platform calls it `platform_id`. Returns the state of a receipt
         that came before, which is to be recorded now."""
+        if self._sent is None:
+            self._sent = OrderedDict()
         self._sent[platform_id] = id
         if len(self._sent) > REMEMBERED:
             self._sent.popitem(last=False)
-        return self._early.pop(platform_id, None)
+        return self._early.pop(platform_id, None) if self._early else None
 
     async def confirm(self, platform_ids: Collection[str], state: MessageState) -> None:
         """The receivers have got or read these messages; messages that were not sent from here are skipped."""
-        forgotten = [platform_id for platform_id in platform_ids if platform_id not in self._sent]
+        forgotten = [platform_id for platform_id in platform_ids if self._sent is None or platform_id not in self._sent]
         found = await self._find(forgotten) if forgotten else {}
         for platform_id in platform_ids:
-            if id := self._sent.get(platform_id) or found.get(platform_id):
+            sent = None if self._sent is None else self._sent.get(platform_id)
+            if id := sent or found.get(platform_id):
                 await self._record(id, state)
-            elif self._early.get(platform_id) is not MessageState.READ:
-                self._early[platform_id] = state
-                if len(self._early) > EARLY:
-                    self._early.popitem(last=False)
+                continue
+            early = self._early = self._early or OrderedDict()
+            if early.get(platform_id) is not MessageState.READ:
+                early[platform_id] = state
+                if len(early) > EARLY:
+                    early.popitem(last=False)

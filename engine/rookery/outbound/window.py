@@ -64,10 +64,13 @@ class Window:
         self._awaited: dict[str, None] = {}  # a set: messages that are being stored as QUEUED
         self._owed: dict[str, SendOutcome] = {}  # states that rows should get: outcomes, or QUEUED if unsent
 
-    def open(self, nursery: trio.Nursery) -> None:
-        """A link is up: read rows in this nursery, which is the link's own and ends with it."""
+    def open(self, nursery: trio.Nursery, *, empty: bool = False) -> None:
+        """A link is up: read rows in this nursery, which is the link's own and ends with it. `empty`: none are there."""
         self._nursery = nursery
-        self.wake()
+        if empty:
+            self._more = self._urgent = False
+        else:
+            self.wake()
 
     def close(self) -> None:
         """The link is closing: read no more rows, and let `next` put chats back."""

@@ -132,11 +132,7 @@ async def test_a_message_that_cannot_be_read_fails_alone(durable: Backend) -> No
     platform.plan("a", hang)
     async with opened(durable, platform) as engine:
         await engine.create_session(id="a", platform="fake")
-        bad = (
-            await engine.submit("a", to="7", text="bad", id=None)
-            if False
-            else await engine.submit("a", to="7", text="x")
-        )
+        bad = await engine.submit("a", to="7", text="x")
         good = await engine.submit("a", to="7", text="good")
         await damage(durable, "messages", f"id = '{bad.id}'", content='{"type": "hologram"}')
         await engine.restart("a")

@@ -39,7 +39,8 @@ class MessageStore(Protocol):
     async def pending_messages(
         self, lease: Lease, *, exclude: Collection[str], limit: int
     ) -> Sequence[OutboundMessage]:
-        """The oldest QUEUED messages of the session whose ids are not in `exclude`. Raises LeaseLost."""
+        """The oldest QUEUED messages of the session whose ids are not in `exclude`; fewer than `limit` are all. Those that
+        cannot be read become FAILED. Raises LeaseLost."""
 
     async def pending_calls(self, lease: Lease, *, limit: int) -> Sequence[tuple[str, str]]:
         """Ids and methods of the session's QUEUED calls of platform methods, the newest first. Whether the lease is held

@@ -55,13 +55,14 @@ class PostgresMessages(PostgresQueue):
         def read(row: Any) -> OutboundMessage | None:
             return None if row[0] is None else message_from_row(row)
 
-        rows = await self._all(sql, lease.uid, lease.owner, lease.fence, list(exclude), limit, of=read)
-        if not rows:
-            raise LeaseLost(lease.session)
-        found = [row for row in rows if row is not None]
-        if failed := unreadable_outcomes(found):
+        while True:
+            rows = await self._all(sql, lease.uid, lease.owner, lease.fence, list(exclude), limit, of=read)
+            if not rows:
+                raise LeaseLost(lease.session)
+            found = [row for row in rows if row is not None]
+            if not (failed := unreadable_outcomes(found)):
+                return found
             await self.record_sends(lease, failed)
-        return [message for message in found if message.unreadable is None]
 
     async def pending_calls(self, lease: Lease, *, limit: int) -> Sequence[tuple[str, str]]:
         return await self._all(_CALLS, lease.uid, limit, of=lambda row: (str(row[0]), str(row[1])))

@@ -67,10 +67,9 @@ class SqliteMessages(SqliteBase):
             check_lease(connection, lease)
             return [message_from_row(row) for row in connection.execute(sql, values)]
 
-        found = await self._read(query)
-        if failed := unreadable_outcomes(found):
+        while failed := unreadable_outcomes(found := await self._read(query)):
             await self.record_sends(lease, failed)
-        return [message for message in found if message.unreadable is None]
+        return found
 
     async def pending_calls(self, lease: Lease, *, limit: int) -> Sequence[tuple[str, str]]:
         return await self._read(lambda connection: connection.execute(_CALLS, (lease.uid, limit)).fetchall())
