@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from ...errors import NotFound
-from ...model.media import MediaFile, MediaQuery
+from ...model.media import MediaFile, MediaOrigin, MediaQuery, MediaState
 from ..contract.media import ELSEWHERE_GRACE
 from ..rows.media import CHANGED_COLUMNS, MEDIA_COLUMNS, media_from_row, media_to_row
 from .base import PostgresBase
@@ -30,6 +30,19 @@ _EXPIRE = """
         SELECT number FROM rookery.media WHERE expires_at <= $1 AND (place IS NULL OR place = $2 OR expires_at <= $3)
         ORDER BY expires_at LIMIT $4 FOR UPDATE SKIP LOCKED
     ) RETURNING id"""
+# Each state and origin, and each session, is read through an index, at most a page of it.
+_KIND = "unnest($2::text[]) AS w (state), unnest($3::text[]) AS o (origin)"
+_EACH = """
+    SELECT f.* FROM rookery.media AS f
+    WHERE f.state = w.state AND f.origin = o.origin AND f.number < $1{} ORDER BY f.number DESC LIMIT $4"""
+_PAGES = (
+    f"SELECT {', '.join(f'p.{column}' for column in MEDIA_COLUMNS.split(', '))}, p.number "  # noqa: S608
+    "FROM {}, LATERAL ({}) AS p ORDER BY p.number DESC LIMIT $4"
+)
+_PAGE = _PAGES.format(_KIND, _EACH.format(""))
+_PAGE_OF_SESSIONS = _PAGES.format(
+    f"unnest($5::text[]) AS c (session), {_KIND}", _EACH.format(" AND f.session = c.session")
+)
 _CURSOR = """
     INSERT INTO rookery.meta AS m (key, value) VALUES ('media_cursor', $1)
     ON CONFLICT (key) DO UPDATE SET value = excluded.value WHERE m.value::bigint < excluded.value::bigint"""
@@ -50,19 +63,15 @@ class PostgresMedia(PostgresBase):
         raise NotFound("media", id)
 
     async def list_media(self, query: MediaQuery) -> Sequence[tuple[int, MediaFile]]:
-        where, values = ["number < $1"], list[Any]([2**63 - 1 if query.before is None else query.before])
-        for column, value in (("session", query.session), ("origin", query.origin), ("state", query.state)):
-            if value is not None:
-                values.append(str(value))
-                where.append(f"{column} = ${len(values)}")
-        if query.sessions is not None:
-            values.append(list(query.sessions))
-            where.append(f"session = ANY (${len(values)})")
-        values.append(query.limit)
-        sql = (
-            f"SELECT {MEDIA_COLUMNS}, number FROM rookery.media WHERE {' AND '.join(where)} "  # noqa: S608
-            f"ORDER BY number DESC LIMIT ${len(values)}"
-        )
+        sessions = query.sessions if query.session is None else (query.session,)
+        if query.session is not None and query.sessions is not None and query.session not in query.sessions:
+            sessions = ()
+        states = list(MediaState) if query.state is None else [query.state]
+        origins = list(MediaOrigin) if query.origin is None else [query.origin]
+        values: list[Any] = [2**63 - 1 if query.before is None else query.before, states, origins, query.limit]
+        if sessions is not None:
+            values.append(list(dict.fromkeys(sessions)))
+        sql = _PAGE if sessions is None else _PAGE_OF_SESSIONS
         return await self._all(sql, *values, of=lambda row: (row[-1], media_from_row(row)))
 
     async def delete_media(self, id: str) -> bool:

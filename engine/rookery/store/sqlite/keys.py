@@ -11,9 +11,13 @@ from ..rows.keys import AUDIT_COLUMNS, KEY_COLUMNS, audit_from_row, audit_to_row
 from ..rows.values import to_json
 from .base import SqliteBase
 from .database.connection import Database
+from .database.numbered import Place, merged
 
 _SELECT = f"SELECT {KEY_COLUMNS} FROM api_keys"  # noqa: S608
 _PLACES = ", ".join("?" * (1 + KEY_COLUMNS.count(",")))
+_AUDIT = f"SELECT id, {AUDIT_COLUMNS} FROM audit"  # noqa: S608
+_NEWEST = f"{_AUDIT} WHERE id < ? ORDER BY id DESC LIMIT ?"
+_CHOSEN = f"{_AUDIT} WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id DESC"  # noqa: S608
 
 
 class SqliteKeys(SqliteBase):
@@ -62,15 +66,18 @@ class SqliteKeys(SqliteBase):
         await self._write(lambda database: database.connection.executemany(sql, rows) and None)
 
     async def read_audit(self, query: AuditQuery) -> Sequence[AuditEntry]:
-        where, values = ["1"], list[object]()
-        for condition, value in (("id < ?", query.before), ("key = ?", query.key), ("session = ?", query.session)):
-            if value is not None:
-                where.append(condition)
-                values.append(value)
-        sql = f"SELECT id, {AUDIT_COLUMNS} FROM audit WHERE {' AND '.join(where)} ORDER BY id DESC LIMIT ?"  # noqa: S608
+        both = [
+            Place("audit", "id", f"audit_{column}", f"{column} = ?", (value,))
+            for column, value in (("session", query.session), ("key", query.key))
+            if value is not None
+        ]
+        below = 2**63 - 1 if query.before is None else query.before
 
         def read(connection: Connection) -> Sequence[AuditEntry]:
-            return [audit_from_row(row) for row in connection.execute(sql, [*values, query.limit])]
+            if not both:
+                return [audit_from_row(row) for row in connection.execute(_NEWEST, (below, query.limit))]
+            ids = to_json(merged(connection, [both], below=below, limit=query.limit))
+            return [audit_from_row(row) for row in connection.execute(_CHOSEN, (ids,))]
 
         return await self._read(read)
 

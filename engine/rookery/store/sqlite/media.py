@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from itertools import product
 from sqlite3 import Connection
-from typing import Any
 
 from ...errors import NotFound
-from ...model.media import MediaFile, MediaQuery
+from ...model.media import MediaFile, MediaOrigin, MediaQuery, MediaState
 from ..contract.media import ELSEWHERE_GRACE
 from ..rows.media import CHANGED_COLUMNS, MEDIA_COLUMNS, media_from_row, media_to_row
 from ..rows.values import to_json
 from .base import SqliteBase
 from .database.connection import Database
+from .database.numbered import Place, merged
 
 _SELECT = f"SELECT {MEDIA_COLUMNS} FROM media"  # noqa: S608
 _INSERT = f"INSERT INTO media (uid, {MEDIA_COLUMNS}) VALUES (?{', ?' * (1 + MEDIA_COLUMNS.count(','))})"  # noqa: S608
@@ -21,6 +22,27 @@ _PUT = (
     + ", ".join(f"{column} = excluded.{column}" for column in CHANGED_COLUMNS)
     + ", expires_at = max(expires_at, excluded.expires_at)"
 )
+_CHOSEN = (
+    f"SELECT {MEDIA_COLUMNS}, number FROM media WHERE number IN (SELECT value FROM json_each(?)) "  # noqa: S608
+    "ORDER BY number DESC"
+)
+
+
+def _ways(query: MediaQuery) -> Iterator[Sequence[Place]]:
+    """One place for each session, state and origin that can match."""
+    sessions = query.sessions if query.session is None else (query.session,)
+    if query.session is not None and query.sessions is not None and query.session not in query.sessions:
+        return
+    states = MediaState if query.state is None else (query.state,)
+    origins = MediaOrigin if query.origin is None else (query.origin,)
+    for state, origin in product(states, origins):
+        kind = state.value, origin.value
+        if sessions is None:
+            yield (Place("media", "number", "media_kind", "state = ? AND origin = ?", kind),)
+            continue
+        for session in dict.fromkeys(sessions):
+            condition = "session = ? AND state = ? AND origin = ?"
+            yield (Place("media", "number", "media_session_kind", condition, (session, *kind)),)
 
 
 class SqliteMedia(SqliteBase):
@@ -52,21 +74,9 @@ class SqliteMedia(SqliteBase):
         return await self._read(read)
 
     async def list_media(self, query: MediaQuery) -> Sequence[tuple[int, MediaFile]]:
-        where, values = ["number < ?"], list[Any]([2**63 - 1 if query.before is None else query.before])
-        for column, value in (("session", query.session), ("origin", query.origin), ("state", query.state)):
-            if value is not None:
-                where.append(f"{column} = ?")
-                values.append(str(value))
-        if query.sessions is not None:
-            where.append("session IN (SELECT value FROM json_each(?))")
-            values.append(to_json(query.sessions))
-        sql = (
-            f"SELECT {MEDIA_COLUMNS}, number FROM media WHERE {' AND '.join(where)} "  # noqa: S608
-            "ORDER BY number DESC LIMIT ?"
-        )
-
         def read(connection: Connection) -> Sequence[tuple[int, MediaFile]]:
-            return [(row[-1], media_from_row(row)) for row in connection.execute(sql, [*values, query.limit])]
+            numbers = to_json(merged(connection, _ways(query), below=query.before, limit=query.limit))
+            return [(row[-1], media_from_row(row)) for row in connection.execute(_CHOSEN, (numbers,))]
 
         return await self._read(read)
 

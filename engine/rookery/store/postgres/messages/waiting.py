@@ -11,16 +11,8 @@ from ....model.session import Lease
 from ...rows.messages import MESSAGE_COLUMNS, message_from_row
 from ..base import PostgresBase
 from ..database.pool import Connection
+from .pages import page_statement
 
-# The outer join returns one empty row for a session without messages, and none for an unknown session.
-_LIST = f"""
-    SELECT {", ".join(f"m.{column}" for column in MESSAGE_COLUMNS.split(", "))}, m.number
-    FROM rookery.sessions AS s LEFT JOIN LATERAL (
-        SELECT * FROM rookery.messages WHERE uid = s.uid AND number < $2 AND ($3::text[] IS NULL OR state = ANY ($3))
-          AND ($5::text IS NULL OR recipient = $5) AND ($6::double precision IS NULL OR created_at >= $6)
-          AND ($7::double precision IS NULL OR created_at < $7)
-        ORDER BY number DESC LIMIT $4
-    ) AS m ON true WHERE s.id = $1 ORDER BY m.number DESC"""  # noqa: S608
 _CANCEL = """
     UPDATE rookery.messages SET state = 'cancelled', updated_at = $2 WHERE id = $1 AND state IN ('queued', 'scheduled')
     RETURNING CASE WHEN watched THEN rookery.notify_1('message', id) END"""
@@ -44,23 +36,11 @@ class PostgresWaitingMessages(PostgresBase):
     """Implements the part of `MessageStore` about messages that wait: lists, schedules, cancelling."""
 
     async def list_messages(self, query: MessageQuery) -> Sequence[tuple[int, OutboundMessage]]:
-        before = 2**63 - 1 if query.before is None else query.before
-        states = None if query.states is None else [state.value for state in query.states]
-
         def read(row: Any) -> tuple[int, OutboundMessage] | None:
             return None if row[-1] is None else (row[-1], message_from_row(row))
 
-        rows = await self._all(
-            _LIST,
-            query.session,
-            before,
-            states,
-            query.limit,
-            query.chat,
-            query.since,
-            query.until,
-            of=read,
-        )
+        sql, values = page_statement(query)
+        rows = await self._all(sql, *values, of=read)
         if not rows:
             raise NotFound("session", query.session)
         return [row for row in rows if row is not None]

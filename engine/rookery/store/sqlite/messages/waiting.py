@@ -13,7 +13,12 @@ from ...rows.values import to_json
 from ..base import SqliteBase
 from ..database.connection import Database
 from ..status_events import announce as announce_states
+from .pages import page_numbers
 
+_CHOSEN = (
+    f"SELECT {MESSAGE_COLUMNS}, number FROM messages WHERE number IN (SELECT value FROM json_each(?)) "  # noqa: S608
+    "ORDER BY number DESC"
+)
 _CANCEL = "UPDATE messages SET state = 'cancelled', updated_at = ? WHERE id = ? AND state IN ('queued', 'scheduled')"
 
 
@@ -21,28 +26,12 @@ class SqliteWaitingMessages(SqliteBase):
     """Implements the part of `MessageStore` about messages that wait: lists, schedules, cancelling."""
 
     async def list_messages(self, query: MessageQuery) -> Sequence[tuple[int, OutboundMessage]]:
-        chat = "" if query.chat is None else "AND recipient = :chat "  # without OR, so that SQLite uses the index
-        sql = (
-            f"SELECT {MESSAGE_COLUMNS}, number FROM messages WHERE uid = :uid AND number < :before "  # noqa: S608
-            f"AND (:states IS NULL OR state IN (SELECT value FROM json_each(:states))) {chat}"
-            "AND (:since IS NULL OR created_at >= :since) AND (:until IS NULL OR created_at < :until) "
-            "ORDER BY number DESC LIMIT :limit"
-        )
-
         def read(connection: Connection) -> Sequence[tuple[int, OutboundMessage]]:
             found = connection.execute("SELECT uid FROM sessions WHERE id = ?", (query.session,)).fetchone()
             if found is None:
                 raise NotFound("session", query.session)
-            values = {
-                "uid": found[0],
-                "before": 2**63 - 1 if query.before is None else query.before,
-                "states": None if query.states is None else to_json(query.states),
-                "chat": query.chat,
-                "since": query.since,
-                "until": query.until,
-                "limit": query.limit,
-            }
-            return [(row[-1], message_from_row(row)) for row in connection.execute(sql, values)]
+            numbers = to_json(page_numbers(connection, found[0], query))
+            return [(row[-1], message_from_row(row)) for row in connection.execute(_CHOSEN, (numbers,))]
 
         return await self._read(read)
 

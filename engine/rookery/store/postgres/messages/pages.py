@@ -1,0 +1,46 @@
+"""The statement that reads a page of a session's sends by state, chat and time.
+
+Each state that can match is read through an index in the order of numbers, at most a page of it, and the page is merged from
+those: its cost does not grow with the sends of the session, however rare a state is.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ....model.message import MessageQuery, MessageState
+from ...rows.messages import MESSAGE_COLUMNS
+
+OUT_OF_ORDER = 5.0
+"""Seconds by which the time of acceptance may run against the order of numbers: a send is numbered when it is stored, and
+other instances have other clocks."""
+
+
+def page_statement(query: MessageQuery) -> tuple[str, list[Any]]:
+    """The statement and its values. An empty row for a session without such sends, and none for an unknown session."""
+    states = list(MessageState) if query.states is None else list(dict.fromkeys(query.states))
+    values: list[Any] = [query.session, 2**63 - 1 if query.before is None else query.before, states, query.limit]
+
+    def place(value: object) -> str:
+        values.append(value)
+        return f"${len(values)}"
+
+    chat, where = "NULL", ["m.uid = s.uid", "m.state = w.state", "m.number < $2"]
+    if query.chat is not None:
+        where.append(f"m.recipient = {(chat := place(query.chat))}")
+    for moment, sign, of_number, apart in (
+        (query.since, ">=", ">=", -OUT_OF_ORDER),
+        (query.until, "<", "<", OUT_OF_ORDER),
+    ):
+        if moment is not None:
+            where.append(f"m.created_at {sign} {place(moment)}")
+            bound = f"rookery.first_send_1(s.uid, w.state, {chat}, {place(moment + apart)})"
+            where.append(f"m.number {of_number} (SELECT {bound})")
+    each = f"SELECT m.* FROM rookery.messages AS m WHERE {' AND '.join(where)} ORDER BY m.number DESC LIMIT $4"  # noqa: S608
+    columns = ", ".join(f"p.{column}" for column in f"{MESSAGE_COLUMNS}, number".split(", "))
+    return (
+        f"SELECT {columns} FROM rookery.sessions AS s LEFT JOIN LATERAL ("  # noqa: S608
+        f"SELECT m.* FROM unnest($3::text[]) AS w (state), LATERAL ({each}) AS m ORDER BY m.number DESC LIMIT $4"
+        ") AS p ON true WHERE s.id = $1 ORDER BY p.number DESC",
+        values,
+    )

@@ -1,0 +1,219 @@
+"""Pages of sends, files and the audit log: the same rows as a look at every row finds, at a cost that does not grow."""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from rookery.model.key import AuditEntry, AuditQuery
+from rookery.model.media import MediaFile, MediaOrigin, MediaQuery, MediaState
+from rookery.model.message import MessageQuery, MessageState, OutboundMessage, SendOutcome
+from rookery.store.contract import Store
+from rookery.store.open import MemoryStore
+from store.building import create_and_claim, message, new_session, sqlite_steps
+
+Q = MessageQuery
+SESSIONS = ("shop", "other")
+
+
+def file(number: int, session: str | None, state: MediaState, origin: MediaOrigin) -> MediaFile:
+    return MediaFile(
+        id=f"file-{number}",
+        session=session,
+        origin=origin,
+        state=state,
+        content_type="image/png",
+        created_at=1000.0,
+        expires_at=2000.0,
+    )
+
+
+async def test_pages_of_sends_have_what_matches(store: Store) -> None:
+    rng = random.Random(3)
+    sent: list[OutboundMessage] = []
+    leases = {session: await create_and_claim(store, session) for session in SESSIONS}
+    for number in range(900):
+        scheduled = {"state": MessageState.SCHEDULED, "send_at": 9e9} if rng.random() < 0.1 else {}
+        # Half of the time of two neighbours is the wrong way round.
+        changes = {"to": rng.choice("1112"), "created_at": 1000.0 + number // 2 + rng.random(), **scheduled}
+        sent.append(message(rng.choice(SESSIONS), **changes))
+    for session in SESSIONS:
+        outcomes: list[SendOutcome] = []
+        mine = [one for one in sent if one.session == session]
+        for begin in range(0, len(mine), 100):
+            await store.enqueue_batch(mine[begin : begin + 100], pending_limit=10_000)
+        for one in mine:
+            state = rng.choice([*[MessageState.SENT] * 5, *MessageState])
+            if one.state is MessageState.QUEUED and state is not MessageState.SCHEDULED:
+                outcomes.append(SendOutcome(id=one.id, state=state, at=1500.0))
+        await store.record_sends(leases[session], outcomes)
+    stored = {session: await store.list_messages(Q(session=session, limit=10_000)) for session in SESSIONS}
+    assert {one.id for page in stored.values() for _, one in page} == {one.id for one in sent}
+    found = 0
+    for _ in range(400):
+        all_of_it = stored[session := rng.choice(SESSIONS)]
+        query = Q(
+            session=session,
+            states=rng.choice([None, None, (), tuple(rng.sample(list(MessageState), rng.randint(1, 3)))]),
+            chat=rng.choice([None, None, "1", "2", "9"]),
+            since=rng.choice([None, None, 1000.0 + rng.randrange(450)]),
+            until=rng.choice([None, None, 1000.0 + rng.randrange(450)]),
+            before=rng.choice([None, rng.choice(all_of_it)[0]]),
+            limit=rng.choice([1, 3, 50, 1000]),
+        )
+        page = await store.list_messages(query)
+        assert page == [row for row in all_of_it if wanted(*row, query)][: query.limit], query
+        found += len(page)
+    assert found > 2000
+
+
+def wanted(number: int, one: OutboundMessage, query: MessageQuery) -> bool:
+    return (
+        (query.states is None or one.state in query.states)
+        and (query.chat is None or one.to == query.chat)
+        and (query.since is None or one.created_at >= query.since)
+        and (query.until is None or one.created_at < query.until)
+        and (query.before is None or number < query.before)
+    )
+
+
+async def test_pages_of_files_have_what_matches(store: Store) -> None:
+    rng = random.Random(4)
+    for session in SESSIONS:
+        await store.create_session(new_session(session))
+    for number in range(300):
+        session = rng.choice([None, *SESSIONS])
+        await store.put_media(file(number, session, rng.choice(list(MediaState)), rng.choice(list(MediaOrigin))))
+    everything = await store.list_media(MediaQuery(limit=1000))
+    assert len(everything) == 300
+    for _ in range(200):
+        query = MediaQuery(
+            session=rng.choice([None, None, *SESSIONS, "nobody"]),
+            sessions=rng.choice([None, None, (), ("shop",), ("other", "shop", "shop")]),
+            state=rng.choice([None, *MediaState]),
+            origin=rng.choice([None, *MediaOrigin]),
+            before=rng.choice([None, rng.choice(everything)[0]]),
+            limit=rng.choice([1, 5, 1000]),
+        )
+        matching = [
+            (number, one)
+            for number, one in everything
+            if (query.session is None or one.session == query.session)
+            and (query.sessions is None or one.session in query.sessions)
+            and (query.state is None or one.state is query.state)
+            and (query.origin is None or one.origin is query.origin)
+            and (query.before is None or number < query.before)
+        ]
+        assert await store.list_media(query) == matching[: query.limit], query
+
+
+async def test_pages_of_the_audit_log_have_what_matches(store: Store) -> None:
+    rng = random.Random(5)
+
+    def entry(number: int) -> AuditEntry:
+        key, session = ("a", rng.choice([None, "s"])) if number < 700 else (rng.choice("bc"), rng.choice("stu"))
+        return AuditEntry(at=number, key=key, call="x", session=session, target=None, outcome=200)
+
+    await store.append_audit([entry(number) for number in range(1000)])
+    everything = await store.read_audit(AuditQuery(limit=10_000))
+    for key in (None, "a", "b", "nobody"):
+        for session in (None, "s", "t", "nobody"):
+            for before in (None, everything[500].id):
+                for limit in (1, 7, 5000):
+                    found = await store.read_audit(AuditQuery(before=before, key=key, session=session, limit=limit))
+                    matching = [
+                        one
+                        for one in everything
+                        if (key is None or one.key == key)
+                        and (session is None or one.session == session)
+                        and (before is None or one.id < before)
+                    ]
+                    assert list(found) == matching[:limit]
+
+
+def lists(query: MessageQuery) -> Callable[[Store], Awaitable[object]]:
+    return lambda store: store.list_messages(query)
+
+
+READS: dict[str, Callable[[Store], Awaitable[object]]] = {
+    "sends": lists(Q(session="shop", limit=10)),
+    "a rare state": lists(Q(session="shop", states=(MessageState.FAILED,))),
+    "an absent state": lists(Q(session="shop", states=(MessageState.EXPIRED, MessageState.SCHEDULED))),
+    "what waits": lists(Q(session="shop", states=(MessageState.QUEUED, MessageState.SENDING), limit=10)),
+    "a chat": lists(Q(session="shop", chat="1", limit=10)),
+    "an absent chat": lists(Q(session="shop", chat="nobody")),
+    "a chat and a rare state": lists(Q(session="shop", chat="1", states=(MessageState.FAILED,))),
+    "a chat and an absent state": lists(Q(session="shop", chat="1", states=(MessageState.READ,))),
+    "until the beginning": lists(Q(session="shop", until=900.0)),
+    "since the end": lists(Q(session="shop", since=9e9)),
+    "a chat since the end": lists(Q(session="shop", chat="1", since=9e9)),
+    "the last sends of the first half": lists(Q(session="shop", until=2000.0, limit=10)),
+    "files": lambda store: store.list_media(MediaQuery(limit=10)),
+    "files in a rare state": lambda store: store.list_media(MediaQuery(state=MediaState.FAILED)),
+    "files in an absent state": lambda store: store.list_media(MediaQuery(state=MediaState.WAITING)),
+    "a session's files in a rare state": lambda store: store.list_media(
+        MediaQuery(session="shop", state=MediaState.FAILED)
+    ),
+    "a session's uploaded files": lambda store: store.list_media(
+        MediaQuery(session="shop", origin=MediaOrigin.UPLOADED)
+    ),
+    "the files of sessions": lambda store: store.list_media(MediaQuery(sessions=SESSIONS, limit=10)),
+    "the audit of a key in a session": lambda store: store.read_audit(AuditQuery(key="rare", session="shop")),
+    "the audit of an absent key in a session": lambda store: store.read_audit(AuditQuery(key="nobody", session="shop")),
+    "the audit of a session": lambda store: store.read_audit(AuditQuery(session="shop", limit=10)),
+}
+
+
+def rows(connection: sqlite3.Connection, size: int) -> None:
+    """As the store writes them: sends of both sessions, the first of them failed, `size` of each queued and sent; files,
+    the first of them failed; the audit."""
+    uids = dict(connection.execute("SELECT id, uid FROM sessions"))
+    step = 2000.0 / size
+
+    def send(number: int, session: str, state: str) -> tuple[Any, ...]:
+        at = 1000.0 + number * step
+        return f"{session}{state}{number}", uids[session], session, str(number % 2), state, at, at, at + 1e6
+
+    sends = [send(number, session, "failed") for number in range(5) for session in SESSIONS]
+    sends += [send(number, session, "sent") for number in range(size) for session in SESSIONS]
+    sends += [send(number, session, "queued") for number in range(size) for session in SESSIONS]
+    connection.executemany(
+        "INSERT INTO messages (id, uid, session, recipient, content, options, state, attempts, created_at, updated_at, "
+        "expires_at, is_entry) "
+        """VALUES (?1, ?2, ?3, ?4, '{"type":"text","text":"hello"}', '{}', ?5, 1, ?6, ?7, ?8, 1)""",
+        sends,
+    )
+    files = [(f"{n}", uids["shop"], "shop", "inbound", "failed" if n < 5 else "stored") for n in range(size)]
+    connection.executemany(
+        "INSERT INTO media (id, uid, session, origin, state, content_type, attempts, created_at, expires_at) "
+        "VALUES (?, ?, ?, ?, ?, 'image/png', 1, 1000, 2000)",
+        files,
+    )
+    audit = [(n, "rare" if n < 5 else str(n % 3), "shop" if n < 5 or n % 2 else "other") for n in range(size)]
+    connection.executemany("INSERT INTO audit (at, key, call, session, outcome) VALUES (?, ?, 'x', ?, 200)", audit)
+
+
+@pytest.fixture
+async def stores() -> Any:
+    """A store with little in it, and one with twenty times as much."""
+    small, large = MemoryStore(), MemoryStore()
+    async with small.open(), large.open():
+        for store, size in ((small, 1_000), (large, 20_000)):
+            for session in SESSIONS:
+                await store.create_session(new_session(session))
+            await store._write(lambda database: rows(database.connection, size))  # noqa: B023
+        yield small, large
+
+
+async def test_a_page_costs_the_same_however_much_there_is(stores: tuple[Store, Store]) -> None:
+    """Counted in SQLite's own steps, in hundreds."""
+    grown = {}
+    for name, read in READS.items():
+        short, long = [await sqlite_steps(store, lambda: read(store)) for store in stores]  # noqa: B023
+        if long > 1.5 * short + 3:
+            grown[name] = short, long
+    assert not grown
