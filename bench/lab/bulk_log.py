@@ -14,7 +14,8 @@ from pathlib import Path
 
 import msgspec
 
-from lab.long_log import SESSIONS, open_store, sessions
+from lab.long_log import SESSIONS, Clock, open_store, sessions
+from rookery.model.webhook import Webhook
 from rookery.store.contract import Store
 
 DAY = 86400.0
@@ -144,9 +145,9 @@ _FURTHER = (
 
 async def furnish(directory: Path, amounts: Amounts, *, now: float) -> Store:
     """Make the database in this directory, which exists. Its sessions and webhooks are disabled."""
-    from rookery.model.webhook import Webhook
-
-    store = open_store(directory, lambda: now)
+    clock = Clock()
+    clock.now = now
+    store = open_store(directory, clock)
     async with store.open():
         await sessions(store)
         for id in ("hook", "slow"):

@@ -86,8 +86,9 @@ async def test_pages_of_files_have_what_matches(store: Store) -> None:
     for session in SESSIONS:
         await store.create_session(new_session(session))
     for number in range(300):
-        session = rng.choice([None, *SESSIONS])
-        await store.put_media(file(number, session, rng.choice(list(MediaState)), rng.choice(list(MediaOrigin))))
+        await store.put_media(
+            file(number, rng.choice([None, *SESSIONS]), rng.choice(list(MediaState)), rng.choice(list(MediaOrigin)))
+        )
     everything = await store.list_media(MediaQuery(limit=1000))
     assert len(everything) == 300
     for _ in range(200):
