@@ -87,11 +87,8 @@ class Housekeeper:
         now = self._clock()
         before = now - self._settings.event_retention
         await in_pieces(lambda limit: self._store.prune_events(before=before, limit=limit))
-        await self._store.prune_audit(before=now - self._settings.audit_retention, keep=self._settings.audit_entries)
-        while True:
-            began = trio.current_time()
-            if await self._store.tidy_chats(now=now, before=before) < BATCH:
-                break
-            await trio.sleep(min(trio.current_time() - began, 1.0))
-        before = now - self._settings.message_retention
-        await in_pieces(lambda limit: self._store.prune_messages(before=before, limit=limit))
+        oldest, keep = now - self._settings.audit_retention, self._settings.audit_entries
+        await in_pieces(lambda limit: self._store.prune_audit(before=oldest, keep=keep, limit=limit))
+        await in_pieces(lambda limit: self._store.tidy_chats(now=now, before=before, limit=limit))
+        sends_before = now - self._settings.message_retention
+        await in_pieces(lambda limit: self._store.prune_messages(before=sends_before, limit=limit))

@@ -59,6 +59,6 @@ class ChatStore(Protocol):
     async def keep_chat(self, session: str, chat: str, seconds: float | None) -> bool:
         """Set the chat's own retention. False when the chat does not exist."""
 
-    async def tidy_chats(self, *, now: float, before: float) -> int:
+    async def tidy_chats(self, *, now: float, before: float, limit: int = 1000) -> int:
         """Delete final events and sends that have outlived their chat's own retention, and empty chats older than
-        `before`. Returns the number of events and sends deleted."""
+        `before`; at most `limit` of them together. Returns how many: less than `limit` when nothing is left to delete."""

@@ -39,5 +39,6 @@ class KeyStore(Protocol):
     async def read_audit(self, query: AuditQuery) -> Sequence[AuditEntry]:
         """One page of the audit log, see `AuditQuery`."""
 
-    async def prune_audit(self, *, before: float, keep: int) -> int:
-        """Delete entries older than `before`, and all but the newest `keep`; returns how many."""
+    async def prune_audit(self, *, before: float, keep: int, limit: int = 1000) -> int:
+        """Delete entries older than `before`, and all but the newest `keep`; at most `limit` of them. Returns how many:
+        less than `limit` when nothing is left to delete."""

@@ -60,6 +60,10 @@ def _row(row: Any) -> Row:
     return tuple(row)
 
 
+def _first(row: Any) -> int:
+    return int(row[0])
+
+
 def _pair(row: Any) -> tuple[str, str]:
     return row[0], row[1]
 
@@ -188,11 +192,18 @@ class PostgresChats(PostgresBase):
         await self._uid(session)
         return await self._value(sql.KEEP, session, chat, seconds) is not None
 
-    async def tidy_chats(self, *, now: float, before: float) -> int:
-        gone = len(await self._all(sql.TIDY_EVENTS, now, of=_row)) + len(
-            await self._all(sql.TIDY_MESSAGES, now, of=_row)
-        )
-        await self._db.row(sql.TIDY_CHATS + " RETURNING chat", before)
+    async def tidy_chats(self, *, now: float, before: float, limit: int = 1000) -> int:
+        gone = 0
+        for statements, tidy in ((sql.OLD_EVENTS, sql.TIDY_EVENTS), (sql.OLD_MESSAGES, sql.TIDY_MESSAGES)):
+            for statement in statements:
+                if gone < limit and (found := await self._all(statement, now, limit - gone, of=_first)):
+                    await self._db.row(_text(tidy), found)
+                    gone += len(found)
+        if gone < limit:
+            chats = await self._all(sql.EMPTY_CHATS, before, limit - gone, of=_row)
+            for chat in chats:
+                await self._db.row(sql.TIDY_CHAT, before, *chat)
+            gone += len(chats)
         return gone
 
     async def _uid(self, session: str) -> int:

@@ -19,12 +19,19 @@ _APPEND = f"""
     INSERT INTO rookery.audit ({AUDIT_COLUMNS})
     SELECT * FROM unnest($1::double precision[], $2::text[], $3::text[], $4::text[], $5::text[], $6::integer[],
         $7::text[])"""  # noqa: S608
+# The newest entry that is too old by number is looked for only where there may be more than are kept.
 _PRUNE = """
-    WITH gone AS (
-        DELETE FROM rookery.audit WHERE id <= greatest(
-            coalesce((SELECT max(id) FROM rookery.audit WHERE at < $1), 0),
-            coalesce((SELECT id FROM rookery.audit ORDER BY id DESC LIMIT 1 OFFSET $2), 0))
-        RETURNING 1
+    WITH ends AS (SELECT (SELECT min(id) FROM rookery.audit) AS lowest, (SELECT max(id) FROM rookery.audit) AS highest),
+    aged AS (SELECT id FROM rookery.audit WHERE at < $1 ORDER BY at LIMIT $3),
+    excess AS (
+        SELECT id FROM rookery.audit
+        WHERE id <= (SELECT CASE WHEN highest - lowest >= $2 THEN (
+            SELECT id FROM rookery.audit ORDER BY id DESC LIMIT 1 OFFSET $2) END FROM ends)
+        ORDER BY id LIMIT $3
+    ),
+    gone AS (
+        DELETE FROM rookery.audit WHERE id = ANY (ARRAY(
+            SELECT id FROM (SELECT id FROM aged UNION SELECT id FROM excess) AS found LIMIT $3)) RETURNING 1
     )
     SELECT count(*) FROM gone"""
 
@@ -76,5 +83,5 @@ class PostgresKeys(PostgresBase):
         )
         return await self._all(sql, *values, of=audit_from_row)
 
-    async def prune_audit(self, *, before: float, keep: int) -> int:
-        return int(await self._value(_PRUNE, before, keep))
+    async def prune_audit(self, *, before: float, keep: int, limit: int = 1000) -> int:
+        return int(await self._value(_PRUNE, before, keep, limit))

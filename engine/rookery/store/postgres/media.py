@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from ...errors import NotFound
-from ...model.media import MediaFile, MediaOrigin, MediaQuery, MediaState
+from ...model.media import MediaFile, MediaQuery
 from ..contract.media import ELSEWHERE_GRACE
 from ..rows.media import CHANGED_COLUMNS, MEDIA_COLUMNS, media_from_row, media_to_row
 from .base import PostgresBase
@@ -30,22 +30,46 @@ _EXPIRE = """
         SELECT number FROM rookery.media WHERE expires_at <= $1 AND (place IS NULL OR place = $2 OR expires_at <= $3)
         ORDER BY expires_at LIMIT $4 FOR UPDATE SKIP LOCKED
     ) RETURNING id"""
-# Each state and origin, and each session, is read through an index, at most a page of it.
-_KIND = "unnest($2::text[]) AS w (state), unnest($3::text[]) AS o (origin)"
-_EACH = """
-    SELECT f.* FROM rookery.media AS f
-    WHERE f.state = w.state AND f.origin = o.origin AND f.number < $1{} ORDER BY f.number DESC LIMIT $4"""
-_PAGES = (
-    f"SELECT {', '.join(f'p.{column}' for column in MEDIA_COLUMNS.split(', '))}, p.number "  # noqa: S608
-    "FROM {}, LATERAL ({}) AS p ORDER BY p.number DESC LIMIT $4"
-)
-_PAGE = _PAGES.format(_KIND, _EACH.format(""))
-_PAGE_OF_SESSIONS = _PAGES.format(
-    f"unnest($5::text[]) AS c (session), {_KIND}", _EACH.format(" AND f.session = c.session")
-)
 _CURSOR = """
     INSERT INTO rookery.meta AS m (key, value) VALUES ('media_cursor', $1)
     ON CONFLICT (key) DO UPDATE SET value = excluded.value WHERE m.value::bigint < excluded.value::bigint"""
+# The kinds that there are, each found with one step in the index: a newer version may have written others than are known here.
+_KINDS = """
+    WITH RECURSIVE kinds AS (
+        (SELECT state, origin FROM rookery.media ORDER BY state, origin LIMIT 1)
+        UNION ALL
+        SELECT n.state, n.origin FROM kinds AS k, LATERAL (
+            SELECT state, origin FROM rookery.media WHERE (state, origin) > (k.state, k.origin)
+            ORDER BY state, origin LIMIT 1) AS n
+    )"""
+
+
+def _page(query: MediaQuery) -> tuple[str, list[Any]]:
+    """The statement and its values. Each session and kind that can match is read through an index, at most a page of it."""
+    values: list[Any] = [2**63 - 1 if query.before is None else query.before, query.limit]
+
+    def place(value: object) -> str:
+        values.append(value)
+        return f"${len(values)}"
+
+    sources, where, kinds = list[str](), ["f.number < $1"], ["TRUE"]
+    sessions = query.sessions if query.session is None else (query.session,)
+    if sessions is not None:
+        if query.sessions is not None and query.session is not None and query.session not in query.sessions:
+            sessions = ()
+        sources.append(f"unnest({place(list(dict.fromkeys(sessions)))}::text[]) AS c (session)")
+        where.append("f.session = c.session")
+    for column, value in (("state", query.state), ("origin", query.origin)):
+        if value is not None:
+            kinds.append(f"{column} = {place(str(value))}")
+    if len(kinds) > 1:
+        sources.append(f"(SELECT * FROM kinds WHERE {' AND '.join(kinds)}) AS k")  # noqa: S608
+        where += ["f.state = k.state", "f.origin = k.origin"]
+    each = f"SELECT f.* FROM rookery.media AS f WHERE {' AND '.join(where)} ORDER BY f.number DESC LIMIT $2"  # noqa: S608
+    found = ", ".join([*sources, f"LATERAL ({each}) AS p"])
+    columns = ", ".join(f"p.{column}" for column in f"{MEDIA_COLUMNS}, number".split(", "))
+    common = _KINDS if len(kinds) > 1 else ""
+    return f"{common} SELECT {columns} FROM {found} ORDER BY p.number DESC LIMIT $2", values  # noqa: S608
 
 
 class PostgresMedia(PostgresBase):
@@ -63,15 +87,7 @@ class PostgresMedia(PostgresBase):
         raise NotFound("media", id)
 
     async def list_media(self, query: MediaQuery) -> Sequence[tuple[int, MediaFile]]:
-        sessions = query.sessions if query.session is None else (query.session,)
-        if query.session is not None and query.sessions is not None and query.session not in query.sessions:
-            sessions = ()
-        states = list(MediaState) if query.state is None else [query.state]
-        origins = list(MediaOrigin) if query.origin is None else [query.origin]
-        values: list[Any] = [2**63 - 1 if query.before is None else query.before, states, origins, query.limit]
-        if sessions is not None:
-            values.append(list(dict.fromkeys(sessions)))
-        sql = _PAGE if sessions is None else _PAGE_OF_SESSIONS
+        sql, values = _page(query)
         return await self._all(sql, *values, of=lambda row: (row[-1], media_from_row(row)))
 
     async def delete_media(self, id: str) -> bool:

@@ -110,23 +110,37 @@ ERASE_EVENTS = "DELETE FROM rookery.events WHERE id {in $1}"
 ERASE_MESSAGES = "DELETE FROM rookery.messages WHERE uid = $1 AND (chat = $2 OR recipient = $2) RETURNING id"
 ERASE_CHAT = "DELETE FROM rookery.chats WHERE uid = $1 AND chat = $2"
 
-TIDY_EVENTS = """
-    DELETE FROM rookery.events WHERE id IN (
-        SELECT e.event FROM rookery.chats AS c JOIN rookery.chat_entries AS e ON e.uid = c.uid AND e.chat = c.chat
-        WHERE c.retention IS NOT NULL AND e.at < CAST($1 AS double precision) - c.retention
-          AND NOT EXISTS (SELECT 1 FROM rookery.deliveries AS d WHERE d.event = e.event)
-          AND NOT EXISTS (SELECT 1 FROM rookery.dead_letters AS l WHERE l.event = e.event)
-        LIMIT 1000) RETURNING id"""
+# What has outlived its chat's own retention, each in an index by age. Every part is limited to `$2` rows.
+_NOT_NEEDED = """
+    AND NOT EXISTS (SELECT 1 FROM rookery.deliveries AS d WHERE d.event = e.event)
+    AND NOT EXISTS (SELECT 1 FROM rookery.dead_letters AS l WHERE l.event = e.event)"""
+OLD_EVENTS = tuple(
+    f"""
+    SELECT e.event FROM rookery.chats AS c CROSS JOIN rookery.chat_entries AS e
+    WHERE c.retention IS NOT NULL AND e.uid = c.uid AND e.chat = c.chat AND e.role {those} ('in', 'out')
+      AND e.at < CAST($1 AS double precision) - c.retention {_NOT_NEEDED} LIMIT $2"""  # noqa: S608
+    for those in ("IN", "NOT IN")
+)
+OLD_MESSAGES = tuple(
+    f"""
+    SELECT m.number FROM rookery.chats AS c CROSS JOIN rookery.messages AS m
+    WHERE c.retention IS NOT NULL AND m.uid = c.uid AND m.chat = c.chat AND {those}
+      AND m.created_at < CAST($1 AS double precision) - c.retention AND m.state NOT IN ('queued', 'sending', 'scheduled')
+    LIMIT $2"""  # noqa: S608
+    for those in ("m.is_entry", "NOT m.is_entry")
+)
+_IS_EMPTY = """
+    c.last_at < $1 AND c.retention IS NULL
+    AND NOT EXISTS (SELECT 1 FROM rookery.chat_entries AS e
+                    WHERE e.uid = c.uid AND e.chat = c.chat AND e.role IN ('in', 'out'))
+    AND NOT EXISTS (SELECT 1 FROM rookery.messages AS m WHERE m.uid = c.uid AND m.chat = c.chat AND m.is_entry)"""
+EMPTY_CHATS = f"""
+    SELECT c.uid, c.chat FROM rookery.sessions AS s CROSS JOIN rookery.chats AS c
+    WHERE c.uid = s.uid AND {_IS_EMPTY} LIMIT $2"""  # noqa: S608
+TIDY_CHAT = f"DELETE FROM rookery.chats AS c WHERE c.uid = $2 AND c.chat = $3 AND {_IS_EMPTY}"  # noqa: S608
+TIDY_EVENTS = f"DELETE FROM rookery.events AS v WHERE v.id {{in $1}} {_NOT_NEEDED.replace('e.event', 'v.id')}"  # noqa: S608
 TIDY_MESSAGES = """
-    DELETE FROM rookery.messages WHERE number IN (
-        SELECT m.number FROM rookery.chats AS c JOIN rookery.messages AS m ON m.uid = c.uid AND m.chat = c.chat
-        WHERE c.retention IS NOT NULL AND m.created_at < CAST($1 AS double precision) - c.retention
-          AND m.state NOT IN ('queued', 'sending', 'scheduled') LIMIT 1000) RETURNING number"""
-TIDY_CHATS = """
-    DELETE FROM rookery.chats WHERE last_at < $1 AND retention IS NULL
-      AND NOT EXISTS (SELECT 1 FROM rookery.chat_entries AS e
-                      WHERE e.uid = chats.uid AND e.chat = chats.chat AND e.role IN ('in', 'out'))
-      AND NOT EXISTS (SELECT 1 FROM rookery.messages AS m WHERE m.uid = chats.uid AND m.chat = chats.chat AND m.is_entry)"""
+    DELETE FROM rookery.messages WHERE number {in $1} AND state NOT IN ('queued', 'sending', 'scheduled')"""
 
 
 def source_from_row(row: Row) -> ChatSource:

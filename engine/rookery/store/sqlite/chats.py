@@ -211,15 +211,31 @@ class SqliteChats(SqliteBase):
 
         return await self._write(work)
 
-    async def tidy_chats(self, *, now: float, before: float) -> int:
-        def work(database: Database) -> int:
-            connection = database.connection
-            gone = len(_all(connection, sql.TIDY_EVENTS, now)) + len(_all(connection, sql.TIDY_MESSAGES, now))
-            _all(connection, sql.TIDY_CHATS, before)
-            _keep_ids(database)
-            return gone
+    async def tidy_chats(self, *, now: float, before: float, limit: int = 1000) -> int:
+        def find(connection: Connection) -> tuple[list[int], list[int], list[Row]]:
+            """Looks at everything beside the writer: what stays may be much."""
+            events: list[int] = []
+            sends: list[int] = []
+            chats: list[Row] = []
+            for found, statements in ((events, sql.OLD_EVENTS), (sends, sql.OLD_MESSAGES)):
+                for statement in statements:
+                    left = limit - len(events) - len(sends)
+                    found += [row[0] for row in _all(connection, statement, now, left)] if left else []
+            if left := limit - len(events) - len(sends):
+                chats = _all(connection, sql.EMPTY_CHATS, before, left)
+            return events, sends, chats
 
-        return await self._write(work, background=True)
+        def work(database: Database) -> None:
+            connection = database.connection
+            _all(connection, sql.TIDY_EVENTS, events)
+            _all(connection, sql.TIDY_MESSAGES, sends)
+            _many(connection, sql.TIDY_CHAT, [(before, *chat) for chat in chats])
+            _keep_ids(database)
+
+        events, sends, chats = await self._read(find)
+        if events or sends or chats:
+            await self._write(work, background=True)
+        return len(events) + len(sends) + len(chats)
 
 
 def _keep_ids(database: Database) -> None:

@@ -11,13 +11,24 @@ from ..rows.keys import AUDIT_COLUMNS, KEY_COLUMNS, audit_from_row, audit_to_row
 from ..rows.values import to_json
 from .base import SqliteBase
 from .database.connection import Database
-from .database.numbered import Place, merged
 
 _SELECT = f"SELECT {KEY_COLUMNS} FROM api_keys"  # noqa: S608
 _PLACES = ", ".join("?" * (1 + KEY_COLUMNS.count(",")))
-_AUDIT = f"SELECT id, {AUDIT_COLUMNS} FROM audit"  # noqa: S608
-_NEWEST = f"{_AUDIT} WHERE id < ? ORDER BY id DESC LIMIT ?"
-_CHOSEN = f"{_AUDIT} WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id DESC"  # noqa: S608
+_PAGES = {
+    index: f"SELECT id, {AUDIT_COLUMNS} FROM audit {where} id < ? ORDER BY id DESC LIMIT ?"  # noqa: S608
+    for index, where in {
+        "": "WHERE",
+        "_session": "INDEXED BY audit_session WHERE session = ? AND",
+        "_key": "INDEXED BY audit_key WHERE key = ? AND",
+        "_session_key": "INDEXED BY audit_session_key WHERE session = ? AND key = ? AND",
+    }.items()
+}
+"""Each by an index that has what was asked for in the order of ids."""
+_ENDS = "SELECT (SELECT min(id) FROM audit), (SELECT max(id) FROM audit)"
+_OLD = "SELECT id FROM audit WHERE at < ? ORDER BY at LIMIT ?"
+_EXCESS = """
+    SELECT id FROM audit WHERE id <= (SELECT id FROM audit ORDER BY id DESC LIMIT 1 OFFSET ?) ORDER BY id LIMIT ?"""
+_PRUNE = "DELETE FROM audit WHERE id IN (SELECT value FROM json_each(?))"
 
 
 class SqliteKeys(SqliteBase):
@@ -66,29 +77,30 @@ class SqliteKeys(SqliteBase):
         await self._write(lambda database: database.connection.executemany(sql, rows) and None)
 
     async def read_audit(self, query: AuditQuery) -> Sequence[AuditEntry]:
-        both = [
-            Place("audit", "id", f"audit_{column}", f"{column} = ?", (value,))
-            for column, value in (("session", query.session), ("key", query.key))
-            if value is not None
-        ]
+        asked = {"session": query.session, "key": query.key}
+        index = "".join(f"_{column}" for column, value in asked.items() if value is not None)
+        values = [value for value in asked.values() if value is not None]
         below = 2**63 - 1 if query.before is None else query.before
 
         def read(connection: Connection) -> Sequence[AuditEntry]:
-            if not both:
-                return [audit_from_row(row) for row in connection.execute(_NEWEST, (below, query.limit))]
-            ids = to_json(merged(connection, [both], below=below, limit=query.limit))
-            return [audit_from_row(row) for row in connection.execute(_CHOSEN, (ids,))]
+            rows = connection.execute(_PAGES[index], (*values, below, query.limit))
+            return [audit_from_row(row) for row in rows]
 
         return await self._read(read)
 
-    async def prune_audit(self, *, before: float, keep: int) -> int:
-        sql = (
-            "DELETE FROM audit WHERE id <= coalesce((SELECT max(id) FROM audit WHERE at < ?), 0) "
-            "OR id <= coalesce((SELECT id FROM audit ORDER BY id DESC LIMIT 1 OFFSET ?), 0)"
-        )
-        return await self._write(
-            lambda database: database.connection.execute(sql, (before, keep)).rowcount, background=True
-        )
+    async def prune_audit(self, *, before: float, keep: int, limit: int = 1000) -> int:
+        def find(connection: Connection) -> list[int]:
+            ids = [row[0] for row in connection.execute(_OLD, (before, limit))]
+            lowest, highest = connection.execute(_ENDS).fetchone()
+            if len(ids) < limit and lowest is not None and highest - lowest >= keep:
+                found = dict.fromkeys([*ids, *(row[0] for row in connection.execute(_EXCESS, (keep, limit)))])
+                ids = list(found)[:limit]
+            return ids
+
+        if ids := await self._read(find):  # beside the writer: it looks at all entries that are kept
+            values = (to_json(ids),)
+            await self._write(lambda database: database.connection.execute(_PRUNE, values) and None, background=True)
+        return len(ids)
 
     async def _keys(self, rest: str, *values: object) -> Sequence[ApiKey]:
         def read(connection: Connection) -> Sequence[ApiKey]:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from itertools import product
 from sqlite3 import Connection
 
 from ...errors import NotFound
-from ...model.media import MediaFile, MediaOrigin, MediaQuery, MediaState
+from ...model.media import MediaFile, MediaQuery
 from ..contract.media import ELSEWHERE_GRACE
 from ..rows.media import CHANGED_COLUMNS, MEDIA_COLUMNS, media_from_row, media_to_row
-from ..rows.values import to_json
+from ..rows.values import Row, to_json
 from .base import SqliteBase
 from .database.connection import Database
-from .database.numbered import Place, merged
+from .database.numbered import Place, each, merged
 
 _SELECT = f"SELECT {MEDIA_COLUMNS} FROM media"  # noqa: S608
 _INSERT = f"INSERT INTO media (uid, {MEDIA_COLUMNS}) VALUES (?{', ?' * (1 + MEDIA_COLUMNS.count(','))})"  # noqa: S608
@@ -22,27 +21,38 @@ _PUT = (
     + ", ".join(f"{column} = excluded.{column}" for column in CHANGED_COLUMNS)
     + ", expires_at = max(expires_at, excluded.expires_at)"
 )
+_NEWEST = f"SELECT {MEDIA_COLUMNS}, number FROM media WHERE number < ? ORDER BY number DESC LIMIT ?"  # noqa: S608
 _CHOSEN = (
     f"SELECT {MEDIA_COLUMNS}, number FROM media WHERE number IN (SELECT value FROM json_each(?)) "  # noqa: S608
     "ORDER BY number DESC"
 )
 
 
-def _ways(query: MediaQuery) -> Iterator[Sequence[Place]]:
-    """One place for each session, state and origin that can match."""
+_STATES = each("state", "media")
+_STATES_OF = each("state", "media", "session = ?1")
+_ORIGINS = each("origin", "media", "state = ?1")
+_ORIGINS_OF = each("origin", "media", "session = ?1 AND state = ?2")
+
+
+def _ways(connection: Connection, query: MediaQuery) -> Iterator[Sequence[Place]]:
+    """One place for each session, state and origin that can match. A newer version may have written values that are not
+    known here."""
     sessions = query.sessions if query.session is None else (query.session,)
     if query.session is not None and query.sessions is not None and query.session not in query.sessions:
         return
-    states = MediaState if query.state is None else (query.state,)
-    origins = MediaOrigin if query.origin is None else (query.origin,)
-    for state, origin in product(states, origins):
-        kind = state.value, origin.value
-        if sessions is None:
-            yield (Place("media", "number", "media_kind", "state = ? AND origin = ?", kind),)
+    for session in (None,) if sessions is None else dict.fromkeys(sessions):
+        if session is not None and query.state is None and query.origin is None:
+            yield (Place("media", "number", "media_named", "session = ?", (session,)),)
             continue
-        for session in dict.fromkeys(sessions):
-            condition = "session = ? AND state = ? AND origin = ?"
-            yield (Place("media", "number", "media_session_kind", condition, (session, *kind)),)
+        of, condition = ((), "") if session is None else ((session,), "session = ? AND ")
+        index = "media_kind" if session is None else "media_session_kind"
+        for state in _values(connection, query.state, _STATES if session is None else _STATES_OF, of):
+            for origin in _values(connection, query.origin, _ORIGINS if session is None else _ORIGINS_OF, (*of, state)):
+                yield (Place("media", "number", index, f"{condition}state = ? AND origin = ?", (*of, state, origin)),)
+
+
+def _values(connection: Connection, asked: str | None, statement: str, of: Row) -> Sequence[str]:
+    return [row[0] for row in connection.execute(statement, of)] if asked is None else [str(asked)]
 
 
 class SqliteMedia(SqliteBase):
@@ -75,7 +85,11 @@ class SqliteMedia(SqliteBase):
 
     async def list_media(self, query: MediaQuery) -> Sequence[tuple[int, MediaFile]]:
         def read(connection: Connection) -> Sequence[tuple[int, MediaFile]]:
-            numbers = to_json(merged(connection, _ways(query), below=query.before, limit=query.limit))
+            if query == MediaQuery(before=query.before, limit=query.limit):
+                below = 2**63 - 1 if query.before is None else query.before
+                rows = connection.execute(_NEWEST, (below, query.limit))
+                return [(row[-1], media_from_row(row)) for row in rows]
+            numbers = to_json(merged(connection, _ways(connection, query), below=query.before, limit=query.limit))
             return [(row[-1], media_from_row(row)) for row in connection.execute(_CHOSEN, (numbers,))]
 
         return await self._read(read)

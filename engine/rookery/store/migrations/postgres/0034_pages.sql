@@ -6,7 +6,7 @@ DROP INDEX rookery.messages_list;
 DROP INDEX rookery.messages_chat;
 CREATE INDEX media_kind ON rookery.media (state, origin, number);
 CREATE INDEX media_session_kind ON rookery.media (session, state, origin, number);
-DROP INDEX rookery.media_named;
+
 CREATE INDEX audit_session_key ON rookery.audit (session, key, id) WHERE session IS NOT NULL;
 
 -- The number of the first of a session's sends in a state (and a chat, unless NULL) that was accepted at this time or later;

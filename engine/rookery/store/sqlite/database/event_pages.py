@@ -15,27 +15,16 @@ from ....model.subscription import QUIET_TYPES, TypeFilter
 from ...rows.events import EVENT_COLUMNS, event_from_row
 from ...rows.values import to_json
 from .event_rows import LONGEST_RUN
+from .numbered import each
 
 _BEYOND = 2**63 - 1
 _ALL = f"SELECT {EVENT_COLUMNS} FROM events WHERE id > ? ORDER BY id LIMIT ?"  # noqa: S608
 _CHOSEN = f"SELECT {EVENT_COLUMNS} FROM events WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id"  # noqa: S608
 
-
-def _each(column: str, table: str, condition: str = "") -> str:
-    """A statement for the different values of a column, each found with one step in the index."""
-    first = f" WHERE {condition}" if condition else ""
-    further = f" AND {condition}" if condition else ""
-    return (
-        f"WITH RECURSIVE known (value) AS (SELECT min({column}) FROM {table}{first} UNION ALL "  # noqa: S608
-        f"SELECT (SELECT min({column}) FROM {table} WHERE {column} > known.value{further}) "
-        "FROM known WHERE known.value IS NOT NULL) SELECT value FROM known WHERE value IS NOT NULL"
-    )
-
-
-_TYPES = _each("type", "event_runs")
-_TYPES_OF = _each("type", "event_runs", "session = ?1")
-_SESSIONS_IN = _each("session", "event_chats", "chat = ?1")
-_TYPES_IN = _each("type", "event_chats", "chat = ?1 AND session = ?2")
+_TYPES = each("type", "event_runs")
+_TYPES_OF = each("type", "event_runs", "session = ?1")
+_SESSIONS_IN = each("session", "event_chats", "chat = ?1")
+_TYPES_IN = each("type", "event_chats", "chat = ?1 AND session = ?2")
 _POSITION = "SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'chats_position'"
 
 

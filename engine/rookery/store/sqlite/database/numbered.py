@@ -19,6 +19,9 @@ WALK = 200
 """Rows that are looked at one after another before two indexes are made to agree."""
 HITS = 10
 """Matching rows among these from which on it is cheaper to go on so."""
+LEAPS = 500
+"""Numbers that the indexes are asked for in turn before the rows are looked at again, which is quicker where each number lies
+between two others."""
 
 
 class Span(msgspec.Struct, frozen=True):
@@ -87,6 +90,7 @@ class Place:
             return [row[0] for row in rows]
         sql = f"SELECT {self._column}, TRUE {conditions} {self._source} {order}"
         found: list[int] = []
+        has_leapt = False
         while len(found) < limit:
             rows = connection.execute(sql, (*asked, *self.values, below, above, WALK)).fetchall()
             hits = [number for number, matches in rows if matches]
@@ -94,9 +98,10 @@ class Place:
             if len(rows) < WALK:
                 break
             below = rows[-1][0]
-            if len(hits) < HITS and len(found) < limit:
-                agreed = _agreed(connection, [self, *further], above, below, limit - len(found), span)
-                return [*found, *agreed]
+            if len(hits) < HITS and len(found) < limit and not has_leapt:
+                agreed, below = _agreed(connection, [self, *further], above, below, limit - len(found), span)
+                found += agreed
+                has_leapt = True
         return found[:limit]
 
     def next_one(self, connection: Connection, above: int, below: int, span: Span | None) -> int | None:
@@ -118,23 +123,33 @@ def _conditions(places: Sequence[Place], span: Span | None) -> tuple[str, Row]:
 
 def _agreed(
     connection: Connection, places: Sequence[Place], above: int, below: int, limit: int, span: Span | None
-) -> list[int]:
-    """The highest numbers that all places have."""
+) -> tuple[list[int], int]:
+    """The highest numbers that all places have, and the number below which others may follow."""
     found: list[int] = []
     number, agreeing = below, 0
-    while True:
-        for place in places:
-            latest = place.next_one(connection, above, number + (agreeing > 0), span)
-            if latest is None:
-                return found
-            agreeing = agreeing + 1 if agreeing and latest == number else 1
-            number = latest
-            if agreeing == len(places):
-                found.append(number)
-                if len(found) == limit:
-                    return found
-                agreeing = 0
+    for leap in range(LEAPS):
+        latest = places[leap % len(places)].next_one(connection, above, number + (agreeing > 0), span)
+        if latest is None:
+            return found, above
+        agreeing = agreeing + 1 if agreeing and latest == number else 1
+        number = latest
+        if agreeing == len(places):
+            found.append(number)
+            if len(found) == limit:
                 break
+            agreeing = 0
+    return found, number + (agreeing > 0)
+
+
+def each(column: str, table: str, condition: str = "") -> str:
+    """A statement for the different values of a column, each found with one step in the index."""
+    first = f" WHERE {condition}" if condition else ""
+    further = f" AND {condition}" if condition else ""
+    return (
+        f"WITH RECURSIVE known (value) AS (SELECT min({column}) FROM {table}{first} UNION ALL "  # noqa: S608
+        f"SELECT (SELECT min({column}) FROM {table} WHERE {column} > known.value{further}) "
+        "FROM known WHERE known.value IS NOT NULL) SELECT value FROM known WHERE value IS NOT NULL"
+    )
 
 
 def merged(

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from sqlite3 import Connection
 
 from ....model.message import MessageQuery, MessageState
-from ..database.numbered import Place, Span, merged
+from ..database.numbered import Place, Span, each, merged
 
 OUT_OF_ORDER = 5.0
 """Seconds by which the time of acceptance may run against the order of numbers: a send is numbered when it is stored, and it
@@ -14,6 +14,8 @@ waits for the database until then."""
 
 _UNDER_WAY = "state IN ('queued', 'sending')"
 _FINISHED = "state NOT IN ('queued', 'sending', 'scheduled')"
+_UNUSUAL = "state NOT IN ('queued', 'sending', 'scheduled', 'sent')"
+_STATES = each("state", "messages INDEXED BY messages_finished", f"uid = ?1 AND {_FINISHED}")
 
 
 def page_numbers(connection: Connection, uid: int, query: MessageQuery) -> list[int]:
@@ -21,22 +23,33 @@ def page_numbers(connection: Connection, uid: int, query: MessageQuery) -> list[
     span = None
     if query.since is not None or query.until is not None:
         span = Span("created_at", query.since, query.until, OUT_OF_ORDER)
-    return merged(connection, _ways(uid, query), below=query.before, limit=query.limit, span=span)
+    states = None if query.states is None else list(dict.fromkeys(state.value for state in query.states))
+    if query.states is None and query.chat is None:
+        # A newer version may have written states that are not known here.
+        states = [*_WAITING, *(row[0] for row in connection.execute(_STATES, (uid,)))]
+    ways = _ways(uid, query.chat, states)
+    return merged(connection, ways, below=query.before, limit=query.limit, span=span)
 
 
-def _ways(uid: int, query: MessageQuery) -> Iterator[Sequence[Place]]:
+_WAITING = (MessageState.QUEUED.value, MessageState.SENDING.value, MessageState.SCHEDULED.value)
+
+
+def _ways(uid: int, chat: str | None, states: Sequence[str] | None) -> Iterator[Sequence[Place]]:
+    """`states` None: all of them."""
+
     def place(index: str, condition: str, *values: object) -> Place:
         return Place("messages", "number", index, f"uid = ? AND {condition}", (uid, *values))
 
-    chat = () if query.chat is None else (place("messages_chat", "recipient = ?", query.chat),)
-    if chat and query.states is None:
-        yield chat
+    of_chat = () if chat is None else (place("messages_chat", "recipient = ?", chat),)
+    if states is None:
+        yield of_chat
         return
-    for state in reversed(MessageState) if query.states is None else dict.fromkeys(query.states):
-        if state is MessageState.SCHEDULED:
-            waiting = place("messages_waiting", "state = 'scheduled'")
-        elif state.final:
-            waiting = place("messages_finished", f"state = ? AND {_FINISHED}", state.value)
+    for state in states:
+        if state == MessageState.SCHEDULED:
+            yield (*of_chat, place("messages_waiting", "state = 'scheduled'"))
+        elif state in _WAITING:
+            yield (*of_chat, place("messages_under_way", f"state = ? AND {_UNDER_WAY}", state))
+        elif chat is None or state == MessageState.SENT:
+            yield (*of_chat, place("messages_finished", f"state = ? AND {_FINISHED}", state))
         else:
-            waiting = place("messages_under_way", f"state = ? AND {_UNDER_WAY}", state.value)
-        yield (*chat, waiting)
+            yield (place("messages_chat_unusual", f"recipient = ? AND state = ? AND {_UNUSUAL}", chat, state),)

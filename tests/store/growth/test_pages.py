@@ -153,6 +153,8 @@ READS: dict[str, Callable[[Store], Awaitable[object]]] = {
     "since the end": lists(Q(session="shop", since=9e9)),
     "a chat since the end": lists(Q(session="shop", chat="1", since=9e9)),
     "the last sends of the first half": lists(Q(session="shop", until=2000.0, limit=10)),
+    "a chat's queued sends": lists(Q(session="shop", chat="2", states=(MessageState.QUEUED,))),
+    "a chat's sends that went": lists(Q(session="shop", chat="1", states=(MessageState.SENT,), limit=10)),
     "files": lambda store: store.list_media(MediaQuery(limit=10)),
     "files in a rare state": lambda store: store.list_media(MediaQuery(state=MediaState.FAILED)),
     "files in an absent state": lambda store: store.list_media(MediaQuery(state=MediaState.WAITING)),
