@@ -33,7 +33,7 @@ _EXPIRE = """
 _CURSOR = """
     INSERT INTO rookery.meta AS m (key, value) VALUES ('media_cursor', $1)
     ON CONFLICT (key) DO UPDATE SET value = excluded.value WHERE m.value::bigint < excluded.value::bigint"""
-# The kinds that there are, each found with one step in the index: a newer version may have written others than are known here.
+# The kinds that there are, each found with one step in the index: a newer version may have written others.
 _KINDS = """
     WITH RECURSIVE kinds AS (
         (SELECT state, origin FROM rookery.media ORDER BY state, origin LIMIT 1)

@@ -16,7 +16,7 @@ OUT_OF_ORDER = 5.0
 other instances have other clocks."""
 
 
-# The states that there are, each found with one step in the index: a newer version may have written others than are known here.
+# The states that there are, each found with one step in the index: a newer version may have written others.
 _STATES = """
     WITH RECURSIVE w AS (
         SELECT (SELECT min(state) FROM rookery.messages WHERE {those}) AS state
