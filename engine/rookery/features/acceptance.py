@@ -13,12 +13,21 @@ from ..model.content import Content, PlatformCall, Text
 from ..model.message import MessageState, OutboundMessage
 from ..model.session import Lease
 from ..outbound.batcher import Batcher
-from ..provider.capabilities import MethodProvider, OptionChecking, QueryAnswering
+from ..provider.capabilities import QueryAnswering
 from ..runtime.identifiers import new_id
 from ..session.runner import SessionRunner
 from .media import MediaFeatures
-from .platform.chats import ChatNames
-from .validation import canonical, check_document, check_storable, check_text, fields_of, is_known, parse_content
+from .platform.kinds import MessageKinds
+from .validation import (
+    MAX_TTL,
+    check_document,
+    check_storable,
+    check_text,
+    fields_of,
+    is_known,
+    parse_content,
+    plain_text,
+)
 
 MAX_AHEAD = 366 * 86_400.0
 """How many seconds ahead a message may be scheduled."""
@@ -29,11 +38,13 @@ ROOM_FOR_ANSWERS = 100
 _ONLY_TEXT = {"text"}
 
 
-class Acceptance(MediaFeatures, ChatNames):
+class Acceptance(MediaFeatures, MessageKinds):
     """Accepts one message or many: each is checked, stored and passed on in the same way."""
 
     async def _to_message(self, session: str, fields: Mapping[str, Any]) -> OutboundMessage:
         """Build a message from the fields that a caller gave. Raises InvalidInput."""
+        if (draft := self._plain_draft(session, fields, self._clock())) is not None:
+            return draft
         content = dict(fields)
         if "to" not in content:
             raise InvalidInput("to: missing", field="to")
@@ -46,7 +57,7 @@ class Acceptance(MediaFeatures, ChatNames):
             check_text(reply_to, "reply_to", least=1)
         if key is not None:
             check_text(key, "idempotency_key", least=1)
-        if ttl is not None and not 0 < ttl <= 30 * 86_400:
+        if ttl is not None and not 0 < ttl <= MAX_TTL:
             raise InvalidInput("ttl: seconds, more than 0 and at most 2592000 (30 days)", field="ttl")
         if options is not None and not isinstance(options, Mapping):
             raise InvalidInput("options: an object is needed", field="options")
@@ -64,7 +75,32 @@ class Acceptance(MediaFeatures, ChatNames):
         for field, value in content.items():
             if isinstance(value, str):
                 check_storable(value, field)
-        now = self._clock()
+        options = check_document(options, "options") if options else {}
+        return self._draft(session, to, parsed, reply_to, options, key, ttl, send_at, self._clock())
+
+    def _plain_draft(self, session: str, fields: Mapping[str, Any], now: float) -> OutboundMessage | None:
+        """A message that is a text without anything unusual. Raises InvalidInput."""
+        plain = plain_text(fields) if self._has_one_form(session) else None
+        if plain is None:
+            return None
+        text = Text(plain.text, plain.format, plain.preview)
+        return self._draft(
+            session, plain.to, text, plain.reply_to, {}, plain.idempotency_key, plain.ttl, plain.send_at, now
+        )
+
+    def _draft(
+        self,
+        session: str,
+        to: str,
+        content: Content,
+        reply_to: str | None,
+        options: Mapping[str, Any],
+        key: str | None,
+        ttl: float | None,
+        send_at: float | None,
+        now: float,
+    ) -> OutboundMessage:
+        """A message of checked fields. Raises InvalidInput for one that is too far ahead."""
         if send_at is not None and not now - MAX_AHEAD <= send_at <= now + MAX_AHEAD:
             raise InvalidInput("send_at: at most a year from now", field="send_at")
         scheduled = send_at is not None and send_at > now
@@ -72,10 +108,10 @@ class Acceptance(MediaFeatures, ChatNames):
             id=new_id(),
             session=session,
             to=to,
-            content=parsed,
+            content=content,
             state=MessageState.SCHEDULED if scheduled else MessageState.QUEUED,
             reply_to=reply_to,
-            options=check_document(options, "options") if options else {},
+            options=options,
             idempotency_key=key,
             created_at=now,
             updated_at=now,
@@ -84,37 +120,6 @@ class Acceptance(MediaFeatures, ChatNames):
             send_at=send_at,
             ttl=ttl,
         )
-
-    async def _with_options(
-        self, session: str, content: dict[str, Any], options: dict[str, Any]
-    ) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Separate the content from the options, some of which may stand beside the content's fields. Raises NotFound,
-        InvalidInput."""
-        runner = self._supervisor.running.get(session)
-        row = runner.session if runner is not None else await self._store.get_session(session)
-        provider = self._providers.get(row.platform)
-        if not isinstance(provider, OptionChecking) or content.get("type") == "call":
-            return content, options
-        known = fields_of(content)
-        beside = {name: value for name, value in content.items() if name not in known}
-        kind = canonical(content.get("type", "text"))
-        shared = {name: content[name] for name in provider.option_names(kind) if content.get(name) is not None}
-        provider.check_options(kind, options | beside | shared, fields=known)
-        return {name: value for name, value in content.items() if name in known}, options | beside
-
-    def _as_call(self, content: dict[str, Any]) -> dict[str, Any]:
-        """Turn a message whose type is a platform into a call of one of that platform's methods. Raises what
-        `MethodProvider.check_call` raises."""
-        platform = content.get("type")
-        if platform == "call":
-            raise InvalidInput("type: the platform's name is needed to call one of its methods", field="type")
-        provider = self._providers.get(platform) if isinstance(platform, str) else None
-        if provider is None or not isinstance(provider, MethodProvider):  # checking a runtime protocol is slow
-            return content
-        method, params = content.get("method"), content.get("params", {})
-        if isinstance(method, str):
-            provider.check_call(method, check_document(params, "params"))
-        return content | {"type": "call", "platform": platform}
 
     @cached_property
     def _together(self) -> Batcher[SessionRunner, OutboundMessage, OutboundMessage | RookeryError]:
@@ -159,20 +164,12 @@ class Acceptance(MediaFeatures, ChatNames):
                 if not isinstance(message.content, Text):
                     await self._check_media(message.content, message.expires_at)
             except RookeryError as error:
-                earlier = None
-                if message.idempotency_key is not None and isinstance(error, NotConnected | NotFound):
-                    earlier = await self._earlier(message)
-                answers.append(error if earlier is None else earlier)
+                answers.append(await self._earlier_or(error, message))
             else:
                 answers.append(None)
                 drafts.append(message)
         stored = iter(await self._store_all(session, runner, drafts))
         return [next(stored) if answer is None else answer for answer in answers]
-
-    async def _check_platform(self, session: str, wanted: str) -> None:
-        found = (await self._store.get_session(session)).platform
-        if found != wanted:
-            raise InvalidInput(f"type: the session {session!r} is of the platform {found!r}", field="type")
 
     async def _store_all(
         self, session: str, runner: SessionRunner | None, messages: Sequence[OutboundMessage]
@@ -255,12 +252,16 @@ class Acceptance(MediaFeatures, ChatNames):
         if is_lost:  # another owner has the session, and sends the message at once
             self._supervisor.lost(runner.lease)
 
-    async def _earlier(self, message: OutboundMessage) -> OutboundMessage | None:
-        """The first message with the same key; None when there is no such message. Raises InvalidInput, NotFound."""
+    async def _earlier_or(self, error: RookeryError, message: OutboundMessage) -> OutboundMessage | RookeryError:
+        """The first message with the same key, although `error` refuses this one; otherwise the error. Raises NotFound."""
+        if message.idempotency_key is None or not isinstance(error, NotConnected | NotFound):
+            return error
         try:
             return (await self._store.enqueue(message, pending_limit=0))[0]  # a limit of 0 means that nothing is stored
         except Busy:
-            return None
+            return error
+        except InvalidInput as reused:
+            return reused
 
     async def _check_sendable(self, session: str) -> None:
         row = self._with_latest(await self._store.get_session(session))

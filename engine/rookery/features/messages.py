@@ -88,9 +88,10 @@ class MessageFeatures(Acceptance):
             raise InvalidInput(f"messages: at most {MAX_BATCH} at a time", field="messages")
         answers: list[OutboundMessage | RookeryError | None] = []
         drafts: list[OutboundMessage] = []
+        now = self._clock()
         for fields in messages:
             try:
-                drafts.append(await self._to_message(session, fields))
+                drafts.append(self._plain_draft(session, fields, now) or await self._to_message(session, fields))
                 answers.append(None)
             except RookeryError as error:
                 answers.append(error)

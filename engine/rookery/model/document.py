@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Annotated, Any, Self
 
 import msgspec
 
-from .content import kind_of
+from .content import Text, kind_of
 from .event import Event
 from .message import OutboundMessage
 
@@ -24,14 +25,28 @@ def iso(seconds: float | None) -> str | None:
     if seconds is None:
         return None
     try:
+        if 0 <= seconds <= LAST_SECOND:
+            return moment(seconds)
         return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     except (ValueError, OverflowError, OSError):
         return None
 
 
+@lru_cache(maxsize=1024)  # what one answer shows often has the same times
 def moment(seconds: float) -> str:
     """Like `iso`, but a time beyond the calendar becomes the calendar's limit, and NaN becomes its beginning."""
-    return iso(min(max(0.0, seconds), LAST_SECOND)) or ""
+    if not 0 <= seconds <= LAST_SECOND:
+        seconds = LAST_SECOND if seconds > 0 else 0.0
+    second = int(seconds)
+    micros = round((seconds - second) * 1e6)  # to the microsecond first, as the calendar does
+    if micros == 1_000_000:
+        second, micros = second + 1, 0
+    return f"{_to_the_second(second)}.{micros // 1000:03d}Z"
+
+
+@lru_cache(maxsize=1024)  # the calendar is most of the work, and the times of an answer are near each other
+def _to_the_second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat().removesuffix("+00:00")
 
 
 def public_body(event: Event) -> dict[str, Any]:
@@ -77,6 +92,9 @@ def content_document(message: OutboundMessage) -> dict[str, Any]:
     """The content of a send as the caller asked for it, without omitted fields. Files appear as links: `href` is the
     API's address of a file that is stored here or came with the request; for bytes in the request only their `size` is
     shown."""
+    if isinstance(message.content, Text):
+        text = message.content
+        return {"type": "text", "text": text.text, "format": text.format, "preview": text.preview}
     document = _plain(message.content)
     document["type"] = kind_of(message.content)
     if document.get("media") is not None:

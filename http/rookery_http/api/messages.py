@@ -14,7 +14,7 @@ from rookery.model.message import MessageQuery
 
 from ..access.callers import Caller
 from ..call_table import Answer, call
-from ..input.messages import ListMessages, SendBatch, WaitFor, media_in, split
+from ..input.messages import ListMessages, SendBatch, WaitFor, media_in, plain_send, split
 from ..input.parameters import seconds_of
 from ..output import views
 from ..output.download import bytes_response
@@ -79,7 +79,7 @@ async def send_message(
     state, which `state` names (`sent`, but also `failed` with `error`). 202: it is still under way; ask again at
     `Location`. A repeated `Idempotency-Key` answers with the first message instead of sending again.
     """
-    fields = await _fields_of(api, body, caller)
+    fields = _plain_fields(body, api.engine.now()) or await _fields_of(api, body, caller)
     if idempotency_key is not None:
         if fields["idempotency_key"] not in (None, idempotency_key):
             raise invalid("idempotency_key: the header Idempotency-Key has another value", "idempotency_key")
@@ -115,9 +115,10 @@ async def send_batch(api: Api, id: str, *, body: SendBatch, caller: Caller) -> A
     for a single one.
     """
     given: list[dict[str, Any] | Problem] = []
+    now = api.engine.now()
     for message in body.messages:
         try:
-            given.append(await _fields_of(api, message, caller))
+            given.append(_plain_fields(message, now) or await _fields_of(api, message, caller))
         except Problem as problem:
             given.append(problem)
         except NotFound as error:
@@ -193,6 +194,27 @@ async def _check_media(api: Api, media: Any, caller: Caller) -> None:
         session = None
     if not caller.reaches(session):
         raise NotFound("media", media)
+
+
+def _plain_fields(body: dict[str, Any], now: float) -> dict[str, Any] | None:
+    """The arguments for `Engine.submit` of a text without anything unusual; None where `_fields_of` has to look."""
+    plain = plain_send(body)
+    if plain is None:
+        return None
+    send_at = seconds_of(plain.send_at)
+    if send_at is not None and abs(send_at - now) > MAX_AHEAD:
+        return None
+    return {
+        "text": plain.text,
+        "format": plain.format,
+        "preview": plain.preview,
+        "to": plain.to,
+        "reply_to": plain.reply_to,
+        "options": plain.options,
+        "ttl": plain.ttl,
+        "send_at": send_at,
+        "idempotency_key": plain.idempotency_key,
+    }
 
 
 async def _fields_of(api: Api, body: dict[str, Any], caller: Caller) -> dict[str, Any]:

@@ -30,6 +30,7 @@ INLINE = 16 * 1024
 Bytes = bytes | bytearray
 T = TypeVar("T")
 
+_HOLDERS = (dict, list)
 _STEPS = [0] * 256
 for _open, _close in ("[]", "{}"):
     _STEPS[ord(_open)], _STEPS[ord(_close)] = 1, -1
@@ -146,9 +147,9 @@ def _names_in(value: Any) -> int:
         item = todo.pop()
         if isinstance(item, dict):
             count += len(item)
-            todo += [inner for inner in item.values() if isinstance(inner, dict | list)]
+            todo += [inner for inner in item.values() if isinstance(inner, _HOLDERS)]
         elif isinstance(item, list):
-            todo += [inner for inner in item if isinstance(inner, dict | list)]
+            todo += [inner for inner in item if isinstance(inner, _HOLDERS)]
     return count
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -42,6 +42,15 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True):
     ) = None
     options: Annotated[dict[str, Any], msgspec.Meta(description="fields that only this platform knows")] | None = None
     idempotency_key: IdempotencyKey | None = None
+
+
+class PlainSend(Envelope, frozen=True, forbid_unknown_fields=True):
+    """A text, as most messages are: read in one pass. What is no valid `PlainSend` is read as `Envelope` and content."""
+
+    text: str
+    type: Literal["text"] = "text"
+    format: str = "plain"
+    preview: bool = True
 
 
 ENVELOPE = frozenset(field.encode_name for field in msgspec.structs.fields(Envelope))
@@ -106,6 +115,15 @@ def media_in(value: Any) -> Iterator[Any]:
     elif isinstance(value, list):
         for item in value:
             yield from media_in(item)
+
+
+def plain_send(body: dict[str, Any]) -> PlainSend | None:
+    """The document as a text that names no file; None when it has to be looked at more closely."""
+    try:
+        found = msgspec.convert(body, PlainSend)
+    except msgspec.ValidationError:
+        return None
+    return None if found.text.startswith(content.MEDIA_PREFIX) else found
 
 
 def split(body: dict[str, Any]) -> tuple[Envelope, dict[str, Any]]:

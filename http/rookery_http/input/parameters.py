@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Annotated, Any
 
 import msgspec
@@ -76,6 +77,7 @@ def read_header(name: str, given: Sequence[str]) -> Any:
         raise invalid(f"{name} has to be {right}", name) from None
 
 
+@lru_cache(maxsize=256)  # the messages of a batch often have the same time
 def seconds_of(instant: str | None) -> float | None:
     """An `Instant` as seconds since the epoch. The 31st of a shorter month is the day after its last."""
     if instant is None:

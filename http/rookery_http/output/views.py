@@ -156,6 +156,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     @classmethod
     def of(cls, message: model.OutboundMessage) -> Message:
         receipt = message.receipt
+        created = moment(message.created_at)
         return cls(
             id=message.id,
             session=message.session,
@@ -169,8 +170,8 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
             attempts=message.attempts,
             reply_to=message.reply_to,
             idempotency_key=message.idempotency_key,
-            created_at=moment(message.created_at),
-            updated_at=moment(message.updated_at),
+            created_at=created,
+            updated_at=created if message.updated_at == message.created_at else moment(message.updated_at),
             expires_at=moment(message.expires_at),
             send_at=moment_or_none(message.send_at),
         )

@@ -17,6 +17,21 @@ from support.webhook_receiver import open_webhook_receiver
 URL = "/v1/sessions/polly/messages"
 
 
+async def test_a_batch_to_a_stopped_session_answers_each_message_although_one_reuses_a_key(served: Any) -> None:
+    await served.add()
+    first = {"to": "7", "text": "one", "idempotency_key": "k"}
+    assert (await served.client.post(f"{URL}/batch", json={"messages": [first]})).status_code == 200
+    await served.client.post("/v1/sessions/polly/stop")
+    given = [first, first | {"text": "two"}, {"to": "7", "text": "three"}]
+    answer = await served.client.post(f"{URL}/batch", json={"messages": given})
+    assert answer.status_code == 200
+    repeated, reused, refused = answer.json()["messages"]
+    assert repeated["content"]["text"] == "one"
+    assert (reused["status"], refused["status"]) == (409, 409)
+    assert "idempotency key" in reused["detail"]
+    assert "is stopped" in refused["detail"]
+
+
 def instant(**ahead: float) -> str:
     return (datetime.now(UTC) + timedelta(**ahead)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 

@@ -30,7 +30,7 @@ def message_to_row(message: OutboundMessage) -> Row:
         message.session,
         message.to,
         to_json(message.content),
-        to_json(message.options),
+        to_json(message.options) if message.options else "{}",
         message.reply_to,
         message.state.value,
         message.idempotency_key,

@@ -69,7 +69,11 @@ class Queue:
     def _put_new(self, messages: Sequence[OutboundMessage]) -> list[OutboundMessage] | None:
         """Store the messages in one go and return them as stored. None when each has to be looked at; then nothing is
         stored."""
-        if not self._are_new(messages) or not self._has_room(len(messages)):
+        scheduled = sum(message.state is MessageState.SCHEDULED for message in messages)
+        if not self._are_new(messages) or not (
+            self._has_room(scheduled, is_scheduled=True)
+            and self._has_room(len(messages) - scheduled, is_scheduled=False)
+        ):
             return None
         stored = [self._as_allowed(message) for message in messages]
         try:
@@ -82,9 +86,7 @@ class Queue:
         return stored
 
     def _are_new(self, messages: Sequence[OutboundMessage]) -> bool:
-        """False when one is scheduled, or has an id or a key that is known already."""
-        if any(message.state is MessageState.SCHEDULED for message in messages):
-            return False
+        """False when one has an id or a key that is known already."""
         ids = {message.id for message in messages}
         keys = [message.idempotency_key for message in messages if message.idempotency_key is not None]
         if len(ids) < len(messages) or len(set(keys)) < len(keys):
@@ -139,12 +141,13 @@ class Queue:
             raise AlreadyExists("message", message.id)
         return found
 
-    def _has_room(self, count: int) -> bool:
-        """Take room for messages that are not scheduled, if there is enough."""
-        database, queue, limit = self._database, (self._uid, False), self._limit
-        if database.room.take(queue, limit, count):
+    def _has_room(self, count: int, *, is_scheduled: bool) -> bool:
+        """Take room for so many messages, if there is enough."""
+        database, queue, limit = self._database, (self._uid, is_scheduled), self._limit
+        if not count or database.room.take(queue, limit, count):
             return True
-        waiting: int = self._connection.execute(_COUNT_UNDER_WAY, (self._uid, limit)).fetchone()[0]
+        sql = _COUNT_SCHEDULED if is_scheduled else _COUNT_UNDER_WAY
+        waiting: int = self._connection.execute(sql, (self._uid, limit)).fetchone()[0]
         if waiting + count > limit:
             return False
         database.room.counted(queue, limit, waiting + count)
