@@ -113,7 +113,7 @@ class EngineParts:
             self._cluster = Cluster(instance, self._supervisor, membership, router, services)
         self._keyring = Keyring(store, self._clock, self._shields)
         self._schedule = Schedule(self._supervisor, services)
-        self._strays = StraySweep(instance, self._supervisor.running, store)
+        self._strays = StraySweep(instance, self._supervisor.running, store, self._signals)
         described = (one for one in providers.values() if isinstance(one, EventDescribing))
         self._event_types = (*ENGINE_TYPES, *(row for provider in described for row in provider.event_types))
         self._chat_view = ChatView(instance, store, self._signals, self._event_types, self._clock)

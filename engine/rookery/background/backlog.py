@@ -4,7 +4,7 @@ received.
 Storing an event counts nothing. A session's backlog cannot have grown by more than the number of events stored since
 the last count. Each count therefore allows a session as many events as remain below the limit; the watch counts again
 when the session has stored these, or while it is paused. A session that starts may store nothing before its first
-count.
+count. Without such a session the watch sleeps.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class BacklogWatch:
         if not self._settings.max_event_backlog:
             return
         while True:
-            version = self._services.signals.backlog.version
+            version, begun = self._services.signals.backlog.version, self._services.signals.uncounted.version
             try:
                 with trio.fail_after(self._settings.store_timeout):
                     await self.check()
@@ -50,6 +50,8 @@ class BacklogWatch:
                     if runner.inbox.uncounted:  # events that can be stored are stored
                         runner.inbox.allow(max(1.0, self._settings.max_event_backlog * BLIND_SHARE))
             await trio.sleep(PAUSE)
+            if not any(runner.paused or runner.inbox.uncounted for runner in self._running.values()):
+                await self._services.signals.uncounted.newer_than(begun)
             with trio.move_on_after(self._settings.backlog_interval):
                 await self._services.signals.backlog.newer_than(version)
 

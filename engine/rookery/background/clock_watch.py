@@ -8,10 +8,10 @@ import trio
 
 from ..log import get_logger
 from ..model.instance import Instance
-from ..runtime.clock import EngineClock
+from ..runtime.clock import BEAT, EngineClock, next_beat
 from ..settings import EngineSettings
 
-LOOK_INTERVAL = 5.0  # seconds
+LOOK_INTERVAL = BEAT
 NOTEWORTHY = 2.0
 """A difference of this many seconds or more is logged."""
 
@@ -84,7 +84,7 @@ class ClockWatch:
         """Log changes until cancelled."""
         while True:
             self.look()
-            await trio.sleep(LOOK_INTERVAL)
+            await next_beat(LOOK_INTERVAL)
 
     def look(self) -> None:
         """Check the clock once."""

@@ -56,6 +56,7 @@ class Keyring:
         self._dropped = 0
         self._flushing = trio.Lock()
         self._watched: dict[str, _Watch] = {}
+        self._work = trio.Event()  # a record waits, or a key is watched
 
     async def authenticate(self, secret: str) -> ApiKey | None:
         """Returns the key that this secret belongs to; None when there is no such key or it has expired. Raises
@@ -76,6 +77,7 @@ class Keyring:
         if key.expired(now):
             return None
         self._used[key.id] = now
+        self._work.set()
         return key
 
     def forget(self, id: str) -> None:
@@ -90,6 +92,7 @@ class Keyring:
         revoked by another instance."""
         watch = self._watched.setdefault(key.id, _Watch(key))
         watch.waiting += 1
+        self._work.set()
         try:
             await watch.gone.wait()
         finally:
@@ -103,6 +106,7 @@ class Keyring:
             self._pending.popleft()
             self._dropped += 1
         self._pending.append(entry)
+        self._work.set()
 
     async def flush(self) -> None:
         """Write the waiting records. Raises StoreError; then they keep waiting."""
@@ -135,6 +139,9 @@ class Keyring:
         """Run until cancelled, then write the waiting records."""
         try:
             while True:
+                if not (self._pending or self._used or self._watched):
+                    self._work = trio.Event()
+                    await self._work.wait()
                 await trio.sleep(FLUSH_INTERVAL)
                 await self._try_flush()
                 with suppress(StoreError):  # callers that were let in stay in until the store says otherwise

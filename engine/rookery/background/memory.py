@@ -49,6 +49,7 @@ class MemoryGuard:
         self._samples: dict[int, deque[tuple[float, int]]] = {}
         self._turn = trio.Lock()  # a forced check and the periodic one exclude each other
         self._resident = 0
+        self._resident_limit = services.settings.memory_limit
         self._measured_at = -float("inf")
 
     async def run(self) -> None:
@@ -118,7 +119,8 @@ class MemoryGuard:
             self._measured_at = now
             workers = [worker for host in self._hosts for worker in host.workers()]
             self._resident = sum(map(resident_memory, [os.getpid(), *(worker.pid for worker in workers)]))
-        limit = self._limit()
+            self._resident_limit = self._limit()  # reads half a dozen files
+        limit = self._resident_limit
         if self._level(self._resident, limit) is Level.CRITICAL:
             raise LimitReached(
                 f"{self._resident} bytes of memory are in use and the limit is {limit} (`memory_limit`, or the "

@@ -19,10 +19,13 @@ from ..errors import ProbeFailed, RateLimited
 from ..log import get_logger
 from ..provider.capabilities import Checkable, Probeable, SelfAware, SelfProving
 from ..provider.contract import Link
+from ..runtime.clock import beat_after
 from ..services import Services
 from ..session.runner import SessionRunner
 
 TICK = 1.0  # seconds; sessions that become due within this time are checked together
+BEATS = 3
+"""Quick checks that cost no traffic are done at this many moments in `health_interval`, which other periodic tasks share."""
 CONCURRENCY = 16
 """Maximum number of concurrent probes that may still be answered soon."""
 
@@ -89,6 +92,7 @@ class HealthChecker:
         self._turns: dict[object, float] = {}  # probes in their first seconds, oldest first, and when they began
         self._queue = trio.Lock()  # held by the next of the probes that wait for a turn
         self._turn_ended = trio.Event()
+        self._beat = services.settings.health_interval / BEATS
 
     async def run(self) -> None:
         """Run until cancelled. A new link is first checked after the warm-up, then at its own point in the interval, so
@@ -103,9 +107,10 @@ class HealthChecker:
                     self._follow(now)
                     seen, look_at = version, now + self._settings.health_interval
                 self._check_due(now, nursery)
-                with trio.move_on_at(self._due[0][0] if self._due else look_at):
+                with trio.move_on_at(max(self._due[0][0], now + TICK) if self._due else look_at) as waiting:
                     await sessions.newer_than(version)
-                await trio.sleep(TICK)
+                if not waiting.cancelled_caught:
+                    await trio.sleep(TICK)  # more sessions may change at the same time
 
     def _check_due(self, now: float, nursery: trio.Nursery) -> None:
         """Check every link that is due. Only those that have to wait for an answer get a task."""
@@ -116,13 +121,15 @@ class HealthChecker:
             if watch.turn is not None:  # it is being probed right now
                 self._put(now + TICK, id, watch)
                 continue
-            deep = now >= watch.deep_at and not self._proves_itself(watch, now)
+            deep = self._is_deep_due(watch, now)
             if deep:
                 watch.deep_at = now + self._settings.deep_check_interval
                 watch.probed_at = now
             due = deep or now >= watch.quick_at
             if due:
                 watch.quick_at = now + self._settings.health_interval
+                if watch.aware is not None:
+                    watch.quick_at = beat_after(watch.quick_at - self._beat / 2, self._beat)
             self._put(watch.due_at, id, watch)
             if not due:
                 continue
@@ -131,18 +138,16 @@ class HealthChecker:
             elif watch.checkable is not None or watch.probeable is not None:
                 nursery.start_soon(self._check, id, watch, deep)
 
-    def _proves_itself(self, watch: _Watch, now: float) -> bool:
-        """Whether the due probe may be skipped, because an answer came within the interval. The next one is then due an
-        interval after that answer, so that a dead link is found as early as with probes alone."""
+    def _is_deep_due(self, watch: _Watch, now: float) -> bool:
+        """A probe is put off while the link proves itself: it is due an interval after the last answer, so that a dead link
+        is found as early as with probes alone."""
         interval = self._settings.deep_check_interval
-        if watch.proving is None or now - watch.probed_at >= RARELY * interval:
-            return False
-        if watch.failures is not None and "deep" in watch.failures:
-            return False  # what fails is something that the other traffic does not show
-        if (next_at := watch.proving.answered_at + interval) <= now:
-            return False
-        watch.deep_at = next_at
-        return True
+        # What failed is something that the other traffic does not show.
+        if watch.proving is not None and (watch.failures is None or "deep" not in watch.failures):
+            if now - watch.probed_at >= RARELY * interval:
+                return True
+            watch.deep_at = max(watch.deep_at, watch.proving.answered_at + interval)
+        return now >= watch.deep_at
 
     def _put(self, at: float, id: str, watch: _Watch) -> None:
         self._entries += 1
@@ -185,6 +190,8 @@ class HealthChecker:
                 link if isinstance(link, SelfProving) else None,
                 now - self._uniform(0, (RARELY - 1) * s.deep_check_interval),  # they started together
             )
+            if watch.aware is not None:
+                watch.quick_at = beat_after(max(first, watch.quick_at - self._beat), self._beat)
             self._put(watch.due_at, id, watch)
 
     def _link(self, id: str) -> Link | None:

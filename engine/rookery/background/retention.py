@@ -8,6 +8,7 @@ import trio
 
 from ..errors import StoreError
 from ..log import get_logger
+from ..runtime.clock import BEAT, next_beat
 from ..runtime.signals import Signals
 from ..settings import EngineSettings
 from ..store.contract import Store
@@ -26,7 +27,7 @@ PIECE_SECONDS = 0.01
 """How long one transaction should take, in seconds: a writer waits for the one that has begun. Deleting pauses for the
 same time between two of them, so that writers are served first."""
 
-EXPIRY_INTERVAL = 10.0  # seconds
+EXPIRY_INTERVAL = BEAT
 
 log = get_logger("MEMORY")
 
@@ -65,7 +66,7 @@ class Housekeeper:
         interval = min(EXPIRY_INTERVAL, self._settings.prune_interval)
         prune_at = trio.current_time() + self._settings.prune_interval
         while True:
-            await trio.sleep(interval)
+            await next_beat(interval)
             try:
                 if not self._watch.may_delete:
                     continue  # the clock watch logs the reason

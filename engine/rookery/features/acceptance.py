@@ -182,6 +182,7 @@ class Acceptance(MediaFeatures, MessageKinds):
             if outbox is not None and message.state is not MessageState.SCHEDULED and outbox.reserve(message):
                 message = msgspec.structs.replace(message, state=MessageState.SENDING, attempts=1)
             drafts.append(message)
+        self._signals.sends.fire()
         answers: Sequence[tuple[OutboundMessage, bool] | RookeryError] | None = None
         is_refused = False
         # Shielded: a message stored as SENDING must reach its outbox. The store bounds the time.

@@ -58,6 +58,7 @@ class SendRecord:
         is written in its own transaction."""
         if not outcomes:
             return NOTHING
+        self._signals.sends.fire()
         refused: set[str] = set()
         left = list(outcomes)
         with self._shields.open(self._settings.store_timeout):

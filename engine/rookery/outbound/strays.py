@@ -14,10 +14,15 @@ import trio
 
 from ..errors import StoreError
 from ..log import get_logger
-from ..store.contract.messages import MessageStore
+from ..runtime.clock import next_beat
+from ..runtime.signals import Signals
+from ..store.contract import Store
 from .outbox import Outbox
 
 SWEEP_INTERVAL = 5.0  # seconds
+ACTIVE_SECONDS = 300.0
+"""For so long after the last write of a message an engine that is alone with its store sweeps this often, else at each
+beat."""
 
 log = get_logger("SESSION")
 
@@ -32,15 +37,22 @@ class Sending(Protocol):
 class StraySweep:
     """Owned by the engine; `running` are its sessions by id."""
 
-    def __init__(self, owner: str, running: Mapping[str, Sending], store: MessageStore) -> None:
+    def __init__(self, owner: str, running: Mapping[str, Sending], store: Store, signals: Signals) -> None:
         self._owner = owner
         self._running = running
         self._store = store
+        self._signals = signals
 
     async def run(self) -> None:
-        """Sweep every `SWEEP_INTERVAL` until cancelled."""
+        """Sweep until cancelled."""
+        seen, until = self._signals.sends.version, 0.0
         while True:
-            await trio.sleep(SWEEP_INTERVAL)
+            if seen != self._signals.sends.version:
+                seen, until = self._signals.sends.version, trio.current_time() + ACTIVE_SECONDS
+            if self._store.shared or trio.current_time() < until:
+                await trio.sleep(SWEEP_INTERVAL)
+            else:
+                await next_beat(2 * SWEEP_INTERVAL)
             if not self._running:
                 continue
             try:

@@ -85,7 +85,9 @@ class Signals:
         self.events = Signal()  # the event log grew
         self.sessions = Signal()  # a stored session changed
         self.schedule = Signal()  # a message was scheduled
-        self.backlog = Signal()  # a session wants its backlog counted
+        self.backlog = Signal()  # a session waits until its backlog is counted
+        self.uncounted = Signal()  # the backlog of a session is unknown; it may or may not wait
+        self.sends = Signal()  # a message or its state is written
         self.webhooks = Signal()  # webhooks or their dead letters changed
         self.erased = Signal()  # a chat was erased: copies of its events in memory must be dropped
         self._messages: dict[str, MessageWatch] = {}

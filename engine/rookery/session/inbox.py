@@ -87,6 +87,8 @@ class SessionInbox:
     def open(self) -> None:
         """A link begins: the events that it receives count."""
         self._closing = False
+        if self.uncounted:
+            self._signals.uncounted.fire()
 
     def close(self) -> None:
         """The link ends: events that it stores from here on are not held back."""
@@ -102,6 +104,7 @@ class SessionInbox:
         that restarts cannot bypass the limit."""
         while not self._closing and (self._paused or self._allowance <= 0):
             if not self._paused:
+                self._signals.uncounted.fire()
                 self._signals.backlog.fire()
             await self._go.wait()
 

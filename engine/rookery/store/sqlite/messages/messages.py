@@ -102,7 +102,7 @@ class SqliteMessages(SqliteBase):
             "SELECT s.id, (SELECT json_group_array(id) FROM messages "  # noqa: S608
             f"WHERE uid = s.uid AND state = 'sending' AND {_UNDER_WAY}), "
             f"EXISTS (SELECT 1 FROM messages WHERE uid = s.uid AND state = 'queued' AND {_UNDER_WAY}) "
-            "FROM sessions AS s WHERE owner = ?"
+            f"FROM sessions AS s WHERE owner = ? AND EXISTS (SELECT 1 FROM messages WHERE {_UNDER_WAY})"
         )
 
         def query(connection: Connection) -> Mapping[str, Unfinished]:
