@@ -21,7 +21,6 @@ from ..runtime.signals import MessageWatch
 from .acceptance import Acceptance
 
 POLL_INTERVAL = 1.0  # seconds between looks at a message that another engine may finish
-OWN_POLL_INTERVAL = 5.0  # the same where this engine runs the session and is notified
 MAX_BATCH = 1000
 
 
@@ -168,18 +167,23 @@ class MessageFeatures(Acceptance):
         if not message.state.final and watch.id != message.id:  # an earlier message with the same key
             return await self.wait_message(message.id, seconds)
         until = trio.current_time() + seconds
+        doubts = watch.doubts
         while not message.state.final:
             if (outcome := watch.outcome) is not None and outcome.state.final:
                 return after(message, outcome, beginnings=watch.beginnings)
             now = trio.current_time()
             if now >= until:
                 break
-            is_ours = message.session in self._supervisor.running
-            patience = OWN_POLL_INTERVAL if is_ours else POLL_INTERVAL
-            with trio.CancelScope(deadline=min(now + patience, until)) as scope:
-                await watch.newer_than(version)
-            version = watch.version
-            if scope.cancelled_caught or watch.outcome is None:  # it expired, or another engine sends it
+            is_ours = message.session in self._supervisor.running  # then `Signals.doubt_messages` ends a wait, too
+            deadline = until if is_ours else min(now + POLL_INTERVAL, until)
+            if deadline == inf:
+                await watch.newer_than(version)  # a cancel scope would cost as much as storing the message
+            else:
+                with trio.CancelScope(deadline=deadline):
+                    await watch.newer_than(version)
+            is_lost = version == watch.version or doubts < watch.doubts
+            version, doubts = watch.version, watch.doubts
+            if is_lost or watch.outcome is None:  # it expired, or another engine sends it
                 with trio.CancelScope(deadline=until):
                     message, watch.beginnings = await self._store.get_message(message.id), 0
         return message

@@ -2,7 +2,7 @@
 
 A write can arrive long after its caller has given up: the database stalled, or a proxy delayed the statement. Then a
 row says SENDING or QUEUED and no outbox knows of it. Notifications and a new link find most of these; this sweep finds
-the rest.
+the rest. Callers that wait for a send read it then, in case its end was not heard of here.
 """
 
 from __future__ import annotations
@@ -49,10 +49,11 @@ class StraySweep:
         while True:
             if seen != self._signals.sends.version:
                 seen, until = self._signals.sends.version, trio.current_time() + ACTIVE_SECONDS
-            if self._store.shared or trio.current_time() < until:
+            if self._store.shared or self._signals.is_watched or trio.current_time() < until:
                 await trio.sleep(SWEEP_INTERVAL)
             else:
                 await next_beat(2 * SWEEP_INTERVAL)
+            self._signals.doubt_messages()
             if not self._running:
                 continue
             try:

@@ -63,6 +63,7 @@ class MessageWatch(Signal):
     def __init__(self, id: str, watched: dict[str, MessageWatch]) -> None:
         super().__init__()
         self.outcome: SendOutcome | None = None
+        self.doubts = 0  # how often its watchers were asked to read the message
         self.beginnings = 0  # how often it was stored as SENDING since the watch began
         self.id = id
         self._watched = watched
@@ -118,6 +119,17 @@ class Signals:
     def message_final(self, id: str) -> None:
         """Another engine finished this message: wake the tasks that wait for it, so that they read it."""
         if watch := self._messages.get(id):
+            watch.fire()
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether a task waits for a message."""
+        return bool(self._messages)
+
+    def doubt_messages(self) -> None:
+        """Let the tasks that wait for a message read it: this process may not have heard of its end."""
+        for watch in self._messages.values():
+            watch.doubts += 1
             watch.fire()
 
     def watch(self, id: str) -> MessageWatch:
