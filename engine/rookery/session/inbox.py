@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from time import perf_counter
 
 import trio
 
@@ -111,18 +112,17 @@ class SessionInbox:
     async def commit(self, events: Sequence[NewEvent], cursor: str | None) -> None:
         """See `provider.Inbox.commit`. While the store does not answer, it retries: nothing was acknowledged to the
         source, so waiting loses nothing, and stopping the session ends the wait."""
-        if events:
+        if events and (self._paused or self._allowance <= 0):
             await self._permission()
         attempt = 0
         while True:
             try:
                 # A cancelled commit may have happened, and repeating it would be harmless; the shield only spares a
                 # normal stop from repeating it. The shield's bound keeps a dead database from delaying a shutdown.
-                with (
-                    self._shields.open(self._settings.store_timeout) as scope,
-                    self._telemetry.timed("commit", self._platform),
-                ):
+                with self._shields.open(self._settings.store_timeout) as scope:
+                    started = perf_counter()
                     await self._store.append(self._lease, events, cursor)
+                    self._telemetry.observe("commit", perf_counter() - started, self._platform)
                 if scope.cancelled_caught:
                     raise StoreUnavailable(f"storing events took longer than {self._settings.store_timeout:g} s")
                 break
@@ -140,7 +140,8 @@ class SessionInbox:
             self.life.last_inbound = self._clock()
             self._signals.events_stored(self._lease.session)
             self._allowance -= len(events)
-            await self._permission()
+            if self._paused or self._allowance <= 0:
+                await self._permission()
 
     async def save_credentials(self, credentials: Mapping[str, str]) -> None:
         """See `provider.Inbox.save_credentials`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Coroutine, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import Any, NoReturn
 
 import msgspec
@@ -39,6 +39,8 @@ REST_SECONDS = 30.0
 """Seconds for fetching the updates that wait at a server before leaving it."""
 
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+_ALONE = nullcontext()
 
 log = get_logger("SESSION")
 
@@ -85,7 +87,7 @@ class Polls:
         self._asked_at: float | None = None  # when the poll under way began
         self.answered_at = -float("inf")  # trio time of the last answer that was not an error; the link sets the first
         self._album_pause = album_pause
-        self._storing: trio.Lock | None = None  # the cursor moves for updates and for albums; made when it first does
+        self._storing: AbstractAsyncContextManager[object] = _ALONE  # a lock where albums move the cursor, too
         self._album_news: trio.Event | None = None  # parts were stored, or the server had no more of them
         self._behind = True  # updates may wait at the server: it has not answered yet, failed, or gave a full batch
         self._waits = False  # a poll is under way that the server answers as soon as it has an update
@@ -100,6 +102,7 @@ class Polls:
         return self._poll_and_gather_albums() if gathers else self._poll_for_ever()
 
     async def _poll_and_gather_albums(self) -> NoReturn:
+        self._storing = trio.Lock()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._gather_albums)
             await self._poll_for_ever()
@@ -233,7 +236,7 @@ class Polls:
         epoch = position.epoch_of(ids, now)
         if epoch != position.epoch:
             events, ids = read_updates(answer, epoch=epoch, now=self._inbox.now)
-        async with self._turn_to_store():
+        async with self._storing:
             after = self._position.after(ids, epoch, now)
             if self._album_pause is not None:
                 after = after.with_parts(events, now=now, pause=self._album_pause)
@@ -266,7 +269,7 @@ class Polls:
         nothing: parts may wait there. So an album also needs a poll that waits, or that asked after the pause."""
         while True:
             news = self._album_news = trio.Event()
-            async with self._turn_to_store():
+            async with self._storing:
                 overdue = self._overdue()
                 ripe = [album for album in overdue if self._waits or is_full(album) or album in self._complete]
                 if ripe:
@@ -277,10 +280,6 @@ class Polls:
             pauses = (album.due - now for album in self._position.albums if album not in overdue)
             with trio.move_on_after(max(0.0, min(pauses, default=float("inf")))):
                 await news.wait()
-
-    def _turn_to_store(self) -> trio.Lock:
-        self._storing = self._storing or trio.Lock()
-        return self._storing
 
     def _confirmed(self) -> None:
         """Note that the request has confirmed the offset, whether or not an answer comes."""
