@@ -68,6 +68,7 @@ class Dispatcher:
         self._readers: dict[str, CommandReader] = {}
         self._transports: dict[str, Transport] = {}
         self._trusted_until = float("inf")
+        self._delivers = trio.Event()  # set with the first endpoint
 
     @property
     def endpoints(self) -> list[Endpoint]:
@@ -190,6 +191,7 @@ class Dispatcher:
                 endpoint.hold(Duty(self._owner, _duty(id)))
                 scope = trio.CancelScope(deadline=self._trusted_until)
                 self._endpoints[id] = (endpoint, scope)
+                self._delivers.set()
                 nursery.start_soon(self._run, endpoint, scope)
 
     async def _run(self, endpoint: Endpoint, scope: trio.CancelScope) -> None:
@@ -223,6 +225,9 @@ class Dispatcher:
 
     async def _wake_on_events(self) -> None:
         while True:
+            if not self._endpoints:  # then receiving wakes no task for nothing
+                self._delivers = trio.Event()
+                await self._delivers.wait()
             version = self._signals.events.version
             sessions = self._signals.take_stored()
             for endpoint in self.endpoints:

@@ -13,6 +13,7 @@ import contextlib
 import queue
 import sqlite3
 import threading
+from collections import deque
 from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
@@ -21,6 +22,7 @@ import trio
 
 from ....errors import StoreUnavailable
 from .connection import Database
+from .doorbell import Doorbell
 from .errors import translate
 
 T = TypeVar("T")
@@ -79,6 +81,7 @@ class GroupWriter:
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._token = trio.lowlevel.current_trio_token()
+        self._done: deque[list[_Job]] = deque()  # jobs whose callers wait for the result
         self._opened = trio.Event()
         self._ended = trio.Event()
         self._failure: BaseException | None = None
@@ -92,10 +95,12 @@ class GroupWriter:
         it can be reopened, but waits at most `ABANDON_TIMEOUT` for a migration; after that the thread closes on its
         own.
         """
-        thread = threading.Thread(target=self._main, args=(connect, after), name=self._name, daemon=True)
+        bell = Doorbell(self._reply, self._end)
+        thread = threading.Thread(target=self._main, args=(bell, connect, after), name=self._name, daemon=True)
         try:
             thread.start()
         except RuntimeError as error:
+            bell.close()
             after()
             raise StoreUnavailable(f"cannot start a thread for the store: {error}") from error
         try:
@@ -135,26 +140,26 @@ class GroupWriter:
 
     # Everything below runs in the thread, except `_end` and `_reply`.
 
-    def _main(self, connect: Callable[[], Database], after: Callable[[], None]) -> None:
+    def _main(self, bell: Doorbell, connect: Callable[[], Database], after: Callable[[], None]) -> None:
         try:
             database = connect()
         except BaseException as error:
             self._failure = error
             after()  # before `start` returns: a caller that retries must find the lock free
-            self._tell(self._opened.set)
-            self._tell(self._end)
+            self._tell_opened()
+            bell.close()
             return
-        self._tell(self._opened.set)
+        self._tell_opened()
         try:
-            self._serve(database)
+            self._serve(database, bell)
         finally:
             try:
                 database.close()
             finally:
                 after()
-                self._tell(self._end)
+                bell.close()
 
-    def _serve(self, database: Database) -> None:
+    def _serve(self, database: Database, bell: Doorbell) -> None:
         closing = False
         while not closing:
             job = self._jobs.get()
@@ -170,12 +175,12 @@ class GroupWriter:
                     job = self._jobs.get_nowait()
                 except queue.Empty:
                     break
-            self._work(database, [job for job in waiting if not job.background])
+            self._work(database, bell, [job for job in waiting if not job.background])
             for job in waiting:
                 if job.background:
-                    self._work(database, [job])
+                    self._work(database, bell, [job])
 
-    def _work(self, database: Database, waiting: list[_Job]) -> None:
+    def _work(self, database: Database, bell: Doorbell, waiting: list[_Job]) -> None:
         """Run the writes that were not withdrawn, in one transaction."""
         with self._lock:
             group = [job for job in waiting if not job.withdrawn]
@@ -183,7 +188,8 @@ class GroupWriter:
                 job.begun = True
         if group:
             _together(database, group)
-            self._tell(lambda: self._reply(group))
+            self._done.append(group)
+            bell.ring()
             database.after_commit()
 
     def _end(self) -> None:
@@ -196,16 +202,16 @@ class GroupWriter:
                     trio.lowlevel.reschedule(job.task, outcome.Error(StoreUnavailable("the store is closed")))
         self._ended.set()
 
-    def _tell(self, function: Callable[[], object]) -> None:
+    def _tell_opened(self) -> None:
         with contextlib.suppress(trio.RunFinishedError):  # the trio run is over; the work itself is done
-            self._token.run_sync_soon(function)
+            self._token.run_sync_soon(self._opened.set)
 
-    @staticmethod
-    def _reply(group: list[_Job]) -> None:
-        for job in group:
-            if job.task is not None:
-                assert job.result is not None
-                trio.lowlevel.reschedule(job.task, job.result)
+    def _reply(self) -> None:
+        while self._done:
+            for job in self._done.popleft():
+                if job.task is not None:
+                    assert job.result is not None
+                    trio.lowlevel.reschedule(job.task, job.result)
 
 
 def _alone(database: Database, work: Work[T]) -> outcome.Outcome[T]:
