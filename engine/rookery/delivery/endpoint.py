@@ -225,8 +225,9 @@ class Endpoint:
         if attempt.delivered:
             self._telemetry.count("deliveries", "delivered")
         shown = attempt_of(delivery, attempt, hidden=self._secrets, at=began_at, seconds=seconds)
-        self._notes.add(self.webhook.id, shown, is_posted=attempt.posted)
-        self._record.add(self._nursery, self._outcome(delivery, attempt), partial(self._recorded, lane, attempt))
+        now = self._clock()
+        self._notes.add(self.webhook.id, shown, at=now, is_posted=attempt.posted)
+        self._record.add(self._nursery, self._outcome(delivery, attempt, now), partial(self._recorded, lane, attempt))
 
     def _recorded(self, lane: _Lane, attempt: Attempt, stored: bool) -> None:
         if not stored:
@@ -253,8 +254,7 @@ class Endpoint:
         self._busy.discard(lane.name)
         self.wake()
 
-    def _outcome(self, delivery: Delivery, attempt: Attempt) -> DeliveryOutcome:
-        now = self._clock()
+    def _outcome(self, delivery: Delivery, attempt: Attempt, now: float) -> DeliveryOutcome:
         attempts = delivery.attempts + 1
         retry_at = None
         if not attempt.delivered and attempts < self._settings.webhook_attempts:

@@ -6,10 +6,14 @@ The signed text is `{id}.{timestamp}.{body}`; the algorithm is HMAC-SHA256, vers
 from __future__ import annotations
 
 import base64
-import hmac
+import hashlib
+from binascii import b2a_base64
 
 from ..model.webhook import Delivery, Webhook
 from .post import delivery_id
+
+BLOCK = 64
+"""Bytes that SHA-256 hashes at a time."""
 
 CONTENT_TYPES = {"cloudevents": "application/cloudevents+json"}
 SIGNING_HEADERS = frozenset({"content-type", "content-length", "webhook-id", "webhook-timestamp", "webhook-signature"})
@@ -23,38 +27,46 @@ class Signer:
     """
 
     def __init__(self, webhook: Webhook) -> None:
-        self._key = _signing_key(webhook.secret)
-        self._previous = _signing_key(webhook.previous_secret) if webhook.previous_secret else None
+        self._key = _Key(webhook.secret)
+        self._previous = _Key(webhook.previous_secret) if webhook.previous_secret else None
         self._previous_until = webhook.previous_until or 0.0
-        self._type = CONTENT_TYPES.get(webhook.format, "application/json")
+        self._type = CONTENT_TYPES.get(webhook.format, "application/json").encode()
 
     def headers(self, delivery: Delivery, body: bytes, now: float) -> dict[str, str]:
         """The headers that sign the body; their names are `SIGNING_HEADERS`."""
-        id, second = delivery_id(delivery), str(int(now))
-        return {
-            "content-type": self._type,
-            "content-length": str(len(body)),
-            "webhook-id": id,
-            "webhook-timestamp": second,
-            "webhook-signature": self._signature(f"{id}.{second}.".encode() + body, now),
-        }
+        lines = self.lines(delivery, body, now).decode().split("\r\n")[:-1]
+        return {name: value for name, _, value in (line.partition(": ") for line in lines)}
 
     def lines(self, delivery: Delivery, body: bytes, now: float) -> bytes:
         """The same headers as lines of an HTTP request."""
-        return "".join([f"{name}: {value}\r\n" for name, value in self.headers(delivery, body, now).items()]).encode()
+        id, second = delivery_id(delivery).encode(), b"%d" % now
+        signed = b"%b.%b.%b" % (id, second, body)
+        signature = self._key.sign(signed)
+        if self._previous is not None and self._previous_until > now:
+            signature = b"%b %b" % (signature, self._previous.sign(signed))
+        return (
+            b"content-type: %b\r\ncontent-length: %d\r\nwebhook-id: %b\r\nwebhook-timestamp: %b\r\nwebhook-signature: %b\r\n"
+            % (self._type, len(body), id, second, signature)
+        )
 
-    def _signature(self, signed: bytes, now: float) -> str:
-        if self._previous is None or self._previous_until <= now:
-            return _signature(self._key, signed)
-        return f"{_signature(self._key, signed)} {_signature(self._previous, signed)}"
 
+class _Key:
+    """HMAC-SHA256 (RFC 2104) with one secret. What depends on the secret alone is hashed once: `hmac.digest` does that for
+    each message, which takes four fifths of its time."""
 
-def _signature(key: bytes, signed: bytes) -> str:
-    return "v1," + base64.b64encode(hmac.digest(key, signed, "sha256")).decode()
+    def __init__(self, secret: str) -> None:
+        key = base64.b64decode(secret.removeprefix("whsec_") + "==")  # superfluous padding is ignored
+        if not key:
+            raise ValueError("the webhook's secret is empty")
+        if len(key) > BLOCK:
+            key = hashlib.sha256(key).digest()
+        key = key.ljust(BLOCK, b"\0")
+        self._inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in key))
+        self._outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in key))
 
-
-def _signing_key(secret: str) -> bytes:
-    key = base64.b64decode(secret.removeprefix("whsec_") + "==")  # superfluous padding is ignored
-    if not key:
-        raise ValueError("the webhook's secret is empty")
-    return key
+    def sign(self, text: bytes) -> bytes:
+        """The signature with its version, as the header has it."""
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(text)
+        outer.update(inner.digest())
+        return b"v1," + b2a_base64(outer.digest(), newline=False)

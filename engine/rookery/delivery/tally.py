@@ -26,7 +26,10 @@ class Tally:
     """Attempts at one endpoint: those since the last note, and the successes of the last few seconds."""
 
     def __init__(self) -> None:
-        self._note = DeliveryNote()
+        self._note = DeliveryNote()  # without what the next three hold
+        self._delivered = 0
+        self._delivered_at: float | None = None
+        self._status: int | None = None
         self._recent: deque[list[int]] = deque()  # [second, successes]
         self._told: float | None = 0.0  # the rate in the last note
         self._attempts: deque[DeliveryAttempt] = deque(maxlen=ATTEMPTS_KEPT)  # since the last note
@@ -35,31 +38,26 @@ class Tally:
     def add(self, at: float, now: float, attempt: DeliveryAttempt, is_posted: bool) -> None:
         """Count one attempt. It ended at `at` by the wall clock and at `now` by trio's clock. A delivered attempt may
         also carry an error. An attempt that called no endpoint is only counted."""
-        old = self._note
-        error, status, delivered = attempt.error, attempt.status, attempt.delivered
         if is_posted:
             self._attempts.append(attempt)
             self._seconds.append(attempt.seconds)
-        if delivered:
-            second = int(now)
-            if self._recent and self._recent[-1][0] == second:
-                self._recent[-1][1] += 1
-            else:
-                self._recent.append([second, 1])
-                if len(self._recent) > WINDOW + 1:
-                    self._recent.popleft()
+        self._status = attempt.status
+        if not attempt.delivered:
             self._note = msgspec.structs.replace(
-                old,
-                last_success_at=at,
-                last_error=old.last_error if error is None else error,
-                last_error_at=old.last_error_at if error is None else at,
-                last_status=status,
-                delivered=old.delivered + 1,
+                self._note, last_error=attempt.error, last_error_at=at, failed=self._note.failed + 1
             )
+            return
+        second = int(now)
+        if self._recent and self._recent[-1][0] == second:
+            self._recent[-1][1] += 1
         else:
-            self._note = msgspec.structs.replace(
-                old, last_error=error, last_error_at=at, last_status=status, failed=old.failed + 1
-            )
+            self._recent.append([second, 1])
+            if len(self._recent) > WINDOW + 1:
+                self._recent.popleft()
+        self._delivered += 1
+        self._delivered_at = at
+        if attempt.error is not None:
+            self._note = msgspec.structs.replace(self._note, last_error=attempt.error, last_error_at=at)
 
     def add_commands(self, at: float, *, is_accepted: bool, refused: str | None, error: str | None) -> None:
         """Count one command, or note why none can be read (`error`)."""
@@ -86,11 +84,14 @@ class Tally:
     @property
     def quiet(self) -> bool:
         """True when the last note already says everything, as long as nothing more happens."""
-        return not self._told and not self._recent and self._note == DeliveryNote()
+        return not (self._told or self._recent or self._delivered) and self._note == DeliveryNote()
 
     def take(self, at: float, now: float) -> DeliveryNote:
         """Return the next note and start a new one."""
-        note, self._note = self._note, DeliveryNote()
+        note = msgspec.structs.replace(
+            self._note, last_success_at=self._delivered_at, last_status=self._status, delivered=self._delivered
+        )
+        self._note, self._delivered, self._delivered_at, self._status = DeliveryNote(), 0, None, None
         self._told = self.rate(now) if self._recent or self._told is not None else None
         attempts = tuple(self._attempts)
         self._attempts.clear()
@@ -119,12 +120,12 @@ class Notes:
         self._tallies: dict[str, Tally] = {}
         self._wake = trio.Event()
 
-    def add(self, webhook: str, attempt: DeliveryAttempt, *, is_posted: bool) -> None:
-        """Count one attempt that has ended. `is_posted`: it called the endpoint. Never blocks."""
+    def add(self, webhook: str, attempt: DeliveryAttempt, *, at: float, is_posted: bool) -> None:
+        """Count one attempt that ended at `at` by the wall clock. `is_posted`: it called the endpoint. Never blocks."""
         tally = self._tallies.get(webhook)
         if tally is None:
             tally = self._tallies[webhook] = Tally()
-        tally.add(self._clock(), trio.current_time(), attempt, is_posted)
+        tally.add(at, trio.current_time(), attempt, is_posted)
         self._wake.set()
 
     def add_commands(

@@ -1,19 +1,19 @@
 """HTTP/1.1 to one server on trio sockets, with a C parser and a pool that needs no scan.
 
-This client replaces httpx's own transport, which costs 0.4 ms of CPU per request and whose pool looks at every
-connection for every request, so a hundred concurrent requests are slower than a hundred sequential ones. Here an idle
-connection is the top of a stack, and a request is one write and one parse.
+This client replaces httpx's own transport, which costs 0.4 ms of CPU per request and whose pool looks at every connection
+for every request. Here an idle connection is the top of a stack, and a request is one write and one parse.
 """
 
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncIterable, Awaitable, Callable
+from collections.abc import AsyncIterable, Callable
 
 import trio
 
-from .descriptors import reason_of
-from .exchange.connection import KEEPALIVE, Connection, close_all
+from .exchange.connection import KEEPALIVE, Connection, close_all, open_connection
+from .exchange.connection import Connect as Connect
+from .exchange.deadlines import INFINITE, Deadlines
 from .exchange.errors import AnswerFailed as AnswerFailed
 from .exchange.errors import AnswerTooSlow as AnswerTooSlow
 from .exchange.errors import Broken
@@ -29,13 +29,8 @@ from .http_answer import HttpAnswer
 from .names import open_stream
 
 SETTLE = 0.05
-"""Seconds. A server that has not answered twice on one connection may close it after each answer unannounced. A call that
-must not be repeated uses such a connection only if it is still open after this time."""
-
-INFINITE = float("inf")
-
-Connect = Callable[[str, int], Awaitable[trio.SocketStream]]
-"""Opens a connection to a host and port. Raises OSError."""
+"""Seconds. A server that has not answered twice on one connection may close it unannounced. A call that must not be
+repeated uses such a connection only if it is still open after this time."""
 
 
 class HttpClient:
@@ -47,6 +42,7 @@ class HttpClient:
         max_answer: maximum number of bytes of a body.
         cut: do not read the rest of a larger body or reuse the connection; otherwise it is an error.
         connect: replaces the usual way to open a connection.
+        deadlines: watched by the owner; ends exchanges that are bounded only by `until`.
     """
 
     def __init__(
@@ -58,6 +54,7 @@ class HttpClient:
         max_answer: int,
         cut: bool = False,
         connect: Connect = open_stream,
+        deadlines: Deadlines | None = None,
     ) -> None:
         self._host = host
         self._port = port
@@ -65,6 +62,7 @@ class HttpClient:
         self._max_answer = max_answer
         self._cut = cut
         self._open = connect
+        self._deadlines = deadlines
         self._idle: list[Connection] = []
         self._closed = False
         # Whether the server answers several requests on one connection; None until that is known.
@@ -86,11 +84,10 @@ class HttpClient:
         """Send one complete request and return its complete answer.
 
         `body`: the bytes that follow `request`, in pieces; each piece has `read_seconds` to be sent. `read_seconds`
-        bounds each wait for bytes; the whole answer may take `body_seconds` more. `until` (trio time) bounds
-        everything, so that a caller needs no cancel scope of its own. If the caller's scope ends the call at most
-        `spare` seconds after `read_seconds`, that deadline is the only one: a cancel scope takes a sixth of the CPU
-        time of an exchange. A caller may give `spare` only if no task moves its deadline later, as a renewal moves that
-        of a lease. If the call is cancelled or fails, the connection is closed. `repeatable`: the server may receive
+        bounds each wait for bytes; the whole answer may take `body_seconds` more. `until` (trio time) bounds everything.
+        If the caller's scope ends the call at most `spare` seconds after `read_seconds`, that deadline is the only one:
+        a cancel scope takes a sixth of the CPU time of an exchange. A caller may give `spare` only if no task moves its
+        deadline later. If the call is cancelled or fails, the connection is closed. `repeatable`: the server may receive
         the request twice, so a kept connection that turns out to be closed is replaced by a new one, once. `on_sent` is
         called when the whole request has been sent.
 
@@ -99,15 +96,16 @@ class HttpClient:
         connection = self._take_now(repeatable)
         if connection is None:
             connection = await self._take(repeatable) or await self._connect(connect_seconds, until)
+        times = read_seconds, body_seconds, until, spare
         try:
-            return await self._use(connection, request, body, read_seconds, body_seconds, until, spare, on_sent)
+            return await self._use(connection, request, body, *times, on_sent)
         except Broken as broken:
             self._keeps_alive = False
             if not (repeatable and connection.used and body is None):
                 raise broken.error from None
         connection = await self._connect(connect_seconds, until)
         try:
-            return await self._use(connection, request, None, read_seconds, body_seconds, until, spare, on_sent)
+            return await self._use(connection, request, None, *times, on_sent)
         except Broken as broken:
             raise broken.error from None
 
@@ -229,7 +227,9 @@ class HttpClient:
         keep = connection.sent = False
         deadline = min(trio.current_time() + seconds, until)
         try:
-            if spare and body is None and trio.current_effective_deadline() <= min(deadline + spare, until):
+            if self._deadlines is not None and body is None and seconds == INFINITE:
+                answer = await self._deadlines.keep(until, connection, self._converse(connection, request, on_sent))
+            elif spare and body is None and trio.current_effective_deadline() <= min(deadline + spare, until):
                 answer = await self._converse(connection, request, on_sent)
             else:
                 with trio.CancelScope(deadline=deadline) as scope:
@@ -255,23 +255,9 @@ class HttpClient:
         self._idle.append(connection)
 
     async def _connect(self, seconds: float, until: float) -> Connection:
-        try:
-            with trio.fail_at(min(trio.current_time() + seconds, until)):
-                tcp = await self._open(self._host, self._port)
-                fd = tcp.socket.fileno()
-                if self._ssl_context is None:
-                    return Connection(tcp, fd)
-                stream = trio.SSLStream(tcp, self._ssl_context, server_hostname=self._host, https_compatible=True)
-                try:
-                    await stream.do_handshake()
-                except BaseException:
-                    await trio.aclose_forcefully(stream)
-                    raise
-                return Connection(stream, fd)
-        except trio.TooSlowError:
-            raise ConnectTooSlow(f"no connection to {self._host} within {seconds:g} s") from None
-        except (OSError, trio.BrokenResourceError, UnicodeError, ValueError) as error:
-            raise CannotConnect(f"no connection to {self._host}: {reason_of(error)}") from None
+        return await open_connection(
+            self._open, self._host, self._port, self._ssl_context, seconds=seconds, until=until
+        )
 
     async def _converse(
         self,
@@ -291,7 +277,10 @@ class HttpClient:
                     await connection.stream.send_all(piece)
                 patience.restart()
         except (trio.BrokenResourceError, trio.ClosedResourceError):
-            if (late := await receive_late_answer(connection, self._max_answer, cut=self._cut)) is not None:
+            late = None
+            if not connection.ended:
+                late = await receive_late_answer(connection, self._max_answer, cut=self._cut)
+            if late is not None:
                 return late
             raise Broken(SendFailed("the connection broke while the request was sent")) from None
         connection.sent = True

@@ -12,6 +12,7 @@ import trio
 
 from ...errors import printable
 from ...model.webhook import Delivery, Webhook
+from ...runtime.exchange.deadlines import Deadlines
 from ...runtime.http_answer import HttpAnswer
 from ...runtime.http_client import AnswerTooSlow, ConnectTooSlow, HttpClient, SendTooSlow
 from ...runtime.names import open_stream
@@ -50,6 +51,7 @@ class HttpTransport:
         self.installation = installation
         self._connect = open_stream if allow_private else open_public_stream
         self._clients: dict[Server, HttpClient] = {}
+        self.deadlines = Deadlines()
         self._ca_bundle = ca_bundle
         self._ssl_context: ssl.SSLContext | None = None
 
@@ -94,6 +96,7 @@ class HttpTransport:
                 max_answer=ANSWER_KEPT,
                 cut=True,
                 connect=self._connect,
+                deadlines=self.deadlines,
             )
             self._clients[server] = client
         return client
@@ -147,6 +150,7 @@ async def open_http_transport(
     transport = HttpTransport(installation=installation, allow_private=allow_private, ca_bundle=ca_bundle)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(transport.tidy_up)
+        nursery.start_soon(transport.deadlines.watch)
         try:
             yield transport
         finally:
