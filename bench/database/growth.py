@@ -33,11 +33,11 @@ from lab.long_log import BATCH, BODY, SECRET_KEY, Clock, fill, open_store, sessi
 from lab.report import percentile, save, table
 from lab.served import Served, open_served
 
-from rookery.background.retention import in_pieces
 from rookery.model.event import NewEvent
 from rookery.model.session import Lease
 from rookery.model.webhook import DeliveryOutcome, Webhook
 from rookery.store.contract import Store
+from rookery.store.pieces import in_pieces
 from rookery.store.sqlite.database import writer
 from rookery.store.sqlite.database.connection import Database
 from rookery_http.description.openapi import describe

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
 import trio
 
@@ -12,41 +12,12 @@ from ..runtime.clock import BEAT, next_beat
 from ..runtime.signals import Signals
 from ..settings import EngineSettings
 from ..store.contract import Store
+from ..store.pieces import in_pieces
 from .clock_watch import ClockWatch
-
-BATCH = 1000
-"""Maximum number of rows deleted in one transaction."""
-
-FIRST = 50
-"""Rows deleted in the first transaction of a run, before it is known how long a row takes."""
-
-FEWEST = 20
-"""Rows deleted in one transaction when the database is slow."""
-
-PIECE_SECONDS = 0.01
-"""How long one transaction should take, in seconds: a writer waits for the one that has begun. Deleting pauses for the
-same time between two of them, so that writers are served first."""
 
 EXPIRY_INTERVAL = BEAT
 
 log = get_logger("MEMORY")
-
-
-async def in_pieces(delete: Callable[[int], Awaitable[int]]) -> None:
-    """Delete rows until none is left. `delete` takes the maximum number of rows and returns how many it deleted. Raises
-    StoreError."""
-    limit = FIRST
-    while True:
-        began = trio.current_time()
-        gone = await delete(limit)
-        if gone < limit:
-            return
-        took = trio.current_time() - began
-        if took > PIECE_SECONDS:
-            limit = max(FEWEST, int(limit * max(0.25, PIECE_SECONDS / took)))
-        elif took < PIECE_SECONDS / 2:
-            limit = min(BATCH, 2 * limit)
-        await trio.sleep(min(took, 1.0))
 
 
 class Housekeeper:

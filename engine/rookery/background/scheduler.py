@@ -7,8 +7,8 @@ import trio
 from ..errors import StoreError
 from ..log import get_logger
 from ..services import Services
+from ..store.pieces import in_pieces
 from ..supervisor.supervisor import Supervisor
-from .retention import in_pieces
 
 LOOK_INTERVAL = 30.0
 """Maximum seconds between looks: another instance may have stored an earlier message, and wall clocks can be set."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import trio
 from trio.testing import MockClock
 
-from rookery.background.retention import BATCH, FEWEST, PIECE_SECONDS, in_pieces
+from rookery.store.pieces import BATCH, FEWEST, PIECE_SECONDS, in_pieces
 
 
 class SlowTable:

@@ -54,7 +54,8 @@ class ChatStore(Protocol):
         """Those of the messages, given as (chat, message id), that events of other types than `besides` contain."""
 
     async def erase_chat(self, session: str, chat: str) -> Erased:
-        """Delete every event and send of the chat, its pending deliveries to webhooks, and the chat itself."""
+        """Delete every event and send of the chat, its pending deliveries to webhooks, and the chat itself, in pieces: one
+        that fails or is cancelled has deleted a part, and another call deletes the rest."""
 
     async def keep_chat(self, session: str, chat: str, seconds: float | None) -> bool:
         """Set the chat's own retention. False when the chat does not exist."""

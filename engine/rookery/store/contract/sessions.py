@@ -29,7 +29,8 @@ class SessionStore(Protocol):
     async def delete_session(self, id: str) -> bool:
         """Delete the row with its history, outbound messages and own webhooks (and their deliveries). The session's
         events stay in the log until they are pruned. False when it did not exist. A running owner finds out by
-        `LeaseLost`."""
+        `LeaseLost`. A session with much of that is disabled first and deleted in pieces: a call that fails or is cancelled
+        has deleted a part, and another one deletes the rest."""
 
     async def history(self, id: str) -> Sequence[Transition]:
         """The last `HISTORY_LENGTH` status changes, newest first. Raises NotFound."""

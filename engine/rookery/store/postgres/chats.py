@@ -9,8 +9,10 @@ from typing import Any
 from ...errors import NotFound
 from ...model.chat import ChatEntry, ChatNews, ChatPage, ChatRow, ChatSource, Erased, Position
 from ...model.event import Event
+from ...model.media import id_of_event
 from ...model.message import OutboundMessage
 from ...model.webhook import lane_of
+from ..pieces import in_pieces
 from ..rows import chats as sql
 from ..rows.events import event_from_row
 from ..rows.messages import message_from_row
@@ -18,14 +20,19 @@ from ..rows.values import Row
 from .base import PostgresBase
 from .database.pool import Connection
 
-# From the list of the chat's events, and those that are not listed yet.
-_ERASED_EVENTS = """
-    SELECT event FROM rookery.event_chats WHERE session = $1 AND chat = $2
-    UNION ALL
+_LISTED_EVENTS = "SELECT event FROM rookery.event_chats WHERE chat = $2 AND session = $1 AND event <= $3 LIMIT $4"
+_UNLISTED_EVENTS = """
     SELECT id FROM rookery.events WHERE session = $1 AND chat = $2 AND id <= $3
       AND id > coalesce((SELECT value::bigint FROM rookery.meta WHERE key = 'chats_position'), 0)"""
 _NEWEST = "SELECT coalesce(max(id), 0) FROM rookery.events"
-_NEWER_EVENTS = "SELECT id FROM rookery.events WHERE session = $1 AND chat = $2 AND id > $3"
+_LANE = "webhook IN (SELECT number FROM rookery.webhooks) AND lane = $1"
+_LOCK_LANES = f"SELECT 1 FROM rookery.lanes WHERE {_LANE} ORDER BY webhook FOR UPDATE"  # noqa: S608
+_FIRST_OF_LANE = "SELECT min(d.event) FROM rookery.deliveries AS d WHERE d.webhook = l.webhook AND d.lane = l.lane"
+_DROP_LANES = f"DELETE FROM rookery.lanes AS l WHERE {_LANE} AND ({_FIRST_OF_LANE}) IS NULL"  # noqa: S608
+_MOVE_LANES = (
+    f"UPDATE rookery.lanes AS l SET head = ({_FIRST_OF_LANE}), retry_at = NULL WHERE {_LANE} AND head = ANY ($2)"  # noqa: S608
+)
+_FORGET_DELIVERIES = "DELETE FROM rookery.deliveries WHERE event = ANY ($1)"
 # One statement for all rows costs the server a quarter of one for each. Subqueries instead of joins: without fresh
 # statistics the planner would read the other table from end to end.
 _ADD_ENTRIES = """
@@ -164,29 +171,55 @@ class PostgresChats(PostgresBase):
         return set(await self._all(_text(sql.REPORTED_AMONG), uid, chats, ids, list(besides), of=_pair))
 
     async def erase_chat(self, session: str, chat: str) -> Erased:
-        database, uid, lane = self._db, await self._uid(session), lane_of(session, chat)
+        uid, newest = await self._uid(session), await self._value(_NEWEST)
+        media: list[str] = []
+        unlisted: list[int] = []
+        gone = 0
 
-        async def work(connection: Connection) -> Erased:
-            async def rows(statement: str, *values: object) -> list[Any]:
-                found: list[Any] = await connection.fetch(database.text(_text(statement)), *values)
-                return found
+        async def events(limit: int) -> int:
+            nonlocal gone
+            ids = await self._all(_LISTED_EVENTS, session, chat, newest, limit, of=_first)
+            if not ids:  # the rest is not listed yet, or was listed just now
+                if not unlisted:
+                    unlisted.extend(await self._all(_UNLISTED_EVENTS, session, chat, newest, of=_first))
+                ids = unlisted[:limit]
+                del unlisted[:limit]
+            if ids:
+                media.extend(await self._db.transaction(lambda connection: self._erase(connection, ids, session, chat)))
+            gone += len(ids)
+            return limit if unlisted else len(ids)
 
-            # Before the lanes, for which receiving waits: this may wait for the view, and what is not listed yet may be long.
-            await rows(_SHARE)
-            newest = (await rows(_NEWEST))[0][0]
-            ids = {row[0] for row in await rows(_ERASED_EVENTS, session, chat, newest)}
-            await rows("SELECT 1 FROM rookery.lanes WHERE lane = $1 ORDER BY webhook FOR UPDATE", lane)
-            ids |= {row[0] for row in await rows(_NEWER_EVENTS, session, chat, newest)}
-            media = tuple(row[0] for row in await rows(sql.ERASE_MEDIA, list(ids)))
-            for statement in (sql.ERASE_DELIVERIES, sql.ERASE_LETTERS, sql.ERASE_LANES):
-                await rows(statement, lane)
-            await rows(sql.ERASE_EVENTS, list(ids))
-            sends = len(await rows(sql.ERASE_MESSAGES, uid, chat))
-            await rows(sql.ERASE_CHAT, uid, chat)
-            await rows("SELECT rookery.notify_1('erased', '')")
-            return Erased(len(ids), sends, media)
+        async def sends(limit: int) -> int:
+            numbers: dict[int, None] = {}
+            for statement in sql.ERASED_MESSAGES:
+                numbers |= dict.fromkeys(await self._all(statement, uid, chat, limit, of=_first))
+            chosen = list(numbers)[:limit]
+            if chosen:
+                await self._db.row(_text(sql.ERASE_MESSAGES), chosen)
+            return len(chosen)
 
-        return await database.transaction(work)
+        while await in_pieces(events, rest=False):
+            pass
+        sent = await in_pieces(sends, rest=False)
+        await self._db.row(sql.ERASE_CHAT, uid, chat)
+        await self._db.row("SELECT rookery.notify_1('erased', '')")
+        return Erased(gone, sent, tuple(media))
+
+    async def _erase(self, connection: Connection, ids: list[int], session: str, chat: str) -> list[str]:
+        """One piece of a chat's events. Returns the files that came with them."""
+
+        async def rows(statement: str, *values: object) -> list[Any]:
+            found: list[Any] = await connection.fetch(self._db.text(_text(statement)), *values)
+            return found
+
+        await rows(_SHARE)  # before the lanes, for which receiving waits: this may wait for the view
+        await rows(_LOCK_LANES, lane := lane_of(session, chat))
+        media = [row[0] for row in await rows(sql.ERASE_MEDIA, [id_of_event(id) for id in ids])]
+        for statement in (_FORGET_DELIVERIES, sql.ERASE_LETTERS, sql.ERASE_EVENTS):
+            await rows(statement, ids)
+        await rows(_DROP_LANES, lane)
+        await rows(_MOVE_LANES, lane, ids)
+        return media
 
     async def keep_chat(self, session: str, chat: str, seconds: float | None) -> bool:
         await self._uid(session)

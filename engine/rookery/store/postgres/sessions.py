@@ -18,6 +18,7 @@ from ...model.session import (
     StatusWrite,
     Transition,
 )
+from ..pieces import in_pieces
 from ..rows.sessions import (
     NEW_SESSION_COLUMNS,
     SESSION_COLUMNS,
@@ -28,7 +29,7 @@ from ..rows.sessions import (
     transition_from_row,
 )
 from ..rows.values import to_json
-from .base import PostgresBase
+from .dependants import OF_SESSION, PostgresDependants
 
 _TERMINAL = ", ".join(f"'{reason}'" for reason in sorted(TERMINAL_REASONS))
 _PLACES = ", ".join(f"${number}" for number in range(1, NEW_SESSION_COLUMNS.count(",") + 2))
@@ -44,6 +45,11 @@ _CREATE = f"""
 _DELETE = """
     WITH deleted AS (DELETE FROM rookery.sessions WHERE id = $1 RETURNING id)
     SELECT rookery.notify_1('session', id) FROM deleted"""
+_DISABLE = """
+    WITH hooks AS (UPDATE rookery.webhooks SET enabled = false WHERE uid = $1 AND enabled RETURNING 1),
+    told AS (SELECT rookery.notify_1('webhooks', '') FROM hooks LIMIT 1),
+    changed AS (UPDATE rookery.sessions SET enabled = false WHERE uid = $1 AND enabled RETURNING 1)
+    SELECT (SELECT count(*) FROM told), (SELECT count(*) FROM changed)"""
 _CLAIM = f"""
     WITH free AS (
         SELECT uid, owner AS holder FROM rookery.sessions
@@ -76,7 +82,7 @@ _EXPIRE = (
 )
 
 
-class PostgresSessions(PostgresBase):
+class PostgresSessions(PostgresDependants):
     """Implements `SessionStore`."""
 
     async def create_session(self, session: Session) -> Session:
@@ -133,7 +139,18 @@ class PostgresSessions(PostgresBase):
         raise NotFound("session", id)
 
     async def delete_session(self, id: str) -> bool:
-        return await self._db.row(_DELETE, id) is not None
+        uid = await self._value("SELECT uid FROM rookery.sessions WHERE id = $1", id)
+        if uid is None:
+            return False
+
+        async def part(limit: int) -> int:
+            gone = await self._delete_part(OF_SESSION, uid, limit)
+            if gone >= limit:  # nothing is to come in the meantime
+                await self._db.row(_DISABLE, uid)
+            return gone
+
+        await in_pieces(part, rest=False)
+        return await self._db.row(_DELETE, id) is not None  # the last few rows go with it
 
     async def history(self, id: str) -> Sequence[Transition]:
         # The outer join returns one empty row for a session without history.

@@ -8,9 +8,10 @@ from typing import Any
 from ...errors import AlreadyExists, DutyLost, NotFound
 from ...model.instance import Duty
 from ...model.webhook import DeadLetter, Delivery, DeliveryOutcome, ReplayQuery, Webhook, lane_of
+from ..pieces import in_pieces
 from ..rows.events import EVENT_COLUMNS, event_from_row
 from ..rows.webhooks import WEBHOOK_COLUMNS, dead_letter_from_row, webhook_from_row, webhook_to_row
-from .base import PostgresBase
+from .dependants import OF_WEBHOOK, PostgresDependants
 
 _EVENT = ", ".join(f"e.{column}" for column in EVENT_COLUMNS.split(", "))
 _SELECT = f"SELECT {WEBHOOK_COLUMNS} FROM rookery.webhooks"  # noqa: S608
@@ -88,7 +89,7 @@ _CHOSEN = """coalesce((
       AND ($4::double precision IS NULL OR at >= $4) AND ($5::double precision IS NULL OR at < $5)), '{}')"""
 
 
-class PostgresWebhooks(PostgresBase):
+class PostgresWebhooks(PostgresDependants):
     """Implements `WebhookStore`."""
 
     async def create_webhook(self, webhook: Webhook) -> Webhook:
@@ -119,7 +120,18 @@ class PostgresWebhooks(PostgresBase):
         return webhook
 
     async def delete_webhook(self, id: str) -> bool:
-        return await self._db.row(_DELETE, id) is not None
+        number = await self._value("SELECT number FROM rookery.webhooks WHERE id = $1", id)
+        if number is None:
+            return False
+
+        async def part(limit: int) -> int:
+            gone = await self._delete_part(OF_WEBHOOK, number, limit)
+            if gone >= limit:  # nothing is to come in the meantime
+                await self._db.row("UPDATE rookery.webhooks SET enabled = false WHERE number = $1 AND enabled", number)
+            return gone
+
+        await in_pieces(part, rest=False)
+        return await self._db.row(_DELETE, id) is not None  # the last few rows go with it
 
     async def pending_deliveries(
         self, webhook: str, *, now: float, busy: Collection[str], limit: int

@@ -102,12 +102,15 @@ REPORTED_AMONG = """
       AND NOT v.type {in $4}"""
 KEEP = f"UPDATE rookery.chats SET retention = $3 WHERE uid = {_SESSION} AND chat = $2 RETURNING chat"  # noqa: S608
 
-ERASE_MEDIA = "SELECT id FROM rookery.media WHERE event {in $1}"
-ERASE_DELIVERIES = "DELETE FROM rookery.deliveries WHERE lane = $1"
-ERASE_LETTERS = "DELETE FROM rookery.dead_letters WHERE lane = $1"
-ERASE_LANES = "DELETE FROM rookery.lanes WHERE lane = $1"
+ERASE_MEDIA = "SELECT id FROM rookery.media WHERE id {in $1}"
+ERASE_LETTERS = "DELETE FROM rookery.dead_letters WHERE event {in $1}"
 ERASE_EVENTS = "DELETE FROM rookery.events WHERE id {in $1}"
-ERASE_MESSAGES = "DELETE FROM rookery.messages WHERE uid = $1 AND (chat = $2 OR recipient = $2) RETURNING id"
+# Each of them in an index.
+ERASED_MESSAGES = tuple(
+    f"SELECT number FROM rookery.messages WHERE uid = $1 AND {those} LIMIT $3"  # noqa: S608
+    for those in ("is_entry AND chat = $2", "NOT is_entry AND chat = $2", "recipient = $2")
+)
+ERASE_MESSAGES = "DELETE FROM rookery.messages WHERE number {in $1}"
 ERASE_CHAT = "DELETE FROM rookery.chats WHERE uid = $1 AND chat = $2"
 
 # What has outlived its chat's own retention, each in an index by age. Every part is limited to `$2` rows.

@@ -10,8 +10,9 @@ from sqlite3 import Connection
 from ...errors import NotFound
 from ...model.chat import ChatEntry, ChatNews, ChatPage, ChatRow, ChatSource, Erased, Position
 from ...model.event import Event, EventQuery
+from ...model.media import id_of_event
 from ...model.message import OutboundMessage
-from ...model.webhook import lane_of
+from ..pieces import in_pieces
 from ..rows import chats as sql
 from ..rows.events import event_from_row
 from ..rows.messages import message_from_row
@@ -19,6 +20,7 @@ from ..rows.values import Row, to_json
 from .base import SqliteBase
 from .database.connection import Database
 from .database.event_pages import page_ids
+from .deliveries import forget_deliveries
 
 _INDEX = """
     INSERT OR IGNORE INTO event_chats SELECT chat, session, type, id FROM events
@@ -185,24 +187,27 @@ class SqliteChats(SqliteBase):
         return await self._read(query)
 
     async def erase_chat(self, session: str, chat: str) -> Erased:
-        def work(database: Database) -> Erased:
-            connection = database.connection
-            uid = _uid(connection, session)
-            ids = page_ids(connection, EventQuery(session=session, chat=chat, limit=2**62))
-            media = tuple(row[0] for row in _all(connection, sql.ERASE_MEDIA, ids))
-            connection.execute("PRAGMA secure_delete = ON")  # the deleted bytes are overwritten with zeros
-            try:
-                for statement in (sql.ERASE_DELIVERIES, sql.ERASE_LETTERS, sql.ERASE_LANES):
-                    _all(connection, statement, lane_of(session, chat))
-                _all(connection, sql.ERASE_EVENTS, ids)
-                sends = len(_all(connection, sql.ERASE_MESSAGES, uid, chat))
-                _all(connection, sql.ERASE_CHAT, uid, chat)
-            finally:
-                connection.execute("PRAGMA secure_delete = OFF")
-            _keep_ids(database)
-            return Erased(len(ids), sends, media)
+        uid = await self._read(lambda connection: _uid(connection, session))
+        media: list[str] = []
 
-        return await self._write(work)
+        async def events(limit: int) -> int:
+            # The newest first, below what comes meanwhile: no reader of the view finds entries without their events.
+            query = EventQuery(session=session, chat=chat, before=last + 1, limit=limit)
+            ids = await self._read(lambda connection: page_ids(connection, query))
+            if ids:
+                media.extend(await self._write(lambda database: _erase_events(database, ids), background=True))
+            return len(ids)
+
+        async def sends(limit: int) -> int:
+            numbers = await self._read(lambda connection: _erased_sends(connection, uid, chat, limit))
+            if numbers:
+                await self._write(lambda database: _overwritten(database, sql.ERASE_MESSAGES, numbers), background=True)
+            return len(numbers)
+
+        last = await self.last_event_id()
+        erased = Erased(await in_pieces(events, rest=False), await in_pieces(sends, rest=False), tuple(media))
+        await self._write(lambda database: _overwritten(database, sql.ERASE_CHAT, uid, chat))
+        return erased
 
     async def keep_chat(self, session: str, chat: str, seconds: float | None) -> bool:
         def work(database: Database) -> bool:
@@ -236,6 +241,33 @@ class SqliteChats(SqliteBase):
         if events or sends or chats:
             await self._write(work, background=True)
         return len(events) + len(sends) + len(chats)
+
+
+def _overwritten(database: Database, statement: str, *values: object) -> list[Row]:
+    """Run a statement and overwrite the deleted bytes with zeros."""
+    database.connection.execute("PRAGMA secure_delete = ON")
+    try:
+        return _all(database.connection, statement, *values)
+    finally:
+        database.connection.execute("PRAGMA secure_delete = OFF")
+
+
+def _erase_events(database: Database, ids: Sequence[int]) -> Sequence[str]:
+    """Returns the files that came with these events."""
+    connection = database.connection
+    media = [row[0] for row in _all(connection, sql.ERASE_MEDIA, [id_of_event(id) for id in ids])]
+    forget_deliveries(connection, ids)
+    _all(connection, sql.ERASE_LETTERS, ids)
+    _overwritten(database, sql.ERASE_EVENTS, ids)
+    _keep_ids(database)
+    return media
+
+
+def _erased_sends(connection: Connection, uid: int, chat: str, limit: int) -> list[int]:
+    found: dict[int, None] = {}
+    for statement in sql.ERASED_MESSAGES:
+        found |= dict.fromkeys(row[0] for row in _all(connection, statement, uid, chat, limit))
+    return list(found)[:limit]
 
 
 def _keep_ids(database: Database) -> None:

@@ -122,6 +122,15 @@ def _record_failure(connection: Connection, number: int, outcome: DeliveryOutcom
     _settle(connection, [(number, lane) for lane, _ in rows])
 
 
+def forget_deliveries(connection: Connection, events: Sequence[int]) -> None:
+    """These events are about to be deleted."""
+    rows = connection.execute(
+        "DELETE FROM deliveries WHERE event IN (SELECT value FROM json_each(?)) RETURNING webhook, lane",
+        (to_json(events),),
+    ).fetchall()
+    _settle(connection, set(rows))
+
+
 def replay(connection: Connection, webhook: str, which: Mapping[str, object]) -> int:
     """See `WebhookStore.replay`; `which` has the conditions `chosen` (a JSON list of events), `lanes` (their beginning),
     `since` and `until`, None where all match. Raises NotFound."""

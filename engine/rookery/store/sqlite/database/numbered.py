@@ -88,6 +88,11 @@ class Place:
             sql = f"SELECT {self._column} {self._source} {conditions} {order}"
             rows = connection.execute(sql, (*self.values, *asked, below, above, limit)).fetchall()
             return [row[0] for row in rows]
+        for place in further:
+            latest = place.next_one(connection, above, below, span)
+            if latest is None:
+                return []
+            below = min(below, latest + 1)
         sql = f"SELECT {self._column}, TRUE {conditions} {self._source} {order}"
         found: list[int] = []
         has_leapt = False

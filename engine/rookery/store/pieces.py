@@ -1,0 +1,44 @@
+"""Large deletions in small transactions, so that other writers never wait for long."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import trio
+
+BATCH = 1000
+"""Maximum number of rows deleted in one transaction."""
+
+FIRST = 50
+"""Rows deleted in the first transaction of a run, before it is known how long a row takes."""
+
+FEWEST = 20
+"""Rows deleted in one transaction when the database is slow."""
+
+PIECE_SECONDS = 0.01
+"""How long one transaction should take, in seconds: a writer waits for the one that has begun."""
+
+
+async def in_pieces(delete: Callable[[int], Awaitable[int]], *, rest: bool = True) -> int:
+    """Delete rows until none is left; returns how many. `delete` takes the maximum number of rows and returns how many it
+    deleted.
+
+    `rest`: pause after each piece for the time that it took, so that others are served first. Without it somebody waits for
+    the end; on SQLite others come before the next piece in any case.
+
+    Raises StoreError. What was deleted until then, or until the caller was cancelled, is gone.
+    """
+    limit, all_gone = FIRST, 0
+    while True:
+        began = trio.current_time()
+        gone = await delete(limit)
+        all_gone += gone
+        if gone < limit:
+            return all_gone
+        took = trio.current_time() - began
+        if took > PIECE_SECONDS:
+            limit = max(FEWEST, int(limit * max(0.25, PIECE_SECONDS / took)))
+        elif took < PIECE_SECONDS / 2:
+            limit = min(BATCH, 2 * limit)
+        if rest:
+            await trio.sleep(min(took, 1.0))

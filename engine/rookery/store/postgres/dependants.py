@@ -1,0 +1,33 @@
+"""What is deleted with a session or a webhook, in pieces: a foreign key would delete all of it in one long transaction."""
+
+from __future__ import annotations
+
+from .base import PostgresBase
+
+
+def _piece(table: str, condition: str) -> str:
+    return (
+        f"WITH gone AS (DELETE FROM rookery.{table} WHERE ctid = ANY (ARRAY("  # noqa: S608
+        f"SELECT ctid FROM rookery.{table} WHERE {condition} LIMIT $2)) RETURNING 1) SELECT count(*) FROM gone"
+    )
+
+
+_OF_WEBHOOKS = ("deliveries", "dead_letters", "lanes")
+_ITS_WEBHOOKS = "webhook IN (SELECT number FROM rookery.webhooks WHERE uid = $1)"
+OF_SESSION = (
+    *(_piece(table, "uid = $1") for table in ("messages", "media", "chats")),
+    *(_piece(table, _ITS_WEBHOOKS) for table in _OF_WEBHOOKS),
+)
+OF_WEBHOOK = tuple(_piece(table, "webhook = $1") for table in _OF_WEBHOOKS)
+
+
+class PostgresDependants(PostgresBase):
+    """Deletes rows that refer to another one."""
+
+    async def _delete_part(self, statements: tuple[str, ...], number: int, limit: int) -> int:
+        """At most `limit` rows; less when that is nearly all of them."""
+        gone = 0
+        for statement in statements:
+            if gone < limit:
+                gone += int(await self._value(statement, number, limit - gone))
+        return gone

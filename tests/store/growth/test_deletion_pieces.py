@@ -1,0 +1,126 @@
+"""Deleting a session, a webhook or a chat with very much behind it: complete, and in pieces between which others write."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from rookery.errors import NotFound
+from rookery.model.media import MediaFile, MediaOrigin, MediaQuery, MediaState, id_of_event
+from rookery.model.message import MessageQuery
+from rookery.store.contract import Store
+from store.backends import SqliteBackend
+from store.building import all_events, create_and_claim, event, message, webhook
+
+MANY = 230
+"""More than are deleted in the first pieces."""
+
+
+async def fill(store: Store, count: int = MANY) -> None:
+    """Two sessions; events of `shop` in two chats, with deliveries to a webhook of its own and to one for all."""
+    lease, other = await create_and_claim(store), await create_and_claim(store, "other")
+    await store.create_webhook(webhook("own", session="shop"))
+    await store.create_webhook(webhook("all"))
+    for begin in range(0, count, 50):
+        of_chat = [event(f"{chat}-{begin + n}", chat=chat) for n in range(min(50, count - begin)) for chat in "78"]
+        await store.append(lease, of_chat, None)
+        sends = [message(to=chat) for _ in range(min(50, count - begin)) for chat in "78"]
+        await store.enqueue_batch(sends, pending_limit=2 * count)
+    await store.append(other, [event("7-other")], None)
+    await store.enqueue(message("other"), pending_limit=10)
+
+
+async def pending(store: Store, hook: str) -> set[tuple[str, str | None]]:
+    rows = await store.pending_deliveries(hook, now=9e9, busy=(), limit=10 * MANY)
+    return {(row.event.session, row.event.chat) for row in rows}
+
+
+async def test_a_chat_with_much_in_it_is_erased(store: Store) -> None:
+    await fill(store)
+    log = await all_events(store)
+    first = next(one for one in log if one.chat == "7")
+    for one in (first, log[1]):
+        file = MediaFile(
+            id=id_of_event(one.id),
+            session="shop",
+            origin=MediaOrigin.INBOUND,
+            state=MediaState.STORED,
+            content_type="image/png",
+            event=one.id,
+            created_at=1.0,
+            expires_at=9e9,
+        )
+        await store.put_media(file)
+    erased = await store.erase_chat("shop", "7")
+    assert (erased.events, erased.messages, erased.media) == (MANY, MANY, (id_of_event(first.id),))
+    left = await all_events(store)
+    assert len(left) == MANY + 1
+    assert {(one.session, one.chat) for one in left} == {("shop", "8"), ("other", "7")}
+    assert {one.to for _, one in await store.list_messages(MessageQuery(session="shop", limit=1000))} == {"8"}
+    assert len(await store.list_messages(MessageQuery(session="other"))) == 1
+    assert await pending(store, "own") == {("shop", "8")}
+    assert await pending(store, "all") == {("shop", "8"), ("other", "7")}
+    assert (await store.delivery_counts())["own"] == (MANY, 0)
+    lease = await create_and_claim(store, "third")
+    await store.append(lease, [event("new")], None)  # deliveries go on
+    assert ("third", "7") in await pending(store, "all")
+
+
+async def test_a_session_with_much_behind_it_is_deleted(store: Store) -> None:
+    await fill(store)
+    assert await store.delete_session("shop")
+    assert not await store.delete_session("shop")
+    with pytest.raises(NotFound):
+        await store.get_session("shop")
+    with pytest.raises(NotFound):
+        await store.get_webhook("own")
+    assert len(await store.list_messages(MessageQuery(session="other"))) == 1
+    assert len(await all_events(store)) == 2 * MANY + 1, "events stay"
+    assert (await store.delivery_counts())["all"] == (2 * MANY + 1, 0)
+    await create_and_claim(store)  # a successor begins with nothing
+    assert await store.list_messages(MessageQuery(session="shop")) == []
+    assert await store.list_media(MediaQuery(session="shop")) == []
+
+
+async def test_a_webhook_with_many_deliveries_is_deleted(store: Store) -> None:
+    await fill(store)
+    assert await store.delete_webhook("all")
+    assert not await store.delete_webhook("all")
+    assert await store.delivery_counts() == {"own": (2 * MANY, 0)}
+    await store.create_webhook(webhook("all"))
+    assert (await store.delivery_counts())["all"] == (0, 0)
+
+
+DELETIONS: dict[str, Callable[[Any], Awaitable[object]]] = {
+    "session": lambda store: store.delete_session("shop"),
+    "webhook": lambda store: store.delete_webhook("all"),
+    "chat": lambda store: store.erase_chat("shop", "7"),
+}
+
+
+@pytest.mark.parametrize("which", DELETIONS)
+async def test_no_transaction_deletes_most_of_it(which: str, tmp_path: Any) -> None:
+    """The longest transaction is a small part of all of them, counted in SQLite's own steps of the writer."""
+    store: Any = SqliteBackend(tmp_path / "rookery.db").make()
+    async with store.open():
+        await fill(store, 5_000)
+        connection = await store._write(lambda database: database.connection)
+        transactions = [0]
+
+        def step() -> int:
+            transactions[-1] += 1
+            return 0
+
+        def statement(text: str) -> None:
+            if text.startswith("BEGIN"):
+                transactions.append(0)
+
+        connection.set_trace_callback(statement)
+        connection.set_progress_handler(step, 100)
+        await DELETIONS[which](store)
+        connection.set_trace_callback(None)
+        connection.set_progress_handler(None, 0)
+        assert sum(transactions) > 500
+        assert max(transactions) < 0.5 * sum(transactions), transactions
