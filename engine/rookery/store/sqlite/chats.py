@@ -187,7 +187,10 @@ class SqliteChats(SqliteBase):
         return await self._read(query)
 
     async def erase_chat(self, session: str, chat: str) -> Erased:
-        uid = await self._read(lambda connection: _uid(connection, session))
+        def begin(connection: Connection) -> tuple[int, int]:
+            return _uid(connection, session), connection.execute("SELECT max(id) FROM events").fetchone()[0] or 0
+
+        uid, last = await self._read(begin)
         media: list[str] = []
 
         async def events(limit: int) -> int:
@@ -204,7 +207,6 @@ class SqliteChats(SqliteBase):
                 await self._write(lambda database: _overwritten(database, sql.ERASE_MESSAGES, numbers), background=True)
             return len(numbers)
 
-        last = await self.last_event_id()
         erased = Erased(await in_pieces(events, rest=False), await in_pieces(sends, rest=False), tuple(media))
         await self._write(lambda database: _overwritten(database, sql.ERASE_CHAT, uid, chat))
         return erased
