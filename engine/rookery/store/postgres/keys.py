@@ -19,16 +19,13 @@ _APPEND = f"""
     INSERT INTO rookery.audit ({AUDIT_COLUMNS})
     SELECT * FROM unnest($1::double precision[], $2::text[], $3::text[], $4::text[], $5::text[], $6::integer[],
         $7::text[])"""  # noqa: S608
-# The newest entry that is too old by number is looked for only where there may be more than are kept.
+_NEWEST_EXCESS = """
+    SELECT CASE WHEN highest - lowest >= $1 THEN (
+        SELECT id FROM rookery.audit ORDER BY id DESC LIMIT 1 OFFSET $1) END
+    FROM (SELECT (SELECT min(id) FROM rookery.audit) AS lowest, (SELECT max(id) FROM rookery.audit) AS highest) AS ends"""
 _PRUNE = """
-    WITH ends AS (SELECT (SELECT min(id) FROM rookery.audit) AS lowest, (SELECT max(id) FROM rookery.audit) AS highest),
-    aged AS (SELECT id FROM rookery.audit WHERE at < $1 ORDER BY at LIMIT $3),
-    excess AS (
-        SELECT id FROM rookery.audit
-        WHERE id <= (SELECT CASE WHEN highest - lowest >= $2 THEN (
-            SELECT id FROM rookery.audit ORDER BY id DESC LIMIT 1 OFFSET $2) END FROM ends)
-        ORDER BY id LIMIT $3
-    ),
+    WITH aged AS (SELECT id FROM rookery.audit WHERE at < $1 ORDER BY at LIMIT $3),
+    excess AS (SELECT id FROM rookery.audit WHERE id <= $2 ORDER BY id LIMIT $3),
     gone AS (
         DELETE FROM rookery.audit WHERE id = ANY (ARRAY(
             SELECT id FROM (SELECT id FROM aged UNION SELECT id FROM excess) AS found LIMIT $3)) RETURNING 1
@@ -38,6 +35,9 @@ _PRUNE = """
 
 class PostgresKeys(PostgresBase):
     """Implements `KeyStore`."""
+
+    _excess: int | None = None
+    """While entries are pruned: the newest one that is too many, 0 for none. Looking for it takes longer than deleting."""
 
     async def create_key(self, key: ApiKey) -> ApiKey:
         if await self._value(_CREATE, *key_to_row(key)) is None:
@@ -84,4 +84,9 @@ class PostgresKeys(PostgresBase):
         return await self._all(sql, *values, of=audit_from_row)
 
     async def prune_audit(self, *, before: float, keep: int, limit: int = 1000) -> int:
-        return int(await self._value(_PRUNE, before, keep, limit))
+        if self._excess is None:
+            self._excess = int(await self._value(_NEWEST_EXCESS, keep) or 0)
+        gone = int(await self._value(_PRUNE, before, self._excess, limit))
+        if gone < limit:
+            self._excess = None
+        return gone

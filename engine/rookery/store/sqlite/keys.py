@@ -26,13 +26,16 @@ _PAGES = {
 """Each by an index that has what was asked for in the order of ids."""
 _ENDS = "SELECT (SELECT min(id) FROM audit), (SELECT max(id) FROM audit)"
 _OLD = "SELECT id FROM audit WHERE at < ? ORDER BY at LIMIT ?"
-_EXCESS = """
-    SELECT id FROM audit WHERE id <= (SELECT id FROM audit ORDER BY id DESC LIMIT 1 OFFSET ?) ORDER BY id LIMIT ?"""
+_NEWEST_EXCESS = "SELECT id FROM audit ORDER BY id DESC LIMIT 1 OFFSET ?"
+_EXCESS = "SELECT id FROM audit WHERE id <= ? ORDER BY id LIMIT ?"
 _PRUNE = "DELETE FROM audit WHERE id IN (SELECT value FROM json_each(?))"
 
 
 class SqliteKeys(SqliteBase):
     """Implements `KeyStore`."""
+
+    _excess: int | None = None
+    """While entries are pruned: the newest one that is too many, 0 for none. Looking for it takes longer than deleting."""
 
     async def create_key(self, key: ApiKey) -> ApiKey:
         row = key_to_row(key)
@@ -91,15 +94,19 @@ class SqliteKeys(SqliteBase):
     async def prune_audit(self, *, before: float, keep: int, limit: int = 1000) -> int:
         def find(connection: Connection) -> list[int]:
             ids = [row[0] for row in connection.execute(_OLD, (before, limit))]
-            lowest, highest = connection.execute(_ENDS).fetchone()
-            if len(ids) < limit and lowest is not None and highest - lowest >= keep:
-                found = dict.fromkeys([*ids, *(row[0] for row in connection.execute(_EXCESS, (keep, limit)))])
-                ids = list(found)[:limit]
-            return ids
+            if self._excess is None:
+                lowest, highest = connection.execute(_ENDS).fetchone()
+                is_more = lowest is not None and highest - lowest >= keep
+                row = connection.execute(_NEWEST_EXCESS, (keep,)).fetchone() if is_more else None
+                self._excess = 0 if row is None else row[0]
+            ids += [row[0] for row in connection.execute(_EXCESS, (self._excess, limit))]
+            return list(dict.fromkeys(ids))[:limit]
 
         if ids := await self._read(find):  # beside the writer: it looks at all entries that are kept
             values = (to_json(ids),)
             await self._write(lambda database: database.connection.execute(_PRUNE, values) and None, background=True)
+        if len(ids) < limit:
+            self._excess = None
         return len(ids)
 
     async def _keys(self, rest: str, *values: object) -> Sequence[ApiKey]:
