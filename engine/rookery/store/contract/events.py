@@ -31,8 +31,8 @@ class EventStore(Protocol):
         database raises it, see `store.event_ids`."""
 
     async def prune_events(self, *, before: float, limit: int) -> int:
-        """Delete up to `limit` events stored before `before` that no delivery needs. Returns less than `limit` when
-        nothing is left to delete.
+        """Look at up to `limit` events stored before `before` and delete those that no delivery needs. Returns `limit` while
+        there may be more, and less at the end.
 
         Up to `limit` dead letters given up before `before` are deleted first, so that they do not keep their events
         for ever; while there are more of them, `limit` is returned.

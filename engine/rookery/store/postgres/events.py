@@ -17,16 +17,15 @@ from .base import PostgresBase
 from .database.appends import AppendQueue
 from .database.event_pages import chat_statement, page_statement, tail_statement
 
+# Those that stay are looked at as well, so their number is limited, too.
 _PRUNE = """
-    WITH old AS (
-        SELECT id FROM rookery.events AS e
-        WHERE id > $3 AND id < $4 AND stored_at < $1
-          AND NOT EXISTS (SELECT 1 FROM rookery.deliveries WHERE event = e.id)
-          AND NOT EXISTS (SELECT 1 FROM rookery.dead_letters WHERE event = e.id)
-        ORDER BY id LIMIT $2
+    WITH seen AS MATERIALIZED (
+        SELECT id, EXISTS (SELECT 1 FROM rookery.deliveries WHERE event = e.id)
+            OR EXISTS (SELECT 1 FROM rookery.dead_letters WHERE event = e.id) AS is_needed
+        FROM rookery.events AS e WHERE id > $3 AND id < $4 AND stored_at < $1 ORDER BY id LIMIT $2
     ),
-    gone AS (DELETE FROM rookery.events WHERE id IN (SELECT id FROM old) RETURNING id)
-    SELECT count(*), max(id) FROM gone"""
+    gone AS (DELETE FROM rookery.events WHERE id = ANY (ARRAY(SELECT id FROM seen WHERE NOT is_needed)) RETURNING 1)
+    SELECT (SELECT count(*) FROM gone), (SELECT count(*) FROM seen), (SELECT max(id) FROM seen)"""
 _LOOK = "SELECT id, stored_at FROM rookery.events WHERE id >= $1 ORDER BY id LIMIT 1"
 _PRUNE_DEAD = """
     WITH letters AS (
@@ -80,12 +79,12 @@ class PostgresEvents(PostgresBase):
         old = self._old_events
         if not old.goes_on(before):
             old.end = await self._first_young(before)
-        gone, last = await self._db.row(_PRUNE, before, limit, old.position, old.end)
-        if gone < limit or letters:  # these may have held back events before the position
+        gone, seen, last = await self._db.row(_PRUNE, before, limit, old.position, old.end)
+        if seen < limit or letters:  # these may have held back events before the position
             old.over()
         if last is not None:
             old.position = last
-        return max(int(gone), int(letters))  # the letters that are left hold events back
+        return limit if seen == limit else max(int(gone), int(letters))  # the letters that are left hold events back
 
     @cached_property
     def _old_events(self) -> OldEvents:

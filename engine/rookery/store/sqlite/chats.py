@@ -75,8 +75,15 @@ def _uid(connection: Connection, session: str) -> int:
     raise NotFound("session", session)
 
 
+FOUND = 5000
+"""Rows of each kind that are looked up at once to be deleted in steps."""
+
+
 class SqliteChats(SqliteBase):
     """Implements `ChatStore`."""
+
+    _untidy: Sequence[tuple[str, Row]] = ()
+    """Tables and keys that `tidy_chats` has found and not deleted yet."""
 
     async def chat_position(self) -> int:
         return await self._read(lambda connection: int(next(iter(_all(connection, sql.POSITION)), ["0"])[0]))
@@ -219,30 +226,27 @@ class SqliteChats(SqliteBase):
         return await self._write(work)
 
     async def tidy_chats(self, *, now: float, before: float, limit: int = 1000) -> int:
-        def find(connection: Connection) -> tuple[list[int], list[int], list[Row]]:
-            """Looks at everything beside the writer: what stays may be much."""
-            events: list[int] = []
-            sends: list[int] = []
-            chats: list[Row] = []
-            for found, statements in ((events, sql.OLD_EVENTS), (sends, sql.OLD_MESSAGES)):
+        def find(connection: Connection) -> list[tuple[str, Row]]:
+            """Looks at everything beside the writer, because what stays may be much, and finds enough for many steps."""
+            found: list[tuple[str, Row]] = []
+            for table, statements in (("events", sql.OLD_EVENTS), ("messages", sql.OLD_MESSAGES)):
                 for statement in statements:
-                    left = limit - len(events) - len(sends)
-                    found += [row[0] for row in _all(connection, statement, now, left)] if left else []
-            if left := limit - len(events) - len(sends):
-                chats = _all(connection, sql.EMPTY_CHATS, before, left)
-            return events, sends, chats
+                    found += [(table, row) for row in _all(connection, statement, now, FOUND)]
+            return [*found, *(("chats", row) for row in _all(connection, sql.EMPTY_CHATS, before, FOUND))]
 
         def work(database: Database) -> None:
             connection = database.connection
-            _all(connection, sql.TIDY_EVENTS, events)
-            _all(connection, sql.TIDY_MESSAGES, sends)
-            _many(connection, sql.TIDY_CHAT, [(before, *chat) for chat in chats])
+            _all(connection, sql.TIDY_EVENTS, [row[0] for table, row in chosen if table == "events"])
+            _all(connection, sql.TIDY_MESSAGES, [row[0] for table, row in chosen if table == "messages"])
+            _many(connection, sql.TIDY_CHAT, [(before, *row) for table, row in chosen if table == "chats"])
             _keep_ids(database)
 
-        events, sends, chats = await self._read(find)
-        if events or sends or chats:
+        if not self._untidy:
+            self._untidy = await self._read(find)
+        chosen, self._untidy = self._untidy[:limit], self._untidy[limit:]
+        if chosen:
             await self._write(work, background=True)
-        return len(events) + len(sends) + len(chats)
+        return limit if self._untidy else len(chosen)
 
 
 def _overwritten(database: Database, statement: str, *values: object) -> list[Row]:

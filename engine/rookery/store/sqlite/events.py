@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
 from sqlite3 import Connection
 
 from ...errors import LeaseLost
 from ...model.event import Event, EventQuery, NewEvent
 from ...model.session import Lease
-from ..event_ids import Halving, OldEvents
+from ..event_ids import Halving
 from ..rows.values import to_json
 from .addressing import address
 from .base import SqliteBase
@@ -19,11 +18,10 @@ from .database.event_rows import insert_events
 from .sessions import check_lease, held_by
 
 _END = "SELECT id, stored_at FROM events ORDER BY id {} LIMIT 1"
-_NEEDED = """EXISTS (SELECT 1 FROM deliveries WHERE event = events.id)
-    OR EXISTS (SELECT 1 FROM dead_letters WHERE event = events.id)"""
-_OLD = f"SELECT id FROM events WHERE id > ? AND id < ? AND stored_at < ? AND NOT ({_NEEDED}) ORDER BY id LIMIT ?"  # noqa: S608
-_PRUNE = f"DELETE FROM events WHERE id IN (SELECT value FROM json_each(?)) AND NOT ({_NEEDED})"  # noqa: S608
-_ANY_OLD_LETTER = "SELECT 1 FROM dead_letters WHERE at < ? LIMIT 1"
+_OLD = """
+    SELECT id, EXISTS (SELECT 1 FROM deliveries WHERE event = events.id)
+        OR EXISTS (SELECT 1 FROM dead_letters WHERE event = events.id)
+    FROM events WHERE id > ? AND id < ? AND stored_at < ? ORDER BY id LIMIT ?"""
 _PRUNE_LETTERS = """
     DELETE FROM dead_letters WHERE (webhook, event) IN (
         SELECT webhook, event FROM dead_letters WHERE at < ? ORDER BY at LIMIT ?)"""
@@ -52,41 +50,7 @@ class SqliteEvents(SqliteBase):
         return await self._write(lambda database: database.last_event)
 
     async def prune_events(self, *, before: float, limit: int) -> int:
-        old = self._old_events
-
-        def find(connection: Connection) -> list[int]:
-            """Looks at events beside the writer: those that stay may be many."""
-            if not old.goes_on(before):
-                old.end = _first_young(connection, before)
-            return [row[0] for row in connection.execute(_OLD, (old.position, old.end, before, limit))]
-
-        def delete(database: Database) -> None:
-            database.connection.execute(_PRUNE, (to_json(ids),))
-            # An id must not be assigned again after a restart; otherwise a reader that has passed it would never see the
-            # new event.
-            last = str(database.last_event)
-            database.connection.execute("INSERT OR REPLACE INTO meta VALUES ('last_event', ?)", (last,))
-
-        letters = await self._prune_letters(before, limit)
-        if ids := await self._read(find):
-            await self._write(delete, background=True)
-        if len(ids) < limit or letters:  # these may have held back events before the position
-            old.over()
-        if ids:
-            old.position = ids[-1]
-        return max(len(ids), letters)  # the letters that are left hold events back
-
-    async def _prune_letters(self, before: float, limit: int) -> int:
-        def work(database: Database) -> int:
-            return database.connection.execute(_PRUNE_LETTERS, (before, limit)).rowcount
-
-        if await self._read(lambda connection: connection.execute(_ANY_OLD_LETTER, (before,)).fetchone()) is None:
-            return 0
-        return await self._write(work, background=True)
-
-    @cached_property
-    def _old_events(self) -> OldEvents:
-        return OldEvents()
+        return await self._write(lambda database: _prune(database, before, limit), background=True)
 
 
 def _append(database: Database, lease: Lease, events: Sequence[NewEvent], cursor: str | None) -> int:
@@ -118,3 +82,24 @@ def _first_young(connection: Connection, before: float) -> int:
         id, stored_at = connection.execute(sql, (middle,)).fetchone() or (None, 0.0)
         search.found(id, old=stored_at < before)
     return search.end
+
+
+def _prune(database: Database, before: float, limit: int) -> int:
+    connection = database.connection
+    old = database.old_events
+    if not old.goes_on(before):
+        old.end = _first_young(connection, before)
+    letters = connection.execute(_PRUNE_LETTERS, (before, limit)).rowcount
+    # Those that stay are looked at as well, so their number is limited, too.
+    rows = connection.execute(_OLD, (old.position, old.end, before, limit)).fetchall()
+    ids = [id for id, is_needed in rows if not is_needed]
+    if len(rows) < limit or letters:  # these may have held back events before the position
+        old.over()
+    if rows:
+        old.position = rows[-1][0]
+    if ids:
+        connection.execute("DELETE FROM events WHERE id IN (SELECT value FROM json_each(?))", (to_json(ids),))
+        # An id must not be assigned again after a restart; otherwise a reader that has passed it would never see the
+        # new event.
+        connection.execute("INSERT OR REPLACE INTO meta VALUES ('last_event', ?)", (str(database.last_event),))
+    return limit if len(rows) == limit else max(len(ids), letters)  # the letters that are left hold events back

@@ -25,10 +25,9 @@ _PAGES = {
 }
 """Each by an index that has what was asked for in the order of ids."""
 _ENDS = "SELECT (SELECT min(id) FROM audit), (SELECT max(id) FROM audit)"
-_OLD = "SELECT id FROM audit WHERE at < ? ORDER BY at LIMIT ?"
 _NEWEST_EXCESS = "SELECT id FROM audit ORDER BY id DESC LIMIT 1 OFFSET ?"
-_EXCESS = "SELECT id FROM audit WHERE id <= ? ORDER BY id LIMIT ?"
-_PRUNE = "DELETE FROM audit WHERE id IN (SELECT value FROM json_each(?))"
+_PRUNE_OLD = "DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE at < ? ORDER BY at LIMIT ?)"
+_PRUNE_EXCESS = "DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE id <= ? ORDER BY id LIMIT ?)"
 
 
 class SqliteKeys(SqliteBase):
@@ -92,22 +91,22 @@ class SqliteKeys(SqliteBase):
         return await self._read(read)
 
     async def prune_audit(self, *, before: float, keep: int, limit: int = 1000) -> int:
-        def find(connection: Connection) -> list[int]:
-            ids = [row[0] for row in connection.execute(_OLD, (before, limit))]
-            if self._excess is None:
-                lowest, highest = connection.execute(_ENDS).fetchone()
-                is_more = lowest is not None and highest - lowest >= keep
-                row = connection.execute(_NEWEST_EXCESS, (keep,)).fetchone() if is_more else None
-                self._excess = 0 if row is None else row[0]
-            ids += [row[0] for row in connection.execute(_EXCESS, (self._excess, limit))]
-            return list(dict.fromkeys(ids))[:limit]
+        def find(connection: Connection) -> int:
+            lowest, highest = connection.execute(_ENDS).fetchone()
+            is_more = lowest is not None and highest - lowest >= keep
+            row = connection.execute(_NEWEST_EXCESS, (keep,)).fetchone() if is_more else None
+            return 0 if row is None else int(row[0])
 
-        if ids := await self._read(find):  # beside the writer: it looks at all entries that are kept
-            values = (to_json(ids),)
-            await self._write(lambda database: database.connection.execute(_PRUNE, values) and None, background=True)
-        if len(ids) < limit:
+        def delete(database: Database) -> int:
+            gone = database.connection.execute(_PRUNE_OLD, (before, limit)).rowcount
+            return gone + database.connection.execute(_PRUNE_EXCESS, (self._excess, limit - gone)).rowcount
+
+        if self._excess is None:
+            self._excess = await self._read(find)  # beside the writer: it looks at all entries that are kept
+        gone = await self._write(delete, background=True)
+        if gone < limit:
             self._excess = None
-        return len(ids)
+        return gone
 
     async def _keys(self, rest: str, *values: object) -> Sequence[ApiKey]:
         def read(connection: Connection) -> Sequence[ApiKey]:

@@ -31,7 +31,7 @@ from ..rows.sessions import (
 from ..rows.values import to_json
 from .base import SqliteBase
 from .database.connection import Database
-from .dependants import delete_of_session
+from .database.dependants import delete_of_session
 from .status_events import announce_status
 
 _TERMINAL = ", ".join(f"'{reason}'" for reason in sorted(TERMINAL_REASONS))

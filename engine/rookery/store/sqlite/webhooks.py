@@ -14,8 +14,8 @@ from ..rows.values import to_json
 from ..rows.webhooks import WEBHOOK_COLUMNS, dead_letter_from_row, webhook_from_row, webhook_to_row
 from .base import SqliteBase
 from .database.connection import Database
+from .database.dependants import delete_of_webhook
 from .deliveries import number_of, pending, record, replay
-from .dependants import delete_of_webhook
 
 _SELECT = f"SELECT {WEBHOOK_COLUMNS} FROM webhooks"  # noqa: S608
 _DEAD = (

@@ -155,7 +155,7 @@ class PostgresMessages(PostgresQueue):
             WITH gone AS (
                 DELETE FROM rookery.messages WHERE number IN (
                     SELECT number FROM rookery.messages
-                    WHERE state NOT IN ('queued', 'sending') AND state <> 'scheduled' AND updated_at < $1
+                    WHERE state NOT IN ('queued', 'sending', 'scheduled') AND updated_at < $1
                     ORDER BY updated_at LIMIT $2)
                 RETURNING 1
             )

@@ -12,7 +12,7 @@ import msgspec
 
 from ....errors import StoreError
 from ....model.subscription import asks_for
-from ...event_ids import first_after
+from ...event_ids import OldEvents, first_after
 from ...secrets import SecretBox
 from ...send_room import SendRoom
 from .checkpoints import LIMIT, Checkpointer
@@ -60,6 +60,7 @@ class Database:
         self.connection = connection
         self.location = location
         self.clock = clock
+        self.old_events = OldEvents()
         self.last_event = 0  # the highest assigned event id; gaps are fine, going back is not
         self.room = SendRoom(alone=True)
         self.full: dict[tuple[int, bool], tuple[int, int]] = {}

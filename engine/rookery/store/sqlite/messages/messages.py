@@ -27,9 +27,6 @@ _CALLS = (
     "ORDER BY number DESC LIMIT ?"
 )
 """Repeats the condition of the index `messages_calls`."""
-_IS_OLD = "state NOT IN ('queued', 'sending') AND state <> 'scheduled' AND updated_at < ?"
-_OLD = f"SELECT number FROM messages WHERE {_IS_OLD} ORDER BY updated_at LIMIT ?"  # noqa: S608
-_PRUNE = f"DELETE FROM messages WHERE number IN (SELECT value FROM json_each(?)) AND {_IS_OLD}"  # noqa: S608
 
 
 class SqliteMessages(SqliteBase):
@@ -128,10 +125,10 @@ class SqliteMessages(SqliteBase):
         return await self._write(work)
 
     async def prune_messages(self, *, before: float, limit: int) -> int:
-        def find(connection: Connection) -> list[int]:
-            return [row[0] for row in connection.execute(_OLD, (before, limit))]
-
-        if numbers := await self._read(find):  # beside the writer: scheduled sends may be many
-            values = (to_json(numbers), before)
-            await self._write(lambda database: database.connection.execute(_PRUNE, values) and None, background=True)
-        return len(numbers)
+        sql = (
+            "DELETE FROM messages WHERE number IN (SELECT number FROM messages INDEXED BY messages_over "
+            "WHERE state NOT IN ('queued', 'sending', 'scheduled') AND updated_at < ? ORDER BY updated_at LIMIT ?)"
+        )
+        return await self._write(
+            lambda database: database.connection.execute(sql, (before, limit)).rowcount, background=True
+        )
