@@ -12,7 +12,7 @@ BATCH = 1000
 FIRST = 50
 """Rows deleted in the first transaction of a run, before it is known how long a row takes."""
 
-FEWEST = 20
+FEWEST = 5
 """Rows deleted in one transaction when the database is slow."""
 
 PIECE_SECONDS = 0.01
