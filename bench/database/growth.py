@@ -1,27 +1,31 @@
 """What grows with the log: `python bench/database/growth.py [--events 2000000] [--save]`.
 
-Three parts, each on SQLite with the store's own calls:
+The log and everything beside it (sends, deliveries, dead letters, files, audit, chats) is written by `lab.bulk_log`: about 25
+seconds and 0.7 GB for each million events. Four parts, each on SQLite:
 
-- receiving: microseconds of CPU for each event, in steps from the empty log to the full one;
-- pages: the first page of every paged call of the API, from a log of 2,000 events and from the full one, in turn, by two
-  `rookery serve`; the ratio may be 1.5;
-- retention: old events are deleted while a session goes on storing one event after another; how long it waits at most,
-  beside its waits while nothing is deleted (which are the machine's), and rows deleted a second in each tenth of the way.
-  For each transaction that deletes, the time for which it held the writer and the CPU time of that: the rest is waiting for
-  a core or the disk.
+- receiving: microseconds of CPU for each event on a log of 2,000 events and on the full one, in turn;
+- start: seconds until `rookery serve` listens, on both;
+- pages: the first page of every paged call of the API, with each of its filters, and calls that count, on both, in turn, by
+  two `rookery serve`; the ratio of pages may be 1.5;
+- retention, of sends, audit entries, events and chats, for `--seconds` each, while a session goes on storing one event after
+  another; then a chat, a webhook and a session with very much behind them are deleted: how long a write waits at most, beside
+  its waits while nothing is deleted (which are the machine's), rows deleted a second, and for each transaction that deletes,
+  the time for which it held the writer and the CPU time of that: the rest is waiting for a core or the disk.
+
+`--data DIRECTORY` keeps the logs there, and another run with as many events goes on with them; retention changes them.
 """
 
 from __future__ import annotations
 
 import argparse
-import re
+import random
 import sqlite3
 import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import AsyncExitStack, contextmanager
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -29,104 +33,28 @@ import trio
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from lab.long_log import BATCH, BODY, SECRET_KEY, Clock, fill, open_store, sessions, settle
+from lab.bulk_log import DAY, Amounts, furnish
+from lab.long_log import BATCH, BODY, SECRET_KEY, Clock, new_events, open_store
+from lab.pages import CALLS, COUNTS, forgotten, places, time_calls
 from lab.report import percentile, save, table
 from lab.served import Served, open_served
 
 from rookery.model.event import NewEvent
 from rookery.model.session import Lease
-from rookery.model.webhook import DeliveryOutcome, Webhook
-from rookery.store.contract import Store
 from rookery.store.pieces import in_pieces
 from rookery.store.sqlite.database import writer
 from rookery.store.sqlite.database.connection import Database
-from rookery_http.description.openapi import describe
+from rookery.store.sqlite.store import SqliteStore
 
 SMALL = 2_000
 LIMIT_MS, LIMIT_RATIO = 50.0, 1.5
-ALONE = 20.0  # seconds in which the writer writes alone
-RECENT = 10  # rare events, at the end of the log
-
-
-async def furnish(store: Store, lease: Lease) -> None:
-    """What every log has beside its bulk: rare events, a webhook with dead letters."""
-    rare = [NewEvent(f"rare-{n}", "poll.answer", 1.7e9, "rare", "9", b"{}", b"{}") for n in range(RECENT)]
-    await store.append(lease, rare, None)
-    hook = Webhook(id="hook", url="http://127.0.0.1:9/", secret="whsec_MDEyMzQ1Njc4OWFiY2RlZg==", events=("letter",))
-    await store.create_webhook(hook)
-    letters = [NewEvent(f"letter-{n}", "letter", 1.7e9, "1", "9", b"{}", b"{}") for n in range(100)]
-    await store.append(lease, letters, None)
-    rows = await store.pending_deliveries("hook", now=time.time(), busy=(), limit=200)
-    await store.record_deliveries(
-        [DeliveryOutcome(webhook="hook", event_id=row.event.id, delivered=False, at=1.7e9, error="no") for row in rows]
-    )
-
-
-PAGES = {
-    "sessions": "/v1/sessions",
-    "sessions, by status": "/v1/sessions?status=CONNECTED",
-    "history of a session": "/v1/sessions/session-3/history",
-    "events": "/v1/events",
-    "events, the newest": "/v1/events?before=9007199254740991",
-    "events, since a moment": "/v1/events?since=2026-01-01T00:00:00Z",
-    "events, one session": "/v1/events?session=session-3",
-    "events, a common type": "/v1/events?type=message",
-    "events, a rare type": "/v1/events?type=poll.answer",
-    "events, a type that never was": "/v1/events?type=absent",
-    "events, session and rare type": "/v1/events?session=session-0&type=poll.answer",
-    "events, session and absent type": "/v1/events?session=session-5&type=absent",
-    "events, session and pattern": "/v1/events?session=session-0&type=poll.*",
-    "events, a common chat": "/v1/events?chat=7&limit=5",
-    "events, a rare chat": "/v1/events?chat=rare",
-    "events, session and absent chat": "/v1/events?session=session-5&chat=absent",
-    "events, session, chat and rare type": "/v1/events?session=session-0&chat=1&type=poll.answer",
-    "messages of a session": "/v1/sessions/session-3/messages",
-    "messages of a session, by state": "/v1/sessions/session-3/messages?state=failed",
-    "messages of a session, by chat": "/v1/sessions/session-3/messages?chat=7",
-    "chats of a session": "/v1/sessions/session-3/chats",
-    "chats of a session, by name": "/v1/sessions/session-3/chats?q=nobody",
-    "messages of a chat": "/v1/sessions/session-3/chats/7/messages",
-    "dead letters": "/v1/webhooks/hook/dead-letters",
-    "attempts": "/v1/webhooks/hook/attempts",
-    "media": "/v1/media",
-    "media, by session and state": "/v1/media?session=session-3&state=failed",
-    "keys": "/v1/keys",
-    "audit": "/v1/audit",
-    "audit, by session": "/v1/audit?session=session-3",
-    "logs": "/v1/logs",
-    "overview": "/v1/overview",
+ALONE = 10.0  # seconds in which the writer writes alone
+ROUNDS, RECEIVED = 10, 20_000
+ENVIRONMENT = {
+    "ROOKERY_SECRET_KEY": SECRET_KEY,
+    "ROOKERY_PRUNE_INTERVAL": "86400",
+    "ROOKERY_AUDIT_RETENTION": "31536000",
 }
-NOT_PAGES = {"/v1/events/stream", "/v1/events/ws"}  # they are followed
-SAME = {"/v1/sinks/{id}/dead-letters": "/v1/webhooks/{id}/dead-letters"}
-"""Calls that read the same rows by the same statement as another one."""
-
-
-def forgotten() -> list[str]:
-    """Calls of the API that are paged and not measured."""
-    paged = {
-        SAME.get(path, path)
-        for path, calls in describe()["paths"].items()
-        for parameter in calls.get("get", {}).get("parameters", [])
-        if parameter.get("name") == "limit"
-    }
-    measured = [page.partition("?")[0] for page in PAGES.values()]
-    patterns = {path: re.compile(re.sub(r"\{\w+\}", "[^/]+", path)) for path in paged - NOT_PAGES}
-    return sorted(path for path, pattern in patterns.items() if not any(map(pattern.fullmatch, measured)))
-
-
-async def time_pages(small: Served, large: Served, runs: int) -> dict[str, tuple[float, float]]:
-    """Median milliseconds of each call on the short and on the long log."""
-    taken: dict[str, tuple[list[float], list[float]]] = {name: ([], []) for name in PAGES}
-    for run in range(runs + 1):
-        for name, path in PAGES.items():
-            for served, times in zip((small, large), taken[name], strict=True):
-                began = time.perf_counter()
-                answer = await served.api.get(path)
-                if answer.status_code != 200:
-                    raise SystemExit(f"{path}: {answer.status_code} {answer.text}")
-                if run:  # the first one reads the disk
-                    times.append(1000 * (time.perf_counter() - began))
-    return {name: (statistics.median(one), statistics.median(other)) for name, (one, other) in taken.items()}
 
 
 @contextmanager
@@ -148,83 +76,150 @@ def watched(held: list[float], worked: list[float]) -> Iterator[None]:
         writer._together = together
 
 
-async def prune(store: Store, lease: Lease, clock: Clock, events: int) -> tuple[list[float], list[float], list[float]]:
-    """Delete everything that is old beside a writer; returns its waits in ms before and meanwhile, and rows a second in each
-    tenth."""
+async def claimed(store: SqliteStore) -> Lease:
+    """The lease of session-0, which is enabled for it."""
+    assert store.path is not None
+    with closing(sqlite3.connect(store.path)) as connection, connection:
+        connection.execute("UPDATE sessions SET enabled = 1 WHERE id = 'session-0'")
+    [row] = await store.claim("bench", limit=1, now=time.time(), ttl=1e6, only=["session-0"])
+    return Lease(row.id, row.uid, "bench", row.fence)
+
+
+async def receive(directories: list[Path]) -> list[float]:
+    """The least CPU microseconds of an event on each log."""
+    clock = Clock()
     clock.now = time.time()
-    waits: list[float] = []
-    rates: list[float] = []
+    rng = random.Random(7)
+    least = [float("inf")] * len(directories)
+    async with AsyncExitStack() as stack:
+        stores = [await stack.enter_async_context(open_store(each, clock).open()) for each in directories]
+        leases = [await claimed(store) for store in stores]
+        first = int(time.time()) * 1000  # no run repeats the keys of another
+        for _ in range(ROUNDS):
+            for number, (store, lease) in enumerate(zip(stores, leases, strict=True)):
+                cpu = time.process_time()
+                for begin in range(first, first + RECEIVED // ROUNDS, BATCH):
+                    await store.append(lease, new_events(begin, BATCH, rng), None)
+                used = time.process_time() - cpu
+                least[number] = min(least[number], 1e6 * used / (RECEIVED // ROUNDS))
+            first += RECEIVED
+    for each in directories:
+        with closing(sqlite3.connect(each / "rookery.db")) as connection, connection:
+            connection.execute("UPDATE sessions SET enabled = 0")
+    return least
 
-    async def write() -> None:
-        number = 0
-        while True:
-            number += 1
+
+async def pages(directories: dict[int, Path], runs: int) -> tuple[list[float], dict[str, Any], dict[str, Any]]:
+    """Seconds until each server listens; median milliseconds of each paged call and of each call that counts."""
+    starts: list[float] = []
+    servers: list[tuple[Served, dict[str, object]]] = []
+    async with AsyncExitStack() as stack:
+        for events, directory in directories.items():
             began = time.perf_counter()
-            await store.append(lease, [NewEvent(f"w{number}", "message", 1.7e9, "1", "9", BODY % number, b"{}")], None)
-            waits.append(1000 * (time.perf_counter() - began))
-            await trio.sleep(0.002)
+            served = await stack.enter_async_context(open_served(directory, ENVIRONMENT))
+            starts.append(time.perf_counter() - began)
+            amounts = Amounts.of(events)
+            made = float((directory / "made").read_text())
+            words = places(events, amounts.finished, amounts.letters, amounts.media, made)
+            servers.append((served, words))
+        return starts, await time_calls(CALLS, servers, runs), await time_calls(COUNTS, servers, runs)
 
-    async with trio.open_nursery() as nursery:
+
+async def retain(directory: Path, seconds: float) -> dict[str, dict[str, Any]]:
+    """Delete what is old, kind by kind, beside a writer."""
+    clock = Clock()
+    clock.now = now = time.time()
+    store = open_store(directory, clock)
+    found: dict[str, dict[str, Any]] = {}
+    waits: list[float] = []
+    held: list[float] = []
+    worked: list[float] = []
+
+    def note(name: str, rates: list[float], took: float) -> None:
+        lists = {"waits": waits, "held": held, "worked": worked}
+        found[name] = {key: distribution(values) for key, values in lists.items() if values}
+        found[name] |= {"rates": rates, "seconds": took}
+        for values in lists.values():
+            values.clear()
+
+    async with store.open(), trio.open_nursery() as nursery:
+        lease = await claimed(store)
+
+        async def write() -> None:
+            number = int(now * 1000)
+            while True:
+                number += 1
+                began = time.perf_counter()
+                await store.append(
+                    lease, [NewEvent(f"w{number}", "message", now, "1", "9", BODY % number, b"{}")], None
+                )
+                waits.append(1000 * (time.perf_counter() - began))
+                await trio.sleep(0.002)
+
         nursery.start_soon(write)
         await trio.sleep(ALONE)
-        alone = waits[50:]
-        waits.clear()
-        part, began, before = 0, time.perf_counter(), clock.now - 3600
-
-        async def delete(limit: int) -> int:
-            nonlocal part, began
-            count = await store.prune_events(before=before, limit=limit)
-            part += count
-            if part >= events / 10:
-                rates.append(part / (time.perf_counter() - began))
-                part, began = 0, time.perf_counter()
-            return count
-
-        await in_pieces(delete)
+        with watched(held, worked):
+            note("nothing", [], ALONE)
+            kinds: dict[str, Callable[[int], Awaitable[int]]] = {
+                "sends": lambda limit: store.prune_messages(before=now - 4 * DAY, limit=limit),
+                "audit entries": lambda limit: store.prune_audit(before=now - 5 * DAY, keep=10**9, limit=limit),
+                "events": lambda limit: store.prune_events(before=now - 3600, limit=limit),
+                "chats": lambda limit: store.tidy_chats(now=now, before=now, limit=limit),
+            }
+            for name, kind in kinds.items():
+                began = time.perf_counter()
+                rates = await steady(kind, seconds)
+                note(name, rates, time.perf_counter() - began)
+            for name, call in (
+                ("a chat", store.erase_chat("session-1", "big")),
+                ("a webhook", store.delete_webhook("slow")),
+                ("a session", store.delete_session("session-4")),
+            ):
+                began = time.perf_counter()
+                await call
+                note(name, [], time.perf_counter() - began)
         nursery.cancel_scope.cancel()
-    return alone, waits, rates
+    return found
+
+
+async def steady(kind: Callable[[int], Awaitable[int]], seconds: float) -> list[float]:
+    """Delete for so many seconds; rows a second in each fifth."""
+    rates: list[float] = []
+    part, began = 0, time.perf_counter()
+
+    async def delete(limit: int) -> int:
+        nonlocal part, began
+        count = await kind(limit)
+        part += count
+        if (took := time.perf_counter() - began) >= seconds / 5:
+            rates.append(part / took)
+            part, began = 0, time.perf_counter()
+        return count
+
+    with trio.move_on_after(seconds):
+        await in_pieces(delete)
+    return rates
 
 
 async def measure(directory: Path, options: argparse.Namespace) -> dict[str, Any]:
     directories = {count: directory / str(count) for count in (SMALL, options.events)}
-    received: list[tuple[int, float]] = []
-    leases: list[Lease] = []
     for count, place in directories.items():
+        if (place / "made").exists():
+            continue
         place.mkdir()
-        store = open_store(place, Clock())
-        async with store.open():
-            leases = await sessions(store)
-            received = await fill(store, leases, count, 10)
-            await furnish(store, leases[0])
-        settle(place)
+        now = time.time()
+        await furnish(place, Amounts.of(count), now=now)
+        (place / "made").write_text(str(now))
     size = (directory / str(options.events) / "rookery.db").stat().st_size
-    async with AsyncExitStack() as stack:
-        environment = {"ROOKERY_SECRET_KEY": SECRET_KEY, "ROOKERY_PRUNE_INTERVAL": "86400"}
-        small, large = [
-            await stack.enter_async_context(open_served(each, environment)) for each in directories.values()
-        ]
-        pages = await time_pages(small, large, options.runs)
-    clock = Clock()
-    store = open_store(directories[options.events], clock)
-    async with store.open():
-        with sqlite3.connect(directories[options.events] / "rookery.db") as connection:
-            connection.execute("UPDATE sessions SET enabled = 1 WHERE id = 'session-0'")
-        connection.close()
-        [row] = await store.claim("bench", limit=1, now=time.time(), ttl=1e6, only=["session-0"])
-        held: list[float] = []
-        worked: list[float] = []
-        with watched(held, worked):
-            alone, waits, rates = await prune(store, Lease(row.id, row.uid, "bench", row.fence), clock, options.events)
+    starts, called, counted = await pages(directories, options.runs)
     return {
         "events": options.events,
         "mib": size / 2**20,
-        "received": received,
-        "pages": pages,
-        "alone": distribution(alone),
-        "waits": distribution(waits),
-        "held": distribution(held),
-        "worked": distribution(worked),
-        "rates": rates,
+        "starts": starts,
+        "pages": called,
+        "counts": counted,
+        "received": await receive(list(directories.values())),
+        "retention": await retain(directories[options.events], options.seconds) if options.seconds else {},
     }
 
 
@@ -233,7 +228,6 @@ def distribution(milliseconds: list[float]) -> dict[str, float]:
     return {
         "p50": statistics.median(milliseconds),
         "p99": percentile(milliseconds, 0.99),
-        "p99.9": percentile(milliseconds, 0.999),
         "max": max(milliseconds),
         f"above {LIMIT_MS:.0f}": sum(each > LIMIT_MS for each in milliseconds),
         "count": len(milliseconds),
@@ -243,41 +237,60 @@ def distribution(milliseconds: list[float]) -> dict[str, float]:
 def show(found: dict[str, Any]) -> None:
     events = found["events"]
     table(
-        f"Receiving, SQLite, batches of {BATCH}: CPU µs an event",
-        ["events in the log", "µs"],
-        [[f"{count:,}", f"{each:.1f}"] for count, each in found["received"]],
+        f"SQLite, {SMALL:,} events in the log and {events:,}",
+        ["", f"{SMALL:,}", f"{events:,}"],
+        [
+            [f"receiving, batches of {BATCH}: CPU µs an event", *[f"{each:.1f}" for each in found["received"]]],
+            ["seconds until the server listens", *[f"{each:.2f}" for each in found["starts"]]],
+        ],
         f"{found['mib']:,.0f} MiB on disk",
     )
-    table(
-        f"First page: {SMALL:,} events in the log and {events:,}",
-        ["call", "ms", "ms, long log", f"ratio (at most {LIMIT_RATIO})"],
-        [[name, f"{one:.2f}", f"{other:.2f}", f"{other / one:.2f}"] for name, (one, other) in found["pages"].items()],
-    )
-    labels = {
-        "alone": "a write waits, nothing is deleted",
-        "waits": "a write waits meanwhile",
-        "held": "a deletion holds the writer",
-        "worked": "its own CPU time",
-    }
-    table(
-        f"Retention of {events:,} events beside a writer, ms (at most {LIMIT_MS:.0f})",
-        ["", *found["alone"]],
-        [[label, *[f"{value:,.4g}" for value in found[name].values()]] for name, label in labels.items()],
-        "rows deleted a second in each tenth: " + ", ".join(f"{rate:,.0f}" for rate in found["rates"]),
-    )
+    for title, calls in (
+        (f"First pages, ms: median and least (ratio at most {LIMIT_RATIO})", found["pages"]),
+        ("Calls that count, ms: median and least", found["counts"]),
+    ):
+        table(
+            title,
+            ["call", "short", "long", "ratio", "least, short", "least, long", "ratio"],
+            [
+                [name, f"{a:.2f}", f"{b:.2f}", f"{b / a:.2f}", f"{c:.2f}", f"{d:.2f}", f"{d / c:.2f}"]
+                for name, ((a, c), (b, d)) in calls.items()
+            ],
+        )
+    rows = []
+    for name, one in found["retention"].items():
+        label = f"{name} ({one['seconds']:.0f} s)"
+        for key, what in (("waits", "a write waits"), ("held", "a deletion holds"), ("worked", "its CPU time")):
+            if key in one:
+                rows.append([label, what, *[f"{value:,.4g}" for value in one[key].values()]])
+                label = ""
+        if one["rates"]:
+            rows.append(["", "rows/s", ", ".join(f"{rate:,.0f}" for rate in one["rates"])])
+    if rows:
+        columns = ["deleted", "ms", "p50", "p99", "max", f"above {LIMIT_MS:.0f}", "count"]
+        table(
+            f"Retention of {events:,} events beside a writer, ms (at most {LIMIT_MS:.0f})",
+            columns,
+            [[*row, *[""] * (len(columns) - len(row))] for row in rows],
+        )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--events", type=int, default=2_000_000)
     parser.add_argument("--runs", type=int, default=15, help="readings of each page")
-    parser.add_argument("--data", type=Path, default=None, help="where the databases are made; about 0.7 KiB an event")
+    parser.add_argument("--seconds", type=float, default=30.0, help="of each kind of retention; 0: none")
+    parser.add_argument("--data", type=Path, default=None, help="keeps the logs here")
     parser.add_argument("--save", action="store_true", help="keep the figures in bench/results")
     options = parser.parse_args()
-    if missing := forgotten():
+    if missing := forgotten(CALLS.values()):
         raise SystemExit(f"these calls are paged and not measured: {', '.join(missing)}")
-    with tempfile.TemporaryDirectory(dir=options.data) as directory:
-        found = trio.run(measure, Path(directory), options)
+    if options.data is not None:
+        options.data.mkdir(exist_ok=True)
+        found = trio.run(measure, options.data, options)
+    else:
+        with tempfile.TemporaryDirectory() as directory:
+            found = trio.run(measure, Path(directory), options)
     show(found)
     if options.save:
         save("growth", found)

@@ -22,6 +22,8 @@ DAY = 86400.0
 TYPES = ("message", "edited_message", "message_reaction", "callback_query", "message.file", "my_chat_member")
 RARE = 10
 """Rare events of session-0, one in each tenth of the log."""
+TOGETHER = 10
+"""Events of a session that were stored together."""
 BUSY_CHATS = 40
 """Chats of each session that half of its events belong to; session-1 has a single chat, `big`."""
 
@@ -71,7 +73,12 @@ _EVENTS = """
         CAST('{{"update_id":' || i || ',"message":{{"text":"a message of ordinary length, as people write them all day",' ||
             '"chat":{{"id":7,"type":"private"}}}}}}' AS blob), at
     FROM (SELECT i, (i * 2654435761) % 4294967296 / 64 AS h, :began + i * :step AS at FROM n)
-    JOIN sessions AS s ON s.id = 'session-' || ((i - (i % (:events / {rare}) = 0) * (i % {sessions})) % {sessions})"""
+    JOIN sessions AS s ON s.id = 'session-' || (i / {together} % {sessions})"""
+_RUNS = """
+    INSERT INTO event_runs (session, type, first, last)
+    SELECT session, type, min(id), max(id) FROM (
+        SELECT session, type, id, id - row_number() OVER (PARTITION BY session, type ORDER BY id) AS run FROM events)
+    GROUP BY session, type, run, id / 256 ORDER BY session, type, max(id)"""
 _EVENT_CHATS = """
     INSERT INTO event_chats SELECT chat, session, type, id FROM events WHERE chat IS NOT NULL
     ORDER BY chat, session, type, id"""
@@ -171,7 +178,7 @@ def without_indexes(connection: sqlite3.Connection) -> Iterator[None]:
 
 def fill(path: Path, amounts: Amounts, now: float) -> None:
     """Write the rows. The events were stored in the six days that ended two days before `now`."""
-    places = {"rare": RARE, "busy": BUSY_CHATS, "sessions": SESSIONS}
+    places = {"rare": RARE, "busy": BUSY_CHATS, "sessions": SESSIONS, "together": TOGETHER}
     values = {
         **msgspec.structs.asdict(amounts),
         "history": 50,
@@ -193,6 +200,7 @@ def fill(path: Path, amounts: Amounts, now: float) -> None:
 
         with without_indexes(connection):
             run("events", _EVENTS.format(**places))
+            run("lanes", _RUNS)
             run("lanes", _EVENT_CHATS)
             run("lanes", _ENTRIES)
             run("lanes", _CHATS)

@@ -9,26 +9,20 @@ from .chart import Bar, Line, Rendered, Target, bar_chart, line_charts, markdown
 
 def growth(result: dict[str, Any]) -> Rendered:
     """First pages on the long log by their time on the short one; then what a writer waits for."""
+    medians = {name: (short[0], long[0]) for name, (short, long) in result["pages"].items()}
     bars = [
         Bar(name, long / short, f"{long / short:.2f}   {long:.2f} ms", ours=True)
-        for name, (short, long) in result["pages"].items()
+        for name, (short, long) in medians.items()
     ]
     table = markdown(
         ["first page", "ms", "ms, long log", "ratio"],
-        [
-            [name, f"{short:.2f}", f"{long:.2f}", f"{long / short:.2f}"]
-            for name, (short, long) in result["pages"].items()
-        ],
+        [[name, f"{short:.2f}", f"{long:.2f}", f"{long / short:.2f}"] for name, (short, long) in medians.items()],
     )
     waits = [
-        [label, *[f"{result[key][name]:.1f}" for name in ("p50", "p99", "max")]]
-        for key, label in (
-            ("alone", "a write waits, nothing is deleted"),
-            ("waits", f"a write waits, {result['events']:,} old events are deleted"),
-            ("held", "a deletion holds the writer"),
-            ("worked", "its own CPU time"),
-        )
-        if key in result
+        [f"{label}: {name} deleted", *[f"{one[key][which]:.1f}" for which in ("p50", "p99", "max")]]
+        for name, one in result["retention"].items()
+        for key, label in (("waits", "a write waits"), ("held", "the writer is held"), ("worked", "CPU time of that"))
+        if key in one
     ]
     table += "\n" + markdown(["ms", "p50", "p99", "max"], waits)
     title = f"First pages: {result['events']:,} events in the log"

@@ -6,8 +6,9 @@ from collections.abc import Awaitable, Callable
 
 import trio
 
-BATCH = 1000
-"""Maximum number of rows deleted in one transaction."""
+BATCH = 250
+"""Maximum number of rows deleted in one transaction: where rows that were quick suddenly come from a slow disk, even one such
+transaction must end soon."""
 
 FIRST = 50
 """Rows deleted in the first transaction of a run, before it is known how long a row takes."""
@@ -39,6 +40,6 @@ async def in_pieces(delete: Callable[[int], Awaitable[int]], *, rest: bool = Tru
         if took > PIECE_SECONDS:
             limit = max(FEWEST, int(limit * max(0.25, PIECE_SECONDS / took)))
         elif took < PIECE_SECONDS / 2:
-            limit = min(BATCH, 2 * limit)
+            limit = min(BATCH, limit * 3 // 2)
         if rest:
             await trio.sleep(min(took, 1.0))

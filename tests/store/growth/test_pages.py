@@ -14,6 +14,7 @@ from rookery.model.media import MediaFile, MediaOrigin, MediaQuery, MediaState
 from rookery.model.message import MessageQuery, MessageState, OutboundMessage, SendOutcome
 from rookery.store.contract import Store
 from rookery.store.open import MemoryStore
+from rookery.store.sqlite.messages.waiting import COUNT_WAITING
 from store.building import create_and_claim, message, new_session, sqlite_steps
 
 Q = MessageQuery
@@ -220,3 +221,10 @@ async def test_a_page_costs_the_same_however_much_there_is(stores: tuple[Store, 
         if long > 1.5 * short + 3:
             grown[name] = short, long
     assert not grown
+
+
+async def test_sends_that_wait_are_counted_in_an_index(stores: tuple[Any, Any]) -> None:
+    store = stores[1]
+    assert await store.count_waiting() == dict.fromkeys(SESSIONS, 20000)
+    plan = await store._read(lambda connection: connection.execute(f"EXPLAIN QUERY PLAN {COUNT_WAITING}").fetchall())
+    assert any("COVERING INDEX messages_under_way" in row[3] for row in plan), plan

@@ -19,6 +19,12 @@ _CHOSEN = (
     f"SELECT {MESSAGE_COLUMNS}, number FROM messages WHERE number IN (SELECT value FROM json_each(?)) "  # noqa: S608
     "ORDER BY number DESC"
 )
+COUNT_WAITING = """
+    SELECT s.id, counted.waiting FROM (
+        SELECT uid, count(*) AS waiting FROM messages INDEXED BY messages_under_way
+        WHERE state IN ('queued', 'sending') GROUP BY uid) AS counted
+    CROSS JOIN sessions AS s ON s.uid = counted.uid"""
+"""Reads the index alone, and no message."""
 _CANCEL = "UPDATE messages SET state = 'cancelled', updated_at = ? WHERE id = ? AND state IN ('queued', 'scheduled')"
 
 
@@ -72,8 +78,7 @@ class SqliteWaitingMessages(SqliteBase):
         return await self._read(lambda connection: dict(connection.execute(sql, (lease.uid, wanted)).fetchall()))
 
     async def count_waiting(self) -> Mapping[str, int]:
-        sql = "SELECT session, count(*) FROM messages WHERE state IN ('queued', 'sending') GROUP BY session"
-        return await self._read(lambda connection: dict(connection.execute(sql).fetchall()))
+        return await self._read(lambda connection: dict(connection.execute(COUNT_WAITING).fetchall()))
 
     async def next_scheduled_at(self) -> float | None:
         def query(connection: Connection) -> float | None:
