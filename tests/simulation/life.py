@@ -350,7 +350,7 @@ def live(
 @contextmanager
 def _outside(slow: float) -> Iterator[None]:
     with ExitStack() as stack:
-        stack.enter_context(patch("rookery_telegram.provider.BotApi", SimulatedApi))
+        stack.enter_context(patch("rookery_telegram.bot_api.api.BotApi", SimulatedApi))
         stack.enter_context(patch("rookery_whatsapp.worker_pool.pool.WorkerProcess", SimulatedWorker))
         for name, value in RARER.items():
             stack.enter_context(patch(name, value))
