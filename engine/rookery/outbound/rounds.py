@@ -1,8 +1,7 @@
 """Moves the messages of one session's window through its link.
 
 One task, `_deliver`, drives everything: each round stores the new outcomes and the due beginnings in one transaction,
-then passes the messages to the send tasks. While it stores, the next round collects. The task ends, with its send tasks, when
-nothing has been sent for a moment.
+then passes the messages to the send tasks. While it stores, the next round collects. All end after a moment without sends.
 """
 
 from __future__ import annotations
@@ -102,7 +101,7 @@ class Rounds:
         return self._places * 2 if urgent else self._places
 
     def _next_has_place(self) -> bool:
-        """Whether the first ready chat may be handled now. Urgent messages are in front of all others."""
+        """Whether the first ready chat, an urgent one if there is any, may be handled now."""
         return bool(self._ready) and self._taken < self._places_for(is_own(self._ready[0].name))
 
     def withdraw(self, id: str) -> None:
@@ -121,7 +120,7 @@ class Rounds:
             self._hand_over(chat)
 
     def is_storing(self, id: str) -> bool:
-        """Whether a place is reserved for this message."""
+        """Whether a place is reserved for it."""
         return id in self._reserving
 
     async def settled(self) -> None:
@@ -177,6 +176,7 @@ class Rounds:
     async def _run(self) -> None:
         while self._link is not None:
             wake = self._wake = trio.Event()
+            await self._gather()
             beginning = self._due()
             if self._done or beginning:
                 await self._store_outcomes(beginning)
@@ -191,6 +191,12 @@ class Rounds:
             if idle and patience.cancelled_caught and not wake.is_set():
                 return
 
+    async def _gather(self) -> None:
+        """Let outcomes that come right after each other share a transaction, while more are still on their way."""
+        seen = 0
+        while seen < (seen := len(self._done)) < self._taken:
+            await trio.lowlevel.checkpoint()
+
     def _due(self) -> list[Chat]:
         """The chats whose next message may begin now, as far as the link has free places. Takes a place for each."""
         now = trio.current_time()
@@ -200,17 +206,15 @@ class Rounds:
         clock = self._record.now()
         while self._next_has_place():
             chat = self._ready.pop(0)
-            item = chat.items[0]
-            if item.outcome is not None:
+            if (item := chat.items[0]).outcome is not None:
                 self._done.append(chat)
             elif item.begun:
                 self._hand_over(chat)
             elif (delay := self._turn_of(chat, item)) > 0:
                 self._postpone(chat, delay)
             elif item.message.expires_at <= clock:
-                self._conclude(
-                    chat, SendOutcome(id=item.message.id, state=MessageState.EXPIRED, at=clock, error=EXPIRED)
-                )
+                expired = SendOutcome(id=item.message.id, state=MessageState.EXPIRED, at=clock, error=EXPIRED)
+                self._conclude(chat, expired)
             else:
                 self._taken += 1
                 beginning.append(chat)
@@ -259,9 +263,8 @@ class Rounds:
         outcomes = [outcome for chat in done if (outcome := chat.items[0].outcome) is not None]
         now = self._record.now() if beginning else 0.0
         for chat in beginning:
-            item = chat.items[0]
-            item.doubtful = True
-            outcomes.append(SendOutcome(id=item.message.id, state=MessageState.SENDING, at=now))
+            chat.items[0].doubtful = True
+            outcomes.append(SendOutcome(id=chat.items[0].message.id, state=MessageState.SENDING, at=now))
         try:
             written = await self._record.write(outcomes)
         except LeaseLost:

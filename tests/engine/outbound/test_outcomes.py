@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from functools import partial
 
 import pytest
 import trio
 from trio.testing import MockClock
 
-from rookery import MessageState
+from rookery import MessageState, OutboundMessage, Receipt
 from rookery.errors import (
     NotConnected,
     OutcomeUnknown,
@@ -18,6 +19,7 @@ from rookery.errors import (
 )
 from support.engines.sends import all_final, failing, numbers, stored_states, submit
 from support.fake_platform import (
+    FakeLink,
     FakePlatform,
     add,
     connected,
@@ -25,6 +27,7 @@ from support.fake_platform import (
     network,
     open_fake_engine,
     open_troubled_store,
+    settled,
     wall_clock,
 )
 
@@ -186,3 +189,25 @@ class TestCrash:
             async with open_fake_engine(platform, store) as engine:
                 assert await all_final(engine, ids) == {"sent": 5}
                 assert platform.sent_texts() == numbers(5)
+
+
+async def test_outcomes_that_come_right_after_each_other_share_a_write(autojump_clock: MockClock) -> None:
+    platform = FakePlatform()
+
+    async def take(link: FakeLink, message: OutboundMessage) -> Receipt:
+        await trio.sleep(1)
+        for _ in range(int(message.to)):  # each a turn of the loop later
+            await trio.lowlevel.checkpoint()
+        return await platform.take(link, message)
+
+    platform.on_send = take
+    async with open_troubled_store() as store, open_fake_engine(platform, store) as engine:
+        await add(engine)
+        await connected(engine)
+        await settled()
+        before = store.calls["record_sends"]
+        async with trio.open_nursery() as nursery:
+            for chat in range(12):
+                nursery.start_soon(partial(engine.send, "a", to=str(chat), text="hi"))
+        assert len(platform.sent) == 12
+        assert store.calls["record_sends"] - before <= 5  # 6 or 7 if each write began with what there was at once

@@ -19,13 +19,16 @@ _CAN_FOLLOW = {
     for state in MessageState
 }
 _MOVES = {
-    state: (
-        "UPDATE messages SET state = ?, updated_at = ?, error = ?, receipt = coalesce(?, receipt), "  # noqa: S608
-        f"attempts = attempts + {int(state is MessageState.SENDING)} WHERE id = ? AND uid = ? AND {condition}"
+    (state, receipts): (
+        "UPDATE messages SET state = :state, updated_at = :at, error = :error, "  # noqa: S608
+        f"{'receipt = :receipt, ' if receipts else ''}attempts = attempts + {int(state is MessageState.SENDING)} "
+        f"WHERE id = :id AND uid = :uid AND {condition}"
     )
     for state, condition in _CAN_FOLLOW.items()
+    for receipts in (False, True)
 }
-"""The statement that sets each state, only from the states that it may replace."""
+"""The statement that sets each state, only from the states that it may replace. One that names no receipt leaves the index of
+receipts alone."""
 
 
 def _many(state: MessageState, *, receipts: bool, chats: bool) -> ManyRows:
@@ -35,7 +38,7 @@ def _many(state: MessageState, *, receipts: bool, chats: bool) -> ManyRows:
     return ManyRows(
         # The sign hides the state from the planner, which would look for it in an index of all waiting messages.
         f"UPDATE messages SET state = '{state}', updated_at = new.column2, error = new.column3, "  # noqa: S608
-        f"receipt = coalesce(new.column4, receipt), attempts = attempts + {int(state is MessageState.SENDING)} "
+        f"{'receipt = new.column4, ' if receipts else ''}attempts = attempts + {int(state is MessageState.SENDING)} "
         f"FROM (VALUES {{rows}}) AS new WHERE id = new.column1 AND +{_CAN_FOLLOW[state]}{condition} AND uid = ?",
         5,
         padded=True,
@@ -94,8 +97,8 @@ def _row(outcome: SendOutcome) -> Row:
 def _move(connection: Connection, lease: Lease, outcome: SendOutcome) -> bool:
     """False when the state was refused."""
     id, at, error, receipt, _ = _row(outcome)
-    values = (outcome.state.value, at, error, receipt, id, lease.uid)
-    if not connection.execute(_MOVES[outcome.state], values).rowcount:
+    values = {"state": outcome.state.value, "at": at, "error": error, "receipt": receipt, "id": id, "uid": lease.uid}
+    if not connection.execute(_MOVES[outcome.state, receipt is not None], values).rowcount:
         return False
     if outcome.receipt is not None:
         _place(connection, lease.uid, outcome.id, outcome.receipt.chat)
