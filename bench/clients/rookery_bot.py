@@ -45,7 +45,7 @@ async def receive(engine: Engine, arguments: argparse.Namespace) -> None:
     """Until the event log holds everything. Looks seldom while much is left: peers count what they handle for nothing."""
     await start(engine, arguments.token)
     while (left := arguments.count - await engine.last_event_id()) > 0:
-        await trio.sleep(max(0.002, left * 4e-6))
+        await trio.sleep(max(0.002, left * 8e-6))
 
 
 async def echo(engine: Engine, arguments: argparse.Namespace) -> None:
