@@ -6,6 +6,10 @@ Each server has core 0, the load (wrk, 16 connections that stay open) has the ot
 time of the server, which a busy machine changes little; the rate by the clock is shown too. The bare application answers a
 constant document and stores nothing; Rookery looks its session up, checks the caller, and stores each message durably
 before it answers. What counts is the ratio within one run.
+
+The bare application runs on the connection that hypercorn publishes, with its settings as they come and without a log of
+requests; both keep connections open. `GET /v1/sessions?limit=100` is what an open dashboard asks most often. The pipelined
+client sends 16 requests at a time on each connection and then reads their answers.
 """
 
 from __future__ import annotations
@@ -22,6 +26,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import httpx
 from lab.processes import CLIENTS, Simulator, cpu_seconds
@@ -34,14 +39,44 @@ wrk.body = '{"to": "7", "type": "text", "text": "hello"}'
 """
 LATER = time.strftime('"send_at": "%Y-%m-%dT%H:%M:%SZ"', time.gmtime(time.time() + 86_400))
 EACH = 100
+SINGLE = f"""wrk.method = "POST"
+wrk.headers["Content-Type"] = "application/json"
+local n = 0
+request = function()
+  n = n % {EACH} + 1
+  return wrk.format(nil, nil, nil, '{{"to": "' .. n .. '", "type": "text", "text": "hello", {LATER}}}')
+end
+"""
 BATCH = f"""wrk.method = "POST"
 wrk.headers["Content-Type"] = "application/json"
 local parts = {{}}
 for n = 1, {EACH} do parts[n] = '{{"to": "' .. n .. '", "type": "text", "text": "hello", {LATER}}}' end
 wrk.body = '{{"messages": [' .. table.concat(parts, ",") .. ']}}'
 """
+PIPELINED = """init = function(args)
+  local requests = {}
+  for n = 1, 16 do requests[n] = wrk.format("GET") end
+  all = table.concat(requests)
+end
+request = function() return all end
+"""
 BATCH_TARGET = 10.0
-TARGETS = {"GET /v1/sessions/{id}": 1.0, "POST .../messages?wait=0": 0.8}
+
+
+class Way(NamedTuple):
+    """One kind of request: its path, the script of its load, and the ratio that is wanted, if any."""
+
+    path: str
+    script: str | None
+    target: float | None
+
+
+WAYS = {
+    "GET /v1/sessions/{id}": Way("/v1/sessions/shop", None, 1.0),
+    "POST .../messages?wait=0": Way("/v1/sessions/shop/messages?wait=0", POST, 0.8),
+    "GET /v1/sessions?limit=100": Way("/v1/sessions?limit=100", None, None),
+    "GET /v1/sessions/{id}, pipelined": Way("/v1/sessions/shop", PIPELINED, None),
+}
 
 
 @contextmanager
@@ -92,10 +127,11 @@ def connect(url: str, token: str) -> None:
 
 
 def storing(served: tuple[str, int], directory: Path, options: argparse.Namespace) -> tuple[list[float], list[float]]:
-    """Messages stored per second of CPU time, one by one and in batches. None is sent: their time is far away."""
+    """Messages stored per second of CPU time, one by one and in batches. None is sent: their time is far away.
+    Both write to the same chats."""
     url, pid = served
     single = directory / "later.lua"
-    single.write_text(POST.replace('"text": "hello"}', f'"text": "hello", {LATER}}}'))
+    single.write_text(SINGLE)
     batch = directory / "batch.lua"
     batch.write_text(BATCH)
     found: tuple[list[float], list[float]] = ([], [])
@@ -118,11 +154,9 @@ def main() -> None:
     options = parser.parse_args()
     if shutil.which("wrk") is None:
         raise SystemExit("wrk is needed")
-    found: dict[str, dict[str, list[tuple[float, float]]]] = {name: {"bare": [], "rookery": []} for name in TARGETS}
+    found: dict[str, dict[str, list[tuple[float, float]]]] = {name: {"bare": [], "rookery": []} for name in WAYS}
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        script = directory / "post.lua"
-        script.write_text(POST)
         simulator = stack.enter_context(Simulator())
         environment = {
             "ROOKERY_PORT": "0",
@@ -136,24 +170,25 @@ def main() -> None:
             "rookery": stack.enter_context(server([sys.executable, "-m", "rookery_http", "serve"], environment)),
         }
         connect(servers["rookery"][0], simulator.new_bots(1)[0])
-        for name in TARGETS:
+        for name, way in WAYS.items():
+            script = directory / "way.lua"
+            script.write_text(way.script or "")
             for round in range(options.rounds + 1):
                 for who, (url, pid) in servers.items():
-                    path = "/v1/sessions/shop" + ("" if name.startswith("GET") else "/messages?wait=0")
-                    body = None if name.startswith("GET") else script
-                    measured = rate(url + path, pid, options.seconds if round else 1, body)
+                    measured = rate(
+                        url + way.path, pid, options.seconds if round else 1, script if way.script else None
+                    )
                     if round:  # the first one warms up
                         found[name][who].append(measured)
         batches = storing(servers["rookery"], directory, options)
     rows, results = [], []
-    for name, target in TARGETS.items():
+    for name, way in WAYS.items():
         bare, own = ([rate for rate, _ in found[name][who]] for who in ("bare", "rookery"))
         clocks = [statistics.median(rate for _, rate in found[name][who]) for who in ("bare", "rookery")]
         ratio = statistics.median(mine / theirs for mine, theirs in zip(own, bare, strict=True))
-        rows.append(
-            [name, spread(bare), spread(own), f"{ratio:.2f}", f"{target:.1f}", "{:,.0f} / {:,.0f}".format(*clocks)]
-        )
-        results.append({"call": name, "bare": bare, "rookery": own, "ratio": ratio, "target": target})
+        target = "" if way.target is None else f"{way.target:.1f}"
+        rows.append([name, spread(bare), spread(own), f"{ratio:.2f}", target, "{:,.0f} / {:,.0f}".format(*clocks)])
+        results.append({"call": name, "bare": bare, "rookery": own, "ratio": ratio, "target": way.target})
     table(
         "Requests per second of CPU time, 16 connections",
         ["call", "bare quart-trio", "Rookery", "ratio", "target", "by the clock"],

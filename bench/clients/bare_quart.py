@@ -1,4 +1,4 @@
-"""A bare quart-trio application on hypercorn: a constant session, and a POST that reads its JSON. Prints its port."""
+"""A bare quart-trio application on hypercorn: a constant session, its list, and a POST that reads JSON. Prints its port."""
 
 from typing import Any
 
@@ -34,6 +34,11 @@ app = QuartTrio(__name__)
 @app.get("/v1/sessions/<id>")
 async def session(id: str) -> dict[str, Any]:
     return SESSION | {"id": id}
+
+
+@app.get("/v1/sessions")
+async def sessions() -> dict[str, Any]:
+    return {"sessions": [SESSION], "next": None}
 
 
 @app.post("/v1/sessions/<id>/messages")

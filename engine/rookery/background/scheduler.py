@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import inf
+
 import trio
 
 from ..errors import StoreError
@@ -30,7 +32,7 @@ class Schedule:
     async def run(self) -> None:
         """Run until cancelled."""
         while True:
-            version = self._signals.schedule.version
+            version, self._signals.next_release = self._signals.schedule.version, inf
             try:
                 await in_pieces(self._release)
                 next_at = await self._store.next_scheduled_at()
@@ -38,7 +40,9 @@ class Schedule:
                 log.warning("scheduled sends cannot be read", error=str(error))
                 await trio.sleep(STORE_RETRY_DELAY)
                 continue
-            with trio.move_on_after(self._patience(next_at)):
+            patience = self._patience(next_at)
+            self._signals.next_release = self._clock() + patience
+            with trio.move_on_after(patience):
                 await self._signals.schedule.newer_than(version)
 
     async def _release(self, limit: int) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
+from math import inf
 from typing import Any
 
 import msgspec
@@ -201,7 +202,8 @@ class Acceptance(MediaFeatures, MessageKinds):
                                 outbox.doubt(draft.id)
             if runner is not None:
                 self._pass_on(runner, drafts, answers)
-            if any(draft.state is MessageState.SCHEDULED for draft in drafts):
+            due = min((draft.send_at or 0.0 for draft in drafts if draft.state is MessageState.SCHEDULED), default=inf)
+            if due < self._signals.next_release:
                 self._signals.schedule.fire()
             now_running = self._supervisor.running.get(session)
             if now_running is not None and now_running is not runner:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import inf
+
 import trio
 
 from ..model.message import MessageState, SendOutcome
@@ -85,7 +87,8 @@ class Signals:
     def __init__(self) -> None:
         self.events = Signal()  # the event log grew
         self.sessions = Signal()  # a stored session changed
-        self.schedule = Signal()  # a message was scheduled
+        self.schedule = Signal()  # a message was scheduled for a time before `next_release`
+        self.next_release = inf  # wall time of the next look at scheduled messages; infinite: not known yet
         self.backlog = Signal()  # a session waits until its backlog is counted
         self.uncounted = Signal()  # the backlog of a session is unknown; it may or may not wait
         self.sends = Signal()  # a message or its state is written

@@ -11,7 +11,7 @@ from trio.testing import MockClock
 from rookery import EngineSettings
 from rookery.errors import InvalidInput, NotFound, TooLate
 from rookery.model.event import EventQuery
-from rookery.model.message import STATUS_EVENT, MessageQuery, MessageState, Receipt
+from rookery.model.message import STATUS_EVENT, MessageQuery, MessageState, OutboundMessage, Receipt
 from support.fake_platform import (
     CALM,
     EPOCH,
@@ -39,6 +39,21 @@ async def test_a_message_leaves_at_its_time(autojump_clock: MockClock) -> None:
         for one in (now, soon, late):
             assert (await engine.wait_message(one.id, 1000)).state is MessageState.SENT
         assert [(round(at), text) for at, text in _sent(platform)] == [(0, "now"), (100, "soon"), (500, "late")]
+
+
+async def test_a_message_that_is_due_before_the_next_look_leaves_at_its_time(autojump_clock: MockClock) -> None:
+    platform = FakePlatform()
+    async with open_fake_engine(platform) as engine:
+        await add(engine)
+        await connected(engine)
+        await engine.submit("a", to="7", text="late", send_at=EPOCH + 500)
+        await trio.sleep(1)  # the next look is known, and far
+        await engine.submit_batch("a", [{"to": "7", "text": str(at), "send_at": EPOCH + at} for at in (400, 5, 300)])
+        await trio.sleep(40)
+        [last] = await engine.submit_batch("a", [{"to": "7", "text": "45", "send_at": EPOCH + 45}])
+        assert isinstance(last, OutboundMessage)
+        assert (await engine.wait_message(last.id, 100)).state is MessageState.SENT
+        assert [(round(at), text) for at, text in _sent(platform)] == [(5, "5"), (45, "45")]
 
 
 async def test_a_session_need_not_be_connected_before(autojump_clock: MockClock) -> None:
