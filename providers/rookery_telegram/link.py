@@ -35,6 +35,17 @@ class _Me(msgspec.Struct):
 class TelegramLink:
     """`rookery.provider.Link` of a bot. `open` proves the token, `close` ends it; the provider owns both calls."""
 
+    __slots__ = (
+        "_api",
+        "_inbox",
+        "_local_files",
+        "_pacer",
+        "_polls",
+        "_sends",
+        "_takeover",
+        "account",
+    )
+
     max_concurrent_sends = 100
 
     def __init__(

@@ -21,6 +21,8 @@ class Lanes:
         answers_query: whether a method of the platform answers a query; None when no method does.
     """
 
+    __slots__ = ("_answers_query",)
+
     def __init__(self, answers_query: Callable[[str], bool] | None) -> None:
         self._answers_query = answers_query
 

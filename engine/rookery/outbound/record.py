@@ -37,6 +37,19 @@ NOTHING = Written(frozenset(), frozenset())
 class SendRecord:
     """The stored states of one session's sends. Every method raises LeaseLost."""
 
+    __slots__ = (
+        "_announce",
+        "_clock",
+        "_lease",
+        "_platform",
+        "_settings",
+        "_shields",
+        "_signals",
+        "_store",
+        "_telemetry",
+        "confirmations",
+    )
+
     def __init__(self, lease: Lease, platform: str, services: Services) -> None:
         self._lease = lease
         self._platform = platform

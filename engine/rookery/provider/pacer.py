@@ -30,6 +30,8 @@ ROUNDING = 1e-6
 class _Turns:
     """Turns in time, at most `count` of them in any `window` seconds."""
 
+    __slots__ = ("_at", "_count", "_window")
+
     def __init__(self, count: int, window: float) -> None:
         self._count = count
         self._window = window
@@ -79,6 +81,18 @@ class Pacer:
             counts messages as they arrive.
     """
 
+    __slots__ = (
+        "_burst",
+        "_chats",
+        "_clock",
+        "_minutes",
+        "_overall",
+        "_per_chat",
+        "_per_minute",
+        "_stretch",
+        "_turns",
+    )
+
     def __init__(
         self,
         *,
@@ -89,16 +103,16 @@ class Pacer:
         stretch: float = 1.0,
         clock: Callable[[], float] = trio.current_time,
     ) -> None:
-        count = max(1, int(overall))
-        self._turns = _Turns(count, count / overall * stretch) if overall > 0 else None
+        self._overall = overall
         self._per_chat = per_chat
         self._burst = burst
         self._per_minute = per_minute
-        self._minute = MINUTE * stretch
         self._stretch = stretch
         self._clock = clock
-        self._chats = CellRate()
-        self._minutes: dict[str, deque[float]] = {}  # the last turns of chats with a per-minute limit
+        # Made for the first turn: most of many idle sessions never send.
+        self._turns: _Turns | None = None
+        self._chats: CellRate | None = None
+        self._minutes: dict[str, deque[float]] | None = None  # the last turns of chats with a per-minute limit
 
     def ready_in(self, chat: str) -> float:
         """Seconds until a message to this chat may leave; 0 when it may now."""
@@ -108,27 +122,34 @@ class Pacer:
     def _earliest(self, chat: str, now: float) -> float:
         """When a message to this chat may leave, at the earliest `now`."""
         at = now
-        if (rate := self._per_chat(chat)) > 0:
+        if self._chats is not None and (rate := self._per_chat(chat)) > 0:
             at = self._chats.earliest(chat, (self._burst - 1) * self._stretch / rate, now)
-        if (turns := self._minutes.get(chat)) is not None and len(turns) == turns.maxlen:
-            at = max(at, turns[0] + self._minute)
+        turns = None if self._minutes is None else self._minutes.get(chat)
+        if turns is not None and len(turns) == turns.maxlen:
+            at = max(at, turns[0] + MINUTE * self._stretch)
         return at if self._turns is None else self._turns.free(at)
 
     def book(self, chat: str) -> float:
         """Book this chat's next turn; returns the seconds until it comes. An unused turn is lost."""
         now = self._clock()
         wait = self._earliest(chat, now) - now
-        if self._turns is not None:
+        if self._overall > 0:
+            if self._turns is None:
+                count = max(1, int(self._overall))
+                self._turns = _Turns(count, count / self._overall * self._stretch)
             self._turns.take(now + wait, now)  # at the time of the turn: a slow chat's wait does not delay the others
         if (rate := self._per_chat(chat)) > 0:
             # With a burst, the schedule may lag behind the turn. Without one it may not: the interval starts at the
             # turn.
+            if self._chats is None:
+                self._chats = CellRate()
             self._chats.take(chat, self._stretch / rate, now + wait, now, lags=self._burst > 1)
         if (most := self._per_minute(chat)) > 0:
-            if chat not in self._minutes:
-                self._minutes[chat] = deque(maxlen=most)
-            self._minutes[chat].append(now + wait)
-            if len(self._minutes) > FORGET_ABOVE:
-                horizon = now - self._minute
-                self._minutes = {name: turns for name, turns in self._minutes.items() if turns[-1] > horizon}
+            minutes = self._minutes = self._minutes or {}
+            if chat not in minutes:
+                minutes[chat] = deque(maxlen=most)
+            minutes[chat].append(now + wait)
+            if len(minutes) > FORGET_ABOVE:
+                horizon = now - MINUTE * self._stretch
+                self._minutes = {name: turns for name, turns in minutes.items() if turns[-1] > horizon}
         return wait

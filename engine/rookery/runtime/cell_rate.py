@@ -13,6 +13,8 @@ class CellRate:
     Times are seconds of any clock, as long as the caller always uses the same one.
     """
 
+    __slots__ = ("_next",)
+
     def __init__(self) -> None:
         self._next: dict[str, float] = {}
 

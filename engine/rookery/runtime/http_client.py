@@ -45,6 +45,18 @@ class HttpClient:
         deadlines: watched by the owner; ends exchanges that are bounded only by `until`.
     """
 
+    __slots__ = (
+        "_closed",
+        "_cut",
+        "_host",
+        "_idle",
+        "_keeps_alive",
+        "_max_answer",
+        "_open",
+        "_port",
+        "_ssl_context",
+    )
+
     def __init__(
         self,
         host: str,

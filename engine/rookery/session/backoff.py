@@ -22,6 +22,13 @@ class Backoff:
     failure is retried `reconnect_attempts` times in a row. Waiting in a queue does not count as an attempt.
     """
 
+    __slots__ = (
+        "_settings",
+        "_uniform",
+        "attempt",
+        "spent",
+    )
+
     def __init__(self, settings: EngineSettings, *, uniform: Uniform = random.uniform) -> None:
         self._settings = settings
         self._uniform = uniform

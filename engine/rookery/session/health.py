@@ -17,6 +17,18 @@ class SessionHealth:
     """The health of one claimed session. Owned by its runner; every change goes to the status board without
     blocking."""
 
+    __slots__ = (
+        "_lease",
+        "_platform",
+        "_services",
+        "_session",
+        "_troubled",
+        "_writes",
+        "current",
+        "last_error",
+        "pause",
+    )
+
     def __init__(self, session: Session, lease: Lease, services: Services) -> None:
         self.current = session.health
         self.last_error = session.health.last_error

@@ -27,6 +27,30 @@ RETRY_DELAYS = (0.1, 0.2, 0.5, 1.0)  # seconds; the last one repeats
 class SessionInbox:
     """`provider.Inbox` of one session. Lives as long as the session's task, across its links."""
 
+    __slots__ = (
+        "_allowance",
+        "_clock",
+        "_closing",
+        "_confirmations",
+        "_go",
+        "_lease",
+        "_on_credentials",
+        "_paused",
+        "_platform",
+        "_report",
+        "_settings",
+        "_shields",
+        "_signals",
+        "_store",
+        "_telemetry",
+        "_trouble",
+        "cursor",
+        "life",
+        "media",
+        "stored",
+        "trusted_until",
+    )
+
     def __init__(
         self,
         lease: Lease,

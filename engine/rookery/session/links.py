@@ -22,6 +22,21 @@ class SessionLinks:
     `on_connected` is called with each link once it is connected; `is_paused` says whether receiving is held back.
     """
 
+    __slots__ = (
+        "_inbox",
+        "_is_paused",
+        "_on_connected",
+        "_outbox",
+        "_provider",
+        "_scope",
+        "_services",
+        "_settings",
+        "_verdict",
+        "connected_at",
+        "link",
+        "nursery",
+    )
+
     def __init__(
         self,
         provider: Provider,

@@ -23,6 +23,13 @@ log = get_logger("SESSION")
 class Logout:
     """The logout of one running session, which its runner starts at most once."""
 
+    __slots__ = (
+        "_session",
+        "_settings",
+        "_started",
+        "confirmed",
+    )
+
     def __init__(self, session: Session, services: Services) -> None:
         self._session = session.id
         self._settings = services.settings

@@ -198,7 +198,6 @@ class BotApi:
         """A call without a proxy. A `DirectTransport` gives complete answers, and limits them itself."""
         request = self._server.request(method, "application/json", len(body), keep=True)
         request.stream = Content(body)
-        del body  # `Content` forgets it, too: a thousand bots wait below
         request.extensions = {
             "timeout": _SECONDS | {"read": seconds},
             "head": request.extensions["head"],
@@ -208,11 +207,12 @@ class BotApi:
             "body_seconds": BODY_SECONDS,
             "scope": scope,
         }
+        sending = self._server.client.send(request, stream=True)
+        del request, body, on_sent, scope  # a thousand bots wait below
         try:
-            response = await self._server.client.send(request, stream=True)
+            response = await sending
         except httpx.HTTPError as error:
             raise _no_answer(error) from None
-        response.stream = _TAKEN  # httpx's own refers to the response, which would leave both to the garbage collector
         whole: HttpAnswer = response.extensions["answer"]
         return whole.status, whole.headers, whole.body
 
@@ -261,7 +261,6 @@ class BotApi:
         return response.status_code, {name.lower(): value for name, value in response.headers.raw}, bytes(body)
 
 
-_TAKEN = httpx.ByteStream(b"")
 _SECONDS = {"connect": CONNECT_SECONDS, "read": ANSWER_SECONDS, "write": ANSWER_SECONDS, "pool": CONNECT_SECONDS}
 
 

@@ -42,6 +42,11 @@ class Conflicts:
     confirmed.
     """
 
+    __slots__ = (
+        "lost",
+        "webhook_deleted",
+    )
+
     def __init__(self) -> None:
         self.webhook_deleted = False
         self.lost = False

@@ -133,25 +133,27 @@ class DirectTransport(httpx.AsyncBaseTransport):
         extensions = request.extensions
         route: Route = extensions["route"]
         seconds = extensions["timeout"]
+        if extensions["scope"] is None:
+            answering = route.calls.exchange(
+                _bytes_of(request, route.path),
+                connect_seconds=seconds["connect"],
+                read_seconds=seconds["read"],
+                body_seconds=extensions["body_seconds"],
+                repeatable=extensions["repeatable"],
+                on_sent=extensions["on_sent"],
+            )
+        else:
+            answering = route.calls.long_poll(
+                _bytes_of(request, route.path),
+                extensions["scope"],
+                connect_seconds=seconds["connect"],
+                read_seconds=seconds["read"],
+                body_seconds=extensions["body_seconds"],
+                on_sent=extensions["on_sent"],
+            )
+        del request, extensions, route, seconds  # thousands of polls wait here
         try:
-            if extensions["scope"] is None:
-                answer = await route.calls.exchange(
-                    _bytes_of(request, route.path),
-                    connect_seconds=seconds["connect"],
-                    read_seconds=seconds["read"],
-                    body_seconds=extensions["body_seconds"],
-                    repeatable=extensions["repeatable"],
-                    on_sent=extensions["on_sent"],
-                )
-            else:
-                answer = await route.calls.long_poll(
-                    _bytes_of(request, route.path),
-                    extensions["scope"],
-                    connect_seconds=seconds["connect"],
-                    read_seconds=seconds["read"],
-                    body_seconds=extensions["body_seconds"],
-                    on_sent=extensions["on_sent"],
-                )
+            answer = await answering
         except http_client.ExchangeError as error:
             raise _HTTPX_ERRORS.get(type(error), httpx.ReadError)(str(error)) from None
         # The body is decoded already. A caller that used `stream=True` finds all of it at once in `answer`.

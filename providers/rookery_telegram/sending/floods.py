@@ -13,18 +13,23 @@ FORGET_ABOVE = 256
 class Floods:
     """Pauses by chat; None stands for the whole bot."""
 
+    __slots__ = ("_clock", "_until")
+
     def __init__(self, clock: Callable[[], float] = trio.current_time) -> None:
         self._clock = clock
-        self._until: dict[str | None, float] = {}
+        self._until: dict[str | None, float] | None = None  # until the first pause
 
     def add(self, chat: str | None, seconds: float) -> None:
         """Note that Telegram answered 429 to a call about this chat."""
         now = self._clock()
-        self._until[chat] = max(self._until.get(chat, now), now + seconds)
-        if len(self._until) > FORGET_ABOVE:
-            self._until = {name: until for name, until in self._until.items() if until > now}
+        pauses = self._until = self._until or {}
+        pauses[chat] = max(pauses.get(chat, now), now + seconds)
+        if len(pauses) > FORGET_ABOVE:
+            self._until = {name: until for name, until in pauses.items() if until > now}
 
     def left(self, chat: str | None) -> float:
         """Seconds until a call about this chat may be made; 0 if it may be made now."""
+        if self._until is None:
+            return 0.0
         whole = self._until.get(None, 0.0)
         return max(0.0, max(whole, self._until.get(chat, 0.0)) - self._clock())

@@ -40,6 +40,15 @@ class Sends:
         takeover: insist on the bot when another program polls it, too (see `bot_api.conflict`).
     """
 
+    __slots__ = (
+        "_api",
+        "_floods",
+        "_inbox",
+        "_pacer",
+        "_session",
+        "_takeover",
+    )
+
     def __init__(self, session: str, api: BotApi, inbox: Inbox, pacer: Pacer, *, takeover: bool) -> None:
         self._session = session
         self._api = api
