@@ -68,14 +68,14 @@ def idle(result: dict[str, Any]) -> Rendered:
         "bots",
         "KiB per bot",
         "after a message each",
-        "MiB without bots",
+        "MiB with one bot",
         "MiB with",
         "CPU % of a core",
         "s until all poll",
         "s message to all",
     ]
     chart = bar_chart(
-        "Unique memory per idle bot", "less the same process without bots", bars, Target(150, "target 150")
+        "Unique memory per idle bot", "less the same process with one bot", bars, Target(150, "target 150")
     )
     return chart, markdown(columns, rows)
 
