@@ -154,7 +154,7 @@ class HttpClient:
             if answer is not None and answer.keep_alive and not self._closed:
                 self._keep(connection)
             else:
-                await trio.aclose_forcefully(connection.stream)
+                await connection.close()
         if answer is None:
             raise AnswerTooSlow(f"no answer within {read_seconds:g} s")
         return answer
@@ -257,7 +257,7 @@ class HttpClient:
             if keep and not self._closed:
                 self._keep(connection)
             else:
-                await trio.aclose_forcefully(connection.stream)
+                await connection.close()
         return answer
 
     def _keep(self, connection: Connection) -> None:

@@ -3,7 +3,7 @@ transactions."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 import trio
@@ -43,7 +43,7 @@ class StatusBoard:
         self._waiting: dict[str, list[StatusWrite]] = {}
         self._wake = trio.Event()
         self._writing: frozenset[str] = frozenset()
-        self._written = trio.Event()
+        self._settling: dict[str, trio.Event] = {}  # set when nothing of the session is waiting or being written
         self.latest: dict[str, Health] = {}
         self.trouble: str | None = None  # why the last write of statuses failed
 
@@ -58,11 +58,12 @@ class StatusBoard:
     async def settle(self, session: str) -> None:
         """Return when no status of this session is waiting any more. The caller sets the deadline."""
         while session in self._waiting or session in self._writing:
-            await self._written.wait()
+            await self._settling.setdefault(session, trio.Event()).wait()
 
     def forget(self, session: str) -> None:
         """Drop the statuses of a session that ended here."""
         self._waiting.pop(session, None)
+        self._tell_settled((session,))
         self.latest.pop(session, None)
 
     async def run(self) -> None:
@@ -76,8 +77,17 @@ class StatusBoard:
                 await self._write(batch)
             finally:
                 self._writing = frozenset()
-                self._written.set()
-                self._written = trio.Event()
+                self._tell_settled(batch)
+
+    def _tell_settled(self, sessions: Iterable[str]) -> None:
+        """Wake the tasks that wait for these sessions. Each has its own event: thousands may end at the same time."""
+        if not self._settling:
+            return
+        for session in sessions:
+            if session not in self._waiting and session not in self._writing:
+                settled = self._settling.pop(session, None)
+                if settled is not None:
+                    settled.set()
 
     async def _write_each(self, batch: dict[str, list[StatusWrite]], error: RookeryError) -> None:
         """One of the statuses cannot be stored: write each separately, so that the others are not affected."""

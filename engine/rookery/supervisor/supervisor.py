@@ -21,6 +21,9 @@ from .leases import LeaseKeeper
 
 CLAIM_BATCH = 500
 STORE_RETRY_DELAY = 1.0  # seconds
+STOP_BATCH = 100
+"""Sessions that begin to stop at the same moment. Thousands that end step by step together would all end last; this way
+most have ended and are stored if the time is not enough for all."""
 
 log = get_logger("SESSION")
 
@@ -145,8 +148,10 @@ class Supervisor:
     async def stop_all(self, intent: Intent) -> None:
         """Stop every session in parallel and start no more; returns when all have ended. The caller sets the deadline."""
         self._closing = True
-        for runner in list(self.running.values()):
+        for number, runner in enumerate(list(self.running.values()), start=1):
             runner.stop(intent)
+            if number % STOP_BATCH == 0:
+                await trio.lowlevel.checkpoint()
         while self.running or self._claiming:
             await self._changed.wait()
 

@@ -49,6 +49,8 @@ class Connection:
     def _holds_records(self) -> bool:
         """Whether the TLS stream has taken bytes from the socket that no caller has read: those of a decrypted record,
         and records that are not decrypted yet, which trio does not show."""
+        if self._plain:
+            return False
         stream = self.stream
         return isinstance(stream, trio.SSLStream) and bool(stream.pending() or stream._incoming.pending)
 
@@ -120,10 +122,19 @@ async def open_connection(
     except (OSError, trio.BrokenResourceError, UnicodeError, ValueError) as error:
         raise CannotConnect(f"no connection to {host}: {reason_of(error)}") from None
 
+    async def close(self) -> None:
+        """Close at once, without a good-bye to the server, even in a cancelled task."""
+        if isinstance(self.stream, trio.SocketStream):
+            self.stream.socket.close()
+        else:
+            await trio.aclose_forcefully(self.stream)
+
 
 async def close_all(connections: list[Connection]) -> None:
     """Close at once, and empty the list."""
+    if not connections:
+        return
     # A forced close never waits, but in a cancelled task it raises and would leave the others open.
     with trio.CancelScope(shield=True, deadline=trio.current_time() + CLOSE_SECONDS):
         while connections:
-            await trio.aclose_forcefully(connections.pop().stream)
+            await connections.pop().close()
