@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+import msgspec
 import pytest
 
 from rookery.errors import AlreadyExists, LeaseLost, NotFound
@@ -12,6 +13,7 @@ from rookery.model.message import MessageState, SendOutcome
 from rookery.model.session import (
     HISTORY_LENGTH,
     Action,
+    BareSessionQuery,
     Health,
     Lease,
     Reason,
@@ -93,6 +95,15 @@ async def test_sessions_are_listed_by_id_in_pages(store: Store) -> None:
     assert await ids(status=SessionStatus.CONNECTED) == []
     await claim(store, "a", owner="one")
     assert await ids(owner="one") == ["a"]
+
+
+async def test_bare_sessions_lack_what_has_to_be_deciphered(store: Store) -> None:
+    for id in ("a", "b"):
+        await store.create_session(new_session(id))
+    [whole, _] = await store.list_sessions(SessionQuery())
+    assert whole.credentials
+    [bare] = await store.list_sessions(BareSessionQuery(limit=1))
+    assert bare == msgspec.structs.replace(whole, credentials={}, settings={}, metadata={})
 
 
 async def test_counts(store: Store) -> None:

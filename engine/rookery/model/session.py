@@ -182,6 +182,10 @@ class SessionQuery(msgspec.Struct, frozen=True, kw_only=True):
     limit: int = 100
 
 
+class BareSessionQuery(SessionQuery, frozen=True, kw_only=True):
+    """The sessions come without credentials, settings and metadata, which take most of the time of reading one."""
+
+
 class SessionChange(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An operator's change; `UNSET` leaves a column as it is."""
 

@@ -48,6 +48,7 @@ class HttpClient:
     __slots__ = (
         "_closed",
         "_cut",
+        "_deadlines",
         "_host",
         "_idle",
         "_keeps_alive",
@@ -101,9 +102,7 @@ class HttpClient:
         a cancel scope takes a sixth of the CPU time of an exchange. A caller may give `spare` only if no task moves its
         deadline later. If the call is cancelled or fails, the connection is closed. `repeatable`: the server may receive
         the request twice, so a kept connection that turns out to be closed is replaced by a new one, once. `on_sent` is
-        called when the whole request has been sent.
-
-        Raises ExchangeError.
+        called when the whole request has been sent. Raises ExchangeError.
         """
         connection = self._take_now(repeatable)
         if connection is None:

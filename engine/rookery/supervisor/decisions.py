@@ -56,6 +56,14 @@ class Orphan(msgspec.Struct, frozen=True):
 Decision = Stop | Replace | Retry | Lost | Orphan
 
 
+def differing(rows: Iterable[Session], running: Mapping[str, Running], owner: str) -> set[str]:
+    """The sessions about which something is to be decided, given all rows of this owner."""
+    rows = list(rows)
+    asked = running.keys() | {row.id for row in rows}
+    decisions = decide(rows, asked, running, owner)
+    return {found.id if isinstance(found, Stop | Lost) else found.session.id for found in decisions}
+
+
 def decide(rows: Iterable[Session], asked: Iterable[str], running: Mapping[str, Running], owner: str) -> list[Decision]:
     """Compare the rows of the sessions `asked` about with the tasks that run here.
 

@@ -6,17 +6,18 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Protocol
 
+import msgspec
 import trio
 
 from ..errors import StoreError
 from ..log import get_logger
-from ..model.session import Lease, Session, SessionQuery
+from ..model.session import BareSessionQuery, Lease, Session, SessionQuery
 from ..provider.contract import MissingProvider, Provider
 from ..runtime.descriptors import DescriptorRoom
 from ..services import Services
 from ..session.runner import LEASE_LOST, SessionRunner
 from ..session.stop import Intent
-from .decisions import Lost, Orphan, Replace, Retry, Stop, decide
+from .decisions import Lost, Orphan, Replace, Retry, Stop, decide, differing
 from .leases import LeaseKeeper
 
 CLAIM_BATCH = 500
@@ -156,13 +157,11 @@ class Supervisor:
             await self._changed.wait()
 
     async def _reconcile(self, nursery: trio.Nursery, asked: set[str], *, full: bool) -> None:
-        rows = await self._list(owner=self.owner) if full else []
-        owned = {row.id for row in rows}
         if full:
-            asked = asked | self.running.keys() | owned
+            owned = await self._list(BareSessionQuery(owner=self.owner, limit=CLAIM_BATCH))
+            asked = asked | differing(owned, self.running, self.owner)
         asked = asked - self._left_alone
-        if others := asked - owned:
-            rows += await self._list(ids=tuple(others))
+        rows = await self._list(SessionQuery(ids=tuple(asked), limit=CLAIM_BATCH)) if asked else []
         # No await between decisions and their execution, so that sessions that were running still are.
         orphans: list[Session] = []
         takeable = {row.id for row in rows if row.wanted and row.owner is None}
@@ -263,14 +262,11 @@ class Supervisor:
         self._changed.set()
         self._changed = trio.Event()
 
-    async def _list(self, *, ids: tuple[str, ...] | None = None, owner: str | None = None) -> list[Session]:
+    async def _list(self, query: SessionQuery) -> list[Session]:
         rows: list[Session] = []
-        after: str | None = None
         while True:
-            page = await self._services.store.list_sessions(
-                SessionQuery(ids=ids, owner=owner, after=after, limit=CLAIM_BATCH)
-            )
+            page = await self._services.store.list_sessions(query)
             rows += page
-            if len(page) < CLAIM_BATCH:
+            if len(page) < query.limit:
                 return rows
-            after = page[-1].id
+            query = msgspec.structs.replace(query, after=page[-1].id)

@@ -213,6 +213,7 @@ class BotApi:
             response = await sending
         except httpx.HTTPError as error:
             raise _no_answer(error) from None
+        response.stream = _TAKEN  # httpx's own may refer to the response, which leaves both to the garbage collector
         whole: HttpAnswer = response.extensions["answer"]
         return whole.status, whole.headers, whole.body
 
@@ -261,6 +262,7 @@ class BotApi:
         return response.status_code, {name.lower(): value for name, value in response.headers.raw}, bytes(body)
 
 
+_TAKEN = httpx.ByteStream(b"")
 _SECONDS = {"connect": CONNECT_SECONDS, "read": ANSWER_SECONDS, "write": ANSWER_SECONDS, "pool": CONNECT_SECONDS}
 
 

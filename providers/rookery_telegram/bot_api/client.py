@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from typing import Any
 
 import httpx
+
+_log = logging.getLogger("httpx")
 
 
 class Content(httpx.AsyncByteStream):
@@ -69,7 +72,7 @@ class DirectClient(Client):
         self, request: httpx.Request, *, stream: bool = False, **options: Any
     ) -> Coroutine[Any, Any, httpx.Response]:
         """See `httpx.AsyncClient.send`."""
-        if not stream or options:
+        if not stream or options or _log.isEnabledFor(logging.INFO):  # httpx writes a line for each request
             return super().send(request, stream=stream, **options)
         if self.is_closed:
             raise RuntimeError("Cannot send a request, as the client has been closed.")

@@ -99,6 +99,13 @@ class Connection:
                 raise trio.BrokenResourceError(f"the socket broke: {error.strerror}") from error
         raise trio.BrokenResourceError("the connection was given up")
 
+    async def close(self) -> None:
+        """Close at once, without a good-bye to the server, even in a cancelled task."""
+        if isinstance(self.stream, trio.SocketStream):
+            self.stream.socket.close()
+        else:
+            await trio.aclose_forcefully(self.stream)
+
 
 async def open_connection(
     connect: Connect, host: str, port: int, ssl_context: ssl.SSLContext | None, *, seconds: float, until: float
@@ -121,13 +128,6 @@ async def open_connection(
         raise ConnectTooSlow(f"no connection to {host} within {seconds:g} s") from None
     except (OSError, trio.BrokenResourceError, UnicodeError, ValueError) as error:
         raise CannotConnect(f"no connection to {host}: {reason_of(error)}") from None
-
-    async def close(self) -> None:
-        """Close at once, without a good-bye to the server, even in a cancelled task."""
-        if isinstance(self.stream, trio.SocketStream):
-            self.stream.socket.close()
-        else:
-            await trio.aclose_forcefully(self.stream)
 
 
 async def close_all(connections: list[Connection]) -> None:

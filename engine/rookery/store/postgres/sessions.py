@@ -11,6 +11,7 @@ from ...errors import AlreadyExists, LeaseLost, NotFound
 from ...model.session import (
     HISTORY_LENGTH,
     TERMINAL_REASONS,
+    BareSessionQuery,
     Lease,
     Session,
     SessionChange,
@@ -112,7 +113,8 @@ class PostgresSessions(PostgresDependants):
         add("id = ANY ({})", None if query.ids is None else list(query.ids))
         values.append(query.limit)
         sql = f"{_SELECT} WHERE {' AND '.join(where)} ORDER BY id LIMIT ${len(values)}"
-        return await self._all(sql, *values, of=self._session)
+        bare = isinstance(query, BareSessionQuery)
+        return await self._all(sql, *values, of=lambda row: session_from_row(row, self._secrets, bare=bare))
 
     async def count_sessions(self) -> Mapping[tuple[str, str, bool], int]:
         sql = "SELECT platform, status, enabled, count(*) FROM rookery.sessions GROUP BY 1, 2, 3"

@@ -70,14 +70,17 @@ def session_to_row(session: Session, secrets: SecretBox) -> Row:
     )
 
 
-def session_from_row(row: Row, secrets: SecretBox) -> Session:
-    """From `SESSION_COLUMNS`. Values that cannot be read are described in `Session.unreadable`."""
+def session_from_row(row: Row, secrets: SecretBox, *, bare: bool = False) -> Session:
+    """From `SESSION_COLUMNS`. Values that cannot be read are described in `Session.unreadable`. `bare`: see
+    `BareSessionQuery`."""
     troubles = Troubles()
-    credentials: dict[str, Any] = troubles.read("credentials", lambda: secrets.unseal(row[12]), {})
-    settings: dict[str, Any] = troubles.read("settings", lambda: secrets.unseal(row[13]), {})
-    metadata: dict[str, Any] = Troubles().read(
-        "metadata", lambda: _object.decode(row[14]), {}
-    )  # nothing here depends on it
+    credentials: dict[str, Any] = {}
+    settings: dict[str, Any] = {}
+    metadata: dict[str, Any] = {}
+    if not bare:
+        credentials = troubles.read("credentials", lambda: secrets.unseal(row[12]), {})
+        settings = troubles.read("settings", lambda: secrets.unseal(row[13]), {})
+        metadata = Troubles().read("metadata", lambda: _object.decode(row[14]), {})  # nothing here depends on it
     words = troubles.words
     return Session(
         uid=row[0],

@@ -12,6 +12,7 @@ from ...errors import AlreadyExists, LeaseLost, NotFound
 from ...model.session import (
     HISTORY_LENGTH,
     TERMINAL_REASONS,
+    BareSessionQuery,
     Lease,
     Session,
     SessionChange,
@@ -80,6 +81,7 @@ class SqliteSessions(SqliteBase):
         return await self._read(query)
 
     async def list_sessions(self, query: SessionQuery) -> Sequence[Session]:
+        bare = isinstance(query, BareSessionQuery)
         where, values = ["TRUE"], list[Any]()
         for column in ("platform", "status", "enabled", "owner"):
             value = getattr(query, column)
@@ -95,7 +97,8 @@ class SqliteSessions(SqliteBase):
         sql = f"{_SELECT} WHERE {' AND '.join(where)} ORDER BY id LIMIT ?"
 
         def read(connection: Connection) -> Sequence[Session]:
-            return [session_from_row(row, self._secrets) for row in connection.execute(sql, [*values, query.limit])]
+            rows = connection.execute(sql, [*values, query.limit])
+            return [session_from_row(row, self._secrets, bare=bare) for row in rows]
 
         return await self._read(read)
 
