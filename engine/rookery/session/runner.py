@@ -35,27 +35,6 @@ class SessionRunner:
     Owns the lease: `run` releases it at the end, unless it was lost.
     """
 
-    __slots__ = (
-        "_backoff",
-        "_failed",
-        "_health",
-        "_intent",
-        "_links",
-        "_logout",
-        "_provider",
-        "_replaced",
-        "_scope",
-        "_services",
-        "_settings",
-        "_wake",
-        "ended",
-        "inbox",
-        "lease",
-        "lease_ran_out",
-        "outbox",
-        "session",
-    )
-
     def __init__(self, session: Session, provider: Provider, services: Services) -> None:
         self.session = session
         self.lease = Lease(session.id, session.uid, session.owner or "", session.fence)

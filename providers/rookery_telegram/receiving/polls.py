@@ -63,29 +63,6 @@ class Polls:
         album_pause: seconds without another part after which an album is complete; None gathers no albums.
     """
 
-    __slots__ = (
-        "_album_news",
-        "_album_pause",
-        "_allowed_updates",
-        "_api",
-        "_asked_at",
-        "_behind",
-        "_complete",
-        "_conflicts",
-        "_ended",
-        "_halt",
-        "_inbox",
-        "_poll_timeout",
-        "_polling",
-        "_position",
-        "_sent_offset",
-        "_session",
-        "_storing",
-        "_takeover",
-        "_waits",
-        "answered_at",
-    )
-
     def __init__(
         self,
         session: str,
