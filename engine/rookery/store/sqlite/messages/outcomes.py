@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from sqlite3 import Connection
 
 from ....model.message import MessageState, Recorded, SendOutcome, may_follow
@@ -31,26 +32,24 @@ _MOVES = {
 receipts alone."""
 
 
-def _many(state: MessageState, *, receipts: bool, chats: bool) -> ManyRows:
-    """The same for many messages, with `_row` of each. `receipts`: only messages of their own; `chats`: with the chat, which
-    has to be the one that the message has already."""
-    condition = f"{' AND is_entry' if receipts else ''}{' AND chat = new.column5' if chats else ''}"
+@cache
+def _many(state: MessageState, errors: bool, receipts: bool, chats: bool) -> ManyRows:
+    """The same for many messages, with `_row` of each. `errors`: with the reason; `receipts`: only messages of their own;
+    `chats`: with the chat, which has to be the one that the message has already."""
+    names = ["id", "at"]
+    names += [name for name, is_given in (("error", errors), ("receipt", receipts), ("chat", chats)) if is_given]
+    given = {name: f"new.column{number}" for number, name in enumerate(names, 1)}
+    receipt = f"receipt = {given['receipt']}, " if receipts else ""
+    condition = f"{' AND is_entry' if receipts else ''}{' AND chat = ' + given['chat'] if chats else ''}"
     return ManyRows(
         # The sign hides the state from the planner, which would look for it in an index of all waiting messages.
-        f"UPDATE messages SET state = '{state}', updated_at = new.column2, error = new.column3, "  # noqa: S608
-        f"{'receipt = new.column4, ' if receipts else ''}attempts = attempts + {int(state is MessageState.SENDING)} "
+        f"UPDATE messages SET state = '{state}', updated_at = new.column2, error = {given.get('error', 'NULL')}, "  # noqa: S608
+        f"{receipt}attempts = attempts + {int(state is MessageState.SENDING)} "
         f"FROM (VALUES {{rows}}) AS new WHERE id = new.column1 AND +{_CAN_FOLLOW[state]}{condition} AND uid = ?",
-        5,
+        len(names),
         padded=True,
     )
 
-
-_MANY = {
-    (state, receipts, chats): _many(state, receipts=receipts, chats=chats)
-    for state in MessageState
-    for receipts, chats in ((False, False), (True, False), (True, True))
-}
-"""Most receipts name no other chat than the message already has, so nothing else changes with them."""
 
 _STATES = "SELECT id, state FROM messages WHERE uid = ? AND id IN (SELECT value FROM json_each(?))"
 
@@ -67,15 +66,17 @@ def _move_all(connection: Connection, lease: Lease, outcomes: Sequence[SendOutco
     """Returns the ids of the messages whose state was refused."""
     if len(outcomes) == 1 or len({outcome.id for outcome in outcomes}) < len(outcomes):  # then their order matters
         return {outcome.id for outcome in outcomes if not _move(connection, lease, outcome)}
-    groups: dict[tuple[MessageState, bool, bool], list[SendOutcome]] = {}
+    groups: dict[tuple[MessageState, bool, bool, bool], list[SendOutcome]] = {}
     for outcome in outcomes:
         receipt = outcome.receipt
-        key = outcome.state, receipt is not None, receipt is not None and receipt.chat is not None
+        # Most receipts name the chat that the message has already; then nothing else changes with them.
+        chats = receipt is not None and receipt.chat is not None
+        key = outcome.state, outcome.error is not None, receipt is not None, chats
         groups.setdefault(key, []).append(outcome)
     refused: set[str] = set()
     for key, group in groups.items():
         state = key[0]
-        moved = _MANY[key].run(connection, [_row(outcome) for outcome in group], (lease.uid,))
+        moved = _many(*key).run(connection, [_row(outcome) for outcome in group], (lease.uid,))
         if moved == len(group):
             continue
         if state is MessageState.SENDING:  # writing it again would count another attempt
@@ -88,16 +89,28 @@ def _move_all(connection: Connection, lease: Lease, outcomes: Sequence[SendOutco
 
 
 def _row(outcome: SendOutcome) -> Row:
-    receipt = outcome.receipt
-    if receipt is None:
-        return outcome.id, outcome.at, outcome.error, None, None
-    return outcome.id, outcome.at, outcome.error, to_json(receipt), receipt.chat
+    """What `outcome` has of its values, for `_many`."""
+    row: list[object] = [outcome.id, outcome.at]
+    if outcome.error is not None:
+        row.append(outcome.error)
+    if (receipt := outcome.receipt) is not None:
+        row.append(to_json(receipt))
+        if receipt.chat is not None:
+            row.append(receipt.chat)
+    return row
 
 
 def _move(connection: Connection, lease: Lease, outcome: SendOutcome) -> bool:
     """False when the state was refused."""
-    id, at, error, receipt, _ = _row(outcome)
-    values = {"state": outcome.state.value, "at": at, "error": error, "receipt": receipt, "id": id, "uid": lease.uid}
+    receipt = None if outcome.receipt is None else to_json(outcome.receipt)
+    values = {
+        "state": outcome.state.value,
+        "at": outcome.at,
+        "error": outcome.error,
+        "receipt": receipt,
+        "id": outcome.id,
+        "uid": lease.uid,
+    }
     if not connection.execute(_MOVES[outcome.state, receipt is not None], values).rowcount:
         return False
     if outcome.receipt is not None:
