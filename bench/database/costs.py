@@ -202,7 +202,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--sessions", type=int, nargs="*", default=[1, 10, 100, 1000, 5000])
     parser.add_argument("--events", type=int, default=500_000, help="in the long log; 0: only the empty one")
     parser.add_argument("--queued", type=int, default=100_000, help="sends that wait for their time")
-    parser.add_argument("--log", type=Path, help="the directory of a long log that `growth.py --keep` has made")
+    parser.add_argument("--log", type=Path, help="the directory of a long log, such as `growth.py --data` makes")
     parser.add_argument("--idle", type=float, default=10, help="seconds of the idle measurement")
     parser.add_argument(
         "--state", type=Path, default=Path("costs.state.json"), help="file that keeps the figures known so far"
