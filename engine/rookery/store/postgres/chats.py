@@ -63,6 +63,13 @@ def _text(statement: str) -> str:
     return _PAIRS.sub(_TABLE, _LIST.sub(r"= ANY (\1)", placed))
 
 
+def _counted(deletion: str) -> str:
+    return f"WITH gone AS ({_text(deletion)} RETURNING 1) SELECT count(*) FROM gone"  # noqa: S608
+
+
+_TIDY_EVENTS, _TIDY_MESSAGES, _TIDY_CHAT = map(_counted, (sql.TIDY_EVENTS, sql.TIDY_MESSAGES, sql.TIDY_CHAT))
+
+
 def _row(row: Any) -> Row:
     return tuple(row)
 
@@ -227,16 +234,13 @@ class PostgresChats(PostgresBase):
 
     async def tidy_chats(self, *, now: float, before: float, limit: int = 1000) -> int:
         gone = 0
-        for statements, tidy in ((sql.OLD_EVENTS, sql.TIDY_EVENTS), (sql.OLD_MESSAGES, sql.TIDY_MESSAGES)):
+        for statements, tidy in ((sql.OLD_EVENTS, _TIDY_EVENTS), (sql.OLD_MESSAGES, _TIDY_MESSAGES)):
             for statement in statements:
                 if gone < limit and (found := await self._all(statement, now, limit - gone, of=_first)):
-                    await self._db.row(_text(tidy), found)
-                    gone += len(found)
+                    gone += int(await self._value(tidy, found))
         if gone < limit:
-            chats = await self._all(sql.EMPTY_CHATS, before, limit - gone, of=_row)
-            for chat in chats:
-                await self._db.row(sql.TIDY_CHAT, before, *chat)
-            gone += len(chats)
+            for chat in await self._all(sql.EMPTY_CHATS, before, limit - gone, of=_row):
+                gone += int(await self._value(_TIDY_CHAT, before, *chat))
         return gone
 
     async def _uid(self, session: str) -> int:

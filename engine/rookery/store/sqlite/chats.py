@@ -234,19 +234,22 @@ class SqliteChats(SqliteBase):
                     found += [(table, row) for row in _all(connection, statement, now, FOUND)]
             return [*found, *(("chats", row) for row in _all(connection, sql.EMPTY_CHATS, before, FOUND))]
 
-        def work(database: Database) -> None:
+        def work(database: Database) -> int:
             connection = database.connection
+            before_all = connection.total_changes
             _all(connection, sql.TIDY_EVENTS, [row[0] for table, row in chosen if table == "events"])
             _all(connection, sql.TIDY_MESSAGES, [row[0] for table, row in chosen if table == "messages"])
             _many(connection, sql.TIDY_CHAT, [(before, *row) for table, row in chosen if table == "chats"])
+            gone = connection.total_changes - before_all
             _keep_ids(database)
+            return gone
 
         if not self._untidy:
             self._untidy = await self._read(find)
         chosen, self._untidy = self._untidy[:limit], self._untidy[limit:]
-        if chosen:
-            await self._write(work, background=True)
-        return limit if self._untidy else len(chosen)
+        gone = await self._write(work, background=True) if chosen else 0
+        # What changed in the meantime stays; when all of it does, the next run looks again.
+        return limit if self._untidy else min(gone, len(chosen))
 
 
 def _overwritten(database: Database, statement: str, *values: object) -> list[Row]:
