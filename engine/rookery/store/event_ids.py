@@ -40,6 +40,10 @@ class OldEvents:
         self._before, self.position = before, 0
         return False
 
+    def begin_again(self) -> None:
+        """What held events back up to here may be gone; `end` stays as it is."""
+        self.position = 0
+
     def over(self) -> None:
         """The run has checked everything."""
         self._before = None

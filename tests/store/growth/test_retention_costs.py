@@ -102,6 +102,32 @@ async def test_a_step_of_retention_holds_the_writer_for_what_it_deletes(kind: st
     assert taken[1] <= 1.5 * taken[0] + 3, taken
 
 
+async def test_dead_letters_are_deleted_without_another_search_of_the_log(tmp_path: Path) -> None:
+    """Each step that deletes letters costs what they cost, however long the log is."""
+    taken = []
+    for size in (50, 6_000):
+        store: Any = SqliteBackend(tmp_path / f"{size}.db").make(clock=lambda: NOW)
+        async with store.open():
+            lease = await create_and_claim(store)
+            await store.append(lease, [event(f"young-{n}") for n in range(size)], None)
+            await store.create_webhook(webhook())
+            hook = await store._read(lambda connection: connection.execute("SELECT number FROM webhooks").fetchone()[0])
+            letters = [(n, hook) for n in range(1, 41)]
+            await store._write(
+                lambda database: (
+                    database.connection.executemany(
+                        "INSERT INTO dead_letters VALUES (?, ?, 'shop/7', 1, 'no', 1)",
+                        letters,  # noqa: B023
+                    )
+                    and None
+                )
+            )
+            assert await store.prune_events(before=NOW - 1, limit=10) == 10
+            assert await store.prune_events(before=NOW - 1, limit=10) == 10
+            taken.append(await sqlite_steps(store, lambda: store.prune_events(before=NOW - 1, limit=10)))  # noqa: B023
+    assert taken[1] <= taken[0] + 1, taken
+
+
 async def test_chats_are_tidied_in_steps(store: Store) -> None:
     lease = await create_and_claim(store)
     await store.append(lease, [event(n) for n in range(5)], None)

@@ -75,16 +75,20 @@ class PostgresEvents(PostgresBase):
         return int(await self._value(sql))
 
     async def prune_events(self, *, before: float, limit: int) -> int:
-        (letters,) = await self._db.row(_PRUNE_DEAD, before, limit)
         old = self._old_events
         if not old.goes_on(before):
             old.end = await self._first_young(before)
+        (letters,) = await self._db.row(_PRUNE_DEAD, before, limit)
+        if letters:  # they may have held events back
+            old.begin_again()
+        if letters == limit:
+            return limit
         gone, seen, last = await self._db.row(_PRUNE, before, limit, old.position, old.end)
-        if seen < limit or letters:  # these may have held back events before the position
+        if seen < limit:
             old.over()
-        if last is not None:
+        else:
             old.position = last
-        return limit if seen == limit else max(int(gone), int(letters))  # the letters that are left hold events back
+        return limit if seen == limit else max(int(gone), int(letters))
 
     @cached_property
     def _old_events(self) -> OldEvents:

@@ -90,16 +90,20 @@ def _prune(database: Database, before: float, limit: int) -> int:
     if not old.goes_on(before):
         old.end = _first_young(connection, before)
     letters = connection.execute(_PRUNE_LETTERS, (before, limit)).rowcount
+    if letters:
+        old.begin_again()
+    if letters == limit:
+        return limit
     # Those that stay are looked at as well, so their number is limited, too.
     rows = connection.execute(_OLD, (old.position, old.end, before, limit)).fetchall()
     ids = [id for id, is_needed in rows if not is_needed]
-    if len(rows) < limit or letters:  # these may have held back events before the position
+    if len(rows) < limit:
         old.over()
-    if rows:
+    else:
         old.position = rows[-1][0]
     if ids:
         connection.execute("DELETE FROM events WHERE id IN (SELECT value FROM json_each(?))", (to_json(ids),))
         # An id must not be assigned again after a restart; otherwise a reader that has passed it would never see the
         # new event.
         connection.execute("INSERT OR REPLACE INTO meta VALUES ('last_event', ?)", (str(database.last_event),))
-    return limit if len(rows) == limit else max(len(ids), letters)  # the letters that are left hold events back
+    return limit if len(rows) == limit else max(len(ids), letters)
