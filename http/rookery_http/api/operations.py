@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Collection
-from importlib.metadata import version
 from platform import python_version
 from typing import Annotated, Literal
 
@@ -137,6 +136,8 @@ async def read_log(api: Api, *, query: ReadLog) -> Answer:
 @call("GET", "/v1/settings", tag=TAG, answers={200: operation_views.SettingList}, scope=Scope.ADMIN)
 async def list_settings(api: Api) -> Answer:
     """Show the settings in force, their defaults, and this server's versions. For a secret, only whether it is set."""
+    from importlib.metadata import version  # imported on first use: it reads archives and mail
+
     groups = groups_of(api.config) if api.config else {"API": api.settings, "Engine": api.engine.settings}
     shown = operation_views.SettingList(
         version=version("rookery"),
