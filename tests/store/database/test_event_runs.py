@@ -80,6 +80,17 @@ async def test_events_that_are_stored_together_need_one_run(tmp_path: Path) -> N
         assert [(type, last - first + 1) for _, type, first, last in runs_of(path)[1:]] == [(type, 2) for type in TYPES]
 
 
+async def test_a_run_ends_with_a_stored_event(tmp_path: Path) -> None:
+    path = tmp_path / "rookery.db"
+    store = SqliteBackend(path).make()
+    async with store.open():
+        lease = await create_and_claim(store)
+        await store.append(lease, [event(key) for key in range(10)], None)
+        await store.append(lease, [event("new"), *(event(key) for key in range(10))], None)  # ten ids stay unused
+        [*_, (_, _, first, last)] = runs_of(path)
+        assert first == last == (await all_events(store))[-1].id
+
+
 async def test_a_log_of_an_older_version_gets_its_runs(tmp_path: Path) -> None:
     path = tmp_path / "rookery.db"
     migrations = load_migrations("sqlite")

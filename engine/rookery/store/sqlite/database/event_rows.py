@@ -18,9 +18,10 @@ LONGEST_RUN = 256
 _COMMON = ("id", "uid", "session", "platform", "stored_at")  # one value for all rows; the ids count up from it
 _OWN = NewEvent.__struct_fields__
 _ADD_RUN = (
-    "INSERT INTO event_runs (session, type, first, last) SELECT ?1, ?2, ?3, ?4 "
-    "WHERE EXISTS (SELECT 1 FROM events WHERE id BETWEEN ?3 AND ?4)"
+    "INSERT INTO event_runs (session, type, first, last) SELECT ?1, ?2, ?3, last "
+    "FROM (SELECT max(id) AS last FROM events WHERE id BETWEEN ?3 AND ?4) WHERE last IS NOT NULL"
 )
+"""A run ends with a stored event: ids above the highest one may be given to other sessions after a restart."""
 _type = attrgetter("type")
 
 
