@@ -42,9 +42,11 @@ _ONLY_TEXT = {"text"}
 class Acceptance(MediaFeatures, MessageKinds):
     """Accepts one message or many: each is checked, stored and passed on in the same way."""
 
-    async def _to_message(self, session: str, fields: Mapping[str, Any]) -> OutboundMessage:
-        """Build a message from the fields that a caller gave. Raises InvalidInput."""
-        if (draft := self._plain_draft(session, fields, self._clock())) is not None:
+    async def _to_message(self, session: str, fields: Mapping[str, Any], now: float | None = None) -> OutboundMessage:
+        """Build a message from the fields that a caller gave; it is created at `now` (default: when it is built).
+        Messages that are given together need the same `now`, so that the view of a chat keeps their order. Raises
+        InvalidInput."""
+        if (draft := self._plain_draft(session, fields, self._clock() if now is None else now)) is not None:
             return draft
         content = dict(fields)
         if "to" not in content:
@@ -77,7 +79,8 @@ class Acceptance(MediaFeatures, MessageKinds):
             if isinstance(value, str):
                 check_storable(value, field)
         options = check_document(options, "options") if options else {}
-        return self._draft(session, to, parsed, reply_to, options, key, ttl, send_at, self._clock())
+        created_at = self._clock() if now is None else now
+        return self._draft(session, to, parsed, reply_to, options, key, ttl, send_at, created_at)
 
     def _plain_draft(self, session: str, fields: Mapping[str, Any], now: float) -> OutboundMessage | None:
         """A message that is a text without anything unusual. Raises InvalidInput."""

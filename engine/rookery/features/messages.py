@@ -90,7 +90,7 @@ class MessageFeatures(Acceptance):
         now = self._clock()
         for fields in messages:
             try:
-                drafts.append(self._plain_draft(session, fields, now) or await self._to_message(session, fields))
+                drafts.append(await self._to_message(session, fields, now))
                 answers.append(None)
             except RookeryError as error:
                 answers.append(error)

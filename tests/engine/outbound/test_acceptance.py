@@ -209,3 +209,20 @@ class TestCallersThatLeave:
                 await engine.send("a", to="7", text="hi")
             await trio.sleep(10)
             assert platform.sent_texts() == ["hi"]
+
+
+async def test_a_chat_shows_the_messages_of_a_batch_in_the_order_given() -> None:
+    """On the real clock: messages that are built one after another would have different times."""
+    platform = FakePlatform()
+    async with open_fake_engine(platform) as engine:
+        await add(engine)
+        await connected(engine)
+        batch: list[dict[str, Any]] = [
+            {"to": "7", "type": "location", "latitude": 1.0, "longitude": 2.0},
+            {"to": "7", "text": "second"},
+            {"to": "7", "text": "third", "options": {"odd": True}},
+            {"to": "7", "text": "fourth"},
+        ]
+        given = [each.id for each in await engine.submit_batch("a", batch) if isinstance(each, OutboundMessage)]
+        assert await all_final(engine, given) == {"sent": 4}
+        assert [shown.send for shown in reversed(await engine.chat_messages("a", "7"))] == given
