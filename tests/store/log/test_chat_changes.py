@@ -14,7 +14,7 @@ from rookery.model.message import MessageState, OutboundMessage, Receipt, SendOu
 from rookery.model.session import Lease
 from rookery.store.contract import Store
 from rookery.store.rows import chats as sql
-from rookery.store.sqlite import chats as sqlite_chats
+from rookery.store.sqlite.database.dialect import fetch_all
 from rookery.store.sqlite.store import SqliteStore
 from store.backends import SqliteBackend
 from store.building import all_events, counted_steps, create_and_claim, event, message
@@ -66,12 +66,12 @@ async def test_a_list_of_chats_reads_only_what_is_about_their_last_messages(tmp_
         await store.write_chats(entries, [], position=None)
         with closing(sqlite3.connect(backend.path)) as connection, counted_steps(connection) as steps:
             values = (lease.uid, chats, ["55"] * len(chats))
-            assert sqlite_chats._all(connection, sql.ABOUT_LAST_EVENTS, *values) == []
+            assert fetch_all(connection, sql.ABOUT_LAST_EVENTS, *values) == []
             for_events = steps()
-            assert sqlite_chats._all(connection, sql.ABOUT_LAST_SENDS, *values) == []
+            assert fetch_all(connection, sql.ABOUT_LAST_SENDS, *values) == []
             for_sends = steps()
             plan = " | ".join(
-                row[3] for row in sqlite_chats._all(connection, f"EXPLAIN QUERY PLAN {sql.ABOUT_LAST_EVENTS}", *values)
+                row[3] for row in fetch_all(connection, f"EXPLAIN QUERY PLAN {sql.ABOUT_LAST_EVENTS}", *values)
             )
         assert "chat_entries_message (uid=? AND chat=? AND message_id=?)" in plan
         assert 0 < 100 * for_events < 20_000, f"{len(chats)} chats"

@@ -14,7 +14,7 @@ from rookery.model.chat import ChatEntry
 from rookery.model.message import MessageState, Receipt, SendOutcome
 from rookery.store.contract import Store
 from rookery.store.rows import chats as sql
-from rookery.store.sqlite import chats as sqlite_chats
+from rookery.store.sqlite.database.dialect import fetch_all
 from store.backends import SqliteBackend
 from store.building import all_events, create_and_claim, event, message
 
@@ -73,5 +73,5 @@ async def test_both_questions_are_answered_from_an_index(tmp_path: Path) -> None
                     "chat_entries_message (uid=? AND chat=? AND message_id=?)",
                 ),
             ):
-                rows = sqlite_chats._all(connection, f"EXPLAIN QUERY PLAN {statement}", 1, ["7"], ["1"], *more)
+                rows = fetch_all(connection, f"EXPLAIN QUERY PLAN {statement}", 1, ["7"], ["1"], *more)
                 assert index in json.dumps([row[3] for row in rows])

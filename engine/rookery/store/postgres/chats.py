@@ -233,15 +233,18 @@ class PostgresChats(PostgresBase):
         return await self._value(sql.KEEP, session, chat, seconds) is not None
 
     async def tidy_chats(self, *, now: float, before: float, limit: int = 1000) -> int:
-        gone = 0
+        gone, is_more = 0, False
         for statements, tidy in ((sql.OLD_EVENTS, _TIDY_EVENTS), (sql.OLD_MESSAGES, _TIDY_MESSAGES)):
             for statement in statements:
                 if gone < limit and (found := await self._all(statement, now, limit - gone, of=_first)):
-                    gone += int(await self._value(tidy, found))
+                    is_more |= len(found) == limit - gone  # an event may be found twice, or be needed by now
+                    gone += int(await self._value(tidy, found, now))
         if gone < limit:
-            for chat in await self._all(sql.EMPTY_CHATS, before, limit - gone, of=_row):
+            empty = await self._all(sql.EMPTY_CHATS, before, limit - gone, of=_row)
+            is_more |= len(empty) == limit - gone
+            for chat in empty:
                 gone += int(await self._value(_TIDY_CHAT, before, *chat))
-        return gone
+        return limit if is_more else gone
 
     async def _uid(self, session: str) -> int:
         uid: int | None = await self._value(sql.SESSION_UID, session)

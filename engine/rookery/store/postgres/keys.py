@@ -36,8 +36,9 @@ _PRUNE = """
 class PostgresKeys(PostgresBase):
     """Implements `KeyStore`."""
 
-    _excess: int | None = None
-    """While entries are pruned: the newest one that is too many, 0 for none. Looking for it takes longer than deleting."""
+    _excess: tuple[tuple[float, int], int] | None = None
+    """While entries are pruned: the bounds of the run, and the newest entry that is too many, 0 for none. Looking for
+    it takes longer than deleting. Another run has other bounds, and looks again."""
 
     async def create_key(self, key: ApiKey) -> ApiKey:
         if await self._value(_CREATE, *key_to_row(key)) is None:
@@ -84,9 +85,9 @@ class PostgresKeys(PostgresBase):
         return await self._all(sql, *values, of=audit_from_row)
 
     async def prune_audit(self, *, before: float, keep: int, limit: int = 1000) -> int:
-        if self._excess is None:
-            self._excess = int(await self._value(_NEWEST_EXCESS, keep) or 0)
-        gone = int(await self._value(_PRUNE, before, self._excess, limit))
+        if self._excess is None or self._excess[0] != (before, keep):
+            self._excess = (before, keep), int(await self._value(_NEWEST_EXCESS, keep) or 0)
+        gone = int(await self._value(_PRUNE, before, self._excess[1], limit))
         if gone < limit:
             self._excess = None
         return gone

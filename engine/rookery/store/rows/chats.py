@@ -141,9 +141,18 @@ EMPTY_CHATS = f"""
     SELECT c.uid, c.chat FROM rookery.sessions AS s CROSS JOIN rookery.chats AS c
     WHERE c.uid = s.uid AND {_IS_EMPTY} LIMIT $2"""  # noqa: S608
 TIDY_CHAT = f"DELETE FROM rookery.chats AS c WHERE c.uid = $2 AND c.chat = $3 AND {_IS_EMPTY}"  # noqa: S608
-TIDY_EVENTS = f"DELETE FROM rookery.events AS v WHERE v.id {{in $1}} {_NOT_NEEDED.replace('e.event', 'v.id')}"  # noqa: S608
+# The retention is compared again, because it may have changed since the rows were found. A subquery for each row, because
+# without fresh statistics PostgreSQL's planner would join whole tables.
+TIDY_EVENTS = f"""
+    DELETE FROM rookery.events AS v WHERE v.id {{in $1}}
+      AND (SELECT 1 FROM rookery.chat_entries AS o CROSS JOIN rookery.chats AS c
+           WHERE o.event = v.id AND c.uid = o.uid AND c.chat = o.chat AND c.retention IS NOT NULL
+             AND o.at < CAST($2 AS double precision) - c.retention LIMIT 1) IS NOT NULL
+      {_NOT_NEEDED.replace("e.event", "v.id")}"""  # noqa: S608
 TIDY_MESSAGES = """
-    DELETE FROM rookery.messages WHERE number {in $1} AND state NOT IN ('queued', 'sending', 'scheduled')"""
+    DELETE FROM rookery.messages AS m WHERE m.number {in $1} AND m.state NOT IN ('queued', 'sending', 'scheduled')
+      AND m.created_at < CAST($2 AS double precision)
+          - (SELECT c.retention FROM rookery.chats AS c WHERE c.uid = m.uid AND c.chat = m.chat)"""
 
 
 def source_from_row(row: Row) -> ChatSource:

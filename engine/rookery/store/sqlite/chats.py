@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Sequence
-from functools import lru_cache
 from sqlite3 import Connection
+
+import msgspec
 
 from ...errors import NotFound
 from ...model.chat import ChatEntry, ChatNews, ChatPage, ChatRow, ChatSource, Erased, Position
@@ -16,9 +16,10 @@ from ..pieces import in_pieces
 from ..rows import chats as sql
 from ..rows.events import event_from_row
 from ..rows.messages import message_from_row
-from ..rows.values import Row, to_json
+from ..rows.values import Row
 from .base import SqliteBase
 from .database.connection import Database
+from .database.dialect import fetch_all, named, run_many, statement_text
 from .database.event_pages import page_ids
 from .deliveries import forget_deliveries
 
@@ -39,37 +40,9 @@ _ADD_CHAT = """
         last_at = CASE WHEN excluded.last_at > c.last_at THEN excluded.last_at ELSE c.last_at END,
         read_at = CASE WHEN excluded.read_at > coalesce(c.read_at, 0) THEN excluded.read_at ELSE c.read_at END"""
 
-_LIST = re.compile(r"\{in (\$\d)\}")
-_PAIRS = re.compile(r"\{pairs (\$\d) (\$\d)\}")
-# The second list is read by position: joining the lists would compare each value with every value of the other.
-_TABLE = r"(SELECT a.value AS w_chat, json_extract(\2, '$[' || a.key || ']') AS w_value FROM json_each(\1) AS a)"
-
-
-@lru_cache(maxsize=64)
-def _text(statement: str) -> str:
-    """A statement of `rows.chats` in SQLite's dialect."""
-    placed = statement.replace("{id m.receipt}", "json_extract(m.receipt, '$.message_id')")
-    listed = _LIST.sub(r"IN (SELECT value FROM json_each(\1))", placed)
-    return _PAIRS.sub(_TABLE, listed).replace("rookery.", "")
-
-
-def _named(values: Sequence[object]) -> dict[str, object]:
-    return {
-        str(number): to_json(list(value)) if isinstance(value, list | tuple | set) else value
-        for number, value in enumerate(values, 1)
-    }
-
-
-def _all(connection: Connection, statement: str, *values: object) -> list[Row]:
-    return connection.execute(_text(statement), _named(values)).fetchall()
-
-
-def _many(connection: Connection, statement: str, rows: Sequence[Row]) -> None:
-    connection.executemany(_text(statement), [_named(row) for row in rows])
-
 
 def _uid(connection: Connection, session: str) -> int:
-    for row in _all(connection, sql.SESSION_UID, session):
+    for row in fetch_all(connection, sql.SESSION_UID, session):
         uid: int = row[0]
         return uid
     raise NotFound("session", session)
@@ -79,21 +52,29 @@ FOUND = 5000
 """Rows of each kind that are looked up at once to be deleted in steps."""
 
 
+class _Untidy(msgspec.Struct, frozen=True):
+    """Rows that a run of `tidy_chats` has found. Another run has other bounds, and looks again."""
+
+    bounds: tuple[float, float]  # `now` and `before`
+    rows: Sequence[tuple[str, Row]]  # table and key
+    is_more: bool
+
+
 class SqliteChats(SqliteBase):
     """Implements `ChatStore`."""
 
-    _untidy: Sequence[tuple[str, Row]] = ()
-    """Tables and keys that `tidy_chats` has found and not deleted yet."""
+    _untidy: _Untidy | None = None
+    """What `tidy_chats` has found and not deleted yet."""
 
     async def chat_position(self) -> int:
-        return await self._read(lambda connection: int(next(iter(_all(connection, sql.POSITION)), ["0"])[0]))
+        return await self._read(lambda connection: int(next(iter(fetch_all(connection, sql.POSITION)), ["0"])[0]))
 
     async def chat_sources(self, after: int, *, session: str | None, limit: int) -> Sequence[ChatSource]:
         def query(connection: Connection) -> Sequence[ChatSource]:
             if session is None:
-                return [sql.source_from_row(row) for row in _all(connection, sql.SOURCES, after, limit)]
+                return [sql.source_from_row(row) for row in fetch_all(connection, sql.SOURCES, after, limit)]
             ids = page_ids(connection, EventQuery(session=session, after=after, limit=limit))
-            return [sql.source_from_row(row) for row in _all(connection, sql.SOURCES_IN, ids)]
+            return [sql.source_from_row(row) for row in fetch_all(connection, sql.SOURCES_IN, ids)]
 
         return await self._read(query)
 
@@ -102,12 +83,12 @@ class SqliteChats(SqliteBase):
     ) -> None:
         def work(database: Database) -> None:
             connection = database.connection
-            _many(connection, _ADD_ENTRY, [sql.entry_to_row(entry) for entry in entries])
-            _many(connection, _ADD_CHAT, [sql.chat_to_row(one) for one in news if one.last_at is not None])
-            _many(connection, sql.TELL_CHAT, [sql.chat_to_row(one) for one in news if one.last_at is None])
+            run_many(connection, _ADD_ENTRY, [sql.entry_to_row(entry) for entry in entries])
+            run_many(connection, _ADD_CHAT, [sql.chat_to_row(one) for one in news if one.last_at is not None])
+            run_many(connection, sql.TELL_CHAT, [sql.chat_to_row(one) for one in news if one.last_at is None])
             if position is not None:
                 connection.execute(_INDEX, (position,))
-                connection.execute(_text(sql.MOVE_POSITION), _named([position]))
+                connection.execute(statement_text(sql.MOVE_POSITION), named([position]))
 
         await self._write(work)
 
@@ -118,9 +99,9 @@ class SqliteChats(SqliteBase):
         pattern = sql.pattern_of(search)
 
         def query(connection: Connection) -> Sequence[ChatRow]:
-            rows = _all(connection, sql.LIST, _uid(connection, session), at, last, pattern, limit)
-            events = _all(connection, sql.LAST_EVENTS, [row[6] for row in rows if row[6] is not None])
-            sends = _all(connection, sql.LAST_SENDS, [row[7] for row in rows if row[7] is not None])
+            rows = fetch_all(connection, sql.LIST, _uid(connection, session), at, last, pattern, limit)
+            events = fetch_all(connection, sql.LAST_EVENTS, [row[6] for row in rows if row[6] is not None])
+            sends = fetch_all(connection, sql.LAST_SENDS, [row[7] for row in rows if row[7] is not None])
             by_event = {row[0]: event_from_row(row) for row in events}
             by_number = {row[0]: message_from_row(row[1:]) for row in sends}
             return [sql.chat_from_row(row, by_event, by_number) for row in rows]
@@ -132,8 +113,8 @@ class SqliteChats(SqliteBase):
 
         def query(connection: Connection) -> ChatPage:
             uid = _uid(connection, session)
-            events = _all(connection, sql.PAGE_EVENTS, uid, chat, at, event, limit)
-            sends = _all(connection, sql.PAGE_SENDS, uid, chat, send_at, number, limit)
+            events = fetch_all(connection, sql.PAGE_EVENTS, uid, chat, at, event, limit)
+            sends = fetch_all(connection, sql.PAGE_SENDS, uid, chat, send_at, number, limit)
             return ChatPage(
                 [(row[0], row[1], event_from_row(row[2:])) for row in events],
                 [(row[0], message_from_row(row[1:])) for row in sends],
@@ -146,8 +127,8 @@ class SqliteChats(SqliteBase):
     ) -> tuple[Sequence[tuple[str, str, Event]], Sequence[OutboundMessage]]:
         def query(connection: Connection) -> tuple[list[tuple[str, str, Event]], list[OutboundMessage]]:
             uid = _uid(connection, session)
-            events = _all(connection, sql.ABOUT_EVENTS, uid, chat, list(message_ids))
-            sends = _all(connection, sql.ABOUT_SENDS, uid, chat, since)
+            events = fetch_all(connection, sql.ABOUT_EVENTS, uid, chat, list(message_ids))
+            sends = fetch_all(connection, sql.ABOUT_SENDS, uid, chat, since)
             return (
                 [(row[0], row[1], event_from_row(row[2:])) for row in events],
                 [message_from_row(row) for row in reversed(sends)],
@@ -164,8 +145,8 @@ class SqliteChats(SqliteBase):
             connection: Connection,
         ) -> tuple[list[tuple[str, str, str, Event]], list[tuple[str, OutboundMessage]]]:
             uid = _uid(connection, session)
-            events = _all(connection, sql.ABOUT_LAST_EVENTS, uid, chats, [id for _, id, _ in last])
-            sends = _all(connection, sql.ABOUT_LAST_SENDS, uid, chats, [repr(at) for _, _, at in last])
+            events = fetch_all(connection, sql.ABOUT_LAST_EVENTS, uid, chats, [id for _, id, _ in last])
+            sends = fetch_all(connection, sql.ABOUT_LAST_SENDS, uid, chats, [repr(at) for _, _, at in last])
             return (
                 [(row[0], row[1], row[2], event_from_row(row[3:])) for row in events],
                 [(row[0], message_from_row(row[1:])) for row in reversed(sends)],
@@ -188,7 +169,8 @@ class SqliteChats(SqliteBase):
 
         def query(connection: Connection) -> set[tuple[str, str]]:
             return {
-                (row[0], row[1]) for row in _all(connection, statement, _uid(connection, session), chats, ids, *more)
+                (row[0], row[1])
+                for row in fetch_all(connection, statement, _uid(connection, session), chats, ids, *more)
             }
 
         return await self._read(query)
@@ -221,42 +203,52 @@ class SqliteChats(SqliteBase):
     async def keep_chat(self, session: str, chat: str, seconds: float | None) -> bool:
         def work(database: Database) -> bool:
             _uid(database.connection, session)
-            return bool(_all(database.connection, sql.KEEP, session, chat, seconds))
+            return bool(fetch_all(database.connection, sql.KEEP, session, chat, seconds))
 
         return await self._write(work)
 
     async def tidy_chats(self, *, now: float, before: float, limit: int = 1000) -> int:
-        def find(connection: Connection) -> list[tuple[str, Row]]:
-            """Looks at everything beside the writer, because what stays may be much, and finds enough for many steps."""
-            found: list[tuple[str, Row]] = []
-            for table, statements in (("events", sql.OLD_EVENTS), ("messages", sql.OLD_MESSAGES)):
-                for statement in statements:
-                    found += [(table, row) for row in _all(connection, statement, now, FOUND)]
-            return [*found, *(("chats", row) for row in _all(connection, sql.EMPTY_CHATS, before, FOUND))]
-
         def work(database: Database) -> int:
             connection = database.connection
             before_all = connection.total_changes
-            _all(connection, sql.TIDY_EVENTS, [row[0] for table, row in chosen if table == "events"])
-            _all(connection, sql.TIDY_MESSAGES, [row[0] for table, row in chosen if table == "messages"])
-            _many(connection, sql.TIDY_CHAT, [(before, *row) for table, row in chosen if table == "chats"])
+            fetch_all(connection, sql.TIDY_EVENTS, [row[0] for table, row in chosen if table == "events"], now)
+            fetch_all(connection, sql.TIDY_MESSAGES, [row[0] for table, row in chosen if table == "messages"], now)
+            run_many(connection, sql.TIDY_CHAT, [(before, *row) for table, row in chosen if table == "chats"])
             gone = connection.total_changes - before_all
             _keep_ids(database)
             return gone
 
-        if not self._untidy:
-            self._untidy = await self._read(find)
-        chosen, self._untidy = self._untidy[:limit], self._untidy[limit:]
+        untidy = self._untidy
+        if untidy is None or untidy.bounds != (now, before):
+            untidy = await self._read(lambda connection: _find_untidy(connection, now, before))
+        chosen, left = untidy.rows[:limit], untidy.rows[limit:]
         gone = await self._write(work, background=True) if chosen else 0
-        # What changed in the meantime stays; when all of it does, the next run looks again.
-        return limit if self._untidy else min(gone, len(chosen))
+        self._untidy = msgspec.structs.replace(untidy, rows=left) if left else None
+        # What changed in the meantime stays.
+        return limit if left or untidy.is_more else min(gone, len(chosen))
+
+
+def _find_untidy(connection: Connection, now: float, before: float) -> _Untidy:
+    """Looks at everything beside the writer, because what stays may be much, and finds enough for many steps."""
+    rows: list[tuple[str, Row]] = []
+    is_more = False
+    for table, statements, bound in (
+        ("events", sql.OLD_EVENTS, now),
+        ("messages", sql.OLD_MESSAGES, now),
+        ("chats", (sql.EMPTY_CHATS,), before),
+    ):
+        for statement in statements:
+            found = fetch_all(connection, statement, bound, FOUND)
+            is_more |= len(found) == FOUND
+            rows += [(table, row) for row in found]
+    return _Untidy((now, before), rows, is_more)
 
 
 def _overwritten(database: Database, statement: str, *values: object) -> list[Row]:
     """Run a statement and overwrite the deleted bytes with zeros."""
     database.connection.execute("PRAGMA secure_delete = ON")
     try:
-        return _all(database.connection, statement, *values)
+        return fetch_all(database.connection, statement, *values)
     finally:
         database.connection.execute("PRAGMA secure_delete = OFF")
 
@@ -264,9 +256,9 @@ def _overwritten(database: Database, statement: str, *values: object) -> list[Ro
 def _erase_events(database: Database, ids: Sequence[int]) -> Sequence[str]:
     """Returns the files that came with these events."""
     connection = database.connection
-    media = [row[0] for row in _all(connection, sql.ERASE_MEDIA, [id_of_event(id) for id in ids])]
+    media = [row[0] for row in fetch_all(connection, sql.ERASE_MEDIA, [id_of_event(id) for id in ids])]
     forget_deliveries(connection, ids)
-    _all(connection, sql.ERASE_LETTERS, ids)
+    fetch_all(connection, sql.ERASE_LETTERS, ids)
     _overwritten(database, sql.ERASE_EVENTS, ids)
     _keep_ids(database)
     return media
@@ -275,7 +267,7 @@ def _erase_events(database: Database, ids: Sequence[int]) -> Sequence[str]:
 def _erased_sends(connection: Connection, uid: int, chat: str, limit: int) -> list[int]:
     found: dict[int, None] = {}
     for statement in sql.ERASED_MESSAGES:
-        found |= dict.fromkeys(row[0] for row in _all(connection, statement, uid, chat, limit))
+        found |= dict.fromkeys(row[0] for row in fetch_all(connection, statement, uid, chat, limit))
     return list(found)[:limit]
 
 

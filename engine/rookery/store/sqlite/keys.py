@@ -33,8 +33,9 @@ _PRUNE_EXCESS = "DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE id <=
 class SqliteKeys(SqliteBase):
     """Implements `KeyStore`."""
 
-    _excess: int | None = None
-    """While entries are pruned: the newest one that is too many, 0 for none. Looking for it takes longer than deleting."""
+    _excess: tuple[tuple[float, int], int] | None = None
+    """While entries are pruned: the bounds of the run, and the newest entry that is too many, 0 for none. Looking for
+    it takes longer than deleting. Another run has other bounds, and looks again."""
 
     async def create_key(self, key: ApiKey) -> ApiKey:
         row = key_to_row(key)
@@ -99,10 +100,11 @@ class SqliteKeys(SqliteBase):
 
         def delete(database: Database) -> int:
             gone = database.connection.execute(_PRUNE_OLD, (before, limit)).rowcount
-            return gone + database.connection.execute(_PRUNE_EXCESS, (self._excess, limit - gone)).rowcount
+            return gone + database.connection.execute(_PRUNE_EXCESS, (excess, limit - gone)).rowcount
 
-        if self._excess is None:
-            self._excess = await self._read(find)  # beside the writer: it looks at all entries that are kept
+        if self._excess is None or self._excess[0] != (before, keep):
+            self._excess = (before, keep), await self._read(find)  # beside the writer: it looks at all that are kept
+        excess = self._excess[1]
         gone = await self._write(delete, background=True)
         if gone < limit:
             self._excess = None
