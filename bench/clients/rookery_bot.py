@@ -33,6 +33,10 @@ async def engine_for(arguments: argparse.Namespace, directory: str) -> AsyncIter
         from rookery.store.postgres.store import PostgresStore  # needs asyncpg
 
         store = PostgresStore(arguments.postgres, SecretBox.generated(), schema=f"bench_{secrets.token_hex(4)}")
+    # Loaded with the first session. Peers load what they use before they are measured.
+    import rookery_telegram.bot_api.server
+    import rookery_telegram.link  # noqa: F401
+
     async with open_engine(providers=[provider], store=store) as engine:
         yield engine
 
