@@ -188,16 +188,19 @@ class Engine(
         self._closing = True
         until = self._end_by(trio.current_time() + self.settings.shutdown_grace)
         self._grace = trio.CancelScope(deadline=until, shield=True)
-        with self._grace:
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._stop_sessions)
-                nursery.start_soon(self._dispatcher.close)
-            if self._cluster is not None:
-                with trio.move_on_after(LEAVE_TIMEOUT):
-                    await self._cluster.membership.leave()
-        if self._grace.cancelled_caught:
-            log.error("the grace period is over", sessions_left=len(self._supervisor.running))
-        self._services_scope.cancel()
+        try:
+            with self._grace:
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(self._stop_sessions)
+                    nursery.start_soon(self._dispatcher.close)
+                if self._cluster is not None:
+                    with trio.move_on_after(LEAVE_TIMEOUT):
+                        await self._cluster.membership.leave()
+            if self._grace.cancelled_caught:
+                log.error("the grace period is over", sessions_left=len(self._supervisor.running))
+        finally:
+            self._signals.close()  # host tasks outside the block may still wait for messages
+            self._services_scope.cancel()
 
     async def _stop_sessions(self) -> None:
         """Stop all sessions at once. If other instances take them over, first hand over as many at a time as one

@@ -14,7 +14,7 @@ from itertools import islice
 
 import trio
 
-from ..errors import StoreError
+from ..errors import StoreError, StoreUnavailable
 from ..model.event import Event, EventQuery
 from ..runtime.signals import Signals
 from ..store.contract import Store
@@ -75,6 +75,7 @@ class EventTail:
         self._wanted = trio.Event()
         self._looked_at = -float("inf")
         self._covering = False
+        self._ended = False
         self._floor = 0  # every stored event with an id above this, up to `last`, is kept
         self._erasures = signals.erased.version
         self.past = SharedPages(store, signals, BEHIND)
@@ -107,8 +108,10 @@ class EventTail:
 
         A follower of one session is not woken by events of other sessions, and it misses none of its own while it
         waits. It therefore continues from the position of the tail just before the event that woke it, however far that
-        is.
+        is. Raises StoreUnavailable once the engine has closed.
         """
+        if self._ended:
+            raise StoreUnavailable("the engine is closed: it reads no more events")
         if position < self.last:
             await trio.lowlevel.checkpoint()
             return position
@@ -140,6 +143,7 @@ class EventTail:
                     self._let_go()
                     await trio.sleep(POLL_INTERVAL)
         finally:
+            self._ended = True
             self._let_go()
 
     async def _until_wanted(self) -> None:

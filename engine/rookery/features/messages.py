@@ -163,7 +163,8 @@ class MessageFeatures(Acceptance):
         self, message: OutboundMessage, watch: MessageWatch, version: int, seconds: float
     ) -> OutboundMessage:
         """Returns the message when it is final, or in its current state after `seconds`. `watch` watches the id that
-        was to be stored; `version` is the watch's version from before the message was read."""
+        was to be stored; `version` is the watch's version from before the message was read. Raises StoreError soon after
+        the engine has closed."""
         if not message.state.final and watch.id != message.id:  # an earlier message with the same key
             return await self.wait_message(message.id, seconds)
         until = trio.current_time() + seconds
@@ -174,7 +175,8 @@ class MessageFeatures(Acceptance):
             now = trio.current_time()
             if now >= until:
                 break
-            is_ours = message.session in self._supervisor.running  # then `Signals.doubt_messages` ends a wait, too
+            # A session that runs here fires the watch, and `Signals.doubt_messages` ends a wait in vain.
+            is_ours = message.session in self._supervisor.running and not self._signals.is_closed
             deadline = until if is_ours else min(now + POLL_INTERVAL, until)
             if deadline == inf:
                 await watch.newer_than(version)  # a cancel scope would cost as much as storing the message

@@ -94,6 +94,7 @@ class Signals:
         self.sends = Signal()  # a message or its state is written
         self.webhooks = Signal()  # webhooks or their dead letters changed
         self.erased = Signal()  # a chat was erased: copies of its events in memory must be dropped
+        self.is_closed = False  # no session runs any more, and none will
         self._messages: dict[str, MessageWatch] = {}
         self._stored: set[str] | None = None
 
@@ -134,6 +135,12 @@ class Signals:
         for watch in self._messages.values():
             watch.doubts += 1
             watch.fire()
+
+    def close(self) -> None:
+        """The engine has ended its sessions: no task fires these signals any more. Wake the tasks that wait for a
+        message, which must look for themselves from now on."""
+        self.is_closed = True
+        self.doubt_messages()
 
     def watch(self, id: str) -> MessageWatch:
         """The signal of one outbound message, for as long as a task is inside it (`with signals.watch(id) as
