@@ -55,6 +55,6 @@ class Schedule:
 
     def _patience(self, next_at: float | None) -> float:
         if next_at is None:
-            # Only this engine can add messages to an unshared store.
-            return LOOK_INTERVAL if self._store.shared else float("inf")
+            # Only this engine adds messages to an unshared store.
+            return LOOK_INTERVAL if self._store.shared or self._signals.is_schedule_doubtful else inf
         return min(LOOK_INTERVAL, max(0.0, next_at - self._clock()))

@@ -203,6 +203,8 @@ class Acceptance(MediaFeatures, MessageKinds):
                             outbox.withdraw(draft, reserved=draft.state is MessageState.SENDING)
                             if not is_refused:
                                 outbox.doubt(draft.id)
+                if answers is None and not is_refused and any(each.state is MessageState.SCHEDULED for each in drafts):
+                    self._signals.doubt_schedule()
             if runner is not None:
                 self._pass_on(runner, drafts, answers)
             due = min((draft.send_at or 0.0 for draft in drafts if draft.state is MessageState.SCHEDULED), default=inf)

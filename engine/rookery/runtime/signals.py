@@ -89,6 +89,7 @@ class Signals:
         self.sessions = Signal()  # a stored session changed
         self.schedule = Signal()  # a message was scheduled for a time before `next_release`
         self.next_release = inf  # wall time of the next look at scheduled messages; infinite: not known yet
+        self.is_schedule_doubtful = False  # scheduled messages may appear that this engine knows nothing of
         self.backlog = Signal()  # a session waits until its backlog is counted
         self.uncounted = Signal()  # the backlog of a session is unknown; it may or may not wait
         self.sends = Signal()  # a message or its state is written
@@ -135,6 +136,11 @@ class Signals:
         for watch in self._messages.values():
             watch.doubts += 1
             watch.fire()
+
+    def doubt_schedule(self) -> None:
+        """The store did not answer when a message was scheduled: it may have been stored, or may be at any later time."""
+        self.is_schedule_doubtful = True
+        self.schedule.fire()
 
     def close(self) -> None:
         """The engine has ended its sessions: no task fires these signals any more. Wake the tasks that wait for a

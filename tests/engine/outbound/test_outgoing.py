@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 import trio
 from trio.testing import MockClock
 
 from rookery import EngineSettings
-from rookery.errors import InvalidInput, NotFound, TooLate
+from rookery.errors import InvalidInput, NotFound, OutcomeUnknown, TooLate
+from rookery.model.content import Text
 from rookery.model.event import EventQuery
 from rookery.model.message import STATUS_EVENT, MessageQuery, MessageState, OutboundMessage, Receipt
 from support.fake_platform import (
@@ -54,6 +56,29 @@ async def test_a_message_that_is_due_before_the_next_look_leaves_at_its_time(aut
         assert isinstance(last, OutboundMessage)
         assert (await engine.wait_message(last.id, 100)).state is MessageState.SENT
         assert [(round(at), text) for at, text in _sent(platform)] == [(5, "5"), (45, "45")]
+
+
+async def test_a_message_whose_scheduling_was_not_confirmed_leaves_at_its_time(autojump_clock: MockClock) -> None:
+    platform = FakePlatform()
+    async with open_troubled_store() as store, open_fake_engine(platform, store) as engine:
+        await add(engine)
+        await connected(engine)
+        first = await engine.submit("a", to="7", text="first", send_at=EPOCH + 5)
+        await trio.sleep(10)  # the scheduler waits for the next message
+
+        async def lose_the_answer(name: str) -> None:
+            if name == "enqueue":
+                await trio.sleep_forever()
+
+        store.after = lose_the_answer
+        with pytest.raises(OutcomeUnknown):
+            await engine.submit("a", to="7", text="stored", send_at=EPOCH + 100)
+        store.after = None
+        await trio.sleep(200)
+        late = msgspec.structs.replace(first, id="late", content=Text("late"), send_at=EPOCH + 400, created_at=EPOCH)
+        await store.inner.enqueue(msgspec.structs.replace(late, expires_at=EPOCH + 1000), pending_limit=100)
+        await trio.sleep(300)
+        assert [(round(at), text) for at, text in _sent(platform)] == [(5, "first"), (100, "stored"), (400, "late")]
 
 
 async def test_a_session_need_not_be_connected_before(autojump_clock: MockClock) -> None:
