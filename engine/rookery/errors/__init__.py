@@ -41,7 +41,7 @@ No message contains a secret: the code that raises the error removes secrets fir
 
 from __future__ import annotations
 
-from .base import LONGEST_TEXT, RookeryError, printable
+from .base import LONGEST_TEXT, RookeryError, own_copy, printable
 from .link import Conflict, Failure, ProbeFailed, ProviderError, RateLimited, TerminalError
 from .media import MediaError, MediaExpired, MediaTooLarge, StorageFull, StorageUnavailable, StoredElsewhere
 from .request import AlreadyExists, InvalidInput, LimitReached, NotFound, OwnerUnavailable, UnknownCursor
@@ -98,5 +98,6 @@ __all__ = [
     "TerminalError",
     "TooLate",
     "UnknownCursor",
+    "own_copy",
     "printable",
 ]

@@ -8,6 +8,8 @@ from typing import Generic, NoReturn, TypeVar
 import outcome
 import trio
 
+from ..errors import OutcomeUnknown, RookeryError, own_copy
+
 K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
 R = TypeVar("R")
@@ -39,7 +41,8 @@ class Batcher(Generic[K, T, R]):
         self._open: dict[K, _Batch[T]] = {}
 
     async def run(self, key: K, item: T) -> R:
-        """The result for this item. Raises what `handle` raises."""
+        """The result for this item. Raises what `handle` raises; if that is none of Rookery's errors, only the task that
+        called `handle` raises it, and the others OutcomeUnknown."""
         batch = self._open.get(key)
         if batch is not None and len(batch.items) < MOST:
             batch.items.append(item)
@@ -56,11 +59,23 @@ class Batcher(Generic[K, T, R]):
             results = await self._handle(key, batch.items)
         except BaseException as error:
             for task in batch.tasks:
-                trio.lowlevel.reschedule(task, outcome.Error(error))
+                trio.lowlevel.reschedule(task, outcome.Error(_error_of_another(error)))
             raise
         for task, result in zip(batch.tasks, results[1:], strict=True):
             trio.lowlevel.reschedule(task, outcome.Value(result))
         return results[0]
+
+
+def _error_of_another(error: BaseException) -> RookeryError:
+    """What a task raises whose item was handled together with those of the task that raises `error`."""
+    if isinstance(error, RookeryError):
+        return own_copy(error)
+    unknown = OutcomeUnknown(
+        f"what was done together with this failed ({type(error).__name__}); it may have happened or not"
+    )
+    if isinstance(error, Exception):
+        unknown.__cause__ = error
+    return unknown
 
 
 def _stay(_: Callable[[], NoReturn]) -> trio.lowlevel.Abort:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import traceback
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
 import pytest
@@ -10,10 +11,37 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from rookery import EngineSettings
-from rookery.errors import Busy, InvalidInput, OutcomeUnknown, StoreUnavailable
+from rookery.errors import (
+    Busy,
+    InvalidInput,
+    LimitReached,
+    NotFound,
+    OutcomeUnknown,
+    RookeryError,
+    StoreUnavailable,
+)
 from rookery.outbound.batcher import Batcher
 from support.engines.sends import all_final
 from support.fake_platform import FakePlatform, add, connected, open_fake_engine, open_troubled_store, settled
+
+
+async def _errors_of(
+    handle: Callable[[str, Sequence[int]], Awaitable[Sequence[int]]], tasks: int
+) -> list[BaseException]:
+    """The exceptions of several tasks whose items are handled together."""
+    batcher = Batcher(handle)
+    caught: list[BaseException] = []
+
+    async def one(item: int) -> None:
+        try:
+            await batcher.run("a", item)
+        except BaseException as error:
+            caught.append(error)
+
+    async with trio.open_nursery() as nursery:
+        for item in range(tasks):
+            nursery.start_soon(one, item)
+    return caught
 
 
 class TestBatcher:
@@ -59,6 +87,67 @@ class TestBatcher:
                 nursery.start_soon(one, item)
         assert failed == ["no answer"] * 3
         assert await batcher.run("a", True)
+
+    @pytest.mark.parametrize(
+        "error",
+        [
+            StoreUnavailable("no answer"),
+            InvalidInput("text: too long", field="text"),
+            NotFound("session", "a"),
+            LimitReached("too many", limit="sessions"),
+        ],
+        ids=lambda error: type(error).__name__,
+    )
+    async def test_each_task_gets_an_error_of_its_own(self, error: RookeryError) -> None:
+        async def handle(key: str, items: Sequence[int]) -> Sequence[int]:
+            await trio.lowlevel.cancel_shielded_checkpoint()
+            raise error
+
+        caught = await _errors_of(handle, 20)
+        assert len({id(each) for each in caught}) == 20
+        for each in caught:
+            assert (type(each), str(each), vars(each)) == (type(error), str(error), vars(error))
+            assert (
+                len(traceback.extract_tb(each.__traceback__)) < 10
+            )  # its own way and the first task's, not those of all
+            assert each.__context__ is None
+
+    @pytest.mark.parametrize("error", [KeyboardInterrupt(), SystemExit(1), AssertionError("a bug")], ids=repr)
+    async def test_what_ends_the_first_task_leaves_the_others_in_doubt(self, error: BaseException) -> None:
+        async def handle(key: str, items: Sequence[int]) -> Sequence[int]:
+            await trio.lowlevel.cancel_shielded_checkpoint()
+            raise error
+
+        caught = await _errors_of(handle, 4)
+        assert [type(each) for each in caught if each is not error] == [OutcomeUnknown] * 3
+        assert len({id(each) for each in caught}) == 4
+
+    async def test_the_cancellation_of_the_first_task_cancels_no_other(self) -> None:
+        begun = trio.Event()
+
+        async def handle(key: str, items: Sequence[int]) -> Sequence[int]:
+            begun.set()
+            await trio.sleep_forever()
+            return items
+
+        batcher = Batcher(handle)
+        caught: list[str] = []
+
+        async def one(item: int, scope: trio.CancelScope) -> None:
+            with scope:
+                try:
+                    await batcher.run("a", item)
+                except OutcomeUnknown as unknown:
+                    caught.append(str(unknown))
+
+        scopes = [trio.CancelScope() for _ in range(3)]
+        async with trio.open_nursery() as nursery:
+            for item, scope in enumerate(scopes):
+                nursery.start_soon(one, item, scope)
+            await begun.wait()
+            for scope in scopes:
+                scope.cancel()
+        assert len(caught) == 2
 
     async def test_a_cancelled_first_task_takes_no_other_with_it(self) -> None:
         release = trio.Event()
