@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
 import asyncpg
+import pytest
 import trio
 
 from rookery.store.contract import Store
+from rookery.store.migrations import load_migrations
 from rookery.store.open import MemoryStore, SqliteStore
 from rookery.store.postgres.store import PostgresStore
 from rookery.store.secrets import SecretBox
@@ -65,3 +69,14 @@ async def until_asleep(url: str, count: int) -> None:
     with trio.fail_after(30):
         while await trio.to_thread.run_sync(run_sql, url, sql) != count:
             pass
+
+
+@asynccontextmanager
+async def older(postgres: PostgresBackend, monkeypatch: pytest.MonkeyPatch, version: int) -> AsyncIterator[Store]:
+    """The database as a program leaves it that knows the migrations up to this one."""
+    known = [one for one in load_migrations("postgres") if one.version <= version]
+    with monkeypatch.context() as patch:
+        patch.setattr("rookery.store.postgres.database.migrate.load_migrations", lambda _: known)
+        store = postgres.make()
+        async with store.open():
+            yield store

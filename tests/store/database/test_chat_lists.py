@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 
 import asyncpg
@@ -14,8 +14,7 @@ from rookery.errors import StoreUnavailable
 from rookery.model.event import EventQuery
 from rookery.model.session import Lease
 from rookery.store.contract import Store
-from rookery.store.migrations import load_migrations
-from store.backends import PostgresBackend, run_sql, until_asleep
+from store.backends import PostgresBackend, older, run_sql, until_asleep
 from store.building import all_events, create_and_claim, event
 
 LISTED = "SELECT string_agg(event::text, ' ' ORDER BY event) FROM {}.event_chats"
@@ -102,17 +101,6 @@ async def test_events_that_are_listed_while_they_are_deleted_do_not_enter_the_li
             await store.write_chats([], [], position=ids[-1])
         assert await listed(postgres) == [ids[1], ids[2], ids[5], ids[6]]
         assert await chats_of(store, "0", "1") == [[], ["2", "6"]]
-
-
-@asynccontextmanager
-async def older(postgres: PostgresBackend, monkeypatch: pytest.MonkeyPatch, version: int) -> AsyncIterator[Store]:
-    """The database as a program leaves it that knows the migrations up to this one."""
-    known = [one for one in load_migrations("postgres") if one.version <= version]
-    with monkeypatch.context() as patch:
-        patch.setattr("rookery.store.postgres.database.migrate.load_migrations", lambda _: known)
-        store = postgres.make()
-        async with store.open():
-            yield store
 
 
 async def move(postgres: PostgresBackend, position: int) -> None:

@@ -10,7 +10,7 @@ import trio
 from rookery.model.chat import ChatNews
 from rookery.model.message import MessageState, Receipt, SendOutcome
 from rookery.store.postgres.database import pool
-from store.backends import PostgresBackend
+from store.backends import PostgresBackend, older, run_sql, until_asleep
 from store.building import create_and_claim, message
 
 CHATS = 60
@@ -75,3 +75,34 @@ async def test_a_state_written_twice_in_one_batch_keeps_its_order(postgres: Post
         assert recorded.refused == {other.id}
         assert (await store.get_message(one.id)).state is MessageState.SENT
         assert (await store.get_message(other.id)).state is MessageState.FAILED
+
+
+async def test_an_update_of_the_database_never_waits_in_a_circle_with_a_send_of_an_older_program(
+    postgres: PostgresBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A send reads the table and then writes to it; a lock is asked for between the two."""
+    monkeypatch.setattr(pool, "ATTEMPTS", 1)
+    table = f"{postgres.schema}.messages"
+    send = f"""
+        BEGIN;
+        SELECT count(*) FROM {table};
+        DO $$ BEGIN
+            FOR look IN 1..1000 LOOP
+                PERFORM pg_sleep(0.02);
+                EXIT WHEN EXISTS (
+                    SELECT 1 FROM pg_locks
+                    WHERE NOT granted AND mode = 'AccessExclusiveLock' AND relation = '{table}'::regclass);
+            END LOOP;
+        END $$;
+        UPDATE {table} SET error = 'sent' WHERE id = 'm';
+        COMMIT;"""
+    async with older(postgres, monkeypatch, 33) as before:
+        await create_and_claim(before)
+        await before.enqueue(message(id="m"), pending_limit=10)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(trio.to_thread.run_sync, run_sql, postgres.url, send)
+        await until_asleep(postgres.url, 1)
+        async with postgres.make().open():
+            pass
+    async with postgres.make().open() as store:
+        assert (await store.get_message("m")).error == "sent"  # type: ignore[attr-defined]

@@ -1,13 +1,8 @@
--- A page of sends or files reads the rows of one state alone, however rare it is, in the order of their numbers.
+-- A page of sends or files reads the rows of one state alone, however rare it is, in the order of their numbers. Storing waits while
+-- an index of the same table is built, so each has a transaction of its own. What these replace is dropped in the last of these
+-- migrations: an index that is built holds a lock with which a drop in the same transaction could wait in a circle with a send.
 SET LOCAL lock_timeout = '2s';
 CREATE INDEX messages_state ON rookery.messages (uid, state, number);
-CREATE INDEX messages_chat_state ON rookery.messages (uid, recipient, state, number);
-DROP INDEX rookery.messages_list;
-DROP INDEX rookery.messages_chat;
-CREATE INDEX media_kind ON rookery.media (state, origin, number);
-CREATE INDEX media_session_kind ON rookery.media (session, state, origin, number);
-
-CREATE INDEX audit_session_key ON rookery.audit (session, key, id) WHERE session IS NOT NULL;
 
 -- The number of the first of a session's sends in a state (and a chat, unless NULL) that was accepted at this time or later;
 -- one above every number when there is none. Numbers and times grow together, so it is found by bisection.
