@@ -7,6 +7,7 @@ work was done (unix time) and the CPU seconds it took.
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import secrets
 import tempfile
@@ -122,6 +123,7 @@ async def send(engine: Engine, arguments: argparse.Namespace) -> None:
 async def main(arguments: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory(dir=arguments.data) as directory:
         async with engine_for(arguments, directory) as engine:
+            gc.freeze()  # as `rookery serve` does, and as docs/embedding.md advises
             cpu = time.process_time()
             await {"receive": receive, "echo": echo, "send": send}[arguments.mode](engine, arguments)
             done, cpu = time.time(), time.process_time() - cpu
