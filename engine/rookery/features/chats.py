@@ -7,7 +7,7 @@ from contextlib import suppress
 
 import msgspec
 
-from ..errors import InvalidInput, NotFound
+from ..errors import InvalidInput, MediaError, NotFound
 from ..model.chat import NEWEST, Chat, ChatMessage, ChatMessages, ChatSearch, Erased, Position
 from ..model.event import Event
 from ..model.message import OutboundMessage
@@ -184,20 +184,29 @@ class ChatFeatures(CatalogueFeatures, ChatNames):
     async def erase_chat(self, session: str, chat: str) -> Erased:
         """Delete everything that is stored of a chat: events, sends (those that still wait are never sent), files of
         received messages, and pending deliveries to webhooks. `chat` may have any form of its address; what was stored
-        under another of its names goes as well. Later messages create the chat again. Raises NotFound (session)."""
+        under another of its names goes as well. Later messages create the chat again. A call that fails or is cancelled has
+        erased a part completely, and another one erases the rest. Raises NotFound (session), MediaError, StoreError."""
         await self._chat_view.catch_up(session)
         events, messages = 0, 0
-        media: tuple[str, ...] = ()
-        for name in await self.chat_names(session, chat):
-            gone = await self._store.erase_chat(session, name)
-            self._signals.erased.fire()  # before the files: copies in memory must go at once
-            events, messages, media = events + gone.events, messages + gone.messages, (*media, *gone.media)
-        erased = Erased(events, messages, media)
-        for id in erased.media:
-            with suppress(NotFound):
-                await self._vault.delete(await self._store.get_media(id))
-        self._signals.webhooks.fire()  # endpoints read again which deliveries are left
-        return erased
+        media: list[str] = []
+
+        def gone(files: Sequence[str]) -> None:
+            self._signals.erased.fire()  # copies in memory must go at once
+            media.extend(files)
+
+        try:
+            for name in await self.chat_names(session, chat):
+                erased = await self._store.erase_chat(session, name, gone=gone)
+                events, messages = events + erased.events, messages + erased.messages
+        except BaseException:
+            with suppress(MediaError):  # the cleaner finds them, too
+                await self._vault.remove(media)
+            raise
+        finally:
+            self._signals.erased.fire()  # nobody knows what a piece that failed has deleted
+            self._signals.webhooks.fire()  # endpoints read again which deliveries are left
+        await self._vault.remove(media)
+        return Erased(events, messages, tuple(media))
 
     async def keep_chat(self, session: str, chat: str, retention: float | None) -> None:
         """Keep the messages of a chat for `retention` seconds only; None: as long as everything else. `chat` may have

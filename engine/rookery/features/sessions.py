@@ -158,10 +158,12 @@ class SessionFeatures(OwnerCalls):
                 before if runner is None else runner.session,
                 seconds=self.settings.logout_timeout,
             )
-            deleted = await self._store.delete_session(id)
+            try:
+                deleted = await self._store.delete_session(id)
+            finally:
+                self._signals.webhooks.fire()  # when it fails, its webhooks may be disabled
         self._board.forget(id)
         self._supervisor.nudge(id)
-        self._signals.webhooks.fire()
         logged_out = runner.logged_out if runner is not None else None
         detail = "deleted" if ended else "deleted, though the link did not close within its deadline"
         if logged_out is False:

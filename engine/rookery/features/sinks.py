@@ -115,9 +115,11 @@ class SinkFeatures(CatalogueFeatures, ChatNames):
     async def delete_sink(self, id: str) -> None:
         """Delete a sink and its pending deliveries; the broker keeps what it already has. Raises NotFound."""
         await self.get_sink(id)
-        if not await self._store.delete_webhook(id):
-            raise NotFound("sink", id)
-        self._signals.webhooks.fire()
+        try:
+            if not await self._store.delete_webhook(id):
+                raise NotFound("sink", id)
+        finally:
+            self._signals.webhooks.fire()  # when it fails, the sink may be disabled
 
     async def test_sink(self, id: str) -> tuple[Attempt, float]:
         """Publish one event of type `test` over a separate connection. Returns the attempt and its duration in seconds.

@@ -200,9 +200,11 @@ class WebhookFeatures(CatalogueFeatures, ChatNames):
     async def delete_webhook(self, id: str) -> None:
         """Delete a webhook and its pending deliveries. Raises NotFound."""
         await self.get_webhook(id)
-        if not await self._store.delete_webhook(id):
-            raise NotFound("webhook", id)
-        self._signals.webhooks.fire()
+        try:
+            if not await self._store.delete_webhook(id):
+                raise NotFound("webhook", id)
+        finally:
+            self._signals.webhooks.fire()  # when it fails, the webhook may be disabled
 
     async def dead_letters(self, webhook: str, *, after: int = 0, limit: int = 100) -> Sequence[DeadLetter]:
         """Deliveries that were given up, ordered by event id; `after` is exclusive. Raises NotFound."""

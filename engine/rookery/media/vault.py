@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from functools import partial
 
@@ -127,6 +127,13 @@ class Vault:
             with self._shields.open(self._settings.media_timeout, caller=True):
                 await self.storage.remove((file.id,))
         return deleted
+
+    async def remove(self, ids: Sequence[str]) -> None:
+        """Remove the bytes of files whose rows are deleted, if this instance reaches them; the cleaner finds what is left.
+        Raises MediaError."""
+        if ids and self.storage.begun:
+            with self._shields.open(self._settings.media_timeout, caller=True):
+                await self.storage.remove(ids)
 
     async def fetch(self, event: Event, link: Link | None, *, limit: int | None = None) -> MediaFile:
         """The stored file of this event, fetched through `link` if necessary. Concurrent callers wait for the same

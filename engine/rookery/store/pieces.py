@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import trio
 
@@ -18,6 +18,23 @@ FEWEST = 5
 
 PIECE_SECONDS = 0.01
 """How long one transaction should take, in seconds: a writer waits for the one that has begun."""
+
+
+PIECE_TIMEOUT = 5.0
+"""How long a caller who leaves waits for a piece that has begun, in seconds."""
+
+
+async def announced(
+    delete: Callable[[], Awaitable[Sequence[str]]], gone: Callable[[Sequence[str]], None] | None
+) -> Sequence[str]:
+    """Run `delete`, which deletes one piece and returns the files that came with it, and call `gone` with these. A caller who
+    is cancelled waits for both, at most PIECE_TIMEOUT. Raises what `delete` raises."""
+    files: Sequence[str] = ()
+    with trio.move_on_after(PIECE_TIMEOUT, shield=True):
+        files = await delete()
+        if gone is not None:
+            gone(files)
+    return files
 
 
 async def in_pieces(delete: Callable[[int], Awaitable[int]], *, rest: bool = True) -> int:

@@ -13,11 +13,12 @@ import trio.testing
 
 from rookery import Engine, Event, open_engine
 from rookery.delivery.tail import BEHIND, KEPT, STALE
-from rookery.errors import StoreUnavailable
+from rookery.errors import StoreError, StoreUnavailable
 from rookery.features.events import FOLLOW_BATCH
 from rookery.model.event import EventQuery
 from rookery.provider.contract import Inbox
 from rookery.store.open import MemoryStore
+from support.engines.broken_deletions import break_deletion
 from support.fake_platform import FakePlatform, event
 from support.waiting import until, until_found
 
@@ -169,6 +170,28 @@ async def test_what_was_erased_does_not_come_out_of_memory(setup: Any, count: in
         await setup.say("s1")
         with trio.fail_after(30):
             assert [one.session for one in await late.next_page()] == ["s1"]
+
+
+@pytest.mark.parametrize("count", [120, KEPT + 3 * BEHIND])
+async def test_what_a_broken_erasure_has_erased_does_not_come_out_of_memory(setup: Any, count: int) -> None:
+    """The second piece fails; the newest events come first."""
+    async with trio.open_nursery() as nursery:
+        seen: list[list[int]] = [[], []]
+        nursery.start_soon(lambda: collect(setup, seen[0], count, types=["*"]))
+        await trio.testing.wait_all_tasks_blocked()
+        await setup.say(count=count)
+        await until(lambda: len(seen[0]) == count)
+        await collect(setup, seen[1], count, types=["*"])
+        await break_deletion(setup.store, key="20")
+        with pytest.raises(StoreError):
+            await setup.engine.erase_chat("s0", event(0).chat)
+        left = [one.id for one in await setup.store.read_events(EventQuery(after=setup.start, limit=count))]
+        assert 0 < len(left) < count
+        again: list[int] = []
+        await setup.say("s1")
+        left.append(await setup.engine.last_event_id())
+        await collect(setup, again, len(left), types=["*"])
+        assert again == left
 
 
 async def test_a_timeout_takes_nothing(setup: Any) -> None:

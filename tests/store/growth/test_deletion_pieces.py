@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import threading
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
+import trio
 
-from rookery.errors import NotFound
+from rookery.errors import NotFound, StoreError
+from rookery.model.event import Event
+from rookery.model.instance import StoreChange
 from rookery.model.media import MediaFile, MediaOrigin, MediaQuery, MediaState, id_of_event
 from rookery.model.message import MessageQuery
 from rookery.store.contract import Store
-from store.backends import SqliteBackend
+from rookery.store.pieces import FIRST
+from store.backends import PostgresBackend, SqliteBackend, run_sql
 from store.building import all_events, create_and_claim, event, message, webhook
+from support.waiting import until
 
 MANY = 230
 """More than are deleted in the first pieces."""
@@ -37,22 +45,25 @@ async def pending(store: Store, hook: str) -> set[tuple[str, str | None]]:
     return {(row.event.session, row.event.chat) for row in rows}
 
 
+def file_of(one: Event) -> MediaFile:
+    return MediaFile(
+        id=id_of_event(one.id),
+        session="shop",
+        origin=MediaOrigin.INBOUND,
+        state=MediaState.STORED,
+        content_type="image/png",
+        event=one.id,
+        created_at=1.0,
+        expires_at=9e9,
+    )
+
+
 async def test_a_chat_with_much_in_it_is_erased(store: Store) -> None:
     await fill(store)
     log = await all_events(store)
     first = next(one for one in log if one.chat == "7")
     for one in (first, log[1]):
-        file = MediaFile(
-            id=id_of_event(one.id),
-            session="shop",
-            origin=MediaOrigin.INBOUND,
-            state=MediaState.STORED,
-            content_type="image/png",
-            event=one.id,
-            created_at=1.0,
-            expires_at=9e9,
-        )
-        await store.put_media(file)
+        await store.put_media(file_of(one))
     erased = await store.erase_chat("shop", "7")
     assert (erased.events, erased.messages, erased.media) == (MANY, MANY, (id_of_event(first.id),))
     left = await all_events(store)
@@ -100,8 +111,68 @@ DELETIONS: dict[str, Callable[[Any], Awaitable[object]]] = {
 }
 
 
+async def test_a_caller_that_leaves_hears_of_the_piece_that_has_begun(tmp_path: Path) -> None:
+    store: Any = SqliteBackend(tmp_path / "rookery.db").make()
+    begun, go = threading.Event(), threading.Event()
+
+    def statement(text: str) -> None:
+        if "DELETE FROM events" in text:
+            begun.set()
+            go.wait(30)
+
+    told: list[Sequence[str]] = []
+    async with store.open():
+        lease = await create_and_claim(store)
+        await store.append(lease, [event(number) for number in range(FIRST + 10)], None)
+        newest = (await all_events(store))[-1]
+        await store.put_media(file_of(newest))
+        connection = await store._write(lambda database: database.connection)
+        connection.set_trace_callback(statement)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(partial(store.erase_chat, "shop", "7", gone=told.append))
+            assert await trio.to_thread.run_sync(begun.wait, 30)
+            nursery.cancel_scope.cancel()
+            go.set()
+        connection.set_trace_callback(None)
+        assert len(await all_events(store)) == 10
+        assert [list(each) for each in told] == [[id_of_event(newest.id)]]
+
+
+async def test_other_instances_hear_of_each_piece_of_a_chat_that_is_erased(postgres: PostgresBackend) -> None:
+    """The second piece fails."""
+    schema = postgres.schema
+    broken = f"""
+        CREATE FUNCTION {schema}.broken() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+            IF (SELECT count(*) FROM {schema}.events) <= 10 THEN
+                RAISE EXCEPTION 'broken by the test';
+            END IF;
+            RETURN OLD;
+        END $$;
+        CREATE TRIGGER broken BEFORE DELETE ON {schema}.events FOR EACH ROW EXECUTE FUNCTION {schema}.broken();"""
+    one: Any = postgres.make()
+    two: Any = postgres.make()
+    heard = trio.Event()
+
+    def listen(change: StoreChange) -> None:
+        if change.kind == "erased":
+            heard.set()
+
+    async with one.open(), two.open(), trio.open_nursery() as nursery:
+        lease = await create_and_claim(one)
+        await one.append(lease, [event(number) for number in range(FIRST + 10)], None)
+        await trio.to_thread.run_sync(run_sql, postgres.url, broken)
+        nursery.start_soon(two.watch, listen)
+        await until(lambda: two.hears)
+        with pytest.raises(StoreError, match="broken by the test"):
+            await one.erase_chat("shop", "7")
+        assert len(await all_events(two)) == 10
+        with trio.fail_after(30):
+            await heard.wait()
+        nursery.cancel_scope.cancel()
+
+
 @pytest.mark.parametrize("which", DELETIONS)
-async def test_no_transaction_deletes_most_of_it(which: str, tmp_path: Any) -> None:
+async def test_no_transaction_deletes_most_of_it(which: str, tmp_path: Path) -> None:
     """The longest transaction is a small part of all of them, counted in SQLite's own steps of the writer."""
     store: Any = SqliteBackend(tmp_path / "rookery.db").make()
     async with store.open():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
 from ...model.chat import ChatEntry, ChatNews, ChatPage, ChatRow, ChatSource, Erased, Position
@@ -53,9 +53,15 @@ class ChatStore(Protocol):
     ) -> set[tuple[str, str]]:
         """Those of the messages, given as (chat, message id), that events of other types than `besides` contain."""
 
-    async def erase_chat(self, session: str, chat: str) -> Erased:
-        """Delete every event and send of the chat, its pending deliveries to webhooks, and the chat itself, in pieces: one
-        that fails or is cancelled has deleted a part, and another call deletes the rest."""
+    async def erase_chat(
+        self, session: str, chat: str, *, gone: Callable[[Sequence[str]], None] | None = None
+    ) -> Erased:
+        """Delete every event and send of the chat, the rows of the files that came with the events, its pending deliveries to
+        webhooks, and the chat itself, in pieces: one that fails or is cancelled has deleted a part, and another call deletes
+        the rest.
+
+        `gone` is called after each piece of events with the ids of its files, whose bytes the caller removes. A caller who is
+        cancelled waits for the piece that has begun. After an error that leaves open what was deleted it is not called."""
 
     async def keep_chat(self, session: str, chat: str, seconds: float | None) -> bool:
         """Set the chat's own retention. False when the chat does not exist."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
+from functools import partial
 from typing import Any
 
 from ...errors import NotFound
@@ -12,7 +13,7 @@ from ...model.event import Event
 from ...model.media import id_of_event
 from ...model.message import OutboundMessage
 from ...model.webhook import lane_of
-from ..pieces import in_pieces
+from ..pieces import announced, in_pieces
 from ..rows import chats as sql
 from ..rows.events import event_from_row
 from ..rows.messages import message_from_row
@@ -177,14 +178,16 @@ class PostgresChats(PostgresBase):
         uid, chats, ids = await self._uid(session), [chat for chat, _ in messages], [id for _, id in messages]
         return set(await self._all(_text(sql.REPORTED_AMONG), uid, chats, ids, list(besides), of=_pair))
 
-    async def erase_chat(self, session: str, chat: str) -> Erased:
+    async def erase_chat(
+        self, session: str, chat: str, *, gone: Callable[[Sequence[str]], None] | None = None
+    ) -> Erased:
         uid, newest = await self._uid(session), await self._value(_NEWEST)
         media: list[str] = []
         unlisted: list[int] = []
-        gone = 0
+        count = 0
 
         async def events(limit: int) -> int:
-            nonlocal gone
+            nonlocal count
             ids = await self._all(_LISTED_EVENTS, session, chat, newest, limit, of=_first)
             if not ids:  # the rest is not listed yet, or was listed just now
                 if not unlisted:
@@ -192,8 +195,9 @@ class PostgresChats(PostgresBase):
                 ids = unlisted[:limit]
                 del unlisted[:limit]
             if ids:
-                media.extend(await self._db.transaction(lambda connection: self._erase(connection, ids, session, chat)))
-            gone += len(ids)
+                erase = partial(self._db.transaction, lambda connection: self._erase(connection, ids, session, chat))
+                media.extend(await announced(erase, gone))
+            count += len(ids)
             return limit if unlisted else len(ids)
 
         async def sends(limit: int) -> int:
@@ -209,8 +213,7 @@ class PostgresChats(PostgresBase):
             pass
         sent = await in_pieces(sends, rest=False)
         await self._db.row(sql.ERASE_CHAT, uid, chat)
-        await self._db.row("SELECT rookery.notify_1('erased', '')")
-        return Erased(gone, sent, tuple(media))
+        return Erased(count, sent, tuple(media))
 
     async def _erase(self, connection: Connection, ids: list[int], session: str, chat: str) -> list[str]:
         """One piece of a chat's events. Returns the files that came with them."""
@@ -226,6 +229,7 @@ class PostgresChats(PostgresBase):
             await rows(statement, ids)
         await rows(_DROP_LANES, lane)
         await rows(_MOVE_LANES, lane, ids)
+        await rows("SELECT rookery.notify_1('erased', '')")  # every instance has copies of events in memory
         return media
 
     async def keep_chat(self, session: str, chat: str, seconds: float | None) -> bool:

@@ -102,7 +102,7 @@ REPORTED_AMONG = """
       AND NOT v.type {in $4}"""
 KEEP = f"UPDATE rookery.chats SET retention = $3 WHERE uid = {_SESSION} AND chat = $2 RETURNING chat"  # noqa: S608
 
-ERASE_MEDIA = "SELECT id FROM rookery.media WHERE id {in $1}"
+ERASE_MEDIA = "DELETE FROM rookery.media WHERE id {in $1} RETURNING id"
 ERASE_LETTERS = "DELETE FROM rookery.dead_letters WHERE event {in $1}"
 ERASE_EVENTS = "DELETE FROM rookery.events WHERE id {in $1}"
 # Each of them in an index.

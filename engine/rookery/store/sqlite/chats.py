@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
+from functools import partial
 from sqlite3 import Connection
 
 import msgspec
@@ -12,7 +13,7 @@ from ...model.chat import ChatEntry, ChatNews, ChatPage, ChatRow, ChatSource, Er
 from ...model.event import Event, EventQuery
 from ...model.media import id_of_event
 from ...model.message import OutboundMessage
-from ..pieces import in_pieces
+from ..pieces import announced, in_pieces
 from ..rows import chats as sql
 from ..rows.events import event_from_row
 from ..rows.messages import message_from_row
@@ -175,7 +176,9 @@ class SqliteChats(SqliteBase):
 
         return await self._read(query)
 
-    async def erase_chat(self, session: str, chat: str) -> Erased:
+    async def erase_chat(
+        self, session: str, chat: str, *, gone: Callable[[Sequence[str]], None] | None = None
+    ) -> Erased:
         def begin(connection: Connection) -> tuple[int, int]:
             return _uid(connection, session), connection.execute("SELECT max(id) FROM events").fetchone()[0] or 0
 
@@ -187,7 +190,8 @@ class SqliteChats(SqliteBase):
             query = EventQuery(session=session, chat=chat, before=last + 1, limit=limit)
             ids = await self._read(lambda connection: page_ids(connection, query))
             if ids:
-                media.extend(await self._write(lambda database: _erase_events(database, ids), background=True))
+                write = partial(self._write, lambda database: _erase_events(database, ids), background=True)
+                media.extend(await announced(write, gone))
             return len(ids)
 
         async def sends(limit: int) -> int:
@@ -256,7 +260,7 @@ def _overwritten(database: Database, statement: str, *values: object) -> list[Ro
 def _erase_events(database: Database, ids: Sequence[int]) -> Sequence[str]:
     """Returns the files that came with these events."""
     connection = database.connection
-    media = [row[0] for row in fetch_all(connection, sql.ERASE_MEDIA, [id_of_event(id) for id in ids])]
+    media = [row[0] for row in _overwritten(database, sql.ERASE_MEDIA, [id_of_event(id) for id in ids])]
     forget_deliveries(connection, ids)
     fetch_all(connection, sql.ERASE_LETTERS, ids)
     _overwritten(database, sql.ERASE_EVENTS, ids)
