@@ -257,7 +257,7 @@ async def test_random_followers_see_exactly_what_the_log_holds(setup: Any) -> No
                 if random.random() < 0.1:
                     nursery.start_soon(
                         follow,
-                        random.randrange(written + 1),
+                        setup.start + random.randrange(written + 1),  # after the sessions' own events
                         random.choice([None, "s0", "s1", "s2"]),
                         random.choice([None, ["message"], ["rare"]]),
                         random.choice([0, 0, 0.02]),
