@@ -72,6 +72,28 @@ async def test_an_error_is_everybodys_and_the_next_write_is_new(autojump_clock: 
     assert sorted(results) == ["a failed", "b stored", "c stored"]
 
 
+async def test_each_caller_raises_an_error_of_its_own(autojump_clock: MockClock) -> None:
+    writer = Writer()
+    batches = OutcomeBatches(writer)
+    errors: list[StoreUnavailable] = []
+
+    async def record(id: str) -> None:
+        try:
+            await batches.record(ONE, [sent(id)])
+        except StoreUnavailable as error:
+            errors.append(error)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(record, "first")
+        await trio.sleep(0.5)
+        for name in ("a", "b", "c"):
+            nursery.start_soon(record, name)
+        await trio.sleep(1)
+        writer.errors = [StoreUnavailable("away")]
+    assert [str(error) for error in errors] == ["away"] * 3
+    assert len({id(error) for error in errors}) == 3, "a traceback and a context belong to one task"
+
+
 async def test_a_cancelled_writer_leaves_it_to_the_others(autojump_clock: MockClock) -> None:
     writer = Writer()
     batches = OutcomeBatches(writer)

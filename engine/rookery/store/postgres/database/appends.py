@@ -17,7 +17,7 @@ from typing import Any
 import outcome
 import trio
 
-from ....errors import InvalidInput, LeaseLost, StoreUnavailable
+from ....errors import InvalidInput, LeaseLost, RookeryError, StoreUnavailable, own_copy
 from ....model.event import NewEvent
 from ....model.session import Lease
 from .errors import translate
@@ -138,8 +138,9 @@ class AppendQueue:
                 for job in group:  # one of them is to blame; the others must not be affected
                     await self._write([job])
                 return
-            for job in group:
-                job.result = outcome.Error(translated)
+            for job in group:  # each task raises an error of its own
+                own = own_copy(translated) if isinstance(translated, RookeryError) else translated
+                job.result = outcome.Error(own)
         else:
             for job, count in zip(group, counts, strict=True):
                 job.result = outcome.Value(count) if count >= 0 else outcome.Error(LeaseLost(job.lease.session))

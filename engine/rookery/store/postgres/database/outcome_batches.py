@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import trio
 
+from ....errors import RookeryError, own_copy
 from ....model.message import Recorded, SendOutcome
 from ....model.session import Lease
 
@@ -41,6 +42,8 @@ class OutcomeBatches:
         while (batch := self._open.get(lease)) is not None:
             batch.outcomes += outcomes
             await batch.done.wait()
+            if isinstance(batch.error, RookeryError):
+                raise own_copy(batch.error)
             if batch.error is not None:
                 raise batch.error
             if batch.recorded is not None:
