@@ -77,7 +77,7 @@ class PostgresMessages(PostgresQueue):
         return await self._record_sends(lease, outcomes, announce=announce)
 
     async def _record_sends(self, lease: Lease, outcomes: Sequence[SendOutcome], *, announce: bool) -> Recorded:
-        sql = "SELECT rookery.record_sends_4($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
+        sql = "SELECT rookery.record_sends_5($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
         refused = await self._value(
             sql,
             lease.uid,
