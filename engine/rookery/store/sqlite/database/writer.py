@@ -38,6 +38,8 @@ afterwards."""
 ABANDON_TIMEOUT = 1.0
 """Seconds to wait for the thread when opening the database is abandoned."""
 
+CRASHED = "the store's thread has failed; the write may have happened or not"
+
 
 class Writer(Protocol):
     """Runs work in a transaction."""
@@ -95,7 +97,11 @@ class GroupWriter:
         it can be reopened, but waits at most `ABANDON_TIMEOUT` for a migration; after that the thread closes on its
         own.
         """
-        bell = Doorbell(self._reply, self._end)
+        try:
+            bell = Doorbell(self._reply, self._end)
+        except OSError as error:
+            after()
+            raise StoreUnavailable(f"cannot make a pipe for the store ({error.strerror})") from error
         thread = threading.Thread(target=self._main, args=(bell, connect, after), name=self._name, daemon=True)
         try:
             thread.start()
@@ -142,22 +148,25 @@ class GroupWriter:
 
     def _main(self, bell: Doorbell, connect: Callable[[], Database], after: Callable[[], None]) -> None:
         try:
-            database = connect()
-        except BaseException as error:
-            self._failure = error
-            after()  # before `start` returns: a caller that retries must find the lock free
-            self._tell_opened()
-            bell.close()
-            return
-        self._tell_opened()
-        try:
-            self._serve(database, bell)
-        finally:
             try:
-                database.close()
+                database = connect()
+            except BaseException as error:
+                self._failure = error
+                try:
+                    after()  # before `start` returns: a caller that retries must find the lock free
+                finally:
+                    self._tell_opened()
+                return
+            self._tell_opened()
+            try:
+                self._serve(database, bell)
             finally:
-                after()
-                bell.close()
+                try:
+                    database.close()
+                finally:
+                    after()
+        finally:
+            bell.close()
 
     def _serve(self, database: Database, bell: Doorbell) -> None:
         closing = False
@@ -175,10 +184,16 @@ class GroupWriter:
                     job = self._jobs.get_nowait()
                 except queue.Empty:
                     break
-            self._work(database, bell, [job for job in waiting if not job.background])
-            for job in waiting:
-                if job.background:
-                    self._work(database, bell, [job])
+            try:
+                self._work(database, bell, [job for job in waiting if not job.background])
+                for job in waiting:
+                    if job.background:
+                        self._work(database, bell, [job])
+            except BaseException:  # the thread ends: `_end` answers those that wait
+                for job in waiting:
+                    if not job.begun:
+                        self._jobs.put(job)
+                raise
 
     def _work(self, database: Database, bell: Doorbell, waiting: list[_Job]) -> None:
         """Run the writes that were not withdrawn, in one transaction."""
@@ -187,9 +202,15 @@ class GroupWriter:
             for job in group:
                 job.begun = True
         if group:
-            _together(database, group)
-            self._done.append(group)
-            bell.ring()
+            try:
+                _together(database, group)
+            except BaseException:  # the thread ends, and what was not committed is lost
+                for job in group:
+                    job.result = None
+                raise
+            finally:
+                self._done.append(group)
+                bell.ring()
             database.after_commit()
 
     def _end(self) -> None:
@@ -210,8 +231,7 @@ class GroupWriter:
         while self._done:
             for job in self._done.popleft():
                 if job.task is not None:
-                    assert job.result is not None
-                    trio.lowlevel.reschedule(job.task, job.result)
+                    trio.lowlevel.reschedule(job.task, job.result or outcome.Error(StoreUnavailable(CRASHED)))
 
 
 def _alone(database: Database, work: Work[T]) -> outcome.Outcome[T]:
