@@ -69,7 +69,8 @@ async def test_writes_to_the_same_chats_never_wait_in_a_circle(
 
         async def view() -> None:
             for number in range(ROUNDS):
-                news = [ChatNews(uid=lease.uid, chat=name, last_at=1000.0 + number) for name in names]
+                news = [ChatNews(uid=lease.uid, chat=name, last_at=1000.0 + number) for name in names[5:]]
+                news += [ChatNews(uid=lease.uid, chat=name, name="told", last_at=None) for name in names[:5]]
                 await store.write_chats([], news, position=None)
 
         with trio.fail_after(100):

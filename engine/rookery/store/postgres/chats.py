@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Sequence
 from functools import partial
+from itertools import groupby
 from typing import Any
 
 from ...errors import NotFound
@@ -98,20 +99,24 @@ class PostgresChats(PostgresBase):
         self, entries: Sequence[ChatEntry], news: Sequence[ChatNews], *, position: int | None
     ) -> None:
         database = self._db
-        # The same order everywhere, so that two writers do not block each other.
-        ordered = sorted(news, key=lambda one: (one.uid, one.chat))
+        # One order for all writers of chats, so that no two transactions wait for each other.
+        ordered = sorted(news, key=lambda one: (one.uid, one.chat, one.last_at is None))
         places = [sql.entry_to_row(entry) for entry in entries]
-        chats = [sql.chat_to_row(one) for one in ordered if one.last_at is not None]
-        told = [sql.chat_to_row(one) for one in ordered if one.last_at is None]
+        runs = [
+            (is_told, [sql.chat_to_row(one) for one in run])
+            for is_told, run in groupby(ordered, key=lambda one: one.last_at is None)
+        ]
 
         async def work(connection: Connection) -> None:
             if position is not None:
                 await connection.execute(database.text(_LOCK))
-            for statement, rows in ((_ADD_ENTRIES, places), (_ADD_CHATS, chats)):
-                if rows:
-                    await connection.execute(database.text(statement), *zip(*rows, strict=True))
-            if told:
-                await connection.executemany(database.text(sql.TELL_CHAT), told)
+            if places:
+                await connection.execute(database.text(_ADD_ENTRIES), *zip(*places, strict=True))
+            for is_told, rows in runs:
+                if is_told:
+                    await connection.executemany(database.text(sql.TELL_CHAT), rows)
+                else:
+                    await connection.execute(database.text(_ADD_CHATS), *zip(*rows, strict=True))
             if position is not None:
                 await connection.execute(database.text(sql.MOVE_POSITION), str(position))
 
