@@ -5,6 +5,7 @@ Runs under `valgrind --tool=callgrind --instr-atstart=no`: each piece runs twice
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import subprocess
@@ -118,7 +119,7 @@ async def with_engine(count: Callable[[str], None]) -> None:
             if turn:
                 count("")
         # How many share a batch depends on threads: the least of several counts is what they need.
-        for turn in range(6):
+        for turn in range(12):
             sends = [{"to": str(n % 50), "text": f"{turn}.{n}"} for n in range(200)]
             if turn:
                 count("send 200 messages")
@@ -143,12 +144,14 @@ def control(*arguments: str) -> None:
 def count(name: str) -> None:
     """Begin to count for this piece; "": the piece has ended."""
     if name:
+        gc.disable()  # a full collection takes as long as a piece, and falls into this one or that
         sys.stdout.write(name + "\n")
         sys.stdout.flush()
         control("-i", "on")
     else:
         control("-i", "off")
         control("-d")
+        gc.enable()
 
 
 def main() -> None:
