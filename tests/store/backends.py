@@ -15,6 +15,7 @@ import trio
 from rookery.store.contract import Store
 from rookery.store.migrations import load_migrations
 from rookery.store.open import MemoryStore, SqliteStore
+from rookery.store.postgres.database import migrate
 from rookery.store.postgres.store import PostgresStore
 from rookery.store.secrets import SecretBox
 
@@ -76,7 +77,7 @@ async def older(postgres: PostgresBackend, monkeypatch: pytest.MonkeyPatch, vers
     """The database as a program leaves it that knows the migrations up to this one."""
     known = [one for one in load_migrations("postgres") if one.version <= version]
     with monkeypatch.context() as patch:
-        patch.setattr("rookery.store.postgres.database.migrate.load_migrations", lambda _: known)
+        patch.setattr(migrate, "load_migrations", lambda _: known)
         store = postgres.make()
         async with store.open():
             yield store

@@ -117,18 +117,18 @@ async def test_an_update_of_the_database_never_waits_in_a_circle_with_a_send_of_
                     WHERE NOT granted AND mode = 'AccessExclusiveLock' AND relation = '{table}'::regclass);
             END LOOP;
         END $$;
-        UPDATE {table} SET error = 'sent' WHERE id = 'm';
+        UPDATE {table} SET error = 'sent';
+        INSERT INTO {postgres.schema}.meta VALUES ('sent', 'yes');
         COMMIT;"""
-    async with older(postgres, monkeypatch, 33) as before:
-        await create_and_claim(before)
-        await before.enqueue(message(id="m"), pending_limit=10)
+    async with older(postgres, monkeypatch, 33):
+        pass
     async with trio.open_nursery() as nursery:
         nursery.start_soon(trio.to_thread.run_sync, run_sql, postgres.url, send)
         await until_asleep(postgres.url, 1)
         async with postgres.make().open():
             pass
-    async with postgres.make().open() as store:
-        assert (await store.get_message("m")).error == "sent"  # type: ignore[attr-defined]
+    sent = f"SELECT value FROM {postgres.schema}.meta WHERE key = 'sent'"
+    assert await trio.to_thread.run_sync(run_sql, postgres.url, sent) == "yes"
 
 
 async def test_a_batch_of_receipts_that_name_other_chats_moves_its_messages(postgres: PostgresBackend) -> None:

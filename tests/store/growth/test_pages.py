@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 import sqlite3
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,8 +15,10 @@ from rookery.model.media import MediaFile, MediaOrigin, MediaQuery, MediaState
 from rookery.model.message import MessageQuery, MessageState, OutboundMessage, SendOutcome
 from rookery.store.contract import Store
 from rookery.store.open import MemoryStore
+from rookery.store.postgres.store import PostgresStore
 from rookery.store.sqlite.messages.waiting import COUNT_WAITING
-from store.building import create_and_claim, message, new_session, sqlite_steps
+from store.backends import Backend, SqliteBackend
+from store.building import claim, create_and_claim, message, new_session, sqlite_steps
 
 Q = MessageQuery
 SESSIONS = ("shop", "other")
@@ -70,6 +73,94 @@ async def test_pages_of_sends_have_what_matches(store: Store) -> None:
         assert page == [row for row in all_of_it if wanted(*row, query)][: query.limit], query
         found += len(page)
     assert found > 2000
+
+
+TIMES: dict[str, list[list[float]]] = {
+    "slow writes": [[1000.0], [1001.0], [1050.0], [1051.0], [1041.0], [1042.0], [1052.0]],
+    "a clock that was an hour ahead": [[1000.0, 1001.0], [4600.0, 4601.0], [1010.0], [1011.0, 1012.0], [5000.0]],
+    "a clock that was set back again and again": [[5000.0 - 100 * n, 5001.0 - 100 * n] for n in range(10)],
+    "batches out of order": [[2000.0 + 10 * n, 1000.0 + 10 * n, 3000.0 - 10 * n] for n in range(10)],
+    "drifting back": [[3000.0 - 4 * n] for n in range(20)],
+}
+
+
+async def check_times(store: Store, batches: Sequence[Sequence[float]]) -> None:
+    """Every page by time has what a look at all sends finds."""
+    everything = await store.list_messages(Q(session="shop", limit=10_000))
+    assert len(everything) == sum(map(len, batches))
+    moments = sorted({time + apart for batch in batches for time in batch for apart in (-6.0, 0.0, 6.0)})
+    middle = everything[len(everything) // 2][0]
+    for moment in random.Random(6).sample(moments, min(20, len(moments))):
+        for bounds in ({"since": moment}, {"until": moment}, {"since": moment - 20.0, "until": moment}):
+            for chat, states in ((None, None), ("1", None), (None, (MessageState.SENT,))):
+                for limit, before in ((10_000, None), (2, middle)):
+                    query = Q(session="shop", chat=chat, states=states, limit=limit, before=before, **bounds)
+                    page = await store.list_messages(query)
+                    assert page == [row for row in everything if wanted(*row, query)][:limit], query
+
+
+async def store_batches(store: Store, batches: Sequence[Sequence[float]]) -> None:
+    """Sends to two chats, some of which are over."""
+    lease = await claim(store)
+    for batch in batches:
+        sends = [message(to="12"[int(time) % 2], created_at=time) for time in batch]
+        await store.enqueue_batch(sends, pending_limit=10_000)
+        await store.record_sends(lease, [SendOutcome(id=sends[0].id, state=MessageState.SENT, at=9e8)])
+    await store.release(lease)
+
+
+@pytest.mark.parametrize("case", TIMES)
+async def test_pages_by_time_are_complete_however_the_clock_went(case: str, store: Store) -> None:
+    await store.create_session(new_session())
+    await store_batches(store, TIMES[case])
+    await check_times(store, TIMES[case])
+
+
+@pytest.mark.parametrize("case", ["slow writes", "a clock that was an hour ahead"])
+async def test_pages_by_time_are_complete_however_often_the_store_was_opened(case: str, durable: Backend) -> None:
+    for number, batch in enumerate(TIMES[case]):
+        store = durable.make()
+        async with store.open():
+            if number == 0:
+                await store.create_session(new_session())
+            await store_batches(store, [batch])
+    store = durable.make()
+    async with store.open():
+        await check_times(store, TIMES[case])
+
+
+async def test_steps_of_the_clock_are_forgotten_with_the_sends_before_them(store: Any) -> None:
+    await store.create_session(new_session())
+    await store_batches(store, [[5000.0], [1000.0], [900.0, 2000.0]])
+    everything = await store.list_messages(Q(session="shop", limit=10))
+    for _, one in everything[1:]:
+        await store.cancel_message(one.id, now=9e8)
+    await store.prune_messages(before=9e9, limit=100)
+    if isinstance(store, PostgresStore):
+        assert await store._value("SELECT count(*) FROM rookery.send_steps WHERE number < $1", everything[0][0]) == 0
+    else:
+        sql = "SELECT count(*) FROM send_steps"
+        assert await store._read(lambda connection: connection.execute(sql).fetchone()[0]) == 0
+
+
+async def test_an_older_database_learns_where_the_clock_went_back(tmp_path: Path) -> None:
+    backend = SqliteBackend(tmp_path / "rookery.db")
+    batches = [batch for batches in TIMES.values() for batch in batches]
+    store: Any = backend.make()
+    async with store.open():
+        await store.create_session(new_session())
+        await store_batches(store, batches)
+        noted = await store._read(lambda connection: connection.execute("SELECT number FROM send_steps").fetchall())
+        assert len(noted) > 10
+        undo = ("DROP TABLE send_steps", "DELETE FROM schema_migrations WHERE version >= 26")
+        await store._write(lambda database: [database.connection.execute(sql) for sql in undo] and None)
+    store = backend.make()
+    async with store.open():
+        assert (
+            await store._read(lambda connection: connection.execute("SELECT number FROM send_steps").fetchall())
+            == noted
+        )
+        await check_times(store, batches)
 
 
 def wanted(number: int, one: OutboundMessage, query: MessageQuery) -> bool:

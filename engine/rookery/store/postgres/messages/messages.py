@@ -19,6 +19,7 @@ from ...rows.messages import CALL_START, MESSAGE_COLUMNS, message_from_row, unre
 from ...rows.values import to_json
 from ..database.outcome_batches import OutcomeBatches
 from ..database.pool import Connection
+from .order import FORGET
 from .queue import PostgresQueue
 
 _SELECT = f"SELECT {MESSAGE_COLUMNS} FROM rookery.messages"  # noqa: S608
@@ -160,4 +161,7 @@ class PostgresMessages(PostgresQueue):
                 RETURNING 1
             )
             SELECT count(*) FROM gone"""
-        return int(await self._value(sql, before, limit))
+        gone = int(await self._value(sql, before, limit))
+        if gone < limit:
+            await self._db.row(FORGET)
+        return gone

@@ -10,11 +10,7 @@ from typing import Any
 
 from ....model.message import MessageQuery
 from ...rows.messages import MESSAGE_COLUMNS
-
-OUT_OF_ORDER = 5.0
-"""Seconds by which the time of acceptance may run against the order of numbers: a send is numbered when it is stored, and
-other instances have other clocks."""
-
+from .order import APART
 
 # The states that there are, each found with one step in the index: a newer version may have written others.
 _STATES = """
@@ -42,10 +38,11 @@ def page_statement(query: MessageQuery) -> tuple[str, list[Any]]:
     common, states = _STATES.format(those=those), "w"
     if query.states is not None:
         common, states = "", f"unnest({place(list(dict.fromkeys(query.states)))}::text[]) AS w (state)"
-    for moment, sign, apart in ((query.since, ">=", -OUT_OF_ORDER), (query.until, "<", OUT_OF_ORDER)):
+    for moment, sign, further in ((query.since, ">=", "-"), (query.until, "<", "+")):
         if moment is not None:
-            where.append(f"m.created_at {sign} {place(moment)}")
-            bound = f"rookery.first_send_1(s.uid, w.state, {chat}, {place(moment + apart)})"
+            at = place(moment)
+            where.append(f"m.created_at {sign} {at}")
+            bound = f"rookery.first_send_1(s.uid, w.state, {chat}, {at} {further} (SELECT {APART}))"
             where.append(f"m.number {sign} (SELECT {bound})")
     each = f"SELECT m.* FROM rookery.messages AS m WHERE {' AND '.join(where)} ORDER BY m.number DESC LIMIT $3"  # noqa: S608
     columns = ", ".join(f"p.{column}" for column in f"{MESSAGE_COLUMNS}, number".split(", "))

@@ -11,7 +11,7 @@ from ....model.message import MessageState, OutboundMessage, as_queued, is_same_
 from ....model.session import Lease
 from ...rows.messages import MESSAGE_COLUMNS, message_from_row, message_to_row
 from ...send_room import SendRoom
-from ..base import PostgresBase
+from .order import PostgresOrder
 
 _SELECT = f"SELECT {MESSAGE_COLUMNS} FROM rookery.messages"  # noqa: S608
 _VALUES = ", ".join(
@@ -104,7 +104,7 @@ _BATCH_COUNTED = _ENQUEUE_BATCH.format(
 )
 
 
-class PostgresQueue(PostgresBase):
+class PostgresQueue(PostgresOrder):
     """The part of `MessageStore` that accepts messages."""
 
     @cached_property
@@ -117,6 +117,8 @@ class PostgresQueue(PostgresBase):
         row, is_entry = message_to_row(message), not isinstance(message.content, ABOUT_OTHERS)
         is_scheduled = message.state is MessageState.SCHEDULED
         queue = (message.session, is_scheduled)
+        if not self._order.holds(message.created_at, message.created_at):
+            await self._keep_order(message.created_at)
         for _ in range(3):
             held = (None, None, None) if lease is None else (lease.uid, lease.owner, lease.fence)
             is_counted = not self._room.take(queue, pending_limit)
@@ -152,6 +154,9 @@ class PostgresQueue(PostgresBase):
         given = {True: 0, False: 0}
         for message in messages:
             given[message.state is MessageState.SCHEDULED] += 1
+        times = [message.created_at for message in messages]
+        if not self._order.holds(min(times), max(times)):
+            await self._keep_order(min(times))
         takes = [self._room.take((session, kind), pending_limit, count) for kind, count in given.items() if count]
         sql = _BATCH_UNCOUNTED if all(takes) else _BATCH_COUNTED
         uid, ids, states, _, *counts = await self._db.row(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -25,6 +25,10 @@ BUSY_TIMEOUT = 5.0
 
 CLOCK_TOLERANCE = 5.0
 """Seconds by which stored times may lie in the future before the clock counts as set back."""
+
+OUT_OF_ORDER = 5.0
+"""Seconds by which the time of acceptance of a send may run against the order of numbers without being noted in `send_steps`:
+a send is numbered when it is stored, and it waits for the database until then."""
 
 LATEST_TIME = (
     "SELECT max(at) FROM (SELECT max(updated_at) AS at FROM sessions "
@@ -67,6 +71,8 @@ class Database:
         """Queues that were full, by their limit and the number of rows changed until then: the same number means that they
         still are."""
         self.checkpoints: Checkpointer | None = None
+        self._newest_send: float | None = None
+        self._has_stepped = False
         self._rules: list[WebhookRule] | None = None
 
     def rules(self) -> list[WebhookRule]:
@@ -78,14 +84,34 @@ class Database:
             ]
         return self._rules
 
+    @property
+    def newest_send(self) -> float:
+        """The highest time of acceptance since the last of the `send_steps`, or a higher one."""
+        if self._newest_send is None:
+            row = self.connection.execute("SELECT created_at FROM messages ORDER BY number DESC LIMIT 1").fetchone()
+            self._newest_send = float("-inf") if row is None else row[0] + OUT_OF_ORDER
+        return self._newest_send
+
+    def sends_stored(self, newest: float, steps: Sequence[int]) -> None:
+        """`newest` as above; `steps`: which of the last sends, counted from the end (0: the last one), were accepted more
+        than OUT_OF_ORDER before one with a lower number."""
+        self._newest_send = newest
+        if steps:
+            self._has_stepped = True
+            last: int = self.connection.execute("SELECT max(number) FROM messages").fetchone()[0]
+            self.connection.executemany("INSERT INTO send_steps VALUES (?)", [(last - step,) for step in steps])
+
     def forget(self) -> None:
         """A transaction was rolled back, or webhooks are changing: read the rules again."""
         self._rules = None
+        if self._has_stepped:  # the step may be rolled back
+            self._newest_send, self._has_stepped = None, False
 
     def forget_counts(self) -> None:
         """A transaction was rolled back in which one piece of work may have counted what another one had changed."""
         self.room.forget()
         self.full.clear()
+        self._newest_send = None
 
     def after_commit(self) -> None:
         """The writer has committed and is between two transactions."""

@@ -7,7 +7,7 @@ the other one does not have.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from sqlite3 import Connection
 
 import msgspec
@@ -24,16 +24,29 @@ LEAPS = 500
 between two others."""
 
 
-class Span(msgspec.Struct, frozen=True):
-    """Bounds of a time, which grows with the rows' numbers.
+NO_END = 2**63 - 1
 
-    `out_of_order`: seconds by which the times of two rows may be the wrong way round.
+
+class Span(msgspec.Struct, frozen=True):
+    """Bounds of a time, which grows with the rows' numbers from one step to the next.
+
+    `out_of_order`: seconds by which the times of two rows may be the wrong way round without a step between them.
     """
 
     column: str
     since: float | None
     until: float | None  # exclusive
     out_of_order: float
+    steps: Sequence[int] = ()  # in order
+
+    @property
+    def stretches(self) -> Iterator[tuple[int, int]]:
+        """The first number and the end of what lies between two steps, the highest first."""
+        end = NO_END
+        for step in reversed(self.steps):
+            yield step, end
+            end = step
+        yield 0, end
 
 
 class Place:
@@ -51,24 +64,26 @@ class Place:
         self.condition = condition
         self.values = values
 
-    def bounds(self, connection: Connection, span: Span) -> tuple[int, int]:
-        """Numbers above and below which no row is within the span."""
-        above, below = -1, 2**63 - 1
+    def bounds(self, connection: Connection, span: Span, first: int, end: int) -> tuple[int, int]:
+        """Numbers above and below which no row of this stretch is within the span."""
+        above, below = first - 1, end
         if span.since is not None:
-            above = self._first(connection, span.column, span.since - span.out_of_order) - 1
+            above = self._first(connection, span.column, span.since - span.out_of_order, first, end) - 1
         if span.until is not None:
-            below = self._first(connection, span.column, span.until + span.out_of_order)
+            below = min(end, self._first(connection, span.column, span.until + span.out_of_order, first, end))
         return above, below
 
-    def _first(self, connection: Connection, time: str, moment: float) -> int:
-        """The number of the first row with this time or a later one; one above every number when there is none."""
+    def _first(self, connection: Connection, time: str, moment: float, first: int, end: int) -> int:
+        """The number of the first row of a stretch with this time or a later one; one above every number of the stretch when
+        there is none."""
         look = f"SELECT {self._column}, {time} {self._source}"
+        within = f"AND {self._column} >= ? AND {self._column} < ? ORDER BY {self._column}"
         ends = [
-            connection.execute(f"{look} ORDER BY {self._column} {order} LIMIT 1", self.values).fetchone()
+            connection.execute(f"{look} {within} {order} LIMIT 1", (*self.values, first, end)).fetchone()
             for order in ("ASC", "DESC")
         ]
         if ends[0] is None or ends[0][1] >= moment:
-            return 0
+            return first
         if ends[1][1] < moment:
             return int(ends[1][0]) + 1
         search = Halving(ends[0][0], ends[1][0])
@@ -163,11 +178,16 @@ def merged(
     """The highest `limit` numbers below this one, which no two ways have in common. Each way is a list of places that must
     all have a number."""
     found: list[int] = []
-    least, top = -1, 2**63 - 1 if below is None else below
-    for way in ways:
-        first, *further = way
-        above, end = (-1, top) if span is None else first.bounds(connection, span)
-        page = first.page(connection, max(above, least), min(end, top), limit, further, span)
+    least, top = -1, NO_END if below is None else below
+    for first, *further in ways:
+        page: list[int] = []
+        for start, stop in [(0, NO_END)] if span is None else span.stretches:
+            if len(page) == limit or stop <= least:
+                break
+            if start >= top:
+                continue
+            above, end = (-1, top) if span is None else first.bounds(connection, span, start, stop)
+            page += first.page(connection, max(above, least), min(end, top), limit - len(page), further, span)
         found = sorted([*found, *page], reverse=True)[:limit] if found else page
         if len(found) == limit:
             least = found[-1] if found else top  # what follows can only come after this one

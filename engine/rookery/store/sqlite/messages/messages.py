@@ -129,6 +129,12 @@ class SqliteMessages(SqliteBase):
             "DELETE FROM messages WHERE number IN (SELECT number FROM messages INDEXED BY messages_over "
             "WHERE state NOT IN ('queued', 'sending', 'scheduled') AND updated_at < ? ORDER BY updated_at LIMIT ?)"
         )
-        return await self._write(
-            lambda database: database.connection.execute(sql, (before, limit)).rowcount, background=True
-        )
+        steps = "DELETE FROM send_steps WHERE number <= (SELECT min(number) FROM messages)"
+
+        def work(database: Database) -> int:
+            gone = database.connection.execute(sql, (before, limit)).rowcount
+            if gone < limit:
+                database.connection.execute(steps)
+            return gone
+
+        return await self._write(work, background=True)

@@ -6,11 +6,8 @@ from collections.abc import Iterator, Sequence
 from sqlite3 import Connection
 
 from ....model.message import MessageQuery, MessageState
+from ..database.connection import OUT_OF_ORDER
 from ..database.numbered import Place, Span, each, merged
-
-OUT_OF_ORDER = 5.0
-"""Seconds by which the time of acceptance may run against the order of numbers: a send is numbered when it is stored, and it
-waits for the database until then."""
 
 _UNDER_WAY = "state IN ('queued', 'sending')"
 _FINISHED = "state NOT IN ('queued', 'sending', 'scheduled')"
@@ -22,7 +19,8 @@ def page_numbers(connection: Connection, uid: int, query: MessageQuery) -> list[
     """The numbers of the sends that `MessageQuery` describes, newest first."""
     span = None
     if query.since is not None or query.until is not None:
-        span = Span("created_at", query.since, query.until, OUT_OF_ORDER)
+        steps = [row[0] for row in connection.execute("SELECT number FROM send_steps ORDER BY number")]
+        span = Span("created_at", query.since, query.until, OUT_OF_ORDER, steps)
     states = None if query.states is None else list(dict.fromkeys(state.value for state in query.states))
     if query.states is None and query.chat is None:
         # A newer version may have written states that are not known here.

@@ -12,7 +12,7 @@ from ....model.session import Lease
 from ...rows.messages import MESSAGE_COLUMNS, message_from_row, message_to_row
 from ...rows.values import Row, to_json
 from ..database.chunks import ManyRows
-from ..database.connection import Database
+from ..database.connection import OUT_OF_ORDER, Database
 from ..sessions import is_held
 
 _SELECT = f"SELECT {MESSAGE_COLUMNS} FROM messages"  # noqa: S608
@@ -123,7 +123,13 @@ class Queue:
         """Messages whose ids and keys are new."""
         chats: dict[str, float] = {}
         rows: list[Row] = []
+        newest, steps = self._database.newest_send, []
         for message in messages:
+            if message.created_at > newest:
+                newest = message.created_at
+            elif message.created_at < newest - OUT_OF_ORDER:
+                newest = message.created_at
+                steps.append(len(messages) - 1 - len(rows))
             is_entry = not isinstance(message.content, ABOUT_OTHERS)
             if is_entry:
                 chats[message.to] = max(message.created_at, chats.get(message.to, message.created_at))
@@ -132,6 +138,7 @@ class Queue:
             _INSERT_PLAIN.run(self._connection, [_plain_of(row) for row in rows])
         else:
             _INSERT.run(self._connection, rows)
+        self._database.sends_stored(newest, steps)
         TOUCH_CHATS.run(self._connection, [(self._uid, chat, at) for chat, at in chats.items()])
 
     def _earlier(self, message: OutboundMessage) -> OutboundMessage | None:
