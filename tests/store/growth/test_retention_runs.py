@@ -11,7 +11,7 @@ from rookery.model.key import AuditEntry, AuditQuery
 from rookery.model.message import MessageQuery
 from rookery.store.contract import Store
 from rookery.store.pieces import in_pieces
-from rookery.store.sqlite import chats
+from rookery.store.sqlite.chats import chats
 from store.building import all_events, create_and_claim, event, message
 
 NOW = 5000.0

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from functools import partial
 from itertools import groupby
 from typing import Any
 
-from ...errors import NotFound
+from ...errors import NotFound, StoreError
 from ...model.chat import ChatEntry, ChatNews, ChatPage, ChatRow, ChatSource, Erased, Position
 from ...model.event import Event
 from ...model.media import id_of_event
@@ -53,6 +54,15 @@ _ADD_CHATS = """
 _LOCK = "SELECT pg_advisory_xact_lock({lock}, 3)"
 """Held by whoever moves the position, and shared by whoever deletes events; see the triggers that keep `event_chats`."""
 _SHARE = "SELECT pg_advisory_xact_lock_shared({lock}, 3)"
+
+_TRY_COUNTS = "SELECT pg_try_advisory_xact_lock({lock}, 4)"
+"""Shared by whoever adds or deletes entries of chats; see the triggers that keep `chat_unread`."""
+_REMEMBER = f"""
+    WITH c AS (
+        SELECT uid, chat, read_at FROM rookery.chats WHERE uid = $1 AND chat = ANY ($2) FOR KEY SHARE SKIP LOCKED)
+    INSERT INTO rookery.chat_unread (uid, chat, read_at, unread)
+    SELECT c.uid, c.chat, coalesce(c.read_at, 0), {sql.UNREAD} FROM c
+    ON CONFLICT (uid, chat) DO UPDATE SET read_at = excluded.read_at, unread = excluded.unread"""  # noqa: S608
 
 _LIST = re.compile(r"\{in (\$\d)\}")
 _PAIRS = re.compile(r"\{pairs (\$\d) (\$\d)\}")
@@ -138,7 +148,17 @@ class PostgresChats(PostgresBase):
         if sends:
             for row in await self._all(_text(sql.LAST_SENDS), sends, of=_row):
                 by_number[row[0]] = message_from_row(row[1:])
+        with suppress(StoreError):  # they are counted again at the next look
+            for piece in sql.worth_remembering(rows):
+                await self._db.transaction(partial(self._remember, uid=uid, chats=piece))
         return [sql.chat_from_row(row, by_event, by_number) for row in rows]
+
+    async def _remember(self, connection: Connection, uid: int, chats: Sequence[str]) -> None:
+        """Count the unread messages of these chats, unless entries are being added or deleted at this moment. Waits for
+        no other transaction."""
+        # Two statements: what was committed before the lock was taken has to be visible to the second one.
+        if await connection.fetchval(self._db.text(_TRY_COUNTS)):
+            await connection.execute(self._db.text(_REMEMBER), uid, list(chats))
 
     async def chat_page(self, session: str, chat: str, *, before: Position, limit: int) -> ChatPage:
         uid = await self._uid(session)

@@ -12,7 +12,7 @@ from pathlib import Path
 from ...errors import StoreError
 from ...runtime.clock import GuardedClock
 from ..secrets import SecretBox
-from .chats import SqliteChats
+from .chats.chats import SqliteChats
 from .database.checkpoints import Checkpointer, LogGauge
 from .database.connection import Database, connect, prepare
 from .database.directory_lock import DirectoryLock

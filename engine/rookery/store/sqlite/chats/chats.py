@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from functools import partial
 from sqlite3 import Connection
 
 import msgspec
 
-from ...errors import NotFound
-from ...model.chat import ChatEntry, ChatNews, ChatPage, ChatRow, ChatSource, Erased, Position
-from ...model.event import Event, EventQuery
-from ...model.media import id_of_event
-from ...model.message import OutboundMessage
-from ..pieces import announced, in_pieces
-from ..rows import chats as sql
-from ..rows.events import event_from_row
-from ..rows.messages import message_from_row
-from ..rows.values import Row
-from .base import SqliteBase
-from .database.connection import Database
-from .database.dialect import fetch_all, named, run_many, statement_text
-from .database.event_pages import page_ids
-from .deliveries import forget_deliveries
+from ....errors import NotFound, StoreError
+from ....model.chat import ChatEntry, ChatNews, ChatPage, ChatRow, ChatSource, Erased, Position
+from ....model.event import Event, EventQuery
+from ....model.media import id_of_event
+from ....model.message import OutboundMessage
+from ...pieces import announced, in_pieces
+from ...rows import chats as sql
+from ...rows.events import event_from_row
+from ...rows.messages import message_from_row
+from ...rows.values import Row
+from ..base import SqliteBase
+from ..database.connection import Database
+from ..database.dialect import fetch_all, named, run_many, statement_text
+from ..database.event_pages import page_ids
+from ..deliveries import forget_deliveries
+from .unread_counts import add_entries, remember_unread
 
 _INDEX = """
     INSERT OR IGNORE INTO event_chats SELECT chat, session, type, id FROM events
@@ -30,10 +32,6 @@ _INDEX = """
       AND chat IS NOT NULL"""
 """Brings `event_chats` up to the new position."""
 
-_ADD_ENTRY = """
-    INSERT INTO chat_entries (event, uid, chat, at, role, message_id)
-    SELECT $1, $2, $3, $4, $5, $6 WHERE EXISTS (SELECT 1 FROM events AS e WHERE e.id = $1)
-    ON CONFLICT (event, message_id) DO NOTHING"""
 _ADD_CHAT = """
     INSERT INTO chats AS c (uid, chat, name, kind, last_at, read_at)
     SELECT $1, $2, $3, $4, $5, $6 WHERE EXISTS (SELECT 1 FROM sessions AS s WHERE s.uid = $1)
@@ -84,7 +82,7 @@ class SqliteChats(SqliteBase):
     ) -> None:
         def work(database: Database) -> None:
             connection = database.connection
-            run_many(connection, _ADD_ENTRY, [sql.entry_to_row(entry) for entry in entries])
+            add_entries(connection, entries)
             run_many(connection, _ADD_CHAT, [sql.chat_to_row(one) for one in news if one.last_at is not None])
             run_many(connection, sql.TELL_CHAT, [sql.chat_to_row(one) for one in news if one.last_at is None])
             if position is not None:
@@ -99,15 +97,20 @@ class SqliteChats(SqliteBase):
         at, last = after or (1e300, "")
         pattern = sql.pattern_of(search)
 
-        def query(connection: Connection) -> Sequence[ChatRow]:
-            rows = fetch_all(connection, sql.LIST, _uid(connection, session), at, last, pattern, limit)
+        def query(connection: Connection) -> tuple[int, list[Row], Sequence[ChatRow]]:
+            uid = _uid(connection, session)
+            rows = fetch_all(connection, sql.LIST, uid, at, last, pattern, limit)
             events = fetch_all(connection, sql.LAST_EVENTS, [row[6] for row in rows if row[6] is not None])
             sends = fetch_all(connection, sql.LAST_SENDS, [row[7] for row in rows if row[7] is not None])
             by_event = {row[0]: event_from_row(row) for row in events}
             by_number = {row[0]: message_from_row(row[1:]) for row in sends}
-            return [sql.chat_from_row(row, by_event, by_number) for row in rows]
+            return uid, rows, [sql.chat_from_row(row, by_event, by_number) for row in rows]
 
-        return await self._read(query)
+        uid, rows, chats = await self._read(query)
+        with suppress(StoreError):  # they are counted again at the next look
+            for piece in sql.worth_remembering(rows):
+                await self._write(partial(remember_unread, uid=uid, chats=piece))
+        return chats
 
     async def chat_page(self, session: str, chat: str, *, before: Position, limit: int) -> ChatPage:
         (at, event), (send_at, number) = sql.bounds(before)
