@@ -12,8 +12,9 @@ import pytest
 import trio
 
 from rookery.errors import StoreError, StoreUnavailable
-from rookery.model.session import SessionChange
+from rookery.model.session import Lease, SessionChange
 from rookery.store.contract import Store
+from rookery.store.postgres.database import appends
 from rookery.store.postgres.database import pool as postgres_database
 from store.backends import PostgresBackend, run_sql, until_asleep
 from store.building import all_events, claim, create_and_claim, event, new_session
@@ -267,3 +268,31 @@ async def test_a_storm_of_cancellations_costs_no_connection(own: PostgresBackend
             nursery.start_soon(busy_connections, store, size, 60.0)
             await until_asleep(own.url, size)  # all of them at once: none was lost
             nursery.cancel_scope.cancel()
+
+
+async def test_appends_that_fail_together_raise_an_error_of_their_own_each(
+    postgres: PostgresBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = postgres.make()
+    together: list[int] = []
+    errors: list[StoreError] = []
+
+    async def fail(connection: object, database: object, group: list[object]) -> list[int]:
+        together.append(len(group))
+        raise OSError("cable cut")
+
+    async with store.open():
+        leases = [await create_and_claim(store, f"s{number}") for number in range(6)]
+        monkeypatch.setattr(appends, "_append", fail)
+
+        async def append(lease: Lease) -> None:
+            try:
+                await store.append(lease, [event(1)], None)
+            except StoreError as error:
+                errors.append(error)
+
+        async with trio.open_nursery() as nursery:
+            for lease in leases:
+                nursery.start_soon(append, lease)
+    assert max(together) > 1
+    assert len({id(error) for error in errors}) == 6
