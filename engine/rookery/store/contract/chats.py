@@ -68,4 +68,5 @@ class ChatStore(Protocol):
 
     async def tidy_chats(self, *, now: float, before: float, limit: int = 1000) -> int:
         """Delete final events and sends that have outlived their chat's own retention, and empty chats older than
-        `before`; at most `limit` of them together. Returns how many: less than `limit` when nothing is left to delete."""
+        `before`; at most `limit` of them together. Returns how many, or `limit` while more may be due: less than `limit`
+        when nothing is left to delete."""
