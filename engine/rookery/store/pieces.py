@@ -28,13 +28,34 @@ async def announced(
     delete: Callable[[], Awaitable[Sequence[str]]], gone: Callable[[Sequence[str]], None] | None
 ) -> Sequence[str]:
     """Run `delete`, which deletes one piece and returns the files that came with it, and call `gone` with these. A caller who
-    is cancelled waits for both, at most PIECE_TIMEOUT. Raises what `delete` raises."""
-    files: Sequence[str] = ()
-    with trio.move_on_after(PIECE_TIMEOUT, shield=True):
-        files = await delete()
-        if gone is not None:
-            gone(files)
-    return files
+    is cancelled waits for both, at most PIECE_TIMEOUT; any other waits until they are done. Raises what `delete` raises."""
+    scope = trio.CancelScope(shield=True)
+    ended = trio.Event()
+    files: list[Sequence[str]] = []
+    failed: list[Exception] = []
+
+    async def piece() -> None:
+        try:
+            with scope:
+                deleted = await delete()
+                if gone is not None:
+                    gone(deleted)
+                files.append(deleted)
+        except Exception as error:  # raised below, as it is
+            failed.append(error)
+        finally:
+            ended.set()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(piece)
+        try:
+            await ended.wait()
+        except trio.Cancelled:
+            scope.deadline = trio.current_time() + PIECE_TIMEOUT
+            raise
+    if failed:
+        raise failed[0]
+    return files[0]
 
 
 async def in_pieces(delete: Callable[[int], Awaitable[int]], *, rest: bool = True) -> int:

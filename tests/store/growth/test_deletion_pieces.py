@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import trio
+from trio.testing import MockClock
 
 from rookery.errors import NotFound, StoreError
 from rookery.model.event import Event
@@ -17,7 +18,7 @@ from rookery.model.instance import StoreChange
 from rookery.model.media import MediaFile, MediaOrigin, MediaQuery, MediaState, id_of_event
 from rookery.model.message import MessageQuery
 from rookery.store.contract import Store
-from rookery.store.pieces import FIRST
+from rookery.store.pieces import FIRST, PIECE_TIMEOUT, announced
 from store.backends import PostgresBackend, SqliteBackend, run_sql
 from store.building import all_events, create_and_claim, event, message, webhook
 from support.waiting import until
@@ -195,3 +196,36 @@ async def test_no_transaction_deletes_most_of_it(which: str, tmp_path: Path) -> 
         connection.set_progress_handler(None, 0)
         assert sum(transactions) > 500
         assert max(transactions) < 0.5 * sum(transactions), transactions
+
+
+async def test_a_caller_waits_for_a_piece_as_long_as_it_takes(autojump_clock: MockClock) -> None:
+    heard: list[Sequence[str]] = []
+
+    async def delete() -> Sequence[str]:
+        await trio.sleep(4 * PIECE_TIMEOUT)  # a backup holds the database
+        return ("file",)
+
+    assert await announced(delete, heard.append) == ("file",) == heard[0]
+
+    async def refuse() -> Sequence[str]:
+        await trio.sleep(4 * PIECE_TIMEOUT)
+        raise StoreError("the database is locked")
+
+    with pytest.raises(StoreError, match="locked"):
+        await announced(refuse, None)
+
+
+async def test_a_caller_that_leaves_waits_a_moment_for_the_piece_that_has_begun(autojump_clock: MockClock) -> None:
+    heard: list[Sequence[str]] = []
+
+    async def delete(seconds: float) -> Sequence[str]:
+        await trio.sleep(seconds)
+        return (f"{seconds:g}",)
+
+    for seconds in (PIECE_TIMEOUT, 100 * PIECE_TIMEOUT):
+        began = trio.current_time()
+        with trio.move_on_after(1) as scope:
+            await announced(partial(delete, seconds), heard.append)
+        assert scope.cancelled_caught
+        assert trio.current_time() - began <= 1 + PIECE_TIMEOUT
+    assert heard == [(f"{PIECE_TIMEOUT:g}",)]

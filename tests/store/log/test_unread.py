@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import random
+import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,7 +22,7 @@ from rookery.store.contract import Store
 from rookery.store.open import MemoryStore
 from rookery.store.postgres.store import PostgresStore
 from rookery.store.rows.chats import UNREAD_MOST
-from store.backends import PostgresBackend, run_sql, until_asleep
+from store.backends import PostgresBackend, SqliteBackend, run_sql, until_asleep
 from store.building import all_events, create_and_claim, event, message, sqlite_steps
 
 CHATS = ("1", "2", "3")
@@ -32,6 +35,7 @@ REMEMBERED = """
 def _remember_all(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
     if "ordinary" not in request.fixturenames:
         monkeypatch.setattr("rookery.store.rows.chats.REMEMBERED_FROM", 1)
+        monkeypatch.setattr("rookery.store.rows.chats.REMEMBER_SECONDS", 60)
 
 
 @pytest.fixture
@@ -295,3 +299,18 @@ async def test_writers_and_readers_on_two_instances_agree(postgres: PostgresBack
         assert await unread(one) == expected
         assert await remembered(one) == expected
         assert await unread(two) == expected
+
+
+async def test_a_look_does_not_wait_for_a_writer_that_is_held_up(tmp_path: Path, ordinary: None) -> None:
+    store = SqliteBackend(tmp_path / "rookery.db").make()
+    async with store.open():
+        lease = await create_and_claim(store)
+        await store.append(lease, [event(number) for number in range(60)], None)
+        entries = [ChatEntry(one.id, lease.uid, "7", 1000.0 + one.id, "in", one.key) for one in await all_events(store)]
+        await store.write_chats(entries, [ChatNews(uid=lease.uid, chat="7", last_at=1060.0)], position=None)
+        with closing(sqlite3.connect(tmp_path / "rookery.db", isolation_level=None)) as backup:
+            backup.execute("BEGIN IMMEDIATE")
+            with trio.fail_after(4):  # the writer waits five seconds for the lock
+                assert await unread(store) == {"7": 60}
+            backup.execute("ROLLBACK")
+        assert await unread(store) == {"7": 60}

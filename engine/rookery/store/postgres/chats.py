@@ -9,6 +9,8 @@ from functools import partial
 from itertools import groupby
 from typing import Any
 
+import trio
+
 from ...errors import NotFound, StoreError
 from ...model.chat import ChatEntry, ChatNews, ChatPage, ChatRow, ChatSource, Erased, Position
 from ...model.event import Event
@@ -148,7 +150,7 @@ class PostgresChats(PostgresBase):
         if sends:
             for row in await self._all(_text(sql.LAST_SENDS), sends, of=_row):
                 by_number[row[0]] = message_from_row(row[1:])
-        with suppress(StoreError):  # they are counted again at the next look
+        with trio.move_on_after(sql.REMEMBER_SECONDS), suppress(StoreError):  # otherwise counted again at the next look
             for piece in sql.worth_remembering(rows):
                 await self._db.transaction(partial(self._remember, uid=uid, chats=piece))
         return [sql.chat_from_row(row, by_event, by_number) for row in rows]

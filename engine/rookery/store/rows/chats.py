@@ -25,6 +25,9 @@ cheap, and a look at ordinary chats writes nothing."""
 REMEMBERED_AT_ONCE = 10
 """Chats whose unread messages one transaction counts: writers wait for it, about 15 ms on PostgreSQL."""
 
+REMEMBER_SECONDS = 0.1
+"""How long a look at a list waits for the counts to be remembered: where writers are held up, they are counted again."""
+
 _EVENT = ", ".join(f"v.{column}" for column in EVENT_COLUMNS.split(", "))
 _MESSAGE = ", ".join(f"m.{column}" for column in MESSAGE_COLUMNS.split(", "))
 _SOURCE = "id, uid, type, platform, time, chat, body, stored_at"

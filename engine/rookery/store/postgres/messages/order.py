@@ -19,7 +19,7 @@ APART = f"greatest({OUT_OF_ORDER}, (SELECT max(apart) FROM rookery.send_steps))"
 _LOOK = f"""
     SELECT {APART}, (SELECT max(created_at) FROM (
         SELECT created_at FROM rookery.messages ORDER BY number DESC LIMIT 100) AS newest)"""  # noqa: S608
-_NOTE = "INSERT INTO rookery.send_steps SELECT coalesce(max(number), 0), $1 FROM rookery.messages"
+_NOTE = "INSERT INTO rookery.send_steps (number, apart) SELECT coalesce(max(number), 0), $1 FROM rookery.messages"
 FORGET = "DELETE FROM rookery.send_steps WHERE number < (SELECT min(number) FROM rookery.messages)"
 
 

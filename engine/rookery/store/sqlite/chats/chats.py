@@ -8,6 +8,7 @@ from functools import partial
 from sqlite3 import Connection
 
 import msgspec
+import trio
 
 from ....errors import NotFound, StoreError
 from ....model.chat import ChatEntry, ChatNews, ChatPage, ChatRow, ChatSource, Erased, Position
@@ -107,9 +108,9 @@ class SqliteChats(SqliteBase):
             return uid, rows, [sql.chat_from_row(row, by_event, by_number) for row in rows]
 
         uid, rows, chats = await self._read(query)
-        with suppress(StoreError):  # they are counted again at the next look
+        with trio.move_on_after(sql.REMEMBER_SECONDS), suppress(StoreError):  # otherwise counted again at the next look
             for piece in sql.worth_remembering(rows):
-                await self._write(partial(remember_unread, uid=uid, chats=piece))
+                await self._write(partial(remember_unread, uid=uid, chats=piece), background=True)
         return chats
 
     async def chat_page(self, session: str, chat: str, *, before: Position, limit: int) -> ChatPage:
