@@ -239,6 +239,7 @@ class PostgresChats(PostgresBase):
         while await in_pieces(events, rest=False):
             pass
         sent = await in_pieces(sends, rest=False)
+        await self._db.row(sql.ERASE_UNREAD, uid, chat)  # before the chat, as the view of chats locks them
         await self._db.row(sql.ERASE_CHAT, uid, chat)
         return Erased(count, sent, tuple(media))
 

@@ -15,7 +15,8 @@ def _piece(table: str, condition: str) -> str:
 _OF_WEBHOOKS = ("deliveries", "dead_letters", "lanes")
 _ITS_WEBHOOKS = "webhook IN (SELECT number FROM rookery.webhooks WHERE uid = $1)"
 OF_SESSION = (
-    *(_piece(table, "uid = $1") for table in ("messages", "media", "chats")),
+    # The view of chats locks a chat's number of unread messages before the chat; so the numbers go first.
+    *(_piece(table, "uid = $1") for table in ("messages", "media", "chat_unread", "chats")),
     *(_piece(table, _ITS_WEBHOOKS) for table in _OF_WEBHOOKS),
 )
 OF_WEBHOOK = tuple(_piece(table, "webhook = $1") for table in _OF_WEBHOOKS)

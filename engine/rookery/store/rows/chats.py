@@ -126,6 +126,7 @@ ERASED_MESSAGES = tuple(
     for those in ("is_entry AND chat = $2", "NOT is_entry AND chat = $2", "recipient = $2")
 )
 ERASE_MESSAGES = "DELETE FROM rookery.messages WHERE number {in $1}"
+ERASE_UNREAD = "DELETE FROM rookery.chat_unread WHERE uid = $1 AND chat = $2"
 ERASE_CHAT = "DELETE FROM rookery.chats WHERE uid = $1 AND chat = $2"
 
 # What has outlived its chat's own retention, each in an index by age. Every part is limited to `$2` rows.
