@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import trio
 
+from rookery import SessionStatus
 from rookery_http.input.parameters import seconds_of
 from support.clients.websocket_client import open_websocket
 from support.webhook_receiver import open_webhook_receiver
@@ -22,6 +23,7 @@ async def test_a_batch_to_a_stopped_session_answers_each_message_although_one_re
     first = {"to": "7", "text": "one", "idempotency_key": "k"}
     assert (await served.client.post(f"{URL}/batch", json={"messages": [first]})).status_code == 200
     await served.client.post("/v1/sessions/polly/stop")
+    await served.engine.wait_status("polly", SessionStatus.DISCONNECTED)  # until then sends are accepted
     given = [first, first | {"text": "two"}, {"to": "7", "text": "three"}]
     answer = await served.client.post(f"{URL}/batch", json={"messages": given})
     assert answer.status_code == 200
