@@ -6,14 +6,11 @@ The signed text is `{id}.{timestamp}.{body}`; the algorithm is HMAC-SHA256, vers
 from __future__ import annotations
 
 import base64
-import hashlib
+import hmac
 from binascii import b2a_base64
 
 from ..model.webhook import Delivery, Webhook
 from .post import delivery_id
-
-BLOCK = 64
-"""Bytes that SHA-256 hashes at a time."""
 
 CONTENT_TYPES = {"cloudevents": "application/cloudevents+json"}
 SIGNING_HEADERS = frozenset({"content-type", "content-length", "webhook-id", "webhook-timestamp", "webhook-signature"})
@@ -51,22 +48,16 @@ class Signer:
 
 
 class _Key:
-    """HMAC-SHA256 (RFC 2104) with one secret. What depends on the secret alone is hashed once: `hmac.digest` does that for
-    each message, which takes four fifths of its time."""
+    """HMAC-SHA256 with one secret. What depends on the secret alone is hashed once and copied for each message."""
 
     def __init__(self, secret: str) -> None:
         key = base64.b64decode(secret.removeprefix("whsec_") + "==")  # superfluous padding is ignored
         if not key:
             raise ValueError("the webhook's secret is empty")
-        if len(key) > BLOCK:
-            key = hashlib.sha256(key).digest()
-        key = key.ljust(BLOCK, b"\0")
-        self._inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in key))
-        self._outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in key))
+        self._begun = hmac.new(key, digestmod="sha256")
 
     def sign(self, text: bytes) -> bytes:
         """The signature with its version, as the header has it."""
-        inner, outer = self._inner.copy(), self._outer.copy()
-        inner.update(text)
-        outer.update(inner.digest())
-        return b"v1," + b2a_base64(outer.digest(), newline=False)
+        mac = self._begun.copy()
+        mac.update(text)
+        return b"v1," + b2a_base64(mac.digest(), newline=False)
