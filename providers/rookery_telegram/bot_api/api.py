@@ -16,7 +16,7 @@ from rookery.runtime import http_client
 from rookery.runtime.http_answer import HttpAnswer
 from rookery.runtime.http_client import HttpClient
 
-from .client import Client, Content, Progress, open_client
+from .client import NO_AUTH, Client, Content, Progress, open_client
 from .errors import Answer, ApiError, NoAnswer, read_answer
 from .multipart import FilePart, Multipart
 from .server import MAX_PREPARED, BotServer
@@ -207,7 +207,7 @@ class BotApi:
             "body_seconds": BODY_SECONDS,
             "scope": scope,
         }
-        sending = self._server.client.send(request, stream=True)
+        sending = self._server.client.send(request, stream=True, auth=NO_AUTH)
         del request, body, on_sent, scope  # a thousand bots wait below
         try:
             response = await sending

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
 import httpx
-
-_log = logging.getLogger("httpx")
 
 
 class Content(httpx.AsyncByteStream):
@@ -57,31 +54,13 @@ class Client(httpx.AsyncClient):
 
 
 _NO_COOKIES = _NoCookies()
+NO_AUTH = httpx.Auth()
+"""Given with each request: httpx would look for another one in its URL."""
 
 
-class DirectClient(Client):
-    """A client whose transport answers a request completely. It streams a request without authentication, redirects and
-    hooks, which the Bot API does not use: looking for them takes half of the time of a call in httpx, and four
-    coroutines and a generator of each of a thousand polls that wait."""
-
-    def __init__(self, transport: httpx.AsyncBaseTransport, **options: Any) -> None:
-        super().__init__(transport=transport, **options)
-        self._answering = transport
-
-    def send(
-        self, request: httpx.Request, *, stream: bool = False, **options: Any
-    ) -> Coroutine[Any, Any, httpx.Response]:
-        """See `httpx.AsyncClient.send`."""
-        if not stream or options or _log.isEnabledFor(logging.INFO):  # httpx writes a line for each request
-            return super().send(request, stream=stream, **options)
-        if self.is_closed:
-            raise RuntimeError("Cannot send a request, as the client has been closed.")
-        return self._answering.handle_async_request(request)
-
-
-def open_client(url: httpx.URL, transport: httpx.AsyncBaseTransport, *, kind: type[Client] = Client) -> Client:
+def open_client(url: httpx.URL, transport: httpx.AsyncBaseTransport) -> Client:
     """A client of the server at `url`, which takes `/METHOD`. The caller closes it, and with it the transport."""
-    return kind(
+    return Client(
         base_url=url.copy_with(raw_path=b"/"),
         transport=transport,
         headers={"user-agent": "Rookery", "accept": "application/json", "accept-encoding": "identity"},

@@ -6,7 +6,7 @@ import ssl
 
 import httpx
 
-from .client import Client, DirectClient, open_client
+from .client import Client, open_client
 from .transport import DirectTransport
 
 MAX_PREPARED = 64
@@ -27,7 +27,7 @@ class BotServer:
         self.is_https = self.url.scheme == "https"
         self.port = self.url.port or (443 if self.is_https else 80)
         self.path = self.url.raw_path.rstrip(b"/")
-        self.client: Client = open_client(self.url, DirectTransport(), kind=DirectClient)
+        self.client: Client = open_client(self.url, DirectTransport())
         self.head = (
             b" HTTP/1.1\r\nHost: " + self.url.netloc + b"\r\nAccept: application/json\r\nUser-Agent: Rookery\r\n"
             b"Content-Type: %b\r\nContent-Length: "
