@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..pieces import in_pieces
 from .base import PostgresBase
 
 
@@ -24,6 +25,17 @@ OF_WEBHOOK = tuple(_piece(table, "webhook = $1") for table in _OF_WEBHOOKS)
 
 class PostgresDependants(PostgresBase):
     """Deletes rows that refer to another one."""
+
+    async def _delete_parts(self, statements: tuple[str, ...], number: int, disable: str) -> None:
+        """Until little is left, which goes with the row itself. Meanwhile `disable` keeps more from coming."""
+
+        async def part(limit: int) -> int:
+            gone = await self._delete_part(statements, number, limit)
+            if gone >= limit:
+                await self._db.row(disable, number)
+            return gone
+
+        await in_pieces(part, rest=False)
 
     async def _delete_part(self, statements: tuple[str, ...], number: int, limit: int) -> int:
         """At most `limit` rows; less when that is nearly all of them."""

@@ -19,7 +19,6 @@ from ...model.session import (
     StatusWrite,
     Transition,
 )
-from ..pieces import in_pieces
 from ..rows.sessions import (
     NEW_SESSION_COLUMNS,
     SESSION_COLUMNS,
@@ -144,14 +143,7 @@ class PostgresSessions(PostgresDependants):
         uid = await self._value("SELECT uid FROM rookery.sessions WHERE id = $1", id)
         if uid is None:
             return False
-
-        async def part(limit: int) -> int:
-            gone = await self._delete_part(OF_SESSION, uid, limit)
-            if gone >= limit:  # nothing is to come in the meantime
-                await self._db.row(_DISABLE, uid)
-            return gone
-
-        await in_pieces(part, rest=False)
+        await self._delete_parts(OF_SESSION, uid, _DISABLE)
         return await self._db.row(_DELETE, id) is not None  # the last few rows go with it
 
     async def history(self, id: str) -> Sequence[Transition]:

@@ -8,7 +8,6 @@ from typing import Any
 from ...errors import AlreadyExists, DutyLost, NotFound
 from ...model.instance import Duty
 from ...model.webhook import DeadLetter, Delivery, DeliveryOutcome, ReplayQuery, Webhook, lane_of
-from ..pieces import in_pieces
 from ..rows.events import EVENT_COLUMNS, event_from_row
 from ..rows.webhooks import WEBHOOK_COLUMNS, dead_letter_from_row, webhook_from_row, webhook_to_row
 from .dependants import OF_WEBHOOK, PostgresDependants
@@ -39,6 +38,7 @@ _UPDATE = f"""
         WHERE l.webhook = parked.webhook AND l.lane = parked.lane
     )
     SELECT EXISTS (SELECT 1 FROM s), EXISTS (SELECT 1 FROM stored), rookery.notify_1('webhooks', '')"""  # noqa: S608
+_DISABLE = "UPDATE rookery.webhooks SET enabled = false WHERE number = $1 AND enabled"
 _DELETE = """
     WITH gone AS (DELETE FROM rookery.webhooks WHERE id = $1 RETURNING 1)
     SELECT rookery.notify_1('webhooks', '') FROM gone"""
@@ -123,14 +123,7 @@ class PostgresWebhooks(PostgresDependants):
         number = await self._value("SELECT number FROM rookery.webhooks WHERE id = $1", id)
         if number is None:
             return False
-
-        async def part(limit: int) -> int:
-            gone = await self._delete_part(OF_WEBHOOK, number, limit)
-            if gone >= limit:  # nothing is to come in the meantime
-                await self._db.row("UPDATE rookery.webhooks SET enabled = false WHERE number = $1 AND enabled", number)
-            return gone
-
-        await in_pieces(part, rest=False)
+        await self._delete_parts(OF_WEBHOOK, number, _DISABLE)
         return await self._db.row(_DELETE, id) is not None  # the last few rows go with it
 
     async def pending_deliveries(

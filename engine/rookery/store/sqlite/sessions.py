@@ -20,7 +20,6 @@ from ...model.session import (
     StatusWrite,
     Transition,
 )
-from ..pieces import in_pieces
 from ..rows.sessions import (
     NEW_SESSION_COLUMNS,
     SESSION_COLUMNS,
@@ -32,7 +31,7 @@ from ..rows.sessions import (
 from ..rows.values import to_json
 from .base import SqliteBase
 from .database.connection import Database
-from .database.dependants import delete_of_session
+from .database.dependants import SESSION, delete_whole
 from .status_events import announce_status
 
 _TERMINAL = ", ".join(f"'{reason}'" for reason in sorted(TERMINAL_REASONS))
@@ -135,25 +134,7 @@ class SqliteSessions(SqliteBase):
         return await self._write(work)
 
     async def delete_session(self, id: str) -> bool:
-        deleted = False
-
-        def work(database: Database, limit: int) -> int:
-            nonlocal deleted
-            connection = database.connection
-            row = connection.execute("SELECT uid FROM sessions WHERE id = ?", (id,)).fetchone()
-            if row is None:
-                return 0
-            database.forget()  # its webhooks are deleted with it
-            gone = delete_of_session(connection, row[0], limit)
-            if gone < limit:  # the last few rows go with it
-                deleted = connection.execute("DELETE FROM sessions WHERE uid = ?", row).rowcount > 0
-            else:  # nothing is to come in the meantime
-                connection.execute("UPDATE sessions SET enabled = 0 WHERE uid = ?", row)
-                connection.execute("UPDATE webhooks SET enabled = 0 WHERE uid = ?", row)
-            return gone
-
-        await in_pieces(lambda limit: self._write(lambda database: work(database, limit), background=True), rest=False)
-        return deleted
+        return await delete_whole(self._writer, SESSION, id)
 
     async def history(self, id: str) -> Sequence[Transition]:
         sql = "SELECT status, reason, detail, at FROM history WHERE uid = ? ORDER BY seq DESC"

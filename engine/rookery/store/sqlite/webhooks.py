@@ -8,13 +8,12 @@ from sqlite3 import Connection
 from ...errors import AlreadyExists, NotFound
 from ...model.instance import Duty
 from ...model.webhook import DeadLetter, Delivery, DeliveryOutcome, ReplayQuery, Webhook, lane_of
-from ..pieces import in_pieces
 from ..rows.events import EVENT_COLUMNS
 from ..rows.values import to_json
 from ..rows.webhooks import WEBHOOK_COLUMNS, dead_letter_from_row, webhook_from_row, webhook_to_row
 from .base import SqliteBase
 from .database.connection import Database
-from .database.dependants import delete_of_webhook
+from .database.dependants import WEBHOOK, delete_whole
 from .deliveries import number_of, pending, record, replay
 
 _SELECT = f"SELECT {WEBHOOK_COLUMNS} FROM webhooks"  # noqa: S608
@@ -82,24 +81,7 @@ class SqliteWebhooks(SqliteBase):
         return await self._write(work)
 
     async def delete_webhook(self, id: str) -> bool:
-        deleted = False
-
-        def work(database: Database, limit: int) -> int:
-            nonlocal deleted
-            connection = database.connection
-            row = connection.execute("SELECT number FROM webhooks WHERE id = ?", (id,)).fetchone()
-            if row is None:
-                return 0
-            database.forget()
-            gone = delete_of_webhook(connection, row[0], limit)
-            if gone < limit:  # the last few rows go with it
-                deleted = connection.execute("DELETE FROM webhooks WHERE number = ?", row).rowcount > 0
-            else:  # nothing is to come in the meantime
-                connection.execute("UPDATE webhooks SET enabled = 0 WHERE number = ?", row)
-            return gone
-
-        await in_pieces(lambda limit: self._write(lambda database: work(database, limit), background=True), rest=False)
-        return deleted
+        return await delete_whole(self._writer, WEBHOOK, id)
 
     async def pending_deliveries(
         self, webhook: str, *, now: float, busy: Collection[str], limit: int

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from sqlite3 import Connection
+from typing import NamedTuple
+
+from ...pieces import in_pieces
+from .connection import Database
+from .writer import Writer
 
 _OF_SESSION = (
     "DELETE FROM messages WHERE number IN (SELECT number FROM messages WHERE uid = ?1 LIMIT ?2)",
@@ -16,15 +22,15 @@ _OF_WEBHOOK = (
 )
 
 
-def delete_of_session(connection: Connection, uid: int, limit: int) -> int:
+def _delete_of_session(connection: Connection, uid: int, limit: int) -> int:
     """At most `limit` rows; less when that is nearly all of them."""
     gone = _delete(connection, _OF_SESSION, uid, limit)
     for (number,) in connection.execute("SELECT number FROM webhooks WHERE uid = ?", (uid,)).fetchall():
-        gone += delete_of_webhook(connection, number, limit - gone)
+        gone += _delete_of_webhook(connection, number, limit - gone)
     return gone
 
 
-def delete_of_webhook(connection: Connection, number: int, limit: int) -> int:
+def _delete_of_webhook(connection: Connection, number: int, limit: int) -> int:
     """At most `limit` rows; less when that is nearly all of them."""
     return _delete(connection, _OF_WEBHOOK, number, limit)
 
@@ -35,3 +41,50 @@ def _delete(connection: Connection, statements: tuple[str, ...], number: int, li
         if gone < limit:
             gone += connection.execute(statement, (number, limit - gone)).rowcount
     return gone
+
+
+class Kind(NamedTuple):
+    """A kind of row that others refer to. `find` is the statement for its number by its id, `delete` deletes a part of the
+    others; the rest are statements with the number: for a row that is not deleted yet, and for the row itself."""
+
+    find: str
+    delete: Callable[[Connection, int, int], int]
+    disable: tuple[str, ...]
+    last: str
+
+
+SESSION = Kind(
+    "SELECT uid FROM sessions WHERE id = ?",
+    _delete_of_session,
+    ("UPDATE sessions SET enabled = 0 WHERE uid = ?", "UPDATE webhooks SET enabled = 0 WHERE uid = ?"),
+    "DELETE FROM sessions WHERE uid = ?",
+)
+WEBHOOK = Kind(
+    "SELECT number FROM webhooks WHERE id = ?",
+    _delete_of_webhook,
+    ("UPDATE webhooks SET enabled = 0 WHERE number = ?",),
+    "DELETE FROM webhooks WHERE number = ?",
+)
+
+
+async def delete_whole(writer: Writer, kind: Kind, id: str) -> bool:
+    """Delete a row with all that refers to it; False when there is no such row. Raises StoreError."""
+    deleted = False
+
+    def work(database: Database, limit: int) -> int:
+        nonlocal deleted
+        connection = database.connection
+        row = connection.execute(kind.find, (id,)).fetchone()
+        if row is None:
+            return 0
+        database.forget()  # rules of webhooks change
+        gone = kind.delete(connection, row[0], limit)
+        if gone < limit:  # the last few rows go with it
+            deleted = connection.execute(kind.last, row).rowcount > 0
+        else:  # nothing is to come in the meantime
+            for statement in kind.disable:
+                connection.execute(statement, row)
+        return gone
+
+    await in_pieces(lambda limit: writer.run(lambda database: work(database, limit), background=True), rest=False)
+    return deleted
