@@ -72,7 +72,7 @@ CALLS = {
     "chats of a session": "/v1/sessions/session-3/chats",
     "chats of a session with one": "/v1/sessions/session-1/chats",
     "chats, a common name": "/v1/sessions/session-3/chats?q=person&limit=10",
-    "chats, a name that never was": "/v1/sessions/session-3/chats?q=nobody",
+    "chats, a name that never was": "/v1/sessions/session-3/chats?q=absent",
     "messages of a chat": "/v1/sessions/session-3/chats/busy-7/messages?limit=5",
     "messages of a long chat": "/v1/sessions/session-1/chats/big/messages",
     "messages of an absent chat": "/v1/sessions/session-3/chats/absent/messages",

@@ -203,7 +203,7 @@ class ChatFeatures(CatalogueFeatures, ChatNames):
                 await self._vault.remove(media)
             raise
         finally:
-            self._signals.erased.fire()  # nobody knows what a piece that failed has deleted
+            self._signals.erased.fire()  # a piece that failed may have deleted something
             self._signals.webhooks.fire()  # endpoints read again which deliveries are left
         await self._vault.remove(media)
         return Erased(events, messages, tuple(media))

@@ -152,17 +152,22 @@ async def test_a_slow_follower_misses_nothing_and_little_is_kept(setup: Any) -> 
     assert late == seen
 
 
+async def receive_and_read(setup: Any, nursery: trio.Nursery, count: int) -> None:
+    """A follower receives so many events, and a second one reads them: with few events from the newest in memory, with many
+    from the pages that are shared."""
+    seen: list[list[int]] = [[], []]
+    nursery.start_soon(lambda: collect(setup, seen[0], count, types=["*"]))
+    await trio.testing.wait_all_tasks_blocked()
+    await setup.say(count=count)
+    await until(lambda: len(seen[0]) == count)
+    await collect(setup, seen[1], count, types=["*"])
+    assert seen[0] == seen[1]
+
+
 @pytest.mark.parametrize("count", [3, KEPT + 3 * BEHIND])
 async def test_what_was_erased_does_not_come_out_of_memory(setup: Any, count: int) -> None:
-    """With few events a follower reads the newest in memory, with many the pages that are shared."""
     async with trio.open_nursery() as nursery:
-        seen: list[list[int]] = [[], []]
-        nursery.start_soon(lambda: collect(setup, seen[0], count, types=["*"]))
-        await trio.testing.wait_all_tasks_blocked()
-        await setup.say(count=count)
-        await until(lambda: len(seen[0]) == count)
-        await collect(setup, seen[1], count, types=["*"])
-        assert seen[0] == seen[1]
+        await receive_and_read(setup, nursery, count)
         assert (await setup.engine.erase_chat("s0", event(0).chat)).events == count
         late = setup.engine.events(after=setup.start, types=["*"])
         with trio.move_on_after(0.2):
@@ -176,12 +181,7 @@ async def test_what_was_erased_does_not_come_out_of_memory(setup: Any, count: in
 async def test_what_a_broken_erasure_has_erased_does_not_come_out_of_memory(setup: Any, count: int) -> None:
     """The second piece fails; the newest events come first."""
     async with trio.open_nursery() as nursery:
-        seen: list[list[int]] = [[], []]
-        nursery.start_soon(lambda: collect(setup, seen[0], count, types=["*"]))
-        await trio.testing.wait_all_tasks_blocked()
-        await setup.say(count=count)
-        await until(lambda: len(seen[0]) == count)
-        await collect(setup, seen[1], count, types=["*"])
+        await receive_and_read(setup, nursery, count)
         await break_deletion(setup.store, key="20")
         with pytest.raises(StoreError):
             await setup.engine.erase_chat("s0", event(0).chat)

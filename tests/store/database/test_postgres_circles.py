@@ -142,7 +142,7 @@ async def test_a_batch_of_receipts_that_name_other_chats_moves_its_messages(post
         await store.record_sends(lease, [SendOutcome(id=ended.id, state=MessageState.FAILED, at=1001.0, error="no")])
         outcomes = [
             SendOutcome(id=each.id, state=MessageState.SENDING, at=1002.0, receipt=Receipt(each.id, 1002.0, chat=chat))
-            for each, chat in ((moved, "b"), (ended, "none"), (other, "a"), (read, "nobody"))
+            for each, chat in ((moved, "b"), (ended, "none"), (other, "a"), (read, "absent"))
         ]
         recorded = await store.record_sends(lease, outcomes)
         assert recorded.refused == {ended.id}

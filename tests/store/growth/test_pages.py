@@ -185,7 +185,7 @@ async def test_pages_of_files_have_what_matches(store: Store) -> None:
     assert len(everything) == 300
     for _ in range(200):
         query = MediaQuery(
-            session=rng.choice([None, None, *SESSIONS, "nobody"]),
+            session=rng.choice([None, None, *SESSIONS, "absent"]),
             sessions=rng.choice([None, None, (), ("shop",), ("other", "shop", "shop")]),
             state=rng.choice([None, *MediaState]),
             origin=rng.choice([None, *MediaOrigin]),
@@ -213,8 +213,8 @@ async def test_pages_of_the_audit_log_have_what_matches(store: Store) -> None:
 
     await store.append_audit([entry(number) for number in range(1000)])
     everything = await store.read_audit(AuditQuery(limit=10_000))
-    for key in (None, "a", "b", "nobody"):
-        for session in (None, "s", "t", "nobody"):
+    for key in (None, "a", "b", "absent"):
+        for session in (None, "s", "t", "absent"):
             for before in (None, everything[500].id):
                 for limit in (1, 7, 5000):
                     found = await store.read_audit(AuditQuery(before=before, key=key, session=session, limit=limit))
@@ -238,7 +238,7 @@ READS: dict[str, Callable[[Store], Awaitable[object]]] = {
     "an absent state": lists(Q(session="shop", states=(MessageState.EXPIRED, MessageState.SCHEDULED))),
     "what waits": lists(Q(session="shop", states=(MessageState.QUEUED, MessageState.SENDING), limit=10)),
     "a chat": lists(Q(session="shop", chat="1", limit=10)),
-    "an absent chat": lists(Q(session="shop", chat="nobody")),
+    "an absent chat": lists(Q(session="shop", chat="absent")),
     "a chat and a rare state": lists(Q(session="shop", chat="1", states=(MessageState.FAILED,))),
     "a chat and an absent state": lists(Q(session="shop", chat="1", states=(MessageState.READ,))),
     "until the beginning": lists(Q(session="shop", until=900.0)),
@@ -258,7 +258,7 @@ READS: dict[str, Callable[[Store], Awaitable[object]]] = {
     ),
     "the files of sessions": lambda store: store.list_media(MediaQuery(sessions=SESSIONS, limit=10)),
     "the audit of a key in a session": lambda store: store.read_audit(AuditQuery(key="rare", session="shop")),
-    "the audit of an absent key in a session": lambda store: store.read_audit(AuditQuery(key="nobody", session="shop")),
+    "the audit of an absent key in a session": lambda store: store.read_audit(AuditQuery(key="absent", session="shop")),
     "the audit of a session": lambda store: store.read_audit(AuditQuery(session="shop", limit=10)),
 }
 
