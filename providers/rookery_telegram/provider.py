@@ -24,14 +24,13 @@ from .bot_api.proxy import check_proxy
 from .event_types import EVENT_TYPES
 from .sending.options import check_options, options_of
 from .sending.rates import Rates
-from .settings import BotSettings, bot_settings, check_address
+from .settings import API_URL, BotSettings, bot_settings, check_address
 
 if TYPE_CHECKING:  # a server without bots needs neither httpx nor the code of links: `_connect` loads them
     from .bot_api.api import BotApi
     from .bot_api.server import BotServer
     from .link import TelegramLink
 
-API_URL = "https://api.telegram.org"
 POLL_TIMEOUT = 50
 """Seconds; the server's maximum."""
 
