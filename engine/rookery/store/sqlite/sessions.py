@@ -134,7 +134,7 @@ class SqliteSessions(SqliteBase):
         return await self._write(work)
 
     async def delete_session(self, id: str) -> bool:
-        return await delete_whole(self._writer, SESSION, id)
+        return await delete_whole(self._write, SESSION, id)
 
     async def history(self, id: str) -> Sequence[Transition]:
         sql = "SELECT status, reason, detail, at FROM history WHERE uid = ? ORDER BY seq DESC"

@@ -81,7 +81,7 @@ class SqliteWebhooks(SqliteBase):
         return await self._write(work)
 
     async def delete_webhook(self, id: str) -> bool:
-        return await delete_whole(self._writer, WEBHOOK, id)
+        return await delete_whole(self._write, WEBHOOK, id)
 
     async def pending_deliveries(
         self, webhook: str, *, now: float, busy: Collection[str], limit: int

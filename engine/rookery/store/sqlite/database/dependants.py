@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from sqlite3 import Connection
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from ...pieces import in_pieces
 from .connection import Database
-from .writer import Writer
+from .writer import Work
 
 _OF_SESSION = (
     "DELETE FROM messages WHERE number IN (SELECT number FROM messages WHERE uid = ?1 LIMIT ?2)",
@@ -67,7 +67,13 @@ WEBHOOK = Kind(
 )
 
 
-async def delete_whole(writer: Writer, kind: Kind, id: str) -> bool:
+class Write(Protocol):
+    """Runs work of the store in a transaction."""
+
+    def __call__(self, work: Work[int], *, background: bool) -> Awaitable[int]: ...
+
+
+async def delete_whole(write: Write, kind: Kind, id: str) -> bool:
     """Delete a row with all that refers to it; False when there is no such row. Raises StoreError."""
     deleted = False
 
@@ -86,5 +92,5 @@ async def delete_whole(writer: Writer, kind: Kind, id: str) -> bool:
                 connection.execute(statement, row)
         return gone
 
-    await in_pieces(lambda limit: writer.run(lambda database: work(database, limit), background=True), rest=False)
+    await in_pieces(lambda limit: write(lambda database: work(database, limit), background=True), rest=False)
     return deleted
