@@ -21,6 +21,7 @@ from .media import MediaFeatures
 from .platform.kinds import MessageKinds
 from .validation import (
     MAX_TTL,
+    PlainText,
     check_document,
     check_storable,
     check_text,
@@ -37,6 +38,7 @@ ROOM_FOR_ANSWERS = 100
 """How many answers to the platform's queries are accepted while the queue is full."""
 
 _ONLY_TEXT = {"text"}
+_QUEUED, _SCHEDULED = MessageState.QUEUED, MessageState.SCHEDULED
 
 
 class Acceptance(MediaFeatures, MessageKinds):
@@ -85,8 +87,10 @@ class Acceptance(MediaFeatures, MessageKinds):
     def _plain_draft(self, session: str, fields: Mapping[str, Any], now: float) -> OutboundMessage | None:
         """A message that is a text without anything unusual. Raises InvalidInput."""
         plain = plain_text(fields) if self._has_one_form(session) else None
-        if plain is None:
-            return None
+        return None if plain is None else self._of_plain(session, plain, now)
+
+    def _of_plain(self, session: str, plain: PlainText, now: float) -> OutboundMessage:
+        """Raises InvalidInput for a message that is too far ahead."""
         text = Text(plain.text, plain.format, plain.preview)
         return self._draft(
             session, plain.to, text, plain.reply_to, {}, plain.idempotency_key, plain.ttl, plain.send_at, now
@@ -107,20 +111,19 @@ class Acceptance(MediaFeatures, MessageKinds):
         """A message of checked fields. Raises InvalidInput for one that is too far ahead."""
         if send_at is not None and not now - MAX_AHEAD <= send_at <= now + MAX_AHEAD:
             raise InvalidInput("send_at: at most a year from now", field="send_at")
-        scheduled = send_at is not None and send_at > now
+        begin, state = (now, _QUEUED) if send_at is None or send_at <= now else (send_at, _SCHEDULED)
         return OutboundMessage(
             id=new_id(),
             session=session,
             to=to,
             content=content,
-            state=MessageState.SCHEDULED if scheduled else MessageState.QUEUED,
+            state=state,
             reply_to=reply_to,
             options=options,
             idempotency_key=key,
             created_at=now,
             updated_at=now,
-            expires_at=(send_at if scheduled and send_at is not None else now)
-            + (self.settings.message_ttl if ttl is None else ttl),
+            expires_at=begin + (self.settings.message_ttl if ttl is None else ttl),
             send_at=send_at,
             ttl=ttl,
         )

@@ -19,6 +19,7 @@ from ..errors import (
 from ..model.message import MessageQuery, MessageState, OutboundMessage, Receipt, after
 from ..runtime.signals import MessageWatch
 from .acceptance import Acceptance
+from .validation import PlainText
 
 POLL_INTERVAL = 1.0  # seconds between looks at a message that another engine may finish
 MAX_BATCH = 1000
@@ -75,9 +76,10 @@ class MessageFeatures(Acceptance):
             return await self._until_final(stored, watch, version, wait)
 
     async def submit_batch(
-        self, session: str, messages: Sequence[Mapping[str, Any]]
+        self, session: str, messages: Sequence[Mapping[str, Any] | PlainText]
     ) -> Sequence[OutboundMessage | RookeryError]:
-        """Accept up to `MAX_BATCH` messages in one transaction; each is a mapping of the arguments of `submit`.
+        """Accept up to `MAX_BATCH` messages in one transaction; each is a mapping of the arguments of `submit`, or what
+        `plain_text` has made of one.
         Returns, in order, each message as it is stored, or the error that `submit` would raise for it; the other
         messages are still accepted.
 
@@ -88,8 +90,15 @@ class MessageFeatures(Acceptance):
         answers: list[OutboundMessage | RookeryError | None] = []
         drafts: list[OutboundMessage] = []
         now = self._clock()
+        has_one_form = self._has_one_form(session)
         for fields in messages:
             try:
+                if isinstance(fields, PlainText):
+                    if has_one_form:
+                        drafts.append(self._of_plain(session, fields, now))
+                        answers.append(None)
+                        continue
+                    fields = msgspec.structs.asdict(fields)
                 drafts.append(await self._to_message(session, fields, now))
                 answers.append(None)
             except RookeryError as error:

@@ -9,6 +9,7 @@ import msgspec
 from rookery import model
 from rookery.errors import NotFound, RookeryError
 from rookery.features.acceptance import MAX_AHEAD
+from rookery.features.validation import PlainText
 from rookery.model.key import Scope
 from rookery.model.message import MessageQuery
 
@@ -79,7 +80,8 @@ async def send_message(
     state, which `state` names (`sent`, but also `failed` with `error`). 202: it is still under way; ask again at
     `Location`. A repeated `Idempotency-Key` answers with the first message instead of sending again.
     """
-    fields = _plain_fields(body, api.engine.now()) or await _fields_of(api, body, caller)
+    plain = plain_send(body, api.engine.now())
+    fields = await _fields_of(api, body, caller) if plain is None else msgspec.structs.asdict(plain)
     if idempotency_key is not None:
         if fields["idempotency_key"] not in (None, idempotency_key):
             raise invalid("idempotency_key: the header Idempotency-Key has another value", "idempotency_key")
@@ -114,19 +116,19 @@ async def send_batch(api: Api, id: str, *, body: SendBatch, caller: Caller) -> A
     is answered with its problem, and the others are accepted. `idempotency_key` inside a message does what the header does
     for a single one.
     """
-    given: list[dict[str, Any] | Problem] = []
+    given: list[PlainText | dict[str, Any] | Problem] = []
     now = api.engine.now()
     for message in body.messages:
         try:
-            given.append(_plain_fields(message, now) or await _fields_of(api, message, caller))
+            given.append(plain_send(message, now) or await _fields_of(api, message, caller))
         except Problem as problem:
             given.append(problem)
         except NotFound as error:
             given.append(_problem_of(error))
-    stored = iter(await api.engine.submit_batch(id, [fields for fields in given if isinstance(fields, dict)]))
+    stored = iter(await api.engine.submit_batch(id, [fields for fields in given if not isinstance(fields, Problem)]))
     answers: list[Any] = []
     for each in given:
-        answer = next(stored) if isinstance(each, dict) else each
+        answer = each if isinstance(each, Problem) else next(stored)
         if isinstance(answer, RookeryError):
             answer = _problem_of(answer)
         answers.append(answer.document if isinstance(answer, Problem) else views.Message.of(answer))
@@ -194,27 +196,6 @@ async def _check_media(api: Api, media: Any, caller: Caller) -> None:
         session = None
     if not caller.reaches(session):
         raise NotFound("media", media)
-
-
-def _plain_fields(body: dict[str, Any], now: float) -> dict[str, Any] | None:
-    """The arguments for `Engine.submit` of a text without anything unusual; None where `_fields_of` has to look."""
-    plain = plain_send(body)
-    if plain is None:
-        return None
-    send_at = seconds_of(plain.send_at)
-    if send_at is not None and abs(send_at - now) > MAX_AHEAD:
-        return None
-    return {
-        "text": plain.text,
-        "format": plain.format,
-        "preview": plain.preview,
-        "to": plain.to,
-        "reply_to": plain.reply_to,
-        "options": plain.options,
-        "ttl": plain.ttl,
-        "send_at": send_at,
-        "idempotency_key": plain.idempotency_key,
-    }
 
 
 async def _fields_of(api: Api, body: dict[str, Any], caller: Caller) -> dict[str, Any]:

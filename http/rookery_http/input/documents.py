@@ -99,7 +99,7 @@ def read_json(body: Bytes, shape: type[T]) -> T:
     Raises:
         Problem: 400, with the path of the field.
     """
-    names = _check_outline(body)
+    names, opened = _check_outline(body)
     try:
         value = msgspec.json.decode(body)
     except RecursionError:
@@ -108,13 +108,14 @@ def read_json(body: Bytes, shape: type[T]) -> T:
         raise Problem(400, "malformed-json", "Malformed JSON", f"the body is not valid JSON: {error}") from None
     if b"\\u0000" in body:
         _refuse_nul(value, "")
-    if names and names != _names_in(value):
+    if names and names != _names_in(value, opened):
         _refuse_repetitions(body)
     return convert(_with_integers(value), shape)
 
 
-def _check_outline(body: Bytes) -> int:
-    """Refuse a document that is too deep or has too many values, ignoring text in strings; the number of names."""
+def _check_outline(body: Bytes) -> tuple[int, int]:
+    """Refuse a document that is too deep or has too many values, ignoring text in strings; the number of names, and that
+    of objects and lists."""
     if body.find(b"\\") >= 0:
         body = body.replace(b"\\\\", b"").replace(b'\\"', b"")
     if body.count(b'"') > 4 * MAX_VALUES:
@@ -130,7 +131,7 @@ def _check_outline(body: Bytes) -> int:
         brackets = outline.translate(None, _NOT_BRACKETS)
         if max(accumulate(map(_STEPS.__getitem__, brackets))) > MAX_DEPTH:
             raise _too_deep()
-    return names
+    return names, opened
 
 
 def _too_many() -> Problem:
@@ -141,15 +142,15 @@ def _too_deep() -> Problem:
     return invalid(f"the JSON is nested deeper than {MAX_DEPTH} levels")
 
 
-def _names_in(value: Any) -> int:
-    count, todo = 0, [value]
-    while todo:
-        item = todo.pop()
+def _names_in(value: Any, opened: int) -> int:
+    """The number of names in a document of so many objects and lists."""
+    count, found = 0, [value] if isinstance(value, _HOLDERS) else []
+    for item in found:  # which grows, level by level
         if isinstance(item, dict):
             count += len(item)
-            todo += [inner for inner in item.values() if isinstance(inner, _HOLDERS)]
-        elif isinstance(item, list):
-            todo += [inner for inner in item if isinstance(inner, _HOLDERS)]
+        if len(found) < opened:  # otherwise the rest holds no more of them
+            inner = item.values() if isinstance(item, dict) else item
+            found += [each for each in inner if isinstance(each, _HOLDERS)]
     return count
 
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import msgspec
 
 from rookery import model
+from rookery.features.acceptance import MAX_AHEAD
 from rookery.features.messages import MAX_BATCH
+from rookery.features.validation import PlainText, plain_text
 from rookery.model import content
 
 from ..output.problems import invalid
-from .parameters import NO_NEWLINE, EventId, IdempotencyKey, Instant, Limit
+from .parameters import NO_NEWLINE, EventId, IdempotencyKey, Instant, Limit, instant, is_idempotency_key
 from .reading import convert
 
 MAX_WAIT = 60.0
@@ -42,15 +44,6 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True):
     ) = None
     options: Annotated[dict[str, Any], msgspec.Meta(description="fields that only this platform knows")] | None = None
     idempotency_key: IdempotencyKey | None = None
-
-
-class PlainSend(Envelope, frozen=True, forbid_unknown_fields=True):
-    """A text, as most messages are: read in one pass. What is no valid `PlainSend` is read as `Envelope` and content."""
-
-    text: str
-    type: Literal["text"] = "text"
-    format: str = "plain"
-    preview: bool = True
 
 
 ENVELOPE = frozenset(field.encode_name for field in msgspec.structs.fields(Envelope))
@@ -117,13 +110,23 @@ def media_in(value: Any) -> Iterator[Any]:
             yield from media_in(item)
 
 
-def plain_send(body: dict[str, Any]) -> PlainSend | None:
-    """The document as a text that names no file; None when it has to be looked at more closely."""
-    try:
-        found = msgspec.convert(body, PlainSend)
-    except msgspec.ValidationError:
+def plain_send(body: dict[str, Any], now: float) -> PlainText | None:
+    """The document as a text without anything unusual, as most messages are: read in one pass. None when it has to be read
+    as `Envelope` and content."""
+    if body.get("options") is not None:
         return None
-    return None if found.text.startswith(content.MEDIA_PREFIX) else found
+    fields = body
+    if (send_at := body.get("send_at")) is not None:
+        seconds = instant(send_at) if isinstance(send_at, str) else None
+        if seconds is None or abs(seconds - now) > MAX_AHEAD:
+            return None
+        fields = fields | {"send_at": seconds}
+    if type(to := body.get("to")) is int and -(2**63) <= to < 2**63:
+        fields = fields | {"to": str(to)}
+    if (key := body.get("idempotency_key")) is not None and not is_idempotency_key(key):
+        return None
+    found = plain_text(fields)
+    return None if found is None or found.text.startswith(content.MEDIA_PREFIX) else found
 
 
 def split(body: dict[str, Any]) -> tuple[Envelope, dict[str, Any]]:

@@ -46,14 +46,17 @@ IN_WORDS[_INSTANT] = "a time with its zone is needed, such as 2026-01-31T12:00:0
 Instant = Annotated[str, msgspec.Meta(pattern=_INSTANT + NO_NEWLINE, examples=["2026-01-31T12:00:00Z"])]
 """A time of this century, as RFC 3339 writes it."""
 
+_KEY = r"^[!-~]{1,255}$"
 IdempotencyKey = Annotated[
     str,
     msgspec.Meta(
-        pattern=r"^[!-~]{1,255}$" + NO_NEWLINE,
+        pattern=_KEY + NO_NEWLINE,
         description="makes a repeated request answer with the first one's message",
         examples=["order-4711-paid"],
     ),
 ]
+_instant = re.compile(_INSTANT[1:-1])
+_key = re.compile(_KEY[1:-1])
 EventNumber = Annotated[EventId, msgspec.Meta(description="continue behind this event")]
 HEADERS = {"Idempotency-Key": IdempotencyKey, "Last-Event-ID": EventNumber}
 
@@ -84,6 +87,17 @@ def seconds_of(instant: str | None) -> float | None:
         return None
     first = datetime.fromisoformat(f"{instant[:8]}01{instant[10:]}")
     return first.timestamp() + (int(instant[8:10]) - 1) * 86_400.0
+
+
+@lru_cache(maxsize=256)  # checking one takes as long as the rest of a message
+def instant(text: str) -> float | None:
+    """Seconds since the epoch; None for a text that is no `Instant`."""
+    return None if _instant.fullmatch(text) is None else seconds_of(text)
+
+
+def is_idempotency_key(value: object) -> bool:
+    """True for a text that is an `IdempotencyKey`."""
+    return isinstance(value, str) and _key.fullmatch(value) is not None
 
 
 def is_id(text: str) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from rookery import model
-from rookery.model.content import kind_of
+from rookery.model.content import Text, kind_of
 from rookery.model.document import EventDocument, content_document
 
 from ..config.advice import with_variables
@@ -155,25 +155,30 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def of(cls, message: model.OutboundMessage) -> Message:
-        receipt = message.receipt
+        receipt, error, content = message.receipt, message.error, message.content
         created = moment(message.created_at)
+        document = content_document(message)
+        if type(content) is Text:
+            kind = "text"
+        else:
+            kind, document = kind_of(content), _without_passwords(document)
         return cls(
             id=message.id,
             session=message.session,
             to=message.to,
-            type=kind_of(message.content),
-            content=_without_passwords(content_document(message)),
+            type=kind,
+            content=document,
             options=dict(message.options),
             state=message.state,
-            receipt=Receipt(receipt.message_id, moment(receipt.time), receipt.chat) if receipt else None,
-            error=with_variables(message.error),
+            receipt=None if receipt is None else Receipt(receipt.message_id, moment(receipt.time), receipt.chat),
+            error=None if error is None else with_variables(error),
             attempts=message.attempts,
             reply_to=message.reply_to,
             idempotency_key=message.idempotency_key,
             created_at=created,
             updated_at=created if message.updated_at == message.created_at else moment(message.updated_at),
             expires_at=moment(message.expires_at),
-            send_at=moment_or_none(message.send_at),
+            send_at=None if message.send_at is None else moment(message.send_at),
         )
 
 

@@ -89,7 +89,7 @@ async def test_the_quick_way_makes_the_same_messages(serve: Any, monkeypatch: py
                 times = creation_times(given[start : start + 300], answers)
                 assert len(times) <= 1  # otherwise the chat shows them in another order
                 batches += len(times)
-            monkeypatch.setattr(messages, "plain_send", lambda body: None)
+            monkeypatch.setattr(messages, "plain_send", lambda body, now: None)
             monkeypatch.setattr(acceptance, "plain_text", lambda fields: None)
         different = [each for each in zip(given, found["one"], found["two"], strict=True) if each[1] != each[2]]
         assert different == []

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 from operator import itemgetter
 
 from ....errors import AlreadyExists, Busy, InvalidInput, NotFound, RookeryError
@@ -21,16 +22,18 @@ _BY_ID = f"{_SELECT} WHERE id = ?"
 _ANY_KEY = "SELECT 1 FROM messages WHERE uid = ? AND idempotency_key IN (SELECT value FROM json_each(?)) LIMIT 1"
 _ANY_ID = "SELECT 1 FROM messages WHERE id IN (SELECT value FROM json_each(?)) LIMIT 1"
 _COLUMNS = ("uid", *MESSAGE_COLUMNS.split(", "), "chat", "is_entry")
-_RARE = ("reply_to", "idempotency_key", "receipt", "error", "send_at", "ttl")
-_PLAIN = tuple(column for column in _COLUMNS if column not in _RARE)
-_INSERT, _INSERT_PLAIN = (
-    ManyRows(f"INSERT INTO messages ({', '.join(columns)}) VALUES {{rows}}", len(columns))  # noqa: S608
-    for columns in (_COLUMNS, _PLAIN)
-)
-"""The second one leaves out what most messages do not have: `sqlite3` takes ten times as long to bind a NULL as a number."""
-_rare_of = itemgetter(*map(_COLUMNS.index, _RARE))
-_plain_of = itemgetter(*map(_COLUMNS.index, _PLAIN))
-_NOTHING_RARE = (None,) * len(_RARE)
+_RARE = tuple(_COLUMNS.index(name) for name in ("reply_to", "idempotency_key", "receipt", "error", "send_at", "ttl"))
+
+
+@cache
+def _insert_of(left_out: tuple[int, ...]) -> tuple[ManyRows, Callable[[Row], Row]]:
+    """The statement without these columns, and the values of a row for it. Columns that no message has are left out:
+    `sqlite3` takes ten times as long to bind a NULL as a number."""
+    kept = [place for place in range(len(_COLUMNS)) if place not in left_out]
+    names = ", ".join(_COLUMNS[place] for place in kept)
+    return ManyRows(f"INSERT INTO messages ({names}) VALUES {{rows}}", len(kept)), itemgetter(*kept)  # noqa: S608
+
+
 TOUCH_CHATS = ManyRows(
     "INSERT INTO chats (uid, chat, last_at) VALUES {rows} "
     "ON CONFLICT (uid, chat) DO UPDATE SET last_at = excluded.last_at WHERE excluded.last_at > last_at",
@@ -134,10 +137,8 @@ class Queue:
             if is_entry:
                 chats[message.to] = max(message.created_at, chats.get(message.to, message.created_at))
             rows.append((self._uid, *message_to_row(message), message.to, int(is_entry)))
-        if all(_rare_of(row) == _NOTHING_RARE for row in rows):
-            _INSERT_PLAIN.run(self._connection, [_plain_of(row) for row in rows])
-        else:
-            _INSERT.run(self._connection, rows)
+        statement, values_of = _insert_of(tuple(place for place in _RARE if all(row[place] is None for row in rows)))
+        statement.run(self._connection, list(map(values_of, rows)))
         self._database.sends_stored(newest, steps)
         TOUCH_CHATS.run(self._connection, [(self._uid, chat, at) for chat, at in chats.items()])
 
