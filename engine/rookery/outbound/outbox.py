@@ -117,7 +117,7 @@ class Outbox:
     async def settle(self) -> None:
         """After the last link, store the remaining outcomes. The caller bounds the time."""
         if self._made is not None:
-            await self._made.settled()
+            await self._made.places.released()
             await self._made.window.pay()
 
     def reserve(self, message: OutboundMessage) -> bool:
@@ -137,7 +137,7 @@ class Outbox:
     def withdraw(self, message: OutboundMessage, *, reserved: bool) -> None:
         """The message was not stored."""
         if reserved:
-            self._rounds.withdraw(message.id)
+            self._rounds.places.release(message.id)
             self._window.release(self._lanes.of(message))
         else:
             self._window.forget(message.id)
@@ -167,7 +167,7 @@ class Outbox:
     async def reconcile(self, stored: Unfinished) -> None:
         """Take over the messages that `stored` lists for this session and that should be handled here but are not.
         Works with or without a connection. Raises StoreError."""
-        missing = {id for id in self._window.missing(stored.sending) if not self._rounds.is_storing(id)}
+        missing = {id for id in self._window.missing(stored.sending) if not self._rounds.places.is_reserved(id)}
         # Twice in a row, because the store may have been read just before its row changed.
         strays, self._suspects = missing.intersection(self._suspects), tuple(missing)
         if strays:

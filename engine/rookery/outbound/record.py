@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from types import MappingProxyType
 
 import msgspec
 import trio
@@ -32,6 +33,7 @@ class Written(msgspec.Struct, frozen=True):
 
 
 NOTHING = Written(frozenset(), frozenset())
+NONE: Mapping[str, str] = MappingProxyType({})
 
 
 class SendRecord:
@@ -66,9 +68,10 @@ class SendRecord:
         """The wall clock, seconds since the epoch."""
         return self._clock()
 
-    async def write(self, outcomes: Sequence[SendOutcome]) -> Written:
+    async def write(self, outcomes: Sequence[SendOutcome], *, after: Mapping[str, str] = NONE) -> Written:
         """Store states in one transaction, shielded, within `store_timeout`. If the store refuses a state, each state
-        is written in its own transaction."""
+        is written in its own transaction. `after`: ids of messages, each with that of a message whose state comes first
+        in `outcomes` and has to be stored before."""
         if not outcomes:
             return NOTHING
         self._signals.sends.fire()
@@ -83,7 +86,7 @@ class SendRecord:
                 except StoreUnavailable:
                     await trio.sleep(STORE_RETRY_DELAY)
                 except (InvalidInput, StoreError) as error:
-                    refused |= await self._write_apart(left, error)
+                    refused |= await self._write_apart(left, after, error)
                 else:
                     refused |= recorded.refused
                     await self._tell(left, recorded)
@@ -97,10 +100,12 @@ class SendRecord:
             )
         return Written(frozenset(refused), frozenset(outcome.id for outcome in left))
 
-    async def _write_apart(self, left: list[SendOutcome], error: Exception) -> set[str]:
+    async def _write_apart(self, left: list[SendOutcome], after: Mapping[str, str], error: Exception) -> set[str]:
         """Write each state in its own transaction. Removes from `left` those that were stored or never will be."""
         refused: set[str] = set()
         for outcome in list(left):
+            if (before := after.get(outcome.id)) is not None and any(before == each.id for each in left):
+                continue
             try:
                 recorded = await self._store.record_sends(self._lease, (outcome,), announce=self._announce)
             except LeaseLost:

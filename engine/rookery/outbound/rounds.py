@@ -1,33 +1,29 @@
 """Moves the messages of one session's window through its link.
 
 One task, `_deliver`, drives everything: each round stores the new outcomes and the due beginnings in one transaction,
-then passes the messages to the send tasks. While it stores, the next round collects. All end after a moment without sends.
+then passes the messages to the send tasks. The message behind one that ended begins in the same transaction if it may.
+While it stores, the next round collects. All end after a moment without sends.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
-from heapq import heappop, heappush
-from itertools import count
+from collections.abc import Callable, Sequence
 
 import trio
 
 from ..errors import LeaseLost, TerminalError
 from ..model.message import MessageState, OutboundMessage, SendOutcome
 from ..model.session import Lease
-from ..provider.capabilities import Concurrent
 from ..provider.contract import Link
-from ..runtime.signals import Flag
 from ..services import Services
 from .attempt import RETRY_DELAY, Pause
-from .chats import Chat, Item
+from .chats import Chat, Item, WaitingChats
 from .lanes import Lanes, is_own
+from .places import Places
 from .record import SendRecord
 from .send_tasks import SendTasks
 from .turns import Turns
 from .window import Window
-
-DEFAULT_CONCURRENCY = 16
 
 LINGER = 1.0
 """Seconds without work after which the tasks end."""
@@ -58,15 +54,10 @@ class Rounds:
         self._link: Link | None = None
         self._nursery: trio.Nursery | None = None
         self._turns = Turns(lanes)
-        self._places = 0  # messages that the link may handle at once
-        self._taken = 0
-        self._reserving: dict[str, None] = {}  # a set: messages that are being stored as SENDING
-        self._unreserved = Flag()
+        self.places = Places()
         # Each chat of the window that no send task handles is in one of these.
-        self._ready: list[Chat] = []  # at most the window; an empty deque would take 760 bytes of every session
-        self._later: list[tuple[float, int, Chat]] = []  # a heap by trio time
+        self._waiting = WaitingChats()
         self._done: list[Chat] = []  # chats whose first message has an outcome that is not stored yet
-        self._numbers = count()
         self._wake: trio.Event | None = None  # while messages are delivered
         self._delivering = False
 
@@ -75,7 +66,7 @@ class Rounds:
         self._link = link
         self._turns.attach(link)
         self._nursery = nursery
-        self._places = link.max_concurrent_sends if isinstance(link, Concurrent) else DEFAULT_CONCURRENCY
+        self.places.attach(link)
 
     def detach(self) -> None:
         """The link is closing: begin nothing more."""
@@ -85,58 +76,30 @@ class Rounds:
 
     def reserve(self, message: OutboundMessage) -> bool:
         """Try to reserve one of the link's places for a message that is about to be stored as SENDING, whose turn must
-        have come. `begin` or `withdraw` must follow."""
-        urgent = self._lanes.is_urgent(message.content)
+        have come. `begin` or `places.release` must follow."""
         if (
             self._link is None
-            or self._taken + len(self._reserving) >= self._places_for(urgent)
+            or not self.places.is_free(urgent=self._lanes.is_urgent(message.content), reserved=True)
             or not self._turns.take_now(message.to, message.content)
         ):
             return False
-        self._reserving[message.id] = None
+        self.places.reserve(message.id)
         return True
-
-    def _places_for(self, urgent: bool) -> int:
-        """The number of calls up to which such a message may be sent: urgent ones do not wait for slow sends."""
-        return self._places * 2 if urgent else self._places
-
-    def _next_has_place(self) -> bool:
-        """Whether the first ready chat, an urgent one if there is any, may be handled now."""
-        return bool(self._ready) and self._taken < self._places_for(is_own(self._ready[0].name))
-
-    def withdraw(self, id: str) -> None:
-        """The message that a place was reserved for was not stored."""
-        self._reserving.pop(id, None)
-        if not self._reserving:
-            self._unreserved.set()
-            self._unreserved = Flag()
 
     def begin(self, chat: Chat) -> None:
         """The message that a place was reserved for was stored, and is the first of this chat: send it."""
-        self.withdraw(chat.items[0].message.id)
+        self.places.release(chat.items[0].message.id)
         if self._link is None:
             self.window.put_back(chat)
         else:
             self._hand_over(chat)
 
-    def is_storing(self, id: str) -> bool:
-        """Whether a place is reserved for it."""
-        return id in self._reserving
-
-    async def settled(self) -> None:
-        """Wait until no place is reserved."""
-        while self._reserving:
-            await self._unreserved.wait()
-
     def _add(self, chat: Chat) -> None:
-        self._make_ready(chat)
-        self._nudge()
-
-    def _make_ready(self, chat: Chat) -> None:
-        if is_own(chat.name):
-            self._ready.insert(0, chat)
+        if chat.items[0].begun:  # together with the outcome of the one before
+            self._hand_over(chat)
         else:
-            self._ready.append(chat)
+            self._waiting.add(chat)
+            self._nudge()
 
     def _nudge(self) -> None:
         if self._wake is not None:
@@ -162,12 +125,11 @@ class Rounds:
             # The send tasks have ended. The outcomes of their last calls are stored; the rest becomes QUEUED again.
             self._tasks.end()
             with self._shields.open(self._settings.store_timeout):
-                await self._store_outcomes(())
+                await self._store_outcomes((), ())
             self._tasks.clear()
-            self._ready.clear()
-            self._later.clear()
+            self._waiting.clear()
             self._done.clear()
-            self._taken = 0
+            self.places.taken = 0
             self.window.put_all_back()
             self._delivering = False
             self._wake = None
@@ -179,13 +141,13 @@ class Rounds:
             await self._gather()
             beginning = self._due()
             if self._done or beginning:
-                await self._store_outcomes(beginning)
+                await self._store_outcomes(beginning, self._following())
                 await trio.lowlevel.checkpoint()  # a safe point for cancellation: nothing is half done here
                 continue
             if self._next_has_place():
                 continue
-            idle = not (self._taken or self._ready or self._later or self._reserving)
-            until = trio.current_time() + LINGER if idle else self._later[0][0] if self._later else float("inf")
+            idle = not (self.places.are_used or self._waiting)
+            until = trio.current_time() + LINGER if idle else self._waiting.next_at
             with trio.move_on_at(until) as patience:
                 await wake.wait()
             if idle and patience.cancelled_caught and not wake.is_set():
@@ -194,31 +156,57 @@ class Rounds:
     async def _gather(self) -> None:
         """Let outcomes that come right after each other share a transaction, while more are still on their way."""
         seen = 0
-        while seen < (seen := len(self._done)) < self._taken:
+        while seen < (seen := len(self._done)) < self.places.taken:
             await trio.lowlevel.checkpoint()
 
     def _due(self) -> list[Chat]:
         """The chats whose next message may begin now, as far as the link has free places. Takes a place for each."""
-        now = trio.current_time()
-        while self._later and self._later[0][0] <= now:
-            self._make_ready(heappop(self._later)[2])
+        self._waiting.move_due()
         beginning = []
         clock = self._record.now()
         while self._next_has_place():
-            chat = self._ready.pop(0)
+            chat = self._waiting.ready.pop(0)
             if (item := chat.items[0]).outcome is not None:
                 self._done.append(chat)
             elif item.begun:
                 self._hand_over(chat)
             elif (delay := self._turn_of(chat, item)) > 0:
-                self._postpone(chat, delay)
+                self._waiting.postpone(chat, delay)
             elif item.message.expires_at <= clock:
                 expired = SendOutcome(id=item.message.id, state=MessageState.EXPIRED, at=clock, error=EXPIRED)
                 self._conclude(chat, expired)
             else:
-                self._taken += 1
+                self.places.taken += 1
                 beginning.append(chat)
         return beginning
+
+    def _next_has_place(self) -> bool:
+        """Whether the first ready chat, an urgent one if there is any, may be handled now."""
+        ready = self._waiting.ready
+        return bool(ready) and self.places.is_free(urgent=is_own(ready[0].name))
+
+    def _following(self) -> list[Chat]:
+        """The chats whose second message may begin as soon as the outcome of the first is stored. Takes a place for each,
+        unless other chats wait for places."""
+        following: list[Chat] = []
+        clock = self._record.now() if self._done else 0.0
+        for chat in self._done:
+            if self._waiting.ready or not self.places.is_free():
+                break
+            if len(chat.items) == 1 or chat.items[0].retry_in is not None:
+                continue
+            item = chat.items[1]
+            if item.message.expires_at > clock and self._takes_turn(item):
+                self.places.taken += 1
+                following.append(chat)
+        return following
+
+    def _takes_turn(self, item: Item) -> bool:
+        """Book the message's turn if it has come."""
+        if item.booked:
+            return self._turns.pause_left() <= 0
+        item.booked = self._turns.take_now(item.message.to, item.message.content)
+        return item.booked
 
     def _turn_of(self, chat: Chat, item: Item) -> float:
         """Book the message's turn, once; returns the seconds until it comes."""
@@ -228,11 +216,8 @@ class Rounds:
                 return delay
         return self._turns.pause_left()
 
-    def _postpone(self, chat: Chat, delay: float) -> None:
-        heappush(self._later, (trio.current_time() + delay, next(self._numbers), chat))
-
     def _hand_over(self, chat: Chat) -> None:
-        self._taken += 1
+        self.places.taken += 1
         self._tasks.give(chat)
         self._nudge()
 
@@ -246,7 +231,7 @@ class Rounds:
 
     def _ended(self, chat: Chat, result: SendOutcome | Pause) -> None:
         """A send task has finished the chat's first message."""
-        self._taken -= 1
+        self.places.taken -= 1
         if not isinstance(result, Pause):
             self._conclude(chat, result)
             return
@@ -257,44 +242,48 @@ class Rounds:
             self._turns.pause(result.delay)
         self._conclude(chat, self._record.queued(item.message.id, result.error), result.delay)
 
-    async def _store_outcomes(self, beginning: Collection[Chat]) -> None:
+    async def _store_outcomes(self, beginning: Sequence[Chat], following: Sequence[Chat]) -> None:
         """Write outcomes and beginnings in one transaction. Raises LeaseLost."""
         done, self._done = self._done, []
         outcomes = [outcome for chat in done if (outcome := chat.items[0].outcome) is not None]
-        now = self._record.now() if beginning else 0.0
-        for chat in beginning:
-            chat.items[0].doubtful = True
-            outcomes.append(SendOutcome(id=chat.items[0].message.id, state=MessageState.SENDING, at=now))
+        items = [chat.items[0] for chat in beginning]
+        items += [chat.items[1] for chat in following]
+        now = self._record.now() if items else 0.0
+        for item in items:
+            item.doubtful = True
+            outcomes.append(SendOutcome(id=item.message.id, state=MessageState.SENDING, at=now))
+        after = {chat.items[1].message.id: chat.items[0].message.id for chat in following}
         try:
-            written = await self._record.write(outcomes)
+            written = await self._record.write(outcomes, after=after)
         except LeaseLost:
             self._done += done
             raise
+        self.places.taken -= len(items)
+        for item in items:
+            if item.message.id not in written.failed and item.message.id not in written.refused:
+                item.begun = True
+                item.attempts += 1
         for chat in done:
             self._stored(chat, failed=chat.items[0].message.id in written.failed)
         for chat in beginning:
             item = chat.items[0]
-            self._taken -= 1
             if item.message.id in written.failed:
-                self._postpone(chat, RETRY_DELAY)
-            elif item.message.id in written.refused:  # cancelled, or expired
+                self._waiting.postpone(chat, RETRY_DELAY)
+            elif not item.begun:  # cancelled, or expired
                 self.window.drop_first(chat)
+            elif self._link is None:  # the link closed meanwhile; nothing was sent
+                self.window.put_back(chat)
             else:
-                item.begun = True
-                item.attempts += 1
-                if self._link is None:  # the link closed meanwhile; nothing was sent
-                    self.window.put_back(chat)
-                else:
-                    self._hand_over(chat)
+                self._hand_over(chat)
 
     def _stored(self, chat: Chat, *, failed: bool) -> None:
         item = chat.items[0]
         if item.retry_in is None and not failed:
             self.window.drop_first(chat)
         elif item.retry_in is None:
-            self._postpone(chat, RETRY_DELAY)
+            self._waiting.postpone(chat, RETRY_DELAY)
         else:  # it was not sent and is retried; if the store failed, its row still says SENDING
             item.begun = item.doubtful = failed
             item.outcome = None
-            self._postpone(chat, item.retry_in)
+            self._waiting.postpone(chat, item.retry_in)
             item.retry_in = None
