@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from typing import NamedTuple
 
 import trio
 
@@ -19,6 +20,8 @@ FEWEST = 5
 PIECE_SECONDS = 0.01
 """How long one transaction should take, in seconds: a writer waits for the one that has begun."""
 
+PARTS = 8
+"""Statements in which one transaction deletes its rows where it may look at the clock between them."""
 
 PIECE_TIMEOUT = 5.0
 """How long a caller who leaves waits for a piece that has begun, in seconds."""
@@ -58,9 +61,33 @@ async def announced(
     return files[0]
 
 
+class Deleted(NamedTuple):
+    """What one transaction has deleted. `is_cut`: its time was over, and there may be more."""
+
+    rows: int
+    is_cut: bool
+
+
+def in_parts(delete: Callable[[int], int], limit: int, is_late: Callable[[], bool]) -> Deleted:
+    """Delete up to `limit` rows within one transaction, a few with each call of `delete`, which takes their maximum number
+    and returns how many it deleted, and stop once `is_late`. The first call comes in any case, so that every transaction
+    gets on."""
+    part = max(FEWEST, -(-limit // PARTS))
+    gone = 0
+    while gone < limit:
+        wanted = min(part, limit - gone)
+        found = delete(wanted)
+        gone += found
+        if found < wanted:
+            break
+        if is_late():
+            return Deleted(gone, is_cut=True)
+    return Deleted(gone, is_cut=False)
+
+
 async def in_pieces(delete: Callable[[int], Awaitable[int]], *, rest: bool = True) -> int:
-    """Delete rows until none is left; returns how many. `delete` takes the maximum number of rows and returns how many it
-    deleted.
+    """Delete rows until none is left. `delete` takes the maximum number of rows and returns how many it deleted, or that
+    number while there may be more. Returns the sum.
 
     `rest`: pause after each piece for the time that it took, so that others are served first. Without it somebody waits for
     the end; on SQLite others come before the next piece in any case.

@@ -19,6 +19,7 @@ from rookery.model.media import MediaFile, MediaOrigin, MediaQuery, MediaState, 
 from rookery.model.message import MessageQuery
 from rookery.store.contract import Store
 from rookery.store.pieces import FIRST, PIECE_TIMEOUT, announced
+from rookery.store.sqlite.database import writer as sqlite_writer
 from store.backends import PostgresBackend, SqliteBackend, run_sql
 from store.building import all_events, create_and_claim, event, message, webhook
 from support.waiting import until
@@ -112,7 +113,10 @@ DELETIONS: dict[str, Callable[[Any], Awaitable[object]]] = {
 }
 
 
-async def test_a_caller_that_leaves_hears_of_the_piece_that_has_begun(tmp_path: Path) -> None:
+async def test_a_caller_that_leaves_hears_of_the_piece_that_has_begun(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite_writer, "PIECE_SECONDS", 60.0)  # the piece is not cut
     store: Any = SqliteBackend(tmp_path / "rookery.db").make()
     begun, go = threading.Event(), threading.Event()
 

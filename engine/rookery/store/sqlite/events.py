@@ -9,6 +9,7 @@ from ...errors import LeaseLost
 from ...model.event import Event, EventQuery, NewEvent
 from ...model.session import Lease
 from ..event_ids import Halving
+from ..pieces import in_parts
 from ..rows.values import to_json
 from .addressing import address
 from .base import SqliteBase
@@ -89,21 +90,33 @@ def _prune(database: Database, before: float, limit: int) -> int:
     old = database.old_events
     if not old.goes_on(before):
         old.end = _first_young(connection, before)
-    letters = connection.execute(_PRUNE_LETTERS, (before, limit)).rowcount
-    if letters:
+    letters = in_parts(
+        lambda part: connection.execute(_PRUNE_LETTERS, (before, part)).rowcount, limit, database.is_late
+    )
+    if letters.rows:
         old.begin_again()
-    if letters == limit:
+    if letters.is_cut or letters.rows == limit:
         return limit
-    # Those that stay are looked at as well, so their number is limited, too.
-    rows = connection.execute(_OLD, (old.position, old.end, before, limit)).fetchall()
-    ids = [id for id, is_needed in rows if not is_needed]
-    if len(rows) < limit:
-        old.over()
-    else:
-        old.position = rows[-1][0]
-    if ids:
-        connection.execute("DELETE FROM events WHERE id IN (SELECT value FROM json_each(?))", (to_json(ids),))
+    gone = 0
+
+    def look(part: int) -> int:
+        """Those that stay are looked at as well, so their number is limited, too."""
+        nonlocal gone
+        rows = connection.execute(_OLD, (old.position, old.end, before, part)).fetchall()
+        ids = [id for id, is_needed in rows if not is_needed]
+        if ids:
+            connection.execute("DELETE FROM events WHERE id IN (SELECT value FROM json_each(?))", (to_json(ids),))
+        if rows:
+            old.position = rows[-1][0]
+        gone += len(ids)
+        return len(rows)
+
+    looked = in_parts(look, limit, database.is_late)
+    if gone:
         # An id must not be assigned again after a restart; otherwise a reader that has passed it would never see the
         # new event.
         connection.execute("INSERT OR REPLACE INTO meta VALUES ('last_event', ?)", (str(database.last_event),))
-    return limit if len(rows) == limit else max(len(ids), letters)
+    if looked.is_cut or looked.rows == limit:
+        return limit
+    old.over()
+    return max(gone, letters.rows)

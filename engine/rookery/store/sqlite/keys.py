@@ -7,6 +7,7 @@ from sqlite3 import Connection
 
 from ...errors import AlreadyExists, NotFound
 from ...model.key import ApiKey, AuditEntry, AuditQuery
+from ..pieces import in_parts
 from ..rows.keys import AUDIT_COLUMNS, KEY_COLUMNS, audit_from_row, audit_to_row, key_from_row, key_to_row
 from ..rows.values import to_json
 from .base import SqliteBase
@@ -99,8 +100,14 @@ class SqliteKeys(SqliteBase):
             return 0 if row is None else int(row[0])
 
         def delete(database: Database) -> int:
-            gone = database.connection.execute(_PRUNE_OLD, (before, limit)).rowcount
-            return gone + database.connection.execute(_PRUNE_EXCESS, (excess, limit - gone)).rowcount
+            connection = database.connection
+
+            def delete_part(part: int) -> int:
+                gone = connection.execute(_PRUNE_OLD, (before, part)).rowcount
+                return gone + connection.execute(_PRUNE_EXCESS, (excess, part - gone)).rowcount
+
+            gone = in_parts(delete_part, limit, database.is_late)
+            return limit if gone.is_cut else gone.rows
 
         if self._excess is None or self._excess[0] != (before, keep):
             self._excess = (before, keep), await self._read(find)  # beside the writer: it looks at all that are kept

@@ -13,12 +13,13 @@ from ...errors import StoreError
 from ...runtime.clock import GuardedClock
 from ..secrets import SecretBox
 from .chats.chats import SqliteChats
+from .closed import ClosedReaders, ClosedWriter
 from .database.checkpoints import Checkpointer, LogGauge
 from .database.connection import Database, connect, prepare
 from .database.directory_lock import DirectoryLock
 from .database.errors import translate
-from .database.readers import ClosedReaders, InlineReader, ThreadReaders
-from .database.writer import ClosedWriter, GroupWriter, InlineWriter
+from .database.readers import InlineReader, ThreadReaders
+from .database.writer import GroupWriter, InlineWriter
 from .duties import SqliteDuties
 from .events import SqliteEvents
 from .instances import SqliteInstances

@@ -13,9 +13,8 @@ import trio
 from ....errors import NotFound, StoreError
 from ....model.chat import ChatEntry, ChatNews, ChatPage, ChatRow, ChatSource, Erased, Position
 from ....model.event import Event, EventQuery
-from ....model.media import id_of_event
 from ....model.message import OutboundMessage
-from ...pieces import announced, in_pieces
+from ...pieces import announced, in_parts, in_pieces
 from ...rows import chats as sql
 from ...rows.events import event_from_row
 from ...rows.messages import message_from_row
@@ -24,7 +23,7 @@ from ..base import SqliteBase
 from ..database.connection import Database
 from ..database.dialect import fetch_all, named, run_many, statement_text
 from ..database.event_pages import page_ids
-from ..deliveries import forget_deliveries
+from .erasing import erase_events, erase_sends, erased_sends, keep_ids, overwritten
 from .unread_counts import add_entries, remember_unread
 
 _INDEX = """
@@ -189,24 +188,38 @@ class SqliteChats(SqliteBase):
         uid, last = await self._read(begin)
         media: list[str] = []
 
+        events_gone = sends_gone = 0
+
         async def events(limit: int) -> int:
             # The newest first, below what comes meanwhile: no reader of the view finds entries without their events.
+            nonlocal events_gone
             query = EventQuery(session=session, chat=chat, before=last + 1, limit=limit)
             ids = await self._read(lambda connection: page_ids(connection, query))
+            gone_now = 0
+
+            def work(database: Database) -> Sequence[str]:
+                nonlocal gone_now
+                gone_now, files = erase_events(database, ids)
+                return files
+
             if ids:
-                write = partial(self._write, lambda database: _erase_events(database, ids), background=True)
-                media.extend(await announced(write, gone))
-            return len(ids)
+                media.extend(await announced(partial(self._write, work, background=True), gone))
+            events_gone += gone_now
+            return len(ids) if gone_now == len(ids) else limit
 
         async def sends(limit: int) -> int:
-            numbers = await self._read(lambda connection: _erased_sends(connection, uid, chat, limit))
-            if numbers:
-                await self._write(lambda database: _overwritten(database, sql.ERASE_MESSAGES, numbers), background=True)
-            return len(numbers)
+            nonlocal sends_gone
+            numbers = await self._read(lambda connection: erased_sends(connection, uid, chat, limit))
+            if not numbers:
+                return 0
+            gone_now = await self._write(lambda database: erase_sends(database, numbers), background=True)
+            sends_gone += gone_now
+            return len(numbers) if gone_now == len(numbers) else limit
 
-        erased = Erased(await in_pieces(events, rest=False), await in_pieces(sends, rest=False), tuple(media))
-        await self._write(lambda database: _overwritten(database, sql.ERASE_CHAT, uid, chat))
-        return erased
+        await in_pieces(events, rest=False)
+        await in_pieces(sends, rest=False)
+        await self._write(lambda database: overwritten(database, sql.ERASE_CHAT, uid, chat))
+        return Erased(events_gone, sends_gone, tuple(media))
 
     async def keep_chat(self, session: str, chat: str, seconds: float | None) -> bool:
         def work(database: Database) -> bool:
@@ -216,21 +229,33 @@ class SqliteChats(SqliteBase):
         return await self._write(work)
 
     async def tidy_chats(self, *, now: float, before: float, limit: int = 1000) -> int:
+        tidied = 0
+
         def work(database: Database) -> int:
+            nonlocal tidied
             connection = database.connection
-            before_all = connection.total_changes
-            fetch_all(connection, sql.TIDY_EVENTS, [row[0] for table, row in chosen if table == "events"], now)
-            fetch_all(connection, sql.TIDY_MESSAGES, [row[0] for table, row in chosen if table == "messages"], now)
-            run_many(connection, sql.TIDY_CHAT, [(before, *row) for table, row in chosen if table == "chats"])
+            before_all, tidied = connection.total_changes, 0
+
+            def tidy(part: int) -> int:
+                nonlocal tidied
+                rows = chosen[tidied : tidied + part]
+                fetch_all(connection, sql.TIDY_EVENTS, [row[0] for table, row in rows if table == "events"], now)
+                fetch_all(connection, sql.TIDY_MESSAGES, [row[0] for table, row in rows if table == "messages"], now)
+                run_many(connection, sql.TIDY_CHAT, [(before, *row) for table, row in rows if table == "chats"])
+                tidied += len(rows)
+                return len(rows)
+
+            in_parts(tidy, len(chosen), database.is_late)
             gone = connection.total_changes - before_all
-            _keep_ids(database)
+            keep_ids(database)
             return gone
 
         untidy = self._untidy
         if untidy is None or untidy.bounds != (now, before):
             untidy = await self._read(lambda connection: _find_untidy(connection, now, before))
-        chosen, left = untidy.rows[:limit], untidy.rows[limit:]
+        chosen = untidy.rows[:limit]
         gone = await self._write(work, background=True) if chosen else 0
+        left = untidy.rows[tidied:]
         self._untidy = msgspec.structs.replace(untidy, rows=left) if left else None
         # What changed in the meantime stays.
         return limit if left or untidy.is_more else min(gone, len(chosen))
@@ -250,36 +275,3 @@ def _find_untidy(connection: Connection, now: float, before: float) -> _Untidy:
             is_more |= len(found) == FOUND
             rows += [(table, row) for row in found]
     return _Untidy((now, before), rows, is_more)
-
-
-def _overwritten(database: Database, statement: str, *values: object) -> list[Row]:
-    """Run a statement and overwrite the deleted bytes with zeros."""
-    database.connection.execute("PRAGMA secure_delete = ON")
-    try:
-        return fetch_all(database.connection, statement, *values)
-    finally:
-        database.connection.execute("PRAGMA secure_delete = OFF")
-
-
-def _erase_events(database: Database, ids: Sequence[int]) -> Sequence[str]:
-    """Returns the files that came with these events."""
-    connection = database.connection
-    media = [row[0] for row in _overwritten(database, sql.ERASE_MEDIA, [id_of_event(id) for id in ids])]
-    forget_deliveries(connection, ids)
-    fetch_all(connection, sql.ERASE_LETTERS, ids)
-    _overwritten(database, sql.ERASE_EVENTS, ids)
-    _keep_ids(database)
-    return media
-
-
-def _erased_sends(connection: Connection, uid: int, chat: str, limit: int) -> list[int]:
-    found: dict[int, None] = {}
-    for statement in sql.ERASED_MESSAGES:
-        found |= dict.fromkeys(row[0] for row in fetch_all(connection, statement, uid, chat, limit))
-    return list(found)[:limit]
-
-
-def _keep_ids(database: Database) -> None:
-    """An id must not be assigned again after a restart; otherwise a reader that has passed it would never see the new
-    event."""
-    database.connection.execute("INSERT OR REPLACE INTO meta VALUES ('last_event', ?)", (str(database.last_event),))

@@ -81,9 +81,13 @@ class Checkpointer:
         self._is_behind = False  # set by the thread: a copy has ended, and a few more pages were written meanwhile
         self._length = 0  # set by the thread: pages in the log
 
+    @property
+    def is_copying(self) -> bool:
+        return self._copying is not None and not self._copying.is_set()
+
     def after_commit(self) -> None:
         """Start a copy if the log has grown; wait a moment if it has grown too long. Raises OSError."""
-        if self._copying is not None and not self._copying.is_set():
+        if self.is_copying:
             return
         if (salt := self._gauge.salt) != self._salt:
             self._begin(salt)

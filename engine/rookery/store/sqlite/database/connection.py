@@ -7,6 +7,7 @@ import os
 import sqlite3
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from time import perf_counter
 
 import msgspec
 
@@ -71,6 +72,8 @@ class Database:
         """Queues that were full, by their limit and the number of rows changed until then: the same number means that they
         still are."""
         self.checkpoints: Checkpointer | None = None
+        self.late_at = float("inf")
+        """When a transaction that deletes should end, in the time of `perf_counter`. Never where no real time passes."""
         self._newest_send: float | None = None
         self._has_stepped = False
         self._rules: list[WebhookRule] | None = None
@@ -112,6 +115,15 @@ class Database:
         self.room.forget()
         self.full.clear()
         self._newest_send = None
+
+    def is_late(self) -> bool:
+        """This transaction has held the writer for long enough."""
+        return perf_counter() >= self.late_at
+
+    @property
+    def is_copying(self) -> bool:
+        """The write-ahead log is being copied into the file: the disk is busy."""
+        return self.checkpoints is not None and self.checkpoints.is_copying
 
     def after_commit(self) -> None:
         """The writer has committed and is between two transactions."""

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from sqlite3 import Connection
 from typing import NamedTuple, Protocol
 
-from ...pieces import in_pieces
+from ...pieces import in_parts, in_pieces
 from .connection import Database
 from .writer import Work
 
@@ -84,13 +84,13 @@ async def delete_whole(write: Write, kind: Kind, id: str) -> bool:
         if row is None:
             return 0
         database.forget()  # rules of webhooks change
-        gone = kind.delete(connection, row[0], limit)
-        if gone < limit:  # the last few rows go with it
+        gone = in_parts(lambda part: kind.delete(connection, row[0], part), limit, database.is_late)
+        if not gone.is_cut and gone.rows < limit:  # the last few rows go with it
             deleted = connection.execute(kind.last, row).rowcount > 0
-        else:  # nothing is to come in the meantime
-            for statement in kind.disable:
-                connection.execute(statement, row)
-        return gone
+            return gone.rows
+        for statement in kind.disable:  # nothing is to come in the meantime
+            connection.execute(statement, row)
+        return limit
 
     await in_pieces(lambda limit: write(lambda database: work(database, limit), background=True), rest=False)
     return deleted

@@ -108,13 +108,6 @@ class ThreadReaders:
             connection.close()
 
 
-class ClosedReaders:
-    """Stands in before the store is opened and after it is closed."""
-
-    async def run(self, query: Query[T]) -> T:
-        raise StoreUnavailable("the store is not open")
-
-
 def _consistent(connection: sqlite3.Connection, query: Query[T], location: str) -> T:
     try:
         connection.execute("BEGIN")

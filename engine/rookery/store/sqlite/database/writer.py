@@ -15,12 +15,15 @@ import sqlite3
 import threading
 from collections import deque
 from collections.abc import Callable
+from math import inf
+from time import perf_counter
 from typing import Any, Protocol, TypeVar
 
 import outcome
 import trio
 
 from ....errors import StoreUnavailable
+from ...pieces import PIECE_SECONDS
 from .connection import Database
 from .doorbell import Doorbell
 from .errors import translate
@@ -37,6 +40,13 @@ afterwards."""
 
 ABANDON_TIMEOUT = 1.0
 """Seconds to wait for the thread when opening the database is abandoned."""
+
+COPY_WAIT = 1.0
+"""Seconds between two pieces of background work at most while the write-ahead log is copied: on a busy disk commits take
+long, and each lengthens the log."""
+
+COPY_LOOK = 0.005
+"""Seconds between two looks whether the copy is over."""
 
 CRASHED = "the store's thread has failed; the write may have happened or not"
 
@@ -169,31 +179,37 @@ class GroupWriter:
             bell.close()
 
     def _serve(self, database: Database, bell: Doorbell) -> None:
-        closing = False
-        while not closing:
-            job = self._jobs.get()
-            waiting: list[_Job] = []
-            while True:
-                if job is None:
-                    closing = True
-                else:
-                    waiting.append(job)
-                if len(waiting) >= GROUP_LIMIT:
-                    break
-                try:
-                    job = self._jobs.get_nowait()
-                except queue.Empty:
-                    break
-            try:
-                self._work(database, bell, [job for job in waiting if not job.background])
-                for job in waiting:
-                    if job.background:
-                        self._work(database, bell, [job])
-            except BaseException:  # the thread ends: `_end` answers those that wait
-                for job in waiting:
-                    if not job.begun:
-                        self._jobs.put(job)
-                raise
+        waiting: list[_Job] = []
+        later: deque[_Job] = deque()  # background work: one piece at a time, so that others never wait for two
+        ran_at = -inf
+        gives_way = closing = False
+        try:
+            while later or not closing:
+                found, ended = self._take(COPY_LOOK if gives_way else 0.0 if later else None)
+                closing |= ended
+                later += [job for job in found if job.background]
+                waiting = [job for job in found if not job.background]
+                self._work(database, bell, waiting)
+                gives_way = bool(later) and not closing and database.is_copying and perf_counter() < ran_at + COPY_WAIT
+                if later and not gives_way:
+                    waiting = [later.popleft()]
+                    self._work(database, bell, waiting)
+                    ran_at = perf_counter()
+        except BaseException:  # the thread ends: `_end` answers those that wait
+            for job in (*waiting, *later):
+                if not job.begun:
+                    self._jobs.put(job)
+            raise
+
+    def _take(self, timeout: float | None) -> tuple[list[_Job], bool]:
+        """What waits, and whether the end has come. Waits for the first job, at most `timeout` seconds."""
+        jobs: list[_Job | None] = []
+        with contextlib.suppress(queue.Empty):
+            jobs.append(self._jobs.get(timeout=timeout))
+            while len(jobs) < GROUP_LIMIT:
+                jobs.append(self._jobs.get_nowait())
+        found = [job for job in jobs if job is not None]
+        return found, len(found) < len(jobs)
 
     def _work(self, database: Database, bell: Doorbell, waiting: list[_Job]) -> None:
         """Run the writes that were not withdrawn, in one transaction."""
@@ -202,6 +218,8 @@ class GroupWriter:
             for job in group:
                 job.begun = True
         if group:
+            # A transaction of background work is to end soon.
+            database.late_at = perf_counter() + PIECE_SECONDS if group[0].background else inf
             try:
                 _together(database, group)
             except BaseException:  # the thread ends, and what was not committed is lost
@@ -278,10 +296,3 @@ def _undo(database: Database) -> None:
     if database.connection.in_transaction:
         with contextlib.suppress(sqlite3.Error):  # a broken disk: the next BEGIN will say so
             database.connection.execute("ROLLBACK")
-
-
-class ClosedWriter:
-    """Stands in before the store is opened and after it is closed."""
-
-    async def run(self, work: Work[T], *, background: bool = False) -> T:
-        raise StoreUnavailable("the store is not open")

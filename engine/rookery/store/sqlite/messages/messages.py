@@ -8,6 +8,7 @@ from sqlite3 import Connection
 from ....errors import NotFound, RookeryError
 from ....model.message import OutboundMessage, Recorded, SendOutcome, Unfinished
 from ....model.session import Lease
+from ...pieces import in_parts
 from ...rows.messages import CALL_START, MESSAGE_COLUMNS, message_from_row, unreadable_outcomes
 from ...rows.values import from_json, to_json
 from ..base import SqliteBase
@@ -132,9 +133,12 @@ class SqliteMessages(SqliteBase):
         steps = "DELETE FROM send_steps WHERE number <= (SELECT min(number) FROM messages)"
 
         def work(database: Database) -> int:
-            gone = database.connection.execute(sql, (before, limit)).rowcount
-            if gone < limit:
-                database.connection.execute(steps)
-            return gone
+            connection = database.connection
+            gone = in_parts(lambda part: connection.execute(sql, (before, part)).rowcount, limit, database.is_late)
+            if gone.is_cut:
+                return limit
+            if gone.rows < limit:
+                connection.execute(steps)
+            return gone.rows
 
         return await self._write(work, background=True)
