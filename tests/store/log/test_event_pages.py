@@ -136,6 +136,27 @@ async def test_a_page_costs_the_same_in_a_long_log(query: EventQuery, tmp_path: 
     assert taken[1] <= taken[0] * 1.5 + 3, taken
 
 
+@pytest.mark.parametrize("before", [None, 2**60])
+async def test_types_that_are_rarer_than_others_cost_a_page_of_a_session_the_same_in_a_long_log(
+    before: int | None, tmp_path: Path
+) -> None:
+    """A few events of each of them get into the page, however many there are."""
+    taken = []
+    path = tmp_path / "rookery.db"
+    store = SqliteBackend(path).make()
+    async with store.open():
+        lease = await create_and_claim(store)
+        for size in (250, 8_000):
+            events = [
+                NewEvent(f"{size}.{n}", f"less.{n % 5}" if n % 6 == 0 else "message", 1.0, "1", None, b"{}", b"{}")
+                for n in range(size)
+            ]
+            for first in range(0, size, 1_000):
+                await store.append(lease, events[first : first + 1_000], None)
+            taken.append(steps(path, EventQuery(session="shop", before=before, limit=100)))
+    assert taken[1] <= taken[0] * 1.3 + 3, taken
+
+
 async def test_old_events_are_found_and_deleted_at_the_same_cost_in_a_long_log() -> None:
     taken = []
     store = MemoryBackend().make()

@@ -8,6 +8,7 @@ events of a chat are in `event_chats`, one by one, except for the newest ones, w
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from heapq import heappop, heappush
 from sqlite3 import Connection
 
 from ....model.event import Event, EventQuery
@@ -18,6 +19,8 @@ from .event_rows import LONGEST_RUN
 from .numbered import each
 
 _BEYOND = 2**63 - 1
+FEW = 10
+"""Events that are read of each type at first."""
 _ALL = f"SELECT {EVENT_COLUMNS} FROM events WHERE id > ? ORDER BY id LIMIT ?"  # noqa: S608
 _CHOSEN = f"SELECT {EVENT_COLUMNS} FROM events WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id"  # noqa: S608
 
@@ -116,13 +119,24 @@ def _merged(
     newest = query.before is not None
     statement = statement.format(also=also, order="DESC" if newest else "ASC")
     first, last = bounds
+    names = list(keys)
     found: list[int] = []
-    for key in keys:
-        values = {**key, "first": first, "last": last, "chat": query.chat, "limit": limit}
-        rows = connection.execute(statement, values).fetchall()
-        found = sorted([*found, *(row[0] for row in rows)], reverse=newest)[:limit] if rows else found
+    # How far each key was read, and how many events come next: first the key that is furthest behind, so that hardly more is
+    # read than the page holds, however many rare types there are before a common one.
+    start = limit if len(names) == 1 else min(limit, FEW)
+    heap = [(-last if newest else first, number, start) for number in range(len(names))]
+    while heap:
+        at, number, count = heappop(heap)
+        if found and len(found) == limit and at >= (-found[-1] if newest else found[-1]):
+            break
+        above, below = (first, -at) if newest else (at, last)
+        values = {**names[number], "first": above, "last": below, "chat": query.chat, "limit": count}
+        ids = [row[0] for row in connection.execute(statement, values).fetchall()]
+        found = sorted([*found, *ids], reverse=newest)[:limit] if ids else found
         if found and len(found) == limit:  # what follows can only come before this one
             first, last = (found[-1], last) if newest else (first, found[-1])
+        if len(ids) == count < limit:
+            heappush(heap, (-ids[-1] if newest else ids[-1], number, min(limit, 2 * count)))
     return found
 
 
