@@ -19,7 +19,7 @@ from .values import Row
 
 UNREAD_MOST = 1000
 """Unread messages are counted up to this number."""
-REMEMBERED_FROM = 50
+REMEMBERED_FROM = 10
 """How many messages of a chat are unread is remembered from this number on; fewer are counted at each look, which is
 cheap, and a look at ordinary chats writes nothing."""
 REMEMBERED_AT_ONCE = 10
