@@ -24,6 +24,7 @@ from .settings import Settings
 from .strike import strike
 from .wire.answers import ApiError, failure, success, too_many_requests
 from .wire.connection import BotApiConnection, HungUp, serve_connections
+from .wire.exact_sleep import sleep_until
 from .wire.http import Request, answer
 from .wire.parameters import Parameters, read_parameters
 from .world.bot import SimulatedBot
@@ -44,7 +45,8 @@ class BotApiSimulator:
     """A Bot API server with any number of bots, all in memory.
 
     `bot(token)` gives access to one bot, `faults` to the injected faults, `latency` to the delays of methods
-    (seconds by lower-case method name, `""` for all). It belongs to the Trio thread that serves it.
+    (seconds by lower-case method name, `""` for all, from the arrival of a request's last byte until the call takes effect
+    and its answer begins: what the simulator does meanwhile is part of it). It belongs to the Trio thread that serves it.
     """
 
     def __init__(self, settings: Settings | None = None) -> None:
@@ -189,9 +191,9 @@ class BotApiSimulator:
         if self.latency:
             seconds = self.latency.get(method, self.latency.get("", 0))
             if seconds and poll is None:
-                await trio.sleep(seconds)
+                await sleep_until(request.arrived_at + seconds)
             elif seconds:
-                await connection.pause(seconds)
+                await connection.pause(request.arrived_at + seconds - trio.current_time())
         if self.faults:
             return await strike(
                 self.faults,

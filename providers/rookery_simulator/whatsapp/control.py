@@ -92,7 +92,7 @@ async def _connection(simulator: WhatsAppSimulator, stream: trio.SocketStream) -
 
 
 async def _exchange(simulator: WhatsAppSimulator, stream: trio.SocketStream) -> None:
-    reader = RequestReader(LARGEST_BODY)
+    reader = RequestReader(LARGEST_BODY, trio.current_time)
     while True:
         with trio.fail_after(IDLE):
             data = await stream.receive_some(CHUNK)

@@ -39,7 +39,7 @@ class BotApiConnection:
     def __init__(self, accepted: socket.socket, handler: Handler, max_body_bytes: int) -> None:
         self._socket = accepted
         self._handler = handler
-        self._reader = RequestReader(max_body_bytes)
+        self._reader = RequestReader(max_body_bytes, trio.current_time)
         self._is_broken: BadRequest | None = None
         self.hung_up = False
 

@@ -7,6 +7,7 @@ httptools (the parser of Node.js) does the parsing. Bodies and headers are bound
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from http import HTTPStatus
 
 import httptools
@@ -26,11 +27,14 @@ class BadRequest(Exception):
 
 
 class Request:
-    """One request with its whole body. `path` and `query` are still percent-encoded."""
+    """One request with its whole body. `path` and `query` are still percent-encoded. `arrived_at`: when its last byte
+    came, by the reader's clock."""
 
-    __slots__ = ("body", "content_type", "keep_alive", "method", "path", "query")
+    __slots__ = ("arrived_at", "body", "content_type", "keep_alive", "method", "path", "query")
 
-    def __init__(self, method: str, target: bytes, content_type: str, body: bytes, keep_alive: bool) -> None:
+    def __init__(
+        self, method: str, target: bytes, content_type: str, body: bytes, keep_alive: bool, arrived_at: float
+    ) -> None:
         path, _, query = target.partition(b"?")
         self.method = method
         self.path = path
@@ -38,6 +42,7 @@ class Request:
         self.content_type = content_type
         self.body = body
         self.keep_alive = keep_alive
+        self.arrived_at = arrived_at
 
 
 class RequestReader:
@@ -46,7 +51,9 @@ class RequestReader:
     __slots__ = (
         "_body",
         "_body_bytes",
+        "_clock",
         "_content_type",
+        "_fed_at",
         "_head_bytes",
         "_in_head",
         "_max_body_bytes",
@@ -57,8 +64,10 @@ class RequestReader:
         "wants_continue",
     )
 
-    def __init__(self, max_body_bytes: int) -> None:
+    def __init__(self, max_body_bytes: int, clock: Callable[[], float]) -> None:
         self._max_body_bytes = max_body_bytes
+        self._clock = clock
+        self._fed_at = 0.0
         self._parser = httptools.HttpRequestParser(self)
         self._body: list[bytes] = []
         self._body_bytes = 0
@@ -72,6 +81,7 @@ class RequestReader:
 
     def feed(self, data: bytes) -> None:
         """Parse more bytes. Raises BadRequest; complete requests before the bad one stay in `requests`."""
+        self._fed_at = self._clock()
         if self._in_head:
             self._head_bytes += len(data)
         try:
@@ -125,6 +135,7 @@ class RequestReader:
                 body,
                 # An answer to HEAD would have to come without its body.
                 keep_alive=parser.should_keep_alive() and method != b"HEAD",
+                arrived_at=self._fed_at,
             )
         )
         self._body.clear()
