@@ -15,7 +15,7 @@ from typing import Any
 
 from lab.charts.chart import Bar, Rendered, Target, bar_chart, markdown
 from lab.charts.cluster import cluster, store
-from lab.charts.delivery import sinks, streams, webhooks
+from lab.charts.delivery import latency, sinks, streams, webhooks
 from lab.charts.growth import costs, growth
 from lab.charts.resilience import soak, storm
 from lab.report import RESULTS
@@ -132,6 +132,7 @@ RENDERERS: dict[str, Callable[[dict[str, Any]], Rendered]] = {
     "cluster": cluster,
     "store": store,
     "webhooks": webhooks,
+    "latency": latency,
     "sinks": sinks,
     "streams": streams,
     "storm": storm,

@@ -218,7 +218,7 @@ def main() -> None:
     ]
     table("Latency, one bot, SQLite", ["way and load", "measured", "p50 ms", "p99 ms"], rows)
     if options.save:
-        save("latency", found)
+        save("latency", {"title": "Latency, one bot, SQLite"} | found)
 
 
 if __name__ == "__main__":

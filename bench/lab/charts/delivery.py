@@ -65,3 +65,18 @@ def streams(result: dict[str, Any]) -> Rendered:
     columns += ["CPU µs a frame", "MiB at first", "MiB at most"]
     note = "server-sent events, 20 of the readers slow; one process stores and serves"
     return bar_chart(f"{result['title']}: frames per second", note, bars), markdown(columns, rows)
+
+
+def latency(result: dict[str, Any]) -> Rendered:
+    """Milliseconds at each share of the most; a bar is the median, and its range ends at the 99th percentile."""
+    bars, rows = [], []
+    for name, way in result.items():
+        if name in ("machine", "title"):
+            continue
+        for share, one in way["latencies"].items():
+            label = f"{name}, {float(share):.0%}"
+            value = f"{one['p50']:.1f}, {one['p99']:.1f} ms"
+            bars.append(Bar(label, one["p50"], value, ours=True, low=one["p50"], high=one["p99"]))
+            rows.append([name, f"{float(share):.0%} of {way['most']:,.0f}/s", f"{one['count']:,}", value])
+    chart = bar_chart(result["title"], "median, and a line to the 99th percentile", bars)
+    return chart, markdown(["way", "load", "measured", "median, 99th percentile"], rows)
