@@ -15,13 +15,11 @@ from ..base import SqliteBase
 from ..database.connection import Database
 from ..sessions import check_lease
 from ..status_events import announce as announce_states
+from .conditions import FINISHED, UNDER_WAY
 from .outcomes import record_sends
 from .queue import Queue
 
 _SELECT = f"SELECT {MESSAGE_COLUMNS} FROM messages"  # noqa: S608
-_UNDER_WAY = "state IN ('queued', 'sending')"
-"""The condition of the index `messages_under_way`; SQLite uses the index only where a query repeats the condition."""
-
 _CALLS = (
     "SELECT id, json_extract(content, '$.method') FROM messages "  # noqa: S608
     f"WHERE uid = ? AND state = 'queued' AND substr(content, 1, {len(CALL_START)}) = '{CALL_START}' "
@@ -59,7 +57,7 @@ class SqliteMessages(SqliteBase):
         self, lease: Lease, *, exclude: Collection[str], limit: int
     ) -> Sequence[OutboundMessage]:
         sql = (
-            f"{_SELECT} WHERE uid = ? AND state = 'queued' AND {_UNDER_WAY} "  # noqa: S608
+            f"{_SELECT} WHERE uid = ? AND state = 'queued' AND {UNDER_WAY} "  # noqa: S608
             "AND id NOT IN (SELECT value FROM json_each(?)) ORDER BY number LIMIT ?"
         )
         values = (lease.uid, to_json(list(exclude)), limit)
@@ -82,7 +80,7 @@ class SqliteMessages(SqliteBase):
         self, lease: Lease, *, now: float, announce: bool = False, only: Collection[str] | None = None
     ) -> Sequence[str]:
         sql = (
-            f"UPDATE messages SET state = 'unknown', updated_at = ? WHERE uid = ? AND state = 'sending' AND {_UNDER_WAY} "  # noqa: S608
+            f"UPDATE messages SET state = 'unknown', updated_at = ? WHERE uid = ? AND state = 'sending' AND {UNDER_WAY} "  # noqa: S608
             "AND (?3 IS NULL OR id IN (SELECT value FROM json_each(?3))) RETURNING id"
         )
         values = (now, lease.uid, None if only is None else to_json(list(only)))
@@ -98,9 +96,9 @@ class SqliteMessages(SqliteBase):
     async def unfinished_sends(self, owner: str) -> Mapping[str, Unfinished]:
         sql = (
             "SELECT s.id, (SELECT json_group_array(id) FROM messages "  # noqa: S608
-            f"WHERE uid = s.uid AND state = 'sending' AND {_UNDER_WAY}), "
-            f"EXISTS (SELECT 1 FROM messages WHERE uid = s.uid AND state = 'queued' AND {_UNDER_WAY}) "
-            f"FROM sessions AS s WHERE owner = ? AND EXISTS (SELECT 1 FROM messages WHERE {_UNDER_WAY})"
+            f"WHERE uid = s.uid AND state = 'sending' AND {UNDER_WAY}), "
+            f"EXISTS (SELECT 1 FROM messages WHERE uid = s.uid AND state = 'queued' AND {UNDER_WAY}) "
+            f"FROM sessions AS s WHERE owner = ? AND EXISTS (SELECT 1 FROM messages WHERE {UNDER_WAY})"
         )
 
         def query(connection: Connection) -> Mapping[str, Unfinished]:
@@ -127,8 +125,8 @@ class SqliteMessages(SqliteBase):
 
     async def prune_messages(self, *, before: float, limit: int) -> int:
         sql = (
-            "DELETE FROM messages WHERE number IN (SELECT number FROM messages INDEXED BY messages_over "
-            "WHERE state NOT IN ('queued', 'sending', 'scheduled') AND updated_at < ? ORDER BY updated_at LIMIT ?)"
+            "DELETE FROM messages WHERE number IN (SELECT number FROM messages INDEXED BY messages_over "  # noqa: S608
+            f"WHERE {FINISHED} AND updated_at < ? ORDER BY updated_at LIMIT ?)"
         )
         steps = "DELETE FROM send_steps WHERE number <= (SELECT min(number) FROM messages)"
 

@@ -8,11 +8,9 @@ from sqlite3 import Connection
 from ....model.message import MessageQuery, MessageState
 from ..database.connection import OUT_OF_ORDER
 from ..database.numbered import Place, Span, each, merged
+from .conditions import FINISHED, UNDER_WAY, UNUSUAL
 
-_UNDER_WAY = "state IN ('queued', 'sending')"
-_FINISHED = "state NOT IN ('queued', 'sending', 'scheduled')"
-_UNUSUAL = "state NOT IN ('queued', 'sending', 'scheduled', 'sent')"
-_STATES = each("state", "messages INDEXED BY messages_finished", f"uid = ?1 AND {_FINISHED}")
+_STATES = each("state", "messages INDEXED BY messages_finished", f"uid = ?1 AND {FINISHED}")
 
 
 def page_numbers(connection: Connection, uid: int, query: MessageQuery) -> list[int]:
@@ -46,8 +44,8 @@ def _ways(uid: int, chat: str | None, states: Sequence[str] | None) -> Iterator[
         if state == MessageState.SCHEDULED:
             yield (*of_chat, place("messages_waiting", "state = 'scheduled'"))
         elif state in _WAITING:
-            yield (*of_chat, place("messages_under_way", f"state = ? AND {_UNDER_WAY}", state))
+            yield (*of_chat, place("messages_under_way", f"state = ? AND {UNDER_WAY}", state))
         elif chat is None or state == MessageState.SENT:
-            yield (*of_chat, place("messages_finished", f"state = ? AND {_FINISHED}", state))
+            yield (*of_chat, place("messages_finished", f"state = ? AND {FINISHED}", state))
         else:
-            yield (place("messages_chat_unusual", f"recipient = ? AND state = ? AND {_UNUSUAL}", chat, state),)
+            yield (place("messages_chat_unusual", f"recipient = ? AND state = ? AND {UNUSUAL}", chat, state),)

@@ -15,6 +15,7 @@ from ...rows.values import Row, to_json
 from ..database.chunks import ManyRows
 from ..database.connection import OUT_OF_ORDER, Database
 from ..sessions import is_held
+from .conditions import UNDER_WAY
 
 _SELECT = f"SELECT {MESSAGE_COLUMNS} FROM messages"  # noqa: S608
 _BY_KEY = f"{_SELECT} WHERE uid = ? AND idempotency_key = ?"
@@ -42,7 +43,7 @@ TOUCH_CHATS = ManyRows(
 """Lists chats by their newest messages."""
 _COUNT = "SELECT count(*) FROM (SELECT 1 FROM messages WHERE uid = ? AND {} LIMIT ?)"
 # Each is the condition of an index, which SQLite uses only where a query repeats it.
-_COUNT_UNDER_WAY = _COUNT.format("state IN ('queued', 'sending')")
+_COUNT_UNDER_WAY = _COUNT.format(UNDER_WAY)
 _COUNT_SCHEDULED = _COUNT.format("state = 'scheduled'")
 
 

@@ -13,17 +13,18 @@ from ...rows.values import to_json
 from ..base import SqliteBase
 from ..database.connection import Database
 from ..status_events import announce as announce_states
+from .conditions import UNDER_WAY
 from .pages import page_numbers
 
 _CHOSEN = (
     f"SELECT {MESSAGE_COLUMNS}, number FROM messages WHERE number IN (SELECT value FROM json_each(?)) "  # noqa: S608
     "ORDER BY number DESC"
 )
-COUNT_WAITING = """
+COUNT_WAITING = f"""
     SELECT s.id, counted.waiting FROM (
         SELECT uid, count(*) AS waiting FROM messages INDEXED BY messages_under_way
-        WHERE state IN ('queued', 'sending') GROUP BY uid) AS counted
-    CROSS JOIN sessions AS s ON s.uid = counted.uid"""
+        WHERE {UNDER_WAY} GROUP BY uid) AS counted
+    CROSS JOIN sessions AS s ON s.uid = counted.uid"""  # noqa: S608
 """Reads the index alone, and no message."""
 _CANCEL = "UPDATE messages SET state = 'cancelled', updated_at = ? WHERE id = ? AND state IN ('queued', 'scheduled')"
 
