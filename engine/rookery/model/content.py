@@ -200,7 +200,7 @@ KINDS: dict[str, Any] = {str(kind.__struct_config__.tag): kind for kind in get_a
 PASSING = (Typing, Read)
 """Content that platforms do not count as messages, so no rate limit delays it."""
 
-ABOUT_OTHERS = (Edit, Delete, Reaction, Typing, Read, Vote)
+ABOUT_OTHERS = frozenset((Edit, Delete, Reaction, Typing, Read, Vote))
 """Content that is not a message of its own: it changes another message, or is transient."""
 
 MEDIA_PREFIX = "media:"

@@ -34,7 +34,10 @@ class MessageState(StrEnum):
     @property
     def final(self) -> bool:
         """True when the engine will do nothing more for the message."""
-        return self not in (MessageState.SCHEDULED, MessageState.QUEUED, MessageState.SENDING)
+        return self not in _IN_PROGRESS
+
+
+_IN_PROGRESS = frozenset((MessageState.SCHEDULED, MessageState.QUEUED, MessageState.SENDING))
 
 
 STATE_RANKS = {

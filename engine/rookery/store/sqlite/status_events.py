@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import groupby
-from typing import NamedTuple
 
 import msgspec
 
@@ -37,7 +36,7 @@ def announce(database: Database, ids: Sequence[str], always: bool) -> bool:
     for uid, group in groupby(rows, key=lambda row: int(row[6])):
         of_session = list(group)
         session, platform = of_session[0][7], of_session[0][8]
-        written |= _write(database, uid, session, platform, [_status_of(row) for row in of_session])
+        written |= _write(database, uid, session, platform, [_event_of(row) for row in of_session])
     return written
 
 
@@ -48,46 +47,36 @@ def announce_outcomes(
     names the chat."""
     if not outcomes or not (always or _is_asked_for(database)):
         return False
-    statuses = []
+    events = []
     for outcome in outcomes:
         receipt = outcome.receipt
         if receipt is None or not receipt.chat:
             return announce(database, [outcome.id for outcome in outcomes], always)
-        statuses.append(
-            _Status(outcome.id, outcome.state.value, outcome.error, receipt.message_id, receipt.chat, outcome.at)
+        events.append(
+            _event(outcome.id, outcome.state.value, outcome.error, receipt.message_id, receipt.chat, outcome.at)
         )
-    return _write(database, lease.uid, lease.session, platform, statuses)
-
-
-class _Status(NamedTuple):
-    """What an event reports about a message."""
-
-    id: str
-    state: str
-    error: str | None
-    message_id: str | None
-    chat: str
-    at: float
+    return _write(database, lease.uid, lease.session, platform, events)
 
 
 def _is_asked_for(database: Database) -> bool:
     return any(asks_for(rule.events, STATUS_EVENT) for rule in database.rules())
 
 
-def _status_of(row: Row) -> _Status:
+def _event(id: str, state: str, error: str | None, message_id: str | None, chat: str, at: float) -> NewEvent:
+    body = _encode({"id": id, "state": state, "error": error, "message_id": message_id})
+    return NewEvent(f"{id}:{state}", STATUS_EVENT, at, chat, None, body, _NO_DOCUMENT, STATUS_EPOCH)
+
+
+def _event_of(row: Row) -> NewEvent:
     id, state, error, receipt, recipient, at, *_ = row
     known = None if receipt is None else _receipt.decode(receipt)
     # The platform's name of the chat, so that it equals the chat of received events.
     chat = (known.chat if known else None) or recipient
-    return _Status(id, state, error, known.message_id if known else None, chat, at)
+    return _event(id, state, error, known.message_id if known else None, chat, at)
 
 
-def _write(database: Database, uid: int, session: str, platform: str, statuses: Sequence[_Status]) -> bool:
+def _write(database: Database, uid: int, session: str, platform: str, events: Sequence[NewEvent]) -> bool:
     """The states of one session's messages."""
-    events = []
-    for id, state, error, message_id, chat, at in statuses:
-        body = _encode({"id": id, "state": state, "error": error, "message_id": message_id})
-        events.append(NewEvent(f"{id}:{state}", STATUS_EVENT, at, chat, None, body, _NO_DOCUMENT, STATUS_EPOCH))
     before = database.last_event
     if not insert_events(database, uid, session, platform, events):
         return False

@@ -114,7 +114,7 @@ class PostgresQueue(PostgresOrder):
     async def enqueue(
         self, message: OutboundMessage, *, pending_limit: int, lease: Lease | None = None
     ) -> tuple[OutboundMessage, bool]:
-        row, is_entry = message_to_row(message), not isinstance(message.content, ABOUT_OTHERS)
+        row, is_entry = message_to_row(message), type(message.content) not in ABOUT_OTHERS
         is_scheduled = message.state is MessageState.SCHEDULED
         queue = (message.session, is_scheduled)
         if not self._order.holds(message.created_at, message.created_at):
@@ -149,7 +149,7 @@ class PostgresQueue(PostgresOrder):
             return []
         session = messages[0].session
         columns = [list(column) for column in zip(*map(message_to_row, messages), strict=True)]
-        entries = [not isinstance(message.content, ABOUT_OTHERS) for message in messages]
+        entries = [type(message.content) not in ABOUT_OTHERS for message in messages]
         held = (None, None, None) if lease is None else (lease.uid, lease.owner, lease.fence)
         given = {True: 0, False: 0}
         for message in messages:

@@ -7,6 +7,7 @@ interpreter's lock once, not for each row.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from sqlite3 import Connection
 
 from ...rows.values import Row
@@ -38,7 +39,7 @@ class ManyRows:
         for index, (size, statement) in enumerate(self._statements):
             smaller = 0 if index + 1 == len(self._statements) else self._statements[index + 1][0]
             while (left := len(rows) - done) >= size or (self._empty is not None and left > smaller):
-                values = [value for row in rows[done : done + size] for value in row]
+                values = list(chain.from_iterable(rows[done : done + size]))
                 if left < size and self._empty is not None:
                     values += self._empty * (size - left)
                 values += further

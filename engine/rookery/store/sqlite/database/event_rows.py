@@ -17,11 +17,13 @@ LONGEST_RUN = 256
 
 _COMMON = ("id", "uid", "session", "platform", "stored_at")  # one value for all rows; the ids count up from it
 _OWN = NewEvent.__struct_fields__
-_ADD_RUN = (
+_ADD_RUN = "INSERT INTO event_runs (session, type, first, last) VALUES (?, ?, ?, ?)"
+_ADD_SHORTER_RUN = (
     "INSERT INTO event_runs (session, type, first, last) SELECT ?1, ?2, ?3, last "
     "FROM (SELECT max(id) AS last FROM events WHERE id BETWEEN ?3 AND ?4) WHERE last IS NOT NULL"
 )
-"""A run ends with a stored event: ids above the highest one may be given to other sessions after a restart."""
+"""For events of which some were skipped: a run ends with a stored event, as ids above the highest one may be given to other
+sessions after a restart."""
 _type = attrgetter("type")
 
 
@@ -51,8 +53,9 @@ def insert_events(database: Database, uid: int, session: str, platform: str, eve
             stored += connection.execute(statement, values).rowcount
             done += size
     if stored:
+        add_run = _ADD_RUN if stored == done else _ADD_SHORTER_RUN
         for run in _runs(events, before + 1):
-            connection.execute(_ADD_RUN, (session, *run))
+            connection.execute(add_run, (session, *run))
         # The count also stays after a rollback: gaps are harmless.
         database.last_event = before + done
     return stored

@@ -134,7 +134,7 @@ class Queue:
             elif message.created_at < newest - OUT_OF_ORDER:
                 newest = message.created_at
                 steps.append(len(messages) - 1 - len(rows))
-            is_entry = not isinstance(message.content, ABOUT_OTHERS)
+            is_entry = type(message.content) not in ABOUT_OTHERS
             if is_entry:
                 chats[message.to] = max(message.created_at, chats.get(message.to, message.created_at))
             rows.append((self._uid, *message_to_row(message), message.to, int(is_entry)))
