@@ -123,7 +123,9 @@ async def send(engine: Engine, arguments: argparse.Namespace) -> None:
 async def main(arguments: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory(dir=arguments.data) as directory:
         async with engine_for(arguments, directory) as engine:
-            gc.freeze()  # as `rookery serve` does, and as docs/embedding.md advises
+            # As `rookery serve` does, and as docs/embedding.md advises.
+            gc.freeze()
+            gc.set_threshold(5_000)
             cpu = time.process_time()
             await {"receive": receive, "echo": echo, "send": send}[arguments.mode](engine, arguments)
             done, cpu = time.time(), time.process_time() - cpu

@@ -28,6 +28,18 @@ def test_the_server_starts_without_what_only_some_calls_need() -> None:
     assert loaded("import rookery_http.compose", names) == []
 
 
+def test_the_collector_passes_over_what_was_loaded_and_looks_for_garbage_seldom() -> None:
+    code = """
+import gc
+from rookery_http.start import _quick_imports
+with _quick_imports():
+    pass
+print(gc.isenabled(), gc.get_freeze_count() > 0, gc.get_threshold()[0])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["True", "True", "5000"]
+
+
 MOST_MODULES = 935
 """What `rookery serve` may import until it has stopped again. Three quarters of the time of a start are imports."""
 
