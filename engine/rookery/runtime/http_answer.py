@@ -28,7 +28,8 @@ class BadAnswer(ValueError):
 
 
 class HttpAnswer:
-    """A complete answer. `headers` have lower-case names; `body` is decoded (gzip, deflate).
+    """A complete answer. `headers` have lower-case names; they are only read, because other answers may share them. `body` is
+    decoded (gzip, deflate).
 
     `too_large`: the body is longer than the limit and was cut there. `keep_alive`: the connection can be reused.
     """
@@ -65,7 +66,7 @@ def plain_answer(data: bytes, limit: int) -> HttpAnswer | None:
     status, headers, length = known
     if len(data) - end != length or length > limit:
         return None
-    return HttpAnswer(status, headers.copy(), data[end:], keep_alive=True)
+    return HttpAnswer(status, headers, data[end:], keep_alive=True)
 
 
 def _plain_head(head: bytes) -> tuple[int, dict[bytes, bytes], int] | None:

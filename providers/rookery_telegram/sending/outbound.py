@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mimetypes
 import re
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -158,9 +159,11 @@ def to_call(message: OutboundMessage, *, to: str | None = None) -> MethodCall:
 def to_receipt(message: OutboundMessage, result: msgspec.Raw, now: float) -> Receipt:
     """The receipt from the call's result: a message, the first of several, or only its id. A method with any other
     result acted on the message that the call names."""
-    raw = bytes(result)
     try:
-        sent = _several.decode(raw)[0] if raw.startswith(b"[") else _sent.decode(raw)
+        try:
+            sent = _sent.decode(result)
+        except msgspec.ValidationError:
+            sent = _several.decode(result)[0]
     except (msgspec.DecodeError, UnicodeDecodeError, IndexError):
         content = message.content
         given = content.params.get("message_id", "") if isinstance(content, c.PlatformCall) else None
@@ -220,6 +223,7 @@ def _input_media(items: tuple[c.Item, ...], files: dict[str, File]) -> list[dict
     return found
 
 
+@lru_cache(maxsize=1024)
 def chat_id(to: str, field: str = "to") -> int | str:
     """A number, or `@name` of a public chat. Raises Rejected."""
     if to.startswith("@") and len(to) > 1:

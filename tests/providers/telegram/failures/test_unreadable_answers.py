@@ -106,3 +106,18 @@ def test_a_send_is_sent_whatever_its_date(date: int) -> None:
         message_of(type="text", text="x"), msgspec.Raw(b'{"message_id":3,"date":%d}' % date), 1_700_000_000.0
     )
     assert (receipt.message_id, receipt.time) == ("3", 1_700_000_000.0)
+
+
+@pytest.mark.parametrize(
+    ("result", "id"),
+    [
+        (b'{"message_id":3}', "3"),
+        (b'[{"message_id":3},{"message_id":4}]', "3"),
+        (b"[]", ""),
+        (b"true", ""),
+        (b'{"message_id":"\xff"}', ""),
+    ],
+)
+def test_a_receipt_names_the_message_or_the_first_of_several_or_none(result: bytes, id: str) -> None:
+    receipt = to_receipt(message_of(type="text", text="x"), msgspec.Raw(result), 1_700_000_000.0)
+    assert receipt.message_id == id
