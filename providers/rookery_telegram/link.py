@@ -19,6 +19,7 @@ from .bot_api.api import BotApi
 from .bot_api.errors import ApiError, NoAnswer, call_error
 from .bot_api.session_errors import poll_error
 from .receiving.files import fetch_file
+from .receiving.moments import SharedMoments
 from .receiving.polls import UNREADABLE, Polls
 from .sending.sends import Sends
 
@@ -61,6 +62,7 @@ class TelegramLink:
         takeover: bool,
         local_files: bool = False,
         gather_albums: float | None = None,
+        moments: SharedMoments | None = None,
     ) -> None:
         self._api = api
         self._inbox = inbox
@@ -77,6 +79,7 @@ class TelegramLink:
             allowed_updates=allowed_updates,
             takeover=takeover,
             album_pause=gather_albums,
+            moments=moments,
         )
         self.account = ""
 

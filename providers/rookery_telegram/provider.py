@@ -22,6 +22,7 @@ from rookery.runtime.trust import tls_context
 from .bot_api.methods import check_method
 from .bot_api.proxy import check_proxy
 from .event_types import EVENT_TYPES
+from .receiving.moments import SharedMoments
 from .sending.options import check_options, options_of
 from .sending.rates import Rates
 from .settings import API_URL, BotSettings, bot_settings, check_address
@@ -132,6 +133,7 @@ class Telegram:
         self._server: BotServer | None = None  # opened with the first bot
         self._engines = 0  # that run this provider now
         self._bots: dict[str, _Holder] = {}  # by bot id: the session that runs it here
+        self._moments = SharedMoments(self._bots)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -271,6 +273,7 @@ class Telegram:
             takeover=settings.takeover,
             local_files=self._local_files,
             gather_albums=settings.gather_albums,
+            moments=self._moments,
         )
 
     def _rates_of(self, settings: BotSettings) -> Rates:

@@ -18,6 +18,8 @@ from ..bot_api.conflict import Conflicts
 from ..bot_api.errors import ApiError, NoAnswer
 from ..bot_api.session_errors import poll_error
 from .albums import Album, is_full, is_ripe, to_event
+from .halt import Halt
+from .moments import SharedMoments
 from .position import Position
 from .updates import read_updates
 
@@ -45,20 +47,13 @@ _ALONE = nullcontext()
 log = get_logger("SESSION")
 
 
-class _Halt:
-    """The polls make way for something else: both events are set once."""
-
-    def __init__(self) -> None:
-        self.polls_ended = trio.Event()
-        self.over = trio.Event()
-
-
 class Polls:
     """Receives a bot's updates. The link owns it, and runs and closes it.
 
     Args:
         bot: the id of the bot to which the position belongs.
-        poll_timeout: seconds of one long poll.
+        poll_timeout: maximum seconds of one long poll.
+        moments: at which idle bots poll together; None polls at once.
         takeover: insist on the bot when another program polls it, too (see `bot_api.conflict`).
         album_pause: seconds without another part after which an album is complete; None gathers no albums.
     """
@@ -74,6 +69,7 @@ class Polls:
         allowed_updates: tuple[str, ...],
         takeover: bool,
         album_pause: float | None,
+        moments: SharedMoments | None = None,
     ) -> None:
         self._session = session
         self._api = api
@@ -81,7 +77,9 @@ class Polls:
         self._takeover = takeover
         self._allowed_updates = allowed_updates
         self._poll_timeout = poll_timeout
+        self._moments = moments
         self._position = Position.load(inbox.cursor, bot)
+        self._idle = not self._position.albums  # the last poll ended without updates, or there was none
         self._sent_offset = self._position.offset  # the offset that was last sent to the server
         self._conflicts = Conflicts()
         self._asked_at: float | None = None  # when the poll under way began
@@ -93,7 +91,7 @@ class Polls:
         self._waits = False  # a poll is under way that the server answers as soon as it has an update
         self._complete: tuple[Album, ...] = ()  # the server had no more parts of these when their pause was over
         self._polling = trio.CancelScope()  # of the poll under way
-        self._halt: _Halt | None = None
+        self._halt: Halt | None = None
         self._ended = False
 
     def run(self) -> Coroutine[Any, Any, NoReturn]:
@@ -110,15 +108,17 @@ class Polls:
     async def _poll_for_ever(self) -> NoReturn:
         failed: Failure | None = None
         while True:
+            seconds = self._poll_timeout
+            if self._idle and self._moments is not None and self._moments.apply(seconds):
+                seconds = await self._moments.next(seconds)
             if self._halt is not None:
                 failed = None
-                self._halt.polls_ended.set()
-                await self._halt.over.wait()
+                await self._halt.make_way()
                 continue
             if self._ended:
                 await trio.sleep_forever()  # the engine closes this link
             try:
-                spun = await self._poll()
+                spun = await self._poll(seconds)
                 failed = None
             except ProviderError as error:
                 if self._halt is not None:
@@ -134,9 +134,8 @@ class Polls:
                 await trio.sleep(SPIN_DELAY)
 
     async def confirm(self) -> None:
-        """Confirm the updates stored since the last poll to the server, if any, unless the lease has run out. Bounded
-        and shielded; never raises when the server does not answer: it delivers unconfirmed updates again, and the
-        engine recognises them."""
+        """Confirm the updates stored since the last poll, if any, unless the lease has run out. Bounded and shielded; never
+        raises when the server does not answer: it delivers them again, and the engine recognises them."""
         if self._conflicts.lost or self._position.offset == self._sent_offset:
             return
         if trio.current_time() >= self._inbox.trusted_until:  # another instance may be polling by now
@@ -166,7 +165,7 @@ class Polls:
         the block calls `end`. Raises NotConnected."""
         if self._halt is not None or self._ended:
             raise NotConnected("the session is already leaving its server")
-        halt = self._halt = _Halt()
+        halt = self._halt = Halt()
         self._behind = True
         try:
             self._polling.cancel()
@@ -195,9 +194,9 @@ class Polls:
         except (ProviderError, trio.TooSlowError) as error:
             raise NotConnected(f"the waiting updates cannot be fetched: {str(error) or 'no answer in time'}") from None
 
-    async def _poll(self, *, at_once: bool = False) -> bool:
-        """One getUpdates call and its commit. True when the answer came at once and was empty. `at_once`: do not wait for
-        updates."""
+    async def _poll(self, seconds: int | None = None, *, at_once: bool = False) -> bool:
+        """One getUpdates call and its commit. True when the answer came at once and was empty. `seconds`: how long to wait
+        for updates, if not as usual; `at_once`: do not wait."""
         position = self._position
         started = trio.current_time()
         polling = self._polling = trio.CancelScope()
@@ -206,10 +205,11 @@ class Polls:
         at_once = at_once or open_ended or (self._behind and bool(position.albums))
         self._asked_at = started
         self._waits = not at_once
+        self._idle = False
         try:
             answer = await self._api.exchange(
                 "getUpdates",
-                self._params_of(0 if at_once else self._poll_timeout),
+                self._params_of(0 if at_once else seconds or self._poll_timeout),
                 seconds=self._poll_timeout + POLL_MARGIN,
                 repeat=False,  # `run` repeats it, for more kinds of errors
                 on_sent=self._confirmed,
@@ -230,6 +230,7 @@ class Polls:
         self._conflicts.webhook_deleted = False
         self._behind = len(ids) >= FULL_BATCH
         if not events:
+            self._idle = not (at_once or position.albums)
             self._note_complete(overdue)
             return not at_once and answered_at - started < SPIN_DELAY
         now = self._inbox.now()
