@@ -5,6 +5,7 @@ Prints `{"ready": true}` when they are created; runs until it is terminated.
 
 from __future__ import annotations
 
+import gc
 import json
 import sys
 
@@ -18,6 +19,8 @@ async def main(url: str, directory: str, tokens: list[str]) -> None:
     async with open_engine(
         providers=[Telegram(api_url=url, poll_timeout=50)], store=f"sqlite:///{directory}/rookery.db"
     ) as engine:
+        gc.freeze()  # this and the next line as `rookery serve` does, and as docs/embedding.md advises
+        gc.set_threshold(5_000)
         for number, token in enumerate(tokens):
             await engine.create_session(platform="telegram", id=f"bot{number}", credentials={"token": token})
         print(json.dumps({"ready": True}), flush=True)
