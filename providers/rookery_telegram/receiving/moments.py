@@ -30,14 +30,12 @@ TIDY = 64
 
 
 class _Group:
-    """Polls that begin at the next moment; `begin` is set then."""
+    """Polls that wait for the same moment."""
 
-    __slots__ = ("begin", "left", "moment", "room", "timeout")
+    __slots__ = ("left", "room", "timeout")
 
     def __init__(self) -> None:
-        self.begin = trio.Event()
-        self.left = 1  # polls whose timeout is not chosen yet
-        self.moment = 0
+        self.left = 0  # polls whose timeout is not chosen yet
         self.timeout = 0  # chosen for the next `room` polls
         self.room = 0
 
@@ -47,8 +45,8 @@ class SharedMoments:
 
     def __init__(self, fleet: Sized) -> None:
         self._fleet = fleet
-        self._group: _Group | None = None  # that has not begun
-        self._ends: dict[int, int] = {}  # how many polls end at a moment, counted in intervals of trio's time
+        self._waiting: dict[int, _Group] = {}  # by moment, counted in intervals of trio's time
+        self._ends: dict[int, int] = {}  # how many polls end at a moment
         self._groups = 0
 
     def apply(self, longest: int) -> bool:
@@ -57,42 +55,38 @@ class SharedMoments:
 
     async def next(self, longest: int) -> int:
         """Wait for the next moment; returns the timeout of a poll that begins now: between half of `longest` and that."""
-        group = self._group
+        moment = int(trio.current_time() // INTERVAL) + 1
+        group = self._waiting.get(moment)
         if group is None:
-            group = self._group = _Group()
-            try:
-                await trio.sleep_until((trio.current_time() // INTERVAL + 1) * INTERVAL)
-            finally:  # if this poll was cancelled, the others begin early
-                self._begin(group)
-        else:
-            group.left += 1
-            await group.begin.wait()
-        if not group.room:
-            self._choose(group, longest)
-        group.left -= 1
-        group.room -= 1
-        return group.timeout
-
-    def _begin(self, group: _Group) -> None:
-        self._group = None
-        group.moment = round(trio.current_time() / INTERVAL)
-        group.begin.set()
-        self._groups += 1
-        if self._groups % TIDY == 0:
-            self._ends = {moment: count for moment, count in self._ends.items() if moment > group.moment}
+            group = self._waiting[moment] = _Group()
+        group.left += 1
+        try:
+            # Each waits for itself, so that no poll depends on another one. Trio wakes all of them in one turn.
+            await trio.sleep_until(moment * INTERVAL)
+            if not group.room:
+                self._choose(group, longest)
+            group.room -= 1
+            return group.timeout
+        finally:
+            group.left -= 1
+            if not group.left:
+                self._waiting.pop(moment, None)
 
     def _choose(self, group: _Group, longest: int) -> None:
         """Choose the timeout of the next polls of a group: the longest that ends them with others among whom all of them find
         room, otherwise one that ends them alone. Of two groups, one always reaches the end of the other within half of
         `longest`, or exactly then, so that small groups become one."""
-        size = max(1, min(group.left, TOGETHER))
+        size, now = min(group.left, TOGETHER), round(trio.current_time() / INTERVAL)
+        self._groups += 1
+        if self._groups % TIDY == 0:
+            self._ends = {moment: count for moment, count in self._ends.items() if moment > now}
 
         def rank(timeout: int) -> int:
-            others = self._ends.get(group.moment + timeout * PER_SECOND, 0)
+            others = self._ends.get(now + timeout * PER_SECOND, 0)
             if not others:
                 return 1
             return 0 if others + size <= TOGETHER else 1 + others
 
         group.timeout, group.room = min(range(longest, longest // 2 - 1, -1), key=rank), size
-        end = group.moment + group.timeout * PER_SECOND
+        end = now + group.timeout * PER_SECOND
         self._ends[end] = self._ends.get(end, 0) + size

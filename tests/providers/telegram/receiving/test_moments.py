@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from itertools import pairwise
 from typing import cast
@@ -87,26 +88,41 @@ async def test_a_fleet_too_large_for_separate_moments_is_spread_evenly(autojump_
     assert max(counts.values()) <= 3 * TOGETHER
 
 
-async def test_a_cancelled_bot_holds_up_no_other(autojump_clock: MockClock) -> None:
+async def test_a_cancelled_bot_holds_up_no_other_and_is_not_counted(autojump_clock: MockClock) -> None:
     moments = SharedMoments(range(FLEET))
     server = Server(moments)
-    leaving = trio.CancelScope()
     began = trio.current_time()
-
-    async def first() -> None:
-        with leaving:
-            await moments.next(LONGEST)
-
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(first)
-        await wait_all_tasks_blocked()
-        nursery.start_soon(server.idle_bot, 0.0, 0.0, 1)
-        nursery.start_soon(server.idle_bot, 0.0, 0.0, 1)
-        await wait_all_tasks_blocked()
-        leaving.cancel()
-    assert [at - began <= INTERVAL + 1e-6 for at in server.began] == [True, True]
-    timeout = await moments.next(LONGEST)
-    assert timeout <= LONGEST, "the moments go on"
+        async with trio.open_nursery() as leaving:
+            for _ in range(TOGETHER):
+                leaving.start_soon(moments.next, LONGEST)
+            await wait_all_tasks_blocked()
+            for _ in range(TOGETHER):
+                nursery.start_soon(server.idle_bot, 0.0, 0.0, 1)
+            await wait_all_tasks_blocked()
+            leaving.cancel_scope.cancel()
+    assert all(at - began <= INTERVAL + 1e-6 for at in server.began)
+    assert set(server.timeouts) == {LONGEST}
+    assert not moments._waiting
+
+
+def test_two_programs_in_two_threads_can_share_a_provider() -> None:
+    """A group of one trio run must not wake, or wait for, a task of another one."""
+    moments = SharedMoments(range(1000))
+    ended: list[str] = []
+
+    async def poll(name: str) -> None:
+        with trio.fail_after(30):
+            for _ in range(5):
+                assert LONGEST // 2 <= await moments.next(LONGEST) <= LONGEST
+        ended.append(name)
+
+    threads = [threading.Thread(target=trio.run, args=(poll, name), daemon=True) for name in ("a", "b")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert sorted(ended) == ["a", "b"]
 
 
 @pytest.mark.parametrize(
