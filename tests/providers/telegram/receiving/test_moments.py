@@ -92,15 +92,14 @@ async def test_a_cancelled_bot_holds_up_no_other_and_is_not_counted(autojump_clo
     moments = SharedMoments(range(FLEET))
     server = Server(moments)
     began = trio.current_time()
-    async with trio.open_nursery() as nursery:
-        async with trio.open_nursery() as leaving:
-            for _ in range(TOGETHER):
-                leaving.start_soon(moments.next, LONGEST)
-            await wait_all_tasks_blocked()
-            for _ in range(TOGETHER):
-                nursery.start_soon(server.idle_bot, 0.0, 0.0, 1)
-            await wait_all_tasks_blocked()
-            leaving.cancel_scope.cancel()
+    async with trio.open_nursery() as nursery, trio.open_nursery() as leaving:
+        for _ in range(TOGETHER):
+            leaving.start_soon(moments.next, LONGEST)
+        await wait_all_tasks_blocked()
+        for _ in range(TOGETHER):
+            nursery.start_soon(server.idle_bot, 0.0, 0.0, 1)
+        await wait_all_tasks_blocked()
+        leaving.cancel_scope.cancel()
     assert all(at - began <= INTERVAL + 1e-6 for at in server.began)
     assert set(server.timeouts) == {LONGEST}
     assert not moments._waiting
