@@ -16,6 +16,7 @@ from ..errors import (
     RookeryError,
     TooLate,
 )
+from ..model.content import Text
 from ..model.message import MessageQuery, MessageState, OutboundMessage, Receipt, after
 from ..runtime.signals import MessageWatch
 from .acceptance import Acceptance
@@ -78,8 +79,8 @@ class MessageFeatures(Acceptance):
     async def submit_batch(
         self, session: str, messages: Sequence[Mapping[str, Any] | PlainText]
     ) -> Sequence[OutboundMessage | RookeryError]:
-        """Accept up to `MAX_BATCH` messages in one transaction; each is a mapping of the arguments of `submit`, or what
-        `plain_text` has made of one.
+        """Accept up to `MAX_BATCH` messages in one transaction; each is a mapping of the arguments of `submit`, or the
+        result of `plain_text`; nothing else can make one of those.
         Returns, in order, each message as it is stored, or the error that `submit` would raise for it; the other
         messages are still accepted.
 
@@ -93,7 +94,7 @@ class MessageFeatures(Acceptance):
         has_one_form = self._has_one_form(session)
         for fields in messages:
             try:
-                if isinstance(fields, PlainText):
+                if isinstance(fields, Text):
                     if has_one_form:
                         drafts.append(self._of_plain(session, fields, now))
                         answers.append(None)

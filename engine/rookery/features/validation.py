@@ -7,7 +7,7 @@ import binascii
 import re
 from collections.abc import Mapping, Sequence
 from math import isfinite
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NewType
 
 import msgspec
 
@@ -193,7 +193,7 @@ def parse_content(fields: dict[str, Any]) -> Content:
 Short = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
 
 
-class PlainText(Text, frozen=True, forbid_unknown_fields=True, gc=False, kw_only=True):
+class _PlainText(Text, frozen=True, forbid_unknown_fields=True, gc=False, kw_only=True):
     """The fields of a text without options, as most messages are."""
 
     to: Short
@@ -204,10 +204,17 @@ class PlainText(Text, frozen=True, forbid_unknown_fields=True, gc=False, kw_only
     send_at: float | None = None
 
 
+# Only `plain_text` makes one, after every check of a message: calling this name is a TypeError.
+if TYPE_CHECKING:
+    PlainText = _PlainText  # mypy knows no new type of a structure
+else:
+    PlainText = NewType("PlainText", _PlainText)
+
+
 def plain_text(fields: Mapping[str, Any]) -> PlainText | None:
     """The fields as a text that passes every check of a message, in one pass of C; None when something is unusual."""
     try:
-        found = msgspec.convert(fields, PlainText)
+        found = msgspec.convert(fields, _PlainText)
         for text in (found.to, found.text, found.reply_to, found.idempotency_key):
             if text is not None and ("\0" in text or not (text.isascii() or text.encode())):
                 return None

@@ -8,7 +8,7 @@ import time
 _FIXED = 7 << 76 | 2 << 62
 """The version and the variant."""
 _LOW = (1 << 62) - 1
-"""The chance behind the variant; twelve more bits of it are before."""
+"""Mask of the 62 random bits after the variant; the other 12 come before it."""
 
 
 def new_id() -> str:

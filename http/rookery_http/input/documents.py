@@ -114,8 +114,8 @@ def read_json(body: Bytes, shape: type[T]) -> T:
 
 
 def _check_outline(body: Bytes) -> tuple[int, int]:
-    """Refuse a document that is too deep or has too many values, ignoring text in strings; the number of names, and that
-    of objects and lists."""
+    """Refuse a document that is too deep or has too many values, ignoring text in strings. Returns the number of names and
+    the number of objects and lists."""
     if body.find(b"\\") >= 0:
         body = body.replace(b"\\\\", b"").replace(b'\\"', b"")
     if body.count(b'"') > 4 * MAX_VALUES:
@@ -148,7 +148,7 @@ def _names_in(value: Any, opened: int) -> int:
     for item in found:  # which grows, level by level
         if isinstance(item, dict):
             count += len(item)
-        if len(found) < opened:  # otherwise the rest holds no more of them
+        if len(found) < opened:  # once all are found, the rest holds none
             inner = item.values() if isinstance(item, dict) else item
             found += [each for each in inner if isinstance(each, _HOLDERS)]
     return count

@@ -14,7 +14,16 @@ from rookery.features.validation import PlainText, plain_text
 from rookery.model import content
 
 from ..output.problems import invalid
-from .parameters import NO_NEWLINE, EventId, IdempotencyKey, Instant, Limit, instant, is_idempotency_key
+from .parameters import (
+    LONGEST_INSTANT,
+    NO_NEWLINE,
+    EventId,
+    IdempotencyKey,
+    Instant,
+    Limit,
+    instant,
+    is_idempotency_key,
+)
 from .reading import convert
 
 MAX_WAIT = 60.0
@@ -117,7 +126,7 @@ def plain_send(body: dict[str, Any], now: float) -> PlainText | None:
         return None
     fields = body
     if (send_at := body.get("send_at")) is not None:
-        seconds = instant(send_at) if isinstance(send_at, str) else None
+        seconds = instant(send_at) if isinstance(send_at, str) and len(send_at) <= LONGEST_INSTANT else None
         if seconds is None or abs(seconds - now) > MAX_AHEAD:
             return None
         fields = fields | {"send_at": seconds}

@@ -55,6 +55,7 @@ IdempotencyKey = Annotated[
         examples=["order-4711-paid"],
     ),
 ]
+LONGEST_INSTANT = len("2026-01-31T12:00:00.123456789+01:00")
 _instant = re.compile(_INSTANT[1:-1])
 _key = re.compile(_KEY[1:-1])
 EventNumber = Annotated[EventId, msgspec.Meta(description="continue behind this event")]
@@ -91,7 +92,8 @@ def seconds_of(instant: str | None) -> float | None:
 
 @lru_cache(maxsize=256)  # checking one takes as long as the rest of a message
 def instant(text: str) -> float | None:
-    """Seconds since the epoch; None for a text that is no `Instant`."""
+    """Seconds since the epoch; None for a text that is no `Instant`. Its texts are kept: give it none that is longer than
+    `LONGEST_INSTANT`."""
     return None if _instant.fullmatch(text) is None else seconds_of(text)
 
 

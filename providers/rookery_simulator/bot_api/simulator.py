@@ -24,7 +24,7 @@ from .settings import Settings
 from .strike import strike
 from .wire.answers import ApiError, failure, success, too_many_requests
 from .wire.connection import BotApiConnection, HungUp, serve_connections
-from .wire.exact_sleep import sleep_until
+from .wire.exact_sleep import ExactSleeps
 from .wire.http import Request, answer
 from .wire.parameters import Parameters, read_parameters
 from .world.bot import SimulatedBot
@@ -45,8 +45,9 @@ class BotApiSimulator:
     """A Bot API server with any number of bots, all in memory.
 
     `bot(token)` gives access to one bot, `faults` to the injected faults, `latency` to the delays of methods
-    (seconds by lower-case method name, `""` for all, from the arrival of a request's last byte until the call takes effect
-    and its answer begins: what the simulator does meanwhile is part of it). It belongs to the Trio thread that serves it.
+    (seconds by lower-case method name, `""` for all, from the moment when the simulator reads a request's last byte until
+    the call takes effect and its answer begins: what the simulator does meanwhile is part of it, the time that the bytes
+    wait to be read is not). It belongs to the Trio thread that serves it.
     """
 
     def __init__(self, settings: Settings | None = None) -> None:
@@ -61,6 +62,7 @@ class BotApiSimulator:
         self._changes = trio.lowlevel.ParkingLot()
         self._new_bots = 0
         self._newcomers: Window | None = None
+        self._sleeps = ExactSleeps()
         self._clock_offset = time.time() - time.perf_counter()
 
     def clock(self) -> float:
@@ -136,7 +138,9 @@ class BotApiSimulator:
         name = f"[{host}]" if family == socket.AF_INET6 else host
         self.url = f"http://{name}:{listener.getsockname()[1]}"
         task_status.started(self.url)
-        await serve_connections(listener, self._handle, self.settings.max_body_bytes)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._sleeps.run)
+            await serve_connections(listener, self._handle, self.settings.max_body_bytes)
 
     async def _handle(self, request: Request, connection: BotApiConnection) -> bytes | None:
         self.requests += 1
@@ -191,7 +195,7 @@ class BotApiSimulator:
         if self.latency:
             seconds = self.latency.get(method, self.latency.get("", 0))
             if seconds and poll is None:
-                await sleep_until(request.arrived_at + seconds)
+                await self._sleeps.until(request.arrived_at + seconds)
             elif seconds:
                 await connection.pause(request.arrived_at + seconds - trio.current_time())
         if self.faults:

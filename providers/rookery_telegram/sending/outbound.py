@@ -33,6 +33,7 @@ MEDIA_METHODS = {
 
 # `int` would also take "1_000", " 5" and the digits of other scripts.
 _CHAT_ID = re.compile(r"-?[0-9]{1,19}")
+_LONGEST_KNOWN = 64  # characters of a chat id that is kept; a public name has at most 32
 _MESSAGE_ID = re.compile(r"[0-9]{1,19}")
 
 
@@ -223,14 +224,20 @@ def _input_media(items: tuple[c.Item, ...], files: dict[str, File]) -> list[dict
     return found
 
 
-@lru_cache(maxsize=1024)
 def chat_id(to: str, field: str = "to") -> int | str:
     """A number, or `@name` of a public chat. Raises Rejected."""
+    return _known_chat_id(to, field) if len(to) <= _LONGEST_KNOWN else _chat_id(to, field)
+
+
+def _chat_id(to: str, field: str) -> int | str:
     if to.startswith("@") and len(to) > 1:
         return to
     if not _CHAT_ID.fullmatch(to):
         raise Rejected(f"{field}: {to!r} is neither a chat id nor @name")
     return int(to)
+
+
+_known_chat_id = lru_cache(maxsize=1024)(_chat_id)
 
 
 def _message_id(value: str, field: str) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,6 +13,7 @@ import pytest
 import trio
 
 from rookery.features import acceptance
+from rookery.features.validation import PlainText
 from rookery.model.document import iso, moment
 from rookery_http.api import messages
 
@@ -110,3 +111,9 @@ def test_a_moment_is_written_as_the_calendar_writes_it() -> None:
     assert [iso(odd) for odd in (None, 1e300, float("nan"), float("inf"))] == [None] * 4
     assert moment(1e300) == moment(float("inf")) == "9999-12-31T23:59:59.000Z"
     assert moment(float("nan")) == "1970-01-01T00:00:00.000Z"
+
+
+def test_only_the_check_makes_a_checked_text() -> None:
+    make: Callable[..., object] = PlainText
+    with pytest.raises(TypeError):
+        make(to="", text="")

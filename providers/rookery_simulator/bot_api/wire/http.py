@@ -28,7 +28,7 @@ class BadRequest(Exception):
 
 class Request:
     """One request with its whole body. `path` and `query` are still percent-encoded. `arrived_at`: when its last byte
-    came, by the reader's clock."""
+    was read, by the reader's clock."""
 
     __slots__ = ("arrived_at", "body", "content_type", "keep_alive", "method", "path", "query")
 
