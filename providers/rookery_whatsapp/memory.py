@@ -14,6 +14,9 @@ REMEMBERED = 1000
 
 QUOTE = 1000  # characters of a text to keep for quotes
 
+LONGEST_OPTIONS = 4096
+"""Maximum number of characters of all options of a poll that are kept. The app allows 1,200; a sender may write more."""
+
 MOST_NAMES = 20_000
 """Maximum number of chats of one session named by a hidden address; beyond it, the oldest takes its phone number as name."""
 
@@ -47,6 +50,8 @@ class Memory:
 
     def keep(self, id: str, known: Known) -> None:
         """Remember a message; beyond the maximum, forget the oldest one."""
+        if known.options and sum(map(len, known.options)) > LONGEST_OPTIONS:
+            known = msgspec.structs.replace(known, options=())
         self._messages[id] = known
         if len(self._messages) > REMEMBERED:
             self._messages.popitem(last=False)

@@ -168,6 +168,18 @@ def test_who_wrote_what_is_answered() -> None:
     assert arguments["quoted_sender"] == "4915100000003@s.whatsapp.net"
 
 
+def test_options_longer_than_a_poll_has_are_not_remembered() -> None:
+    memory = Memory()
+    usual = tuple(f"{n:0100}" for n in range(12))
+    memory.keep("poll", Known("10002@lid", "when?", False, usual, "poll"))
+    memory.keep("huge", Known("10002@lid", "when?", False, ("x" * 100_000, "y"), "poll"))
+    poll, huge = memory.get("poll"), memory.get("huge")
+    assert poll is not None
+    assert poll.options == usual
+    assert huge is not None
+    assert (huge.author, huge.text, huge.options) == ("10002@lid", "when?", ())
+
+
 def test_what_whatsapp_does_not_know() -> None:
     with pytest.raises(Rejected, match="HTML"):
         to_call(message(Edit("m", "<b>hi</b>", "html")), Memory(), OWN)
