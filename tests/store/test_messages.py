@@ -6,7 +6,7 @@ import pytest
 
 from rookery.errors import AlreadyExists, Busy, InvalidInput, LeaseLost, NotFound
 from rookery.model.content import Image, Text
-from rookery.model.message import MessageState, Receipt, SendOutcome, Unfinished
+from rookery.model.message import MessageState, Receipt, Recorded, SendOutcome, Unfinished
 from rookery.store.contract import Store
 from store.building import create_and_claim, fill_state, message, new_session, take_over
 
@@ -262,3 +262,32 @@ async def test_a_batch_keeps_to_the_limit_and_to_the_lease(store: Store) -> None
         assert await store.get_message(stored.id) == stored
     assert isinstance(answers[2], Busy)
     assert answers[3] == (scheduled, True)
+
+
+async def test_an_outcome_and_the_next_beginning_are_written_together(store: Store) -> None:
+    lease = await create_and_claim(store)
+    ended, refused, beginning, cancelled = (message() for _ in range(4))
+    for one in (ended, refused, beginning, cancelled):
+        await store.enqueue(one, pending_limit=ROOM)
+    await fill_state(store, lease, ended.id, MessageState.SENDING)
+    await fill_state(store, lease, refused.id, MessageState.SENDING)
+    await store.cancel_message(cancelled.id, now=1600.0)
+    recorded = await store.record_sends(
+        lease,
+        [
+            SendOutcome(id=ended.id, state=MessageState.SENT, at=1601.0, receipt=Receipt("1", 1601.0, "7")),
+            SendOutcome(id=refused.id, state=MessageState.FAILED, at=1601.0, error="blocked"),
+            SendOutcome(id=beginning.id, state=MessageState.SENDING, at=1602.0),
+            SendOutcome(id=cancelled.id, state=MessageState.SENDING, at=1602.0),
+        ],
+        announce=True,
+    )
+    assert recorded == Recorded(frozenset({cancelled.id}), True)
+    found = [await store.get_message(one.id) for one in (ended, refused, beginning, cancelled)]
+    assert [(one.state, one.attempts, one.updated_at, one.error) for one in found] == [
+        (MessageState.SENT, 1, 1601.0, None),
+        (MessageState.FAILED, 1, 1601.0, "blocked"),
+        (MessageState.SENDING, 1, 1602.0, None),
+        (MessageState.CANCELLED, 0, 1600.0, None),
+    ]
+    assert (await store.unfinished_sends(lease.owner))["shop"] == Unfinished((beginning.id,), False)

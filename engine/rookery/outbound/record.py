@@ -70,8 +70,8 @@ class SendRecord:
 
     async def write(self, outcomes: Sequence[SendOutcome], *, after: Mapping[str, str] = NONE) -> Written:
         """Store states in one transaction, shielded, within `store_timeout`. If the store refuses a state, each state
-        is written in its own transaction. `after`: ids of messages, each with that of a message whose state comes first
-        in `outcomes` and has to be stored before."""
+        is written in its own transaction. `after` maps a message's id to the id of the message that must be stored first.
+        It stays unwritten until that one is stored."""
         if not outcomes:
             return NOTHING
         self._signals.sends.fire()
@@ -86,7 +86,7 @@ class SendRecord:
                 except StoreUnavailable:
                     await trio.sleep(STORE_RETRY_DELAY)
                 except (InvalidInput, StoreError) as error:
-                    refused |= await self._write_apart(left, after, error)
+                    await self._write_apart(left, after, refused, error)
                 else:
                     refused |= recorded.refused
                     await self._tell(left, recorded)
@@ -100,9 +100,11 @@ class SendRecord:
             )
         return Written(frozenset(refused), frozenset(outcome.id for outcome in left))
 
-    async def _write_apart(self, left: list[SendOutcome], after: Mapping[str, str], error: Exception) -> set[str]:
-        """Write each state in its own transaction. Removes from `left` those that were stored or never will be."""
-        refused: set[str] = set()
+    async def _write_apart(
+        self, left: list[SendOutcome], after: Mapping[str, str], refused: set[str], error: Exception
+    ) -> None:
+        """Write each state in its own transaction. Removes from `left` those that were stored or never will be, and adds
+        the latter to `refused` at once: the time may end during any of the writes."""
         for outcome in list(left):
             if (before := after.get(outcome.id)) is not None and any(before == each.id for each in left):
                 continue
@@ -127,12 +129,11 @@ class SendRecord:
                 continue
             else:
                 left.remove(outcome)
-                refused |= recorded.refused
+                refused.update(recorded.refused)
                 await self._tell((outcome,), recorded)
         if left:
             log.debug("states of sends are written again", session=self._lease.session, error=str(error))
             await trio.sleep(STORE_RETRY_DELAY)
-        return refused
 
     async def _tell(self, outcomes: Sequence[SendOutcome], recorded: Recorded) -> None:
         if recorded.announced:
