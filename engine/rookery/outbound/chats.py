@@ -20,7 +20,7 @@ class Item:
     `outcome` is stored; None when the message is then finished.
     """
 
-    __slots__ = ("attempts", "begun", "booked", "doubtful", "failures", "message", "outcome", "retry_in")
+    __slots__ = ("begun", "booked", "doubtful", "failures", "message", "outcome", "retry_in")
 
     def __init__(self, message: OutboundMessage) -> None:
         self.message = message
@@ -28,7 +28,6 @@ class Item:
         self.doubtful = False
         self.outcome: SendOutcome | None = None
         self.retry_in: float | None = None
-        self.attempts = message.attempts
         self.failures = 0  # attempts that could not even begin
 
 

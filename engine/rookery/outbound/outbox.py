@@ -137,7 +137,7 @@ class Outbox:
     def withdraw(self, message: OutboundMessage, *, reserved: bool) -> None:
         """The message was not stored."""
         if reserved:
-            self._rounds.places.release(message.id)
+            self._rounds.withdraw(message.id)
             self._window.release(self._lanes.of(message))
         else:
             self._window.forget(message.id)

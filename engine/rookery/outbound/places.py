@@ -10,8 +10,8 @@ DEFAULT_CONCURRENCY = 16
 
 
 class Places:
-    """`taken`: places of messages that are being sent, or stored as SENDING by a round. Further places may be reserved
-    for messages that callers store."""
+    """`taken`: places of messages that are being sent, or stored as SENDING by a round. Further places are reserved for
+    messages that callers store: these count as well."""
 
     __slots__ = ("_count", "_reserved", "_unreserved", "taken")
 
@@ -25,11 +25,11 @@ class Places:
         """From now on, count the places of this link."""
         self._count = link.max_concurrent_sends if isinstance(link, Concurrent) else DEFAULT_CONCURRENCY
 
-    def is_free(self, *, urgent: bool = False, reserved: bool = False) -> bool:
-        """Whether one more message may be handled. Urgent ones do not wait for slow sends. `reserved`: reserved places
-        count."""
-        taken = self.taken + len(self._reserved) if reserved else self.taken
-        return taken < (self._count * 2 if urgent else self._count)
+    def is_free(self, *, urgent: bool = False, waiting: int = 0) -> bool:
+        """Whether one more message may be handled. Urgent ones do not wait for slow sends. `waiting`: the number of chats
+        that come first."""
+        used = self.taken + len(self._reserved) + waiting
+        return used < (self._count * 2 if urgent else self._count)
 
     @property
     def are_used(self) -> bool:

@@ -76,15 +76,22 @@ class Rounds:
 
     def reserve(self, message: OutboundMessage) -> bool:
         """Try to reserve one of the link's places for a message that is about to be stored as SENDING, whose turn must
-        have come. `begin` or `places.release` must follow."""
+        have come. `begin` or `withdraw` must follow."""
+        urgent = self._lanes.is_urgent(message.content)
         if (
             self._link is None
-            or not self.places.is_free(urgent=self._lanes.is_urgent(message.content), reserved=True)
+            or not self.places.is_free(urgent=urgent, waiting=0 if urgent else len(self._waiting.ready))
             or not self._turns.take_now(message.to, message.content)
         ):
             return False
         self.places.reserve(message.id)
         return True
+
+    def withdraw(self, id: str) -> None:
+        """The message that a place was reserved for was not stored. The rounds may wait for its place, or to end."""
+        self.places.release(id)
+        if self._wake is not None:
+            self._wake.set()
 
     def begin(self, chat: Chat) -> None:
         """The message that a place was reserved for was stored, and is the first of this chat: send it."""
@@ -144,8 +151,6 @@ class Rounds:
                 await self._store_outcomes(beginning, self._following())
                 await trio.lowlevel.checkpoint()  # a safe point for cancellation: nothing is half done here
                 continue
-            if self._next_has_place():
-                continue
             idle = not (self.places.are_used or self._waiting)
             until = trio.current_time() + LINGER if idle else self._waiting.next_at
             with trio.move_on_at(until) as patience:
@@ -168,13 +173,13 @@ class Rounds:
             chat = self._waiting.ready.pop(0)
             if (item := chat.items[0]).outcome is not None:
                 self._done.append(chat)
-            elif item.begun:
-                self._hand_over(chat)
-            elif (delay := self._turn_of(chat, item)) > 0:
+            elif (delay := self._turn_of(item)) > 0:
                 self._waiting.postpone(chat, delay)
             elif item.message.expires_at <= clock:
                 expired = SendOutcome(id=item.message.id, state=MessageState.EXPIRED, at=clock, error=EXPIRED)
                 self._conclude(chat, expired)
+            elif item.begun:
+                self._hand_over(chat)
             else:
                 self.places.taken += 1
                 beginning.append(chat)
@@ -208,17 +213,25 @@ class Rounds:
         item.booked = self._turns.take_now(item.message.to, item.message.content)
         return item.booked
 
-    def _turn_of(self, chat: Chat, item: Item) -> float:
-        """Book the message's turn, once; returns the seconds until it comes."""
-        if not item.booked:
-            item.booked = True
-            if (delay := self._turns.book(item.message.to, item.message.content)) > 0:
-                return delay
-        return self._turns.pause_left()
+    def _turn_of(self, item: Item) -> float:
+        """Book the message's turn, once; returns the seconds until it comes. A turn that comes during a pause is lost:
+        otherwise all that waited would leave together at its end."""
+        if (pause := self._turns.pause_left()) > 0:
+            item.booked = False
+            return pause
+        if item.booked:
+            return 0.0
+        item.booked = True
+        return self._turns.book(item.message.to, item.message.content)
 
     def _hand_over(self, chat: Chat) -> None:
-        self.places.taken += 1
-        self._tasks.give(chat)
+        """Send the chat's first message, which is stored as SENDING: now, or after a pause that was demanded meanwhile."""
+        if (delay := self._turns.pause_left()) > 0:
+            chat.items[0].booked = False
+            self._waiting.postpone(chat, delay)
+        else:
+            self.places.taken += 1
+            self._tasks.give(chat)
         self._nudge()
 
     def _conclude(self, chat: Chat, outcome: SendOutcome, retry_in: float | None = None) -> None:
@@ -246,8 +259,7 @@ class Rounds:
         """Write outcomes and beginnings in one transaction. Raises LeaseLost."""
         done, self._done = self._done, []
         outcomes = [outcome for chat in done if (outcome := chat.items[0].outcome) is not None]
-        items = [chat.items[0] for chat in beginning]
-        items += [chat.items[1] for chat in following]
+        items = [*(chat.items[0] for chat in beginning), *(chat.items[1] for chat in following)]
         now = self._record.now() if items else 0.0
         for item in items:
             item.doubtful = True
@@ -262,7 +274,6 @@ class Rounds:
         for item in items:
             if item.message.id not in written.failed and item.message.id not in written.refused:
                 item.begun = True
-                item.attempts += 1
         for chat in done:
             self._stored(chat, failed=chat.items[0].message.id in written.failed)
         for chat in beginning:
