@@ -68,7 +68,7 @@ async def measure(make: Callable[[], Store], messages: int, runs: int) -> dict[s
                 took.append((time.perf_counter() - wall) * 1e3)
             return statistics.median(spent), statistics.median(took)
 
-        list_cpu, list_wall = await page(lambda: store.list_chats("s", after=None, limit=PAGE, search=None))
+        list_cpu, list_wall = await page(lambda: store.list_chats("s", after=None, limit=PAGE))
         chat_cpu, chat_wall = await page(lambda: store.chat_page("s", "7", before=NEWEST, limit=PAGE))
     return {
         "stored/s": stored,

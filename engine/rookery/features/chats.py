@@ -8,7 +8,18 @@ from contextlib import suppress
 import msgspec
 
 from ..errors import InvalidInput, MediaError, NotFound
-from ..model.chat import NEWEST, Chat, ChatMessage, ChatMessages, ChatSearch, Erased, Position
+from ..model.chat import (
+    NEWEST,
+    Chat,
+    ChatMessage,
+    ChatMessages,
+    ChatPlace,
+    ChatRow,
+    ChatSearch,
+    ChatsPage,
+    Erased,
+    Position,
+)
 from ..model.event import Event
 from ..model.message import OutboundMessage
 from .catalogue import CatalogueFeatures
@@ -18,6 +29,8 @@ from .validation import check_text
 
 SEARCHED = 5000
 """Maximum number of messages that one search examines."""
+CHATS_SEARCHED = 1000
+"""Maximum number of chats that one search examines: they take about half as long as the rest of the call."""
 LONGEST_RETENTION = 100 * 365 * 86_400.0
 MOST = 500
 """Maximum number of chats or messages in one answer."""
@@ -29,12 +42,42 @@ class ChatFeatures(CatalogueFeatures, ChatNames):
     """A view of the event log and of the sends; the view stores only a position for each message."""
 
     async def chats(
-        self, session: str, *, after: tuple[float, str] | None = None, limit: int = 100, q: str | None = None
+        self, session: str, *, after: ChatPlace | None = None, limit: int = 100, q: str | None = None
     ) -> Sequence[Chat]:
-        """The chats of a session, newest first. `after` is (`last_at`, `chat`) of the last chat seen, `q` a part of the
-        name or of the id. Raises NotFound."""
+        """The chats of `chats_page` and, where a search finds fewer than `limit` in one page, of the next ones. Fewer than
+        `limit`, and than MOST, only at the end. Raises NotFound, InvalidInput."""
+        limit = max(0, min(limit, MOST))
+        page = await self.chats_page(session, after=after, limit=limit, q=q)
+        found = [*page.chats]
+        while len(found) < limit and page.next is not None:
+            page = await self.chats_page(session, after=page.next, limit=limit - len(found), q=q)
+            found += page.chats
+        return found[:limit]
+
+    async def chats_page(
+        self, session: str, *, after: ChatPlace | None = None, limit: int = 100, q: str | None = None
+    ) -> ChatsPage:
+        """The chats of a session, newest first, at most MOST. `after` is `next` of the page before, or (`last_at`, `chat`)
+        of the last chat seen; `q` is a part of the name or of the id.
+
+        A search examines at most CHATS_SEARCHED chats in one call, so that its page may be short or empty while `next` is
+        not None. Raises NotFound, InvalidInput.
+        """
+        limit = max(1, min(limit, MOST))
+        if q:
+            check_text(q, "q", least=1)
         await self._chat_view.catch_up(session)
-        rows = await self._store.list_chats(session, after=after, limit=min(limit, MOST), search=q)
+        if q:
+            page = await self._store.find_chats(session, q, after=after, limit=limit, among=CHATS_SEARCHED)
+            rows, place = page.rows, page.next
+        else:
+            rows = await self._store.list_chats(session, after=after, limit=limit + 1)
+            place = (rows[limit - 1].last_at, rows[limit - 1].chat) if len(rows) > limit else None
+            rows = rows[:limit]
+        return ChatsPage(await self._listed(session, rows), place)
+
+    async def _listed(self, session: str, rows: Sequence[ChatRow]) -> Sequence[Chat]:
+        """Chats with their last messages as they are now."""
         echoes = await self._echoes(session, [(row.chat, *row.event[1:]) for row in rows if row.event is not None])
         found = []
         for row in rows:

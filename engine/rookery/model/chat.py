@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -57,6 +57,18 @@ class ChatRow(msgspec.Struct, frozen=True, kw_only=True):
     retention: float | None
     event: tuple[float, str, Event] | None = None  # when, role, event
     send: OutboundMessage | None = None
+
+
+ChatPlace = tuple[float, str]
+"""A position in a session's list of chats: (`last_at`, `chat`). Newer chats come first, and have greater places."""
+
+
+class ChatRows(msgspec.Struct, frozen=True):
+    """The chats that a search found, as stored, newest first. `next`: the search continues after this place; None: all
+    chats were examined."""
+
+    rows: Sequence[ChatRow]
+    next: ChatPlace | None
 
 
 class Position(NamedTuple):
@@ -118,6 +130,14 @@ class Chat(msgspec.Struct, frozen=True, kw_only=True):
     unread: int
     last_at: float
     retention: float | None
+
+
+class ChatsPage(msgspec.Struct, frozen=True):
+    """A page of a session's chats, newest first. `next`: the list or the search continues after this place; None: it is
+    complete."""
+
+    chats: Sequence[Chat]
+    next: ChatPlace | None
 
 
 class ChatMessages(msgspec.Struct, frozen=True):

@@ -80,17 +80,14 @@ async def list_chats(api: Api, id: str, *, query: ListChats) -> Answer:
     """List the chats of a session, those with the newest message first.
 
     `unread` counts the messages received since the chat was last marked as read, on one of the account's own devices or by
-    a send of the type `read`.
+    a send of the type `read`. With `q`, only chats with this text in their name or id are listed; one call
+    examines at most 1,000 chats, so a page may be short or empty while `next` is not null.
     """
     after = chat_views.place_of(query.after) if query.after is not None else None
-    found = await api.engine.chats(id, after=after, limit=query.limit + 1, q=query.q)
-    page = found[: query.limit]
-    more = len(found) > query.limit
-    return Answer(
-        chat_views.ChatList(
-            [chat_views.Chat.of(chat) for chat in page], f"{page[-1].last_at!r}~{page[-1].chat}" if more else None
-        )
-    )
+    page = await api.engine.chats_page(id, after=after, limit=query.limit, q=query.q)
+    rows = [chat_views.Chat.of(chat) for chat in page.chats]
+    cursor = f"{page.next[0]!r}~{page.next[1]}" if page.next is not None else None
+    return Answer(chat_views.ChatList(rows, cursor))
 
 
 @call(

@@ -161,6 +161,55 @@ async def test_chats_are_searched(rookery: Any, page: Page) -> None:
     await page.see(f"I am {BOB}", ".list")
 
 
+async def test_a_search_of_chats_goes_on_until_all_were_looked_at(
+    rookery: Any, page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "rookery.features.chats.CHATS_SEARCHED", 1
+    )  # so that most answers are empty and have a next one
+    monkeypatch.setattr("rookery.features.chats.MOST", 4)  # and the whole list takes two answers
+    bot = await add_bot(rookery)
+    chats = [ADA, *range(7001, 7005), BOB]
+    for chat in chats:
+        bot.push_text(f"I am {chat}", chat_id=chat)
+    await page.go(f"{rookery.url}/#/chats/shop")
+    for chat in chats:
+        await page.see(f"I am {chat}", ".list")
+    await page.js("document.querySelector('input[type=search]').focus()")
+    await page.call("Input.insertText", text=str(ADA))
+    await page.not_see(f"I am {BOB}", ".list")
+    assert await page.js("document.querySelectorAll('.list li').length") == 1
+    await page.see(f"I am {ADA}", ".list")
+    await page.js("document.activeElement.select()")
+    await page.call("Input.insertText", text="5")  # found in the first chat and in the last
+    await page.see(f"I am {BOB}", ".list")
+    await page.see(f"I am {ADA}", ".list")
+    await page.js("document.activeElement.select()")
+    await page.call("Input.insertText", text="nothing like it")
+    await page.see("No chat matches the search.")
+
+
+async def test_an_answer_to_an_earlier_search_of_chats_lists_nothing(rookery: Any, page: Page) -> None:
+    bot = await add_bot(rookery)
+    for chat in (ADA, BOB):
+        bot.push_text(f"I am {chat}", chat_id=chat)
+    await page.go(f"{rookery.url}/#/chats/shop")
+    await page.see(f"I am {ADA}", ".list")
+    await page.see(f"I am {BOB}", ".list")
+    await page.js(GATE)
+    await page.js("document.querySelector('input[type=search]').focus()")
+    await page.call("Input.insertText", text=str(ADA))
+    await page.until("gates.length > 0")
+    asked = await page.js("gates.length")
+    await page.js("document.activeElement.select()")
+    await page.call("Input.insertText", text=str(BOB))
+    await page.until(f"gates.length > {asked}")
+    await page.js("gates.reverse().forEach((open) => open())")  # what was asked first is answered last
+    await page.js("settled()")
+    shown = await page.js("document.querySelector('.list').innerText")
+    assert (f"I am {BOB}" in shown, f"I am {ADA}" in shown) == (True, False)
+
+
 async def test_a_conversation_shows_all_that_happens_in_it(rookery: Any, page: Page, tmp_path: Path) -> None:
     """Typing, answers, edits, pictures, sounds, reactions, deletions; and what is done to an own message."""
     alice, bob = rookery.whatsapp.phone("4915100000001", "Alice"), rookery.whatsapp.phone("4915100000002", "Bob")

@@ -153,3 +153,59 @@ async def test_a_chat_is_searched(served: Any, monkeypatch: pytest.MonkeyPatch) 
     texts, place = await found(q="your parcel")
     assert (texts, place is None) == ([], False)
     assert await found(q="your parcel", before=place) == (["Your PARCEL 1"], None)
+
+
+async def write_to(served: Any, *chats: str) -> None:
+    for chat in chats:
+        answer = await served.client.post("/v1/sessions/polly/messages", json={"to": chat, "text": "hello"})
+        assert answer.status_code == 200, answer.text
+
+
+async def test_chats_are_found_by_following_next(served: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    await served.add()
+    await write_to(served, *(f"{number}{'x' * (number % 3 == 0)}" for number in range(7)))
+
+    async def walk(**query: Any) -> tuple[list[str], int]:
+        found, pages, place = [], 0, {}  # type: ignore[var-annotated]
+        while True:
+            answer = await served.client.get(CHATS, params={**query, **place})
+            assert answer.status_code == 200, answer.text
+            found += [one["chat"] for one in answer.json()["chats"]]
+            pages += 1
+            if answer.json()["next"] is None:
+                return found, pages
+            place = {"after": answer.json()["next"]}
+
+    assert await walk(q="X") == (["6x", "3x", "0x"], 1)
+    assert await walk(q="x", limit=2) == (["6x", "3x", "0x"], 2)
+    monkeypatch.setattr("rookery.features.chats.CHATS_SEARCHED", 2)
+    assert await walk(q="X") == (["6x", "3x", "0x"], 4)
+    assert await walk(q="x", limit=1) == (["6x", "3x", "0x"], 4)
+    assert await walk(q="0x") == (["0x"], 4)
+    assert await walk(q="absent") == ([], 4)
+    first = (await served.client.get(CHATS, params={"q": "0x"})).json()
+    assert (first["chats"], first["next"] is None) == ([], False)
+
+
+async def test_an_engine_finds_as_many_chats_as_are_wanted(served: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    await served.add()
+    await write_to(served, *(f"{number}{'x' * (number % 3 == 0)}" for number in range(7)))
+    monkeypatch.setattr("rookery.features.chats.CHATS_SEARCHED", 2)
+    for limit, found in ((9, ["6x", "3x", "0x"]), (2, ["6x", "3x"]), (0, [])):
+        assert [one.chat for one in await served.engine.chats("polly", q="x", limit=limit)] == found
+    assert await served.engine.chats("polly", q="absent") == []
+    assert len(await served.engine.chats("polly", q="")) == 7
+    page = await served.engine.chats_page("polly", q="0x")
+    assert (page.chats, page.next and page.next[1]) == ([], "5")
+
+
+async def test_a_page_with_as_many_chats_as_an_answer_may_have_is_followed_by_another(
+    served: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await served.add()
+    await write_to(served, "0", "1", "2", "3")
+    monkeypatch.setattr("rookery.features.chats.MOST", 3)
+    first = (await served.client.get(CHATS, params={"limit": 3})).json()
+    assert [one["chat"] for one in first["chats"]] == ["3", "2", "1"]
+    second = (await served.client.get(CHATS, params={"limit": 3, "after": first["next"]})).json()
+    assert ([one["chat"] for one in second["chats"]], second["next"]) == (["0"], None)

@@ -78,7 +78,7 @@ async def test_writes_to_the_same_chats_never_wait_in_a_circle(
                 for worker in range(4):
                     nursery.start_soon(send, worker)
                 nursery.start_soon(view)
-        listed = await store.list_chats(lease.session, after=None, limit=2 * CHATS, search=None)
+        listed = await store.list_chats(lease.session, after=None, limit=2 * CHATS)
         assert sorted(row.chat for row in listed) == names
 
 
@@ -146,5 +146,5 @@ async def test_a_batch_of_receipts_that_name_other_chats_moves_its_messages(post
         ]
         recorded = await store.record_sends(lease, outcomes)
         assert recorded.refused == {ended.id}
-        listed = await store.list_chats(lease.session, after=None, limit=10, search=None)
+        listed = await store.list_chats(lease.session, after=None, limit=10)
         assert sorted(row.chat for row in listed) == ["@ended", "a", "b"]

@@ -144,7 +144,7 @@ async def test_chats_are_tidied_in_steps(store: Store) -> None:
     await store.cancel_message(done.id, now=1.0)
     assert [await store.tidy_chats(now=5000.0, before=5000.0, limit=3) for _ in range(4)] == [3, 3, 2, 0]
     assert await all_events(store) == []
-    assert [one.chat for one in await store.list_chats("shop", after=None, limit=9, search=None)] == ["7"]
+    assert [one.chat for one in await store.list_chats("shop", after=None, limit=9)] == ["7"]
 
 
 async def test_the_audit_log_is_pruned_in_steps(store: Store) -> None:

@@ -72,7 +72,7 @@ async def test_one_run_deletes_all_empty_chats(store: Store, monkeypatch: pytest
     news = [ChatNews(uid=lease.uid, chat=f"c{number}", last_at=1000.0) for number in range(75)]
     await store.write_chats([], news, position=None)
     await tidy_all(store)
-    assert await store.list_chats("shop", after=None, limit=100, search=None) == []
+    assert await store.list_chats("shop", after=None, limit=100) == []
 
 
 @pytest.mark.parametrize("now", [NOW, NOW + 300])

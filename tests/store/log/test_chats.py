@@ -44,7 +44,7 @@ async def test_a_chat_entry_written_twice_is_stored_once(store: Store) -> None:
     await store.write_chats(entries, [ChatNews(uid=lease.uid, chat="7", last_at=1.0)], position=None)
     page = await store.chat_page("shop", "7", before=NEWEST, limit=10)
     assert [one.key for _, _, one in page.events] == ["2", "1", "0"]
-    [chat] = await store.list_chats("shop", after=None, limit=10, search=None)
+    [chat] = await store.list_chats("shop", after=None, limit=10)
     assert (chat.chat, chat.name, chat.kind, chat.unread, chat.last_at) == ("7", "Ann", "private", 3, 1002.0)
     assert chat.event is not None
     assert chat.event[2].key == "2"
@@ -55,7 +55,7 @@ async def test_entries_of_events_and_sessions_that_are_gone_are_passed_over(stor
     await store.write_chats(
         [ChatEntry(4711, lease.uid, "7", 1.0, "in", "x")], [ChatNews(uid=99, chat="7", last_at=1.0)], position=None
     )
-    assert await store.list_chats("shop", after=None, limit=10, search=None) == []
+    assert await store.list_chats("shop", after=None, limit=10) == []
 
 
 async def test_read_marks_move_the_unread(store: Store) -> None:
@@ -63,7 +63,7 @@ async def test_read_marks_move_the_unread(store: Store) -> None:
     await fill(store, lease, 5)
 
     async def unread() -> int:
-        [chat] = await store.list_chats("shop", after=None, limit=10, search=None)
+        [chat] = await store.list_chats("shop", after=None, limit=10)
         return chat.unread
 
     assert await unread() == 5
@@ -87,25 +87,23 @@ async def test_chats_come_newest_first_and_page_by_page(store: Store) -> None:
     await store.write_chats(entries, news, position=None)
     seen: list[str] = []
     after: tuple[float, str] | None = None
-    while page := await store.list_chats("shop", after=after, limit=3, search=None):
+    while page := await store.list_chats("shop", after=after, limit=3):
         seen += [chat.chat for chat in page]
         after = page[-1].last_at, page[-1].chat
     assert seen == [f"c{number}" for number in reversed(range(7))]
-    assert [chat.chat for chat in await store.list_chats("shop", after=None, limit=9, search="NAME c3")] == ["c3"]
-    assert await store.list_chats("shop", after=None, limit=9, search="%") == []
     with pytest.raises(NotFound):
-        await store.list_chats("nobody", after=None, limit=9, search=None)
+        await store.list_chats("nobody", after=None, limit=9)
 
 
 async def test_sends_are_in_their_chat_as_the_platform_calls_it(store: Store) -> None:
     lease = await create_and_claim(store)
     one = message(to="@ann", content=Text("hi"))
     await store.enqueue(one, pending_limit=10)
-    [chat] = await store.list_chats("shop", after=None, limit=10, search=None)
+    [chat] = await store.list_chats("shop", after=None, limit=10)
     assert (chat.chat, chat.send and chat.send.id, chat.unread) == ("@ann", one.id, 0)
     outcome = SendOutcome(id=one.id, state=MessageState.SENT, at=2.0, receipt=Receipt("55", 2.0, "7"))
     await store.record_sends(lease, [outcome])
-    [chat] = await store.list_chats("shop", after=None, limit=10, search=None)
+    [chat] = await store.list_chats("shop", after=None, limit=10)
     assert (chat.chat, chat.send and chat.send.state) == ("7", MessageState.SENT)
     page = await store.chat_page("shop", "7", before=NEWEST, limit=10)
     assert [send.id for _, send in page.sends] == [one.id]
@@ -115,18 +113,14 @@ async def test_each_send_of_a_batch_moves_to_the_chat_that_its_receipt_names(sto
     lease = await create_and_claim(store)
     ours = [message(to=to, created_at=float(number)) for number, to in enumerate(("7", "@ann", "8", "@bob"))]
     await store.enqueue_batch(ours, pending_limit=10, lease=lease)
-    assert {chat.chat for chat in await store.list_chats("shop", after=None, limit=10, search=None)} == {
-        *("7", "@ann", "8", "@bob")
-    }
+    assert {chat.chat for chat in await store.list_chats("shop", after=None, limit=10)} == {*("7", "@ann", "8", "@bob")}
     receipts = [Receipt("1", 9.0, "7"), Receipt("2", 9.0, "55"), Receipt("3", 9.0, "8"), Receipt("4", 9.0, None)]
     outcomes = [
         SendOutcome(id=one.id, state=MessageState.SENT, at=9.0, receipt=receipt)
         for one, receipt in zip(ours, receipts, strict=True)
     ]
     assert not (await store.record_sends(lease, outcomes)).refused
-    assert {chat.chat for chat in await store.list_chats("shop", after=None, limit=10, search=None)} == {
-        *("7", "55", "8", "@bob")
-    }
+    assert {chat.chat for chat in await store.list_chats("shop", after=None, limit=10)} == {*("7", "55", "8", "@bob")}
     for chat, sent in (("55", "2"), ("7", "1")):
         page = await store.chat_page("shop", chat, before=NEWEST, limit=10)
         assert [one.receipt and one.receipt.message_id for _, one in page.sends] == [sent]
@@ -187,7 +181,7 @@ async def test_an_erased_chat_leaves_nothing_and_the_others_alone(store: Store) 
     assert (erased.events, erased.messages) == (4, 1)
     assert [one.key for one in await store.read_events(EventQuery())] == ["other"]
     assert [one.event.key for one in await store.pending_deliveries("w", now=9.0, busy=(), limit=9)] == ["other"]
-    assert [chat.chat for chat in await store.list_chats("shop", after=None, limit=9, search=None)] == ["8"]
+    assert [chat.chat for chat in await store.list_chats("shop", after=None, limit=9)] == ["8"]
     assert await store.erase_chat("shop", "7") == type(erased)(0, 0)
     await store.append(lease, [event("again", chat="7")], None)
     last = (await all_events(store))[-1]
@@ -216,10 +210,10 @@ async def test_events_that_are_pruned_leave_their_chat(store: Store) -> None:
     lease = await create_and_claim(store)
     await fill(store, lease, 3)
     await store.prune_events(before=9e12, limit=100)
-    [chat] = await store.list_chats("shop", after=None, limit=9, search=None)
+    [chat] = await store.list_chats("shop", after=None, limit=9)
     assert (chat.event, chat.unread) == (None, 0)
     await store.tidy_chats(now=2000.0, before=2000.0)
-    assert await store.list_chats("shop", after=None, limit=9, search=None) == []
+    assert await store.list_chats("shop", after=None, limit=9) == []
 
 
 async def test_what_is_about_the_last_message_of_each_chat(store: Store) -> None:

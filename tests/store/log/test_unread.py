@@ -44,7 +44,7 @@ def ordinary() -> None:
 
 
 async def unread(store: Store) -> dict[str, int]:
-    return {row.chat: row.unread for row in await store.list_chats("shop", after=None, limit=500, search=None)}
+    return {row.chat: row.unread for row in await store.list_chats("shop", after=None, limit=500)}
 
 
 async def remembered(store: Any) -> dict[str, int]:

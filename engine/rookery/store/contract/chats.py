@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
-from ...model.chat import ChatEntry, ChatNews, ChatPage, ChatRow, ChatSource, Erased, Position
+from ...model.chat import ChatEntry, ChatNews, ChatPage, ChatPlace, ChatRow, ChatRows, ChatSource, Erased, Position
 from ...model.event import Event
 from ...model.message import OutboundMessage
 
@@ -25,10 +25,12 @@ class ChatStore(Protocol):
         """Add to the view. Entries that exist already, or whose events are gone, are skipped. `position`: the view now
         contains every event up to this id."""
 
-    async def list_chats(
-        self, session: str, *, after: tuple[float, str] | None, limit: int, search: str | None
-    ) -> Sequence[ChatRow]:
-        """Newest first; `after` is (last_at, chat) of the last chat seen, `search` a part of the name or id."""
+    async def list_chats(self, session: str, *, after: ChatPlace | None, limit: int) -> Sequence[ChatRow]:
+        """Newest first; `after` is the place of the last chat seen."""
+
+    async def find_chats(self, session: str, text: str, *, after: ChatPlace | None, limit: int, among: int) -> ChatRows:
+        """The chats with `text` in their name or id, at most `limit` (from 1 on) of the next `among` ones. Following
+        `next` finds each chat that stays in its place once, whatever the others do."""
 
     async def chat_page(self, session: str, chat: str, *, before: Position, limit: int) -> ChatPage:
         """The newest `limit` events and the newest `limit` sends before a position."""

@@ -12,7 +12,7 @@ from typing import Any
 import trio
 
 from ...errors import NotFound, StoreError
-from ...model.chat import ChatEntry, ChatNews, ChatPage, ChatRow, ChatSource, Erased, Position
+from ...model.chat import ChatEntry, ChatNews, ChatPage, ChatPlace, ChatRow, ChatRows, ChatSource, Erased, Position
 from ...model.event import Event
 from ...model.media import id_of_event
 from ...model.message import OutboundMessage
@@ -92,6 +92,10 @@ def _first(row: Any) -> int:
     return int(row[0])
 
 
+def _place(row: Any) -> ChatPlace:
+    return row[0], row[1]
+
+
 def _pair(row: Any) -> tuple[str, str]:
     return row[0], row[1]
 
@@ -134,12 +138,20 @@ class PostgresChats(PostgresBase):
 
         await database.transaction(work)
 
-    async def list_chats(
-        self, session: str, *, after: tuple[float, str] | None, limit: int, search: str | None
-    ) -> Sequence[ChatRow]:
+    async def list_chats(self, session: str, *, after: ChatPlace | None, limit: int) -> Sequence[ChatRow]:
         uid = await self._uid(session)
-        at, last = after or (1e300, "")
-        rows = await self._all(sql.LIST, uid, at, last, sql.pattern_of(search), limit, of=_row)
+        return await self._chats(uid, await self._all(sql.LIST, uid, *(after or sql.FIRST), limit, of=_row))
+
+    async def find_chats(self, session: str, text: str, *, after: ChatPlace | None, limit: int, among: int) -> ChatRows:
+        uid, begin = await self._uid(session), after or sql.FIRST
+        end = next(iter(await self._all(sql.LAST_EXAMINED, uid, *begin, among - 1, of=_place)), None)
+        bounds = *begin, limit + 1, *(end or sql.LAST)
+        found = await self._all(sql.FIND, uid, *bounds, sql.pattern_of(text), of=_row)
+        rows, place = sql.found_page(found, limit, end)
+        return ChatRows(await self._chats(uid, rows), place)
+
+    async def _chats(self, uid: int, rows: Sequence[Row]) -> Sequence[ChatRow]:
+        """From rows that `LIST` or `FIND` selects."""
         events = [row[6] for row in rows if row[6] is not None]
         sends = [row[7] for row in rows if row[7] is not None]
         by_event: dict[Any, Event] = {}

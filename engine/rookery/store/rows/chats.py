@@ -10,13 +10,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from ...model.chat import ChatEntry, ChatNews, ChatRow, ChatSource, Position
+from ...model.chat import ChatEntry, ChatNews, ChatPlace, ChatRow, ChatSource, Position
 from ...model.event import Event
 from ...model.message import OutboundMessage
 from .events import EVENT_COLUMNS
 from .messages import MESSAGE_COLUMNS
 from .values import Row
 
+FIRST: ChatPlace = (1e300, "")
+"""Before all chats of a session."""
+LAST: ChatPlace = (-1e300, "")
+"""Behind them."""
 UNREAD_MOST = 1000
 """Unread messages are counted up to this number."""
 REMEMBERED_FROM = 10
@@ -53,7 +57,11 @@ UNREAD = f"""(
 # A number that was counted for another read mark is of no use.
 _REMEMBERED = """FROM rookery.chat_unread AS u
          WHERE u.uid = c.uid AND u.chat = c.chat AND u.read_at = coalesce(c.read_at, 0)"""
-LIST = f"""
+
+
+def _list(those: str = "") -> str:
+    """Select the next `$4` of a session's chats, of `those` only."""
+    return f"""
     SELECT c.chat, c.name, c.kind, c.last_at, c.retention,
         coalesce((SELECT u.unread {_REMEMBERED}), {UNREAD}),
         (SELECT e.event FROM rookery.chat_entries AS e WHERE e.uid = c.uid AND e.chat = c.chat AND e.role IN ('in', 'out')
@@ -67,10 +75,21 @@ LIST = f"""
         EXISTS (SELECT 1 {_REMEMBERED})
     FROM (
         SELECT * FROM rookery.chats AS f
-        WHERE f.uid = $1 AND (f.last_at, f.chat) < (CAST($2 AS double precision), CAST($3 AS text))
-          AND (CAST($4 AS text) IS NULL OR lower(f.name) LIKE $4 ESCAPE '!' OR lower(f.chat) LIKE $4 ESCAPE '!')
-        ORDER BY f.last_at DESC, f.chat DESC LIMIT $5) AS c
+        WHERE f.uid = $1 AND (f.last_at, f.chat) < (CAST($2 AS double precision), CAST($3 AS text)) {those}
+        ORDER BY f.last_at DESC, f.chat DESC LIMIT $4) AS c
     ORDER BY c.last_at DESC, c.chat DESC"""  # noqa: S608
+
+
+LIST = _list()
+FIND = _list("""
+          AND (f.last_at, f.chat) >= (CAST($5 AS double precision), CAST($6 AS text))
+          AND (lower(f.name) LIKE CAST($7 AS text) ESCAPE '!' OR lower(f.chat) LIKE CAST($7 AS text) ESCAPE '!')""")
+# A search that examines chats up to a place, and not a number of them, misses none that stays where it is while others
+# move between the two statements.
+LAST_EXAMINED = """
+    SELECT last_at, chat FROM rookery.chats
+    WHERE uid = $1 AND (last_at, chat) < (CAST($2 AS double precision), CAST($3 AS text))
+    ORDER BY last_at DESC, chat DESC LIMIT 1 OFFSET $4"""
 # Not joined with `chat_entries`: without fresh statistics the planner reads both tables from end to end.
 LAST_EVENTS = f"SELECT {_EVENT} FROM rookery.events AS v WHERE v.id {{in $1}}"  # noqa: S608
 LAST_SENDS = f"SELECT number, {MESSAGE_COLUMNS} FROM rookery.messages WHERE number {{in $1}}"  # noqa: S608
@@ -188,12 +207,19 @@ def chat_to_row(news: ChatNews) -> Row:
     return news.uid, news.chat, news.name, news.kind, news.last_at, news.read_at
 
 
-def pattern_of(search: str | None) -> str | None:
+def pattern_of(search: str) -> str:
     """For LIKE with `!` as the escape character."""
-    if search is None:
-        return None
     plain = search.lower().replace("!", "!!").replace("%", "!%").replace("_", "!_")
     return f"%{plain}%"
+
+
+def found_page(rows: Sequence[Row], limit: int, end: ChatPlace | None) -> tuple[Sequence[Row], ChatPlace | None]:
+    """A page of a search and where the next one begins, from up to `limit + 1` rows of `FIND` and the last chat that was
+    examined."""
+    if len(rows) <= limit:
+        return rows, end
+    last = rows[limit - 1]
+    return rows[:limit], (last[3], last[0])
 
 
 def bounds(before: Position) -> tuple[tuple[float, int], tuple[float, int]]:

@@ -8,6 +8,7 @@ import { words } from "./bubble.js";
 import { conversation } from "./conversation.js";
 
 const PAGE = 100;
+const MOST = 500; // in one answer
 const SEEN = "rookery-seen";
 const SEEN_MOST = 500;
 const NEWEST = Number.MAX_SAFE_INTEGER;
@@ -58,7 +59,8 @@ export function chats(main, id, query) {
     try {
       if (!rows?.length) await (loading ??= sessions().finally(() => (loading = null)));
       if (session === null) return show(search, false);
-      const page = await get(path("sessions", session, "chats"), { q: search.value.trim(), limit });
+      const page = await listed();
+      if (page === null) return open?.refresh(undefined, events);
       refused.tell(null);
       const newest = (row) => (row.chat === chat && open?.newest ? open.newest : row.last);
       keyed(list, page.chats.map((row) => ({ ...row, unread: unreadOf(row), last: newest(row) })), (row) => row.chat, (row) => chatRow(session, row));
@@ -80,6 +82,20 @@ export function chats(main, id, query) {
       fill(list);
       return fill(nothing, empty("There is no such session", `No session has the id ${session}. It may have been deleted, or the address is from another server.`, h("a", { class: "button primary", href: "#/sessions" }, "See all sessions")));
     }
+  }
+
+  /** As many chats as are wanted: the server looks at some of them at a time, so a page of a search may be short. Null: what
+   * is looked for has changed meanwhile, and another call lists it. */
+  async function listed() {
+    const [of, q] = [session, search.value.trim()];
+    const page = { chats: [], next: null };
+    do {
+      const { chats: found, next } = await get(path("sessions", of, "chats"), { q, limit: Math.min(limit - page.chats.length, MOST), after: page.next });
+      if (of !== session || q !== search.value.trim()) return null;
+      page.chats.push(...found);
+      page.next = next;
+    } while (page.next !== null && page.chats.length < limit);
+    return page;
   }
 
   function soon(events = []) {
