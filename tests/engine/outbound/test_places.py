@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -47,7 +46,6 @@ class CountingPlatform(FakePlatform):
         self.max_concurrent_sends = places
         self.calls = self.most = 0
         self.seconds = seconds
-        self.on_end: Callable[[], object] | None = None
         self.on_send = self._count
 
     async def _count(self, link: FakeLink, message: OutboundMessage) -> Receipt:
@@ -55,8 +53,6 @@ class CountingPlatform(FakePlatform):
         self.most = max(self.most, self.calls)
         await trio.sleep(self.seconds)
         self.calls -= 1
-        if self.on_end is not None:
-            self.on_end()
         return await self.take(link, message)
 
 
@@ -105,23 +101,34 @@ async def test_one_that_waits_gets_the_place_of_a_repeated_message(places: int, 
 
 
 async def test_callers_do_not_overtake_a_chat_that_waits_for_a_place(autojump_clock: MockClock) -> None:
-    platform = CountingPlatform(places=1, seconds=1)
-    async with open_fake_engine(platform) as engine:
-        await add(engine)
-        await connected(engine)
-        await settled()
-        async with trio.open_nursery() as nursery:
-            chats = iter(range(100, 110))
+    """A place becomes free while a round is being stored, and a caller comes before the next round."""
+    platform = FakePlatform()
+    platform.max_concurrent_sends = 2
+    began: list[str] = []
 
-            def submit_another() -> None:
-                if (chat := next(chats, None)) is not None:
-                    nursery.start_soon(partial(engine.submit, "a", to=str(chat), text="new"))
+    async def take(link: FakeLink, message: OutboundMessage) -> Receipt:
+        began.append(text_of(message))
+        await trio.sleep(0.5 if message.to == "1" else 0.7)
+        return await platform.take(link, message)
 
-            platform.on_end = submit_another
-            ids = await submit_together(engine, ["1"])
-            ids += await submit_together(engine, ["2"], to="8")
-            assert await all_final(engine, ids) == {"sent": 2}
-            assert [message.to for _, message in platform.sent][:2] == ["7", "8"]
+    platform.on_send = take
+    async with open_troubled_store() as plain:
+        store = WrittenStore(plain.inner)
+
+        async def linger() -> None:
+            await trio.sleep(0.5)
+
+        store.after_write = linger
+        async with open_fake_engine(platform, store) as engine:
+            await add(engine)
+            await connected(engine)
+            await settled()
+            answers = await engine.submit_batch("a", [{"to": text, "text": text} for text in numbers(4)])
+            ids = [answer.id for answer in answers if isinstance(answer, OutboundMessage)]
+            await trio.sleep(0.8)
+            ids.append((await engine.submit("a", to="5", text="5")).id)
+            assert await all_final(engine, ids) == {"sent": 5}
+            assert began.index("4") < began.index("5")
 
 
 @pytest.mark.parametrize("how", ["behind another", "alone", "by its caller"])
