@@ -23,6 +23,8 @@ from .files import VideoNote as VideoNote
 from .files import Voice as Voice
 
 NonEmpty = Annotated[str, msgspec.Meta(min_length=1)]
+ChatName = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
+"""A chat as callers name it: as long as the `to` of a message at most."""
 
 
 class Text(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="text", gc=False):
@@ -36,14 +38,14 @@ class Text(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="t
 class Forward(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="forward"):
     """A message of another chat, with its author's name."""
 
-    from_chat: NonEmpty
+    from_chat: ChatName
     message_id: NonEmpty
 
 
 class Copy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="copy"):
     """A message of another chat, sent as the account's own; `caption` replaces the caption of a file."""
 
-    from_chat: NonEmpty
+    from_chat: ChatName
     message_id: NonEmpty
     caption: str | None = None
 

@@ -164,6 +164,13 @@ def test_contents_that_cannot_be(fields: dict[str, Any]) -> None:
         message_of(**fields)
 
 
+@pytest.mark.parametrize("kind", ["forward", "copy"])
+def test_a_chat_to_take_a_message_from_is_no_longer_than_one_to_send_to(kind: str) -> None:
+    assert message_of(type=kind, from_chat="@" * 256, message_id="3")
+    with pytest.raises(InvalidInput, match=r"from_chat.*length <= 256"):
+        message_of(type=kind, from_chat="@" * 257, message_id="3")
+
+
 def test_every_kind_has_its_method_and_the_method_exists() -> None:
     assert METHODS.keys() == KINDS.keys() - {"call", "vote"}
     for methods in METHODS.values():
