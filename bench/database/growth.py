@@ -46,6 +46,7 @@ from rookery.store.pieces import in_pieces
 from rookery.store.sqlite.database import writer
 from rookery.store.sqlite.database.connection import Database
 from rookery.store.sqlite.store import SqliteStore
+from rookery.store.turns import Job
 
 SMALL = 2_000
 LIMIT_MS, LIMIT_RATIO = 50.0, 1.5
@@ -63,7 +64,7 @@ def watched(held: list[float], worked: list[float]) -> Iterator[None]:
     """Note for each transaction that deletes how many ms it holds the writer, and its CPU time."""
     together = writer._together
 
-    def timed(database: Database, group: list[writer._Job]) -> None:
+    def timed(database: Database, group: list[Job]) -> None:
         began, cpu = time.perf_counter(), time.thread_time()
         together(database, group)
         if group[0].background:

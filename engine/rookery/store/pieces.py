@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import NamedTuple
+from contextvars import ContextVar
+from time import perf_counter
+from typing import NamedTuple, TypeVar
 
 import trio
 
@@ -25,6 +27,9 @@ PARTS = 8
 
 PIECE_TIMEOUT = 5.0
 """How long a caller who leaves waits for a piece that has begun, in seconds."""
+
+D = TypeVar("D")
+T = TypeVar("T")
 
 
 async def announced(
@@ -85,6 +90,37 @@ def in_parts(delete: Callable[[int], int], limit: int, is_late: Callable[[], boo
     return Deleted(gone, is_cut=False)
 
 
+class Stopwatch:
+    """Measures one piece of `in_pieces` where a store has it wait before its transaction: that time says nothing about the
+    rows. In seconds; `transaction` is set by the store, in whichever thread."""
+
+    __slots__ = ("transaction", "work")
+
+    def __init__(self) -> None:
+        self.work = 0.0  # between the transaction's begin and its commit, which may take long with a single row
+        self.transaction: float | None = None  # None: the store does not measure
+
+    def timing(self, work: Callable[[D], T]) -> Callable[[D], T]:
+        """`work`, measured."""
+
+        def measured(database: D) -> T:
+            began = perf_counter()
+            try:
+                return work(database)
+            finally:
+                self.work += perf_counter() - began
+
+        return measured
+
+
+_watch: ContextVar[Stopwatch | None] = ContextVar("watch", default=None)
+
+
+def running_watch() -> Stopwatch | None:
+    """Of the piece that this task works for, if it does."""
+    return _watch.get()
+
+
 async def in_pieces(delete: Callable[[int], Awaitable[int]], *, rest: bool = True) -> int:
     """Delete rows until none is left. `delete` takes the maximum number of rows and returns how many it deleted, or that
     number while there may be more. Returns the sum.
@@ -96,15 +132,21 @@ async def in_pieces(delete: Callable[[int], Awaitable[int]], *, rest: bool = Tru
     """
     limit, all_gone = FIRST, 0
     while True:
-        began = trio.current_time()
-        gone = await delete(limit)
+        watch, began = Stopwatch(), trio.current_time()
+        token = _watch.set(watch)
+        try:
+            gone = await delete(limit)
+        finally:
+            _watch.reset(token)
         all_gone += gone
         if gone < limit:
             return all_gone
-        took = trio.current_time() - began
+        took = pause = trio.current_time() - began
+        if watch.transaction is not None:
+            took, pause = watch.work, watch.transaction
         if took > PIECE_SECONDS:
             limit = max(FEWEST, int(limit * max(0.25, PIECE_SECONDS / took)))
         elif took < PIECE_SECONDS / 2:
             limit = min(BATCH, limit * 3 // 2)
         if rest:
-            await trio.sleep(min(took, 1.0))
+            await trio.sleep(min(pause, 1.0))

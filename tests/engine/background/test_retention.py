@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 import trio
 from trio.testing import MockClock
 
-from rookery.store.pieces import BATCH, FEWEST, PIECE_SECONDS, in_pieces
+from rookery.store.pieces import BATCH, FEWEST, FIRST, PIECE_SECONDS, in_pieces, running_watch
 
 
 class SlowTable:
@@ -51,3 +52,25 @@ async def test_a_very_slow_database_goes_on(autojump_clock: MockClock) -> None:
     await in_pieces(table.delete)
     assert table.rows == 0
     assert min(count for count, _ in table.pieces[:-1]) == FEWEST
+
+
+async def test_the_wait_before_a_transaction_is_not_taken_for_the_time_of_its_rows(autojump_clock: MockClock) -> None:
+    limits: list[int] = []
+    pauses: list[float] = []
+    ended = 0.0
+
+    async def delete(limit: int) -> int:
+        nonlocal ended
+        pauses.append(trio.current_time() - ended)
+        await trio.sleep(1.0)  # the disk is busy
+        watch = running_watch()
+        assert watch is not None
+        watch.work, watch.transaction = 0.4 * PIECE_SECONDS, 0.2  # a commit that takes long
+        limits.append(limit)
+        ended = trio.current_time()
+        return limit if len(limits) < 8 else 0
+
+    await in_pieces(delete)
+    assert limits == [FIRST, 75, 112, 168, BATCH, BATCH, BATCH, BATCH]
+    assert pauses[1:] == pytest.approx([0.2] * 7)
+    assert running_watch() is None

@@ -17,8 +17,9 @@ import trio
 
 from rookery.errors import StoreUnavailable
 from rookery.store.sqlite.database.connection import Database, connect, prepare
-from rookery.store.sqlite.database.writer import _Job, _together
+from rookery.store.sqlite.database.writer import _together
 from rookery.store.sqlite.store import SqliteStore
+from rookery.store.turns import Job
 
 from ..determinism import PlainBox
 from ..machines import Process
@@ -76,7 +77,7 @@ class FileStore(SqliteStore):
         self._file = file
         self._world = file.world
         self._process = process
-        self._waiting: list[_Job] = []
+        self._waiting: list[Job] = []
         self._database: Database | None = None
 
     @asynccontextmanager
@@ -96,12 +97,14 @@ class FileStore(SqliteStore):
         assert self._database is not None
         return query(self._database.connection)
 
-    async def _write(self, work: Callable[[Database], Any], *, background: bool = False) -> Any:
+    async def _write(
+        self, work: Callable[[Database], Any], *, background: bool = False, patience: float | None = None
+    ) -> Any:
         await trio.lowlevel.checkpoint_if_cancelled()
         world = self._world
         if world.over:
             raise Crashed
-        job = _Job(self._watched(work), background, trio.lowlevel.current_task())
+        job = Job(self._watched(work), background, trio.lowlevel.current_task())
         self._waiting.append(job)
         if len(self._waiting) == 1:
             slow = self._process.machine.database == "slow"
@@ -149,7 +152,7 @@ class FileStore(SqliteStore):
         self._world.after(0.001, self._reply, group)
 
     @staticmethod
-    def _reply(group: list[_Job]) -> None:
+    def _reply(group: list[Job]) -> None:
         for job in group:
             if job.task is not None:
                 assert job.result is not None

@@ -52,7 +52,9 @@ class SimulatedStore(SqliteStore):
 
     # The way there and back
 
-    async def _write(self, work: Callable[[Database], Any], *, background: bool = False) -> Any:
+    async def _write(
+        self, work: Callable[[Database], Any], *, background: bool = False, patience: float | None = None
+    ) -> Any:
         notes, self._notes = self._notes, ()
         lease, self._lease = self._lease, None
         shared, name = self._shared, self._process.name

@@ -22,6 +22,8 @@ from rookery.store.contract import Store
 from rookery.store.open import MemoryStore
 from rookery.store.postgres.store import PostgresStore
 from rookery.store.rows.chats import UNREAD_MOST
+from rookery.store.sqlite.database import writer as sqlite_writer
+from rookery.store.sqlite.database.connection import Database
 from store.backends import PostgresBackend, SqliteBackend, run_sql, until_asleep
 from store.building import all_events, create_and_claim, event, message, sqlite_steps
 
@@ -161,7 +163,10 @@ class World:
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-async def test_whatever_happens_the_number_is_that_of_a_count(store: Store, seed: int) -> None:
+async def test_whatever_happens_the_number_is_that_of_a_count(
+    store: Store, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Database, "is_late", lambda _: False)  # what is deleted depends on the seed alone
     world = World(store, await create_and_claim(store), seed)
     looks = most = 0
     for _ in range(150):
@@ -213,6 +218,26 @@ async def test_few_unread_messages_are_not_written(
     )
     assert await unread(store) == {"few": 9, "many": 10}
     assert await remembered(store) == {"many": 10}
+
+
+async def test_unread_messages_are_remembered_while_the_log_is_copied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite_writer, "COPY_WAIT", 600.0)
+    store: Any = SqliteBackend(tmp_path / "rookery.db").make()
+    async with store.open():
+        lease = await create_and_claim(store)
+        await store.append(lease, [event("a")], None)
+        (one,) = await all_events(store)
+        chats = [str(number) for number in range(25)]
+        entries = [ChatEntry(one.id, lease.uid, chat, 1.0, "in", f"m{chat}") for chat in chats]
+        await store.write_chats(
+            entries, [ChatNews(uid=lease.uid, chat=chat, last_at=1.0) for chat in chats], position=None
+        )
+        await store.prune_events(before=0.0, limit=1)
+        monkeypatch.setattr(Database, "is_copying", True)
+        with trio.fail_after(30):
+            assert await unread(store) == dict.fromkeys(chats, 1) == await remembered(store)
 
 
 async def test_a_page_costs_the_same_with_few_and_with_many_unread_messages(

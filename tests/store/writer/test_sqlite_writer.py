@@ -15,6 +15,7 @@ from rookery.store.sqlite.database import checkpoints
 from rookery.store.sqlite.database import writer as sqlite_writer
 from rookery.store.sqlite.database.connection import Database
 from rookery.store.sqlite.database.doorbell import Doorbell
+from rookery.store.turns import Job
 from store.backends import SqliteBackend
 from store.building import create_and_claim, event
 
@@ -24,7 +25,7 @@ async def test_deleting_lets_waiting_writers_go_first_and_shares_no_transaction(
 ) -> None:
     together, transactions = sqlite_writer._together, list[int]()
 
-    def noted(database: Database, group: list[sqlite_writer._Job]) -> None:
+    def noted(database: Database, group: list[Job]) -> None:
         transactions.append(len(group))
         together(database, group)
 

@@ -18,8 +18,8 @@ class SqliteBase:
     _writer: Writer
     _readers: Readers
 
-    async def _write(self, work: Work[T], *, background: bool = False) -> T:
-        return await self._writer.run(work, background=background)
+    async def _write(self, work: Work[T], *, background: bool = False, patience: float | None = None) -> T:
+        return await self._writer.run(work, background=background, patience=patience)
 
     async def _read(self, query: Query[T]) -> T:
         return await self._readers.run(query)

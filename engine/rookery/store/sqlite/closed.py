@@ -14,7 +14,7 @@ T = TypeVar("T")
 class ClosedWriter:
     """Implements `Writer`."""
 
-    async def run(self, work: Work[T], *, background: bool = False) -> T:
+    async def run(self, work: Work[T], *, background: bool = False, patience: float | None = None) -> T:
         raise StoreUnavailable("the store is not open")
 
 

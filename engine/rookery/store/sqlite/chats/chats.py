@@ -23,6 +23,7 @@ from ..base import SqliteBase
 from ..database.connection import Database
 from ..database.dialect import fetch_all, named, run_many, statement_text
 from ..database.event_pages import page_ids
+from ..database.writer import AWAITED_WAIT
 from .erasing import erase_events, erase_sends, erased_sends, keep_ids, overwritten
 from .unread_counts import add_entries, remember_unread
 
@@ -132,7 +133,7 @@ class SqliteChats(SqliteBase):
     async def _remember(self, uid: int, rows: Sequence[Row]) -> None:
         with trio.move_on_after(sql.REMEMBER_SECONDS), suppress(StoreError):  # otherwise counted again at the next look
             for piece in sql.worth_remembering(rows):
-                await self._write(partial(remember_unread, uid=uid, chats=piece), background=True)
+                await self._write(partial(remember_unread, uid=uid, chats=piece), background=True, patience=0.0)
 
     async def chat_page(self, session: str, chat: str, *, before: Position, limit: int) -> ChatPage:
         (at, event), (send_at, number) = sql.bounds(before)
@@ -209,7 +210,7 @@ class SqliteChats(SqliteBase):
 
         uid, last = await self._read(begin)
         media: list[str] = []
-
+        write = partial(self._write, background=True, patience=AWAITED_WAIT)
         events_gone = sends_gone = 0
 
         async def events(limit: int) -> int:
@@ -225,7 +226,7 @@ class SqliteChats(SqliteBase):
                 return files
 
             if ids:
-                media.extend(await announced(partial(self._write, work, background=True), gone))
+                media.extend(await announced(partial(write, work), gone))
             events_gone += gone_now
             return len(ids) if gone_now == len(ids) else limit
 
@@ -234,7 +235,7 @@ class SqliteChats(SqliteBase):
             numbers = await self._read(lambda connection: erased_sends(connection, uid, chat, limit))
             if not numbers:
                 return 0
-            gone_now = await self._write(lambda database: erase_sends(database, numbers), background=True)
+            gone_now = await write(lambda database: erase_sends(database, numbers))
             sends_gone += gone_now
             return len(numbers) if gone_now == len(numbers) else limit
 

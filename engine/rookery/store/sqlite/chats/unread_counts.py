@@ -45,7 +45,7 @@ def add_entries(connection: Connection, entries: Sequence[ChatEntry]) -> None:
 
 
 def remember_unread(database: Database, uid: int, chats: Sequence[str]) -> None:
-    """Count the unread messages of these chats."""
+    """Count the unread messages of these chats. Not to wait for a copy of the log: it would be withdrawn before its turn."""
     database.connection.execute(_REMEMBER, (uid, to_json(list(chats))))
 
 

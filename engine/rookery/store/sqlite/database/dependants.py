@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 
 from ...pieces import in_parts, in_pieces
 from .connection import Database
-from .writer import Work
+from .writer import AWAITED_WAIT, Work
 
 _OF_SESSION = (
     "DELETE FROM messages WHERE number IN (SELECT number FROM messages WHERE uid = ?1 LIMIT ?2)",
@@ -70,7 +70,7 @@ WEBHOOK = Kind(
 class Write(Protocol):
     """Runs work of the store in a transaction."""
 
-    def __call__(self, work: Work[int], *, background: bool) -> Awaitable[int]: ...
+    def __call__(self, work: Work[int], *, background: bool, patience: float) -> Awaitable[int]: ...
 
 
 async def delete_whole(write: Write, kind: Kind, id: str) -> bool:
@@ -92,5 +92,8 @@ async def delete_whole(write: Write, kind: Kind, id: str) -> bool:
             connection.execute(statement, row)
         return limit
 
-    await in_pieces(lambda limit: write(lambda database: work(database, limit), background=True), rest=False)
+    def piece(limit: int) -> Awaitable[int]:
+        return write(lambda database: work(database, limit), background=True, patience=AWAITED_WAIT)
+
+    await in_pieces(piece, rest=False)
     return deleted

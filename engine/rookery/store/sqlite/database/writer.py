@@ -17,13 +17,14 @@ from collections import deque
 from collections.abc import Callable
 from math import inf
 from time import perf_counter
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 import outcome
 import trio
 
 from ....errors import StoreUnavailable
-from ...pieces import PIECE_SECONDS
+from ...pieces import PIECE_SECONDS, running_watch
+from ...turns import Job, Turns
 from .connection import Database
 from .doorbell import Doorbell
 from .errors import translate
@@ -42,8 +43,11 @@ ABANDON_TIMEOUT = 1.0
 """Seconds to wait for the thread when opening the database is abandoned."""
 
 COPY_WAIT = 1.0
-"""Seconds between two pieces of background work at most while the write-ahead log is copied: on a busy disk commits take
-long, and each lengthens the log."""
+"""Seconds between two pieces of background work while the write-ahead log is copied: on a busy disk commits take long, and
+each lengthens the log."""
+
+AWAITED_WAIT = 0.1
+"""The same for a piece of a deletion whose end somebody waits for."""
 
 COPY_LOOK = 0.005
 """Seconds between two looks whether the copy is over."""
@@ -54,23 +58,10 @@ CRASHED = "the store's thread has failed; the write may have happened or not"
 class Writer(Protocol):
     """Runs work in a transaction."""
 
-    async def run(self, work: Work[T], *, background: bool = False) -> T:
+    async def run(self, work: Work[T], *, background: bool = False, patience: float | None = None) -> T:
         """The work is durable when this returns. An exception from `work` rolls it back and is raised here.
-        `background`: it lets all waiting work go first and shares no transaction."""
-
-
-class _Job:
-    """One piece of work in the queue. `begun` and `withdrawn` exclude each other, under the writer's lock."""
-
-    __slots__ = ("background", "begun", "result", "task", "withdrawn", "work")
-
-    def __init__(self, work: Work[Any], background: bool, task: trio.lowlevel.Task) -> None:
-        self.work = work
-        self.background = background
-        self.task: trio.lowlevel.Task | None = task  # None once the caller has gone
-        self.begun = False
-        self.withdrawn = False
-        self.result: outcome.Outcome[Any] | None = None
+        `background`: it lets all waiting work go first and shares no transaction. `patience`: while the log is copied,
+        it runs so many seconds after other background work (COPY_WAIT unless given)."""
 
 
 class InlineWriter:
@@ -79,7 +70,7 @@ class InlineWriter:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def run(self, work: Work[T], *, background: bool = False) -> T:
+    async def run(self, work: Work[T], *, background: bool = False, patience: float | None = None) -> T:
         await trio.lowlevel.checkpoint()
         result: T = _alone(self._database, work).unwrap()
         return result
@@ -90,10 +81,10 @@ class GroupWriter:
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._token = trio.lowlevel.current_trio_token()
-        self._done: deque[list[_Job]] = deque()  # jobs whose callers wait for the result
+        self._done: deque[list[Job]] = deque()  # jobs whose callers wait for the result
         self._opened = trio.Event()
         self._ended = trio.Event()
         self._failure: BaseException | None = None
@@ -130,11 +121,13 @@ class GroupWriter:
             raise self._failure
         self._open = True
 
-    async def run(self, work: Work[T], *, background: bool = False) -> T:
+    async def run(self, work: Work[T], *, background: bool = False, patience: float | None = None) -> T:
         if not self._open:
             raise StoreUnavailable("the store is closed")
         await trio.lowlevel.checkpoint_if_cancelled()
-        job = _Job(work, background, trio.lowlevel.current_task())
+        job = Job(work, background, trio.lowlevel.current_task(), COPY_WAIT if patience is None else patience)
+        if background and (watch := running_watch()) is not None:
+            job.watch, job.work = watch, watch.timing(work)
         self._jobs.put(job)
 
         def abort(_: object) -> trio.lowlevel.Abort:
@@ -179,31 +172,31 @@ class GroupWriter:
             bell.close()
 
     def _serve(self, database: Database, bell: Doorbell) -> None:
-        waiting: list[_Job] = []
-        later: deque[_Job] = deque()  # background work: one piece at a time, so that others never wait for two
-        ran_at = -inf
+        waiting: list[Job] = []
+        later = Turns()  # background work: one piece at a time, so that others never wait for two
         gives_way = closing = False
         try:
             while later or not closing:
                 found, ended = self._take(COPY_LOOK if gives_way else 0.0 if later else None)
                 closing |= ended
-                later += [job for job in found if job.background]
+                later.add(job for job in found if job.background)
                 waiting = [job for job in found if not job.background]
                 self._work(database, bell, waiting)
-                gives_way = bool(later) and not closing and database.is_copying and perf_counter() < ran_at + COPY_WAIT
-                if later and not gives_way:
-                    waiting = [later.popleft()]
-                    self._work(database, bell, waiting)
-                    ran_at = perf_counter()
+                if later:
+                    job = later.take(perf_counter(), is_busy=database.is_copying and not closing)
+                    waiting = [] if job is None else [job]
+                    if self._work(database, bell, waiting):
+                        later.ran(perf_counter())
+                    gives_way = job is None and bool(later)
         except BaseException:  # the thread ends: `_end` answers those that wait
             for job in (*waiting, *later):
                 if not job.begun:
                     self._jobs.put(job)
             raise
 
-    def _take(self, timeout: float | None) -> tuple[list[_Job], bool]:
+    def _take(self, timeout: float | None) -> tuple[list[Job], bool]:
         """What waits, and whether the end has come. Waits for the first job, at most `timeout` seconds."""
-        jobs: list[_Job | None] = []
+        jobs: list[Job | None] = []
         with contextlib.suppress(queue.Empty):
             jobs.append(self._jobs.get(timeout=timeout))
             while len(jobs) < GROUP_LIMIT:
@@ -211,15 +204,16 @@ class GroupWriter:
         found = [job for job in jobs if job is not None]
         return found, len(found) < len(jobs)
 
-    def _work(self, database: Database, bell: Doorbell, waiting: list[_Job]) -> None:
-        """Run the writes that were not withdrawn, in one transaction."""
+    def _work(self, database: Database, bell: Doorbell, waiting: list[Job]) -> bool:
+        """Run the writes that were not withdrawn, in one transaction; False when there were none."""
         with self._lock:
             group = [job for job in waiting if not job.withdrawn]
             for job in group:
                 job.begun = True
         if group:
             # A transaction of background work is to end soon.
-            database.late_at = perf_counter() + PIECE_SECONDS if group[0].background else inf
+            began = perf_counter() if group[0].background else inf
+            database.late_at = began + PIECE_SECONDS
             try:
                 _together(database, group)
             except BaseException:  # the thread ends, and what was not committed is lost
@@ -227,9 +221,12 @@ class GroupWriter:
                     job.result = None
                 raise
             finally:
+                if (watch := group[0].watch) is not None:
+                    watch.transaction = (watch.transaction or 0.0) + perf_counter() - began
                 self._done.append(group)
                 bell.ring()
             database.after_commit()
+        return bool(group)
 
     def _end(self) -> None:
         """Runs in trio's thread: no more work is served. If the thread crashed, callers may still be waiting."""
@@ -265,7 +262,7 @@ def _alone(database: Database, work: Work[T]) -> outcome.Outcome[T]:
         return outcome.Error(translate(error, database.location))
 
 
-def _together(database: Database, group: list[_Job]) -> None:
+def _together(database: Database, group: list[Job]) -> None:
     """Run all work in one transaction; if that transaction fails as a whole, run each piece in its own."""
     connection = database.connection
     if len(group) > 1:
