@@ -96,10 +96,7 @@ class Rounds:
     def begin(self, chat: Chat) -> None:
         """The message that a place was reserved for was stored, and is the first of this chat: send it."""
         self.places.release(chat.items[0].message.id)
-        if self._link is None:
-            self.window.put_back(chat)
-        else:
-            self._hand_over(chat)
+        self._hand_over(chat)
 
     def _add(self, chat: Chat) -> None:
         if chat.items[0].begun:  # together with the outcome of the one before
@@ -225,10 +222,15 @@ class Rounds:
         return self._turns.book(item.message.to, item.message.content)
 
     def _hand_over(self, chat: Chat) -> None:
-        """Send the chat's first message, which is stored as SENDING: now, or after a pause that was demanded meanwhile."""
+        """Send the chat's first message, which is stored as SENDING. It becomes QUEUED again if meanwhile the link has closed
+        or a pause was demanded."""
+        item = chat.items[0]
+        if self._link is None:
+            self.window.put_back(chat)
+            return
         if (delay := self._turns.pause_left()) > 0:
-            chat.items[0].booked = False
-            self._waiting.postpone(chat, delay)
+            item.booked = False
+            self._conclude(chat, self._record.queued(item.message.id), delay)
         else:
             self.places.taken += 1
             self._tasks.give(chat)
@@ -282,8 +284,6 @@ class Rounds:
                 self._waiting.postpone(chat, RETRY_DELAY)
             elif not item.begun:  # cancelled, or expired
                 self.window.drop_first(chat)
-            elif self._link is None:  # the link closed meanwhile; nothing was sent
-                self.window.put_back(chat)
             else:
                 self._hand_over(chat)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import Any
 
 import pytest
 import trio
@@ -11,18 +10,13 @@ from trio.testing import MockClock
 
 from rookery import MessageState, OutboundMessage, Receipt
 from rookery.errors import SendRateLimited, TooLate
-from rookery_telegram import Rates
-from support.engines.sends import all_final, numbers
+from support.engines.sends import PacedLink, all_final, numbers, open_connected
 from support.engines.written_store import WrittenStore, in_order, submit_together
 from support.fake_platform import (
     FakeLink,
     FakePlatform,
-    add,
-    connected,
     network,
-    open_fake_engine,
     open_troubled_store,
-    settled,
     text_of,
 )
 
@@ -31,10 +25,7 @@ async def test_an_outcome_and_the_next_beginning_share_a_write(autojump_clock: M
     platform = FakePlatform()
     async with open_troubled_store() as plain:
         store = WrittenStore(plain.inner)
-        async with open_fake_engine(platform, store) as engine:
-            await add(engine)
-            await connected(engine)
-            await settled()
+        async with open_connected(platform, store) as engine:
             ids = await submit_together(engine, numbers(4))
             assert await all_final(engine, ids) == {"sent": 4}
             assert store.writes == [
@@ -52,10 +43,7 @@ async def test_it_may_be_cancelled_until_it_is_stored_as_sending(steps: int, aut
     platform = FakePlatform()
     async with open_troubled_store() as plain:
         store = WrittenStore(plain.inner)
-        async with open_fake_engine(platform, store) as engine:
-            await add(engine)
-            await connected(engine)
-            await settled()
+        async with open_connected(platform, store) as engine:
             cancelled = False
 
             async def cancel() -> None:
@@ -81,10 +69,7 @@ async def test_one_that_has_expired_does_not_leave(autojump_clock: MockClock) ->
         return await platform.take(link, message)
 
     platform.on_send = take
-    async with open_fake_engine(platform) as engine:
-        await add(engine)
-        await connected(engine)
-        await settled()
+    async with open_connected(platform) as engine:
         ids = await submit_together(engine, ["1"])
         ids += await submit_together(engine, ["2"], ttl=1)
         ids += await submit_together(engine, ["3"])
@@ -104,10 +89,7 @@ async def test_none_begins_behind_one_that_is_tried_again(autojump_clock: MockCl
     platform.on_send = take
     async with open_troubled_store() as plain:
         store = WrittenStore(plain.inner)
-        async with open_fake_engine(platform, store) as engine:
-            await add(engine)
-            await connected(engine)
-            await settled()
+        async with open_connected(platform, store) as engine:
             ids = await submit_together(engine, numbers(2))
             assert await all_final(engine, ids) == {"sent": 2}
             assert store.stored == [("1", "queued"), ("1", "sending"), *in_order(2)]
@@ -125,10 +107,7 @@ async def test_none_begins_while_the_session_pauses(autojump_clock: MockClock) -
         return await platform.take(link, message)
 
     platform.on_send = take
-    async with open_fake_engine(platform) as engine:
-        await add(engine)
-        await connected(engine)
-        await settled()
+    async with open_connected(platform) as engine:
         answers = await engine.submit_batch("a", [{"to": to, "text": text} for to, text in ("8x", "71", "72")])
         ids = [answer.id for answer in answers if isinstance(answer, OutboundMessage)]
         assert await all_final(engine, ids) == {"sent": 3}
@@ -137,18 +116,9 @@ async def test_none_begins_while_the_session_pauses(autojump_clock: MockClock) -
 
 
 async def test_each_waits_for_its_turn(autojump_clock: MockClock) -> None:
-    class PacedLink(FakeLink):
-        def __init__(self, *args: Any) -> None:
-            super().__init__(*args)
-            self._pacer = Rates().pacer()
-            self.ready_in, self.book = self._pacer.ready_in, self._pacer.book
-
     platform = FakePlatform()
     platform.make_link = PacedLink
-    async with open_fake_engine(platform) as engine:
-        await add(engine)
-        await connected(engine)
-        await settled()
+    async with open_connected(platform) as engine:
         ids = await submit_together(engine, numbers(41), to="-100")
         assert await all_final(engine, ids, seconds=300) == {"sent": 41}
         assert platform.sent_texts() == numbers(41)
@@ -165,10 +135,7 @@ async def test_a_chat_that_waits_for_a_place_goes_first(autojump_clock: MockCloc
         return await platform.take(link, message)
 
     platform.on_send = take
-    async with open_fake_engine(platform) as engine:
-        await add(engine)
-        await connected(engine)
-        await settled()
+    async with open_connected(platform) as engine:
         ids: list[str] = []
         for chat in ("1", "2"):
             ids += await submit_together(engine, numbers(5), to=chat)
@@ -196,10 +163,7 @@ async def test_a_link_that_closes_meanwhile_sends_nothing_more(autojump_clock: M
                 await trio.sleep(0.5)
 
         store.after_write = close
-        async with open_fake_engine(platform, store) as engine:
-            await add(engine)
-            await connected(engine)
-            await settled()
+        async with open_connected(platform, store) as engine:
             sent_by: list[FakeLink] = []
 
             async def take(link: FakeLink, message: OutboundMessage) -> Receipt:
@@ -223,10 +187,7 @@ async def test_an_unknown_outcome_holds_nothing_up(autojump_clock: MockClock) ->
         return await platform.take(link, message)
 
     platform.on_send = take
-    async with open_fake_engine(platform) as engine:
-        await add(engine)
-        await connected(engine)
-        await settled()
+    async with open_connected(platform) as engine:
         ids = await submit_together(engine, numbers(3))
         assert await all_final(engine, ids, seconds=200) == {"sent": 2, "unknown": 1}
         assert (await engine.get_message(ids[1])).state is MessageState.UNKNOWN

@@ -13,17 +13,13 @@ from rookery import MessageState, OutboundMessage, Receipt, SessionStatus
 from rookery.errors import InvalidInput, LeaseLost, Rejected, StoreError
 from rookery.model.message import Recorded, SendOutcome
 from rookery.model.session import Lease
-from support.engines.sends import all_final, numbers, stored_states
+from support.engines.sends import all_final, numbers, open_connected, stored_states
 from support.engines.written_store import WrittenStore, in_order, submit_together
 from support.fake_platform import (
     FakeLink,
     FakePlatform,
-    add,
-    connected,
     network,
-    open_fake_engine,
     open_troubled_store,
-    settled,
     text_of,
 )
 from support.waiting import until
@@ -35,10 +31,7 @@ async def test_a_write_that_fails_is_repeated_in_order(error: Exception, autojum
     async with open_troubled_store() as plain:
         store = WrittenStore(plain.inner)
         store.error = error
-        async with open_fake_engine(platform, store) as engine:
-            await add(engine)
-            await connected(engine)
-            await settled()
+        async with open_connected(platform, store) as engine:
             ids = await submit_together(engine, numbers(4))
             assert await all_final(engine, ids) == {"sent": 4}
             assert store.error is None
@@ -68,10 +61,7 @@ async def test_a_message_begins_only_once_the_outcome_before_it_is_stored(autoju
 
     async with open_troubled_store() as plain:
         store = PickyStore(plain.inner)
-        async with open_fake_engine(platform, store) as engine:
-            await add(engine)
-            await connected(engine)
-            await settled()
+        async with open_connected(platform, store) as engine:
             ids = await submit_together(engine, numbers(3))
             others = await submit_together(engine, numbers(3, first=4), to="8")
             assert await all_final(engine, others) == {"sent": 3}
@@ -92,10 +82,7 @@ async def test_nothing_leaves_while_the_store_is_away(autojump_clock: MockClock)
 
         store.before_write = gone
         is_away = False
-        async with open_fake_engine(platform, store) as engine:
-            await add(engine)
-            await connected(engine)
-            await settled()
+        async with open_connected(platform, store) as engine:
             is_away = True
             ids = await submit_together(engine, numbers(3))
             await trio.sleep(3 * engine.settings.store_timeout)
@@ -118,10 +105,7 @@ async def test_a_write_whose_answer_is_lost(autojump_clock: MockClock) -> None:
                 await trio.sleep_forever()
 
         store.after_write = lose
-        async with open_fake_engine(platform, store) as engine:
-            await add(engine)
-            await connected(engine)
-            await settled()
+        async with open_connected(platform, store) as engine:
             ids = await submit_together(engine, numbers(3))
             await trio.sleep(3 * engine.settings.store_timeout)
             assert platform.sent_texts() == ["1"]
@@ -138,10 +122,7 @@ async def test_nothing_leaves_once_the_lease_is_lost(autojump_clock: MockClock) 
     async with open_troubled_store() as plain:
         store = WrittenStore(plain.inner)
         store.error = LeaseLost("a")
-        async with open_fake_engine(platform, store) as engine:
-            await add(engine)
-            await connected(engine)
-            await settled()
+        async with open_connected(platform, store) as engine:
             lost = platform.link()
             await submit_together(engine, numbers(3))
             await until(lambda: lost.closed, step=0.1)
@@ -174,10 +155,7 @@ async def test_one_that_was_cancelled_never_leaves(autojump_clock: MockClock) ->
     async with open_troubled_store() as plain:
         store = SlowStore(plain.inner)
         store.error = StoreError("broken")
-        async with open_fake_engine(platform, store) as engine:
-            await add(engine)
-            await connected(engine)
-            await settled()
+        async with open_connected(platform, store) as engine:
             answers = await engine.submit_batch(
                 "a", [{"to": text[0], "text": text} for text in ("71", "81", "72", "82")]
             )

@@ -9,20 +9,15 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from rookery import OutboundMessage, Receipt
+from rookery import MessageState, OutboundMessage, Receipt
 from rookery.errors import SendRateLimited
-from rookery_telegram import Rates
-from support.engines.sends import all_final, numbers
+from support.engines.sends import PacedLink, all_final, numbers, open_connected
 from support.engines.written_store import WrittenStore, submit_together
 from support.fake_platform import (
     FakeLink,
     FakePlatform,
     TroubledStore,
-    add,
-    connected,
-    open_fake_engine,
     open_troubled_store,
-    settled,
     text_of,
 )
 
@@ -61,10 +56,7 @@ async def test_no_more_calls_than_the_link_accepts(autojump_clock: MockClock) ->
     async with open_troubled_store() as plain:
         store = SlowStore(plain.inner)
         store.seconds = 1.0
-        async with open_fake_engine(platform, store) as engine:
-            await add(engine)
-            await connected(engine)
-            await settled()
+        async with open_connected(platform, store) as engine:
             ids = await submit_together(engine, numbers(5))
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(partial(engine.submit, "a", to="slow", text="slow"))
@@ -81,10 +73,7 @@ async def test_one_that_waits_gets_the_place_of_a_repeated_message(places: int, 
     platform = CountingPlatform(places, seconds=0.2)
     async with open_troubled_store() as plain:
         store = SlowStore(plain.inner)
-        async with open_fake_engine(platform, store) as engine:
-            await add(engine)
-            await connected(engine)
-            await settled()
+        async with open_connected(platform, store) as engine:
             again = partial(engine.submit, "a", to="slow", text="once", idempotency_key="k")
             ids = [(await again()).id]
             await trio.sleep(5)
@@ -119,10 +108,7 @@ async def test_callers_do_not_overtake_a_chat_that_waits_for_a_place(autojump_cl
             await trio.sleep(0.5)
 
         store.after_write = linger
-        async with open_fake_engine(platform, store) as engine:
-            await add(engine)
-            await connected(engine)
-            await settled()
+        async with open_connected(platform, store) as engine:
             answers = await engine.submit_batch("a", [{"to": text, "text": text} for text in numbers(4)])
             ids = [answer.id for answer in answers if isinstance(answer, OutboundMessage)]
             await trio.sleep(0.8)
@@ -160,10 +146,7 @@ async def test_what_was_stored_as_sending_waits_for_the_end_of_a_pause(how: str,
                 await trio.sleep(0.5)
 
         store.after_write = linger
-        async with open_fake_engine(platform, store) as engine:
-            await add(engine)
-            await connected(engine)
-            await settled()
+        async with open_connected(platform, store) as engine:
             ids = await submit_together(engine, ["pause"], to="pause")
             if how == "behind another":
                 ids += await submit_together(engine, ["1", "2"])
@@ -173,18 +156,15 @@ async def test_what_was_stored_as_sending_waits_for_the_end_of_a_pause(how: str,
             else:
                 await trio.sleep(0.8)
                 ids.append((await engine.submit("a", to="slow", text="2")).id)
+            await trio.sleep(10)  # the middle of the pause
+            last = await engine.get_message(ids[-1])
+            assert last.state is MessageState.QUEUED, "a crash would make UNKNOWN of one that says SENDING"
             assert await all_final(engine, ids) == {"sent": len(ids)}
             [late] = [at for at, message in platform.sent if text_of(message) == "2"]
             assert late >= paused_at[0] + 20
 
 
 async def test_the_pace_holds_also_at_the_end_of_a_pause(autojump_clock: MockClock) -> None:
-    class PacedLink(FakeLink):
-        def __init__(self, *args: Any) -> None:
-            super().__init__(*args)
-            self._pacer = Rates().pacer()
-            self.ready_in, self.book = self._pacer.ready_in, self._pacer.book
-
     platform = FakePlatform()
     platform.make_link = PacedLink
     errors = [SendRateLimited("all of you", retry_after=20, whole_session=True)]
@@ -195,10 +175,7 @@ async def test_the_pace_holds_also_at_the_end_of_a_pause(autojump_clock: MockClo
         return await platform.take(link, message)
 
     platform.on_send = take
-    async with open_fake_engine(platform) as engine:
-        await add(engine)
-        await connected(engine)
-        await settled()
+    async with open_connected(platform) as engine:
         ids = await submit_together(engine, ["pause"], to="pause")
         await trio.sleep(1)
         answers = await engine.submit_batch("a", [{"to": text, "text": text} for text in numbers(100)])

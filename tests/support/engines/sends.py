@@ -3,18 +3,38 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
 import trio
 
 from rookery import Engine, OutboundMessage, Receipt
-from support.fake_platform import (
-    FakeLink,
-    TroubledStore,
-)
+from rookery_telegram import Rates
+from support.fake_platform import FakeLink, FakePlatform, TroubledStore, add, connected, open_fake_engine, settled
 from support.waiting import until_found
+
+
+class PacedLink(FakeLink):
+    """Keeps Telegram's usual pace."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self._pacer = Rates().pacer()
+        self.ready_in, self.book = self._pacer.ready_in, self._pacer.book
+
+
+@asynccontextmanager
+async def open_connected(
+    platform: FakePlatform, store: TroubledStore | None = None, **options: Any
+) -> AsyncIterator[Engine]:
+    """An engine whose session `a` is connected and idle."""
+    async with open_fake_engine(platform, store, **options) as engine:
+        await add(engine)
+        await connected(engine)
+        await settled()
+        yield engine
 
 
 async def submit(engine: Engine, count: int, *, to: str = "7", first: int = 1) -> list[str]:
