@@ -42,11 +42,11 @@ from lab.served import Served, open_served
 
 from rookery.model.event import NewEvent
 from rookery.model.session import Lease
+from rookery.store.background_work import Job
 from rookery.store.pieces import in_pieces
 from rookery.store.sqlite.database import writer
 from rookery.store.sqlite.database.connection import Database
 from rookery.store.sqlite.store import SqliteStore
-from rookery.store.turns import Job
 
 SMALL = 2_000
 LIMIT_MS, LIMIT_RATIO = 50.0, 1.5

@@ -16,10 +16,10 @@ import outcome
 import trio
 
 from rookery.errors import StoreUnavailable
+from rookery.store.background_work import Job
 from rookery.store.sqlite.database.connection import Database, connect, prepare
 from rookery.store.sqlite.database.writer import _together
 from rookery.store.sqlite.store import SqliteStore
-from rookery.store.turns import Job
 
 from ..determinism import PlainBox
 from ..machines import Process

@@ -51,7 +51,7 @@ async def test_chats_are_found_by_name_and_id(store: Store) -> None:
     ):
         assert await follow(store, text, limit=9, among=100) == [(found, None)]
     with pytest.raises(NotFound):
-        await store.find_chats("nobody", "name", after=None, limit=9, among=100)
+        await store.find_chats("absent", "name", after=None, limit=9, among=100)
 
 
 async def test_a_page_examines_so_many_chats_and_lists_so_many(store: Store) -> None:

@@ -92,7 +92,7 @@ async def test_chats_come_newest_first_and_page_by_page(store: Store) -> None:
         after = page[-1].last_at, page[-1].chat
     assert seen == [f"c{number}" for number in reversed(range(7))]
     with pytest.raises(NotFound):
-        await store.list_chats("nobody", after=None, limit=9)
+        await store.list_chats("absent", after=None, limit=9)
 
 
 async def test_sends_are_in_their_chat_as_the_platform_calls_it(store: Store) -> None:

@@ -11,11 +11,11 @@ import pytest
 import trio
 import trio.testing
 
+from rookery.store.background_work import Job
 from rookery.store.sqlite.database import checkpoints
 from rookery.store.sqlite.database import writer as sqlite_writer
 from rookery.store.sqlite.database.connection import Database
 from rookery.store.sqlite.database.doorbell import Doorbell
-from rookery.store.turns import Job
 from store.backends import SqliteBackend
 from store.building import create_and_claim, event
 

@@ -23,8 +23,8 @@ import outcome
 import trio
 
 from ....errors import StoreUnavailable
+from ...background_work import BackgroundWork, Job
 from ...pieces import PIECE_SECONDS, running_watch
-from ...turns import Job, Turns
 from .connection import Database
 from .doorbell import Doorbell
 from .errors import translate
@@ -173,7 +173,7 @@ class GroupWriter:
 
     def _serve(self, database: Database, bell: Doorbell) -> None:
         waiting: list[Job] = []
-        later = Turns()  # background work: one piece at a time, so that others never wait for two
+        later = BackgroundWork()  # one piece at a time, so that others never wait for two
         gives_way = closing = False
         try:
             while later or not closing:

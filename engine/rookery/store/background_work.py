@@ -31,7 +31,7 @@ class Job:
         self.result: outcome.Outcome[Any] | None = None
 
 
-class Turns:
+class BackgroundWork:
     """The background work that waits. Used by one thread, which says what time it is."""
 
     __slots__ = ("_ran_at", "_waiting")

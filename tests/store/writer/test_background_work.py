@@ -14,10 +14,10 @@ import trio
 import trio.testing
 
 from rookery.model.message import MessageQuery
+from rookery.store.background_work import BackgroundWork, Job
 from rookery.store.pieces import FIRST, in_pieces
 from rookery.store.sqlite.database import writer as sqlite_writer
 from rookery.store.sqlite.database.connection import Database
-from rookery.store.turns import Job, Turns
 from store.backends import SqliteBackend
 from store.building import all_events, create_and_claim, event, message, webhook
 
@@ -27,41 +27,41 @@ def job(patience: float) -> Job:
 
 
 def test_work_that_was_withdrawn_takes_no_turn() -> None:
-    turns = Turns()
-    turns.ran(0.0)
+    waiting = BackgroundWork()
+    waiting.ran(0.0)
     gone, last = [job(1.0) for _ in range(5)], job(1.0)
-    turns.add([*gone, last])
+    waiting.add([*gone, last])
     for one in gone:
         one.withdrawn = True
-    assert turns.take(0.9, is_busy=True) is None
-    assert list(turns) == [last]
-    assert turns.take(1.0, is_busy=True) is last
-    assert not turns
+    assert waiting.take(0.9, is_busy=True) is None
+    assert list(waiting) == [last]
+    assert waiting.take(1.0, is_busy=True) is last
+    assert not waiting
 
 
 def test_patient_work_gets_its_turn_beside_work_with_less_patience() -> None:
-    turns = Turns()
-    turns.ran(0.0)
+    waiting = BackgroundWork()
+    waiting.ran(0.0)
     patient = job(1.0)
-    turns.add([patient])
+    waiting.add([patient])
     ran: list[tuple[float, Job]] = []
     for tick in range(1, 30):
         now = tick / 10
-        if len(turns) == (patient in turns):
-            turns.add([job(0.1)])
-        if (one := turns.take(now, is_busy=True)) is not None:
-            turns.ran(now)
+        if len(waiting) == (patient in waiting):
+            waiting.add([job(0.1)])
+        if (one := waiting.take(now, is_busy=True)) is not None:
+            waiting.ran(now)
             ran.append((now, one))
     assert [now for now, one in ran if one is patient] == [1.0]
     assert len(ran) > 20
 
 
 def test_work_comes_in_its_order_when_the_disk_is_not_busy() -> None:
-    turns = Turns()
-    turns.ran(0.0)
+    waiting = BackgroundWork()
+    waiting.ran(0.0)
     first, second = job(9.0), job(0.0)
-    turns.add([first, second])
-    assert [turns.take(0.0, is_busy=False) for _ in range(3)] == [first, second, None]
+    waiting.add([first, second])
+    assert [waiting.take(0.0, is_busy=False) for _ in range(3)] == [first, second, None]
 
 
 async def test_a_withdrawn_piece_does_not_hold_up_those_behind_it(
